@@ -1,0 +1,262 @@
+"""Where the output of every stage lies, and how it is written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
+
+PathLike = str | os.PathLike
+
+
+class ArtifactError(ValueError):
+    """A file that cannot be used: the message names it, the field, what was found and what was expected."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Workdir:
+    """The folder of one walk; every path of the project is made here.
+
+    dataset.json            the listed videos              prepare
+    truth.jsonl             boxes, where there are any     prepare
+    flow/                   index.json, Class/stem.zip     prepare
+    convnets/<stream>/      config.json metrics.jsonl ckpt/  fit_convnet
+    features/<stream>/<layer>/  index.json, Class/stem.f16   extract
+    runs/<name>/            config.json metrics.jsonl ckpt/ (train), scores.npz videos/ (evaluate), tubes.jsonl map.json (localize)
+    fused/<name>.npz        fuse
+    report/index.html       report
+    """
+
+    root: str
+
+    @property
+    def path(self) -> epath.Path:
+        """The folder itself."""
+        return epath.Path(self.root)
+
+    @property
+    def dataset(self) -> epath.Path:
+        """The listed videos."""
+        return self.path / "dataset.json"
+
+    @property
+    def truth(self) -> epath.Path:
+        """True tubes of the videos that have boxes; absent where none has."""
+        return self.path / "truth.jsonl"
+
+    @property
+    def bad(self) -> epath.Path:
+        """Videos that were skipped, with the reason."""
+        return self.path / "bad.jsonl"
+
+    @property
+    def flow(self) -> epath.Path:
+        """Flow images."""
+        return self.path / "flow"
+
+    def convnet(self, stream: str) -> epath.Path:
+        """The ConvNet of `rgb` or `flow`."""
+        return self.path / "convnets" / stream
+
+    def features(self, stream: str, layer: str) -> epath.Path:
+        """The feature store of one tap, pool5, fc7 or logits."""
+        return self.path / "features" / stream / layer
+
+    def run(self, name: str) -> epath.Path:
+        """A trained recurrent model and what it said of the test list."""
+        return self.path / "runs" / name
+
+    def scores(self, name: str) -> epath.Path:
+        """Video scores of a run, of a stream's ConvNet ("convnet-rgb") or of a fusion, by name; or a path to a file."""
+        if name.endswith(".npz"):
+            return epath.Path(name)
+        if name.startswith("convnet-"):
+            return self.convnet(name.removeprefix("convnet-")) / "scores.npz"
+        fused = self.path / "fused" / f"{name}.npz"
+        return fused if fused.exists() else self.run(name) / "scores.npz"
+
+    def fused(self, name: str) -> epath.Path:
+        """Fused video scores."""
+        return self.path / "fused" / f"{name}.npz"
+
+    def passes(self, name: str, video: str) -> epath.Path:
+        """Frame scores and attention of one whole video, as a run saw it."""
+        return self.run(name) / "videos" / f"{video}.npz"
+
+    @property
+    def report(self) -> epath.Path:
+        """The page of pictures."""
+        return self.path / "report"
+
+
+# ---- writing and reading ----------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def replacing(path: PathLike) -> Iterator[epath.Path]:
+    """Yields a path beside `path` to write to, and renames it into place when the block ends without an error."""
+    path = epath.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.parent / f".{path.name}.part-{os.getpid()}"
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        if beside.exists():
+            beside.unlink()
+
+
+def write_bytes(path: PathLike, data: bytes) -> None:
+    """Writes a file whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_bytes(data)
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Writes JSON with sorted keys, whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
+    """Writes one JSON object a line, whole or not at all."""
+    write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode())
+
+
+def read_json(path: PathLike, made_by: str = "") -> Any:
+    """Reads JSON.
+
+    Raises:
+      ArtifactError: the file is absent (`made_by` names the stage that writes it) or is not JSON.
+    """
+    path = _existing(path, made_by)
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ArtifactError(f"{path}: not JSON: {error}") from error
+
+
+def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
+    """Reads one JSON object a line; see `read_json`."""
+    path = _existing(path, made_by)
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise ArtifactError(f"{path}:{number}: not JSON: {error}") from error
+    return rows
+
+
+def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
+    """Writes arrays as .npz without pickling; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_arrays(path: PathLike, *names: str, made_by: str = "") -> tuple[np.ndarray, ...]:
+    """Reads the named arrays of an .npz file.
+
+    Raises:
+      ArtifactError: the file is absent, damaged, holds objects, or lacks an array.
+    """
+    path = _existing(path, made_by)
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            missing = [name for name in names if name not in file]
+            if missing:
+                raise ArtifactError(f"{path}: has {sorted(file)}, lacks {missing}")
+            return tuple(file[name] for name in names)
+    except ArtifactError:
+        raise
+    except Exception as error:  # zipfile and numpy raise several kinds for one cause: the bytes are not an .npz
+        raise ArtifactError(f"{path}: cannot be read as arrays: {error}") from error
+
+
+def _existing(path: PathLike, made_by: str) -> epath.Path:
+    path = epath.Path(path)
+    if not path.exists():
+        raise ArtifactError(f"{path} is missing" + (f"; the stage {made_by} writes it" if made_by else ""))
+    return path
+
+
+# ---- the records ------------------------------------------------------------------------------------------------
+
+
+def save_dataset(path: PathLike, dataset: Dataset) -> None:
+    """Writes the listed videos."""
+    write_json(path, {"classes": list(dataset.classes), "videos": [video._asdict() for video in dataset.videos]})
+
+
+def load_dataset(path: PathLike) -> Dataset:
+    """Reads the listed videos that `prepare` wrote."""
+    value = read_json(path, made_by="prepare")
+    try:
+        return Dataset(tuple(value["classes"]), tuple(Video(**row) for row in value["videos"]))
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(f"{path}: not a list of videos: {error}") from error
+
+
+def save_scores(path: PathLike, scores: Scores) -> None:
+    """Writes video scores as pickle-free .npz."""
+    write_arrays(path, videos=np.array(scores.videos, str), scores=np.asarray(scores.scores, np.float32),
+                 label=np.asarray(scores.label, np.int32), classes=np.array(scores.classes, str))
+
+
+def load_scores(path: PathLike) -> Scores:
+    """Reads video scores.
+
+    Raises:
+      ArtifactError: shapes that do not agree, NaN, or labels outside the classes.
+    """
+    videos, scores, label, classes = read_arrays(path, "videos", "scores", "label", "classes", made_by="evaluate or fuse")
+    if scores.shape != (len(videos), len(classes)) or label.shape != (len(videos),):
+        raise ArtifactError(f"{path}: scores {scores.shape} and label {label.shape} for {len(videos)} videos, {len(classes)} classes")
+    if not np.isfinite(scores).all():
+        raise ArtifactError(f"{path}: scores of {videos[~np.isfinite(scores).all(1)][0]} are not finite")
+    if len(label) and not (0 <= label.min() and label.max() < len(classes)):
+        raise ArtifactError(f"{path}: labels {label.min()} to {label.max()}; expected 0 to {len(classes) - 1}")
+    return Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()))
+
+
+def save_detections(path: PathLike, detections: Iterable[Detection]) -> None:
+    """Writes tubes, one detection a line: video, label, score, start, boxes."""
+    write_jsonl(path, ({"video": found.video, "label": int(found.label), "score": float(found.score),
+                        "start": int(found.tube.start), "boxes": np.asarray(found.tube.boxes, float).round(3).tolist()}
+                       for found in detections))
+
+
+def load_detections(path: PathLike) -> list[Detection]:
+    """Reads tubes.
+
+    Raises:
+      ArtifactError: naming the line, for a missing field, a score that is not finite, or boxes inverted or not [n, 4].
+    """
+    detections = []
+    for number, row in enumerate(read_jsonl(path, made_by="localize"), 1):
+        missing = {"video", "label", "score", "start", "boxes"} - row.keys()
+        if missing:
+            raise ArtifactError(f"{path}:{number}: lacks {sorted(missing)}")
+        boxes = np.asarray(row["boxes"], float)
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+            raise ArtifactError(f"{path}:{number}: boxes of {row['video']} have shape {boxes.shape}; expected finite [n, 4]")
+        if (boxes[:, 2:] <= boxes[:, :2]).any():
+            raise ArtifactError(f"{path}:{number}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1")
+        if not np.isfinite(row["score"]):
+            raise ArtifactError(f"{path}:{number}: the score of {row['video']} is {row['score']}")
+        detections.append(Detection(row["video"], int(row["label"]), float(row["score"]), Tube(int(row["start"]), boxes)))
+    return detections
+
+
+def save_config(folder: PathLike, cfg: Any, **resolved: Any) -> None:
+    """Writes config.json: the whole configuration, and beside it what was resolved at run time (inputs, classes)."""
+    write_json(epath.Path(folder) / "config.json", {"config": dataclasses.asdict(cfg), **resolved})

@@ -1,0 +1,189 @@
+"""The records that cross layers, and the shape letters they are written in.
+
+Letters: B batch, T frames in a clip, L frames in a video, N map side (1 for a vector), D depth of x, M and E side and
+depth of the motion map, K hidden channels, A attention channels, C classes, V videos, S segments, H and W pixels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    import jax
+    import numpy as np
+
+    Array: TypeAlias = jax.Array
+    NDArray: TypeAlias = np.ndarray
+
+Stream = Literal["rgb", "flow"]
+Layer = Literal["pool5", "fc7", "logits"]
+Part = Literal["train", "valid", "test", "unused"]
+PyTree: TypeAlias = Any
+
+
+# ---- what the recurrent core sees -------------------------------------------------------------------------------
+
+
+class Inputs(NamedTuple):
+    """What one cell reads: `x` [.., N, N, D] of either stream, and `motion` [.., M, M, E] where the cell asks for it."""
+
+    x: Array
+    motion: Array | None = None
+
+
+class Clip(NamedTuple):
+    """A batch of clips: `inputs` [B, T, ..] and `mask` [B, T], true where the frame exists."""
+
+    inputs: Inputs
+    mask: Array
+
+
+class Batch(NamedTuple):
+    """Clips with `label` [B] int32 and `weight` [B] float32, 0 for the rows that only fill the batch."""
+
+    clip: Clip
+    label: Array
+    weight: Array
+
+
+class LSTMState(NamedTuple):
+    """`cell` C_t and `hidden` H_t, both [B, N, N, K]."""
+
+    cell: Array
+    hidden: Array
+
+
+class Carry(NamedTuple):
+    """The states of the top LSTM and, for the motion cells, of the motion LSTM."""
+
+    top: LSTMState
+    motion: LSTMState | None = None
+
+
+class CellOut(NamedTuple):
+    """`hidden` H_t [B, N', N', K] and `attention` A_t [B, N, N], which sums to one; None for cells without attention."""
+
+    hidden: Array
+    attention: Array | None = None
+
+
+class Output(NamedTuple):
+    """`logits` [B, T, C], `attention` [B, T, N, N] or None, and the carry after the last frame."""
+
+    logits: Array
+    attention: Array | None
+    carry: Carry
+
+
+# ---- parameters -------------------------------------------------------------------------------------------------
+
+
+class LSTMParams(NamedTuple):
+    """Kernels of one LSTM in the gate order i, f, o, g, Eqs. (1)-(6).
+
+    `x` [k, k, D, 4K] reads the input map, `hidden` [k, k, K, 4K] the layer's own H_{t-1}, `bias` is [4K]; `above`
+    [k, k, K, 4K] is W_e of the motion LSTM, Eqs. (10)-(15), and None in every other LSTM.
+    """
+
+    x: Array
+    hidden: Array
+    bias: Array
+    above: Array | None = None
+
+
+class AttentionParams(NamedTuple):
+    """The attention of Eqs. (7)-(8): `x` [D, A] (W_xa), `hidden` [K, A] (W_ha), `bias` [A] (b_a), `score` [A] (W_z)."""
+
+    x: Array
+    hidden: Array
+    bias: Array
+    score: Array
+
+
+class CellParams(NamedTuple):
+    """The three parameter groups of the family; a cell without attention or motion leaves those None."""
+
+    top: LSTMParams
+    attend: AttentionParams | None = None
+    motion: LSTMParams | None = None
+
+
+class StartParams(NamedTuple):
+    """Kernels [k, k, D, K] that make the first C and H from the mean input, C_0 = tanh(W * mean) and so for H_0."""
+
+    cell: Array
+    hidden: Array
+
+
+class HeadParams(NamedTuple):
+    """The classifier of every frame: `dense` [N' N' K, F], `dense_bias` [F], `classes` [F, C], `classes_bias` [C]."""
+
+    dense: Array
+    dense_bias: Array
+    classes: Array
+    classes_bias: Array
+
+
+class Params(NamedTuple):
+    """Everything a model learns. `start` is None when the carry starts at zero, else (top, motion or None)."""
+
+    cell: CellParams
+    start: tuple[StartParams, StartParams | None] | None
+    head: HeadParams
+
+
+class TrainState(NamedTuple):
+    """All that training must not lose: `step` () int32, `params`, `opt_state`; arrays only."""
+
+    step: Array
+    params: PyTree
+    opt_state: PyTree
+
+
+# ---- what lies on disk ------------------------------------------------------------------------------------------
+
+
+class Video(NamedTuple):
+    """One listed video. `name` is "Class/stem" and unique; `frames` L, `width`, `height` in pixels as displayed, `fps`."""
+
+    name: str
+    path: str
+    label: int
+    part: Part
+    group: str
+    frames: int
+    width: int
+    height: int
+    fps: float
+
+
+class Dataset(NamedTuple):
+    """The C class names and the listed videos, in the order of their names."""
+
+    classes: tuple[str, ...]
+    videos: tuple[Video, ...]
+
+
+class Scores(NamedTuple):
+    """Class scores of V videos: `videos` their names, `scores` [V, C] rows summing to 1, `label` [V], `classes` C names."""
+
+    videos: tuple[str, ...]
+    scores: NDArray
+    label: NDArray
+    classes: tuple[str, ...]
+
+
+class Tube(NamedTuple):
+    """Boxes of consecutive frames: `start` is the first frame, `boxes` [n, 4] are x0 y0 x1 y1 in pixels, half open."""
+
+    start: int
+    boxes: NDArray
+
+
+class Detection(NamedTuple):
+    """A tube with a class. Ground truth is written in the same record, with score 1."""
+
+    video: str
+    label: int
+    score: float
+    tube: Tube
