@@ -31,7 +31,8 @@ class Workdir:
     flow/                   index.json, Class/stem.zip     prepare
     convnets/<stream>/      config.json metrics.jsonl ckpt/  fit_convnet
     features/<stream>/<layer>/  index.json, Class/stem.f16   extract
-    runs/<name>/            config.json metrics.jsonl ckpt/ (train), scores.npz videos/ (evaluate), tubes.jsonl map.json (localize)
+    runs/<name>/            config.json metrics.jsonl ckpt/ (train), scores.npz videos/ (evaluate),
+                            tubes.jsonl map.json (localize)
     fused/<name>.npz        fuse
     report/index.html       report
     """
@@ -218,12 +219,14 @@ def load_scores(path: PathLike) -> Scores:
     Raises:
       ArtifactError: shapes that do not agree, NaN, or labels outside the classes.
     """
-    videos, scores, label, classes = read_arrays(path, "videos", "scores", "label", "classes", made_by="evaluate or fuse")
+    names = ("videos", "scores", "label", "classes")
+    videos, scores, label, classes = read_arrays(path, *names, made_by="evaluate or fuse")
     if scores.shape != (len(videos), len(classes)) or label.shape != (len(videos),):
-        raise ArtifactError(f"{path}: scores {scores.shape} and label {label.shape} for {len(videos)} videos, {len(classes)} classes")
+        raise ArtifactError(f"{path}: scores {scores.shape} and label {label.shape}; expected "
+                            f"[{len(videos)}, {len(classes)}] and [{len(videos)}] for its videos and classes")
     if not np.isfinite(scores).all():
         raise ArtifactError(f"{path}: scores of {videos[~np.isfinite(scores).all(1)][0]} are not finite")
-    if len(label) and not (0 <= label.min() and label.max() < len(classes)):
+    if len(label) and (label.min() < 0 or label.max() >= len(classes)):
         raise ArtifactError(f"{path}: labels {label.min()} to {label.max()}; expected 0 to {len(classes) - 1}")
     return Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()))
 
@@ -248,12 +251,15 @@ def load_detections(path: PathLike) -> list[Detection]:
             raise ArtifactError(f"{path}:{number}: lacks {sorted(missing)}")
         boxes = np.asarray(row["boxes"], float)
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
-            raise ArtifactError(f"{path}:{number}: boxes of {row['video']} have shape {boxes.shape}; expected finite [n, 4]")
+            raise ArtifactError(
+                f"{path}:{number}: boxes of {row['video']} have shape {boxes.shape}; expected finite [n, 4]")
         if (boxes[:, 2:] <= boxes[:, :2]).any():
-            raise ArtifactError(f"{path}:{number}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1")
+            raise ArtifactError(
+                f"{path}:{number}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1")
         if not np.isfinite(row["score"]):
             raise ArtifactError(f"{path}:{number}: the score of {row['video']} is {row['score']}")
-        detections.append(Detection(row["video"], int(row["label"]), float(row["score"]), Tube(int(row["start"]), boxes)))
+        tube = Tube(int(row["start"]), boxes)
+        detections.append(Detection(row["video"], int(row["label"]), float(row["score"]), tube))
     return detections
 
 

@@ -19,7 +19,8 @@ class ConfigError(ValueError):
 def _one_of(owner: object, name: str, allowed: tuple) -> None:
     found = getattr(owner, name)
     if found not in allowed:
-        raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected one of {', '.join(map(repr, allowed))}")
+        choices = ", ".join(map(repr, allowed))
+        raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected one of {choices}")
 
 
 def _within(owner: object, low: float, high: float, *names: str) -> None:
@@ -204,7 +205,8 @@ class ConvNetConfig:
         _within(self, 0.0, 0.5, "shift")
         _at_least(self, 1, "image_size", "batch", "steps")
         if len(self.widths) != len(self.depths) or not self.widths:
-            raise ConfigError(f"ConvNetConfig has {len(self.widths)} widths and {len(self.depths)} depths; expected as many")
+            raise ConfigError(
+                f"ConvNetConfig has {len(self.widths)} widths and {len(self.depths)} depths; expected as many")
         if self.image_size % 2 ** len(self.widths):
             raise ConfigError(
                 f"ConvNetConfig.image_size is {self.image_size}; expected a multiple of {2 ** len(self.widths)}, "
@@ -323,7 +325,7 @@ class RunConfig:
         if not self.workdir:
             raise ConfigError("RunConfig.workdir is empty; expected a folder")
         if self.train.keep == "best" and not self.data.validation:
-            raise ConfigError("train.keep is 'best' but data.validation is 0; expected a share of groups to validate on")
+            raise ConfigError("train.keep is 'best' but data.validation is 0; expected a share of groups to hold out")
 
     @property
     def run_name(self) -> str:

@@ -25,7 +25,7 @@ PyTree: TypeAlias = Any
 
 
 class Inputs(NamedTuple):
-    """What one cell reads: `x` [.., N, N, D] of either stream, and `motion` [.., M, M, E] where the cell asks for it."""
+    """What one cell reads: `x` [.., N, N, D] of either stream, and `motion` [.., M, M, E] where it asks for one."""
 
     x: Array
     motion: Array | None = None
@@ -61,7 +61,7 @@ class Carry(NamedTuple):
 
 
 class CellOut(NamedTuple):
-    """`hidden` H_t [B, N', N', K] and `attention` A_t [B, N, N], which sums to one; None for cells without attention."""
+    """`hidden` H_t [B, N', N', K] and `attention` A_t [B, N, N], which sums to one, or None for cells without."""
 
     hidden: Array
     attention: Array | None = None
@@ -144,7 +144,7 @@ class TrainState(NamedTuple):
 
 
 class Video(NamedTuple):
-    """One listed video. `name` is "Class/stem" and unique; `frames` L, `width`, `height` in pixels as displayed, `fps`."""
+    """One listed video: `name` is "Class/stem" and unique, `frames` L, `width` and `height` pixels as displayed."""
 
     name: str
     path: str
@@ -165,7 +165,7 @@ class Dataset(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Class scores of V videos: `videos` their names, `scores` [V, C] rows summing to 1, `label` [V], `classes` C names."""
+    """Class scores of V videos: `videos` names, `scores` [V, C] rows summing to 1, `label` [V], `classes` C names."""
 
     videos: tuple[str, ...]
     scores: NDArray
