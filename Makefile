@@ -1,0 +1,35 @@
+# The words that people and CI use. `make demo` and `make test` need nothing but Python 3.11 or later.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = TF_CPP_MIN_LOG_LEVEL=3 TF_ENABLE_ONEDNN_OPTS=0 $(VENV)/bin/python
+INSTALLED = $(VENV)/.installed
+
+.PHONY: demo test test-slow lint bench install clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): setup.py
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[dev]"
+	touch $@
+
+# All stages on the built-in data set; ends with a page of pictures. CELLS=convalstm,videolstm picks others.
+demo: $(INSTALLED)
+	$(RUN) -m launch.walk --preset=demo --workdir=work/demo $(if $(CELLS),--cells=$(CELLS))
+
+test: $(INSTALLED)
+	$(RUN) -m pytest
+
+test-slow: $(INSTALLED)
+	$(RUN) -m pytest -m slow
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check .
+
+# Speed against rivals in the same run; results go to benchmarks/results/.
+bench: $(INSTALLED)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[bench]"
+	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) work build dist *.egg-info

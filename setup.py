@@ -1,0 +1,43 @@
+"""Installs the library; a plain install runs on the CPU, the extras add accelerators and tools."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# tensorflow-cpu is a third of the size, but has wheels for x86-64 Linux and Windows only.
+_SMALL = 'platform_machine in "x86_64 AMD64" and sys_platform != "darwin"'
+_LARGE = 'platform_machine not in "x86_64 AMD64" or sys_platform == "darwin"'
+
+setup(
+    name="videolstm-jax",
+    version="0.1.0",
+    description="VideoLSTM in JAX: recurrent networks that convolve, attend and flow for action recognition",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["videolstm_jax*"]),
+    package_data={"videolstm_jax.report": ["templates/*"]},
+    install_requires=[
+        "jax>=0.10",
+        "flax>=0.12",
+        "optax>=0.2.8",
+        "orbax-checkpoint>=0.12,<1.0",
+        "numpy>=2.0",
+        "scipy>=1.14",
+        "absl-py>=2.1",
+        "etils[epath]>=1.9",
+        "av>=14",
+        "pillow>=11",
+        "matplotlib>=3.9",
+        "jinja2>=3.1",
+        f"tensorflow-cpu>=2.19; {_SMALL}",
+        f"tensorflow>=2.19; {_LARGE}",
+    ],
+    extras_require={
+        "cuda12": ["jax[cuda12]>=0.10"],
+        "tpu": ["jax[tpu]>=0.10"],
+        "dev": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8"],
+        "bench": ["opencv-contrib-python-headless>=4.10", "scikit-image>=0.24"],
+    },
+)
