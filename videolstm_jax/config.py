@@ -158,6 +158,8 @@ class FlowConfig:
     """Pixels the frames are squashed to before flow; 0 by 0 keeps each video's own size."""
     bound: float = 20.0
     """Displacements of +-bound pixels fill [0, 255] (Sec. 5.1); 0 takes 20 * max(W, H) / 340."""
+    percentile: float = 0.0
+    """Not 0: the bound is this percentile of the displacements in a sample of the training list's pairs."""
     image: str = "jpeg"
     """`jpeg` at quality 95, as the authors' files, or `png`, lossless."""
 
@@ -165,6 +167,7 @@ class FlowConfig:
         _one_of(self, "method", ("tvl1",))
         _one_of(self, "image", ("jpeg", "png"))
         _at_least(self, 0, "width", "height", "bound")
+        _within(self, 0.0, 100.0, "percentile")
         if (self.width == 0) != (self.height == 0):
             raise ConfigError(f"FlowConfig is {self.width} x {self.height}; expected both sides, or 0 by 0")
 
@@ -302,6 +305,23 @@ class FuseConfig:
 
 
 @dataclass(frozen=True)
+class WalkConfig:
+    """Which models a walk through all stages trains."""
+
+    cells: tuple[str, ...] = ("videolstm",)
+    """Cells trained on RGB (with flow as the motion input of the motion cells); the last one is fused."""
+    flow_cell: str = "videolstm"
+    """The cell trained on flow features, to fuse with: both halves of "RGB input and optical flow input" (Sec. 5.5)."""
+
+    def __post_init__(self) -> None:
+        for cell in (*self.cells, self.flow_cell):
+            if cell not in CELL_NAMES:
+                raise ConfigError(f"WalkConfig names the cell {cell!r}; expected one of {', '.join(CELL_NAMES)}")
+        if not self.cells or len(set(self.cells)) != len(self.cells):
+            raise ConfigError(f"WalkConfig.cells is {self.cells}; expected one or more different cells")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run: everything a stage needs to know."""
 
@@ -319,6 +339,7 @@ class RunConfig:
     eval: EvalConfig = field(default_factory=EvalConfig)
     fuse: FuseConfig = field(default_factory=FuseConfig)
     localize: LocalizeConfig = field(default_factory=LocalizeConfig)
+    walk: WalkConfig = field(default_factory=WalkConfig)
 
     def __post_init__(self) -> None:
         _at_least(self, 0, "seed")
