@@ -1,0 +1,1 @@
+"""Launchers: one short file a stage, `python -m launch.<stage> --preset=NAME --section.field=value`."""

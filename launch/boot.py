@@ -1,0 +1,62 @@
+"""What every launcher does first: flags, one line for an error the user can mend, and the stage itself."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+
+from absl import app, flags
+
+from launch import config_flags
+from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.config import ConfigError, RunConfig
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
+_VERBOSE = flags.DEFINE_boolean("trace", False, "Show where an error was raised, not only what it says.")
+
+
+def stage(name: str) -> None:
+    """Runs `videolstm_jax.stages.<name>.run` with the configuration that the flags ask for."""
+
+    def main(cfg: RunConfig) -> None:
+        path = importlib.import_module(f"videolstm_jax.stages.{name}").run(cfg)
+        print(f"{name}: wrote {path}", flush=True)
+
+    launch(main)
+
+
+def launch(main: Callable[[RunConfig], None]) -> None:
+    """Parses the flags, prints the resolved configuration and calls `main`; an error ends the process with status 1."""
+    config_flags.define()
+
+    def run(argv: list[str]) -> None:
+        if len(argv) > 1:
+            raise app.UsageError(f"unexpected words {argv[1:]}; settings are given as --section.field=value")
+        cfg = config_flags.config()
+        print(config_flags.pretty(cfg), flush=True)
+        main(cfg)
+
+    app.run(guarded(run))
+
+
+def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+    """`run`, with the errors a user can mend said in one line on stderr and status 1."""
+
+    def inner(argv: list[str]) -> None:
+        try:
+            run(argv)
+        except (ConfigError, ArtifactError, ValueError, OSError) as error:
+            if _VERBOSE.value or not _is_ours(error):
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    return inner
+
+
+def _is_ours(error: Exception) -> bool:
+    return type(error).__module__.startswith("videolstm_jax")
