@@ -29,9 +29,9 @@ def stage(name: str) -> None:
     launch(main)
 
 
-def launch(main: Callable[[RunConfig], None]) -> None:
+def launch(main: Callable[[RunConfig], None], *, preset: str = "paper") -> None:
     """Parses the flags, prints the resolved configuration and calls `main`; an error ends the process with status 1."""
-    config_flags.define()
+    config_flags.define(preset=preset)
 
     def run(argv: list[str]) -> None:
         if len(argv) > 1:

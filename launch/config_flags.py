@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
+import ast
 import difflib
+import inspect
+import itertools
 import re
 import sys
 import typing
@@ -12,31 +14,28 @@ from typing import Any
 
 from absl import flags
 
+from videolstm_jax import config as config_module
 from videolstm_jax.config import ConfigError, RunConfig
-from videolstm_jax.presets import PRESETS, configured
-
-_DOES_NOT_MATTER = {"preset"}
+from videolstm_jax.presets import PRESETS, configured, differences, settings
 
 
-def settings() -> Iterator[tuple[str, type, Any]]:
-    """Every setting as ("section.field" or "field", type, default), in the order of the dataclasses."""
+def flag_kinds() -> Iterator[tuple[str, Any]]:
+    """Every flag as ("section.field" or "field", type), in the order of the dataclasses."""
     default = RunConfig()
-    for top in dataclasses.fields(RunConfig):
-        value = getattr(default, top.name)
-        if dataclasses.is_dataclass(value):
-            hints = typing.get_type_hints(type(value))
-            for leaf in dataclasses.fields(value):
-                yield f"{top.name}.{leaf.name}", hints[leaf.name], getattr(value, leaf.name)
-        elif top.name not in _DOES_NOT_MATTER:
-            yield top.name, type(value), value
+    for path, _ in settings(default):
+        section, _, leaf = path.rpartition("__")
+        owner = type(getattr(default, section)) if section else RunConfig
+        if path != "preset":
+            yield path.replace("__", "."), typing.get_type_hints(owner)[leaf]
 
 
-def define(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines `--preset` and a flag for every setting; the help shows the paper's default."""
-    about = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
-    flags.DEFINE_string("preset", "paper", f"Named settings. {about}", flag_values=values)
-    for name, kind, default in settings():
-        text = f"{name}, {_default_text(default)} in the paper preset"
+def define(values: flags.FlagValues = flags.FLAGS, *, preset: str = "paper") -> None:
+    """Defines `--preset` and a flag for every setting; the help is what config.py says of the field."""
+    about = "; ".join(f"{name}: {entry.about}" for name, entry in PRESETS.items())
+    flags.DEFINE_string("preset", preset, f"Named settings. {about}.", flag_values=values)
+    says = _docstrings()
+    for name, kind in flag_kinds():
+        text = says.get(name, name)
         if kind is bool:
             flags.DEFINE_boolean(name, None, text, flag_values=values)
         elif kind is int:
@@ -47,7 +46,7 @@ def define(values: flags.FlagValues = flags.FLAGS) -> None:
             flags.DEFINE_string(name, None, text, flag_values=values)
         else:
             flags.DEFINE_list(name, None, text + " (separated by commas)", flag_values=values)
-    for name in ("preset", *(name for name, _, _ in settings())):  # so that --help shows them, not --helpfull alone
+    for name in ("preset", *(name for name, _ in flag_kinds())):  # so that --help shows them, not --helpfull alone
         values.register_key_flag_for_module(sys.argv[0], values[name])
 
 
@@ -58,7 +57,7 @@ def chosen(values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
       ConfigError: a value of the wrong kind in a list.
     """
     given = {}
-    for name, kind, _ in settings():
+    for name, kind in flag_kinds():
         flag = values[name]
         if flag.present:
             given[name.replace(".", "__")] = flag.value if flag.value is None else _cast(name, kind, flag.value)
@@ -81,34 +80,46 @@ def config(values: flags.FlagValues = flags.FLAGS) -> RunConfig:
 
 def command(stage: str, cfg: RunConfig) -> str:
     """The command line that gives a launcher exactly this configuration, saying only what its preset does not."""
-    base = configured(cfg.preset, cfg.model.cell)
     words = [f"python -m launch.{stage}", f"--preset={cfg.preset}"]
     if cfg.model.cell != RunConfig().model.cell:
         words.append(f"--model.cell={cfg.model.cell}")
-    for name, _, _ in settings():
-        old, new = _get(base, name), _get(cfg, name)
-        if old != new:
-            words.append(f"--{name}={_shell(new)}")
+    words += [f"--{path.replace('__', '.')}={_shell(value)}" for path, value in differences(cfg).items()]
     return " ".join(words)
 
 
 def pretty(cfg: RunConfig) -> str:
     """The resolved configuration, a section a line, with what differs from the preset marked by a star."""
-    base, lines = configured(cfg.preset, cfg.model.cell), [f"preset {cfg.preset} (* = set on the command line)"]
+    changed = differences(cfg)
     sections: dict[str, list[str]] = {}
-    for name, _, _ in settings():
-        section, _, leaf = name.rpartition(".")
-        star = "*" if _get(cfg, name) != _get(base, name) else ""
-        sections.setdefault(section or "run", []).append(f"{star}{leaf}={_default_text(_get(cfg, name))}")
+    for path, value in settings(cfg):
+        section, _, leaf = path.rpartition("__")
+        sections.setdefault(section or "run", []).append(f"{'*' * (path in changed)}{leaf}={_text(value)}")
+    lines = [f"preset {cfg.preset} (* = differs from the preset)"]
     return "\n".join(lines + [f"  {section:9s} {' '.join(words)}" for section, words in sections.items()])
 
 
-def _get(cfg: RunConfig, name: str) -> Any:
-    section, _, leaf = name.rpartition(".")
-    return getattr(getattr(cfg, section) if section else cfg, leaf)
+def _docstrings() -> dict[str, str]:
+    """What config.py says below each field, which Python itself forgets."""
+    sections = {type(value).__name__: name for name, value in vars(RunConfig()).items()} | {"RunConfig": ""}
+    said = {}
+    for node in ast.parse(inspect.getsource(config_module)).body:
+        if isinstance(node, ast.ClassDef) and node.name in sections:
+            prefix = sections[node.name] + "." if sections[node.name] else ""
+            for field, text in itertools.pairwise(node.body):
+                if isinstance(field, ast.AnnAssign):
+                    default = ast.unparse(field.value)
+                    words = [text.value.value] if _is_text(text) else []
+                    if "default_factory" not in default:
+                        words.append(f"Paper preset: {default}.")
+                    said[prefix + field.target.id] = " ".join(words)
+    return said
 
 
-def _default_text(value: Any) -> str:
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _text(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value) if value != "" else "''"
 
 

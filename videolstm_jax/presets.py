@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -122,3 +123,24 @@ def configured(preset: str, cell: str | None = None, **settings: Any) -> RunConf
     chosen = PRESETS[preset]
     layers = {**chosen.settings, **chosen.cells.get(cell, {}), "preset": preset, "model__cell": cell, **settings}
     return change(RunConfig(), **layers)
+
+
+def settings(cfg: RunConfig) -> Iterator[tuple[str, Any]]:
+    """Every setting of a configuration as ("section__field" or "field", value), in the order of the dataclasses."""
+    for field in dataclasses.fields(cfg):
+        value = getattr(cfg, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from ((f"{field.name}__{leaf.name}", getattr(value, leaf.name)) for leaf in dataclasses.fields(value))
+        else:
+            yield field.name, value
+
+
+def differences(cfg: RunConfig) -> dict[str, Any]:
+    """The settings that are not those of the configuration's preset for its cell."""
+    base = dict(settings(configured(cfg.preset, cfg.model.cell)))
+    return {name: value for name, value in settings(cfg) if value != base[name]}
+
+
+def for_cell(cfg: RunConfig, cell: str, stream: str) -> RunConfig:
+    """The same settings for another cell and stream: its preset's own column, with what the caller changed on top."""
+    return configured(cfg.preset, cell, **{**differences(cfg), "data__stream": stream})

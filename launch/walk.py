@@ -1,0 +1,102 @@
+"""All stages in one process: from a folder of videos, `--videos=DIR`, to a page of pictures."""
+
+import importlib
+import time
+from typing import NamedTuple
+
+from absl import flags
+
+from launch import boot, config_flags
+from videolstm_jax.config import ConfigError, RunConfig, change
+from videolstm_jax.presets import differences, for_cell
+
+_ATTENDS = ("alstm", "convalstm", "motion_alstm", "videolstm")
+_VIDEOS = flags.DEFINE_string("videos", None, "Short for --data.videos: the folder that holds the class folders.")
+_CELLS = flags.DEFINE_list("cells", None, "Short for --walk.cells: cells to train on RGB; the last one is fused.")
+_DRY_RUN = flags.DEFINE_boolean("dry_run", False, "Print the single commands that this walk stands for, run nothing.")
+
+
+class Step(NamedTuple):
+    """One stage with the configuration it runs under."""
+
+    stage: str
+    cfg: RunConfig
+
+
+def plan(cfg: RunConfig) -> list[Step]:
+    """The stages of a walk, in order; each could be given alone as `python -m launch.<stage>`.
+
+    Raises:
+      ConfigError: a setting that names one run or cell, where a walk has several.
+    """
+    for name in ("name", "model__cell", "data__stream", "fuse__runs"):
+        if name in differences(cfg) or (name == "model__cell" and cfg.model.cell != RunConfig().model.cell):
+            raise ConfigError(f"--{name.replace('__', '.')} belongs to one run; a walk takes --walk.cells and "
+                              "--walk.flow_cell, and names its runs itself")
+    steps = [Step("prepare", cfg)]
+    for stream in ("rgb", "flow"):
+        here = change(cfg, data__stream=stream)
+        steps += [Step("fit_convnet", here), Step("extract", here)]
+    runs = [for_cell(cfg, cell, "rgb") for cell in cfg.walk.cells] + [for_cell(cfg, cfg.walk.flow_cell, "flow")]
+    for run in _with_grafted(cfg, runs):
+        steps += [Step("train", run), Step("evaluate", run)]
+        if run.model.cell in _ATTENDS:
+            steps.append(Step("localize", run))
+    pair = (runs[-2].run_name, runs[-1].run_name)
+    steps.append(Step("fuse", change(cfg, fuse__runs=pair, fuse__name=f"{pair[0]}+{pair[1]}")))
+    steps.append(Step("report", cfg))
+    return steps
+
+
+def _with_grafted(cfg: RunConfig, runs: list[RunConfig]) -> list[RunConfig]:
+    """The runs in order, each after the runs whose parameters it is grafted from."""
+    order: dict[str, RunConfig] = {}
+
+    def add(run: RunConfig) -> None:
+        for graft in run.train.graft:
+            cell, _, stream = graft.partition(":")[0].rpartition("-")
+            add(for_cell(cfg, cell, stream))
+        order.setdefault(run.run_name, run)
+
+    for run in runs:
+        add(run)
+    return list(order.values())
+
+
+def walk(cfg: RunConfig) -> None:
+    """Runs every stage of the plan and prints what each took."""
+    steps = plan(cfg)
+    if _DRY_RUN.value:
+        print("\n".join(config_flags.command(step.stage, step.cfg) for step in steps))
+        return
+    seconds = []
+    for number, step in enumerate(steps, 1):
+        label = _label(step)
+        print(f"\n[{number}/{len(steps)}] {label}", flush=True)
+        began = time.perf_counter()
+        path = importlib.import_module(f"videolstm_jax.stages.{step.stage}").run(step.cfg)
+        seconds.append((label, time.perf_counter() - began))
+    width = max(len(label) for label, _ in seconds)
+    print("\n" + "\n".join(f"{label:{width}s} {took:8.1f} s" for label, took in seconds))
+    print(f"{'all stages':{width}s} {sum(took for _, took in seconds):8.1f} s\n\nthe page of pictures: {path}")
+
+
+def _label(step: Step) -> str:
+    if step.stage in ("fit_convnet", "extract"):
+        return f"{step.stage} {step.cfg.data.stream}"
+    if step.stage in ("train", "evaluate", "localize"):
+        return f"{step.stage} {step.cfg.run_name}"
+    return step.stage
+
+
+def main(cfg: RunConfig) -> None:
+    """Applies the short flags and walks."""
+    if _VIDEOS.value is not None:
+        cfg = change(cfg, data__videos=_VIDEOS.value)
+    if _CELLS.value is not None:
+        cfg = change(cfg, walk__cells=tuple(_CELLS.value))
+    walk(cfg)
+
+
+if __name__ == "__main__":
+    boot.launch(main, preset="small")
