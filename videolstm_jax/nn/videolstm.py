@@ -1,0 +1,32 @@
+"""The recurrent cells as a Flax module, to stack on a VGG."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import flax.linen as nn
+
+from videolstm_jax.core.model import make_model
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import ModelConfig
+    from videolstm_jax.core.cells import Cell
+    from videolstm_jax.types import Carry, Clip, Output
+
+
+class VideoLSTM(nn.Module):
+    """`make_model` with its parameters in the collection `params`, under the name `model`.
+
+    Dropout draws from the `dropout` rng and is off without one.
+    """
+
+    cfg: ModelConfig
+    cell: Cell | None = None
+
+    @nn.compact
+    def __call__(self, clip: Clip, carry: Carry | None = None) -> Output:
+        """See `Model.apply`: logits [B, T, C], attention [B, T, N, N] or None, the carry after the last frame."""
+        model = make_model(self.cfg, cell=self.cell)
+        params = self.param("model", model.init)
+        key = self.make_rng("dropout") if self.has_rng("dropout") else None
+        return model.apply(params, clip, carry, dropout_key=key)

@@ -1,0 +1,56 @@
+"""Cross-entropy of frames, and what share of them is classified right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import Array
+
+
+def sequence_xent(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
+    """Cross-entropy of every frame, summed over time, mean over the batch (Sec. 5.2).
+
+    Args:
+      logits: [B, T, C].
+      label: [B], the class of the whole clip.
+      mask: [B, T], true where the frame exists; the others are left out of the sum.
+      weight: [B], 0 for rows that only fill the batch.
+
+    Returns:
+      A float32 scalar; 0 for a batch without weight.
+    """
+    frames = jnp.where(mask, _xent(logits, label[:, None]), 0.0)
+    return _mean(frames.sum(axis=1), weight)
+
+
+def frame_xent(logits: Array, label: Array, weight: Array) -> Array:
+    """Cross-entropy of single frames, mean over the batch: the ConvNets' loss.
+
+    Args:
+      logits: [B, C].
+      label: [B].
+      weight: [B], 0 for rows that only fill the batch.
+    """
+    return _mean(_xent(logits, label), weight)
+
+
+def frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
+    """The share of existing frames [B, T] whose highest logit is the clip's class; arguments as `sequence_xent`."""
+    right = (jnp.argmax(logits, axis=-1) == label[:, None]).astype(jnp.float32)
+    return _mean(right, mask * weight.astype(jnp.float32)[:, None])
+
+
+def _xent(logits: Array, label: Array) -> Array:
+    logits = logits.astype(jnp.float32)
+    one_hot = jax.nn.one_hot(label, logits.shape[-1], dtype=jnp.float32)
+    return -jnp.sum(jnp.broadcast_to(one_hot, logits.shape) * jax.nn.log_softmax(logits), axis=-1)
+
+
+def _mean(values: Array, weight: Array) -> Array:
+    weight = weight.astype(jnp.float32)
+    total = weight.sum()
+    return jnp.sum(values * weight) / jnp.where(total > 0, total, 1.0)

@@ -1,0 +1,55 @@
+"""The optimizers of the recurrent models (Sec. 5.2) and of the ConvNets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import optax
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import ConvNetConfig, OptimConfig
+    from videolstm_jax.types import PyTree
+
+
+def rmsprop(cfg: OptimConfig) -> optax.GradientTransformation:
+    """RMSprop of Sec. 5.2, learning rate 1e-3 and decay .9.
+
+    As the authors' code: r = decay r + (1 - decay) g^2 from r = 0, then w -= lr g / sqrt(r + eps); no momentum.
+    """
+    return optax.rmsprop(cfg.learning_rate, decay=cfg.decay, eps=cfg.eps)
+
+
+def optimizer(cfg: OptimConfig, steps: int) -> optax.GradientTransformation:
+    """The configured optimizer of a recurrent model that trains for `steps` updates.
+
+    Without clipping, weight decay and schedule, `rmsprop` is the function above and nothing else. Weight decay is
+    decoupled from the gradient and leaves biases alone.
+    """
+    rule = {"rmsprop": optax.scale_by_rms(decay=cfg.decay, eps=cfg.eps), "adam": optax.scale_by_adam()}[cfg.name]
+    if cfg.name == "rmsprop" and not cfg.clip and not cfg.weight_decay and cfg.schedule == "constant":
+        return rmsprop(cfg)
+    clip = [optax.clip_by_global_norm(cfg.clip)] if cfg.clip else []
+    decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
+    return optax.chain(*clip, rule, *decay, optax.scale_by_learning_rate(_schedule(cfg, steps)))
+
+
+def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
+    """SGD with momentum .9 and L2 decay as VGG was trained, or Adam with decoupled decay; cosine down to zero."""
+    rate = optax.cosine_decay_schedule(cfg.learning_rate, cfg.steps)
+    decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
+    if cfg.optimizer == "adam":
+        return optax.chain(optax.scale_by_adam(), *decay, optax.scale_by_learning_rate(rate))
+    return optax.chain(*decay, optax.trace(decay=0.9), optax.scale_by_learning_rate(rate))
+
+
+def _schedule(cfg: OptimConfig, steps: int) -> optax.Schedule | float:
+    return optax.cosine_decay_schedule(cfg.learning_rate, steps) if cfg.schedule == "cosine" else cfg.learning_rate
+
+
+def _decay(weight: float) -> optax.GradientTransformation:
+    return optax.add_decayed_weights(weight, mask=_kernels)
+
+
+def _kernels(params: PyTree) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

@@ -1,0 +1,71 @@
+"""One update: gradient, optimizer, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import jax
+import optax
+
+from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_xent
+from videolstm_jax.train.mesh import batched, replicated
+from videolstm_jax.train.state import Metrics
+from videolstm_jax.types import TrainState
+
+if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
+    from videolstm_jax.types import Array, Batch, PyTree
+
+LossFn = Callable[["PyTree", Any, "Array"], tuple["Array", "Array"]]
+StepFn = Callable[["TrainState", Any], tuple["TrainState", Metrics]]
+
+
+def make_step(loss_fn: LossFn, tx: optax.GradientTransformation, seed: int, *, mesh: Mesh | None = None) -> StepFn:
+    """The jitted update, the same for recurrent models and ConvNets.
+
+    The state is donated: the one passed in is gone afterwards. The dropout key is folded from `seed` and
+    `state.step`, so a step is a pure function of state and batch, and a resumed run repeats itself exactly.
+
+    Args:
+      loss_fn: (params, batch, key) -> (loss, accuracy), scalars.
+      tx: turns gradients into updates.
+      seed: of the dropout masks.
+      mesh: spreads the batch over its devices, the state on each; None leaves everything where it is.
+    """
+
+    def step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        (loss, accuracy), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params, batch, key)
+        updates, opt_state = tx.update(gradient, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return TrainState(state.step + 1, params, opt_state), Metrics(loss, accuracy, optax.global_norm(gradient))
+
+    if mesh is None:
+        return jax.jit(step, donate_argnums=0)
+    shardings = {"in_shardings": (replicated(mesh), batched(mesh)), "out_shardings": replicated(mesh)}
+    return jax.jit(step, donate_argnums=0, **shardings)
+
+
+def model_loss(apply: Callable) -> LossFn:
+    """The loss of a recurrent model: `sequence_xent` of what `apply(params, clip, dropout_key=key)` says."""
+
+    def loss_fn(params: PyTree, batch: Batch, key: Array) -> tuple[Array, Array]:
+        logits = apply(params, batch.clip, dropout_key=key).logits
+        rest = batch.label, batch.clip.mask, batch.weight
+        return sequence_xent(logits, *rest), frame_accuracy(logits, *rest)
+
+    return loss_fn
+
+
+def convnet_loss(apply: Callable) -> LossFn:
+    """The loss of a ConvNet: `frame_xent` of the logits of (image [B, S, S, ch], label [B], weight [B])."""
+
+    def loss_fn(params: PyTree, batch: tuple[Array, Array, Array], key: Array) -> tuple[Array, Array]:
+        image, label, weight = batch
+        logits = apply(params, image, dropout_key=key).logits
+        frame = logits[:, None], label, weight[:, None] > 0, weight
+        return frame_xent(logits, label, weight), frame_accuracy(*frame)
+
+    return loss_fn
