@@ -1,0 +1,68 @@
+"""Settings are checked where they are made, and every complaint names the field."""
+
+import dataclasses
+
+import pytest
+
+from videolstm_jax.config import (
+    ConfigError,
+    ConvNetConfig,
+    DataConfig,
+    EvalConfig,
+    FlowConfig,
+    LocalizeConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TrainConfig,
+    WalkConfig,
+    change,
+)
+
+
+@pytest.mark.parametrize("kind, field, value", [
+    (ModelConfig, "cell", "gru"), (ModelConfig, "start", "mena"), (ModelConfig, "kernel", 2),
+    (ModelConfig, "dropout", 1.0),
+    (ModelConfig, "hidden", 0), (ModelConfig, "dtype", "float16"), (ModelConfig, "motion_kernel", 0),
+    (DataConfig, "stream", "depth"), (DataConfig, "frames", 0), (DataConfig, "order", "random"),
+    (DataConfig, "fps", -1.0),
+    (DataConfig, "test_fraction", 1.5), (DataConfig, "on_bad_video", "ignore"),
+    (FlowConfig, "width", 0), (FlowConfig, "image", "gif"), (FlowConfig, "percentile", 101.0),
+    (ConvNetConfig, "image_size", 225), (ConvNetConfig, "widths", (64,)), (ConvNetConfig, "head", "max"),
+    (OptimConfig, "name", "lion"), (OptimConfig, "learning_rate", -1.0), (OptimConfig, "schedule", "step"),
+    (TrainConfig, "steps", 0), (TrainConfig, "keep", "first"), (EvalConfig, "segments", 0),
+    (EvalConfig, "segment_rule", "random"), (LocalizeConfig, "theta", 256.0), (LocalizeConfig, "normalise", "clip"),
+    (WalkConfig, "cells", ("lstm", "lstm")), (WalkConfig, "flow_cell", "gru"), (RunConfig, "seed", -1),
+    (RunConfig, "workdir", ""),
+])
+def test_a_bad_value_is_named(kind, field, value):
+    with pytest.raises(ConfigError, match=rf"{kind.__name__}.*({field}|0 x 256|widths|gru)|workdir"):
+        kind(**{field: value})
+
+
+def test_nan_is_no_number():
+    with pytest.raises(ConfigError, match="learning_rate"):
+        OptimConfig(learning_rate=float("nan"))
+
+
+def test_best_needs_validation():
+    with pytest.raises(ConfigError, match=r"train\.keep"):
+        change(RunConfig(), train__keep="best")
+    assert change(RunConfig(), train__keep="best", data__validation=0.2).train.keep == "best"
+
+
+def test_change_replaces_only_what_it_names():
+    cfg = change(RunConfig(), model__cell="alstm", seed=3)
+    assert (cfg.model.cell, cfg.seed, cfg.data) == ("alstm", 3, RunConfig().data)
+    assert dataclasses.replace(cfg, seed=0, model=RunConfig().model) == RunConfig()
+
+
+@pytest.mark.parametrize("path", ["model__sell", "mode__cell", "cell", "seed__x"])
+def test_change_names_an_unknown_setting(path):
+    with pytest.raises(ConfigError, match=path.replace("__", ".")):
+        change(RunConfig(), **{path: 1})
+
+
+def test_run_name():
+    assert RunConfig().run_name == "videolstm-rgb"
+    assert change(RunConfig(), name="mine").run_name == "mine"

@@ -1,0 +1,88 @@
+"""Every launcher answers --help quickly, explains every flag, and turns a slip into one line."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from launch import config_flags
+from launch.walk import plan
+from videolstm_jax.config import ConfigError, RunConfig, change
+from videolstm_jax.presets import configured
+
+ROOT = pathlib.Path(__file__).parents[1]
+LAUNCHERS = sorted(path.stem for path in (ROOT / "launch").glob("*.py") if "__main__" in path.read_text())
+
+
+def run(*words):
+    return subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
+
+
+def parse(*words):
+    values = flags.FlagValues()
+    config_flags.define(values)
+    values(["program", *words])
+    return config_flags.config(values)
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_help(name):
+    done = run(f"launch.{name}", "--help")
+    assert "--data.videos" in done.stdout or "usage" in done.stdout.lower()
+    assert done.returncode in (0, 1) and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--preset=demmo"], "did you mean demo"), (["--modle.cell=lstm"], "Did you mean: model.cell"),
+    (["--model.cell=lstmm"], "expected one of 'lstm'"), (["stray"], "unexpected words"),
+    (["--train.steps=many"], "train.steps"), (["--fuse.weights=1,x"], "fuse.weights"),
+])
+def test_a_slip_is_one_line(words, says):
+    done = run("launch.train", *words)
+    assert done.returncode != 0 and says in done.stderr + done.stdout and "Traceback" not in done.stderr
+
+
+def test_flags_become_the_configuration():
+    cfg = parse("--preset=small", "--data.videos=x", "--convnet.widths=8,8,8", "--noconvnet.flip", "--optim.clip=2",
+                "--fuse.runs=a,b", "--model.cell=alstm")
+    assert cfg == configured("small", "alstm", data__videos="x", convnet__widths=(8, 8, 8), convnet__flip=False,
+                             optim__clip=2.0, fuse__runs=("a", "b"))
+
+
+@pytest.mark.parametrize("cfg", [
+    configured("authors", "alstm", data__stream="flow", seed=4), configured("demo", data__videos="a folder/it's"),
+    configured("small", "lstm", fuse__runs=("a", "b"), fuse__weights=(1.0, 0.5), model__remat=True, name="n")])
+def test_a_command_says_the_configuration(cfg):
+    import shlex
+    assert parse(*shlex.split(config_flags.command("train", cfg))[3:]) == cfg
+
+
+def test_every_setting_has_a_flag():
+    assert "data.frames" in dict(config_flags.flag_kinds()) and "workdir" in dict(config_flags.flag_kinds())
+    assert len(dict(config_flags.flag_kinds())) > 80
+
+
+def test_plan_of_the_demo():
+    steps = [(step.stage, step.cfg.run_name if step.stage == "train" else "") for step in plan(configured("demo"))]
+    assert steps[:5] == [("prepare", "")] + [("fit_convnet", ""), ("extract", "")] * 2
+    assert [name for stage, name in steps if stage == "train"] == ["alstm-rgb", "videolstm-rgb", "videolstm-flow"]
+    assert [stage for stage, _ in steps[-2:]] == ["fuse", "report"]
+    assert plan(configured("demo"))[-2].cfg.fuse.runs == ("videolstm-rgb", "videolstm-flow")
+
+
+def test_grafted_runs_are_trained_first():
+    names = [step.cfg.run_name for step in plan(configured("authors")) if step.stage == "train"]
+    assert names == ["convlstm-flow", "convalstm-rgb", "videolstm-rgb", "convalstm-flow"]
+
+
+def test_cells_without_attention_are_not_localized():
+    steps = plan(change(configured("small"), walk__cells=("lstm", "convlstm"), walk__flow_cell="alstm"))
+    assert [step.cfg.run_name for step in steps if step.stage == "localize"] == ["alstm-flow"]
+
+
+@pytest.mark.parametrize("settings", [{"name": "x"}, {"data__stream": "flow"}, {"fuse__runs": ("a",)}])
+def test_a_walk_names_its_runs_itself(settings):
+    with pytest.raises(ConfigError, match="belongs to one run"):
+        plan(change(RunConfig(), **settings))

@@ -1,0 +1,96 @@
+"""The layers of the house: imports point down only, siblings do not meet, and the cheap rooms stay cheap."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = "videolstm_jax"
+LAYER = {"types": 0, "config": 0, "presets": 0,
+         "core": 1, "nn": 1, "flow": 1, "localize": 1, "measure": 1, "report": 1,
+         "artifacts": 2, "data": 2, "video": 2, "train": 2, "stages": 3}
+# Who of the same layer may import whom; every other pair of siblings must not meet.
+MEET = {("nn", "core"), ("data", "video"), ("data", "artifacts"), ("video", "artifacts"), ("train", "artifacts"),
+        ("presets", "config")}
+# What a room may not know. localize and measure serve people who never start JAX.
+FORBIDDEN = {
+    "core": {"flax", "optax", "orbax", "tensorflow", "absl", "os", "pathlib", "logging", "etils", "scipy"},
+    "localize": {"jax", "flax", "optax", "tensorflow", "absl", "os", "pathlib", "av", "PIL"},
+    "measure": {"jax", "flax", "optax", "tensorflow", "absl", "os", "pathlib", "av", "PIL"},
+    "flow": {"cv2", "skimage", "tensorflow", "absl", "os"},
+    "data": {"jax", "flax", "optax", "orbax", "absl"},
+    "train": {"tensorflow", "av", "absl"},
+    "report": {"jax", "tensorflow", "av", "absl"},
+    "artifacts": {"jax", "tensorflow", "absl"}, "types": {"absl", "os"}, "config": {"jax", "numpy", "absl"},
+    "presets": {"jax", "numpy", "absl"}, "video": {"tensorflow", "absl"}, "stages": {"absl", "tensorflow"}, "nn": {"absl"},
+}
+
+
+def modules() -> list[pathlib.Path]:
+    return sorted((ROOT / PACKAGE).rglob("*.py"))
+
+
+def room(path: pathlib.Path) -> str:
+    return path.relative_to(ROOT / PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: pathlib.Path) -> list[tuple[str, str]]:
+    """(top-level package, room of ours or "") of every import outside `if TYPE_CHECKING`."""
+    found = []
+    tree = ast.parse(path.read_text())
+    hidden = {id(child) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
+              for child in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            top, _, rest = name.partition(".")
+            found.append((top, rest.split(".")[0] if top == PACKAGE else ""))
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_down(path):
+    here = room(path)
+    if here == "__init__":
+        return
+    assert here in LAYER, f"{path} is in no layer"
+    for top, there in imports(path):
+        assert top not in FORBIDDEN.get(here, ()), f"{path} imports {top}"
+        assert top != "launch", f"{path} imports a launcher"
+        if not there or (there == here and here != "stages"):
+            continue
+        assert there in LAYER, f"{path} imports {PACKAGE}.{there}, which is in no layer"
+        assert LAYER[there] < LAYER[here] or (here, there) in MEET, f"{path} imports {there}, which does not lie below"
+
+
+def test_types_imports_nothing_at_run_time():
+    assert {top for top, _ in imports(ROOT / PACKAGE / "types.py")} <= {"__future__", "typing"}
+
+
+def test_every_file_opens_with_a_sentence():
+    for path in [*modules(), *(ROOT / "launch").glob("*.py")]:
+        text = ast.get_docstring(ast.parse(path.read_text()))
+        assert text and text.split("\n\n")[0].rstrip().endswith("."), f"{path} does not say what it owns"
+
+
+@pytest.mark.parametrize("statement, absent", [
+    ("import videolstm_jax.localize.tubes, videolstm_jax.measure.video_ap", ("jax", "tensorflow", "flax")),
+    ("import launch.config_flags, launch.boot", ("jax", "tensorflow", "numpy.random")),
+    ("import videolstm_jax.data.features, videolstm_jax.data.snippets", ("jax", "tensorflow")),
+    ("import videolstm_jax.core.model", ("flax", "optax", "tensorflow")),
+])
+def test_what_an_import_costs(statement, absent):
+    code = f"import sys; {statement}; print([name for name in {absent!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
