@@ -36,7 +36,7 @@ def test_help(name):
 
 @pytest.mark.parametrize("words, says", [
     (["--preset=demmo"], "did you mean demo"), (["--modle.cell=lstm"], "Did you mean: model.cell"),
-    (["--model.cell=lstmm"], "expected one of 'lstm'"), (["stray"], "unexpected words"),
+    (["--model.cell=lstmm"], "expected one of lstm"), (["stray"], "unexpected words"),
     (["--train.steps=many"], "train.steps"), (["--fuse.weights=1,x"], "fuse.weights"),
 ])
 def test_a_slip_is_one_line(words, says):

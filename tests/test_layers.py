@@ -25,7 +25,8 @@ FORBIDDEN = {
     "train": {"tensorflow", "av", "absl"},
     "report": {"jax", "tensorflow", "av", "absl"},
     "artifacts": {"jax", "tensorflow", "absl"}, "types": {"absl", "os"}, "config": {"jax", "numpy", "absl"},
-    "presets": {"jax", "numpy", "absl"}, "video": {"tensorflow", "absl"}, "stages": {"absl", "tensorflow"}, "nn": {"absl"},
+    "presets": {"jax", "numpy", "absl"}, "video": {"tensorflow", "absl"}, "stages": {"absl", "tensorflow"},
+    "nn": {"absl"},
 }
 
 
@@ -41,8 +42,8 @@ def imports(path: pathlib.Path) -> list[tuple[str, str]]:
     """(top-level package, room of ours or "") of every import outside `if TYPE_CHECKING`."""
     found = []
     tree = ast.parse(path.read_text())
-    hidden = {id(child) for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-              for child in ast.walk(node)}
+    guards = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
+    hidden = {id(child) for guard in guards for child in ast.walk(guard)}
     for node in ast.walk(tree):
         if id(node) in hidden:
             continue
