@@ -1,0 +1,11 @@
+"""The recurrent core: six cells from one LSTM and one attention, as pure functions of arrays."""
+
+from videolstm_jax.core.cells import CELLS, BoundCell, Cell, Drive, Layers, bind
+from videolstm_jax.core.model import Model, ShapeError, make_model
+from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
+from videolstm_jax.core.unroll import unroll
+
+__all__ = [
+    "CELLS", "BoundCell", "Cell", "Drive", "Layers", "Model", "ShapeError", "attention", "bind", "expect", "lstm",
+    "make_model", "total", "unroll", "weigh",
+]

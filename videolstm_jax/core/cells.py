@@ -1,0 +1,172 @@
+"""The six recurrent cells, each a `drive` over all frames, a `step` over one and its parameters.
+
+A vector is a 1 x 1 map, so there is no dense cell beside a convolutional one: LSTM and ConvLSTM share their functions,
+and so do ALSTM and ConvALSTM, the two motion cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import jax
+
+from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
+from videolstm_jax.core.params import attended_params, motion_params, plain_params
+from videolstm_jax.types import Carry, CellOut, CellParams, Inputs, LSTMParams, LSTMState
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import ModelConfig
+    from videolstm_jax.core.engines import Conv
+    from videolstm_jax.types import Array
+
+Read: TypeAlias = "Callable[[Array, Array], Array]"
+
+
+class Layers(NamedTuple):
+    """The ConvNet layers a cell reads: `x` of its own stream and `motion` of the flow stream, "pool5" or "fc7"."""
+
+    x: str
+    motion: str | None = None
+
+
+class Drive(NamedTuple):
+    """What the inputs say before the carry is known, for all frames at once; a cell leaves what it lacks None.
+
+    `gates` W_x * X_t [.., N, N, 4K]; `x` X_t [.., N, N, D], for attention to weigh; `query` W_xa * X_t [.., N, N, A];
+    `motion` W_m * M_t [.., M, M, 4K].
+    """
+
+    gates: Array | None = None
+    x: Array | None = None
+    query: Array | None = None
+    motion: Array | None = None
+
+
+class Cell(NamedTuple):
+    """One recurrent cell: what a researcher writes to try another.
+
+    `drive(conv, params, inputs) -> Drive` (any record of arrays) sees all frames at once, leading axes [T, B];
+    `step(conv, params, carry, drive_t) -> (Carry, CellOut)` sees one, leading axis [B];
+    `init(key, cfg) -> CellParams` draws the groups, which may be any records: a cell with no motion group has no
+    motion state; `layers` are the features it reads; a `vector` cell has a 1 x 1 hidden map and 1 x 1 kernels.
+    """
+
+    drive: Callable[[Conv, CellParams, Inputs], Any]
+    step: Callable[[Conv, CellParams, Carry, Any], tuple[Carry, CellOut]]
+    init: Callable[[Array, ModelConfig], CellParams]
+    layers: Layers
+    vector: bool = False
+
+
+class BoundCell(NamedTuple):
+    """A cell that has its convolutions: `drive(params, inputs)` and `step(params, carry, drive_t)`."""
+
+    drive: Callable[[CellParams, Inputs], Any]
+    step: Callable[[CellParams, Carry, Any], tuple[Carry, CellOut]]
+
+
+def bind(cell: Cell, conv: Conv, drive_conv: Conv | None = None) -> BoundCell:
+    """The cell with `conv` in its step and `drive_conv`, or the same one, in its drive."""
+    return BoundCell(partial(cell.drive, drive_conv or conv), partial(cell.step, conv))
+
+
+def scale_attention(cell: Cell, scale: float) -> Cell:
+    """The cell with a constant factor on A * X, Eq. (9), taken into the `x` of its `Drive`; without one, as it is."""
+
+    def drive(conv: Conv, p: CellParams, xs: Inputs) -> Drive:
+        d = cell.drive(conv, p, xs)
+        if getattr(d, "x", None) is None:
+            return d
+        return d._replace(x=d.x.astype(jax.tree.leaves(p)[0].dtype) * scale)  # 16 bits are too few for the product
+
+    return cell._replace(drive=drive)
+
+
+def plain_drive(conv: Conv, p: CellParams, xs: Inputs) -> Drive:
+    """W_x * X_t of all four gates, Eqs. (1)-(4)."""
+    return Drive(gates=conv(p.top.x, xs.x))
+
+
+def attended_drive(conv: Conv, p: CellParams, xs: Inputs) -> Drive:
+    """X_t as it is and W_xa * X_t, Eq. (7)."""
+    return Drive(x=xs.x, query=conv(p.attend.x, xs.x))
+
+
+def motion_drive(conv: Conv, p: CellParams, xs: Inputs) -> Drive:
+    """The same, and W_m * M_t of all four gates, Eqs. (10)-(13)."""
+    return attended_drive(conv, p, xs)._replace(motion=conv(p.motion.x, xs.motion))
+
+
+def plain_step(conv: Conv, p: CellParams, carry: Carry, d: Drive) -> tuple[Carry, CellOut]:
+    """LSTM and ConvLSTM, Eqs. (1)-(6).
+
+    Args:
+      conv: the engine's convolution.
+      p: the top group.
+      carry: C_{t-1} and H_{t-1}.
+      d: one frame of what `plain_drive` made.
+
+    Returns:
+      The next carry, and H_t [B, N, N, K].
+    """
+    top = lstm(carry.top, total(p.top.bias, d.gates, conv(p.top.hidden, carry.top.hidden)))
+    return Carry(top), CellOut(top.hidden)
+
+
+def attended_step(read: Read, conv: Conv, p: CellParams, carry: Carry, d: Drive) -> tuple[Carry, CellOut]:
+    """ALSTM and ConvALSTM: attends where H_{t-1} asks, Eqs. (7)-(8), then updates the LSTM, Eqs. (1)-(6).
+
+    Args:
+      read: `weigh` keeps the map, Eq. (9); `expect` averages it to 1 x 1 as ALSTM does.
+      conv: the engine's convolution.
+      p: the top group and the attention's.
+      carry: C_{t-1} and H_{t-1}.
+      d: one frame of what `attended_drive` made.
+
+    Returns:
+      The next carry, and H_t [B, N', N', K] with A_t [B, N, N], which sums to one.
+    """
+    a = attention(p.attend, d.query, carry.top.hidden)
+    top = _top(conv, p.top, carry.top, read(a, d.x))
+    return Carry(top), CellOut(top.hidden, a[..., 0])
+
+
+def motion_step(read: Read, conv: Conv, p: CellParams, carry: Carry, d: Drive) -> tuple[Carry, CellOut]:
+    """Attends where things move, then updates the top LSTM (Sec. 3.2).
+
+    The motion layer sees M_t and the top layer's H_{t-1}, Eqs. (10)-(15). Its fresh H^m_t, not H_{t-1}, asks for the
+    attention map, Eqs. (7)-(8). It reaches the classifier in no other way.
+
+    Args:
+      read: `weigh` keeps the map, Eq. (9); `expect` averages it to 1 x 1 as ALSTM does.
+      conv: the engine's convolution.
+      p: all three groups.
+      carry: C_{t-1} and H_{t-1} of both LSTMs.
+      d: one frame of what `motion_drive` made of X_t and M_t.
+
+    Returns:
+      The next carry, and H_t [B, N', N', K] with A_t [B, N, N], which sums to one.
+    """
+    above = conv(p.motion.above, carry.top.hidden)
+    z = total(p.motion.bias, d.motion, conv(p.motion.hidden, carry.motion.hidden), above)
+    motion = lstm(carry.motion, z)
+    a = attention(p.attend, d.query, motion.hidden)
+    top = _top(conv, p.top, carry.top, read(a, d.x))
+    return Carry(top, motion), CellOut(top.hidden, a[..., 0])
+
+
+def _top(conv: Conv, p: LSTMParams, state: LSTMState, x: Array) -> LSTMState:
+    return lstm(state, total(p.bias, conv(p.x, x), conv(p.hidden, state.hidden)))
+
+
+CELLS: Mapping[str, Cell] = {
+    "lstm": Cell(plain_drive, plain_step, plain_params, Layers("fc7"), vector=True),
+    "convlstm": Cell(plain_drive, plain_step, plain_params, Layers("pool5")),
+    "alstm": Cell(attended_drive, partial(attended_step, expect), attended_params, Layers("pool5"), vector=True),
+    "convalstm": Cell(attended_drive, partial(attended_step, weigh), attended_params, Layers("pool5")),
+    "motion_alstm": Cell(
+        motion_drive, partial(motion_step, expect), motion_params, Layers("pool5", "fc7"), vector=True),
+    "videolstm": Cell(motion_drive, partial(motion_step, weigh), motion_params, Layers("pool5", "pool5")),
+}

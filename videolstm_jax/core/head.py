@@ -1,0 +1,45 @@
+"""The classifier of every frame: flatten, one tanh layer, dropout, classes (Sec. 5.2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from videolstm_jax.core.engines import product
+from videolstm_jax.core.ops import total
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import Array, HeadParams
+
+
+def dropout(key: Array | None, rate: float, x: Array) -> Array:
+    """`x` with each entry zero at chance `rate`, the others grown to keep the mean; unchanged without a key."""
+    if key is None or rate == 0:
+        return x
+    kept = jax.random.bernoulli(key, 1 - rate, x.shape)
+    return jnp.where(kept, x / (1 - rate), jnp.zeros_like(x))
+
+
+def classify(
+    p: HeadParams, hidden: Array, *, hidden_dropout: float = 0.0, dense_dropout: float = 0.0,
+    key: Array | None = None, dtype: jax.typing.DTypeLike | None = None,
+) -> Array:
+    """Class scores of every frame, before the softmax.
+
+    Args:
+      p: the head's parameters.
+      hidden: H_t of all frames, [B, T, N', N', K].
+      hidden_dropout: chance of zero for each entry of H_t.
+      dense_dropout: chance of zero for each unit of the tanh layer.
+      key: draws both afresh for every frame; None drops nothing.
+      dtype: what the large product is computed in; None is the parameters' own.
+
+    Returns:
+      [B, T, C] in the dtype of the parameters.
+    """
+    keys = (None, None) if key is None else jax.random.split(key)
+    flat = dropout(keys[0], hidden_dropout, hidden.reshape(*hidden.shape[:2], -1))
+    dense = jnp.tanh(total(p.dense_bias, product(p.dense, flat, dtype=dtype)))
+    return total(p.classes_bias, product(p.classes, dropout(keys[1], dense_dropout, dense)))

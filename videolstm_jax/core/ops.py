@@ -1,0 +1,84 @@
+"""The equations of the paper as functions of arrays: one LSTM, one attention, two ways of reading it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from videolstm_jax.core.engines import product
+from videolstm_jax.types import LSTMState
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import Array, AttentionParams
+
+
+def total(bias: Array, *terms: Array) -> Array:
+    """The sums inside Eqs. (1)-(4), (7) and (10)-(13), in the dtype of the bias.
+
+    Args:
+      bias: [O].
+      terms: maps [.., O] that broadcast against each other.
+
+    Returns:
+      [.., O], the sum of all.
+    """
+    first, *others = (term.astype(bias.dtype) for term in terms)
+    return sum(others, first + bias.reshape((1,) * (first.ndim - 1) + (-1,)))
+
+
+def lstm(state: LSTMState, z: Array) -> LSTMState:
+    """The LSTM after its sums, Eqs. (1)-(6), and as well (10)-(15).
+
+    Args:
+      state: C_{t-1} and H_{t-1}, [B, N, N, K].
+      z: the sums of the gates i, f, o and the candidate g, [B, N, N, 4K] in this order.
+
+    Returns:
+      C_t and H_t, [B, N, N, K].
+    """
+    i, f, o, g = jnp.split(z, 4, axis=-1)
+    cell = jax.nn.sigmoid(f) * state.cell + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return LSTMState(cell, jax.nn.sigmoid(o) * jnp.tanh(cell))
+
+
+def attention(p: AttentionParams, query: Array, h: Array) -> Array:
+    """Where to look, Eqs. (7)-(8): Z_t = W_z * tanh(W_xa * X_t + W_ha * H + b_a), and a softmax over all places.
+
+    Args:
+      p: the attention's parameters.
+      query: W_xa * X_t, [B, N, N, A]; its dtype is the one W_ha * H is computed in.
+      h: H_{t-1}, or H^m_t in the motion cells, [B, N, N, K]; a vector [B, 1, 1, K] asks the same of every place.
+
+    Returns:
+      A_t [B, N, N, 1], which sums to one, in the dtype of the parameters.
+    """
+    hidden = jnp.tanh(total(p.bias, query, product(p.hidden, h, dtype=query.dtype)))
+    return jax.nn.softmax(product(p.score[:, None], hidden), axis=(1, 2))
+
+
+def weigh(a: Array, x: Array) -> Array:
+    """The map with every place weighted, Eq. (9): A_t * X_t.
+
+    Args:
+      a: A_t [B, N, N, 1].
+      x: X_t [B, N, N, D].
+
+    Returns:
+      [B, N, N, D] in the dtype of `a`.
+    """
+    return a * x.astype(a.dtype)
+
+
+def expect(a: Array, x: Array) -> Array:
+    """The weighted mean over all places, as ALSTM reads its attention: sum over ij of A^ij X^ij.
+
+    Args:
+      a: A_t [B, N, N, 1].
+      x: X_t [B, N, N, D].
+
+    Returns:
+      [B, 1, 1, D] in the dtype of `a`.
+    """
+    return jnp.sum(weigh(a, x), axis=(1, 2), keepdims=True)
