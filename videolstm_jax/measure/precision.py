@@ -77,7 +77,7 @@ def claims(ranked: Ranked, threshold: float, style: Style) -> NDArray:
     if not len(taken):
         return taken
     free = np.ones((ranked.group.max() + 1, ranked.iou.shape[1]), bool)
-    turn = _turns(ranked.group)
+    turn = turns(ranked.group)
     for now in range(turn.max() + 1):  # the n-th detection of every group at once: groups do not compete
         rows = np.flatnonzero(turn == now)
         groups = ranked.group[rows]
@@ -89,8 +89,8 @@ def claims(ranked: Ranked, threshold: float, style: Style) -> NDArray:
     return taken
 
 
-def _turns(group: NDArray) -> NDArray:
-    """[R] how many earlier rows have the same group."""
+def turns(group: NDArray) -> NDArray:
+    """[R] how many earlier rows belong to the same group [R]."""
     order = np.argsort(group, kind="stable")
     first = np.flatnonzero(np.diff(group[order], prepend=-1))
     turn = np.empty(len(group), int)
