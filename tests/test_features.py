@@ -1,0 +1,164 @@
+"""The feature store against plain arrays, through kills, other extractors and damage."""
+
+import json
+
+import numpy as np
+import pytest
+
+from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.data.features import FeatureStore, FeatureWriter
+
+ABOUT = {"extractor": "vgg", "size": [224, 224]}
+
+
+def values(seed, length, shape=(2, 2, 3)):
+    return np.random.default_rng(seed).normal(size=(length, *shape)).astype(np.float32)
+
+
+def written(folder, shape=(2, 2, 3), **lengths):
+    writer = FeatureWriter(folder, shape, ABOUT)
+    made = {}
+    for seed, (stem, length) in enumerate(lengths.items()):
+        made[f"c/{stem}"] = values(seed, length, shape)
+        writer.write(f"c/{stem}", made[f"c/{stem}"])
+    writer.finish(made)
+    return made
+
+
+def files(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 3), (5,)])
+def test_reads_what_was_written(tmp_path, shape):
+    made = written(tmp_path, shape, a=1, b=7)
+    store = FeatureStore.open(tmp_path)
+    assert store.shape == shape and store.frames == {"c/a": 1, "c/b": 7} and store.about == ABOUT and store.std is None
+    for name, array in made.items():
+        assert np.array_equal(store.read(name), array.astype(np.float16))
+    assert np.array_equal(store.read("c/b", 2, 5), made["c/b"][2:5].astype(np.float16))
+    assert store.read("c/b", 7, 7).shape == (0, *shape)
+    assert store.path("c/b").read_bytes() == made["c/b"].astype("<f2").tobytes()
+    assert store.record_bytes == 2 * int(np.prod(shape))
+    store.verify()
+    assert files(tmp_path) == {"index.json", "c/a.f16", "c/b.f16"}
+
+
+def test_the_same_features_give_the_same_bytes(tmp_path):
+    written(tmp_path / "one", a=3, b=2)
+    written(tmp_path / "two", a=3, b=2)
+    for name in files(tmp_path / "one"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path):
+    first = FeatureWriter(tmp_path, (4,), ABOUT)
+    first.write("c/a", values(0, 3, (4,)))
+    first.write("c/b", values(1, 3, (4,)))
+    with (tmp_path / "done.jsonl").open("a") as notes:
+        notes.write('{"name": "c/torn", "fra')  # killed here
+    with pytest.raises(ArtifactError, match=r"index\.json is missing; the stage extract"):
+        FeatureStore.open(tmp_path)
+    (tmp_path / "c" / "b.f16").write_bytes(b"short")
+    again = FeatureWriter(tmp_path, (4,), ABOUT)
+    assert again.done("c/a") and not again.done("c/b") and not again.done("c/torn") and not again.done("c/new")
+    before = (tmp_path / "c" / "a.f16").stat().st_mtime_ns
+    again.write("c/b", values(1, 3, (4,)))
+    third = FeatureWriter(tmp_path, (4,), ABOUT)
+    assert third.done("c/a") and third.done("c/b")
+    with pytest.raises(ArtifactError, match="1 of 3 videos have no features: c/new"):
+        third.finish(["c/a", "c/b", "c/new"])
+    third.finish(["c/a", "c/b"]).verify()
+    assert (tmp_path / "c" / "a.f16").stat().st_mtime_ns == before
+
+
+def test_a_finished_store_can_grow(tmp_path):
+    written(tmp_path, a=3)
+    writer = FeatureWriter(tmp_path, (2, 2, 3), ABOUT)
+    assert writer.done("c/a")
+    assert FeatureStore.open(tmp_path).frames == {"c/a": 3}
+    writer.write("d/z", values(5, 2))
+    store = writer.finish(["c/a", "d/z"])
+    assert store.frames == {"c/a": 3, "d/z": 2}
+    store.verify()
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_other_features_are_refused(tmp_path, finished):
+    writer = FeatureWriter(tmp_path, (4,), ABOUT)
+    writer.write("c/a", values(0, 3, (4,)))
+    if finished:
+        writer.finish(["c/a"])
+    with pytest.raises(ArtifactError, match=r"about is .*vgg.*; these features have .*other"):
+        FeatureWriter(tmp_path, (4,), {"extractor": "other"})
+    with pytest.raises(ArtifactError, match=r"shape is \[4\]; these features have \[5\]"):
+        FeatureWriter(tmp_path, (5,), ABOUT)
+    FeatureWriter(tmp_path, (4,), {"extractor": "vgg", "size": (224, 224)})
+
+
+@pytest.mark.parametrize(("array", "message"), [
+    (np.full((2, 4), 65505.0), "features of c/a reach 65505.0; float16 holds at most 65504"),
+    (np.array([[0, np.nan, 0, 0]]), "reach nan"),
+    (np.array([[0, -np.inf, 0, 0]]), "reach inf"),
+    (np.zeros((2, 5)), r"are \[2, 5\]; expected \[frames, 4\]"),
+    (np.zeros((0, 4)), r"are \[0, 4\]; expected \[frames, 4\]"),
+])
+def test_what_float16_cannot_hold_is_refused(tmp_path, array, message):
+    writer = FeatureWriter(tmp_path, (4,), ABOUT)
+    with pytest.raises(ArtifactError, match=message):
+        writer.write("c/a", array)
+    assert not writer.done("c/a") and not (tmp_path / "c" / "a.f16").exists()
+    writer.write("c/a", np.full((2, 4), 65504.0))
+
+
+def test_names_stay_inside_the_folder(tmp_path):
+    writer = FeatureWriter(tmp_path / "store", (4,), ABOUT)
+    for name in ("../a", "/a", "", "c/../../a"):
+        with pytest.raises(ArtifactError, match="expected Class/stem"):
+            writer.write(name, np.zeros((1, 4)))
+
+
+def test_damage_is_named(tmp_path):
+    written(tmp_path, a=3, b=3, d=3)
+    store = FeatureStore.open(tmp_path)
+    flipped = bytearray(store.path("c/a").read_bytes())
+    flipped[7] ^= 4
+    store.path("c/a").write_bytes(bytes(flipped))
+    store.path("c/d").unlink()
+    with pytest.raises(ArtifactError, match=r"2 of 3 files are missing or damaged: c/a\.f16, c/d\.f16"):
+        store.verify()
+    store.path("c/b").write_bytes(b"x" * 10)
+    with pytest.raises(ArtifactError, match=r"c/b\.f16: is 10 bytes long; expected 72 bytes"):
+        store.read("c/b", 0, 1)
+    with pytest.raises(ArtifactError, match="is missing; expected 72 bytes"):
+        store.read("c/d")
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    written(tmp_path, a=3)
+    store = FeatureStore.open(tmp_path)
+    with pytest.raises(ArtifactError, match="has no features of c/z"):
+        store.read("c/z")
+    for start, stop in ((0, 4), (-1, 2), (2, 1)):
+        with pytest.raises(ArtifactError, match=f"frames {start} to {stop} asked for; it has 3"):
+            store.read("c/a", start, stop)
+    index = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps(index | {"dtype": "float32"}))
+    with pytest.raises(ArtifactError, match="expected dtype float16"):
+        FeatureStore.open(tmp_path)
+    del index["sha256"]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    with pytest.raises(ArtifactError, match=r"lacks \['sha256'\]"):
+        FeatureStore.open(tmp_path)
+
+
+def test_statistics_are_those_of_all_values(tmp_path):
+    made = written(tmp_path, a=3, b=50)
+    store = FeatureStore.open(tmp_path)
+    every = np.concatenate([array.astype(np.float16).astype(np.float64).ravel() for array in made.values()])
+    mean, std = store.statistics(["c/a", "c/b"])
+    assert mean == pytest.approx(every.mean(), abs=1e-12) and std == pytest.approx(every.std(), rel=1e-12)
+    with pytest.raises(ArtifactError, match="no features"):
+        store.statistics([])
+    again = FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(made, train=["c/a"])
+    assert again.std == store.statistics(["c/a"])[1] == FeatureStore.open(tmp_path).std
