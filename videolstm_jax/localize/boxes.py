@@ -1,0 +1,38 @@
+"""Boxes around what is salient on one frame, Eq. (16)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import NDArray
+
+_NEIGHBOURS = np.ones((3, 3), int)  # 8-connected: regions that touch at a corner are one
+
+
+def frame_boxes(saliency: NDArray, threshold: float) -> tuple[NDArray, NDArray]:
+    """The tightest box around each connected region at or above the threshold, Eq. (16).
+
+    Args:
+      saliency: [H, W] in [0, 255].
+      threshold: theta; a pixel that equals it belongs to a region, so that a frame whose maximum is 255 has a box
+        at every theta up to 255.
+
+    Returns:
+      `boxes` [n, 4] x0 y0 x1 y1 in pixels, half open, from top to bottom by their first pixel, and `mass` [n], the
+      sum of the saliency of each region.
+    """
+    salient = saliency >= threshold
+    rows, columns = np.flatnonzero(salient.any(axis=1)), np.flatnonzero(salient.any(axis=0))
+    if not len(rows):
+        return np.zeros((0, 4)), np.zeros(0)
+    inner = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]  # labelling and summing need no more than this
+    regions, count = ndimage.label(salient[inner], _NEIGHBOURS)
+    mass = np.bincount(regions.ravel(), saliency[inner].ravel(), count + 1)[1:]
+    if count == 1:
+        return np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]], float), mass
+    boxes = np.array([(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(regions)], float)
+    return boxes + [columns[0], rows[0], columns[0], rows[0]], mass
