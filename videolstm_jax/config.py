@@ -322,6 +322,19 @@ class WalkConfig:
 
 
 @dataclass(frozen=True)
+class ReportConfig:
+    """What the page of pictures shows."""
+
+    examples: int = 12
+    """Test videos shown with their attention and boxes; 0 shows none."""
+    run: str = ""
+    """The run whose attention is shown; empty takes the most accurate one that attends, with tubes if there is one."""
+
+    def __post_init__(self) -> None:
+        _at_least(self, 0, "examples")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run: everything a stage needs to know."""
 
@@ -340,6 +353,7 @@ class RunConfig:
     fuse: FuseConfig = field(default_factory=FuseConfig)
     localize: LocalizeConfig = field(default_factory=LocalizeConfig)
     walk: WalkConfig = field(default_factory=WalkConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
 
     def __post_init__(self) -> None:
         _at_least(self, 0, "seed")

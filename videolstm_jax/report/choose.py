@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-RULE = ("Chosen by rule, not by eye: up to a third are mistakes, the most confident of each class; then, class by class, "
-        "the right answers of middling confidence.")
+RULE = ("Chosen by rule, not by eye: up to a third are mistakes, the most confident of each class; the others are "
+        "right answers of middling confidence, class by class.")
 
 
 def videos(label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, count: int) -> list[int]:

@@ -80,7 +80,7 @@ def strip(seen: Seen) -> np.ndarray:
 
 
 def timeline(seen: Seen, most: int = 4) -> Plot | None:
-    """The scores over time of the true class, the predicted one and the strongest others; shaded where the truth lies."""
+    """Scores over time of the true class, the predicted one and the strongest others; shaded where the truth lies."""
     if seen.frame_scores is None:
         return None
     predicted = int(seen.scores.argmax())

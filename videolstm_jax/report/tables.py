@@ -111,12 +111,6 @@ def plain(caption: str, head: Sequence[str], rows: Sequence[Sequence[str | float
     return Table(caption, tuple(head), tuple(tuple(cell(value) for value in row) for row in rows), numeric, note)
 
 
-def confusion(label: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts [C, C]: videos of the class of the row that were called the class of the column."""
-    return np.bincount(np.asarray(label, int) * classes + np.asarray(predicted, int),
-                       minlength=classes * classes).reshape(classes, classes)
-
-
 def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> Table | None:
     """The pairs of classes taken for each other most often, in either direction; None where all is right."""
     either = np.triu(counts + counts.T, 1)
