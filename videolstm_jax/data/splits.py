@@ -1,0 +1,197 @@
+"""Decides which videos are for training, for validation and for testing, without parting what belongs together."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from videolstm_jax.data.lists import ListError, ListWarning, Row
+from videolstm_jax.types import Part
+
+
+class Listed(NamedTuple):
+    """A video before it is opened: `name` "Class/stem", `label` its class's name, `part` empty where unsaid."""
+
+    name: str
+    path: str
+    label: str
+    group: str
+    part: Part | str = ""
+
+
+def groups(names: Sequence[str]) -> list[str]:
+    """What each video was cut from or who acts in it, told by its name; clips of one group are never parted.
+
+    UCF101's "v_Archery_g03_c01" is of group g03. Where every stem ends with its class ("bend/anna_bend"), the group
+    is what stands before the first underscore. Otherwise the stem is a group of its own.
+
+    Args:
+      names: "Class/stem" of all videos.
+
+    Returns:
+      The groups in the same order.
+    """
+    pairs = [name.rsplit("/", 1) for name in names]
+    by_actor = all(re.fullmatch(rf"[^_]+_(.*_)?{re.escape(label)}", stem) for label, stem in pairs)
+    found = []
+    for _, stem in pairs:
+        numbered = re.search(r"_(g\d+)_", stem)
+        found.append(numbered[1] if numbered else stem.split("_", 1)[0] if by_actor else stem)
+    return found
+
+
+def from_lists(videos: Sequence[Listed], classes: Sequence[str], train: Sequence[Row],
+               test: Sequence[Row]) -> list[Listed]:
+    """Gives each video the part that the official lists say.
+
+    A listed name is also found when only its case differs: UCF101 writes HandstandPushups in its lists and both
+    HandstandPushups and HandStandPushups in its files. Videos in neither list become `unused`.
+
+    Args:
+      videos: what lies on disk.
+      classes: the class names; the numbers in the lists count them from 1.
+      train: lines of the training list.
+      test: lines of the test list.
+
+    Returns:
+      The videos in the same order, with their parts.
+
+    Raises:
+      ListError: listed videos that are not there, an unknown class, a number that is another class's, or a video in
+        both lists.
+    """
+    exact = {video.name: at for at, video in enumerate(videos)}
+    folded = {video.name.casefold(): at for at, video in enumerate(videos)}
+    known = {name.casefold(): number for number, name in enumerate(classes, 1)}
+    parts: dict[int, tuple[str, str]] = {}
+    absent = []
+    for part, row in [("train", row) for row in train] + [("test", row) for row in test]:
+        number = known.get(row.name.split("/")[0].casefold())
+        if number is None:
+            raise ListError(f"{row.where}: class of {row.name} is unknown; expected one of {_some(classes)}")
+        if row.number not in (None, number):
+            raise ListError(f"{row.where}: {row.name} has class number {row.number}; expected {number}")
+        at = exact.get(row.name, folded.get(row.name.casefold()))
+        if at is None:
+            absent.append(f"{row.name} ({row.where})")
+        elif at in parts:
+            raise ListError(f"{row.where}: {row.name} is listed twice, first at {parts[at][1]}")
+        else:
+            parts[at] = part, row.where
+    if absent:
+        raise ListError(f"{len(absent)} listed videos are not there: {_some(absent)}")
+    return [video._replace(part=parts[at][0] if at in parts else "unused") for at, video in enumerate(videos)]
+
+
+def hold_out_group(videos: Sequence[Listed], group: str) -> list[Listed]:
+    """Makes one group the test list, and all others train (leave-one-group-out).
+
+    Raises:
+      ListError: no video is of that group.
+    """
+    known = sorted({video.group for video in videos})
+    if group not in known:
+        raise ListError(f"data.hold_out is {group!r}; expected one of the groups {_some(known)}")
+    return [video._replace(part="test" if video.group == group else "train") for video in videos]
+
+
+def hold_out_share(videos: Sequence[Listed], share: float, *, seed: int, part: Part, rest: Part) -> list[Listed]:
+    """Splits by whole groups so that about the same share of every class is held out.
+
+    Groups are taken one by one, each time the one that brings the held out shares of all classes closest to the
+    share asked for; ties fall as the seed says. Every class that has two groups or more ends up on both sides where
+    that is possible.
+
+    Args:
+      videos: with labels and groups.
+      share: of the clips of each class, 0 to 1.
+      seed: shuffles the groups.
+      part: what the held out videos become.
+      rest: what the others become.
+
+    Returns:
+      The videos in the same order, with their parts.
+
+    Raises:
+      ListError: nothing can be held out, since every group is the last of some class.
+    """
+    labels, label = np.unique([video.label for video in videos], return_inverse=True)
+    names, group = np.unique([video.group for video in videos], return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(names))
+    counts = np.zeros((len(names), len(labels)))
+    np.add.at(counts, (order[group], label), 1)
+    taken = _chosen_groups(counts, share)
+    held = taken[order[group]]
+    if not held.any():
+        raise ListError(f"no group can be held out for {part}: {len(names)} groups in {len(labels)} classes, and each "
+                        "is the last of some class; give lists, or more groups")
+    lacking = sorted(set(labels.tolist()) - {video.label for video, out in zip(videos, held, strict=True) if out})
+    if lacking:
+        warnings.warn(f"no clip of {_some(lacking)} is held out for {part}: too few groups", ListWarning, stacklevel=2)
+    return [video._replace(part=part if out else rest) for video, out in zip(videos, held, strict=True)]
+
+
+def _chosen_groups(counts: np.ndarray, share: float) -> np.ndarray:
+    """Which of the groups, given their clips of each class [G, C], are held out: bool [G]."""
+    present = (counts > 0).astype(float)
+    size = counts.sum(0)
+    excess, left = -share * size, present.sum(0)
+    taken = np.zeros(len(counts), bool)
+
+    def gain() -> np.ndarray:
+        """Change of the sum over classes of (held - share)^2 if a group was taken, infinite where it cannot be."""
+        change = counts @ (2 * excess / size**2) + np.square(counts) @ (1 / size**2)
+        change[taken | (present @ (left < 2).astype(float) > 0)] = np.inf
+        return change.round(9)  # sums in another order must not break ties
+
+    def take(at: int) -> None:
+        taken[at] = True
+        excess[:] += counts[at]
+        left[:] -= present[at]
+
+    while (change := gain()).min() < 0:
+        take(int(change.argmin()))
+    for label in range(counts.shape[1]):
+        change = gain()
+        change[present[:, label] == 0] = np.inf
+        if not present[taken, label].any() and np.isfinite(change.min()):
+            take(int(change.argmin()))
+    return taken
+
+
+def check_parts(videos: Sequence[Listed], classes: Sequence[str], *, given: bool) -> None:
+    """Checks that every class is learnt and that no group is trained on and tested on.
+
+    Args:
+      videos: with labels, groups and parts.
+      classes: the class names.
+      given: whether the parts come from lists, whose authors may have had their reasons: shared groups and classes
+        without test clips then only warn.
+
+    Raises:
+      ListError: a class without training clips, no test list, or, unless given, a group on both sides.
+    """
+    for part in ("train", "test"):
+        lacking = sorted(set(classes) - {video.label for video in videos if video.part == part})
+        if lacking and (part == "train" or len(lacking) == len(classes)):
+            raise ListError(f"no clip in the {part} list of {'any class' if part == 'test' else _some(lacking)}")
+        if lacking and given:
+            warnings.warn(f"no clip in the test list of {_some(lacking)}", ListWarning, stacklevel=2)
+    sides: dict[str, set[str]] = {}
+    for video in videos:
+        if video.part != "unused":
+            sides.setdefault(video.group, set()).add(video.part)
+    shared = sorted(group for group, parts in sides.items() if len(parts) > 1)
+    if shared:
+        message = f"{len(shared)} groups are on both sides of the split: {_some(shared)}"
+        if not given:
+            raise ListError(message)
+        warnings.warn(message, ListWarning, stacklevel=2)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" .. ({len(names)} in all)" if len(names) > 8 else "")
