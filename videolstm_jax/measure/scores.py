@@ -1,0 +1,38 @@
+"""From the logits of frames to the score of a video (Sec. 5.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Class probabilities [.., C] of logits [.., C], in float64."""
+    logits = np.asarray(logits, np.float64)
+    power = np.exp(logits - logits.max(-1, keepdims=True))
+    return power / power.sum(-1, keepdims=True)
+
+
+def video_scores(logits: np.ndarray, mask: np.ndarray, *, counts: np.ndarray | None = None) -> np.ndarray:
+    """Softmax of every frame, summed over a segment's frames, averaged over segments (Sec. 5.2).
+
+    Args:
+      logits: [S, T, C].
+      mask: [S, T], true where the frame exists; the others are left out.
+      counts: [S], how many equal segments each row stands for; None means one each.
+
+    Returns:
+      Scores [C], scaled to sum to 1.
+
+    Raises:
+      ValueError: logits that are not finite where the mask is true, or no frame at all.
+    """
+    logits, mask = np.asarray(logits, np.float64), np.asarray(mask, bool)
+    if logits.ndim != 3 or mask.shape != logits.shape[:2] or not mask.any():
+        raise ValueError(f"logits {list(logits.shape)} with mask {list(mask.shape)}, {mask.sum()} frames; "
+                         "expected [S, T, C], [S, T] and at least one frame")
+    if not np.isfinite(logits[mask]).all():
+        raise ValueError("logits are not finite")
+    weight = np.ones(len(logits)) if counts is None else np.asarray(counts, float)
+    probability = softmax(np.where(mask[..., None], logits, 0.0)) * mask[..., None]
+    total = np.einsum("stc,s->c", probability, weight)
+    return total / total.sum()
