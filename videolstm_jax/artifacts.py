@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator
@@ -232,14 +233,29 @@ def load_scores(path: PathLike) -> Scores:
 
 
 def save_detections(path: PathLike, detections: Iterable[Detection]) -> None:
-    """Writes tubes, one detection a line: video, label, score, start, boxes."""
-    write_jsonl(path, ({"video": found.video, "label": int(found.label), "score": float(found.score),
-                        "start": int(found.tube.start), "boxes": np.asarray(found.tube.boxes, float).round(3).tolist()}
-                       for found in detections))
+    """Writes tubes, one a line: video, label, score, start, boxes.
+
+    Neighbours that share one tube of one video, one for each class in order, become one line with the list `scores`
+    beside the class that scores best.
+    """
+    runs = itertools.groupby(detections, key=lambda found: (found.video, id(found.tube)))
+    write_jsonl(path, (_row(list(run)) for _, run in runs))
+
+
+def _row(run: list[Detection]) -> dict:
+    best = max(run, key=lambda found: found.score)
+    row = {"video": best.video, "label": int(best.label), "score": float(best.score), "start": int(best.tube.start),
+           "boxes": np.asarray(best.tube.boxes, float).round(3).tolist()}
+    if len(run) > 1:
+        if [found.label for found in run] != list(range(len(run))):
+            raise ArtifactError(f"classes {[found.label for found in run]} share a tube of {best.video}; expected "
+                                f"0 to {len(run) - 1} in order")
+        row["scores"] = [float(found.score) for found in run]
+    return row
 
 
 def load_detections(path: PathLike) -> list[Detection]:
-    """Reads tubes.
+    """Reads tubes; a line with `scores` becomes one detection a class, which share their tube.
 
     Raises:
       ArtifactError: naming the line, for a missing field, a score that is not finite, or boxes inverted or not [n, 4].
@@ -256,10 +272,11 @@ def load_detections(path: PathLike) -> list[Detection]:
         if (boxes[:, 2:] <= boxes[:, :2]).any():
             raise ArtifactError(
                 f"{path}:{number}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1")
-        if not np.isfinite(row["score"]):
-            raise ArtifactError(f"{path}:{number}: the score of {row['video']} is {row['score']}")
+        scores = list(enumerate(row["scores"])) if "scores" in row else [(row["label"], row["score"])]
+        if not np.isfinite([score for _, score in scores]).all():
+            raise ArtifactError(f"{path}:{number}: a score of {row['video']} is not finite")
         tube = Tube(int(row["start"]), boxes)
-        detections.append(Detection(row["video"], int(row["label"]), float(row["score"]), tube))
+        detections += [Detection(row["video"], int(label), float(score), tube) for label, score in scores]
     return detections
 
 
