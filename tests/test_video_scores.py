@@ -42,7 +42,8 @@ def test_frames_that_do_not_exist_do_not_count():
 
 
 @pytest.mark.parametrize("logits, mask", [
-    (np.zeros((1, 2, 3)), np.zeros((1, 2))), (np.zeros((1, 2, 3)), np.ones((2, 1))), (np.zeros((2, 3)), np.ones((2, 3))),
+    (np.zeros((1, 2, 3)), np.zeros((1, 2))), (np.zeros((1, 2, 3)), np.ones((2, 1))),
+    (np.zeros((2, 3)), np.ones((2, 3))),
     (np.full((1, 1, 2), np.nan), np.ones((1, 1)))])
 def test_refusals(logits, mask):
     with pytest.raises(ValueError):
