@@ -105,6 +105,24 @@ def coverage(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
     return along(y0, y1, height)[:, :, None] * along(x0, x1, width)[:, None, :]
 
 
+def covered_cells(tubes: Sequence[Tube], size: tuple[int, int], frames: int, cells: int) -> NDArray:
+    """The share of each cell that the true box covering it most does: [T, N, N], zero on frames without truth.
+
+    Args:
+      tubes: the true tubes of one video.
+      size: H, W in pixels.
+      frames: T, how many frames are asked for; what lies beyond is left out.
+      cells: N.
+    """
+    covered = np.zeros((frames, cells, cells))
+    for tube in tubes:
+        stop = min(tube.start + len(tube.boxes), frames)
+        if tube.start < stop:
+            true = coverage(tube.boxes[:stop - tube.start], size, cells)
+            covered[tube.start:stop] = np.maximum(covered[tube.start:stop], true)
+    return covered
+
+
 def ideal_attention(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
     """Attention as good as the map allows: each cell weighs as much of it as the true box covers.
 

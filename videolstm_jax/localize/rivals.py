@@ -1,0 +1,50 @@
+"""The tubes that a video's own tube is compared with, each floor made for one video."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videolstm_jax.localize import floors
+from videolstm_jax.types import Tube
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import NDArray
+
+FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Sides of the centred boxes that are tried, in shares of the frame's."""
+
+
+def floor_tubes(truth: Sequence[Tube], size: tuple[int, int], frames: int, cells: int,
+                from_attention: Callable[[NDArray], Tube], *, flow: NDArray | None = None,
+                train_box: NDArray | None = None) -> dict[str, Tube]:
+    """All floors of one video.
+
+    Args:
+      truth: its true tubes; the longest makes the ideal attention.
+      size: H, W in pixels.
+      frames: L.
+      cells: N, the side of the attention map.
+      from_attention: the pipeline under test, [L', N, N] -> tube of L frames.
+      flow: [L', N, N] flow magnitude as attention; without it that floor is left out.
+      train_box: the mean training box in shares of the frame [4]; without it that floor is left out.
+
+    Returns:
+      Tubes by name: "centred 0.3" .. "centred 0.9", full_frame, uniform_attention, ideal_attention, and where they
+      can be made mean_train_box and flow_magnitude.
+    """
+    height, width = size
+    made = {f"centred {fraction}": floors.centred_tube(size, frames, fraction) for fraction in FRACTIONS}
+    made["full_frame"] = floors.centred_tube(size, frames)
+    made["uniform_attention"] = from_attention(floors.uniform_attention(1, cells))
+    if train_box is not None:
+        made["mean_train_box"] = floors.still_tube(train_box * (width, height, width, height), frames)
+    if flow is not None:
+        made["flow_magnitude"] = from_attention(flow)
+    longest = max(truth, key=lambda tube: len(tube.boxes))
+    lead = np.zeros((longest.start, cells, cells))  # maps of zeros have no box, so the first true one is held
+    ideal = floors.ideal_attention(longest.boxes, size, cells)
+    made["ideal_attention"] = from_attention(np.concatenate([lead, ideal]))
+    return made

@@ -1,0 +1,257 @@
+"""Makes one tube a video from a run's attention, and measures the tubes where there are true boxes (Sec. 4)."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from videolstm_jax import artifacts
+from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax.config import RunConfig
+from videolstm_jax.localize import floors
+from videolstm_jax.localize.rivals import floor_tubes
+from videolstm_jax.localize.tubes import detections, video_tube
+from videolstm_jax.measure.accuracy import mean_interval, paired_interval
+from videolstm_jax.measure.errors import frame_overlaps
+from videolstm_jax.measure.looking import Looking, looking, mass_inside, together, warning
+from videolstm_jax.measure.summary import tube_summary
+from videolstm_jax.types import Dataset, Detection, Tube, Video
+from videolstm_jax.video.flow_file import read_flow
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from videolstm_jax.types import NDArray
+
+ABOUT = {
+    "full_frame": "the whole frame",
+    "centred": "a centred box, the fraction of the frame's sides that suits the truth best",
+    "mean_train_box": "the mean true box of the training list",
+    "uniform_attention": "attention that looks nowhere, through the same pipeline",
+    "flow_magnitude": "mean optical flow of each cell as attention, through the same pipeline",
+    "ideal_attention": "the share of each cell that the longest true tube covers as attention: what the map allows",
+}
+
+
+class Pass(NamedTuple):
+    """What a run said of one video: `scores` [C] of the video, `frame_scores` [L, C], `tube`, and how it looked."""
+
+    video: Video
+    scores: NDArray
+    frame_scores: NDArray
+    tube: Tube
+    look: Looking
+    inside: tuple[float, float] | None
+    floors: dict[str, Tube]
+
+
+def run(cfg: RunConfig) -> epath.Path:
+    """Writes runs/<name>/tubes.jsonl, one line a test video, and map.json with all measures of docs/evaluation.md.
+
+    Returns:
+      The path of map.json. What needs true boxes is null in it where the test videos have none.
+
+    Raises:
+      ArtifactError: a file is missing or does not fit, or the run's cell has no attention.
+    """
+    work = Workdir(cfg.workdir)
+    dataset = artifacts.load_dataset(work.dataset)
+    videos = [video for video in dataset.videos if video.part == "test"]
+    if not videos:
+        raise ArtifactError(f"{work.dataset} lists no test videos; expected at least one")
+    truth = _truth(work, dataset)
+    train_box = _train_box(dataset, truth)
+    given = _given_scores(cfg, work, dataset, videos)
+    passes = []
+    for number, video in enumerate(videos, 1):
+        passes.append(_watch(cfg, work, video, len(dataset.classes), truth.get(video.name, []), train_box, given))
+        if number % 50 == 0 or number == len(videos):
+            print(f"localize: {number} of {len(videos)} videos", flush=True)
+    folder = work.run(cfg.run_name)
+    found = (detections(one.video.name, one.tube, one.scores) for one in passes)
+    artifacts.save_detections(folder / "tubes.jsonl", itertools.chain.from_iterable(found))
+    value = {"run": cfg.run_name, "scores": cfg.localize.scores or "mean of frame scores",
+             "settings": dataclasses.asdict(cfg.localize), "classes": list(dataset.classes), "videos": len(passes),
+             **_measured(cfg, passes, truth, by_frame=given is None)}
+    artifacts.write_json(folder / "map.json", value)
+    _say(value)
+    return folder / "map.json"
+
+
+# ---- reading ----------------------------------------------------------------------------------------------------
+
+
+def _truth(work: Workdir, dataset: Dataset) -> dict[str, list[Detection]]:
+    """True tubes by video."""
+    frames = {video.name: video.frames for video in dataset.videos}
+    truth: dict[str, list[Detection]] = {}
+    for one in artifacts.load_detections(work.truth) if work.truth.exists() else []:
+        if not 0 <= one.label < len(dataset.classes):
+            raise ArtifactError(f"{work.truth}: a tube of {one.video} has label {one.label}; expected 0 to "
+                                f"{len(dataset.classes) - 1}")
+        stop = one.tube.start + len(one.tube.boxes)
+        if stop > frames.get(one.video, stop):
+            raise ArtifactError(f"{work.truth}: a tube of {one.video} ends with frame {stop - 1}; expected at most "
+                                f"{frames[one.video] - 1}")
+        if one.video in frames:
+            truth.setdefault(one.video, []).append(one)
+    return truth
+
+
+def _train_box(dataset: Dataset, truth: dict[str, list[Detection]]) -> NDArray | None:
+    pairs = [(one.tube, (video.height, video.width)) for video in dataset.videos if video.part == "train"
+             for one in truth.get(video.name, [])]
+    return floors.mean_box(*zip(*pairs, strict=True)) if pairs else None
+
+
+def _given_scores(cfg: RunConfig, work: Workdir, dataset: Dataset, videos: list[Video]) -> dict[str, NDArray] | None:
+    """Scores by video where `localize.scores` names a score file."""
+    if not cfg.localize.scores:
+        return None
+    path = work.scores(cfg.localize.scores)
+    scores = artifacts.load_scores(path)
+    if scores.classes != dataset.classes:
+        raise ArtifactError(f"{path} has {len(scores.classes)} classes that are not the {len(dataset.classes)} of "
+                            f"{work.dataset}; expected the same in one order")
+    rows = dict(zip(scores.videos, scores.scores, strict=True))
+    missing = [video.name for video in videos if video.name not in rows]
+    if missing:
+        raise ArtifactError(f"{path} lacks {len(missing)} of {len(videos)} test videos, the first is {missing[0]}")
+    return rows
+
+
+def _read_pass(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> tuple[NDArray, NDArray]:
+    """Frame scores [L', C] and attention [L', N, N] of one video."""
+    path = work.passes(cfg.run_name, video.name)
+    (scores,) = artifacts.read_arrays(path, "scores", made_by="evaluate")
+    try:
+        (attention,) = artifacts.read_arrays(path, "attention")
+    except ArtifactError as error:
+        raise ArtifactError(f"{path} holds no attention, so there is nothing to localise with; expected a run of alstm, "
+                            "convalstm, motion_alstm or videolstm") from error
+    lengths = (video.frames - 1, video.frames)
+    if attention.ndim != 3 or len(attention) not in lengths or scores.shape != (len(attention), classes):
+        raise ArtifactError(f"{path}: scores {scores.shape} and attention {attention.shape}; expected [L', {classes}] "
+                            f"and [L', N, N] with L' {lengths[0]} or {lengths[1]} for {video.frames} frames")
+    if not np.isfinite(scores).all():
+        raise ArtifactError(f"{path}: scores are not finite; expected class probabilities")
+    return scores, attention
+
+
+def _flow_map(work: Workdir, video: Video, cells: int) -> NDArray | None:
+    """Flow magnitude as attention [L - 1, N, N], or None where no flow was kept."""
+    path = work.flow / f"{video.name}.zip"
+    if not path.exists():
+        return None
+    maps = []
+    for start in range(0, video.frames - 1, 64):  # a long video never lies in memory at full size
+        images = read_flow(path, start, min(start + 64, video.frames - 1))
+        maps.append(floors.flow_attention(images.astype(np.float32) - 128, cells))  # 128 is what zero flow becomes
+    return np.concatenate(maps)
+
+
+# ---- one video --------------------------------------------------------------------------------------------------
+
+
+def _watch(cfg: RunConfig, work: Workdir, video: Video, classes: int, truth: list[Detection],
+           train_box: NDArray | None, given: dict[str, NDArray] | None) -> Pass:
+    scores, attention = _read_pass(cfg, work, video, classes)
+    try:
+        tube = _tube(cfg, attention, video)
+    except ValueError as error:
+        raise ArtifactError(f"{work.passes(cfg.run_name, video.name)}: {error}") from error
+    padded = np.concatenate([scores, np.repeat(scores[-1:], video.frames - len(scores), axis=0)])
+    seen = Pass(video, scores.mean(axis=0, dtype=np.float64) if given is None else given[video.name], padded, tube,
+                looking(attention), None, {})
+    if not truth:
+        return seen
+    tubes, size, cells = [one.tube for one in truth], (video.height, video.width), attention.shape[1]
+    covered = floors.covered_cells(tubes, size, len(attention), cells)
+    there = covered.any(axis=(1, 2))
+    rivals = floor_tubes(tubes, size, video.frames, cells, partial(_tube, cfg, video=video),
+                         flow=_flow_map(work, video, cells), train_box=train_box)
+    return seen._replace(inside=mass_inside(attention[there], covered[there]) if there.any() else None, floors=rivals)
+
+
+def _tube(cfg: RunConfig, attention: NDArray, video: Video) -> Tube:
+    how = cfg.localize
+    return video_tube(attention, (video.height, video.width), video.frames, sigma=how.sigma, theta=how.theta,
+                      normalise=how.normalise, span=how.span)
+
+
+# ---- all videos -------------------------------------------------------------------------------------------------
+
+
+def _measured(cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detection]], *, by_frame: bool) -> dict[str, Any]:
+    """What map.json says of the attention, of the tubes and of the floors."""
+    looks = together([one.look for one in passes])
+    whole = [_whole_frames(one) for one in passes]
+    inside = np.array([one.inside for one in passes if one.inside is not None])
+    attention = {**looks, "warning": warning(looks), "full_frame_boxes": float(np.mean(whole)),
+                 "mass_inside_truth": float(inside[:, 0].mean()) if len(inside) else None,
+                 "area_of_truth": float(inside[:, 1].mean()) if len(inside) else None}
+    known = [one for one in passes if one.video.name in truth]
+    true = [one for seen in known for one in truth[seen.video.name]]
+    value = {"attention": attention, "truth": {"videos": len(known), "tubes": len(true)}, "model": None, "floors": {}}
+    if not known:
+        return value
+    frame_scores = {one.video.name: one.frame_scores for one in known} if by_frame else None
+    ours = _overlaps(known, [one.tube for one in known], truth)
+    value["model"] = {**_summary(known, [one.tube for one in known], true, frame_scores),
+                      "mean_frame_iou": mean_interval(ours, seed=cfg.seed)._asdict()}
+    for name, tubes in _rivals(known, truth).items():
+        theirs = _overlaps(known, tubes, truth)
+        value["floors"][name.split()[0]] = {
+            "about": ABOUT[name.split()[0]], **({"fraction": float(name.split()[1])} if " " in name else {}),
+            **_summary(known, tubes, true, frame_scores), "mean_frame_iou": mean_interval(theirs, seed=cfg.seed)._asdict(),
+            "model_minus_floor": paired_interval(ours, theirs, seed=cfg.seed)._asdict()}
+    return value
+
+
+def _rivals(known: list[Pass], truth: dict[str, list[Detection]]) -> dict[str, list[Tube]]:
+    """The floors that every video has; of the centred boxes only the best."""
+    names = [name for name in known[0].floors if all(name in one.floors for one in known)]
+    made = {name: [one.floors[name] for one in known] for name in names}
+    centred = [name for name in names if name.startswith("centred")]
+    best = max(centred, key=lambda name: _overlaps(known, made[name], truth).mean())
+    return {name: tubes for name, tubes in made.items() if name not in centred or name == best}
+
+
+def _overlaps(known: list[Pass], tubes: list[Tube], truth: dict[str, list[Detection]]) -> NDArray:
+    """[V] the mean IoU of a video's boxes with its true ones, over the frames with truth."""
+    return np.array([frame_overlaps(tube, [true.tube for true in truth[one.video.name]]).mean()
+                     for one, tube in zip(known, tubes, strict=True)])
+
+
+def _summary(known: list[Pass], tubes: list[Tube], true: list[Detection],
+             frame_scores: dict[str, NDArray] | None) -> dict[str, Any]:
+    found = [one for seen, tube in zip(known, tubes, strict=True)
+             for one in detections(seen.video.name, tube, seen.scores)]
+    return tube_summary(found, true, frame_scores=frame_scores)
+
+
+def _whole_frames(one: Pass) -> float:
+    """The share of a video's boxes that cover 99 % of the frame or more, and so say nothing."""
+    sides = one.tube.boxes[:, 2:] - one.tube.boxes[:, :2]
+    return float((sides.prod(axis=1) >= 0.99 * one.video.width * one.video.height).mean())
+
+
+def _say(value: dict[str, Any]) -> None:
+    look = value["attention"]
+    print(f"localize: attention entropy {look['entropy']:.3f} of the largest, peak {look['peak']:.3f}, full-frame boxes "
+          f"{100 * look['full_frame_boxes']:.1f} %")
+    if look["warning"]:
+        print(f"localize: warning: {look['warning']}")
+    if value["model"] is None:
+        print("localize: no true boxes for the test videos, so nothing is measured")
+        return
+    print(f"localize: {'':<18} {'frame IoU':>9} {'video-mAP .2':>12} {'.5':>6}")
+    for name, row in {"model": value["model"], **value["floors"]}.items():
+        voc = row["video_map"]["voc"]
+        print(f"localize: {name:<18} {row['mean_frame_iou']['value']:>9.3f} {voc['0.2']:>12.3f} {voc['0.5']:>6.3f}")
+
+
