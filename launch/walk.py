@@ -33,7 +33,7 @@ def plan(cfg: RunConfig) -> list[Step]:
         if name in differences(cfg) or (name == "model__cell" and cfg.model.cell != RunConfig().model.cell):
             raise ConfigError(f"--{name.replace('__', '.')} belongs to one run; a walk takes --walk.cells and "
                               "--walk.flow_cell, and names its runs itself")
-    steps = [Step("prepare", cfg)]
+    steps = [Step("prepare", cfg), Step("nearest", cfg)]
     for stream in ("rgb", "flow"):
         here = change(cfg, data__stream=stream)
         steps += [Step("fit_convnet", here), Step("extract", here)]

@@ -66,7 +66,7 @@ def test_every_setting_has_a_flag():
 
 def test_plan_of_the_demo():
     steps = [(step.stage, step.cfg.run_name if step.stage == "train" else "") for step in plan(configured("demo"))]
-    assert steps[:5] == [("prepare", "")] + [("fit_convnet", ""), ("extract", "")] * 2
+    assert steps[:6] == [("prepare", ""), ("nearest", "")] + [("fit_convnet", ""), ("extract", "")] * 2
     assert [name for stage, name in steps if stage == "train"] == ["alstm-rgb", "videolstm-rgb", "videolstm-flow"]
     assert [stage for stage, _ in steps[-2:]] == ["fuse", "report"]
     assert plan(configured("demo"))[-2].cfg.fuse.runs == ("videolstm-rgb", "videolstm-flow")
