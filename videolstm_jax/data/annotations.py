@@ -45,7 +45,7 @@ def read_boxes(path: artifacts.PathLike, dataset: Dataset, *, unlisted: Collecti
         if name not in videos:
             raise BadBoxes(f"{path}: boxes of {name}, which is no listed video")
         video, rows = videos[name], table[name]
-        if not isinstance(rows, list) or len(rows) > video.frames and not cut:
+        if not isinstance(rows, list) or (len(rows) > video.frames and not cut):
             found = len(rows) if isinstance(rows, list) else type(rows).__name__
             raise BadBoxes(f"{path}: {found} boxes of {name}; expected a list of at most its {video.frames} frames")
         truth += [Detection(name, video.label, 1.0, tube) for tube in _tubes(path, video, rows[:video.frames])]

@@ -136,30 +136,40 @@ def hold_out_share(videos: Sequence[Listed], share: float, *, seed: int, part: P
 
 
 def _chosen_groups(counts: np.ndarray, share: float) -> np.ndarray:
-    """Which of the groups, given their clips of each class [G, C], are held out: bool [G]."""
-    present = (counts > 0).astype(float)
-    size = counts.sum(0)
-    excess, left = -share * size, present.sum(0)
-    taken = np.zeros(len(counts), bool)
+    """Which of the groups, given their clips of each class [G, C], are held out: bool [G].
 
-    def gain() -> np.ndarray:
-        """Change of the sum over classes of (held - share)^2 if a group was taken, infinite where it cannot be."""
+    Groups with the same clips are of one kind, and a kind is weighed once; the first of a kind is taken first.
+    """
+    _, first, kind, free = np.unique(counts, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    queue = np.argsort(kind.ravel(), kind="stable")
+    following = np.cumsum(free) - free
+    ends = following + free
+    counts, size = counts[first], counts.sum(0)
+    present, tie = (counts > 0).astype(float), np.argsort(first)
+    excess, left = -share * size, (present * free[:, None]).sum(0)
+
+    def best(among: np.ndarray, limit: float) -> int | None:
+        """The kind that lowers the sum over classes of (held - share)^2 most, where one changes it by below a limit."""
         change = counts @ (2 * excess / size**2) + np.square(counts) @ (1 / size**2)
-        change[taken | (present @ (left < 2).astype(float) > 0)] = np.inf
-        return change.round(9)  # sums in another order must not break ties
+        change[~among | (following == ends) | (present @ (left < 2).astype(float) > 0)] = np.inf
+        change = change[tie].round(9)  # sums in another order must not break ties
+        at = int(change.argmin())
+        return int(tie[at]) if change[at] < limit else None
 
     def take(at: int) -> None:
-        taken[at] = True
+        following[at] += 1
         excess[:] += counts[at]
         left[:] -= present[at]
 
-    while (change := gain()).min() < 0:
-        take(int(change.argmin()))
-    for label in range(counts.shape[1]):
-        change = gain()
-        change[present[:, label] == 0] = np.inf
-        if not present[taken, label].any() and np.isfinite(change.min()):
-            take(int(change.argmin()))
+    while (at := best(np.ones(len(counts), bool), 0.0)) is not None:
+        take(at)
+    for label in range(len(size)):
+        none_held = excess[label] + share * size[label] < 0.5
+        if none_held and (at := best(present[:, label] > 0, np.inf)) is not None:
+            take(at)
+    taken = np.zeros(len(queue), bool)
+    for at, end in enumerate(following):
+        taken[queue[ends[at] - free[at]:end]] = True
     return taken
 
 
