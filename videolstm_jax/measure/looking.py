@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from videolstm_jax.types import Tube
+
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
@@ -77,3 +79,8 @@ def mass_inside(attention: NDArray, covered: NDArray) -> tuple[float, float]:
       Both means over frames: the attention's mass in the box, and the box's share of the frame.
     """
     return float((attention * covered).sum(axis=(1, 2)).mean()), float(covered.mean())
+
+
+def whole_frames(tube: Tube, size: tuple[int, int]) -> float:
+    """The share of a tube's boxes that cover 99 % or more of the frame of H, W pixels, and so say nothing."""
+    return float((np.prod(tube.boxes[:, 2:] - tube.boxes[:, :2], axis=1) >= 0.99 * size[0] * size[1]).mean())

@@ -17,7 +17,7 @@ from videolstm_jax.localize.rivals import floor_tubes
 from videolstm_jax.localize.tubes import detections, video_tube
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
 from videolstm_jax.measure.errors import frame_overlaps
-from videolstm_jax.measure.looking import Looking, looking, mass_inside, together, warning
+from videolstm_jax.measure.looking import Looking, looking, mass_inside, together, warning, whole_frames
 from videolstm_jax.measure.summary import tube_summary
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 from videolstm_jax.video.flow_file import read_flow
@@ -131,8 +131,8 @@ def _read_pass(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> tup
     try:
         (attention,) = artifacts.read_arrays(path, "attention")
     except ArtifactError as error:
-        raise ArtifactError(f"{path} holds no attention, so there is nothing to localise with; expected a run of alstm, "
-                            "convalstm, motion_alstm or videolstm") from error
+        raise ArtifactError(f"{path} holds no attention, so there is nothing to localise with; expected a run of "
+                            "alstm, convalstm, motion_alstm or videolstm") from error
     lengths = (video.frames - 1, video.frames)
     if attention.ndim != 3 or len(attention) not in lengths or scores.shape != (len(attention), classes):
         raise ArtifactError(f"{path}: scores {scores.shape} and attention {attention.shape}; expected [L', {classes}] "
@@ -186,10 +186,11 @@ def _tube(cfg: RunConfig, attention: NDArray, video: Video) -> Tube:
 # ---- all videos -------------------------------------------------------------------------------------------------
 
 
-def _measured(cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detection]], *, by_frame: bool) -> dict[str, Any]:
+def _measured(cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detection]], *,
+              by_frame: bool) -> dict[str, Any]:
     """What map.json says of the attention, of the tubes and of the floors."""
     looks = together([one.look for one in passes])
-    whole = [_whole_frames(one) for one in passes]
+    whole = [whole_frames(one.tube, (one.video.height, one.video.width)) for one in passes]
     inside = np.array([one.inside for one in passes if one.inside is not None])
     attention = {**looks, "warning": warning(looks), "full_frame_boxes": float(np.mean(whole)),
                  "mass_inside_truth": float(inside[:, 0].mean()) if len(inside) else None,
@@ -200,14 +201,20 @@ def _measured(cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detectio
     if not known:
         return value
     frame_scores = {one.video.name: one.frame_scores for one in known} if by_frame else None
+
+    def measures(tubes: list[Tube], overlaps: NDArray) -> dict[str, Any]:
+        found = [one for seen, tube in zip(known, tubes, strict=True)
+                 for one in detections(seen.video.name, tube, seen.scores)]
+        return {**tube_summary(found, true, frame_scores=frame_scores),
+                "mean_frame_iou": mean_interval(overlaps, seed=cfg.seed)._asdict()}
+
     ours = _overlaps(known, [one.tube for one in known], truth)
-    value["model"] = {**_summary(known, [one.tube for one in known], true, frame_scores),
-                      "mean_frame_iou": mean_interval(ours, seed=cfg.seed)._asdict()}
+    value["model"] = measures([one.tube for one in known], ours)
     for name, tubes in _rivals(known, truth).items():
         theirs = _overlaps(known, tubes, truth)
-        value["floors"][name.split()[0]] = {
-            "about": ABOUT[name.split()[0]], **({"fraction": float(name.split()[1])} if " " in name else {}),
-            **_summary(known, tubes, true, frame_scores), "mean_frame_iou": mean_interval(theirs, seed=cfg.seed)._asdict(),
+        kind, _, fraction = name.partition(" ")
+        value["floors"][kind] = {
+            **measures(tubes, theirs), "about": ABOUT[kind], **({"fraction": float(fraction)} if fraction else {}),
             "model_minus_floor": paired_interval(ours, theirs, seed=cfg.seed)._asdict()}
     return value
 
@@ -227,23 +234,10 @@ def _overlaps(known: list[Pass], tubes: list[Tube], truth: dict[str, list[Detect
                      for one, tube in zip(known, tubes, strict=True)])
 
 
-def _summary(known: list[Pass], tubes: list[Tube], true: list[Detection],
-             frame_scores: dict[str, NDArray] | None) -> dict[str, Any]:
-    found = [one for seen, tube in zip(known, tubes, strict=True)
-             for one in detections(seen.video.name, tube, seen.scores)]
-    return tube_summary(found, true, frame_scores=frame_scores)
-
-
-def _whole_frames(one: Pass) -> float:
-    """The share of a video's boxes that cover 99 % of the frame or more, and so say nothing."""
-    sides = one.tube.boxes[:, 2:] - one.tube.boxes[:, :2]
-    return float((sides.prod(axis=1) >= 0.99 * one.video.width * one.video.height).mean())
-
-
 def _say(value: dict[str, Any]) -> None:
     look = value["attention"]
-    print(f"localize: attention entropy {look['entropy']:.3f} of the largest, peak {look['peak']:.3f}, full-frame boxes "
-          f"{100 * look['full_frame_boxes']:.1f} %")
+    print(f"localize: attention entropy {look['entropy']:.3f} of the largest, peak {look['peak']:.3f}, full-frame "
+          f"boxes {100 * look['full_frame_boxes']:.1f} %")
     if look["warning"]:
         print(f"localize: warning: {look['warning']}")
     if value["model"] is None:
