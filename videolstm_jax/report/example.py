@@ -69,11 +69,13 @@ def _shown_boxes(seen: Seen, t: int, shown: tuple[int, int]) -> tuple[np.ndarray
 
 
 def strip(seen: Seen) -> np.ndarray:
-    """Some frames from first to last under attention and boxes together; uint8 [H', W', 3]."""
-    height, width = seen.frames.shape[1:3]
+    """Some frames from first to last, at half the size, attention and boxes over each other; uint8 [H', W', 3]."""
+    width, height = max(1, seen.frames.shape[2] // 2), max(1, seen.frames.shape[1] // 2)
     shown = []
     for t in overlay.evenly(len(seen.frames), STRIP_FRAMES):
-        frame = seen.frames[t] if seen.saliency is None else overlay.blend(seen.frames[t], seen.saliency[t])
+        frame = overlay.resized(seen.frames[t:t + 1], (width, height))[0]
+        if seen.saliency is not None:
+            frame = overlay.blend(frame, seen.saliency[t, ::2, ::2][:height, :width])
         shown.append(overlay.titled(overlay.boxed(frame, *_shown_boxes(seen, int(t), (width, height))),
                                     [(f"frame {t}", overlay.TEXT)]))
     return overlay.filmstrip(np.stack(shown), columns=STRIP_FRAMES, ground=overlay.BAND)
@@ -99,8 +101,9 @@ def timeline(seen: Seen, most: int = 4) -> Plot | None:
              if tube.start > 0 or tube.start + len(tube.boxes) < last]
     bands = [band for band in bands if band[0] < band[1]]
     words = "Class scores over time" + (", shaded where the action is" if bands else "")
-    return lines(words, series[::-1], Axis("frame", 0.0, float(max(last, 1))), Axis("score", 0.0, 1.0),
-                 height=190, bands=bands)
+    plot = lines(words, series[::-1], Axis("frame", 0.0, float(max(last, 1))), Axis("score", 0.0, 1.0), height=190,
+                 bands=bands)
+    return plot._replace(legend=plot.legend[::-1])  # drawn last, so that it lies on top, but named first
 
 
 def example(seen: Seen, film: np.ndarray, address: str = "") -> Example:

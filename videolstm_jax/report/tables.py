@@ -90,7 +90,7 @@ def results(rows: Sequence[Result]) -> Table:
         said = ["–" if row.mass is None else percent(row.mass) + (f" on {percent(row.area)}" if row.area else "")
                 for row in rows]
         columns.append(("Attention in the box, on its share of the frame", True, _column([r.mass for r in rows], said)))
-    return _table("Results on the test list", columns,
+    return _table("On the test list", columns,
                   "The interval is Wilson's, for so many test videos. The best of a column is set in bold.")
 
 
@@ -100,15 +100,19 @@ def _table(caption: str, columns: Sequence[tuple[str, bool, list[Cell]]], note: 
                  tuple(numeric for _, numeric, _ in columns), note)
 
 
-def plain(caption: str, head: Sequence[str], rows: Sequence[Sequence[str | float | None]], note: str = "") -> Table:
-    """A table of words and numbers as they come; a number is set with three places, None as a dash."""
-    def cell(value: str | float | None) -> Cell:
+def plain(caption: str, head: Sequence[str], rows: Sequence[Sequence[Cell | str | float | None]],
+          note: str = "") -> Table:
+    """A table of words and numbers as they come: fractions with three places, None as a dash, cells as they are."""
+    def cell(value: Cell | str | float | None) -> Cell:
+        if isinstance(value, Cell):
+            return value
         if isinstance(value, str):
             return Cell(value)
         return Cell("–") if value is None else Cell(f"{value:.3f}" if isinstance(value, float) else str(value), value)
 
-    numeric = tuple(any(not isinstance(row[k], str) and row[k] is not None for row in rows) for k in range(len(head)))
-    return Table(caption, tuple(head), tuple(tuple(cell(value) for value in row) for row in rows), numeric, note)
+    made = tuple(tuple(cell(value) for value in row) for row in rows)
+    numeric = tuple(any(row[k].value is not None for row in made) for k in range(len(head)))
+    return Table(caption, tuple(head), made, numeric, note)
 
 
 def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> Table | None:

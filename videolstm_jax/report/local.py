@@ -1,0 +1,127 @@
+"""Localisation: what the runs' map.json say, as numbers for the results, as tables and as plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from videolstm_jax.report import plots, tables
+from videolstm_jax.report.page import Section
+from videolstm_jax.report.plots import Axis, Plot, Series
+from videolstm_jax.report.tables import Cell, Table, percent
+
+Measured = Mapping[str, Any]
+"""A map.json: `attention`, and where there are true boxes `model` and `floors`, each with the same measures."""
+
+FLOORS = {"full_frame": "whole frame", "centred": "centred box", "mean_train_box": "mean training box",
+          "uniform_attention": "uniform attention", "flow_magnitude": "flow magnitude",
+          "ideal_attention": "ideal attention"}
+SHOWN = ("0.1", "0.2", "0.3", "0.5", "0.5:0.95")
+"""The IoU thresholds whose video-mAP is a column."""
+
+
+def numbers(found: Measured | None) -> dict[str, float | None]:
+    """The localisation fields of `tables.Result`; none where nothing was measured."""
+    if not found:
+        return {}
+    look = found["attention"]
+    fields = {"mass": look["mass_inside_truth"], "area": look["area_of_truth"]}
+    if found["model"]:
+        by_iou = found["model"]["video_map"]["voc"]
+        fields |= {"map_20": by_iou["0.2"], "map_50": by_iou["0.5"],
+                   "frame_iou": found["model"]["mean_frame_iou"]["value"]}
+    return fields
+
+
+def section(maps: Mapping[str, Measured]) -> Section:
+    """The part of the page on attention, boxes and tubes.
+
+    Args:
+      maps: run -> its map.json.
+    """
+    empty = Section("localisation", "How well it locates")
+    if not maps:
+        return empty._replace(missing=("No tubes have been made yet; the stage localize makes them from the attention "
+                                       "of a run, and measures them where the data set has true boxes.",))
+    warnings = tuple(f"{name}: {found['attention']['warning']}." for name, found in maps.items()
+                     if found["attention"]["warning"])
+    known = {name: found for name, found in maps.items() if found["model"]}
+    if not known:
+        return empty._replace(tables=(attention_table(maps),), missing=(*warnings, "The test videos have no true "
+                              "boxes, so the tubes are not measured; prepare reads boxes where a data set has them."))
+    best = max(known, key=lambda name: known[name]["model"]["mean_frame_iou"]["value"])
+    words = ("A tube is right where its class is, and where its overlap with the true tube (intersection over union, "
+             "IoU) exceeds a threshold. Floors use no model to find the box: what a model gains, it gains over them. "
+             "Ideal attention is no floor but the most that a map this coarse allows.",)
+    return empty._replace(
+        words=words, missing=warnings, tables=(tube_table(known, best), error_table(known), attention_table(maps)),
+        plots=(recall_plot(best, known[best]), map_plot(known)))
+
+
+def tube_table(known: Mapping[str, Measured], best: str) -> Table:
+    """Every run, and under them the floors as they stood for the run `best`."""
+    rows = [[name, "run", *_measures(found["model"]), ""] for name, found in known.items()]
+    for kind, floor in _floors(known[best]).items():
+        gain = floor["model_minus_floor"]
+        said = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
+        name = FLOORS.get(kind, kind) + (f", {floor['fraction']:g} of the sides" if "fraction" in floor else "")
+        rows.append([name, "floor" if kind != "ideal_attention" else "ceiling", *_measures(floor),
+                     Cell(said, gain["value"])])
+    head = ("Boxes from", "Kind", "Mean frame IoU", "95 % interval", *(f"Video-mAP {iou.replace('0.', '.')}"
+                                                                     for iou in SHOWN), f"{best} minus this")
+    return tables.plain("Tubes, and what they must beat", head, rows, "Intervals are percentiles of a bootstrap over "
+                        f"videos. Floors carry the class scores of {best}.")
+
+
+def _floors(found: Measured) -> dict[str, Measured]:
+    """The floors, worst first, the ceiling last."""
+    kinds = sorted(found["floors"], key=lambda kind: (kind == "ideal_attention",
+                                                      found["floors"][kind]["mean_frame_iou"]["value"], kind))
+    return {kind: found["floors"][kind] for kind in kinds}
+
+
+def _measures(row: Measured) -> list[Cell | float]:
+    iou, by_iou = row["mean_frame_iou"], row["video_map"]["voc"]
+    return [iou["value"], Cell(f"{iou['low']:.3f} to {iou['high']:.3f}", iou["low"]), *(by_iou[at] for at in SHOWN)]
+
+
+def error_table(known: Mapping[str, Measured]) -> Table:
+    """How the best scored tubes of each run divide into right ones and kinds of errors, at IoU .2 and .5."""
+    kinds = ("right", "localisation", "classification", "time", "duplicate", "other", "missed")
+    rows = [[f"{name} at IoU {iou}", *(split[kind] for kind in kinds)] for name, found in known.items()
+            for iou, split in found["model"]["errors"].items()]
+    return tables.plain("What goes wrong with tubes", ("Run", *(kind.capitalize() for kind in kinds)), rows)
+
+
+def attention_table(maps: Mapping[str, Measured]) -> Table:
+    """How peaked each run's attention is, whether it moves, and how much of it lies on the actor."""
+    rows = []
+    for name, found in maps.items():
+        look = found["attention"]
+        rows.append([name, look["entropy"], look["peak"], look["motion"], look["between"],
+                     *(Cell(percent(look[key]), look[key]) for key in ("mass_inside_truth", "area_of_truth",
+                                                                       "full_frame_boxes"))])
+    head = ("Run", "Entropy", "Peak", "Moves within a video", "Differs between videos", "Mass in the true box",
+            "That box's share of the frame", "Boxes that are the whole frame")
+    return tables.plain("Where attention looks", head, rows, "Entropy is 1 for attention that looks nowhere; the peak "
+                        "is the largest share that one cell has. What moves is the share of the mass that would have "
+                        "to, for every map to be the mean map.")
+
+
+def recall_plot(name: str, found: Measured) -> Plot:
+    """The share of true tubes that are covered, against the IoU asked for; a run's own line and its floors'."""
+    rows = {name: found["model"], **{FLOORS.get(kind, kind): floor for kind, floor in _floors(found).items()}}
+    series = [Series(label, row["recall"]["iou"], row["recall"]["recall"], index, dashed=bool(index))
+              for index, (label, row) in enumerate(rows.items())]
+    return plots.lines(f"True tubes that {name} and the floors cover", series, Axis("IoU at least", 0.0, 1.0),
+                       Axis("recall", 0.0, 1.0, percent=True))
+
+
+def map_plot(known: Mapping[str, Measured]) -> Plot:
+    """Video-mAP of every run against the IoU threshold."""
+    series = []
+    for index, (name, found) in enumerate(known.items()):
+        by_iou = found["model"]["video_map"]["voc"]
+        at = sorted((float(key), value) for key, value in by_iou.items() if ":" not in key)
+        series.append(Series(name, [iou for iou, _ in at], [value for _, value in at], index))
+    return plots.lines("Video-mAP of the runs", series, Axis("IoU", 0.0), Axis("video-mAP", 0.0, 1.0))
