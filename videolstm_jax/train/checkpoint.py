@@ -33,11 +33,18 @@ class Checkpoints:
     go on from it (cell, classes). Saves are asynchronous: the arrays are copied, then written while training goes on.
     """
 
-    def __init__(self, folder: PathLike, *, keep: int = 2):
+    def __init__(self, folder: PathLike, *, keep: int = 2, create: bool = True):
+        """Opens a folder that holds the last `keep` checkpoints.
+
+        Raises:
+          CheckpointError: there is no such folder, and it is not to be created.
+        """
         import orbax.checkpoint as ocp  # half a second, and most of the package never needs it
 
         self._args = ocp.args
         self.folder = epath.Path(folder).expanduser().absolute()
+        if not create and not self.folder.exists():
+            raise CheckpointError(f"{self.folder} is missing; expected a folder of checkpoints")
         self.folder.mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep)
         self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=("params", "rest", "meta"))
@@ -68,7 +75,7 @@ class Checkpoints:
         if step in self._manager.all_steps():
             return
         state = jax.tree.map(np.array, state)  # copied: training donates these buffers before the save has ended
-        meta = {"identity": dict(identity), "about": dict(about), "leaves": described(state)}
+        meta = _plain({"identity": identity, "about": about, "leaves": described(state)})
         meta["sha256"] = _digest(meta)
         save = self._args.StandardSave
         items = self._args.Composite(params=save(state.params), rest=save((state.step, state.opt_state)),
@@ -105,6 +112,11 @@ class Checkpoints:
         if claimed is None or claimed != _digest(meta):
             raise CheckpointError(f"{self.folder / str(step)}: the JSON item is damaged: its sha256 does not agree")
         return meta
+
+    def params_sha256(self, step: int | None = None) -> str:
+        """One sha256 of all parameters of a checkpoint, from those of its leaves."""
+        leaves = self.meta(step)["leaves"]
+        return _digest({name: row for name, row in leaves.items() if name.startswith("params.")})
 
     def restore(self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None) -> tuple[
             TrainState, dict[str, Any]]:
@@ -146,9 +158,10 @@ class Checkpoints:
 
     def _check(self, step: int, meta: dict, expected: dict, identity: Mapping[str, Any], within: str = "") -> None:
         where = self.folder / str(step)
-        for name, value in identity.items():
-            if meta["identity"].get(name) != value:
-                raise CheckpointError(f"{where} was made with {name} {meta['identity'].get(name)!r}; expected {value!r}")
+        for name, value in _plain(identity).items():
+            made = meta["identity"].get(name)
+            if made != value:
+                raise CheckpointError(f"{where} was made with {name} {made!r}; expected {value!r}")
         found = {name: row for name, row in meta["leaves"].items() if name.startswith(within)}
         for name in [*expected, *found]:
             row, wanted = found.get(name), expected.get(name)
@@ -187,18 +200,8 @@ def load_params(folder: PathLike, like: PyTree, *, identity: Mapping[str, Any] |
     Raises:
       CheckpointError: as `Checkpoints.restore`.
     """
-    return _opened(folder).restore_params(like, identity=identity or {})[0]
-
-
-def load_meta(folder: PathLike) -> dict[str, Any]:
-    """The JSON item of the last checkpoint in a folder; see `Checkpoints.meta`."""
-    return _opened(folder).meta()
-
-
-def _opened(folder: PathLike) -> Checkpoints:
-    if not epath.Path(folder).exists():  # looking for a checkpoint must not leave an empty folder behind
-        raise CheckpointError(f"{folder} is missing; expected a folder of checkpoints")
-    return Checkpoints(folder)
+    with Checkpoints(folder, create=False) as checkpoints:
+        return checkpoints.restore_params(like, identity=identity or {})[0]
 
 
 def described(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]]:
@@ -209,6 +212,11 @@ def described(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]
         if content:
             rows[name]["sha256"] = hashlib.sha256(np.ascontiguousarray(leaf).tobytes()).hexdigest()
     return rows
+
+
+def _plain(value: Any) -> Any:
+    """What comes back of a value once it has been JSON: tuples are lists."""
+    return json.loads(json.dumps(value, allow_nan=False))
 
 
 def _digest(meta: Mapping[str, Any]) -> str:

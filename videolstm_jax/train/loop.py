@@ -83,21 +83,22 @@ def fit(state: TrainState, step_fn: StepFn, batches_from: Callable[[int], Iterat
         log, progress = MetricsLog(folder / "metrics.jsonl", step=start), Progress(plan.steps, start)
         if start:
             progress.note(f"goes on from step {start} of {folder / 'ckpt'}")
-        batches = iter(batches_from(start)) if start < plan.steps else iter(())
+        batches = map(place, batches_from(start)) if start < plan.steps else iter(())
+        batch = next(batches, None)
         for step in range(start + 1, plan.steps + 1):
-            state, metrics = step_fn(state, place(next(batches)))
-            values = _finite(metrics, step)
-            window.append(values)
-            _report(log, progress, plan, step, metrics._fields, window)
+            state, metrics = step_fn(state, batch)
             last = step == plan.steps
-            due = last or step % plan.save_every == 0
+            batch = None if last else next(batches)  # read and sent while the devices work
+            window.append(_finite(metrics, step))
+            _report(log, progress, plan, step, metrics._fields, window)
+            stop, due = stopping(), last or step % plan.save_every == 0
             if due:
                 _validate(state, plan, log, best, progress)
-            if due or stopping():
+            if due or stop:
                 checkpoints.save(state, identity=plan.identity, about={**plan.about, "window": window})
-            if stopping() and not last:
+            if stop and not last:
                 checkpoints.wait()
-                raise Stopped(f"\nstopped after step {step}; saved in {folder / 'ckpt'}: the same command goes on there")
+                raise Stopped(f"stopped after step {step}; saved in {folder / 'ckpt'}: the same command goes on there")
     return state
 
 
@@ -125,7 +126,8 @@ def _validate(state: TrainState, plan: Plan, log: MetricsLog, best: Checkpoints 
         return
     found, step = dict(plan.validate(state)), int(state.step)
     log.write(step, found)
-    progress.note(f"step {step}: " + ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in found.items()))
+    said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in found.items())
+    progress.note(f"step {step}: {said}")
     if best is None:
         return
     score = found["valid_accuracy"]

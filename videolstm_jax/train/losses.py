@@ -41,7 +41,7 @@ def frame_xent(logits: Array, label: Array, weight: Array) -> Array:
 def frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
     """The share of existing frames [B, T] whose highest logit is the clip's class; arguments as `sequence_xent`."""
     right = (jnp.argmax(logits, axis=-1) == label[:, None]).astype(jnp.float32)
-    return _mean(right, mask * weight.astype(jnp.float32)[:, None])
+    return _mean(right, mask.astype(jnp.float32) * weight.astype(jnp.float32)[:, None])
 
 
 def _xent(logits: Array, label: Array) -> Array:

@@ -31,7 +31,7 @@ def optimizer(cfg: OptimConfig, steps: int) -> optax.GradientTransformation:
         return rmsprop(cfg)
     clip = [optax.clip_by_global_norm(cfg.clip)] if cfg.clip else []
     decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
-    return optax.chain(*clip, rule, *decay, optax.scale_by_learning_rate(_schedule(cfg, steps)))
+    return _promoting(optax.chain(*clip, rule, *decay, optax.scale_by_learning_rate(_schedule(cfg, steps))))
 
 
 def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
@@ -39,12 +39,22 @@ def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
     rate = optax.cosine_decay_schedule(cfg.learning_rate, cfg.steps)
     decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
     if cfg.optimizer == "adam":
-        return optax.chain(optax.scale_by_adam(), *decay, optax.scale_by_learning_rate(rate))
-    return optax.chain(*decay, optax.trace(decay=0.9), optax.scale_by_learning_rate(rate))
+        return _promoting(optax.chain(optax.scale_by_adam(), *decay, optax.scale_by_learning_rate(rate)))
+    return _promoting(optax.chain(*decay, optax.trace(decay=0.9), optax.scale_by_learning_rate(rate)))
 
 
 def _schedule(cfg: OptimConfig, steps: int) -> optax.Schedule | float:
     return optax.cosine_decay_schedule(cfg.learning_rate, steps) if cfg.schedule == "cosine" else cfg.learning_rate
+
+
+def _promoting(tx: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The same under standard promotion: optax mixes its integer count with floats, which strict promotion refuses."""
+
+    def update(updates: PyTree, state: PyTree, params: PyTree | None = None) -> tuple[PyTree, PyTree]:
+        with jax.numpy_dtype_promotion("standard"):
+            return tx.update(updates, state, params)
+
+    return optax.GradientTransformation(tx.init, update)
 
 
 def _decay(weight: float) -> optax.GradientTransformation:

@@ -40,7 +40,7 @@ def make_step(loss_fn: LossFn, tx: optax.GradientTransformation, seed: int, *, m
         (loss, accuracy), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params, batch, key)
         updates, opt_state = tx.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return TrainState(state.step + 1, params, opt_state), Metrics(loss, accuracy, optax.global_norm(gradient))
+        return TrainState(state.step + 1, params, opt_state), Metrics(loss, accuracy, optax.tree.norm(gradient))
 
     if mesh is None:
         return jax.jit(step, donate_argnums=0)
