@@ -89,13 +89,18 @@ def _label(step: Step) -> str:
     return step.stage
 
 
-def main(cfg: RunConfig) -> None:
-    """Applies the short flags and walks."""
+def with_short_flags(cfg: RunConfig) -> RunConfig:
+    """The configuration with `--videos` and `--cells` taken in."""
     if _VIDEOS.value is not None:
         cfg = change(cfg, data__videos=_VIDEOS.value)
     if _CELLS.value is not None:
         cfg = change(cfg, walk__cells=tuple(_CELLS.value))
-    walk(cfg)
+    return cfg
+
+
+def main(cfg: RunConfig) -> None:
+    """Applies the short flags and walks."""
+    walk(with_short_flags(cfg))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+"""One walk a seed (--seeds=0,1,2) or a held-out group (--leave_one_out), pooled into one table and one page."""
+
+import dataclasses
+import importlib
+
+from absl import flags
+
+from launch import boot, walk
+from videolstm_jax.config import ConfigError, RunConfig, change
+
+_SEEDS = flags.DEFINE_list("seeds", [], "Walk once with each of these seeds.")
+_LEAVE_ONE_OUT = flags.DEFINE_boolean("leave_one_out", False, "Walk once with each group of videos as the test list.")
+
+
+def parts(cfg: RunConfig) -> dict[str, RunConfig]:
+    """The walks of a sweep, by the name of their folder below the work folder.
+
+    Raises:
+      ConfigError: neither seeds nor groups were asked for, or both.
+    """
+    if bool(_SEEDS.value) == _LEAVE_ONE_OUT.value:
+        raise ConfigError("a sweep takes either --seeds=0,1,2 or --leave_one_out")
+    if _SEEDS.value:
+        changed = {f"seed-{int(seed)}": {"seed": int(seed)} for seed in _SEEDS.value}
+    else:
+        sources = importlib.import_module("videolstm_jax.data.sources")
+        dataset, _ = sources.scan(dataclasses.replace(cfg.data, hold_out=""), seed=cfg.seed)
+        groups = sorted({video.group for video in dataset.videos})
+        changed = {f"without-{group}": {"data__hold_out": group} for group in groups}
+    return {name: change(cfg, workdir=f"{cfg.workdir}/{name}", **settings) for name, settings in changed.items()}
+
+
+def main(cfg: RunConfig) -> None:
+    """Walks every part, then pools them."""
+    cfg = walk.with_short_flags(cfg)
+    each = parts(cfg)
+    for number, (name, part) in enumerate(each.items(), 1):
+        print(f"\n=== {name} ({number}/{len(each)})", flush=True)
+        walk.walk(part)
+    importlib.import_module("videolstm_jax.stages.pool").run(cfg, tuple(each))
+    pooled = change(cfg, workdir=f"{cfg.workdir}/pooled")
+    localize, report = (importlib.import_module(f"videolstm_jax.stages.{name}") for name in ("localize", "report"))
+    for step in walk.plan(pooled):
+        if step.stage == "localize":
+            localize.run(step.cfg)
+    print(f"\nthe page of all parts: {report.run(pooled)}")
+
+
+if __name__ == "__main__":
+    boot.launch(main, preset="small")

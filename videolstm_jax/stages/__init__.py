@@ -1,0 +1,1 @@
+"""The walk: one file a stage, each `run(cfg) -> path`."""

@@ -1,0 +1,136 @@
+"""Scores the test list with a trained model: 25 segments of each video, and one pass over every whole video."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from etils import epath
+
+from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, save_scores, write_arrays
+from videolstm_jax.config import EvalConfig, RunConfig
+from videolstm_jax.core.cells import CELLS
+from videolstm_jax.core.model import make_model
+from videolstm_jax.data.features import FeatureStore
+from videolstm_jax.data.passes import eval_segments, whole_videos
+from videolstm_jax.measure.accuracy import top_k
+from videolstm_jax.measure.scores import softmax, video_scores
+from videolstm_jax.train.log import Progress
+from videolstm_jax.train.runs import Run, as_inputs, load_run, resolved
+from videolstm_jax.types import Dataset, Scores, Video
+
+
+class Reader(NamedTuple):
+    """A trained run with the feature stores it reads."""
+
+    run: Run
+    x: FeatureStore
+    motion: FeatureStore | None
+
+
+def run(cfg: RunConfig) -> epath.Path:
+    """Writes `runs/<name>/scores.npz`, and frame scores and attention of each test video in `runs/<name>/videos/`.
+
+    The 25 segments give the score of a video (Sec. 5.2). One pass over all its frames, the carry kept, gives the
+    class scores of every frame [L', C] and, for the cells that attend, the attention [L', N, N] that boxes are made of.
+
+    Returns:
+      The path of the scores.
+
+    Raises:
+      ConfigError, ArtifactError: a stage before has not run, or its output does not belong to this run: another cell,
+        other classes, or features of another shape.
+    """
+    work = Workdir(cfg.workdir)
+    dataset = load_dataset(work.dataset)
+    videos = [video for video in dataset.videos if video.part == "test"]
+    if not videos:
+        raise ArtifactError(f"{work.dataset}: lists no test videos; expected at least one")
+    reader = _reader(cfg, work, dataset)
+    _whole(reader, videos, cfg.eval, work, cfg.run_name)
+    scores = np.stack(list(_segments(reader, videos, cfg)))
+    label = np.array([video.label for video in videos])
+    path = work.run(cfg.run_name) / "scores.npz"
+    save_scores(path, Scores(tuple(video.name for video in videos), scores, label, dataset.classes))
+    right = top_k(scores, label)
+    print(f"{cfg.run_name}: {right} of {len(videos)} test videos right, {100 * right / len(videos):.1f} %", flush=True)
+    return path
+
+
+def _reader(cfg: RunConfig, work: Workdir, dataset: Dataset) -> Reader:
+    trained = load_run(cfg.workdir, cfg.run_name)
+    folder = work.run(cfg.run_name)
+    if trained.model.cell != cfg.model.cell:
+        raise ArtifactError(f"{folder}: the checkpoint is of the cell {trained.model.cell}; expected {cfg.model.cell}")
+    if trained.classes != dataset.classes:
+        odd = sorted(set(trained.classes) ^ set(dataset.classes))
+        raise ArtifactError(f"{folder}: the checkpoint knows {len(trained.classes)} classes and {work.dataset} lists "
+                            f"{len(dataset.classes)}; expected the same in one order"
+                            + (f"; they differ in {', '.join(odd[:5])}" if odd else ""))
+    layers = CELLS[trained.model.cell].layers
+    x = FeatureStore.open(work.features(cfg.data.stream, layers.x))
+    motion = FeatureStore.open(work.features("flow", layers.motion)) if layers.motion else None
+    sizes = resolved(trained.model, x.shape, motion.shape if motion else None, len(dataset.classes))
+    if sizes != trained.model:
+        raise ArtifactError(f"{x.folder}: features {list(x.shape)} make {sizes}; the checkpoint in {folder} was "
+                            f"trained on {trained.model}")
+    return Reader(trained, x, motion)
+
+
+def _segments(reader: Reader, videos: Sequence[Video], cfg: RunConfig) -> Iterator[np.ndarray]:
+    """The scores [C] of each video, in order."""
+    model = make_model(reader.run.model)
+    apply = jax.jit(lambda params, clip: model.apply(
+        params, clip._replace(inputs=as_inputs(clip.inputs, reader.run.scales))).logits)
+    progress = Progress(len(videos), 0)
+
+    def rows() -> Iterator[tuple[int, np.ndarray, np.ndarray, int]]:
+        batches = eval_segments(reader.x, reader.motion, videos, segments=cfg.eval.segments, frames=cfg.data.frames,
+                                batch=cfg.eval.batch, rule=cfg.eval.segment_rule, short_clips=cfg.data.short_clips)
+        for found in batches:
+            logits = np.asarray(apply(reader.run.params, found.batch.clip))
+            for at in np.flatnonzero(found.video >= 0):
+                yield int(found.video[at]), logits[at], found.batch.clip.mask[at], int(found.count[at])
+
+    for number, (video, group) in enumerate(itertools.groupby(rows(), key=lambda row: row[0]), 1):
+        _, logits, mask, counts = zip(*group, strict=True)
+        try:
+            yield video_scores(np.stack(logits), np.stack(mask), counts=np.array(counts))
+        except ValueError as error:
+            raise ArtifactError(f"{videos[video].name}: {error}") from error
+        progress.show(number, {}, logged=number % 50 == 0)
+
+
+def _whole(reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workdir, name: str) -> None:
+    """Writes frame scores and attention of each video, from one pass with the carry kept."""
+    model = make_model(reader.run.model)
+
+    def inputs(clip):
+        return clip._replace(inputs=as_inputs(clip.inputs, reader.run.scales))
+
+    start = jax.jit(lambda params, clip: model.start(params, inputs(clip)))
+    apply = jax.jit(lambda params, clip, carry: model.apply(params, inputs(clip), carry))
+    logits: list[np.ndarray] = []
+    maps: list[np.ndarray] = []
+    carry = None
+    for chunk in whole_videos(reader.x, reader.motion, videos, batch=min(cfg.batch, len(videos)), chunk=cfg.chunk):
+        if chunk.start == 0:
+            carry = start(reader.run.params, chunk.clip)
+        out = apply(reader.run.params, chunk.clip, carry)
+        carry = out.carry
+        logits.append(np.asarray(out.logits))
+        if out.attention is not None:
+            maps.append(np.asarray(out.attention))
+        if not chunk.last:
+            continue
+        for at in np.flatnonzero(chunk.video >= 0):
+            video = videos[int(chunk.video[at])]
+            length = reader.x.frames[video.name]
+            arrays = {"scores": softmax(np.concatenate([part[at] for part in logits])[:length]).astype(np.float32)}
+            if maps:
+                arrays["attention"] = np.concatenate([part[at] for part in maps])[:length].astype(np.float32)
+            write_arrays(work.passes(name, video.name), **arrays)
+        logits, maps = [], []
