@@ -7,13 +7,26 @@ from typing import Any
 
 import numpy as np
 
+from videolstm_jax.report.page import Section
 from videolstm_jax.report.plots import Axis, Plot, Series, lines, smooth, thinned
 
+Rows = Sequence[Mapping[str, Any]]
+
 POINTS_A_WINDOW = 25
-"""The running mean covers this part of a line: 1/25."""
+"""The running mean covers one part in so many of a line."""
 
 
-def curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], what: str) -> list[Plot]:
+def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section:
+    """The training curves of the recurrent models and of the ConvNets, each name -> rows as `curves` takes them."""
+    drawn = (*curves(models, "Recurrent models"), *curves(convnets, "ConvNets"))
+    missing = [words for rows, words in (
+        (models, "No recurrent model has been trained yet; the stage train does it."),
+        (convnets, "No ConvNet has been fitted yet; the stage fit_convnet does it.")) if not rows]
+    words = ("A faint line is what was logged, a full line its running mean.",) if drawn else ()
+    return Section("training", "Training", words, plots=drawn, missing=tuple(missing))
+
+
+def curves(runs: Mapping[str, Rows], what: str) -> list[Plot]:
     """One plot of losses and one of accuracies, a colour a run; validation is dashed.
 
     Args:

@@ -65,7 +65,7 @@ def percent(share: float | None) -> str:
 
 def _column(values: Sequence[float | None], said: Sequence[str]) -> list[Cell]:
     known = [v for v in values if v is not None]
-    best = max(known) if len(known) > 1 else None
+    best = max(known) if known and max(known) > min(known) else None
     return [Cell(words, value, best is not None and value == best) for value, words in zip(values, said, strict=True)]
 
 
@@ -87,9 +87,9 @@ def results(rows: Sequence[Result]) -> Table:
         if any(v is not None for v in values):
             columns.append((head, True, _column(values, ["–" if v is None else f"{v:.3f}" for v in values])))
     if any(row.mass is not None for row in rows):
-        said = ["–" if row.mass is None else percent(row.mass) + (f" on {percent(row.area)}" if row.area else "")
+        said = ["–" if row.mass is None else percent(row.mass) + (f" (of {percent(row.area)})" if row.area else "")
                 for row in rows]
-        columns.append(("Attention in the box, on its share of the frame", True, _column([r.mass for r in rows], said)))
+        columns.append(("Attention in the box (of the frame)", True, _column([r.mass for r in rows], said)))
     return _table("On the test list", columns,
                   "The interval is Wilson's, for so many test videos. The best of a column is set in bold.")
 
@@ -122,7 +122,8 @@ def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> T
     if not order:
         return None
     rows = [(f"{names[i]} / {names[j]}", int(counts[i, j]), int(counts[j, i]),
-             f"{int(either[i, j])} of {int(counts[i].sum() + counts[j].sum())}") for i, j in order]
+             Cell(f"{int(either[i, j])} of {int(counts[i].sum() + counts[j].sum())}", int(either[i, j])))
+            for i, j in order]
     head = ("Pair", "First for second", "Second for first", "Of both classes")
     return plain("Classes taken for each other", head, rows)
 

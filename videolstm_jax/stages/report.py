@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from typing import NamedTuple
 
@@ -12,11 +10,11 @@ from etils import epath
 
 from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import ConfigError, RunConfig
+from videolstm_jax.config import STREAMS, ConfigError, RunConfig
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.measure import accuracy
 from videolstm_jax.measure.errors import frame_overlaps
-from videolstm_jax.report import choose, curves, example, local, overlay, page, plots, tables
+from videolstm_jax.report import choose, classes, curves, example, local, overlay, page, settings, tables
 from videolstm_jax.types import Dataset, Detection, Scores, Video
 from videolstm_jax.video import decode, encode
 
@@ -45,9 +43,14 @@ def run(cfg: RunConfig) -> epath.Path:
       ConfigError: `report.run` names a run that was not evaluated.
       ArtifactError: a file that is there but cannot be used.
     """
-    walk = gather(Workdir(cfg.workdir))
-    sections = (_results(walk), _examples(walk, cfg), _curves(walk), _classes(walk), local.section(walk.maps),
-                _settings(walk))
+    work = Workdir(cfg.workdir)
+    walk = gather(work)
+    final = _final(walk)
+    counts = (final[0].name, accuracy.confusion(final[1].scores, final[1].label), final[1].classes) if final else None
+    sections = (_results(walk), _examples(walk, cfg),
+                curves.section(_logged(work, _folders(work.path / "runs")), _logged(work, _convnets(work))),
+                classes.section(*(counts or ("", np.zeros((0, 0)), ()))), local.section(walk.maps),
+                settings.section(walk.configs))
     path = walk.work.report / "index.html"
     artifacts.write_bytes(path, page.render(_page(walk, sections)).encode())
     print(f"report: {len(walk.results)} results, {len(sections[1].examples)} examples", flush=True)
@@ -63,7 +66,7 @@ def gather(work: Workdir) -> Walk:
     truth: dict[str, list[Detection]] = {}
     for true in artifacts.load_detections(work.truth) if work.truth.exists() else []:
         truth.setdefault(true.video, []).append(true)
-    folders = [work.convnet("rgb"), work.convnet("flow"), *_folders(work.path / "runs")]
+    folders = [*_convnets(work), *_folders(work.path / "runs")]
     configs = {_name(work, folder): artifacts.read_json(folder / "config.json") for folder in folders
                if (folder / "config.json").exists()}
     maps = {folder.name: artifacts.read_json(folder / "map.json") for folder in _folders(work.path / "runs")
@@ -78,8 +81,12 @@ def gather(work: Workdir) -> Walk:
     fused = work.path / "fused"
     for path in sorted(fused.glob("*.npz")) if fused.exists() else []:
         scores = artifacts.load_scores(path)
-        results.append((_result(path.stem, "fusion", "class scores", scores, None), scores))
+        results.append((_result(path.stem, "fusion", "scores", scores, None), scores))
     return Walk(work, dataset, tuple(results), configs, maps, truth)
+
+
+def _convnets(work: Workdir) -> list[epath.Path]:
+    return [work.convnet(stream) for stream in STREAMS]
 
 
 def _folders(path: epath.Path) -> list[epath.Path]:
@@ -93,13 +100,12 @@ def _name(work: Workdir, folder: epath.Path) -> str:
 def _reads(name: str, config: dict | None) -> str:
     """A few words on what a model reads, from its configuration."""
     if name.startswith("convnet-"):
-        return "RGB frames" if name.endswith("rgb") else "flow images"
-    settings = (config or {}).get("config", {})
-    stream, cell = settings.get("data", {}).get("stream"), settings.get("model", {}).get("cell", "")
+        return "RGB" if name.endswith("rgb") else "flow"
+    chosen = (config or {}).get("config", {})
+    stream, cell = chosen.get("data", {}).get("stream"), chosen.get("model", {}).get("cell", "")
     if stream is None:
         return ""
-    words = "RGB" if stream == "rgb" else "flow"
-    return f"{words} features" + (", flow as motion" if cell in ("motion_alstm", "videolstm") else "")
+    return "flow" if stream == "flow" else "RGB + flow" if cell in ("motion_alstm", "videolstm") else "RGB"
 
 
 def _result(name: str, kind: str, about: str, scores: Scores, found: dict | None) -> tables.Result:
@@ -158,50 +164,10 @@ def _results(walk: Walk) -> page.Section:
     return page.Section("results", "Results", tables=table, missing=tuple(missing))
 
 
-def _curves(walk: Walk) -> page.Section:
-    work, drawn, missing = walk.work, [], []
-    for what, folders, stage in (("Recurrent models", _folders(work.path / "runs"), "train"),
-                                 ("ConvNets", [work.convnet("rgb"), work.convnet("flow")], "fit_convnet")):
-        rows = {_name(work, folder): artifacts.read_jsonl(folder / "metrics.jsonl") for folder in folders
-                if (folder / "metrics.jsonl").exists()}
-        drawn += curves.curves(rows, what)
-        if not rows:
-            missing.append(f"{what}: no training was logged; the stage {stage} does it.")
-    words = ("A faint line is what was logged, a full line its running mean.",) if drawn else ()
-    return page.Section("training", "Training", words, plots=tuple(drawn), missing=tuple(missing))
-
-
-def _classes(walk: Walk) -> page.Section:
-    final = _final(walk)
-    if final is None:
-        return page.Section("classes", "Class by class", missing=("There are no class scores to compare yet; the "
-                                                                  "stages evaluate and fuse write them.",))
-    result, scores = final
-    counts = accuracy.confusion(scores.scores, scores.label)
-    share = np.diag(counts) / np.maximum(counts.sum(1), 1)
-    notes = [f"{int(counts[c, c])} of {int(counts[c].sum())}" for c in range(len(counts))]
-    pairs = tables.confused_pairs(counts, scores.classes)
-    matrix = plots.confusion(f"Confusion matrix of {result.name}", counts, scores.classes)
-    bars = plots.bars("Accuracy of each class", scores.classes, share, notes,
-                      wrong=tables.worst_answers(counts, scores.classes))
-    words = ["Rows are true classes, columns what was answered; off the diagonal lie the mistakes."]
-    if pairs is None:
-        words.append("No test video was named wrongly.")
-    pairs = (pairs,) if pairs else ()
-    return page.Section("classes", "Class by class", tuple(words), tables=pairs, wide=(matrix, bars))
-
-
-def _settings(walk: Walk) -> page.Section:
-    if not walk.configs:
-        return page.Section("settings", "How it was made", missing=("No stage has saved its settings yet; fit_convnet "
-                                                                    "and train do.",))
-    runs = {name: config.get("config", {}) for name, config in walk.configs.items()}
-    differ = tables.differences(runs)
-    folded = []
-    for name, config in walk.configs.items():
-        text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
-        folded.append((f"Settings of {name} (sha256 {hashlib.sha256(text.encode()).hexdigest()[:12]})", text))
-    return page.Section("settings", "How it was made", tables=(differ,) if differ else (), folded=tuple(folded))
+def _logged(work: Workdir, folders: list[epath.Path]) -> dict[str, list[dict]]:
+    """Name -> the rows of metrics.jsonl, of those that were trained."""
+    return {_name(work, folder): artifacts.read_jsonl(folder / "metrics.jsonl") for folder in folders
+            if (folder / "metrics.jsonl").exists()}
 
 
 # ---- examples ---------------------------------------------------------------------------------------------------
