@@ -197,6 +197,8 @@ class ConvNetConfig:
     """Mirror training frames at random; flow changes the sign of its x component."""
     shift: float = 0.0
     """Shift training frames at random by up to this share of their side."""
+    pixel_scale: float = 1.0
+    """What pixels are multiplied by, their mean taken off; 1/58 gives them unit deviation, for nets from scratch."""
     weights: str = ""
     """A file of ImageNet weights to start from; empty starts from random weights."""
 
@@ -206,6 +208,7 @@ class ConvNetConfig:
         _one_of(self, "optimizer", ("sgd", "adam"))
         _within(self, 0.0, 0.999, "dropout")
         _within(self, 0.0, 0.5, "shift")
+        _within(self, 1e-4, 1.0, "pixel_scale")
         _at_least(self, 1, "image_size", "batch", "steps")
         if len(self.widths) != len(self.depths) or not self.widths:
             raise ConfigError(
