@@ -111,7 +111,7 @@ def wilson(hits: int, total: int, *, confidence: float = 0.95) -> Interval:
     scale = 1 + z * z / total
     middle = (share + z * z / (2 * total)) / scale
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
+    return Interval(share, max(0.0, middle - half) if hits else 0.0, min(1.0, middle + half) if hits < total else 1.0)
 
 
 def mean_interval(values: NDArray, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> Interval:

@@ -1,0 +1,291 @@
+"""Video-mAP: hand-made cases, properties, and published-style figures on the corrected UCF101-24 truth."""
+
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from videolstm_jax.data.ucf24 import BadAnnotations, read_ucf24
+from videolstm_jax.localize.floors import centred_tube
+from videolstm_jax.measure import overlap
+from videolstm_jax.measure.errors import best_overlaps, error_split, frame_overlaps, recall
+from videolstm_jax.measure.precision import checked
+from videolstm_jax.measure.summary import tube_summary
+from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
+from videolstm_jax.types import Detection, Tube
+
+BOX = [0.0, 0, 10, 10]
+HALF = [0.0, 0, 10, 5]  # IoU .5 with BOX
+FAR = [50.0, 50, 60, 60]
+
+
+def tube(box, start=0, frames=4):
+    return Tube(start, np.tile(np.asarray(box, float), (frames, 1)))
+
+
+def found(video, score, box=BOX, label=0, **where):
+    return Detection(video, label, score, tube(box, **where))
+
+
+def test_overlap_of_boxes_and_tubes():
+    assert overlap.box_iou(BOX, HALF) == 0.5
+    assert overlap.box_iou(BOX, FAR) == 0
+    assert overlap.box_iou([3, 3, 3, 3], [3, 3, 3, 3]) == 0
+    assert overlap.tube_iou(tube(BOX), tube(HALF)) == 0.5
+    assert overlap.tube_iou(tube(BOX, 0, 4), tube(HALF, 2, 4)) == pytest.approx(0.5 * 2 / 6)
+    assert overlap.tube_iou(tube(BOX, 0, 4), tube(BOX, 4, 4)) == 0
+    moving = Tube(0, np.array([BOX, HALF, FAR, BOX]))
+    assert overlap.tube_iou(tube(BOX), moving) == pytest.approx((1 + 0.5 + 0 + 1) / 4)
+
+
+def test_areas_under_a_known_curve():
+    """Right, wrong, right with two true objects: precision 1, 1/2, 2/3 at recall .5, .5, 1."""
+    hits = np.array([True, False, True])
+    assert overlap.envelope_area(hits, 2) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
+    assert overlap.trapezoid_area(hits, 2) == pytest.approx(0.5 * 1 + 0.5 * (1 / 2 + 2 / 3) / 2)
+    late = np.array([False, True])
+    assert overlap.envelope_area(late, 1) == pytest.approx(0.5)
+    assert overlap.trapezoid_area(late, 1) == pytest.approx(0.25)
+
+
+TRUTH = [found("a", 1), found("b", 1), found("c", 1, FAR, label=1)]
+
+
+@pytest.mark.parametrize(("detections", "voc", "act"), [
+    ([found("a", 0.9), found("b", 0.8), found("c", 0.7, FAR, 1)], 1.0, 1.0),
+    ([found("a", 0.9), found("b", 0.8)], 0.5, 0.5),  # class 1 is never found
+    # a duplicate between two right ones
+    ([found("a", 0.9), found("a", 0.8), found("b", 0.7)], (0.5 + 0.5 * 2 / 3) / 2, (0.5 + 0.5 * 3.5 / 6) / 2),
+    ([found("d", 0.9), found("a", 0.8)], 0.25 / 2, 0.5 * 0.25 / 2),  # a video without truth is false
+    ([found("a", 0.9, start=4)], 0.0, 0.0),
+    ([], 0.0, 0.0),
+])
+def test_golden(detections, voc, act):
+    assert video_map(detections, TRUTH, 0.4) == pytest.approx(voc)
+    assert video_map(detections, TRUTH, 0.4, style="act") == pytest.approx(act)
+
+
+def test_an_overlap_equal_to_the_threshold_counts_in_act_only():
+    detections = [found("a", 0.9, HALF)]
+    assert video_map(detections, TRUTH[:1], 0.5) == 0
+    assert video_map(detections, TRUTH[:1], 0.5, style="act") == 1
+
+
+def test_each_detection_takes_the_best_that_is_left():
+    truth = [found("a", 1, BOX), found("a", 1, HALF)]
+    both = [found("a", 0.9, BOX), found("a", 0.8, BOX)]
+    assert video_map(both, truth, 0.4) == 1  # the second takes the second true tube, IoU .5
+    assert video_map(both, truth, 0.6) == 0.5
+    assert video_map(both[:1] * 3, truth[:1], 0.6) == 1
+
+
+def test_classes_without_truth_are_left_out():
+    detections = [found("a", 0.9), found("a", 0.99, label=7)]
+    assert video_aps(detections, TRUTH[:1], [0.5]) == {0: [1.0]}
+    assert set(video_aps(detections, TRUTH, [0.5])) == {0, 1}
+
+
+def test_averaged_over_thresholds():
+    detections = [Detection("a", 0, 0.9, tube([0, 0, 10, 7.2]))]  # IoU .72: passes .5 .. .7
+    assert averaged_video_map(detections, TRUTH[:1]) == pytest.approx(5 / 10)
+
+
+def test_ties_are_broken_by_name_then_start():
+    truth = [found("a", 1), found("b", 1, FAR)]
+    detections = [found("b", 0.5), found("a", 0.5)]
+    assert video_map(detections, truth, 0.5) == 0.5  # a first: precision 1 at recall .5
+    assert video_map([found("b", 0.5, FAR), found("a", 0.5, FAR)], truth, 0.5) == 0.25
+    early = checked([found("a", 0.5, start=3), found("a", 0.5, start=1), found("a", 0.5, FAR, start=1)], "detections")
+    assert [(one.tube.start, one.tube.boxes[0, 0]) for one in early] == [(1, 0), (1, 50), (3, 0)]
+
+
+def scenes(seed: int):
+    """Detections with many ties and near misses, and the truth, of three classes in four videos."""
+    generator = np.random.default_rng(seed)
+
+    def some(count, scored):
+        corner = generator.integers(0, 3, (count, 2)) * 4
+        size = generator.integers(6, 12, (count, 2))
+        boxes = np.concatenate([corner, corner + size], axis=1)
+        return [Detection(f"v{generator.integers(4)}", int(generator.integers(3)),
+                          generator.integers(1, 5) / 4 if scored else 1.0,
+                          tube(box, int(generator.integers(3)), int(generator.integers(1, 6)))) for box in boxes]
+
+    return some(int(generator.integers(1, 30)), True), some(int(generator.integers(1, 12)), False), generator
+
+
+def by_hand(detections, truth, threshold, style):
+    """The evaluation written as plain loops over one class after another."""
+    aps = []
+    for label in sorted({one.label for one in truth}):
+        left = [one for one in checked(truth, "truth") if one.label == label]
+        total, hits = len(left), []
+        for one in [one for one in checked(detections, "detections") if one.label == label]:
+            same = [true for true in left if true.video == one.video]
+            best = max(same, key=lambda true: overlap.tube_iou(one.tube, true.tube), default=None)
+            iou = -1 if best is None else overlap.tube_iou(one.tube, best.tube)
+            hit = iou > threshold if style == "voc" else iou >= threshold
+            hits.append(hit)
+            if hit:
+                left = [true for true in left if true is not best]
+        area, right, before = 0.0, 0, 1.0
+        precision = [sum(hits[:n + 1]) / (n + 1) for n in range(len(hits))]
+        for n, hit in enumerate(hits):
+            right += hit
+            if hit:
+                area += max(precision[n:]) / total if style == "voc" else 0.5 * (precision[n] + before) / total
+            before = precision[n]
+        aps.append(area)
+    return float(np.mean(aps))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["voc", "act"]), st.sampled_from([0.1, 0.25, 0.5]))
+def test_equals_plain_loops_in_any_order(seed, style, threshold):
+    detections, truth, generator = scenes(seed)
+    expected = by_hand(detections, truth, threshold, style)
+    assert video_map(detections, truth, threshold, style=style) == pytest.approx(expected, abs=1e-12)
+    mixed = [[some[k] for k in generator.permutation(len(some))] for some in (detections, truth)]
+    assert video_map(*mixed, threshold, style=style) == pytest.approx(expected, abs=1e-12)
+    assert error_split(*mixed, threshold, style=style) == error_split(detections, truth, threshold, style=style)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["voc", "act"]))
+def test_never_rises_with_the_threshold(seed, style):
+    detections, truth, _ = scenes(seed)
+    thresholds = np.linspace(0.05, 1, 12)
+    for aps in video_aps(detections, truth, thresholds, style=style).values():
+        assert (np.diff(aps) <= 1e-12).all()
+        assert min(aps) >= 0 and max(aps) <= 1
+    assert (np.diff(recall(detections, truth, thresholds, style=style)) <= 0).all()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10**6))
+def test_the_truth_itself_is_perfect(seed):
+    _, truth, _ = scenes(seed)
+    assert video_map(truth, truth, 0.99) == 1
+    np.testing.assert_array_equal(best_overlaps(truth, truth), 1)
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="style is 'coco'; expected one of 'voc', 'act'"):
+        video_map([], TRUTH, 0.5, style="coco")
+    with pytest.raises(ValueError, match="no truth"):
+        video_map([found("a", 1)], [], 0.5)
+    with pytest.raises(ValueError, match=r"threshold is 50; expected 0 to 1"):
+        video_map([found("a", 1)], TRUTH, 50)
+    with pytest.raises(ValueError, match=r"detections of a have boxes \(0, 4\)"):
+        video_map([Detection("a", 0, 1.0, Tube(0, np.zeros((0, 4))))], TRUTH, 0.5)
+    with pytest.raises(ValueError, match="detections of a have a score of nan"):
+        video_map([found("a", float("nan"))], TRUTH, 0.5)
+
+
+def test_kinds_of_errors():
+    truth = [found("a", 1), found("b", 1), found("c", 1), found("d", 1), found("e", 1), found("f", 1),
+             found("g", 1, label=1)]
+    detections = [found("a", 0.9), found("a", 0.8), found("b", 0.7, FAR), found("c", 0.6, frames=40),
+                  found("g", 0.5), found("h", 0.4), found("d", 0.1)]  # the last is beyond the six looked at
+    split = error_split(detections, truth, 0.5)
+    assert split._asdict() == {"right": 1, "duplicate": 1, "localisation": 1, "time": 1, "classification": 1,
+                               "other": 1, "missed": 6}
+
+
+def test_frame_overlaps_are_those_of_frames_with_truth():
+    truth = [tube(BOX, 2, 3), tube(HALF, 3, 4)]
+    np.testing.assert_allclose(frame_overlaps(tube(HALF, 0, 6), truth), [0.5, 1, 1, 1, 0])
+
+
+def test_summary_agrees_with_its_parts():
+    detections, truth, _ = scenes(3)
+    summary = tube_summary(detections, truth)
+    assert summary["video_map"]["act"]["0.2"] == pytest.approx(video_map(detections, truth, 0.2, style="act"))
+    assert summary["video_map"]["voc"]["0.5:0.95"] == pytest.approx(averaged_video_map(detections, truth))
+    assert summary["recall"]["recall"][3] == recall(detections, truth, [0.2])[0]
+    assert summary["errors"]["0.5"]["right"] + summary["errors"]["0.5"]["missed"] == len(truth)
+    with pytest.raises(ValueError, match="no truth"):
+        tube_summary(detections, [])
+
+
+# ---- the corrected UCF101-24 truth ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ucf24(real_data):
+    """Frames, and truth of split 1's test videos by name."""
+    annotated = read_ucf24(real_data / "ucf24_annots" / "pyannot.pkl")
+    listed = (real_data / "splits" / "ucfTrainTestlist" / "testlist01.txt").read_text().split()
+    truth: dict[str, list[Detection]] = {}
+    for one in annotated.truth:
+        truth.setdefault(one.video, []).append(one)
+    names = sorted(name.removesuffix(".avi") for name in listed)
+    return annotated.frames, {name: truth[name] for name in names if name in truth}
+
+
+def test_ucf24_reader(real_data, ucf24):
+    annotated = read_ucf24(real_data / "ucf24_annots" / "pyannot.pkl")
+    assert (len(annotated.frames), len(annotated.truth)) == (3194, 4458)
+    assert {one.label for one in annotated.truth} == set(range(24))
+    assert len(ucf24[1]) == 910
+    boxes = np.concatenate([one.tube.boxes for one in annotated.truth])
+    assert (boxes[:, 2:] > boxes[:, :2]).all() and (boxes >= 0).all() and (boxes <= [320, 240, 320, 240]).all()
+    assert all(one.tube.start + len(one.tube.boxes) <= annotated.frames[one.video] for one in annotated.truth)
+    dunk = [one.tube for one in annotated.truth if one.video == "BasketballDunk/v_BasketballDunk_g17_c03"]
+    assert [(one.start, one.start + len(one.boxes)) for one in dunk] == [(16, 56)]  # frames 17 to 56, from 1
+
+
+class Stranger:
+    """Pickles to a call of a harmless function that an unrestricted unpickler would make."""
+
+    def __reduce__(self):
+        return sorted, ([2, 1],)
+
+
+@pytest.mark.parametrize("content", [pickle.dumps(Stranger()), pickle.dumps({"a": {"numf": 3}}), pickle.dumps([1, 2]),
+                                     b"not a pickle", b"",
+                                     pickle.dumps({"a": {"numf": 2, "annotations": [
+                                         {"label": 0, "sf": 0, "ef": 2, "boxes": np.ones((1, 4), np.uint8)}]}}),
+                                     pickle.dumps({"a": {"numf": 2, "annotations": [
+                                         {"label": 0, "sf": 0, "ef": 1, "boxes": np.array([[{}] * 4], object)}]}})])
+def test_ucf24_reader_refuses(tmp_path, content):
+    path = tmp_path / "annotations.pkl"
+    path.write_bytes(content)
+    with pytest.raises(BadAnnotations, match=r"annotations\.pkl: "):
+        read_ucf24(path)
+
+
+def ranked(truth, tubes):
+    """One tube a video, scored 1 - k / V for the k-th video in sorted order."""
+    return [Detection(name, truth[name][0].label, 1 - k / len(truth), tubes(name))
+            for k, name in enumerate(sorted(truth))]
+
+
+@pytest.mark.parametrize(("style", "expected"), [("voc", [66.75, 51.06, 45.90, 31.59, 17.11, 0.42]),
+                                                 ("act", [65.46, 49.23, 43.89, 29.40, 15.73, 0.31])])
+def test_centred_boxes_on_ucf24(ucf24, style, expected):
+    frames, truth = ucf24
+    detections = ranked(truth, lambda name: centred_tube((240, 320), frames[name], 0.5))
+    aps = video_aps(detections, [one for tubes in truth.values() for one in tubes], [0.05, 0.1, 0.125, 0.2, 0.3, 0.5],
+                    style=style)
+    assert len(aps) == 24
+    np.testing.assert_allclose(100 * np.mean(list(aps.values()), axis=0), expected, atol=0.005)
+
+
+def test_true_tubes_on_ucf24(ucf24):
+    frames, truth = ucf24
+    every = [one for tubes in truth.values() for one in tubes]
+    longest = {name: max((one.tube for one in tubes), key=lambda one: len(one.boxes)) for name, tubes in truth.items()}
+    detections = ranked(truth, longest.__getitem__)
+    for style in ("voc", "act"):
+        assert round(100 * video_map(detections, every, 0.5, style=style), 2) == 82.93
+
+    def held(name):
+        boxes, start = longest[name].boxes, longest[name].start
+        lead, tail = np.repeat(boxes[:1], start, 0), np.repeat(boxes[-1:], frames[name] - start - len(boxes), 0)
+        return Tube(0, np.concatenate([lead, boxes, tail]))
+
+    aps = np.mean(list(video_aps(ranked(truth, held), every, [0.2, 0.5]).values()), axis=0)
+    np.testing.assert_allclose(100 * aps, [81.53, 61.93], atol=0.005)
