@@ -1,0 +1,216 @@
+"""The localize stage on attention that follows a square: tubes, measures, floors, and what it refuses."""
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+
+from videolstm_jax import artifacts
+from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.localize.floors import coverage
+from videolstm_jax.localize.tubes import video_tube
+from videolstm_jax.measure.video_ap import video_map
+from videolstm_jax.stages import localize
+from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
+from videolstm_jax.video.flow_file import write_flow
+
+CLASSES = ("Left", "Right")
+FRAMES, SIZE, CELLS = 12, (60, 80), 7
+
+
+def true_tube(label, shift=0.0):
+    """A square of 24 pixels that walks left or right over frames 2 to 10."""
+    walk = np.linspace(0, 50, 9) if label else np.linspace(50, 0, 9)
+    low = np.stack([walk + shift, np.full(9, 18.0)], axis=1)
+    return Tube(2, np.concatenate([low, low + 24], axis=1))
+
+
+def video(name, label, part):
+    return Video(name, f"{name}.avi", label, part, "g", FRAMES, SIZE[1], SIZE[0], 25.0)
+
+
+def attention_of(tube):
+    boxes = np.concatenate([np.repeat(tube.boxes[:1], 2, 0), tube.boxes])
+    maps = coverage(boxes, SIZE, CELLS) + 1e-3
+    return (maps / maps.sum(axis=(1, 2), keepdims=True)).astype(np.float32)
+
+
+def frame_scores(label):
+    rows = np.full((FRAMES - 1, 2), 0.2, np.float32)
+    rows[:, label] = 0.8
+    return rows
+
+
+@pytest.fixture
+def work(tmp_path):
+    """Two training videos and four test videos of which three have truth."""
+    folder = artifacts.Workdir(str(tmp_path))
+    videos = [video(f"{CLASSES[k % 2]}/{part}{k}", k % 2, part)
+              for part, count in (("train", 2), ("test", 4)) for k in range(count)]
+    artifacts.save_dataset(folder.dataset, Dataset(CLASSES, tuple(sorted(videos))))
+    truth = [Detection(one.name, one.label, 1.0, true_tube(one.label)) for one in videos if one.name != "Right/test3"]
+    artifacts.save_detections(folder.truth, truth)
+    for one in videos:
+        if one.part == "test":
+            artifacts.write_arrays(folder.passes("videolstm-rgb", one.name), scores=frame_scores(one.label),
+                                   attention=attention_of(true_tube(one.label)))
+    return folder
+
+
+def cfg(work, **settings):
+    return change(RunConfig(workdir=work.root), localize__sigma=6.0, localize__span=5, **settings)
+
+
+def test_tubes_follow_the_square(work, capsys):
+    path = localize.run(cfg(work))
+    assert path == work.run("videolstm-rgb") / "map.json"
+    value = json.loads(path.read_text())
+    assert (value["videos"], value["truth"]) == (4, {"videos": 3, "tubes": 3})
+    model = value["model"]
+    assert model["mean_frame_iou"]["value"] > 0.6
+    assert model["video_map"]["voc"]["0.3"] == model["video_map"]["act"]["0.3"] == 1
+    assert model["video_map"]["voc"]["0.5:0.95"] < 1
+    assert model["frame_map"]["voc"]["truth"]["0.5"] >= model["frame_map"]["voc"]["all"]["0.5"] > 0.5
+    assert model["errors"]["0.2"]["right"] == 3
+    assert model["recall"]["recall"][0] == 1
+    assert set(model["per_class"]) == {"0", "1"}
+    assert value["attention"]["mass_inside_truth"] > 3 * value["attention"]["area_of_truth"]
+    assert value["attention"]["area_of_truth"] == pytest.approx(24 * 24 / (60 * 80), rel=1e-6)
+    assert value["attention"]["full_frame_boxes"] == 0
+    assert value["attention"]["warning"] is None
+    assert "video-mAP" in capsys.readouterr().out
+
+
+def test_the_file_of_tubes(work):
+    localize.run(cfg(work))
+    path = work.run("videolstm-rgb") / "tubes.jsonl"
+    rows = artifacts.read_jsonl(path)
+    assert [row["video"] for row in rows] == ["Left/test0", "Left/test2", "Right/test1", "Right/test3"]
+    assert all(len(row["boxes"]) == FRAMES and len(row["scores"]) == 2 and row["start"] == 0 for row in rows)
+    found = artifacts.load_detections(path)
+    assert [(one.video, one.label) for one in found[:2]] == [("Left/test0", 0), ("Left/test0", 1)]
+    assert found[0].tube is found[1].tube
+    assert found[0].score == pytest.approx(0.8)
+    expected = video_tube(attention_of(true_tube(0)), SIZE, FRAMES, sigma=6.0, span=5)
+    np.testing.assert_allclose(found[0].tube.boxes, expected.boxes, atol=1e-3)
+    value = artifacts.read_json(work.run("videolstm-rgb") / "map.json")
+    truth = artifacts.load_detections(work.truth)
+    known = [one for one in found if one.video != "Right/test3"]
+    tested = [one for one in truth if "test" in one.video]
+    assert value["model"]["video_map"]["voc"]["0.5"] == pytest.approx(video_map(known, tested, 0.5))
+
+
+def test_classes_that_share_a_tube_are_written_in_order(work):
+    tube = true_tube(0)
+    with pytest.raises(ArtifactError, match=r"classes \[1, 0\] share a tube of Left/test0"):
+        artifacts.save_detections(work.path / "t.jsonl", [Detection("Left/test0", k, 0.5, tube) for k in (1, 0)])
+
+
+def test_floors_stand_beside_the_model(work):
+    value = artifacts.read_json(localize.run(cfg(work)))
+    floors = value["floors"]
+    assert set(floors) == {"full_frame", "centred", "mean_train_box", "uniform_attention", "ideal_attention"}
+    for row in floors.values():
+        difference = row["model_minus_floor"]
+        assert difference["value"] == pytest.approx(value["model"]["mean_frame_iou"]["value"]
+                                                    - row["mean_frame_iou"]["value"])
+        assert difference["low"] <= difference["value"] + 1e-12 and difference["value"] <= difference["high"] + 1e-12
+    whole = 24 * 24 / (60 * 80)
+    assert floors["full_frame"]["mean_frame_iou"]["value"] == pytest.approx(whole)
+    assert floors["uniform_attention"]["mean_frame_iou"]["value"] == pytest.approx(whole, rel=1e-3)
+    assert floors["centred"]["fraction"] in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    assert floors["ideal_attention"]["mean_frame_iou"]["value"] > floors["centred"]["mean_frame_iou"]["value"]
+
+
+def test_flow_makes_another_floor(work):
+    """Flow that moves where the square is follows it; flow of some videos only is left out."""
+    def write(name, label):
+        images = np.full((FRAMES - 1, 30, 40, 2), 128, np.uint8)
+        boxes = true_tube(label).boxes.round().astype(int)[[0, 0, *range(9)]]
+        for image, (x0, y0, x1, y1) in zip(images, boxes // 2, strict=True):
+            image[y0:y1, x0:x1] = 188
+        write_flow(work.flow / f"{name}.zip", images, "png")
+
+    write("Left/test0", 0)
+    assert "flow_magnitude" not in artifacts.read_json(localize.run(cfg(work)))["floors"]
+    write("Left/test2", 0)
+    write("Right/test1", 1)
+    floor = artifacts.read_json(localize.run(cfg(work)))["floors"]["flow_magnitude"]
+    assert floor["mean_frame_iou"]["value"] > 0.5
+
+
+def test_the_same_config_writes_the_same_bytes(work):
+    def digest():
+        path = localize.run(cfg(work))
+        return [hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, path.parent / "tubes.jsonl")]
+
+    assert digest() == digest()
+
+
+def test_without_truth_there_are_tubes_and_nulls(work, capsys):
+    work.truth.unlink()
+    value = artifacts.read_json(localize.run(cfg(work)))
+    assert value["model"] is None and value["floors"] == {} and value["truth"] == {"videos": 0, "tubes": 0}
+    assert value["attention"]["mass_inside_truth"] is None
+    assert len(artifacts.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")) == 4
+    assert "no true boxes" in capsys.readouterr().out
+
+
+def test_fused_scores_replace_the_mean_of_frames(work):
+    names = ("Right/test3", "Right/test1", "Left/test2", "Left/test0", "Left/other")
+    swapped = Scores(names, np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6], [0.5, 0.5]], np.float32),
+                     np.array([1, 1, 0, 0, 0]), CLASSES)
+    artifacts.save_scores(work.fused("two"), swapped)
+    value = artifacts.read_json(localize.run(cfg(work, localize__scores="two")))
+    assert value["scores"] == "two"
+    rows = {row["video"]: row for row in artifacts.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")}
+    assert rows["Right/test1"]["scores"] == pytest.approx([0.6, 0.4])
+    artifacts.save_scores(work.fused("two"), swapped._replace(classes=("Left", "Up")))
+    with pytest.raises(ArtifactError, match="classes that are not the 2"):
+        localize.run(cfg(work, localize__scores="two"))
+    fewer = Scores(names[1:], swapped.scores[1:], swapped.label[1:], CLASSES)
+    artifacts.save_scores(work.fused("two"), fewer)
+    with pytest.raises(ArtifactError, match="lacks 1 of 4 test videos, the first is Right/test3"):
+        localize.run(cfg(work, localize__scores="two"))
+
+
+@pytest.mark.parametrize("still", [np.full((FRAMES - 1, CELLS, CELLS), 1 / 49), np.eye(49)[[8] * 11].reshape(11, 7, 7)])
+def test_attention_that_ignores_the_video_is_warned_of(work, still, capsys):
+    for name in ("Left/test0", "Left/test2", "Right/test1", "Right/test3"):
+        artifacts.write_arrays(work.passes("videolstm-rgb", name), scores=frame_scores(0), attention=still)
+    value = artifacts.read_json(localize.run(cfg(work)))
+    assert value["attention"]["warning"]
+    assert "localize: warning: attention" in capsys.readouterr().out
+
+
+def test_refuses(work):
+    path = work.passes("videolstm-rgb", "Left/test2")
+    good = {"scores": frame_scores(0), "attention": attention_of(true_tube(0))}
+    artifacts.write_arrays(path, scores=good["scores"])
+    with pytest.raises(ArtifactError, match=r"test2\.npz holds no attention.*expected a run of alstm"):
+        localize.run(cfg(work))
+    artifacts.write_arrays(path, **{**good, "attention": good["attention"][:5]})
+    with pytest.raises(ArtifactError, match=r"attention \(5, 7, 7\); expected .* L' 11 or 12 for 12 frames"):
+        localize.run(cfg(work))
+    artifacts.write_arrays(path, **{**good, "attention": -good["attention"]})
+    with pytest.raises(ArtifactError, match=r"test2\.npz: attention has values from"):
+        localize.run(cfg(work))
+    artifacts.write_arrays(path, **{**good, "scores": np.full_like(good["scores"], np.nan)})
+    with pytest.raises(ArtifactError, match="scores are not finite"):
+        localize.run(cfg(work))
+    path.unlink()
+    with pytest.raises(ArtifactError, match="is missing; the stage evaluate writes it"):
+        localize.run(cfg(work))
+    assert not (work.run("videolstm-rgb") / "map.json").exists()
+    artifacts.write_arrays(path, **good)
+    artifacts.save_detections(work.truth, [Detection("Left/test0", 0, 1.0, Tube(9, true_tube(0).boxes))])
+    with pytest.raises(ArtifactError, match="a tube of Left/test0 ends with frame 17; expected at most 11"):
+        localize.run(cfg(work))
+    artifacts.save_detections(work.truth, [Detection("Left/test0", 2, 1.0, true_tube(0))])
+    with pytest.raises(ArtifactError, match="has label 2; expected 0 to 1"):
+        localize.run(cfg(work))
+    artifacts.save_dataset(work.dataset, Dataset(CLASSES, (video("Left/a", 0, "train"),)))
+    with pytest.raises(ArtifactError, match="lists no test videos"):
+        localize.run(cfg(work))
