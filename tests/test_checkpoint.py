@@ -112,7 +112,7 @@ def test_shapes_and_trees_that_differ_are_named_by_leaf(tmp_path):
         with pytest.raises(CheckpointError, match=r"opt_state.0.count is int32 \[\]; expected absent"):
             checkpoints.restore(plain, identity={})
         more = _params()._replace(cell=CellParams(_params().cell.top, None, _params().cell.top))
-        with pytest.raises(CheckpointError, match="params.cell.motion.x is absent; expected float32"):
+        with pytest.raises(CheckpointError, match=r"params.cell.motion.x is absent; expected float32"):
             checkpoints.restore_params(more, identity={})
 
 
@@ -150,7 +150,7 @@ def test_a_flipped_bit_of_a_parameter_names_the_leaf(tmp_path, monkeypatch):
             return read
 
         monkeypatch.setattr(checkpoints._manager, "restore", flipped)
-        with pytest.raises(CheckpointError, match="params.head.dense is damaged: its sha256"):
+        with pytest.raises(CheckpointError, match=r"params.head.dense is damaged: its sha256"):
             checkpoints.restore(jax.eval_shape(_state), identity=IDENTITY)
 
 

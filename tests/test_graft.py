@@ -56,5 +56,5 @@ def test_an_absent_part_raises():
     with pytest.raises(GraftError, match=r"under 'cell.attend'; found cell.top.x"):
         under(named_leaves(_params()), "cell.attend")
     assert list(under(named_leaves(_params()), "head")) == ["head.0"]
-    with pytest.raises(GraftError, match="under 'cell.to'"):
+    with pytest.raises(GraftError, match=r"under 'cell.to'"):
         under(named_leaves(_params()), "cell.to")

@@ -60,8 +60,8 @@ class VGG(nn.Module):
                 name = f"block{block}_conv{layer}"
                 x = nn.Conv(width, (3, 3), kernel_init=_he, dtype=dtype, name=name)(x)
                 if self.norm == "group":  # fewer groups where the width is not a multiple of 8
-                    groups = math.gcd(GROUPS, width)
-                    x = nn.GroupNorm(groups, dtype=dtype, name=f"block{block}_norm{layer}")(x)
+                    norm = nn.GroupNorm(math.gcd(GROUPS, width), name=f"block{block}_norm{layer}")
+                    x = norm(x.astype(jnp.float32)).astype(dtype)
                 x = nn.relu(x)
             x = nn.max_pool(x, (2, 2), (2, 2))
         pool5 = x

@@ -6,23 +6,21 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from videolstm_jax.artifacts import ArtifactError, Workdir, read_json
 from videolstm_jax.config import ConfigError, ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import Checkpoints
-from videolstm_jax.types import Inputs
 
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.types import Array, Params, PyTree
+    from videolstm_jax.types import Params, PyTree
 
 
 class Scales(NamedTuple):
-    """What the features of each store are divided by before a model reads them; 1 leaves them raw."""
+    """What the features of each store are multiplied by before a model reads them; 1 leaves them raw."""
 
     x: float = 1.0
     motion: float = 1.0
@@ -107,17 +105,6 @@ def resolved(model: ModelConfig, x: tuple[int, ...], motion: tuple[int, ...] | N
     if motion is not None:
         sizes["motion_size"], sizes["motion_depth"] = _side(motion)
     return dataclasses.replace(model, **sizes)
-
-
-def as_inputs(inputs: Inputs, scales: Scales) -> Inputs:
-    """Features as they are stored, made what a model reads: float32, scaled, vectors [B, T, D] as 1x1 maps."""
-    return Inputs(*(None if array is None else _as_map(array) / scale
-                    for array, scale in zip(inputs, scales, strict=True)))
-
-
-def _as_map(array: Array) -> Array:
-    array = jnp.asarray(array).astype(jnp.float32)
-    return array[:, :, None, None] if array.ndim == 3 else array
 
 
 def _side(shape: tuple[int, ...]) -> tuple[int, int]:

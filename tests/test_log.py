@@ -1,0 +1,60 @@
+"""metrics.jsonl survives a crash and a resume; progress is short."""
+
+import io
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from videolstm_jax.train.log import MetricsLog, Progress
+
+
+def _steps(path):
+    return [json.loads(line)["step"] for line in path.read_text().splitlines()]
+
+
+def test_lines_are_appended_and_reread(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path, step=0)
+    log.write(10, {"loss": 0.1, "accuracy": 2 / 3})
+    log.write(20, {"loss": 1e-30})
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert rows == [{"step": 10, "loss": 0.1, "accuracy": 2 / 3}, {"step": 20, "loss": 1e-30}]
+
+
+@settings(max_examples=25, deadline=None)
+@given(written=st.integers(0, 8), resumed=st.integers(0, 10), torn=st.integers(0, 12))
+def test_resuming_drops_later_and_torn_lines(tmp_path_factory, written, resumed, torn):
+    path = tmp_path_factory.mktemp("log") / "metrics.jsonl"
+    log = MetricsLog(path, step=0)
+    for step in range(1, written + 1):
+        log.write(step, {"loss": 0.5})
+    with path.open("ab") as file:
+        file.write(b'{"step": 1, "loss": 0.5}\n'[:torn])
+    again = MetricsLog(path, step=resumed)
+    assert _steps(path) == list(range(1, min(written, resumed) + 1))
+    again.write(resumed + 1, {"loss": 0.5})
+    assert _steps(path)[-1] == resumed + 1
+
+
+def test_progress_off_a_terminal_prints_logged_steps_only():
+    out = io.StringIO()
+    progress = Progress(4, 0, out=out)
+    for step in range(1, 5):
+        progress.show(step, {"loss": 1.25, "gradient_norm": 0.5}, logged=step % 2 == 0)
+    lines = out.getvalue().splitlines()
+    assert [line.split()[1] for line in lines] == ["2/4", "4/4"]
+    assert "loss 1.25" in lines[0] and "gradient norm 0.5" in lines[0] and "steps/s" in lines[0]
+    assert lines[-1].endswith("0 s left") and "\r" not in out.getvalue()
+
+
+def test_progress_on_a_terminal_rewrites_one_line_and_is_throttled():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    out = Terminal()
+    progress = Progress(50, 0, out=out, every=3600)
+    for step in range(1, 51):
+        progress.show(step, {"loss": 1.0}, logged=True)
+    assert out.getvalue().count("\r") == 1 and out.getvalue().endswith("\n") and "step 50/50" in out.getvalue()
