@@ -32,6 +32,7 @@ def parts(videos):
 
 def test_groups_are_told_by_the_names():
     assert splits.groups(["Archery/v_Archery_g03_c01", "Punch/v_Punch_g25_c07"]) == ["g03", "g25"]
+    assert splits.groups(["wave/RATRACE_wave_f_nm_np1_fr_goo_37"]) == ["RATRACE_wave"]
     assert splits.groups(["bend/p0_bend", "wave1/p11_wave1"]) == ["p0", "p11"]
     assert splits.groups(["bend/anna_2_bend", "wave_one/bo_wave_one"]) == ["anna", "bo"]
     assert splits.groups(["bend/p0_bend", "jack/clip7"]) == ["p0_bend", "clip7"]
@@ -46,7 +47,7 @@ def test_official_ucf101_lists(real_data, split, train, test):
     folder = epath.Path(real_data / "splits" / "ucfTrainTestlist")
     classes = lists.read_classes(folder / "classInd.txt")
     assert len(classes) == 101 and classes[0] == "ApplyEyeMakeup" and classes[36] == "HandstandPushups"
-    train_rows, test_rows = map(lists.read_list, lists.find_lists(folder, split))
+    train_rows, test_rows = lists.read_official(folder, split)
     assert (len(train_rows), len(test_rows)) == (train, test)
     assert {row.number for row in train_rows} == set(range(1, 102)) and {row.number for row in test_rows} == {None}
     on_disk = sorted(row.name.replace("v_HandStandPushups", "v_HandstandPushups") for row in train_rows + test_rows)
@@ -57,6 +58,34 @@ def test_official_ucf101_lists(real_data, split, train, test):
         splits.check_parts(videos, classes, given=True)
     tested = {video.group for video in videos if video.part == "test"}
     assert tested == {f"g{number:02}" for number in range(7 * split - 6, 7 * split + 1)}
+
+
+@pytest.mark.parametrize("split", [1, 2, 3])
+def test_official_hmdb51_lists(real_data, split):
+    folder = epath.Path(real_data / "splits" / "hmdb51_testTrainMulti_7030_splits")
+    train, test = lists.read_official(folder, split)
+    assert (len(train), len(test)) == (3570, 1530)
+    classes = sorted({row.name.split("/")[0] for row in train})
+    assert len(classes) == 51 and classes == sorted({row.name.split("/")[0] for row in test})
+    on_disk = sorted({row.name for row in train + test} | {"wave/Neither_wave_f_nm_np1_fr_goo_0"})
+    videos = splits.from_lists(listed(on_disk), classes, train, test)
+    assert Counter(video.part for video in videos) == {"train": 3570, "test": 1530, "unused": 1}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        splits.check_parts(videos, classes, given=True)  # its authors kept the clips of one source together
+    assert len({video.group for video in videos}) < 2100
+
+
+def test_damaged_hmdb51_lists_are_named(tmp_path):
+    (tmp_path / "wave_test_split1.txt").write_text("a b.avi 1 \nc.avi 2\nd.avi 0\n")
+    assert lists.read_official(epath.Path(tmp_path), 1) == (
+        [Row("wave/a b", None, f"{tmp_path}/wave_test_split1.txt:1")],
+        [Row("wave/c", None, f"{tmp_path}/wave_test_split1.txt:2")])
+    with pytest.raises(ListError, match=r"lacks trainlist02\.txt .*it has wave_test_split1"):
+        lists.read_official(epath.Path(tmp_path), 2)
+    (tmp_path / "wave_test_split1.txt").write_text("a.avi 3\n")
+    with pytest.raises(ListError, match=r":1: 'a\.avi 3'; expected .*0, 1 or 2"):
+        lists.read_official(epath.Path(tmp_path), 1)
 
 
 def test_lists_are_read_with_either_spelling_slash_and_ending(tmp_path):
@@ -111,12 +140,12 @@ def test_text_that_is_not_utf8_is_named(tmp_path):
 
 
 def test_a_split_without_lists_is_named(tmp_path):
-    assert lists.find_lists(epath.Path(tmp_path), 1) is None
+    assert lists.read_official(epath.Path(tmp_path), 1) is None
     (tmp_path / "trainlist01.txt").touch()
     with pytest.raises(ListError, match=r"lacks testlist01\.txt; it has trainlist01\.txt"):
-        lists.find_lists(epath.Path(tmp_path), 1)
+        lists.read_official(epath.Path(tmp_path), 1)
     with pytest.raises(ListError, match=r"lacks trainlist04\.txt and testlist04\.txt"):
-        lists.find_lists(epath.Path(tmp_path), 4)
+        lists.read_official(epath.Path(tmp_path), 4)
 
 
 # ---- splits made here -------------------------------------------------------------------------------------------

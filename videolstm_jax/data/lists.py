@@ -1,4 +1,4 @@
-"""Reads the lists that come with a set of videos: classInd.txt, trainlist0N.txt and testlist0N.txt, or labels.csv."""
+"""Reads the lists that come with a set of videos: labels.csv, or those of UCF101 and HMDB51."""
 
 from __future__ import annotations
 
@@ -129,20 +129,39 @@ def find_table(root: epath.Path) -> epath.Path | None:
     return next((root / name for name in TABLES if (root / name).exists()), None)
 
 
-def find_lists(root: epath.Path, split: int) -> tuple[epath.Path, epath.Path] | None:
-    """Train and test list of the asked split, or None where the folder has no such lists at all.
+def read_official(root: epath.Path, split: int) -> tuple[list[Row], list[Row]] | None:
+    """Reads train and test list of the asked split as UCF101 or HMDB51 have them; None where there are no such lists.
+
+    UCF101 has trainlist0N.txt and testlist0N.txt, HMDB51 a file <class>_test_splitN.txt for each class.
 
     Raises:
-      ListError: other splits are there but not this one, or one list without the other.
+      ListError: other splits are there but not this one, one list without the other, or a line of another form.
     """
-    lists = [path.name for path in root.glob("*list*.txt") if re.fullmatch(r"(train|test)list\d+\.txt", path.name)]
-    if not lists:
+    found = {path.name: path for path in root.glob("*.txt")
+             if re.fullmatch(r"(train|test)list\d+\.txt|.+_test_split\d+\.txt", path.name)}
+    if not found:
         return None
-    train, test = f"trainlist{split:02}.txt", f"testlist{split:02}.txt"
-    missing = [name for name in (train, test) if name not in lists]
+    train, test, classes = f"trainlist{split:02}.txt", f"testlist{split:02}.txt", f"_test_split{split}.txt"
+    by_class = [path for name, path in sorted(found.items()) if name.endswith(classes)]
+    if by_class:
+        rows = [row for path in by_class for row in _read_class_list(path, path.name.removesuffix(classes))]
+        return ([row._replace(number=None) for row in rows if row.number == 1],
+                [row._replace(number=None) for row in rows if row.number == 2])
+    missing = [name for name in (train, test) if name not in found]
     if missing:
-        raise ListError(f"{root}: lacks {' and '.join(missing)}; it has {', '.join(sorted(lists))}")
-    return root / train, root / test
+        raise ListError(f"{root}: lacks {' and '.join(missing)}; it has {', '.join(sorted(found)[:8])}")
+    return read_list(found[train]), read_list(found[test])
+
+
+def _read_class_list(path: epath.Path, label: str) -> list[Row]:
+    """Lines "file.avi K" of one class of HMDB51: K is 1 for training, 2 for testing, 0 for neither."""
+    rows = []
+    for where, line in _lines(path):
+        file, _, part = line.rpartition(" ")
+        if part not in ("0", "1", "2") or not file:
+            raise ListError(f"{where}: {line!r}; expected \"file\" and 0, 1 or 2")
+        rows.append(Row(f"{label}/{without_extension(file.strip())}", int(part), where))
+    return rows
 
 
 def _cell(cells: dict, *names: str) -> str:

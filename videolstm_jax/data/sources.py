@@ -19,8 +19,9 @@ from videolstm_jax.video import decode
 def scan(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> tuple[Dataset, list[dict]]:
     """Lists a folder of videos: class folders, at the top or in `videos/`, or whatever labels.csv points to.
 
-    Parts come, the first that is there: from `cfg.hold_out`; from labels.csv; from trainlist0N.txt and
-    testlist0N.txt; from a split by whole groups. `cfg.validation` then takes whole groups out of the training list.
+    Parts come, the first that is there: from `cfg.hold_out`; from labels.csv; from the lists of UCF101 or HMDB51
+    (`lists.read_official`); from a split by whole groups. `cfg.validation` then takes whole groups out of the training
+    list.
 
     Args:
       cfg: where to look, and how to split.
@@ -112,11 +113,11 @@ def _listed(root: epath.Path, cfg: DataConfig, seed: int) -> tuple[list[Listed],
     classes = lists.read_classes(index) if index.exists() else tuple(sorted({video.label for video in videos}))
     _check_classes(videos, classes, index)
     given = True
-    official = None if lists.find_table(root) else lists.find_lists(root, cfg.split)
+    official = None if lists.find_table(root) else lists.read_official(root, cfg.split)
     if cfg.hold_out:
         videos = splits.hold_out_group(videos, cfg.hold_out)
     elif official:
-        videos = splits.from_lists(videos, classes, *map(lists.read_list, official))
+        videos = splits.from_lists(videos, classes, *official)
         videos = [video for video in videos if video.part != "unused"]
     elif not videos[0].part:
         videos, given = splits.hold_out_share(videos, cfg.test_fraction, seed=seed, part="test", rest="train"), False

@@ -12,6 +12,9 @@ import numpy as np
 from videolstm_jax.data.lists import ListError, ListWarning, Row
 from videolstm_jax.types import Part
 
+_HMDB51_TAIL = r"_[fhlu]_[cn]m_np\d+_(?:ba|fr|le|ri)_(?:bad|goo|med)_\d+"
+"""Body parts seen, camera motion, people, camera direction, quality, clip number."""
+
 
 class Listed(NamedTuple):
     """A video before it is opened: `name` "Class/stem", `label` its class's name, `part` empty where unsaid."""
@@ -26,8 +29,9 @@ class Listed(NamedTuple):
 def groups(names: Sequence[str]) -> list[str]:
     """What each video was cut from or who acts in it, told by its name; clips of one group are never parted.
 
-    UCF101's "v_Archery_g03_c01" is of group g03. Where every stem ends with its class ("bend/anna_bend"), the group
-    is what stands before the first underscore. Otherwise the stem is a group of its own.
+    UCF101's "v_Archery_g03_c01" is of group g03, HMDB51's "RATRACE_wave_f_nm_np1_fr_goo_37" of RATRACE_wave. Where
+    every stem ends with its class ("bend/anna_bend"), the group is what stands before the first underscore. Otherwise
+    the stem is a group of its own.
 
     Args:
       names: "Class/stem" of all videos.
@@ -39,8 +43,8 @@ def groups(names: Sequence[str]) -> list[str]:
     by_actor = all(re.fullmatch(rf"[^_]+_(.*_)?{re.escape(label)}", stem) for label, stem in pairs)
     found = []
     for _, stem in pairs:
-        numbered = re.search(r"_(g\d+)_", stem)
-        found.append(numbered[1] if numbered else stem.split("_", 1)[0] if by_actor else stem)
+        told = re.search(r"_(g\d+)_", stem) or re.fullmatch(rf"(.+){_HMDB51_TAIL}", stem)
+        found.append(told[1] if told else stem.split("_", 1)[0] if by_actor else stem)
     return found
 
 
