@@ -20,7 +20,7 @@ def animation(frames: np.ndarray, seconds: float, *, quality: int = 80) -> bytes
     first, *rest = [Image.fromarray(frame) for frame in frames]
     buffer = io.BytesIO()
     first.save(buffer, "WEBP", save_all=True, append_images=rest, duration=max(20, round(1000 * seconds)), loop=0,
-               quality=quality, method=4)
+               quality=quality, method=2)
     return buffer.getvalue()
 
 
