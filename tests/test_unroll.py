@@ -1,0 +1,107 @@
+"""The scan against a loop, against itself in pieces, and under masks."""
+
+import itertools
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from videolstm_jax.core import CELLS, unroll
+from videolstm_jax.core.unroll import hold
+
+ALL = pytest.mark.parametrize("name", CELLS)
+FRAMES = 5
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def scan(name, remat, p, carry, xs, mask):
+    return unroll(small.bound(name), p, carry, xs, mask, remat=remat)
+
+
+def case(name, frames=FRAMES):
+    cfg = small.config(name)
+    return small.params_of(cfg).cell, small.carry_of(cfg), small.clip_of(cfg, frames=frames)
+
+
+def cut(tree, start, stop):
+    return jax.tree.map(lambda a: a[:, start:stop], tree)
+
+
+@ALL
+def test_scan_is_a_loop_over_frames(name):
+    p, carry, clip = case(name)
+    cell = small.bound(name)
+    last, out = scan(name, False, p, carry, clip.inputs, clip.mask)
+    frame = jax.jit(lambda p, carry, x: cell.step(p, carry, cell.drive(p, x)))
+    shown = []
+    for t in range(FRAMES):
+        carry, one = frame(p, carry, jax.tree.map(lambda a, t=t: a[:, t], clip.inputs))
+        shown.append(one)
+    small.close((last, out), (carry, jax.tree.map(lambda *a: jnp.stack(a, 1), *shown)))
+    if out.attention is not None:
+        assert out.attention.shape == (small.B, FRAMES, small.N, small.N)
+        np.testing.assert_allclose(out.attention.sum((2, 3)), 1.0, rtol=1e-6)
+
+
+@given(cuts=st.sets(st.integers(1, FRAMES - 1)))
+@settings(max_examples=8, deadline=None)
+def test_chunks_of_any_sizes_are_the_whole(cuts):
+    p, carry, clip = case("videolstm")
+    whole = scan("videolstm", False, p, carry, clip.inputs, clip.mask)
+    shown = []
+    for start, stop in itertools.pairwise([0, *sorted(cuts), FRAMES]):
+        carry, out = scan("videolstm", False, p, carry, *cut(clip, start, stop))
+        shown.append(out)
+    small.close((carry, jax.tree.map(lambda *a: jnp.concatenate(a, 1), *shown)), whole)
+
+
+@given(lengths=st.lists(st.integers(0, FRAMES), min_size=small.B, max_size=small.B))
+@settings(max_examples=8, deadline=None)
+def test_a_masked_tail_is_a_short_clip(lengths):
+    p, carry, clip = case("videolstm")
+    mask = jnp.arange(FRAMES)[None] < jnp.array(lengths)[:, None]
+    last, out = scan("videolstm", False, p, carry, clip.inputs, mask)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(out))
+    for row, length in enumerate(lengths):
+        short, shown = carry, None
+        if length:
+            short, shown = scan("videolstm", False, p, carry, *cut(clip, 0, length))
+        for whole, part in ((last, short), (cut(out, 0, length), shown)):
+            small.close(*(jax.tree.map(lambda a, r=row: a[r], tree) for tree in (whole, part or whole)))
+
+
+def test_what_is_masked_teaches_nothing():
+    p, carry, clip = case("videolstm")
+    mask = clip.mask.at[:, 3:].set(False)
+
+    def loss(xs):
+        last, out = scan("videolstm", False, p, carry, xs, mask)
+        return last.top.hidden.sum() + jnp.where(mask[:, :, None, None, None], out.hidden, 0).sum()
+
+    for leaf in jax.jit(jax.grad(loss))(clip.inputs):
+        assert bool(jnp.all(leaf[:, 3:] == 0))
+        assert bool(jnp.all(jnp.any(leaf[:, :3] != 0, axis=(2, 3, 4))))
+
+
+def test_remat_changes_no_gradient():
+    p, carry, clip = case("videolstm")
+
+    def loss(p, remat):
+        last, out = scan("videolstm", remat, p, carry, clip.inputs, clip.mask)
+        return out.hidden.sum() + out.attention[..., 0, 0].sum() + last.motion.cell.sum()
+
+    grad = jax.jit(jax.grad(loss), static_argnums=1)
+    small.close(grad(p, True), grad(p, False), rtol=1e-5, atol=1e-6)
+
+
+def test_hold_chooses_row_by_row():
+    _, after, _ = case("convlstm")
+    before = jax.tree.map(jnp.zeros_like, after)
+    held = hold(jnp.array([True, False]), after, before)
+    np.testing.assert_array_equal(held.top.cell[0], after.top.cell[0])
+    np.testing.assert_array_equal(held.top.cell[1], before.top.cell[1])
