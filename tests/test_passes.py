@@ -1,14 +1,11 @@
 """Segments and whole videos as scoring reads them, against direct reads of the store."""
 
-import threading
-
 import numpy as np
 import pytest
 from test_batches import LENGTHS, NAMES, VIDEOS, store
 
 from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data import passes, snippets
-from videolstm_jax.data.prefetch import prefetch
 
 
 @pytest.fixture(scope="module")
@@ -77,33 +74,3 @@ def test_chunks_put_together_are_the_videos(stores, batch, chunk):
 def test_missing_features_are_named(stores):
     with pytest.raises(ArtifactError, match="has no features of c/z"):
         passes.whole_videos(*stores, (VIDEOS[0]._replace(name="c/z"),), batch=1, chunk=4)
-
-
-# ---- running ahead ----------------------------------------------------------------------------------------------
-
-
-def test_prefetch_yields_the_same_items():
-    assert list(prefetch(iter(range(50)), 3)) == list(range(50))
-    assert list(prefetch(iter([]))) == []
-
-
-def test_prefetch_passes_errors_on_behind_what_came_before():
-    def items():
-        yield 1
-        raise ValueError("broken")
-    ahead = prefetch(items())
-    assert next(ahead) == 1
-    with pytest.raises(ValueError, match="broken"):
-        next(ahead)
-
-
-def test_prefetch_ends_its_thread_when_dropped():
-    def forever():
-        while True:
-            yield 0
-    before = threading.active_count()
-    ahead = prefetch(forever())
-    next(ahead)
-    assert threading.active_count() == before + 1
-    ahead.close()
-    assert threading.active_count() == before
