@@ -66,7 +66,7 @@ def clip(spec: ClipSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
       Frames uint8 [L, H, W, 3], the actor's boxes int32 [L, 4] (half-open pixels), and joints [L, J, 2] in pixels.
     """
     actor, scene = cast(spec)
-    seen, near, facing = _performed(spec, actor, scene)
+    seen, near, facing = perform(spec, actor, scene)
     frames, boxes = stick_drawing.draw_clip(seen, near, facing, actor, scene, spec.size)
     return frames, boxes, seen + stick_drawing.camera(scene, spec.size)[:, None]
 
@@ -74,7 +74,7 @@ def clip(spec: ClipSpec) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def clip_joints(spec: ClipSpec) -> np.ndarray:
     """The joints [L, J, 2] of a clip in pixels, as `clip` returns them, without drawing it."""
     actor, scene = cast(spec)
-    return _performed(spec, actor, scene)[0] + stick_drawing.camera(scene, spec.size)[:, None]
+    return perform(spec, actor, scene)[0] + stick_drawing.camera(scene, spec.size)[:, None]
 
 
 def cast(spec: ClipSpec) -> tuple[stick_scene.Actor, stick_scene.Scene]:
@@ -87,6 +87,20 @@ def cast(spec: ClipSpec) -> tuple[stick_scene.Actor, stick_scene.Scene]:
     if draw.uniform() < spec.context:
         scene = scene._replace(background=stick_scene.sample_background(_stream(spec, "context", label), level))
     return actor, scene
+
+
+def perform(spec: ClipSpec, actor: stick_scene.Actor,
+            scene: stick_scene.Scene) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
+    """Moves the actor: joints [L, J, 2] in pixels before the camera sways, nearness [L, J], where the nose points."""
+    style = stick_motion.Style(tempo=actor.tempo * scene.tempo, start=scene.start, reach=actor.reach, lag=actor.lag,
+                               sway=scene.sway, unsteady=0.02, seed=scene.seed)
+    pose, yaw = stick_motion.pose(spec.action, style, scene.frames)
+    yaw = (yaw + scene.turn) * (-1 if scene.mirrored else 1)
+    seen, near = stick_figure.project(stick_figure.joints(pose, actor.body), yaw)
+    across, towards = np.sin(np.radians(yaw)), np.cos(np.radians(yaw))
+    scale = scene.stature * spec.size
+    at = np.array([scene.centre, scene.feet]) * spec.size + seen * scale * np.array([1.0, -1.0])
+    return at, near, (float(across), float(towards))
 
 
 def specs(*, classes: Sequence[str] = CLASSES, clips_per_class: int = 24, test_clips_per_class: int = 8,
@@ -178,22 +192,8 @@ def _is_there(folder: epath.Path, settings: dict) -> bool:
     return False
 
 
-def _performed(spec: ClipSpec, actor: stick_scene.Actor,
-               scene: stick_scene.Scene) -> tuple[np.ndarray, np.ndarray, tuple[float, float]]:
-    """Joints [L, J, 2] in pixels before the camera sways, nearness [L, J], and where the nose points."""
-    style = stick_motion.Style(tempo=actor.tempo * scene.tempo, start=scene.start, reach=actor.reach, lag=actor.lag,
-                               sway=scene.sway, unsteady=0.02, seed=scene.seed)
-    pose, yaw = stick_motion.pose(spec.action, style, scene.frames)
-    yaw = (yaw + scene.turn) * (-1 if scene.mirrored else 1)
-    seen, near = stick_figure.project(stick_figure.joints(pose, actor.body), yaw)
-    across, towards = np.sin(np.radians(yaw)), np.cos(np.radians(yaw))
-    scale = scene.stature * spec.size
-    at = np.array([scene.centre, scene.feet]) * spec.size + seen * scale * np.array([1.0, -1.0])
-    return at, near, (float(across), float(towards))
-
-
 def _stream(spec: ClipSpec, purpose: str, *numbers: int) -> np.random.Generator:
-    """Random numbers that depend on the seed, the difficulty's list of purposes and these numbers alone."""
+    """Random numbers that depend on the seed, what they are for and these numbers alone."""
     purposes = ("actor", "scene", "context")
     return np.random.default_rng([spec.seed, purposes.index(purpose), *map(int, numbers)])
 
