@@ -65,6 +65,7 @@ _SMALL = _MODERN | {
     "convnet__batch": 32,
     "convnet__steps": 600,
     "convnet__shift": 0.1,
+    "convnet__pixel_scale": 1 / 58,
     "model__hidden": 48,
     "model__attention": 48,
     "model__head": 128,
