@@ -63,6 +63,7 @@ def run(cfg: RunConfig) -> epath.Path:
     opening = summary.opening(rows, walk.dataset)
     path = work.report / "index.html"
     artifacts.write_bytes(path, page.render(opening._replace(sections=sections)).encode())
+    _forget_films(work.report / "videos", {card.film for card in sections[1].examples})
     print(f"report: {len(walk.results)} results, {len(sections[1].examples)} examples", flush=True)
     return path
 
@@ -130,6 +131,13 @@ def _logged(work: Workdir, folders: list[epath.Path]) -> dict[str, list[dict]]:
     """Name -> the rows of metrics.jsonl, of those that were trained."""
     return {_name(work, folder): artifacts.read_jsonl(folder / "metrics.jsonl") for folder in folders
             if (folder / "metrics.jsonl").exists()}
+
+
+def _forget_films(folder: epath.Path, shown: set[str]) -> None:
+    """Deletes the films of an earlier page that this one does not show."""
+    for film in folder.glob("*.mp4") if folder.exists() else []:
+        if f"{folder.name}/{film.name}" not in shown:
+            film.unlink()
 
 
 def _classes(walk: Walk, final: tables.Result | None) -> page.Section:

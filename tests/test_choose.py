@@ -1,0 +1,33 @@
+"""Which test videos are shown."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from videolstm_jax.report import choose
+
+
+@given(st.data(), st.integers(0, 12))
+def test_as_many_as_asked_for_none_twice(data, count):
+    videos, classes = data.draw(st.integers(0, 40)), data.draw(st.integers(1, 6))
+    some = st.lists(st.integers(0, classes - 1), min_size=videos, max_size=videos)
+    label, predicted = (np.array(data.draw(some), int) for _ in range(2))
+    sure = np.random.default_rng(videos).uniform(size=videos)
+    picked = choose.videos(label, predicted, sure, count)
+    assert len(picked) == len(set(picked)) == min(count, videos)
+    if count >= 2 * classes:
+        assert {label[v] for v in picked} == set(label.tolist())
+    wrong = int((label != predicted).sum())
+    if videos - wrong >= count:
+        assert sum(label[v] != predicted[v] for v in picked) <= max(1, count // 3) + classes
+
+
+def test_every_class_is_shown_and_mistakes_are_the_surest():
+    label = np.repeat([0, 1, 2], 6)
+    predicted = label.copy()
+    predicted[[1, 2]] = 1  # two mistakes of class 0
+    sure = np.linspace(0.4, 0.9, 18)
+    picked = choose.videos(label, predicted, sure, 6)
+    assert {label[v] for v in picked} == {0, 1, 2}
+    assert 2 in picked, "the surer of the two mistakes"
+    assert [label[v] for v in picked] == sorted(label[v] for v in picked)

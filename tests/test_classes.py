@@ -1,0 +1,27 @@
+"""Class by class."""
+
+import numpy as np
+
+from videolstm_jax.report import classes
+
+
+def test_names_the_mistakes():
+    section = classes.section("fused", np.array([[3, 1], [0, 4]]), ["in", "out"])
+    assert "in / out" in section.tables[0].rows[0][0].text
+    assert "called out (1)" in section.wide[1].svg and "3 of 4" in section.wide[1].svg
+    assert section.wide[0].title == "Confusion matrix of fused"
+
+
+def test_says_so_where_all_is_right():
+    section = classes.section("fused", np.diag([3, 4]), ["in", "out"])
+    assert not section.tables and section.words[-1] == "No test video was named wrongly."
+
+
+def test_of_many_classes_the_worst_are_drawn():
+    counts = np.diag(np.arange(101)) + np.eye(101, k=1, dtype=int)
+    plot = classes.class_bars(counts, [f"class-{c}" for c in range(101)])
+    assert plot.title.startswith("The 30 classes") and "class-1<" in plot.svg and "class-90<" not in plot.svg
+
+
+def test_nothing_scored_yet():
+    assert "evaluate" in classes.section("", np.zeros((0, 0), int), ()).missing[0]

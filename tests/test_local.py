@@ -1,0 +1,75 @@
+"""Localisation as numbers, tables and plots."""
+
+import copy
+
+import pytest
+
+from videolstm_jax.report import local
+
+
+def measures(iou):
+    return {"video_map": {"voc": {"0.05": 0.9, "0.1": 0.8, "0.2": 0.7, "0.3": 0.6, "0.5": iou, "0.5:0.95": 0.1}},
+            "recall": {"iou": [0.05, 0.5, 0.95], "recall": [1.0, iou, 0.0]},
+            "errors": {"0.2": {"right": 7, "localisation": 1, "classification": 2, "time": 0, "duplicate": 0,
+                               "other": 0, "missed": 3}},
+            "mean_frame_iou": {"value": iou, "low": iou - 0.1, "high": iou + 0.1}}
+
+
+@pytest.fixture
+def found():
+    look = {"entropy": 0.8, "peak": 0.2, "motion": 0.3, "between": 0.1, "warning": None, "full_frame_boxes": 0.0,
+            "mass_inside_truth": 0.45, "area_of_truth": 0.125}
+    minus = {"value": 0.1, "low": -0.05, "high": 0.25}
+    floors = {kind: {**measures(iou), "about": "", "model_minus_floor": minus}
+              for kind, iou in (("ideal_attention", 0.7), ("centred", 0.5), ("flow_magnitude", 0.35))}
+    floors["centred"]["fraction"] = 0.6
+    return {"attention": look, "model": measures(0.45), "floors": floors}
+
+
+def unmeasured(found):
+    bare = copy.deepcopy(found)
+    bare |= {"model": None, "floors": {}}
+    bare["attention"] |= {"mass_inside_truth": None, "area_of_truth": None}
+    return bare
+
+
+def test_numbers_of_the_results_table(found):
+    assert local.numbers(found) == {"map_20": 0.7, "map_50": 0.45, "frame_iou": 0.45, "mass": 0.45, "area": 0.125}
+    assert local.numbers(None) == {}
+    assert local.numbers(unmeasured(found)) == {"mass": None, "area": None}
+
+
+def test_floors_stand_under_the_runs_the_ceiling_last(found):
+    worse = copy.deepcopy(found)
+    worse["model"]["mean_frame_iou"]["value"] = 0.2
+    table = local.section({"a": worse, "b": found}).tables[0]
+    assert [row[0].text for row in table.rows] == ["a", "b", "flow magnitude", "centred box, 0.6 of the sides",
+                                                   "ideal attention"]
+    assert [row[1].text for row in table.rows] == ["run", "run", "floor", "floor", "ceiling"]
+    assert table.head[-1] == "b minus this" and table.rows[2][-1].text == "+0.100 (-0.050 to +0.250)"
+
+
+def test_every_line_is_in_the_recall_plot(found):
+    plot = local.section({"a": found}).plots[0]
+    assert [(name, dashed) for name, _, dashed in plot.legend] == [
+        ("a", False), ("flow magnitude", True), ("centred box", True), ("ideal attention", True)]
+
+
+def test_errors_are_told_by_threshold(found):
+    row = local.error_table({"a": found}).rows[0]
+    assert [cell.text for cell in row] == ["a at IoU 0.2", "7", "1", "2", "0", "0", "0", "3"]
+
+
+def test_without_true_boxes_only_attention_is_described(found):
+    section = local.section({"a": unmeasured(found)})
+    assert len(section.tables) == 1 and not section.plots and "no true boxes" in section.missing[0]
+    assert section.tables[0].rows[0][5].text == "–"
+
+
+def test_a_warning_of_the_stage_is_passed_on(found):
+    found["attention"]["warning"] = "attention is nearly uniform"
+    assert local.section({"a": found}).missing == ("a: attention is nearly uniform.",)
+
+
+def test_no_tubes_yet():
+    assert "localize" in local.section({}).missing[0]
