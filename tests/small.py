@@ -13,6 +13,9 @@ from videolstm_jax.core import CELLS, bind, make_model
 from videolstm_jax.core.engines import ENGINES
 from videolstm_jax.types import Carry, Clip, Inputs, LSTMState
 
+jit = partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+"""Compiles in half the time; what it compiles is slower, which on arrays this small nobody sees."""
+
 B, N, D, E, K, A, F, C = 2, 4, 5, 6, 3, 2, 8, 7
 
 

@@ -54,10 +54,13 @@ def test_values_and_derivatives_are_the_equations(name, engine):
         carry, out = unroll(cell, p, carry, xs, mask)
         return out.hidden, out.attention, jax.tree.leaves(carry)
 
+    def value_and_pull(point, weights):
+        value, pull = jax.vjp(everything, *point)
+        return value, pull(weights)
+
     with jax.enable_x64(True):
-        weights = jax.tree.map(np.asarray, small.shaken(values, seed=10, size=1.0, dtype=np.float64))
-        found, pull = jax.vjp(jax.jit(everything), *point)
-        gradient = pull(weights)
+        weights = small.shaken(values, seed=10, size=1.0, dtype=np.float64)
+        found, gradient = small.jit(value_and_pull)(point, weights)
     small.close(found, values, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(dot(gradient, along), dot(weights, slopes), rtol=1e-7)
 
@@ -76,10 +79,10 @@ def test_convlstm_is_flax_convlstm():
     theirs = {"params": {  # Flax orders i g f o, and adds one to the forget gate itself
         "ih": {"kernel": jnp.concatenate([i, g, f, o], -1), "bias": jnp.concatenate([bi, bg, bf - 1, bo])},
         "hh": {"kernel": jnp.concatenate([hi, hg, hf, ho], -1), "bias": jnp.zeros(4 * small.K)}}}
-    _, out = jax.jit(unroll, static_argnums=0)(small.bound("convlstm"), p, carry, clip.inputs, clip.mask)
+    _, out = small.jit(unroll, static_argnums=0)(small.bound("convlstm"), p, carry, clip.inputs, clip.mask)
     state, shown = tuple(carry.top), []
     with jax.numpy_rank_promotion("allow"):
-        step = jax.jit(linen.ConvLSTMCell(small.K, (3, 3)).apply)
+        step = small.jit(linen.ConvLSTMCell(small.K, (3, 3)).apply)
         for t in range(clip.mask.shape[1]):
             state, h = step(theirs, state, clip.inputs.x[:, t])
             shown.append(h)
@@ -94,10 +97,10 @@ def test_lstm_is_flax_lstm():
         part = slice(n * small.K, (n + 1) * small.K)
         theirs[f"i{gate}"] = {"kernel": p.top.x[0, 0, :, part]}
         theirs[f"h{gate}"] = {"kernel": p.top.hidden[0, 0, :, part], "bias": p.top.bias[part]}
-    _, out = jax.jit(unroll, static_argnums=0)(small.bound("lstm"), p, carry, clip.inputs, clip.mask)
+    _, out = small.jit(unroll, static_argnums=0)(small.bound("lstm"), p, carry, clip.inputs, clip.mask)
     state, shown = tuple(a[:, 0, 0] for a in carry.top), []
     with jax.numpy_rank_promotion("allow"):
-        step = jax.jit(linen.OptimizedLSTMCell(small.K).apply)
+        step = small.jit(linen.OptimizedLSTMCell(small.K).apply)
         for t in range(clip.mask.shape[1]):
             state, h = step({"params": theirs}, state, clip.inputs.x[:, t, 0, 0])
             shown.append(h)

@@ -68,7 +68,7 @@ def test_limits_of_each_kernel():
 
 def test_biases_are_zero_but_for_the_forget_gate():
     cfg = small.config("videolstm", forget_bias=1.5)
-    p = jax.jit(make_model(cfg).init)(jax.random.key(0))
+    p = small.jit(make_model(cfg).init)(jax.random.key(0))
     for group in (p.cell.top, p.cell.motion):
         np.testing.assert_array_equal(group.bias, np.repeat([0, 1.5, 0, 0], small.K))
     for bias in (p.cell.attend.bias, p.head.dense_bias, p.head.classes_bias):
@@ -76,7 +76,7 @@ def test_biases_are_zero_but_for_the_forget_gate():
 
 
 def test_no_two_kernels_are_drawn_alike_and_the_key_decides():
-    init = jax.jit(make_model(small.config("videolstm", start="mean")).init)
+    init = small.jit(make_model(small.config("videolstm", start="mean")).init)
     p, again, other = (init(jax.random.key(seed)) for seed in (0, 0, 1))
     jax.tree.map(np.testing.assert_array_equal, p, again)
     assert not np.array_equal(p.cell.top.x, other.cell.top.x)
@@ -86,5 +86,5 @@ def test_no_two_kernels_are_drawn_alike_and_the_key_decides():
 
 
 def test_groups_are_drawn_alike_in_all_cells_that_have_them():
-    a, b = (jax.jit(make_model(small.config(name)).init)(jax.random.key(0)) for name in ("convlstm", "videolstm"))
+    a, b = (small.jit(make_model(small.config(name)).init)(jax.random.key(0)) for name in ("convlstm", "videolstm"))
     jax.tree.map(np.testing.assert_array_equal, a.cell.top, b.cell.top)

@@ -1,7 +1,6 @@
 """The scan against a loop, against itself in pieces, and under masks."""
 
 import itertools
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -18,9 +17,11 @@ ALL = pytest.mark.parametrize("name", CELLS)
 FRAMES = 5
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def scan(name, remat, p, carry, xs, mask):
-    return unroll(small.bound(name), p, carry, xs, mask, remat=remat)
+def run(name, p, carry, xs, mask, **settings):
+    return unroll(small.bound(name), p, carry, xs, mask, **settings)
+
+
+scan = small.jit(run, static_argnums=0)
 
 
 def case(name, frames=FRAMES):
@@ -36,8 +37,8 @@ def cut(tree, start, stop):
 def test_scan_is_a_loop_over_frames(name):
     p, carry, clip = case(name)
     cell = small.bound(name)
-    last, out = scan(name, False, p, carry, clip.inputs, clip.mask)
-    frame = jax.jit(lambda p, carry, x: cell.step(p, carry, cell.drive(p, x)))
+    last, out = scan(name, p, carry, clip.inputs, clip.mask)
+    frame = small.jit(lambda p, carry, x: cell.step(p, carry, cell.drive(p, x)))
     shown = []
     for t in range(FRAMES):
         carry, one = frame(p, carry, jax.tree.map(lambda a, t=t: a[:, t], clip.inputs))
@@ -52,10 +53,10 @@ def test_scan_is_a_loop_over_frames(name):
 @settings(max_examples=8, deadline=None)
 def test_chunks_of_any_sizes_are_the_whole(cuts):
     p, carry, clip = case("videolstm")
-    whole = scan("videolstm", False, p, carry, clip.inputs, clip.mask)
+    whole = scan("videolstm", p, carry, clip.inputs, clip.mask)
     shown = []
     for start, stop in itertools.pairwise([0, *sorted(cuts), FRAMES]):
-        carry, out = scan("videolstm", False, p, carry, *cut(clip, start, stop))
+        carry, out = scan("videolstm", p, carry, *cut(clip, start, stop))
         shown.append(out)
     small.close((carry, jax.tree.map(lambda *a: jnp.concatenate(a, 1), *shown)), whole)
 
@@ -65,12 +66,12 @@ def test_chunks_of_any_sizes_are_the_whole(cuts):
 def test_a_masked_tail_is_a_short_clip(lengths):
     p, carry, clip = case("videolstm")
     mask = jnp.arange(FRAMES)[None] < jnp.array(lengths)[:, None]
-    last, out = scan("videolstm", False, p, carry, clip.inputs, mask)
+    last, out = scan("videolstm", p, carry, clip.inputs, mask)
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(out))
     for row, length in enumerate(lengths):
         short, shown = carry, None
         if length:
-            short, shown = scan("videolstm", False, p, carry, *cut(clip, 0, length))
+            short, shown = scan("videolstm", p, carry, *cut(clip, 0, length))
         for whole, part in ((last, short), (cut(out, 0, length), shown)):
             small.close(*(jax.tree.map(lambda a, r=row: a[r], tree) for tree in (whole, part or whole)))
 
@@ -80,10 +81,10 @@ def test_what_is_masked_teaches_nothing():
     mask = clip.mask.at[:, 3:].set(False)
 
     def loss(xs):
-        last, out = scan("videolstm", False, p, carry, xs, mask)
+        last, out = run("videolstm", p, carry, xs, mask)
         return last.top.hidden.sum() + jnp.where(mask[:, :, None, None, None], out.hidden, 0).sum()
 
-    for leaf in jax.jit(jax.grad(loss))(clip.inputs):
+    for leaf in small.jit(jax.grad(loss))(clip.inputs):
         assert bool(jnp.all(leaf[:, 3:] == 0))
         assert bool(jnp.all(jnp.any(leaf[:, :3] != 0, axis=(2, 3, 4))))
 
@@ -92,10 +93,10 @@ def test_remat_changes_no_gradient():
     p, carry, clip = case("videolstm")
 
     def loss(p, remat):
-        last, out = scan("videolstm", remat, p, carry, clip.inputs, clip.mask)
+        last, out = run("videolstm", p, carry, clip.inputs, clip.mask, remat=remat)
         return out.hidden.sum() + out.attention[..., 0, 0].sum() + last.motion.cell.sum()
 
-    grad = jax.jit(jax.grad(loss), static_argnums=1)
+    grad = small.jit(jax.grad(loss), static_argnums=1)
     small.close(grad(p, True), grad(p, False), rtol=1e-5, atol=1e-6)
 
 
