@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videolstm_jax.localize import floors
-from videolstm_jax.localize.rivals import FRACTIONS, floor_tubes
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.types import Tube
 
@@ -70,22 +69,3 @@ def test_flow_on_a_border_of_cells_is_divided():
 def test_uniform_attention_sees_the_whole_frame():
     tube = video_tube(floors.uniform_attention(3, 7), (24, 32), 4)
     np.testing.assert_allclose(tube.boxes, [[0, 0, 32, 24]] * 4)
-
-
-def test_all_floors_of_one_video():
-    truth = [Tube(3, np.tile([40.0, 30, 120, 150], (10, 1))), Tube(0, np.tile([0.0, 0, 9, 9], (2, 1)))]
-    size, frames = (240, 320), 20
-
-    def pipeline(attention):
-        return video_tube(attention, size, frames)
-
-    flow = np.full((frames - 1, 7, 7), 1 / 49)
-    made = floor_tubes(truth, size, frames, 7, pipeline, flow=flow, train_box=np.array([0.25, 0, 0.75, 1]))
-    assert set(made) == {*(f"centred {fraction}" for fraction in FRACTIONS), "full_frame", "uniform_attention",
-                         "mean_train_box", "flow_magnitude", "ideal_attention"}
-    assert {len(tube.boxes) for tube in made.values()} == {frames}
-    np.testing.assert_allclose(made["mean_train_box"].boxes[0], [80, 0, 240, 240])
-    ideal = made["ideal_attention"].boxes
-    np.testing.assert_allclose(ideal[0], ideal[5], atol=1e-6)  # held where the longest true tube is not
-    assert np.abs(ideal[5] - truth[0].boxes[0]).max() < 40  # within a cell of the truth
-    assert "flow_magnitude" not in floor_tubes(truth, size, frames, 7, pipeline)

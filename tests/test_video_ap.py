@@ -1,54 +1,18 @@
 """Video-mAP: hand-made cases, properties, and published-style figures on the corrected UCF101-24 truth."""
 
-import pickle
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tube_scenes import BOX, FAR, HALF, found, scenes, tube
 
-from videolstm_jax.data.ucf24 import BadAnnotations, read_ucf24
+from videolstm_jax.data.ucf24 import read_ucf24
 from videolstm_jax.localize.floors import centred_tube
 from videolstm_jax.measure import overlap
-from videolstm_jax.measure.errors import best_overlaps, error_split, frame_overlaps, recall
+from videolstm_jax.measure.errors import best_overlaps, error_split, recall
 from videolstm_jax.measure.precision import checked
-from videolstm_jax.measure.summary import tube_summary
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 from videolstm_jax.types import Detection, Tube
-
-BOX = [0.0, 0, 10, 10]
-HALF = [0.0, 0, 10, 5]  # IoU .5 with BOX
-FAR = [50.0, 50, 60, 60]
-
-
-def tube(box, start=0, frames=4):
-    return Tube(start, np.tile(np.asarray(box, float), (frames, 1)))
-
-
-def found(video, score, box=BOX, label=0, **where):
-    return Detection(video, label, score, tube(box, **where))
-
-
-def test_overlap_of_boxes_and_tubes():
-    assert overlap.box_iou(BOX, HALF) == 0.5
-    assert overlap.box_iou(BOX, FAR) == 0
-    assert overlap.box_iou([3, 3, 3, 3], [3, 3, 3, 3]) == 0
-    assert overlap.tube_iou(tube(BOX), tube(HALF)) == 0.5
-    assert overlap.tube_iou(tube(BOX, 0, 4), tube(HALF, 2, 4)) == pytest.approx(0.5 * 2 / 6)
-    assert overlap.tube_iou(tube(BOX, 0, 4), tube(BOX, 4, 4)) == 0
-    moving = Tube(0, np.array([BOX, HALF, FAR, BOX]))
-    assert overlap.tube_iou(tube(BOX), moving) == pytest.approx((1 + 0.5 + 0 + 1) / 4)
-
-
-def test_areas_under_a_known_curve():
-    """Right, wrong, right with two true objects: precision 1, 1/2, 2/3 at recall .5, .5, 1."""
-    hits = np.array([True, False, True])
-    assert overlap.envelope_area(hits, 2) == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
-    assert overlap.trapezoid_area(hits, 2) == pytest.approx(0.5 * 1 + 0.5 * (1 / 2 + 2 / 3) / 2)
-    late = np.array([False, True])
-    assert overlap.envelope_area(late, 1) == pytest.approx(0.5)
-    assert overlap.trapezoid_area(late, 1) == pytest.approx(0.25)
-
 
 TRUTH = [found("a", 1), found("b", 1), found("c", 1, FAR, label=1)]
 
@@ -97,23 +61,6 @@ def test_ties_are_broken_by_name_then_start():
     detections = [found("b", 0.5), found("a", 0.5)]
     assert video_map(detections, truth, 0.5) == 0.5  # a first: precision 1 at recall .5
     assert video_map([found("b", 0.5, FAR), found("a", 0.5, FAR)], truth, 0.5) == 0.25
-    early = checked([found("a", 0.5, start=3), found("a", 0.5, start=1), found("a", 0.5, FAR, start=1)], "detections")
-    assert [(one.tube.start, one.tube.boxes[0, 0]) for one in early] == [(1, 0), (1, 50), (3, 0)]
-
-
-def scenes(seed: int):
-    """Detections with many ties and near misses, and the truth, of three classes in four videos."""
-    generator = np.random.default_rng(seed)
-
-    def some(count, scored):
-        corner = generator.integers(0, 3, (count, 2)) * 4
-        size = generator.integers(6, 12, (count, 2))
-        boxes = np.concatenate([corner, corner + size], axis=1)
-        return [Detection(f"v{generator.integers(4)}", int(generator.integers(3)),
-                          generator.integers(1, 5) / 4 if scored else 1.0,
-                          tube(box, int(generator.integers(3)), int(generator.integers(1, 6)))) for box in boxes]
-
-    return some(int(generator.integers(1, 30)), True), some(int(generator.integers(1, 12)), False), generator
 
 
 def by_hand(detections, truth, threshold, style):
@@ -184,32 +131,6 @@ def test_refuses():
         video_map([found("a", float("nan"))], TRUTH, 0.5)
 
 
-def test_kinds_of_errors():
-    truth = [found("a", 1), found("b", 1), found("c", 1), found("d", 1), found("e", 1), found("f", 1),
-             found("g", 1, label=1)]
-    detections = [found("a", 0.9), found("a", 0.8), found("b", 0.7, FAR), found("c", 0.6, frames=40),
-                  found("g", 0.5), found("h", 0.4), found("d", 0.1)]  # the last is beyond the six looked at
-    split = error_split(detections, truth, 0.5)
-    assert split._asdict() == {"right": 1, "duplicate": 1, "localisation": 1, "time": 1, "classification": 1,
-                               "other": 1, "missed": 6}
-
-
-def test_frame_overlaps_are_those_of_frames_with_truth():
-    truth = [tube(BOX, 2, 3), tube(HALF, 3, 4)]
-    np.testing.assert_allclose(frame_overlaps(tube(HALF, 0, 6), truth), [0.5, 1, 1, 1, 0])
-
-
-def test_summary_agrees_with_its_parts():
-    detections, truth, _ = scenes(3)
-    summary = tube_summary(detections, truth)
-    assert summary["video_map"]["act"]["0.2"] == pytest.approx(video_map(detections, truth, 0.2, style="act"))
-    assert summary["video_map"]["voc"]["0.5:0.95"] == pytest.approx(averaged_video_map(detections, truth))
-    assert summary["recall"]["recall"][3] == recall(detections, truth, [0.2])[0]
-    assert summary["errors"]["0.5"]["right"] + summary["errors"]["0.5"]["missed"] == len(truth)
-    with pytest.raises(ValueError, match="no truth"):
-        tube_summary(detections, [])
-
-
 # ---- the corrected UCF101-24 truth ------------------------------------------------------------------------------
 
 
@@ -225,38 +146,6 @@ def ucf24(real_data):
     return annotated.frames, {name: truth[name] for name in names if name in truth}
 
 
-def test_ucf24_reader(real_data, ucf24):
-    annotated = read_ucf24(real_data / "ucf24_annots" / "pyannot.pkl")
-    assert (len(annotated.frames), len(annotated.truth)) == (3194, 4458)
-    assert {one.label for one in annotated.truth} == set(range(24))
-    assert len(ucf24[1]) == 910
-    boxes = np.concatenate([one.tube.boxes for one in annotated.truth])
-    assert (boxes[:, 2:] > boxes[:, :2]).all() and (boxes >= 0).all() and (boxes <= [320, 240, 320, 240]).all()
-    assert all(one.tube.start + len(one.tube.boxes) <= annotated.frames[one.video] for one in annotated.truth)
-    dunk = [one.tube for one in annotated.truth if one.video == "BasketballDunk/v_BasketballDunk_g17_c03"]
-    assert [(one.start, one.start + len(one.boxes)) for one in dunk] == [(16, 56)]  # frames 17 to 56, from 1
-
-
-class Stranger:
-    """Pickles to a call of a harmless function that an unrestricted unpickler would make."""
-
-    def __reduce__(self):
-        return sorted, ([2, 1],)
-
-
-@pytest.mark.parametrize("content", [pickle.dumps(Stranger()), pickle.dumps({"a": {"numf": 3}}), pickle.dumps([1, 2]),
-                                     b"not a pickle", b"",
-                                     pickle.dumps({"a": {"numf": 2, "annotations": [
-                                         {"label": 0, "sf": 0, "ef": 2, "boxes": np.ones((1, 4), np.uint8)}]}}),
-                                     pickle.dumps({"a": {"numf": 2, "annotations": [
-                                         {"label": 0, "sf": 0, "ef": 1, "boxes": np.array([[{}] * 4], object)}]}})])
-def test_ucf24_reader_refuses(tmp_path, content):
-    path = tmp_path / "annotations.pkl"
-    path.write_bytes(content)
-    with pytest.raises(BadAnnotations, match=r"annotations\.pkl: "):
-        read_ucf24(path)
-
-
 def ranked(truth, tubes):
     """One tube a video, scored 1 - k / V for the k-th video in sorted order."""
     return [Detection(name, truth[name][0].label, 1 - k / len(truth), tubes(name))
@@ -270,7 +159,7 @@ def test_centred_boxes_on_ucf24(ucf24, style, expected):
     detections = ranked(truth, lambda name: centred_tube((240, 320), frames[name], 0.5))
     aps = video_aps(detections, [one for tubes in truth.values() for one in tubes], [0.05, 0.1, 0.125, 0.2, 0.3, 0.5],
                     style=style)
-    assert len(aps) == 24
+    assert (len(truth), len(aps)) == (910, 24)
     np.testing.assert_allclose(100 * np.mean(list(aps.values()), axis=0), expected, atol=0.005)
 
 

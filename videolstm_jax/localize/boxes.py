@@ -31,8 +31,8 @@ def frame_boxes(saliency: NDArray, threshold: float) -> tuple[NDArray, NDArray]:
         return np.zeros((0, 4)), np.zeros(0)
     inner = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]  # labelling and summing need no more than this
     regions, count = ndimage.label(salient[inner], _NEIGHBOURS)
-    mass = np.bincount(regions.ravel(), saliency[inner].ravel(), count + 1)[1:]
-    if count == 1:
-        return np.array([[columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]], float), mass
-    boxes = np.array([(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(regions)], float)
-    return boxes + [columns[0], rows[0], columns[0], rows[0]], mass
+    saliency = saliency[inner]
+    spans = ndimage.find_objects(regions) if count > 1 else [np.s_[0:regions.shape[0], 0:regions.shape[1]]]
+    mass = [np.sum(saliency[span] * (regions[span] == name), dtype=float) for name, span in enumerate(spans, 1)]
+    boxes = np.array([(x.start, y.start, x.stop, y.stop) for y, x in spans], float)
+    return boxes + [columns[0], rows[0], columns[0], rows[0]], np.array(mass)

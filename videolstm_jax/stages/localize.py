@@ -18,7 +18,7 @@ from videolstm_jax.localize.tubes import detections, video_tube
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
 from videolstm_jax.measure.errors import frame_overlaps
 from videolstm_jax.measure.looking import Looking, looking, mass_inside, together, warning, whole_frames
-from videolstm_jax.measure.summary import tube_summary
+from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 from videolstm_jax.video.flow_file import read_flow
 

@@ -1,0 +1,32 @@
+"""Kinds of errors on cases where each is plain, and the overlaps they rest on."""
+
+import numpy as np
+import pytest
+from tube_scenes import BOX, FAR, HALF, found, tube
+
+from videolstm_jax.measure.errors import best_overlaps, error_split, frame_overlaps, recall
+
+
+def test_kinds_of_errors():
+    truth = [found("a", 1), found("b", 1), found("c", 1), found("d", 1), found("e", 1), found("f", 1),
+             found("g", 1, label=1)]
+    detections = [found("a", 0.9), found("a", 0.8), found("b", 0.7, FAR), found("c", 0.6, frames=40),
+                  found("g", 0.5), found("h", 0.4), found("d", 0.1)]  # the last is beyond the six looked at
+    split = error_split(detections, truth, 0.5)
+    assert split._asdict() == {"right": 1, "duplicate": 1, "localisation": 1, "time": 1, "classification": 1,
+                               "other": 1, "missed": 6}
+
+
+def test_frame_overlaps_are_those_of_frames_with_truth():
+    truth = [tube(BOX, 2, 3), tube(HALF, 3, 4)]
+    np.testing.assert_allclose(frame_overlaps(tube(HALF, 0, 6), truth), [0.5, 1, 1, 1, 0])
+
+
+def test_recall_looks_at_the_best_tube_of_the_class():
+    truth = [found("a", 1), found("b", 1), found("b", 1, label=1)]
+    detections = [found("a", 0.1, HALF), found("a", 0.9, FAR), found("b", 0.9)]
+    np.testing.assert_allclose(best_overlaps(detections, truth), [0.5, 1, 0])
+    np.testing.assert_allclose(recall(detections, truth, [0.2, 0.5, 0.9]), [2 / 3, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(recall(detections, truth, [0.5], style="act"), [2 / 3])
+    with pytest.raises(ValueError, match="no truth"):
+        recall(detections, [], [0.5])
