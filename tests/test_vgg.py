@@ -68,7 +68,10 @@ def test_taps_against_plain_loops(channels, head, norm):
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize(("channels", "classes", "count"), [(3, 1000, 138_357_544), (2, 101, 138_357_544 - 899 * 4097 - 9 * 64)])
+@pytest.mark.parametrize(("channels", "classes", "count"), [
+    (3, 1000, 138_357_544),
+    (2, 101, 138_357_544 - 899 * 4097 - 9 * 64),
+])
 def test_vgg16_has_the_published_parameters_and_shapes(channels, classes, count):
     cfg = ConvNetConfig()
     net = make_convnet(cfg, channels, classes)

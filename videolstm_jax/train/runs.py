@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from videolstm_jax.artifacts import ArtifactError, Workdir, read_json
 from videolstm_jax.config import ConfigError, ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.graft import GraftError, graft, named_leaves, under
+from videolstm_jax.types import Inputs
 
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.types import Params, PyTree
+    from videolstm_jax.types import Array, Params, PyTree
 
 
 class Scales(NamedTuple):
-    """What the features of each store are multiplied by before a model reads them; 1 leaves them raw."""
+    """What the features of each store are divided by before a model reads them; 1 leaves them raw."""
 
     x: float = 1.0
     motion: float = 1.0
@@ -88,6 +94,40 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     return TrainedConvNet(params, config, channels, classes, sha256)
 
 
+def grafted(params: Params, entries: Sequence[str], workdir: str) -> Params:
+    """Parameters that take over parts of other runs.
+
+    Args:
+      params: of the new model.
+      entries: "run:part" takes a dotted part such as `cell.top` or `head`; "run:theirs=ours" one under another name.
+        `cell.motion` of a run that has only one LSTM is that LSTM: the authors' motion layer comes from a ConvLSTM.
+      workdir: where the runs are.
+
+    Raises:
+      ConfigError: an entry that is not of this form.
+      ArtifactError: a run that cannot be read.
+      GraftError: a part that is not there, or does not fit.
+    """
+    for entry in entries:
+        name, _, part = entry.rpartition(":")
+        theirs, _, ours = part.partition("=")
+        if not name or not theirs:
+            raise ConfigError(f'TrainConfig.graft has {entry!r}; expected "run:part" or "run:theirs=ours"')
+        source = load_run(workdir, name).params
+        if theirs == "cell.motion" and not ours and source.cell.motion is None:
+            theirs, ours = "cell.top", "cell.motion"
+        try:
+            params = graft(params, under(named_leaves(source), theirs, ours))
+        except GraftError as error:
+            raise GraftError(f"grafting {entry}: {error}") from error
+    return params
+
+
+def fingerprint(value: Any) -> str:
+    """A sha256 of anything JSON can hold."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
 def resolved(model: ModelConfig, x: tuple[int, ...], motion: tuple[int, ...] | None, classes: int) -> ModelConfig:
     """The model's sizes as the features have them.
 
@@ -105,6 +145,17 @@ def resolved(model: ModelConfig, x: tuple[int, ...], motion: tuple[int, ...] | N
     if motion is not None:
         sizes["motion_size"], sizes["motion_depth"] = _side(motion)
     return dataclasses.replace(model, **sizes)
+
+
+def as_inputs(inputs: Inputs, scales: Scales) -> Inputs:
+    """Features as they are stored, made what a model reads: float32, scaled, vectors [B, T, D] as 1x1 maps."""
+    return Inputs(*(None if array is None else _as_map(array) / scale
+                    for array, scale in zip(inputs, scales, strict=True)))
+
+
+def _as_map(array: Array) -> Array:
+    array = jnp.asarray(array).astype(jnp.float32)
+    return array[:, :, None, None] if array.ndim == 3 else array
 
 
 def _side(shape: tuple[int, ...]) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_xent
@@ -60,12 +61,11 @@ def model_loss(apply: Callable) -> LossFn:
 
 
 def convnet_loss(apply: Callable) -> LossFn:
-    """The loss of a ConvNet: `frame_xent` of the logits of (image [B, S, S, ch], label [B], weight [B])."""
+    """The loss of a ConvNet: `frame_xent` of the logits of a batch (image [B, S, S, ch], label [B])."""
 
-    def loss_fn(params: PyTree, batch: tuple[Array, Array, Array], key: Array) -> tuple[Array, Array]:
-        image, label, weight = batch
-        logits = apply(params, image, dropout_key=key).logits
-        frame = logits[:, None], label, weight[:, None] > 0, weight
-        return frame_xent(logits, label, weight), frame_accuracy(*frame)
+    def loss_fn(params: PyTree, batch: tuple[Array, Array], key: Array) -> tuple[Array, Array]:
+        image, label = batch
+        logits, weight = apply(params, image, dropout_key=key).logits, jnp.ones(label.shape)
+        return frame_xent(logits, label, weight), frame_accuracy(logits[:, None], label, weight[:, None], weight)
 
     return loss_fn

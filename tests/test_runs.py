@@ -1,0 +1,124 @@
+"""Finished runs read back, and parts of them taken over."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from videolstm_jax.artifacts import ArtifactError, Workdir, save_config
+from videolstm_jax.config import ConfigError, ConvNetConfig, ModelConfig, RunConfig, change
+from videolstm_jax.core.model import make_model
+from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints
+from videolstm_jax.train.graft import GraftError, named_leaves
+from videolstm_jax.train.runs import Scales, as_inputs, grafted, load_convnet, load_run, resolved
+from videolstm_jax.types import Inputs, TrainState
+
+CLASSES = ("bend", "jack")
+
+
+def _model(cell, **changes):
+    sizes = {"map_size": 3, "depth": 5, "motion_size": 3, "motion_depth": 5, "classes": 2, "hidden": 4, "attention": 4}
+    return ModelConfig(cell=cell, head=6, **{**sizes, **changes})
+
+
+def _params(model, seed):
+    like = jax.eval_shape(make_model(model).init, jax.random.key(0))
+    r = np.random.default_rng(seed)
+    return jax.tree.map(lambda leaf: jnp.asarray(r.normal(0, 1, leaf.shape), leaf.dtype), like)
+
+
+def write_run(work, name, model, seed=0, scales=None, keep="last"):
+    """A finished run, without the training."""
+    folder, params = Workdir(str(work)).run(name), _params(model, seed)
+    with Checkpoints(folder / ("ckpt" if keep == "last" else keep)) as checkpoints:
+        checkpoints.save(TrainState(jnp.int32(3), params, ()), about={},
+                         identity={"cell": model.cell, "classes": CLASSES})
+    said = change(RunConfig(workdir=str(work)), data__validation=0.1, train__keep=keep)
+    save_config(folder, said, model=dataclasses.asdict(model), classes=CLASSES,
+                scales=(scales or Scales())._asdict(), inputs={})
+    return params
+
+
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_a_run_is_read_back(tmp_path, keep):
+    model = _model("videolstm")
+    params = write_run(tmp_path, "one", model, scales=Scales(2.5, 0.5), keep=keep)
+    for name in ("one", str(tmp_path / "runs" / "one")):
+        run = load_run(str(tmp_path), name)
+        assert run.model == model and run.scales == Scales(2.5, 0.5) and run.classes == CLASSES
+        assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), run.params, params))
+
+
+def test_what_is_not_a_run_is_named(tmp_path):
+    with pytest.raises(ArtifactError, match=r"runs/one/config.json is missing; the stage train"):
+        load_run(str(tmp_path), "one")
+    write_run(tmp_path, "one", _model("alstm"))
+    path = tmp_path / "runs/one/config.json"
+    said = json.loads(path.read_text())
+    path.write_text(json.dumps(said | {"model": said["model"] | {"cell": "convalstm", "kernel": 1}}))
+    with pytest.raises(CheckpointError, match="made with cell 'alstm'; expected 'convalstm'"):
+        load_run(str(tmp_path), "one")
+    path.write_text("{}")
+    with pytest.raises(ArtifactError, match="not of a trained run"):
+        load_run(str(tmp_path), "one")
+
+
+def test_a_convnet_is_read_back(tmp_path):
+    cfg = ConvNetConfig(image_size=8, widths=(4,), depths=(1,), dense=(5,))
+    like = jax.eval_shape(make_convnet(cfg, 2, 2).init, jax.random.key(0))
+    params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), like)
+    with Checkpoints(tmp_path / "ckpt") as checkpoints:
+        checkpoints.save(TrainState(jnp.int32(1), params, ()), about={},
+                         identity={"cell": "convnet", "classes": CLASSES})
+    save_config(tmp_path, RunConfig(), convnet=dataclasses.asdict(cfg), channels=2, classes=CLASSES)
+    found = load_convnet(tmp_path)
+    assert (found.config, found.channels, found.classes, len(found.sha256)) == (cfg, 2, CLASSES, 64)
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found.params, params))
+
+
+def test_the_authors_start_of_videolstm(tmp_path):
+    """The motion layer from a flow ConvLSTM, the rest from an RGB ConvALSTM."""
+    flow = named_leaves(write_run(tmp_path, "flow", _model("convlstm"), seed=1))
+    rgb = named_leaves(write_run(tmp_path, "rgb", _model("convalstm"), seed=2))
+    fresh = _params(_model("videolstm"), 3)
+    entries = ("flow:cell.motion", "rgb:cell.top", "rgb:cell.attend", "rgb:head.classes=head.classes")
+    found = named_leaves(grafted(fresh, entries, str(tmp_path)))
+    for name, leaf in named_leaves(fresh).items():
+        expected = leaf
+        if name in ("cell.motion.x", "cell.motion.hidden", "cell.motion.bias"):
+            expected = flow[name.replace("motion", "top")]
+        elif name.startswith(("cell.top", "cell.attend")) or name == "head.classes":
+            expected = rgb[name]
+        np.testing.assert_array_equal(found[name], expected)
+
+
+@pytest.mark.parametrize(("entry", "error", "words"), [
+    ("narrow:cell.motion", GraftError, r"grafting narrow:cell.motion: cell.motion.x has shape \(1, 1, 5, 16\); expected"),
+    ("narrow:body", GraftError, "no parameter under 'body'"),
+    ("narrow:cell.top=cell.crown", GraftError, r"no parameter 'cell.crown.x'"),
+    ("narrow", ConfigError, "TrainConfig.graft has 'narrow'; expected \"run:part\""),
+    ("absent:head", ArtifactError, r"absent/config.json is missing"),
+])
+def test_what_cannot_be_grafted_raises(tmp_path, entry, error, words):
+    write_run(tmp_path, "narrow", _model("convlstm", kernel=1))
+    with pytest.raises(error, match=words):
+        grafted(_params(_model("videolstm"), 0), (entry,), str(tmp_path))
+
+
+def test_features_become_what_a_model_reads():
+    x, motion = np.full((2, 3, 4, 4, 5), 6, np.float16), np.full((2, 3, 7), 3, np.float16)
+    found = as_inputs(Inputs(x, motion), Scales(2.0, 1.5))
+    assert found.x.dtype == jnp.float32 and found.x.shape == (2, 3, 4, 4, 5) and (found.x == 3).all()
+    assert found.motion.shape == (2, 3, 1, 1, 7) and (found.motion == 2).all()
+    assert as_inputs(Inputs(x), Scales()).motion is None
+
+
+def test_sizes_are_read_off_the_features():
+    found = resolved(ModelConfig(), (7, 7, 64), (128,), 5)
+    assert (found.map_size, found.depth, found.motion_size, found.motion_depth, found.classes) == (7, 64, 1, 128, 5)
+    with pytest.raises(ConfigError, match=r"\[7, 6, 64\]; expected \[N, N, D\] or \[D\]"):
+        resolved(ModelConfig(), (7, 6, 64), None, 5)

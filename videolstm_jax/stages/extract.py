@@ -1,0 +1,131 @@
+"""Runs the ConvNet of one stream over every frame of every video, for its features and its own scores."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+
+from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, read_json, save_scores
+from videolstm_jax.config import RunConfig
+from videolstm_jax.data.features import FeatureStore, FeatureWriter
+from videolstm_jax.data.frames import MEANS, FrameReader, video_frames
+from videolstm_jax.data.prefetch import prefetch
+from videolstm_jax.measure.accuracy import top_k
+from videolstm_jax.measure.scores import softmax
+from videolstm_jax.nn.vgg import Taps, make_convnet
+from videolstm_jax.train.log import Progress
+from videolstm_jax.train.runs import TrainedConvNet, load_convnet
+from videolstm_jax.types import Dataset, Scores, Video
+
+BLOCK = 32
+"""Frames in each pass; a video's last block is filled up, so that nothing is traced twice."""
+SCORED = 25
+"""Equally spaced frames whose class probabilities are averaged for the score of a video."""
+
+
+def run(cfg: RunConfig) -> epath.Path:
+    """Writes `features/<stream>/{pool5,fc7,logits}` of all videos, and `convnets/<stream>/scores.npz` of the test list.
+
+    A video of L frames has L - 1, since so many have a flow. What a killed run finished is not made again.
+
+    Returns:
+      The folder of the stream's features.
+
+    Raises:
+      ArtifactError: no ConvNet, or one of other classes; videos that cannot be read; features of another ConvNet are
+        in the way.
+    """
+    work, stream = Workdir(cfg.workdir), cfg.data.stream
+    dataset = load_dataset(work.dataset)
+    trained = load_convnet(work.convnet(stream))
+    if trained.classes != dataset.classes:
+        raise ArtifactError(f"{work.convnet(stream)}: the ConvNet knows {', '.join(trained.classes)}; {work.dataset} "
+                            f"lists {', '.join(dataset.classes)}; expected the same")
+    net = make_convnet(trained.config, trained.channels, len(trained.classes))
+    image = (BLOCK, trained.config.image_size, trained.config.image_size, trained.channels)
+    shapes = jax.eval_shape(net.apply, trained.params, jax.ShapeDtypeStruct(image, np.float32))
+    about = _about(cfg, trained, work)
+    writers = Taps(*(FeatureWriter(work.features(stream, layer), shape.shape[1:], about | {"layer": layer})
+                     for layer, shape in zip(Taps._fields, shapes, strict=True)))
+    reader = FrameReader(stream, trained.config.image_size, flow=work.flow, fps=cfg.data.fps)
+    left = [video for video in dataset.videos if not all(writer.done(video.name) for writer in writers)]
+    apply = jax.jit(net.apply)
+    _extract(lambda images: apply(trained.params, images), left, reader, writers, trained.config.pixel_scale)
+    stores = _finish(writers, dataset)
+    _score(stores.logits, dataset, work.convnet(stream) / "scores.npz", stream)
+    return stores.pool5.folder.parent
+
+
+def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir) -> dict[str, Any]:
+    stream = cfg.data.stream
+    flow = read_json(work.flow / "index.json", made_by="prepare") if stream == "flow" else {}
+    kept = {name: flow[name] for name in ("method", "width", "height", "bound", "image") if name in flow}
+    return {
+        "stream": stream, "convnet": dataclasses.asdict(trained.config), "sha256": trained.sha256,
+        "preprocessing": {"squash": "bilinear", "side": trained.config.image_size, "mean": MEANS[stream],
+                          "scale": trained.config.pixel_scale, "fps": cfg.data.fps,
+                          "max_frames": cfg.data.max_frames, "flow": kept}}
+
+
+def _extract(apply: Any, videos: Sequence[Video], reader: FrameReader, writers: Taps, pixel_scale: float) -> None:
+    """Writes the taps of each video; decoding runs ahead in a thread of its own."""
+    frames, begun = 0, time.monotonic()
+    progress, taps = Progress(len(videos), 0), []
+    for video, images, number, last in prefetch(_blocks(videos, reader, pixel_scale), depth=4):
+        padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
+        padded[:len(images)] = images
+        found = jax.device_get(apply(padded))
+        taps.append(Taps(*(tap[:len(images)] for tap in found)))
+        frames += len(images)
+        if last:
+            for writer, parts in zip(writers, zip(*taps, strict=True), strict=True):
+                writer.write(video.name, np.concatenate(parts))
+            taps = []
+            rate = frames / (time.monotonic() - begun)
+            progress.show(number, {"frames/s": rate}, logged=number % 100 == 0)
+
+
+def _blocks(videos: Sequence[Video], reader: FrameReader,
+            pixel_scale: float) -> Iterator[tuple[Video, np.ndarray, int, bool]]:
+    for number, video in enumerate(videos, 1):
+        seen = 0
+        for images in video_frames(video, reader, block=BLOCK, pixel_scale=pixel_scale):
+            seen += len(images)
+            yield video, images, number, seen == video.frames - 1
+
+
+def _finish(writers: Taps, dataset: Dataset) -> Taps:
+    names = [video.name for video in dataset.videos]
+    train = [video.name for video in dataset.videos if video.part == "train"]
+    stores = Taps(writers.pool5.finish(names, train=train), writers.fc7.finish(names, train=train),
+                  writers.logits.finish(names))
+    for store in stores:
+        for video in dataset.videos:
+            if store.frames[video.name] != video.frames - 1:
+                raise ArtifactError(f"{store.folder}: {video.name} has {store.frames[video.name]} frames of features; "
+                                    f"expected {video.frames - 1}; remove the folder and extract again")
+    return stores
+
+
+def _score(logits: FeatureStore, dataset: Dataset, path: epath.Path, stream: str) -> None:
+    """The ConvNet's own scores of the test list: probabilities averaged over equally spaced frames."""
+    videos = [video for video in dataset.videos if video.part == "test"]
+    if not videos:
+        raise ArtifactError(f"the dataset beside {path.parent} lists no test videos; expected at least one")
+
+    def score(video: Video) -> np.ndarray:
+        found = logits.read(video.name)
+        return softmax(found[np.round(np.linspace(0, len(found) - 1, SCORED)).astype(int)]).mean(0)
+
+    scores = np.stack([score(video) for video in videos])
+    label = np.array([video.label for video in videos])
+    save_scores(path, Scores(tuple(video.name for video in videos), scores, label, dataset.classes))
+    right = top_k(scores, label)
+    print(f"the {stream} ConvNet alone: {right} of {len(videos)} test videos right, {100 * right / len(videos):.1f} %",
+          flush=True)
