@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from launch import config_flags
 from videolstm_jax.artifacts import ArtifactError
@@ -37,6 +37,8 @@ def launch(main: Callable[[RunConfig], None], *, preset: str = "paper") -> None:
         if len(argv) > 1:
             raise app.UsageError(f"unexpected words {argv[1:]}; settings are given as --section.field=value")
         cfg = config_flags.config()
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.WARNING)  # orbax tells of every file it writes
         print(config_flags.pretty(cfg), flush=True)
         main(cfg)
 
