@@ -123,7 +123,7 @@ def draw_boxes(frame: np.ndarray, boxes: np.ndarray, colours: Sequence[Colour],
         x0, y0, x1, y1 = np.clip(np.rint(box), 0, [width, height] * 2).astype(int).tolist()
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
         pen.rectangle((x0 - rim, y0 - rim, x1 - 1 + rim, y1 - 1 + rim), outline=(0, 0, 0), width=line + 2 * rim)
-        dash = 4 * line if dashed and dashed[index] else 0
+        dash = 3 * line if dashed and dashed[index] else 0
         _outline(pen, (x0, y0, x1 - 1, y1 - 1), colours[index], line, dash)
         if labels:
             _label(pen, labels[index], (x0, y0), colours[index], (width, height))
@@ -157,7 +157,7 @@ def _label(pen: ImageDraw.ImageDraw, text: str, corner: tuple[int, int], colour:
 
 def text_size(side: int) -> int:
     """Points of readable text on a picture whose longer edge has `side` pixels."""
-    return max(10, min(28, round(side / 16)))
+    return max(10, min(48, round(side / 16)))
 
 
 def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray:

@@ -195,7 +195,7 @@ def confusion(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
     classes = len(names)
     cell = 34 if classes <= 8 else 26 if classes <= 16 else 18 if classes <= 30 else 7
     spelt = classes <= 30
-    left = min(150.0, 16 + 6.2 * max(map(len, names), default=0)) if spelt else 24.0
+    left = min(166.0, 32 + 6.4 * max(map(len, names), default=0)) if spelt else 24.0
     top = left * 0.8 if spelt else 18.0
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     body = []
