@@ -1,39 +1,52 @@
-"""Flow as images in [0, 255] and back (Sec. 5.1)."""
+"""Flow as images in [0, 255], and the grey frames it is computed from."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from videolstm_jax.config import ConfigError
+PAPER_WIDTH = 340
 
-WIDTH, BOUND = 340, 20.0
-"""The authors' size and bound; other sizes scale the bound by their longer side."""
+
+def grey(frames: np.ndarray) -> np.ndarray:
+    """Rec. 601 luma, .299 R + .587 G + .114 B, rounded.
+
+    Args:
+      frames: [.., 3] uint8 RGB.
+
+    Returns:
+      [..] uint8.
+    """
+    red, green, blue = (frames[..., at].astype(np.uint32) for at in range(3))
+    return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
+
+
+def effective_bound(bound: float, width: int, height: int) -> float:
+    """The displacement in pixels that becomes 0 or 255: `bound`, or 20 max(W, H) / 340 where it is 0."""
+    return bound or 20.0 * max(width, height) / PAPER_WIDTH
 
 
 def to_image(flow: np.ndarray, bound: float) -> np.ndarray:
-    """round(255 (u + bound) / (2 bound)), clipped to [0, 255].
+    """Maps +-bound pixels to [0, 255], Sec. 5.1: round(255 (u + bound) / (2 bound)), clipped.
 
     Args:
-      flow: [.., 2] displacements in pixels.
-      bound: the displacement that becomes 255.
+      flow: [.., 2] pixels.
+      bound: pixels, more than 0.
 
     Returns:
-      uint8 of the same shape; no motion is 128.
-
-    Raises:
-      ConfigError: a bound that is not positive.
+      [.., 2] uint8; no motion is 128.
     """
-    if not bound > 0:
-        raise ConfigError(f"the flow bound is {bound}; expected a positive number of pixels")
-    scaled = (np.asarray(flow, np.float32) + bound) * (255 / (2 * bound))
-    return np.clip(np.floor(scaled + 0.5), 0, 255).astype(np.uint8)
+    levels = 255 * (np.asarray(flow, np.float32) + np.float32(bound)) / np.float32(2 * bound)
+    return np.clip(np.floor(levels + np.float32(0.5)), 0, 255).astype(np.uint8)
 
 
 def from_image(image: np.ndarray, bound: float) -> np.ndarray:
-    """Displacements in pixels, float32, from `to_image`; exact to bound / 255."""
-    return np.asarray(image, np.float32) * (2 * bound / 255) - bound
+    """Maps [0, 255] back to pixels, to within half a level; see `to_image`.
 
+    Args:
+      image: [.., 2] uint8.
+      bound: pixels.
 
-def bound_for(width: int, height: int, bound: float) -> float:
-    """The bound in pixels at a size: the given one, or where it is 0 the authors' 20 at 340 pixels, scaled."""
-    return bound if bound > 0 else BOUND * max(width, height) / WIDTH
+    Returns:
+      [.., 2] float32.
+    """
+    return np.asarray(image, np.float32) * np.float32(2 * bound / 255) - np.float32(bound)
