@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,8 +71,8 @@ def run(cfg: RunConfig) -> epath.Path:
         if number % 50 == 0 or number == len(videos):
             print(f"localize: {number} of {len(videos)} videos", flush=True)
     folder = work.run(cfg.run_name)
-    found = (detections(one.video.name, one.tube, one.scores) for one in passes)
-    artifacts.save_detections(folder / "tubes.jsonl", itertools.chain.from_iterable(found))
+    found = [row for one in passes for row in detections(one.video.name, one.tube, one.scores)]
+    artifacts.save_detections(folder / "tubes.jsonl", found)
     value = {"run": cfg.run_name, "scores": cfg.localize.scores or "mean of frame scores",
              "settings": dataclasses.asdict(cfg.localize), "classes": list(dataset.classes), "videos": len(passes),
              **_measured(cfg, passes, truth, by_frame=given is None)}
