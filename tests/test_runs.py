@@ -97,7 +97,7 @@ def test_the_authors_start_of_videolstm(tmp_path):
 
 
 @pytest.mark.parametrize(("entry", "error", "words"), [
-    ("narrow:cell.motion", GraftError, r"grafting narrow:cell.motion: cell.motion.x has shape \(1, 1, 5, 16\); expected"),
+    ("narrow:cell.motion", GraftError, r"narrow:cell.motion: cell.motion.x has shape \(1, 1, 5, 16\); expected"),
     ("narrow:body", GraftError, "no parameter under 'body'"),
     ("narrow:cell.top=cell.crown", GraftError, r"no parameter 'cell.crown.x'"),
     ("narrow", ConfigError, "TrainConfig.graft has 'narrow'; expected \"run:part\""),

@@ -1,0 +1,116 @@
+"""The stage `fit_convnet`: it learns from the training list only, resumes to the bit, and starts from another net."""
+
+import json
+import os
+import shutil
+import signal
+
+import jax
+import numpy as np
+import pytest
+from etils import epath
+from walked import config, write_prepared
+
+from videolstm_jax.artifacts import ArtifactError, load_dataset, save_dataset
+from videolstm_jax.config import ConfigError
+from videolstm_jax.stages import fit_convnet
+from videolstm_jax.train.checkpoint import CheckpointError
+from videolstm_jax.train.loop import Stopped
+from videolstm_jax.train.runs import load_convnet
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fitted")
+    work = write_prepared(folder)
+    for part in ("videos", "work/flow"):  # what is not in the training list must not be opened
+        for path in (folder / part).rglob("p2.*"):
+            path.unlink()
+    return fit_convnet.run(config(work, "flow"))
+
+
+@pytest.fixture
+def work(tmp_path):
+    return write_prepared(tmp_path)
+
+
+def _same(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+
+
+def test_it_learns_from_the_training_list_alone(fitted):
+    rows = [json.loads(line) for line in (fitted / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [5, 10, 15, 20, 25, 30]
+    assert rows[-1]["accuracy"] > 0.9 and rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+    assert fitted.parts[-2:] == ("convnets", "flow")
+
+
+def test_it_is_read_back_with_its_settings(fitted):
+    found = load_convnet(fitted)
+    assert (found.channels, found.classes, found.config) == (2, ("left", "right"), config("work", "flow").convnet)
+    said = json.loads((fitted / "config.json").read_text())
+    assert said["config"]["data"]["stream"] == "flow" and set(said["inputs"]) == {"videos", "flow"}
+
+
+def test_stopped_and_started_again_it_ends_at_the_same_bytes(fitted, work, monkeypatch):
+    honest = fit_convnet.frame_batches
+
+    def interrupted(*args, start_step, **options):
+        for step, batch in enumerate(honest(*args, start_step=start_step, **options), start_step):
+            if step == 13 and start_step == 0:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield batch
+
+    monkeypatch.setattr(fit_convnet, "frame_batches", interrupted)
+    with pytest.raises(Stopped):
+        fit_convnet.run(config(work, "flow"))
+    with pytest.raises(ArtifactError, match="the stage fit_convnet"):
+        load_convnet(epath.Path(work / "convnets" / "flow"))
+    folder = fit_convnet.run(config(work, "flow"))
+    assert _same(load_convnet(folder).params, load_convnet(fitted).params)
+    assert load_convnet(folder).sha256 == load_convnet(fitted).sha256
+    assert (folder / "metrics.jsonl").read_bytes() == (fitted / "metrics.jsonl").read_bytes()
+
+
+def test_it_starts_from_another_convnet(fitted, work):
+    begun = fit_convnet.run(config(work, "flow", convnet__weights=str(fitted), convnet__learning_rate=0.0,
+                                   convnet__weight_decay=0.0, convnet__steps=1))
+    assert _same(load_convnet(begun).params, load_convnet(fitted).params)
+
+
+def test_other_classes_keep_all_but_the_last_layer(fitted, work):
+    dataset = load_dataset(work / "dataset.json")
+    save_dataset(work / "dataset.json", dataset._replace(classes=("left", "right", "up")))
+    found = load_convnet(fit_convnet.run(config(
+        work, "flow", convnet__weights=str(fitted), convnet__learning_rate=0.0, convnet__weight_decay=0.0,
+        convnet__steps=1))).params
+    theirs = load_convnet(fitted).params
+    assert _same(found["fc1"], theirs["fc1"]) and found["logits"]["bias"].shape == (3,)
+
+
+@pytest.mark.parametrize(("settings", "error", "words"), [
+    ({"convnet__weights": "vgg16.h5"}, ConfigError, "weights is 'vgg16.h5'; expected the folder of a ConvNet"),
+    ({"convnet__weights": "FITTED", "convnet__dense": (11,)}, ConfigError, r"do not fit: fc1.bias has shape \(10,"),
+    ({"convnet__weights": "FITTED", "convnet__pixel_scale": 1.0}, ConfigError, "pixel_scale is 1.0; the weights in"),
+    ({"data__stream": "rgb", "convnet__weights": "FITTED"}, ConfigError, "do not fit: block1_conv1.kernel"),
+])
+def test_weights_that_cannot_be_used_raise(fitted, work, settings, error, words):
+    settings = {name: str(fitted) if value == "FITTED" else value for name, value in settings.items()}
+    with pytest.raises(error, match=words):
+        fit_convnet.run(config(work, "flow", **settings))
+
+
+def test_what_is_missing_is_named(work):
+    shutil.rmtree(work / "flow")
+    with pytest.raises(ArtifactError, match=r"flow/index.json is missing; the stage prepare"):
+        fit_convnet.run(config(work, "flow"))
+    dataset = load_dataset(work / "dataset.json")
+    save_dataset(work / "dataset.json", dataset._replace(videos=tuple(v for v in dataset.videos if v.part == "test")))
+    with pytest.raises(ArtifactError, match="lists no training videos"):
+        fit_convnet.run(config(work, "rgb"))
+
+
+def test_other_settings_in_the_same_folder_are_refused(fitted, work):
+    shutil.copytree(fitted, work / "convnets" / "flow")
+    with pytest.raises(CheckpointError, match=r"made with convnet.learning_rate 0.01; expected 0.5"):
+        fit_convnet.run(config(work, "flow", convnet__learning_rate=0.5))
