@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache, partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from videolstm_jax.config import ModelConfig
@@ -27,19 +26,23 @@ def config(name, **settings):
         **sides, **settings})
 
 
+model_of = cache(make_model)
+"""One model a config, so that no test compiles again what another has compiled."""
+
+
 def shaken(tree, seed=0, size=0.5, dtype=np.float32):
-    """The same tree with normal numbers in every float array."""
+    """The same tree with normal numbers in every float array; numpy's, which slice without compiling."""
     rng = np.random.default_rng(seed)
-    return jax.tree.map(lambda a: jnp.asarray(size * rng.standard_normal(jnp.shape(a)), dtype), tree)
+    return jax.tree.map(lambda a: np.asarray(size * rng.standard_normal(np.shape(a)), dtype), tree)
 
 
 def clip_of(cfg, *, frames=3, batch=B, seed=1, dtype=np.float32):
     """A random clip that fits, every frame of which exists."""
     shape = (batch, frames)
-    x = jnp.zeros((*shape, cfg.map_size, cfg.map_size, cfg.depth))
-    motion = jnp.zeros((*shape, cfg.motion_size, cfg.motion_size, cfg.motion_depth))
+    x = np.zeros((*shape, cfg.map_size, cfg.map_size, cfg.depth))
+    motion = np.zeros((*shape, cfg.motion_size, cfg.motion_size, cfg.motion_depth))
     moves = CELLS[cfg.cell].layers.motion is not None
-    return Clip(shaken(Inputs(x, motion if moves else None), seed, 1.0, dtype), jnp.ones(shape, bool))
+    return Clip(shaken(Inputs(x, motion if moves else None), seed, 1.0, dtype), np.ones(shape, bool))
 
 
 def params_of(cfg, seed=2, dtype=np.float32):
@@ -50,7 +53,7 @@ def params_of(cfg, seed=2, dtype=np.float32):
 def carry_of(cfg, seed=3, batch=B, dtype=np.float32):
     """A random carry."""
     side = 1 if CELLS[cfg.cell].vector else cfg.map_size
-    state = LSTMState(*[jnp.zeros((batch, side, side, cfg.hidden))] * 2)
+    state = LSTMState(*[np.zeros((batch, side, side, cfg.hidden))] * 2)
     return shaken(Carry(state, state if CELLS[cfg.cell].layers.motion is not None else None), seed, dtype=dtype)
 
 

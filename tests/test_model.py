@@ -18,12 +18,12 @@ ALL = pytest.mark.parametrize("name", CELLS)
 
 def case(name, frames=3, **settings):
     cfg = small.config(name, **settings)
-    return cfg, make_model(cfg), small.params_of(cfg), small.clip_of(cfg, frames=frames)
+    return cfg, small.model_of(cfg), small.params_of(cfg), small.clip_of(cfg, frames=frames)
 
 
 @ALL
 def test_apply_is_cell_then_head_from_zeros(name):
-    cfg, model, p, clip = case(name, frames=2)
+    cfg, model, p, clip = case(name)
     out = small.jit(model.apply)(p, clip)
     side = 1 if CELLS[name].vector else cfg.map_size
     for row in range(small.B):
@@ -88,7 +88,7 @@ def test_every_parameter_and_every_input_gets_a_gradient(name):
 @pytest.mark.parametrize("name", ["motion_alstm", "videolstm"])
 def test_bfloat16_is_near_float32_with_float32_states(name):
     cfg, model, p, clip = case(name)
-    low = small.jit(make_model(dataclasses.replace(cfg, dtype="bfloat16")).apply)(p, clip)
+    low = small.jit(small.model_of(dataclasses.replace(cfg, dtype="bfloat16")).apply)(p, clip)
     assert {leaf.dtype for leaf in jax.tree.leaves(low)} == {jnp.dtype("float32")}
     np.testing.assert_allclose(low.attention.sum((2, 3)), 1.0, rtol=1e-6)
     high = small.jit(model.apply)(p, clip)
@@ -113,7 +113,7 @@ def test_the_attention_scale_is_a_factor_on_what_the_gates_see():
 
 
 def test_dropout_needs_a_key():
-    _, model, p, clip = case("convlstm", dropout=0.5)
+    _, model, p, clip = case("convlstm")
     apply = small.jit(model.apply)
     plain, a, b = apply(p, clip), *(apply(p, clip, dropout_key=jax.random.key(seed)) for seed in (0, 1))
     assert not np.array_equal(plain.logits, a.logits)
@@ -139,7 +139,7 @@ def test_one_trace_per_shape():
 
 def test_engines_make_the_same_model():
     _, native, p, clip = case("videolstm", engine="native")
-    _, patches, _, _ = case("videolstm", engine="im2col")
+    _, patches, _, _ = case("videolstm")
     small.close(small.jit(native.apply)(p, clip), small.jit(patches.apply)(p, clip), rtol=1e-4, atol=1e-5)
     texts = [str(jax.make_jaxpr(model.apply)(p, clip)) for model in (native, patches)]
     assert [text.count("conv_general_dilated[") for text in texts] == [1 + 4, 1]  # W_m * M is outside the scan
