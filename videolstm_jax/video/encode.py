@@ -23,7 +23,8 @@ class _Encoder(NamedTuple):
 
 
 ENCODERS = {
-    "h264": _Encoder("libx264", "yuv420p", "yuv444p", 18, {"preset": "medium", "x264-params": "log-level=none:mbtree=0"}),
+    "h264": _Encoder("libx264", "yuv420p", "yuv444p", 18,
+                     {"preset": "medium", "x264-params": "log-level=none:mbtree=0"}),
     "mpeg4": _Encoder("mpeg4", "yuv420p", "yuv420p", None, {"flags": "+qscale", "global_quality": "236"}),
     "mjpeg": _Encoder("mjpeg", "yuvj444p", "yuvj444p", None, {"flags": "+qscale", "global_quality": "236"}),
     "ffv1": _Encoder("ffv1", "bgr0", "bgr0", None, {}),

@@ -1,4 +1,4 @@
-"""Flow images of one video in one zip of ordinary JPEG or PNG files, each read without the rest."""
+"""The flow images of one video, a zip of pictures that any range can be read from."""
 
 from __future__ import annotations
 
@@ -9,85 +9,106 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
-from videolstm_jax.artifacts import ArtifactError, PathLike, write_bytes
+from videolstm_jax import artifacts
+from videolstm_jax.artifacts import ArtifactError, PathLike
 
-_SUFFIX = {"jpeg": "jpg", "png": "png"}
-_AXES = ("x", "y")
-_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say: the same flow gives the same bytes
+KINDS = {"jpeg": ("jpg", {"format": "JPEG", "quality": 95}), "png": ("png", {"format": "PNG", "compress_level": 1})}
+_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg") -> None:
-    """Writes flow images whole or not at all, as members flow_x_0001.jpg, flow_y_0001.jpg and so on.
+def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: str = "") -> None:
+    """Writes flow_x_0001, flow_y_0001, .. of each pair; equal images give equal bytes.
 
     Args:
-      path: of the zip.
-      images: [L - 1, H, W, 2] uint8, x (right) and y (down), of `flow.image.to_image`.
-      kind: `jpeg` at quality 95, or `png`, lossless.
+      path: the zip file.
+      images: [L-1, H, W, 2] uint8.
+      kind: `jpeg`, at quality 95, or `png`.
+      note: kept as the comment of the zip.
 
     Raises:
-      ArtifactError: other than uint8 images with two channels, or none.
+      ArtifactError: a kind, shape or dtype that cannot be written.
     """
-    if images.ndim != 4 or images.shape[-1] != 2 or images.dtype != np.uint8 or not images.size:
-        raise ArtifactError(f"{path}: flow images are {images.dtype} {list(images.shape)}; expected uint8 [n, H, W, 2]")
-    options = {"jpeg": {"format": "JPEG", "quality": 95}, "png": {"format": "PNG", "compress_level": 1}}[kind]
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+    if kind not in KINDS:
+        raise ArtifactError(f"{path}: kind {kind!r}; expected one of {', '.join(KINDS)}")
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 2 or not images.size:
+        raise ArtifactError(f"{path}: images are {images.dtype} {list(images.shape)}; expected uint8 [L-1, H, W, 2]")
+    suffix, options = KINDS[kind]
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as file:
+        file.comment = note.encode()
         for number, pair in enumerate(images, 1):
-            for axis, name in enumerate(_AXES):
-                member = io.BytesIO()
-                Image.fromarray(np.ascontiguousarray(pair[..., axis])).save(member, **options)
-                info = zipfile.ZipInfo(f"flow_{name}_{number:04d}.{_SUFFIX[kind]}", _DATE)
-                archive.writestr(info, member.getvalue())
-    write_bytes(path, buffer.getvalue())
+            for axis, name in enumerate("xy"):
+                picture = io.BytesIO()
+                Image.fromarray(np.ascontiguousarray(pair[..., axis])).save(picture, **options)
+                file.writestr(zipfile.ZipInfo(f"flow_{name}_{number:04d}.{suffix}", _DATE), picture.getvalue())
+    artifacts.write_bytes(path, whole.getvalue())
 
 
 def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.ndarray:
-    """Flow images of the pairs start <= t < stop, uint8 [n, H, W, 2].
+    """Reads pairs `start` to `stop`, counted from 0; None reads to the end.
+
+    Returns:
+      [n, H, W, 2] uint8.
 
     Raises:
-      ArtifactError: the file is missing or damaged, lacks a pair, or its images differ in size.
+      ArtifactError: the file is absent or damaged, lacks a picture, or has fewer pairs than asked for.
     """
+    try:
+        with _opened(path) as source, zipfile.ZipFile(source) as file:
+            pairs, suffix = _pairs(path, file)
+            stop = pairs if stop is None else stop
+            if not 0 <= start <= stop <= pairs:
+                raise ArtifactError(f"{path}: asked for pairs {start} to {stop}; it has {pairs}")
+            pictures = [_picture(path, file, f"flow_{name}_{number:04d}.{suffix}")
+                        for number in range(start + 1, stop + 1) for name in "xy"]
+    except ArtifactError:
+        raise
+    except Exception as error:  # zipfile and the decoders of pictures raise many kinds for one cause: damaged bytes
+        raise ArtifactError(f"{path}: damaged, cannot be read as flow: {error}") from error
+    sizes = {picture.shape for picture in pictures}
+    if len(sizes) > 1:
+        raise ArtifactError(f"{path}: pictures of sizes {sorted(sizes)}; expected one size")
+    height, width = sizes.pop() if sizes else (0, 0)
+    flow = np.empty((stop - start, height, width, 2), np.uint8)
+    for number, picture in enumerate(pictures):
+        flow[number // 2, ..., number % 2] = picture
+    return flow
+
+
+def describe(path: PathLike) -> tuple[int, str]:
+    """The number of pairs, L-1, and the note that was written with them; pictures are not opened.
+
+    Raises:
+      ArtifactError: see `read_flow`.
+    """
+    try:
+        with _opened(path) as source, zipfile.ZipFile(source) as file:
+            return _pairs(path, file)[0], file.comment.decode(errors="replace")
+    except (zipfile.BadZipFile, OSError) as error:
+        raise ArtifactError(f"{path}: damaged, cannot be read as flow: {error}") from error
+
+
+def _opened(path: PathLike):
     path = epath.Path(path)
     if not path.exists():
         raise ArtifactError(f"{path} is missing; the stage prepare writes it")
-    try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            members = {name.rpartition(".")[0]: name for name in archive.namelist()}
-            pairs = len(members) // 2
-            stop = pairs if stop is None else stop
-            if not 0 <= start <= stop <= pairs:
-                raise ArtifactError(f"{path}: flow of frames {start} to {stop} asked for; it has {pairs} pairs")
-            planes = [_plane(archive, members[f"flow_{axis}_{number:04d}"])
-                      for number in range(start + 1, stop + 1) for axis in _AXES]
-    except ArtifactError:
-        raise
-    except KeyError as error:
-        raise ArtifactError(f"{path}: lacks the image {error}; it has {len(members)} images") from error
-    except Exception as error:  # zipfile and the image decoders raise many kinds for one cause: damaged bytes
-        raise ArtifactError(f"{path}: cannot be read as flow images: {error}") from error
-    if not planes:
-        return np.zeros((0, 0, 0, 2), np.uint8)
-    if len({plane.shape for plane in planes}) > 1:
-        raise ArtifactError(f"{path}: images of sizes {sorted({plane.shape for plane in planes})}; expected one size")
-    stacked = np.stack(planes).reshape(stop - start, 2, *planes[0].shape)
-    return np.ascontiguousarray(np.moveaxis(stacked, 1, -1))
+    return path.open("rb")
 
 
-def count_pairs(path: PathLike) -> int:
-    """How many pairs of frames the file has flow of.
+def _pairs(path: PathLike, file: zipfile.ZipFile) -> tuple[int, str]:
+    names = file.namelist()
+    suffix = names[0].rpartition(".")[2] if names else ""
+    pairs = len(names) // 2
+    expected = {f"flow_{name}_{number:04d}.{suffix}" for number in range(1, pairs + 1) for name in "xy"}
+    if not names or set(names) != expected:
+        odd = sorted(expected ^ set(names))
+        raise ArtifactError(f"{path}: {len(names)} members, {odd[:1] or 'none'} out of place; "
+                            "expected flow_x_0001, flow_y_0001, .. of every pair")
+    return pairs, suffix
 
-    Raises:
-      ArtifactError: the file is missing or is no zip.
-    """
-    try:
-        with epath.Path(path).open("rb") as file, zipfile.ZipFile(file) as archive:
-            return len(archive.namelist()) // 2
-    except (OSError, zipfile.BadZipFile) as error:
-        raise ArtifactError(f"{path}: cannot be read as flow images: {error}") from error
 
-
-def _plane(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    image = np.asarray(Image.open(io.BytesIO(archive.read(member))))
-    if image.ndim != 2:
-        raise ArtifactError(f"{archive.filename}: {member} has shape {image.shape}; expected one grey channel")
-    return image
+def _picture(path: PathLike, file: zipfile.ZipFile, name: str) -> np.ndarray:
+    picture = np.asarray(Image.open(io.BytesIO(file.read(name))))
+    if picture.dtype != np.uint8 or picture.ndim != 2:
+        raise ArtifactError(f"{path}: {name} is {picture.dtype} {list(picture.shape)}; expected uint8 [H, W]")
+    return picture

@@ -1,0 +1,188 @@
+"""The first stage: lists and checks the videos, and computes the flow of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax import artifacts
+from videolstm_jax.config import RunConfig
+from videolstm_jax.data import sources, splits, stick_actions
+from videolstm_jax.flow import batched, image, pace
+from videolstm_jax.types import Dataset, Video
+from videolstm_jax.video import flow_file, guard
+from videolstm_jax.video.decode import BadVideo
+
+
+class PrepareError(ValueError):
+    """A folder that cannot be prepared as asked: the message says what it holds and what was asked for."""
+
+
+def run(cfg: RunConfig) -> epath.Path:
+    """Writes dataset.json, truth.jsonl where there are boxes, bad.jsonl where videos were skipped, and flow/.
+
+    Every video is decoded once, in worker processes. Files of an interrupted call with the same settings are kept.
+    flow/index.json is written last: where it lies, the stage is whole.
+
+    Args:
+      cfg: `data` says which videos, `flow` how; `workdir` where to.
+
+    Returns:
+      The folder of the walk.
+
+    Raises:
+      PrepareError: the folder holds flow of other settings, or no video is left.
+      BadVideo: an unreadable video, or one of a single frame, unless `data.on_bad_video` is `skip`.
+      ListError: no videos, or lists that do not fit them.
+    """
+    work = artifacts.Workdir(cfg.workdir)
+    settings = _settings(cfg)
+    _claim(work.flow / "settings.json", settings)
+    root = _stick_actions(cfg, work) if cfg.data.source == "stick_actions" else None
+    listed, bad = sources.scan(cfg.data, seed=cfg.seed, root=root)
+    index = work.flow / "index.json"
+    if index.exists():
+        index.unlink()
+    frames, failed = _flow(cfg, work, listed)
+    bad = sorted([*bad, *failed], key=lambda row: row["name"])
+    videos = tuple(video._replace(frames=frames[video.name]) for video in listed.videos if video.name in frames)
+    dataset = Dataset(listed.classes, videos)
+    if failed:
+        splits.check_parts([splits.Listed(v.name, v.path, listed.classes[v.label], v.group, v.part) for v in videos],
+                           listed.classes, given=True)
+    artifacts.save_dataset(work.dataset, dataset)
+    _write_or_remove(work.bad, bad)
+    truth = sources.boxes(cfg.data, dataset, root=root)
+    if truth:
+        artifacts.save_detections(work.truth, truth)
+    elif work.truth.exists():
+        work.truth.unlink()
+    artifacts.write_json(index, {**settings, "frames": {name: length - 1 for name, length in frames.items()}})
+    print(f"prepare: {len(videos)} videos, {sum(frames.values())} frames, {len(truth)} true tubes, "
+          f"{len(bad)} bad videos" + (f", see {work.bad}" if bad else ""), flush=True)
+    return work.path
+
+
+def cost(cfg: RunConfig, dataset: Dataset) -> pace.Cost:
+    """Estimates time and space of the flow and the features, from one timed batch on this machine.
+
+    Args:
+      cfg: `flow` and `convnet` decide the sizes.
+      dataset: the videos to come, at least one.
+    """
+    net = cfg.convnet
+    side = net.image_size // 2 ** len(net.widths)
+    floats = side * side * net.widths[-1] + net.dense[-1] + len(dataset.classes)
+    return pace.estimate([(video.frames - 1, cfg.flow.height or video.height, cfg.flow.width or video.width)
+                          for video in dataset.videos], jpeg=cfg.flow.image == "jpeg", frame_floats=floats)
+
+
+# ---- settings and lists -----------------------------------------------------------------------------------------
+
+
+def _settings(cfg: RunConfig) -> dict:
+    """What the flow images depend on; a bound of 0 stands for one that follows each video's size."""
+    flow = cfg.flow
+    bound = flow.bound
+    if flow.width:
+        bound = image.effective_bound(flow.bound, flow.width, flow.height)
+    return {"method": flow.method, "width": flow.width, "height": flow.height, "bound": bound, "image": flow.image,
+            "fps": cfg.data.fps, "max_frames": cfg.data.max_frames}
+
+
+def _claim(path: epath.Path, settings: dict) -> None:
+    """Writes the settings, or checks that they are those the folder was begun with."""
+    if not path.exists():
+        artifacts.write_json(path, settings)
+        return
+    old = artifacts.read_json(path)
+    changed = [f"{name} {old.get(name)!r}, now {value!r}" for name, value in settings.items() if old.get(name) != value]
+    if changed:
+        raise PrepareError(f"{path.parent} holds flow made with {'; '.join(changed)}. Expected the same settings: "
+                           "take another workdir, or remove that folder")
+
+
+def _stick_actions(cfg: RunConfig, work: artifacts.Workdir) -> epath.Path:
+    data = cfg.data
+    return stick_actions.generate(
+        work.path / "stick_actions", clips_per_class=data.clips_per_class,
+        test_clips_per_class=data.test_clips_per_class, difficulty=data.difficulty, context=data.context,
+        seed=cfg.seed, workers=data.workers)
+
+
+def _write_or_remove(path: epath.Path, rows: list[dict]) -> None:
+    if rows:
+        artifacts.write_jsonl(path, rows)
+    elif path.exists():
+        path.unlink()
+
+
+# ---- flow -------------------------------------------------------------------------------------------------------
+
+
+def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset) -> tuple[dict[str, int], list[dict]]:
+    """Writes the flow that is not there yet.
+
+    Returns:
+      L of every good video in the order of the list, and a row {name, path, reason} for every bad one.
+    """
+    frames: dict[str, int] = {}
+    todo = []
+    for video in dataset.videos:
+        length = _finished(work, video)
+        if length:
+            frames[video.name] = length
+        else:
+            todo.append(video)
+    if todo:
+        print(f"prepare: {len(frames)} of {len(dataset.videos)} videos have their flow; for the others, "
+              f"{cost(cfg, dataset._replace(videos=tuple(todo)))}", flush=True)
+    bad: list[dict] = []
+    progress = pace.Progress(len(todo), sum(video.frames - 1 for video in todo))
+    bound = lambda width, height: image.effective_bound(cfg.flow.bound, width, height)  # noqa: E731
+    by_name = {video.name: video for video in todo}
+    writing: list[Future] = []
+    with ThreadPoolExecutor(cfg.data.workers) as pool:
+        for done in batched.flow_images(_decoded(cfg, todo, bad), bound, progress=progress.pairs_done):
+            frames[done.name] = len(done.images) + 1
+            writing.append(pool.submit(flow_file.write_flow, work.flow / f"{done.name}.zip", done.images,
+                                       cfg.flow.image, note=_note(by_name[done.name])))
+            if len(writing) > 2 * cfg.data.workers:
+                writing.pop(0).result()
+            progress.video_done(done)
+        for future in writing:
+            future.result()
+    progress.end()
+    return {video.name: frames[video.name] for video in dataset.videos if video.name in frames}, bad
+
+
+def _decoded(cfg: RunConfig, videos: list[Video], bad: list[dict]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields names and grey frames at the size of the flow; adds to `bad` or raises."""
+    size = (cfg.flow.width, cfg.flow.height) if cfg.flow.width else None
+    found = guard.read_all([video.path for video in videos], fps=cfg.data.fps, max_frames=cfg.data.max_frames,
+                           size=size, grey=True, workers=cfg.data.workers)
+    for video, frames in zip(videos, found, strict=True):
+        if not isinstance(frames, BadVideo) and len(frames) < 2:
+            frames = BadVideo(f"{video.path}: 1 frame; flow needs 2")
+        if not isinstance(frames, BadVideo):
+            yield video.name, frames
+        elif cfg.data.on_bad_video == "fail":
+            raise frames
+        else:
+            bad.append({"name": video.name, "path": video.path, "reason": str(frames)})
+
+
+def _finished(work: artifacts.Workdir, video: Video) -> int:
+    """L of a video whose flow is there and was made from this file, else 0."""
+    try:
+        pairs, note = flow_file.describe(work.flow / f"{video.name}.zip")
+    except artifacts.ArtifactError:
+        return 0
+    return pairs + 1 if note == _note(video) else 0
+
+
+def _note(video: Video) -> str:
+    return f"{epath.Path(video.path).stat().length} bytes"
