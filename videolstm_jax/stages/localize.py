@@ -209,9 +209,12 @@ def _measured(cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detectio
 
     ours = _overlaps(known, [one.tube for one in known], truth)
     value["model"] = measures([one.tube for one in known], ours)
+    value["frame_iou"] = {one.video.name: {"model": float(iou)} for one, iou in zip(known, ours, strict=True)}
     for name, tubes in _rivals(known, truth).items():
         theirs = _overlaps(known, tubes, truth)
         kind, _, fraction = name.partition(" ")
+        for one, iou in zip(known, theirs, strict=True):
+            value["frame_iou"][one.video.name][kind] = float(iou)
         value["floors"][kind] = {
             **measures(tubes, theirs), "about": ABOUT[kind], **({"fraction": float(fraction)} if fraction else {}),
             "model_minus_floor": paired_interval(ours, theirs, seed=cfg.seed)._asdict()}
