@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-PAPER_WIDTH = 340
+PAPER_WIDTH, PAPER_BOUND = 340, 20.0
+"""The authors' flow images: 340 pixels wide, displacements of +-20 pixels."""
 
 
 def grey(frames: np.ndarray) -> np.ndarray:
@@ -20,9 +21,9 @@ def grey(frames: np.ndarray) -> np.ndarray:
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 
 
-def effective_bound(bound: float, width: int, height: int) -> float:
-    """The displacement in pixels that becomes 0 or 255: `bound`, or 20 max(W, H) / 340 where it is 0."""
-    return bound or 20.0 * max(width, height) / PAPER_WIDTH
+def scaled_bound(bound: float, width: int, height: int) -> float:
+    """A bound in pixels at a longer side of 340, in pixels at W x H: the same motion at any size."""
+    return bound * max(width, height) / PAPER_WIDTH
 
 
 def to_image(flow: np.ndarray, bound: float) -> np.ndarray:

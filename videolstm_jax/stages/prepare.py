@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from etils import epath
@@ -15,6 +16,11 @@ from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import flow_file, guard
 from videolstm_jax.video.decode import BadVideo
+
+_SAMPLE = 48
+"""Training videos whose displacements set the bound, where it is a percentile."""
+_LEAST = 0.02
+"""Of the paper's bound: a set of still videos must not blow up its noise."""
 
 
 class PrepareError(ValueError):
@@ -39,14 +45,15 @@ def run(cfg: RunConfig) -> epath.Path:
       ListError: no videos, or lists that do not fit them.
     """
     work = artifacts.Workdir(cfg.workdir)
-    settings = _settings(cfg)
-    _claim(work.flow / "settings.json", settings)
     root = _stick_actions(cfg, work) if cfg.data.source == "stick_actions" else None
     listed, bad = sources.scan(cfg.data, seed=cfg.seed, root=root)
+    bound = _sampled_bound(cfg, listed) if cfg.flow.percentile else cfg.flow.bound
+    settings = _settings(cfg, bound)
+    _claim(work.flow / "settings.json", settings)
     index = work.flow / "index.json"
     if index.exists():
         index.unlink()
-    frames, failed = _flow(cfg, work, listed)
+    frames, failed = _flow(cfg, work, listed, _limit(cfg, bound))
     bad = sorted([*bad, *failed], key=lambda row: row["name"])
     videos = tuple(video._replace(frames=frames[video.name]) for video in listed.videos if video.name in frames)
     dataset = Dataset(listed.classes, videos)
@@ -83,14 +90,39 @@ def cost(cfg: RunConfig, dataset: Dataset) -> pace.Cost:
 # ---- settings and lists -----------------------------------------------------------------------------------------
 
 
-def _settings(cfg: RunConfig) -> dict:
-    """What the flow images depend on; a bound of 0 stands for one that follows each video's size."""
+def _settings(cfg: RunConfig, bound: float) -> dict:
+    """What the flow images depend on; `scaled` bounds are those at a longer side of 340 pixels."""
     flow = cfg.flow
-    bound = flow.bound
-    if flow.width:
-        bound = image.effective_bound(flow.bound, flow.width, flow.height)
-    return {"method": flow.method, "width": flow.width, "height": flow.height, "bound": bound, "image": flow.image,
-            "fps": cfg.data.fps, "max_frames": cfg.data.max_frames}
+    return {"method": flow.method, "width": flow.width, "height": flow.height, "bound": bound or image.PAPER_BOUND,
+            "scaled": bool(flow.percentile) or not bound, "image": flow.image, "fps": cfg.data.fps,
+            "max_frames": cfg.data.max_frames}
+
+
+def _limit(cfg: RunConfig, bound: float) -> Callable[[int, int], float]:
+    """The displacement in pixels that becomes 255, from (W, H)."""
+    if cfg.flow.percentile or not bound:
+        return partial(image.scaled_bound, bound or image.PAPER_BOUND)
+    return lambda width, height: bound
+
+
+def _sampled_bound(cfg: RunConfig, listed: Dataset) -> float:
+    """The percentile of displacements in the middle of some training videos, at a longer side of 340 pixels.
+
+    At most the paper's 20 pixels, since the sample is measured in images of that range.
+    """
+    train = [video for video in listed.videos if video.part == "train"]
+    sample = train[::max(1, len(train) // _SAMPLE)][:_SAMPLE]
+    middle = ((name, frames[max(0, len(frames) // 2 - 1):][:3])
+              for name, frames in _decoded(cfg, sample, [], skip=True))
+    levels = [np.abs(2 * found.images.astype(np.int16) - 255).ravel()
+              for found in batched.flow_images(middle, partial(image.scaled_bound, image.PAPER_BOUND))]
+    if not levels:
+        return image.PAPER_BOUND
+    share = float(np.percentile(np.concatenate(levels), cfg.flow.percentile)) / 255
+    bound = round(image.PAPER_BOUND * max(share, _LEAST), 2)
+    print(f"prepare: flow is bounded by {bound} pixels at a longer side of {image.PAPER_WIDTH}, the "
+          f"{cfg.flow.percentile:g}th percentile of {len(levels)} training videos", flush=True)
+    return bound
 
 
 def _claim(path: epath.Path, settings: dict) -> None:
@@ -123,8 +155,9 @@ def _write_or_remove(path: epath.Path, rows: list[dict]) -> None:
 # ---- flow -------------------------------------------------------------------------------------------------------
 
 
-def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset) -> tuple[dict[str, int], list[dict]]:
-    """Writes the flow that is not there yet.
+def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset,
+          limit: Callable[[int, int], float]) -> tuple[dict[str, int], list[dict]]:
+    """Writes the flow that is not there yet; `limit` is the bound from (W, H).
 
     Returns:
       L of every good video in the order of the list, and a row {name, path, reason} for every bad one.
@@ -142,11 +175,10 @@ def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset) -> tuple[di
               f"{cost(cfg, dataset._replace(videos=tuple(todo)))}", flush=True)
     bad: list[dict] = []
     progress = pace.Progress(len(todo), sum(video.frames - 1 for video in todo))
-    bound = lambda width, height: image.effective_bound(cfg.flow.bound, width, height)  # noqa: E731
     by_name = {video.name: video for video in todo}
     writing: list[Future] = []
     with ThreadPoolExecutor(cfg.data.workers) as pool:
-        for done in batched.flow_images(_decoded(cfg, todo, bad), bound, progress=progress.pairs_done):
+        for done in batched.flow_images(_decoded(cfg, todo, bad), limit, progress=progress.pairs_done):
             frames[done.name] = len(done.images) + 1
             writing.append(pool.submit(flow_file.write_flow, work.flow / f"{done.name}.zip", done.images,
                                        cfg.flow.image, note=_note(by_name[done.name])))
@@ -159,8 +191,9 @@ def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset) -> tuple[di
     return {video.name: frames[video.name] for video in dataset.videos if video.name in frames}, bad
 
 
-def _decoded(cfg: RunConfig, videos: list[Video], bad: list[dict]) -> Iterator[tuple[str, np.ndarray]]:
-    """Yields names and grey frames at the size of the flow; adds to `bad` or raises."""
+def _decoded(cfg: RunConfig, videos: list[Video], bad: list[dict], *,
+             skip: bool = False) -> Iterator[tuple[str, np.ndarray]]:
+    """Yields names and grey frames at the size of the flow; adds to `bad`, or raises unless videos may be skipped."""
     size = (cfg.flow.width, cfg.flow.height) if cfg.flow.width else None
     found = guard.read_all([video.path for video in videos], fps=cfg.data.fps, max_frames=cfg.data.max_frames,
                            size=size, grey=True, workers=cfg.data.workers)
@@ -169,7 +202,7 @@ def _decoded(cfg: RunConfig, videos: list[Video], bad: list[dict]) -> Iterator[t
             frames = BadVideo(f"{video.path}: 1 frame; flow needs 2")
         if not isinstance(frames, BadVideo):
             yield video.name, frames
-        elif cfg.data.on_bad_video == "fail":
+        elif cfg.data.on_bad_video == "fail" and not skip:
             raise frames
         else:
             bad.append({"name": video.name, "path": video.path, "reason": str(frames)})
