@@ -93,7 +93,9 @@ def test_it_trains_and_is_read_back(work):
 
 
 @pytest.mark.parametrize(("cell", "x", "motion"), [
-    ("motion_alstm", (3, 4), (1, 7)), ("convlstm", (3, 5), None)])
+    ("motion_alstm", (3, 4), (1, 7)),
+    pytest.param("convlstm", (3, 5), None, marks=pytest.mark.slow),
+])
 def test_each_cell_reads_its_own_layers(work, cell, x, motion):
     stream = "flow" if cell == "convlstm" else "rgb"
     folder = train.run(config(work, cell, train__steps=2, data__stream=stream))
@@ -127,6 +129,7 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, mon
     assert (whole / "metrics.jsonl").read_bytes() == (parts / "metrics.jsonl").read_bytes()
 
 
+@pytest.mark.slow
 def test_four_devices_train_the_same(work):
     one, four = (train.run(config(work, name=str(count), train__devices=count, train__steps=4)) for count in (1, 4))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), _params(one), _params(four))

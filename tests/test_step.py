@@ -5,7 +5,6 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from videolstm_jax.config import ConvNetConfig, ModelConfig, OptimConfig
 from videolstm_jax.core.model import make_model
@@ -89,10 +88,9 @@ def test_a_recurrent_model_learns():
     assert metrics.loss < 0.5 * first.loss and metrics.accuracy > 0.8
 
 
-@pytest.mark.parametrize("optimizer_name", ["sgd", "adam"])
-def test_a_convnet_learns(optimizer_name):
+def test_a_convnet_learns():
     cfg = ConvNetConfig(image_size=8, widths=(6, 8), depths=(1, 1), dense=(12,), head="pooled", norm="group",
-                        dropout=0.2, optimizer=optimizer_name, learning_rate=1e-2, steps=60)
+                        dropout=0.2, optimizer="adam", learning_rate=1e-2, steps=60)
     net, tx = make_convnet(cfg, 2, 3), convnet_optimizer(cfg)
     state, step = new_state(net.init(jax.random.key(0)), tx), make_step(convnet_loss(net.apply), tx, 0)
     accuracy, pattern = [], np.random.default_rng(99).normal(0, 1, (3, 8, 8, 2))

@@ -56,8 +56,7 @@ def _oracle(cfg, params, x):
     return pool5, x, x @ params["logits"]["kernel"] + params["logits"]["bias"]
 
 
-@pytest.mark.parametrize("channels", [2, 3])
-@pytest.mark.parametrize(("head", "norm"), [("flatten", "none"), ("pooled", "group")])
+@pytest.mark.parametrize(("channels", "head", "norm"), [(3, "flatten", "none"), (2, "pooled", "group")])
 def test_taps_against_plain_loops(channels, head, norm):
     # 6 channels in gcd(8, 6) = 2 groups; 4 would make 4 groups, so both blocks have 6
     cfg = dataclasses.replace(TINY, head=head, norm=norm, widths=(6, 6))
@@ -116,7 +115,7 @@ def test_bfloat16_keeps_float32_parameters_and_logits():
 def test_other_channels_are_refused():
     net = make_convnet(TINY, 2, 3)
     with pytest.raises(ValueError, match="the images have 3 channels; expected 2"):
-        net.apply(net.init(jax.random.key(0)), jnp.ones((1, 8, 8, 3)))
+        net.apply(jax.eval_shape(net.init, jax.random.key(0)), jnp.ones((1, 8, 8, 3)))
 
 
 def test_the_cells_as_a_module_say_what_make_model_says_and_stack_on_a_vgg():
