@@ -32,7 +32,7 @@ def unroll(
       The carry after the last frame, and what the cell showed at each, [B, T, ..]; where the mask is false that is
       what it would have shown.
     """
-    xs, mask = jax.tree.map(_swap, (xs, mask))
+    xs, mask = jax.tree.map(swap_time, (xs, mask))
     step = jax.checkpoint(cell.step, prevent_cse=False) if remat else cell.step
 
     def frame(carry: Carry, drive_and_mask: tuple) -> tuple[Carry, CellOut]:
@@ -41,7 +41,7 @@ def unroll(
         return hold(exists, after, carry), out
 
     carry, out = lax.scan(frame, carry, (cell.drive(params, xs), mask))
-    return carry, jax.tree.map(_swap, out)
+    return carry, jax.tree.map(swap_time, out)
 
 
 def hold(exists: Array, after: Carry, before: Carry) -> Carry:
@@ -53,5 +53,6 @@ def hold(exists: Array, after: Carry, before: Carry) -> Carry:
     return jax.tree.map(choose, after, before)
 
 
-def _swap(a: Array) -> Array:
+def swap_time(a: Array) -> Array:
+    """[B, T, ..] as [T, B, ..], or back."""
     return jnp.swapaxes(a, 0, 1)
