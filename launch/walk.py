@@ -54,8 +54,12 @@ def _with_grafted(cfg: RunConfig, runs: list[RunConfig]) -> list[RunConfig]:
 
     def add(run: RunConfig) -> None:
         for graft in run.train.graft:
-            cell, _, stream = graft.partition(":")[0].rpartition("-")
-            add(for_cell(cfg, cell, stream))
+            name, _, part = graft.partition(":")
+            cell, _, stream = name.rpartition("-")
+            source = for_cell(cfg, cell, stream)
+            if part == "cell.motion":  # the layer must have the size of the place it is grafted to
+                source = change(source, model__kernel=run.model.motion_kernel)
+            add(source)
         order.setdefault(run.run_name, run)
 
     for run in runs:
@@ -65,11 +69,7 @@ def _with_grafted(cfg: RunConfig, runs: list[RunConfig]) -> list[RunConfig]:
 
 def walk(cfg: RunConfig) -> None:
     """Runs every stage of the plan and prints what each took."""
-    steps = plan(cfg)
-    if _DRY_RUN.value:
-        print("\n".join(config_flags.command(step.stage, step.cfg) for step in steps))
-        return
-    seconds = []
+    steps, seconds = plan(cfg), []
     for number, step in enumerate(steps, 1):
         label = _label(step)
         print(f"\n[{number}/{len(steps)}] {label}", flush=True)
@@ -99,8 +99,12 @@ def with_short_flags(cfg: RunConfig) -> RunConfig:
 
 
 def main(cfg: RunConfig) -> None:
-    """Applies the short flags and walks."""
-    walk(with_short_flags(cfg))
+    """Applies the short flags, and walks or says what a walk would do."""
+    cfg = with_short_flags(cfg)
+    if _DRY_RUN.value:
+        print("\n".join(config_flags.command(step.stage, step.cfg) for step in plan(cfg)))
+    else:
+        walk(cfg)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,27 @@ def test_grafted_runs_are_trained_first():
     assert names == ["convlstm-flow", "convalstm-rgb", "videolstm-rgb", "convalstm-flow"]
 
 
+def test_what_the_authors_graft_fits():
+    import jax
+
+    from videolstm_jax.core.model import make_model
+    from videolstm_jax.train.graft import named_leaves
+
+    shape = {}
+    for step in plan(configured("authors", convnet__widths=(4, 4))):
+        if step.stage == "train":
+            model = change(step.cfg, model__depth=6, model__motion_depth=6, model__hidden=4, model__attention=3).model
+            tree = jax.eval_shape(make_model(model).init, jax.random.key(0))
+            shape[step.cfg.run_name] = {name: leaf.shape for name, leaf in named_leaves(tree).items()}
+    ours = shape["videolstm-rgb"]
+    for name, found in shape["convlstm-flow"].items():
+        if name.startswith("cell.top"):
+            assert ours[name.replace("cell.top", "cell.motion")] == found
+    for name, found in shape["convalstm-rgb"].items():
+        if name.startswith("cell."):
+            assert ours[name] == found
+
+
 def test_cells_without_attention_are_not_localized():
     steps = plan(change(configured("small"), walk__cells=("lstm", "convlstm"), walk__flow_cell="alstm"))
     assert [step.cfg.run_name for step in steps if step.stage == "localize"] == ["alstm-flow"]
