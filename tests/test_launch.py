@@ -84,7 +84,7 @@ def test_what_the_authors_graft_fits():
     from videolstm_jax.train.graft import named_leaves
 
     shape = {}
-    for step in plan(configured("authors", convnet__widths=(4, 4))):
+    for step in plan(configured("authors")):
         if step.stage == "train":
             model = change(step.cfg, model__depth=6, model__motion_depth=6, model__hidden=4, model__attention=3).model
             tree = jax.eval_shape(make_model(model).init, jax.random.key(0))

@@ -1,0 +1,105 @@
+"""The stage `evaluate` against the model run by hand, and what it refuses."""
+
+import numpy as np
+import pytest
+from test_stage_train import CLASSES, config, write_work
+
+from videolstm_jax import artifacts
+from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax.config import change
+from videolstm_jax.core.model import make_model
+from videolstm_jax.data.features import FeatureStore
+from videolstm_jax.data.snippets import clip_indices, segment_starts
+from videolstm_jax.measure.scores import softmax, video_scores
+from videolstm_jax.stages import evaluate, train
+from videolstm_jax.train.runs import as_inputs, load_run
+from videolstm_jax.types import Clip, Inputs
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluate") / "work"
+    write_work(folder)
+    cfg = change(config(folder, "convalstm"), train__steps=3, eval__segments=4, eval__batch=3, eval__chunk=4,
+                 data__frames=5, data__feature_scale="std")
+    train.run(cfg)
+    evaluate.run(cfg)
+    return cfg
+
+
+def by_hand(cfg):
+    """Scores, frame scores and attention of each test video, one video and one segment at a time."""
+    work, run = Workdir(cfg.workdir), load_run(cfg.workdir, cfg.run_name)
+    model, store = make_model(run.model), FeatureStore.open(work.features("rgb", "pool5"))
+
+    def apply(x):
+        clip = Clip(as_inputs(Inputs(x[None]), run.scales), np.ones((1, len(x)), bool))
+        out = model.apply(run.params, clip)
+        return np.asarray(out.logits[0]), np.asarray(out.attention[0])
+
+    for video in artifacts.load_dataset(work.dataset).videos:
+        if video.part == "test":
+            features = store.read(video.name)
+            starts = segment_starts(len(features), cfg.eval.segments, cfg.data.frames)
+            index = [clip_indices(len(features), start, cfg.data.frames) for start in starts]
+            logits = np.stack([apply(features[at])[0] for at, _ in index])
+            whole, attention = apply(features)
+            yield video.name, video_scores(logits, np.stack([mask for _, mask in index])), softmax(whole), attention
+
+
+def test_scores_frame_scores_and_attention(trained):
+    work = Workdir(trained.workdir)
+    found = artifacts.load_scores(work.scores(trained.run_name))
+    expected = list(by_hand(trained))
+    assert found.videos == tuple(name for name, *_ in expected) and found.classes == CLASSES
+    for row, (name, scores, frames, attention) in zip(found.scores, expected, strict=True):
+        np.testing.assert_allclose(row, scores, atol=2e-6)
+        kept = artifacts.read_arrays(work.passes(trained.run_name, name), "scores", "attention")
+        np.testing.assert_allclose(kept[0], frames, atol=2e-6)
+        np.testing.assert_allclose(kept[1], attention, atol=2e-6)
+
+
+@pytest.mark.parametrize("chunk, batch", [(1, 1), (64, 5)])
+def test_chunks_and_batches_change_nothing(trained, chunk, batch):
+    before = artifacts.load_scores(Workdir(trained.workdir).scores(trained.run_name)).scores
+    evaluate.run(change(trained, eval__chunk=chunk, eval__batch=batch))
+    after = artifacts.load_scores(Workdir(trained.workdir).scores(trained.run_name)).scores
+    np.testing.assert_allclose(after, before, atol=2e-6)
+
+
+def test_a_checkpoint_of_another_cell(trained):
+    with pytest.raises(ArtifactError, match="is of the cell convalstm; expected alstm"):
+        evaluate.run(change(trained, model__cell="alstm", name=trained.run_name))
+
+
+def test_a_checkpoint_of_other_classes(trained):
+    work = Workdir(trained.workdir)
+    dataset = artifacts.load_dataset(work.dataset)
+    try:
+        artifacts.save_dataset(work.dataset, dataset._replace(classes=("bend", "wave")))
+        with pytest.raises(ArtifactError, match="they differ in jack, wave"):
+            evaluate.run(trained)
+    finally:
+        artifacts.save_dataset(work.dataset, dataset)
+
+
+def test_features_of_another_shape(trained):
+    with pytest.raises(ArtifactError, match="was trained on"):
+        evaluate.run(change(trained, data__stream="flow", name=trained.run_name))
+
+
+def test_a_list_without_test_videos(trained):
+    work = Workdir(trained.workdir)
+    dataset = artifacts.load_dataset(work.dataset)
+    try:
+        artifacts.save_dataset(work.dataset, dataset._replace(
+            videos=tuple(video._replace(part="train") for video in dataset.videos)))
+        with pytest.raises(ArtifactError, match="lists no test videos"):
+            evaluate.run(trained)
+    finally:
+        artifacts.save_dataset(work.dataset, dataset)
+
+
+def test_a_run_that_is_not_there(trained):
+    with pytest.raises(ArtifactError, match="missing"):
+        evaluate.run(change(trained, name="nobody"))
