@@ -18,10 +18,10 @@ demo: $(INSTALLED)
 	$(RUN) -m launch.walk --preset=demo --workdir=work/demo $(if $(CELLS),--cells=$(CELLS))
 
 test: $(INSTALLED)
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist loadfile
 
 test-slow: $(INSTALLED)
-	$(RUN) -m pytest -m slow
+	$(RUN) -m pytest -m slow -n auto --dist loadfile
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .

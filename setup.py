@@ -37,7 +37,7 @@ setup(
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
         "tpu": ["jax[tpu]>=0.10"],
-        "dev": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.8"],
+        "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8"],
         "bench": ["opencv-contrib-python-headless>=4.10", "scikit-image>=0.24"],
     },
 )

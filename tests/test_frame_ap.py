@@ -57,7 +57,8 @@ def by_hand(detections, truth, threshold, style, frames):
     for label in sorted({one.label for one in truth}):
         left = [[one.video, one.tube.start + k, box] for one in truth if one.label == label
                 for k, box in enumerate(one.tube.boxes)]
-        rows = sorted((-one.score, one.video, one.tube.start + k, one.tube.start, len(one.tube.boxes), box.tolist())
+        rows = sorted((-one.score, one.video, one.tube.start + k, one.tube.start, len(one.tube.boxes),
+                       one.tube.boxes.tolist(), box.tolist())
                       for one in detections if one.label == label for k, box in enumerate(one.tube.boxes))
         rows = [row for row in rows if frames == "all" or (row[1], row[2]) in seen]
         total, hits = len(left), []
