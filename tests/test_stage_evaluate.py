@@ -8,12 +8,12 @@ from videolstm_jax import artifacts
 from videolstm_jax.artifacts import ArtifactError, Workdir
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
-from videolstm_jax.data.features import FeatureStore
+from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.snippets import clip_indices, segment_starts
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.train.runs import as_inputs, load_run
-from videolstm_jax.types import Clip, Inputs
+from videolstm_jax.types import Clip, Dataset, Inputs, Video
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +103,24 @@ def test_a_list_without_test_videos(trained):
 def test_a_run_that_is_not_there(trained):
     with pytest.raises(ArtifactError, match="missing"):
         evaluate.run(change(trained, name="nobody"))
+
+
+def test_clips_of_one_twenty_nine_thirty_thirty_one_and_fifty_four_frames(tmp_path):
+    lengths = (2, 29, 30, 31, 54)  # a clip of one frame has no flow and is refused by `prepare`
+    work = Workdir(str(tmp_path))
+    videos = tuple(Video(f"{name}/p{at}", "", label, part, f"{part}{at}", frames, 64, 64, 25.0)
+                   for label, name in enumerate(CLASSES) for part in ("train", "test")
+                   for at, frames in enumerate(lengths, 10 * (part == "test")))
+    artifacts.save_dataset(work.dataset, Dataset(CLASSES, videos))
+    writer = FeatureWriter(work.features("rgb", "pool5"), (3, 3, 4), {"from": "nowhere"})
+    for at, video in enumerate(videos):
+        writer.write(video.name, np.random.default_rng(at).normal(size=(video.frames - 1, 3, 3, 4)))
+    writer.finish([video.name for video in videos])
+    cfg = change(config(tmp_path, "convalstm"), train__steps=2, data__frames=30, data__batch=5, eval__batch=4,
+                 eval__chunk=16)
+    train.run(cfg)
+    evaluate.run(cfg)
+    found = artifacts.load_scores(work.scores(cfg.run_name))
+    for row, (name, scores, frames, _) in zip(found.scores, by_hand(cfg), strict=True):
+        np.testing.assert_allclose(row, scores, atol=2e-6)
+        assert len(artifacts.read_arrays(work.passes(cfg.run_name, name), "scores")[0]) == len(frames)
