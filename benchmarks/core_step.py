@@ -39,7 +39,7 @@ def ours(name: str, batch: int, frames: int, dtype: str) -> dict[str, tuple[Call
     rest = (Carry(state, state if moves else None), Inputs(x, x if moves else None), jnp.ones((batch, frames), bool))
 
     def step(conv: Callable) -> Callable:
-        cell = bind(CELLS[name], partial(conv, dtype=kind), partial(engines.native, dtype=kind))
+        cell = bind(CELLS[name], partial(conv, dtype=kind), drive_conv=partial(engines.native, dtype=kind))
         return jax.value_and_grad(lambda p, *rest: jnp.mean(jnp.square(unroll(cell, p, *rest)[1].hidden)))
 
     return {f"{name}, {engine}": (step(conv), (params, *rest)) for engine, conv in engines.ENGINES.items()}

@@ -1,1 +1,45 @@
-"""VideoLSTM in JAX: recurrent networks that convolve, attend and flow for action recognition."""
+"""VideoLSTM in JAX: recurrent networks that convolve, attend and flow for action recognition.
+
+The names below are the public ones. Each is imported when it is first used, so that localisation and measurement serve
+people who never start JAX.
+"""
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "config": ("ModelConfig", "DataConfig", "FlowConfig", "ConvNetConfig", "OptimConfig", "TrainConfig", "EvalConfig",
+               "LocalizeConfig", "FuseConfig", "RunConfig", "ConfigError", "change"),
+    "presets": ("PRESETS", "configured"),
+    "types": ("Inputs", "Clip", "Batch", "LSTMState", "Carry", "CellOut", "Output", "LSTMParams", "AttentionParams",
+              "CellParams", "HeadParams", "Params", "TrainState", "Scores", "Tube", "Detection"),
+    "core.model": ("Model", "make_model"),
+    "core.cells": ("CELLS", "Cell", "Drive", "Layers", "bind"),
+    "core.ops": ("lstm", "attention", "weigh", "expect"),
+    "core.unroll": ("unroll",),
+    "train.losses": ("sequence_xent",),
+    "train.optim": ("rmsprop",),
+    "train.step": ("make_step",),
+    "train.graft": ("graft",),
+    "data.snippets": ("segment_starts",),
+    "measure.scores": ("video_scores",),
+    "measure.fusion": ("product_fusion",),
+    "measure.video_ap": ("video_map",),
+    "localize.saliency": ("saliency",),
+    "localize.boxes": ("frame_boxes",),
+    "localize.tubes": ("link",),
+    "localize.smooth": ("smooth",),
+    "flow.tvl1": ("tvl1",),
+}
+_MODULE = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names}
+__all__ = sorted(_MODULE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULE[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -67,7 +67,7 @@ class BoundCell(NamedTuple):
     step: Callable[[CellParams, Carry, Any], tuple[Carry, CellOut]]
 
 
-def bind(cell: Cell, conv: Conv, drive_conv: Conv | None = None) -> BoundCell:
+def bind(cell: Cell, conv: Conv, *, drive_conv: Conv | None = None) -> BoundCell:
     """The cell with `conv` in its step and `drive_conv`, or the same one, in its drive."""
     return BoundCell(partial(cell.drive, drive_conv or conv), partial(cell.step, conv))
 

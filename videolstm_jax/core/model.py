@@ -67,7 +67,7 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
     if cfg.attention_scale != 1:
         cell = scale_attention(cell, cfg.attention_scale)
     once = partial(engines.native, dtype=dtype)
-    bound = bind(cell, partial(engines.in_scan(cfg.engine), dtype=dtype), once)
+    bound = bind(cell, partial(engines.in_scan(cfg.engine), dtype=dtype), drive_conv=once)
     first = mean_start if cfg.start == "mean" else zero_start
     drops = {"hidden_dropout": cfg.hidden_dropout, "dense_dropout": cfg.dropout}
 
