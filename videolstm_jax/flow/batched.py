@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -34,12 +36,12 @@ class _Open:
 
 
 def batch_pairs(height: int, width: int) -> int:
-    """Pairs in a batch: some 2**18 pixels on a CPU, 2**22 on an accelerator."""
-    pixels = 2**18 if jax.default_backend() == "cpu" else 2**22
-    return max(4, pixels // (height * width))
+    """Pairs in a batch: some 2**18 pixels on a CPU, 2**22 on an accelerator, but at most 64 or 1024 pairs."""
+    pixels, most = (2**18, 64) if jax.default_backend() == "cpu" else (2**22, 1024)
+    return min(most, max(4, pixels // (height * width)))
 
 
-def flow_images(videos: Iterable[tuple[str, np.ndarray]], bound: Callable[[int, int], float], *,
+def flow_images(videos: Iterable[tuple[str, np.ndarray]], bound: Callable[[int, int], float], *, workers: int = 1,
                 progress: Callable[[int], None] = lambda pairs: None) -> Iterator[Images]:
     """Computes the flow of every pair of consecutive frames.
 
@@ -48,32 +50,49 @@ def flow_images(videos: Iterable[tuple[str, np.ndarray]], bound: Callable[[int, 
     Args:
       videos: names, and frames [L, H, W] uint8, L >= 2.
       bound: the displacement that becomes 0 or 255, from (W, H).
+      workers: batches computed at a time, since XLA gives each a single core of a CPU; they change no result.
       progress: told the number of pairs after each batch.
 
     Yields:
       One record a video, as soon as its last pair is done.
     """
-    waiting: dict[tuple[int, int], list[tuple[str, np.ndarray]]] = {}
     unfinished: dict[str, _Open] = {}
+    running: collections.deque[tuple[Future, list[tuple[str, int]]]] = collections.deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for a, b, owners in _batches(videos, unfinished):
+                running.append((pool.submit(_flow, a, b), owners))
+                if len(running) > workers:
+                    yield from _hand_out(*running.popleft(), unfinished, bound, progress)
+            while running:
+                yield from _hand_out(*running.popleft(), unfinished, bound, progress)
+        finally:
+            for future, _ in running:
+                future.cancel()
+
+
+def _flow(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.asarray(tvl1.tvl1(a, b))
+
+
+def _batches(videos: Iterable[tuple[str, np.ndarray]],
+             unfinished: dict[str, _Open]) -> Iterator[tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]]:
+    """Yields batches of first and second frames, and whose pairs they are, in order: names and counts."""
+    waiting: dict[tuple[int, int], list[tuple[str, np.ndarray]]] = {}
     for name, frames in videos:
         size = frames.shape[1:]
         unfinished[name] = _Open(len(frames) - 1, size)
         queue = waiting.setdefault(size, [])
         queue.append((name, frames))
-        while _pairs(queue) >= batch_pairs(*size):
-            yield from _batch(queue, unfinished, bound, progress)
+        while sum(len(frames) - 1 for _, frames in queue) >= batch_pairs(*size):
+            yield _filled(queue)
     for queue in waiting.values():
         while queue:
-            yield from _batch(queue, unfinished, bound, progress)
+            yield _filled(queue)
 
 
-def _pairs(queue: list[tuple[str, np.ndarray]]) -> int:
-    return sum(len(frames) - 1 for _, frames in queue)
-
-
-def _batch(queue: list[tuple[str, np.ndarray]], unfinished: dict[str, _Open], bound: Callable[[int, int], float],
-           progress: Callable[[int], None]) -> Iterator[Images]:
-    """Computes one batch from the front of the queue, and hands out the videos it completes."""
+def _filled(queue: list[tuple[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]:
+    """Takes one batch from the front of the queue."""
     height, width = queue[0][1].shape[1:]
     room = batch_pairs(height, width)
     a, b = np.zeros((2, room, height, width), np.uint8)
@@ -87,9 +106,16 @@ def _batch(queue: list[tuple[str, np.ndarray]], unfinished: dict[str, _Open], bo
         at += n
         if n < len(frames) - 1:
             queue.insert(0, (name, frames[n:]))
-    flow = np.asarray(tvl1.tvl1(a, b))
+    return a, b, owners
+
+
+def _hand_out(batch: Future, owners: list[tuple[str, int]], unfinished: dict[str, _Open],
+              bound: Callable[[int, int], float], progress: Callable[[int], None]) -> Iterator[Images]:
+    """Gives each video its part of a batch; yields those that it completes."""
+    flow = batch.result()
+    height, width = flow.shape[1:3]
     limit = bound(width, height)
-    progress(at)
+    progress(sum(n for _, n in owners))
     at = 0
     for name, n in owners:
         video, part = unfinished[name], flow[at:at + n]

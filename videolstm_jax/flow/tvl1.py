@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -27,9 +28,9 @@ class Settings(NamedTuple):
     """No scale but the first has a side below this many pixels."""
     warps: int = 5
     """How often the second frame is warped, and its brightness taken as linear again, at each scale."""
-    iterations: int = 30
+    iterations: int = 25
     """Of the dual scheme after each warp."""
-    slack: float = 0.035
+    slack: float = 0.03
     """Gradients of the flow below this (pixels a pixel) are penalised quadratically, which spares a slow turn or zoom
     the steps of pure total variation (Werlberger et al. 2009); 0 is pure."""
 
@@ -67,7 +68,7 @@ def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0)
       a: [P, H, W] grey levels in [0, 255], uint8 or float32.
       b: [P, H, W], the frames that follow.
       settings: the constants of the method.
-      group: pairs worked on together; 0 takes about 2**16 pixels on a CPU, whose cache must hold them, and all pairs
+      group: pairs worked on together; 0 takes about 2**13 pixels on a CPU, whose cache must hold them, and all pairs
         elsewhere. It changes the speed, not the flow.
 
     Returns:
@@ -75,7 +76,7 @@ def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0)
     """
     pairs, height, width = a.shape
     if not group:
-        group = max(1, round(2**16 / (height * width))) if jax.default_backend() == "cpu" else pairs
+        group = max(1, round(2**13 / (height * width))) if jax.default_backend() == "cpu" else pairs
     group = min(group, pairs)
     rounds = math.ceil(pairs / group)
     frames = jnp.stack([a, b]).astype(jnp.float32)
@@ -111,13 +112,12 @@ def _pyramid(a: Array, b: Array, settings: Settings) -> Array:
 
 def _scale(a: Array, b: Array, u: Array, v: Array, settings: Settings) -> tuple[Array, Array]:
     """Refines the flow at one scale."""
-    gx = (_moved(b, 1, 2) - _moved(b, -1, 2)) / 2
-    gy = (_moved(b, 1, 1) - _moved(b, -1, 1)) / 2
-    layers = jnp.stack([b, gx, gy], -1)
+    gx, gy = ((_moved(b, 1, axis) - _moved(b, -1, axis)) / 2 for axis in (2, 1))
+    gradient = jnp.stack([gx, gy], -1)
 
     def warp(_: int, state: _State) -> _State:
         state = state._replace(u=_median(state.u), v=_median(state.v))
-        data = _linear(a, layers, state.u, state.v)
+        data = _linear(a, b, gradient, state.u, state.v)
         return lax.fori_loop(0, settings.iterations, lambda _, s: _iteration(data, s, settings), state)
 
     zero = jnp.zeros_like(u)
@@ -125,15 +125,20 @@ def _scale(a: Array, b: Array, u: Array, v: Array, settings: Settings) -> tuple[
     return state.u, state.v
 
 
-def _linear(a: Array, layers: Array, u: Array, v: Array) -> _Data:
-    """Warps `b` and its gradient by the flow; pixels that leave the frame have no data term."""
+def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
+    """Warps `b` and its gradient by the flow; pixels that leave the frame have no data term.
+
+    Splines for `b` halve the error that bilinear samples leave in the flow; for the gradient they change nothing.
+    """
     height, width = a.shape[1:]
     x = u + lax.broadcasted_iota(jnp.float32, u.shape, 2)
     y = v + lax.broadcasted_iota(jnp.float32, u.shape, 1)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    warped = _sampled(layers, jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1))
-    gx, gy = jnp.where(inside, warped[..., 1], 0.0), jnp.where(inside, warped[..., 2], 0.0)
-    return _Data(warped[..., 0] - a - gx * u - gy * v, gx, gy, 1 / jnp.maximum(gx * gx + gy * gy, 1e-9))
+    x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
+    warped = _sampled(b[..., None], x, y, _spline)[..., 0]
+    slope = jnp.where(inside[..., None], _sampled(gradient, x, y, _hat), 0.0)
+    gx, gy = slope[..., 0], slope[..., 1]
+    return _Data(warped - a - gx * u - gy * v, gx, gy, 1 / jnp.maximum(gx * gx + gy * gy, 1e-9))
 
 
 def _iteration(data: _Data, state: _State, settings: Settings) -> _State:
@@ -174,21 +179,30 @@ def _before(p: Array, axis: int) -> Array:
     return jnp.concatenate([first, lax.slice_in_dim(p, 0, n - 1, axis=axis)], axis)
 
 
-def _sampled(layers: Array, x: Array, y: Array) -> Array:
-    """[G, h, w, C] at x, y [G, h, w] inside the frame, bilinear. One gather serves all C layers."""
+def _sampled(layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int, Array]]) -> Array:
+    """[G, h, w, C] at x, y [G, h, w] inside the frame, edges repeated. One gather serves all C layers."""
     group, height, width, channels = layers.shape
     flat = layers.reshape(group * height * width, channels)
     left, top = jnp.floor(x), jnp.floor(y)
-    share_x, share_y = (x - left)[..., None], (y - top)[..., None]
     x0, y0 = left.astype(jnp.int32), top.astype(jnp.int32)
-    x1, y1 = jnp.minimum(x0 + 1, width - 1), jnp.minimum(y0 + 1, height - 1)
     pair = lax.broadcasted_iota(jnp.int32, x.shape, 0) * height
+    value = jnp.zeros_like(layers)
+    for k, weight_y in taps((y - top)[..., None]).items():
+        start = (pair + jnp.clip(y0 + k, 0, height - 1)) * width
+        for m, weight_x in taps((x - left)[..., None]).items():
+            value = value + flat[start + jnp.clip(x0 + m, 0, width - 1)] * weight_x * weight_y
+    return value
 
-    def row(y_k: Array) -> Array:
-        start = (pair + y_k) * width
-        return flat[start + x0] * (1 - share_x) + flat[start + x1] * share_x
 
-    return row(y0) * (1 - share_y) + row(y1) * share_y
+def _hat(t: Array) -> dict[int, Array]:
+    """Bilinear weights of the samples around a place t in [0, 1) of its pixel."""
+    return {0: 1 - t, 1: t}
+
+
+def _spline(t: Array) -> dict[int, Array]:
+    """Catmull-Rom weights of the samples around a place t in [0, 1) of its pixel."""
+    return {-1: ((2 - t) * t - 1) * t / 2, 0: ((3 * t - 5) * t * t + 2) / 2, 1: ((4 - 3 * t) * t + 1) * t / 2,
+            2: (t - 1) * t * t / 2}
 
 
 def _resized(x: Array, size: tuple[int, int]) -> Array:

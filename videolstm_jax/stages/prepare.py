@@ -84,7 +84,8 @@ def cost(cfg: RunConfig, dataset: Dataset) -> pace.Cost:
     side = net.image_size // 2 ** len(net.widths)
     floats = side * side * net.widths[-1] + net.dense[-1] + len(dataset.classes)
     return pace.estimate([(video.frames - 1, cfg.flow.height or video.height, cfg.flow.width or video.width)
-                          for video in dataset.videos], jpeg=cfg.flow.image == "jpeg", frame_floats=floats)
+                          for video in dataset.videos], jpeg=cfg.flow.image == "jpeg", frame_floats=floats,
+                         workers=cfg.data.workers)
 
 
 # ---- settings and lists -----------------------------------------------------------------------------------------
@@ -178,7 +179,8 @@ def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset,
     by_name = {video.name: video for video in todo}
     writing: list[Future] = []
     with ThreadPoolExecutor(cfg.data.workers) as pool:
-        for done in batched.flow_images(_decoded(cfg, todo, bad), limit, progress=progress.pairs_done):
+        for done in batched.flow_images(_decoded(cfg, todo, bad), limit, workers=cfg.data.workers,
+                                        progress=progress.pairs_done):
             frames[done.name] = len(done.images) + 1
             writing.append(pool.submit(flow_file.write_flow, work.flow / f"{done.name}.zip", done.images,
                                        cfg.flow.image, note=_note(by_name[done.name])))
