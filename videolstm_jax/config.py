@@ -200,7 +200,7 @@ class ConvNetConfig:
     pixel_scale: float = 1.0
     """What pixels are multiplied by, their mean taken off; 1/58 gives them unit deviation, for nets from scratch."""
     weights: str = ""
-    """A file of ImageNet weights to start from; empty starts from random weights."""
+    """The folder of another walk's ConvNet to start from, such as "work/demo/convnets/{stream}"; empty is random."""
 
     def __post_init__(self) -> None:
         _one_of(self, "head", ("flatten", "pooled"))

@@ -85,7 +85,7 @@ def _segments(reader: Reader, videos: Sequence[Video], cfg: RunConfig) -> Iterat
     model = make_model(reader.run.model)
     apply = jax.jit(lambda params, clip: model.apply(
         params, clip._replace(inputs=as_inputs(clip.inputs, reader.run.scales))).logits)
-    progress = Progress(len(videos), 0)
+    progress = Progress(len(videos), 0, unit="video")
 
     def rows() -> Iterator[tuple[int, np.ndarray, np.ndarray, int]]:
         batches = eval_segments(reader.x, reader.motion, videos, segments=cfg.eval.segments, frames=cfg.data.frames,

@@ -68,7 +68,7 @@ def _started(net: ConvNet, cfg: RunConfig, dataset: Dataset) -> PyTree:
     params = jax.jit(net.init)(jax.random.key(cfg.seed))
     if not cfg.convnet.weights:
         return params
-    folder = epath.Path(cfg.convnet.weights)
+    folder = epath.Path(cfg.convnet.weights.replace("{stream}", cfg.data.stream))
     if not (folder / "config.json").exists():
         raise ConfigError(f"ConvNetConfig.weights is {cfg.convnet.weights!r}; expected the folder of a ConvNet that "
                           "the stage fit_convnet trained, such as other-work/convnets/rgb")

@@ -37,8 +37,10 @@ class MetricsLog:
 class Progress:
     """`step 40/200  loss 2.31  8.1 steps/s  20 s left`: rewritten in place on a terminal, in plain lines elsewhere."""
 
-    def __init__(self, total: int, start: int, *, out: TextIO | None = None, every: float = 0.5):
-        """Begins to count at step `start`; a terminal is written to at most once in `every` seconds."""
+    def __init__(self, total: int, start: int, *, out: TextIO | None = None, every: float = 0.5,
+                 unit: str = "step"):
+        """Begins to count units at `start`; a terminal is written to at most once in `every` seconds."""
+        self._unit = unit
         self._total, self._start, self._every = total, start, every
         self._out = out or sys.stdout
         self._terminal = self._out.isatty()
@@ -53,7 +55,7 @@ class Progress:
         self._shown = now
         rate = (step - self._start) / max(now - self._begun, 1e-9)
         said = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
-        line = f"step {step}/{self._total}  {said}  {rate:.3g} steps/s  {_span((self._total - step) / rate)} left"
+        line = f"{self._unit} {step}/{self._total}  {said}  {rate:.3g} {self._unit}s/s  {_span((self._total - step) / rate)} left"
         ends = ("\r\x1b[2K", "\n" if last else "") if self._terminal else ("", "\n")
         print(ends[0] + line, end=ends[1], file=self._out, flush=True)
 
