@@ -76,7 +76,7 @@ def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir) -> dict[str, 
 def _extract(apply: Any, videos: Sequence[Video], reader: FrameReader, writers: Taps, pixel_scale: float) -> None:
     """Writes the taps of each video; decoding runs ahead in a thread of its own."""
     frames, begun = 0, time.monotonic()
-    progress, taps = Progress(len(videos), 0), []
+    progress, taps = Progress(len(videos), 0, unit="video"), []
     for video, images, number, last in prefetch(_blocks(videos, reader, pixel_scale), depth=4):
         padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
         padded[:len(images)] = images

@@ -55,7 +55,8 @@ class Progress:
         self._shown = now
         rate = (step - self._start) / max(now - self._begun, 1e-9)
         said = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
-        line = f"{self._unit} {step}/{self._total}  {said}  {rate:.3g} {self._unit}s/s  {_span((self._total - step) / rate)} left"
+        left = _span((self._total - step) / rate)
+        line = f"{self._unit} {step}/{self._total}  {said}  {rate:.3g} {self._unit}s/s  {left} left"
         ends = ("\r\x1b[2K", "\n" if last else "") if self._terminal else ("", "\n")
         print(ends[0] + line, end=ends[1], file=self._out, flush=True)
 
