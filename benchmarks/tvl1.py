@@ -8,6 +8,7 @@ frames are a smooth texture that drifts; OpenCV stops early where little moves, 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import pathlib
 import time
@@ -45,7 +46,7 @@ def opencv(frames: np.ndarray) -> None:
     """Pair after pair; OpenCV spreads each over the threads."""
     cv2.setNumThreads(THREADS)
     method = cv2.optflow.DualTVL1OpticalFlow_create()
-    for a, b in zip(frames[:-1], frames[1:], strict=True):
+    for a, b in itertools.pairwise(frames):
         method.calc(a, b, None)
 
 
@@ -75,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--video", default="", help="a clip to take the frames from")
     parser.add_argument("--pairs", type=int, default=12)
-    parser.add_argument("--small_pairs", type=int, default=256)
+    parser.add_argument("--small_pairs", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
     found = {"device": device(), "jax": jax.__version__, "opencv": cv2.__version__, "threads": THREADS,

@@ -48,10 +48,10 @@ def estimate(videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats
     height, width = max(set(sizes), key=lambda size: (sizes.count(size), size))
     n = batched.batch_pairs(height, width)
     frames = np.random.default_rng(0).integers(0, 256, (n * workers + 1, height, width), np.uint8)
-    for _ in range(2):  # the first time compiles
+    for batches in (1, workers):  # the first time compiles
         began = time.perf_counter()
-        list(batched.flow_images([("", frames)], lambda width, height: 1.0, workers=workers))
-        seconds = (time.perf_counter() - began) / (n * workers * height * width)
+        list(batched.flow_images([("", frames[:n * batches + 1])], lambda width, height: 1.0, workers=workers))
+        seconds = (time.perf_counter() - began) / (n * batches * height * width)
     pairs, pixels = sum(n for n, _, _ in videos), sum(n * height * width for n, height, width in videos)
     rate = _JPEG_BYTES if jpeg else _PNG_BYTES
     return Cost(pairs, pixels * seconds, round(2 * (pairs * _PICTURE_BYTES + pixels * rate)),

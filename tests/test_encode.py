@@ -1,0 +1,64 @@
+"""Encoding: what is written decodes to the size, length and rate given, from equal bytes each time."""
+
+import itertools
+
+import av
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from videolstm_jax.video import encode
+
+
+def smooth(length, height, width, seed=0):
+    """[L, H, W, 3] uint8 of moving coloured blobs."""
+    blobs = np.random.default_rng(seed).normal(size=(length, height, width, 3))
+    blobs = ndimage.gaussian_filter(blobs, (1, 4, 4, 0))
+    return np.uint8((blobs - blobs.min()) / np.ptp(blobs) * 255)
+
+
+def decoded(path):
+    with av.open(str(path)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return np.stack(frames), float(container.streams.video[0].average_rate)
+
+
+@pytest.mark.parametrize("codec, suffix, sides", list(itertools.product(
+    encode.ENCODERS, (".mp4", ".avi", ".mkv"), ((32, 48), (33, 47), (3, 5), (32, 47)))))
+def test_sizes_survive_and_bytes_repeat(tmp_path, codec, suffix, sides):
+    frames = smooth(5, *sides)
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    encode.write(first, frames, 25, codec=codec)
+    encode.write(second, frames, 25, codec=codec)
+    assert first.read_bytes() == second.read_bytes()
+    found, rate = decoded(first)
+    assert found.shape == frames.shape and rate == pytest.approx(25)
+    assert np.abs(found.astype(int) - frames).mean() < (0.001 if codec == "ffv1" else 6)
+
+
+@pytest.mark.parametrize("fps", [10, 12.5, 29.97, 30000 / 1001])
+def test_rates(tmp_path, fps):
+    encode.write(tmp_path / "a.mp4", smooth(8, 16, 16), fps)
+    assert decoded(tmp_path / "a.mp4")[1] == pytest.approx(fps, rel=1e-4)
+
+
+def test_quality(tmp_path):
+    frames = smooth(6, 64, 64)
+    for crf in (5, 40):
+        encode.write(tmp_path / f"{crf}.mp4", frames, crf=crf)
+    fine, coarse = ((tmp_path / f"{crf}.mp4").stat().st_size for crf in (5, 40))
+    assert fine > 2 * coarse
+
+
+@pytest.mark.parametrize("name, shape, dtype, settings, message", [
+    ("a.txt", (1, 4, 4, 3), np.uint8, {}, "suffix"),
+    ("a.mp4", (1, 4, 4), np.uint8, {}, r"expected uint8 \[L, H, W, 3\]"),
+    ("a.mp4", (0, 4, 4, 3), np.uint8, {}, "at least 1 frame"),
+    ("a.mp4", (1, 4, 4, 3), np.float32, {}, "float32"),
+    ("a.mp4", (1, 4, 4, 3), np.uint8, {"fps": 0}, "frames a second"),
+    ("a.mp4", (1, 4, 4, 3), np.uint8, {"codec": "h262"}, "expected one of h264"),
+])
+def test_refused(tmp_path, name, shape, dtype, settings, message):
+    with pytest.raises(ValueError, match=message):
+        encode.write(tmp_path / name, np.zeros(shape, dtype), **settings)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,109 @@
+"""Flow files: what is written is read back, any range of it, and damage is named."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from test_encode import smooth
+
+from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.video import flow_file
+
+
+def flow(pairs=7, height=20, width=30):
+    return smooth(pairs, height, width)[..., :2]
+
+
+@settings(max_examples=15, deadline=None)
+@given(pairs=st.integers(1, 6), height=st.integers(1, 9), width=st.integers(1, 9), data=st.data())
+def test_png_is_lossless_over_any_range(tmp_path_factory, pairs, height, width, data):
+    path = tmp_path_factory.mktemp("flow") / "Class" / "clip.zip"
+    images = np.random.default_rng(pairs).integers(0, 256, (pairs, height, width, 2), np.uint8)
+    flow_file.write_flow(path, images, "png", note="made here")
+    start = data.draw(st.integers(0, pairs - 1))
+    stop = data.draw(st.integers(start + 1, pairs))
+    np.testing.assert_array_equal(flow_file.read_flow(path), images)
+    np.testing.assert_array_equal(flow_file.read_flow(path, start, stop), images[start:stop])
+    assert flow_file.read_flow(path, start, start).shape[0] == 0
+    assert flow_file.describe(path) == (pairs, "made here")
+
+
+def test_jpeg_is_pillows_at_95(tmp_path):
+    images = flow()
+    flow_file.write_flow(tmp_path / "a.zip", images, "jpeg")
+    found = flow_file.read_flow(tmp_path / "a.zip")
+    assert np.abs(found.astype(int) - images).mean() < 1
+    with zipfile.ZipFile(tmp_path / "a.zip") as file:
+        assert file.namelist()[:3] == ["flow_x_0001.jpg", "flow_y_0001.jpg", "flow_x_0002.jpg"]
+        assert all(info.compress_type == zipfile.ZIP_STORED for info in file.infolist())
+        expected = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(images[2, ..., 1])).save(expected, "JPEG", quality=95)
+        assert file.read("flow_y_0003.jpg") == expected.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_same_bytes(tmp_path, kind):
+    for name in ("a.zip", "b.zip"):
+        flow_file.write_flow(tmp_path / name, flow(), kind)
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_any_cut_or_overwritten_file_is_refused(tmp_path):
+    flow_file.write_flow(tmp_path / "a.zip", flow(), "png")
+    data = (tmp_path / "a.zip").read_bytes()
+    good = flow_file.read_flow(tmp_path / "a.zip")
+    random = np.random.default_rng(0)
+    for k in range(40):
+        if k % 2:
+            broken = data[:random.integers(0, len(data))]
+        else:
+            at = random.integers(0, len(data) - 30)
+            broken = data[:at] + random.bytes(20) + data[at + 20:]
+        (tmp_path / "b.zip").write_bytes(broken)
+        try:
+            np.testing.assert_array_equal(flow_file.read_flow(tmp_path / "b.zip"), good)  # a date, say, was overwritten
+        except ArtifactError as error:
+            assert "b.zip" in str(error)
+
+
+def test_missing_members_and_ranges(tmp_path):
+    with pytest.raises(ArtifactError, match=r"a\.zip is missing; the stage prepare"):
+        flow_file.read_flow(tmp_path / "a.zip")
+    flow_file.write_flow(tmp_path / "a.zip", flow(3), "png")
+    for start, stop in ((0, 4), (-1, 2), (2, 1)):
+        with pytest.raises(ArtifactError, match=rf"asked for pairs {start} to {stop}; it has 3"):
+            flow_file.read_flow(tmp_path / "a.zip", start, stop)
+    with zipfile.ZipFile(tmp_path / "a.zip") as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    members.pop("flow_x_0002.png")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    for reads in (flow_file.read_flow, flow_file.describe):
+        with pytest.raises(ArtifactError, match="out of place"):
+            reads(tmp_path / "b.zip")
+
+
+def test_pictures_of_two_sizes(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as file:
+        for name, side in (("flow_x_0001.png", 4), ("flow_y_0001.png", 5)):
+            picture = io.BytesIO()
+            Image.new("L", (side, side)).save(picture, "PNG")
+            file.writestr(name, picture.getvalue())
+    with pytest.raises(ArtifactError, match="expected one size"):
+        flow_file.read_flow(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("images, kind, message", [
+    (np.zeros((2, 3, 3, 3), np.uint8), "png", r"expected uint8 \[L-1, H, W, 2\]"),
+    (np.zeros((2, 3, 3, 2), np.float32), "png", "float32"), (np.zeros((0, 3, 3, 2), np.uint8), "png", "expected"),
+    (np.zeros((2, 3, 3, 2), np.uint8), "gif", "expected one of jpeg, png"),
+])
+def test_refused(tmp_path, images, kind, message):
+    with pytest.raises(ArtifactError, match=message):
+        flow_file.write_flow(tmp_path / "a.zip", images, kind)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,247 @@
+"""Prepare: real folders end to end, resuming, refusing, bad videos, and what flow costs."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from test_encode import smooth
+
+from videolstm_jax import artifacts
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.data.splits import ListWarning
+from videolstm_jax.flow import batched, image, tvl1
+from videolstm_jax.stages import prepare
+from videolstm_jax.video import decode, encode, flow_file
+from videolstm_jax.video.decode import BadVideo
+
+pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.data.lists.ListWarning")
+assert issubclass(ListWarning, Warning)
+
+
+def made(folder, lengths=(5, 9, 6, 12), side=(24, 32)):
+    """A folder of two classes with two clips each, of the lengths given."""
+    for k, length in enumerate(lengths):
+        frames = smooth(length, *side, seed=k)
+        encode.write(folder / f"{'jump' if k < 2 else 'run'}" / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4", frames)
+    return folder
+
+
+def drifting(folder, steps):
+    """A folder of two classes with two clips each, of a texture that moves right by so many pixels a frame."""
+    texture = smooth(1, 24, 32, seed=3)[0]
+    for k, by in enumerate(steps):
+        frames = np.stack([np.roll(texture, by * t, 1) for t in range(4)])
+        encode.write(folder / f"{'jump' if k < 2 else 'run'}" / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4", frames)
+    return folder
+
+
+def settings(tmp_path, videos, **more):
+    return change(RunConfig(workdir=str(tmp_path / "work")), data__videos=str(videos), data__test_fraction=0.5,
+                  **{"flow__width": 0, "flow__height": 0, "flow__bound": 2.0, "flow__image": "png", **more})
+
+
+def written(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory):
+    """A prepared folder: its configuration and every file."""
+    here = tmp_path_factory.mktemp("walked")
+    cfg = settings(here, made(here / "videos"))
+    prepare.run(cfg)
+    return cfg, written(here / "work")
+
+
+def test_flow_of_every_pair(walked):
+    cfg, _ = walked
+    work = artifacts.Workdir(cfg.workdir)
+    dataset = artifacts.load_dataset(work.dataset)
+    index = artifacts.read_json(work.flow / "index.json")
+    assert [video.frames for video in dataset.videos] == [5, 9, 6, 12]
+    assert index["frames"] == {video.name: video.frames - 1 for video in dataset.videos}
+    assert {name: index[name] for name in ("method", "width", "height", "bound", "image")} == {
+        "method": "tvl1", "width": 0, "height": 0, "bound": 2.0, "image": "png"}
+    for video in dataset.videos:
+        grey = image.grey(decode.read(video.path))
+        pairs = np.zeros((2, batched.batch_pairs(24, 32), 24, 32), np.uint8)
+        pairs[:, :len(grey) - 1] = grey[:-1], grey[1:]
+        expected = image.to_image(np.asarray(tvl1.tvl1(*pairs)), 2.0)[:len(grey) - 1]
+        found = flow_file.read_flow(work.flow / f"{video.name}.zip")
+        assert found.shape == expected.shape
+        assert (found != expected).mean() < 1e-3 and np.abs(found.astype(int) - expected).max() <= 1
+    assert not work.truth.exists() and not work.bad.exists()
+
+
+def test_again_is_free_and_broken_off_is_resumed(walked, tmp_path, monkeypatch):
+    cfg, files = walked
+    shutil.copytree(cfg.workdir, tmp_path / "work")
+    cfg = change(cfg, workdir=str(tmp_path / "work"))
+    for name in ("flow/index.json", "dataset.json", next(name for name in files if "run/" in name)):
+        (tmp_path / "work" / name).unlink()
+    prepare.run(cfg)
+    assert written(tmp_path / "work") == files
+    monkeypatch.setattr(prepare.batched, "flow_images", lambda videos, *args, **named: iter(list(videos)))
+    prepare.run(cfg)
+    assert written(tmp_path / "work") == files
+
+
+def test_a_replaced_video_is_done_again(tmp_path):
+    cfg = settings(tmp_path, made(tmp_path / "videos"))
+    prepare.run(cfg)
+    path = next((tmp_path / "videos" / "run").iterdir())
+    encode.write(path, smooth(8, 24, 32, seed=9))
+    prepare.run(cfg)
+    index = artifacts.read_json(tmp_path / "work" / "flow" / "index.json")
+    assert index["frames"][f"run/{path.stem}"] == 7
+
+
+def test_nothing_is_marked_done_when_it_stops_half_way(tmp_path, monkeypatch):
+    cfg = settings(tmp_path, made(tmp_path / "videos"))
+    plain = prepare.flow_file.write_flow
+
+    def full(path, *args, **named):
+        if "run" in str(path):
+            raise OSError(28, "No space left on device")
+        plain(path, *args, **named)
+
+    monkeypatch.setattr(prepare.flow_file, "write_flow", full)
+    with pytest.raises(OSError, match="No space left"):
+        prepare.run(cfg)
+    assert not (tmp_path / "work" / "flow" / "index.json").exists()
+    assert not [path for path in (tmp_path / "work").rglob("*") if ".part-" in path.name]
+
+
+@pytest.mark.parametrize("setting, value, said", [
+    ("flow__bound", 3.0, r"bound 2\.0, now 3\.0"), ("flow__image", "jpeg", "image 'png', now 'jpeg'"),
+    ("data__fps", 20.0, r"fps 0\.0, now 20\.0"), ("data__max_frames", 4, "max_frames 0, now 4")])
+def test_other_settings_are_refused(walked, setting, value, said):
+    cfg, _ = walked
+    with pytest.raises(prepare.PrepareError, match=said):
+        prepare.run(change(cfg, **{setting: value}))
+    assert (artifacts.Workdir(cfg.workdir).flow / "index.json").exists()
+
+
+def test_bad_videos(tmp_path):
+    videos = made(tmp_path / "videos", (5, 6, 5, 6, 5, 6))
+    cut = videos / "run" / "v_x_g01_c02_cut.avi"
+    encode.write(cut, smooth(30, 24, 32), codec="mjpeg")
+    cut.write_bytes(cut.read_bytes()[:-9000])
+    (videos / "jump" / "v_x_g02_c03_text.avi").write_text("no video")
+    encode.write(videos / "run" / "v_x_g02_c04_one.mp4", smooth(1, 24, 32))
+    cfg = settings(tmp_path, videos)
+    with pytest.raises(BadVideo):
+        prepare.run(cfg)
+    prepare.run(change(cfg, data__on_bad_video="skip"))
+    work = artifacts.Workdir(cfg.workdir)
+    bad = artifacts.read_jsonl(work.bad)
+    good = artifacts.load_dataset(work.dataset).videos
+    assert [row["name"].rpartition("_")[2] for row in bad] == ["text", "cut", "one"]
+    assert len(good) + len(bad) == 9 and set(artifacts.read_json(work.flow / "index.json")["frames"]) == {
+        video.name for video in good}
+    assert "cut short or damaged" in bad[1]["reason"] or "damaged" in bad[1]["reason"]
+    assert "1 frame" in bad[2]["reason"] and all(row["path"] in row["reason"] for row in bad)
+    for row in bad:
+        (videos / f"{row['name']}.avi").unlink(missing_ok=True)
+        (videos / f"{row['name']}.mp4").unlink(missing_ok=True)
+    prepare.run(cfg)
+    assert not work.bad.exists()
+
+
+def test_rate_length_and_size_of_the_flow(tmp_path):
+    cfg = settings(tmp_path, made(tmp_path / "videos", (30, 30, 30, 30), side=(40, 40)), data__fps=5.0,
+                   data__max_frames=4, flow__width=32, flow__height=24, flow__bound=0.0)
+    prepare.run(cfg)
+    work = artifacts.Workdir(cfg.workdir)
+    index = artifacts.read_json(work.flow / "index.json")
+    assert set(index["frames"].values()) == {3} and index["bound"] == 20.0 and index["scaled"]
+    assert {video.frames for video in artifacts.load_dataset(work.dataset).videos} == {4}
+    assert flow_file.read_flow(work.flow / f"{next(iter(index['frames']))}.zip").shape == (3, 24, 32, 2)
+
+
+def test_warnings(tmp_path, capsys):
+    prepare.run(settings(tmp_path, drifting(tmp_path / "videos", (2, 0, 2, 0)), flow__bound=0.5))
+    said = capsys.readouterr().err
+    assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in said
+    assert "over 5 % of pixels are at the bound in 2 videos: jump/v_x_g01_c01_0" in said
+
+
+def test_a_bound_from_the_training_list(tmp_path, capsys):
+    """A percentile of the set's own motion stands in for the paper's 20 pixels, and is the same when run again."""
+    cfg = settings(tmp_path, drifting(tmp_path / "videos", (1, 1, 1, 1)), flow__percentile=90.0)
+    prepare.run(cfg)
+    work = artifacts.Workdir(cfg.workdir)
+    index = artifacts.read_json(work.flow / "index.json")
+    assert index["scaled"] and index["bound"] == pytest.approx(340 / 32, rel=0.1)  # one pixel of 32, in 340
+    assert f"bounded by {index['bound']} pixels" in capsys.readouterr().out
+    before = written(tmp_path / "work")
+    prepare.run(cfg)
+    assert written(tmp_path / "work") == before
+
+
+def test_weizmann(real_data, tmp_path, capsys):
+    """Real clips with true boxes; a few frames of each, since this is not about speed."""
+    cfg = settings(tmp_path, real_data / "weizmann", data__max_frames=3, flow__image="jpeg", flow__bound=1.5)
+    prepare.run(cfg)
+    work = artifacts.Workdir(cfg.workdir)
+    dataset = artifacts.load_dataset(work.dataset)
+    assert len(dataset.videos) == 24 and dataset.classes == ("bend", "jack", "wave1", "wave2")
+    assert {video.part for video in dataset.videos} == {"train", "test"}
+    truth = artifacts.load_detections(work.truth)
+    assert len(truth) == 24 and all(len(found.tube.boxes) <= 3 for found in truth)
+    assert "24 videos, 72 frames, 24 true tubes, 0 bad videos" in capsys.readouterr().out
+
+
+def test_built_in_set(tmp_path):
+    cfg = change(RunConfig(workdir=str(tmp_path)), data__source="stick_actions", data__clips_per_class=1,
+                 data__test_clips_per_class=1, data__max_frames=3, flow__width=0, flow__height=0)
+    prepare.run(cfg)
+    work = artifacts.Workdir(str(tmp_path))
+    dataset = artifacts.load_dataset(work.dataset)
+    assert len(dataset.videos) == 16 and len(artifacts.load_detections(work.truth)) == 16
+    assert (tmp_path / "stick_actions").is_dir()
+
+
+def test_cost(walked):
+    cfg, _ = walked
+    dataset = artifacts.load_dataset(artifacts.Workdir(cfg.workdir).dataset)
+    found = prepare.cost(cfg, dataset)
+    assert found.pairs == 28 and 0 < found.flow_seconds < 60
+    assert found.feature_bytes == 2 * 2 * 28 * (7 * 7 * 512 + 4096 + 2)
+    twice = prepare.cost(cfg, dataset._replace(videos=dataset.videos * 2))
+    assert twice.pairs == 56 and twice.flow_bytes == 2 * found.flow_bytes
+    assert "28 pairs of frames" in str(found)
+
+
+# ---- batches ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", [1, 3, 4, 7, 100])
+def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
+    """With a stand-in for flow whose result names both frames, each pair must come back once, in order."""
+    calls = []
+
+    def fake(a, b):
+        calls.append(a.shape)
+        return np.stack([a, b], -1).astype(np.float32)
+
+    monkeypatch.setattr(batched.tvl1, "tvl1", fake)
+    monkeypatch.setattr(batched, "batch_pairs", lambda height, width: room)
+    random = np.random.default_rng(room)
+    videos = [(f"v{k}", random.integers(0, 100, (random.integers(2, 12), *[(4, 5), (5, 4)][k % 2]), np.uint8))
+              for k in range(9)]
+    told = []
+    found = {done.name: done for done in batched.flow_images(videos, lambda w, h: 127.5, progress=told.append)}
+    assert set(found) == {name for name, _ in videos}
+    for name, frames in videos:
+        expected = np.stack([frames[:-1], frames[1:]], -1).astype(float) + 128
+        np.testing.assert_array_equal(found[name].images, np.minimum(expected, 255))
+        assert found[name].largest == frames.max() and found[name].saturated == 0
+    assert sum(told) == sum(len(frames) - 1 for _, frames in videos)
+    assert set(calls) == {(room, 4, 5), (room, 5, 4)}
+
+
+def test_settings_file_is_plain_json(walked):
+    _, files = walked
+    assert json.loads(files["flow/settings.json"])["bound"] == 2.0
