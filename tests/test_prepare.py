@@ -182,7 +182,8 @@ def test_a_bound_from_the_training_list(tmp_path, capsys):
 
 def test_weizmann(real_data, tmp_path, capsys):
     """Real clips with true boxes; a few frames of each, since this is not about speed."""
-    cfg = settings(tmp_path, real_data / "weizmann", data__max_frames=3, flow__image="jpeg", flow__bound=1.5)
+    cfg = settings(tmp_path, real_data / "weizmann", data__max_frames=3, flow__image="jpeg",
+                   flow__width=32, flow__height=24, flow__bound=1.5)
     prepare.run(cfg)
     work = artifacts.Workdir(cfg.workdir)
     dataset = artifacts.load_dataset(work.dataset)
@@ -195,7 +196,7 @@ def test_weizmann(real_data, tmp_path, capsys):
 
 def test_built_in_set(tmp_path):
     cfg = change(RunConfig(workdir=str(tmp_path)), data__source="stick_actions", data__clips_per_class=1,
-                 data__test_clips_per_class=1, data__max_frames=3, flow__width=0, flow__height=0)
+                 data__test_clips_per_class=1, data__max_frames=3, flow__width=32, flow__height=24)
     prepare.run(cfg)
     work = artifacts.Workdir(str(tmp_path))
     dataset = artifacts.load_dataset(work.dataset)
