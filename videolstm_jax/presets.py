@@ -63,15 +63,15 @@ _SMALL = _MODERN | {
     "convnet__optimizer": "adam",
     "convnet__learning_rate": 2e-3,
     "convnet__batch": 32,
-    "convnet__steps": 600,
+    "convnet__steps": 500,
     "convnet__shift": 0.1,
     "convnet__pixel_scale": 1 / 58,
     "model__hidden": 48,
     "model__attention": 48,
     "model__head": 128,
     "optim__schedule": "cosine",
-    "train__steps": 200,
-    "train__save_every": 100,
+    "train__steps": 150,
+    "train__save_every": 50,
     "train__log_every": 10,
 }
 
