@@ -74,8 +74,8 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(fitted, work, monke
 
 
 def test_it_starts_from_another_convnet(fitted, work):
-    begun = fit_convnet.run(config(work, "flow", convnet__weights=str(fitted.parent / "{stream}"), convnet__learning_rate=0.0,
-                                   convnet__weight_decay=0.0, convnet__steps=1))
+    begun = fit_convnet.run(config(work, "flow", convnet__weights=str(fitted.parent / "{stream}"),
+                                   convnet__learning_rate=0.0, convnet__weight_decay=0.0, convnet__steps=1))
     assert _same(load_convnet(begun).params, load_convnet(fitted).params)
 
 
