@@ -27,7 +27,7 @@ setup(
         "scipy>=1.14",
         "absl-py>=2.1",
         "etils[epath]>=1.9",
-        "av>=14",
+        "av>=14,<19",
         "pillow>=11",
         "matplotlib>=3.9",
         "jinja2>=3.1",
