@@ -118,10 +118,13 @@ def test_shapes_and_trees_that_differ_are_named_by_leaf(tmp_path):
 
 def test_every_flipped_bit_is_found(tmp_path):
     _saved(tmp_path, _state())
-    files = [path for path in (tmp_path / "7").rglob("*") if path.is_file() and path.stat().st_size]
+    files = sorted(path for path in (tmp_path / "7").rglob("*") if path.is_file() and path.stat().st_size)
+    # Flips in what is never read are of no consequence: half of them go where the arrays and their digests lie.
+    payload = [path for path in files if path.parent.name in ("d", "meta") and "ocdbt.process" not in str(path)]
     r, silent, said = np.random.default_rng(0), 0, []
-    for _ in range(60):
-        path = files[r.integers(len(files))]
+    for turn in range(60):
+        among = payload if turn % 2 else files
+        path = among[r.integers(len(among))]
         whole = path.read_bytes()
         broken = bytearray(whole)
         broken[r.integers(len(broken))] ^= 1 << r.integers(8)
