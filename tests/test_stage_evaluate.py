@@ -1,5 +1,7 @@
 """The stage `evaluate` against the model run by hand, and what it refuses."""
 
+import contextlib
+
 import numpy as np
 import pytest
 from test_stage_train import CLASSES, config, write_work
@@ -72,15 +74,22 @@ def test_a_checkpoint_of_another_cell(trained):
         evaluate.run(change(trained, model__cell="alstm", name=trained.run_name))
 
 
-def test_a_checkpoint_of_other_classes(trained):
-    work = Workdir(trained.workdir)
-    dataset = artifacts.load_dataset(work.dataset)
+@contextlib.contextmanager
+def listing(cfg, change_list):
+    """While it lasts, dataset.json says what `change_list` makes of it."""
+    path = Workdir(cfg.workdir).dataset
+    dataset = artifacts.load_dataset(path)
+    artifacts.save_dataset(path, change_list(dataset))
     try:
-        artifacts.save_dataset(work.dataset, dataset._replace(classes=("bend", "wave")))
-        with pytest.raises(ArtifactError, match="they differ in jack, wave"):
-            evaluate.run(trained)
+        yield
     finally:
-        artifacts.save_dataset(work.dataset, dataset)
+        artifacts.save_dataset(path, dataset)
+
+
+def test_a_checkpoint_of_other_classes(trained):
+    with (listing(trained, lambda dataset: dataset._replace(classes=("bend", "wave"))),
+          pytest.raises(ArtifactError, match="they differ in jack, wave")):
+        evaluate.run(trained)
 
 
 def test_features_of_another_shape(trained):
@@ -89,15 +98,11 @@ def test_features_of_another_shape(trained):
 
 
 def test_a_list_without_test_videos(trained):
-    work = Workdir(trained.workdir)
-    dataset = artifacts.load_dataset(work.dataset)
-    try:
-        artifacts.save_dataset(work.dataset, dataset._replace(
-            videos=tuple(video._replace(part="train") for video in dataset.videos)))
-        with pytest.raises(ArtifactError, match="lists no test videos"):
-            evaluate.run(trained)
-    finally:
-        artifacts.save_dataset(work.dataset, dataset)
+    def without(dataset):
+        return dataset._replace(videos=tuple(video._replace(part="train") for video in dataset.videos))
+
+    with listing(trained, without), pytest.raises(ArtifactError, match="lists no test videos"):
+        evaluate.run(trained)
 
 
 def test_a_run_that_is_not_there(trained):
