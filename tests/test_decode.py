@@ -200,8 +200,9 @@ def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch
     broken = {"dies.avi": "os.abort()", "stuck.avi": "time.sleep(60)", "half.avi": None}
     code = ("import os, sys, time, json\nfor line in sys.stdin:\n name = os.path.basename(json.loads(line)['path'])\n"
             + "".join(f" if name == {name!r}: {what}\n" for name, what in broken.items() if what)
-            + " half = name == 'half.avi'\n sys.stdout.buffer.write(b'{\"shape\": [2, 3, 4, 3]}\\n' + bytes(5 if half "
-            "else 72)); sys.stdout.flush()\n if half: sys.exit(3)\n")
+            + " half = name == 'half.avi'\n head = {'bad': '', 'info': [], 'shapes': [[2, 3, 4, 3]]}\n"
+            " sys.stdout.buffer.write(json.dumps(head).encode() + b'\\n' + bytes(5 if half else 72))\n"
+            " sys.stdout.flush()\n if half: sys.exit(3)\n")
     started = guard.subprocess.Popen
 
     def fake(command, **options):

@@ -133,6 +133,8 @@ class DataConfig:
     """`fail` at the first unreadable video, or `skip` it and list it in bad.jsonl."""
     workers: int = 2
     """Processes that decode and threads that read."""
+    time_limit: float = 600.0
+    """Seconds that decoding one video may take; a video that takes longer is a bad one."""
 
     def __post_init__(self) -> None:
         _one_of(self, "source", ("folder", "stick_actions"))
@@ -146,6 +148,7 @@ class DataConfig:
         _within(self, 0.0, 1.0, "context")
         _at_least(self, 0, "fps", "max_frames")
         _at_least(self, 1, "split", "frames", "batch", "clips_per_class", "test_clips_per_class", "workers")
+        _within(self, 0.1, 86_400, "time_limit")  # threading.Timer cannot wait for ever
 
 
 @dataclass(frozen=True)

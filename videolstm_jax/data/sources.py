@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 
 from etils import epath
 
@@ -13,7 +12,7 @@ from videolstm_jax.data import annotations, lists, splits
 from videolstm_jax.data.lists import ListError
 from videolstm_jax.data.splits import Listed
 from videolstm_jax.types import Dataset, Detection, Video
-from videolstm_jax.video import decode
+from videolstm_jax.video import decode, guard
 
 
 def scan(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> tuple[Dataset, list[dict]]:
@@ -29,7 +28,7 @@ def scan(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> tup
       root: the folder, where it is not `cfg.videos` (the built-in set).
 
     Returns:
-      The videos in the order of their names, and one row {name, path, reason} for each that was skipped.
+      The videos in the order of their names, and one row for each that was skipped, see `bad_row`.
 
     Raises:
       ListError: no videos, or lists that do not fit them.
@@ -39,11 +38,9 @@ def scan(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> tup
     videos, classes, given = _listed(folder, cfg, seed)
     splits.check_parts(videos, classes, given=given)
     number = {name: at for at, name in enumerate(classes)}
-    with ThreadPoolExecutor(cfg.workers) as pool:
-        opened = list(pool.map(lambda video: _probed(video, cfg), videos))
-    bad = [{"name": video.name, "path": video.path, "reason": found}
-           for video, found in zip(videos, opened, strict=True) if isinstance(found, str)]
-    kept = [(video, info) for video, info in zip(videos, opened, strict=True) if not isinstance(info, str)]
+    opened = list(zip(videos, _probed(videos, cfg), strict=True))
+    bad = [bad_row(video, found) for video, found in opened if isinstance(found, decode.BadVideo)]
+    kept = [(video, info) for video, info in opened if not isinstance(info, decode.BadVideo)]
     if bad:
         splits.check_parts([video for video, _ in kept], classes, given=True)
     return Dataset(classes, tuple(
@@ -65,6 +62,11 @@ def boxes(cfg: DataConfig, dataset: Dataset, *, root: PathLike | None = None) ->
         raise annotations.BadBoxes(f"{path} counts the frames of the files; expected data.fps 0, found {cfg.fps}")
     unlisted = {video.name for video in _found(folder)} - {video.name for video in dataset.videos}
     return annotations.read_boxes(path, dataset, unlisted=unlisted, cut=cfg.max_frames > 0)
+
+
+def bad_row(video: Listed, error: decode.BadVideo) -> dict[str, str]:
+    """A line of bad.jsonl: which video was skipped, the part and class it is missing from, and why."""
+    return {"name": video.name, "path": video.path, "part": video.part, "label": video.label, "reason": str(error)}
 
 
 def find_clips(folder: PathLike) -> dict[str, epath.Path]:
@@ -169,15 +171,21 @@ def _check_classes(videos: Sequence[Listed], classes: Sequence[str], index: epat
         raise ListError(f"only one class, {classes[0]}; expected two or more")
 
 
-def _probed(video: Listed, cfg: DataConfig) -> decode.VideoInfo | str:
-    """What the file holds, or, where bad videos are skipped, why it cannot be used."""
-    try:
-        info = decode.probe(video.path, fps=cfg.fps)
+def _probed(videos: Sequence[Listed], cfg: DataConfig) -> Iterator[decode.VideoInfo | decode.BadVideo]:
+    """What each file holds, read in worker processes, or, where bad videos are skipped, why it cannot be used."""
+    crew = guard.Crew(cfg.workers, limit=cfg.time_limit)
+
+    def probed(video: Listed) -> decode.VideoInfo:
+        info = crew.probe(video.path, fps=cfg.fps)
         info = info._replace(frames=min(info.frames, cfg.max_frames or info.frames))
         if info.frames < 2:
             raise decode.BadVideo(f"{video.path}: {info.frames} frame; expected at least 2, since flow needs pairs")
         return info
-    except decode.BadVideo as error:
-        if cfg.on_bad_video == "fail":
-            raise
-        return str(error)
+
+    try:
+        for found in guard.ahead(crew, probed, videos):
+            if isinstance(found, decode.BadVideo) and cfg.on_bad_video == "fail":
+                raise found
+            yield found
+    finally:
+        crew.end()

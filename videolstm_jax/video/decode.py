@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import av
 import numpy as np
 from etils import epath
 from PIL import Image
+
+from videolstm_jax.flow import image
 
 PLACEHOLDER = 1
 """Bytes of the packets that XviD writes where a picture travelled with its neighbour: they hold no picture."""
@@ -31,6 +34,13 @@ class VideoInfo(NamedTuple):
     width: int
     height: int
     fps: float
+
+
+class View(NamedTuple):
+    """One way to see frames: the (W, H) pixels they are squashed to, None for their own, in RGB or as luma."""
+
+    size: tuple[int, int] | None = None
+    grey: bool = False
 
 
 def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
@@ -78,16 +88,40 @@ def read(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0,
     Raises:
       BadVideo: missing, empty, no video, no picture, damaged, or shorter than it declares.
     """
-    images = []
+    return read_views(path, [View(size)], fps=fps, max_frames=max_frames)[0]
+
+
+def read_views(path: str | os.PathLike, views: Sequence[View], *, fps: float = 0.0,
+               max_frames: int = 0) -> list[np.ndarray]:
+    """Decodes a video once and gives it in several sizes, see `read`.
+
+    Returns:
+      For each view [L, H, W, 3] uint8 RGB or, grey, [L, H, W] uint8 luma (`flow.image.grey`).
+
+    Raises:
+      BadVideo: as `read`.
+    """
+    seen: list[list[np.ndarray]] = [[] for _ in views]
+    own = None
     with _opened(path) as (container, stream):
-        pictures = _pictures(path, container, stream)
-        for picture in _resampled(pictures, container, stream, fps) if fps else pictures:
-            images.append(_squashed(_displayed(picture), size))
-            size = size or images[0].shape[1::-1]
-            if len(images) == max_frames:
-                break
-        pictures.close()
-    return np.stack(images)
+        for picture in _chosen(path, container, stream, fps, max_frames):
+            whole = _displayed(picture)
+            own = own or whole.shape[1::-1]
+            for view, images in zip(views, seen, strict=True):
+                squashed = _squashed(whole, view.size or own)
+                images.append(image.grey(squashed) if view.grey else squashed)
+    return [_stacked(images) for images in seen]
+
+
+def check(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
+    """Decodes a whole video for nothing but what `probe` can only promise; see `read`.
+
+    Raises:
+      BadVideo: as `read`.
+    """
+    info = probe(path, fps=fps)
+    with _opened(path) as (container, stream):
+        return info._replace(frames=sum(1 for _ in _chosen(path, container, stream, fps, max_frames)))
 
 
 # ---- inside the container ---------------------------------------------------------------------------------------
@@ -173,6 +207,14 @@ def _seconds(container: av.container.InputContainer, stream: av.VideoStream) -> 
 # ---- from picture to frame --------------------------------------------------------------------------------------
 
 
+def _chosen(path: str | os.PathLike, container: av.container.InputContainer, stream: av.VideoStream, fps: float,
+            max_frames: int) -> Iterator[av.VideoFrame]:
+    """Yields the pictures that `read` returns."""
+    pictures = _pictures(path, container, stream)
+    yield from itertools.islice(_resampled(pictures, container, stream, fps) if fps else pictures, max_frames or None)
+    pictures.close()
+
+
 def _resampled(pictures: Iterator[av.VideoFrame], container: av.container.InputContainer, stream: av.VideoStream,
                fps: float) -> Iterator[av.VideoFrame]:
     """Yields the picture nearest to each k / fps, for all k / fps before the end of the last picture."""
@@ -204,3 +246,11 @@ def _squashed(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     if size is None or image.shape[1::-1] == tuple(size):
         return np.ascontiguousarray(image)
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BILINEAR))
+
+
+def _stacked(images: list[np.ndarray]) -> np.ndarray:
+    """One array of all images; the list is emptied meanwhile, so that long videos are not held twice."""
+    whole = np.empty((len(images), *images[0].shape), np.uint8)
+    for at in reversed(range(len(images))):
+        whole[at] = images.pop()
+    return whole

@@ -12,22 +12,94 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 
-from videolstm_jax.flow import image
 from videolstm_jax.video import decode
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.decode import BadVideo, VideoInfo, View
+
+T = TypeVar("T")
+PathLike = str | os.PathLike
 
 LIMIT = 600.0
 """Seconds that one video may take."""
 
 
-def read_all(paths: Iterable[str | os.PathLike], *, fps: float = 0.0, max_frames: int = 0,
-             size: tuple[int, int] | None = None, grey: bool = False, workers: int = 2,
-             limit: float = LIMIT) -> Iterator[np.ndarray | BadVideo]:
+class Crew:
+    """Worker processes, each started when it is first needed and again after it has died; threads may share a crew."""
+
+    def __init__(self, workers: int = 2, *, limit: float = LIMIT):
+        """Sets how many processes there are, and the seconds one video may take before its worker is ended."""
+        self.workers = workers
+        self._limit = limit
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        all_of_them = [_Worker() for _ in range(workers)]
+        for worker in all_of_them:
+            self._idle.put(worker)
+        self.end: Callable[[], None] = weakref.finalize(self, _end, all_of_them)
+        """Ends the processes, whatever they do; so does dropping the crew."""
+
+    def probe(self, path: PathLike, *, fps: float = 0.0) -> VideoInfo:
+        """See `decode.probe`.
+
+        Raises:
+          BadVideo: what `decode.probe` raised, or how the worker ended.
+        """
+        return VideoInfo(*self._ask("probe", path, fps=fps)[0])
+
+    def check(self, path: PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
+        """See `decode.check` and `probe`."""
+        return VideoInfo(*self._ask("check", path, fps=fps, max_frames=max_frames)[0])
+
+    def read_views(self, path: PathLike, views: Sequence[View], *, fps: float = 0.0, start: int = 0,
+                   max_frames: int = 0) -> list[np.ndarray]:
+        """See `decode.read_views`; frames before `start` are decoded but not returned."""
+        return self._ask("read_views", path, fps=fps, max_frames=max_frames, views=list(views), start=start)[1]
+
+    def read(self, path: PathLike, *, fps: float = 0.0, start: int = 0, max_frames: int = 0,
+             size: tuple[int, int] | None = None) -> np.ndarray:
+        """See `decode.read` and `read_views`."""
+        return self.read_views(path, [View(size)], fps=fps, start=start, max_frames=max_frames)[0]
+
+    def _ask(self, work: str, path: PathLike, **settings: Any) -> tuple[list, list[np.ndarray]]:
+        worker = self._idle.get()
+        try:
+            return worker.ask({"work": work, "path": os.fspath(path), **settings}, self._limit)
+        finally:
+            self._idle.put(worker)
+
+
+def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
+    """Yields what `work` returns for each item, in order, a few items ahead of the one asked for.
+
+    Where `work` raises `BadVideo`, the error is yielded, so that the videos behind it still come.
+    """
+    def guarded(item: T) -> Any:
+        try:
+            return work(item)
+        except BadVideo as error:
+            return error
+
+    waiting: collections.deque[Future] = collections.deque()
+    with ThreadPoolExecutor(crew.workers) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(guarded, item))
+                if len(waiting) > crew.workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def read_all(paths: Iterable[PathLike], *, fps: float = 0.0, max_frames: int = 0, size: tuple[int, int] | None = None,
+             grey: bool = False, workers: int = 2, limit: float = LIMIT) -> Iterator[np.ndarray | BadVideo]:
     """Decodes videos in worker processes, a few ahead of the one asked for.
 
     Args:
@@ -43,33 +115,17 @@ def read_all(paths: Iterable[str | os.PathLike], *, fps: float = 0.0, max_frames
       For each path in order, [L, H, W, 3] or, grey, [L, H, W] uint8, or the error that `decode.read` or its worker's
       end gave.
     """
-    asked = {"fps": fps, "max_frames": max_frames, "size": size, "grey": grey}
-    idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-    crew = [_Worker() for _ in range(workers)]
-    for worker in crew:
-        idle.put(worker)
+    crew = Crew(workers, limit=limit)
+    view = View(size, grey)
+    try:
+        yield from ahead(crew, lambda path: crew.read_views(path, [view], fps=fps, max_frames=max_frames)[0], paths)
+    finally:
+        crew.end()
 
-    def ask(path: str | os.PathLike) -> np.ndarray | BadVideo:
-        worker = idle.get()
-        try:
-            return worker.read({"path": os.fspath(path), **asked}, limit)
-        finally:
-            idle.put(worker)
 
-    waiting: collections.deque[Future] = collections.deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for path in paths:
-                waiting.append(pool.submit(ask, path))
-                if len(waiting) > workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-            for worker in crew:
-                worker.end()
+def _end(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        worker.end()
 
 
 class _Worker:
@@ -78,8 +134,8 @@ class _Worker:
     def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
 
-    def read(self, request: dict, limit: float) -> np.ndarray | BadVideo:
-        """Asks for one video, waits at most `limit` seconds."""
+    def ask(self, request: dict, limit: float) -> tuple[list, list[np.ndarray]]:
+        """Asks for one piece of work, waits at most `limit` seconds."""
         path = request["path"]
         process = self._started()
         late = threading.Event()
@@ -94,19 +150,21 @@ class _Worker:
             process.stdin.write(json.dumps(request).encode() + b"\n")
             process.stdin.flush()
             head = json.loads(process.stdout.readline())
-            if "bad" in head:
-                return BadVideo(head["bad"])
-            data = process.stdout.read(int(np.prod(head["shape"])))
-            return np.frombuffer(data, np.uint8).reshape(head["shape"])
-        except (OSError, ValueError):  # the pipe ended: in the middle of a line or of the frames
+            arrays = [np.frombuffer(process.stdout.read(int(np.prod(shape))), np.uint8).reshape(shape)
+                      for shape in head["shapes"]]
+        except (OSError, ValueError) as error:  # the pipe ended: in the middle of a line or of the frames
             process.kill()
             code = process.wait()
             if late.is_set():
-                return BadVideo(f"{path}: not decoded after {limit:g} s; expected a video that can be read")
+                raise BadVideo(f"{path}: not decoded after {limit:g} s; expected a video that can be read") from error
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            return BadVideo(f"{path}: the process decoding it ended with {how}; expected a video that can be read")
+            raise BadVideo(f"{path}: the process decoding it ended with {how}; expected a video that can be read"
+                           ) from error
         finally:
             timer.cancel()
+        if head["bad"]:
+            raise BadVideo(head["bad"])
+        return head["info"], arrays
 
     def end(self) -> None:
         """Ends the process, whatever it does."""
@@ -129,20 +187,43 @@ class _Worker:
         return self._process
 
 
+# ---- inside a worker --------------------------------------------------------------------------------------------
+
+
 def serve() -> None:
     """What a worker does: a request a line on standard input; a line of JSON and the frames on standard output."""
+    _expendable()
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not mix with the frames
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        grey, path = request.pop("grey"), request.pop("path")
+        path = request["path"]
+        info, arrays, bad = (), [], ""
         try:
-            frames = decode.read(path, **request)
-            frames = image.grey(frames) if grey else frames
-            replies.write(json.dumps({"shape": frames.shape}).encode() + b"\n")
-            replies.write(np.ascontiguousarray(frames).data)
+            info, arrays = _done(**request)
         except BadVideo as error:
-            replies.write(json.dumps({"bad": str(error)}).encode() + b"\n")
+            bad = str(error)
         except (MemoryError, OSError) as error:
-            replies.write(json.dumps({"bad": f"{path}: cannot be read: {error!r}"}).encode() + b"\n")
+            bad = f"{path}: cannot be read: {error!r}"
+        head = {"info": info, "shapes": [array.shape for array in arrays], "bad": bad}
+        replies.write(json.dumps(head).encode() + b"\n")
+        for array in arrays:
+            replies.write(np.ascontiguousarray(array).data)
         replies.flush()
+
+
+def _done(work: str, path: str, start: int = 0, **settings: Any) -> tuple[Sequence, list[np.ndarray]]:
+    if work == "read_views":
+        views = [View(size and tuple(size), grey) for size, grey in settings.pop("views")]
+        return (), [array[start:] for array in decode.read_views(path, views, **settings)]
+    return {"probe": decode.probe, "check": decode.check}[work](path, **settings), []
+
+
+def _expendable() -> None:
+    """A damaged header can ask for any amount of memory: then this process must go, and not the run."""
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # absent on Windows
+        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    with contextlib.suppress(OSError):
+        pathlib.Path("/proc/self/oom_score_adj").write_text("1000")
