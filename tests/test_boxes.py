@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.localize.boxes import frame_boxes
+from videolstm_jax.localize.boxes import frame_boxes, moment_box
 
 
 def flood(saliency: np.ndarray, threshold: float) -> list[tuple[list[int], float]]:
@@ -57,3 +57,29 @@ def test_nothing_passes():
     boxes, mass = frame_boxes(np.zeros((4, 5)), 100)
     assert boxes.shape == (0, 4)
     assert mass.shape == (0,)
+
+
+@given(st.integers(1, 20), st.integers(1, 20), st.data())
+def test_the_moments_of_a_rectangle_give_the_rectangle(height, width, data):
+    y0, x0 = data.draw(st.integers(0, height - 1)), data.draw(st.integers(0, width - 1))
+    y1, x1 = data.draw(st.integers(y0 + 1, height)), data.draw(st.integers(x0 + 1, width))
+    saliency = np.zeros((height, width), np.float32)
+    saliency[y0:y1, x0:x1] = 7
+    boxes, mass = moment_box(saliency)
+    np.testing.assert_allclose(boxes, [[x0, y0, x1, y1]], atol=1e-9)
+    np.testing.assert_allclose(mass, [7 * (y1 - y0) * (x1 - x0)])
+
+
+def test_moments_equal_those_of_points_spread_over_the_pixels():
+    rng = np.random.default_rng(3)
+    saliency = rng.uniform(0, 255, (5, 8))
+    cells = rng.choice(saliency.size, 400_000, p=saliency.ravel() / saliency.sum())
+    points = np.stack([cells % 8, cells // 8]) + rng.uniform(size=(2, cells.size))
+    mean, reach = points.mean(axis=1), np.sqrt(3) * points.std(axis=1)
+    np.testing.assert_allclose(moment_box(saliency)[0][0], [*(mean - reach), *(mean + reach)], atol=0.02)
+
+
+def test_moments_of_nothing_are_no_box_and_scale_does_not_matter():
+    assert moment_box(np.zeros((4, 5)))[0].shape == (0, 4)
+    saliency = np.random.default_rng(0).uniform(0, 1, (6, 7))
+    np.testing.assert_allclose(moment_box(saliency)[0], moment_box(200 * saliency)[0])

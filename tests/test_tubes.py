@@ -68,18 +68,20 @@ def test_the_whole_way_equals_its_parts(normalise, frames):
     np.testing.assert_array_equal(tube.boxes[-1], tube.boxes[-2])
 
 
-def test_follows_what_moves():
-    tube = video_tube(walking(30), (240, 320), 31)
+@pytest.mark.parametrize("box", ["region", "moments"])
+def test_follows_what_moves(box):
+    tube = video_tube(walking(30), (240, 320), 31, box=box)
     middle = tube.boxes[:, [0, 2]].mean(axis=1)
     assert middle[0] < 90 and middle[-1] > 230
     assert (np.diff(middle) > -1).all()
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(10, 60), st.integers(10, 60), st.floats(0, 255))
-def test_boxes_lie_inside_the_frame(seed, frames, height, width, theta):
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(10, 60), st.integers(10, 60), st.floats(0, 255),
+       st.sampled_from(["region", "moments"]))
+def test_boxes_lie_inside_the_frame(seed, frames, height, width, theta, box):
     attention = np.random.default_rng(seed).dirichlet(np.full(49, 0.2), size=frames).reshape(frames, 7, 7)
-    boxes = video_tube(attention, (height, width), frames + 1, theta=theta).boxes
+    boxes = video_tube(attention, (height, width), frames + 1, theta=theta, box=box).boxes
     assert boxes.shape == (frames + 1, 4)
     assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [width, height]).all()
     assert (boxes[:, 2:] - boxes[:, :2] >= 1 - 1e-9).all()
@@ -92,6 +94,8 @@ def test_refuses_what_cannot_be_localised():
         video_tube(np.zeros((3, 7, 7)), (24, 32), 4)
     with pytest.raises(ValueError, match="expected 'frame' or 'video'"):
         video_tube(walking(3), (24, 32), 4, normalise="clip")
+    with pytest.raises(ValueError, match="box is 'round'; expected 'region' or 'moments'"):
+        video_tube(walking(3), (24, 32), 4, box="round")
 
 
 def test_repeat_last_reaches_the_end_and_no_further():

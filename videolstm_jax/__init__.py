@@ -26,7 +26,7 @@ _HOME = {
     "measure.fusion": ("product_fusion",),
     "measure.video_ap": ("video_map",),
     "localize.saliency": ("saliency",),
-    "localize.boxes": ("frame_boxes",),
+    "localize.boxes": ("frame_boxes", "moment_box"),
     "localize.tubes": ("link",),
     "localize.smooth": ("smooth",),
     "flow.tvl1": ("tvl1",),

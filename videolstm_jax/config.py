@@ -156,6 +156,7 @@ class FlowConfig:
     """Optical flow: the method, the size it is computed at, and how it becomes an image in [0, 255]."""
 
     method: str = "tvl1"
+    """`tvl1`, ours; `dis` (fast, rougher) or `opencv_tvl1`, OpenCV's, which must be installed (extra `opencv`)."""
     width: int = 340
     height: int = 256
     """Pixels the frames are squashed to before flow; 0 by 0 keeps each video's own size."""
@@ -165,9 +166,11 @@ class FlowConfig:
     """Not 0: the bound is this percentile of the displacements in a sample of the training list's pairs."""
     image: str = "jpeg"
     """`jpeg` at quality 95, as the authors' files, or `png`, lossless."""
+    online: bool = False
+    """Keep no flow: compute it where it is read. `extract` then makes the features of both streams in one pass."""
 
     def __post_init__(self) -> None:
-        _one_of(self, "method", ("tvl1",))
+        _one_of(self, "method", ("tvl1", "dis", "opencv_tvl1"))
         _one_of(self, "image", ("jpeg", "png"))
         _at_least(self, 0, "width", "height", "bound")
         _within(self, 0.0, 100.0, "percentile")
@@ -193,6 +196,10 @@ class ConvNetConfig:
     dropout: float = 0.5
     optimizer: str = "sgd"
     learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    """The learning rate: `cosine` down to zero, `steps`, a tenth after 40 % and again after 80 %, or `constant`."""
+    train_layers: str = "all"
+    """What is trained: `all`, the `dense` layers over frozen convolutions, or the `last` layer, that of the classes."""
     weight_decay: float = 5e-4
     batch: int = 64
     steps: int = 20_000
@@ -200,17 +207,26 @@ class ConvNetConfig:
     """Mirror training frames at random; flow changes the sign of its x component."""
     shift: float = 0.0
     """Shift training frames at random by up to this share of their side."""
+    crop: float = 1.0
+    """Cut training frames at random to between this share of their height and width and all of it; 1 does not."""
+    preprocessing: str = "auto"
+    """`caffe`: minus the ImageNet mean; `torch`: to unit deviation too; `auto`: as `weights` want it, else `caffe`."""
     pixel_scale: float = 1.0
     """What pixels are multiplied by, their mean taken off; 1/58 gives them unit deviation, for nets from scratch."""
     weights: str = ""
-    """The folder of another walk's ConvNet to start from, such as "work/demo/convnets/{stream}"; empty is random."""
+    """What to start from: ImageNet weights of a VGG (.h5, .pth, .safetensors, .npz), or the folder of another walk's
+    ConvNet, such as "work/demo/convnets/{stream}"; empty is random."""
 
     def __post_init__(self) -> None:
         _one_of(self, "head", ("flatten", "pooled"))
         _one_of(self, "norm", ("none", "group"))
         _one_of(self, "optimizer", ("sgd", "adam"))
+        _one_of(self, "schedule", ("cosine", "steps", "constant"))
+        _one_of(self, "train_layers", ("all", "dense", "last"))
+        _one_of(self, "preprocessing", ("auto", "caffe", "torch"))
         _within(self, 0.0, 0.999, "dropout")
         _within(self, 0.0, 0.5, "shift")
+        _within(self, 0.1, 1.0, "crop")
         _within(self, 1e-4, 1.0, "pixel_scale")
         _at_least(self, 1, "image_size", "batch", "steps")
         if len(self.widths) != len(self.depths) or not self.widths:
@@ -288,6 +304,8 @@ class LocalizeConfig:
     """The threshold on saliency in [0, 255] (Sec. 5.3)."""
     normalise: str = "frame"
     """Saliency is scaled so that the maximum of each `frame`, or of the whole `video`, is 255."""
+    box: str = "region"
+    """On each frame, the box around a `region` that passes theta, or that of the saliency's `moments`: no threshold."""
     span: int = 15
     """Frames that the locally weighted linear regression sees."""
     scores: str = ""
@@ -295,6 +313,7 @@ class LocalizeConfig:
 
     def __post_init__(self) -> None:
         _one_of(self, "normalise", ("frame", "video"))
+        _one_of(self, "box", ("region", "moments"))
         _at_least(self, 0, "sigma", "span")
         _within(self, 0, 255, "theta")
 

@@ -44,6 +44,8 @@ _MODERN = {
     "optim__clip": 1.0,
     "train__keep": "best",
     "flow__percentile": 99.0,
+    "localize__box": "moments",
+    "localize__sigma": 0.0,  # the Gaussian would only add its own variance to the moments
 }
 
 _SMALL = _MODERN | {

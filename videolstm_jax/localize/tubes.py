@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.localize.boxes import frame_boxes
+from videolstm_jax.localize.boxes import frame_boxes, moment_box
 from videolstm_jax.localize.saliency import checked_attention, scaled, upscaled
 from videolstm_jax.localize.smooth import inside, smooth
 from videolstm_jax.types import Detection, Tube
@@ -55,7 +55,7 @@ def _overlaps(boxes: NDArray, last: NDArray) -> NDArray:
 
 
 def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma: float = 20.0, theta: float = 100.0,
-               normalise: str = "frame", span: int = 15) -> Tube:
+               normalise: str = "frame", span: int = 15, box: str = "region") -> Tube:
     """The whole way from the attention of one video to its smoothed tube, Eqs. (16)-(17).
 
     The attention of N frames is made from N - 1 flows, so a video has one map fewer than frames: the last box is
@@ -69,19 +69,24 @@ def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma:
       theta: the threshold on saliency.
       normalise: `frame` or `video`, see `saliency`.
       span: of the smoothing, see `smooth`.
+      box: `region`: around what passes theta, see `frame_boxes`; `moments`: see `moment_box`, theta is not used.
 
     Returns:
       A tube of L boxes inside the frame.
 
     Raises:
-      ValueError: attention that is not finite [L', N, N], negative, longer than the video or zero everywhere.
+      ValueError: attention that is not finite [L', N, N], negative, longer than the video or zero everywhere, or
+        an unknown `box`.
     """
+    if box not in ("region", "moments"):
+        raise ValueError(f"box is {box!r}; expected 'region' or 'moments'")
     attention = checked_attention(attention)
     if len(attention) > frames:
         raise ValueError(f"attention has {len(attention)} maps for {frames} frames; expected at most as many")
     if not attention.any():
         raise ValueError(f"all {len(attention)} attention maps are zero; expected at least one that is not")
-    found = [frame_boxes(one, theta) for one in _saliencies(attention, size, sigma, normalise)]
+    maps = _saliencies(attention, size, sigma, normalise)
+    found = [moment_box(one) if box == "moments" else frame_boxes(one, theta) for one in maps]
     tube = smooth(link([boxes for boxes, _ in found], [mass for _, mass in found]), span)
     return inside(repeat_last(tube, frames), size)
 
