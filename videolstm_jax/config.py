@@ -270,12 +270,16 @@ class TrainConfig:
     """`last` checkpoint, or `best`: the one with the best validation accuracy (needs data.validation)."""
     graft: tuple[str, ...] = ()
     """Runs whose parameters are taken over before training, each "run:part", part of cell.motion, cell.top .."""
+    attention_entropy: float = 0.0
+    """Taken off a frame's loss times the attention's entropy (in shares of the largest): 0 lets it be as sharp as it
+    likes."""
     devices: int = 1
     """Devices the batch is spread over."""
 
     def __post_init__(self) -> None:
         _one_of(self, "keep", ("last", "best"))
         _at_least(self, 1, "steps", "log_every", "save_every", "devices")
+        _at_least(self, 0, "attention_entropy")
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,13 @@ def batch_pairs(height: int, width: int) -> int:
     return min(most, max(4, pixels // (height * width)))
 
 
-def flow_images(videos: Iterable[tuple[str, np.ndarray]], bound: Callable[[int, int], float], *, workers: int = 1,
+def ours(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """`tvl1.tvl1` of numpy arrays."""
+    return np.asarray(tvl1.tvl1(a, b))
+
+
+def flow_images(videos: Iterable[tuple[str, np.ndarray]], bound: Callable[[int, int], float], *,
+                method: Callable[[np.ndarray, np.ndarray], np.ndarray] = ours, workers: int = 1,
                 progress: Callable[[int], None] = lambda pairs: None) -> Iterator[Images]:
     """Computes the flow of every pair of consecutive frames.
 
@@ -50,6 +56,7 @@ def flow_images(videos: Iterable[tuple[str, np.ndarray]], bound: Callable[[int, 
     Args:
       videos: names, and frames [L, H, W] uint8, L >= 2.
       bound: the displacement that becomes 0 or 255, from (W, H).
+      method: the flow of a batch of pairs, [P, H, W] twice to [P, H, W, 2].
       workers: batches computed at a time, since XLA gives each a single core of a CPU; they change no result.
       progress: told the number of pairs after each batch.
 
@@ -61,7 +68,7 @@ def flow_images(videos: Iterable[tuple[str, np.ndarray]], bound: Callable[[int, 
     with ThreadPoolExecutor(workers) as pool:
         try:
             for a, b, owners in _batches(videos, unfinished):
-                running.append((pool.submit(_flow, a, b), owners))
+                running.append((pool.submit(method, a, b), owners))
                 if len(running) > workers:
                     yield from _hand_out(*running.popleft(), unfinished, bound, progress)
             while running:
@@ -69,10 +76,6 @@ def flow_images(videos: Iterable[tuple[str, np.ndarray]], bound: Callable[[int, 
         finally:
             for future, _ in running:
                 future.cancel()
-
-
-def _flow(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.asarray(tvl1.tvl1(a, b))
 
 
 def _batches(videos: Iterable[tuple[str, np.ndarray]],

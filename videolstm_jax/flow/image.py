@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 
 PAPER_WIDTH, PAPER_BOUND = 340, 20.0
@@ -24,6 +27,11 @@ def grey(frames: np.ndarray) -> np.ndarray:
 def scaled_bound(bound: float, width: int, height: int) -> float:
     """A bound in pixels at a longer side of 340, in pixels at W x H: the same motion at any size."""
     return bound * max(width, height) / PAPER_WIDTH
+
+
+def limit(bound: float, *, scaled: bool) -> Callable[[int, int], float]:
+    """The displacement in pixels that becomes 255, from (W, H); `scaled` bounds hold at a longer side of 340."""
+    return functools.partial(scaled_bound, bound) if scaled else lambda width, height: bound
 
 
 def to_image(flow: np.ndarray, bound: float) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ class Cost(NamedTuple):
 
 
 def estimate(videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats: int,
-             workers: int = 1) -> Cost:
+             workers: int = 1, method: Callable[[np.ndarray, np.ndarray], np.ndarray] = batched.ours) -> Cost:
     """Estimates a walk from a timed batch of the commonest size; TV-L1 takes as long for any picture.
 
     Args:
@@ -43,6 +43,7 @@ def estimate(videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats
       jpeg: whether flow images are kept as JPEG or as PNG.
       frame_floats: values that the features of one frame of one stream hold.
       workers: batches at a time.
+      method: see `batched.flow_images`.
     """
     sizes = [(height, width) for _, height, width in videos]
     height, width = max(set(sizes), key=lambda size: (sizes.count(size), size))
@@ -50,7 +51,8 @@ def estimate(videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats
     frames = np.random.default_rng(0).integers(0, 256, (n * workers + 1, height, width), np.uint8)
     for batches in (1, workers):  # the first time compiles
         began = time.perf_counter()
-        list(batched.flow_images([("", frames[:n * batches + 1])], lambda width, height: 1.0, workers=workers))
+        list(batched.flow_images([("", frames[:n * batches + 1])], lambda width, height: 1.0,
+                                 method=method, workers=workers))
         seconds = (time.perf_counter() - began) / (n * batches * height * width)
     pairs, pixels = sum(n for n, _, _ in videos), sum(n * height * width for n, height, width in videos)
     rate = _JPEG_BYTES if jpeg else _PNG_BYTES
@@ -91,9 +93,14 @@ class Progress:
     def end(self) -> None:
         """Prints the warnings."""
         for what, names in self._odd.items():
-            if names:
-                print(f"prepare: warning: {what} {len(names)} videos: {', '.join(names[:5])}"
-                      + (" .." if len(names) > 5 else ""), file=sys.stderr, flush=True)
+            warn(what, names)
+
+
+def warn(what: str, names: Sequence[str]) -> None:
+    """Says on stderr what is odd about how many videos, and the first of them; nothing where there are none."""
+    if names:
+        print(f"prepare: warning: {what} {len(names)} videos: {', '.join(names[:5])}"
+              + (" .." if len(names) > 5 else ""), file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

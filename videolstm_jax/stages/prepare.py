@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 
 import numpy as np
 from etils import epath
@@ -14,8 +13,8 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.data import sources, splits, stick_actions
 from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.video import flow_file, guard
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video import flow_file, flow_methods, guard
+from videolstm_jax.video.decode import BadVideo, VideoInfo
 
 _SAMPLE = 48
 """Training videos whose displacements set the bound, where it is a percentile."""
@@ -31,6 +30,7 @@ def run(cfg: RunConfig) -> epath.Path:
     """Writes dataset.json, truth.jsonl where there are boxes, bad.jsonl where videos were skipped, and flow/.
 
     Every video is decoded once, in worker processes. Files of an interrupted call with the same settings are kept.
+    With `flow.online` videos are decoded to find bad ones and to count their frames, and no flow is computed.
     flow/index.json is written last: where it lies, the stage is whole.
 
     Args:
@@ -40,11 +40,13 @@ def run(cfg: RunConfig) -> epath.Path:
       The folder of the walk.
 
     Raises:
-      PrepareError: the folder holds flow of other settings, or no video is left.
+      PrepareError: the folder holds flow of other settings.
+      ConfigError: a flow method that needs OpenCV, which is not there.
       BadVideo: an unreadable video, or one of a single frame, unless `data.on_bad_video` is `skip`.
       ListError: no videos, or lists that do not fit them.
     """
     work = artifacts.Workdir(cfg.workdir)
+    flow_methods.method(cfg.flow.method)
     root = _stick_actions(cfg, work) if cfg.data.source == "stick_actions" else None
     listed, bad = sources.scan(cfg.data, seed=cfg.seed, root=root)
     bound = _sampled_bound(cfg, listed) if cfg.flow.percentile else cfg.flow.bound
@@ -53,13 +55,13 @@ def run(cfg: RunConfig) -> epath.Path:
     index = work.flow / "index.json"
     if index.exists():
         index.unlink()
-    frames, failed = _flow(cfg, work, listed, _limit(cfg, bound))
+    failed: list[dict] = []
+    if cfg.flow.online:
+        frames = {video.name: info.frames for video, info in _checked(cfg, listed, failed)}
+    else:
+        frames = _flow(cfg, work, listed, image.limit(settings["bound"], scaled=settings["scaled"]), failed)
+    dataset = _kept(listed, frames, failed)
     bad = sorted([*bad, *failed], key=lambda row: row["name"])
-    videos = tuple(video._replace(frames=frames[video.name]) for video in listed.videos if video.name in frames)
-    dataset = Dataset(listed.classes, videos)
-    if failed:
-        splits.check_parts([splits.Listed(v.name, v.path, listed.classes[v.label], v.group, v.part) for v in videos],
-                           listed.classes, given=True)
     artifacts.save_dataset(work.dataset, dataset)
     _write_or_remove(work.bad, bad)
     truth = sources.boxes(cfg.data, dataset, root=root)
@@ -68,7 +70,7 @@ def run(cfg: RunConfig) -> epath.Path:
     elif work.truth.exists():
         work.truth.unlink()
     artifacts.write_json(index, {**settings, "frames": {name: length - 1 for name, length in frames.items()}})
-    print(f"prepare: {len(videos)} videos, {sum(frames.values())} frames, {len(truth)} true tubes, "
+    print(f"prepare: {len(dataset.videos)} videos, {sum(frames.values())} frames, {len(truth)} true tubes, "
           f"{len(bad)} bad videos" + (f", see {work.bad}" if bad else ""), flush=True)
     return work.path
 
@@ -85,7 +87,7 @@ def cost(cfg: RunConfig, dataset: Dataset) -> pace.Cost:
     floats = side * side * net.widths[-1] + net.dense[-1] + len(dataset.classes)
     return pace.estimate([(video.frames - 1, cfg.flow.height or video.height, cfg.flow.width or video.width)
                           for video in dataset.videos], jpeg=cfg.flow.image == "jpeg", frame_floats=floats,
-                         workers=cfg.data.workers)
+                         workers=cfg.data.workers, method=flow_methods.method(cfg.flow.method))
 
 
 # ---- settings and lists -----------------------------------------------------------------------------------------
@@ -99,13 +101,6 @@ def _settings(cfg: RunConfig, bound: float) -> dict:
             "max_frames": cfg.data.max_frames}
 
 
-def _limit(cfg: RunConfig, bound: float) -> Callable[[int, int], float]:
-    """The displacement in pixels that becomes 255, from (W, H)."""
-    if cfg.flow.percentile or not bound:
-        return partial(image.scaled_bound, bound or image.PAPER_BOUND)
-    return lambda width, height: bound
-
-
 def _sampled_bound(cfg: RunConfig, listed: Dataset) -> float:
     """The percentile of displacements in the middle of some training videos, at a longer side of 340 pixels.
 
@@ -114,9 +109,10 @@ def _sampled_bound(cfg: RunConfig, listed: Dataset) -> float:
     train = [video for video in listed.videos if video.part == "train"]
     sample = train[::max(1, len(train) // _SAMPLE)][:_SAMPLE]
     middle = ((name, frames[max(0, len(frames) // 2 - 1):][:3])
-              for name, frames in _decoded(cfg, sample, [], skip=True))
+              for name, frames in _decoded(cfg, listed._replace(videos=tuple(sample)), [], skip=True))
     levels = [np.abs(2 * found.images.astype(np.int16) - 255).ravel()
-              for found in batched.flow_images(middle, partial(image.scaled_bound, image.PAPER_BOUND))]
+              for found in batched.flow_images(middle, image.limit(image.PAPER_BOUND, scaled=True),
+                                           method=flow_methods.method(cfg.flow.method))]
     if not levels:
         return image.PAPER_BOUND
     share = float(np.percentile(np.concatenate(levels), cfg.flow.percentile)) / 255
@@ -153,16 +149,28 @@ def _write_or_remove(path: epath.Path, rows: list[dict]) -> None:
         path.unlink()
 
 
+def _kept(listed: Dataset, frames: dict[str, int], failed: list[dict]) -> Dataset:
+    """The videos that could be decoded, with as many frames as they gave."""
+    videos = tuple(video._replace(frames=frames[video.name]) for video in listed.videos if video.name in frames)
+    if failed:
+        splits.check_parts([_listed(video, listed) for video in videos], listed.classes, given=True)
+    declared = {video.name: video.frames for video in listed.videos}
+    pace.warn("other frames were found than the file declares, and flow has one pair less, in",
+              [f"{video.name} ({declared[video.name]} declared, {video.frames} found)"
+               for video in videos if video.frames != declared[video.name]])
+    return Dataset(listed.classes, videos)
+
+
+def _listed(video: Video, dataset: Dataset) -> splits.Listed:
+    return splits.Listed(video.name, video.path, dataset.classes[video.label], video.group, video.part)
+
+
 # ---- flow -------------------------------------------------------------------------------------------------------
 
 
-def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset,
-          limit: Callable[[int, int], float]) -> tuple[dict[str, int], list[dict]]:
-    """Writes the flow that is not there yet; `limit` is the bound from (W, H).
-
-    Returns:
-      L of every good video in the order of the list, and a row {name, path, reason} for every bad one.
-    """
+def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset, limit: Callable[[int, int], float],
+          bad: list[dict]) -> dict[str, int]:
+    """Writes the flow that is not there yet; gives L of every good video and adds a row to `bad` for every other."""
     frames: dict[str, int] = {}
     todo = []
     for video in dataset.videos:
@@ -171,16 +179,16 @@ def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset,
             frames[video.name] = length
         else:
             todo.append(video)
+    left = dataset._replace(videos=tuple(todo))
     if todo:
         print(f"prepare: {len(frames)} of {len(dataset.videos)} videos have their flow; for the others, "
-              f"{cost(cfg, dataset._replace(videos=tuple(todo)))}", flush=True)
-    bad: list[dict] = []
+              f"{cost(cfg, left)}", flush=True)
     progress = pace.Progress(len(todo), sum(video.frames - 1 for video in todo))
     by_name = {video.name: video for video in todo}
     writing: list[Future] = []
     with ThreadPoolExecutor(cfg.data.workers) as pool:
-        for done in batched.flow_images(_decoded(cfg, todo, bad), limit, workers=cfg.data.workers,
-                                        progress=progress.pairs_done):
+        for done in batched.flow_images(_decoded(cfg, left, bad), limit, method=flow_methods.method(cfg.flow.method),
+                                        workers=cfg.data.workers, progress=progress.pairs_done):
             frames[done.name] = len(done.images) + 1
             writing.append(pool.submit(flow_file.write_flow, work.flow / f"{done.name}.zip", done.images,
                                        cfg.flow.image, note=_note(by_name[done.name])))
@@ -190,24 +198,43 @@ def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset,
         for future in writing:
             future.result()
     progress.end()
-    return {video.name: frames[video.name] for video in dataset.videos if video.name in frames}, bad
+    return frames
 
 
-def _decoded(cfg: RunConfig, videos: list[Video], bad: list[dict], *,
+def _decoded(cfg: RunConfig, dataset: Dataset, bad: list[dict], *,
              skip: bool = False) -> Iterator[tuple[str, np.ndarray]]:
     """Yields names and grey frames at the size of the flow; adds to `bad`, or raises unless videos may be skipped."""
     size = (cfg.flow.width, cfg.flow.height) if cfg.flow.width else None
-    found = guard.read_all([video.path for video in videos], fps=cfg.data.fps, max_frames=cfg.data.max_frames,
-                           size=size, grey=True, workers=cfg.data.workers)
-    for video, frames in zip(videos, found, strict=True):
-        if not isinstance(frames, BadVideo) and len(frames) < 2:
-            frames = BadVideo(f"{video.path}: 1 frame; flow needs 2")
-        if not isinstance(frames, BadVideo):
-            yield video.name, frames
+    found = guard.read_all([video.path for video in dataset.videos], fps=cfg.data.fps, max_frames=cfg.data.max_frames,
+                           size=size, grey=True, workers=cfg.data.workers, limit=cfg.data.time_limit)
+    for video, frames in _good(cfg, dataset, found, bad, skip=skip):
+        yield video.name, frames
+
+
+def _checked(cfg: RunConfig, dataset: Dataset, bad: list[dict]) -> Iterator[tuple[Video, VideoInfo]]:
+    """Yields the videos that can be decoded to their end; see `_decoded`."""
+    crew = guard.Crew(cfg.data.workers, limit=cfg.data.time_limit)
+
+    def checked(video: Video) -> VideoInfo:
+        return crew.check(video.path, fps=cfg.data.fps, max_frames=cfg.data.max_frames)
+
+    try:
+        yield from _good(cfg, dataset, guard.ahead(crew, checked, dataset.videos), bad)
+    finally:
+        crew.end()
+
+
+def _good(cfg: RunConfig, dataset: Dataset, found: Iterator, bad: list[dict], *, skip: bool = False) -> Iterator[tuple]:
+    """Yields the videos with what was found of them, unless that is an error or a single frame."""
+    for video, one in zip(dataset.videos, found, strict=True):
+        if not isinstance(one, BadVideo) and (one.frames if isinstance(one, VideoInfo) else len(one)) < 2:
+            one = BadVideo(f"{video.path}: 1 frame; flow needs 2")
+        if not isinstance(one, BadVideo):
+            yield video, one
         elif cfg.data.on_bad_video == "fail" and not skip:
-            raise frames
+            raise one
         else:
-            bad.append({"name": video.name, "path": video.path, "reason": str(frames)})
+            bad.append(sources.bad_row(_listed(video, dataset), one))
 
 
 def _finished(work: artifacts.Workdir, video: Video) -> int:

@@ -32,16 +32,22 @@ def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: 
         raise ArtifactError(f"{path}: kind {kind!r}; expected one of {', '.join(KINDS)}")
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 2 or not images.size:
         raise ArtifactError(f"{path}: images are {images.dtype} {list(images.shape)}; expected uint8 [L-1, H, W, 2]")
-    suffix, options = KINDS[kind]
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as file:
         file.comment = note.encode()
         for number, pair in enumerate(images, 1):
             for axis, name in enumerate("xy"):
-                picture = io.BytesIO()
-                Image.fromarray(np.ascontiguousarray(pair[..., axis])).save(picture, **options)
-                file.writestr(zipfile.ZipInfo(f"flow_{name}_{number:04d}.{suffix}", _DATE), picture.getvalue())
+                member = zipfile.ZipInfo(f"flow_{name}_{number:04d}.{KINDS[kind][0]}", _DATE)
+                file.writestr(member, _encoded(pair[..., axis], kind))
     artifacts.write_bytes(path, whole.getvalue())
+
+
+def as_stored(images: np.ndarray, kind: str) -> np.ndarray:
+    """What `read_flow` gives back of images [n, H, W, 2] that `write_flow` keeps: JPEG changes them, PNG does not."""
+    if kind == "png":
+        return images
+    return np.stack([np.stack([np.asarray(Image.open(io.BytesIO(_encoded(pair[..., axis], kind)))) for axis in (0, 1)],
+                              -1) for pair in images])
 
 
 def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -86,6 +92,12 @@ def describe(path: PathLike) -> tuple[int, str]:
             return _pairs(path, file)[0], file.comment.decode(errors="replace")
     except (zipfile.BadZipFile, OSError) as error:
         raise ArtifactError(f"{path}: damaged, cannot be read as flow: {error}") from error
+
+
+def _encoded(picture: np.ndarray, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(buffer, **KINDS[kind][1])
+    return buffer.getvalue()
 
 
 def _opened(path: PathLike):
