@@ -260,24 +260,34 @@ def load_detections(path: PathLike) -> list[Detection]:
     Raises:
       ArtifactError: naming the line, for a missing field, a score that is not finite, or boxes inverted or not [n, 4].
     """
-    detections = []
+    return [one for _, _, found in each_line_of_detections(path) for one in found]
+
+
+def each_line_of_detections(path: PathLike) -> Iterator[tuple[str, dict, list[Detection]]]:
+    """Reads tubes line by line: "file:line", the line itself, and its detections; see `load_detections`."""
     for number, row in enumerate(read_jsonl(path, made_by="localize"), 1):
-        missing = {"video", "label", "score", "start", "boxes"} - row.keys()
+        where = f"{path}:{number}"
+        missing = {"video", "label", "score", "start", "boxes"} - row.keys() if isinstance(row, dict) else {"fields"}
         if missing:
-            raise ArtifactError(f"{path}:{number}: lacks {sorted(missing)}")
-        boxes = np.asarray(row["boxes"], float)
-        if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
-            raise ArtifactError(
-                f"{path}:{number}: boxes of {row['video']} have shape {boxes.shape}; expected finite [n, 4]")
-        if (boxes[:, 2:] <= boxes[:, :2]).any():
-            raise ArtifactError(
-                f"{path}:{number}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1")
+            raise ArtifactError(f"{where}: lacks {sorted(missing)}")
         scores = list(enumerate(row["scores"])) if "scores" in row else [(row["label"], row["score"])]
+        numbers = [row["label"], row["start"], *(score for _, score in scores)]
+        if not isinstance(row["video"], str) or any(isinstance(one, bool) or not isinstance(one, int | float)
+                                                    for one in numbers) or any(one % 1 for one in numbers[:2]):
+            raise ArtifactError(f"{where}: video {row['video']!r}, label, start and scores {numbers}; expected text, "
+                                "whole and plain numbers")
+        try:
+            boxes = np.asarray(row["boxes"], float)
+        except (TypeError, ValueError) as error:
+            raise ArtifactError(f"{where}: boxes of {row['video']} are not numbers: {error}") from error
+        if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
+            raise ArtifactError(f"{where}: boxes of {row['video']} have shape {boxes.shape}; expected finite [n, 4]")
+        if (boxes[:, 2:] <= boxes[:, :2]).any():
+            raise ArtifactError(f"{where}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1")
         if not np.isfinite([score for _, score in scores]).all():
-            raise ArtifactError(f"{path}:{number}: a score of {row['video']} is not finite")
+            raise ArtifactError(f"{where}: a score of {row['video']} is not finite")
         tube = Tube(int(row["start"]), boxes)
-        detections += [Detection(row["video"], int(label), float(score), tube) for label, score in scores]
-    return detections
+        yield where, row, [Detection(row["video"], int(label), float(score), tube) for label, score in scores]
 
 
 def save_config(folder: PathLike, cfg: Any, **resolved: Any) -> None:

@@ -1,18 +1,91 @@
-"""Reads true boxes of videos into tubes."""
+"""True boxes of videos as tubes: the record every reader of annotations fills, its checks, and boxes.json."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
+from typing import NamedTuple
 
 import numpy as np
 
 from videolstm_jax import artifacts
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 
+SLACK = 0.01
+"""Pixels that a box may reach over the frame: files keep three digits, and some kept 32 bits."""
 
-class BadBoxes(ValueError):
+
+class BadAnnotations(ValueError):
+    """An annotation file that cannot be used: the message names the file, what was found and what was expected."""
+
+
+class BadBoxes(BadAnnotations):
     """Boxes that cannot be used: the message names the file and video, what was found and what was expected."""
+
+
+class Annotated(NamedTuple):
+    """True tubes, and what their file says beside.
+
+    `classes` are the C names that labels count, empty where the file has none; `frames` L and `sizes` (W, H) of videos
+    by "Class/stem", where the file says; `truth` the tubes in the order of video names, then of frames; `test` the
+    test list in the file's own order, where it has one; `notes` what was changed to fit the record.
+    """
+
+    classes: tuple[str, ...]
+    frames: dict[str, int]
+    sizes: dict[str, tuple[int, int]]
+    truth: list[Detection]
+    test: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def videos(self) -> set[str]:
+        """The names of all videos that the file knows, with tubes or without."""
+        return {*self.frames, *(one.video for one in self.truth)}
+
+
+def fault(one: Detection, *, classes: int = 0, frames: int = 0, size: tuple[int, int] = (0, 0)) -> str:
+    """What is wrong with a tube, empty where nothing is.
+
+    Args:
+      one: a true tube or a detection.
+      classes: how many there are; 0 where it is not known.
+      frames: of the video; 0 where it is not known.
+      size: W, H of the video in pixels; 0 where it is not known.
+    """
+    boxes = one.tube.boxes
+    if one.label < 0 or (classes and one.label >= classes):
+        return f"has label {one.label}; expected 0 to {classes - 1 if classes else '..'}"
+    if not np.isfinite(one.score):
+        return f"has a score of {one.score}; expected a finite number"
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
+        return f"has boxes {list(boxes.shape)}; expected [n, 4], n at least 1"
+    stop = one.tube.start + len(boxes)
+    if one.tube.start < 0 or (frames and stop > frames):
+        return f"goes from frame {one.tube.start} to {stop - 1}; expected frames 0 to {frames - 1 if frames else '..'}"
+    edge = np.array([size[0] or np.inf, size[1] or np.inf]) + SLACK
+    for bad, why in ((~np.isfinite(boxes).all(axis=1), "is not finite"),
+                     ((boxes[:, 2:] <= boxes[:, :2]).any(axis=1), "is inverted or empty; expected x0 < x1 and y0 < y1"),
+                     ((boxes[:, :2] < -SLACK).any(axis=1) | (boxes[:, 2:] > edge).any(axis=1),
+                      f"leaves the frame of {size[0] or '?'} x {size[1] or '?'} pixels")):
+        if bad.any():
+            at = int(bad.argmax())
+            return f"has the box {boxes[at].tolist()} on frame {one.tube.start + at}, which {why}"
+    return ""
+
+
+def checked(path: artifacts.PathLike, annotated: Annotated) -> Annotated:
+    """The annotations with their tubes in order.
+
+    Raises:
+      BadAnnotations: naming the file and video, for the first tube that `fault` finds something wrong with.
+    """
+    for one in annotated.truth:
+        wrong = fault(one, classes=len(annotated.classes), frames=annotated.frames.get(one.video, 0),
+                      size=annotated.sizes.get(one.video, (0, 0)))
+        if wrong:
+            raise BadAnnotations(f"{path}: a tube of {one.video} {wrong}")
+    return annotated._replace(truth=sorted(annotated.truth, key=lambda one: (one.video, one.tube.start, one.label)))
 
 
 def read_boxes(path: artifacts.PathLike, dataset: Dataset, *, unlisted: Collection[str] = (),

@@ -1,115 +1,96 @@
-"""Reads the corrected UCF101-24 tubes from their pickle without trusting it.
-
-The file is a pickle made by others. It is read by an unpickler that knows four names, all of them answered by the
-small stand-ins below, so nothing of the file is ever executed.
-"""
+"""Reads the corrected UCF101-24 tubes, from their pickle or from the MATLAB file it was made from."""
 
 from __future__ import annotations
 
-import io
-import pickle
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from etils import epath
 
+from videolstm_jax.data import matlab, pickles
+from videolstm_jax.data.annotations import Annotated, BadAnnotations, checked
 from videolstm_jax.types import Detection, Tube
 
-
-class BadAnnotations(ValueError):
-    """An annotation file that cannot be used: the message names the file, what was found and what was expected."""
-
-
-class Ucf24(NamedTuple):
-    """`frames` of every annotated video by "Class/stem", and its true tubes, whose label counts from 0."""
-
-    frames: dict[str, int]
-    truth: list[Detection]
+CLASSES = (
+    "Basketball", "BasketballDunk", "Biking", "CliffDiving", "CricketBowling", "Diving", "Fencing", "FloorGymnastics",
+    "GolfSwing", "HorseRiding", "IceDancing", "LongJump", "PoleVault", "RopeClimbing", "SalsaSpin", "SkateBoarding",
+    "Skiing", "Skijet", "SoccerJuggling", "Surfing", "TennisSwing", "TrampolineJumping", "VolleyballSpiking",
+    "WalkingWithDog")
+"""The 24 classes of UCF101 that have boxes, as their labels count them."""
+SIZE = (320, 240)
+"""W, H of every UCF101 video."""
 
 
-def read_ucf24(path: str) -> Ucf24:
-    """Reads `pyannot.pkl` of the corrected UCF101-24 annotations.
+def read_ucf24(path: str) -> Annotated:
+    """Reads the corrected UCF101-24 annotations, `pyannot.pkl` or `finalAnnots.mat`.
 
-    Boxes are stored as x, y, w, h in one or two unsigned bytes and are cast before x + w, which would overflow; the
-    file's `sf` counts from 0 and its `ef` is exclusive.
+    Boxes are stored as x, y, w, h in one or two unsigned bytes and are cast before x + w, which would overflow. They
+    become x, y, x + w, y + h, as the evaluation published with them has it. In the pickle `sf` counts from 0, `ef` is
+    exclusive and labels count from 0; in the MATLAB file all three count from 1 and `ef` is inclusive.
 
     Args:
-      path: the pickle.
+      path: the file; one that ends in .mat is taken for MATLAB's.
 
     Returns:
-      Frames of each video, and tubes with boxes x0 y0 x1 y1 in pixels, half open, in the order of video names.
+      Frames and size of each video, and tubes with boxes x0 y0 x1 y1 in pixels, half open.
 
     Raises:
-      BadAnnotations: the file is no such pickle, names anything but plain arrays, or a tube does not fit its frames.
+      BadAnnotations: the file is no such file, names anything but plain arrays, or a tube does not fit its video.
     """
     try:
-        videos = _Reader(io.BytesIO(epath.Path(path).read_bytes())).load()
-        frames = {str(_plain(name)): int(_plain(entry["numf"])) for name, entry in videos.items()}
-        truth = [Detection(str(_plain(name)), int(_plain(tube["label"])), 1.0, _tube(str(_plain(name)), tube))
-                 for name, entry in videos.items() for tube in entry["annotations"]]
+        return read_value(path, matlab.load(path) if str(path).endswith(".mat")
+                          else pickles.loads(epath.Path(path).read_bytes()))
+    except (pickles.BadPickle, matlab.BadMatlab) as error:
+        raise BadAnnotations(f"{path}: {error}") from error
+
+
+def read_value(path: str, value: Any) -> Annotated:
+    """Takes what a file of the corrected annotations holds into the record; see `read_ucf24`.
+
+    Args:
+      path: names the file in messages.
+      value: the pickle's dict by video, or the MATLAB file's dict by variable.
+
+    Raises:
+      BadAnnotations: as `read_ucf24`.
+    """
+    try:
+        entries = list(_from_matlab(value["annot"]) if "annot" in value else _from_pickle(value))
+        frames = {name: length for name, length, _ in entries}
+        truth = [tube for _, _, tubes in entries for tube in tubes]
     except BadAnnotations as error:
         raise BadAnnotations(f"{path}: {error}") from error
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise BadAnnotations(f"{path}: not the corrected UCF101-24 annotations: {error!r}") from error
-    return Ucf24(frames, sorted(truth, key=lambda found: (found.video, found.tube.start)))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise BadAnnotations(f"{path}: not the corrected UCF101-24 annotations: {type(error).__name__}: {error}"
+                             ) from error
+    if len(frames) != len(entries):
+        raise BadAnnotations(f"{path}: {len(entries)} entries for {len(frames)} videos; expected one each")
+    for one in truth:
+        if 0 <= one.label < len(CLASSES) and one.video.split("/")[0] != CLASSES[one.label]:
+            raise BadAnnotations(f"{path}: a tube of {one.video} has label {one.label}, {CLASSES[one.label]}; expected "
+                                 "the class its name begins with")
+    return checked(path, Annotated(CLASSES, frames, dict.fromkeys(frames, SIZE), truth))
 
 
-def _tube(name: str, tube: dict[str, Any]) -> Tube:
-    start, stop, raw = int(_plain(tube["sf"])), int(_plain(tube["ef"])), _plain(tube["boxes"])
-    if np.shape(raw) != (stop - start, 4):
-        raise BadAnnotations(f"a tube of {name} has boxes {np.shape(raw)}; expected [{stop - start}, 4] for frames "
-                             f"{start} to {stop}")
+def _from_pickle(videos: dict[str, dict]) -> Iterator[tuple[str, int, list[Detection]]]:
+    for name, entry in videos.items():
+        yield str(name), int(entry["numf"]), [
+            _tube(str(name), int(tube["label"]), int(tube["sf"]), int(tube["ef"]), tube["boxes"])
+            for tube in entry["annotations"]]
+
+
+def _from_matlab(videos: Any) -> Iterator[tuple[str, int, list[Detection]]]:
+    for entry in matlab.rows(videos):
+        name = matlab.text(entry["name"])
+        yield name, matlab.number(entry["num_imgs"]), [
+            _tube(name, matlab.number(tube["class"]) - 1, matlab.number(tube["sf"]) - 1, matlab.number(tube["ef"]),
+                  tube["boxes"]) for tube in matlab.rows(entry["tubes"])]
+
+
+def _tube(name: str, label: int, start: int, stop: int, raw: np.ndarray) -> Detection:
+    if np.shape(raw) != (stop - start, 4) or np.asarray(raw).dtype.kind not in "uif":
+        raise BadAnnotations(f"a tube of {name} has boxes {list(np.shape(raw))}; expected [{stop - start}, 4] numbers "
+                             f"for frames {start} to {stop - 1}")
     corner, side = raw[:, :2].astype(np.float64), raw[:, 2:].astype(np.float64)
-    return Tube(start, np.concatenate([corner, corner + side], axis=1))
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, _Array) else value
-
-
-class _DType:
-    """Stands in for numpy.dtype: kind and width only, and no objects."""
-
-    def __init__(self, code: str, align: object = False, copy: object = False):
-        if not isinstance(code, str) or code[:1] not in "uifUb" or not code[1:].isdigit():
-            raise BadAnnotations(f"holds values of type {code!r}; expected plain numbers or text")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state: tuple) -> None:
-        if state[1] in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _Array:
-    """Stands in for numpy.ndarray: filled from raw bytes."""
-
-    value: Any = None
-
-    def __setstate__(self, state: tuple) -> None:
-        _, shape, dtype, fortran, data = state
-        self.value = np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if fortran else "C")
-
-
-def _scalar(dtype: _DType, data: bytes) -> Any:
-    return np.frombuffer(data, dtype.dtype)[0].item()
-
-
-def _new_array(kind: type, shape: object, code: object) -> _Array:
-    if kind is not _Array:
-        raise BadAnnotations(f"builds a {kind!r}; expected an array")
-    return _Array()
-
-
-class _Reader(pickle.Unpickler):
-    """An unpickler that knows no name but the four that plain arrays need."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Answers the four names, under numpy's older and newer module, and refuses all others."""
-        try:
-            return _NAMES[module.replace("numpy._core", "numpy.core"), name]
-        except KeyError:
-            raise BadAnnotations(f"asks for {module}.{name}; expected plain arrays") from None
-
-
-_NAMES = {("numpy", "dtype"): _DType, ("numpy", "ndarray"): _Array,
-          ("numpy.core.multiarray", "scalar"): _scalar, ("numpy.core.multiarray", "_reconstruct"): _new_array}
+    return Detection(name, label, 1.0, Tube(start, np.concatenate([corner, corner + side], axis=1)))

@@ -1,0 +1,202 @@
+"""True tubes of whole data sets: which reader a file needs, and the pickle-free file that all are converted to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax import artifacts
+from videolstm_jax.data import act, annotations, pickles, ucf24, viper
+from videolstm_jax.data.annotations import Annotated, BadAnnotations, BadBoxes, checked
+from videolstm_jax.types import Dataset, Detection
+
+
+def read_truth(path: artifacts.PathLike, *, split: int = 1) -> Annotated:
+    """Reads true tubes, whatever of these the file is.
+
+    A `truth.jsonl` of `save_truth` or of a walk; `pyannot.pkl` or `finalAnnots.mat` of the corrected UCF101-24
+    annotations; `UCF101v2-GT.pkl` and others in the layout of ACT and MOC; THUMOS13's .xgtf, one or a folder of them.
+
+    Args:
+      path: the file or folder.
+      split: which test list is taken where the file has several.
+
+    Raises:
+      BadAnnotations: it is none of these, is damaged or malicious, or holds a tube that does not fit its video.
+      artifacts.ArtifactError: a truth.jsonl with a bad line, which is named; or there is no such file.
+    """
+    place = epath.Path(path)
+    if not place.exists():
+        raise BadAnnotations(f"{path} is missing; expected annotations")
+    if place.is_dir() or place.name.endswith(viper.SUFFIX):
+        return viper.read_viper(str(path))
+    if place.suffix == ".mat":
+        return ucf24.read_ucf24(str(path))
+    if place.suffix == ".jsonl":
+        return load_truth(path)
+    if place.suffix != ".pkl":
+        raise BadAnnotations(f"{path}: expected .jsonl, .pkl, .mat, .xgtf or a folder of .xgtf")
+    try:
+        value = pickles.loads(place.read_bytes())
+    except pickles.BadPickle as error:
+        raise BadAnnotations(f"{path}: {error}") from error
+    if isinstance(value, dict) and "gttubes" in value:
+        return act.read_annotations(str(path), value, split=split)
+    return ucf24.read_value(str(path), value)
+
+
+# ---- the pickle-free file ---------------------------------------------------------------------------------------
+
+
+def save_truth(path: artifacts.PathLike, annotated: Annotated) -> None:
+    """Writes tubes as truth.jsonl, one a line: a tube of tubes.jsonl, and beside it what is known of its video.
+
+    `class` is the class's name; `frames` and `size` (W, H) stand where the annotations say them. The first line also
+    has `classes`, all names in order, and `tubes`, how many lines there are: a file cut short is known as one.
+    """
+    artifacts.write_jsonl(path, _rows(annotated))
+
+
+def _rows(annotated: Annotated) -> Iterator[dict[str, Any]]:
+    for number, one in enumerate(annotated.truth):
+        row = {"video": one.video, "label": int(one.label), "score": 1.0, "start": int(one.tube.start),
+               "boxes": np.asarray(one.tube.boxes, float).round(3).tolist()}
+        if annotated.classes:
+            row["class"] = annotated.classes[one.label]
+        if one.video in annotated.frames:
+            row["frames"] = annotated.frames[one.video]
+        if one.video in annotated.sizes:
+            row["size"] = list(annotated.sizes[one.video])
+        if number == 0:
+            row["tubes"] = len(annotated.truth)
+            if annotated.classes:
+                row["classes"] = list(annotated.classes)
+        yield row
+
+
+def load_truth(path: artifacts.PathLike) -> Annotated:
+    """Reads what `save_truth` wrote, or the truth.jsonl of a walk, which says no more than the tubes.
+
+    Raises:
+      artifacts.ArtifactError: naming the line, for one that is no tube.
+      BadAnnotations: naming the line, where what it says of its video is of another form, contradicts an earlier line
+        or does not fit the tube; or there are not as many lines as the first one says.
+    """
+    classes: tuple[str, ...] = ()
+    promised = None
+    frames: dict[str, int] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    truth: list[Detection] = []
+    for where, row, found in artifacts.each_line_of_detections(path):
+        if len(found) != 1:
+            raise BadAnnotations(f"{where}: {len(found)} scores of {row['video']}; expected true tubes, of one class")
+        (one,) = found
+        try:
+            classes = tuple(str(name) for name in row.get("classes", classes))
+            promised = row.get("tubes", promised)
+            if classes and "class" in row and classes[one.label] != row["class"]:
+                raise BadAnnotations(f"{where}: class {row['class']!r} with label {one.label}, {classes[one.label]!r}")
+            if "frames" in row:
+                frames[one.video] = _same(where, one.video, frames.get(one.video), int(row["frames"]))
+            if "size" in row:
+                width, height = map(int, row["size"])
+                sizes[one.video] = _same(where, one.video, sizes.get(one.video), (width, height))
+        except (TypeError, IndexError) as error:
+            raise BadAnnotations(f"{where}: {error}") from error
+        wrong = annotations.fault(one, classes=len(classes), frames=frames.get(one.video, 0),
+                                  size=sizes.get(one.video, (0, 0)))
+        if wrong:
+            raise BadAnnotations(f"{where}: a tube of {one.video} {wrong}")
+        truth.append(one)
+    if not truth or len(truth) != (promised or len(truth)):
+        raise BadAnnotations(f"{path}: holds {len(truth)} tubes; expected {promised or 'at least one'}")
+    return checked(path, Annotated(classes, frames, sizes, truth))
+
+
+def _same(where: str, video: str, before: Any, now: Any) -> Any:
+    if before not in (None, now):
+        raise BadAnnotations(f"{where}: {video} has {now}, an earlier line said {before}")
+    return now
+
+
+# ---- to a walk, and side by side --------------------------------------------------------------------------------
+
+
+def for_dataset(path: artifacts.PathLike, annotated: Annotated, dataset: Dataset, *, cut: bool = False
+                ) -> list[Detection]:
+    """The tubes of a data set's own videos, with the labels the data set counts.
+
+    Args:
+      path: names the file in messages.
+      annotated: tubes of these videos and of any others, which are passed over.
+      dataset: the listed videos.
+      cut: whether boxes behind a video's last frame are dropped, since only its beginning is read.
+
+    Raises:
+      BadBoxes: no listed video has tubes, a class that the data set lacks, a video of another size than the annotated
+        one, or a tube that does not fit its video.
+    """
+    videos = {video.name: video for video in dataset.videos}
+    numbers = {name: number for number, name in enumerate(dataset.classes)}
+    truth = []
+    for one in annotated.truth:
+        if one.video not in videos:
+            continue
+        video = videos[one.video]
+        if annotated.classes and annotated.classes[one.label] not in numbers:
+            raise BadBoxes(f"{path}: a tube of {one.video} has class {annotated.classes[one.label]}; expected one of "
+                           f"the {len(dataset.classes)} classes of the videos")
+        if annotated.sizes.get(one.video, (0, 0)) not in ((0, 0), (video.width, video.height)):
+            raise BadBoxes(f"{path}: boxes of {one.video} are of {annotated.sizes[one.video]} pixels; the video has "
+                           f"{(video.width, video.height)}")
+        if cut:
+            one = one._replace(tube=one.tube._replace(boxes=one.tube.boxes[:max(video.frames - one.tube.start, 0)]))
+            if not len(one.tube.boxes):
+                continue
+        label = numbers[annotated.classes[one.label]] if annotated.classes else one.label
+        one = one._replace(label=label)
+        wrong = annotations.fault(one, classes=len(dataset.classes), frames=video.frames,
+                                  size=(video.width, video.height))
+        if wrong:
+            raise BadBoxes(f"{path}: a tube of {one.video} {wrong}")
+        truth.append(one)
+    if not truth:
+        raise BadBoxes(f"{path}: none of its {len(annotated.videos)} videos is one of the {len(videos)} listed; names "
+                       f"there are such as {min(annotated.videos, default='-')}")
+    return truth
+
+
+def differences(a: Annotated, b: Annotated) -> list[str]:
+    """What two sets of annotations do not agree in, tube by tube, a line for each: none where they are the same.
+
+    Tubes of a video are compared in the order of their frames.
+    """
+    said = [f"classes: {a.classes} and {b.classes}"] if a.classes != b.classes else []
+    tubes: dict[str, tuple[list[Detection], list[Detection]]] = {
+        name: ([], []) for name in sorted(a.videos | b.videos)}
+    for side, annotated in enumerate((a, b)):
+        for one in annotated.truth:
+            tubes[one.video][side].append(one)
+    for name, (ours, theirs) in tubes.items():
+        if a.frames.get(name) != b.frames.get(name):
+            said.append(f"{name}: {a.frames.get(name)} and {b.frames.get(name)} frames")
+        if len(ours) != len(theirs):
+            said.append(f"{name}: {len(ours)} and {len(theirs)} tubes")
+            continue
+        for number, (one, other) in enumerate(zip(_in_order(ours), _in_order(theirs), strict=True)):
+            if (one.label, one.tube.start, len(one.tube.boxes)) != (other.label, other.tube.start,
+                                                                    len(other.tube.boxes)):
+                said.append(f"{name} tube {number}: label {one.label} and {other.label}, frames from {one.tube.start} "
+                            f"and {other.tube.start}, {len(one.tube.boxes)} and {len(other.tube.boxes)} of them")
+            elif not np.array_equal(one.tube.boxes, other.tube.boxes):
+                apart = np.abs(one.tube.boxes - other.tube.boxes).max(axis=1)
+                said.append(f"{name} tube {number}: {int((apart > 0).sum())} of {len(apart)} boxes differ, by up to "
+                            f"{apart.max():g} pixels")
+    return said
+
+
+def _in_order(tubes: list[Detection]) -> list[Detection]:
+    return sorted(tubes, key=lambda one: (one.tube.start, len(one.tube.boxes), one.label, one.tube.boxes.tolist()))
