@@ -8,7 +8,7 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -206,6 +206,20 @@ def load_dataset(path: PathLike) -> Dataset:
         return Dataset(tuple(value["classes"]), tuple(Video(**row) for row in value["videos"]))
     except (KeyError, TypeError) as error:
         raise ArtifactError(f"{path}: not a list of videos: {error}") from error
+
+
+def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
+    """The labels [n] int32 of the test videos that `prepare` had to skip: no model can have scored them.
+
+    Raises:
+      ArtifactError: bad.jsonl names a class that is not among `classes`.
+    """
+    rows = [row for row in read_jsonl(work.bad) if row.get("part") == "test"] if work.bad.exists() else []
+    for row in rows:
+        if row["label"] not in classes:
+            raise ArtifactError(f"{work.bad}: {row['name']} is of class {row['label']}; expected one of "
+                                f"{', '.join(classes)}")
+    return np.array([classes.index(row["label"]) for row in rows], np.int32)
 
 
 def save_scores(path: PathLike, scores: Scores) -> None:

@@ -292,6 +292,8 @@ class EvalConfig:
     batch: int = 16
     chunk: int = 32
     """Frames a step of the pass over whole videos; changes the memory, never the result."""
+    allow_missing: bool = False
+    """Leave test videos that could not be read (bad.jsonl) out of every accuracy; otherwise they count as wrong."""
 
     def __post_init__(self) -> None:
         _one_of(self, "segment_rule", ("paper", "authors"))
@@ -312,6 +314,8 @@ class LocalizeConfig:
     """On each frame, the box around a `region` that passes theta, or that of the saliency's `moments`: no threshold."""
     span: int = 15
     """Frames that the locally weighted linear regression sees."""
+    causal: bool = False
+    """Boxes know of no later frame, as in a stream: the regression looks back only."""
     scores: str = ""
     """Score tubes with this fused score file instead of the run's own frame scores."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -78,16 +79,31 @@ def confusion(scores: NDArray, label: NDArray) -> NDArray:
     return np.bincount(np.asarray(label) * classes + first, minlength=classes * classes).reshape(classes, classes)
 
 
-def per_class_accuracy(scores: NDArray, label: NDArray) -> NDArray:
-    """[C] the share of each class's videos that are right; NaN for a class without videos."""
+def per_class_accuracy(scores: NDArray, label: NDArray, *, missing: NDArray | None = None) -> NDArray:
+    """[C] the share of each class's videos that are right; NaN for a class without videos.
+
+    Args:
+      scores: [V, C].
+      label: [V].
+      missing: [n] the right classes of videos without scores, which count as wrong; none where not given.
+    """
     counts = confusion(scores, label)
     videos = counts.sum(axis=1)
+    if missing is not None:
+        videos = videos + np.bincount(missing, minlength=len(videos))
     return np.divide(np.diag(counts), videos, out=np.full(len(counts), np.nan), where=videos > 0)
 
 
-def mean_class_accuracy(scores: NDArray, label: NDArray) -> float:
+def mean_class_accuracy(scores: NDArray, label: NDArray, *, missing: NDArray | None = None) -> float:
     """The mean of `per_class_accuracy` over the classes that have videos."""
-    return float(np.nanmean(per_class_accuracy(scores, label)))
+    return float(np.nanmean(per_class_accuracy(scores, label, missing=missing)))
+
+
+def right_of(scores: NDArray, label: NDArray, missing: Sequence[int] | NDArray = ()) -> str:
+    """In words, how many videos of the test list are right; `missing` ones, without scores, count as wrong."""
+    right, total = top_k(scores, label), len(label) + len(missing)
+    lost = f" ({len(missing)} could not be read and count as wrong)" if len(missing) else ""
+    return f"{right} of {total} test videos right{lost}, {100 * right / max(total, 1):.1f} %"
 
 
 def wilson(hits: int, total: int, *, confidence: float = 0.95) -> Interval:

@@ -22,8 +22,8 @@ def final(rows: Sequence[Result]) -> Result | None:
     return None
 
 
-def opening(rows: Sequence[Result], dataset: Dataset | None) -> Page:
-    """The page with its headline, lead and facts, and no section yet."""
+def opening(rows: Sequence[Result], dataset: Dataset | None, *, missing: int = 0) -> Page:
+    """The page with its headline, lead and facts, and no section yet; `missing` test videos count as wrong."""
     row = final(rows)
     title, facts = "VideoLSTM report", _facts(dataset)
     if row is None:
@@ -37,6 +37,8 @@ def opening(rows: Sequence[Result], dataset: Dataset | None) -> Page:
         lead += f", the best of {rivals} of its kind on this very list"
     if dataset:
         lead += f". A guess among {len(dataset.classes)} classes is right on {tables.percent(1 / len(dataset.classes))}"
+    if missing:
+        lead += f". {missing} test videos could not be read and count as wrong"
     return Page(title, f"{row.correct} of {row.total} test videos are named correctly", (lead + ".",), facts, ())
 
 

@@ -10,13 +10,13 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, save_scores, write_arrays
+from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, load_missing, save_scores, write_arrays
 from videolstm_jax.config import EvalConfig, RunConfig
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.passes import eval_segments, whole_videos
-from videolstm_jax.measure.accuracy import top_k
+from videolstm_jax.measure.accuracy import right_of
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.train.log import Progress
 from videolstm_jax.train.runs import Run, as_inputs, load_run, resolved
@@ -55,8 +55,8 @@ def run(cfg: RunConfig) -> epath.Path:
     label = np.array([video.label for video in videos])
     path = work.run(cfg.run_name) / "scores.npz"
     save_scores(path, Scores(tuple(video.name for video in videos), scores, label, dataset.classes))
-    right = top_k(scores, label)
-    print(f"{cfg.run_name}: {right} of {len(videos)} test videos right, {100 * right / len(videos):.1f} %", flush=True)
+    missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
+    print(f"{cfg.run_name}: {right_of(scores, label, missing)}", flush=True)
     return path
 
 

@@ -46,10 +46,13 @@ def run(cfg: RunConfig) -> epath.Path:
     except ValueError as error:
         raise artifacts.ArtifactError(f"scores of {', '.join(names)} cannot be fused: {error}") from error
     artifacts.save_scores(path, fused)
+    missing = 0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, first.classes))
     for name, weight, scores in zip(names, weights, arrays, strict=True):
-        print(f"fuse: {name:<24} {_words(scores, first.label)}  weight {weight:g}")
-    print(f"fuse: {'product':<24} {_words(fused.scores, first.label)}  -> {path}")
-    print(f"fuse: {'mean, for comparison':<24} {_words(mean, first.label)}")
+        print(f"fuse: {name:<24} {_words(scores, first.label, missing)}  weight {weight:g}")
+    print(f"fuse: {'product':<24} {_words(fused.scores, first.label, missing)}  -> {path}")
+    print(f"fuse: {'mean, for comparison':<24} {_words(mean, first.label, missing)}")
+    if missing:
+        print(f"fuse: of these, {missing} test videos could not be read and count as wrong, see {work.bad}")
     return path
 
 
@@ -90,9 +93,9 @@ def _examples(names: set[str], verb: str) -> str:
     return f"; {verb} {', '.join(some)}{' ..' if len(names) > 3 else ''}" if some else ""
 
 
-def _words(scores: np.ndarray, label: np.ndarray) -> str:
+def _words(scores: np.ndarray, label: np.ndarray, missing: int) -> str:
     if not len(label):
         return "no videos"
-    hits = top_k(scores, label)
-    sure = wilson(hits, len(label))
-    return f"{hits:>5} of {len(label)} right, {100 * sure.value:.2f} % ({100 * sure.low:.1f} to {100 * sure.high:.1f})"
+    hits, total = top_k(scores, label), len(label) + missing
+    sure = wilson(hits, total)
+    return f"{hits:>5} of {total} right, {100 * sure.value:.2f} % ({100 * sure.low:.1f} to {100 * sure.high:.1f})"

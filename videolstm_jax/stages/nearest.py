@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset, save_scores
+from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.config import RunConfig
+from videolstm_jax.measure.accuracy import right_of
 from videolstm_jax.measure.nearest import motion_energy, nearest_scores
 from videolstm_jax.types import Scores, Video
 from videolstm_jax.video.flow_file import read_flow
@@ -31,8 +32,8 @@ def run(cfg: RunConfig) -> epath.Path:
     scores = nearest_scores(train, label["train"], test, len(dataset.classes))
     path = work.run(NAME) / "scores.npz"
     save_scores(path, Scores(tuple(video.name for video in parts["test"]), scores, label["test"], dataset.classes))
-    correct = int((scores.argmax(1) == label["test"]).sum())
-    print(f"nearest neighbour on motion energy: {correct} of {len(test)} right")
+    missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
+    print(f"nearest neighbour on motion energy: {right_of(scores, label['test'], missing)}", flush=True)
     return path
 
 

@@ -35,8 +35,10 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     if len({dataset.classes for dataset in datasets}) > 1:
         raise ArtifactError(f"{cfg.workdir}: the parts {', '.join(parts)} have different classes; expected the same")
     names = _renaming(parts, datasets)
-    _merge_videos(works, datasets, names, pool)
-    table = _merge_runs(works, parts, names, pool)
+    _merge_videos(works, parts, datasets, names, pool)
+    missing = [0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, datasets[0].classes))
+               for work in works]
+    table = _merge_runs(works, parts, names, pool, missing)
     summary = {"parts": list(parts), "classes": list(datasets[0].classes), "accuracy": table,
                "localization": _overlaps(works)}
     path = epath.Path(cfg.workdir) / "pooled.json"
@@ -74,8 +76,14 @@ def _renaming(parts: Sequence[str], datasets: Sequence[Dataset]) -> list[dict[st
             for part, names in zip(parts, tested, strict=True)]
 
 
-def _merge_videos(works: Sequence[Workdir], datasets: Sequence[Dataset], names: Sequence[dict[str, str]],
-                  pool: Workdir) -> None:
+def _pooled(name: str, part: str, renamed: dict[str, str]) -> str:
+    """What a skipped test video of one part is called in the pool, as those beside it are."""
+    label, stem = name.split("/", 1)
+    return name if all(old == new for old, new in renamed.items()) else f"{label}/{part}_{stem}"
+
+
+def _merge_videos(works: Sequence[Workdir], parts: Sequence[str], datasets: Sequence[Dataset],
+                  names: Sequence[dict[str, str]], pool: Workdir) -> None:
     videos = [video._replace(name=new[video.name]) for dataset, new in zip(datasets, names, strict=True)
               for video in dataset.videos if video.name in new]
     artifacts.save_dataset(pool.dataset, Dataset(datasets[0].classes, tuple(sorted(videos))))
@@ -83,13 +91,17 @@ def _merge_videos(works: Sequence[Workdir], datasets: Sequence[Dataset], names: 
              if work.truth.exists() for found in artifacts.load_detections(work.truth) if found.video in new]
     if truth:
         artifacts.save_detections(pool.truth, sorted(truth, key=lambda found: (found.video, found.tube.start)))
+    bad = [row | {"name": _pooled(row["name"], part, new)} for work, part, new in zip(works, parts, names, strict=True)
+           if work.bad.exists() for row in artifacts.read_jsonl(work.bad) if row.get("part") == "test"]
+    if bad:
+        artifacts.write_jsonl(pool.bad, sorted(bad, key=lambda row: row["name"]))
     for work, new in zip(works, names, strict=True):
         for old, name in new.items():
             _copy(work.flow / f"{old}.zip", pool.flow / f"{name}.zip")
 
 
 def _merge_runs(works: Sequence[Workdir], parts: Sequence[str], names: Sequence[dict[str, str]],
-                pool: Workdir) -> dict[str, dict[str, Any]]:
+                pool: Workdir, missing: Sequence[int]) -> dict[str, dict[str, Any]]:
     table = {}
     for path in sorted(works[0].path.glob("*/*/scores.npz")) + sorted(works[0].path.glob("fused/*.npz")):
         place = path.relative_to(works[0].path)
@@ -99,10 +111,11 @@ def _merge_runs(works: Sequence[Workdir], parts: Sequence[str], names: Sequence[
         videos, rows, label = (list(column) for column in zip(*merged, strict=True))
         scores = Scores(tuple(videos), np.stack(rows), np.array(label), found[0].classes)
         artifacts.save_scores(pool.path / place, scores)
-        each = [(top_k(one.scores, one.label), len(one.videos)) for one in found]
+        each = [(top_k(one.scores, one.label), len(one.videos) + lost)
+                for one, lost in zip(found, missing, strict=True)]
         name = place.stem if place.parts[0] == "fused" else place.parent.name
         table[f"convnet-{name}" if place.parts[0] == "convnets" else name] = {
-            "right": sum(right for right, _ in each), "videos": len(videos), "parts": each}
+            "right": sum(right for right, _ in each), "videos": sum(total for _, total in each), "parts": each}
         for kept in ("config.json", "metrics.jsonl"):
             _copy(path.parent / kept, pool.path / place.parent / kept)
         for work, new in zip(works, names, strict=True):

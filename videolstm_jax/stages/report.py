@@ -42,6 +42,7 @@ class Walk(NamedTuple):
     configs: dict[str, dict]
     maps: dict[str, dict]
     truth: dict[str, list[Detection]]
+    missing: np.ndarray  # labels [n] of the test videos that could not be read, unless they are to be left out
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -55,12 +56,12 @@ def run(cfg: RunConfig) -> epath.Path:
       ArtifactError: a file that is there but cannot be used.
     """
     work = Workdir(cfg.workdir)
-    walk = gather(work)
+    walk = gather(work, allow_missing=cfg.eval.allow_missing)
     rows = [result for result, _ in walk.results]
     sections = (summary.section(rows, walk.dataset), _examples(walk, cfg),
                 curves.section(_logged(work, _folders(work.path / "runs")), _logged(work, _convnets(work))),
                 _classes(walk, summary.final(rows)), local.section(walk.maps), settings.section(walk.configs))
-    opening = summary.opening(rows, walk.dataset)
+    opening = summary.opening(rows, walk.dataset, missing=len(walk.missing))
     path = work.report / "index.html"
     artifacts.write_bytes(path, page.render(opening._replace(sections=sections)).encode())
     _forget_films(work.report / "videos", {card.film for card in sections[1].examples})
@@ -71,9 +72,11 @@ def run(cfg: RunConfig) -> epath.Path:
 # ---- reading ----------------------------------------------------------------------------------------------------
 
 
-def gather(work: Workdir) -> Walk:
+def gather(work: Workdir, *, allow_missing: bool = False) -> Walk:
     """Reads everything but videos, frame scores and attention."""
     dataset = artifacts.load_dataset(work.dataset) if work.dataset.exists() else None
+    known = dataset is not None and not allow_missing
+    missing = artifacts.load_missing(work, dataset.classes) if known else np.zeros(0, np.int32)
     truth: dict[str, list[Detection]] = {}
     for true in artifacts.load_detections(work.truth) if work.truth.exists() else []:
         truth.setdefault(true.video, []).append(true)
@@ -88,12 +91,13 @@ def gather(work: Workdir) -> Walk:
             name = _name(work, folder)
             kind = "ConvNet" if name.startswith("convnet-") else "recurrent" if name in configs else "comparison"
             scores = artifacts.load_scores(folder / "scores.npz")
-            results.append((_result(name, kind, _reads(name, configs.get(name)), scores, maps.get(name)), scores))
+            about = _reads(name, configs.get(name))
+            results.append((_result(name, kind, about, scores, maps.get(name), missing), scores))
     fused = work.path / "fused"
     for path in sorted(fused.glob("*.npz")) if fused.exists() else []:
         scores = artifacts.load_scores(path)
-        results.append((_result(path.stem, "fusion", "scores", scores, None), scores))
-    return Walk(work, dataset, tuple(results), configs, maps, truth)
+        results.append((_result(path.stem, "fusion", "scores", scores, None, missing), scores))
+    return Walk(work, dataset, tuple(results), configs, maps, truth, missing)
 
 
 def _convnets(work: Workdir) -> list[epath.Path]:
@@ -119,11 +123,12 @@ def _reads(name: str, config: dict | None) -> str:
     return "flow" if stream == "flow" else "RGB\u00a0+\u00a0flow" if cell in ("motion_alstm", "videolstm") else "RGB"
 
 
-def _result(name: str, kind: str, about: str, scores: Scores, found: dict | None) -> tables.Result:
-    total = len(scores.label)
+def _result(name: str, kind: str, about: str, scores: Scores, found: dict | None,
+            missing: np.ndarray) -> tables.Result:
+    total = len(scores.label) + len(missing)
     right = accuracy.top_k(scores.scores, scores.label)
     sure = accuracy.wilson(right, total) if total else accuracy.Interval(0.0, 0.0, 1.0)
-    mean = accuracy.mean_class_accuracy(scores.scores, scores.label) if total else 0.0
+    mean = accuracy.mean_class_accuracy(scores.scores, scores.label, missing=missing) if total else 0.0
     return tables.Result(name, kind, about, right, total, sure.low, sure.high, mean, **local.numbers(found))
 
 
@@ -144,7 +149,8 @@ def _classes(walk: Walk, final: tables.Result | None) -> page.Section:
     if final is None:
         return classes.section("", np.zeros((0, 0), int), ())
     scores = next(scores for result, scores in walk.results if result is final)
-    return classes.section(final.name, accuracy.confusion(scores.scores, scores.label), scores.classes)
+    return classes.section(final.name, accuracy.confusion(scores.scores, scores.label), scores.classes,
+                           missing=walk.missing)
 
 
 # ---- examples ---------------------------------------------------------------------------------------------------
