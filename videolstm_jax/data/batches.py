@@ -12,14 +12,16 @@ import numpy as np
 from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.config import ConfigError, DataConfig
 from videolstm_jax.data.features import FeatureStore
+from videolstm_jax.data.records import LEVELS, PEAK_BYTES
 from videolstm_jax.types import Batch, Clip, Inputs, Video
 
 
 class _Source(NamedTuple):
-    """One store as tf.data reads it: a path for each video, bytes of a record, the shape of a map, the factor."""
+    """One store as tf.data reads it: a path for each video, its records, the shape of a map, the factor."""
 
     paths: list[str]
     record: int
+    dtype: str
     shape: tuple[int, ...]
     scale: float
 
@@ -68,8 +70,9 @@ def train_batches(x: FeatureStore, motion: FeatureStore | None, videos: Sequence
     if not videos:
         raise ConfigError("no videos to train on; expected at least one in the training list")
     lengths = common_lengths(x, motion, videos)
-    sources = [_Source([str(store.path(video.name)) for video in videos], store.record_bytes, map_shape(store.shape),
-                       scale) for store, scale in ((x, x_scale), (motion, motion_scale)) if store is not None]
+    sources = [_Source([str(store.path(video.name)) for video in videos], store.record_bytes, store.dtype,
+                       map_shape(store.shape), scale)
+               for store, scale in ((x, x_scale), (motion, motion_scale)) if store is not None]
     dataset = _dataset(_tensorflow(), sources, lengths, [video.label for video in videos], cfg, dtype,
                        seed=seed, start_step=start_step, host=(host_index, host_count))
     return _batches(dataset, motion is not None)
@@ -81,10 +84,10 @@ def common_lengths(x: FeatureStore, motion: FeatureStore | None, videos: Sequenc
     Raises:
       ArtifactError: a file is missing or short, or the two stores hold different frames of a video.
     """
+    for store in (x, motion):
+        if store is not None:
+            store.check_sizes([video.name for video in videos])
     for video in videos:
-        for store in (x, motion):
-            if store is not None:
-                store.check_size(video.name)
         if motion is not None and motion.frames[video.name] != x.frames[video.name]:
             raise ArtifactError(f"{video.name} has {x.frames[video.name]} frames in {x.folder} and "
                                 f"{motion.frames[video.name]} in {motion.folder}; expected as many")
@@ -140,7 +143,7 @@ def _dataset(tf: Any, sources: Sequence[_Source], lengths: np.ndarray, labels: S
         at = tf.range(frames, dtype=tf.int64)
         maps = []
         for source, data in zip(sources, raw, strict=True):
-            values = tf.reshape(tf.io.decode_raw(data, tf.float16), (-1, *source.shape))
+            values = tf.reshape(_decoded(tf, data, source), (-1, *source.shape))
             values = tf.ensure_shape(tf.gather(values, tf.minimum(at, taken - 1)), (frames, *source.shape))
             if source.scale != 1.0:
                 values = tf.cast(values, tf.float32) * source.scale
@@ -151,6 +154,15 @@ def _dataset(tf: Any, sources: Sequence[_Source], lengths: np.ndarray, labels: S
         clip, cycle_length=max(2, cfg.workers), block_length=1, num_parallel_calls=max(2, cfg.workers),
         deterministic=True)
     return clips.batch(share, drop_remainder=True).prefetch(2)
+
+
+def _decoded(tf: Any, data: Any, source: _Source) -> Any:
+    """The values of some records, as `records.decode` gives them, bit for bit."""
+    if source.dtype == "float16":
+        return tf.io.decode_raw(data, tf.float16)
+    rows = tf.reshape(tf.io.decode_raw(data, tf.uint8), (-1, source.record))
+    peaks = tf.reshape(tf.bitcast(rows[:, :PEAK_BYTES], tf.float32), (-1, 1))
+    return tf.cast(tf.square(tf.cast(rows[:, PEAK_BYTES:], tf.float32)) * (peaks / LEVELS**2), tf.float16)
 
 
 def _batches(dataset: Any, with_motion: bool) -> Iterator[Batch]:

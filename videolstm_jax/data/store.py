@@ -1,0 +1,158 @@
+"""Reads a feature store: clips from the middle of a video at the price of their own bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax import artifacts
+from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.data import records
+from videolstm_jax.data.records import Moments
+
+_BLOCK = 1 << 24
+_THREADS = 16
+"""Files looked at side by side: a bucket answers each question in tens of milliseconds."""
+
+T = TypeVar("T")
+
+
+class FeatureStore:
+    """A finished store: `folder`, `shape`, `dtype`, `frames` (L' of each video), `about`, `std` (None if unknown)."""
+
+    def __init__(self, folder: epath.Path, index: dict):
+        """Takes an index that `open` has checked."""
+        self.folder = folder
+        self.shape: tuple[int, ...] = tuple(index["shape"])
+        self.dtype: str = index["dtype"]
+        self.frames: dict[str, int] = index["frames"]
+        self.about: dict = index["about"]
+        self.std: float | None = index.get("std")
+        self.record_bytes = records.record_bytes(self.shape, self.dtype)
+        self._sha256: dict[str, str] = index["sha256"]
+        self._moments: dict[str, list[float]] = index.get("moments", {})
+        self._checked: set[str] = set()
+
+    @classmethod
+    def open(cls, folder: artifacts.PathLike) -> FeatureStore:
+        """Opens a store by its index.
+
+        Raises:
+          ArtifactError: no index (the store is not finished), or one that does not fit this format.
+        """
+        path = epath.Path(folder) / "index.json"
+        index = artifacts.read_json(path, made_by="extract")
+        missing = {"shape", "dtype", "frames", "sha256", "about"} - (index.keys() if isinstance(index, dict) else set())
+        if missing:
+            raise ArtifactError(f"{path}: lacks {sorted(missing)}")
+        if index["dtype"] not in records.DTYPES or index["frames"].keys() != index["sha256"].keys():
+            raise ArtifactError(f"{path}: dtype is {index['dtype']!r}; expected dtype {' or '.join(records.DTYPES)}, "
+                                "and frames and sha256 of the same videos")
+        return cls(path.parent, index)
+
+    def path(self, name: str) -> epath.Path:
+        """The file of one video.
+
+        Raises:
+          ArtifactError: the store does not have the video.
+        """
+        if name not in self.frames:
+            raise ArtifactError(f"{self.folder}: has no features of {name}")
+        return record_path(self.folder, name, self.dtype)
+
+    def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Features of the frames start <= t < stop, float16 [n, *shape], not to be written to.
+
+        Raises:
+          ArtifactError: an unknown video, frames outside it, or a file that is missing or short.
+        """
+        path, length = self.path(name), self.frames[name]
+        stop = length if stop is None else stop
+        if not 0 <= start <= stop <= length:
+            raise ArtifactError(f"{path}: frames {start} to {stop} asked for; it has {length}")
+        if name not in self._checked:
+            self.check_sizes([name])
+        with path.open("rb") as file:
+            file.seek(start * self.record_bytes)
+            data = file.read((stop - start) * self.record_bytes)
+        return records.decode(data, self.shape, self.dtype)
+
+    def check_sizes(self, names: Sequence[str]) -> None:
+        """Raises ArtifactError where a video's file is missing or has another size than the index says."""
+        for name, found in zip(names, side_by_side(file_size, [self.path(name) for name in names]), strict=True):
+            expected = self.frames[name] * self.record_bytes
+            if found != expected:
+                words = "missing" if found is None else f"{found} bytes long"
+                raise ArtifactError(
+                    f"{self.path(name)}: is {words}; expected {expected} bytes; the stage extract writes it")
+        self._checked.update(names)
+
+    def verify(self) -> None:
+        """Reads every file, several side by side, and compares it with the index.
+
+        Raises:
+          ArtifactError: naming the files that are missing or damaged.
+        """
+        found = side_by_side(_sha256, [self.path(name) for name in self.frames])
+        damaged = [name for name, digest in zip(self.frames, found, strict=True) if digest != self._sha256[name]]
+        if damaged:
+            raise ArtifactError(f"{self.folder}: {len(damaged)} of {len(self.frames)} files are missing or damaged: "
+                                + ", ".join(f"{name}{records.suffix(self.dtype)}" for name in damaged[:10]))
+
+    def statistics(self, names: Sequence[str]) -> tuple[float, float]:
+        """Mean and standard deviation over all values of the named videos.
+
+        Raises:
+          ArtifactError: no videos, or one that the store does not have.
+        """
+        parts = side_by_side(self._moments_of, names)
+        return records.deviation(parts, sum(self.frames[name] for name in names) * math.prod(self.shape))
+
+    def _moments_of(self, name: str) -> Moments:
+        self.path(name)
+        found = self._moments.get(name)  # absent where the store was written before they were kept
+        return Moments(*found) if found else records.moments(self.read(name))
+
+
+def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.Path:
+    """Where a store keeps one video.
+
+    Raises:
+      ArtifactError: a name that would leave the folder.
+    """
+    if not name or name.startswith("/") or ".." in name.split("/"):
+        raise ArtifactError(f"{folder}: a video is called {name!r}; expected Class/stem")
+    return folder / f"{name}{records.suffix(dtype)}"
+
+
+def side_by_side(ask: Callable[[Any], T], things: Sequence[Any]) -> list[T]:
+    """`ask` of each thing, in their order, several at a time."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(ask, things))
+
+
+def _sha256(path: epath.Path) -> str | None:
+    """Of a file; None where there is none."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except FileNotFoundError:
+        return None
+    return digest.hexdigest()
+
+
+def file_size(path: epath.Path) -> int | None:
+    """Bytes of a file; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return None if found.is_directory else found.length
