@@ -58,3 +58,13 @@ def test_inside_clips_and_keeps_a_pixel():
     found = inside(tube, (24, 32))
     assert found.start == 2
     np.testing.assert_allclose(found.boxes, [[0, 5, 30, 24], [10, 10, 11, 11], [31, 0, 32, 1], [12, 4, 20, 8]])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 30), st.integers(0, 35))
+def test_causal_is_the_end_of_every_shorter_tube(seed, frames, span):
+    boxes = np.random.default_rng(seed).uniform(0, 300, (frames, 4))
+    found = smooth(Tube(2, boxes), span, causal=True)
+    ends = [smooth(Tube(0, boxes[:t + 1]), span).boxes[-1] for t in range(frames)]
+    assert found.start == 2
+    np.testing.assert_allclose(found.boxes, ends, atol=1e-9)

@@ -116,6 +116,17 @@ def test_groups_change_nothing(group):
     np.testing.assert_allclose(tvl1(frames[:-1], frames[1:], settings=quick, group=group), whole, atol=1e-4)
 
 
+def test_a_pair_alone_is_the_pair_among_others():
+    """To the bit, so that a stream sees the flow images that whole videos were kept as."""
+    if jax.default_backend() != "cpu":
+        pytest.skip("accelerators work on all pairs at once")
+    frames = np.random.default_rng(4).integers(0, 256, (6, 48, 64)).astype(np.uint8)
+    quick = Settings(iterations=3, warps=1)
+    whole = np.asarray(tvl1(frames[:-1], frames[1:], settings=quick))
+    for t in (0, 3, 4):
+        np.testing.assert_array_equal(tvl1(frames[t:t + 1], frames[t + 1:t + 2], settings=quick)[0], whole[t])
+
+
 def test_one_trace_a_shape():
     frames = np.zeros((3, 18, 14), np.uint8)
     quick = Settings(iterations=2, warps=1, scales=1)

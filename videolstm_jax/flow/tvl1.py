@@ -77,7 +77,8 @@ def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0)
     pairs, height, width = a.shape
     if not group:
         group = max(1, round(2**13 / (height * width))) if jax.default_backend() == "cpu" else pairs
-    group = min(group, pairs)
+    else:  # a group of our own is never cut, so that a CPU gives a pair the same bits whatever comes with it
+        group = min(group, pairs)
     rounds = math.ceil(pairs / group)
     frames = jnp.stack([a, b]).astype(jnp.float32)
     frames = jnp.pad(frames, ((0, 0), (0, rounds * group - pairs), (0, 0), (0, 0)))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 
-def smooth(tube: Tube, span: int) -> Tube:
+def smooth(tube: Tube, span: int, *, causal: bool = False) -> Tube:
     """Each coordinate fitted anew on every frame by a line through its neighbours, weighted by how near they are.
 
     Locally weighted linear regression of degree 1 (Cleveland 1979) without robust passes. On frame t the `span`
@@ -22,11 +22,15 @@ def smooth(tube: Tube, span: int) -> Tube:
     Args:
       tube: boxes [n, 4].
       span: frames that each fit sees; up to 1 changes nothing, more than n is n.
+      causal: fit each frame from itself and those before it, as if the tube ended there: what a stream can do.
 
     Returns:
       The tube with smoothed boxes. Near the ends a fit may reach beyond the boxes it was made from: see `inside`.
     """
     boxes = np.asarray(tube.boxes, float)
+    if causal and span > 1 and len(boxes):
+        ends = [smooth(Tube(0, boxes[max(0, t + 1 - span):t + 1]), span).boxes[-1] for t in range(len(boxes))]
+        return Tube(tube.start, np.array(ends))
     span = min(span, len(boxes))
     if span < 2:
         return Tube(tube.start, boxes)

@@ -36,14 +36,20 @@ def link(boxes: Sequence[NDArray], mass: Sequence[NDArray]) -> Tube:
     linked: list[NDArray] = []
     last = None
     for candidates, weight in zip(boxes, mass, strict=True):
-        if len(candidates):
-            overlap = np.zeros(len(candidates)) if last is None else _overlaps(candidates, last)
-            last = candidates[np.lexsort((-np.asarray(weight), -overlap))[0]]
+        last = linked_box(candidates, weight, last)
         if last is not None:
             linked.append(last)
     if not linked:
         raise ValueError(f"none of {len(boxes)} frames has a box; expected at least one")
     return Tube(0, np.array([linked[0]] * (len(boxes) - len(linked)) + linked, float))
+
+
+def linked_box(boxes: NDArray, mass: NDArray, last: NDArray | None) -> NDArray | None:
+    """The next box of a tube that has come to `last` (None where it has none yet), see `link`."""
+    if not len(boxes):
+        return last
+    overlap = np.zeros(len(boxes)) if last is None else _overlaps(boxes, last)
+    return boxes[np.lexsort((-np.asarray(mass), -overlap))[0]]
 
 
 def _overlaps(boxes: NDArray, last: NDArray) -> NDArray:
@@ -55,7 +61,7 @@ def _overlaps(boxes: NDArray, last: NDArray) -> NDArray:
 
 
 def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma: float = 20.0, theta: float = 100.0,
-               normalise: str = "frame", span: int = 15, box: str = "region") -> Tube:
+               normalise: str = "frame", span: int = 15, box: str = "region", causal: bool = False) -> Tube:
     """The whole way from the attention of one video to its smoothed tube, Eqs. (16)-(17).
 
     The attention of N frames is made from N - 1 flows, so a video has one map fewer than frames: the last box is
@@ -70,6 +76,8 @@ def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma:
       normalise: `frame` or `video`, see `saliency`.
       span: of the smoothing, see `smooth`.
       box: `region`: around what passes theta, see `frame_boxes`; `moments`: see `moment_box`, theta is not used.
+      causal: no box knows of later frames, as `causal.follow` makes them: smoothing looks back only, and `video` takes
+        the maximum so far.
 
     Returns:
       A tube of L boxes inside the frame.
@@ -78,28 +86,35 @@ def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma:
       ValueError: attention that is not finite [L', N, N], negative, longer than the video or zero everywhere, or
         an unknown `box`.
     """
-    if box not in ("region", "moments"):
-        raise ValueError(f"box is {box!r}; expected 'region' or 'moments'")
     attention = checked_attention(attention)
     if len(attention) > frames:
         raise ValueError(f"attention has {len(attention)} maps for {frames} frames; expected at most as many")
     if not attention.any():
         raise ValueError(f"all {len(attention)} attention maps are zero; expected at least one that is not")
-    maps = _saliencies(attention, size, sigma, normalise)
-    found = [moment_box(one) if box == "moments" else frame_boxes(one, theta) for one in maps]
-    tube = smooth(link([boxes for boxes, _ in found], [mass for _, mass in found]), span)
+    found = [proposals(one, box, theta) for one in _saliencies(attention, size, sigma, normalise, causal)]
+    tube = smooth(link([boxes for boxes, _ in found], [mass for _, mass in found]), span, causal=causal)
     return inside(repeat_last(tube, frames), size)
 
 
-def _saliencies(attention: NDArray, size: tuple[int, int], sigma: float, normalise: str) -> Iterator[NDArray]:
+def proposals(saliency: NDArray, box: str, theta: float) -> tuple[NDArray, NDArray]:
+    """Boxes [n, 4] and mass [n] of one frame, by `region` or `moments`, see `video_tube`."""
+    if box not in ("region", "moments"):
+        raise ValueError(f"box is {box!r}; expected 'region' or 'moments'")
+    return moment_box(saliency) if box == "moments" else frame_boxes(saliency, theta)
+
+
+def _saliencies(attention: NDArray, size: tuple[int, int], sigma: float, normalise: str,
+                causal: bool) -> Iterator[NDArray]:
     """`saliency` frame by frame, so that a long video never lies in memory at full size."""
     if normalise not in ("frame", "video"):
         raise ValueError(f"normalise is {normalise!r}; expected 'frame' or 'video'")
-    whole = None
-    if normalise == "video":
+    whole = None if normalise == "frame" else 0.0
+    if normalise == "video" and not causal:
         whole = max(upscaled(attention[t:t + 1], size, sigma=sigma).max() for t in range(len(attention)))
     for t in range(len(attention)):
         one = upscaled(attention[t:t + 1], size, sigma=sigma)[0]
+        if causal and whole is not None:
+            whole = max(whole, one.max())
         yield scaled(one, one.max() if whole is None else whole)
 
 

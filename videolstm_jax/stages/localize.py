@@ -179,7 +179,7 @@ def _watch(cfg: RunConfig, work: Workdir, video: Video, classes: int, truth: lis
 def _tube(cfg: RunConfig, attention: NDArray, video: Video) -> Tube:
     how = cfg.localize
     return video_tube(attention, (video.height, video.width), video.frames, sigma=how.sigma, theta=how.theta,
-                      normalise=how.normalise, span=how.span, box=how.box)
+                      normalise=how.normalise, span=how.span, box=how.box, causal=how.causal)
 
 
 # ---- all videos -------------------------------------------------------------------------------------------------
