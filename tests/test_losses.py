@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_xent
+from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
 
 
 def _case(seed, b=3, t=4, c=5):
@@ -54,6 +54,31 @@ def test_masked_frames_and_weightless_rows_have_no_say_even_where_they_are_not_f
     assert not gradient[:, 2].any() and not gradient[1].any()
     logits[:, 2], logits[1] = 77.0, -5.0
     assert sequence_xent(logits, label, mask, weight) == loss
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10**6), cells=st.integers(2, 7))
+def test_sequence_entropy_is_summed_over_time_in_shares_of_the_largest(seed, cells):
+    r = np.random.default_rng(seed)
+    attention = r.dirichlet(np.full(cells * cells, 0.3), (3, 4)).reshape(3, 4, cells, cells).astype(np.float32)
+    _, _, mask, weight = _case(seed)
+    total = 0.0
+    for b in range(3):
+        for t in range(4):
+            share = attention[b, t].ravel().astype(np.float64)
+            share = share[share > 0]
+            total += weight[b] * mask[b, t] * -(share * np.log(share)).sum() / np.log(cells * cells)
+    np.testing.assert_allclose(sequence_entropy(attention, mask, weight), total / weight.sum(), rtol=1e-5, atol=1e-6)
+
+
+def test_entropy_of_uniform_and_of_one_cell_and_its_gradient_there():
+    mask, weight = np.ones((1, 2), bool), np.ones(1, np.float32)
+    uniform, peak = np.full((1, 2, 3, 3), 1 / 9, np.float32), np.zeros((1, 2, 3, 3), np.float32)
+    peak[..., 1, 1] = 1
+    np.testing.assert_allclose(sequence_entropy(uniform, mask, weight), 2, rtol=1e-6)
+    assert sequence_entropy(peak, mask, weight) == 0
+    assert np.isfinite(jax.grad(sequence_entropy)(jnp.asarray(peak), mask, weight)).all()
+    assert sequence_entropy(np.ones((1, 2, 1, 1), np.float32), mask, weight) == 0
 
 
 def test_a_batch_without_weight_is_zero_and_not_a_division():

@@ -9,7 +9,7 @@ import numpy as np
 from videolstm_jax.config import ConvNetConfig, ModelConfig, OptimConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.train.losses import sequence_xent
+from videolstm_jax.train.losses import sequence_entropy, sequence_xent
 from videolstm_jax.train.optim import convnet_optimizer, optimizer, rmsprop
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
@@ -60,6 +60,30 @@ def test_one_step_is_gradient_and_optimizer_with_the_key_folded_from_seed_and_st
     np.testing.assert_allclose(metrics.gradient_norm, norm, rtol=1e-5)
     expected = jax.tree.map(lambda p, g: p - 1e-2 * g / np.sqrt(0.1 * np.square(g) + 1e-6), params, gradient)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found.params, expected)
+
+
+def test_attention_that_is_paid_for_entropy_has_more_of_it():
+    model, tx, _ = _made()
+
+    def entropy_after(weight):
+        state, step = _state(), make_step(model_loss(model.apply, attention_entropy=weight), tx, 11)
+        for seed in range(20):
+            state, _ = step(state, clips(seed))
+        batch = clips(99)
+        attention = jax.jit(model.apply)(state.params, batch.clip).attention
+        return float(sequence_entropy(attention, batch.clip.mask, batch.weight))
+
+    assert entropy_after(3.0) > entropy_after(0.0)
+
+
+def test_the_entropy_that_attention_is_paid_for_is_part_of_the_loss():
+    model, _, params = _made()
+    batch, key = clips(), jax.random.key(1)
+    said = model.apply(params, batch.clip, dropout_key=key)
+    expected = (sequence_xent(said.logits, batch.label, batch.clip.mask, batch.weight)
+                - 0.5 * sequence_entropy(said.attention, batch.clip.mask, batch.weight))
+    loss, _ = model_loss(model.apply, attention_entropy=0.5)(params, batch, key)
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
 
 def test_dropout_differs_from_step_to_step_and_repeats_with_the_seed():

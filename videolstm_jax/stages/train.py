@@ -63,7 +63,8 @@ def run(cfg: RunConfig) -> epath.Path:
     params = grafted(jax.jit(model.init)(jax.random.key(cfg.seed)), cfg.train.graft, cfg.workdir)
     tx, mesh = optimizer(cfg.optim, cfg.train.steps), data_mesh(cfg.train.devices, cfg.data.batch)
     state = replicate(new_state(params, tx), mesh)
-    step = make_step(model_loss(apply), tx, cfg.seed, mesh=mesh)
+    loss = model_loss(apply, attention_entropy=cfg.train.attention_entropy)
+    step = make_step(loss, tx, cfg.seed, mesh=mesh)
     inputs = _inputs(source)
     validate = _validation(cfg, source, _part(work, dataset, "valid"), apply) if cfg.data.validation else None
     plan = Plan(steps=cfg.train.steps, log_every=cfg.train.log_every, save_every=cfg.train.save_every,
@@ -121,6 +122,8 @@ def _identity(cfg: RunConfig, sizes: ModelConfig, dataset: Dataset, inputs: dict
         chosen[f"data.{name}"] = getattr(cfg.data, name)
     if cfg.optim.schedule != "constant":
         chosen["train.steps"] = cfg.train.steps
+    if cfg.train.attention_entropy:
+        chosen["train.attention_entropy"] = cfg.train.attention_entropy
     chosen |= {f"features.{name}": value["sha256"] for name, value in inputs.items()}
     videos = fingerprint([[video.name, video.label] for video in dataset.videos if video.part == "train"])
     return {"cell": sizes.cell, "classes": dataset.classes, "seed": cfg.seed, "train.graft": cfg.train.graft,

@@ -1,7 +1,8 @@
-"""Cross-entropy of frames, and what share of them is classified right."""
+"""Cross-entropy of frames, what share of them is classified right, and how widely attention looks."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import jax
@@ -42,6 +43,22 @@ def frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> A
     """The share of existing frames [B, T] whose highest logit is the clip's class; arguments as `sequence_xent`."""
     right = (jnp.argmax(logits, axis=-1) == label[:, None]).astype(jnp.float32)
     return _mean(right, mask.astype(jnp.float32) * weight.astype(jnp.float32)[:, None])
+
+
+def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
+    """Entropy of every frame's attention in shares of the largest, log N^2, summed over time, mean over the batch.
+
+    Args:
+      attention: [B, T, N, N], each map sums to 1.
+      mask: [B, T], true where the frame exists; the others are left out of the sum.
+      weight: [B], 0 for rows that only fill the batch.
+
+    Returns:
+      A float32 scalar in [0, T]: 0 where all attention is on one cell.
+    """
+    share = attention.astype(jnp.float32).reshape(*attention.shape[:2], -1)
+    entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-30)), axis=-1) / math.log(max(share.shape[-1], 2))
+    return _mean(jnp.where(mask, entropy, 0.0).sum(axis=1), weight)
 
 
 def _xent(logits: Array, label: Array) -> Array:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_xent
+from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
 from videolstm_jax.train.mesh import batched, replicated
 from videolstm_jax.train.state import Metrics
 from videolstm_jax.types import TrainState
@@ -49,13 +49,22 @@ def make_step(loss_fn: LossFn, tx: optax.GradientTransformation, seed: int, *, m
     return jax.jit(step, donate_argnums=0, **shardings)
 
 
-def model_loss(apply: Callable) -> LossFn:
-    """The loss of a recurrent model: `sequence_xent` of what `apply(params, clip, dropout_key=key)` says."""
+def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
+    """The loss of a recurrent model: `sequence_xent` of what `apply(params, clip, dropout_key=key)` says.
+
+    Args:
+      apply: the model.
+      attention_entropy: how much `sequence_entropy` takes off the loss, for cells with attention: attention pays for
+        each cell that it leaves out, and keeps to a sharp peak only where that tells the classes apart.
+    """
 
     def loss_fn(params: PyTree, batch: Batch, key: Array) -> tuple[Array, Array]:
-        logits = apply(params, batch.clip, dropout_key=key).logits
-        rest = batch.label, batch.clip.mask, batch.weight
-        return sequence_xent(logits, *rest), frame_accuracy(logits, *rest)
+        said = apply(params, batch.clip, dropout_key=key)
+        mask, weight = batch.clip.mask, batch.weight
+        loss = sequence_xent(said.logits, batch.label, mask, weight)
+        if attention_entropy and said.attention is not None:
+            loss -= attention_entropy * sequence_entropy(said.attention, mask, weight)
+        return loss, frame_accuracy(said.logits, batch.label, mask, weight)
 
     return loss_fn
 
