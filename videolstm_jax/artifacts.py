@@ -8,6 +8,7 @@ import io
 import itertools
 import json
 import os
+import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -108,7 +109,7 @@ def replacing(path: PathLike) -> Iterator[epath.Path]:
     """Yields a path beside `path` to write to, and renames it into place when the block ends without an error."""
     path = epath.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.parent / f".{path.name}.part-{os.getpid()}"
+    beside = path.parent / f".{path.name}.part-{secrets.token_hex(8)}"  # pods share process numbers and folders
     try:
         yield beside
         beside.replace(path)
