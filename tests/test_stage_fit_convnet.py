@@ -48,7 +48,8 @@ def test_it_learns_from_the_training_list_alone(fitted):
 
 def test_it_is_read_back_with_its_settings(fitted):
     found = load_convnet(fitted)
-    assert (found.channels, found.classes, found.config) == (2, ("left", "right"), config("work", "flow").convnet)
+    asked = config("work", "flow", convnet__preprocessing="caffe").convnet  # what `auto` is without weights
+    assert (found.channels, found.classes, found.config) == (2, ("left", "right"), asked)
     said = json.loads((fitted / "config.json").read_text())
     assert said["config"]["data"]["stream"] == "flow" and set(said["inputs"]) == {"videos", "flow"}
 
@@ -82,15 +83,18 @@ def test_it_starts_from_another_convnet(fitted, work):
 def test_other_classes_keep_all_but_the_last_layer(fitted, work):
     dataset = load_dataset(work / "dataset.json")._replace(classes=("left", "right", "up"))
     cfg = config(work, "flow", convnet__weights=str(fitted))
-    found = fit_convnet._started(make_convnet(cfg.convnet, 2, 3), cfg, dataset)
+    found = fit_convnet._started(make_convnet(cfg.convnet, 2, 3), cfg, dataset).params
     theirs = load_convnet(fitted).params
     assert _same(found["fc1"], theirs["fc1"]) and found["logits"]["bias"].shape == (3,)
 
 
 @pytest.mark.parametrize(("settings", "error", "words"), [
-    ({"convnet__weights": "vgg16.h5"}, ConfigError, "weights is 'vgg16.h5'; expected the folder of a ConvNet"),
+    ({"convnet__weights": "vgg16"}, ConfigError, "weights is 'vgg16'; expected the folder of a ConvNet"),
+    ({"convnet__weights": "no/vgg16.h5"}, ArtifactError, "no/vgg16.h5 is missing; .* launch.fetch_weights"),
     ({"convnet__weights": "FITTED", "convnet__dense": (11,)}, ConfigError, r"do not fit: fc1.bias has shape \(10,"),
     ({"convnet__weights": "FITTED", "convnet__pixel_scale": 1.0}, ConfigError, "pixel_scale is 1.0; the weights in"),
+    ({"convnet__weights": "FITTED", "convnet__preprocessing": "torch"}, ConfigError,
+     "preprocessing is 'torch'; the weights in .* trained with 'caffe'"),
     ({"data__stream": "rgb", "convnet__weights": "FITTED"}, ConfigError, "do not fit: block1_conv1.kernel"),
 ])
 def test_weights_that_cannot_be_used_raise(fitted, work, settings, error, words):

@@ -8,16 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 from etils import epath
-from PIL import Image
 
 from videolstm_jax.artifacts import ArtifactError, PathLike
 from videolstm_jax.config import ConfigError
+from videolstm_jax.data.images import CHANNELS, cropped, mirrored, preprocess, shifted, squashed
 from videolstm_jax.data.prefetch import prefetch
 from videolstm_jax.types import Stream, Video
 from videolstm_jax.video import decode, flow_file
-
-MEANS = {"rgb": (123.68, 116.779, 103.939), "flow": (128.0, 128.0)}
-"""Taken off every pixel: the ImageNet mean of the Caffe VGG, in the order R, G, B; the grey of no motion."""
 
 
 class Draws(NamedTuple):
@@ -45,7 +42,7 @@ class FrameReader:
           flow: the folder of flow files, for `flow`.
           fps: the rate RGB frames are resampled to; 0 is each video's own.
         """
-        if stream not in MEANS:
+        if stream not in CHANNELS:
             raise ConfigError(f"stream is {stream!r}; expected 'rgb' or 'flow'")
         self.stream: Stream = stream
         self.side = image_size
@@ -57,7 +54,7 @@ class FrameReader:
     @property
     def channels(self) -> int:
         """3 of `rgb`, 2 of `flow`."""
-        return len(MEANS[self.stream])
+        return CHANNELS[self.stream]
 
     def keep(self, videos: Sequence[Video], size: int) -> None:
         """Lets the first videos whose frames fit in `size` bytes stay in memory once they are read."""
@@ -89,44 +86,16 @@ class FrameReader:
         return images
 
 
-def squashed(images: np.ndarray, side: int) -> np.ndarray:
-    """Images [n, H, W, ch] uint8 squashed to [n, S, S, ch], channel by channel (Pillow's bilinear), no crop."""
-    if images.shape[1:3] == (side, side):
-        return images
-    planes = [[np.asarray(Image.fromarray(np.ascontiguousarray(image[..., at])).resize(
-        (side, side), Image.Resampling.BILINEAR)) for at in range(images.shape[-1])] for image in images]
-    return np.stack([np.stack(channels, -1) for channels in planes]) if planes else images[:, :side, :side]
+def crops(step: int, *, batch: int, seed: int, side: int, smallest: float) -> np.ndarray:
+    """Where the frames of batch `step` are cut: x0, y0, x1, y1 [B, 4], half-open whole pixels of a square.
 
-
-def preprocess(images: np.ndarray, stream: Stream, *, pixel_scale: float = 1.0) -> np.ndarray:
-    """What every ConvNet is fed, in training and extraction: pixels minus their mean, times a factor.
-
-    RGB keeps the order R, G, B; weights made for B, G, R have the channels of their first kernel turned at import.
-
-    Args:
-      images: [.., ch] uint8, 0 to 255.
-      stream: whose mean is taken off.
-      pixel_scale: 1 for ImageNet weights of the Caffe VGG; smaller for nets from scratch.
-
-    Returns:
-      float32 of the same shape.
+    A pure function of (seed, step), drawn apart from `draws`. Height and width are uniform and independent, from
+    `smallest` of the side up to all of it, so that size and shape vary; the place is uniform.
     """
-    return (images.astype(np.float32) - np.array(MEANS[stream], np.float32)) * np.float32(pixel_scale)
-
-
-def mirrored(image: np.ndarray, stream: Stream) -> np.ndarray:
-    """The image [.., S, ch] uint8 seen in a mirror: left is right, and motion to the right goes to the left."""
-    image = image[..., ::-1, :]
-    if stream == "flow":
-        image = np.stack([255 - image[..., 0], image[..., 1]], -1)
-    return image
-
-
-def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """The image [H, W, ch] moved by whole pixels; what comes in repeats the edge."""
-    rows = np.clip(np.arange(image.shape[0]) - down, 0, image.shape[0] - 1)
-    columns = np.clip(np.arange(image.shape[1]) - right, 0, image.shape[1] - 1)
-    return image[rows][:, columns]
+    generator = np.random.default_rng([seed, step, 1])
+    sides = generator.integers(round(smallest * side), side + 1, (batch, 2))
+    corner = np.floor(generator.random((batch, 2)) * (side + 1 - sides)).astype(np.int64)
+    return np.concatenate([corner, corner + sides], 1)
 
 
 def draws(videos: Sequence[Video], step: int, *, batch: int, seed: int, reach: int = 0) -> Draws:
@@ -149,7 +118,8 @@ def draws(videos: Sequence[Video], step: int, *, batch: int, seed: int, reach: i
 
 
 def frame_batches(videos: Sequence[Video], reader: FrameReader, *, batch: int, seed: int, start_step: int = 0,
-                  flip: bool = False, shift: float = 0.0, pixel_scale: float = 1.0, workers: int = 2,
+                  flip: bool = False, shift: float = 0.0, crop: float = 1.0, preprocessing: str = "caffe",
+                  pixel_scale: float = 1.0, workers: int = 2,
                   cache_bytes: int = 2 << 30) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields random frames with their labels without end; batch k is a pure function of (seed, k).
 
@@ -161,7 +131,9 @@ def frame_batches(videos: Sequence[Video], reader: FrameReader, *, batch: int, s
       start_step: the first batch to yield.
       flip: mirror half of the frames; the x component of flow changes its sign.
       shift: move frames by up to this share of their side, repeating the edge.
-      pixel_scale: see `preprocess`.
+      crop: cut frames to between this share of their sides and all of it; see `crops`.
+      preprocessing: see `pixels`.
+      pixel_scale: see `pixels`.
       workers: threads that decode.
       cache_bytes: memory for videos that are kept whole.
 
@@ -181,9 +153,10 @@ def frame_batches(videos: Sequence[Video], reader: FrameReader, *, batch: int, s
     reach = round(shift * reader.side)
 
     def image(row: tuple) -> np.ndarray:
-        at, frame, mirror, (down, right) = row
+        at, frame, mirror, (down, right), box = row
         one = reader.read(videos[at], frame, frame + 1)[0]
         one = mirrored(one, reader.stream) if flip and mirror else one
+        one = cropped(one, box) if crop < 1 else one
         return shifted(one, down, right) if reach else one
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -191,18 +164,20 @@ def frame_batches(videos: Sequence[Video], reader: FrameReader, *, batch: int, s
         with ThreadPoolExecutor(workers) as pool:
             while True:
                 drawn = draws(videos, step, batch=batch, seed=seed, reach=reach)
-                images = np.stack(list(pool.map(image, zip(*drawn, strict=True))))
-                yield preprocess(images, reader.stream, pixel_scale=pixel_scale), labels[drawn.video]
+                boxes = crops(step, batch=batch, seed=seed, side=reader.side, smallest=crop)
+                images = np.stack(list(pool.map(image, zip(*drawn, boxes, strict=True))))
+                images = preprocess(images, reader.stream, preprocessing=preprocessing, pixel_scale=pixel_scale)
+                yield images, labels[drawn.video]
                 step += 1
 
     return prefetch(batches())
 
 
-def video_frames(video: Video, reader: FrameReader, *, block: int = 64,
+def video_frames(video: Video, reader: FrameReader, *, block: int = 64, preprocessing: str = "caffe",
                  pixel_scale: float = 1.0) -> Iterator[np.ndarray]:
     """Yields all L - 1 frames of a video in order, preprocessed, float32 [n, S, S, ch] with n at most `block`."""
     whole = reader.read(video) if reader.stream == "rgb" else None
     for start in range(0, video.frames - 1, block):
         stop = min(start + block, video.frames - 1)
         images = reader.read(video, start, stop) if whole is None else whole[start:stop]
-        yield preprocess(images, reader.stream, pixel_scale=pixel_scale)
+        yield preprocess(images, reader.stream, preprocessing=preprocessing, pixel_scale=pixel_scale)

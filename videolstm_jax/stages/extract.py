@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, read_json, save_scores
+from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, read_json, save_scores, write_json
 from videolstm_jax.config import RunConfig
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
-from videolstm_jax.data.frames import MEANS, FrameReader, video_frames
+from videolstm_jax.data.frames import FrameReader, video_frames
+from videolstm_jax.data.images import pixels
 from videolstm_jax.data.prefetch import prefetch
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.measure.scores import softmax
@@ -30,8 +31,9 @@ SCORED = 25
 
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes `features/<stream>/{pool5,fc7,logits}` of all videos, and `convnets/<stream>/scores.npz` of the test list.
+    """Writes `features/<stream>/{pool5,fc7,logits}` of all videos, and what the ConvNet alone says of the test list.
 
+    That is `scores.npz` and `accuracy.json`, of frames and of videos, in `convnets/<stream>/`.
     A video of L frames has L - 1, since so many have a flow. What a killed run finished is not made again.
 
     Returns:
@@ -56,28 +58,31 @@ def run(cfg: RunConfig) -> epath.Path:
     reader = FrameReader(stream, trained.config.image_size, flow=work.flow, fps=cfg.data.fps)
     left = [video for video in dataset.videos if not all(writer.done(video.name) for writer in writers)]
     apply = jax.jit(net.apply)
-    _extract(lambda images: apply(trained.params, images), left, reader, writers, trained.config.pixel_scale)
+    how = {"preprocessing": trained.config.preprocessing, "pixel_scale": trained.config.pixel_scale}
+    _extract(lambda images: apply(trained.params, images), left, reader, writers, how)
     stores = _finish(writers, dataset)
-    _score(stores.logits, dataset, work.convnet(stream) / "scores.npz", stream)
+    _score(stores.logits, dataset, work.convnet(stream), stream)
     return stores.pool5.folder.parent
 
 
 def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir) -> dict[str, Any]:
     stream = cfg.data.stream
     flow = read_json(work.flow / "index.json", made_by="prepare") if stream == "flow" else {}
+    mean, scale = pixels(stream, trained.config.preprocessing, trained.config.pixel_scale)
     kept = {name: flow[name] for name in ("method", "width", "height", "bound", "image") if name in flow}
     return {
         "stream": stream, "convnet": dataclasses.asdict(trained.config), "sha256": trained.sha256,
-        "preprocessing": {"squash": "bilinear", "side": trained.config.image_size, "mean": MEANS[stream],
-                          "scale": trained.config.pixel_scale, "fps": cfg.data.fps,
-                          "max_frames": cfg.data.max_frames, "flow": kept}}
+        "preprocessing": {"squash": "bilinear", "side": trained.config.image_size, "order": "RGB",
+                          "name": trained.config.preprocessing, "mean": mean, "scale": scale,
+                          "fps": cfg.data.fps, "max_frames": cfg.data.max_frames, "flow": kept}}
 
 
-def _extract(apply: Any, videos: Sequence[Video], reader: FrameReader, writers: Taps, pixel_scale: float) -> None:
+def _extract(apply: Any, videos: Sequence[Video], reader: FrameReader, writers: Taps,
+             how: Mapping[str, Any]) -> None:
     """Writes the taps of each video; decoding runs ahead in a thread of its own."""
     frames, begun = 0, time.monotonic()
     progress, taps = Progress(len(videos), 0, unit="video"), []
-    for video, images, number, last in prefetch(_blocks(videos, reader, pixel_scale), depth=4):
+    for video, images, number, last in prefetch(_blocks(videos, reader, how), depth=4):
         padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
         padded[:len(images)] = images
         found = jax.device_get(apply(padded))
@@ -92,10 +97,10 @@ def _extract(apply: Any, videos: Sequence[Video], reader: FrameReader, writers: 
 
 
 def _blocks(videos: Sequence[Video], reader: FrameReader,
-            pixel_scale: float) -> Iterator[tuple[Video, np.ndarray, int, bool]]:
+            how: Mapping[str, Any]) -> Iterator[tuple[Video, np.ndarray, int, bool]]:
     for number, video in enumerate(videos, 1):
         seen = 0
-        for images in video_frames(video, reader, block=BLOCK, pixel_scale=pixel_scale):
+        for images in video_frames(video, reader, block=BLOCK, **how):
             seen += len(images)
             yield video, images, number, seen == video.frames - 1
 
@@ -113,19 +118,24 @@ def _finish(writers: Taps, dataset: Dataset) -> Taps:
     return stores
 
 
-def _score(logits: FeatureStore, dataset: Dataset, path: epath.Path, stream: str) -> None:
-    """The ConvNet's own scores of the test list: probabilities averaged over equally spaced frames."""
+def _score(logits: FeatureStore, dataset: Dataset, folder: epath.Path, stream: str) -> None:
+    """What the ConvNet alone says of the test list: the ConvNet column of Table 1.
+
+    The score of a video is its probabilities averaged over equally spaced frames; frames are counted all.
+    """
     videos = [video for video in dataset.videos if video.part == "test"]
     if not videos:
-        raise ArtifactError(f"the dataset beside {path.parent} lists no test videos; expected at least one")
-
-    def score(video: Video) -> np.ndarray:
+        raise ArtifactError(f"the dataset beside {folder} lists no test videos; expected at least one")
+    scores, frames, frames_right = [], 0, 0
+    for video in videos:
         found = logits.read(video.name)
-        return softmax(found[np.round(np.linspace(0, len(found) - 1, SCORED)).astype(int)]).mean(0)
-
-    scores = np.stack([score(video) for video in videos])
+        scores.append(softmax(found[np.round(np.linspace(0, len(found) - 1, SCORED)).astype(int)]).mean(0))
+        frames, frames_right = frames + len(found), frames_right + top_k(found, np.full(len(found), video.label))
     label = np.array([video.label for video in videos])
-    save_scores(path, Scores(tuple(video.name for video in videos), scores, label, dataset.classes))
-    right = top_k(scores, label)
-    print(f"the {stream} ConvNet alone: {right} of {len(videos)} test videos right, {100 * right / len(videos):.1f} %",
-          flush=True)
+    found = Scores(tuple(video.name for video in videos), np.stack(scores), label, dataset.classes)
+    save_scores(folder / "scores.npz", found)
+    right = top_k(found.scores, label)
+    write_json(folder / "accuracy.json", {"videos": len(videos), "videos_right": right, "frames": frames,
+                                          "frames_right": frames_right})
+    print(f"the {stream} ConvNet alone: {right} of {len(videos)} test videos right, {100 * right / len(videos):.1f} %, "
+          f"{100 * frames_right / frames:.1f} % of their frames", flush=True)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 from etils import epath
 
 from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, read_json, save_config
-from videolstm_jax.config import ConfigError, RunConfig
+from videolstm_jax.config import ConfigError, ConvNetConfig, RunConfig, change
 from videolstm_jax.data.frames import FrameReader, frame_batches
+from videolstm_jax.data.weight_files import is_weight_file, read_weights, sha256_of
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
+from videolstm_jax.nn.weights import WeightsError, imported, taken
 from videolstm_jax.train.graft import GraftError, graft, named_leaves
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
-from videolstm_jax.train.optim import convnet_optimizer
+from videolstm_jax.train.optim import convnet_optimizer, is_frozen
 from videolstm_jax.train.runs import fingerprint, load_convnet
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
@@ -25,8 +28,9 @@ from videolstm_jax.types import Dataset, PyTree, Video
 def run(cfg: RunConfig) -> epath.Path:
     """Writes `convnets/<stream>/`: ckpt/, metrics.jsonl with the frame accuracy, and config.json when it is done.
 
-    The stream is `cfg.data.stream`. Only the training list is seen. Frames are drawn at random; the learning rate
-    falls to zero as a cosine. Stopped and started again, it goes on where it stopped.
+    The stream is `cfg.data.stream`. Only the training list is seen. Frames are drawn at random. The preprocessing is
+    that of the weights it starts from, and is kept with the ConvNet. Stopped and started again, it goes on where it
+    stopped.
 
     Returns:
       The folder.
@@ -44,9 +48,10 @@ def run(cfg: RunConfig) -> epath.Path:
     reader = FrameReader(stream, cfg.convnet.image_size, flow=work.flow, fps=cfg.data.fps)
     net, tx = make_convnet(cfg.convnet, reader.channels, len(dataset.classes)), convnet_optimizer(cfg.convnet)
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
-    params = _started(net, cfg, dataset)
-    state = replicate(new_state(params, tx), mesh)
-    step = make_step(convnet_loss(net.apply), tx, cfg.seed, mesh=mesh)
+    begun = _started(net, cfg, dataset)
+    cfg, about = change(cfg, convnet__preprocessing=begun.preprocessing), about | begun.about
+    state = replicate(new_state(begun.params, tx), mesh)
+    step = make_step(convnet_loss(_holding(net.apply, cfg.convnet)), tx, cfg.seed, mesh=mesh)
     plan = Plan(steps=cfg.convnet.steps, log_every=cfg.train.log_every, save_every=cfg.train.save_every,
                 identity=_identity(cfg, dataset) | about, about={})
     folder = work.convnet(stream)
@@ -54,7 +59,8 @@ def run(cfg: RunConfig) -> epath.Path:
 
     def batches(start: int):
         return frame_batches(videos, reader, batch=cfg.convnet.batch, seed=cfg.seed, start_step=start,
-                             flip=cfg.convnet.flip, shift=cfg.convnet.shift, pixel_scale=cfg.convnet.pixel_scale,
+                             flip=cfg.convnet.flip, shift=cfg.convnet.shift, crop=cfg.convnet.crop,
+                             preprocessing=cfg.convnet.preprocessing, pixel_scale=cfg.convnet.pixel_scale,
                              workers=cfg.data.workers)
 
     fit(state, step, batches, plan, folder=folder, place=lambda batch: spread(batch, mesh))
@@ -63,25 +69,83 @@ def run(cfg: RunConfig) -> epath.Path:
     return folder
 
 
-def _started(net: ConvNet, cfg: RunConfig, dataset: Dataset) -> PyTree:
-    """Random parameters, or those of another ConvNet; its last layer too where the classes are the same."""
+class _Beginning(NamedTuple):
+    """Where training starts: parameters, the preprocessing that belongs to them, and what they came from."""
+
+    params: PyTree
+    preprocessing: str
+    about: dict[str, str]
+
+
+def _started(net: ConvNet, cfg: RunConfig, dataset: Dataset) -> _Beginning:
+    """Random parameters, those of another ConvNet of ours, or of a file of ImageNet weights."""
     params = jax.jit(net.init)(jax.random.key(cfg.seed))
     if not cfg.convnet.weights:
-        return params
-    folder = epath.Path(cfg.convnet.weights.replace("{stream}", cfg.data.stream))
+        if cfg.convnet.norm == "none":
+            print("starts from random numbers; --convnet.weights takes weights of ImageNet, as the paper's ConvNets "
+                  "had (docs/convnets.md)", flush=True)
+        return _Beginning(params, _agreed(cfg.convnet, "", "caffe"), {})
+    path = epath.Path(cfg.convnet.weights.replace("{stream}", cfg.data.stream))
+    begin = _from_file if is_weight_file(path) else _from_folder
+    try:
+        return begin(params, path, cfg.convnet, dataset)
+    except (GraftError, WeightsError) as error:
+        raise ConfigError(f"the weights in {path} do not fit: {error}") from error
+
+
+def _from_file(params: PyTree, path: epath.Path, cfg: ConvNetConfig, dataset: Dataset) -> _Beginning:
+    """ImageNet's layers but the last, the first one averaged and repeated for flow."""
+    weights, names = imported(read_weights(path)), named_leaves(params)
+    if not weights.preprocessing and cfg.preprocessing == "auto":
+        raise ConfigError(f"{path} does not say how its images were preprocessed; expected "
+                          "--convnet.preprocessing=caffe or torch")
+    _scaled_as(cfg, 1.0, path)
+    preprocessing = _agreed(cfg, str(path), weights.preprocessing or cfg.preprocessing)
+    leaves = taken(weights, names, names["block1_conv1.kernel"].shape[2])
+    fresh = sorted({name.partition(".")[0] for name in names if name not in leaves})
+    print(f"starts from {path}, preprocessed as {preprocessing}; {', '.join(fresh)} from random numbers", flush=True)
+    return _Beginning(graft(params, leaves), preprocessing, {"weights": sha256_of(path)})
+
+
+def _from_folder(params: PyTree, folder: epath.Path, cfg: ConvNetConfig, dataset: Dataset) -> _Beginning:
+    """Another walk's ConvNet of the stream; its last layer too where the classes are the same."""
     if not (folder / "config.json").exists():
-        raise ConfigError(f"ConvNetConfig.weights is {cfg.convnet.weights!r}; expected the folder of a ConvNet that "
-                          "the stage fit_convnet trained, such as other-work/convnets/rgb")
+        raise ConfigError(f"ConvNetConfig.weights is {cfg.weights!r}; expected the folder of a ConvNet that the stage "
+                          "fit_convnet trained, such as other-work/convnets/rgb, or a file of ImageNet weights, .h5, "
+                          ".pth, .safetensors or .npz")
     found = load_convnet(folder)
-    if found.config.pixel_scale != cfg.convnet.pixel_scale:
-        raise ConfigError(f"ConvNetConfig.pixel_scale is {cfg.convnet.pixel_scale}; the weights in {folder} were "
-                          f"trained with {found.config.pixel_scale}")
+    _scaled_as(cfg, found.config.pixel_scale, folder)
+    preprocessing = _agreed(cfg, str(folder), found.config.preprocessing)
     same = found.classes == dataset.classes
     leaves = {name: leaf for name, leaf in named_leaves(found.params).items() if same or not name.startswith("logits.")}
-    try:
-        return graft(params, leaves)
-    except GraftError as error:
-        raise ConfigError(f"the weights in {folder} do not fit: {error}") from error
+    return _Beginning(graft(params, leaves), preprocessing, {"weights": found.sha256})
+
+
+def _scaled_as(cfg: ConvNetConfig, theirs: float, path: epath.Path) -> None:
+    if theirs != cfg.pixel_scale:
+        raise ConfigError(f"ConvNetConfig.pixel_scale is {cfg.pixel_scale}; the weights in {path} were trained with "
+                          f"{theirs}")
+
+
+def _agreed(cfg: ConvNetConfig, path: str, theirs: str) -> str:
+    """The preprocessing to use; with weights there is no choice."""
+    if cfg.preprocessing == "auto":
+        return theirs
+    if path and cfg.preprocessing != theirs:
+        raise ConfigError(f"ConvNetConfig.preprocessing is {cfg.preprocessing!r}; the weights in {path} were trained "
+                          f"with {theirs!r}")
+    return cfg.preprocessing
+
+
+def _holding(apply: Callable[..., Any], cfg: ConvNetConfig) -> Callable[..., Any]:
+    """`apply` with no gradient for frozen layers, which also saves the backward pass below them."""
+
+    def held(params: PyTree, *args: Any, **options: Any) -> Any:
+        params = {layer: jax.lax.stop_gradient(leaves) if is_frozen(cfg, layer) else leaves
+                  for layer, leaves in params.items()}
+        return apply(params, *args, **options)
+
+    return held
 
 
 def _identity(cfg: RunConfig, dataset: Dataset) -> dict[str, Any]:

@@ -35,12 +35,25 @@ def optimizer(cfg: OptimConfig, steps: int) -> optax.GradientTransformation:
 
 
 def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
-    """SGD with momentum .9 and L2 decay as VGG was trained, or Adam with decoupled decay; cosine down to zero."""
-    rate = optax.cosine_decay_schedule(cfg.learning_rate, cfg.steps)
+    """SGD with momentum .9 and L2 decay as VGG was trained, or Adam with decoupled decay; frozen layers stay."""
+    rate = {
+        "cosine": optax.cosine_decay_schedule(cfg.learning_rate, cfg.steps),
+        "steps": optax.piecewise_constant_schedule(
+            cfg.learning_rate, {round(0.4 * cfg.steps): 0.1, round(0.8 * cfg.steps): 0.1}),
+        "constant": optax.constant_schedule(cfg.learning_rate),
+    }[cfg.schedule]
     decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
-    if cfg.optimizer == "adam":
-        return _promoting(optax.chain(optax.scale_by_adam(), *decay, optax.scale_by_learning_rate(rate)))
-    return _promoting(optax.chain(*decay, optax.trace(decay=0.9), optax.scale_by_learning_rate(rate)))
+    rule = [optax.scale_by_adam(), *decay] if cfg.optimizer == "adam" else [*decay, optax.trace(decay=0.9)]
+    tx = optax.chain(*rule, optax.scale_by_learning_rate(rate))
+    if cfg.train_layers == "all":
+        return _promoting(tx)
+    return _promoting(optax.partition({True: optax.set_to_zero(), False: tx}, lambda params: {
+        layer: jax.tree.map(lambda _, layer=layer: is_frozen(cfg, layer), leaves) for layer, leaves in params.items()}))
+
+
+def is_frozen(cfg: ConvNetConfig, layer: str) -> bool:
+    """Whether the layer of the VGG, such as `block1_conv1` or `fc1`, stays as it is under `train_layers`."""
+    return {"all": False, "dense": layer.startswith("block"), "last": layer != "logits"}[cfg.train_layers]
 
 
 def _schedule(cfg: OptimConfig, steps: int) -> optax.Schedule | float:

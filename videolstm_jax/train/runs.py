@@ -84,6 +84,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     said = read_json(folder / "config.json", made_by="fit_convnet")
     try:
         settings = {name: tuple(value) if isinstance(value, list) else value for name, value in said["convnet"].items()}
+        settings = {"preprocessing": "caffe"} | settings  # the only one there was before it was a setting
         config, channels, classes = ConvNetConfig(**settings), said["channels"], tuple(said["classes"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{folder / 'config.json'}: not of a ConvNet: {error!r}") from error
