@@ -62,3 +62,24 @@ def test_refused(tmp_path, name, shape, dtype, settings, message):
     with pytest.raises(ValueError, match=message):
         encode.write(tmp_path / name, np.zeros(shape, dtype), **settings)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix, sides", [(".mp4", (32, 48)), (".mkv", (33, 47)), (".avi", (32, 48))])
+def test_a_growing_film_is_the_film_written_at_once(tmp_path, suffix, sides):
+    frames = smooth(9, *sides)
+    encode.write(tmp_path / f"whole{suffix}", frames, 12.5)
+    with encode.growing(tmp_path / f"grown{suffix}", sides[::-1], 12.5) as add:
+        for frame in frames:
+            add(frame)
+        assert not (tmp_path / f"grown{suffix}").exists()
+    assert (tmp_path / f"grown{suffix}").read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+
+
+def test_a_film_that_fails_leaves_nothing(tmp_path):
+    wanted = r"\[8, 9, 3\]; expected uint8 \[16, 16, 3\]"
+    with pytest.raises(ValueError, match=wanted), encode.growing(tmp_path / "a.mp4", (16, 16)) as add:
+        add(np.zeros((16, 16, 3), np.uint8))
+        add(np.zeros((8, 9, 3), np.uint8))
+    with pytest.raises(ValueError, match="cannot grow in a bucket"), encode.growing("gs://b/a.mp4", (16, 16)):
+        pass
+    assert not list(tmp_path.iterdir())

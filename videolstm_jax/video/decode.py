@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -56,10 +56,10 @@ def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     Raises:
       BadVideo: missing, empty, no video, or no picture.
     """
-    with _opened(path) as (container, stream):
-        rate, frames = _rate(stream), _declared(container, stream)
+    with opened(path) as (container, stream):
+        rate, frames = rate_of(stream), _declared(container, stream)
         pictures = _pictures(path, container, stream)
-        height, width = _displayed(next(pictures)).shape[:2]
+        height, width = displayed(next(pictures)).shape[:2]
         if not frames:
             frames = 1 + sum(1 for _ in pictures)
         pictures.close()
@@ -103,12 +103,12 @@ def read_views(path: str | os.PathLike, views: Sequence[View], *, fps: float = 0
     """
     seen: list[list[np.ndarray]] = [[] for _ in views]
     own = None
-    with _opened(path) as (container, stream):
-        for picture in _chosen(path, container, stream, fps, max_frames):
-            whole = _displayed(picture)
+    with opened(path) as (container, stream):
+        for picture in chosen(path, container, stream, fps, max_frames):
+            whole = displayed(picture)
             own = own or whole.shape[1::-1]
             for view, images in zip(views, seen, strict=True):
-                squashed = _squashed(whole, view.size or own)
+                squashed = squashed_to(whole, view.size or own)
                 images.append(image.grey(squashed) if view.grey else squashed)
     return [_stacked(images) for images in seen]
 
@@ -120,15 +120,15 @@ def check(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> 
       BadVideo: as `read`.
     """
     info = probe(path, fps=fps)
-    with _opened(path) as (container, stream):
-        return info._replace(frames=sum(1 for _ in _chosen(path, container, stream, fps, max_frames)))
+    with opened(path) as (container, stream):
+        return info._replace(frames=sum(1 for _ in chosen(path, container, stream, fps, max_frames)))
 
 
 # ---- inside the container ---------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike) -> Iterator[tuple]:
+def opened(path: str | os.PathLike) -> Iterator[tuple]:
     """Opens a file and its video stream, and turns every error of the codecs into `BadVideo`."""
     file = epath.Path(path)
     if not file.is_file():
@@ -137,26 +137,37 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple]:
         raise BadVideo(f"{path}: empty, 0 bytes; expected a video file")
     source = file.open("rb") if "://" in str(path) else os.fspath(path)
     try:
-        options = {"err_detect": "explode"}
-        with av.open(source, metadata_errors="replace", options=options) as container:
-            kinds = sorted({stream.type for stream in container.streams})
-            name = container.format.name
-            if name in STILLS or name.endswith("_pipe"):
-                raise BadVideo(f"{path}: not a video but {name}; expected moving pictures")
-            if not container.streams.video:
-                raise BadVideo(f"{path}: no video stream, only {', '.join(kinds) or 'nothing'}; expected one")
-            stream = container.streams.video[0]
-            stream.codec_context.options = options
-            stream.codec_context.thread_count = 1
-            yield container, stream
-    except (av.FFmpegError, UnicodeError) as error:
-        raise BadVideo(f"{path}: damaged or not a video: {getattr(error, 'strerror', None) or error}") from error
+        with reading(source, os.fspath(path)) as found:
+            yield found
     finally:
         if not isinstance(source, str):
             source.close()
 
 
-def _rate(stream: av.VideoStream) -> float:
+@contextlib.contextmanager
+def reading(source: Any, name: str) -> Iterator[tuple]:
+    """The container and video stream of what is open for reading or a path; errors call it `name`."""
+    try:
+        options = {"err_detect": "explode"}
+        with av.open(source, metadata_errors="replace", options=options) as container:
+            kinds = sorted({stream.type for stream in container.streams})
+            kind = container.format.name
+            if kind in STILLS or kind.endswith("_pipe"):
+                raise BadVideo(f"{name}: not a video but {kind}; expected moving pictures")
+            if not container.streams.video:
+                raise BadVideo(f"{name}: no video stream, only {', '.join(kinds) or 'nothing'}; expected one")
+            stream = container.streams.video[0]
+            if stream.codec_context is None:
+                raise BadVideo(f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes")
+            stream.codec_context.options = options
+            stream.codec_context.thread_count = 1
+            yield container, stream
+    except (av.FFmpegError, UnicodeError) as error:
+        raise BadVideo(f"{name}: damaged or not a video: {getattr(error, 'strerror', None) or error}") from error
+
+
+def rate_of(stream: av.VideoStream) -> float:
+    """Frames a second, 25 where the container does not say."""
     return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
 
 
@@ -181,7 +192,7 @@ def _pictures(path: str | os.PathLike, container: av.container.InputContainer,
             if picture.is_corrupt:
                 raise BadVideo(f"{path}: frame {found} is damaged; expected a sound file")
             found += 1
-            end = max(end, (picture.time or 0.0) + 1 / _rate(stream))
+            end = max(end, (picture.time or 0.0) + 1 / rate_of(stream))
             yield picture
     if not found:
         raise BadVideo(f"{path}: 0 frames decoded; expected at least 1")
@@ -189,7 +200,7 @@ def _pictures(path: str | os.PathLike, container: av.container.InputContainer,
     if packets < declared or found < max(packets, declared) - SPARE:
         raise BadVideo(f"{path}: cut short or damaged: {found} frames decoded; expected {max(packets, declared)}")
     seconds = _seconds(container, stream)
-    if end < seconds - 2 / _rate(stream):
+    if end < seconds - 2 / rate_of(stream):
         raise BadVideo(f"{path}: cut short: pictures end at {end:.2f} s; expected {seconds:.2f} s as declared")
 
 
@@ -207,18 +218,18 @@ def _seconds(container: av.container.InputContainer, stream: av.VideoStream) -> 
 # ---- from picture to frame --------------------------------------------------------------------------------------
 
 
-def _chosen(path: str | os.PathLike, container: av.container.InputContainer, stream: av.VideoStream, fps: float,
+def chosen(path: str | os.PathLike, container: av.container.InputContainer, stream: av.VideoStream, fps: float,
             max_frames: int) -> Iterator[av.VideoFrame]:
     """Yields the pictures that `read` returns."""
     pictures = _pictures(path, container, stream)
-    yield from itertools.islice(_resampled(pictures, container, stream, fps) if fps else pictures, max_frames or None)
+    yield from itertools.islice(resampled(pictures, container, stream, fps) if fps else pictures, max_frames or None)
     pictures.close()
 
 
-def _resampled(pictures: Iterator[av.VideoFrame], container: av.container.InputContainer, stream: av.VideoStream,
+def resampled(pictures: Iterator[av.VideoFrame], container: av.container.InputContainer, stream: av.VideoStream,
                fps: float) -> Iterator[av.VideoFrame]:
     """Yields the picture nearest to each k / fps, for all k / fps before the end of the last picture."""
-    period = 1 / _rate(stream)
+    period = 1 / rate_of(stream)
     even = container.format.name == "avi"  # AVI has no time stamps; those of packed B pictures are not in order
     k, last, now, first = 0, None, 0.0, 0.0
     for picture in pictures:
@@ -237,12 +248,13 @@ def _resampled(pictures: Iterator[av.VideoFrame], container: av.container.InputC
         k += 1
 
 
-def _displayed(picture: av.VideoFrame) -> np.ndarray:
+def displayed(picture: av.VideoFrame) -> np.ndarray:
     """[H, W, 3] RGB, turned by the quarter turns that the display matrix asks for."""
     return np.rot90(picture.to_ndarray(format="rgb24"), round(picture.rotation / 90))
 
 
-def _squashed(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """The image at (W, H) pixels, or at its own size where None; contiguous."""
     if size is None or image.shape[1::-1] == tuple(size):
         return np.ascontiguousarray(image)
     return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BILINEAR))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fractions
 import io
 import os
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import av
@@ -53,24 +55,68 @@ def write(path: str | os.PathLike, frames: np.ndarray, fps: float = 25.0, *, cod
     """
     path = epath.Path(path)
     _check(path, frames, fps, codec)
+    buffer = io.BytesIO()  # in memory: muxers go back to fill in sizes, which buckets cannot
+    with _muxing(buffer, path, frames.shape[1:3], fps, codec, crf) as add:
+        for frame in frames:
+            add(frame)
+    artifacts.write_bytes(path, buffer.getvalue())
+
+
+@contextlib.contextmanager
+def growing(path: str | os.PathLike, size: tuple[int, int], fps: float = 25.0, *, codec: str = "h264",
+            crf: int | None = None) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that adds one frame [H, W, 3] uint8 to a film, in memory that does not grow.
+
+    The film lies beside `path` while it grows, and is renamed into place when the block ends without an error. The
+    bytes are those of `write`.
+
+    Args:
+      path: see `write`, but not in a bucket, where nothing can be filled in later.
+      size: (W, H) pixels of every frame.
+      fps: see `write`, as are codec and crf.
+      codec: one of `ENCODERS`.
+      crf: the quality of h264.
+
+    Raises:
+      ValueError: as `write`, or a frame of another size.
+    """
+    path = epath.Path(path)
+    if "://" in str(path):
+        raise ValueError(f"{path}: a film cannot grow in a bucket; expected a path on this machine")
+    first = np.zeros((1, size[1], size[0], 3), np.uint8)
+    _check(path, first, fps, codec)
+    with artifacts.replacing(path) as beside, _muxing(os.fspath(beside), path, first.shape[1:3], fps, codec,
+                                                      crf) as add:
+        def added(frame: np.ndarray) -> None:
+            if frame.shape != first.shape[1:] or frame.dtype != np.uint8:
+                raise ValueError(f"{path}: a frame is {frame.dtype} {list(frame.shape)}; expected uint8 "
+                                 f"{list(first.shape[1:])}")
+            add(frame)
+
+        yield added
+
+
+@contextlib.contextmanager
+def _muxing(target: io.BytesIO | str, path: epath.Path, sides: tuple[int, int], fps: float, codec: str,
+            crf: int | None) -> Iterator[Callable[[np.ndarray], None]]:
     encoder = ENCODERS[codec]
-    odd = frames.shape[1] % 2 or frames.shape[2] % 2
     options = dict(encoder.options)
     if encoder.quality is not None:
         options["crf"] = str(encoder.quality if crf is None else crf)
-    buffer = io.BytesIO()  # in memory: muxers go back to fill in sizes, which buckets cannot
-    with av.open(buffer, "w", format=CONTAINERS[path.suffix.lower()], options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream(encoder.name, rate=fractions.Fraction(fps).limit_denominator(1001),
-                                      options=options)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = encoder.odd if odd else encoder.even
+    kind = CONTAINERS[path.suffix.lower()]
+    with av.open(target, "w", format=kind, options={"fflags": "+bitexact"}) as container:
+        rate = fractions.Fraction(fps).limit_denominator(1001)
+        stream = container.add_stream(encoder.name, rate=rate, options=options)
+        stream.height, stream.width = sides
+        stream.pix_fmt = encoder.odd if sides[0] % 2 or sides[1] % 2 else encoder.even
         stream.codec_context.thread_count = 1
         stream.codec_context.bit_rate = 0
-        for frame in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-            container.mux(stream.encode(picture))
+
+        def add(frame: np.ndarray) -> None:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+
+        yield add
         container.mux(stream.encode(None))
-    artifacts.write_bytes(path, buffer.getvalue())
 
 
 def _check(path: epath.Path, frames: np.ndarray, fps: float, codec: str) -> None:

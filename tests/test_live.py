@@ -1,0 +1,117 @@
+"""Frames one at a time are the frames of the whole file, whether they come from a path, a pipe or a device."""
+
+import io
+import os
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+from test_encode import smooth
+
+from videolstm_jax.video import decode, encode, live
+from videolstm_jax.video.decode import BadVideo
+
+
+def taken(source, **how):
+    with live.opened(source, **how) as found:
+        return found.fps, list(found.frames)
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("live")
+    frames = smooth(14, 24, 32)
+    for name in ("a.mkv", "a.avi", "a.mp4"):
+        encode.write(folder / name, frames, 10)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.mp4"])
+@pytest.mark.parametrize("how", [{}, {"fps": 4.0}, {"max_frames": 5}, {"fps": 25.0, "max_frames": 20}])
+def test_a_file_frame_by_frame(clips, name, how):
+    fps, frames = taken(str(clips / name), **how)
+    np.testing.assert_array_equal(frames, decode.read(clips / name, **how))
+    assert fps == how.get("fps", 10.0)
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi"])
+def test_a_pipe(clips, name):
+    read, write = os.pipe()
+    feeder = subprocess.Popen(["cat", str(clips / name)], stdout=write)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        np.testing.assert_array_equal(taken("-", pipe=pipe)[1], decode.read(clips / name))
+    assert feeder.wait() == 0
+
+
+def test_standard_input(clips):
+    code = "from videolstm_jax.video import live\nwith live.opened('-') as f: print(sum(x.sum() for x in f.frames))"
+    with (clips / "a.mkv").open("rb") as file:
+        pipe = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
+        done = subprocess.run([sys.executable, "-c", code], stdin=pipe.stdout, capture_output=True, text=True)
+    assert int(done.stdout) == decode.read(clips / "a.mkv").sum(), done.stderr
+
+
+def test_an_mp4_that_cannot_be_piped(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (20, 128, 128, 3)).astype(np.uint8)
+    encode.write(tmp_path / "a.mp4", noise, crf=5)  # more than is read ahead, its index at the end
+    read, write = os.pipe()
+    with subprocess.Popen(["cat", str(tmp_path / "a.mp4")], stdout=write) as feeder, os.fdopen(read, "rb") as pipe:
+        os.close(write)
+        with pytest.raises(BadVideo, match=r"standard input: .*cannot be read backwards"):
+            taken("-", pipe=pipe)
+        pipe.close()
+        feeder.wait()
+
+
+@pytest.mark.parametrize("content, says", [(b"", "standard input"), (b"no video at all" * 50, "standard input")])
+def test_a_pipe_of_something_else(content, says):
+    with pytest.raises(BadVideo, match=says):
+        taken("-", pipe=io.BytesIO(content))
+
+
+def test_damage_is_told_where_it_lies(tmp_path):
+    encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
+    data = (tmp_path / "a.avi").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(data[:int(len(data) * 0.6)])
+    seen = []
+    with pytest.raises(BadVideo, match=r"cut\.avi"), live.opened(tmp_path / "cut.avi") as found:
+        for frame in found.frames:
+            seen.append(frame.shape)
+    assert 15 < len(seen) < 30 and set(seen) == {(48, 64, 3)}
+    with live.opened(tmp_path / "cut.avi", max_frames=1) as found:
+        assert len(list(found.frames)) == 1
+    with pytest.raises(BadVideo, match="no such file"), live.opened(tmp_path / "none.avi"):
+        pass
+
+
+def test_frames_keep_the_size_of_the_first(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 32, 24, "yuvj444p"
+        for frame in smooth(3, 24, 32):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    assert {frame.shape for frame in taken(tmp_path / "a.mkv")[1]} == {(24, 32, 3)}
+
+
+def test_a_device_without_end(monkeypatch):
+    monkeypatch.setitem(live.CAMERAS, "linux", ("lavfi", "testsrc=size=64x48:rate=12,hue=h={}"))
+    monkeypatch.setattr(sys, "platform", "linux")
+    fps, frames = taken("7", max_frames=30)
+    assert fps == 12 and len(frames) == 30 and frames[0].shape == (48, 64, 3)
+    assert np.abs(frames[-1].astype(int) - frames[0]).max() > 50
+    fps, slow = taken("7", fps=6.0, max_frames=4)
+    assert fps == 6
+    np.testing.assert_array_equal(slow[1:], np.array(frames)[[2, 4, 6]])
+
+
+def test_a_camera_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(BadVideo, match=r"camera 93: there is no /dev/video93 .*expected a camera's number"):
+        taken("93")
+    monkeypatch.setattr(sys, "platform", "haiku")
+    with pytest.raises(BadVideo, match="camera 0: numbers are known on linux and darwin only"):
+        taken("0")
