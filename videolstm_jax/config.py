@@ -98,6 +98,8 @@ class DataConfig:
     """`folder`: class folders of videos under `videos`; `stick_actions`: the built-in set, made on first use."""
     videos: str = ""
     """The folder that holds the class folders (or a folder with `videos/` and lists beside it)."""
+    boxes: str = ""
+    """True boxes, only ever used to measure: a file that launch.annotations reads; empty: boxes.json of `videos`."""
     split: int = 1
     """Which of the official lists trainlist0N.txt and testlist0N.txt is read, where there are lists."""
     test_fraction: float = 0.25

@@ -8,7 +8,7 @@ from etils import epath
 
 from videolstm_jax.artifacts import PathLike
 from videolstm_jax.config import DataConfig
-from videolstm_jax.data import annotations, lists, splits
+from videolstm_jax.data import annotations, lists, splits, truth
 from videolstm_jax.data.lists import ListError
 from videolstm_jax.data.splits import Listed
 from videolstm_jax.types import Dataset, Detection, Video
@@ -49,17 +49,24 @@ def scan(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> tup
 
 
 def boxes(cfg: DataConfig, dataset: Dataset, *, root: PathLike | None = None) -> list[Detection]:
-    """True tubes from the `boxes.json` of the folder; none where there is no such file.
+    """True tubes from `cfg.boxes`, else from the `boxes.json` of the folder; none where there is no such file.
+
+    Annotations of a whole data set may speak of videos that are not here; a boxes.json may not.
 
     Raises:
       annotations.BadBoxes: the file does not fit the videos, or `cfg.fps` would read other frames than it counts.
+      annotations.BadAnnotations: the file is damaged, or of no form that `truth.read_truth` knows.
     """
     folder = _folder(cfg, root)
-    path = folder / "boxes.json"
+    path = epath.Path(cfg.boxes) if cfg.boxes else folder / "boxes.json"
     if not path.exists():
+        if cfg.boxes:
+            raise annotations.BadBoxes(f"data.boxes is {path}, which is not there")
         return []
     if cfg.fps:
         raise annotations.BadBoxes(f"{path} counts the frames of the files; expected data.fps 0, found {cfg.fps}")
+    if path.suffix != ".json":
+        return truth.for_dataset(path, truth.read_truth(path, split=cfg.split), dataset, cut=cfg.max_frames > 0)
     unlisted = {video.name for video in _found(folder)} - {video.name for video in dataset.videos}
     return annotations.read_boxes(path, dataset, unlisted=unlisted, cut=cfg.max_frames > 0)
 
