@@ -48,12 +48,12 @@ def linked_box(boxes: NDArray, mass: NDArray, last: NDArray | None) -> NDArray |
     """The next box of a tube that has come to `last` (None where it has none yet), see `link`."""
     if not len(boxes):
         return last
-    overlap = np.zeros(len(boxes)) if last is None else _overlaps(boxes, last)
+    overlap = np.zeros(len(boxes)) if last is None else overlaps(boxes, last)
     return boxes[np.lexsort((-np.asarray(mass), -overlap))[0]]
 
 
-def _overlaps(boxes: NDArray, last: NDArray) -> NDArray:
-    """[n] IoU of boxes [n, 4] with the last one [4]."""
+def overlaps(boxes: NDArray, last: NDArray) -> NDArray:
+    """[n] the IoU of boxes [n, 4] with the last one [4]."""
     side = np.maximum(0, np.minimum(boxes[:, 2:], last[2:]) - np.maximum(boxes[:, :2], last[:2]))
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     shared = side[:, 0] * side[:, 1]
@@ -86,14 +86,24 @@ def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma:
       ValueError: attention that is not finite [L', N, N], negative, longer than the video or zero everywhere, or
         an unknown `box`.
     """
+    attention = checked_video(attention, frames)
+    found = [proposals(one, box, theta) for one in saliencies(attention, size, sigma, normalise, causal)]
+    tube = smooth(link([boxes for boxes, _ in found], [mass for _, mass in found]), span, causal=causal)
+    return inside(repeat_last(tube, frames), size)
+
+
+def checked_video(attention: NDArray, frames: int) -> NDArray:
+    """The attention of one video as an array.
+
+    Raises:
+      ValueError: it is not finite [L', N, N], negative, longer than the video or zero everywhere.
+    """
     attention = checked_attention(attention)
     if len(attention) > frames:
         raise ValueError(f"attention has {len(attention)} maps for {frames} frames; expected at most as many")
     if not attention.any():
         raise ValueError(f"all {len(attention)} attention maps are zero; expected at least one that is not")
-    found = [proposals(one, box, theta) for one in _saliencies(attention, size, sigma, normalise, causal)]
-    tube = smooth(link([boxes for boxes, _ in found], [mass for _, mass in found]), span, causal=causal)
-    return inside(repeat_last(tube, frames), size)
+    return attention
 
 
 def proposals(saliency: NDArray, box: str, theta: float) -> tuple[NDArray, NDArray]:
@@ -103,7 +113,7 @@ def proposals(saliency: NDArray, box: str, theta: float) -> tuple[NDArray, NDArr
     return moment_box(saliency) if box == "moments" else frame_boxes(saliency, theta)
 
 
-def _saliencies(attention: NDArray, size: tuple[int, int], sigma: float, normalise: str,
+def saliencies(attention: NDArray, size: tuple[int, int], sigma: float, normalise: str,
                 causal: bool) -> Iterator[NDArray]:
     """`saliency` frame by frame, so that a long video never lies in memory at full size."""
     if normalise not in ("frame", "video"):
