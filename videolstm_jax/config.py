@@ -123,6 +123,8 @@ class DataConfig:
     """Clips shorter than T repeat their last frame; `mask` leaves the repeats out of the loss, `count` keeps them."""
     feature_scale: str = "raw"
     """`raw`, or `std`: features divided by the standard deviation of the training list's."""
+    feature_dtype: str = "float16"
+    """How pool5 and fc7 are stored: `float16`, or `uint8`, half the size, with a root in between."""
     difficulty: str = "easy"
     """Stick actions only: `easy` or `hard`."""
     clips_per_class: int = 24
@@ -144,6 +146,7 @@ class DataConfig:
         _one_of(self, "order", ("iid", "epochs"))
         _one_of(self, "short_clips", ("mask", "count"))
         _one_of(self, "feature_scale", ("raw", "std"))
+        _one_of(self, "feature_dtype", ("float16", "uint8"))
         _one_of(self, "difficulty", ("easy", "hard"))
         _one_of(self, "on_bad_video", ("fail", "skip"))
         _within(self, 0.0, 0.9, "test_fraction", "validation")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -66,9 +67,7 @@ class FeatureWriter:
 
     def _found(self) -> dict[str, dict]:
         """What all workers have noted. The index is read last: whoever writes it removes the notes behind it."""
-        done = {}
-        for notes in sorted(self._folder.glob("done*.jsonl")):
-            done.update(_noted(notes))
+        done = notes_of(self._folder)
         index = _json(self._folder / "index.json")
         return {name: _row(index, name) for name in index["frames"]} | done if index else done
 
@@ -130,9 +129,23 @@ class FeatureWriter:
                                 for field in ("frames", "sha256", "moments")}
         std = FeatureStore(self._folder, index).statistics(train)[1] if train else None
         artifacts.write_json(self._folder / "index.json", index | {"std": std})
-        for leftover in (self._folder / "about.json", *self._folder.glob("done*.jsonl")):
+        torn = [path for parent in sorted({self._path(name).parent for name in names}) for path in parent.iterdir()
+                if path.name.startswith(".") and f"{records.suffix(self._dtype)}.part-" in path.name]
+        for leftover in (self._folder / "about.json", *_notes(self._folder), *torn):  # torn by writers that were killed
             leftover.unlink(missing_ok=True)
         return FeatureStore.open(self._folder)
+
+
+def notes_of(folder: epath.Path) -> dict[str, dict]:
+    """What the workers of an unfinished store have noted, by video."""
+    done = {}
+    for notes in _notes(folder):
+        done.update(_noted(notes))
+    return done
+
+
+def _notes(folder: epath.Path) -> list[epath.Path]:
+    return sorted(path for path in folder.iterdir() if re.fullmatch(r"done(-.+)?\.jsonl", path.name))
 
 
 def _noted(path: epath.Path) -> dict[str, dict]:

@@ -17,6 +17,7 @@ from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.frames import FrameReader, video_frames
 from videolstm_jax.data.images import pixels
 from videolstm_jax.data.prefetch import prefetch
+from videolstm_jax.data.shards import Shard
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import Taps, make_convnet
@@ -30,11 +31,13 @@ SCORED = 25
 """Equally spaced frames whose class probabilities are averaged for the score of a video."""
 
 
-def run(cfg: RunConfig) -> epath.Path:
+def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008, a tuple that nothing can change
     """Writes `features/<stream>/{pool5,fc7,logits}` of all videos, and what the ConvNet alone says of the test list.
 
     That is `scores.npz` and `accuracy.json`, of frames and of videos, in `convnets/<stream>/`.
     A video of L frames has L - 1, since so many have a flow. What a killed run finished is not made again.
+
+    Of several workers, each takes its shard of the videos; who finds that no other has any left finishes the stores.
 
     Returns:
       The folder of the stream's features.
@@ -53,16 +56,29 @@ def run(cfg: RunConfig) -> epath.Path:
     image = (BLOCK, trained.config.image_size, trained.config.image_size, trained.channels)
     shapes = jax.eval_shape(net.apply, trained.params, jax.ShapeDtypeStruct(image, np.float32))
     about = _about(cfg, trained, work)
-    writers = Taps(*(FeatureWriter(work.features(stream, layer), shape.shape[1:], about | {"layer": layer})
-                     for layer, shape in zip(Taps._fields, shapes, strict=True)))
+    dtypes = Taps(cfg.data.feature_dtype, cfg.data.feature_dtype, "float16")  # logits may be below zero
+    writers = Taps(*(FeatureWriter(work.features(stream, layer), shape.shape[1:], about | {"layer": layer}, dtype=dtype,
+                                   worker=shard.worker)
+                     for layer, shape, dtype in zip(Taps._fields, shapes, dtypes, strict=True)))
     reader = FrameReader(stream, trained.config.image_size, flow=work.flow, fps=cfg.data.fps)
-    left = [video for video in dataset.videos if not all(writer.done(video.name) for writer in writers)]
+    missing = _missing(writers, dataset)
+    left = [video for video in shard.of(dataset.videos) if video.name in missing]
     apply = jax.jit(net.apply)
     how = {"preprocessing": trained.config.preprocessing, "pixel_scale": trained.config.pixel_scale}
     _extract(lambda images: apply(trained.params, images), left, reader, writers, how)
+    folder = work.features(stream, "pool5").parent
+    if shard.count > 1 and (others := _missing(writers, dataset)):
+        print(f"shard {shard.number} of {shard.count} is done; {len(others)} videos of others are not. The last worker "
+              "finishes the stores; if none does, run extract once more without --shard", flush=True)
+        return folder
     stores = _finish(writers, dataset)
     _score(stores.logits, dataset, work.convnet(stream), stream)
-    return stores.pool5.folder.parent
+    return folder
+
+
+def _missing(writers: Taps, dataset: Dataset) -> set[str]:
+    """The videos that lack one of the taps."""
+    return set().union(*(writer.missing(video.name for video in dataset.videos) for writer in writers))
 
 
 def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir) -> dict[str, Any]:
