@@ -203,7 +203,7 @@ def serve() -> None:
             info, arrays = _done(**request)
         except BadVideo as error:
             bad = str(error)
-        except (MemoryError, OSError) as error:
+        except Exception as error:  # whatever a damaged file leads to, it is the file's fault
             bad = f"{path}: cannot be read: {error!r}"
         head = {"info": info, "shapes": [array.shape for array in arrays], "bad": bad}
         replies.write(json.dumps(head).encode() + b"\n")
