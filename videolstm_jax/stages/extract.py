@@ -1,29 +1,38 @@
-"""Runs the ConvNet of one stream over every frame of every video, for its features and its own scores."""
+"""Runs the ConvNets over every frame of every video, for their features and their own scores."""
 
 from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, read_json, save_scores, write_json
-from videolstm_jax.config import RunConfig
+from videolstm_jax.artifacts import (
+    ArtifactError,
+    Workdir,
+    load_dataset,
+    load_missing,
+    read_json,
+    save_scores,
+    write_json,
+)
+from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.frames import FrameReader, video_frames
-from videolstm_jax.data.images import pixels
+from videolstm_jax.data.images import pixels, preprocess, squashed
 from videolstm_jax.data.prefetch import prefetch
 from videolstm_jax.data.shards import Shard
-from videolstm_jax.measure.accuracy import top_k
+from videolstm_jax.measure.accuracy import right_of, top_k
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import Taps, make_convnet
 from videolstm_jax.train.log import Progress
 from videolstm_jax.train.runs import TrainedConvNet, load_convnet
 from videolstm_jax.types import Dataset, Scores, Video
+from videolstm_jax.video.online import FlowSettings, both_streams
 
 BLOCK = 32
 """Frames in each pass; a video's last block is filled up, so that nothing is traced twice."""
@@ -31,23 +40,68 @@ SCORED = 25
 """Equally spaced frames whose class probabilities are averaged for the score of a video."""
 
 
+class _Net(NamedTuple):
+    """The ConvNet of one stream: images to taps, where they are written, its side, and how it is fed."""
+
+    stream: str
+    apply: Callable[[np.ndarray], Taps]
+    writers: Taps
+    side: int
+    how: Mapping[str, Any]
+
+
+class _Block(NamedTuple):
+    """Preprocessed frames of one video, at most BLOCK of them, for one ConvNet; `last` are the last of the video."""
+
+    video: Video
+    net: _Net
+    images: np.ndarray
+    last: bool
+
+
 def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008, a tuple that nothing can change
     """Writes `features/<stream>/{pool5,fc7,logits}` of all videos, and what the ConvNet alone says of the test list.
 
     That is `scores.npz` and `accuracy.json`, of frames and of videos, in `convnets/<stream>/`.
     A video of L frames has L - 1, since so many have a flow. What a killed run finished is not made again.
+    With `flow.online` flow is computed here and kept nowhere, and both streams are extracted from one decoding.
 
     Of several workers, each takes its shard of the videos; who finds that no other has any left finishes the stores.
 
     Returns:
-      The folder of the stream's features.
+      The folder of the stream's features, or of both streams'.
 
     Raises:
       ArtifactError: no ConvNet, or one of other classes; videos that cannot be read; features of another ConvNet are
         in the way.
+      BadVideo: a video is not as `prepare` found it.
     """
-    work, stream = Workdir(cfg.workdir), cfg.data.stream
+    work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
+    nets = [_net(cfg, work, dataset, stream, shard) for stream in (STREAMS if cfg.flow.online else (cfg.data.stream,))]
+    missing = _missing(nets, dataset)
+    left = [video for video in shard.of(dataset.videos) if video.name in missing]
+    _extract(_online(cfg, work, left, nets) if cfg.flow.online else _stored(cfg, work, left, *nets), len(left))
+    folder = work.features(nets[0].stream, "pool5").parent
+    folder = folder.parent if cfg.flow.online else folder
+    if shard.count > 1 and (others := _missing(nets, dataset)):
+        print(f"shard {shard.number} of {shard.count} is done; {len(others)} videos of others are not. The last worker "
+              "finishes the stores; if none does, run extract once more without --shard", flush=True)
+        return folder
+    unread = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
+    for net in nets:
+        stores = _finish(net.writers, dataset)
+        _score(stores.logits, dataset, work.convnet(net.stream), net.stream, unread)
+    return folder
+
+
+def _missing(nets: Sequence[_Net], dataset: Dataset) -> set[str]:
+    """The videos that lack one of the taps."""
+    return set().union(*(writer.missing(video.name for video in dataset.videos)
+                         for net in nets for writer in net.writers))
+
+
+def _net(cfg: RunConfig, work: Workdir, dataset: Dataset, stream: str, shard: Shard) -> _Net:
     trained = load_convnet(work.convnet(stream))
     if trained.classes != dataset.classes:
         raise ArtifactError(f"{work.convnet(stream)}: the ConvNet knows {', '.join(trained.classes)}; {work.dataset} "
@@ -55,34 +109,17 @@ def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008,
     net = make_convnet(trained.config, trained.channels, len(trained.classes))
     image = (BLOCK, trained.config.image_size, trained.config.image_size, trained.channels)
     shapes = jax.eval_shape(net.apply, trained.params, jax.ShapeDtypeStruct(image, np.float32))
-    about = _about(cfg, trained, work)
+    about = _about(cfg, trained, work, stream)
     dtypes = Taps(cfg.data.feature_dtype, cfg.data.feature_dtype, "float16")  # logits may be below zero
     writers = Taps(*(FeatureWriter(work.features(stream, layer), shape.shape[1:], about | {"layer": layer}, dtype=dtype,
                                    worker=shard.worker)
                      for layer, shape, dtype in zip(Taps._fields, shapes, dtypes, strict=True)))
-    reader = FrameReader(stream, trained.config.image_size, flow=work.flow, fps=cfg.data.fps)
-    missing = _missing(writers, dataset)
-    left = [video for video in shard.of(dataset.videos) if video.name in missing]
     apply = jax.jit(net.apply)
     how = {"preprocessing": trained.config.preprocessing, "pixel_scale": trained.config.pixel_scale}
-    _extract(lambda images: apply(trained.params, images), left, reader, writers, how)
-    folder = work.features(stream, "pool5").parent
-    if shard.count > 1 and (others := _missing(writers, dataset)):
-        print(f"shard {shard.number} of {shard.count} is done; {len(others)} videos of others are not. The last worker "
-              "finishes the stores; if none does, run extract once more without --shard", flush=True)
-        return folder
-    stores = _finish(writers, dataset)
-    _score(stores.logits, dataset, work.convnet(stream), stream)
-    return folder
+    return _Net(stream, lambda images: apply(trained.params, images), writers, trained.config.image_size, how)
 
 
-def _missing(writers: Taps, dataset: Dataset) -> set[str]:
-    """The videos that lack one of the taps."""
-    return set().union(*(writer.missing(video.name for video in dataset.videos) for writer in writers))
-
-
-def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir) -> dict[str, Any]:
-    stream = cfg.data.stream
+def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir, stream: str) -> dict[str, Any]:
     flow = read_json(work.flow / "index.json", made_by="prepare") if stream == "flow" else {}
     mean, scale = pixels(stream, trained.config.preprocessing, trained.config.pixel_scale)
     kept = {name: flow[name] for name in ("method", "width", "height", "bound", "image") if name in flow}
@@ -93,32 +130,44 @@ def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir) -> dict[str, 
                           "fps": cfg.data.fps, "max_frames": cfg.data.max_frames, "flow": kept}}
 
 
-def _extract(apply: Any, videos: Sequence[Video], reader: FrameReader, writers: Taps,
-             how: Mapping[str, Any]) -> None:
+def _extract(blocks: Iterator[_Block], videos: int) -> None:
     """Writes the taps of each video; decoding runs ahead in a thread of its own."""
-    frames, begun = 0, time.monotonic()
-    progress, taps = Progress(len(videos), 0, unit="video"), []
-    for video, images, number, last in prefetch(_blocks(videos, reader, how), depth=4):
+    frames = number = 0
+    begun = time.monotonic()
+    progress, taps = Progress(videos, 0, unit="video"), []
+    for video, net, images, last in prefetch(blocks, depth=4):
         padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
         padded[:len(images)] = images
-        found = jax.device_get(apply(padded))
+        found = jax.device_get(net.apply(padded))
         taps.append(Taps(*(tap[:len(images)] for tap in found)))
         frames += len(images)
         if last:
-            for writer, parts in zip(writers, zip(*taps, strict=True), strict=True):
+            for writer, parts in zip(net.writers, zip(*taps, strict=True), strict=True):
                 writer.write(video.name, np.concatenate(parts))
-            taps = []
+            taps, number = [], number + 1
             rate = frames / (time.monotonic() - begun)
             progress.show(number, {"frames/s": rate}, logged=number % 100 == 0)
 
 
-def _blocks(videos: Sequence[Video], reader: FrameReader,
-            how: Mapping[str, Any]) -> Iterator[tuple[Video, np.ndarray, int, bool]]:
-    for number, video in enumerate(videos, 1):
+def _stored(cfg: RunConfig, work: Workdir, videos: Sequence[Video], net: _Net) -> Iterator[_Block]:
+    reader = FrameReader(net.stream, net.side, flow=work.flow, fps=cfg.data.fps)
+    for video in videos:
         seen = 0
-        for images in video_frames(video, reader, block=BLOCK, **how):
+        for images in video_frames(video, reader, block=BLOCK, **net.how):
             seen += len(images)
-            yield video, images, number, seen == video.frames - 1
+            yield _Block(video, net, images, seen == video.frames - 1)
+
+
+def _online(cfg: RunConfig, work: Workdir, videos: Sequence[Video], nets: Sequence[_Net]) -> Iterator[_Block]:
+    """Both streams of each video in turn."""
+    index = work.flow / "index.json"
+    settings = FlowSettings.of(read_json(index, made_by="prepare"), index)
+    for video, *streams in both_streams(videos, settings, nets[0].side, workers=cfg.data.workers,
+                                        limit=cfg.data.time_limit):
+        for net, images in zip(nets, streams, strict=True):
+            for start in range(0, video.frames - 1, BLOCK):
+                block = squashed(images[start:start + BLOCK], net.side)
+                yield _Block(video, net, preprocess(block, net.stream, **net.how), start + BLOCK >= video.frames - 1)
 
 
 def _finish(writers: Taps, dataset: Dataset) -> Taps:
@@ -134,7 +183,8 @@ def _finish(writers: Taps, dataset: Dataset) -> Taps:
     return stores
 
 
-def _score(logits: FeatureStore, dataset: Dataset, folder: epath.Path, stream: str) -> None:
+def _score(logits: FeatureStore, dataset: Dataset, folder: epath.Path, stream: str,
+           unread: Sequence[int] | np.ndarray) -> None:
     """What the ConvNet alone says of the test list: the ConvNet column of Table 1.
 
     The score of a video is its probabilities averaged over equally spaced frames; frames are counted all.
@@ -153,5 +203,5 @@ def _score(logits: FeatureStore, dataset: Dataset, folder: epath.Path, stream: s
     right = top_k(found.scores, label)
     write_json(folder / "accuracy.json", {"videos": len(videos), "videos_right": right, "frames": frames,
                                           "frames_right": frames_right})
-    print(f"the {stream} ConvNet alone: {right} of {len(videos)} test videos right, {100 * right / len(videos):.1f} %, "
+    print(f"the {stream} ConvNet alone: {right_of(found.scores, label, unread)}, "
           f"{100 * frames_right / frames:.1f} % of their frames", flush=True)
