@@ -1,0 +1,131 @@
+"""The four kinds of file: the same arrays from each, damage named, nothing executed."""
+
+import json
+import os
+import pathlib
+import struct
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from weight_writers import keras_arrays, narrow, write, write_h5
+
+from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.data.weight_files import is_weight_file, read_weights, sha256_of
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+
+def _same(found, expected):
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+
+
+def test_files_are_told_from_folders_by_suffix():
+    assert all(is_weight_file(f"a/vgg.{kind}") for kind in ("h5", "HDF5", "pth", "pt", "bin", "safetensors", "npz"))
+    assert not any(is_weight_file(path) for path in ("work/convnets/rgb", "work.1/rgb", "", "vgg.ckpt"))
+
+
+def _layouts(path, arrays):
+    """The three layouts of Keras' files: version 1 and 2 weights, a whole model, and version 3 weights."""
+    write_h5(path / "published.h5", arrays)
+    with h5py.File(path / "model.h5", "w") as file:
+        for name, array in arrays.items():
+            layer = name.partition("/")[0]
+            file[f"model_weights/{layer}/vgg16/{name}"] = array
+    with h5py.File(path / "three.weights.h5", "w") as file:
+        for name, array in arrays.items():
+            layer, _, part = name.partition("/")
+            group = file.require_group(f"layers/layer_{sorted(arrays).index(f'{layer}/bias')}/vars")
+            group.attrs["name"] = layer
+            group[{"kernel": "0", "bias": "1"}[part]] = array
+    return ["published.h5", "model.h5", "three.weights.h5"]
+
+
+def test_each_layout_of_keras(tmp_path):
+    arrays = keras_arrays(narrow())
+    for name in _layouts(tmp_path, arrays):
+        found = read_weights(tmp_path / name)
+        assert len(found) == len(arrays)
+        by_layer = {(key.partition("/")[0], array.ndim == 1): array for key, array in found.items()}
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(by_layer[key.partition("/")[0], array.ndim == 1], array)
+
+
+def test_numbers_in_another_file_are_refused(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("block1_conv1/kernel", (4,), "<f4", external=[("secret", 0, 16)])
+    with pytest.raises(ArtifactError, match=r"a.h5: block1_conv1/kernel lies in another file"):
+        read_weights(tmp_path / "a.h5")
+
+
+def test_safetensors_of_its_own_library():
+    with np.load(GOLDEN / "views.npz") as truth:
+        found = read_weights(GOLDEN / "views.safetensors")
+        _same({name: array.astype(np.float32) for name, array in found.items()}, truth)
+    assert found["double"].dtype == np.float64 and found["long"].dtype == np.int64
+
+
+def _safe(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def _row(**changed):
+    return _safe({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | changed}, bytes(8))
+
+
+@pytest.mark.parametrize(("name", "data", "words"), [
+    ("a.safetensors", b"", "header is 0 bytes long"), ("a.safetensors", b"\xff" * 20, "header is 18446744073709551615"),
+    ("a.safetensors", _safe(b"{nonsense"), "cannot be read as safetensors"),
+    ("a.safetensors", _safe(b"[1, 2]"), "cannot be read as safetensors"),
+    ("a.safetensors", _safe({"w": {"dtype": "F32"}}), "cannot be read as safetensors"),
+    ("a.safetensors", _row(dtype="F8_E4M3"), "w is F8_E4M3; expected one of"),
+    ("a.safetensors", _row(data_offsets=[0, 16], shape=[4]), "w of F32 .* bytes 0 to 16 of 8; the file is damaged"),
+    ("a.safetensors", _row(data_offsets=[-8, 0]), "damaged"), ("a.safetensors", _row(shape=[3]), "damaged"),
+    ("a.safetensors", _row(shape=[-2]), "damaged"), ("a.safetensors", _row(shape=[1.0, 2]), "damaged"),
+    ("a.npz", b"PK", "cannot be read as arrays"), ("a.npz", b"", "cannot be read as arrays"),
+    ("a.h5", b"no", "a.h5: cannot be read as HDF5"), ("a.pth", b"no", "a.pth: cannot be read as tensors"),
+])
+def test_damage_is_named(tmp_path, name, data, words):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(ArtifactError, match=words):
+        read_weights(tmp_path / name)
+
+
+def test_objects_in_an_npz_are_not_unpickled(tmp_path):
+    class Touches:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'made'}",)
+
+    np.savez(tmp_path / "a.npz", w=np.array([Touches()], object))
+    with pytest.raises(ArtifactError, match="cannot be read as arrays"):
+        read_weights(tmp_path / "a.npz")
+    assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "npz"])
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_file_cut_anywhere_is_refused(tmp_path_factory, kind, data):
+    folder = tmp_path_factory.mktemp("cut")
+    path = write(folder, kind, narrow())
+    honest = path.read_bytes()
+    path.write_bytes(honest[:data.draw(st.integers(0, len(honest) - 1))])
+    with pytest.raises(ArtifactError, match=str(path)):
+        read_weights(path)
+
+
+def test_what_is_missing_or_unknown_is_named(tmp_path):
+    with pytest.raises(ArtifactError, match=r"vgg\.h5 is missing; .*launch\.fetch_weights"):
+        read_weights(tmp_path / "vgg.h5")
+    with pytest.raises(ArtifactError, match=r"vgg\.ckpt: a file of weights ends in one of \.h5"):
+        read_weights(tmp_path / "vgg.ckpt")
+
+
+def test_sha256(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
