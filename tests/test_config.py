@@ -32,6 +32,7 @@ from videolstm_jax.config import (
     (OptimConfig, "name", "lion"), (OptimConfig, "learning_rate", -1.0), (OptimConfig, "schedule", "step"),
     (TrainConfig, "steps", 0), (TrainConfig, "keep", "first"), (EvalConfig, "segments", 0),
     (EvalConfig, "segment_rule", "random"), (LocalizeConfig, "theta", 256.0), (LocalizeConfig, "normalise", "clip"),
+    (LocalizeConfig, "trim", "max"), (LocalizeConfig, "tubes", -1),
     (WalkConfig, "cells", ("lstm", "lstm")), (WalkConfig, "flow_cell", "gru"), (RunConfig, "seed", -1),
     (RunConfig, "workdir", ""),
 ])
@@ -43,6 +44,12 @@ def test_a_bad_value_is_named(kind, field, value):
 def test_nan_is_no_number():
     with pytest.raises(ConfigError, match="learning_rate"):
         OptimConfig(learning_rate=float("nan"))
+
+
+def test_moments_make_one_tube():
+    with pytest.raises(ConfigError, match=r"LocalizeConfig\.tubes is 0 and box 'moments'.*expected tubes 1, or box"):
+        LocalizeConfig(box="moments", tubes=0)
+    assert LocalizeConfig(tubes=3).tubes == 3
 
 
 def test_best_needs_validation():

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from videolstm_jax.measure.looking import looking, mass_inside, together, warning, whole_frames
+from videolstm_jax.measure.looking import (
+    attention_summary,
+    frames_inside,
+    looking,
+    over_time,
+    together,
+    trace,
+    warning,
+    whole_frames,
+)
 from videolstm_jax.types import Tube
 
 
@@ -40,10 +49,40 @@ def test_between_videos_and_warnings():
 
 
 def test_mass_inside_a_box():
-    covered = np.zeros((2, 2, 2))
-    covered[:, 0, 0] = [1, 0.5]
-    mass, area = mass_inside(np.array([[[0.6, 0.4], [0, 0]], [[0.8, 0.2], [0, 0]]]), covered)
-    assert (mass, area) == (pytest.approx((0.6 + 0.4) / 2), pytest.approx((0.25 + 0.125) / 2))
+    covered = np.zeros((3, 2, 2))
+    covered[:2, 0, 0] = [1, 0.5]
+    attention = np.array([[[0.6, 0.4], [0, 0]], [[0.8, 0.2], [0, 0]], [[1, 0], [0, 0]]])
+    mass, area = frames_inside(attention, covered)
+    np.testing.assert_allclose(mass, [0.6, 0.4, np.nan])
+    np.testing.assert_allclose(area, [0.25, 0.125, np.nan])
+    found = attention_summary([looking(attention)], [(mass, area)])
+    assert (found["mass_inside_truth"], found["area_of_truth"]) == (pytest.approx(0.5), pytest.approx(0.1875))
+    assert found["over_time"]["mass_inside_truth"] == [pytest.approx(0.6), pytest.approx(0.4), None]
+
+
+def test_drift_is_the_mass_that_moves_from_frame_to_frame():
+    each = trace(peaks(3, 3, 4))
+    np.testing.assert_allclose(each.drift, [np.nan, 0, 1])
+    assert looking(peaks(3, 3, 4)).drift == 0.5
+    assert looking(peaks(3)).drift == 0
+    halves = np.array([[[0.5, 0.5], [0, 0]], [[0.5, 0], [0.5, 0]]])
+    assert looking(halves).drift == pytest.approx(0.5)
+
+
+def test_the_mean_over_time_ends_where_most_videos_have_ended():
+    rows = [np.array([1.0, 2, 3, 4]), np.array([3.0, np.nan, 5]), np.array([2.0])]
+    assert over_time(rows) == [2, 2, 4]
+    assert over_time(rows[:2]) == [2, 2, 4, 4]
+    assert over_time([np.array([np.nan, 1.0])]) == [None, 1]
+    assert over_time([]) == []
+
+
+def test_a_summary_without_truth_has_no_shares():
+    found = attention_summary([looking(peaks(1, 2)), looking(peaks(5))], [])
+    assert found["mass_inside_truth"] is None and found["area_of_truth"] is None
+    assert set(found["over_time"]) == {"entropy", "peak", "drift"}
+    assert found["over_time"]["drift"] == [None, 1]
+    assert found["drift"] == 0.5 and found["warning"] is None
 
 
 def test_whole_frames():

@@ -102,6 +102,51 @@ def test_the_file_of_tubes(work):
     assert value["model"]["video_map"]["voc"]["0.5"] == pytest.approx(video_map(known, tested, 0.5))
 
 
+def test_several_tubes_share_the_score(work):
+    """Attention on the square and, more faintly and for a while, in a corner that has nothing to do with it."""
+    path = work.passes("videolstm-rgb", "Left/test0")
+    maps = attention_of(true_tube(0))
+    maps[3:7, 0, 0] += 0.8 * maps.max()
+    artifacts.write_arrays(path, scores=frame_scores(0), attention=maps / maps.sum(axis=(1, 2), keepdims=True))
+    value = artifacts.read_json(localize.run(cfg(work, localize__tubes=0)))
+    rows = [row for row in artifacts.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
+            if row["video"] == "Left/test0"]
+    assert value["tubes"] == 5 and [row["start"] for row in rows] == [0, 3]
+    assert len(rows[0]["boxes"]) == FRAMES and len(rows[1]["boxes"]) == 4
+    assert rows[0]["score"] > 3 * rows[1]["score"] > 0
+    assert rows[0]["score"] + rows[1]["score"] == pytest.approx(0.8)
+    assert value["model"]["video_map"]["voc"]["0.3"] == 1, "a fainter tube comes after all others"
+    assert artifacts.read_json(localize.run(cfg(work, localize__tubes=1)))["tubes"] == 4
+
+
+def test_tubes_are_cut_to_the_frames_of_their_class(work):
+    said = frame_scores(0)
+    said[:2], said[9:] = [0.1, 0.9], [0.3, 0.7]
+    artifacts.write_arrays(work.passes("videolstm-rgb", "Left/test0"), scores=said,
+                           attention=attention_of(true_tube(0)))
+    value = artifacts.read_json(localize.run(cfg(work, localize__trim="chance")))
+    found = artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")[:2]
+    spans = [(one.label, one.tube.start, len(one.tube.boxes)) for one in found]
+    assert spans == [(0, 2, 7), (1, 0, 2)]
+    assert [one.score for one in found] == pytest.approx(said.mean(axis=0).tolist())
+    assert value["settings"]["trim"] == "chance"
+    whole = artifacts.read_json(localize.run(cfg(work)))
+    assert value["model"]["mean_tube_iou"] > whole["model"]["mean_tube_iou"]
+    assert value["model"]["mean_frame_iou"] == whole["model"]["mean_frame_iou"], "boxes alone, whatever the time"
+    assert value["floors"]["centred"]["mean_tube_iou"] > whole["floors"]["centred"]["mean_tube_iou"]
+
+
+def test_attention_over_time(work):
+    value = artifacts.read_json(localize.run(cfg(work)))["attention"]
+    curves = value["over_time"]
+    assert set(curves) == {"entropy", "peak", "drift", "mass_inside_truth", "area_of_truth"}
+    assert all(len(curve) == FRAMES - 1 for curve in curves.values())
+    assert curves["drift"][0] is None and curves["drift"][1:3] == [0, 0], "the square stands still before it walks"
+    assert np.mean(curves["drift"][1:]) == pytest.approx(value["drift"])
+    assert curves["mass_inside_truth"][:2] == [None, None], "frames without truth"
+    assert np.mean(curves["mass_inside_truth"][2:]) == pytest.approx(value["mass_inside_truth"])
+
+
 def test_classes_that_share_a_tube_are_written_in_order(work):
     tube = true_tube(0)
     with pytest.raises(ArtifactError, match=r"classes \[1, 0\] share a tube of Left/test0"):

@@ -28,8 +28,8 @@ def test_no_span_has_a_larger_sum(gain):
 
 def scores(*parts):
     """[L, 3] frame scores: each part is (class, how sure, frames)."""
-    rows = [np.tile(np.where(np.arange(3) == label, sure, (1 - sure) / 2), (frames, 1)) for label, sure, frames in parts]
-    return np.concatenate(rows)
+    return np.concatenate([np.tile(np.where(np.arange(3) == label, sure, (1 - sure) / 2), (frames, 1))
+                           for label, sure, frames in parts])
 
 
 def flat(frames):
@@ -79,7 +79,8 @@ def test_tubes_are_cut_within_their_own_frames_and_keep_their_scores():
     gain = evidence(scores((0, 0.8, 4), (1, 0.9, 6)), flat(10), "chance")
     found = trimmed([Detection("a", 0, 0.5, Tube(2, boxes)), Detection("a", 1, 0.4, Tube(2, boxes)),
                      Detection("a", 1, 0.3, Tube(8, boxes))], gain)
-    assert [(one.tube.start, len(one.tube.boxes), one.score) for one in found] == [(2, 2, 0.5), (4, 6, 0.4), (8, 8, 0.3)]
+    spans = [(one.tube.start, len(one.tube.boxes), one.score) for one in found]
+    assert spans == [(2, 2, 0.5), (4, 6, 0.4), (8, 8, 0.3)]
     np.testing.assert_array_equal(found[1].tube.boxes, boxes[2:])
 
 

@@ -321,14 +321,23 @@ class LocalizeConfig:
     """Frames that the locally weighted linear regression sees."""
     causal: bool = False
     """Boxes know of no later frame, as in a stream: the regression looks back only."""
+    tubes: int = 1
+    """Tubes a video: 1 follows one region, as the paper; n keeps the n heaviest of all linked regions, 0 every one."""
+    trim: str = "none"
+    """Cut the tubes of each class in time: `none`; where its frame scores beat `chance` (safe where videos may be
+    trimmed already) or their own `mean` (always cuts), or `chance` and sharp attention (`saliency`)."""
     scores: str = ""
     """Score tubes with this fused score file instead of the run's own frame scores."""
 
     def __post_init__(self) -> None:
         _one_of(self, "normalise", ("frame", "video"))
         _one_of(self, "box", ("region", "moments"))
-        _at_least(self, 0, "sigma", "span")
+        _one_of(self, "trim", ("none", "chance", "mean", "saliency"))
+        _at_least(self, 0, "sigma", "span", "tubes")
         _within(self, 0, 255, "theta")
+        if self.box == "moments" and self.tubes != 1:
+            raise ConfigError(f"LocalizeConfig.tubes is {self.tubes} and box 'moments', which makes one box a frame; "
+                              "expected tubes 1, or box 'region'")
 
 
 @dataclass(frozen=True)
@@ -370,6 +379,32 @@ class ReportConfig:
 
     def __post_init__(self) -> None:
         _at_least(self, 0, "examples")
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """A trained run reading a stream; no part of a run, whose own settings it takes over."""
+
+    checkpoint: str = ""
+    """The folder of a run, such as work/demo/runs/videolstm-rgb; its ConvNets lie where the walk left them."""
+    video: str = ""
+    """A video file, the number of a camera, or - for standard input."""
+    flow: str = ""
+    """Another method of flow than the run was trained on: tvl1, or dis, which is fast; empty keeps the run's own."""
+    output: str = ""
+    """The annotated film, .mp4 or .mkv; empty: predicted/<name>.mp4 in the work folder; none: no film."""
+    side: int = 640
+    """Pixels of the longer edge of the film's panels."""
+    max_frames: int = 0
+    """Stop after so many frames; 0 reads to the end."""
+
+    def __post_init__(self) -> None:
+        for name, wanted in (("checkpoint", "the folder of a run"), ("video", "a file, a camera's number or -")):
+            if not getattr(self, name):
+                raise ConfigError(f"PredictConfig.{name} is empty; expected {wanted}")
+        _one_of(self, "flow", ("", "tvl1", "dis", "opencv_tvl1"))
+        _at_least(self, 0, "max_frames")
+        _within(self, 16, 4096, "side")
 
 
 @dataclass(frozen=True)

@@ -104,5 +104,5 @@ def weighted(video: str, tracks: Sequence[Track], scores: NDArray) -> list[Detec
       scores: as `tubes.detections` takes them.
     """
     whole = sum(track.mass for track in tracks)
-    return [one._replace(score=one.score * track.mass / whole)
+    return [one._replace(score=one.score * (track.mass / whole))
             for track in tracks for one in detections(video, track.tube, scores)]

@@ -1,8 +1,9 @@
-"""Makes one tube a video from a run's attention, and measures the tubes where there are true boxes (Sec. 4)."""
+"""Makes tubes from a run's attention and measures them where there are true boxes (Sec. 4)."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,11 +13,12 @@ from videolstm_jax import artifacts
 from videolstm_jax.artifacts import ArtifactError, Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.localize import floors
+from videolstm_jax.localize.found import one_tube, scored, video_found
 from videolstm_jax.localize.rivals import floor_tubes
-from videolstm_jax.localize.tubes import detections, video_tube
+from videolstm_jax.localize.several import Track
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
 from videolstm_jax.measure.errors import frame_overlaps
-from videolstm_jax.measure.looking import Looking, looking, mass_inside, together, warning, whole_frames
+from videolstm_jax.measure.looking import Looking, attention_summary, frames_inside, looking, whole_frames
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 from videolstm_jax.video.flow_file import read_flow
@@ -37,15 +39,24 @@ ABOUT = {
 
 
 class Pass(NamedTuple):
-    """What a run said of one video: `scores` [C] of the video, `frame_scores` [L, C], `tube`, and how it looked."""
+    """What a run said of one video: `scores` [C] of the video, `frame_scores` [L, C], `tracks`, and how it looked.
+
+    `detect` scores tubes as the settings say; `inside` are `looking.frames_inside`, `floors` the tubes to compare with.
+    """
 
     video: Video
     scores: NDArray
     frame_scores: NDArray
-    tube: Tube
+    tracks: list[Track]
+    detect: Callable[[list[Track]], list[Detection]]
     look: Looking
-    inside: tuple[float, float] | None
+    inside: tuple[NDArray, NDArray] | None
     floors: dict[str, Tube]
+
+    @property
+    def tube(self) -> Tube:
+        """The heaviest one."""
+        return self.tracks[0].tube
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -71,11 +82,12 @@ def run(cfg: RunConfig) -> epath.Path:
         if number % 50 == 0 or number == len(videos):
             print(f"localize: {number} of {len(videos)} videos", flush=True)
     folder = work.run(cfg.run_name)
-    found = [row for one in passes for row in detections(one.video.name, one.tube, one.scores)]
+    found = [row for one in passes for row in one.detect(one.tracks)]
     artifacts.save_detections(folder / "tubes.jsonl", found)
     value = {"run": cfg.run_name, "scores": cfg.localize.scores or "mean of frame scores",
              "settings": dataclasses.asdict(cfg.localize), "classes": list(dataset.classes), "videos": len(passes),
-             **_measured(cfg, passes, truth, by_frame=given is None)}
+             "tubes": sum(len(one.tracks) for one in passes),
+             **_measured(cfg, passes, truth, by_frame=given is None and cfg.localize.tubes == 1)}
     artifacts.write_json(folder / "map.json", value)
     _say(value)
     return folder / "map.json"
@@ -158,28 +170,23 @@ def _flow_map(work: Workdir, video: Video, cells: int) -> NDArray | None:
 
 def _watch(cfg: RunConfig, work: Workdir, video: Video, classes: int, truth: list[Detection],
            train_box: NDArray | None, given: dict[str, NDArray] | None) -> Pass:
-    scores, attention = _read_pass(cfg, work, video, classes)
+    frame_scores, attention = _read_pass(cfg, work, video, classes)
+    size, cells, how = (video.height, video.width), attention.shape[1], cfg.localize
     try:
-        tube = _tube(cfg, attention, video)
+        tracks = video_found(attention, size, video.frames, how)
     except ValueError as error:
         raise ArtifactError(f"{work.passes(cfg.run_name, video.name)}: {error}") from error
-    padded = np.concatenate([scores, np.repeat(scores[-1:], video.frames - len(scores), axis=0)])
-    seen = Pass(video, scores.mean(axis=0, dtype=np.float64) if given is None else given[video.name], padded, tube,
-                looking(attention), None, {})
+    padded = np.concatenate([frame_scores, np.repeat(frame_scores[-1:], video.frames - len(frame_scores), axis=0)])
+    scores = frame_scores.mean(axis=0, dtype=np.float64) if given is None else given[video.name]
+    detect = partial(scored, video.name, scores=scores, how=how, frame_scores=frame_scores, attention=attention)
+    seen = Pass(video, scores, padded, tracks, detect, looking(attention), None, {})
     if not truth:
         return seen
-    tubes, size, cells = [one.tube for one in truth], (video.height, video.width), attention.shape[1]
+    tubes = [one.tube for one in truth]
     covered = floors.covered_cells(tubes, size, len(attention), cells)
-    there = covered.any(axis=(1, 2))
-    rivals = floor_tubes(tubes, size, video.frames, cells, partial(_tube, cfg, video=video),
+    rivals = floor_tubes(tubes, size, video.frames, cells, partial(one_tube, size=size, frames=video.frames, how=how),
                          flow=_flow_map(work, video, cells), train_box=train_box)
-    return seen._replace(inside=mass_inside(attention[there], covered[there]) if there.any() else None, floors=rivals)
-
-
-def _tube(cfg: RunConfig, attention: NDArray, video: Video) -> Tube:
-    how = cfg.localize
-    return video_tube(attention, (video.height, video.width), video.frames, sigma=how.sigma, theta=how.theta,
-                      normalise=how.normalise, span=how.span, box=how.box, causal=how.causal)
+    return seen._replace(inside=frames_inside(attention, covered), floors=rivals)
 
 
 # ---- all videos -------------------------------------------------------------------------------------------------
@@ -188,12 +195,9 @@ def _tube(cfg: RunConfig, attention: NDArray, video: Video) -> Tube:
 def _measured(cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detection]], *,
               by_frame: bool) -> dict[str, Any]:
     """What map.json says of the attention, of the tubes and of the floors."""
-    looks = together([one.look for one in passes])
-    whole = [whole_frames(one.tube, (one.video.height, one.video.width)) for one in passes]
-    inside = np.array([one.inside for one in passes if one.inside is not None])
-    attention = {**looks, "warning": warning(looks), "full_frame_boxes": float(np.mean(whole)),
-                 "mass_inside_truth": float(inside[:, 0].mean()) if len(inside) else None,
-                 "area_of_truth": float(inside[:, 1].mean()) if len(inside) else None}
+    attention = attention_summary([one.look for one in passes], [one.inside for one in passes if one.inside])
+    attention["full_frame_boxes"] = float(np.mean(
+        [whole_frames(track.tube, (one.video.height, one.video.width)) for one in passes for track in one.tracks]))
     known = [one for one in passes if one.video.name in truth]
     true = [one for seen in known for one in truth[seen.video.name]]
     value = {"attention": attention, "truth": {"videos": len(known), "tubes": len(true)}, "model": None, "floors": {}}
@@ -201,14 +205,13 @@ def _measured(cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detectio
         return value
     frame_scores = {one.video.name: one.frame_scores for one in known} if by_frame else None
 
-    def measures(tubes: list[Tube], overlaps: NDArray) -> dict[str, Any]:
-        found = [one for seen, tube in zip(known, tubes, strict=True)
-                 for one in detections(seen.video.name, tube, seen.scores)]
+    def measures(tracks: list[list[Track]], overlaps: NDArray) -> dict[str, Any]:
+        found = [one for seen, own in zip(known, tracks, strict=True) for one in seen.detect(own)]
         return {**tube_summary(found, true, frame_scores=frame_scores),
                 "mean_frame_iou": mean_interval(overlaps, seed=cfg.seed)._asdict()}
 
     ours = _overlaps(known, [one.tube for one in known], truth)
-    value["model"] = measures([one.tube for one in known], ours)
+    value["model"] = measures([one.tracks for one in known], ours)
     value["frame_iou"] = {one.video.name: {"model": float(iou)} for one, iou in zip(known, ours, strict=True)}
     for name, tubes in _rivals(known, truth).items():
         theirs = _overlaps(known, tubes, truth)
@@ -216,7 +219,8 @@ def _measured(cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detectio
         for one, iou in zip(known, theirs, strict=True):
             value["frame_iou"][one.video.name][kind] = float(iou)
         value["floors"][kind] = {
-            **measures(tubes, theirs), "about": ABOUT[kind], **({"fraction": float(fraction)} if fraction else {}),
+            **measures([[Track(tube, 1.0)] for tube in tubes], theirs), "about": ABOUT[kind],
+            **({"fraction": float(fraction)} if fraction else {}),
             "model_minus_floor": paired_interval(ours, theirs, seed=cfg.seed)._asdict()}
     return value
 
