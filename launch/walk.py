@@ -33,10 +33,12 @@ def plan(cfg: RunConfig) -> list[Step]:
         if name in differences(cfg) or (name == "model__cell" and cfg.model.cell != RunConfig().model.cell):
             raise ConfigError(f"--{name.replace('__', '.')} belongs to one run; a walk takes --walk.cells and "
                               "--walk.flow_cell, and names its runs itself")
-    steps = [Step("prepare", cfg), Step("nearest", cfg)]
-    for stream in ("rgb", "flow"):
-        here = change(cfg, data__stream=stream)
-        steps += [Step("fit_convnet", here), Step("extract", here)]
+    streams = [change(cfg, data__stream=stream) for stream in ("rgb", "flow")]
+    if cfg.flow.online:  # one extraction of both streams; the nearest neighbour has no flow to compare
+        steps = [Step("prepare", cfg), *(Step("fit_convnet", here) for here in streams), Step("extract", cfg)]
+    else:
+        steps = [Step("prepare", cfg), Step("nearest", cfg)]
+        steps += [Step(stage, here) for here in streams for stage in ("fit_convnet", "extract")]
     runs = [for_cell(cfg, cell, "rgb") for cell in cfg.walk.cells] + [for_cell(cfg, cfg.walk.flow_cell, "flow")]
     for run in _with_grafted(cfg, runs):
         steps += [Step("train", run), Step("evaluate", run)]
@@ -82,7 +84,7 @@ def walk(cfg: RunConfig) -> None:
 
 
 def _label(step: Step) -> str:
-    if step.stage in ("fit_convnet", "extract"):
+    if step.stage == "fit_convnet" or (step.stage == "extract" and not step.cfg.flow.online):
         return f"{step.stage} {step.cfg.data.stream}"
     if step.stage in ("train", "evaluate", "localize"):
         return f"{step.stage} {step.cfg.run_name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -33,7 +33,8 @@ class FrameReader:
     the one asked for, since codecs want that, or the one pair of flow images.
     """
 
-    def __init__(self, stream: Stream, image_size: int, *, flow: PathLike = "", fps: float = 0.0):
+    def __init__(self, stream: Stream, image_size: int, *, flow: PathLike = "", fps: float = 0.0,
+                 online: Callable[[PathLike, int, int], np.ndarray] | None = None):
         """Sets what is read.
 
         Args:
@@ -41,6 +42,7 @@ class FrameReader:
           image_size: side of the square in pixels.
           flow: the folder of flow files, for `flow`.
           fps: the rate RGB frames are resampled to; 0 is each video's own.
+          online: makes flow images of a video's pairs start to stop where none are stored, see `video.online`.
         """
         if stream not in CHANNELS:
             raise ConfigError(f"stream is {stream!r}; expected 'rgb' or 'flow'")
@@ -48,6 +50,7 @@ class FrameReader:
         self.side = image_size
         self._flow = epath.Path(flow)
         self._fps = fps
+        self._online = online
         self._keep: frozenset[str] = frozenset()
         self._kept: dict[str, np.ndarray] = {}
 
@@ -78,6 +81,9 @@ class FrameReader:
         if self.stream == "rgb":
             path = video.path
             images = decode.read(path, fps=self._fps, max_frames=stop, size=(self.side, self.side))[start:stop]
+        elif self._online:
+            path = video.path
+            images = squashed(self._online(path, start, stop), self.side)
         else:
             path = str(self._flow / f"{video.name}.zip")
             images = squashed(flow_file.read_flow(path, start, stop), self.side)

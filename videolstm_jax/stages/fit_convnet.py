@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, read_json, save_config
+from videolstm_jax.artifacts import ArtifactError, PathLike, Workdir, load_dataset, read_json, save_config
 from videolstm_jax.config import ConfigError, ConvNetConfig, RunConfig, change
 from videolstm_jax.data.frames import FrameReader, frame_batches
 from videolstm_jax.data.weight_files import is_weight_file, read_weights, sha256_of
@@ -23,6 +24,7 @@ from videolstm_jax.train.runs import fingerprint, load_convnet
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.types import Dataset, PyTree, Video
+from videolstm_jax.video.online import FlowSettings, OnlineFlow
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -45,7 +47,8 @@ def run(cfg: RunConfig) -> epath.Path:
     if not videos:
         raise ArtifactError(f"{work.dataset}: lists no training videos; expected at least one")
     about = {"videos": _list_of(videos), "flow": _flow_of(work) if stream == "flow" else ""}
-    reader = FrameReader(stream, cfg.convnet.image_size, flow=work.flow, fps=cfg.data.fps)
+    online = _online(cfg, work) if stream == "flow" and cfg.flow.online else None
+    reader = FrameReader(stream, cfg.convnet.image_size, flow=work.flow, fps=cfg.data.fps, online=online)
     net, tx = make_convnet(cfg.convnet, reader.channels, len(dataset.classes)), convnet_optimizer(cfg.convnet)
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
     begun = _started(net, cfg, dataset)
@@ -67,6 +70,13 @@ def run(cfg: RunConfig) -> epath.Path:
     save_config(folder, cfg, convnet=dataclasses.asdict(cfg.convnet), channels=reader.channels,
                 classes=dataset.classes, inputs=about)
     return folder
+
+
+def _online(cfg: RunConfig, work: Workdir) -> Callable[[PathLike, int, int], np.ndarray]:
+    """Makes the flow of the pairs that are drawn, where none is stored."""
+    index = work.flow / "index.json"
+    settings = FlowSettings.of(read_json(index, made_by="prepare"), index)
+    return OnlineFlow(settings, workers=cfg.data.workers, limit=cfg.data.time_limit).read
 
 
 class _Beginning(NamedTuple):
@@ -102,9 +112,10 @@ def _from_file(params: PyTree, path: epath.Path, cfg: ConvNetConfig, dataset: Da
     _scaled_as(cfg, 1.0, path)
     preprocessing = _agreed(cfg, str(path), weights.preprocessing or cfg.preprocessing)
     leaves = taken(weights, names, names["block1_conv1.kernel"].shape[2])
+    begun = _Beginning(graft(params, leaves), preprocessing, {"weights": sha256_of(path)})
     fresh = sorted({name.partition(".")[0] for name in names if name not in leaves})
     print(f"starts from {path}, preprocessed as {preprocessing}; {', '.join(fresh)} from random numbers", flush=True)
-    return _Beginning(graft(params, leaves), preprocessing, {"weights": sha256_of(path)})
+    return begun
 
 
 def _from_folder(params: PyTree, folder: epath.Path, cfg: ConvNetConfig, dataset: Dataset) -> _Beginning:
