@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import pickle
 import pickletools
 from collections.abc import Callable
@@ -18,9 +19,9 @@ class BadPickle(ValueError):
 def loads(data: bytes) -> Any:
     """Reads a pickle of dicts, lists, tuples, numbers, text, bytes and plain NumPy arrays, of Python 2 or 3.
 
-    Only six names are known, all of them NumPy's own way to write an array, and each is answered by a stand-in below.
-    The opcodes are looked through first: those that build objects in another way, or that ask for more memory than
-    the file could fill, are refused before anything is read.
+    Only seven names are known, those that arrays are written with, and each is answered by a stand-in below. The
+    opcodes are looked through first: those that build objects in another way, or that ask for more memory than the
+    file could fill, are refused before anything is read.
 
     Args:
       data: the whole file.
@@ -52,15 +53,26 @@ _OPCODES = frozenset((
 
 
 def _look_through(data: bytes) -> None:
-    stop = 0
-    for count, (opcode, argument, position) in enumerate(pickletools.genops(data)):
-        if opcode.name not in _OPCODES:
-            raise BadPickle(f"has the opcode {opcode.name} at byte {position}; expected plain arrays, numbers and text")
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+    known = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
+    file = io.BytesIO(data)
+    for count in itertools.count():
+        position = file.tell()
+        code = file.read(1)
+        if code not in known:
+            raise BadPickle(f"not a whole pickle: byte {position} of {len(data)} is {code!r}, no opcode")
+        name = known[code].name
+        if name not in _OPCODES:
+            raise BadPickle(f"has the opcode {name} at byte {position}; expected plain arrays, numbers and text")
+        if name == "STOP":
+            break
+        if name == "STRING":  # whose reader in the standard library takes ASCII only, where Python 2 kept bytes
+            argument = file.readline()
+        else:
+            argument = known[code].arg.reader(file) if known[code].arg else None
+        if name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
             raise BadPickle(f"remembers a value as number {argument} at byte {position}; expected at most {count}")
-        stop = position + 1
-    if stop != len(data):
-        raise BadPickle(f"ends at byte {stop}; {len(data) - stop} more bytes follow")
+    if file.tell() != len(data):
+        raise BadPickle(f"ends at byte {file.tell()}; {len(data) - file.tell()} more bytes follow")
 
 
 class _Reader(pickle.Unpickler):
@@ -149,10 +161,17 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes(*arguments: object) -> bytes:
+    if arguments:
+        raise BadPickle("makes bytes of something else; expected none")
+    return b""
+
+
 _NAMES: dict[tuple[str, str], Callable] = {
     ("numpy", "dtype"): _DType, ("numpy", "ndarray"): _refused_array,
     ("numpy.core.multiarray", "scalar"): _scalar, ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy.core.numeric", "_frombuffer"): _frombuffer, ("_codecs", "encode"): _encode}
+    ("numpy.core.numeric", "_frombuffer"): _frombuffer, ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes}
 
 
 def _plain(value: Any, done: dict[int, Any]) -> Any:
