@@ -1,6 +1,9 @@
 """The feature store against plain arrays, through kills, other extractors and damage."""
 
 import json
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ import pytest
 from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
 
+ROOT = pathlib.Path(__file__).parents[1]
 ABOUT = {"extractor": "vgg", "size": [224, 224]}
 
 
@@ -162,3 +166,101 @@ def test_statistics_are_those_of_all_values(tmp_path):
         store.statistics([])
     again = FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(made, train=["c/a"])
     assert again.std == store.statistics(["c/a"])[1] == FeatureStore.open(tmp_path).std
+
+
+def test_uint8_is_half_the_size_and_says_so(tmp_path):
+    made = {name: np.maximum(values(seed, 6, (3, 3, 16)), 0) for seed, name in enumerate(("c/a", "c/b"))}
+    writer = FeatureWriter(tmp_path, (3, 3, 16), ABOUT, dtype="uint8")
+    for name, array in made.items():
+        writer.write(name, array)
+    store = writer.finish(made, train=["c/a"])
+    assert store.dtype == "uint8" and store.record_bytes == 4 + 144 and store.path("c/a").stat().length == 6 * 148
+    for name, array in made.items():
+        found = store.read(name, 2, 5)
+        assert found.dtype == np.float16 and np.abs(found - array[2:5]).max() < 0.01
+    assert store.std == pytest.approx(store.read("c/a").astype(np.float64).std(), rel=1e-9)
+    store.verify()
+    with pytest.raises(ArtifactError, match="dtype is uint8; these features have float16"):
+        FeatureWriter(tmp_path, (3, 3, 16), ABOUT)
+    with pytest.raises(ArtifactError, match=r"d\.u8: features of c/d go down to -1\.0"):
+        FeatureWriter(tmp_path, (3, 3, 16), ABOUT, dtype="uint8").write("c/d", np.full((1, 3, 3, 16), -1))
+
+
+def test_workers_share_a_folder_and_the_last_finishes_it(tmp_path):
+    names = [f"c{at % 2}/v{at}" for at in range(7)]
+    lone = FeatureWriter(tmp_path / "lone", (4,), ABOUT)
+    for at, name in enumerate(names):
+        lone.write(name, values(at, 3, (4,)))
+    lone.finish(names, train=names[:3])
+    workers = [FeatureWriter(tmp_path / "many", (4,), ABOUT, worker=f"{at}of3") for at in range(3)]
+    for at, name in enumerate(names):
+        assert workers[at % 3].missing(names) == names[at:]
+        workers[at % 3].write(name, values(at, 3, (4,)))
+    (tmp_path / "many" / "c0" / ".v0.f16.part-0123").write_bytes(b"of a writer that was killed")
+    late = FeatureWriter(tmp_path / "many", (4,), ABOUT, worker="3of4")
+    assert late.missing(names) == []
+    for worker in (workers[1], late, workers[0]):  # whoever comes, in whatever order, to the same bytes
+        worker.finish(names, train=names[:3])
+        assert files(tmp_path / "many") == files(tmp_path / "lone")
+    for name in files(tmp_path / "lone"):
+        assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "lone" / name).read_bytes()
+
+
+def test_names_that_look_like_patterns_are_names(tmp_path):
+    folder = tmp_path / "[a]*?"
+    FeatureWriter(folder, (4,), ABOUT, worker="1of2").write("[c]/b!", values(0, 2, (4,)))
+    again = FeatureWriter(folder, (4,), ABOUT, worker="2of2")
+    assert again.missing(["[c]/b!"]) == []
+    assert again.finish(["[c]/b!"]).frames == {"[c]/b!": 2} and files(folder) == {"index.json", "[c]/b!.f16"}
+
+
+def test_stores_from_before_moments_were_kept_are_read(tmp_path):
+    made = written(tmp_path, a=3, b=50)
+    kept = FeatureStore.open(tmp_path).statistics(list(made))
+    index = json.loads((tmp_path / "index.json").read_text())
+    del index["moments"]
+    (tmp_path / "index.json").write_text(json.dumps(index))
+    assert FeatureStore.open(tmp_path).statistics(list(made)) == kept
+    assert FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(made, train=list(made)).std == kept[1]
+
+
+WORKER = """
+import sys, time
+import numpy as np
+from videolstm_jax.data.features import FeatureWriter
+folder, first, step = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+writer = FeatureWriter(folder, (5, 5, 64), {"made": "up"}, worker=f"{first}of{step}")
+names = [f"c{at % 3}/v{at}" for at in range(first, 60, step)]
+left = writer.missing(names)
+print(len(left), flush=True)
+for name in left:
+    writer.write(name, np.random.default_rng(int(name.split("v")[1])).normal(size=(20, 5, 5, 64)))
+    print(name, flush=True)
+"""
+
+
+def test_processes_that_are_killed_lose_nothing_and_redo_nothing(tmp_path):
+    """Two real processes at a time, SIGKILLed wherever they are, until all is written; then byte by byte."""
+    names = [f"c{at % 3}/v{at}" for at in range(60)]
+    said: list[str] = []
+    for life in range(40):
+        workers = [subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path / "store"), str(at), "2"], cwd=ROOT,
+                                    stdout=subprocess.PIPE, text=True) for at in range(2)]
+        for at, worker in enumerate(workers):
+            worker.stdout.readline()  # it has begun
+            for _ in range(4 + (5 * life + 3 * at) % 7):
+                said.append(worker.stdout.readline().strip())
+            worker.kill()
+            said += worker.stdout.read().split()
+            worker.wait()
+        if not FeatureWriter(tmp_path / "store", (5, 5, 64), {"made": "up"}).missing(names):
+            break
+    assert life > 2
+    finished = [name for name in said if name]
+    assert len(finished) == len(set(finished))  # what was said to be done was never done again
+    store = FeatureWriter(tmp_path / "store", (5, 5, 64), {"made": "up"}).finish(names)
+    store.verify()
+    assert files(tmp_path / "store") == {"index.json", *(f"{name}.f16" for name in names)}
+    for at, name in enumerate(names):
+        made = np.random.default_rng(at).normal(size=(20, 5, 5, 64))
+        assert np.array_equal(store.read(name), made.astype(np.float16))
