@@ -97,7 +97,7 @@ def read_tubes(path: epath.Path, sizes: dict[str, tuple[int, int]]) -> Iterator[
       pickles.BadPickle: naming the file.
       BadTubes: naming the file, for another layout; or there is no such file.
     """
-    files = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
+    files = sorted([*path.glob(f"*{SUFFIX}"), *path.glob(f"*/*{SUFFIX}")]) if path.is_dir() else [path]
     if not files:
         raise BadTubes(f"{path}: holds no *{SUFFIX}")
     for file in files:

@@ -48,7 +48,7 @@ def read_viper(path: str) -> Annotated:
         define entities), a class that is none of the 24, or a span or box that is not numbers.
     """
     place = epath.Path(path)
-    files = sorted(place.rglob(f"*{SUFFIX}")) if place.is_dir() else [place]
+    files = sorted([*place.glob(f"*{SUFFIX}"), *place.glob(f"*/*{SUFFIX}")]) if place.is_dir() else [place]
     if not files:
         raise BadAnnotations(f"{path}: holds no *{SUFFIX}")
     frames: dict[str, int] = {}
