@@ -25,8 +25,8 @@ class Bucket:
         self.objects, self.requests, self.sent = {}, [], 0
         names = ",".join(f"DNS:{host}" for host in HOSTS)
         self.certificate = folder / "cert.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                        "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={names}",
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                        "-nodes", "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={names}",
                         "-keyout", folder / "key.pem", "-out", self.certificate], check=True, capture_output=True)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, folder / "key.pem")

@@ -157,3 +157,18 @@ def test_what_cannot_be_read_is_named_before_the_first_batch(x, motion, tmp_path
     shorter.path("c0/v0").write_bytes(b"")
     with pytest.raises(ArtifactError, match=r"v0\.f16: is 0 bytes long; expected 10"):
         take(0, shorter, None)
+
+
+def test_a_store_of_bytes_is_read_to_the_same_bits_as_by_hand(x, tmp_path):
+    writer = FeatureWriter(tmp_path, (2, 2, 3), {"made": "bytes"}, dtype="uint8")
+    for name in NAMES:
+        writer.write(name, np.abs(x.read(name)))
+    small = writer.finish(NAMES)
+    for batch, drawn in zip(take(6, small, None, dtype="float16"), take(6, x, None), strict=True):
+        for row, (video, start) in enumerate(where([drawn])):
+            index, _ = snippets.clip_indices(LENGTHS[video], start, 8)
+            assert np.array_equal(batch.clip.inputs.x[row], small.read(NAMES[video])[index])
+            assert batch.clip.inputs.x[row].any()
+    small.path("c0/v0").write_bytes(b"")
+    with pytest.raises(ArtifactError, match=r"v0\.u8: is 0 bytes long; expected 16"):
+        take(0, small, None)

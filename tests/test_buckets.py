@@ -1,0 +1,52 @@
+"""A store in a bucket: written by two workers, checked and read by tf.data through TensorFlow's own client of gs://."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import fake_bucket
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+SCRIPT = """
+import numpy as np
+from videolstm_jax.config import DataConfig
+from videolstm_jax.data.batches import train_batches
+from videolstm_jax.data.features import FeatureStore, FeatureWriter
+from videolstm_jax.data.inspection import inspect
+from videolstm_jax.types import Video
+
+folder, made = "gs://b/store", {f"c/v{at}": np.full((9 + at, 4, 4, 8), at + 1.0) for at in range(3)}
+for array in made.values():
+    array += np.arange(len(array))[:, None, None, None]
+workers = [FeatureWriter(folder, (4, 4, 8), {"made": "up"}, worker=f"{at}of2") for at in range(2)]
+for at, (name, array) in enumerate(made.items()):
+    workers[at % 2].write(name, array)
+    print(inspect(folder)[0])
+assert workers[0].missing(made) == []
+store = workers[1].finish(made, train=["c/v0"])
+store.verify()
+FeatureStore.open(folder).verify()
+for name, array in made.items():
+    assert np.array_equal(store.read(name, 2, 7), array[2:7])
+videos = [Video(name, "", 0, "train", name, len(array) + 1, 1, 1, 25.0) for name, array in made.items()]
+batch = next(train_batches(store, None, videos, DataConfig(batch=4, frames=5), seed=0))
+for clip in batch.clip.inputs.x:
+    first = clip[0, 0, 0, 0]
+    assert np.array_equal(clip[:, 3, 2, 1], first + np.arange(5)) and first >= 1
+print(inspect(folder)[0])
+"""
+
+
+@pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
+def test_a_store_lives_in_a_bucket(tmp_path):
+    bucket = fake_bucket.Bucket(tmp_path)
+    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, timeout=300,
+                          env=os.environ | bucket.environment)
+    assert done.returncode == 0, done.stderr
+    assert [line.split(": ")[1].split(",")[0] for line in done.stdout.splitlines()] == [
+        "not finished", "not finished", "not finished", "3 videos"]
+    assert {name for name in bucket.objects if not name.endswith("/")} == {
+        "store/index.json", "store/c/v0.f16", "store/c/v1.f16", "store/c/v2.f16"}
+    assert any(request.startswith("GET /b/store%2Fc%2Fv0.f16") for request in bucket.requests)
