@@ -118,6 +118,34 @@ def test_the_truth_itself_is_perfect(seed):
     np.testing.assert_array_equal(best_overlaps(truth, truth), 1)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["voc", "act"]))
+def test_what_changes_nothing(seed, style):
+    """Scores only rank; classes without truth, and false tubes behind all others, cost nothing."""
+    detections, truth, _ = scenes(seed)
+
+    def measured(found):
+        return np.array(list(video_aps(found, truth, [0.1, 0.3, 0.6], style=style).values()))
+
+    ranked_alike = [one._replace(score=one.score**3 - 7) for one in detections]
+    of_no_class = [one._replace(label=9) for one in detections]
+    behind = [one._replace(score=-1.0, tube=tube([90, 90, 99, 99])) for one in detections]
+    for changed in (ranked_alike, detections + of_no_class, detections + behind):
+        np.testing.assert_allclose(measured(changed), measured(detections), atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["voc", "act"]))
+def test_duplicates_never_help(seed, style):
+    """Where a class has one true tube a video, a second copy of every detection can only be false."""
+    detections, truth, _ = scenes(seed)
+    single = list({(one.video, one.label): one for one in truth}.values())
+    once = video_aps(detections, single, [0.1, 0.5], style=style)
+    twice = video_aps([*detections, *detections], single, [0.1, 0.5], style=style)
+    for label, aps in twice.items():
+        assert all(doubled <= alone + 1e-12 for doubled, alone in zip(aps, once[label], strict=True))
+
+
 def test_refuses():
     with pytest.raises(ValueError, match="style is 'coco'; expected one of 'voc', 'act'"):
         video_map([], TRUTH, 0.5, style="coco")

@@ -135,7 +135,7 @@ def _from_matlab(path: epath.Path) -> Iterator[tuple[str, Detection]]:
             labels, scores = (np.asarray(video[key], float).ravel() for key in ("class", "score"))
             frames = [np.asarray(one["fnr"], float).ravel() for one in matlab.rows(video["framenr"])]
             boxes = [np.asarray(one["bxs"], float) for one in matlab.rows(video["boxes"])]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, IndexError) as error:
             raise BadFound(f"{where}: not detections as the evaluation of UCF101-24 keeps them: "
                            f"{type(error).__name__}: {error}") from error
         if not len(labels) == len(scores) == len(frames) == len(boxes):

@@ -104,7 +104,9 @@ def load_truth(path: artifacts.PathLike) -> Annotated:
             if "size" in row:
                 width, height = map(int, row["size"])
                 sizes[one.video] = _same(where, one.video, sizes.get(one.video), (width, height))
-        except (TypeError, IndexError) as error:
+        except BadAnnotations:
+            raise
+        except (TypeError, IndexError, ValueError) as error:
             raise BadAnnotations(f"{where}: {error}") from error
         wrong = annotations.fault(one, classes=len(classes), frames=frames.get(one.video, 0),
                                   size=sizes.get(one.video, (0, 0)))
