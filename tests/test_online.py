@@ -128,9 +128,10 @@ def test_a_walk_over_clips_of_odd_sizes(real_data, tmp_path, online):
         for path in sorted((real_data / "fight_surv" / label).glob("*.mp4"))[:2]:
             (tmp_path / "videos" / label).mkdir(parents=True, exist_ok=True)
             shutil.copy(path, tmp_path / "videos" / label / path.name)
-    walk(configured("small", data__videos=str(tmp_path / "videos"), workdir=str(tmp_path / "work"), data__max_frames=12,
-                    data__test_fraction=0.5, flow__online=online, flow__width=0, flow__height=0, convnet__steps=4,
-                    data__batch=2, data__frames=6, train__steps=4, eval__segments=3, report__examples=2))
+    walk(configured("small", data__videos=str(tmp_path / "videos"), workdir=str(tmp_path / "work"), data__max_frames=9,
+                    data__test_fraction=0.5, flow__online=online, flow__width=56, flow__height=42, convnet__steps=3,
+                    convnet__batch=4, data__batch=2, data__frames=6, train__steps=3, eval__segments=3, eval__batch=2,
+                    report__examples=1))
     work = Workdir(str(tmp_path / "work"))
     assert len({(video.width, video.height) for video in load_dataset(work.dataset).videos}) > 1
     assert (work.report / "index.html").exists()
