@@ -31,6 +31,7 @@ from videolstm_jax.config import (
     (ConvNetConfig, "image_size", 225), (ConvNetConfig, "widths", (64,)), (ConvNetConfig, "head", "max"),
     (OptimConfig, "name", "lion"), (OptimConfig, "learning_rate", -1.0), (OptimConfig, "schedule", "step"),
     (TrainConfig, "steps", 0), (TrainConfig, "keep", "first"), (EvalConfig, "segments", 0),
+    (EvalConfig, "states", "motion"),
     (EvalConfig, "segment_rule", "random"), (LocalizeConfig, "theta", 256.0), (LocalizeConfig, "normalise", "clip"),
     (LocalizeConfig, "trim", "max"), (LocalizeConfig, "tubes", -1),
     (WalkConfig, "cells", ("lstm", "lstm")), (WalkConfig, "flow_cell", "gru"), (RunConfig, "seed", -1),

@@ -13,6 +13,7 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.snippets import clip_indices, segment_starts
 from videolstm_jax.measure.scores import softmax, video_scores
+from videolstm_jax.report import choose
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.train.runs import as_inputs, load_run
 from videolstm_jax.types import Clip, Dataset, Inputs, Video
@@ -69,6 +70,44 @@ def test_chunks_and_batches_change_nothing(trained, chunk, batch):
     np.testing.assert_allclose(after, before, atol=2e-6)
 
 
+@pytest.mark.parametrize("kind, first", [("hidden", "zeros"), ("cell", "mean")])
+def test_state_maps_are_those_of_the_carry(trained, kind, first):
+    """Frame by frame by hand, from the same start; only the videos of the report, and none that an earlier run left."""
+    name = trained.run_name if first == trained.model.start else f"{kind}-{first}"
+    cfg = change(trained, eval__states=kind, report__examples=2, model__start=first, name=name)
+    if name != trained.run_name:
+        train.run(cfg)
+    work, run = Workdir(cfg.workdir), load_run(cfg.workdir, cfg.run_name)
+    artifacts.write_arrays(work.states(cfg.run_name, "old/one"), mean=np.zeros(3))
+    evaluate.run(cfg)
+    kept = sorted(str(path.relative_to(work.run(cfg.run_name) / "states"))[:-4]
+                  for path in (work.run(cfg.run_name) / "states").glob("*/*.npz"))
+    found = artifacts.load_scores(work.scores(cfg.run_name))
+    shown = choose.videos(found.label, found.scores.argmax(1), found.scores.max(1), 2)
+    assert kept == sorted(found.videos[row] for row in shown) and len(kept) == 2
+    model, store = make_model(run.model), FeatureStore.open(work.features("rgb", "pool5"))
+    x = as_inputs(Inputs(store.read(kept[0])[None]), run.scales).x
+    early = x[:, :cfg.eval.chunk]
+    carry = model.start(run.params, Clip(Inputs(early), np.ones(early.shape[:2], bool)))
+    states = []
+    for t in range(x.shape[1]):
+        carry = model.apply(run.params, Clip(Inputs(x[:, t:t + 1]), np.ones((1, 1), bool)), carry).carry
+        states.append(np.asarray(getattr(carry.top, kind)[0]))
+    mean, channel, maps = artifacts.read_arrays(work.states(cfg.run_name, kept[0]), "mean", "channel", "maps")
+    np.testing.assert_allclose(mean, np.abs(states).mean(axis=-1), atol=2e-3)
+    np.testing.assert_allclose(maps, np.moveaxis(np.stack(states)[..., channel], -1, 0), atol=2e-3)
+    evaluate.run(change(cfg, eval__states="none"))
+    assert not (work.run(cfg.run_name) / "states").exists()
+
+
+@pytest.mark.slow
+def test_a_vector_has_no_state_maps(trained):
+    cfg = change(trained, model__cell="alstm", eval__states="hidden", name="alstm-states")
+    train.run(cfg)
+    evaluate.run(cfg)
+    assert not (Workdir(cfg.workdir).run(cfg.run_name) / "states").exists()
+
+
 def test_a_checkpoint_of_another_cell(trained):
     with pytest.raises(ArtifactError, match="is of the cell convalstm; expected alstm"):
         evaluate.run(change(trained, model__cell="alstm", name=trained.run_name))
@@ -95,6 +134,18 @@ def test_a_checkpoint_of_other_classes(trained):
 def test_features_of_another_shape(trained):
     with pytest.raises(ArtifactError, match="was trained on"):
         evaluate.run(change(trained, data__stream="flow", name=trained.run_name))
+
+
+def test_features_of_another_preprocessing(trained):
+    index = Workdir(trained.workdir).features("rgb", "pool5") / "index.json"
+    said = artifacts.read_json(index)
+    about = said["about"] | {"preprocessing": {"name": "torch", "fps": 0.0}}
+    artifacts.write_json(index, said | {"about": about})
+    try:
+        with pytest.raises(ArtifactError, match="the preprocessing of these features is {'name': 'torch'}; the run was"):
+            evaluate.run(trained)
+    finally:
+        artifacts.write_json(index, said)
 
 
 def test_a_list_without_test_videos(trained):

@@ -33,7 +33,7 @@ class Workdir:
     flow/                   index.json, Class/stem.zip     prepare
     convnets/<stream>/      config.json metrics.jsonl ckpt/  fit_convnet
     features/<stream>/<layer>/  index.json, Class/stem.f16   extract
-    runs/<name>/            config.json metrics.jsonl ckpt/ (train), scores.npz videos/ (evaluate),
+    runs/<name>/            config.json metrics.jsonl ckpt/ (train), scores.npz videos/ states/ (evaluate),
                             tubes.jsonl map.json (localize)
     fused/<name>.npz        fuse
     report/index.html       report
@@ -95,10 +95,29 @@ class Workdir:
         """Frame scores and attention of one whole video, as a run saw it."""
         return self.run(name) / "videos" / f"{video}.npz"
 
+    def states(self, name: str, video: str) -> epath.Path:
+        """Maps of the LSTM's state over one whole video, of the few videos that the report shows."""
+        return self.run(name) / "states" / f"{video}.npz"
+
     @property
     def report(self) -> epath.Path:
         """The page of pictures."""
         return self.path / "report"
+
+
+def of_run(folder: PathLike) -> tuple[Workdir, str]:
+    """The work folder and the name of the run that lies in `<work>/runs/<name>`.
+
+    Raises:
+      ArtifactError: a work folder itself, or no folder.
+    """
+    path = epath.Path(folder if "://" in str(folder) else os.path.abspath(folder))
+    if (path / "runs").exists():
+        runs = ", ".join(sorted(run.name for run in (path / "runs").iterdir()))
+        raise ArtifactError(f"{folder} is a work folder; expected one of its runs: {runs}")
+    if not path.exists():
+        raise ArtifactError(f"{folder} is missing; expected the folder of a run, such as work/demo/runs/videolstm-rgb")
+    return Workdir(str(path.parent.parent)), path.name
 
 
 # ---- writing and reading ----------------------------------------------------------------------------------------

@@ -297,11 +297,14 @@ class EvalConfig:
     batch: int = 16
     chunk: int = 32
     """Frames a step of the pass over whole videos; changes the memory, never the result."""
+    states: str = "none"
+    """Keep maps of the LSTM's `hidden` or `cell` state of the videos that the report shows; `none` keeps none."""
     allow_missing: bool = False
     """Leave test videos that could not be read (bad.jsonl) out of every accuracy; otherwise they count as wrong."""
 
     def __post_init__(self) -> None:
         _one_of(self, "segment_rule", ("paper", "authors"))
+        _one_of(self, "states", ("none", "hidden", "cell"))
         _at_least(self, 1, "segments", "batch", "chunk")
 
 

@@ -51,6 +51,7 @@ _MODERN = {
 _SMALL = _MODERN | {
     "data__validation": 0.0,
     "train__keep": "last",
+    "eval__states": "hidden",
     "data__frames": 16,
     "data__batch": 16,
     "flow__width": 0,

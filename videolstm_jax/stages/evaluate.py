@@ -18,8 +18,10 @@ from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.passes import eval_segments, whole_videos
 from videolstm_jax.measure.accuracy import right_of
 from videolstm_jax.measure.scores import softmax, video_scores
+from videolstm_jax.measure.states import state_maps
+from videolstm_jax.report import choose
 from videolstm_jax.train.log import Progress
-from videolstm_jax.train.runs import Run, as_inputs, load_run, resolved
+from videolstm_jax.train.runs import Run, as_inputs, load_run, resolved, same_extractor
 from videolstm_jax.types import Dataset, Scores, Video
 
 
@@ -33,6 +35,8 @@ class Reader(NamedTuple):
 
 def run(cfg: RunConfig) -> epath.Path:
     """Writes `runs/<name>/scores.npz`, and frame scores and attention of each test video in `runs/<name>/videos/`.
+
+    With `eval.states` the videos that the report shows by its rule get `runs/<name>/states/`, see `measure.states`.
 
     The 25 segments give the score of a video (Sec. 5.2). One pass over all its frames, the carry kept, gives the
     class scores of every frame [L', C] and, for the cells that attend, the attention [L', N, N] that boxes are made of.
@@ -54,6 +58,7 @@ def run(cfg: RunConfig) -> epath.Path:
     scores = np.stack(list(_segments(reader, videos, cfg)))
     label = np.array([video.label for video in videos])
     path = work.run(cfg.run_name) / "scores.npz"
+    _states(reader, [videos[row] for row in _shown(cfg, reader, scores, label)], cfg, work)
     save_scores(path, Scores(tuple(video.name for video in videos), scores, label, dataset.classes))
     missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
     print(f"{cfg.run_name}: {right_of(scores, label, missing)}", flush=True)
@@ -77,6 +82,9 @@ def _reader(cfg: RunConfig, work: Workdir, dataset: Dataset) -> Reader:
     if sizes != trained.model:
         raise ArtifactError(f"{x.folder}: features {list(x.shape)} make {sizes}; the checkpoint in {folder} was "
                             f"trained on {trained.model}")
+    for name, store in (("x", x), ("motion", motion)):
+        if store is not None:
+            same_extractor(trained, name, store.about, store.folder)
     return Reader(trained, x, motion)
 
 
@@ -134,3 +142,43 @@ def _whole(reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workd
                 arrays["attention"] = np.concatenate([part[at] for part in maps])[:length].astype(np.float32)
             write_arrays(work.passes(name, video.name), **arrays)
         logits, maps = [], []
+
+
+def _shown(cfg: RunConfig, reader: Reader, scores: np.ndarray, label: np.ndarray) -> list[int]:
+    """The rows of the videos whose states are kept; none where a state is a vector and has no places."""
+    if cfg.eval.states == "none" or CELLS[reader.run.model.cell].vector:
+        return []
+    return choose.videos(label, scores.argmax(1), scores.max(1), cfg.report.examples)
+
+
+def _states(reader: Reader, videos: Sequence[Video], cfg: RunConfig, work: Workdir) -> None:
+    """Writes state maps of a few videos, read frame by frame since only the carry holds the state."""
+    folder = work.run(cfg.run_name) / "states"
+    if folder.exists():
+        folder.rmtree()  # another choice of videos, or of states, may lie there
+    if not videos:
+        return
+    model = make_model(reader.run.model)
+
+    def inputs(clip):
+        return clip._replace(inputs=as_inputs(clip.inputs, reader.run.scales))
+
+    start = jax.jit(lambda params, clip: model.start(params, inputs(clip)))
+    step = jax.jit(lambda params, clip, carry: model.apply(params, inputs(clip), carry).carry)
+    states: list[np.ndarray] = []
+    carry = None
+    for chunk in whole_videos(reader.x, reader.motion, videos, batch=min(cfg.eval.batch, len(videos)),
+                              chunk=cfg.eval.chunk):
+        if chunk.start == 0:
+            carry = start(reader.run.params, chunk.clip)  # of the chunk, as in the pass that gave the attention
+        for t in np.flatnonzero(chunk.clip.mask.any(axis=0)):
+            frame = jax.tree.map(lambda values, at=t: values[:, at:at + 1], chunk.clip)
+            carry = step(reader.run.params, frame, carry)
+            states.append(np.asarray(getattr(carry.top, cfg.eval.states)))
+        if not chunk.last:
+            continue
+        for at in np.flatnonzero(chunk.video >= 0):
+            name = videos[int(chunk.video[at])].name
+            maps = state_maps(np.stack([one[at] for one in states[:reader.x.frames[name]]]))
+            write_arrays(work.states(cfg.run_name, name), **maps._asdict())
+        states = []
