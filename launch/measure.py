@@ -13,7 +13,7 @@ from videolstm_jax import artifacts
 from videolstm_jax.config import ConfigError
 from videolstm_jax.data import annotations, lists
 from videolstm_jax.data.annotations import Annotated
-from videolstm_jax.data.found import Found, read_found
+from videolstm_jax.data.detections import Found, read_found
 from videolstm_jax.data.truth import read_truth
 from videolstm_jax.measure.overlap import STYLES
 from videolstm_jax.measure.suppress import suppress
