@@ -38,6 +38,7 @@ setup(
         "cuda12": ["jax[cuda12]>=0.10"],
         "tpu": ["jax[tpu]>=0.10"],
         "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8"],
+        "opencv": ["opencv-contrib-python-headless>=4.10"],
         "bench": ["opencv-contrib-python-headless>=4.10", "scikit-image>=0.24"],
     },
 )
