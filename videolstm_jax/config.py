@@ -6,6 +6,7 @@ The defaults are the `paper` preset: the text to the letter, silent points fille
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass, field
 
 CELL_NAMES = ("lstm", "alstm", "convlstm", "convalstm", "motion_alstm", "videolstm")
@@ -95,13 +96,19 @@ class DataConfig:
     """Where the videos come from, which are for what, and how clips are drawn from them."""
 
     source: str = "folder"
-    """`folder`: class folders of videos under `videos`; `stick_actions`: the built-in set, made on first use."""
+    """`folder`: class folders of videos under `videos`; `stick_actions`: the built-in set, made on first use;
+    `tfds:NAME/CONFIG`: a set of tensorflow-datasets, whose data_dir is `videos` (empty: where it keeps them)."""
     videos: str = ""
     """The folder that holds the class folders (or a folder with `videos/` and lists beside it)."""
     boxes: str = ""
     """True boxes, only ever used to measure: a file that launch.annotations reads; empty: boxes.json of `videos`."""
     split: int = 1
     """Which of the official lists trainlist0N.txt and testlist0N.txt is read, where there are lists."""
+    lists: str = ""
+    """The folder of the official lists; empty: `videos`, or one in or beside it that is called as UCF101's or HMDB51's.
+    """
+    classes: tuple[str, ...] = ()
+    """Only these classes; `ucf101_24` stands for the 24 of UCF101 that have boxes; none takes all."""
     test_fraction: float = 0.25
     """Without lists: the share of groups held out as the test list."""
     validation: float = 0.0
@@ -141,7 +148,9 @@ class DataConfig:
     """Seconds that decoding one video may take; a video that takes longer is a bad one."""
 
     def __post_init__(self) -> None:
-        _one_of(self, "source", ("folder", "stick_actions"))
+        if not re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source):
+            raise ConfigError(f"DataConfig.source is {self.source!r}; expected 'folder', 'stick_actions' or 'tfds:' "
+                              "before a name such as ucf101/ucf101_1")
         _one_of(self, "stream", STREAMS)
         _one_of(self, "order", ("iid", "epochs"))
         _one_of(self, "short_clips", ("mask", "count"))
