@@ -1,4 +1,4 @@
-"""Measures detected tubes against true ones: --found=tubes.jsonl --truth=truth.jsonl; needs NumPy and SciPy only."""
+"""Measures detected tubes against true ones: --found=tubes.jsonl --truth=truth.jsonl; no JAX needed."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 
 ROOT = pathlib.Path(__file__).parents[1]
-BARRED = ("jax", "jaxlib", "tensorflow", "flax", "optax", "orbax", "av", "PIL", "h5py")
+BARRED = ("jax", "jaxlib", "tensorflow", "flax", "optax", "orbax", "scipy", "av", "PIL", "h5py")
 
 
 def command(name, *words):
