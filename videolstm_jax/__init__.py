@@ -9,7 +9,7 @@ from typing import Any
 
 _HOME = {
     "config": ("ModelConfig", "DataConfig", "FlowConfig", "ConvNetConfig", "OptimConfig", "TrainConfig", "EvalConfig",
-               "LocalizeConfig", "FuseConfig", "RunConfig", "ConfigError", "change"),
+               "LocalizeConfig", "FuseConfig", "PredictConfig", "RunConfig", "ConfigError", "change"),
     "presets": ("PRESETS", "configured"),
     "types": ("Inputs", "Clip", "Batch", "LSTMState", "Carry", "CellOut", "Output", "LSTMParams", "AttentionParams",
               "CellParams", "HeadParams", "Params", "TrainState", "Scores", "Tube", "Detection"),
@@ -30,6 +30,7 @@ _HOME = {
     "localize.tubes": ("link",),
     "localize.smooth": ("smooth",),
     "flow.tvl1": ("tvl1",),
+    "predictor": ("Predictor", "Prediction"),
 }
 _MODULE = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULE)

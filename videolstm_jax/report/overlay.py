@@ -5,6 +5,7 @@ Frames are uint8 [H, W, 3]; saliency is [H, W] in [0, 255]; boxes are x0 y0 x1 y
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ FOUND: Colour = (64, 224, 255)
 """The box that a model found: cyan, which no colour of the heat map comes near."""
 TRUE: Colour = (255, 255, 255)
 """The true box: white, and dashed, so that it is told apart without colour too."""
+HEAT: Colour = (252, 165, 60)
+"""The colour that names the heat map: one of its own."""
 BAND: Colour = (24, 26, 32)
 TEXT: Colour = (228, 228, 224)
 
@@ -66,13 +69,21 @@ def heat(saliency: np.ndarray) -> np.ndarray:
     Raises:
       ValueError: values outside [0, 255] or not finite.
     """
-    saliency = np.asarray(saliency, float)
-    if saliency.size and not (np.isfinite(saliency).all() and saliency.min() >= 0 and saliency.max() <= 255.001):
+    level = _levels(saliency)
+    return np.concatenate([_inferno()[level], level[..., None]], axis=-1)
+
+
+def _levels(saliency: np.ndarray) -> np.ndarray:
+    saliency = np.asarray(saliency)
+    if saliency.size and not (saliency.min() >= 0 and saliency.max() <= 255.001):  # neither holds where one is NaN
         raise ValueError(f"saliency runs from {saliency.min()} to {saliency.max()}; expected 0 to 255")
-    level = np.minimum(np.rint(saliency), 255).astype(np.uint8)
+    return np.minimum(np.rint(saliency), 255).astype(np.uint8)
+
+
+@functools.cache
+def _inferno() -> np.ndarray:
     # The lowest third of inferno is near black and would only dim the frame: the map starts above it.
-    table = colormaps["inferno"](np.linspace(0.25, 1.0, 256), bytes=True)
-    return np.concatenate([table[level][..., :3], level[..., None]], axis=-1)
+    return colormaps["inferno"](np.linspace(0.25, 1.0, 256), bytes=True)[:, :3]
 
 
 def blend(frame: np.ndarray, saliency: np.ndarray, alpha: float = 0.8) -> np.ndarray:
@@ -93,11 +104,16 @@ def blend(frame: np.ndarray, saliency: np.ndarray, alpha: float = 0.8) -> np.nda
         raise ValueError(f"a frame of {frame.shape[:2]} and a saliency map of {saliency.shape}; expected one size")
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}; expected 0 to 1")
-    colours = heat(saliency)
-    opacity = colours[..., 3:] / 255.0 * alpha
-    grey = (frame @ np.array([0.299, 0.587, 0.114]))[..., None]
-    under = frame + (grey - frame) * alpha  # grey below, so that a colourful scene is not read as heat
-    return np.clip(np.rint(under * (1 - opacity) + colours[..., :3] * opacity), 0, 255).astype(np.uint8)
+    opacity = (np.arange(256, dtype=np.float32) / 255 * np.float32(alpha))[:, None]
+    over, through = _inferno().astype(np.float32) * opacity, 1 - opacity  # by level: a film blends every frame
+    level = _levels(saliency)
+    under = frame.astype(np.float32)
+    grey = under @ np.array([0.299, 0.587, 0.114], np.float32)
+    under *= np.float32(1 - alpha)  # grey below, so that a colourful scene is not read as heat
+    under += (grey * np.float32(alpha))[..., None]
+    under *= through[level]
+    under += over[level]
+    return np.rint(under, out=under).clip(0, 255).astype(np.uint8)
 
 
 def draw_boxes(frame: np.ndarray, boxes: np.ndarray, colours: Sequence[Colour],
@@ -190,7 +206,7 @@ def annotate(frame: np.ndarray, saliency: np.ndarray | None, found: np.ndarray |
     """
     panels = [titled(frame, [(word, TEXT)])]
     if saliency is not None:
-        panels.append(titled(blend(frame, saliency, alpha), [("attention", (252, 165, 60))]))
+        panels.append(titled(blend(frame, saliency, alpha), [("attention", HEAT)]))
     if found is not None or truth is not None:
         panels.append(titled(boxed(frame, found, truth), [("found", FOUND)] * (found is not None)
                              + [("true box", TRUE)] * (truth is not None)))

@@ -27,11 +27,14 @@ class _Encoder(NamedTuple):
 ENCODERS = {
     "h264": _Encoder("libx264", "yuv420p", "yuv444p", 18,
                      {"preset": "medium", "x264-params": "log-level=none:mbtree=0"}),
+    "h264_quick": _Encoder("libx264", "yuv420p", "yuv444p", 20,
+                           {"preset": "veryfast", "x264-params": "log-level=none:mbtree=0"}),
     "mpeg4": _Encoder("mpeg4", "yuv420p", "yuv420p", None, {"flags": "+qscale", "global_quality": "236"}),
     "mjpeg": _Encoder("mjpeg", "yuvj444p", "yuvj444p", None, {"flags": "+qscale", "global_quality": "236"}),
     "ffv1": _Encoder("ffv1", "bgr0", "bgr0", None, {}),
 }
-"""`h264` plays everywhere (with an odd side, in players of the 4:4:4 profile); `ffv1` is lossless."""
+"""`h264` plays everywhere (with an odd side, in players of the 4:4:4 profile), `h264_quick` keeps up with a stream;
+`ffv1` is lossless."""
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".avi": "avi", ".mkv": "matroska"}
 
