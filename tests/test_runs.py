@@ -14,7 +14,16 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints
 from videolstm_jax.train.graft import GraftError, named_leaves
-from videolstm_jax.train.runs import Scales, as_inputs, grafted, load_convnet, load_run, resolved
+from videolstm_jax.train.runs import (
+    Scales,
+    as_inputs,
+    extractor_of,
+    grafted,
+    load_convnet,
+    load_run,
+    resolved,
+    same_extractor,
+)
 from videolstm_jax.types import Inputs, TrainState
 
 CLASSES = ("bend", "jack")
@@ -122,3 +131,27 @@ def test_sizes_are_read_off_the_features():
     assert (found.map_size, found.depth, found.motion_size, found.motion_depth, found.classes) == (7, 64, 1, 128, 5)
     with pytest.raises(ConfigError, match=r"\[7, 6, 64\]; expected \[N, N, D\] or \[D\]"):
         resolved(ModelConfig(), (7, 6, 64), None, 5)
+
+
+def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tmp_path):
+    about = {"sha256": "a", "preprocessing": {"name": "caffe", "mean": [1.0], "scale": [1.0], "fps": 25.0}}
+    write_run(tmp_path, "one", _model("lstm"))
+    run = load_run(str(tmp_path), "one")
+    same_extractor(run, "x", about, "f")  # a run from before this was noted
+    run = run._replace(extractors={"x": extractor_of(about)})
+    same_extractor(run, "x", about | {"layer": "fc7", "preprocessing": about["preprocessing"] | {"fps": 0.0}}, "f")
+    with pytest.raises(ArtifactError, match=r"f: the convnet of these features is b; the run was .* of a"):
+        same_extractor(run, "x", about | {"sha256": "b"}, "f")
+    with pytest.raises(ArtifactError, match=r"f: the preprocessing of these features is .*'torch'.* of .*'caffe'"):
+        same_extractor(run, "x", about | {"preprocessing": about["preprocessing"] | {"name": "torch"}}, "f")
+    with pytest.raises(ArtifactError, match="preprocessing of these features is unknown"):
+        same_extractor(run, "x", about | {"preprocessing": "unknown"}, "f")
+
+
+def test_a_run_says_what_made_its_features(tmp_path):
+    write_run(tmp_path, "one", _model("lstm"))
+    path = Workdir(str(tmp_path)).run("one") / "config.json"
+    extractor = {"convnet": "a", "preprocessing": "unknown"}
+    inputs = {"x": {"store": "features/rgb/fc7", "sha256": "b", "extractor": extractor}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
+    assert load_run(str(tmp_path), "one").extractors == {"x": extractor}

@@ -114,6 +114,11 @@ def test_a_pickle_leaves_nothing_behind_in_the_reader():
     assert _read((GOLDEN / "views_zip.pth").read_bytes())["whole"].shape == (4, 6)
 
 
+def test_a_pickle_that_would_fill_the_memory_is_refused():
+    with pytest.raises(ArtifactError, match="remembers a value as number 4294967295"):
+        _read(_zip(b"\x80\x02}r\xff\xff\xff\xff."))
+
+
 @pytest.mark.parametrize(("view", "words"), [
     ((0, (5,), (1,)), "reaches to number 5 of 4"), ((3, (2,), (1,)), "reaches to number 5 of 4"),
     ((0, (2, 2), (3, 1)), "reaches to number 5 of 4"), ((0, (2,), (-1,)), "expected whole numbers"),

@@ -7,8 +7,10 @@ plain tensors are made of; whatever else it asks for is refused by name.
 from __future__ import annotations
 
 import collections
+import io
 import math
 import pickle
+import pickletools
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
@@ -84,6 +86,16 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(str(key), kind, count)
 
 
+def _load(file: BinaryIO, name: str) -> Any:
+    """One pickle, after a look through it: a place in its memory that it cannot need would take all of ours."""
+    start = file.tell()
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+            raise ArtifactError(f"{name}: remembers a value as number {argument}; expected at most {count}")
+    file.seek(start)
+    return _Unpickler(file, name).load()
+
+
 def read_torch(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     """The tensors of a saved state_dict by name; bfloat16 comes as float32.
 
@@ -115,8 +127,7 @@ def _read_zip(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
             raise ArtifactError(f"{name}: its byte order is {order}; expected little")
         if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
             raise ArtifactError(f"{name}: its members are compressed, which those of torch.save are not")
-        with archive.open(inner[0]) as pickled:
-            tree = _Unpickler(pickled, name).load()
+        tree = _load(io.BytesIO(archive.read(inner[0])), name)
 
         def data(storage: _Storage) -> bytes:
             return archive.read(f"{root}data/{storage.key}")
@@ -127,13 +138,13 @@ def _read_zip(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
 def _read_legacy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     """Five pickles, then every storage as its length and its numbers, in the order of the fifth."""
     file.seek(0)
-    magic, protocol = (_Unpickler(file, name).load() for _ in range(2))
+    magic, protocol = (_load(file, name) for _ in range(2))
     if magic != _MAGIC or protocol != _PROTOCOL:
         raise ArtifactError(f"{name}: begins with {str(magic)[:40]}, {str(protocol)[:40]}; expected a file that "
                             "torch.save wrote")
-    if not _Unpickler(file, name).load().get("little_endian", True):
+    if not _load(file, name).get("little_endian", True):
         raise ArtifactError(f"{name}: its byte order is big; expected little")
-    tree, keys = (_Unpickler(file, name).load() for _ in range(2))
+    tree, keys = (_load(file, name) for _ in range(2))
     kinds = {tensor.storage.key: tensor.storage.kind for tensor in _flat(tree, name).values()}
     stored = {}
     for key in map(str, keys):

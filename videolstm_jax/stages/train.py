@@ -22,7 +22,7 @@ from videolstm_jax.measure.scores import video_scores
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import optimizer
-from videolstm_jax.train.runs import Scales, as_inputs, fingerprint, grafted, resolved
+from videolstm_jax.train.runs import Scales, as_inputs, extractor_of, fingerprint, grafted, resolved
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.types import Batch, Clip, Dataset, Output, Params, TrainState, Video
@@ -109,7 +109,8 @@ def _inputs(source: Source) -> dict[str, Any]:
     """Names the stores, and what is in them, for config.json and for checkpoints."""
     stores = {"x": source.x, "motion": source.motion}
     return {name: {"store": "/".join(store.folder.parts[-3:]),
-                   "sha256": fingerprint(read_json(store.folder / "index.json", made_by="extract"))}
+                   "sha256": fingerprint(read_json(store.folder / "index.json", made_by="extract")),
+                   "extractor": extractor_of(store.about)}
             for name, store in stores.items() if store is not None}
 
 

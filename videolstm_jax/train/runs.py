@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -33,12 +34,16 @@ class Scales(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A trained recurrent model: its parameters, its resolved sizes, the scales of its inputs, its C class names."""
+    """A trained recurrent model: its parameters, its resolved sizes, the scales of its inputs, its C class names.
+
+    `extractors` says what made the features of each input, `x` and `motion`; see `extractor_of`.
+    """
 
     params: Params
     model: ModelConfig
     scales: Scales
     classes: tuple[str, ...]
+    extractors: Mapping[str, dict] = MappingProxyType({})
 
 
 class TrainedConvNet(NamedTuple):
@@ -66,13 +71,41 @@ def load_run(workdir: str, name: str) -> Run:
     try:
         model, scales = ModelConfig(**said["model"]), Scales(**said["scales"])
         classes, best = tuple(said["classes"]), said["config"]["train"]["keep"] == "best"
-    except (KeyError, TypeError) as error:
+        extractors = {name: row["extractor"] for name, row in said.get("inputs", {}).items() if "extractor" in row}
+    except (KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{folder / 'config.json'}: not of a trained run: {error!r}") from error
     like = jax.eval_shape(make_model(model).init, jax.random.key(0))
     with Checkpoints(folder / ("best" if best else "ckpt"), create=False) as checkpoints:
         identity = {"cell": model.cell, "classes": list(classes)}
         params, _ = checkpoints.restore_params(like, identity=identity)
-    return Run(params, model, scales, classes)
+    return Run(params, model, scales, classes, extractors)
+
+
+def extractor_of(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be the same for features to mean the same: the ConvNet, and how its images were preprocessed.
+
+    Args:
+      about: of a feature store.
+    """
+    how = about.get("preprocessing")
+    named = {name: how[name] for name in ("name", "mean", "scale") if name in how} if isinstance(how, Mapping) else how
+    return {"convnet": about.get("sha256"), "preprocessing": named}
+
+
+def same_extractor(run: Run, name: str, about: Mapping[str, Any], folder: object) -> None:
+    """Raises ArtifactError where features are not of the ConvNet and preprocessing that a run was trained on.
+
+    Args:
+      run: the trained model.
+      name: of its input, `x` or `motion`.
+      about: of the store that it is to read.
+      folder: where that lies.
+    """
+    made, found = run.extractors.get(name), extractor_of(about)
+    for field in found if made is not None else ():
+        if found[field] != made.get(field):
+            raise ArtifactError(f"{folder}: the {field} of these features is {found[field]}; the run was trained on "
+                                f"features of {made.get(field)}")
 
 
 def load_convnet(folder: epath.Path) -> TrainedConvNet:
