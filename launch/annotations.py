@@ -1,4 +1,7 @@
-"""Converts annotated tubes of any known form to one pickle-free file: --from=FILE --to=truth.jsonl."""
+"""Converts annotated tubes of any known form to one pickle-free file.
+
+Usage: python -m launch.annotations --from=FILE [--to=truth.jsonl] [--against=FILE]
+"""
 
 from absl import app, flags
 

@@ -1,4 +1,7 @@
-"""Measures detected tubes against true ones: --found=tubes.jsonl --truth=truth.jsonl; no JAX needed."""
+"""Measures detected tubes against true ones; no JAX needed.
+
+Usage: python -m launch.measure --found=tubes.jsonl --truth=truth.jsonl [--list=testlist01.txt] [--json=measured.json]
+"""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ _HOME = {
     "measure.scores": ("video_scores",),
     "measure.fusion": ("product_fusion",),
     "measure.video_ap": ("video_map",),
+    "measure.tube_summary": ("tube_summary",),
+    "data.truth": ("read_truth",),
     "localize.saliency": ("saliency",),
     "localize.boxes": ("frame_boxes", "moment_box"),
     "localize.tubes": ("link",),

@@ -52,7 +52,8 @@ def _grid(title: str, rows: Mapping[str, Mapping[str, float]], *, counts: bool =
 
 
 def _classes(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]]) -> list[str]:
-    kinds = [(name, summary[key]) for name, key in (("tube ", "per_class"), ("frame ", "frame_per_class")) if key in summary]
+    both = (("tube ", "per_class"), ("frame ", "frame_per_class"))
+    kinds = [(name, summary[key]) for name, key in both if key in summary]
     columns = ["tubes", *(f"{name}{iou}" for name, rows in kinds for iou in next(iter(rows.values()), {}))]
     rows: list[Sequence[str]] = []
     for label, (name, tubes) in sorted(classes.items()):
