@@ -29,6 +29,8 @@ from videolstm_jax.config import (
     (DataConfig, "test_fraction", 1.5), (DataConfig, "on_bad_video", "ignore"),
     (FlowConfig, "width", 0), (FlowConfig, "image", "gif"), (FlowConfig, "percentile", 101.0),
     (ConvNetConfig, "image_size", 225), (ConvNetConfig, "widths", (64,)), (ConvNetConfig, "head", "max"),
+    (ConvNetConfig, "preprocessing", "keras"), (ConvNetConfig, "train_layers", "some"), (ConvNetConfig, "crop", 0.0),
+    (ConvNetConfig, "schedule", "linear"),
     (OptimConfig, "name", "lion"), (OptimConfig, "learning_rate", -1.0), (OptimConfig, "schedule", "step"),
     (TrainConfig, "steps", 0), (TrainConfig, "keep", "first"), (EvalConfig, "segments", 0),
     (EvalConfig, "states", "motion"),

@@ -107,6 +107,18 @@ def test_frames_are_mirrored_and_shifted_as_drawn(folder, videos, truth, stream)
         assert np.array_equal(image, frames.preprocess(expected.astype(np.uint8), stream))
 
 
+@pytest.mark.parametrize("stream", ["rgb", "flow"])
+def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
+    (images, _), = take(1, videos, reader(stream, folder), flip=True, crop=0.5, batch=20, preprocessing="torch")
+    drawn = frames.draws(videos, 0, batch=20, seed=3)
+    boxes = frames.crops(0, batch=20, seed=3, side=SIDE, smallest=0.5)
+    assert len(np.unique(boxes, axis=0)) > 10
+    for image, video, frame, mirror, box in zip(images, *drawn[:3], boxes, strict=True):
+        expected = truth[stream][video][frame]
+        expected = frames.cropped(frames.mirrored(expected, stream) if mirror else expected, box)
+        assert np.array_equal(image, frames.preprocess(expected, stream, preprocessing="torch"))
+
+
 def test_a_mirror_turns_motion_round():
     bound, flow = 20.0, np.random.default_rng(0).uniform(-19, 19, (4, 6, 2))
     image = np.round(255 * (flow + bound) / (2 * bound)).astype(np.uint8)

@@ -135,7 +135,7 @@ def test_sizes_are_read_off_the_features():
 
 def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tmp_path):
     about = {"sha256": "a", "preprocessing": {"name": "caffe", "mean": [1.0], "scale": [1.0], "fps": 25.0}}
-    write_run(tmp_path, "one", _model("lstm"))
+    write_run(tmp_path, "one", _model("convlstm"))
     run = load_run(str(tmp_path), "one")
     same_extractor(run, "x", about, "f")  # a run from before this was noted
     run = run._replace(extractors={"x": extractor_of(about)})
@@ -149,7 +149,7 @@ def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tm
 
 
 def test_a_run_says_what_made_its_features(tmp_path):
-    write_run(tmp_path, "one", _model("lstm"))
+    write_run(tmp_path, "one", _model("convlstm"))
     path = Workdir(str(tmp_path)).run("one") / "config.json"
     extractor = {"convnet": "a", "preprocessing": "unknown"}
     inputs = {"x": {"store": "features/rgb/fc7", "sha256": "b", "extractor": extractor}}

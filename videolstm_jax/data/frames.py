@@ -99,7 +99,7 @@ def crops(step: int, *, batch: int, seed: int, side: int, smallest: float) -> np
     `smallest` of the side up to all of it, so that size and shape vary; the place is uniform.
     """
     generator = np.random.default_rng([seed, step, 1])
-    sides = generator.integers(round(smallest * side), side + 1, (batch, 2))
+    sides = generator.integers(max(1, round(smallest * side)), side + 1, (batch, 2))
     corner = np.floor(generator.random((batch, 2)) * (side + 1 - sides)).astype(np.int64)
     return np.concatenate([corner, corner + sides], 1)
 
