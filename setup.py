@@ -31,6 +31,7 @@ setup(
         "pillow>=11",
         "matplotlib>=3.9",
         "jinja2>=3.1",
+        "h5py>=3.11",
         f"tensorflow-cpu>=2.19; {_SMALL}",
         f"tensorflow>=2.19; {_LARGE}",
     ],
