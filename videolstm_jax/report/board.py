@@ -22,6 +22,8 @@ FAINT: Colour = (90, 94, 104)
 WINDOW = 240
 """Frames of a stream that its timeline shows; less while it is young."""
 YOUNG = 60
+NARROWEST = 360
+"""Pixels; narrower pictures are set in the middle of so many, for the board to be read."""
 CELLS = 8
 """Frames of a film strip."""
 
@@ -154,6 +156,10 @@ def fitted(words: str, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, room:
 
 
 def _over_board(picture: np.ndarray, lines: Lines) -> np.ndarray:
+    missing = max(0, NARROWEST - picture.shape[1])
+    if missing:
+        ends = (missing // 2, missing - missing // 2)
+        picture = np.stack([np.pad(picture[..., at], ((0, 0), ends), constant_values=BAND[at]) for at in range(3)], -1)
     return np.concatenate([picture, board(lines, picture.shape[1])])
 
 

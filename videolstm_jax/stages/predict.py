@@ -63,7 +63,8 @@ def _film_path(cfg: PredictConfig) -> epath.Path | None:
     if cfg.output == "none":
         return None
     if not cfg.output:
-        stem = "stdin" if cfg.video == live.PIPE else epath.Path(cfg.video).stem
+        camera = cfg.video.isdecimal() and not epath.Path(cfg.video).exists()
+        stem = "stdin" if cfg.video == live.PIPE else f"camera-{cfg.video}" if camera else epath.Path(cfg.video).stem
         return artifacts.of_run(cfg.checkpoint)[0].path / "predicted" / f"{stem}.mp4"
     path = epath.Path(cfg.output)
     if path.suffix.lower() not in encode.CONTAINERS or "://" in cfg.output:

@@ -1,0 +1,229 @@
+"""The stage `predict`: films as it goes, ends well however the stream ends, and its memory does not grow."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tiny_walk
+from test_encode import decoded, smooth
+
+from videolstm_jax.config import ConfigError, ModelConfig, PredictConfig, change
+from videolstm_jax.presets import configured, for_cell
+from videolstm_jax.report import board
+from videolstm_jax.stages import predict
+from videolstm_jax.video import encode
+from videolstm_jax.video.decode import BadVideo
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def write(folder, cfg):
+    """A run with random parameters and all it needs; returns its folder."""
+    for stream in ("rgb", "flow"):
+        tiny_walk.write_convnet(cfg, stream)
+    tiny_walk.write_flow_settings(cfg)
+    return str(tiny_walk.write_run(cfg))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    return write(folder, configured("small", workdir=str(folder / "work"), **tiny_walk.TINY))
+
+
+@pytest.fixture(scope="module")
+def loaded(checkpoint):
+    return predict.Predictor(checkpoint)
+
+
+@pytest.fixture
+def quick(monkeypatch, loaded):
+    """Loading and compiling once is enough."""
+    loaded.restart()
+    monkeypatch.setattr(predict, "Predictor", lambda checkpoint, flow="": loaded)
+    return loaded
+
+
+@pytest.fixture
+def clip(tmp_path):
+    encode.write(tmp_path / "clip.avi", smooth(12, 24, 32), 10, codec="ffv1")
+    return tmp_path / "clip.avi"
+
+
+def config(checkpoint, video, **settings):
+    return PredictConfig(checkpoint=checkpoint, video=str(video), **{"side": 64, **settings})
+
+
+def test_a_film_and_a_strip(quick, checkpoint, clip, tmp_path, capsys):
+    path = predict.run(config(checkpoint, clip, output=str(tmp_path / "out" / "film.mp4")))
+    frames, rate = decoded(path)
+    assert len(frames) == 12 and rate == 10 and frames.shape[2] == board.NARROWEST
+    assert {item.name for item in (tmp_path / "out").iterdir()} == {"film.mp4", "film.mp4.png"}
+    said = capsys.readouterr().out
+    assert re.search(r"frame 0  (SitDown|StandUp) 0\.\d\d  \w+ 0\.\d\d  box \d+ \d+ \d+ \d+\n", said)
+    for stage in ("decode", "flow", "convnets", "step", "localize", "draw", "encode", "all"):
+        assert re.search(rf"\n  {stage} +\d+\.\d\d +\d+\.\d\d", said), stage
+    before = [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.mp4.png")]
+    quick.restart()
+    predict.run(config(checkpoint, clip, output=str(tmp_path / "out" / "film.mp4")))
+    assert before == [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.mp4.png")]
+
+
+def test_without_a_film(quick, checkpoint, clip, capsys):
+    assert predict.run(config(checkpoint, clip, output="none", max_frames=5)) is None
+    said = capsys.readouterr().out
+    assert "encode" not in said and "frame 3" in said
+
+
+def test_the_film_lies_in_the_work_folder(checkpoint, clip):
+    cfg = config(checkpoint, clip)
+    assert str(predict._film_path(cfg)).endswith("work/predicted/clip.mp4")
+    assert str(predict._film_path(config(checkpoint, "-"))).endswith("work/predicted/stdin.mp4")
+    assert str(predict._film_path(config(checkpoint, "0"))).endswith("work/predicted/camera-0.mp4")
+
+
+def test_interrupted_is_an_end(quick, checkpoint, clip, tmp_path, monkeypatch, capsys):
+    watched = quick.__class__.__call__
+
+    def stop(self, frame):
+        if self._count == 4:
+            raise KeyboardInterrupt
+        return watched(self, frame)
+
+    monkeypatch.setattr(quick.__class__, "__call__", stop)
+    path = predict.run(config(checkpoint, clip, output=str(tmp_path / "film.mp4")))
+    assert len(decoded(path)[0]) == 5, "four that were spoken of, and the last one"
+    assert "interrupted" in capsys.readouterr().out
+
+
+def test_damage_is_filmed_up_to_and_told(quick, checkpoint, tmp_path):
+    encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
+    data = (tmp_path / "a.avi").read_bytes()
+    (tmp_path / "cut.avi").write_bytes(data[:int(len(data) * 0.6)])
+    with pytest.raises(BadVideo, match=r"cut\.avi"):
+        predict.run(config(checkpoint, tmp_path / "cut.avi", output=str(tmp_path / "film.mp4")))
+    assert 15 < len(decoded(tmp_path / "film.mp4")[0]) < 30
+    assert (tmp_path / "film.mp4.png").exists() and not list(tmp_path.glob(".*"))
+
+
+def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
+    encode.write(tmp_path / "one.avi", smooth(1, 24, 32), codec="ffv1")
+    with pytest.raises(BadVideo, match="too short, nothing can be said of it; expected at least 2 frames"):
+        predict.run(config(checkpoint, tmp_path / "one.avi", output=str(tmp_path / "film.mp4")))
+    assert not list(tmp_path.glob("*film*"))
+
+
+@pytest.mark.parametrize("settings, says", [
+    ({"checkpoint": ""}, "checkpoint is empty"), ({"video": ""}, "video is empty"), ({"flow": "lk"}, "flow is 'lk'"),
+    ({"side": 3}, "side is 3"), ({"max_frames": -1}, "max_frames is -1")])
+def test_settings(settings, says):
+    with pytest.raises(ConfigError, match=says):
+        PredictConfig(**{"checkpoint": "c", "video": "v", **settings})
+
+
+def test_an_output_that_is_no_film(checkpoint, clip):
+    for output in ("film.gif", "gs://bucket/film.mp4"):
+        with pytest.raises(ConfigError, match="expected none, or a path on this machine that ends in"):
+            predict.run(config(checkpoint, clip, output=output))
+
+
+def test_on_a_terminal_the_line_is_rewritten(quick, checkpoint, clip, monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(predict, "REDRAWN", 0.0)
+    predict.run(config(checkpoint, clip, output="none"))
+    said = capsys.readouterr().out
+    assert said.count("\r\x1b[2Kframe") == 12 and "frames/s\n" in said
+
+
+def test_the_command_reads_a_pipe(checkpoint, clip, tmp_path):
+    film = tmp_path / "film.mkv"
+    with clip.open("rb") as file:
+        pipe = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
+        done = subprocess.run([sys.executable, "-m", "launch.predict", f"--checkpoint={checkpoint}", "--video=-",
+                               f"--output={film}", "--side=64"], stdin=pipe.stdout, capture_output=True, text=True,
+                              cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert f"wrote {film}" in done.stdout and "watches standard input" in done.stdout
+    assert len(decoded(film)[0]) == 12
+
+
+@pytest.mark.parametrize("words, says", [
+    ([], "checkpoint is empty"), (["--checkpoint=none", "--video=v"], "none is missing; expected the folder of a run"),
+    (["--checkpiont=x"], "Did you mean: checkpoint"), (["film.avi"], "unexpected words")])
+def test_a_slip_is_one_line(words, says):
+    done = subprocess.run([sys.executable, "-m", "launch.predict", *words], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode != 0 and says in done.stderr + done.stdout and "Traceback" not in done.stderr
+
+
+# ---- memory -----------------------------------------------------------------------------------------------------
+
+
+def resident(pid="self", what="VmRSS"):
+    """Megabytes that a process holds."""
+    said = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"{what}:\s+(\d+) kB", said)[1]) / 1024
+
+
+def grown(checkpoint, video, last):
+    """Megabytes held after frame 200 and after the last one, which a few follow."""
+    long_clip(video, last + 30)
+    env = {name: value for name, value in os.environ.items() if name != "JAX_DISABLE_MOST_OPTIMIZATIONS"}
+    command = [sys.executable, "-u", "-m", "launch.predict", f"--checkpoint={checkpoint}", f"--video={video}",
+               f"--output={video}.film.mp4", "--side=64"]
+    held = {}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env) as process:
+        for line in process.stdout:
+            number = re.match(r"frame (\d+) ", line)
+            if number and int(number[1]) % 100 == 0:
+                held[int(number[1])] = resident(process.pid)
+    assert process.returncode == 0 and max(held) == last
+    return held[200], held[last]
+
+
+def long_clip(path, frames, side=48):
+    """A clip of blobs that wander, written frame by frame."""
+    ground = smooth(64, side, side)
+    with encode.growing(path, (side, side), 25, codec="h264_quick") as add:
+        for t in range(frames):
+            add(np.roll(ground[t % 64], (t // 7) % side, axis=1))
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
+def test_memory_does_not_grow(checkpoint, tmp_path):
+    early, late = grown(checkpoint, tmp_path / "a.mp4", 400)
+    assert late - early < 10, f"{early:.0f} MB after frame 200, {late:.0f} MB after frame 400"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
+def test_memory_does_not_grow_in_ten_thousand_frames(checkpoint, tmp_path):
+    early, late = grown(checkpoint, tmp_path / "a.mp4", 10_000)
+    print(f"{early:.1f} MB after frame 200, {late:.1f} MB after frame 10,000")
+    assert late - early < 30, f"{early:.0f} MB after frame 200, {late:.0f} MB after frame 10,000"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
+def test_memory_at_full_size(tmp_path):
+    """Two VGG-16 at 224 pixels, VideoLSTM with 512 channels, flow at 340 x 256, UCF101's classes, 320 x 240 frames."""
+    cfg = for_cell(configured("paper", workdir=str(tmp_path / "work")), "videolstm", "rgb")
+    assert cfg.model == ModelConfig() and cfg.convnet.dense == (4096, 4096)
+    classes = tuple(f"Class{c}" for c in range(101))
+    for stream in ("rgb", "flow"):
+        tiny_walk.write_convnet(cfg, stream, classes)
+    tiny_walk.write_flow_settings(change(cfg, flow__bound=20.0))
+    checkpoint = str(tiny_walk.write_run(cfg, classes, size=0.01))
+    encode.write(tmp_path / "a.mp4", smooth(12, 240, 320), 25)
+    code = ("from test_stage_predict import *\npredict.run(PredictConfig(checkpoint=sys.argv[1], video=sys.argv[2]))\n"
+            "print('held', resident(), resident(what='VmHWM'))")
+    env = {name: value for name, value in os.environ.items() if name != "JAX_DISABLE_MOST_OPTIMIZATIONS"}
+    done = subprocess.run([sys.executable, "-c", code, checkpoint, str(tmp_path / "a.mp4")], capture_output=True,
+                          text=True, cwd=ROOT / "tests", env=env | {"PYTHONPATH": str(ROOT)})
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr
+    held = float(re.search(r"held (\S+)", done.stdout)[1])
+    assert held < 2500, f"{held:.0f} MB"
