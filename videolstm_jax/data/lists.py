@@ -62,7 +62,8 @@ def read_classes(path: epath.Path) -> tuple[str, ...]:
     for where, line in _lines(path):
         number, *name = line.split(maxsplit=1)
         if number != str(len(names) + 1) or not name:
-            raise ListError(f"{where}: {line!r}; expected class {len(names) + 1} as \"{len(names) + 1} Name\"")
+            raise ListError(f"{where}: {line!r}; expected class {len(names) + 1} as \"{len(names) + 1} Name\""
+                            + (", since classes count from 1" if number == "0" else ""))
         if name[0] in names:
             raise ListError(f"{where}: class {name[0]} is there twice")
         names += name
@@ -137,31 +138,52 @@ def read_official(root: epath.Path, split: int) -> tuple[list[Row], list[Row]] |
     Raises:
       ListError: other splits are there but not this one, one list without the other, or a line of another form.
     """
-    found = {path.name: path for path in root.glob("*.txt")
-             if re.fullmatch(r"(train|test)list\d+\.txt|.+_test_split\d+\.txt", path.name)}
+    found = {path.name: path for path in root.glob("*.txt") if is_official(path.name)}
     if not found:
         return None
     train, test, classes = f"trainlist{split:02}.txt", f"testlist{split:02}.txt", f"_test_split{split}.txt"
-    by_class = [path for name, path in sorted(found.items()) if name.endswith(classes)]
-    if by_class:
-        rows = [row for path in by_class for row in _read_class_list(path, path.name.removesuffix(classes))]
-        return ([row._replace(number=None) for row in rows if row.number == 1],
-                [row._replace(number=None) for row in rows if row.number == 2])
+    if any(name.endswith(classes) for name in found):
+        return _read_class_lists(root, split, 1), _read_class_lists(root, split, 2)
     missing = [name for name in (train, test) if name not in found]
     if missing:
         raise ListError(f"{root}: lacks {' and '.join(missing)}; it has {', '.join(sorted(found)[:8])}")
     return read_list(found[train]), read_list(found[test])
 
 
+def read_unused(root: epath.Path, split: int) -> list[Row]:
+    """The videos that HMDB51's lists name as neither for training nor for testing; none of other lists.
+
+    Raises:
+      ListError: a line of another form.
+    """
+    return _read_class_lists(root, split, 0)
+
+
+def is_official(name: str) -> bool:
+    """Whether a file is called as the lists of UCF101 or HMDB51 are."""
+    return bool(re.fullmatch(r"(train|test)list\d+\.txt|.+_test_split\d+\.txt", name))
+
+
+def _read_class_lists(root: epath.Path, split: int, part: int) -> list[Row]:
+    """The videos of one part in the lists of all classes of HMDB51."""
+    ending = f"_test_split{split}.txt"
+    paths = sorted((path for path in root.glob("*.txt") if path.name.endswith(ending)), key=lambda path: path.name)
+    return [row._replace(number=None) for path in paths
+            for row in _read_class_list(path, path.name.removesuffix(ending)) if row.number == part]
+
+
 def _read_class_list(path: epath.Path, label: str) -> list[Row]:
     """Lines "file.avi K" of one class of HMDB51: K is 1 for training, 2 for testing, 0 for neither."""
-    rows = []
+    rows: dict[str, Row] = {}
     for where, line in _lines(path):
         file, _, part = line.rpartition(" ")
         if part not in ("0", "1", "2") or not file:
             raise ListError(f"{where}: {line!r}; expected \"file\" and 0, 1 or 2")
-        rows.append(Row(f"{label}/{without_extension(file.strip())}", int(part), where))
-    return rows
+        row = Row(f"{label}/{without_extension(file.strip())}", int(part), where)
+        if row.name in rows:
+            raise ListError(f"{where}: {row.name} is listed twice, first at {rows[row.name].where}")
+        rows[row.name] = row
+    return list(rows.values())
 
 
 def _cell(cells: dict, *names: str) -> str:

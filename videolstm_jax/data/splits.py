@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -52,8 +54,9 @@ def from_lists(videos: Sequence[Listed], classes: Sequence[str], train: Sequence
                test: Sequence[Row]) -> list[Listed]:
     """Gives each video the part that the official lists say.
 
-    A listed name is also found when only its case differs: UCF101 writes HandstandPushups in its lists and both
-    HandstandPushups and HandStandPushups in its files. Videos in neither list become `unused`.
+    A listed name is also found when only its case differs, or a character that is neither letter nor digit: UCF101
+    writes both HandstandPushups and HandStandPushups, and HMDB51's !, +, #, [, ; and umlauts come out of archives in
+    several spellings. Videos in neither list become `unused`.
 
     Args:
       videos: what lies on disk.
@@ -65,11 +68,13 @@ def from_lists(videos: Sequence[Listed], classes: Sequence[str], train: Sequence
       The videos in the same order, with their parts.
 
     Raises:
-      ListError: listed videos that are not there, an unknown class, a number that is another class's, or a video in
-        both lists.
+      ListError: listed videos that are not there, an unknown class, a number that is another class's, a video in both
+        lists, or a name that two videos are spelled alike.
     """
     exact = {video.name: at for at, video in enumerate(videos)}
-    folded = {video.name.casefold(): at for at, video in enumerate(videos)}
+    alike: dict[str, list[int]] = defaultdict(list)
+    for at, video in enumerate(videos):
+        alike[plain(video.name)].append(at)
     known = {name.casefold(): number for number, name in enumerate(classes, 1)}
     parts: dict[int, tuple[str, str]] = {}
     absent = []
@@ -78,8 +83,13 @@ def from_lists(videos: Sequence[Listed], classes: Sequence[str], train: Sequence
         if number is None:
             raise ListError(f"{row.where}: class of {row.name} is unknown; expected one of {_some(classes)}")
         if row.number not in (None, number):
-            raise ListError(f"{row.where}: {row.name} has class number {row.number}; expected {number}")
-        at = exact.get(row.name, folded.get(row.name.casefold()))
+            raise ListError(f"{row.where}: {row.name} has class number {row.number}; expected {number}, since classes "
+                            "count from 1")
+        like = [exact[row.name]] if row.name in exact else alike.get(plain(row.name), [])
+        if len(like) > 1:
+            raise ListError(f"{row.where}: {row.name} is not there, but may be any of "
+                            f"{_some([videos[at].name for at in like])}; expected the listed spelling")
+        at = like[0] if like else None
         if at is None:
             absent.append(f"{row.name} ({row.where})")
         elif at in parts:
@@ -89,6 +99,28 @@ def from_lists(videos: Sequence[Listed], classes: Sequence[str], train: Sequence
     if absent:
         raise ListError(f"{len(absent)} listed videos are not there: {_some(absent)}")
     return [video._replace(part=parts[at][0] if at in parts else "unused") for at, video in enumerate(videos)]
+
+
+def plain(name: str) -> str:
+    """A name without what archives and file systems change: case, and what is neither letter, digit nor slash."""
+    return re.sub(r"[^a-z0-9/]", "_", unicodedata.normalize("NFC", name).casefold())
+
+
+def spelled(videos: Sequence[Listed], classes: Sequence[str]) -> list[Listed]:
+    """The videos with the labels that differ from a class in case only spelled as it is."""
+    known = {name.casefold(): name for name in classes} | {name: name for name in classes}
+    return [video._replace(label=known.get(video.label, known.get(video.label.casefold(), video.label)))
+            for video in videos]
+
+
+def summary(videos: Sequence[Listed]) -> str:
+    """How many videos and groups each part has."""
+    said = []
+    for part in ("train", "valid", "test", "unused"):
+        groups_of = [video.group for video in videos if video.part == part]
+        if groups_of:
+            said.append(f"{part} {len(groups_of)} ({len(set(groups_of))} groups)")
+    return ", ".join(said)
 
 
 def hold_out_group(videos: Sequence[Listed], group: str) -> list[Listed]:
