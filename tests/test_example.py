@@ -9,6 +9,7 @@ from report_walk import CLASSES, FRAMES, SIDE, attention, clip, frame_scores
 
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import example, overlay
+from videolstm_jax.report.states import States
 from videolstm_jax.types import Tube
 
 
@@ -77,3 +78,25 @@ def test_the_timeline_leads_with_the_true_and_the_predicted_class(seen):
     assert [name for name, *_ in plot.legend[:2]] == ["Left (true)", "Up (predicted)"] and len(plot.legend) == 4
     assert "shaded" in plot.title, "the truth does not cover the video"
     assert "shaded" not in example.timeline(seen._replace(truth=())).title
+
+
+def test_attention_over_time_is_drawn_as_wide_as_the_strip(seen):
+    assert example.looks(seen) is None
+    drift = np.full(FRAMES - 1, 0.2)
+    drift[0] = np.nan
+    plot = example.looks(seen._replace(looks={"entropy": np.linspace(1, 0.5, FRAMES - 1), "drift": drift,
+                                              example.AREA: np.full(FRAMES - 1, 0.1)}))
+    assert plot.legend == (("entropy", 0, False), ("drift", 1, False), (example.AREA, 2, True))
+    assert 'viewBox="0 0 1000 170"' in plot.svg and "nan" not in plot.svg
+
+
+def test_the_state_lies_under_the_strip_on_the_same_frames(seen):
+    mean = np.zeros((FRAMES - 1, 7, 7), np.float16)
+    mean[:, 2, 5] = np.linspace(0, 1, FRAMES - 1)
+    kept = States("hidden", mean, np.array([4, 11]), np.stack([mean, -mean]))
+    card = example.example(seen._replace(states=kept), example.panels(seen))
+    with Image.open(io.BytesIO(card.states)) as image, Image.open(io.BytesIO(card.strip)) as strip:
+        assert image.size[0] == strip.size[0] and image.size[1] == 3 * (strip.size[1] + 3) - 3
+    assert card.states_said == "Hidden state of the LSTM on the frames of the strip"
+    bare = example.example(seen, example.panels(seen))
+    assert bare.states is None and bare.states_said == ""

@@ -49,6 +49,23 @@ def test_floors_stand_under_the_runs_the_ceiling_last(found):
     assert table.head[-1] == "b minus this" and table.rows[2][-1].text == "+0.100 (-0.050 to +0.250)"
 
 
+def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
+    said = copy.deepcopy(found)
+    said["attention"] |= {"drift": 0.05, "over_time": {
+        "entropy": [0.9, 0.8, 0.7], "peak": [0.1, 0.2, 0.3], "drift": [None, 0.2, 0.1],
+        "mass_inside_truth": [None, 0.5, 0.6], "area_of_truth": [None, 0.3, 0.3]}}
+    assert local.time_plots({"old": found}) == ()
+    plots = local.section({"old": found, "new": said}).plots[2:]
+    assert [plot.legend[0] for plot in plots] == [("new", 1, False)] * 4
+    assert plots[3].legend == (("new", 1, False), ("that box's share of the frame", 1, True))
+    assert all("nan" not in plot.svg for plot in plots)
+    table = local.attention_table({"old": found, "new": said})
+    assert [row[table.head.index("Drift")].text for row in table.rows] == ["", "0.050"]
+    bare = unmeasured(said)
+    del bare["attention"]["over_time"]["mass_inside_truth"], bare["attention"]["over_time"]["area_of_truth"]
+    assert len(local.section({"new": bare}).plots) == 3
+
+
 def test_every_line_is_in_the_recall_plot(found):
     plot = local.section({"a": found}).plots[0]
     assert [(name, dashed) for name, _, dashed in plot.legend] == [
@@ -63,7 +80,8 @@ def test_errors_are_told_by_threshold(found):
 def test_without_true_boxes_only_attention_is_described(found):
     section = local.section({"a": unmeasured(found)})
     assert len(section.tables) == 1 and not section.plots and "no true boxes" in section.missing[0]
-    assert section.tables[0].rows[0][5].text == "–"
+    table = section.tables[0]
+    assert table.rows[0][table.head.index("Mass in the true box")].text == "–"
 
 
 def test_a_warning_of_the_stage_is_passed_on(found):

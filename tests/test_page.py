@@ -47,7 +47,7 @@ def evil_page():
     picture = embed.still(np.zeros((4, 4, 3), np.uint8))
     plot = plots.lines(EVIL, [Series(EVIL, [0, 1], [0, 1]), Series("b", [0, 1], [1, 0])], Axis(EVIL), Axis(EVIL))
     card = page.Example(EVIL, EVIL, EVIL, 0.5, False, ((EVIL, EVIL),), picture, picture, picture, EVIL, plot,
-                        "videos/#?%.mp4")
+                        "videos/#?%.mp4", plot, picture, EVIL)
     table = tables.plain(EVIL, (EVIL, "n"), [(EVIL, 1), (EVIL, 2), ("c", 3)], EVIL)
     section = page.Section("one", EVIL, (EVIL,), (table,), (plot,), (plot,), (card,), ((EVIL, EVIL),), (EVIL,))
     return page.Page(EVIL, EVIL, (EVIL,), ((EVIL, EVIL),), (section, page.Section("two", "Two")))

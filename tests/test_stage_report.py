@@ -131,3 +131,15 @@ def test_damaged_scores_are_named(work):
     (work.run("videolstm-rgb") / "scores.npz").write_bytes(b"not an archive")
     with pytest.raises(artifacts.ArtifactError, match=r"scores\.npz"):
         report.run(config(work))
+
+
+def test_the_state_and_the_attention_over_time_are_shown(work):
+    assert "of the LSTM on the frames" not in words(report.run(config(work)))
+    for video in artifacts.load_dataset(work.dataset).videos:
+        maps = np.random.default_rng(0).normal(size=(2, report_walk.FRAMES - 1, 7, 7)).astype(np.float16)
+        artifacts.write_arrays(work.states("videolstm-rgb", video.name), kind=np.array("cell"), mean=abs(maps[0]),
+                               channel=np.array([3, 5], np.int32), maps=maps)
+    said = words(report.run(config(work, report__run="videolstm-rgb")))
+    assert said.count("Cell state of the LSTM on the frames of the strip") == 2
+    assert said.count("Attention over time") >= 2 and said.count("in the true box") >= 2
+    assert "Entropy of the attention, frame by frame" in said

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
+
+from videolstm_jax.types import Detection
 
 RULE = ("Chosen by rule, not by eye: up to a third are mistakes, the most confident of each class; the others are "
         "right answers of middling confidence, class by class.")
@@ -36,6 +40,15 @@ def videos(label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, cou
     picked += _turns({c: [v for v in right[c] if v not in picked] for c in classes}, count - len(picked))
     picked += _turns({c: [v for v in wrong[c] if v not in picked] for c in classes}, count - len(picked))
     return sorted(picked, key=lambda v: (label[v], predicted[v] != label[v], v))
+
+
+def best_tubes(found: Iterable[Detection]) -> dict[str, Detection]:
+    """The tube of each video that scores best."""
+    tubes: dict[str, Detection] = {}
+    for one in found:
+        best = tubes.get(one.video)
+        tubes[one.video] = one if best is None or one.score > best.score else best
+    return tubes
 
 
 def _turns(queues: dict[int, list[int]], count: int) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -10,8 +11,13 @@ import numpy as np
 from videolstm_jax.report import embed, overlay
 from videolstm_jax.report.page import Example
 from videolstm_jax.report.plots import Axis, Plot, Series, lines
+from videolstm_jax.report.states import States, sheet
 from videolstm_jax.types import Tube
 
+AREA = "that box's share"
+"""The name in `Seen.looks` of what uniform attention would have in the true box; it is dashed."""
+LONG = 1000
+"""Pixels of a plot as wide as the film strip."""
 SIDE = 256
 """Pixels of a panel's longer edge."""
 MOVING_FRAMES = 48
@@ -24,7 +30,8 @@ class Seen(NamedTuple):
 
     `size` is (W, H) of the video; `frames` [L, H', W', 3] are already as large as they are shown, so is `saliency`
     [L, H', W'] in [0, 255] (None without attention); `frame_scores` [L, C] and `scores` [C]; `found` and `truth` are
-    tubes in pixels of the video. `facts` are (name, value) pairs beside the classes.
+    tubes in pixels of the video. `facts` are (name, value) pairs beside the classes. `looks` has a number a frame of
+    the attention, by name, and `states` the LSTM's state, where it was kept.
     """
 
     video: str
@@ -39,6 +46,8 @@ class Seen(NamedTuple):
     found: Tube | None
     truth: tuple[Tube, ...]
     facts: tuple[tuple[str, str], ...] = ()
+    looks: Mapping[str, np.ndarray] = MappingProxyType({})
+    states: States | None = None
 
 
 def boxes_at(tubes: Sequence[Tube], frame: int) -> np.ndarray:
@@ -106,6 +115,17 @@ def timeline(seen: Seen, most: int = 4) -> Plot | None:
     return plot._replace(legend=plot.legend[::-1])  # drawn last, so that it lies on top, but named first
 
 
+def looks(seen: Seen) -> Plot | None:
+    """Entropy, peak and drift of the attention over time, and its share in the true box beside the box's own."""
+    if not seen.looks:
+        return None
+    series = [Series(name, np.arange(len(values)), values, index, dashed=name == AREA)
+              for index, (name, values) in enumerate(seen.looks.items())]
+    last = float(max(1, max(len(values) for values in seen.looks.values()) - 1))
+    return lines("Attention over time", series, Axis("frame", 0.0, last), Axis("share", 0.0, 1.0), height=170,
+                 width=LONG)
+
+
 def example(seen: Seen, film: np.ndarray, address: str = "") -> Example:
     """The card of one video.
 
@@ -122,4 +142,13 @@ def example(seen: Seen, film: np.ndarray, address: str = "") -> Example:
             + (" and the found box" if seen.found is not None else "") + (" and the true box" if seen.truth else ""))
     return Example(seen.video, seen.classes[seen.label], seen.classes[predicted], float(seen.scores[predicted]),
                    predicted == seen.label, seen.facts, moving, embed.still(film[len(film) // 2], "WEBP"),
-                   embed.still(strip(seen)), said, timeline(seen), address)
+                   embed.still(strip(seen)), said, timeline(seen), address, looks(seen), *_states(seen))
+
+
+def _states(seen: Seen) -> tuple[bytes | None, str]:
+    """The state under the film strip, on the same frames and as wide, and what it is."""
+    if seen.states is None:
+        return None, ""
+    size = max(1, seen.frames.shape[2] // 2), max(1, seen.frames.shape[1] // 2)
+    picture = sheet(seen.states, overlay.evenly(len(seen.frames), STRIP_FRAMES), size)
+    return embed.still(picture), f"{seen.states.kind.capitalize()} state of the LSTM on the frames of the strip"

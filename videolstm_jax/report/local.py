@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from videolstm_jax.report import plots, tables
@@ -47,15 +48,16 @@ def section(maps: Mapping[str, Measured]) -> Section:
                      if found["attention"]["warning"])
     known = {name: found for name, found in maps.items() if found["model"]}
     if not known:
-        return empty._replace(tables=(attention_table(maps),), missing=(*warnings, "The test videos have no true "
-                              "boxes, so the tubes are not measured; prepare reads boxes where a data set has them."))
+        absent = ("The test videos have no true boxes, so the tubes are not measured; prepare reads boxes where a data "
+                  "set has them.")
+        return empty._replace(tables=(attention_table(maps),), plots=time_plots(maps), missing=(*warnings, absent))
     best = max(known, key=lambda name: known[name]["model"]["mean_frame_iou"]["value"])
     words = ("A tube is right where its class is, and where its overlap with the true tube (intersection over union, "
              "IoU) exceeds a threshold. Floors use no model to find the box: what a model gains, it gains over them. "
              "Ideal attention is no floor but the most that a map this coarse allows.",)
     return empty._replace(
         words=words, missing=warnings, tables=(tube_table(known, best), error_table(known), attention_table(maps)),
-        plots=(recall_plot(best, known[best]), map_plot(known)))
+        plots=(recall_plot(best, known[best]), map_plot(known), *time_plots(maps)))
 
 
 def tube_table(known: Mapping[str, Measured], best: str) -> Table:
@@ -98,14 +100,15 @@ def attention_table(maps: Mapping[str, Measured]) -> Table:
     rows = []
     for name, found in maps.items():
         look = found["attention"]
-        rows.append([name, look["entropy"], look["peak"], look["motion"], look["between"],
+        rows.append([name, look["entropy"], look["peak"], look.get("drift", ""), look["motion"], look["between"],
                      *(Cell(percent(look[key]), look[key]) for key in ("mass_inside_truth", "area_of_truth",
                                                                        "full_frame_boxes"))])
-    head = ("Run", "Entropy", "Peak", "Moves within a video", "Differs between videos", "Mass in the true box",
+    head = ("Run", "Entropy", "Peak", "Drift", "Moves within a video", "Differs between videos", "Mass in the true box",
             "That box's share of the frame", "Boxes that are the whole frame")
     return tables.plain("Where attention looks", head, rows, "Entropy is 1 for attention that looks nowhere; the peak "
-                        "is the largest share that one cell has. What moves is the share of the mass that would have "
-                        "to, for every map to be the mean map.")
+                        "is the largest share that one cell has. Drift is the share of the mass that moves from one "
+                        "frame to the next; what moves within a video is the share that would have to, for every map "
+                        "to be the video's mean map.")
 
 
 def recall_plot(name: str, found: Measured) -> Plot:
@@ -125,3 +128,34 @@ def map_plot(known: Mapping[str, Measured]) -> Plot:
         at = sorted((float(key), value) for key, value in by_iou.items() if ":" not in key)
         series.append(Series(name, [iou for iou, _ in at], [value for _, value in at], index))
     return plots.lines("Video-mAP of the runs", series, Axis("IoU", 0.0), Axis("video-mAP", 0.0, 1.0))
+
+
+CURVES = {"entropy": ("Entropy of the attention, frame by frame", "entropy"),
+          "peak": ("Largest share of one cell, frame by frame", "peak"),
+          "drift": ("Attention that moves from one frame to the next", "drift"),
+          "mass_inside_truth": ("Attention in the true box, frame by frame", "share")}
+
+
+def time_plots(maps: Mapping[str, Measured]) -> tuple[Plot, ...]:
+    """What attention does from the first frame on: the mean over videos, a line a run; a dashed one is the box's area.
+    """
+    made = []
+    for kind, (title, label) in CURVES.items():
+        series = []
+        for index, (name, found) in enumerate(maps.items()):
+            curves = found["attention"].get("over_time", {})
+            series += _curve(name, curves.get(kind), index)
+            if kind == "mass_inside_truth":
+                area = _curve("that box's share of the frame", curves.get("area_of_truth"), index, dashed=True)
+                series += area if len(series) == 1 else []  # the same boxes for every run
+        if series:
+            top = 1.0 if kind in ("entropy", "mass_inside_truth") else None
+            made.append(plots.lines(title, series, Axis("frame", 0.0), Axis(label, 0.0, top), height=200))
+    return tuple(made)
+
+
+def _curve(name: str, values: Sequence[float | None] | None, colour: int, *, dashed: bool = False) -> list[Series]:
+    if not values:
+        return []
+    y = [math.nan if value is None else value for value in values]
+    return [Series(name, *plots.thinned(range(len(y)), y), colour, dashed=dashed)]

@@ -16,7 +16,8 @@ class Example(NamedTuple):
     """One test video as a model saw it.
 
     `moving`, `still` and `strip` are pictures (bytes), `moving` None where there is one frame only. `film` is where a
-    longer film of it lies, relative to the page, or empty. `facts` are short (name, value) pairs.
+    longer film of it lies, relative to the page, or empty. `facts` are short (name, value) pairs. `looks` draws the
+    attention over time; `states` is a picture of the LSTM's state, which `states_said` puts into words.
     """
 
     video: str
@@ -31,6 +32,9 @@ class Example(NamedTuple):
     seen: str
     timeline: Plot | None = None
     film: str = ""
+    looks: Plot | None = None
+    states: bytes | None = None
+    states_said: str = ""
 
 
 class Section(NamedTuple):

@@ -117,11 +117,11 @@ def _range(axis: Axis, values: list[np.ndarray]) -> tuple[float, float]:
 
 
 def lines(title: str, series: Sequence[Series], x_axis: Axis, y_axis: Axis, *, height: float = HEIGHT,
-          bands: Sequence[tuple[float, float]] = ()) -> Plot:
+          width: float = WIDTH, bands: Sequence[tuple[float, float]] = ()) -> Plot:
     """A line plot. Values that are not finite break a line; `bands` are stretches of x that are shaded."""
     xs, ys = [np.asarray(s.x, float) for s in series], [np.asarray(s.y, float) for s in series]
     (x0, x1), (y0, y1) = _range(x_axis, xs), _range(y_axis, ys)
-    wide, high = WIDTH - LEFT - RIGHT, height - TOP - BOTTOM
+    wide, high = width - LEFT - RIGHT, height - TOP - BOTTOM
 
     def across(value: float) -> float:
         return LEFT + (value - x0) / (x1 - x0) * wide
@@ -132,18 +132,18 @@ def lines(title: str, series: Sequence[Series], x_axis: Axis, y_axis: Axis, *, h
     body = [f'<rect x="{across(a):.1f}" y="{TOP}" width="{across(b) - across(a):.1f}" height="{high:g}" fill="{LINE}" '
             f'fill-opacity=".45"/>' for a, b in bands]
     for tick in ticks(y0, y1, 4 if height < 200 else 5):
-        body.append(f'<path d="M{LEFT} {down(tick):.1f}H{WIDTH - RIGHT}" stroke="{LINE}"/>')
+        body.append(f'<path d="M{LEFT} {down(tick):.1f}H{width - RIGHT:g}" stroke="{LINE}"/>')
         said = f"{100 * tick:g} %" if y_axis.percent else number(tick)
         body.append(text(LEFT - 6, down(tick) + 4, said, anchor="end"))
-    for tick in ticks(x0, x1, 6):
+    for tick in ticks(x0, x1, 6 if width <= 2 * WIDTH else 8):
         body.append(text(across(tick), height - BOTTOM + 16, number(tick)))
     body.append(text(LEFT + wide / 2, height - 6, x_axis.label))
-    body.append(f'<path d="M{LEFT} {height - BOTTOM:g}H{WIDTH - RIGHT}" stroke="{SOFT}"/>')
+    body.append(f'<path d="M{LEFT} {height - BOTTOM:g}H{width - RIGHT:g}" stroke="{SOFT}"/>')
     for one, x, y in zip(series, xs, ys, strict=True):
         body.append(_stroke(one, [across(v) for v in x], [down(v) if np.isfinite(v) else math.nan for v in y]))
     named = dict.fromkeys((s.name, s.colour % len(COLOURS), s.dashed) for s in series if not s.faint)
     spoken = title if not y_axis.label else f"{title}: {y_axis.label}"
-    return Plot(title, _svg(WIDTH, height, spoken, body), tuple(named))
+    return Plot(title, _svg(width, height, spoken, body), tuple(named))
 
 
 def _stroke(one: Series, x: list[float], y: list[float]) -> str:

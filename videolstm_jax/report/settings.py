@@ -27,3 +27,14 @@ def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         folded.append((f"Settings of {name} (sha256 {digest[:12]})", text))
     return empty._replace(tables=(differ,) if differ else (), folded=tuple(folded))
+
+
+def reads(name: str, config: dict | None) -> str:
+    """A few words on what a model reads, from its configuration."""
+    if name.startswith("convnet-"):
+        return "RGB" if name.endswith("rgb") else "flow"
+    chosen = (config or {}).get("config", {})
+    stream, cell = chosen.get("data", {}).get("stream"), chosen.get("model", {}).get("cell", "")
+    if stream is None:
+        return ""
+    return "flow" if stream == "flow" else "RGB\u00a0+\u00a0flow" if cell in ("motion_alstm", "videolstm") else "RGB"

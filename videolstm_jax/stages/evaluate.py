@@ -180,5 +180,5 @@ def _states(reader: Reader, videos: Sequence[Video], cfg: RunConfig, work: Workd
         for at in np.flatnonzero(chunk.video >= 0):
             name = videos[int(chunk.video[at])].name
             maps = state_maps(np.stack([one[at] for one in states[:reader.x.frames[name]]]))
-            write_arrays(work.states(cfg.run_name, name), **maps._asdict())
+            write_arrays(work.states(cfg.run_name, name), kind=np.array(cfg.eval.states), **maps._asdict())
         states = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +12,11 @@ from etils import epath
 from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import STREAMS, ConfigError, RunConfig
+from videolstm_jax.localize.floors import covered_cells
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.measure import accuracy
 from videolstm_jax.measure.errors import frame_overlaps
+from videolstm_jax.measure.looking import frames_inside, trace
 from videolstm_jax.report import (
     choose,
     classes,
@@ -26,7 +29,8 @@ from videolstm_jax.report import (
     summary,
     tables,
 )
-from videolstm_jax.types import Dataset, Detection, Scores, Video
+from videolstm_jax.report.states import States
+from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 from videolstm_jax.video import decode, encode
 
 FILM_FRAMES = 600
@@ -91,7 +95,7 @@ def gather(work: Workdir, *, allow_missing: bool = False) -> Walk:
             name = _name(work, folder)
             kind = "ConvNet" if name.startswith("convnet-") else "recurrent" if name in configs else "comparison"
             scores = artifacts.load_scores(folder / "scores.npz")
-            about = _reads(name, configs.get(name))
+            about = settings.reads(name, configs.get(name))
             results.append((_result(name, kind, about, scores, maps.get(name), missing), scores))
     fused = work.path / "fused"
     for path in sorted(fused.glob("*.npz")) if fused.exists() else []:
@@ -110,17 +114,6 @@ def _folders(path: epath.Path) -> list[epath.Path]:
 
 def _name(work: Workdir, folder: epath.Path) -> str:
     return folder.name if folder.parent == work.path / "runs" else f"convnet-{folder.name}"
-
-
-def _reads(name: str, config: dict | None) -> str:
-    """A few words on what a model reads, from its configuration."""
-    if name.startswith("convnet-"):
-        return "RGB" if name.endswith("rgb") else "flow"
-    chosen = (config or {}).get("config", {})
-    stream, cell = chosen.get("data", {}).get("stream"), chosen.get("model", {}).get("cell", "")
-    if stream is None:
-        return ""
-    return "flow" if stream == "flow" else "RGB\u00a0+\u00a0flow" if cell in ("motion_alstm", "videolstm") else "RGB"
 
 
 def _result(name: str, kind: str, about: str, scores: Scores, found: dict | None,
@@ -165,7 +158,8 @@ def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
         return section._replace(missing=("No run has been evaluated on whole videos yet; the stage evaluate does it, "
                                          "after prepare, extract and train.",))
     scores = next(scores for result, scores in walk.results if (result.name, result.kind) == (name, "recurrent"))
-    tubes = _tubes(walk.work.run(name) / "tubes.jsonl")
+    found = walk.work.run(name) / "tubes.jsonl"
+    tubes = choose.best_tubes(artifacts.load_detections(found)) if found.exists() else {}
     missing = []
     if not _attends(walk, name):
         missing.append(f"{name} has no attention, so there is nothing to see of where it looks; alstm, convalstm, "
@@ -184,15 +178,6 @@ def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
             missing.append(f"{video} is left out: its file is not as it was when the stage prepare read it.")
     words = (f"Test videos as {name} saw them: the frame, the attention over it, and the boxes.", choose.RULE)
     return section._replace(words=words if cards else (), examples=tuple(cards), missing=tuple(missing))
-
-
-def _tubes(path: epath.Path) -> dict[str, Detection]:
-    """The tube of each video that scores best."""
-    tubes: dict[str, Detection] = {}
-    for found in artifacts.load_detections(path) if path.exists() else []:
-        best = tubes.get(found.video)
-        tubes[found.video] = found if best is None or found.score > best.score else best
-    return tubes
 
 
 def _attends(walk: Walk, name: str) -> bool:
@@ -234,14 +219,35 @@ def _card(walk: Walk, cfg: RunConfig, name: str, video: Video, scores: Scores, r
         attention[:length], (height, width), sigma=how.get("sigma", cfg.localize.sigma),
         normalise=how.get("normalise", cfg.localize.normalise))
     truth = tuple(true.tube for true in walk.truth.get(video.name, []))
+    looks = {} if attention is None else _looks(attention[:length], truth, video)
     facts = [("Length", f"{video.frames} frames, {video.frames / video.fps:.1f} s")]
     if found is not None and truth:
         facts.append(("Mean frame IoU", f"{frame_overlaps(found.tube, truth).mean():.2f}"))
     seen = example.Seen(video.name, int(scores.label[row]), scores.classes, video.fps, (video.width, video.height),
                         overlay.resized(frames[:length], size), heat,
                         None if frame_scores is None else frame_scores[:length], scores.scores[row],
-                        None if found is None else found.tube, truth, tuple(facts))
+                        None if found is None else found.tube, truth, tuple(facts), looks,
+                        _states(walk, name, video))
     film = example.panels(seen)
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
     encode.write(walk.work.report / address, film, video.fps)
     return example.example(seen, film, address)
+
+
+def _looks(attention: np.ndarray, truth: Sequence[Tube], video: Video) -> dict[str, np.ndarray]:
+    """What attention does frame by frame, by the names on the page."""
+    each = trace(attention)
+    named = {"entropy": each.entropy, "peak": each.peak, "drift": each.drift}
+    if truth:
+        covered = covered_cells(truth, (video.height, video.width), len(attention), attention.shape[1])
+        named |= dict(zip(("in the true box", example.AREA), frames_inside(attention, covered), strict=True))
+    return named
+
+
+def _states(walk: Walk, name: str, video: Video) -> States | None:
+    """The state maps that evaluate kept, if any."""
+    path = walk.work.states(name, video.name)
+    if not path.exists():
+        return None
+    kind, *maps = artifacts.read_arrays(path, "kind", "mean", "channel", "maps")
+    return States(str(kind), *maps)
