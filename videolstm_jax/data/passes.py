@@ -137,7 +137,6 @@ def _fill(values: np.ndarray | None, at: int, store: FeatureStore | None, name: 
     if values is None or store is None or start >= stop:
         return
     count = stop - start
-    found = store.read(name, start, stop).reshape(count, *values.shape[2:])
-    np.multiply(found, np.float32(scale), out=values[at, :count], dtype=np.float32)
+    store.fill(values[at, :count], name, start, scale=scale)
     if repeat:
         values[at, count:] = values[at, count - 1]

@@ -81,7 +81,41 @@ class FeatureStore:
         with path.open("rb") as file:
             file.seek(start * self.record_bytes)
             data = file.read((stop - start) * self.record_bytes)
+        self._refuse_short(path, len(data), stop - start)
         return records.decode(data, self.shape, self.dtype)
+
+    def fill(self, out: np.ndarray, name: str, start: int, *, scale: float = 1.0) -> None:
+        """Reads as many frames from `start` on as `out` has, and multiplies them by `scale`.
+
+        Float16 goes from the file straight to where it is wanted, without a copy in between.
+
+        Args:
+          out: [n, ..] float16 or float32, written to; each frame of as many values as `shape` has.
+          name: of the video.
+          start: the first frame.
+          scale: in float32.
+
+        Raises:
+          ArtifactError: as `read`.
+        """
+        path, straight = self.path(name), self.dtype == "float16" and out.dtype == np.dtype("<f2") and scale == 1.0
+        if not straight or name not in self._checked or start + len(out) > self.frames[name] or start < 0:
+            found = self.read(name, start, start + len(out)).reshape(out.shape)
+            np.multiply(found, np.float32(scale), out=out, dtype=np.float32, casting="same_kind")
+            return
+        with path.open("rb") as file:
+            file.seek(start * self.record_bytes)
+            if hasattr(file, "readinto"):  # not of a bucket's
+                taken = file.readinto(out.reshape(-1).view(np.uint8))
+            else:
+                data = np.frombuffer(file.read(out.nbytes), "<f2")
+                taken, out.reshape(-1)[:len(data)] = data.nbytes, data
+        self._refuse_short(path, taken, len(out))
+
+    def _refuse_short(self, path: epath.Path, taken: int, frames: int) -> None:
+        if taken != frames * self.record_bytes:
+            raise ArtifactError(f"{path}: gave {taken} bytes for {frames} frames; expected "
+                                f"{frames * self.record_bytes}; it has been cut short")
 
     def check_sizes(self, names: Sequence[str]) -> None:
         """Raises ArtifactError where a video's file is missing or has another size than the index says."""
