@@ -264,3 +264,32 @@ def test_processes_that_are_killed_lose_nothing_and_redo_nothing(tmp_path):
     for at, name in enumerate(names):
         made = np.random.default_rng(at).normal(size=(20, 5, 5, 64))
         assert np.array_equal(store.read(name), made.astype(np.float16))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+@pytest.mark.parametrize("out", [np.float16, np.float32])
+def test_frames_are_read_to_where_they_are_wanted(tmp_path, dtype, out):
+    writer = FeatureWriter(tmp_path, (2, 2, 3), ABOUT, dtype=dtype)
+    writer.write("c/a", np.abs(values(0, 9)))
+    store = writer.finish(["c/a"])
+    for scale in (1.0, 0.3):
+        for _ in range(2):  # the second time the file is known to be whole
+            batch = np.full((2, 5, 2, 2, 3), -1, out)
+            store.fill(batch[1, :4], "c/a", 3, scale=scale)
+            expected = (store.read("c/a", 3, 7).astype(np.float32) * np.float32(scale)).astype(out)
+            assert np.array_equal(batch[1, :4], expected)
+            assert (batch[0] == -1).all() and (batch[1, 4] == -1).all()
+    for start in (6, -1, 9):
+        with pytest.raises(ArtifactError, match=f"frames {start} to {start + 4} asked for; it has 9"):
+            store.fill(np.empty((4, 2, 2, 3), out), "c/a", start)
+
+
+def test_a_file_that_is_cut_short_while_it_is_in_use_is_named(tmp_path):
+    written(tmp_path, a=9)
+    store = FeatureStore.open(tmp_path)
+    store.read("c/a")
+    store.path("c/a").write_bytes(store.path("c/a").read_bytes()[:100])
+    with pytest.raises(ArtifactError, match=r"a\.f16: gave 52 bytes for 3 frames; expected 72; it has been cut short"):
+        store.read("c/a", 2, 5)
+    with pytest.raises(ArtifactError, match="gave 52 bytes for 3 frames"):
+        store.fill(np.empty((3, 2, 2, 3), np.float16), "c/a", 2)
