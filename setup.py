@@ -7,6 +7,8 @@ from setuptools import find_packages, setup
 # tensorflow-cpu is a third of the size, but has wheels for x86-64 Linux and Windows only.
 _SMALL = 'platform_machine in "x86_64 AMD64" and sys_platform != "darwin"'
 _LARGE = 'platform_machine not in "x86_64 AMD64" or sys_platform == "darwin"'
+# tensorflow-datasets imports importlib_resources without asking for it; older releases of etils brought it along.
+_TFDS = ["tensorflow-datasets>=4.9.7", "importlib_resources>=6"]
 
 setup(
     name="videolstm-jax",
@@ -38,7 +40,8 @@ setup(
     extras_require={
         "cuda12": ["jax[cuda12]>=0.10"],
         "tpu": ["jax[tpu]>=0.10"],
-        "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8"],
+        "tfds": _TFDS,
+        "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", *_TFDS],
         "opencv": ["opencv-contrib-python-headless>=4.10"],
         "bench": ["opencv-contrib-python-headless>=4.10", "scikit-image>=0.24"],
     },

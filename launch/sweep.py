@@ -22,6 +22,9 @@ def parts(cfg: RunConfig) -> dict[str, RunConfig]:
         raise ConfigError("a sweep takes either --seeds=0,1,2 or --leave_one_out")
     if _SEEDS.value:
         changed = {f"seed-{int(seed)}": {"seed": int(seed)} for seed in _SEEDS.value}
+    elif cfg.data.source != "folder":
+        raise ConfigError(f"--leave_one_out goes by the groups of a folder, and data.source is {cfg.data.source}: "
+                          "prepare it once, then give --videos the folder that was made in the work folder")
     else:
         sources = importlib.import_module("videolstm_jax.data.sources")
         dataset, _ = sources.scan(dataclasses.replace(cfg.data, hold_out=""), seed=cfg.seed)

@@ -10,7 +10,7 @@ from etils import epath
 
 from videolstm_jax import artifacts
 from videolstm_jax.config import RunConfig
-from videolstm_jax.data import sources, splits, stick_actions
+from videolstm_jax.data import sources, splits, stick_actions, tfds_source
 from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import flow_file, flow_methods, guard
@@ -44,10 +44,11 @@ def run(cfg: RunConfig) -> epath.Path:
       ConfigError: a flow method that needs OpenCV, which is not there.
       BadVideo: an unreadable video, or one of a single frame, unless `data.on_bad_video` is `skip`.
       ListError: no videos, or lists that do not fit them.
+      TfdsError: a set of tensorflow-datasets that cannot be used.
     """
     work = artifacts.Workdir(cfg.workdir)
     flow_methods.method(cfg.flow.method)
-    root = _stick_actions(cfg, work) if cfg.data.source == "stick_actions" else None
+    root = _made(cfg, work)
     listed, bad = sources.scan(cfg.data, seed=cfg.seed, root=root)
     bound = _sampled_bound(cfg, listed) if cfg.flow.percentile else cfg.flow.bound
     settings = _settings(cfg, bound)
@@ -134,8 +135,13 @@ def _claim(path: epath.Path, settings: dict) -> None:
                            "take another workdir, or remove that folder")
 
 
-def _stick_actions(cfg: RunConfig, work: artifacts.Workdir) -> epath.Path:
+def _made(cfg: RunConfig, work: artifacts.Workdir) -> epath.Path | None:
+    """The folder of videos that this stage makes first, in the folder of the walk; None where they lie elsewhere."""
     data = cfg.data
+    if data.source == "folder":
+        return None
+    if data.source.startswith(tfds_source.PREFIX):
+        return tfds_source.export(data, work.path / "tfds")
     return stick_actions.generate(
         work.path / "stick_actions", clips_per_class=data.clips_per_class,
         test_clips_per_class=data.test_clips_per_class, difficulty=data.difficulty, context=data.context,
