@@ -26,7 +26,8 @@ def main(argv: list[str]) -> None:
     cfg = PredictConfig(checkpoint=_CHECKPOINT.value, video=_VIDEO.value, flow=_FLOW.value, output=_OUTPUT.value,
                         side=_SIDE.value, max_frames=_MAX_FRAMES.value)
     path = importlib.import_module("videolstm_jax.stages.predict").run(cfg)
-    print("predict: wrote no film" if path is None else f"predict: wrote {path} and {path}.png", flush=True)
+    wrote = "no film" if path is None else f"{path} and {path.with_suffix('.png').name}"
+    print(f"predict: wrote {wrote}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """A run that reads frame by frame says what the stages say of whole videos."""
 
-import pathlib
 import shutil
 
 import jax
@@ -16,7 +15,7 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.data.store import FeatureStore
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.predictor import Predictor, StreamError
-from videolstm_jax.train.runs import as_inputs, load_run
+from videolstm_jax.train.runs import as_inputs, extractor_of, load_run
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.video import decode
 
@@ -181,9 +180,14 @@ def test_what_does_not_belong_together(walked, tmp_path):
     with pytest.raises(ArtifactError, match="not the settings of flow"):
         Predictor(tmp_path / "work/runs/videolstm-rgb")
     settings.write_bytes(said)
-    index = pathlib.Path(tmp_path, "work/features/flow/pool5/index.json")
-    value = artifacts.read_json(index)
-    value["about"]["sha256"] = "0" * 64
-    artifacts.write_json(index, value)
-    with pytest.raises(ArtifactError, match="extract and train again"):
+    config = tmp_path / "work/runs/videolstm-rgb/config.json"
+    value = artifacts.read_json(config)
+    work = Workdir(walked.workdir)
+    value["inputs"] = {name: {"extractor": extractor_of(FeatureStore.open(work.features(stream, "pool5")).about)}
+                       for name, stream in (("x", "rgb"), ("motion", "flow"))}
+    artifacts.write_json(config, value)
+    Predictor(config.parent)
+    value["inputs"]["motion"]["extractor"]["convnet"] = "0" * 64
+    artifacts.write_json(config, value)
+    with pytest.raises(ArtifactError, match=r"convnets/flow: the convnet of these features is .* features of 0000"):
         Predictor(tmp_path / "work/runs/videolstm-rgb")

@@ -62,15 +62,15 @@ def test_a_film_and_a_strip(quick, checkpoint, clip, tmp_path, capsys):
     path = predict.run(config(checkpoint, clip, output=str(tmp_path / "out" / "film.mp4")))
     frames, rate = decoded(path)
     assert len(frames) == 12 and rate == 10 and frames.shape[2] == board.NARROWEST
-    assert {item.name for item in (tmp_path / "out").iterdir()} == {"film.mp4", "film.mp4.png"}
+    assert {item.name for item in (tmp_path / "out").iterdir()} == {"film.mp4", "film.png"}
     said = capsys.readouterr().out
     assert re.search(r"frame 0  (SitDown|StandUp) 0\.\d\d  \w+ 0\.\d\d  box \d+ \d+ \d+ \d+\n", said)
     for stage in ("decode", "flow", "convnets", "step", "localize", "draw", "encode", "all"):
         assert re.search(rf"\n  {stage} +\d+\.\d\d +\d+\.\d\d", said), stage
-    before = [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.mp4.png")]
+    before = [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.png")]
     quick.restart()
     predict.run(config(checkpoint, clip, output=str(tmp_path / "out" / "film.mp4")))
-    assert before == [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.mp4.png")]
+    assert before == [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.png")]
 
 
 def test_without_a_film(quick, checkpoint, clip, capsys):
@@ -107,7 +107,7 @@ def test_damage_is_filmed_up_to_and_told(quick, checkpoint, tmp_path):
     with pytest.raises(BadVideo, match=r"cut\.avi"):
         predict.run(config(checkpoint, tmp_path / "cut.avi", output=str(tmp_path / "film.mp4")))
     assert 15 < len(decoded(tmp_path / "film.mp4")[0]) < 30
-    assert (tmp_path / "film.mp4.png").exists() and not list(tmp_path.glob(".*"))
+    assert (tmp_path / "film.png").exists() and not list(tmp_path.glob(".*"))
 
 
 def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):

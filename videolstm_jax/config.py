@@ -420,6 +420,25 @@ class PredictConfig:
 
 
 @dataclass(frozen=True)
+class OverlayConfig:
+    """Films and strips of what a run saw in videos of its walk; no part of a run."""
+
+    run: str = ""
+    """The folder of an evaluated run, such as work/demo/runs/videolstm-rgb."""
+    videos: tuple[str, ...] = ()
+    """Names of videos, "Class/stem"; empty takes `examples` of the test list, by the rule of the report."""
+    examples: int = 6
+    side: int = 640
+    """Pixels of the longer edge of the film's panels; the strip's are half of it."""
+
+    def __post_init__(self) -> None:
+        if not self.run:
+            raise ConfigError("OverlayConfig.run is empty; expected the folder of a run")
+        _at_least(self, 1, "examples")
+        _within(self, 16, 4096, "side")
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """One run: everything a stage needs to know."""
 

@@ -17,16 +17,15 @@ from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.core.cells import CELLS, Layers
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data import records
-from videolstm_jax.data.images import preprocess, squashed
+from videolstm_jax.data.images import pixels, preprocess, squashed
 from videolstm_jax.data.store import FeatureStore
 from videolstm_jax.flow import image
 from videolstm_jax.localize import causal
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.train.runs import Run, as_inputs, load_convnet, load_run
+from videolstm_jax.train.runs import Run, as_inputs, load_convnet, load_run, same_extractor
 from videolstm_jax.types import Carry, Clip, Inputs
 from videolstm_jax.video import decode, flow_file, flow_methods
-
 
 TOGETHER = 4
 """Copies of a picture that a group-normalised ConvNet sees at once. For fewer XLA adds up a group in another order; its
@@ -179,26 +178,41 @@ def load(checkpoint: PathLike, flow: str = "") -> Parts:
     run = load_run(work.root, name)
     said = artifacts.read_json(work.run(name) / "config.json")["config"]
     layers, stream = CELLS[run.model.cell].layers, said["data"]["stream"]
-    wanted = {stream: {layers.x}}
+    wanted: dict[str, dict[str, str]] = {stream: {"x": layers.x}}
     if layers.motion:
-        wanted.setdefault("flow", set()).add(layers.motion)
-    look = {eye: _look(work, eye, tuple(sorted(taps)), run) for eye, taps in wanted.items()}
+        wanted.setdefault("flow", {})["motion"] = layers.motion
+    look = {eye: _look(work, eye, inputs, run) for eye, inputs in wanted.items()}
     grey, pair, note = _flow(work, flow) if "flow" in wanted else (None, None, "")
     known = {field.name for field in dataclasses.fields(LocalizeConfig)}
     how = LocalizeConfig(**{name: value for name, value in said.get("localize", {}).items() if name in known})
+    if run.model.start == "mean":
+        note += "; " * bool(note) + "the run starts from the mean of a whole video, a stream from its first frame"
     return Parts(run, stream, layers, how, said["data"].get("fps", 0.0), look, grey, pair, _step(run), note)
 
 
-def _look(work: Workdir, stream: str, layers: tuple[str, ...],
+def _look(work: Workdir, stream: str, inputs: Mapping[str, str],
           run: Run) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-    """The features of an image [H, W, ch] uint8 by layer, as the store would give them back."""
+    """The features of an image [H, W, ch] uint8 by layer, as the store would give them back.
+
+    Args:
+      work: where the ConvNet lies.
+      stream: of the ConvNet.
+      inputs: the inputs of the run, `x` and `motion`, that it makes, and which layer each is.
+      run: the run.
+    """
     folder = work.convnet(stream)
     trained = load_convnet(folder)
     if trained.classes != run.classes:
         raise ArtifactError(f"{folder}: the ConvNet knows {', '.join(trained.classes)}; the run knows "
                             f"{', '.join(run.classes)}; expected the same")
-    stored = {layer: _stored(work.features(stream, layer), folder, trained.sha256) for layer in layers}
     net, cfg = make_convnet(trained.config, trained.channels, len(trained.classes)), trained.config
+    mean, scale = map(list, pixels(stream, cfg.preprocessing, cfg.pixel_scale))
+    about = {"sha256": trained.sha256,
+             "preprocessing": {"name": cfg.preprocessing, "mean": mean, "scale": scale}}
+    for name in inputs:
+        same_extractor(run, name, about, folder)
+    layers = sorted(set(inputs.values()))
+    stored = {layer: _stored(work.features(stream, layer)) for layer in layers}
     apply = jax.jit(lambda params, x: {layer: getattr(net.apply(params, x), layer)[:1] for layer in layers})
     copies = TOGETHER if cfg.norm == "group" else 1
 
@@ -213,16 +227,9 @@ def _look(work: Workdir, stream: str, layers: tuple[str, ...],
     return look
 
 
-def _stored(features: epath.Path, convnet: epath.Path, sha256: str) -> str:
-    """The dtype that features were stored in, where the walk still has them; they must be of this ConvNet."""
-    if not (features / "index.json").exists():
-        return "float16"
-    store = FeatureStore.open(features)
-    made_by = store.about.get("sha256", sha256)
-    if made_by != sha256:
-        raise ArtifactError(f"{convnet}: the ConvNet is {sha256[:12]}; the features in {features} were made by "
-                            f"{str(made_by)[:12]}; extract and train again")
-    return store.dtype
+def _stored(features: epath.Path) -> str:
+    """The dtype that features were stored in, where the walk still has them."""
+    return FeatureStore.open(features).dtype if (features / "index.json").exists() else "float16"
 
 
 def _flow(work: Workdir, method: str) -> tuple[Callable, Callable, str]:

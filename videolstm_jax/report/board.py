@@ -102,6 +102,23 @@ def kept_places(before: Sequence[int], chosen: Sequence[int]) -> list[int]:
     return [one for one in [*places, *fresh] if one is not None]
 
 
+def view(frame: np.ndarray, side: int, heat: Callable[[tuple[int, int]], np.ndarray] | None, *,
+         found: np.ndarray | None = None, truth: np.ndarray | None = None) -> View:
+    """A frame brought to the size it is shown at, with all that lies on it.
+
+    Args:
+      frame: [H, W, 3] uint8.
+      side: about how many pixels its longer edge is to have.
+      heat: makes the saliency of a size (H', W'), or None.
+      found: boxes [n, 4] in pixels of the frame, or None.
+      truth: boxes [m, 4], or None.
+    """
+    size = frame.shape[1], frame.shape[0]
+    shown = overlay.display_size(*size, side)
+    boxes = [None if one is None else overlay.scaled(one, size, shown) for one in (found, truth)]
+    return View(overlay.resized(frame[None], shown)[0], None if heat is None else heat(shown[::-1]), *boxes)
+
+
 # ---- one frame --------------------------------------------------------------------------------------------------
 
 

@@ -32,8 +32,8 @@ KEPT_SCORES = 960
 def run(cfg: PredictConfig) -> epath.Path | None:
     """Reads to the end of the stream, or until it is interrupted, which is how a camera's stream ends.
 
-    Writes the film as it goes, and behind it a film strip of the whole, `<film>.png`. A stream that turns out damaged
-    is filmed as far as it could be read. Times go to the terminal only.
+    Writes the film as it goes, and behind it a film strip of the whole, a .png of the same name. A stream that turns
+    out damaged is filmed as far as it could be read. Times go to the terminal only.
 
     Returns:
       The path of the film, or None where none was asked for.
@@ -153,7 +153,7 @@ class _Film:
     def __exit__(self, *error: object) -> None:
         self._stack.__exit__(*error)
         if error[0] is None and self._path is not None and self.frames:
-            artifacts.write_bytes(f"{self._path}.png", embed.still(self._strip()))
+            artifacts.write_bytes(self._path.with_suffix(".png"), embed.still(self._strip()))
 
     def add(self, frame: np.ndarray, found: Prediction) -> dict[str, float]:
         """Draws and writes one frame; returns the seconds of both."""
@@ -174,11 +174,9 @@ class _Film:
         return {"draw": drawn - began, "encode": time.perf_counter() - drawn}
 
     def _view(self, frame: np.ndarray, found: Prediction, side: int) -> board.View:
-        size = frame.shape[1::-1]
-        shown = overlay.display_size(*size, side)
-        heat = None if found.attention is None else saliency(found.attention[None], shown[::-1], sigma=self._sigma)[0]
-        box = None if found.box is None else overlay.scaled(found.box[None], size, shown)
-        return board.View(overlay.resized(frame[None], shown)[0], heat, box, None)
+        look = found.attention
+        heat = None if look is None else lambda size: saliency(look[None], size, sigma=self._sigma)[0]
+        return board.view(frame, side, heat, found=None if found.box is None else found.box[None])
 
     def _strip(self) -> np.ndarray:
         chosen = [self._cells.kept[k] for k in overlay.evenly(len(self._cells.kept), board.CELLS)]

@@ -1,0 +1,93 @@
+"""The stage `overlay` on a small walk made by hand: what is filmed, and what is refused."""
+
+import numpy as np
+import pytest
+import report_walk
+from PIL import Image
+from test_encode import decoded
+
+from videolstm_jax import artifacts
+from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.config import ConfigError, OverlayConfig
+from videolstm_jax.report import overlay as drawing
+from videolstm_jax.stages import overlay
+from videolstm_jax.video import encode
+from videolstm_jax.video.decode import BadVideo
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    return report_walk.make(tmp_path_factory.mktemp("overlay"), per_class=1)
+
+
+def of(walk, name="videolstm-rgb", **settings):
+    return OverlayConfig(run=str(walk.run(name)), side=128, **settings)
+
+
+def shows(picture, colour):
+    """Whether something is painted in about this colour."""
+    return (np.abs(picture.astype(int) - colour).max(-1) < 40).sum() > 30
+
+
+def test_films_and_strips(walk):
+    folder = overlay.run(of(walk, videos=("c0/test_0", "c2/test_0")))
+    assert folder == walk.path / "overlays" / "videolstm-rgb"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "c0-test_0.mp4", "c0-test_0.png", "c2-test_0.mp4", "c2-test_0.png"]
+    film, rate = decoded(folder / "c0-test_0.mp4")
+    assert len(film) == report_walk.FRAMES and rate == 12
+    strip = np.asarray(Image.open(folder / "c0-test_0.png"))
+    for picture in (film[5], strip):
+        assert shows(picture, drawing.FOUND) and shows(picture, drawing.TRUE)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    overlay.run(of(walk, videos=("c0/test_0",)))
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_videos_chosen_by_rule(walk, capsys):
+    overlay.run(of(walk, "videolstm-flow", examples=2))
+    assert len(list((walk.path / "overlays" / "videolstm-flow").glob("*.mp4"))) == 2
+    assert capsys.readouterr().out.count(".mp4") == 2
+
+
+def test_a_cell_that_does_not_attend(walk):
+    folder = overlay.run(of(walk, "convlstm-rgb", videos=("c1/test_0",)))
+    film = decoded(folder / "c1-test_0.mp4")[0]
+    assert shows(film[5], drawing.TRUE) and not shows(film[5], drawing.FOUND)
+
+
+def test_the_true_class_is_always_among_those_shown(walk):
+    video = artifacts.load_dataset(walk.dataset).videos[-1]
+    scores = np.tile([0.3, 0.25, 0.2, 0.15, 0.1, 0.0], (5, 1))
+    told = overlay.Told(video._replace(label=5), scores, None, None, ())
+    assert overlay._shown(told) == [0, 1, 2, 5]
+    assert overlay._shown(told._replace(video=video._replace(label=2))) == [0, 1, 2, 3]
+
+
+def test_what_is_refused(walk, tmp_path):
+    with pytest.raises(ArtifactError, match="does not list c9/x; expected a name such as"):
+        overlay.run(of(walk, videos=("c9/x",)))
+    with pytest.raises(ArtifactError, match=r"train_0\.npz is missing; the stage evaluate \(for the test list\)"):
+        overlay.run(of(walk, videos=("c0/train_0",)))
+    with pytest.raises(ArtifactError, match="is a work folder; expected one of its runs"):
+        overlay.run(OverlayConfig(run=walk.root))
+    for settings, says in (({"run": ""}, "run is empty"), ({"examples": 0}, "examples is 0"), ({"side": 2}, "side")):
+        with pytest.raises(ConfigError, match=says):
+            OverlayConfig(**{"run": "r", **settings})
+
+
+def test_a_file_that_is_another_by_now(walk):
+    dataset = artifacts.load_dataset(walk.dataset)
+    at = next(k for k, video in enumerate(dataset.videos) if video.name == "c3/test_0")
+    before = dataset.videos[at]
+    film = walk.path / "overlays" / "videolstm-rgb" / "c3-test_0.mp4"
+    for frames in (report_walk.clip(3, 0)[0][:9], report_walk.clip(3, 0, side=32)[0]):
+        path = walk.path / f"other-{len(frames)}.mp4"
+        encode.write(path, frames, 12.0)
+        videos = list(dataset.videos)
+        videos[at] = before._replace(path=str(path))
+        artifacts.save_dataset(walk.dataset, dataset._replace(videos=tuple(videos)))
+        with pytest.raises(BadVideo, match="as the stage prepare found it"):
+            overlay.run(of(walk, videos=("c3/test_0",)))
+        assert not film.exists() and not list(film.parent.glob(".*"))
+    artifacts.save_dataset(walk.dataset, dataset)
