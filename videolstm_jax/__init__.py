@@ -30,6 +30,7 @@ _HOME = {
     "localize.saliency": ("saliency",),
     "localize.boxes": ("frame_boxes", "moment_box"),
     "localize.tubes": ("link",),
+    "localize.several": ("link_all",),
     "localize.smooth": ("smooth",),
     "flow.tvl1": ("tvl1",),
     "predictor": ("Predictor", "Prediction"),
