@@ -14,7 +14,7 @@ from videolstm_jax.config import ConfigError
 from videolstm_jax.data.images import CHANNELS, cropped, mirrored, preprocess, shifted, squashed
 from videolstm_jax.data.prefetch import prefetch
 from videolstm_jax.types import Stream, Video
-from videolstm_jax.video import decode, flow_file
+from videolstm_jax.video import flow_file, guard
 
 
 class Draws(NamedTuple):
@@ -34,7 +34,8 @@ class FrameReader:
     """
 
     def __init__(self, stream: Stream, image_size: int, *, flow: PathLike = "", fps: float = 0.0,
-                 online: Callable[[PathLike, int, int], np.ndarray] | None = None):
+                 online: Callable[[PathLike, int, int], np.ndarray] | None = None, workers: int = 2,
+                 limit: float = guard.LIMIT):
         """Sets what is read.
 
         Args:
@@ -43,6 +44,8 @@ class FrameReader:
           flow: the folder of flow files, for `flow`.
           fps: the rate RGB frames are resampled to; 0 is each video's own.
           online: makes flow images of a video's pairs start to stop where none are stored, see `video.online`.
+          workers: processes that decode RGB frames.
+          limit: seconds that decoding one video may take.
         """
         if stream not in CHANNELS:
             raise ConfigError(f"stream is {stream!r}; expected 'rgb' or 'flow'")
@@ -51,6 +54,7 @@ class FrameReader:
         self._flow = epath.Path(flow)
         self._fps = fps
         self._online = online
+        self._crew = guard.Crew(workers, limit=limit)
         self._keep: frozenset[str] = frozenset()
         self._kept: dict[str, np.ndarray] = {}
 
@@ -69,6 +73,7 @@ class FrameReader:
 
         Raises:
           ArtifactError: the file has fewer frames than the list says.
+          BadVideo: it cannot be decoded.
         """
         stop = video.frames - 1 if stop is None else stop
         if video.name in self._keep:
@@ -80,7 +85,7 @@ class FrameReader:
     def _read(self, video: Video, start: int, stop: int) -> np.ndarray:
         if self.stream == "rgb":
             path = video.path
-            images = decode.read(path, fps=self._fps, max_frames=stop, size=(self.side, self.side))[start:stop]
+            images = self._crew.read(path, fps=self._fps, start=start, max_frames=stop, size=(self.side, self.side))
         elif self._online:
             path = video.path
             images = squashed(self._online(path, start, stop), self.side)

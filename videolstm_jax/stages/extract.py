@@ -150,7 +150,8 @@ def _extract(blocks: Iterator[_Block], videos: int) -> None:
 
 
 def _stored(cfg: RunConfig, work: Workdir, videos: Sequence[Video], net: _Net) -> Iterator[_Block]:
-    reader = FrameReader(net.stream, net.side, flow=work.flow, fps=cfg.data.fps)
+    reader = FrameReader(net.stream, net.side, flow=work.flow, fps=cfg.data.fps, workers=cfg.data.workers,
+                         limit=cfg.data.time_limit)
     for video in videos:
         seen = 0
         for images in video_frames(video, reader, block=BLOCK, **net.how):

@@ -48,7 +48,8 @@ def run(cfg: RunConfig) -> epath.Path:
         raise ArtifactError(f"{work.dataset}: lists no training videos; expected at least one")
     about = {"videos": _list_of(videos), "flow": _flow_of(work) if stream == "flow" else ""}
     online = _online(cfg, work) if stream == "flow" and cfg.flow.online else None
-    reader = FrameReader(stream, cfg.convnet.image_size, flow=work.flow, fps=cfg.data.fps, online=online)
+    reader = FrameReader(stream, cfg.convnet.image_size, flow=work.flow, fps=cfg.data.fps, online=online,
+                         workers=cfg.data.workers, limit=cfg.data.time_limit)
     net, tx = make_convnet(cfg.convnet, reader.channels, len(dataset.classes)), convnet_optimizer(cfg.convnet)
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
     begun = _started(net, cfg, dataset)

@@ -58,7 +58,8 @@ class Crew:
     def read_views(self, path: PathLike, views: Sequence[View], *, fps: float = 0.0, start: int = 0,
                    max_frames: int = 0) -> list[np.ndarray]:
         """See `decode.read_views`; frames before `start` are decoded but not returned."""
-        return self._ask("read_views", path, fps=fps, max_frames=max_frames, views=list(views), start=start)[1]
+        asked = {"fps": float(fps), "max_frames": int(max_frames), "start": int(start)}  # numpy's numbers are no JSON
+        return self._ask("read_views", path, views=list(views), **asked)[1]
 
     def read(self, path: PathLike, *, fps: float = 0.0, start: int = 0, max_frames: int = 0,
              size: tuple[int, int] | None = None) -> np.ndarray:
