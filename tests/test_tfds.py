@@ -39,13 +39,15 @@ class SmallSet(tfds.core.GeneratorBasedBuilder):
 
     BUILDER_CONFIGS: ClassVar[list] = [
         tfds.core.BuilderConfig(name=name, version=tfds.core.Version("1.0.0"))
-        for name in [*KINDS, "unlabelled", "odd"]]
+        for name in [*KINDS, "unlabelled", "odd", "named"]]
 
     def _info(self):
         kind = self.builder_config.name
         held = {"video": KINDS.get(kind, KINDS["raw"]), "label": tfds.features.ClassLabel(names=["run/jog", "a walk"])}
         if kind == "unlabelled":
             held.pop("label")
+        if kind == "named":
+            held |= {"name": tfds.features.Text(), "group": tfds.features.Text()}
         if kind == "odd":
             held = {"clip": held["video"], "kind": held["label"], "fps": np.float32, "split": tfds.features.Text()}
         return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(held))
@@ -59,7 +61,8 @@ class SmallSet(tfds.core.GeneratorBasedBuilder):
         names = {"clip": "video", "kind": "label"}
         for number in numbers:
             made = frames(number)[..., :1] if self.builder_config.name == "grey" else frames(number)
-            whole = {"video": made, "label": number % 2, "fps": 12.5, "split": "any"}
+            whole = {"video": made, "label": number % 2, "fps": 12.5, "split": "any", "name": "x/clip.AVI",
+                     "group": f"g{number}"}
             yield str(number), {name: whole[names.get(name, name)] for name in self.info.features}
 
 
@@ -129,6 +132,15 @@ def test_a_prepared_folder_without_the_code_that_made_it(data_dir, tmp_path):
     choice = folders.choose(DataConfig(videos=str(root), test_fraction=0.5))
     assert len(choice.videos) == 4 and {video.part for video in choice.videos} == {"train", "test"}
     assert {decode.probe(video.path).fps for video in choice.videos} == {12.5}
+
+
+def test_names_and_groups_of_a_set_are_kept(data_dir, tmp_path):
+    root = export(config("small_set/named", data_dir, validation=0.3), tmp_path)
+    choice = folders.choose(DataConfig(videos=str(root)))
+    stems = sorted(video.name.split("/")[1] for video in choice.videos)
+    assert stems.count("clip") == 2  # the first of each class; the others, called alike, by their place in the set
+    assert all(stem.startswith(("clip", "train_00000", "test_00000")) for stem in stems) and len(set(stems)) >= 3
+    assert {video.group for video in choice.videos} == {f"g{number}" for number in range(5)}
 
 
 def test_sets_that_cannot_be_used_are_named(data_dir, tmp_path, monkeypatch):
