@@ -177,7 +177,7 @@ def test_what_does_not_belong_together(walked, tmp_path):
     settings = tmp_path / "work/flow/settings.json"
     said = settings.read_bytes()
     artifacts.write_json(settings, {"method": "tvl1"})
-    with pytest.raises(ArtifactError, match="not the settings of flow"):
+    with pytest.raises(ArtifactError, match="lacks width, height, bound"):
         Predictor(tmp_path / "work/runs/videolstm-rgb")
     settings.write_bytes(said)
     config = tmp_path / "work/runs/videolstm-rgb/config.json"

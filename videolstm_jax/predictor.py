@@ -26,6 +26,7 @@ from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.runs import Run, as_inputs, load_convnet, load_run, same_extractor
 from videolstm_jax.types import Carry, Clip, Inputs
 from videolstm_jax.video import decode, flow_file, flow_methods
+from videolstm_jax.video.online import FlowSettings
 
 TOGETHER = 4
 """Copies of a picture that a group-normalised ConvNet sees at once. For fewer XLA adds up a group in another order; its
@@ -181,7 +182,8 @@ def load(checkpoint: PathLike, flow: str = "") -> Parts:
     wanted: dict[str, dict[str, str]] = {stream: {"x": layers.x}}
     if layers.motion:
         wanted.setdefault("flow", {})["motion"] = layers.motion
-    look = {eye: _look(work, eye, inputs, run) for eye, inputs in wanted.items()}
+    kept = said["data"].get("feature_dtype", "float16")
+    look = {eye: _look(work, eye, inputs, run, kept) for eye, inputs in wanted.items()}
     grey, pair, note = _flow(work, flow) if "flow" in wanted else (None, None, "")
     known = {field.name for field in dataclasses.fields(LocalizeConfig)}
     how = LocalizeConfig(**{name: value for name, value in said.get("localize", {}).items() if name in known})
@@ -190,8 +192,8 @@ def load(checkpoint: PathLike, flow: str = "") -> Parts:
     return Parts(run, stream, layers, how, said["data"].get("fps", 0.0), look, grey, pair, _step(run), note)
 
 
-def _look(work: Workdir, stream: str, inputs: Mapping[str, str],
-          run: Run) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def _look(work: Workdir, stream: str, inputs: Mapping[str, str], run: Run,
+          dtype: str) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """The features of an image [H, W, ch] uint8 by layer, as the store would give them back.
 
     Args:
@@ -199,6 +201,7 @@ def _look(work: Workdir, stream: str, inputs: Mapping[str, str],
       stream: of the ConvNet.
       inputs: the inputs of the run, `x` and `motion`, that it makes, and which layer each is.
       run: the run.
+      dtype: that features are stored in, where the store itself does not say.
     """
     folder = work.convnet(stream)
     trained = load_convnet(folder)
@@ -212,7 +215,7 @@ def _look(work: Workdir, stream: str, inputs: Mapping[str, str],
     for name in inputs:
         same_extractor(run, name, about, folder)
     layers = sorted(set(inputs.values()))
-    stored = {layer: _stored(work.features(stream, layer)) for layer in layers}
+    stored = {layer: _stored(work.features(stream, layer), dtype) for layer in layers}
     apply = jax.jit(lambda params, x: {layer: getattr(net.apply(params, x), layer)[:1] for layer in layers})
     copies = TOGETHER if cfg.norm == "group" else 1
 
@@ -227,31 +230,25 @@ def _look(work: Workdir, stream: str, inputs: Mapping[str, str],
     return look
 
 
-def _stored(features: epath.Path) -> str:
-    """The dtype that features were stored in, where the walk still has them."""
-    return FeatureStore.open(features).dtype if (features / "index.json").exists() else "float16"
+def _stored(features: epath.Path, dtype: str) -> str:
+    return FeatureStore.open(features).dtype if (features / "index.json").exists() else dtype
 
 
 def _flow(work: Workdir, method: str) -> tuple[Callable, Callable, str]:
     """What makes a frame grey, what makes a flow image of two of those, and a word of warning."""
     path = work.flow / "settings.json"
-    said = artifacts.read_json(path, made_by="prepare")
-    try:
-        size = (said["width"], said["height"]) if said["width"] else None
-        limit, kind, own = image.limit(said["bound"], scaled=said["scaled"]), said["image"], said["method"]
-    except (KeyError, TypeError) as error:
-        raise ArtifactError(f"{path}: not the settings of flow: {error!r}") from error
-    displacement = flow_methods.method(method or own)
+    said = FlowSettings.of(artifacts.read_json(path, made_by="prepare"), path)
+    limit, displacement = image.limit(said.bound, scaled=said.scaled), flow_methods.method(method or said.method)
 
     def grey(frame: np.ndarray) -> np.ndarray:
-        return image.grey(decode.squashed_to(frame, size))
+        return image.grey(decode.squashed_to(frame, said.view.size))
 
     def flow(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         found = image.to_image(displacement(a[None], b[None]), limit(*a.shape[::-1]))
-        return flow_file.as_stored(found, kind)[0]
+        return flow_file.as_stored(found, said.image)[0]
 
-    other = method and method != own
-    return grey, flow, f"the run was trained on {own} flow and sees {method}" if other else ""
+    other = method and method != said.method
+    return grey, flow, f"the run was trained on {said.method} flow and sees {method}" if other else ""
 
 
 def _step(run: Run) -> Callable[..., tuple[np.ndarray, np.ndarray | None, Carry]]:
