@@ -1,5 +1,6 @@
 """Looks at, checks, halves or imports stores of features.
 
+Usage:
   python -m launch.features inspect DIR ..
   python -m launch.features verify DIR ..
   python -m launch.features compact FROM TO                (float16 to uint8)

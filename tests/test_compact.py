@@ -70,12 +70,12 @@ def test_training_on_bytes_is_as_accurate(tmp_path, listed):
         if kind == "uint8":
             compact(tmp_path / "features", work.features("rgb", "pool5"))
         cfg = RunConfig(workdir=work.root, data=DataConfig(frames=6, batch=8, order="epochs", feature_scale="std"),
-                        model=ModelConfig(cell="convalstm", hidden=6, attention=4, head=16, dropout=0.0),
+                        model=ModelConfig(cell="alstm", hidden=6, attention=4, head=16, dropout=0.0),
                         optim=OptimConfig(name="adam", learning_rate=1e-2),
                         train=TrainConfig(steps=30), eval=EvalConfig(segments=2))
         train.run(cfg)
         evaluate.run(cfg)
-        found = load_scores(work.run("convalstm-rgb") / "scores.npz")
+        found = load_scores(work.run("alstm-rgb") / "scores.npz")
         right[kind] = (found.scores.argmax(1) == found.label).sum(), found.scores
     assert right["float16"][0] >= 10 and abs(right["float16"][0] - right["uint8"][0]) <= 1
     assert np.abs(right["float16"][1] - right["uint8"][1]).max() < 0.1
