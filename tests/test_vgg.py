@@ -9,7 +9,7 @@ import pytest
 
 from videolstm_jax.config import ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
-from videolstm_jax.nn.vgg import VGG, make_convnet
+from videolstm_jax.nn.vgg import VGG, make_convnet, needed
 from videolstm_jax.nn.videolstm import VideoLSTM
 from videolstm_jax.types import Clip, Inputs
 
@@ -134,3 +134,17 @@ def test_the_cells_as_a_module_say_what_make_model_says_and_stack_on_a_vgg():
     np.testing.assert_array_equal(found.attention, expected.attention)
     dropped = apply(variables, clip, rngs={"dropout": jax.random.key(2)})
     assert not np.array_equal(dropped.logits, found.logits)
+
+
+@pytest.mark.parametrize("layers", [("pool5",), ("fc7",), ("fc7", "pool5"), ("logits",)])
+def test_what_taps_need(layers):
+    cfg = ConvNetConfig(image_size=8, widths=(4, 6), depths=(1, 1), dense=(10, 9))
+    net = make_convnet(cfg, 3, 5)
+    params = net.init(jax.random.key(0))
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    whole, part = net.apply(params, x), needed(params, layers)
+    found = jax.jit(net.apply)(part, x)
+    for layer in layers:
+        np.testing.assert_allclose(getattr(found, layer), getattr(whole, layer), rtol=1e-5, atol=1e-6)
+    empty = {name for name, rows in part.items() for leaf in rows.values() if 0 in np.asarray(leaf).strides}
+    assert empty == {("pool5",): {"fc1", "fc2", "logits"}, ("logits",): set()}.get(layers, {"logits"})

@@ -22,7 +22,7 @@ from videolstm_jax.data.store import FeatureStore
 from videolstm_jax.flow import image
 from videolstm_jax.localize import causal
 from videolstm_jax.measure.scores import softmax
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.vgg import make_convnet, needed
 from videolstm_jax.train.runs import Run, as_inputs, load_convnet, load_run, same_extractor
 from videolstm_jax.types import Carry, Clip, Inputs
 from videolstm_jax.video import decode, flow_file, flow_methods
@@ -216,6 +216,7 @@ def _look(work: Workdir, stream: str, inputs: Mapping[str, str], run: Run,
         same_extractor(run, name, about, folder)
     layers = sorted(set(inputs.values()))
     stored = {layer: _stored(work.features(stream, layer), dtype) for layer in layers}
+    params = needed(trained.params, layers)
     apply = jax.jit(lambda params, x: {layer: getattr(net.apply(params, x), layer)[:1] for layer in layers})
     copies = TOGETHER if cfg.norm == "group" else 1
 
@@ -223,7 +224,7 @@ def _look(work: Workdir, stream: str, inputs: Mapping[str, str], run: Run,
         side = cfg.image_size
         small = decode.squashed_to(picture, (side, side)) if stream == "rgb" else squashed(picture[None], side)[0]
         x = preprocess(small[None], stream, preprocessing=cfg.preprocessing, pixel_scale=cfg.pixel_scale)
-        taps = jax.device_get(apply(trained.params, x.repeat(copies, axis=0)))
+        taps = jax.device_get(apply(params, x.repeat(copies, axis=0)))
         return {layer: records.decode(records.encode(tap, stored[layer]), tap.shape[1:], stored[layer])[0]
                 for layer, tap in taps.items()}
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig
@@ -111,3 +112,24 @@ def make_convnet(cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str 
         return module.apply({"params": params}, x, rngs=rngs)
 
     return ConvNet(init, apply)
+
+
+def needed(params: PyTree, layers: Sequence[str]) -> PyTree:
+    """The parameters with which `apply` still gives these taps, the others as zeros that take no memory.
+
+    Nine tenths of a VGG-16 are dense layers, which pool5 does not depend on: a jitted function that asks for pool5
+    alone never touches them.
+
+    Args:
+      params: of a `ConvNet`.
+      layers: names of `Taps`.
+    """
+    last = max(Taps._fields.index(layer) for layer in layers)
+
+    def kept(name: str) -> bool:
+        return name.startswith("block") or (last >= 1 and name.startswith("fc")) or last == 2
+
+    def nothing(leaf: Array) -> np.ndarray:
+        return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
+
+    return {name: part if kept(name) else jax.tree.map(nothing, part) for name, part in params.items()}
