@@ -1,4 +1,7 @@
-"""Films and strips of what a run saw: --run=work/demo/runs/videolstm-rgb --video=Class/stem,..."""
+"""Films and strips of what a run saw in videos of its walk.
+
+Usage: python -m launch.overlay --run=work/demo/runs/videolstm-rgb --video=Class/stem,..
+"""
 
 import importlib
 

@@ -1,4 +1,7 @@
-"""Reads a video, a camera or a pipe frame by frame with a trained run: --checkpoint=RUN --video=FILE|NUMBER|-."""
+"""Reads a video, a camera or a pipe frame by frame with a trained run, and films what it sees.
+
+Usage: python -m launch.predict --checkpoint=work/demo/runs/videolstm-rgb --video=FILE|NUMBER|-
+"""
 
 import importlib
 
