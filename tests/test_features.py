@@ -279,6 +279,7 @@ def test_frames_are_read_to_where_they_are_wanted(tmp_path, dtype, out):
             expected = (store.read("c/a", 3, 7).astype(np.float32) * np.float32(scale)).astype(out)
             assert np.array_equal(batch[1, :4], expected)
             assert (batch[0] == -1).all() and (batch[1, 4] == -1).all()
+    assert store.read("c/a", 9, 9).shape == (0, 2, 2, 3)
     for start in (6, -1, 9):
         with pytest.raises(ArtifactError, match=f"frames {start} to {start + 4} asked for; it has 9"):
             store.fill(np.empty((4, 2, 2, 3), out), "c/a", start)

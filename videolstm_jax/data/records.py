@@ -85,13 +85,31 @@ def decode(data: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
     """What some records hold, float16 [n, *shape]; of `float16` not to be written to."""
     if dtype == "float16":
         return np.frombuffer(data, "<f2").reshape(-1, *shape)
-    rows = np.frombuffer(data, np.uint8).reshape(-1, record_bytes(shape, dtype))
+    values = np.empty((len(data) // record_bytes(shape, dtype), *shape), np.float16)
+    decode_into(values, data, dtype)
+    return values
+
+
+def decode_into(out: np.ndarray, data: bytes, dtype: str, scale: float = 1.0) -> None:
+    """Writes what some records hold, times `scale`, to `out`, float16 or float32 [n, ..] of as many values a frame."""
+    if dtype == "float16":
+        _scaled(np.frombuffer(data, "<f2").reshape(out.shape), scale, out)
+        return
+    values = math.prod(out.shape[1:])
+    rows = np.frombuffer(data, np.uint8).reshape(len(out), PEAK_BYTES + values)
     peaks = np.ascontiguousarray(rows[:, :PEAK_BYTES]).view("<f4")
-    tables = (np.square(np.arange(256, dtype=np.float32)) * (peaks / np.float32(LEVELS * LEVELS))).astype(np.float16)
-    values = np.empty((len(rows), math.prod(shape)), np.float16)
-    for frame, table, row in zip(values, tables, rows, strict=True):  # to look up is three times as fast as to reckon
-        np.take(table, row[PEAK_BYTES:], out=frame, mode="clip")
-    return values.reshape(-1, *shape)
+    levels = (np.square(np.arange(256, dtype=np.float32)) * (peaks / np.float32(LEVELS * LEVELS))).astype(np.float16)
+    tables = np.empty(levels.shape, out.dtype)
+    _scaled(levels, scale, tables)
+    for frame, table, row in zip(out.reshape(len(out), values), tables, rows, strict=True):
+        np.take(table, row[PEAK_BYTES:], out=frame, mode="clip")  # to look up is three times as fast as to reckon
+
+
+def _scaled(values: np.ndarray, scale: float, out: np.ndarray) -> None:
+    if scale == 1.0:
+        out[...] = values
+    else:
+        np.multiply(values, np.float32(scale), out=out, dtype=np.float32, casting="same_kind")
 
 
 def moments(array: np.ndarray) -> Moments:

@@ -72,17 +72,9 @@ class FeatureStore:
         Raises:
           ArtifactError: an unknown video, frames outside it, or a file that is missing or short.
         """
-        path, length = self.path(name), self.frames[name]
-        stop = length if stop is None else stop
-        if not 0 <= start <= stop <= length:
-            raise ArtifactError(f"{path}: frames {start} to {stop} asked for; it has {length}")
-        if name not in self._checked:
-            self.check_sizes([name])
-        with path.open("rb") as file:
-            file.seek(start * self.record_bytes)
-            data = file.read((stop - start) * self.record_bytes)
-        self._refuse_short(path, len(data), stop - start)
-        return records.decode(data, self.shape, self.dtype)
+        stop = self.frames.get(name, 0) if stop is None else stop
+        path = self._checked_path(name, start, stop)
+        return records.decode(self._bytes(path, start, stop - start), self.shape, self.dtype)
 
     def fill(self, out: np.ndarray, name: str, start: int, *, scale: float = 1.0) -> None:
         """Reads as many frames from `start` on as `out` has, and multiplies them by `scale`.
@@ -90,7 +82,7 @@ class FeatureStore:
         Float16 goes from the file straight to where it is wanted, without a copy in between.
 
         Args:
-          out: [n, ..] float16 or float32, written to; each frame of as many values as `shape` has.
+          out: [n, ..] float16 or float32, contiguous; each frame of as many values as `shape` has.
           name: of the video.
           start: the first frame.
           scale: in float32.
@@ -98,24 +90,36 @@ class FeatureStore:
         Raises:
           ArtifactError: as `read`.
         """
-        path, straight = self.path(name), self.dtype == "float16" and out.dtype == np.dtype("<f2") and scale == 1.0
-        if not straight or name not in self._checked or start + len(out) > self.frames[name] or start < 0:
-            found = self.read(name, start, start + len(out)).reshape(out.shape)
-            np.multiply(found, np.float32(scale), out=out, dtype=np.float32, casting="same_kind")
-            return
+        path = self._checked_path(name, start, start + len(out))
+        if self.dtype == "float16" and out.dtype == np.dtype("<f2") and scale == 1.0:
+            self._bytes(path, start, len(out), out.reshape(-1).view(np.uint8))
+        else:
+            records.decode_into(out, self._bytes(path, start, len(out)), self.dtype, scale)
+
+    def _checked_path(self, name: str, start: int, stop: int) -> epath.Path:
+        path, length = self.path(name), self.frames[name]
+        if not 0 <= start <= stop <= length:
+            raise ArtifactError(f"{path}: frames {start} to {stop} asked for; it has {length}")
+        if name not in self._checked:
+            self.check_sizes([name])
+        return path
+
+    def _bytes(self, path: epath.Path, start: int, frames: int, out: np.ndarray | None = None) -> bytes | np.ndarray:
+        """The records of some frames, written to `out` [bytes] where it is given."""
+        wanted = frames * self.record_bytes
         with path.open("rb") as file:
             file.seek(start * self.record_bytes)
-            if hasattr(file, "readinto"):  # not of a bucket's
-                taken = file.readinto(out.reshape(-1).view(np.uint8))
-            else:
-                data = np.frombuffer(file.read(out.nbytes), "<f2")
-                taken, out.reshape(-1)[:len(data)] = data.nbytes, data
-        self._refuse_short(path, taken, len(out))
-
-    def _refuse_short(self, path: epath.Path, taken: int, frames: int) -> None:
-        if taken != frames * self.record_bytes:
-            raise ArtifactError(f"{path}: gave {taken} bytes for {frames} frames; expected "
-                                f"{frames * self.record_bytes}; it has been cut short")
+            if out is not None and hasattr(file, "readinto"):
+                taken, data = file.readinto(out), out
+            else:  # a bucket's file cannot read to a place
+                data = file.read(wanted)
+                taken = len(data)
+        if taken != wanted:
+            raise ArtifactError(f"{path}: gave {taken} bytes for {frames} frames; expected {wanted}; it has been cut "
+                                "short")
+        if out is not None and data is not out:
+            out[:] = np.frombuffer(data, np.uint8)
+        return data
 
     def check_sizes(self, names: Sequence[str]) -> None:
         """Raises ArtifactError where a video's file is missing or has another size than the index says."""
