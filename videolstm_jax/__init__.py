@@ -22,6 +22,8 @@ _HOME = {
     "train.step": ("make_step",),
     "train.graft": ("graft",),
     "data.snippets": ("segment_starts",),
+    "data.features": ("FeatureWriter",),
+    "data.store": ("FeatureStore",),
     "measure.scores": ("video_scores",),
     "measure.fusion": ("product_fusion",),
     "measure.video_ap": ("video_map",),
