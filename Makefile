@@ -29,7 +29,7 @@ lint: $(INSTALLED)
 # Speed against rivals in the same run; results go to benchmarks/results/.
 bench: $(INSTALLED)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[bench]"
-	for script in benchmarks/*.py; do $(RUN) $$script || exit 1; done
+	for name in core_step tvl1 localize store; do $(RUN) -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf $(VENV) work build dist *.egg-info
