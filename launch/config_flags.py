@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import difflib
 import inspect
 import itertools
@@ -14,7 +15,6 @@ from typing import Any
 
 from absl import flags
 
-from videolstm_jax import config as config_module
 from videolstm_jax.config import ConfigError, RunConfig
 from videolstm_jax.presets import PRESETS, configured, differences, settings
 
@@ -30,7 +30,7 @@ def flag_kinds() -> Iterator[tuple[str, Any]]:
 
 
 def define(values: flags.FlagValues = flags.FLAGS, *, preset: str = "paper") -> None:
-    """Defines `--preset` and a flag for every setting; the help is what config.py says of the field."""
+    """Defines `--preset` and a flag for every setting; the help is what the dataclass says of the field."""
     about = "; ".join(f"{name}: {entry.about}" for name, entry in PRESETS.items())
     flags.DEFINE_string("preset", preset, f"Named settings. {about}.", flag_values=values)
     says = _docstrings()
@@ -99,19 +99,19 @@ def pretty(cfg: RunConfig) -> str:
 
 
 def _docstrings() -> dict[str, str]:
-    """What config.py says below each field, which Python itself forgets."""
-    sections = {type(value).__name__: name for name, value in vars(RunConfig()).items()} | {"RunConfig": ""}
+    """What the dataclasses say below each field, which Python itself forgets."""
+    owners = {"": RunConfig} | {name + ".": type(value) for name, value in vars(RunConfig()).items()
+                                if dataclasses.is_dataclass(value)}
     said = {}
-    for node in ast.parse(inspect.getsource(config_module)).body:
-        if isinstance(node, ast.ClassDef) and node.name in sections:
-            prefix = sections[node.name] + "." if sections[node.name] else ""
-            for field, text in itertools.pairwise(node.body):
-                if isinstance(field, ast.AnnAssign):
-                    default = ast.unparse(field.value)
-                    words = [text.value.value] if _is_text(text) else []
-                    if "default_factory" not in default:
-                        words.append(f"Paper preset: {default}.")
-                    said[prefix + field.target.id] = " ".join(words)
+    for prefix, owner in owners.items():
+        body = ast.parse(inspect.getsource(owner)).body[0].body
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign):
+                default = ast.unparse(field.value)
+                words = [text.value.value] if _is_text(text) else []
+                if "default_factory" not in default:
+                    words.append(f"Paper preset: {default}.")
+                said[prefix + field.target.id] = " ".join(words)
     return said
 
 
