@@ -9,9 +9,6 @@ machine, and mean nothing where another device does the work.
 from __future__ import annotations
 
 import argparse
-import json
-import pathlib
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -21,11 +18,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen
 
+from benchmarks import record
 from videolstm_jax.config import ModelConfig
 from videolstm_jax.core import CELLS, bind, engines, make_model, unroll
 from videolstm_jax.types import Carry, Inputs, LSTMState
-
-RESULTS = pathlib.Path(__file__).parent / "results"
 
 
 def ours(name: str, batch: int, frames: int, dtype: str) -> dict[str, tuple[Callable, tuple]]:
@@ -70,16 +66,6 @@ def timed(contenders: dict[str, tuple[Callable, tuple]], repeats: int) -> dict[s
     } for name, times in passes.items()}
 
 
-def device() -> str:
-    """The name of the device, or of the processor."""
-    if jax.default_backend() != "cpu":
-        return jax.devices()[0].device_kind
-    path = pathlib.Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
-
-
 def main() -> None:
     """Runs all contenders, prints what they took, and writes it to benchmarks/results/."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -96,14 +82,10 @@ def main() -> None:
         contenders |= ours(name, *sizes)
     if args.rival:
         contenders["Flax nn.RNN(ConvLSTMCell)"] = flax_convlstm(*sizes)
-    found = {
-        "device": device(), "jax": jax.__version__, "batch": args.batch, "frames": args.frames, "dtype": args.dtype,
-        "repeats": args.repeats, "steps": timed(contenders, args.repeats)}
-    text = json.dumps(found, indent=1) + "\n"
-    print(text, end="")
-    RESULTS.mkdir(exist_ok=True)
-    file = f"core_step_{jax.default_backend()}_{args.dtype}_{args.batch}x{args.frames}.json"
-    (RESULTS / file).write_text(text)
+    file = f"core_step_{jax.default_backend()}_{args.dtype}_{args.batch}x{args.frames}"
+    record.save(file, {
+        "device": record.device(), "jax": jax.__version__, "batch": args.batch, "frames": args.frames,
+        "dtype": args.dtype, "repeats": args.repeats, "steps": timed(contenders, args.repeats)})
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ are the ones to know about: no stage can see them.
 
 import argparse
 import fractions
-import json
 import pathlib
 import tempfile
 from collections import Counter
@@ -14,10 +13,10 @@ from collections import Counter
 import av
 import numpy as np
 
+from benchmarks import record
 from videolstm_jax.video import guard
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
-RESULTS = pathlib.Path(__file__).parent / "results"
 CODECS = {
     "H.264, mp4": ("libx264", "yuv420p", ".mp4", {"preset": "veryfast", "g": "12"}),
     "H.264, mkv": ("libx264", "yuv420p", ".mkv", {"preset": "veryfast", "g": "12"}),
@@ -132,9 +131,8 @@ def main() -> None:
         print(f"{codec}: {dict(sum(counts.values(), Counter()))}")
         for kind, counter in found[codec].items():
             print(f"  {kind:20s} {counter}", flush=True)
-    RESULTS.mkdir(exist_ok=True)
     versions = {"PyAV": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
-    (RESULTS / "damage.json").write_text(json.dumps({"versions": versions, "codecs": found}, indent=1) + "\n")
+    record.save("damage", {"versions": versions, "codecs": found})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import os
 import pathlib
 import tempfile
@@ -21,18 +20,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.core_step import device
+from benchmarks import record
 from videolstm_jax import Batch, Clip, Inputs, ModelConfig, make_model
-from videolstm_jax.artifacts import Workdir, load_dataset, read_jsonl
+from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.data.lists import video_extension
+from videolstm_jax.files import read_jsonl
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.train.optim import convnet_optimizer, rmsprop
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
 
-RESULTS = pathlib.Path(__file__).parent / "results"
 SETS = ("ucf101_clips", "hmdb51_clips", "fight_surv")
 
 
@@ -129,7 +128,7 @@ def main() -> None:
     parser.add_argument("--train_frames", type=int, default=10, help="of each of them")
     parser.add_argument("--steps", type=int, default=3, help="training steps that are timed")
     parser.add_argument("--online", type=int, default=1, help="0 leaves out the extraction in one pass")
-    parser.add_argument("--results", default=str(RESULTS), help="where the figures are written")
+    parser.add_argument("--results", default=str(record.RESULTS), help="where the figures are written")
     args = parser.parse_args()
     if not args.data:
         print("full_size: no folder of real clips; expected --data DIR or VIDEOLSTM_REAL_DATA")
@@ -142,15 +141,11 @@ def main() -> None:
         found = stages(cfg, online=bool(args.online))
         sizes = {f"{video.width}x{video.height}" for video in load_dataset(Workdir(cfg.workdir).dataset).videos}
         videos = len(load_dataset(Workdir(cfg.workdir).dataset).videos)
-    found |= {"device": device(), "backend": jax.default_backend(), "jax": jax.__version__, "workers": args.workers,
-              "clips": videos, "sizes": sorted(sizes), "max_frames": args.max_frames,
+    found |= {"device": record.device(), "backend": jax.default_backend(), "jax": jax.__version__,
+              "workers": args.workers, "clips": videos, "sizes": sorted(sizes), "max_frames": args.max_frames,
               "training": training(cfg, images=args.images, clips=args.train_clips, frames=args.train_frames,
                                    steps=args.steps)}
-    print(json.dumps(found["training"], indent=1))
-    pathlib.Path(args.results).mkdir(parents=True, exist_ok=True)
-    path = pathlib.Path(args.results) / f"full_size_{jax.default_backend()}.json"
-    path.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"full_size: wrote {path}")
+    record.save(f"full_size_{jax.default_backend()}", found, args.results)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ that a busy machine changes them little; no time is reported if any box differs.
 
 from __future__ import annotations
 
-import json
-import pathlib
 import platform
 import time
 from collections.abc import Callable
@@ -16,12 +14,12 @@ import numpy as np
 import scipy
 from scipy import ndimage
 
+from benchmarks import record
 from videolstm_jax.localize.boxes import frame_boxes
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.localize.tubes import video_tube
 
 SIZE, SIGMA, THETA, FRAMES, REPEATS = (240, 320), 20.0, 100.0, 64, 15
-RESULTS = pathlib.Path(__file__).parent / "results" / "localize.json"
 
 
 def ours(attention: np.ndarray) -> np.ndarray:
@@ -49,14 +47,6 @@ def milliseconds(run: Callable[[], object], frames: int) -> dict[str, float]:
     return {"best": round(min(passes), 3), "median": round(float(np.median(passes)), 3)}
 
 
-def processor() -> str:
-    """The processor's name."""
-    path = pathlib.Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
-
-
 def main() -> None:
     """Times peaked, middling and nearly uniform maps, and writes results/localize.json."""
     generator = np.random.default_rng(0)
@@ -73,13 +63,11 @@ def main() -> None:
             "scipy chain": milliseconds(lambda maps=attention: [scipy_chain(one) for one in maps], FRAMES),
             "ours, whole tube": milliseconds(lambda maps=attention: video_tube(maps, SIZE, FRAMES + 1), FRAMES),
         }
-        print(kind, json.dumps(rows[kind]))
-    value = {"question": "milliseconds of processor time a frame from a 7x7 map to boxes at 320x240; boxes identical",
-             "device": processor(), "python": platform.python_version(), "numpy": np.__version__,
-             "scipy": scipy.__version__, "rows": rows}
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(value, indent=1) + "\n")
-    print(f"wrote {RESULTS}")
+        print(kind, rows[kind])
+    record.save("localize", {
+        "question": "milliseconds of processor time a frame from a 7x7 map to boxes at 320x240; boxes identical",
+        "device": record.processor(), "python": platform.python_version(), "numpy": np.__version__,
+        "scipy": scipy.__version__, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import glob
-import json
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax import artifacts
+from benchmarks import record
+from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.found import scored, video_found
@@ -29,7 +28,6 @@ from videolstm_jax.measure.precision import by_label, ordered
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.types import Detection, Tube
 
-RESULTS = pathlib.Path(__file__).parent / "results"
 THRESHOLDS = (0.2, 0.5)
 PAPER = LocalizeConfig()
 MOMENTS = LocalizeConfig(box="moments", sigma=0.0)
@@ -85,7 +83,7 @@ def read(folders: Sequence[str], run: str) -> list[Seen]:
             truth.setdefault(one.video, []).append(one)
         for video in artifacts.load_dataset(work.dataset).videos:
             if video.part == "test" and video.name in truth:
-                scores, attention = artifacts.read_arrays(work.passes(run, video.name), "scores", "attention",
+                scores, attention = files.read_arrays(work.passes(run, video.name), "scores", "attention",
                                                           made_by="evaluate")
                 seen.append(Seen(video.name, (video.height, video.width), video.frames, scores, attention,
                                  tuple(truth[video.name])))
@@ -227,11 +225,8 @@ def main() -> None:
         result[run] = {"trimmed": {"videos": len(seen), "rows": trimmed},
                        "untrimmed": {"videos": len(both),
                                      "rows": table(both, UNTRIMMED, resamples=asked.resamples, ceiling=True)}}
-    path = RESULTS / f"read_outs_{asked.name}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"question": " ".join(__doc__.split("\n\n")[0].split()), "resamples": asked.resamples,
-                                "runs": result}, indent=1) + "\n")
-    print(f"wrote {path}")
+    record.save(f"read_outs_{asked.name}", {"question": " ".join(__doc__.split("\n\n")[0].split()),
+                                            "resamples": asked.resamples, "runs": result})
 
 
 if __name__ == "__main__":

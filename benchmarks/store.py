@@ -1,6 +1,6 @@
 """How fast are random clips of 30 frames read from the feature store, beside a TFRecord a video in the same run?
 
-Run from the root of the checkout: python benchmarks/store.py. Makes up post-ReLU maps of 7 x 7 x 512 for videos as long
+Run from the root of the checkout: python -m benchmarks.store. Makes up post-ReLU maps of 7 x 7 x 512 for videos as long
 as UCF101's, stores them as float16, as uint8 and as TFRecords, and lets a process on 1, 2, 4 .. cores draw batches from
 each in turn. Useful bytes are those of the clips as float16, whatever was read to get them. Then what one frame costs
 in each coding.
@@ -13,7 +13,6 @@ import itertools
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import record
 from videolstm_jax.config import DataConfig
 from videolstm_jax.data import records
 from videolstm_jax.data.compact import compact
@@ -33,7 +33,7 @@ from videolstm_jax.types import Video
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-RESULTS = pathlib.Path(__file__).parent / "results"
+ROOT = pathlib.Path(__file__).parents[1]
 SHAPE, FRAMES = (7, 7, 512), 30
 STEP_SECONDS = 0.11
 """What an H200 is reckoned to take for a step of VideoLSTM at batch 128 x 30."""
@@ -162,14 +162,6 @@ def codings(frames: int = 64) -> dict[str, dict]:
     return found | {"zeros": round(float((array == 0).mean()), 3)}
 
 
-def device() -> str:
-    """The name of the processor."""
-    path = pathlib.Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
-
-
 def main() -> None:
     """Writes what is read, measures on 1, 2, 4 .. cores, prints it and writes it to benchmarks/results/."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -193,9 +185,10 @@ def main() -> None:
             write(folder, args.videos)
         found = {}
         for count in cores:
-            words = [sys.executable, __file__, f"--child={count}", f"--folder={folder}", f"--batch={args.batch}",
-                     f"--batches={args.batches}", f"--repeats={args.repeats}"]
-            found[count] = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+            words = [sys.executable, "-m", "benchmarks.store", f"--child={count}", f"--folder={folder.absolute()}",
+                     f"--batch={args.batch}", f"--batches={args.batches}", f"--repeats={args.repeats}"]
+            done = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
+            found[count] = json.loads(done.stdout)
             print(f"{count} cores: " + ", ".join(f"{name} {rates['median_mb_s']} MB/s"
                                                  for name, rates in found[count].items()), flush=True)
     report(args, found)
@@ -207,13 +200,10 @@ def report(args: argparse.Namespace, found: dict[int, dict[str, dict]]) -> None:
                           / max(rates[name]["median_mb_s"] for name in CONTENDERS if name.startswith("TF")), 2)
              for count, rates in found.items()}
     wanted = 128 * FRAMES * records.record_bytes(SHAPE) / 1e6 / STEP_SECONDS
-    text = json.dumps({
-        "device": device(), "videos": args.videos, "batch": args.batch, "frames": FRAMES, "shape": SHAPE,
+    record.save("store", {
+        "device": record.processor(), "videos": args.videos, "batch": args.batch, "frames": FRAMES, "shape": SHAPE,
         "repeats": args.repeats, "cores": found, "float16_beside_the_faster_tfrecord": ratio,
-        "an_h200_at_128_x_30_wants_mb_s": round(wanted), "codings": codings()}, indent=1) + "\n"
-    print(text, end="")
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "store.json").write_text(text)
+        "an_h200_at_128_x_30_wants_mb_s": round(wanted), "codings": codings()})
 
 
 if __name__ == "__main__":

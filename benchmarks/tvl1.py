@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
-import pathlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,11 +19,10 @@ import numpy as np
 from scipy import ndimage
 from skimage.registration import optical_flow_tvl1
 
-from benchmarks.core_step import device
+from benchmarks import record
 from videolstm_jax.flow import batched, image
 from videolstm_jax.video import decode
 
-RESULTS = pathlib.Path(__file__).parent / "results"
 THREADS = 2
 
 
@@ -79,7 +76,7 @@ def main() -> None:
     parser.add_argument("--small_pairs", type=int, default=128)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
-    found = {"device": device(), "jax": jax.__version__, "opencv": cv2.__version__, "threads": THREADS,
+    found = {"device": record.device(), "jax": jax.__version__, "opencv": cv2.__version__, "threads": THREADS,
              "frames": "a real clip" if args.video else "a drifting texture"}
     for width, height, pairs in ((340, 256, args.pairs), (64, 64, args.small_pairs)):
         if args.video:
@@ -88,10 +85,7 @@ def main() -> None:
             frames = drifting(pairs + 1, width, height)
         contenders = {"ours": ours, "OpenCV DualTVL1": opencv, "scikit-image": skimage}
         found[f"{width}x{height}, {len(frames) - 1} pairs"] = timed(contenders, frames, args.repeats)
-    text = json.dumps(found, indent=1) + "\n"
-    print(text, end="")
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"tvl1_{jax.default_backend()}.json").write_text(text)
+    record.save(f"tvl1_{jax.default_backend()}", found)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from absl import app, flags, logging
 
 from launch import config_flags
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.config import ConfigError, RunConfig
+from videolstm_jax.files import ArtifactError
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")

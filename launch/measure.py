@@ -12,7 +12,7 @@ from absl import app, flags
 from etils import epath
 
 from launch import boot
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.config import ConfigError
 from videolstm_jax.data import annotations, lists
 from videolstm_jax.data.annotations import Annotated
@@ -138,7 +138,7 @@ def main(argv: list[str]) -> None:
     record, table = measured(task())
     print(table)
     if _JSON.value:
-        artifacts.write_json(_JSON.value, record)
+        files.write_json(_JSON.value, record)
         print(f"\nwrote {_JSON.value}")
 
 

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from videolstm_jax import artifacts, config
+from videolstm_jax import artifacts, config, files
 from videolstm_jax.stages import localize
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 from videolstm_jax.video import encode
@@ -56,7 +56,7 @@ def _run(work, name, cfg, videos, skill, attends):
         scores = frame_scores(said, 3.0, 7 * index)
         boxes = clip(video.label, index)[1]
         arrays = {"attention": attention(boxes[:-1], index)} if attends else {}
-        artifacts.write_arrays(work.passes(name, video.name), scores=scores, **arrays)
+        files.write_arrays(work.passes(name, video.name), scores=scores, **arrays)
         rows.append(scores.mean(0))
     label = np.array([video.label for video in videos])
     artifacts.save_scores(work.run(name) / "scores.npz",
@@ -72,7 +72,7 @@ def metrics(folder, steps, skill):
     rows = [{"step": step, "loss": 1.6 * np.exp(-step / steps * 3 * skill) + abs(draw.normal(0, 0.06)),
              "accuracy": min(1.0, skill * (1 - np.exp(-step / steps * 4)) + draw.normal(0, 0.02)), "gradient_norm": 1.0}
             for step in range(2, steps + 1, 2)]
-    artifacts.write_jsonl(folder / "metrics.jsonl", [{k: max(v, 0) for k, v in row.items()} for row in rows])
+    files.write_jsonl(folder / "metrics.jsonl", [{k: max(v, 0) for k, v in row.items()} for row in rows])
 
 
 def make(root, *, per_class: int = 3) -> artifacts.Workdir:

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data.annotations import BadBoxes, read_boxes
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.types import Dataset, Video
 
 DATASET = Dataset(("a", "b"), (Video("a/x", "", 0, "train", "x", 4, 64, 48, 25.0),

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 
 SCORES = Scores(("a/x", "b/ÿ"), np.array([[0.25, 0.75], [1, 0]], np.float32), np.array([1, 0], np.int32), ("a", "b"))
@@ -14,8 +15,8 @@ SCORES = Scores(("a/x", "b/ÿ"), np.array([[0.25, 0.75], [1, 0]], np.float32), n
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
-    artifacts.write_bytes(path, b"old")
-    with pytest.raises(RuntimeError), artifacts.replacing(path) as beside:
+    files.write_bytes(path, b"old")
+    with pytest.raises(RuntimeError), files.replacing(path) as beside:
         beside.write_bytes(b"half")
         raise RuntimeError
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["file"]
@@ -52,16 +53,16 @@ def test_missing_and_damaged_files_are_named(tmp_path):
         artifacts.load_dataset(tmp_path / "dataset.json")
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(ArtifactError, match=r"x\.json: not JSON"):
-        artifacts.read_json(tmp_path / "x.json")
+        files.read_json(tmp_path / "x.json")
     (tmp_path / "x.npz").write_bytes(b"PK no")
     with pytest.raises(ArtifactError, match=r"x\.npz: cannot be read"):
         artifacts.load_scores(tmp_path / "x.npz")
-    artifacts.write_arrays(tmp_path / "y.npz", scores=np.zeros(2))
+    files.write_arrays(tmp_path / "y.npz", scores=np.zeros(2))
     with pytest.raises(ArtifactError, match="lacks"):
         artifacts.load_scores(tmp_path / "y.npz")
     np.savez(tmp_path / "z.npz", videos=np.array([{}], object))
     with pytest.raises(ArtifactError, match=r"z\.npz"):
-        artifacts.read_arrays(tmp_path / "z.npz", "videos")
+        files.read_arrays(tmp_path / "z.npz", "videos")
 
 
 @given(start=st.integers(0, 5), count=st.integers(1, 4), score=st.floats(-1e6, 1e6), name=st.text(max_size=5))

@@ -10,14 +10,15 @@ import pytest
 from PIL import Image
 from test_encode import smooth
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import ConfigError, DataConfig, RunConfig, change
 from videolstm_jax.data import sources
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.stages import fuse, nearest, prepare, report
 from videolstm_jax.types import Scores
 from videolstm_jax.video import decode, encode, flow_methods, guard
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
 pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.data.lists.ListWarning")
 
@@ -88,7 +89,7 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
     prepare.run(cfg)
     work = Workdir(cfg.workdir)
     good = [video.name for video in artifacts.load_dataset(work.dataset).videos]
-    bad = artifacts.read_jsonl(work.bad)
+    bad = files.read_jsonl(work.bad)
     assert sorted([*good, *(row["name"] for row in bad)]) == sorted(
         [*(f"{label}/{k}" for label in ("jump", "run") for k in range(4)), *(f"run/{name[:-4]}" for name in BAD)])
     assert len(good) == 8 and len(bad) == len(BAD) and "8 videos, 32 frames" in capsys.readouterr().out
@@ -98,7 +99,7 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
                         "film": "no video stream, only audio", "truncated": "cut short|damaged",
                         "overwritten": "damaged", "picture": "not a video but", "one": "1 frame"}.items():
         assert any(word in reasons[name] for word in words.split("|")), reasons[name]
-    index = artifacts.read_json(work.flow / "index.json")
+    index = files.read_json(work.flow / "index.json")
     assert sorted(index["frames"]) == good
     with pytest.raises(BadVideo):
         prepare.run(change(cfg, workdir=str(tmp_path / "other"), data__on_bad_video="fail"))
@@ -208,8 +209,8 @@ def test_unless_they_may_be_missing(scored, capsys):
 
 def test_a_skipped_video_of_an_unknown_class_is_named(scored):
     work = Workdir(scored.workdir)
-    rows = artifacts.read_jsonl(work.bad)
-    artifacts.write_jsonl(work.bad, [rows[0] | {"label": "swim"}])
+    rows = files.read_jsonl(work.bad)
+    files.write_jsonl(work.bad, [rows[0] | {"label": "swim"}])
     with pytest.raises(ArtifactError, match=r"bad\.jsonl: run/\w+ is of class swim; expected one of jump, run"):
         fuse.run(change(scored, fuse__runs=("a", "b")))
 
@@ -230,7 +231,7 @@ def test_opencvs_flow(folder, tmp_path, name):
     np.testing.assert_allclose(np.median(found[1], (0, 1)), [0, 1], atol=0.25)
     cfg = settings(folder, tmp_path, flow__method=name, flow__width=12, flow__height=10, data__max_frames=2)
     prepare.run(cfg)
-    assert artifacts.read_json(Workdir(cfg.workdir).flow / "index.json")["method"] == name
+    assert files.read_json(Workdir(cfg.workdir).flow / "index.json")["method"] == name
     with pytest.raises(prepare.PrepareError, match=f"method '{name}', now 'tvl1'"):
         prepare.run(change(cfg, flow__method="tvl1"))
 

@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.config import ConfigError, DataConfig
 from videolstm_jax.data import snippets
 from videolstm_jax.data.batches import train_batches
 from videolstm_jax.data.features import FeatureWriter
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.types import Video
 
 LENGTHS = (1, 3, 8, 9, 20, 41, 8)

@@ -7,11 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_scores, save_dataset
+from videolstm_jax.artifacts import Workdir, load_scores, save_dataset
 from videolstm_jax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
 from videolstm_jax.data.compact import compact
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.inspection import inspect
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.types import Dataset, Video
 

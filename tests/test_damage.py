@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import damage
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
 # Clips of which at most so many in a hundred come back with other pictures and no complaint. VP9's arithmetic coder
 # takes any bytes for pictures, and its packets hold no checksum.

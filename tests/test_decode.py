@@ -15,7 +15,8 @@ from PIL import Image
 from test_encode import smooth
 
 from videolstm_jax.video import decode, encode, guard
-from videolstm_jax.video.decode import BadVideo, VideoInfo
+from videolstm_jax.video.container import BadVideo
+from videolstm_jax.video.decode import VideoInfo
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from scipy import io as scipy_io
 
 from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data.annotations import Annotated
 from videolstm_jax.data.detections import BadFound, read_found
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.types import Detection, Tube
 
 BOX = [1.0, 2, 30, 40]

@@ -8,8 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
+from videolstm_jax.files import ArtifactError
 
 ROOT = pathlib.Path(__file__).parents[1]
 ABOUT = {"extractor": "vgg", "size": [224, 224]}

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data.fetch import SOURCES, Source, fetch
+from videolstm_jax.files import ArtifactError
 
 DATA = bytes(range(256)) * 12_000
 

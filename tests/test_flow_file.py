@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_encode import smooth
 
-from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.video import flow_file
 
 

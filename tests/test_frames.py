@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.config import ConfigError
 from videolstm_jax.data import frames
 from videolstm_jax.data.frames import FrameReader
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.types import Video
 from videolstm_jax.video import decode, encode, flow_file
+from videolstm_jax.video.container import BadVideo
 
 LENGTHS = (5, 9, 3)
 NAMES = ("a/x", "b/y", "a/z")
@@ -164,5 +165,5 @@ def test_what_cannot_be_read_is_named(folder, videos):
     longer = videos[0]._replace(frames=20)
     with pytest.raises(ArtifactError, match=r"x\.mp4: 5 frames of a/x; expected 19 at least"):
         list(frames.video_frames(longer, reader("rgb", folder)))
-    with pytest.raises(decode.BadVideo, match="no such file"):
+    with pytest.raises(BadVideo, match="no such file"):
         take(1, (videos[0]._replace(path=str(folder / "gone.mp4")),), reader("rgb", folder))

@@ -10,11 +10,12 @@ from etils import epath
 from walked import config, write_prepared
 from weight_writers import PREPROCESSING, narrow, torch_arrays, write
 
-from videolstm_jax.artifacts import ArtifactError, load_dataset, load_scores
+from videolstm_jax.artifacts import load_dataset, load_scores
 from videolstm_jax.config import ConfigError
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.frames import FrameReader
 from videolstm_jax.data.weight_files import sha256_of
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.train.checkpoint import CheckpointError

@@ -7,10 +7,11 @@ import h5py
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset
+from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from videolstm_jax.data import importers
 from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.stages import train
 from videolstm_jax.types import Dataset, Video
 

@@ -11,7 +11,7 @@ import pytest
 from test_encode import smooth
 
 from videolstm_jax.video import decode, encode, live
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
 
 def taken(source, **how):

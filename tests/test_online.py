@@ -10,12 +10,13 @@ from test_encode import smooth
 from walked import config
 
 from launch.walk import plan, walk
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset
+from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import change
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.video import encode, flow_file
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.online import FlowSettings, OnlineFlow, both_streams
 
 FLOW = {"flow__width": 24, "flow__height": 16, "flow__bound": 2.0}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_batches import LENGTHS, NAMES, VIDEOS, store
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data import passes, snippets
+from videolstm_jax.files import ArtifactError
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,12 @@ import pytest
 import tiny_walk
 from small import shaken
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import ConfigError
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.predictor import Predictor, StreamError
 from videolstm_jax.train.runs import as_inputs, extractor_of, load_run
@@ -63,14 +64,14 @@ def test_equals_the_stages(walked, cell, stream):
         found = watched(predictor, frames)
         assert [one.frame for one in found] == list(range(FRAMES - looks_at_flow))
         found = found[:FRAMES - 1]
-        (scores,) = artifacts.read_arrays(work.passes(name, video.name), "scores")
+        (scores,) = files.read_arrays(work.passes(name, video.name), "scores")
         np.testing.assert_allclose([one.scores for one in found], scores, atol=1e-5, rtol=0)
         so_far = np.cumsum(scores, axis=0, dtype=np.float64) / np.arange(1, FRAMES)[:, None]
         np.testing.assert_allclose([one.mean for one in found], so_far, atol=1e-5, rtol=0)
         if cell == "lstm":
             assert found[0].attention is None and found[0].box is None
             continue
-        (attention,) = artifacts.read_arrays(work.passes(name, video.name), "attention")
+        (attention,) = files.read_arrays(work.passes(name, video.name), "attention")
         np.testing.assert_allclose([one.attention for one in found], attention, atol=1e-5, rtol=0)
         tube = next(row.tube for row in artifacts.load_detections(work.run(name) / "tubes.jsonl")
                     if row.video == video.name)
@@ -176,18 +177,18 @@ def test_what_does_not_belong_together(walked, tmp_path):
     shutil.copytree(walked.workdir, tmp_path / "work")
     settings = tmp_path / "work/flow/settings.json"
     said = settings.read_bytes()
-    artifacts.write_json(settings, {"method": "tvl1"})
+    files.write_json(settings, {"method": "tvl1"})
     with pytest.raises(ArtifactError, match="lacks width, height, bound"):
         Predictor(tmp_path / "work/runs/videolstm-rgb")
     settings.write_bytes(said)
     config = tmp_path / "work/runs/videolstm-rgb/config.json"
-    value = artifacts.read_json(config)
+    value = files.read_json(config)
     work = Workdir(walked.workdir)
     value["inputs"] = {name: {"extractor": extractor_of(FeatureStore.open(work.features(stream, "pool5")).about)}
                        for name, stream in (("x", "rgb"), ("motion", "flow"))}
-    artifacts.write_json(config, value)
+    files.write_json(config, value)
     Predictor(config.parent)
     value["inputs"]["motion"]["extractor"]["convnet"] = "0" * 64
-    artifacts.write_json(config, value)
+    files.write_json(config, value)
     with pytest.raises(ArtifactError, match=r"convnets/flow: the convnet of these features is .* features of 0000"):
         Predictor(tmp_path / "work/runs/videolstm-rgb")

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from test_encode import smooth
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.data.splits import ListWarning
 from videolstm_jax.flow import batched, image, tvl1
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode, encode, flow_file
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
 pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.data.lists.ListWarning")
 assert issubclass(ListWarning, Warning)
@@ -58,7 +58,7 @@ def test_flow_of_every_pair(walked):
     cfg, _ = walked
     work = artifacts.Workdir(cfg.workdir)
     dataset = artifacts.load_dataset(work.dataset)
-    index = artifacts.read_json(work.flow / "index.json")
+    index = files.read_json(work.flow / "index.json")
     assert [video.frames for video in dataset.videos] == [5, 9, 6, 12]
     assert index["frames"] == {video.name: video.frames - 1 for video in dataset.videos}
     assert {name: index[name] for name in ("method", "width", "height", "bound", "image")} == {
@@ -75,16 +75,16 @@ def test_flow_of_every_pair(walked):
 
 
 def test_again_is_free_and_broken_off_is_resumed(walked, tmp_path, monkeypatch):
-    cfg, files = walked
+    cfg, left = walked
     shutil.copytree(cfg.workdir, tmp_path / "work")
     cfg = change(cfg, workdir=str(tmp_path / "work"))
-    for name in ("flow/index.json", "dataset.json", next(name for name in files if "run/" in name)):
+    for name in ("flow/index.json", "dataset.json", next(name for name in left if "run/" in name)):
         (tmp_path / "work" / name).unlink()
     prepare.run(cfg)
-    assert written(tmp_path / "work") == files
+    assert written(tmp_path / "work") == left
     monkeypatch.setattr(prepare.batched, "flow_images", lambda videos, *args, **named: iter(list(videos)))
     prepare.run(cfg)
-    assert written(tmp_path / "work") == files
+    assert written(tmp_path / "work") == left
 
 
 def test_a_replaced_video_is_done_again(tmp_path):
@@ -93,7 +93,7 @@ def test_a_replaced_video_is_done_again(tmp_path):
     path = next((tmp_path / "videos" / "run").iterdir())
     encode.write(path, smooth(8, 24, 32, seed=9))
     prepare.run(cfg)
-    index = artifacts.read_json(tmp_path / "work" / "flow" / "index.json")
+    index = files.read_json(tmp_path / "work" / "flow" / "index.json")
     assert index["frames"][f"run/{path.stem}"] == 7
 
 
@@ -135,10 +135,10 @@ def test_bad_videos(tmp_path):
         prepare.run(cfg)
     prepare.run(change(cfg, data__on_bad_video="skip"))
     work = artifacts.Workdir(cfg.workdir)
-    bad = artifacts.read_jsonl(work.bad)
+    bad = files.read_jsonl(work.bad)
     good = artifacts.load_dataset(work.dataset).videos
     assert [row["name"].rpartition("_")[2] for row in bad] == ["text", "cut", "one"]
-    assert len(good) + len(bad) == 9 and set(artifacts.read_json(work.flow / "index.json")["frames"]) == {
+    assert len(good) + len(bad) == 9 and set(files.read_json(work.flow / "index.json")["frames"]) == {
         video.name for video in good}
     assert "cut short or damaged" in bad[1]["reason"] or "damaged" in bad[1]["reason"]
     assert "1 frame" in bad[2]["reason"] and all(row["path"] in row["reason"] for row in bad)
@@ -154,7 +154,7 @@ def test_rate_length_and_size_of_the_flow(tmp_path):
                    data__max_frames=4, flow__width=32, flow__height=24, flow__bound=0.0)
     prepare.run(cfg)
     work = artifacts.Workdir(cfg.workdir)
-    index = artifacts.read_json(work.flow / "index.json")
+    index = files.read_json(work.flow / "index.json")
     assert set(index["frames"].values()) == {3} and index["bound"] == 20.0 and index["scaled"]
     assert {video.frames for video in artifacts.load_dataset(work.dataset).videos} == {4}
     assert flow_file.read_flow(work.flow / f"{next(iter(index['frames']))}.zip").shape == (3, 24, 32, 2)
@@ -172,7 +172,7 @@ def test_a_bound_from_the_training_list(tmp_path, capsys):
     cfg = settings(tmp_path, drifting(tmp_path / "videos", (1, 1, 1, 1)), flow__percentile=90.0)
     prepare.run(cfg)
     work = artifacts.Workdir(cfg.workdir)
-    index = artifacts.read_json(work.flow / "index.json")
+    index = files.read_json(work.flow / "index.json")
     assert index["scaled"] and index["bound"] == pytest.approx(340 / 32, rel=0.1)  # one pixel of 32, in 340
     assert f"bounded by {index['bound']} pixels" in capsys.readouterr().out
     before = written(tmp_path / "work")
@@ -244,5 +244,5 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
 
 
 def test_settings_file_is_plain_json(walked):
-    _, files = walked
-    assert json.loads(files["flow/settings.json"])["bound"] == 2.0
+    _, left = walked
+    assert json.loads(left["flow/settings.json"])["bound"] == 2.0

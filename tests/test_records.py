@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data import records
+from videolstm_jax.files import ArtifactError
 
 SHAPE = (2, 3, 4)
 MAPS = arrays(np.float32, st.integers(1, 5).map(lambda n: (n, *SHAPE)),

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, save_config
+from videolstm_jax.artifacts import Workdir, save_config
 from videolstm_jax.config import ConfigError, ConvNetConfig, ModelConfig, RunConfig, change
 from videolstm_jax.core.model import make_model
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints
 from videolstm_jax.train.graft import GraftError, named_leaves

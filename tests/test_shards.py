@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from walked import config, write_prepared
 
 from launch import config_flags
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.config import ConfigError
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.shards import Shard, parse_shard
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.stages import extract, fit_convnet
 
 

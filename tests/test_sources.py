@@ -13,6 +13,7 @@ from videolstm_jax.data import sources
 from videolstm_jax.data.annotations import BadBoxes
 from videolstm_jax.data.lists import ListError, ListWarning
 from videolstm_jax.video import decode, encode
+from videolstm_jax.video.container import BadVideo
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +155,7 @@ def test_bad_videos_fail_or_are_skipped(folder, clip):
     root = folder(*(f"{label}/p{person}_{label}.mp4" for label in "AB" for person in range(4)))
     (root / "A" / "p9_A.mp4").write_bytes(b"no video at all")
     encode.write(root / "B" / "p9_B.mp4", np.zeros((1, 32, 48, 3), np.uint8), 10.0)
-    with pytest.raises(decode.BadVideo, match=r"A/p9_A\.mp4"):
+    with pytest.raises(BadVideo, match=r"A/p9_A\.mp4"):
         scan(root)
     dataset, bad = scan(root, on_bad_video="skip")
     assert len(dataset.videos) == 8 and [row["name"] for row in bad] == ["A/p9_A", "B/p9_B"]

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from test_stage_train import CLASSES, config, write_work
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.snippets import clip_indices, segment_starts
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.report import choose
 from videolstm_jax.stages import evaluate, train
@@ -57,7 +58,7 @@ def test_scores_frame_scores_and_attention(trained):
     assert found.videos == tuple(name for name, *_ in expected) and found.classes == CLASSES
     for row, (name, scores, frames, attention) in zip(found.scores, expected, strict=True):
         np.testing.assert_allclose(row, scores, atol=2e-6)
-        kept = artifacts.read_arrays(work.passes(trained.run_name, name), "scores", "attention")
+        kept = files.read_arrays(work.passes(trained.run_name, name), "scores", "attention")
         np.testing.assert_allclose(kept[0], frames, atol=2e-6)
         np.testing.assert_allclose(kept[1], attention, atol=2e-6)
 
@@ -78,7 +79,7 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
     if name != trained.run_name:
         train.run(cfg)
     work, run = Workdir(cfg.workdir), load_run(cfg.workdir, cfg.run_name)
-    artifacts.write_arrays(work.states(cfg.run_name, "old/one"), mean=np.zeros(3))
+    files.write_arrays(work.states(cfg.run_name, "old/one"), mean=np.zeros(3))
     evaluate.run(cfg)
     kept = sorted(str(path.relative_to(work.run(cfg.run_name) / "states"))[:-4]
                   for path in (work.run(cfg.run_name) / "states").glob("*/*.npz"))
@@ -93,7 +94,7 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
     for t in range(x.shape[1]):
         carry = model.apply(run.params, Clip(Inputs(x[:, t:t + 1]), np.ones((1, 1), bool)), carry).carry
         states.append(np.asarray(getattr(carry.top, kind)[0]))
-    mean, channel, maps = artifacts.read_arrays(work.states(cfg.run_name, kept[0]), "mean", "channel", "maps")
+    mean, channel, maps = files.read_arrays(work.states(cfg.run_name, kept[0]), "mean", "channel", "maps")
     np.testing.assert_allclose(mean, np.abs(states).mean(axis=-1), atol=2e-3)
     np.testing.assert_allclose(maps, np.moveaxis(np.stack(states)[..., channel], -1, 0), atol=2e-3)
     evaluate.run(change(cfg, eval__states="none"))
@@ -138,14 +139,14 @@ def test_features_of_another_shape(trained):
 
 def test_features_of_another_preprocessing(trained):
     index = Workdir(trained.workdir).features("rgb", "pool5") / "index.json"
-    said = artifacts.read_json(index)
+    said = files.read_json(index)
     about = said["about"] | {"preprocessing": {"name": "torch", "fps": 0.0}}
-    artifacts.write_json(index, said | {"about": about})
+    files.write_json(index, said | {"about": about})
     try:
         with pytest.raises(ArtifactError, match=r"preprocessing of these features is {'name': 'torch'}"):
             evaluate.run(trained)
     finally:
-        artifacts.write_json(index, said)
+        files.write_json(index, said)
 
 
 def test_a_list_without_test_videos(trained):
@@ -179,4 +180,4 @@ def test_clips_of_one_twenty_nine_thirty_thirty_one_and_fifty_four_frames(tmp_pa
     found = artifacts.load_scores(work.scores(cfg.run_name))
     for row, (name, scores, frames, _) in zip(found.scores, by_hand(cfg), strict=True):
         np.testing.assert_allclose(row, scores, atol=2e-6)
-        assert len(artifacts.read_arrays(work.passes(cfg.run_name, name), "scores")[0]) == len(frames)
+        assert len(files.read_arrays(work.passes(cfg.run_name, name), "scores")[0]) == len(frames)

@@ -9,9 +9,10 @@ import pytest
 from etils import epath
 from walked import CLASSES, config, write_prepared
 
-from videolstm_jax.artifacts import ArtifactError, load_dataset, load_scores, save_dataset
+from videolstm_jax.artifacts import load_dataset, load_scores, save_dataset
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.frames import FrameReader, preprocess
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.train.runs import load_convnet

@@ -11,8 +11,9 @@ import pytest
 from etils import epath
 from walked import config, write_prepared
 
-from videolstm_jax.artifacts import ArtifactError, load_dataset, save_dataset
+from videolstm_jax.artifacts import load_dataset, save_dataset
 from videolstm_jax.config import ConfigError
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import fit_convnet
 from videolstm_jax.train.checkpoint import CheckpointError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.config import ConfigError, RunConfig, change
 from videolstm_jax.measure.fusion import product_fusion
 from videolstm_jax.stages import fuse
@@ -68,13 +68,13 @@ def test_refuses_settings(work):
     fuse.run(cfg(work, "videolstm-rgb", "convnet-rgb", fuse__name="two"))
     with pytest.raises(ConfigError, match="also one of its runs"):
         fuse.run(cfg(work, "two", "videolstm-flow", fuse__name="two"))
-    with pytest.raises(artifacts.ArtifactError, match=r"nowhere.*is missing; the stage evaluate or fuse writes it"):
+    with pytest.raises(files.ArtifactError, match=r"nowhere.*is missing; the stage evaluate or fuse writes it"):
         fuse.run(cfg(work, "videolstm-rgb", "nowhere"))
 
 
 def refused(work, other, message):
     artifacts.save_scores(work.scores("other"), other)
-    with pytest.raises(artifacts.ArtifactError, match=message):
+    with pytest.raises(files.ArtifactError, match=message):
         fuse.run(cfg(work, "videolstm-rgb", "other", fuse__name="never"))
     assert not work.fused("never").exists()
 

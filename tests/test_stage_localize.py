@@ -6,9 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.localize.floors import coverage
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.video_ap import video_map
@@ -54,7 +54,7 @@ def work(tmp_path):
     artifacts.save_detections(folder.truth, truth)
     for one in videos:
         if one.part == "test":
-            artifacts.write_arrays(folder.passes("videolstm-rgb", one.name), scores=frame_scores(one.label),
+            files.write_arrays(folder.passes("videolstm-rgb", one.name), scores=frame_scores(one.label),
                                    attention=attention_of(true_tube(one.label)))
     return folder
 
@@ -86,7 +86,7 @@ def test_tubes_follow_the_square(work, capsys):
 def test_the_file_of_tubes(work):
     localize.run(cfg(work))
     path = work.run("videolstm-rgb") / "tubes.jsonl"
-    rows = artifacts.read_jsonl(path)
+    rows = files.read_jsonl(path)
     assert [row["video"] for row in rows] == ["Left/test0", "Left/test2", "Right/test1", "Right/test3"]
     assert all(len(row["boxes"]) == FRAMES and len(row["scores"]) == 2 and row["start"] == 0 for row in rows)
     found = artifacts.load_detections(path)
@@ -95,7 +95,7 @@ def test_the_file_of_tubes(work):
     assert found[0].score == pytest.approx(0.8)
     expected = video_tube(attention_of(true_tube(0)), SIZE, FRAMES, sigma=6.0, span=5)
     np.testing.assert_allclose(found[0].tube.boxes, expected.boxes, atol=1e-3)
-    value = artifacts.read_json(work.run("videolstm-rgb") / "map.json")
+    value = files.read_json(work.run("videolstm-rgb") / "map.json")
     truth = artifacts.load_detections(work.truth)
     known = [one for one in found if one.video != "Right/test3"]
     tested = [one for one in truth if "test" in one.video]
@@ -107,37 +107,37 @@ def test_several_tubes_share_the_score(work):
     path = work.passes("videolstm-rgb", "Left/test0")
     maps = attention_of(true_tube(0))
     maps[3:7, 0, 0] += 0.8 * maps.max()
-    artifacts.write_arrays(path, scores=frame_scores(0), attention=maps / maps.sum(axis=(1, 2), keepdims=True))
-    value = artifacts.read_json(localize.run(cfg(work, localize__tubes=0)))
-    rows = [row for row in artifacts.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
+    files.write_arrays(path, scores=frame_scores(0), attention=maps / maps.sum(axis=(1, 2), keepdims=True))
+    value = files.read_json(localize.run(cfg(work, localize__tubes=0)))
+    rows = [row for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
             if row["video"] == "Left/test0"]
     assert value["tubes"] == 5 and [row["start"] for row in rows] == [0, 3]
     assert len(rows[0]["boxes"]) == FRAMES and len(rows[1]["boxes"]) == 4
     assert rows[0]["score"] > 3 * rows[1]["score"] > 0
     assert rows[0]["score"] + rows[1]["score"] == pytest.approx(0.8)
     assert value["model"]["video_map"]["voc"]["0.3"] == 1, "a fainter tube comes after all others"
-    assert artifacts.read_json(localize.run(cfg(work, localize__tubes=1)))["tubes"] == 4
+    assert files.read_json(localize.run(cfg(work, localize__tubes=1)))["tubes"] == 4
 
 
 def test_tubes_are_cut_to_the_frames_of_their_class(work):
     said = frame_scores(0)
     said[:2], said[9:] = [0.1, 0.9], [0.3, 0.7]
-    artifacts.write_arrays(work.passes("videolstm-rgb", "Left/test0"), scores=said,
+    files.write_arrays(work.passes("videolstm-rgb", "Left/test0"), scores=said,
                            attention=attention_of(true_tube(0)))
-    value = artifacts.read_json(localize.run(cfg(work, localize__trim="chance")))
+    value = files.read_json(localize.run(cfg(work, localize__trim="chance")))
     found = artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")[:2]
     spans = [(one.label, one.tube.start, len(one.tube.boxes)) for one in found]
     assert spans == [(0, 2, 7), (1, 0, 2)]
     assert [one.score for one in found] == pytest.approx(said.mean(axis=0).tolist())
     assert value["settings"]["trim"] == "chance"
-    whole = artifacts.read_json(localize.run(cfg(work)))
+    whole = files.read_json(localize.run(cfg(work)))
     assert value["model"]["mean_tube_iou"] > whole["model"]["mean_tube_iou"]
     assert value["model"]["mean_frame_iou"] == whole["model"]["mean_frame_iou"], "boxes alone, whatever the time"
     assert value["floors"]["centred"]["mean_tube_iou"] > whole["floors"]["centred"]["mean_tube_iou"]
 
 
 def test_attention_over_time(work):
-    value = artifacts.read_json(localize.run(cfg(work)))["attention"]
+    value = files.read_json(localize.run(cfg(work)))["attention"]
     curves = value["over_time"]
     assert set(curves) == {"entropy", "peak", "drift", "mass_inside_truth", "area_of_truth"}
     assert all(len(curve) == FRAMES - 1 for curve in curves.values())
@@ -154,7 +154,7 @@ def test_classes_that_share_a_tube_are_written_in_order(work):
 
 
 def test_floors_stand_beside_the_model(work):
-    value = artifacts.read_json(localize.run(cfg(work)))
+    value = files.read_json(localize.run(cfg(work)))
     floors = value["floors"]
     assert set(floors) == {"full_frame", "centred", "mean_train_box", "uniform_attention", "ideal_attention"}
     for row in floors.values():
@@ -179,10 +179,10 @@ def test_flow_makes_another_floor(work):
         write_flow(work.flow / f"{name}.zip", images, "png")
 
     write("Left/test0", 0)
-    assert "flow_magnitude" not in artifacts.read_json(localize.run(cfg(work)))["floors"]
+    assert "flow_magnitude" not in files.read_json(localize.run(cfg(work)))["floors"]
     write("Left/test2", 0)
     write("Right/test1", 1)
-    floor = artifacts.read_json(localize.run(cfg(work)))["floors"]["flow_magnitude"]
+    floor = files.read_json(localize.run(cfg(work)))["floors"]["flow_magnitude"]
     assert floor["mean_frame_iou"]["value"] > 0.5
 
 
@@ -196,10 +196,10 @@ def test_the_same_config_writes_the_same_bytes(work):
 
 def test_without_truth_there_are_tubes_and_nulls(work, capsys):
     work.truth.unlink()
-    value = artifacts.read_json(localize.run(cfg(work)))
+    value = files.read_json(localize.run(cfg(work)))
     assert value["model"] is None and value["floors"] == {} and value["truth"] == {"videos": 0, "tubes": 0}
     assert value["attention"]["mass_inside_truth"] is None
-    assert len(artifacts.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")) == 4
+    assert len(files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")) == 4
     assert "no true boxes" in capsys.readouterr().out
 
 
@@ -208,9 +208,9 @@ def test_fused_scores_replace_the_mean_of_frames(work):
     swapped = Scores(names, np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6], [0.5, 0.5]], np.float32),
                      np.array([1, 1, 0, 0, 0]), CLASSES)
     artifacts.save_scores(work.fused("two"), swapped)
-    value = artifacts.read_json(localize.run(cfg(work, localize__scores="two")))
+    value = files.read_json(localize.run(cfg(work, localize__scores="two")))
     assert value["scores"] == "two"
-    rows = {row["video"]: row for row in artifacts.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")}
+    rows = {row["video"]: row for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")}
     assert rows["Right/test1"]["scores"] == pytest.approx([0.6, 0.4])
     artifacts.save_scores(work.fused("two"), swapped._replace(classes=("Left", "Up")))
     with pytest.raises(ArtifactError, match="classes that are not the 2"):
@@ -224,8 +224,8 @@ def test_fused_scores_replace_the_mean_of_frames(work):
 @pytest.mark.parametrize("still", [np.full((FRAMES - 1, CELLS, CELLS), 1 / 49), np.eye(49)[[8] * 11].reshape(11, 7, 7)])
 def test_attention_that_ignores_the_video_is_warned_of(work, still, capsys):
     for name in ("Left/test0", "Left/test2", "Right/test1", "Right/test3"):
-        artifacts.write_arrays(work.passes("videolstm-rgb", name), scores=frame_scores(0), attention=still)
-    value = artifacts.read_json(localize.run(cfg(work)))
+        files.write_arrays(work.passes("videolstm-rgb", name), scores=frame_scores(0), attention=still)
+    value = files.read_json(localize.run(cfg(work)))
     assert value["attention"]["warning"]
     assert "localize: warning: attention" in capsys.readouterr().out
 
@@ -233,23 +233,23 @@ def test_attention_that_ignores_the_video_is_warned_of(work, still, capsys):
 def test_refuses(work):
     path = work.passes("videolstm-rgb", "Left/test2")
     good = {"scores": frame_scores(0), "attention": attention_of(true_tube(0))}
-    artifacts.write_arrays(path, scores=good["scores"])
+    files.write_arrays(path, scores=good["scores"])
     with pytest.raises(ArtifactError, match=r"test2\.npz holds no attention.*expected a run of alstm"):
         localize.run(cfg(work))
-    artifacts.write_arrays(path, **{**good, "attention": good["attention"][:5]})
+    files.write_arrays(path, **{**good, "attention": good["attention"][:5]})
     with pytest.raises(ArtifactError, match=r"attention \(5, 7, 7\); expected .* L' 11 or 12 for 12 frames"):
         localize.run(cfg(work))
-    artifacts.write_arrays(path, **{**good, "attention": -good["attention"]})
+    files.write_arrays(path, **{**good, "attention": -good["attention"]})
     with pytest.raises(ArtifactError, match=r"test2\.npz: attention has values from"):
         localize.run(cfg(work))
-    artifacts.write_arrays(path, **{**good, "scores": np.full_like(good["scores"], np.nan)})
+    files.write_arrays(path, **{**good, "scores": np.full_like(good["scores"], np.nan)})
     with pytest.raises(ArtifactError, match="scores are not finite"):
         localize.run(cfg(work))
     path.unlink()
     with pytest.raises(ArtifactError, match="is missing; the stage evaluate writes it"):
         localize.run(cfg(work))
     assert not (work.run("videolstm-rgb") / "map.json").exists()
-    artifacts.write_arrays(path, **good)
+    files.write_arrays(path, **good)
     artifacts.save_detections(work.truth, [Detection("Left/test0", 0, 1.0, Tube(9, true_tube(0).boxes))])
     with pytest.raises(ArtifactError, match="a tube of Left/test0 ends with frame 17; expected at most 11"):
         localize.run(cfg(work))

@@ -7,12 +7,12 @@ from PIL import Image
 from test_encode import decoded
 
 from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.config import ConfigError, OverlayConfig
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.report import overlay as drawing
 from videolstm_jax.stages import overlay
 from videolstm_jax.video import encode
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
 
 @pytest.fixture(scope="module")

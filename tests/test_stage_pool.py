@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.stages import pool
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 
@@ -24,12 +25,12 @@ def write_part(folder, names, right, overlap, classes=CLASSES):
     scores = Scores(tuple(names), rows, np.zeros(len(names), int), classes)
     for path in (work.scores("videolstm-rgb"), work.fused("both"), work.scores("convnet-rgb")):
         artifacts.save_scores(path, scores)
-    artifacts.write_json(work.run("videolstm-rgb") / "map.json", {
+    files.write_json(work.run("videolstm-rgb") / "map.json", {
         "model": {}, "truth": {"videos": len(names), "tubes": len(names)},
         "attention": {"mass_inside_truth": overlap, "area_of_truth": 0.25, "entropy": 0.5, "peak": 0.1},
         "frame_iou": {name: {"model": overlap, "centred": overlap - 0.1} for name in names}})
     for name in names:
-        artifacts.write_arrays(work.passes("videolstm-rgb", name), scores=np.full((8, 2), overlap))
+        files.write_arrays(work.passes("videolstm-rgb", name), scores=np.full((8, 2), overlap))
 
 
 def cfg(folder):
@@ -39,7 +40,7 @@ def cfg(folder):
 def test_folds_add_up(tmp_path):
     write_part(tmp_path / "one", ["a/x", "a/y", "a/z"], 2, 0.6)
     write_part(tmp_path / "two", ["a/u"], 1, 0.2)
-    summary = artifacts.read_json(pool.run(cfg(tmp_path), ["one", "two"]))
+    summary = files.read_json(pool.run(cfg(tmp_path), ["one", "two"]))
     assert summary["accuracy"]["videolstm-rgb"] == {"right": 3, "videos": 4, "parts": [[2, 3], [1, 1]]}
     assert set(summary["accuracy"]) == {"videolstm-rgb", "both", "convnet-rgb"}
     found = summary["localization"]["videolstm-rgb"]
@@ -48,7 +49,7 @@ def test_folds_add_up(tmp_path):
     pooled = Workdir(str(tmp_path / "pooled"))
     assert artifacts.load_scores(pooled.scores("both")).videos == ("a/u", "a/x", "a/y", "a/z")
     assert [video.name for video in artifacts.load_dataset(pooled.dataset).videos] == ["a/u", "a/x", "a/y", "a/z"]
-    (kept,) = artifacts.read_arrays(pooled.passes("videolstm-rgb", "a/u"), "scores")
+    (kept,) = files.read_arrays(pooled.passes("videolstm-rgb", "a/u"), "scores")
     assert (kept == 0.2).all()
     assert "3/4" in pool.text(summary) and "+0.100" in pool.text(summary)
 
@@ -56,7 +57,7 @@ def test_folds_add_up(tmp_path):
 def test_seeds_with_videos_of_one_name_are_kept_apart(tmp_path):
     for seed in (0, 1):
         write_part(tmp_path / f"seed-{seed}", ["a/x", "a/y"], seed, 0.5)
-    summary = artifacts.read_json(pool.run(cfg(tmp_path), ["seed-0", "seed-1"]))
+    summary = files.read_json(pool.run(cfg(tmp_path), ["seed-0", "seed-1"]))
     assert summary["accuracy"]["both"]["videos"] == 4 and summary["accuracy"]["both"]["right"] == 1
     pooled = Workdir(str(tmp_path / "pooled"))
     assert artifacts.load_scores(pooled.scores("both")).videos == (

@@ -16,7 +16,7 @@ from videolstm_jax.presets import configured, for_cell
 from videolstm_jax.report import board
 from videolstm_jax.stages import predict
 from videolstm_jax.video import encode
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import report_walk
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.config import ConfigError, RunConfig, change
 from videolstm_jax.stages import report
 from videolstm_jax.video import decode
@@ -66,7 +66,7 @@ def test_every_class_is_shown_and_each_has_a_film(made, page):
 
 
 def test_the_measures_of_map_json_are_told(made, page):
-    found = artifacts.read_json(made.run("videolstm-rgb") / "map.json")
+    found = files.read_json(made.run("videolstm-rgb") / "map.json")
     said = words(page)
     model = found["model"]
     assert f" {model['video_map']['voc']['0.2']:.3f} " in said and f" {model['mean_frame_iou']['value']:.3f} " in said
@@ -129,7 +129,7 @@ def test_the_run_that_is_shown_can_be_named(work):
 
 def test_damaged_scores_are_named(work):
     (work.run("videolstm-rgb") / "scores.npz").write_bytes(b"not an archive")
-    with pytest.raises(artifacts.ArtifactError, match=r"scores\.npz"):
+    with pytest.raises(files.ArtifactError, match=r"scores\.npz"):
         report.run(config(work))
 
 
@@ -137,7 +137,7 @@ def test_the_state_and_the_attention_over_time_are_shown(work):
     assert "of the LSTM on the frames" not in words(report.run(config(work)))
     for video in artifacts.load_dataset(work.dataset).videos:
         maps = np.random.default_rng(0).normal(size=(2, report_walk.FRAMES - 1, 7, 7)).astype(np.float16)
-        artifacts.write_arrays(work.states("videolstm-rgb", video.name), kind=np.array("cell"), mean=abs(maps[0]),
+        files.write_arrays(work.states("videolstm-rgb", video.name), kind=np.array("cell"), mean=abs(maps[0]),
                                channel=np.array([3, 5], np.int32), maps=maps)
     said = words(report.run(config(work, report__run="videolstm-rgb")))
     assert said.count("Cell state of the LSTM on the frames of the strip") == 2

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, save_dataset
+from videolstm_jax.artifacts import Workdir, save_dataset
 from videolstm_jax.config import (
     ConfigError,
     DataConfig,
@@ -22,6 +22,7 @@ from videolstm_jax.config import (
 )
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data.features import FeatureWriter
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints
 from videolstm_jax.train.graft import GraftError, named_leaves

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weight_writers import _fake_torch, _FakeStorage, _Pickler, narrow, torch_arrays, write_pth
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data.torch_file import read_torch
+from videolstm_jax.files import ArtifactError
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 BOTH = pytest.mark.parametrize("form", ["zip", "legacy"])

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.config import DataConfig
 from videolstm_jax.data import sources, truth
 from videolstm_jax.data.annotations import Annotated, BadAnnotations, BadBoxes
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 from videolstm_jax.video import decode
 

@@ -11,7 +11,7 @@ import pytest
 
 from launch import config_flags
 from launch.walk import plan, walk
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.data import stick_actions
 from videolstm_jax.presets import configured
@@ -71,7 +71,7 @@ def test_every_stage_left_its_files(walked):
         scores = artifacts.load_scores(work.scores(name))
         assert scores.classes == ("SitDown", "StandUp") and len(scores.videos) == 2
         np.testing.assert_allclose(scores.scores.sum(1), 1, rtol=1e-5)
-    found = artifacts.read_json(work.run("videolstm-rgb") / "map.json")
+    found = files.read_json(work.run("videolstm-rgb") / "map.json")
     assert 0 <= found["model"]["mean_frame_iou"]["value"] <= 1 and "mean_train_box" in found["floors"]
     page = (work.report / "index.html").read_text()
     assert "videolstm-rgb+videolstm-flow" in page and "http://" not in page.replace("http://www.w3.org", "")
@@ -81,7 +81,7 @@ def test_passes_cover_whole_videos(walked):
     work = Workdir(str(walked))
     for video in artifacts.load_dataset(work.dataset).videos:
         if video.part == "test":
-            scores, attention = artifacts.read_arrays(work.passes("videolstm-rgb", video.name), "scores", "attention")
+            scores, attention = files.read_arrays(work.passes("videolstm-rgb", video.name), "scores", "attention")
             assert scores.shape == (video.frames - 1, 2) and attention.shape == (video.frames - 1, 7, 7)
             np.testing.assert_allclose(attention.sum((1, 2)), 1, rtol=1e-5)
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weight_writers import keras_arrays, narrow, write, write_h5
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.data.weight_files import is_weight_file, read_weights, sha256_of
+from videolstm_jax.files import ArtifactError
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from small import shaken
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.core.model import make_model
@@ -58,7 +58,7 @@ def write_run(cfg, classes=CLASSES, *, size=0.3):
 def write_flow_settings(cfg):
     """What `prepare` leaves of how flow is made."""
     flow = cfg.flow
-    artifacts.write_json(Workdir(cfg.workdir).flow / "settings.json", {
+    files.write_json(Workdir(cfg.workdir).flow / "settings.json", {
         "method": flow.method, "width": flow.width, "height": flow.height, "bound": flow.bound, "scaled": False,
         "image": flow.image, "fps": 0.0, "max_frames": 0})
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax import artifacts
+from videolstm_jax import files
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 
 SLACK = 0.01
@@ -74,7 +74,7 @@ def fault(one: Detection, *, classes: int = 0, frames: int = 0, size: tuple[int,
     return ""
 
 
-def checked(path: artifacts.PathLike, annotated: Annotated) -> Annotated:
+def checked(path: files.PathLike, annotated: Annotated) -> Annotated:
     """The annotations with their tubes in order.
 
     Raises:
@@ -88,7 +88,7 @@ def checked(path: artifacts.PathLike, annotated: Annotated) -> Annotated:
     return annotated._replace(truth=sorted(annotated.truth, key=lambda one: (one.video, one.tube.start, one.label)))
 
 
-def read_boxes(path: artifacts.PathLike, dataset: Dataset, *, unlisted: Collection[str] = (),
+def read_boxes(path: files.PathLike, dataset: Dataset, *, unlisted: Collection[str] = (),
                cut: bool = False) -> list[Detection]:
     """Reads boxes.json, {"Class/stem": [[x0, y0, x1, y1] or null, ..]} with one entry a frame from the first on.
 
@@ -107,9 +107,9 @@ def read_boxes(path: artifacts.PathLike, dataset: Dataset, *, unlisted: Collecti
     Raises:
       BadBoxes: a video that is not listed, more boxes than frames, or a box that is not four finite numbers, is
         inverted or leaves the frame.
-      artifacts.ArtifactError: the file is not JSON.
+      files.ArtifactError: the file is not JSON.
     """
-    table = artifacts.read_json(path)
+    table = files.read_json(path)
     videos = {video.name: video for video in dataset.videos}
     if not isinstance(table, dict):
         raise BadBoxes(f"{path}: a {type(table).__name__}; expected {{\"Class/stem\": [[x0, y0, x1, y1] or null, ..]}}")
@@ -125,7 +125,7 @@ def read_boxes(path: artifacts.PathLike, dataset: Dataset, *, unlisted: Collecti
     return truth
 
 
-def _tubes(path: artifacts.PathLike, video: Video, rows: list) -> list[Tube]:
+def _tubes(path: files.PathLike, video: Video, rows: list) -> list[Tube]:
     tubes = []
     for there, run in itertools.groupby(range(len(rows)), lambda frame: rows[frame] is not None):
         frames = list(run)
@@ -134,7 +134,7 @@ def _tubes(path: artifacts.PathLike, video: Video, rows: list) -> list[Tube]:
     return tubes
 
 
-def _box(path: artifacts.PathLike, video: Video, frame: int, box: list) -> np.ndarray:
+def _box(path: files.PathLike, video: Video, frame: int, box: list) -> np.ndarray:
     where = f"{path}: {video.name} frame {frame}: box {box}"
     numbers = isinstance(box, list) and all(isinstance(side, int | float) for side in box)
     if not numbers or len(box) != 4 or not np.isfinite(box).all():

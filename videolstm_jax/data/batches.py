@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from videolstm_jax.artifacts import ArtifactError
 from videolstm_jax.config import ConfigError, DataConfig
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.prefetch import prefetch
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.types import Batch, Clip, Inputs, Video
 
 

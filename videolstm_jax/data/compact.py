@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.artifacts import ArtifactError, PathLike
 from videolstm_jax.data import records
 from videolstm_jax.data.features import FeatureWriter
 from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.files import ArtifactError, PathLike
 
 
 class Cost(NamedTuple):

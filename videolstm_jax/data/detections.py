@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.data import act, matlab, pickles
 from videolstm_jax.data.annotations import Annotated, fault
 from videolstm_jax.types import Detection, Tube
@@ -27,7 +27,7 @@ class Found(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_found(path: artifacts.PathLike, truth: Annotated, *, listed: Sequence[str] = (),
+def read_found(path: files.PathLike, truth: Annotated, *, listed: Sequence[str] = (),
                classes: Sequence[str] = ()) -> Found:
     """Reads detections and checks each against what is known of its video.
 
@@ -47,7 +47,7 @@ def read_found(path: artifacts.PathLike, truth: Annotated, *, listed: Sequence[s
       BadFound: no such file or another layout; or, naming the line, a video that neither the truth nor the list
         knows, an unknown class, a score that is not a number, a tube that leaves its video or has a box that is
         inverted or leaves the frame.
-      artifacts.ArtifactError: a bad line of a tubes.jsonl.
+      files.ArtifactError: a bad line of a tubes.jsonl.
     """
     listed = tuple(listed) or truth.test or tuple(sorted(truth.videos))
     known = truth.videos | set(listed)

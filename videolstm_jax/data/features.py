@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax import files
 from videolstm_jax.data import records
 from videolstm_jax.data.store import FeatureStore, file_size, record_path, side_by_side
+from videolstm_jax.files import ArtifactError
 
 
 class FeatureWriter:
@@ -26,7 +26,7 @@ class FeatureWriter:
     finishes the store. A folder that holds features of another extractor, preprocessing, shape or dtype is refused.
     """
 
-    def __init__(self, folder: artifacts.PathLike, shape: Sequence[int], about: dict, *, dtype: str = "float16",
+    def __init__(self, folder: files.PathLike, shape: Sequence[int], about: dict, *, dtype: str = "float16",
                  worker: str = ""):
         """Opens a folder to write to.
 
@@ -49,9 +49,9 @@ class FeatureWriter:
         self._notes = self._folder / (f"done-{worker}.jsonl" if worker else "done.jsonl")
         self._refuse_others()
         self._folder.mkdir(parents=True, exist_ok=True)
-        artifacts.write_json(self._folder / "about.json", self._head())
+        files.write_json(self._folder / "about.json", self._head())
         if self._notes.exists():  # whole lines only, where a run was killed while it wrote one
-            artifacts.write_jsonl(self._notes, _noted(self._notes).values())
+            files.write_jsonl(self._notes, _noted(self._notes).values())
         self._done = self._found()
 
     def _head(self) -> dict:
@@ -103,7 +103,7 @@ class FeatureWriter:
             raise ArtifactError(
                 f"{path}: features of {name} are {list(array.shape)}; expected [frames, {str(list(self._shape))[1:]}")
         data = records.encode(array, self._dtype, f"{path}: features of {name}")
-        artifacts.write_bytes(path, data)
+        files.write_bytes(path, data)
         found = records.moments(records.decode(data, self._shape, self._dtype))
         row = {"name": name, "frames": len(array), "sha256": hashlib.sha256(data).hexdigest(), "moments": list(found)}
         with self._notes.open("a") as notes:
@@ -128,7 +128,7 @@ class FeatureWriter:
         index = self._head() | {field: {name: self._done[name][field] for name in names if field in self._done[name]}
                                 for field in ("frames", "sha256", "moments")}
         std = FeatureStore(self._folder, index).statistics(train)[1] if train else None
-        artifacts.write_json(self._folder / "index.json", index | {"std": std})
+        files.write_json(self._folder / "index.json", index | {"std": std})
         torn = [path for parent in sorted({self._path(name).parent for name in names}) for path in parent.iterdir()
                 if path.name.startswith(".") and f"{records.suffix(self._dtype)}.part-" in path.name]
         for leftover in (self._folder / "about.json", *_notes(self._folder), *torn):  # torn by writers that were killed
@@ -167,7 +167,7 @@ def _row(index: dict[str, Any], name: str) -> dict:
 def _json(path: epath.Path) -> dict | None:
     """What a file holds; None where there is none, or no more: another worker may finish in this moment."""
     try:
-        return artifacts.read_json(path)
+        return files.read_json(path)
     except (ArtifactError, FileNotFoundError):
         if path.exists():
             raise

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, PathLike, replacing
+from videolstm_jax.files import ArtifactError, PathLike, replacing
 
 _BLOCK = 1 << 20
 _TIMEOUT = 60.0

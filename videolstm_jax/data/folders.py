@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from etils import epath
 
-from videolstm_jax.artifacts import PathLike
 from videolstm_jax.config import DataConfig
 from videolstm_jax.data import lists, official, splits
 from videolstm_jax.data.lists import ListError, ListWarning
 from videolstm_jax.data.splits import Listed
+from videolstm_jax.files import PathLike
 
 
 class Choice(NamedTuple):

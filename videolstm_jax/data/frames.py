@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, PathLike
 from videolstm_jax.config import ConfigError
 from videolstm_jax.data.images import CHANNELS, cropped, mirrored, preprocess, shifted, squashed
 from videolstm_jax.data.prefetch import prefetch
+from videolstm_jax.files import ArtifactError, PathLike
 from videolstm_jax.types import Stream, Video
 from videolstm_jax.video import flow_file, guard
 

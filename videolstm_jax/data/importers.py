@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, PathLike
 from videolstm_jax.data.features import FeatureWriter
 from videolstm_jax.data.lists import without_extension
 from videolstm_jax.data.splits import groups
 from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.files import ArtifactError, PathLike
 from videolstm_jax.types import Dataset, Video
 
 PARTS = ("train", "valid", "test")

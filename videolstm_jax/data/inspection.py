@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import PathLike
+from videolstm_jax import files
 from videolstm_jax.data import records
 from videolstm_jax.data.features import notes_of
 from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.files import PathLike
 
 _SAMPLED = 16
 """Videos, evenly taken, of which a frame is read for the share of zeros."""
@@ -53,7 +53,7 @@ def _zeros(store: FeatureStore, names: Sequence[str]) -> list[str]:
 
 
 def _unfinished(folder: epath.Path) -> list[str]:
-    head = artifacts.read_json(folder / "about.json", made_by="extract")
+    head = files.read_json(folder / "about.json", made_by="extract")
     done = notes_of(folder)
     size = sum(row["frames"] for row in done.values()) * records.record_bytes(head["shape"], head["dtype"])
     return [f"{folder}: not finished, {len(done)} videos so far, {size:,} bytes",

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.files import ArtifactError
 
 DTYPES = ("float16", "uint8")
 LARGEST = float(np.finfo(np.float16).max)

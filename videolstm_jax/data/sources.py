@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from etils import epath
 
-from videolstm_jax.artifacts import PathLike
 from videolstm_jax.config import DataConfig
 from videolstm_jax.data import annotations, folders, splits, truth
 from videolstm_jax.data.splits import Listed
+from videolstm_jax.files import PathLike
 from videolstm_jax.types import Dataset, Detection, Video
 from videolstm_jax.video import decode, guard
+from videolstm_jax.video.container import BadVideo
 
 
 def scan(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> tuple[Dataset, list[dict]]:
@@ -29,14 +30,14 @@ def scan(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> tup
 
     Raises:
       ListError: no videos, or lists that do not fit them.
-      decode.BadVideo: a video that cannot be read, unless `cfg.on_bad_video` skips it.
+      BadVideo: a video that cannot be read, unless `cfg.on_bad_video` skips it.
     """
     videos, classes, about = folders.choose(cfg, seed=seed, root=root)
     print(f"{len(videos)} videos of {len(classes)} classes{about}: {splits.summary(videos)}", flush=True)
     number = {name: at for at, name in enumerate(classes)}
     opened = list(zip(videos, _probed(videos, cfg), strict=True))
-    bad = [bad_row(video, found) for video, found in opened if isinstance(found, decode.BadVideo)]
-    kept = [(video, info) for video, info in opened if not isinstance(info, decode.BadVideo)]
+    bad = [bad_row(video, found) for video, found in opened if isinstance(found, BadVideo)]
+    kept = [(video, info) for video, info in opened if not isinstance(info, BadVideo)]
     if bad:
         splits.check_parts([video for video, _ in kept], classes, given=True)
     return Dataset(classes, tuple(
@@ -68,12 +69,12 @@ def boxes(cfg: DataConfig, dataset: Dataset, *, root: PathLike | None = None) ->
     return annotations.read_boxes(path, dataset, unlisted=unlisted, cut=cfg.max_frames > 0)
 
 
-def bad_row(video: Listed, error: decode.BadVideo) -> dict[str, str]:
+def bad_row(video: Listed, error: BadVideo) -> dict[str, str]:
     """A line of bad.jsonl: which video was skipped, the part and class it is missing from, and why."""
     return {"name": video.name, "path": video.path, "part": video.part, "label": video.label, "reason": str(error)}
 
 
-def _probed(videos: Sequence[Listed], cfg: DataConfig) -> Iterator[decode.VideoInfo | decode.BadVideo]:
+def _probed(videos: Sequence[Listed], cfg: DataConfig) -> Iterator[decode.VideoInfo | BadVideo]:
     """What each file holds, read in worker processes, or, where bad videos are skipped, why it cannot be used."""
     crew = guard.Crew(cfg.workers, limit=cfg.time_limit)
 
@@ -81,12 +82,12 @@ def _probed(videos: Sequence[Listed], cfg: DataConfig) -> Iterator[decode.VideoI
         info = crew.probe(video.path, fps=cfg.fps)
         info = info._replace(frames=min(info.frames, cfg.max_frames or info.frames))
         if info.frames < 2:
-            raise decode.BadVideo(f"{video.path}: {info.frames} frame; expected at least 2, since flow needs pairs")
+            raise BadVideo(f"{video.path}: {info.frames} frame; expected at least 2, since flow needs pairs")
         return info
 
     try:
         for found in guard.ahead(crew, probed, videos):
-            if isinstance(found, decode.BadVideo) and cfg.on_bad_video == "fail":
+            if isinstance(found, BadVideo) and cfg.on_bad_video == "fail":
                 raise found
             yield found
     finally:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax import files
 from videolstm_jax.data import stick_drawing, stick_figure, stick_motion, stick_scene
 from videolstm_jax.data.stick_figure import JOINTS
 from videolstm_jax.data.stick_motion import ACTIONS, PAIRS
@@ -167,8 +167,8 @@ def generate(folder: str | os.PathLike, *, classes: Sequence[str] = CLASSES, cli
         if part.exists():
             part.rmtree()
     _write_lists(folder, list(classes), clips)
-    artifacts.write_json(folder / "boxes.json", boxes)
-    artifacts.write_json(folder / _MARKER, settings)
+    files.write_json(folder / "boxes.json", boxes)
+    files.write_json(folder / _MARKER, settings)
     return folder
 
 
@@ -179,7 +179,7 @@ def _is_there(folder: epath.Path, settings: dict) -> bool:
       StickActionsError: it holds another set, or videos without the settings they were made with.
     """
     if (folder / _MARKER).exists():
-        found = artifacts.read_json(folder / _MARKER)
+        found = files.read_json(folder / _MARKER)
         other = [f"{name} is {found.get(name)!r}, asked for {value!r}" for name, value in settings.items()
                  if found.get(name) != value]
         if other:
@@ -214,4 +214,4 @@ def _write_lists(folder: epath.Path, classes: list[str], clips: list[ClipSpec]) 
         "testlist01.txt": [f"{spec.name}.mp4" for spec in clips if spec.test],
     }
     for name, lines in texts.items():
-        artifacts.write_bytes(folder / name, ("\n".join(lines) + "\n").encode())
+        files.write_bytes(folder / name, ("\n".join(lines) + "\n").encode())

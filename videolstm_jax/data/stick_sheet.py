@@ -8,7 +8,7 @@ import os
 import numpy as np
 from PIL import Image, ImageDraw
 
-from videolstm_jax import artifacts
+from videolstm_jax import files
 from videolstm_jax.data import stick_actions
 
 LABEL = 92
@@ -45,7 +45,7 @@ def write(path: str | os.PathLike) -> None:
     """Writes the sheet as a PNG of few colours."""
     buffer = io.BytesIO()
     Image.fromarray(contact_sheet()).quantize(256).save(buffer, "png", optimize=True)
-    artifacts.write_bytes(path, buffer.getvalue())
+    files.write_bytes(path, buffer.getvalue())
 
 
 def _framed(frame: np.ndarray, box: np.ndarray | None) -> np.ndarray:

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax import files
 from videolstm_jax.data import records
 from videolstm_jax.data.records import Moments
+from videolstm_jax.files import ArtifactError
 
 _BLOCK = 1 << 24
 _THREADS = 16
@@ -40,14 +40,14 @@ class FeatureStore:
         self._checked: set[str] = set()
 
     @classmethod
-    def open(cls, folder: artifacts.PathLike) -> FeatureStore:
+    def open(cls, folder: files.PathLike) -> FeatureStore:
         """Opens a store by its index.
 
         Raises:
           ArtifactError: no index (the store is not finished), or one that does not fit this format.
         """
         path = epath.Path(folder) / "index.json"
-        index = artifacts.read_json(path, made_by="extract")
+        index = files.read_json(path, made_by="extract")
         missing = {"shape", "dtype", "frames", "sha256", "about"} - (index.keys() if isinstance(index, dict) else set())
         if missing:
             raise ArtifactError(f"{path}: lacks {sorted(missing)}")

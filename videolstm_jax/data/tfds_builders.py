@@ -18,6 +18,7 @@ from videolstm_jax.data.lists import ListError
 from videolstm_jax.data.splits import Listed
 from videolstm_jax.types import Tube
 from videolstm_jax.video import decode, guard
+from videolstm_jax.video.container import BadVideo
 
 HMDB51_CLASSES = (
     "brush_hair", "cartwheel", "catch", "chew", "clap", "climb", "climb_stairs", "dive", "draw_sword", "dribble",
@@ -36,13 +37,16 @@ class SplitConfig(tfds.core.BuilderConfig):
         super().__init__(version=tfds.core.Version("1.0.0"), **others)
         self.split = split
 
+    @classmethod
+    def three(cls, name: str) -> list[SplitConfig]:
+        """`name`_1 to `name`_3."""
+        return [cls(name=f"{name}_{split}", split=split, description=f"Split {split}.") for split in (1, 2, 3)]
+
 
 class Hmdb51(tfds.core.GeneratorBasedBuilder):
     """HMDB51: 51 actions, 70 training and 30 test clips of each in every split; configurations hmdb51_1 to hmdb51_3."""
 
-    BUILDER_CONFIGS: ClassVar[list[SplitConfig]] = [
-        SplitConfig(name=f"hmdb51_{split}", split=split, description=f"Split {split}.")
-        for split in (1, 2, 3)]
+    BUILDER_CONFIGS: ClassVar[list[SplitConfig]] = SplitConfig.three("hmdb51")
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     The manual directory must hold
       `hmdb51_org` (or hmdb51_org.zip): a folder of videos for each of the 51 classes; unpack hmdb51_org.rar, then each
@@ -68,9 +72,7 @@ class Hmdb51(tfds.core.GeneratorBasedBuilder):
 class Ucf101_24(tfds.core.GeneratorBasedBuilder):
     """UCF101-24: the 24 classes of UCF101 that have tubes (THUMOS13); configurations ucf101_24_1 to ucf101_24_3."""
 
-    BUILDER_CONFIGS: ClassVar[list[SplitConfig]] = [
-        SplitConfig(name=f"ucf101_24_{split}", split=split, description=f"Split {split} of UCF101.")
-        for split in (1, 2, 3)]
+    BUILDER_CONFIGS: ClassVar[list[SplitConfig]] = SplitConfig.three("ucf101_24")
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     The manual directory must hold
       `UCF-101` (or UCF-101.zip): class folders, those of the 24 classes at least; what UCF101.rar unpacks to;
@@ -149,7 +151,7 @@ def _by_part(videos: epath.Path, rows: epath.Path, split: int, *, classes: tuple
 def _decoded(listed: Sequence[Listed]) -> Iterator[tuple[Listed, decode.VideoInfo, np.ndarray]]:
     """Yields each video with its header and frames [L, H, W, 3], decoded in worker processes."""
     for video, frames in zip(listed, guard.read_all([video.path for video in listed]), strict=True):
-        if isinstance(frames, decode.BadVideo):
+        if isinstance(frames, BadVideo):
             raise frames
         yield video, decode.probe(video.path), frames
 

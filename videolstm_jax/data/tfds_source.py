@@ -18,13 +18,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax import files
 from videolstm_jax.config import DataConfig
 from videolstm_jax.data import annotations, lists, truth
 from videolstm_jax.data.lists import ListError
 from videolstm_jax.types import Detection, Tube
 from videolstm_jax.video import encode, pictures
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
 PREFIX = "tfds:"
 OURS = {"hmdb51", "ucf101_24"}
@@ -65,7 +65,7 @@ class Example(NamedTuple):
     tubes: list[Tube]
 
 
-def export(cfg: DataConfig, folder: artifacts.PathLike) -> epath.Path:
+def export(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     """Writes the set that `cfg.source` names as a folder of videos, or finds that it is there already.
 
     Videos of an interrupted call are kept. The set is downloaded or built first, where it is not there.
@@ -86,13 +86,13 @@ def export(cfg: DataConfig, folder: artifacts.PathLike) -> epath.Path:
     marker = folder / "tfds.json"
     settings = {"source": cfg.source, "data_dir": cfg.videos}
     if marker.exists():
-        found = artifacts.read_json(marker)
+        found = files.read_json(marker)
         if {name: found.get(name) for name in settings} != settings:
             raise TfdsError(f"{folder} holds {found.get('source')} of {found.get('data_dir') or 'the usual place'}; "
                             f"expected {cfg.source} of {cfg.videos or 'the usual place'}: take another workdir")
         if "videos" in found:
             return folder
-    artifacts.write_json(marker, settings)
+    files.write_json(marker, settings)
     builder = _builder(cfg.source.removeprefix(PREFIX), cfg.videos)
     fields, parts = _fields(builder), _parts(builder)
     print(f"{cfg.source}: writing {sum(builder.info.splits[name].num_examples for name in parts)} examples of "
@@ -107,7 +107,7 @@ def export(cfg: DataConfig, folder: artifacts.PathLike) -> epath.Path:
         warnings.warn(f"{cfg.source} does not say which videos are of one recording: data.validation holds out single "
                       "videos, whose like may be trained on", lists.ListWarning, stacklevel=2)
     _write_lists(folder, list(rows.values()), builder.info.features[fields.label])
-    artifacts.write_json(marker, {**settings, "set": builder.info.full_name, "videos": len(rows)})
+    files.write_json(marker, {**settings, "set": builder.info.full_name, "videos": len(rows)})
     return folder
 
 
@@ -241,9 +241,9 @@ def _write_lists(folder: epath.Path, rows: list[Example], label: Any) -> None:
     writer.writerow(columns)
     for row in rows:
         writer.writerow([f"videos/{row.name}.avi", *(getattr(row, column) for column in columns[1:])])
-    artifacts.write_bytes(folder / "labels.csv", table.getvalue().encode())
+    files.write_bytes(folder / "labels.csv", table.getvalue().encode())
     text = "".join(f"{number} {name}\n" for number, name in enumerate(classes, 1))
-    artifacts.write_bytes(folder / "classInd.txt", text.encode())
+    files.write_bytes(folder / "classInd.txt", text.encode())
     tubes = [Detection(row.name, classes.index(row.label), 1.0, tube) for row in rows for tube in row.tubes]
     if tubes:
         truth.save_truth(folder / "truth.jsonl", annotations.checked(

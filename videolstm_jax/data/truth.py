@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.data import act, annotations, pickles, ucf24, viper
 from videolstm_jax.data.annotations import Annotated, BadAnnotations, BadBoxes, checked
 from videolstm_jax.types import Dataset, Detection
 
 
-def read_truth(path: artifacts.PathLike, *, split: int = 1) -> Annotated:
+def read_truth(path: files.PathLike, *, split: int = 1) -> Annotated:
     """Reads true tubes, whatever of these the file is.
 
     A `truth.jsonl` of `save_truth` or of a walk; `pyannot.pkl` or `finalAnnots.mat` of the corrected UCF101-24
@@ -26,7 +26,7 @@ def read_truth(path: artifacts.PathLike, *, split: int = 1) -> Annotated:
 
     Raises:
       BadAnnotations: it is none of these, is damaged or malicious, or holds a tube that does not fit its video.
-      artifacts.ArtifactError: a truth.jsonl with a bad line, which is named; or there is no such file.
+      files.ArtifactError: a truth.jsonl with a bad line, which is named; or there is no such file.
     """
     place = epath.Path(path)
     if not place.exists():
@@ -51,13 +51,13 @@ def read_truth(path: artifacts.PathLike, *, split: int = 1) -> Annotated:
 # ---- the pickle-free file ---------------------------------------------------------------------------------------
 
 
-def save_truth(path: artifacts.PathLike, annotated: Annotated) -> None:
+def save_truth(path: files.PathLike, annotated: Annotated) -> None:
     """Writes tubes as truth.jsonl, one a line: a tube of tubes.jsonl, and beside it what is known of its video.
 
     `class` is the class's name; `frames` and `size` (W, H) stand where the annotations say them. The first line also
     has `classes`, all names in order, and `tubes`, how many lines there are: a file cut short is known as one.
     """
-    artifacts.write_jsonl(path, _rows(annotated))
+    files.write_jsonl(path, _rows(annotated))
 
 
 def _rows(annotated: Annotated) -> Iterator[dict[str, Any]]:
@@ -77,11 +77,11 @@ def _rows(annotated: Annotated) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def load_truth(path: artifacts.PathLike) -> Annotated:
+def load_truth(path: files.PathLike) -> Annotated:
     """Reads what `save_truth` wrote, or the truth.jsonl of a walk, which says no more than the tubes.
 
     Raises:
-      artifacts.ArtifactError: naming the line, for one that is no tube.
+      files.ArtifactError: naming the line, for one that is no tube.
       BadAnnotations: naming the line, where what it says of its video is of another form, contradicts an earlier line
         or does not fit the tube; or there are not as many lines as the first one says.
     """
@@ -127,7 +127,7 @@ def _same(where: str, video: str, before: Any, now: Any) -> Any:
 # ---- to a walk, and side by side --------------------------------------------------------------------------------
 
 
-def for_dataset(path: artifacts.PathLike, annotated: Annotated, dataset: Dataset, *, cut: bool = False
+def for_dataset(path: files.PathLike, annotated: Annotated, dataset: Dataset, *, cut: bool = False
                 ) -> list[Detection]:
     """The tubes of a data set's own videos, with the labels the data set counts.
 

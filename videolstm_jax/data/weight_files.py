@@ -12,8 +12,8 @@ from typing import BinaryIO
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, PathLike
 from videolstm_jax.data.torch_file import from_bfloat16, read_torch
+from videolstm_jax.files import ArtifactError, PathLike
 
 _SAFE_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4", "I16": "<i2",
                "I8": "<i1", "U8": "<u1", "BOOL": "?"}

@@ -10,12 +10,13 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, load_missing, save_scores, write_arrays
+from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.config import EvalConfig, RunConfig
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.passes import eval_segments, whole_videos
+from videolstm_jax.files import ArtifactError, write_arrays
 from videolstm_jax.measure.accuracy import right_of
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.measure.states import state_maps

@@ -11,21 +11,14 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import (
-    ArtifactError,
-    Workdir,
-    load_dataset,
-    load_missing,
-    read_json,
-    save_scores,
-    write_json,
-)
+from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.frames import FrameReader, video_frames
 from videolstm_jax.data.images import pixels, preprocess, squashed
 from videolstm_jax.data.prefetch import prefetch
 from videolstm_jax.data.shards import Shard
+from videolstm_jax.files import ArtifactError, read_json, write_json
 from videolstm_jax.measure.accuracy import right_of, top_k
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import Taps, make_convnet

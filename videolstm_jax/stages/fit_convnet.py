@@ -10,10 +10,11 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, PathLike, Workdir, load_dataset, read_json, save_config
+from videolstm_jax.artifacts import Workdir, load_dataset, save_config
 from videolstm_jax.config import ConfigError, ConvNetConfig, RunConfig, change
 from videolstm_jax.data.frames import FrameReader, frame_batches
 from videolstm_jax.data.weight_files import is_weight_file, read_weights, sha256_of
+from videolstm_jax.files import ArtifactError, PathLike, read_json
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
 from videolstm_jax.nn.weights import WeightsError, imported, taken
 from videolstm_jax.train.graft import GraftError, graft, named_leaves

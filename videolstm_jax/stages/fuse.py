@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.config import ConfigError, RunConfig
 from videolstm_jax.measure.accuracy import top_k, wilson
 from videolstm_jax.measure.fusion import mean_fusion, product_fusion
@@ -44,7 +44,7 @@ def run(cfg: RunConfig) -> epath.Path:
         fused = first._replace(scores=product_fusion(arrays, weights))
         mean = mean_fusion(arrays, [abs(weight) for weight in weights])
     except ValueError as error:
-        raise artifacts.ArtifactError(f"scores of {', '.join(names)} cannot be fused: {error}") from error
+        raise files.ArtifactError(f"scores of {', '.join(names)} cannot be fused: {error}") from error
     artifacts.save_scores(path, fused)
     missing = 0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, first.classes))
     for name, weight, scores in zip(names, weights, arrays, strict=True):
@@ -66,23 +66,23 @@ def aligned(streams: dict[str, Scores]) -> list[Scores]:
     rows = []
     for name, scores in streams.items():
         if scores.classes != first.classes:
-            raise artifacts.ArtifactError(
+            raise files.ArtifactError(
                 f"{name} has {len(scores.classes)} classes, {first_name} has {len(first.classes)}"
                 f"{_examples(set(scores.classes) ^ set(first.classes), 'not in both')}; expected the same in one order")
         place = {video: row for row, video in enumerate(scores.videos)}
         if len(place) != len(scores.videos):
             twice = len(scores.videos) - len(place)
-            raise artifacts.ArtifactError(f"{name} names {twice} videos twice; expected each once")
+            raise files.ArtifactError(f"{name} names {twice} videos twice; expected each once")
         lacks, more = set(first.videos) - place.keys(), place.keys() - set(first.videos)
         if lacks or more:
-            raise artifacts.ArtifactError(
+            raise files.ArtifactError(
                 f"{name} lacks {len(lacks)} of the {len(first.videos)} videos of {first_name} and has {len(more)} more"
                 f"{_examples(lacks, 'lacks')}{_examples(more, 'has')}; expected the same videos")
         order = np.array([place[video] for video in first.videos], int)
         one = Scores(first.videos, scores.scores[order], scores.label[order], scores.classes)
         differ = np.flatnonzero(one.label != first.label)
         if len(differ):
-            raise artifacts.ArtifactError(f"{name} labels {len(differ)} videos otherwise than {first_name}, the first "
+            raise files.ArtifactError(f"{name} labels {len(differ)} videos otherwise than {first_name}, the first "
                                           f"is {first.videos[differ[0]]}; expected the same labels")
         rows.append(one)
     return rows

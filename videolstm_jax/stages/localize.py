@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.localize import floors
 from videolstm_jax.localize.found import one_tube, scored, video_found
 from videolstm_jax.localize.rivals import floor_tubes
@@ -88,7 +89,7 @@ def run(cfg: RunConfig) -> epath.Path:
              "settings": dataclasses.asdict(cfg.localize), "classes": list(dataset.classes), "videos": len(passes),
              "tubes": sum(len(one.tracks) for one in passes),
              **_measured(cfg, passes, truth, by_frame=given is None and cfg.localize.tubes == 1)}
-    artifacts.write_json(folder / "map.json", value)
+    files.write_json(folder / "map.json", value)
     _say(value)
     return folder / "map.json"
 
@@ -138,9 +139,9 @@ def _given_scores(cfg: RunConfig, work: Workdir, dataset: Dataset, videos: list[
 def _read_pass(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> tuple[NDArray, NDArray]:
     """Frame scores [L', C] and attention [L', N, N] of one video."""
     path = work.passes(cfg.run_name, video.name)
-    (scores,) = artifacts.read_arrays(path, "scores", made_by="evaluate")
+    (scores,) = files.read_arrays(path, "scores", made_by="evaluate")
     try:
-        (attention,) = artifacts.read_arrays(path, "attention")
+        (attention,) = files.read_arrays(path, "attention")
     except ArtifactError as error:
         raise ArtifactError(f"{path} holds no attention, so there is nothing to localise with; expected a run of "
                             "alstm, convalstm, motion_alstm or videolstm") from error

@@ -9,15 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig, OverlayConfig
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import board, choose, embed, overlay
 from videolstm_jax.report.example import boxes_at
 from videolstm_jax.types import Tube, Video
 from videolstm_jax.video import encode, live
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 
 
 class Told(NamedTuple):
@@ -49,7 +50,7 @@ def run(cfg: OverlayConfig) -> epath.Path:
     for video in names:
         if video not in listed:
             raise ArtifactError(f"{work.dataset} does not list {video}; expected a name such as {next(iter(listed))}")
-    said = artifacts.read_json(work.run(name) / "config.json")["config"]
+    said = files.read_json(work.run(name) / "config.json")["config"]
     sigma = said.get("localize", {}).get("sigma", LocalizeConfig.sigma)
     tubes = work.run(name) / "tubes.jsonl"
     found = choose.best_tubes(artifacts.load_detections(tubes)) if tubes.exists() else {}
@@ -74,9 +75,9 @@ def _chosen(work: Workdir, name: str, count: int) -> tuple[str, ...]:
 
 def _pass(work: Workdir, name: str, video: str) -> tuple[np.ndarray, np.ndarray | None]:
     path = work.passes(name, video)
-    (scores,) = artifacts.read_arrays(path, "scores", made_by="evaluate (for the test list)")
+    (scores,) = files.read_arrays(path, "scores", made_by="evaluate (for the test list)")
     try:
-        (attention,) = artifacts.read_arrays(path, "attention")
+        (attention,) = files.read_arrays(path, "attention")
     except ArtifactError:  # the cell does not attend
         return scores, None
     return scores, attention
@@ -106,7 +107,7 @@ def _film(told: Told, classes: Sequence[str], path: epath.Path, side: int, sigma
         if count != length or frame.shape[1::-1] != (video.width, video.height):
             raise BadVideo(f"{video.path}: {count} frames of {frame.shape[1]} x {frame.shape[0]}; expected {length} of "
                            f"{video.width} x {video.height}, as the stage prepare found it")
-    artifacts.write_bytes(path.with_suffix(".png"), embed.still(board.strip(cells, lines(length))))
+    files.write_bytes(path.with_suffix(".png"), embed.still(board.strip(cells, lines(length))))
 
 
 def _view(told: Told, frame: np.ndarray, t: int, side: int, sigma: float) -> board.View:

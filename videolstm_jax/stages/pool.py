@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval, top_k, wilson
 from videolstm_jax.types import Dataset, Scores
 
@@ -42,7 +43,7 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     summary = {"parts": list(parts), "classes": list(datasets[0].classes), "accuracy": table,
                "localization": _overlaps(works)}
     path = epath.Path(cfg.workdir) / "pooled.json"
-    artifacts.write_json(path, summary)
+    files.write_json(path, summary)
     print(text(summary))
     return path
 
@@ -92,9 +93,9 @@ def _merge_videos(works: Sequence[Workdir], parts: Sequence[str], datasets: Sequ
     if truth:
         artifacts.save_detections(pool.truth, sorted(truth, key=lambda found: (found.video, found.tube.start)))
     bad = [row | {"name": _pooled(row["name"], part, new)} for work, part, new in zip(works, parts, names, strict=True)
-           if work.bad.exists() for row in artifacts.read_jsonl(work.bad) if row.get("part") == "test"]
+           if work.bad.exists() for row in files.read_jsonl(work.bad) if row.get("part") == "test"]
     if bad:
-        artifacts.write_jsonl(pool.bad, sorted(bad, key=lambda row: row["name"]))
+        files.write_jsonl(pool.bad, sorted(bad, key=lambda row: row["name"]))
     for work, new in zip(works, names, strict=True):
         for old, name in new.items():
             _copy(work.flow / f"{old}.zip", pool.flow / f"{name}.zip")
@@ -137,7 +138,7 @@ def _overlaps(works: Sequence[Workdir]) -> dict[str, dict[str, Any]]:
     """Frame IoU of each localised run and of its floors, over the test videos of all parts."""
     found = {}
     for path in sorted(works[0].path.glob("runs/*/map.json")):
-        maps = [artifacts.read_json(work.path / path.relative_to(works[0].path), made_by="localize") for work in works]
+        maps = [files.read_json(work.path / path.relative_to(works[0].path), made_by="localize") for work in works]
         if any(one["model"] is None for one in maps):
             continue
         rows = [row for one in maps for row in one["frame_iou"].values()]

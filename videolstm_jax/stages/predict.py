@@ -10,14 +10,14 @@ from collections.abc import Callable
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.config import ConfigError, PredictConfig
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.predictor import Prediction, Predictor
 from videolstm_jax.report import board, embed, overlay
 from videolstm_jax.report.latency import Latency
 from videolstm_jax.video import encode, live
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.live import Live
 
 EVERY = 100
@@ -153,7 +153,7 @@ class _Film:
     def __exit__(self, *error: object) -> None:
         self._stack.__exit__(*error)
         if error[0] is None and self._path is not None and self.frames:
-            artifacts.write_bytes(self._path.with_suffix(".png"), embed.still(self._strip()))
+            files.write_bytes(self._path.with_suffix(".png"), embed.still(self._strip()))
 
     def add(self, frame: np.ndarray, found: Prediction) -> dict[str, float]:
         """Draws and writes one frame; returns the seconds of both."""

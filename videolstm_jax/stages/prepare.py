@@ -8,13 +8,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig
 from videolstm_jax.data import sources, splits, stick_actions, tfds_source
 from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import flow_file, flow_methods, guard
-from videolstm_jax.video.decode import BadVideo, VideoInfo
+from videolstm_jax.video.container import BadVideo
+from videolstm_jax.video.decode import VideoInfo
 
 _SAMPLE = 48
 """Training videos whose displacements set the bound, where it is a percentile."""
@@ -70,7 +71,7 @@ def run(cfg: RunConfig) -> epath.Path:
         artifacts.save_detections(work.truth, truth)
     elif work.truth.exists():
         work.truth.unlink()
-    artifacts.write_json(index, {**settings, "frames": {name: length - 1 for name, length in frames.items()}})
+    files.write_json(index, {**settings, "frames": {name: length - 1 for name, length in frames.items()}})
     print(f"prepare: {len(dataset.videos)} videos, {sum(frames.values())} frames, {len(truth)} true tubes, "
           f"{len(bad)} bad videos" + (f", see {work.bad}" if bad else ""), flush=True)
     return work.path
@@ -126,9 +127,9 @@ def _sampled_bound(cfg: RunConfig, listed: Dataset) -> float:
 def _claim(path: epath.Path, settings: dict) -> None:
     """Writes the settings, or checks that they are those the folder was begun with."""
     if not path.exists():
-        artifacts.write_json(path, settings)
+        files.write_json(path, settings)
         return
-    old = artifacts.read_json(path)
+    old = files.read_json(path)
     changed = [f"{name} {old.get(name)!r}, now {value!r}" for name, value in settings.items() if old.get(name) != value]
     if changed:
         raise PrepareError(f"{path.parent} holds flow made with {'; '.join(changed)}. Expected the same settings: "
@@ -150,7 +151,7 @@ def _made(cfg: RunConfig, work: artifacts.Workdir) -> epath.Path | None:
 
 def _write_or_remove(path: epath.Path, rows: list[dict]) -> None:
     if rows:
-        artifacts.write_jsonl(path, rows)
+        files.write_jsonl(path, rows)
     elif path.exists():
         path.unlink()
 
@@ -247,7 +248,7 @@ def _finished(work: artifacts.Workdir, video: Video) -> int:
     """L of a video whose flow is there and was made from this file, else 0."""
     try:
         pairs, note = flow_file.describe(work.flow / f"{video.name}.zip")
-    except artifacts.ArtifactError:
+    except files.ArtifactError:
         return 0
     return pairs + 1 if note == _note(video) else 0
 

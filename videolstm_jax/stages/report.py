@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import STREAMS, ConfigError, RunConfig
 from videolstm_jax.localize.floors import covered_cells
@@ -32,6 +32,7 @@ from videolstm_jax.report import (
 from videolstm_jax.report.states import States
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 from videolstm_jax.video import decode, encode
+from videolstm_jax.video.container import BadVideo
 
 FILM_FRAMES = 600
 """A film of an example ends after so many frames."""
@@ -67,7 +68,7 @@ def run(cfg: RunConfig) -> epath.Path:
                 _classes(walk, summary.final(rows)), local.section(walk.maps), settings.section(walk.configs))
     opening = summary.opening(rows, walk.dataset, missing=len(walk.missing))
     path = work.report / "index.html"
-    artifacts.write_bytes(path, page.render(opening._replace(sections=sections)).encode())
+    files.write_bytes(path, page.render(opening._replace(sections=sections)).encode())
     _forget_films(work.report / "videos", {card.film for card in sections[1].examples})
     print(f"report: {len(walk.results)} results, {len(sections[1].examples)} examples", flush=True)
     return path
@@ -85,9 +86,9 @@ def gather(work: Workdir, *, allow_missing: bool = False) -> Walk:
     for true in artifacts.load_detections(work.truth) if work.truth.exists() else []:
         truth.setdefault(true.video, []).append(true)
     folders = [*_convnets(work), *_folders(work.path / "runs")]
-    configs = {_name(work, folder): artifacts.read_json(folder / "config.json") for folder in folders
+    configs = {_name(work, folder): files.read_json(folder / "config.json") for folder in folders
                if (folder / "config.json").exists()}
-    maps = {folder.name: artifacts.read_json(folder / "map.json") for folder in _folders(work.path / "runs")
+    maps = {folder.name: files.read_json(folder / "map.json") for folder in _folders(work.path / "runs")
             if (folder / "map.json").exists()}
     results = []
     for folder in folders:
@@ -127,7 +128,7 @@ def _result(name: str, kind: str, about: str, scores: Scores, found: dict | None
 
 def _logged(work: Workdir, folders: list[epath.Path]) -> dict[str, list[dict]]:
     """Name -> the rows of metrics.jsonl, of those that were trained."""
-    return {_name(work, folder): artifacts.read_jsonl(folder / "metrics.jsonl") for folder in folders
+    return {_name(work, folder): files.read_jsonl(folder / "metrics.jsonl") for folder in folders
             if (folder / "metrics.jsonl").exists()}
 
 
@@ -174,7 +175,7 @@ def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
         video = scores.videos[row]
         try:
             cards.append(_card(walk, cfg, name, listed[video], scores, row, tubes.get(video)))
-        except (KeyError, decode.BadVideo):
+        except (KeyError, BadVideo):
             missing.append(f"{video} is left out: its file is not as it was when the stage prepare read it.")
     words = (f"Test videos as {name} saw them: the frame, the attention over it, and the boxes.", choose.RULE)
     return section._replace(words=words if cards else (), examples=tuple(cards), missing=tuple(missing))
@@ -202,8 +203,8 @@ def _pass(walk: Walk, name: str, video: Video) -> tuple[np.ndarray | None, np.nd
     if not path.exists():
         return None, None
     if not _attends(walk, name):
-        return artifacts.read_arrays(path, "scores")[0], None
-    return artifacts.read_arrays(path, "scores", "attention")
+        return files.read_arrays(path, "scores")[0], None
+    return files.read_arrays(path, "scores", "attention")
 
 
 def _card(walk: Walk, cfg: RunConfig, name: str, video: Video, scores: Scores, row: int,
@@ -249,5 +250,5 @@ def _states(walk: Walk, name: str, video: Video) -> States | None:
     path = walk.work.states(name, video.name)
     if not path.exists():
         return None
-    kind, *maps = artifacts.read_arrays(path, "kind", "mean", "channel", "maps")
+    kind, *maps = files.read_arrays(path, "kind", "mean", "channel", "maps")
     return States(str(kind), *maps)

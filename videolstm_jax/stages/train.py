@@ -11,13 +11,14 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, load_dataset, read_json, save_config
+from videolstm_jax.artifacts import Workdir, load_dataset, save_config
 from videolstm_jax.config import ModelConfig, RunConfig
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data.batches import train_batches
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.passes import eval_segments
+from videolstm_jax.files import ArtifactError, read_json
 from videolstm_jax.measure.scores import video_scores
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread

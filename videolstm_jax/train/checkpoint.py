@@ -12,12 +12,12 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.types import TrainState
 
 if TYPE_CHECKING:
-    from videolstm_jax.artifacts import PathLike
+    from videolstm_jax.files import PathLike
     from videolstm_jax.types import PyTree
 
 

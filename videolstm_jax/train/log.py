@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, TextIO
 
 from etils import epath
 
-from videolstm_jax.artifacts import write_bytes
+from videolstm_jax.files import write_bytes
 
 if TYPE_CHECKING:
-    from videolstm_jax.artifacts import PathLike
+    from videolstm_jax.files import PathLike
 
 
 class MetricsLog:

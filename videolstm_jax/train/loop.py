@@ -17,7 +17,7 @@ from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.log import MetricsLog, Progress
 
 if TYPE_CHECKING:
-    from videolstm_jax.artifacts import PathLike
+    from videolstm_jax.files import PathLike
     from videolstm_jax.train.step import StepFn
     from videolstm_jax.types import TrainState
 

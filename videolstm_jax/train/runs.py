@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.artifacts import ArtifactError, Workdir, read_json
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import ConfigError, ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
+from videolstm_jax.files import ArtifactError, read_json
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.graft import GraftError, graft, named_leaves, under

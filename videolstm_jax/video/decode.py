@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av
 import numpy as np
-from etils import epath
 from PIL import Image
 
 from videolstm_jax.flow import image
-
-PLACEHOLDER = 1
-"""Bytes of the packets that XviD writes where a picture travelled with its neighbour: they hold no picture."""
-SPARE = 1
-"""Pictures that a sound file may lack of what its container declares; more is a loss."""
-STILLS = ("image2", "tty")
-
-
-class BadVideo(ValueError):
-    """A file that cannot be used as a video: the message names it, what was found and what was expected."""
+from videolstm_jax.video.container import declared, every_picture, open_video, rate_of
 
 
 class VideoInfo(NamedTuple):
@@ -56,9 +45,9 @@ def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     Raises:
       BadVideo: missing, empty, no video, or no picture.
     """
-    with opened(path) as (container, stream):
-        rate, frames = rate_of(stream), _declared(container, stream)
-        pictures = _pictures(path, container, stream)
+    with open_video(path) as (container, stream):
+        rate, frames = rate_of(stream), declared(container, stream)
+        pictures = every_picture(path, container, stream)
         height, width = displayed(next(pictures)).shape[:2]
         if not frames:
             frames = 1 + sum(1 for _ in pictures)
@@ -103,7 +92,7 @@ def read_views(path: str | os.PathLike, views: Sequence[View], *, fps: float = 0
     """
     seen: list[list[np.ndarray]] = [[] for _ in views]
     own = None
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         for picture in chosen(path, container, stream, fps, max_frames):
             whole = displayed(picture)
             own = own or whole.shape[1::-1]
@@ -120,114 +109,23 @@ def check(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> 
       BadVideo: as `read`.
     """
     info = probe(path, fps=fps)
-    with opened(path) as (container, stream):
+    with open_video(path) as (container, stream):
         return info._replace(frames=sum(1 for _ in chosen(path, container, stream, fps, max_frames)))
-
-
-# ---- inside the container ---------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def opened(path: str | os.PathLike) -> Iterator[tuple]:
-    """Opens a file and its video stream, and turns every error of the codecs into `BadVideo`."""
-    file = epath.Path(path)
-    if not file.is_file():
-        raise BadVideo(f"{path}: {'a folder' if file.is_dir() else 'no such file'}; expected a video file")
-    if not file.stat().length:
-        raise BadVideo(f"{path}: empty, 0 bytes; expected a video file")
-    source = file.open("rb") if "://" in str(path) else os.fspath(path)
-    try:
-        with reading(source, os.fspath(path)) as found:
-            yield found
-    finally:
-        if not isinstance(source, str):
-            source.close()
-
-
-@contextlib.contextmanager
-def reading(source: Any, name: str) -> Iterator[tuple]:
-    """The container and video stream of what is open for reading or a path; errors call it `name`."""
-    try:
-        options = {"err_detect": "explode"}
-        with av.open(source, metadata_errors="replace", options=options) as container:
-            kinds = sorted({stream.type for stream in container.streams})
-            kind = container.format.name
-            if kind in STILLS or kind.endswith("_pipe"):
-                raise BadVideo(f"{name}: not a video but {kind}; expected moving pictures")
-            if not container.streams.video:
-                raise BadVideo(f"{name}: no video stream, only {', '.join(kinds) or 'nothing'}; expected one")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise BadVideo(f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes")
-            stream.codec_context.options = options
-            stream.codec_context.thread_count = 1
-            yield container, stream
-    except (av.FFmpegError, UnicodeError) as error:
-        raise BadVideo(f"{name}: damaged or not a video: {getattr(error, 'strerror', None) or error}") from error
-
-
-def rate_of(stream: av.VideoStream) -> float:
-    """Frames a second, 25 where the container does not say."""
-    return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
-
-
-def _declared(container: av.container.InputContainer, stream: av.VideoStream) -> int:
-    """Pictures that the container promises, 0 where it does not say."""
-    if "mp4" in container.format.name:  # its index, unlike its header, knows what edit lists cut away
-        return sum(not entry.is_discard for entry in stream.index_entries) or stream.frames
-    empty = sum(entry.size <= PLACEHOLDER for entry in stream.index_entries)
-    return max(0, stream.frames - empty)
-
-
-def _pictures(path: str | os.PathLike, container: av.container.InputContainer,
-              stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """Yields every picture in the order of display, then compares their number with what was declared."""
-    found = packets = 0
-    end = 0.0
-    for packet in container.demux(stream):
-        packets += packet.size > PLACEHOLDER and not packet.is_discard
-        if packet.is_corrupt:
-            raise BadVideo(f"{path}: packet {packets} is damaged; expected a sound file")
-        for picture in packet.decode():
-            if picture.is_corrupt:
-                raise BadVideo(f"{path}: frame {found} is damaged; expected a sound file")
-            found += 1
-            end = max(end, (picture.time or 0.0) + 1 / rate_of(stream))
-            yield picture
-    if not found:
-        raise BadVideo(f"{path}: 0 frames decoded; expected at least 1")
-    declared = _declared(container, stream)
-    if packets < declared or found < max(packets, declared) - SPARE:
-        raise BadVideo(f"{path}: cut short or damaged: {found} frames decoded; expected {max(packets, declared)}")
-    seconds = _seconds(container, stream)
-    if end < seconds - 2 / rate_of(stream):
-        raise BadVideo(f"{path}: cut short: pictures end at {end:.2f} s; expected {seconds:.2f} s as declared")
-
-
-def _seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """How long the pictures of a container without a frame count say they last, 0 where they do not."""
-    if "matroska" not in container.format.name:
-        return 0.0
-    tag = stream.metadata.get("DURATION", "").split(":")
-    if len(tag) == 3:
-        with contextlib.suppress(ValueError):
-            return (int(tag[0]) * 60 + int(tag[1])) * 60 + float(tag[2])
-    return (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
 
 
 # ---- from picture to frame --------------------------------------------------------------------------------------
 
 
 def chosen(path: str | os.PathLike, container: av.container.InputContainer, stream: av.VideoStream, fps: float,
-            max_frames: int) -> Iterator[av.VideoFrame]:
+           max_frames: int) -> Iterator[av.VideoFrame]:
     """Yields the pictures that `read` returns."""
-    pictures = _pictures(path, container, stream)
+    pictures = every_picture(path, container, stream)
     yield from itertools.islice(resampled(pictures, container, stream, fps) if fps else pictures, max_frames or None)
     pictures.close()
 
 
 def resampled(pictures: Iterator[av.VideoFrame], container: av.container.InputContainer, stream: av.VideoStream,
-               fps: float) -> Iterator[av.VideoFrame]:
+              fps: float) -> Iterator[av.VideoFrame]:
     """Yields the picture nearest to each k / fps, for all k / fps before the end of the last picture."""
     period = 1 / rate_of(stream)
     even = container.format.name == "avi"  # AVI has no time stamps; those of packed B pictures are not in order

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax import files
 
 
 class _Encoder(NamedTuple):
@@ -62,7 +62,7 @@ def write(path: str | os.PathLike, frames: np.ndarray, fps: float = 25.0, *, cod
     with _muxing(buffer, path, frames.shape[1:3], fps, codec, crf) as add:
         for frame in frames:
             add(frame)
-    artifacts.write_bytes(path, buffer.getvalue())
+    files.write_bytes(path, buffer.getvalue())
 
 
 @contextlib.contextmanager
@@ -88,7 +88,7 @@ def growing(path: str | os.PathLike, size: tuple[int, int], fps: float = 25.0, *
         raise ValueError(f"{path}: a film cannot grow in a bucket; expected a path on this machine")
     first = np.zeros((1, size[1], size[0], 3), np.uint8)
     _check(path, first, fps, codec)
-    with artifacts.replacing(path) as beside, _muxing(os.fspath(beside), path, first.shape[1:3], fps, codec,
+    with files.replacing(path) as beside, _muxing(os.fspath(beside), path, first.shape[1:3], fps, codec,
                                                       crf) as add:
         def added(frame: np.ndarray) -> None:
             if frame.shape != first.shape[1:] or frame.dtype != np.uint8:

@@ -9,8 +9,8 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, PathLike
+from videolstm_jax import files
+from videolstm_jax.files import ArtifactError, PathLike
 
 KINDS = {"jpeg": ("jpg", {"format": "JPEG", "quality": 95}), "png": ("png", {"format": "PNG", "compress_level": 1})}
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -39,7 +39,7 @@ def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: 
             for axis, name in enumerate("xy"):
                 member = zipfile.ZipInfo(f"flow_{name}_{number:04d}.{KINDS[kind][0]}", _DATE)
                 file.writestr(member, _encoded(pair[..., axis], kind))
-    artifacts.write_bytes(path, whole.getvalue())
+    files.write_bytes(path, whole.getvalue())
 
 
 def as_stored(images: np.ndarray, kind: str) -> np.ndarray:

@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from videolstm_jax.video import decode
-from videolstm_jax.video.decode import BadVideo, VideoInfo, View
+from videolstm_jax.video.container import BadVideo
+from videolstm_jax.video.decode import VideoInfo, View
 
 T = TypeVar("T")
 PathLike = str | os.PathLike

@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from videolstm_jax.video import decode
-from videolstm_jax.video.decode import BadVideo
+from videolstm_jax.video.container import BadVideo, open_source, open_video, rate_of
 
 PIPE = "-"
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
@@ -54,12 +54,12 @@ def opened(source: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0,
         with _camera(int(name)) as (label, container, stream):
             found = (picture for picture in container.decode(stream) if not picture.is_corrupt)
             found = decode.resampled(found, container, stream, fps) if fps else found
-            yield Live(label, fps or decode.rate_of(stream), _frames(itertools.islice(found, max_frames or None)))
+            yield Live(label, fps or rate_of(stream), _frames(itertools.islice(found, max_frames or None)))
         return
-    with _piped(pipe) if name == PIPE else decode.opened(source) as (container, stream):
+    with _piped(pipe) if name == PIPE else open_video(source) as (container, stream):
         label = "standard input" if name == PIPE else name
         found = decode.chosen(label, container, stream, fps, max_frames)
-        yield Live(label, fps or decode.rate_of(stream), _frames(found))
+        yield Live(label, fps or rate_of(stream), _frames(found))
 
 
 def _frames(pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray]:
@@ -87,7 +87,7 @@ def _piped(pipe: BinaryIO | None) -> Iterator[tuple]:
     if pipe.isatty():
         raise BadVideo("standard input is a terminal; expected a video, such as from: cat FILE | .. --video=-")
     try:
-        with decode.reading(_Pipe(pipe), "standard input") as found:
+        with open_source(_Pipe(pipe), "standard input") as found:
             yield found
     except BadVideo as error:
         if "moov" in str(error) or isinstance(error.__cause__, av.FFmpegError):

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.artifacts import ArtifactError
+from videolstm_jax.files import ArtifactError
 from videolstm_jax.flow import batched, image
 from videolstm_jax.types import Video
 from videolstm_jax.video import flow_file, flow_methods, guard
-from videolstm_jax.video.decode import BadVideo, View
+from videolstm_jax.video.container import BadVideo
+from videolstm_jax.video.decode import View
 
 
 class FlowSettings(NamedTuple):

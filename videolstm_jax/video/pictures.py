@@ -11,7 +11,7 @@ import av
 from etils import epath
 from PIL import Image, UnidentifiedImageError
 
-from videolstm_jax import artifacts
+from videolstm_jax import files
 
 CODECS = {"JPEG": "mjpeg", "PNG": "png"}
 FORMATS = {"L": "gray", "RGB": "rgb24", "RGBA": "rgba", "P": "pal8"}
@@ -48,7 +48,7 @@ def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: floa
             packet.stream, packet.time_base, packet.is_keyframe = stream, 1 / rate, True
             packet.pts = packet.dts = number
             container.mux(packet)
-    artifacts.write_bytes(path, buffer.getvalue())
+    files.write_bytes(path, buffer.getvalue())
 
 
 def _seen(path: epath.Path, number: int, picture: bytes) -> tuple[str, str, tuple[int, int]]:

@@ -1,9 +1,8 @@
-"""A trained run as a function of one frame after another, in memory that does not grow."""
+"""What a trained run consists of, as functions of one frame."""
 
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -11,17 +10,16 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import ArtifactError, PathLike, Workdir
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.core.cells import CELLS, Layers
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data import records
 from videolstm_jax.data.images import pixels, preprocess, squashed
 from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.files import ArtifactError, PathLike
 from videolstm_jax.flow import image
-from videolstm_jax.localize import causal
-from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import make_convnet, needed
 from videolstm_jax.train.runs import Run, as_inputs, load_convnet, load_run, same_extractor
 from videolstm_jax.types import Carry, Clip, Inputs
@@ -31,26 +29,6 @@ from videolstm_jax.video.online import FlowSettings
 TOGETHER = 4
 """Copies of a picture that a group-normalised ConvNet sees at once. For fewer XLA adds up a group in another order; its
 features would round to other neighbours now and then, and scores would differ from those of whole videos by 1e-5."""
-
-
-class StreamError(ValueError):
-    """A frame that does not belong to the stream: the message says what it is and what was expected."""
-
-
-class Prediction(NamedTuple):
-    """What is known once a frame has been seen.
-
-    `frame` counts from 0; `scores` [C] are this frame's class probabilities and `mean` [C] their mean so far;
-    `attention` [N, N] sums to one and `box` [4] is x0 y0 x1 y1 in pixels, both None for cells that do not attend;
-    `seconds` says what each stage took.
-    """
-
-    frame: int
-    scores: np.ndarray
-    mean: np.ndarray
-    attention: np.ndarray | None
-    box: np.ndarray | None
-    seconds: Mapping[str, float]
 
 
 class Parts(NamedTuple):
@@ -68,116 +46,11 @@ class Parts(NamedTuple):
     note: str
 
 
-class Predictor:
-    """Reads a stream one frame at a time: `found = predictor(frame)`.
-
-    A frame's flow leads to the frame after it, so a run that looks at flow speaks of each frame when the next one has
-    come, and its first call gives None. What it says is what `evaluate` says of the whole video, and `localize` with
-    `localize.causal`, from the same first carry.
-    """
-
-    def __init__(self, checkpoint: PathLike, *, flow: str = "", carry: Carry | None = None):
-        """Loads a run with its ConvNets.
-
-        Args:
-          checkpoint: the folder of the run in its work folder, `<work>/runs/<name>`.
-          flow: another method of flow than the run was trained on.
-          carry: what the first frame begins from; None takes the model's own start. A `mean` start is then that of
-            the first frame alone, since no other is known.
-
-        Raises:
-          ArtifactError: something of the run is missing, damaged or does not belong to it.
-          ConfigError: a method of flow that is not there.
-        """
-        self.parts = load(checkpoint, flow)
-        self.restart(carry)
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The C class names."""
-        return self.parts.run.classes
-
-    def restart(self, carry: Carry | None = None) -> None:
-        """Forgets every frame: the next one is the first of another stream, from this carry."""
-        self.carry = carry
-        self._before: tuple[np.ndarray, np.ndarray] | None = None
-        self._size: tuple[int, ...] | None = None
-        self._trail = causal.START
-        self._total = np.zeros(len(self.classes))
-        self._count = 0
-
-    def __call__(self, frame: np.ndarray) -> Prediction | None:
-        """Takes the next frame.
-
-        Args:
-          frame: [H, W, 3] uint8 RGB, all of one size; it may be overwritten afterwards.
-
-        Returns:
-          What is known of this frame, or, for a run that looks at flow, of the one before; then None at first.
-
-        Raises:
-          StreamError: another dtype, shape or size than expected.
-        """
-        self._check(frame)
-        parts, lap = self.parts, _timer()
-        images = self._images(frame)
-        if images is None:
-            return None
-        seconds = {"flow": lap()} if parts.flow else {}
-        seen = {stream: look(images[stream]) for stream, look in parts.look.items()}
-        seconds["convnets"] = lap()
-        motion = seen["flow"][parts.layers.motion] if parts.layers.motion else None
-        logits, attention, self.carry = parts.step(seen[parts.stream][parts.layers.x], motion, self.carry)
-        scores = softmax(logits)
-        seconds["step"] = lap()
-        box = None
-        if attention is not None:
-            how = parts.how
-            self._trail, box = causal.follow(self._trail, attention, frame.shape[:2], sigma=how.sigma, box=how.box,
-                                             theta=how.theta, normalise=how.normalise, span=how.span)
-            seconds["localize"] = lap()
-        self._total += scores
-        self._count += 1
-        return Prediction(self._count - 1, scores.astype(np.float32), self._total / self._count, attention, box,
-                          seconds)
-
-    def _images(self, frame: np.ndarray) -> dict[str, np.ndarray] | None:
-        """The RGB image and the flow image of the frame that can be spoken of; None while there is none."""
-        if self.parts.flow is None or self.parts.grey is None:
-            return {"rgb": frame}
-        before, self._before = self._before, (frame.copy(), self.parts.grey(frame))
-        return None if before is None else {"rgb": before[0], "flow": self.parts.flow(before[1], self._before[1])}
-
-    def _check(self, frame: np.ndarray) -> None:
-        shape, dtype = np.shape(frame), getattr(frame, "dtype", None)
-        if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or not all(shape):
-            raise StreamError(f"a frame is {dtype} {list(shape)}; expected uint8 [H, W, 3]")
-        self._size = self._size or shape
-        if shape != self._size:
-            raise StreamError(f"a frame is {list(shape)}; expected {list(self._size)} as the first one was")
-
-
-def _timer() -> Callable[[], float]:
-    """A function that gives the seconds since it was last called, at first since now."""
-    before = time.perf_counter()
-
-    def lap() -> float:
-        nonlocal before
-        now = time.perf_counter()
-        before, taken = now, now - before
-        return taken
-
-    return lap
-
-
-# ---- what a run consists of -------------------------------------------------------------------------------------
-
-
 def load(checkpoint: PathLike, flow: str = "") -> Parts:
     """Reads a run, the ConvNets its features came from and how its flow was made; see `Predictor`."""
     work, name = artifacts.of_run(checkpoint)
     run = load_run(work.root, name)
-    said = artifacts.read_json(work.run(name) / "config.json")["config"]
+    said = files.read_json(work.run(name) / "config.json")["config"]
     layers, stream = CELLS[run.model.cell].layers, said["data"]["stream"]
     wanted: dict[str, dict[str, str]] = {stream: {"x": layers.x}}
     if layers.motion:
@@ -238,7 +111,7 @@ def _stored(features: epath.Path, dtype: str) -> str:
 def _flow(work: Workdir, method: str) -> tuple[Callable, Callable, str]:
     """What makes a frame grey, what makes a flow image of two of those, and a word of warning."""
     path = work.flow / "settings.json"
-    said = FlowSettings.of(artifacts.read_json(path, made_by="prepare"), path)
+    said = FlowSettings.of(files.read_json(path, made_by="prepare"), path)
     limit, displacement = image.limit(said.bound, scaled=said.scaled), flow_methods.method(method or said.method)
 
     def grey(frame: np.ndarray) -> np.ndarray:

@@ -1,0 +1,36 @@
+"""What every benchmark records: the device's name, and the figures as a file of benchmarks/results/."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import platform
+from typing import Any
+
+from videolstm_jax import files
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+def processor() -> str:
+    """The processor's name and how many cores it has."""
+    path = pathlib.Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
+
+
+def device() -> str:
+    """The name of the accelerator that JAX computes on, or of the processor."""
+    import jax  # here, since some benchmarks measure code that runs without it
+
+    return processor() if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
+
+
+def save(name: str, found: dict[str, Any], folder: str | os.PathLike = RESULTS) -> None:
+    """Prints the figures and writes them to `<folder>/<name>.json`."""
+    text = json.dumps(found, indent=1) + "\n"
+    path = pathlib.Path(folder) / f"{name}.json"
+    files.write_bytes(path, text.encode())
+    print(f"{text}wrote {path}")

@@ -1,0 +1,108 @@
+"""Files that are written whole or not at all, and read with an error that names them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+PathLike = str | os.PathLike
+
+
+class ArtifactError(ValueError):
+    """A file that cannot be used: the message names it, the field, what was found and what was expected."""
+
+
+@contextlib.contextmanager
+def replacing(path: PathLike) -> Iterator[epath.Path]:
+    """Yields a path beside `path` to write to, and renames it into place when the block ends without an error."""
+    path = epath.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.parent / f".{path.name}.part-{secrets.token_hex(8)}"  # pods share process numbers and folders
+    try:
+        yield beside
+        beside.replace(path)
+    finally:
+        if beside.exists():
+            beside.unlink()
+
+
+def write_bytes(path: PathLike, data: bytes) -> None:
+    """Writes a file whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_bytes(data)
+
+
+def write_json(path: PathLike, value: Any) -> None:
+    """Writes JSON with sorted keys, whole or not at all."""
+    write_bytes(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+
+
+def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
+    """Writes one JSON object a line, whole or not at all."""
+    write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode())
+
+
+def read_json(path: PathLike, made_by: str = "") -> Any:
+    """Reads JSON.
+
+    Raises:
+      ArtifactError: the file is absent (`made_by` names the stage that writes it) or is not JSON.
+    """
+    path = _existing(path, made_by)
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ArtifactError(f"{path}: not JSON: {error}") from error
+
+
+def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
+    """Reads one JSON object a line; see `read_json`."""
+    path = _existing(path, made_by)
+    rows = []
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise ArtifactError(f"{path}:{number}: not JSON: {error}") from error
+    return rows
+
+
+def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
+    """Writes arrays as .npz without pickling; the same arrays give the same bytes."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_arrays(path: PathLike, *names: str, made_by: str = "") -> tuple[np.ndarray, ...]:
+    """Reads the named arrays of an .npz file.
+
+    Raises:
+      ArtifactError: the file is absent, damaged, holds objects, or lacks an array.
+    """
+    path = _existing(path, made_by)
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            missing = [name for name in names if name not in file]
+            if missing:
+                raise ArtifactError(f"{path}: has {sorted(file)}, lacks {missing}")
+            return tuple(file[name] for name in names)
+    except ArtifactError:
+        raise
+    except Exception as error:  # zipfile and numpy raise several kinds for one cause: the bytes are not an .npz
+        raise ArtifactError(f"{path}: cannot be read as arrays: {error}") from error
+
+
+def _existing(path: PathLike, made_by: str) -> epath.Path:
+    path = epath.Path(path)
+    if not path.exists():
+        raise ArtifactError(f"{path} is missing" + (f"; the stage {made_by} writes it" if made_by else ""))
+    return path
