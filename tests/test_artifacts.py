@@ -54,6 +54,10 @@ def test_missing_and_damaged_files_are_named(tmp_path):
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(ArtifactError, match=r"x\.json: not JSON"):
         files.read_json(tmp_path / "x.json")
+    for damaged in (b'"\xff"', b"[" * 200_000):
+        (tmp_path / "x.json").write_bytes(damaged)
+        with pytest.raises(ArtifactError, match=r"x\.json: not JSON"):
+            files.read_json(tmp_path / "x.json")
     (tmp_path / "x.npz").write_bytes(b"PK no")
     with pytest.raises(ArtifactError, match=r"x\.npz: cannot be read"):
         artifacts.load_scores(tmp_path / "x.npz")

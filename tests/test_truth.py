@@ -74,11 +74,23 @@ def test_lines_that_do_not_fit(path, line, changed, says):
     (0, {"boxes": [[1, 2, 3, "x"]]}, ":1: boxes of a/x are not numbers"), (0, {"boxes": [[1], [1, 2]]}, ":1: boxes"),
     (2, {"boxes": [[3, 2, 1, 4]]}, ":3: a box of b/y is inverted"), (0, {"score": float("nan")}, ":1: a score of a/x"),
     (0, {"label": 0.5}, ":1: video 'a/x', label, start"), (0, {"label": True}, ":1: video"),
-    (0, {"video": 3}, ":1: video"), (0, {"start": "0"}, ":1: video"),
+    (0, {"video": 3}, ":1: video"), (0, {"start": "0"}, ":1: video"), (0, {"start": 1e30}, ":1: video 'a/x', label"),
+    (0, {"label": 10**400}, ":1: video"), (0, {"scores": 5}, ":1: video"), (0, {"scores": []}, ":1: video"),
+    (0, {"scores": [None]}, ":1: video"), (0, {"score": 10**400}, ":1: a score of a/x is not finite"),
+    (0, {"boxes": [["1", "2", "3", "4"]]}, ":1: boxes of a/x are not numbers: they hold <U1"),
+    (0, {"boxes": [[1, 2, 3, 10**400]]}, ":1: boxes of a/x are not numbers: they hold object"),
+    (0, {"boxes": [[1, 2, 3, {}]]}, ":1: boxes of a/x are not numbers"), (0, {"boxes": 5}, ":1: boxes of a/x have sh"),
 ])
 def test_lines_that_are_no_tube(path, line, changed, says):
     alter(path, line, **changed)
     with pytest.raises(ArtifactError, match=rf"truth\.jsonl{says}"):
+        truth.read_truth(path)
+
+
+@pytest.mark.parametrize("line", [b'{"video": "\xff"}', b"[" * 200_000, b"9" * 5_000, b"", b"{}}"])
+def test_lines_that_are_no_json(path, line):
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(ArtifactError, match=r"truth\.jsonl:4: not JSON"):
         truth.read_truth(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -201,7 +202,8 @@ def load_detections(path: PathLike) -> list[Detection]:
     """Reads tubes; a line with `scores` becomes one detection a class, which share their tube.
 
     Raises:
-      ArtifactError: naming the line, for a missing field, a score that is not finite, or boxes inverted or not [n, 4].
+      ArtifactError: naming the line, for a missing field or one of another kind, a score that is not finite, or boxes
+        inverted or not [n, 4].
     """
     return [one for _, _, found in each_line_of_detections(path) for one in found]
 
@@ -213,24 +215,33 @@ def each_line_of_detections(path: PathLike) -> Iterator[tuple[str, dict, list[De
         missing = {"video", "label", "score", "start", "boxes"} - row.keys() if isinstance(row, dict) else {"fields"}
         if missing:
             raise ArtifactError(f"{where}: lacks {sorted(missing)}")
-        scores = list(enumerate(row["scores"])) if "scores" in row else [(row["label"], row["score"])]
-        numbers = [row["label"], row["start"], *(score for _, score in scores)]
-        if not isinstance(row["video"], str) or any(isinstance(one, bool) or not isinstance(one, int | float)
-                                                    for one in numbers) or any(one % 1 for one in numbers[:2]):
+        scores = row.get("scores", [row["score"]])
+        numbers = [row["label"], row["start"], *(scores if isinstance(scores, list) and scores else [None])]
+        if not isinstance(row["video"], str) or any(type(one) not in (int, float) for one in numbers) or any(
+                one % 1 or abs(one) > 1 << 31 for one in numbers[:2]):
             raise ArtifactError(f"{where}: video {row['video']!r}, label, start and scores {numbers}; expected text, "
                                 "whole and plain numbers")
-        try:
-            boxes = np.asarray(row["boxes"], float)
-        except (TypeError, ValueError) as error:
-            raise ArtifactError(f"{where}: boxes of {row['video']} are not numbers: {error}") from error
+        boxes = _numbers(row["boxes"], f"{where}: boxes of {row['video']}")
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
             raise ArtifactError(f"{where}: boxes of {row['video']} have shape {boxes.shape}; expected finite [n, 4]")
         if (boxes[:, 2:] <= boxes[:, :2]).any():
             raise ArtifactError(f"{where}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1")
-        if not np.isfinite([score for _, score in scores]).all():
+        if not all(abs(score) <= sys.float_info.max for score in scores):  # a NaN, too, is not
             raise ArtifactError(f"{where}: a score of {row['video']} is not finite")
         tube = Tube(int(row["start"]), boxes)
-        yield where, row, [Detection(row["video"], int(label), float(score), tube) for label, score in scores]
+        labelled = enumerate(scores) if "scores" in row else [(int(row["label"]), row["score"])]
+        yield where, row, [Detection(row["video"], label, float(score), tube) for label, score in labelled]
+
+
+def _numbers(value: Any, what: str) -> np.ndarray:
+    """An array of float64. NumPy takes text and null for numbers too."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:  # rows of several lengths
+        raise ArtifactError(f"{what} are not numbers: {error}") from error
+    if array.dtype.kind not in "iuf":
+        raise ArtifactError(f"{what} are not numbers: they hold {array.dtype}")
+    return array.astype(np.float64)
 
 
 def save_config(folder: PathLike, cfg: Any, **resolved: Any) -> None:

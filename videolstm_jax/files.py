@@ -57,22 +57,20 @@ def read_json(path: PathLike, made_by: str = "") -> Any:
       ArtifactError: the file is absent (`made_by` names the stage that writes it) or is not JSON.
     """
     path = _existing(path, made_by)
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise ArtifactError(f"{path}: not JSON: {error}") from error
+    return _parsed(path.read_bytes(), path)
 
 
 def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
     """Reads one JSON object a line; see `read_json`."""
     path = _existing(path, made_by)
-    rows = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise ArtifactError(f"{path}:{number}: not JSON: {error}") from error
-    return rows
+    return [_parsed(line, f"{path}:{number}") for number, line in enumerate(path.read_bytes().splitlines(), 1)]
+
+
+def _parsed(data: bytes, where: PathLike) -> Any:
+    try:
+        return json.loads(data.decode())
+    except (ValueError, RecursionError) as error:  # also text that is not UTF-8, and brackets without end
+        raise ArtifactError(f"{where}: not JSON: {error}") from error
 
 
 def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
