@@ -32,6 +32,21 @@ def test_equals_the_causal_tube(seed, frames, span, normalise, box):
     assert len(trail.boxes) <= max(span, 1)
 
 
+@pytest.mark.parametrize("box", ["region", "moments"])
+@pytest.mark.parametrize("normalise", ["frame", "video"])
+def test_agrees_from_the_first_box_on_where_the_first_maps_are_empty(normalise, box):
+    attention, how = maps(8, 20), {"span": 7, "normalise": normalise, "box": box}
+    attention[:3] = 0
+    trail, boxes = causal.START, []
+    for one in attention:
+        trail, found = causal.follow(trail, one, (48, 80), **how)
+        boxes.append(found)
+    whole = video_tube(attention, (48, 80), 20, causal=True, **how).boxes
+    assert [found is None for found in boxes] == [True] * 3 + [False] * 17
+    np.testing.assert_allclose(boxes[3:], whole[3:], atol=1e-9)
+    np.testing.assert_array_equal(whole[:3], whole[[3] * 3])
+
+
 @pytest.mark.parametrize("normalise", ["frame", "video"])
 def test_knows_nothing_of_later_frames(normalise):
     attention = maps(3, 20)

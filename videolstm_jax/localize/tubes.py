@@ -77,7 +77,7 @@ def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma:
       span: of the smoothing, see `smooth`.
       box: `region`: around what passes theta, see `frame_boxes`; `moments`: see `moment_box`, theta is not used.
       causal: no box knows of later frames, as `causal.follow` makes them: smoothing looks back only, and `video` takes
-        the maximum so far.
+        the maximum so far. Frames before the first box, where a stream has none yet, hold that one.
 
     Returns:
       A tube of L boxes inside the frame.
@@ -88,8 +88,11 @@ def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma:
     """
     attention = checked_video(attention, frames)
     found = [proposals(one, box, theta) for one in saliencies(attention, size, sigma, normalise, causal)]
-    tube = smooth(link([boxes for boxes, _ in found], [mass for _, mass in found]), span, causal=causal)
-    return inside(repeat_last(tube, frames), size)
+    boxes = link([boxes for boxes, _ in found], [mass for _, mass in found]).boxes
+    lead = next(t for t, (some, _) in enumerate(found) if len(some)) if causal else 0  # copies that no stream has seen
+    boxes = smooth(Tube(lead, boxes[lead:]), span, causal=causal).boxes
+    boxes = np.concatenate([np.repeat(boxes[:1], lead, axis=0), boxes])
+    return inside(repeat_last(Tube(0, boxes), frames), size)
 
 
 def checked_video(attention: NDArray, frames: int) -> NDArray:
@@ -116,16 +119,25 @@ def proposals(saliency: NDArray, box: str, theta: float) -> tuple[NDArray, NDArr
 def saliencies(attention: NDArray, size: tuple[int, int], sigma: float, normalise: str,
                 causal: bool) -> Iterator[NDArray]:
     """`saliency` frame by frame, so that a long video never lies in memory at full size."""
+    whole = peaks(attention, size, sigma, normalise, causal)
+    for t in range(len(attention)):
+        yield saliency_at(attention, t, size, sigma, whole)
+
+
+def peaks(attention: NDArray, size: tuple[int, int], sigma: float, normalise: str, causal: bool) -> NDArray | None:
+    """[L'] what becomes 255 on each frame with `video`: the largest value of all, or so far; None with `frame`."""
     if normalise not in ("frame", "video"):
         raise ValueError(f"normalise is {normalise!r}; expected 'frame' or 'video'")
-    whole = None if normalise == "frame" else 0.0
-    if normalise == "video" and not causal:
-        whole = max(upscaled(attention[t:t + 1], size, sigma=sigma).max() for t in range(len(attention)))
-    for t in range(len(attention)):
-        one = upscaled(attention[t:t + 1], size, sigma=sigma)[0]
-        if causal and whole is not None:
-            whole = max(whole, one.max())
-        yield scaled(one, one.max() if whole is None else whole)
+    if normalise == "frame":
+        return None
+    each = np.array([upscaled(one[None], size, sigma=sigma).max() for one in attention])
+    return np.maximum.accumulate(each) if causal else np.full(len(each), each.max())
+
+
+def saliency_at(attention: NDArray, t: int, size: tuple[int, int], sigma: float, whole: NDArray | None) -> NDArray:
+    """The saliency [H, W] of frame t, given the `peaks` of all."""
+    one = upscaled(attention[t:t + 1], size, sigma=sigma)[0]
+    return scaled(one, one.max() if whole is None else whole[t])
 
 
 def repeat_last(tube: Tube, frames: int) -> Tube:
