@@ -31,3 +31,10 @@ def test_every_class_is_shown_and_mistakes_are_the_surest():
     assert {label[v] for v in picked} == {0, 1, 2}
     assert 2 in picked, "the surer of the two mistakes"
     assert [label[v] for v in picked] == sorted(label[v] for v in picked)
+
+
+def test_mistakes_fill_the_places_that_right_answers_leave():
+    label, predicted = np.repeat([0, 1], 6), np.array([0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0])
+    picked = choose.videos(label, predicted, np.linspace(0.4, 0.9, 12), 6)
+    assert sum(label[v] != predicted[v] for v in picked) == 4
+    assert "up to a third are mistakes, more where there are not enough right answers" in choose.RULE

@@ -8,8 +8,8 @@ import numpy as np
 
 from videolstm_jax.types import Detection
 
-RULE = ("Chosen by rule, not by eye: up to a third are mistakes, the most confident of each class; the others are "
-        "right answers of middling confidence, class by class.")
+RULE = ("Chosen by rule, not by eye: up to a third are mistakes, more where there are not enough right answers, the most "
+        "confident of each class; the others are right answers of middling confidence, class by class.")
 
 
 def videos(label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, count: int) -> list[int]:
