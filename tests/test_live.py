@@ -87,6 +87,19 @@ def test_damage_is_told_where_it_lies(tmp_path):
         pass
 
 
+def test_damage_within_the_stream_is_told_where_it_lies(tmp_path):
+    """Overwritten bytes make the codec itself complain, while the frames are being read."""
+    encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mpeg4")
+    data = bytearray((tmp_path / "a.avi").read_bytes())
+    middle = len(data) // 2
+    data[middle:middle + 200] = np.random.default_rng(0).bytes(200)
+    (tmp_path / "a.avi").write_bytes(data)
+    seen = []
+    with live.opened(tmp_path / "a.avi") as found, pytest.raises(BadVideo, match=r"a\.avi: damaged"):
+        seen.extend(found.frames)
+    assert 5 < len(seen) < 40
+
+
 def test_frames_keep_the_size_of_the_first(tmp_path):
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         stream = container.add_stream("mjpeg", rate=10)

@@ -41,21 +41,27 @@ def open_video(path: str | os.PathLike) -> Iterator[tuple]:
 @contextlib.contextmanager
 def open_source(source: Any, name: str) -> Iterator[tuple]:
     """The container and video stream of what is open for reading or a path; errors call it `name`."""
+    options = {"err_detect": "explode"}
+    with naming(name), av.open(source, metadata_errors="replace", options=options) as container:
+        kinds = sorted({stream.type for stream in container.streams})
+        kind = container.format.name
+        if kind in STILLS or kind.endswith("_pipe"):
+            raise BadVideo(f"{name}: not a video but {kind}; expected moving pictures")
+        if not container.streams.video:
+            raise BadVideo(f"{name}: no video stream, only {', '.join(kinds) or 'nothing'}; expected one")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise BadVideo(f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes")
+        stream.codec_context.options = options
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Turns every error of the codecs into `BadVideo`, which calls the file `name`."""
     try:
-        options = {"err_detect": "explode"}
-        with av.open(source, metadata_errors="replace", options=options) as container:
-            kinds = sorted({stream.type for stream in container.streams})
-            kind = container.format.name
-            if kind in STILLS or kind.endswith("_pipe"):
-                raise BadVideo(f"{name}: not a video but {kind}; expected moving pictures")
-            if not container.streams.video:
-                raise BadVideo(f"{name}: no video stream, only {', '.join(kinds) or 'nothing'}; expected one")
-            stream = container.streams.video[0]
-            if stream.codec_context is None:
-                raise BadVideo(f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes")
-            stream.codec_context.options = options
-            stream.codec_context.thread_count = 1
-            yield container, stream
+        yield
     except (av.FFmpegError, UnicodeError) as error:
         raise BadVideo(f"{name}: damaged or not a video: {getattr(error, 'strerror', None) or error}") from error
 

@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from videolstm_jax.video import decode
-from videolstm_jax.video.container import BadVideo, open_source, open_video, rate_of
+from videolstm_jax.video.container import BadVideo, naming, open_source, open_video, rate_of
 
 PIPE = "-"
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
@@ -54,21 +54,22 @@ def opened(source: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0,
         with _camera(int(name)) as (label, container, stream):
             found = (picture for picture in container.decode(stream) if not picture.is_corrupt)
             found = decode.resampled(found, container, stream, fps) if fps else found
-            yield Live(label, fps or rate_of(stream), _frames(itertools.islice(found, max_frames or None)))
+            yield Live(label, fps or rate_of(stream), _frames(label, itertools.islice(found, max_frames or None)))
         return
     with _piped(pipe) if name == PIPE else open_video(source) as (container, stream):
         label = "standard input" if name == PIPE else name
         found = decode.chosen(label, container, stream, fps, max_frames)
-        yield Live(label, fps or rate_of(stream), _frames(found))
+        yield Live(label, fps or rate_of(stream), _frames(label, found))
 
 
-def _frames(pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray]:
+def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray]:
     size = None
     try:
-        for picture in pictures:
-            image = decode.squashed_to(decode.displayed(picture), size)
-            size = size or image.shape[1::-1]
-            yield image
+        with naming(name):  # here, so that whoever reads knows how far it came
+            for picture in pictures:
+                image = decode.squashed_to(decode.displayed(picture), size)
+                size = size or image.shape[1::-1]
+                yield image
     finally:
         if hasattr(pictures, "close"):
             pictures.close()
