@@ -70,6 +70,24 @@ def test_any_cut_or_overwritten_file_is_refused(tmp_path):
             assert "b.zip" in str(error)
 
 
+def test_any_flipped_bit_is_an_error_of_ours(tmp_path):
+    """Flipped bits ask zipfile for other methods, versions and passwords, each with an error of its own kind."""
+    flow_file.write_flow(tmp_path / "a.zip", flow(1, 4, 5), "png", note="note")
+    data = (tmp_path / "a.zip").read_bytes()
+    refused = 0
+    for at in range(data.index(b"PK\x01\x02"), len(data)):
+        for bit in range(8):
+            (tmp_path / "b.zip").write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1:])
+            try:
+                flow_file.describe(tmp_path / "b.zip")
+            except ArtifactError as error:
+                refused += "b.zip" in str(error)
+    assert refused > 100
+    (tmp_path / "b.zip").write_bytes(b"no zip")
+    with pytest.raises(ArtifactError, match=r"damaged, .*; remove it and run the stage prepare again"):
+        flow_file.read_flow(tmp_path / "b.zip")
+
+
 def test_missing_members_and_ranges(tmp_path):
     with pytest.raises(ArtifactError, match=r"a\.zip is missing; the stage prepare"):
         flow_file.read_flow(tmp_path / "a.zip")

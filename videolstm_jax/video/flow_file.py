@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import zipfile
+from collections.abc import Iterator
 
 import numpy as np
 from etils import epath
@@ -59,18 +61,13 @@ def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.nda
     Raises:
       ArtifactError: the file is absent or damaged, lacks a picture, or has fewer pairs than asked for.
     """
-    try:
-        with _opened(path) as source, zipfile.ZipFile(source) as file:
-            pairs, suffix = _pairs(path, file)
-            stop = pairs if stop is None else stop
-            if not 0 <= start <= stop <= pairs:
-                raise ArtifactError(f"{path}: asked for pairs {start} to {stop}; it has {pairs}")
-            pictures = [_picture(path, file, f"flow_{name}_{number:04d}.{suffix}")
-                        for number in range(start + 1, stop + 1) for name in "xy"]
-    except ArtifactError:
-        raise
-    except Exception as error:  # zipfile and the decoders of pictures raise many kinds for one cause: damaged bytes
-        raise ArtifactError(f"{path}: damaged, cannot be read as flow: {error}") from error
+    with _opened(path) as file:
+        pairs, suffix = _pairs(path, file)
+        stop = pairs if stop is None else stop
+        if not 0 <= start <= stop <= pairs:
+            raise ArtifactError(f"{path}: asked for pairs {start} to {stop}; it has {pairs}")
+        pictures = [_picture(path, file, f"flow_{name}_{number:04d}.{suffix}")
+                    for number in range(start + 1, stop + 1) for name in "xy"]
     sizes = {picture.shape for picture in pictures}
     if len(sizes) > 1:
         raise ArtifactError(f"{path}: pictures of sizes {sorted(sizes)}; expected one size")
@@ -87,11 +84,8 @@ def describe(path: PathLike) -> tuple[int, str]:
     Raises:
       ArtifactError: see `read_flow`.
     """
-    try:
-        with _opened(path) as source, zipfile.ZipFile(source) as file:
-            return _pairs(path, file)[0], file.comment.decode(errors="replace")
-    except (zipfile.BadZipFile, OSError) as error:
-        raise ArtifactError(f"{path}: damaged, cannot be read as flow: {error}") from error
+    with _opened(path) as file:
+        return _pairs(path, file)[0], file.comment.decode(errors="replace")
 
 
 def _encoded(picture: np.ndarray, kind: str) -> bytes:
@@ -100,11 +94,19 @@ def _encoded(picture: np.ndarray, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def _opened(path: PathLike):
+@contextlib.contextmanager
+def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
     path = epath.Path(path)
     if not path.exists():
         raise ArtifactError(f"{path} is missing; the stage prepare writes it")
-    return path.open("rb")
+    try:
+        with path.open("rb") as source, zipfile.ZipFile(source) as file:
+            yield file
+    except ArtifactError:
+        raise
+    except Exception as error:  # zipfile and the decoders of pictures raise many kinds for one cause: damaged bytes
+        raise ArtifactError(f"{path}: damaged, cannot be read as flow: {error}; remove it and run the stage prepare "
+                            "again") from error
 
 
 def _pairs(path: PathLike, file: zipfile.ZipFile) -> tuple[int, str]:
