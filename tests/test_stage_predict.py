@@ -110,6 +110,27 @@ def test_damage_is_filmed_up_to_and_told(quick, checkpoint, tmp_path):
     assert (tmp_path / "film.png").exists() and not list(tmp_path.glob(".*"))
 
 
+def test_overwritten_bytes_are_filmed_up_to_and_told(quick, checkpoint, tmp_path):
+    encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mpeg4")
+    data = bytearray((tmp_path / "a.avi").read_bytes())
+    data[len(data) // 2:len(data) // 2 + 200] = np.random.default_rng(0).bytes(200)
+    (tmp_path / "a.avi").write_bytes(data)
+    with pytest.raises(BadVideo, match=r"a\.avi: damaged"):
+        predict.run(config(checkpoint, tmp_path / "a.avi", output=str(tmp_path / "film.mp4")))
+    assert 5 < len(decoded(tmp_path / "film.mp4")[0]) < 40
+    assert (tmp_path / "film.png").exists() and not list(tmp_path.glob(".*"))
+
+
+def test_the_film_does_not_replace_its_source(checkpoint, clip, tmp_path):
+    before = clip.read_bytes()
+    (tmp_path / "link.avi").symlink_to(clip)
+    for output in (clip, tmp_path / "x" / ".." / "clip.avi", tmp_path / "link.avi"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        with pytest.raises(ConfigError, match=r"would replace its own source, .*clip\.avi"):
+            predict.run(config(checkpoint, clip, output=str(output)))
+    assert clip.read_bytes() == before
+
+
 def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
     encode.write(tmp_path / "one.avi", smooth(1, 24, 32), codec="ffv1")
     with pytest.raises(BadVideo, match="too short, nothing can be said of it; expected at least 2 frames"):

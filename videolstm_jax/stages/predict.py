@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -43,6 +44,8 @@ def run(cfg: PredictConfig) -> epath.Path | None:
       BadVideo: no such stream, damage in it, or too few frames to say anything.
     """
     path = _film_path(cfg)
+    if path is not None and os.path.exists(cfg.video) and path.exists() and os.path.samefile(path, cfg.video):
+        raise ConfigError(f"the film would replace its own source, {cfg.video}; expected another PredictConfig.output")
     predictor, latency = Predictor(cfg.checkpoint, flow=cfg.flow), Latency()
     if predictor.parts.note:
         print(f"predict: warning: {predictor.parts.note}", file=sys.stderr, flush=True)
