@@ -58,6 +58,11 @@ class Workdir:
         return self.path / "truth.jsonl"
 
     @property
+    def train_boxes(self) -> epath.Path:
+        """Of a pool, the mean training box that each test video's own walk knew, in shares of the frame."""
+        return self.path / "train_boxes.json"
+
+    @property
     def bad(self) -> epath.Path:
         """Videos that were skipped, with the reason."""
         return self.path / "bad.jsonl"
