@@ -22,6 +22,7 @@ from videolstm_jax.measure.overlap import STYLES
 from videolstm_jax.measure.suppress import suppress
 from videolstm_jax.measure.tube_summary import FRAME_THRESHOLDS, VIDEO_THRESHOLDS, tube_summary
 from videolstm_jax.measure.tube_table import tube_table
+from videolstm_jax.types import Dataset
 
 _FOUND = flags.DEFINE_string("found", None, "Detections: a tubes.jsonl, a folder of ACT's or MOC's *_tubes.pkl, their "
                              "frame_detections.pkl, or a .mat of the evaluation of UCF101-24.")
@@ -44,7 +45,7 @@ _JSON = flags.DEFINE_string("json", None, "Also write every number to this file.
 
 
 class Task(NamedTuple):
-    """The truth with all that is known of its videos, the videos that are measured, and the detections' classes."""
+    """The truth with all that is known of its videos, the listed ones it annotates, and the detections' classes."""
 
     truth: Annotated
     listed: tuple[str, ...]
@@ -55,41 +56,48 @@ def task() -> Task:
     """Reads the truth and the lists that the flags name.
 
     Raises:
-      ConfigError: a boxes.json without the data set it belongs to.
+      ConfigError: a boxes.json without the data set it belongs to, or none of the listed videos has a true tube.
+      annotations.BadBoxes: a truth that does not fit the data set.
     """
     dataset = artifacts.load_dataset(_DATASET.value) if _DATASET.value else None
-    if _TRUTH.value.endswith(".json"):
-        if dataset is None:
-            raise ConfigError(f"{_TRUTH.value} says nothing of classes and frames; expected --dataset=dataset.json")
-        truth = Annotated(dataset.classes, {}, {}, annotations.read_boxes(_TRUTH.value, dataset))
-    else:
-        truth = read_truth(_TRUTH.value, split=_SPLIT.value)
-    listed = tuple(row.name for row in lists.read_list(epath.Path(_LIST.value))) if _LIST.value else ()
+    truth = _truth(dataset)
+    given = tuple(row.name for row in lists.read_list(epath.Path(_LIST.value))) if _LIST.value else ()
     classes = lists.read_classes(epath.Path(_CLASSES.value)) if _CLASSES.value else ()
+    truth, annotated = truth._replace(test=given or truth.test), truth.videos
+    listed = truth.test or tuple(sorted(annotated))
     if dataset is not None:
-        truth = truth._replace(
-            classes=truth.classes or dataset.classes,
-            frames={**truth.frames, **{video.name: video.frames for video in dataset.videos}},
-            sizes={**truth.sizes, **{video.name: (video.width, video.height) for video in dataset.videos}})
-        listed = listed or tuple(video.name for video in dataset.videos if video.part == "test")
+        truth = annotations.fitted(_TRUTH.value, truth, dataset)  # knows more videos from here on
+        listed = given or tuple(video.name for video in dataset.videos if video.part == "test") or listed
         if not classes and _FOUND.value.endswith(".jsonl"):
             classes = dataset.classes
-    return Task(truth, listed or truth.test or tuple(sorted(truth.videos)), classes)
+    if not {one.video for one in truth.truth} & set(listed):
+        raise ConfigError(f"none of the {len(listed)} listed videos has a true tube in {_TRUTH.value}")
+    return Task(truth, tuple(name for name in listed if name in annotated), classes)
+
+
+def _truth(dataset: Dataset | None) -> Annotated:
+    if not _TRUTH.value.endswith(".json"):
+        return read_truth(_TRUTH.value, split=_SPLIT.value)
+    if dataset is None:
+        raise ConfigError(f"{_TRUTH.value} says nothing of classes and frames; expected --dataset=dataset.json")
+    table, frames = annotations.read_table(_TRUTH.value), {video.name: video.frames for video in dataset.videos}
+    unlisted = table.keys() - frames.keys()
+    truth = annotations.read_boxes(_TRUTH.value, dataset, unlisted=unlisted)
+    return Annotated(dataset.classes, {name: frames[name] for name in table if name in frames}, {}, truth, notes=(
+        f"{len(unlisted)} videos with boxes are not listed, such as {min(unlisted)}",) if unlisted else ())
 
 
 def measured(what: Task) -> tuple[dict[str, Any], str]:
     """Reads the detections and measures them: the record and the table of it.
 
     Raises:
-      ConfigError: none of the listed videos has a true tube, or a flag that cannot be used.
+      ConfigError: a flag that cannot be used.
     """
     for flag, allowed in ((_STYLE, tuple(STYLES)), (_FRAMES, ("all", "truth"))):
         if not flag.value or set(flag.value) - set(allowed):
             raise ConfigError(f"--{flag.name}={','.join(flag.value)}; expected one or more of {', '.join(allowed)}")
     thresholds, frame_thresholds, class_thresholds = map(_numbers, (_IOU, _FRAME_IOU, _CLASS_IOU))
     truth = [one for one in what.truth.truth if one.video in set(what.listed)]
-    if not truth:
-        raise ConfigError(f"none of the {len(what.listed)} listed videos has a true tube in {_TRUTH.value}")
     found = read_found(_FOUND.value, what.truth, listed=what.listed, classes=what.classes)
     kept = found.detections
     if _NMS.value is not None:
@@ -104,6 +112,9 @@ def measured(what: Task) -> tuple[dict[str, Any], str]:
              for label, count in each.items()}
     videos, reached = {one.video for one in truth}, {one.video for one in kept}
     notes = [*what.truth.notes, *found.notes]
+    if empty := set(what.listed) - videos:
+        notes.append(f"{len(empty)} measured videos have no true tube, so all that is found there is false, such as "
+                     f"{min(empty)}")
     if _NMS.value is not None:
         notes.append(f"{len(found.detections) - len(kept)} detections overlap a better one by more than {_NMS.value:g}")
     if videos - reached:

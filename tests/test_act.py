@@ -78,6 +78,9 @@ def test_a_corner_on_the_frames_edge_ends_there():
     ({"gttubes": {NAME: {1: [rows(box=(10, 20, 330, 59))]}}}, "leaves the frame of 320 x 240"),
     ({"gttubes": {NAME: {1: [rows(box=(50, 20, 40, 59))]}}}, "inverted or empty"),
     ({"gttubes": {NAME: {1: [rows(box=(np.nan, 20, 40, 59))]}}}, "not finite"),
+    ({"gttubes": {NAME: {1: [rows().astype(str)]}}}, "is of <U32; expected numbers"),
+    ({"gttubes": {NAME: {1: [rows(3e9, 1)]}}, "nframes": {NAME: 0, "Basketball/b": 5}}, "frames 0 to 2147483647"),
+    ({"nframes": {NAME: float("inf")}}, "not annotations as ACT keeps them: OverflowError"),
     ({"gttubes": {NAME: [rows()]}}, "not annotations as ACT keeps them"),
     ({"resolution": {NAME: 3}}, "not annotations as ACT keeps them"),
     ({"labels": None}, "not annotations as ACT keeps them"),
@@ -108,6 +111,9 @@ def test_linked_tubes_of_a_folder(tmp_path):
 
 @pytest.mark.parametrize(("value", "says"), [
     ({1: [rows()]}, r"label 1, tube 0: "), ({1: [(rows()[:, :3], 1.0)]}, r"label 1, tube 0: is \[2, 3\]"),
+    ({1: [(rows().astype(str), 1.0)]}, "is of <U32; expected numbers"),
+    ({float("inf"): [(rows(), 1.0)]}, "not the tubes of a video by label: OverflowError"),
+    ({1: [(rows(), 10**400)]}, "label 1, tube 0: int too large"),
     ({"x": [(rows(), 1.0)]}, "not the tubes of a video by label"), ([1], "not the tubes of a video by label"),
     ({1: 3}, "not the tubes of a video by label"),
 ])
@@ -132,8 +138,10 @@ def test_boxes_of_single_frames():
     assert [(one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist()) for one in found] == [
         (NAME, 1, 0.5, 2, [[10, 20, 50, 60]]), ("Basketball/b", 0, 0.25, 0, [[0, 0, 10, 10]])]
     for bad, says in ((table[:, :7], r"\[2, 7\]"), (table + [2, *[0] * 7], "row 0: video 2; the test list has 2"),
-                      (table + [0, 0.5, *[0] * 6], "not a whole video, frame"), ({}, "dict")):
+                      (table + [0, 0.5, *[0] * 6], "not a whole video, frame"), ({}, "dict"),
+                      (table.astype(str), r"<U32 \[2, 8\]; expected the boxes of frames, numbers"),
+                      (table + [np.inf, *[0] * 7], "not a whole video, frame")):
         with pytest.raises(act.BadTubes, match=says):
             list(act.read_boxes(epath.Path("f.pkl"), bad, (NAME, "Basketball/b"), {}))
-    with pytest.raises(act.BadTubes, match="expected that list"):
+    with pytest.raises(act.BadTubes, match="counts the test list; expected --list, or a truth that has one"):
         list(act.read_boxes(epath.Path("f.pkl"), table, (), {}))

@@ -50,6 +50,7 @@ def test_our_own_file(path):
     ({"video": "b/z"}, "a detection of b/z, which is no video of the truth or of the list"),
     ({"label": 2}, "a detection of b/y has label 2; expected 0 to 1"), ({"label": -1}, "has label -1"),
     ({"scores": [0.1, 0.2, 0.3]}, "has label 2; expected 0 to 1"),
+    ({"scores": [0.1]}, "1 scores of b/y; expected 2, one for each class"),
     ({"boxes": [BOX] * 7}, "goes from frame 0 to 6; expected frames 0 to 5"),
     ({"start": 6}, "goes from frame 6 to 6"), ({"start": -2}, "goes from frame -2"),
     ({"boxes": [BOX, [1, 2, 65, 4]]}, r"the box \[1.0, 2.0, 65.0, 4.0\] on frame 1, which leaves the frame of 64 x 48"),
@@ -84,8 +85,14 @@ def test_what_is_not_measured_is_left_out_and_counted(path):
     add(path, video="b/train")
     found = read_found(path, TRUTH)
     assert len(found.detections) == 2
-    assert found.notes == ("2 detections left out: of videos that are not measured or have no true tube",)
+    assert found.notes == ("2 detections left out: of videos that are not measured or not annotated",)
     assert [one.video for one in read_found(path, TRUTH, listed=("b/train", "b/bare")).detections] == ["b/train"]
+
+
+def test_what_is_found_in_a_video_annotated_as_empty_is_false_not_left_out(path):
+    add(path, video="b/bare")
+    found = read_found(path, TRUTH._replace(frames={**TRUTH.frames, "b/bare": 9}))
+    assert [one.video for one in found.detections] == ["a/x", "b/y", "b/bare"] and found.notes == ()
 
 
 def test_classes_are_matched_by_name(path):
@@ -132,6 +139,9 @@ def test_boxes_of_single_frames_count_the_test_list(tmp_path):
     path.write_bytes(pickle.dumps(table))
     found = read_found(path, TRUTH)
     assert found.single and [(one.video, one.tube.start) for one in found.detections] == [("b/y", 2), ("a/x", 0)]
+    assert [one.video for one in read_found(path, TRUTH, listed=("b/y", "a/x")).detections] == ["b/y", "a/x"]
+    with pytest.raises(BadFound, match=r"frame_detections\.pkl: counts the test list; expected --list, or a truth"):
+        read_found(path, TRUTH._replace(test=()), listed=("a/x", "b/y"))
     path.write_bytes(pickle.dumps(table * [1, 9, 1, 1, 1, 1, 1, 1]))
     with pytest.raises(BadFound, match=r"frame_detections\.pkl: row 0: .*goes from frame 26"):
         read_found(path, TRUTH)

@@ -34,7 +34,7 @@ def test_structs_are_dicts_whether_one_or_many(tmp_path, whole):
     assert matlab.number(single[0]["n"]) == 7 and matlab.rows(found["none"]) == []
     np.testing.assert_array_equal(single[0]["rows"], np.arange(8).reshape(2, 4))
     assert single[0]["rows"].dtype == np.uint16
-    for wrong in (np.array([1, 2]), np.array([1.5])):
+    for wrong in (np.array([1, 2]), np.array([1.5]), np.array([np.inf]), np.array([np.nan])):
         with pytest.raises(ValueError, match=r"values|whole|unpack"):
             matlab.number(wrong)
     with pytest.raises(ValueError, match="expected text"):

@@ -117,17 +117,75 @@ def test_boxes_json_and_a_list(work):
     assert (found["videos"], found["tubes"], found["detections"]) == (1, 1, 2)
 
 
-def test_tubes_and_boxes_of_moc(work):
-    pixels = [0, 0, 9, 9]
-    rows = np.array([[frame, *pixels, 0.5] for frame in range(1, 5)], np.float32)
+def test_boxes_of_videos_that_are_not_listed_are_passed_over_and_counted(work):
+    rows = {"a/x": [BOX] * 4, "b/z": [FAR] * 4, "b/bare": [None], "q/q": [BOX] * 99, "q/r": None}
+    (work / "boxes.json").write_text(json.dumps(rows))
+    out = said(*flags(work, json=work / "m.json", truth=work / "boxes.json"))
+    found = json.loads((work / "m.json").read_text())
+    assert (found["videos"], found["tubes"], found["detections"]) == (2, 2, 4)  # b/bare is annotated, a/y is not
+    assert "2 videos with boxes are not listed, such as q/q" in out and "1 measured videos have no true tube" in out
+    assert "1 detections left out: of videos that are not measured or not annotated" in out
+
+
+PIXELS = [0, 0, 9, 9]
+ROWS = np.array([[frame, *PIXELS, 0.5] for frame in range(1, 5)], np.float32)
+
+
+def ground_truth(work, test):
+    """Annotations of a/w to a/z in the layout of ACT, of which a/x and a/y have a tube."""
+    names = [f"a/{letter}" for letter in "wxyz"]
     (work / "GT.pkl").write_bytes(pickle.dumps({
-        "labels": ["a", "b"], "nframes": {"a/x": 8, "a/y": 8}, "resolution": {"a/x": (48, 64), "a/y": (48, 64)},
-        "train_videos": [["a/y"]], "test_videos": [["a/x"]],
-        "gttubes": {"a/x": {0: [rows[:, :5]]}, "a/y": {0: [rows[:, :5]]}}}, protocol=2))
-    (work / "a").mkdir()
-    (work / "a" / "x_tubes.pkl").write_bytes(pickle.dumps({0: [[rows, 0.9]], 1: []}))
+        "labels": ["a", "b"], "nframes": dict.fromkeys(names, 8), "resolution": dict.fromkeys(names, (48, 64)),
+        "train_videos": [["a/y"]], "test_videos": [test],
+        "gttubes": {"a/x": {0: [ROWS[:, :5]]}, "a/y": {0: [ROWS[:, :5]]}}}, protocol=2))
+
+
+def test_what_is_measured_outlives_a_conversion(work):
+    """A false tube in a test video without a true one, ranked first, and a test list out of order."""
+    ground_truth(work, ["a/x", "a/w"])
+    artifacts.save_detections(work / "tubes.jsonl", [Detection("a/w", 0, 0.9, tube(BOX)),
+                                                     Detection("a/x", 0, 0.8, tube(BOX)),
+                                                     Detection("a/z", 0, 0.7, tube(BOX))])
     (work / "frame_detections.pkl").write_bytes(pickle.dumps(
-        np.array([[0, frame, 0, 0.5, *pixels] for frame in (1, 2)], np.float32)))
+        np.array([[0, frame, 0, 0.5, *PIXELS] for frame in range(1, 5)])))
+    said(f"--from={work / 'GT.pkl'}", f"--to={work / 'GT.jsonl'}", name="annotations")
+    for file, value in (("tubes.jsonl", 0.5), ("frame_detections.pkl", 1.0)):
+        for name in ("GT.pkl", "GT.jsonl"):
+            said(*flags(work, found=work / file, truth=work / name, dataset=None, json=work / f"{name}.json"))
+        assert (work / "GT.pkl.json").read_bytes() == (work / "GT.jsonl.json").read_bytes()
+        found = json.loads((work / "GT.pkl.json").read_text())
+        assert found["videos"] == 1 and found["frame_map"]["voc"]["all"]["0.5"] == value
+        assert "all that is found there is false, such as a/w" in found["notes"][-1]
+
+
+def test_boxes_of_single_frames_need_the_list_they_count(work):
+    (work / "frame_detections.pkl").write_bytes(pickle.dumps(np.array([[0, 1, 0, 0.5, *PIXELS]])))
+    given = {"found": work / "frame_detections.pkl"}
+    for dataset in (None, work / "dataset.json"):
+        assert "frame_detections.pkl: counts the test list; expected --list, or a truth that has one" in refused(
+            *flags(work, **given, dataset=dataset))
+    (work / "list.txt").write_text("b/z.avi\na/x.avi\n")
+    out = said(*flags(work, **given, list=work / "list.txt"))
+    assert "1 boxes of single frames found, 2 true tubes, 2 videos" in out and "such as a/x" in out
+
+
+@pytest.mark.parametrize(("tubes", "about", "says"), [
+    ([TRUE[0]._replace(label=2)], {}, "has label 2; expected 0 to 1"),
+    ([TRUE[0]._replace(tube=tube(BOX, 5))], {}, "goes from frame 5 to 8; expected frames 0 to 7"),
+    ([TRUE[0]._replace(tube=tube([0, 0, 65, 9]))], {}, "leaves the frame of 64 x 48 pixels"),
+    ([TRUE[0]], {"sizes": {"a/x": (80, 48)}}, "boxes of a/x are of (80, 48) pixels; the video has (64, 48)"),
+])
+def test_a_truth_that_does_not_fit_the_data_set(work, tubes, about, says):
+    truth.save_truth(work / "truth.jsonl", truth.Annotated((), {}, {}, tubes)._replace(**about))
+    assert says in refused(*flags(work))
+
+
+def test_tubes_and_boxes_of_moc(work):
+    ground_truth(work, ["a/x"])
+    (work / "a").mkdir()
+    (work / "a" / "x_tubes.pkl").write_bytes(pickle.dumps({0: [[ROWS, 0.9]], 1: []}))
+    (work / "frame_detections.pkl").write_bytes(pickle.dumps(
+        np.array([[0, frame, 0, 0.5, *PIXELS] for frame in (1, 2)], np.float32)))
     said(*flags(work, found=work / "a", truth=work / "GT.pkl", dataset=None, json=work / "m.json"))
     found = json.loads((work / "m.json").read_text())
     assert (found["videos"], found["tubes"]) == (1, 1) and found["video_map"]["act"]["0.5:0.95"] == 1

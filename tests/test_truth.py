@@ -22,6 +22,10 @@ def true(video="b/y", label=1, start=0, frames=2, box=BOX):
 
 ANNOTATED = Annotated(("a", "b"), {"a/x": 9, "b/y": 6}, {"a/x": (64, 48), "b/y": (64, 48)},
                       [true("a/x", 0, 3, 4), true(), true(start=4)])
+THIN = [1 / 3, 2, 1 / 3 + 1e-4, 40]
+WHOLE = ANNOTATED._replace(  # with all that a file can say, and a box that three digits would make empty
+    frames={**ANNOTATED.frames, "a/bare": 7, "c/q": 90}, sizes={**ANNOTATED.sizes, "a/bare": (64, 48), "c/w": (8, 6)},
+    truth=[true("a/x", 0, 3, 4, box=THIN), *ANNOTATED.truth[1:]], test=("b/y", "a/bare", "a/x"), notes=("clipped",))
 
 
 @pytest.fixture
@@ -47,6 +51,16 @@ def test_round_trip(path):
     assert [one.video for one in artifacts.load_detections(path)] == ["a/x", "b/y", "b/y"]
 
 
+def test_everything_comes_back(tmp_path):
+    truth.save_truth(tmp_path / "truth.jsonl", WHOLE)
+    back = truth.read_truth(tmp_path / "truth.jsonl")
+    assert truth.differences(WHOLE, back) == [] and back._replace(truth=[]) == WHOLE._replace(truth=[])
+    np.testing.assert_array_equal(back.truth[0].tube.boxes, [THIN] * 4)
+    rows = [json.loads(row) for row in (tmp_path / "truth.jsonl").read_text().splitlines()]
+    assert [set(row) - set(rows[1]) for row in rows] == [{"tubes", "classes", "test", "notes", "without_tubes"},
+                                                        set(), set()]
+
+
 def test_the_truth_of_a_walk_says_less(tmp_path):
     artifacts.save_detections(tmp_path / "truth.jsonl", ANNOTATED.truth)
     back = truth.read_truth(tmp_path / "truth.jsonl")
@@ -60,7 +74,12 @@ def test_the_truth_of_a_walk_says_less(tmp_path):
     (1, {"label": 0}, ":2: class 'b' with label 0, 'a'"), (1, {"label": 5, "class": None}, "has label 5; expected 0"),
     (1, {"scores": [0.1, 0.9]}, ":2: 2 scores of b/y; expected true tubes"),
     (0, {"tubes": 4}, "holds 3 tubes; expected 4"),
-    (1, {"size": 3}, ":2: 'int' object"), (0, {"frames": "nine"}, ":1: invalid literal"),
+    (1, {"size": 3}, ":2: 'int' object"), (0, {"frames": "nine"}, ":1: 'nine'; expected a whole number"),
+    (0, {"frames": 2.7}, ":1: 2.7; expected a whole"), (0, {"frames": float("inf")}, ":1: inf; expected a whole"),
+    (0, {"frames": True}, ":1: True; expected a whole"), (0, {"size": [64, 10**400]}, ":1: 1000"),
+    (0, {"classes": "ab"}, ":1: 'ab'; expected a list of text"), (0, {"test": [3]}, r":1: \[3\]; expected a list of"),
+    (0, {"without_tubes": []}, ":1: 'list' object"), (0, {"without_tubes": {"q/q": 3}}, ":1: argument of type 'int'"),
+    (0, {"without_tubes": {"b/y": {"frames": 5}}}, ":2: b/y has 6, an earlier line said 5"),
 ])
 def test_lines_that_do_not_fit(path, line, changed, says):
     alter(path, line, **changed)
@@ -145,6 +164,7 @@ def test_tubes_take_the_labels_of_the_data_set():
     (ANNOTATED._replace(sizes={}), dataset(width=20), "leaves the frame of 20 x 48"),
     (ANNOTATED._replace(classes=("a", "B")), dataset(), "has class B; expected one of the 3 classes"),
     (ANNOTATED._replace(classes=(), truth=[true(label=3)]), dataset(), "has label 3; expected 0 to 2"),
+    (ANNOTATED._replace(classes=("a",)), dataset(), "has label 1; expected 0 to 0"),
     (ANNOTATED._replace(truth=[true("q/q")]), dataset(), "none of its 3 videos is one of the 2 listed"),
 ])
 def test_tubes_that_do_not_fit_the_videos(annotated, videos, says):

@@ -7,18 +7,18 @@ import pytest
 from scipy import io as scipy_io
 
 from videolstm_jax.data import ucf24
-from videolstm_jax.data.truth import differences
-from videolstm_jax.data.ucf24 import BadAnnotations, read_ucf24
+from videolstm_jax.data.annotations import BadAnnotations
+from videolstm_jax.data.truth import differences, read_truth
 
 
 @pytest.fixture(scope="module")
 def annotated(real_data):
-    return read_ucf24(real_data / "ucf24_annots" / "pyannot.pkl")
+    return read_truth(real_data / "ucf24_annots" / "pyannot.pkl")
 
 
 @pytest.fixture(scope="module")
 def from_matlab(real_data):
-    return read_ucf24(real_data / "ucf24_annots" / "finalAnnots.mat")
+    return read_truth(real_data / "ucf24_annots" / "finalAnnots.mat")
 
 
 def test_reads_every_tube(annotated):
@@ -67,7 +67,7 @@ def test_one_byte_does_not_overflow(tmp_path):
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(pickled))
     tube = {"sf": np.uint8(4), "ef": np.uint8(4), "class": np.uint8(3), "boxes": box}
     scipy_io.savemat(tmp_path / "a.mat", {"annot": [{"name": name, "num_imgs": np.uint8(9), "tubes": [tube]}]})
-    ours, theirs = read_ucf24(tmp_path / "a.pkl"), read_ucf24(tmp_path / "a.mat")
+    ours, theirs = read_truth(tmp_path / "a.pkl"), read_truth(tmp_path / "a.mat")
     assert ours.truth[0].tube.boxes.tolist() == [[200, 100, 300, 180]] and ours.truth[0].tube.start == 3
     assert differences(ours, theirs) == []
 
@@ -96,13 +96,13 @@ class Stranger:
     (entry(boxes=np.array([[np.nan, 1, 21, 9]])), "is not finite"),
     (entry(sf=2, ef=3), "goes from frame 2 to 2; expected frames 0 to 1"),
     (entry(sf=-1, ef=0), "goes from frame -1"), (entry(label=3), "has label 3, CliffDiving"),
-    (entry(label=24), "has label 24; expected 0 to 23"),
+    (entry(label=24), "has label 24; expected 0 to 23"), (entry(ef=float("inf")), "OverflowError: cannot convert"),
 ])
 def test_refuses(tmp_path, content, says):
     path = tmp_path / "annotations.pkl"
     path.write_bytes(content)
     with pytest.raises(BadAnnotations, match=r"annotations\.pkl: .*" + says):
-        read_ucf24(path)
+        read_truth(path)
 
 
 def test_a_matlab_file_that_is_cut_or_of_another_kind(tmp_path, real_data):
@@ -111,10 +111,10 @@ def test_a_matlab_file_that_is_cut_or_of_another_kind(tmp_path, real_data):
     for length in (0, 3, 64, 127, 128, 140, 5_000, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
         with pytest.raises(BadAnnotations, match=r"annotations\.mat: "):
-            read_ucf24(path)
+            read_truth(path)
     path.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(512))
     with pytest.raises(BadAnnotations, match=r"7\.3 file \(HDF5\); expected an older one"):
-        read_ucf24(path)
+        read_truth(path)
     scipy_io.savemat(path, {"other": np.zeros(3)})
     with pytest.raises(BadAnnotations, match="not the corrected UCF101-24 annotations"):
-        read_ucf24(path)
+        read_truth(path)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tube_scenes import BOX, FAR, HALF, found, scenes, tube
 
-from videolstm_jax.data.ucf24 import read_ucf24
+from videolstm_jax.data.truth import read_truth
 from videolstm_jax.localize.floors import centred_tube
 from videolstm_jax.measure import overlap
 from videolstm_jax.measure.errors import best_overlaps, error_split, recall
@@ -165,7 +165,7 @@ def test_refuses():
 @pytest.fixture(scope="module")
 def ucf24(real_data):
     """Frames, and truth of split 1's test videos by name."""
-    annotated = read_ucf24(real_data / "ucf24_annots" / "pyannot.pkl")
+    annotated = read_truth(real_data / "ucf24_annots" / "pyannot.pkl")
     listed = (real_data / "splits" / "ucfTrainTestlist" / "testlist01.txt").read_text().split()
     truth: dict[str, list[Detection]] = {}
     for one in annotated.truth:

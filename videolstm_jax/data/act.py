@@ -35,6 +35,8 @@ def tube_of(rows: np.ndarray, size: tuple[int, int] = (0, 0)) -> Tube:
     """
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] < 5 or not len(rows):
         raise BadTubes(f"is {list(np.shape(rows))}; expected rows of frame, x1, y1, x2, y2")
+    if rows.dtype.kind not in "uif":
+        raise BadTubes(f"is of {rows.dtype}; expected numbers")
     rows = rows.astype(np.float64)
     if not np.isfinite(rows[:, :5]).all():
         raise BadTubes(f"has a row that is not finite: {rows[~np.isfinite(rows[:, :5]).all(axis=1)][0].tolist()}")
@@ -67,7 +69,7 @@ def read_annotations(path: str, value: Any, *, split: int = 1) -> Annotated:
         lists = [tuple(str(name) for name in names) for names in value["test_videos"]]
         tubes = [(str(name), int(label), row) for name, labels in value["gttubes"].items()
                  for label, rows in labels.items() for row in rows]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise BadAnnotations(f"{path}: not annotations as ACT keeps them: {type(error).__name__}: {error}") from error
     if not 1 <= split <= len(lists):
         raise BadAnnotations(f"{path}: has {len(lists)} test lists; there is no split {split}")
@@ -107,14 +109,14 @@ def read_tubes(path: epath.Path, sizes: dict[str, tuple[int, int]]) -> Iterator[
             listed = [(int(label), at, pair) for label, pairs in value.items() for at, pair in enumerate(pairs)]
         except pickles.BadPickle as error:
             raise pickles.BadPickle(f"{file}: {error}") from error
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise BadTubes(f"{file}: not the tubes of a video by label: {type(error).__name__}: {error}") from error
         for label, at, pair in listed:
             where = f"{file}: label {label}, tube {at}"
             try:
                 rows, score = pair
                 yield where, Detection(video, label, float(score), tube_of(rows, sizes.get(video, (0, 0))))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, OverflowError) as error:
                 raise BadTubes(f"{where}: {error}") from error
 
 
@@ -134,10 +136,11 @@ def read_boxes(path: epath.Path, rows: Any, videos: Sequence[str],
     Raises:
       BadTubes: another layout, or a video that the list does not have.
     """
-    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 8:
-        raise BadTubes(f"{path}: {type(rows).__name__} {list(np.shape(rows))}; expected the boxes of frames [n, 8]")
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != 8 or rows.dtype.kind not in "uif":
+        found = f"{rows.dtype} {list(rows.shape)}" if isinstance(rows, np.ndarray) else type(rows).__name__
+        raise BadTubes(f"{path}: {found}; expected the boxes of frames, numbers [n, 8]")
     if not len(videos):
-        raise BadTubes(f"{path}: counts videos by their place in the test list; expected that list")
+        raise BadTubes(f"{path}: counts the test list; expected --list, or a truth that has one")
     whole = rows[:, :3].astype(np.float64)
     for at, (row, ints) in enumerate(zip(rows.astype(np.float64), whole.tolist(), strict=True)):
         where = f"{path}: row {at}"

@@ -13,6 +13,8 @@ from videolstm_jax.types import Dataset, Detection, Tube, Video
 
 SLACK = 0.01
 """Pixels that a box may reach over the frame: files keep three digits, and some kept 32 bits."""
+MOST_FRAMES = 1 << 31
+"""Frames of a video whose length is not known."""
 
 
 class BadAnnotations(ValueError):
@@ -40,7 +42,7 @@ class Annotated(NamedTuple):
 
     @property
     def videos(self) -> set[str]:
-        """The names of all videos that the file knows, with tubes or without."""
+        """The names of all videos that the file knows; what is known and has no tube was annotated as empty."""
         return {*self.frames, *(one.video for one in self.truth)}
 
 
@@ -61,8 +63,8 @@ def fault(one: Detection, *, classes: int = 0, frames: int = 0, size: tuple[int,
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
         return f"has boxes {list(boxes.shape)}; expected [n, 4], n at least 1"
     stop = one.tube.start + len(boxes)
-    if one.tube.start < 0 or (frames and stop > frames):
-        return f"goes from frame {one.tube.start} to {stop - 1}; expected frames 0 to {frames - 1 if frames else '..'}"
+    if one.tube.start < 0 or stop > (frames or MOST_FRAMES):
+        return f"goes from frame {one.tube.start} to {stop - 1}; expected frames 0 to {(frames or MOST_FRAMES) - 1}"
     edge = np.array([size[0] or np.inf, size[1] or np.inf]) + SLACK
     for bad, why in ((~np.isfinite(boxes).all(axis=1), "is not finite"),
                      ((boxes[:, 2:] <= boxes[:, :2]).any(axis=1), "is inverted or empty; expected x0 < x1 and y0 < y1"),
@@ -78,14 +80,44 @@ def checked(path: files.PathLike, annotated: Annotated) -> Annotated:
     """The annotations with their tubes in order.
 
     Raises:
-      BadAnnotations: naming the file and video, for the first tube that `fault` finds something wrong with.
+      BadBoxes: naming the file and video, for the first tube that `fault` finds something wrong with.
     """
     for one in annotated.truth:
         wrong = fault(one, classes=len(annotated.classes), frames=annotated.frames.get(one.video, 0),
                       size=annotated.sizes.get(one.video, (0, 0)))
         if wrong:
-            raise BadAnnotations(f"{path}: a tube of {one.video} {wrong}")
+            raise BadBoxes(f"{path}: a tube of {one.video} {wrong}")
     return annotated._replace(truth=sorted(annotated.truth, key=lambda one: (one.video, one.tube.start, one.label)))
+
+
+def fitted(path: files.PathLike, annotated: Annotated, dataset: Dataset) -> Annotated:
+    """The annotations with the frames and sizes of a data set's videos, and its classes where the file has none.
+
+    Raises:
+      BadBoxes: a video of another size than the annotated one, or a tube that does not fit its video.
+    """
+    for video in dataset.videos:
+        size = annotated.sizes.get(video.name, (0, 0))
+        if size not in ((0, 0), (video.width, video.height)):
+            raise BadBoxes(f"{path}: boxes of {video.name} are of {size} pixels; the video has "
+                           f"{(video.width, video.height)}")
+    return checked(path, annotated._replace(
+        classes=annotated.classes or dataset.classes,
+        frames={**annotated.frames, **{video.name: video.frames for video in dataset.videos}},
+        sizes={**annotated.sizes, **{video.name: (video.width, video.height) for video in dataset.videos}}))
+
+
+def read_table(path: files.PathLike) -> dict[str, list]:
+    """What boxes.json says of each video, unchecked.
+
+    Raises:
+      BadBoxes: the file is no table.
+      files.ArtifactError: the file is not JSON.
+    """
+    table = files.read_json(path)
+    if not isinstance(table, dict):
+        raise BadBoxes(f"{path}: a {type(table).__name__}; expected {{\"Class/stem\": [[x0, y0, x1, y1] or null, ..]}}")
+    return table
 
 
 def read_boxes(path: files.PathLike, dataset: Dataset, *, unlisted: Collection[str] = (),
@@ -109,10 +141,7 @@ def read_boxes(path: files.PathLike, dataset: Dataset, *, unlisted: Collection[s
         inverted or leaves the frame.
       files.ArtifactError: the file is not JSON.
     """
-    table = files.read_json(path)
-    videos = {video.name: video for video in dataset.videos}
-    if not isinstance(table, dict):
-        raise BadBoxes(f"{path}: a {type(table).__name__}; expected {{\"Class/stem\": [[x0, y0, x1, y1] or null, ..]}}")
+    table, videos = read_table(path), {video.name: video for video in dataset.videos}
     truth = []
     for name in sorted(table.keys() - set(unlisted)):
         if name not in videos:

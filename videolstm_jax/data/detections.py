@@ -37,9 +37,10 @@ def read_found(path: files.PathLike, truth: Annotated, *, listed: Sequence[str] 
 
     Args:
       path: the file or folder.
-      truth: the true tubes, with the frames and sizes of videos where they are known.
-      listed: the videos that are measured, in the order of the test list; none takes the truth's test list, or else
-        all its videos.
+      truth: the true tubes, with the frames and sizes of videos where they are known, and the test list that a
+        `frame_detections.pkl` counts.
+      listed: the videos that are measured; none takes the truth's test list, or else all its videos. A listed video
+        that the truth knows and has no tube of was annotated as empty: whatever is found there is false.
       classes: names of the detections' classes where they are not numbered as the truth's are. Those that the truth
         lacks are left out.
 
@@ -50,12 +51,12 @@ def read_found(path: files.PathLike, truth: Annotated, *, listed: Sequence[str] 
       files.ArtifactError: a bad line of a tubes.jsonl.
     """
     listed = tuple(listed) or truth.test or tuple(sorted(truth.videos))
-    known = truth.videos | set(listed)
-    measured = {one.video for one in truth.truth} & set(listed)
+    known = {*truth.videos, *truth.test, *listed}
+    measured = truth.videos & set(listed)
     count = len(classes) or len(truth.classes) or 1 + max((one.label for one in truth.truth), default=-1)
     kept, left = [], Counter[str]()
     single = False
-    for where, one, alone in _rows(epath.Path(path), truth.sizes, listed):
+    for where, one, alone in _rows(epath.Path(path), truth, count):
         single = alone
         if one.video not in known:
             raise BadFound(f"{where}: a detection of {one.video}, which is no video of the truth or of the list")
@@ -75,7 +76,7 @@ def _placed(one: Detection, names: Sequence[str], classes: Sequence[str],
             measured: Collection[str]) -> tuple[str, Detection]:
     """Why a detection is left out, empty where it is not, and the detection with the label that the truth counts."""
     if one.video not in measured:
-        return "of videos that are not measured or have no true tube", one
+        return "of videos that are not measured or not annotated", one
     if not classes or not names:
         return "", one
     if classes[one.label] not in names:
@@ -83,28 +84,33 @@ def _placed(one: Detection, names: Sequence[str], classes: Sequence[str],
     return "", one._replace(label=names.index(classes[one.label]))
 
 
-def _rows(path: epath.Path, sizes: dict[str, tuple[int, int]],
-          listed: Sequence[str]) -> Iterator[tuple[str, Detection, bool]]:
+def _rows(path: epath.Path, truth: Annotated, classes: int) -> Iterator[tuple[str, Detection, bool]]:
     """Where each detection stands, the detection, and whether it is a box of a single frame."""
     if not path.exists():
         raise BadFound(f"{path} is missing; expected detections")
     try:
         if path.is_dir():
-            yield from ((*row, False) for row in act.read_tubes(path, sizes))
+            yield from ((*row, False) for row in act.read_tubes(path, truth.sizes))
         elif path.suffix == ".jsonl":
-            yield from ((where, one, False) for where, _, found in artifacts.each_line_of_detections(path)
-                        for one in found)
+            yield from ((*row, False) for row in _ours(path, classes))
         elif path.suffix == ".mat":
             yield from ((*row, False) for row in _from_matlab(path))
         elif path.name.endswith(act.SUFFIX):
-            yield from ((*row, False) for row in act.read_tubes(path, sizes))
+            yield from ((*row, False) for row in act.read_tubes(path, truth.sizes))
         elif path.suffix == ".pkl":
             value = _pickled(path)
-            yield from ((*row, True) for row in act.read_boxes(path, value, listed, sizes))
+            yield from ((*row, True) for row in act.read_boxes(path, value, truth.test, truth.sizes))
         else:
             raise BadFound(f"{path}: expected .jsonl, .pkl, .mat or a folder of *{act.SUFFIX}")
     except (act.BadTubes, pickles.BadPickle) as error:
         raise BadFound(str(error)) from error
+
+
+def _ours(path: epath.Path, classes: int) -> Iterator[tuple[str, Detection]]:
+    for where, row, found in artifacts.each_line_of_detections(path):
+        if "scores" in row and len(found) < classes:
+            raise BadFound(f"{where}: {len(found)} scores of {row['video']}; expected {classes}, one for each class")
+        yield from ((where, one) for one in found)
 
 
 def _pickled(path: epath.Path) -> Any:

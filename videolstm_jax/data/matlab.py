@@ -62,7 +62,7 @@ def number(value: Any) -> int:
       ValueError: there is not one value, or it is not whole.
     """
     (found,) = np.asarray(value, float).ravel().tolist()
-    if found != int(found):
+    if not found.is_integer():
         raise ValueError(f"{found} is not a whole number")
     return int(found)
 

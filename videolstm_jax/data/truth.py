@@ -9,7 +9,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.data import act, annotations, pickles, ucf24, viper
+from videolstm_jax.data import act, annotations, matlab, pickles, ucf24, viper
 from videolstm_jax.data.annotations import Annotated, BadAnnotations, BadBoxes, checked
 from videolstm_jax.types import Dataset, Detection
 
@@ -33,15 +33,13 @@ def read_truth(path: files.PathLike, *, split: int = 1) -> Annotated:
         raise BadAnnotations(f"{path} is missing; expected annotations")
     if place.is_dir() or place.name.endswith(viper.SUFFIX):
         return viper.read_viper(str(path))
-    if place.suffix == ".mat":
-        return ucf24.read_ucf24(str(path))
     if place.suffix == ".jsonl":
         return load_truth(path)
-    if place.suffix != ".pkl":
+    if place.suffix not in (".pkl", ".mat"):
         raise BadAnnotations(f"{path}: expected .jsonl, .pkl, .mat, .xgtf or a folder of .xgtf")
     try:
-        value = pickles.loads(place.read_bytes())
-    except pickles.BadPickle as error:
+        value = matlab.load(str(path)) if place.suffix == ".mat" else pickles.loads(place.read_bytes())
+    except (pickles.BadPickle, matlab.BadMatlab) as error:
         raise BadAnnotations(f"{path}: {error}") from error
     if isinstance(value, dict) and "gttubes" in value:
         return act.read_annotations(str(path), value, split=split)
@@ -55,26 +53,28 @@ def save_truth(path: files.PathLike, annotated: Annotated) -> None:
     """Writes tubes as truth.jsonl, one a line: a tube of tubes.jsonl, and beside it what is known of its video.
 
     `class` is the class's name; `frames` and `size` (W, H) stand where the annotations say them. The first line also
-    has `classes`, all names in order, and `tubes`, how many lines there are: a file cut short is known as one.
+    has `tubes`, how many lines there are, so that a file cut short is known as one, and where there are any `classes`,
+    all names in order, the `test` list, `notes`, and `without_tubes`, frames and size of the other videos by name.
     """
     files.write_jsonl(path, _rows(annotated))
 
 
 def _rows(annotated: Annotated) -> Iterator[dict[str, Any]]:
-    for number, one in enumerate(annotated.truth):
+    bare = {*annotated.frames, *annotated.sizes} - {one.video for one in annotated.truth}
+    head = {"tubes": len(annotated.truth), "classes": list(annotated.classes), "test": list(annotated.test),
+            "notes": list(annotated.notes), "without_tubes": {name: _about(annotated, name) for name in sorted(bare)}}
+    for one in annotated.truth:
         row = {"video": one.video, "label": int(one.label), "score": 1.0, "start": int(one.tube.start),
-               "boxes": np.asarray(one.tube.boxes, float).round(3).tolist()}
+               "boxes": np.asarray(one.tube.boxes, float).tolist(), **_about(annotated, one.video)}
         if annotated.classes:
             row["class"] = annotated.classes[one.label]
-        if one.video in annotated.frames:
-            row["frames"] = annotated.frames[one.video]
-        if one.video in annotated.sizes:
-            row["size"] = list(annotated.sizes[one.video])
-        if number == 0:
-            row["tubes"] = len(annotated.truth)
-            if annotated.classes:
-                row["classes"] = list(annotated.classes)
-        yield row
+        yield {**row, **{field: value for field, value in head.items() if value}}
+        head = {}
+
+
+def _about(annotated: Annotated, video: str) -> dict[str, Any]:
+    said = {"frames": annotated.frames.get(video), "size": annotated.sizes.get(video)}
+    return {field: value for field, value in said.items() if value is not None}
 
 
 def load_truth(path: files.PathLike) -> Annotated:
@@ -85,7 +85,7 @@ def load_truth(path: files.PathLike) -> Annotated:
       BadAnnotations: naming the line, where what it says of its video is of another form, contradicts an earlier line
         or does not fit the tube; or there are not as many lines as the first one says.
     """
-    classes: tuple[str, ...] = ()
+    classes, test, notes = (), (), ()
     promised = None
     frames: dict[str, int] = {}
     sizes: dict[str, tuple[int, int]] = {}
@@ -95,15 +95,17 @@ def load_truth(path: files.PathLike) -> Annotated:
             raise BadAnnotations(f"{where}: {len(found)} scores of {row['video']}; expected true tubes, of one class")
         (one,) = found
         try:
-            classes = tuple(str(name) for name in row.get("classes", classes))
+            classes, test, notes = (_names(row.get(field, before)) for field, before in (
+                ("classes", classes), ("test", test), ("notes", notes)))
             promised = row.get("tubes", promised)
             if classes and "class" in row and classes[one.label] != row["class"]:
                 raise BadAnnotations(f"{where}: class {row['class']!r} with label {one.label}, {classes[one.label]!r}")
-            if "frames" in row:
-                frames[one.video] = _same(where, one.video, frames.get(one.video), int(row["frames"]))
-            if "size" in row:
-                width, height = map(int, row["size"])
-                sizes[one.video] = _same(where, one.video, sizes.get(one.video), (width, height))
+            for video, about in {**row.get("without_tubes", {}), one.video: row}.items():
+                if "frames" in about:
+                    frames[video] = _same(where, video, frames.get(video), _whole(about["frames"]))
+                if "size" in about:
+                    width, height = map(_whole, about["size"])
+                    sizes[video] = _same(where, video, sizes.get(video), (width, height))
         except BadAnnotations:
             raise
         except (TypeError, IndexError, ValueError) as error:
@@ -115,7 +117,19 @@ def load_truth(path: files.PathLike) -> Annotated:
         truth.append(one)
     if not truth or len(truth) != (promised or len(truth)):
         raise BadAnnotations(f"{path}: holds {len(truth)} tubes; expected {promised or 'at least one'}")
-    return checked(path, Annotated(classes, frames, sizes, truth))
+    return checked(path, Annotated(classes, frames, sizes, truth, test, notes))
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{value!r}; expected a list of text")
+    return tuple(value)
+
+
+def _whole(value: Any) -> int:
+    if type(value) not in (int, float) or not 0 <= value < annotations.MOST_FRAMES or value % 1:
+        raise ValueError(f"{value!r}; expected a whole number")
+    return int(value)
 
 
 def _same(where: str, video: str, before: Any, now: Any) -> Any:
@@ -141,34 +155,20 @@ def for_dataset(path: files.PathLike, annotated: Annotated, dataset: Dataset, *,
       BadBoxes: no listed video has tubes, a class that the data set lacks, a video of another size than the annotated
         one, or a tube that does not fit its video.
     """
-    videos = {video.name: video for video in dataset.videos}
-    numbers = {name: number for number, name in enumerate(dataset.classes)}
-    truth = []
-    for one in annotated.truth:
-        if one.video not in videos:
-            continue
-        video = videos[one.video]
-        if annotated.classes and annotated.classes[one.label] not in numbers:
-            raise BadBoxes(f"{path}: a tube of {one.video} has class {annotated.classes[one.label]}; expected one of "
-                           f"the {len(dataset.classes)} classes of the videos")
-        if annotated.sizes.get(one.video, (0, 0)) not in ((0, 0), (video.width, video.height)):
-            raise BadBoxes(f"{path}: boxes of {one.video} are of {annotated.sizes[one.video]} pixels; the video has "
-                           f"{(video.width, video.height)}")
-        if cut:
-            one = one._replace(tube=one.tube._replace(boxes=one.tube.boxes[:max(video.frames - one.tube.start, 0)]))
-            if not len(one.tube.boxes):
-                continue
-        label = numbers[annotated.classes[one.label]] if annotated.classes else one.label
-        one = one._replace(label=label)
-        wrong = annotations.fault(one, classes=len(dataset.classes), frames=video.frames,
-                                  size=(video.width, video.height))
-        if wrong:
-            raise BadBoxes(f"{path}: a tube of {one.video} {wrong}")
-        truth.append(one)
+    frames = {video.name: video.frames for video in dataset.videos}
+    truth = [one for one in annotated.truth if one.video in frames]
+    if cut:
+        truth = [one._replace(tube=one.tube._replace(boxes=one.tube.boxes[:frames[one.video] - one.tube.start]))
+                 for one in truth if one.tube.start < frames[one.video]]
     if not truth:
-        raise BadBoxes(f"{path}: none of its {len(annotated.videos)} videos is one of the {len(videos)} listed; names "
+        raise BadBoxes(f"{path}: none of its {len(annotated.videos)} videos is one of the {len(frames)} listed; names "
                        f"there are such as {min(annotated.videos, default='-')}")
-    return truth
+    found = annotations.fitted(path, annotated._replace(truth=truth), dataset)
+    for one in found.truth:
+        if found.classes[one.label] not in dataset.classes:
+            raise BadBoxes(f"{path}: a tube of {one.video} has class {found.classes[one.label]}; expected one of the "
+                           f"{len(dataset.classes)} classes of the videos")
+    return [one._replace(label=dataset.classes.index(found.classes[one.label])) for one in found.truth]
 
 
 def differences(a: Annotated, b: Annotated) -> list[str]:

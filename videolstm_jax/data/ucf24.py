@@ -1,4 +1,4 @@
-"""Reads the corrected UCF101-24 tubes, from their pickle or from the MATLAB file it was made from."""
+"""Takes in the corrected UCF101-24 tubes, from their pickle or from the MATLAB file it was made from."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from etils import epath
 
-from videolstm_jax.data import matlab, pickles
+from videolstm_jax.data import matlab
 from videolstm_jax.data.annotations import Annotated, BadAnnotations, checked
 from videolstm_jax.types import Detection, Tube
 
@@ -22,38 +21,22 @@ SIZE = (320, 240)
 """W, H of every UCF101 video."""
 
 
-def read_ucf24(path: str) -> Annotated:
-    """Reads the corrected UCF101-24 annotations, `pyannot.pkl` or `finalAnnots.mat`.
+def read_value(path: str, value: Any) -> Annotated:
+    """Takes what `pyannot.pkl` or `finalAnnots.mat` of the corrected annotations holds into the record.
 
     Boxes are stored as x, y, w, h in one or two unsigned bytes and are cast before x + w, which would overflow. They
     become x, y, x + w, y + h, as the evaluation published with them has it. In the pickle `sf` counts from 0, `ef` is
     exclusive and labels count from 0; in the MATLAB file all three count from 1 and `ef` is inclusive.
 
     Args:
-      path: the file; one that ends in .mat is taken for MATLAB's.
+      path: names the file in messages.
+      value: the pickle's dict by video, or the MATLAB file's dict by variable.
 
     Returns:
       Frames and size of each video, and tubes with boxes x0 y0 x1 y1 in pixels, half open.
 
     Raises:
-      BadAnnotations: the file is no such file, names anything but plain arrays, or a tube does not fit its video.
-    """
-    try:
-        return read_value(path, matlab.load(path) if str(path).endswith(".mat")
-                          else pickles.loads(epath.Path(path).read_bytes()))
-    except (pickles.BadPickle, matlab.BadMatlab) as error:
-        raise BadAnnotations(f"{path}: {error}") from error
-
-
-def read_value(path: str, value: Any) -> Annotated:
-    """Takes what a file of the corrected annotations holds into the record; see `read_ucf24`.
-
-    Args:
-      path: names the file in messages.
-      value: the pickle's dict by video, or the MATLAB file's dict by variable.
-
-    Raises:
-      BadAnnotations: as `read_ucf24`.
+      BadAnnotations: it is of another form, or a tube does not fit its video.
     """
     try:
         entries = list(_from_matlab(value["annot"]) if "annot" in value else _from_pickle(value))
@@ -61,7 +44,7 @@ def read_value(path: str, value: Any) -> Annotated:
         truth = [tube for _, _, tubes in entries for tube in tubes]
     except BadAnnotations as error:
         raise BadAnnotations(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
         raise BadAnnotations(f"{path}: not the corrected UCF101-24 annotations: {type(error).__name__}: {error}"
                              ) from error
     if len(frames) != len(entries):

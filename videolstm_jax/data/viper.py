@@ -68,7 +68,7 @@ def read_viper(path: str) -> Annotated:
             label = CLASSES.index(file.parent.name)
             truth += [Detection(name, label, 1.0, tube)
                       for tube in _tubes(source, file.parent.name, frames[name] or _MOST, sizes[name], changed)]
-        except (ElementTree.ParseError, expat.ExpatError, ValueError, KeyError) as error:
+        except (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError) as error:  # also unknown encodings
             raise BadAnnotations(f"{file}: not a whole ViPER file: {error}") from error
     notes = tuple(f"{count} {what}" for what, count in sorted(changed.items()))
     return checked(path, Annotated(CLASSES, frames, sizes, truth, notes=notes))
