@@ -69,3 +69,10 @@ def test_flow_on_a_border_of_cells_is_divided():
 def test_uniform_attention_sees_the_whole_frame():
     tube = video_tube(floors.uniform_attention(3, 7), (24, 32), 4)
     np.testing.assert_allclose(tube.boxes, [[0, 0, 32, 24]] * 4)
+
+
+def test_the_best_still_box_is_the_one_most_boxes_agree_with():
+    boxes = np.array([[0.0, 0, 10, 10]] * 3 + [[30.0, 30, 40, 40]])
+    np.testing.assert_array_equal(floors.best_still_box(boxes), boxes[0])
+    sliding = np.array([[x, 0.0, x + 40, 10] for x in np.linspace(0, 20, 300)])
+    np.testing.assert_allclose(floors.best_still_box(sliding), [10, 0, 50, 10], atol=0.2)

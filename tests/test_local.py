@@ -21,7 +21,8 @@ def found():
             "mass_inside_truth": 0.45, "area_of_truth": 0.125}
     minus = {"value": 0.1, "low": -0.05, "high": 0.25}
     floors = {kind: {**measures(iou), "about": "", "model_minus_floor": minus}
-              for kind, iou in (("ideal_attention", 0.7), ("centred", 0.5), ("flow_magnitude", 0.35))}
+              for kind, iou in (("perfect_tube", 1.0), ("ideal_attention", 0.7), ("centred", 0.5),
+                                ("flow_magnitude", 0.35))}
     floors["centred"]["fraction"] = 0.6
     return {"attention": look, "model": measures(0.45), "floors": floors}
 
@@ -39,14 +40,18 @@ def test_numbers_of_the_results_table(found):
     assert local.numbers(unmeasured(found)) == {"mass": None, "area": None}
 
 
-def test_floors_stand_under_the_runs_the_ceiling_last(found):
+def test_each_run_stands_over_floors_with_its_own_scores_ceilings_last(found):
     worse = copy.deepcopy(found)
     worse["model"]["mean_frame_iou"]["value"] = 0.2
-    table = local.section({"a": worse, "b": found}).tables[0]
-    assert [row[0].text for row in table.rows] == ["a", "b", "flow magnitude", "centred box, 0.6 of the sides",
-                                                   "ideal attention"]
-    assert [row[1].text for row in table.rows] == ["run", "run", "floor", "floor", "ceiling"]
-    assert table.head[-1] == "b minus this" and table.rows[2][-1].text == "+0.100 (-0.050 to +0.250)"
+    worse["floors"]["centred"]["video_map"]["voc"]["0.2"] = 0.25
+    first, second, *_ = local.section({"a": worse, "b": found}).tables
+    for name, table in (("a", first), ("b", second)):
+        assert [row[0].text for row in table.rows] == [name, "flow magnitude", "centred box, 0.6 of the sides",
+                                                       "ideal attention", "perfect tube"]
+        assert [row[1].text for row in table.rows] == ["run", "floor", "floor", "ceiling", "ceiling"]
+    at = first.head.index("Video-mAP .2")
+    assert (first.rows[2][at].text, second.rows[2][at].text) == ("0.250", "0.700")
+    assert first.rows[1][-1].text == "+0.100 (-0.050 to +0.250)"
 
 
 def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
@@ -69,7 +74,8 @@ def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
 def test_every_line_is_in_the_recall_plot(found):
     plot = local.section({"a": found}).plots[0]
     assert [(name, dashed) for name, _, dashed in plot.legend] == [
-        ("a", False), ("flow magnitude", True), ("centred box", True), ("ideal attention", True)]
+        ("a", False), ("flow magnitude", True), ("centred box", True), ("ideal attention", True),
+        ("perfect tube", True)]
 
 
 def test_errors_are_told_by_threshold(found):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from videolstm_jax.localize.rivals import FRACTIONS, floor_tubes
+from videolstm_jax.localize.rivals import CEILINGS, FRACTIONS, floor_tubes
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.types import Tube
 
@@ -17,8 +17,10 @@ def test_all_floors_of_one_video():
     flow = np.full((frames - 1, 7, 7), 1 / 49)
     made = floor_tubes(truth, size, frames, 7, pipeline, flow=flow, train_box=np.array([0.25, 0, 0.75, 1]))
     assert set(made) == {*(f"centred {fraction}" for fraction in FRACTIONS), "full_frame", "uniform_attention",
-                         "mean_train_box", "flow_magnitude", "ideal_attention"}
-    assert {len(tube.boxes) for tube in made.values()} == {frames}
+                         "mean_train_box", "flow_magnitude", *CEILINGS}
+    assert made["perfect_tube"] is truth[0]
+    assert {len(tube.boxes) for name, tube in made.items() if name != "perfect_tube"} == {frames}
+    np.testing.assert_array_equal(made["perfect_box"].boxes, np.tile(truth[0].boxes[0], (frames, 1)))
     np.testing.assert_allclose(made["mean_train_box"].boxes[0], [80, 0, 240, 240])
     ideal = made["ideal_attention"].boxes
     np.testing.assert_allclose(ideal[0], ideal[5], atol=1e-6)  # held where the longest true tube is not

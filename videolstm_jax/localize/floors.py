@@ -1,4 +1,4 @@
-"""What localisation must beat, each made without a model: still boxes, plain motion, and the best a 7x7 map can do."""
+"""What localisation must beat and what it cannot: still boxes, plain motion, the best that a box or a map can do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from videolstm_jax.localize.tubes import overlaps
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ def mean_box(tubes: Sequence[Tube], sizes: Sequence[tuple[int, int]]) -> NDArray
         raise ValueError("there are no true tubes to average; expected at least one")
     return np.mean([tube.boxes.mean(axis=0) / (width, height, width, height)
                     for tube, (height, width) in zip(tubes, sizes, strict=True)], axis=0)
+
+
+def best_still_box(boxes: NDArray) -> NDArray:
+    """The one box [4] that overlaps best with all of a tube's [n, 4]: one of its own, their mean or their median."""
+    few = boxes[np.linspace(0, len(boxes) - 1, min(len(boxes), 100)).round().astype(int)]
+    tried = np.concatenate([few, boxes.mean(axis=0, keepdims=True), np.median(boxes, axis=0, keepdims=True)])
+    return tried[np.argmax([overlaps(boxes, box).mean() for box in tried])]
 
 
 def uniform_attention(frames: int, cells: int) -> NDArray:

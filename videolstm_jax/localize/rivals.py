@@ -1,4 +1,4 @@
-"""The tubes that a video's own tube is compared with, each floor made for one video."""
+"""The tubes that a video's own tube is compared with: floors that need no model, and ceilings that know the truth."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from videolstm_jax.types import Tube
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
+CEILINGS = ("perfect_box", "ideal_attention", "perfect_tube")
 FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Sides of the centred boxes that are tried, in shares of the frame's."""
 
@@ -20,10 +21,10 @@ FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 def floor_tubes(truth: Sequence[Tube], size: tuple[int, int], frames: int, cells: int,
                 from_attention: Callable[[NDArray], Tube], *, flow: NDArray | None = None,
                 train_box: NDArray | None = None) -> dict[str, Tube]:
-    """All floors of one video.
+    """All floors and ceilings of one video.
 
     Args:
-      truth: its true tubes; the longest makes the ideal attention.
+      truth: its true tubes; the ceilings are made of the longest.
       size: H, W in pixels.
       frames: L.
       cells: N, the side of the attention map.
@@ -32,8 +33,8 @@ def floor_tubes(truth: Sequence[Tube], size: tuple[int, int], frames: int, cells
       train_box: the mean training box in shares of the frame [4]; without it that floor is left out.
 
     Returns:
-      Tubes by name: "centred 0.3" .. "centred 0.9", full_frame, uniform_attention, ideal_attention, and where they
-      can be made mean_train_box and flow_magnitude.
+      Tubes by name: "centred 0.3" .. "centred 0.9", full_frame, uniform_attention, `CEILINGS`, and where they can be
+      made mean_train_box and flow_magnitude. All but perfect_tube, the longest true tube itself, have L frames.
     """
     height, width = size
     made = {f"centred {fraction}": floors.centred_tube(size, frames, fraction) for fraction in FRACTIONS}
@@ -47,4 +48,6 @@ def floor_tubes(truth: Sequence[Tube], size: tuple[int, int], frames: int, cells
     lead = np.zeros((longest.start, cells, cells))  # maps of zeros have no box, so the first true one is held
     ideal = floors.ideal_attention(longest.boxes, size, cells)
     made["ideal_attention"] = from_attention(np.concatenate([lead, ideal]))
+    made["perfect_box"] = floors.still_tube(floors.best_still_box(longest.boxes), frames)
+    made["perfect_tube"] = longest
     return made

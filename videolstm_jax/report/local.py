@@ -16,7 +16,8 @@ Measured = Mapping[str, Any]
 
 FLOORS = {"full_frame": "whole frame", "centred": "centred box", "mean_train_box": "mean training box",
           "uniform_attention": "uniform attention", "flow_magnitude": "flow magnitude",
-          "ideal_attention": "ideal attention"}
+          "ideal_attention": "ideal attention", "perfect_box": "perfect still box", "perfect_tube": "perfect tube"}
+CEILINGS = ("perfect_box", "ideal_attention", "perfect_tube")
 SHOWN = ("0.1", "0.2", "0.3", "0.5", "0.5:0.95")
 """The IoU thresholds whose video-mAP is a column."""
 
@@ -54,30 +55,35 @@ def section(maps: Mapping[str, Measured]) -> Section:
     best = max(known, key=lambda name: known[name]["model"]["mean_frame_iou"]["value"])
     words = ("A tube is right where its class is, and where its overlap with the true tube (intersection over union, "
              "IoU) exceeds a threshold. Floors use no model to find the box: what a model gains, it gains over them. "
-             "Ideal attention is no floor but the most that a map this coarse allows.",)
+             "Ceilings know the truth: the best box that stays where it is, ideal attention, which is the most that a "
+             "map this coarse allows, and the true tube itself, which only the class scores can still spoil.",)
     return empty._replace(
-        words=words, missing=warnings, tables=(tube_table(known, best), error_table(known), attention_table(maps)),
+        words=words, missing=warnings, tables=(*tube_tables(known), error_table(known), attention_table(maps)),
         plots=(recall_plot(best, known[best]), map_plot(known), *time_plots(maps)))
 
 
-def tube_table(known: Mapping[str, Measured], best: str) -> Table:
-    """Every run, and under them the floors as they stood for the run `best`."""
-    rows = [[name, "run", *_measures(found["model"]), ""] for name, found in known.items()]
-    for kind, floor in _floors(known[best]).items():
-        gain = floor["model_minus_floor"]
-        said = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
-        name = FLOORS.get(kind, kind) + (f", {floor['fraction']:g} of the sides" if "fraction" in floor else "")
-        rows.append([name, "floor" if kind != "ideal_attention" else "ceiling", *_measures(floor),
-                     Cell(said, gain["value"])])
+def tube_tables(known: Mapping[str, Measured]) -> tuple[Table, ...]:
+    """One table a run: its own tubes, and under them the floors and ceilings with the class scores of this run."""
     head = ("Boxes from", "Kind", "Mean frame IoU", "95 % interval", *(f"Video-mAP {iou.replace('0.', '.')}"
-                                                                     for iou in SHOWN), f"{best} minus this")
-    return tables.plain("Tubes, and what they must beat", head, rows, "Intervals are percentiles of a bootstrap over "
-                        f"videos. Floors carry the class scores of {best}.")
+                                                                     for iou in SHOWN), "The run minus this")
+    made = []
+    for run, found in known.items():
+        rows = [[run, "run", *_measures(found["model"]), ""]]
+        for kind, floor in _floors(found).items():
+            gain = floor["model_minus_floor"]
+            said = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
+            name = FLOORS.get(kind, kind) + (f", {floor['fraction']:g} of the sides" if "fraction" in floor else "")
+            rows.append([name, "ceiling" if kind in CEILINGS else "floor", *_measures(floor),
+                         Cell(said, gain["value"])])
+        made.append(tables.plain(f"Tubes of {run}, and what they must beat", head, rows,
+                                 "Intervals are percentiles of a bootstrap over videos. Every floor and ceiling "
+                                 "carries this run's own class scores."))
+    return tuple(made)
 
 
 def _floors(found: Measured) -> dict[str, Measured]:
-    """The floors, worst first, the ceiling last."""
-    kinds = sorted(found["floors"], key=lambda kind: (kind == "ideal_attention",
+    """The floors, worst first, then the ceilings."""
+    kinds = sorted(found["floors"], key=lambda kind: (kind in CEILINGS,
                                                       found["floors"][kind]["mean_frame_iou"]["value"], kind))
     return {kind: found["floors"][kind] for kind in kinds}
 

@@ -12,6 +12,8 @@ import numpy as np
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
+from videolstm_jax.data.true_tubes import read_true_tubes, train_boxes
+from videolstm_jax.evaluated import load_pass
 from videolstm_jax.files import ArtifactError
 from videolstm_jax.localize import floors
 from videolstm_jax.localize.found import one_tube, scored, video_found
@@ -36,6 +38,8 @@ ABOUT = {
     "uniform_attention": "attention that looks nowhere, through the same pipeline",
     "flow_magnitude": "mean optical flow of each cell as attention, through the same pipeline",
     "ideal_attention": "the share of each cell that the longest true tube covers as attention: what the map allows",
+    "perfect_box": "the one still box that overlaps best with the longest true tube: what a box that stays allows",
+    "perfect_tube": "the longest true tube itself: what one tube a video, scored by this model, allows",
 }
 
 
@@ -74,12 +78,13 @@ def run(cfg: RunConfig) -> epath.Path:
     videos = [video for video in dataset.videos if video.part == "test"]
     if not videos:
         raise ArtifactError(f"{work.dataset} lists no test videos; expected at least one")
-    truth = _truth(work, dataset)
-    train_box = _train_box(dataset, truth)
+    truth = read_true_tubes(work, dataset)
+    boxes = train_boxes(work, dataset, truth)
     given = _given_scores(cfg, work, dataset, videos)
     passes = []
     for number, video in enumerate(videos, 1):
-        passes.append(_watch(cfg, work, video, len(dataset.classes), truth.get(video.name, []), train_box, given))
+        passes.append(_watch(cfg, work, video, len(dataset.classes), truth.get(video.name, []),
+                             boxes.get(video.name), given))
         if number % 50 == 0 or number == len(videos):
             print(f"localize: {number} of {len(videos)} videos", flush=True)
     folder = work.run(cfg.run_name)
@@ -95,29 +100,6 @@ def run(cfg: RunConfig) -> epath.Path:
 
 
 # ---- reading ----------------------------------------------------------------------------------------------------
-
-
-def _truth(work: Workdir, dataset: Dataset) -> dict[str, list[Detection]]:
-    """True tubes by video."""
-    frames = {video.name: video.frames for video in dataset.videos}
-    truth: dict[str, list[Detection]] = {}
-    for one in artifacts.load_detections(work.truth) if work.truth.exists() else []:
-        if not 0 <= one.label < len(dataset.classes):
-            raise ArtifactError(f"{work.truth}: a tube of {one.video} has label {one.label}; expected 0 to "
-                                f"{len(dataset.classes) - 1}")
-        stop = one.tube.start + len(one.tube.boxes)
-        if stop > frames.get(one.video, stop):
-            raise ArtifactError(f"{work.truth}: a tube of {one.video} ends with frame {stop - 1}; expected at most "
-                                f"{frames[one.video] - 1}")
-        if one.video in frames:
-            truth.setdefault(one.video, []).append(one)
-    return truth
-
-
-def _train_box(dataset: Dataset, truth: dict[str, list[Detection]]) -> NDArray | None:
-    pairs = [(one.tube, (video.height, video.width)) for video in dataset.videos if video.part == "train"
-             for one in truth.get(video.name, [])]
-    return floors.mean_box(*zip(*pairs, strict=True)) if pairs else None
 
 
 def _given_scores(cfg: RunConfig, work: Workdir, dataset: Dataset, videos: list[Video]) -> dict[str, NDArray] | None:
@@ -138,20 +120,11 @@ def _given_scores(cfg: RunConfig, work: Workdir, dataset: Dataset, videos: list[
 
 def _read_pass(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> tuple[NDArray, NDArray]:
     """Frame scores [L', C] and attention [L', N, N] of one video."""
-    path = work.passes(cfg.run_name, video.name)
-    (scores,) = files.read_arrays(path, "scores", made_by="evaluate")
-    try:
-        (attention,) = files.read_arrays(path, "attention")
-    except ArtifactError as error:
-        raise ArtifactError(f"{path} holds no attention, so there is nothing to localise with; expected a run of "
-                            "alstm, convalstm, motion_alstm or videolstm") from error
-    lengths = (video.frames - 1, video.frames)
-    if attention.ndim != 3 or len(attention) not in lengths or scores.shape != (len(attention), classes):
-        raise ArtifactError(f"{path}: scores {scores.shape} and attention {attention.shape}; expected [L', {classes}] "
-                            f"and [L', N, N] with L' {lengths[0]} or {lengths[1]} for {video.frames} frames")
-    if not np.isfinite(scores).all():
-        raise ArtifactError(f"{path}: scores are not finite; expected class probabilities")
-    return scores, attention
+    found = load_pass(work, cfg.run_name, video, classes)
+    if found.attention is None:
+        raise ArtifactError(f"{work.passes(cfg.run_name, video.name)} holds no attention, so there is nothing to "
+                            "localise with; expected a run of alstm, convalstm, motion_alstm or videolstm")
+    return found.scores, found.attention
 
 
 def _flow_map(work: Workdir, video: Video, cells: int) -> NDArray | None:

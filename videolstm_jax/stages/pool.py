@@ -12,23 +12,25 @@ from etils import epath
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
+from videolstm_jax.data.true_tubes import read_true_tubes, train_boxes
 from videolstm_jax.files import ArtifactError
-from videolstm_jax.measure.accuracy import mean_interval, paired_interval, top_k, wilson
+from videolstm_jax.measure.accuracy import top_k, wilson
 from videolstm_jax.types import Dataset, Scores
 
 
 def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
-    """Makes `<workdir>/pooled` of the walks in `<workdir>/<part>`, as if it were one walk, and `<workdir>/pooled.json`.
+    """Makes `<workdir>/pooled` of the walks in `<workdir>/<part>`, as if it were one walk.
 
     Every test video of every part is a test video of the pool; a video that several parts have is kept once a part,
-    with the part's name before its own. pooled.json holds, for every scored run, the exact counts of each part and
-    their sum with a Wilson interval, and for every localised run the frame IoU of its tubes over all videos, minus each
-    floor's, with paired bootstrap intervals.
+    with the part's name before its own.
+
+    Returns:
+      The folder of the pool, which localize, report and `summary` read.
 
     Raises:
       ArtifactError: a part is unfinished, or the parts do not have the same classes and runs.
     """
-    works = [Workdir(str(epath.Path(cfg.workdir) / part)) for part in parts]
+    works = _works(cfg, parts)
     pool = Workdir(str(epath.Path(cfg.workdir) / "pooled"))
     if pool.path.exists():
         pool.path.rmtree()
@@ -37,15 +39,31 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
         raise ArtifactError(f"{cfg.workdir}: the parts {', '.join(parts)} have different classes; expected the same")
     names = _renaming(parts, datasets)
     _merge_videos(works, parts, datasets, names, pool)
-    missing = [0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, datasets[0].classes))
-               for work in works]
-    table = _merge_runs(works, parts, names, pool, missing)
-    summary = {"parts": list(parts), "classes": list(datasets[0].classes), "accuracy": table,
-               "localization": _overlaps(works)}
+    _merge_runs(works, names, pool)
+    return pool.path
+
+
+def summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
+    """Writes `<workdir>/pooled.json` of a pool whose runs have been localised, and prints it.
+
+    It holds, for every scored run, the exact counts of each part and their sum, and for every localised run the frame
+    IoU of its tubes over all videos, minus each floor's, with paired bootstrap intervals.
+
+    Raises:
+      ArtifactError: there is no pool of these parts.
+    """
+    works, pool = _works(cfg, parts), Workdir(str(epath.Path(cfg.workdir) / "pooled"))
+    classes = artifacts.load_dataset(pool.dataset).classes
+    value = {"parts": list(parts), "classes": list(classes), "accuracy": _counts(cfg, works, classes),
+             "localization": _overlaps(pool)}
     path = epath.Path(cfg.workdir) / "pooled.json"
-    files.write_json(path, summary)
-    print(text(summary))
+    files.write_json(path, value)
+    print(text(value))
     return path
+
+
+def _works(cfg: RunConfig, parts: Sequence[str]) -> list[Workdir]:
+    return [Workdir(str(epath.Path(cfg.workdir) / part)) for part in parts]
 
 
 def text(summary: dict[str, Any]) -> str:
@@ -88,10 +106,15 @@ def _merge_videos(works: Sequence[Workdir], parts: Sequence[str], datasets: Sequ
     videos = [video._replace(name=new[video.name]) for dataset, new in zip(datasets, names, strict=True)
               for video in dataset.videos if video.name in new]
     artifacts.save_dataset(pool.dataset, Dataset(datasets[0].classes, tuple(sorted(videos))))
-    truth = [found._replace(video=new[found.video]) for work, new in zip(works, names, strict=True)
-             if work.truth.exists() for found in artifacts.load_detections(work.truth) if found.video in new]
+    known = [read_true_tubes(work, dataset) for work, dataset in zip(works, datasets, strict=True)]
+    truth = [found._replace(video=new[name]) for tubes, new in zip(known, names, strict=True)
+             for name, found_there in tubes.items() if name in new for found in found_there]
     if truth:
         artifacts.save_detections(pool.truth, sorted(truth, key=lambda found: (found.video, found.tube.start)))
+    boxes = {new[name]: box.tolist() for work, dataset, tubes, new in zip(works, datasets, known, names, strict=True)
+             for name, box in train_boxes(work, dataset, tubes).items()}
+    if boxes:
+        files.write_json(pool.train_boxes, boxes)
     bad = [row | {"name": _pooled(row["name"], part, new)} for work, part, new in zip(works, parts, names, strict=True)
            if work.bad.exists() for row in files.read_jsonl(work.bad) if row.get("part") == "test"]
     if bad:
@@ -101,30 +124,42 @@ def _merge_videos(works: Sequence[Workdir], parts: Sequence[str], datasets: Sequ
             _copy(work.flow / f"{old}.zip", pool.flow / f"{name}.zip")
 
 
-def _merge_runs(works: Sequence[Workdir], parts: Sequence[str], names: Sequence[dict[str, str]],
-                pool: Workdir, missing: Sequence[int]) -> dict[str, dict[str, Any]]:
-    table = {}
-    for path in sorted(works[0].path.glob("*/*/scores.npz")) + sorted(works[0].path.glob("fused/*.npz")):
-        place = path.relative_to(works[0].path)
+def _scored(work: Workdir) -> list[epath.Path]:
+    """The score files of all models of a walk, relative to its folder."""
+    found = sorted(work.path.glob("*/*/scores.npz")) + sorted(work.path.glob("fused/*.npz"))
+    if not found:
+        raise ArtifactError(f"{work.path}: has no scores; the stages evaluate and fuse write them")
+    return [path.relative_to(work.path) for path in found]
+
+
+def _merge_runs(works: Sequence[Workdir], names: Sequence[dict[str, str]], pool: Workdir) -> None:
+    for place in _scored(works[0]):
         found = [artifacts.load_scores(work.path / place) for work in works]
         merged = sorted((new[video], row, label) for scores, new in zip(found, names, strict=True)
                         for video, row, label in zip(scores.videos, scores.scores, scores.label, strict=True))
         videos, rows, label = (list(column) for column in zip(*merged, strict=True))
         scores = Scores(tuple(videos), np.stack(rows), np.array(label), found[0].classes)
         artifacts.save_scores(pool.path / place, scores)
+        for kept in ("config.json", "metrics.jsonl"):
+            _copy(works[0].path / place.parent / kept, pool.path / place.parent / kept)
+        for work, new in zip(works, names, strict=True):
+            for old, video in new.items():
+                for folder in ("videos", "states"):
+                    _copy(work.path / place.parent / folder / f"{old}.npz",
+                          pool.path / place.parent / folder / f"{video}.npz")
+
+
+def _counts(cfg: RunConfig, works: Sequence[Workdir], classes: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """By model, how many test videos of each part and of all are right; skipped ones count as wrong."""
+    missing = [0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, classes)) for work in works]
+    table = {}
+    for place in _scored(works[0]):
+        found = [artifacts.load_scores(work.path / place) for work in works]
         each = [(top_k(one.scores, one.label), len(one.videos) + lost)
                 for one, lost in zip(found, missing, strict=True)]
         name = place.stem if place.parts[0] == "fused" else place.parent.name
         table[f"convnet-{name}" if place.parts[0] == "convnets" else name] = {
             "right": sum(right for right, _ in each), "videos": sum(total for _, total in each), "parts": each}
-        for kept in ("config.json", "metrics.jsonl"):
-            _copy(path.parent / kept, pool.path / place.parent / kept)
-        for work, new in zip(works, names, strict=True):
-            run = (work.path / place).parent
-            for old, video in new.items():
-                _copy(run / "videos" / f"{old}.npz", pool.path / place.parent / "videos" / f"{video}.npz")
-    if not table:
-        raise ArtifactError(f"{works[0].path}: {parts[0]} has no scores; the stages evaluate and fuse write them")
     return table
 
 
@@ -134,22 +169,16 @@ def _copy(old: epath.Path, new: epath.Path) -> None:
         shutil.copyfile(old, new)
 
 
-def _overlaps(works: Sequence[Workdir]) -> dict[str, dict[str, Any]]:
-    """Frame IoU of each localised run and of its floors, over the test videos of all parts."""
+def _overlaps(pool: Workdir) -> dict[str, dict[str, Any]]:
+    """Frame IoU of each localised run and of its floors, and how it looked."""
     found = {}
-    for path in sorted(works[0].path.glob("runs/*/map.json")):
-        maps = [files.read_json(work.path / path.relative_to(works[0].path), made_by="localize") for work in works]
-        if any(one["model"] is None for one in maps):
+    for path in sorted(pool.path.glob("runs/*/map.json")):
+        said = files.read_json(path)
+        if said["model"] is None:
             continue
-        rows = [row for one in maps for row in one["frame_iou"].values()]
-        ours = np.array([row["model"] for row in rows])
-        floors = {}
-        for name in sorted(set.intersection(*(set(row) for row in rows)) - {"model"}):
-            theirs = np.array([row[name] for row in rows])
-            floors[name] = {"value": float(theirs.mean()), "minus": paired_interval(ours, theirs)._asdict()}
-        count = np.array([one["truth"]["videos"] for one in maps], float)
-        looks = {key: float(np.average([one["attention"][key] for one in maps], weights=count))
-                 for key in ("mass_inside_truth", "area_of_truth", "entropy", "peak")}
-        found[path.parent.name] = {"model": mean_interval(ours)._asdict(), "videos": len(rows), "floors": floors,
-                                   **looks}
+        floors = {name: {"value": floor["mean_frame_iou"]["value"], "minus": floor["model_minus_floor"]}
+                  for name, floor in said["floors"].items()}
+        found[path.parent.name] = {
+            "model": said["model"]["mean_frame_iou"], "videos": said["truth"]["videos"], "floors": floors,
+            **{key: said["attention"][key] for key in ("mass_inside_truth", "area_of_truth", "entropy", "peak")}}
     return found
