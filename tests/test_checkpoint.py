@@ -99,8 +99,11 @@ def test_a_relative_folder_works(tmp_path, monkeypatch):
 ])
 def test_a_checkpoint_of_something_else_is_refused(tmp_path, identity, words):
     _saved(tmp_path, _state())
-    with Checkpoints(tmp_path) as checkpoints, pytest.raises(CheckpointError, match=words):
-        checkpoints.restore(_state(), identity={**IDENTITY, **identity})
+    with Checkpoints(tmp_path) as checkpoints:
+        for read in (checkpoints.restore, checkpoints.check):
+            with pytest.raises(CheckpointError, match=words):
+                read(_state(), identity={**IDENTITY, **identity})
+        checkpoints.check(_state(), identity=IDENTITY)
 
 
 def test_shapes_and_trees_that_differ_are_named_by_leaf(tmp_path):

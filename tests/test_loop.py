@@ -110,6 +110,35 @@ def test_a_signal_saves_says_how_to_go_on_and_costs_nothing(reference, tmp_path,
     assert "goes on from step 7" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("at", ["step", "validation"])
+def test_a_signal_in_the_last_step_stops_too(reference, tmp_path, at):
+    def step(state, batch):
+        if at == "step" and int(state.step) == 22:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return STEP(state, batch)
+
+    def validate(state):
+        if at == "validation" and int(state.step) == 23:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {"valid_accuracy": 0.5}
+
+    plan = _plan(validate=validate)
+    with pytest.raises(Stopped, match="stopped after step 23"):
+        fit(_fresh(), step, _batches, plan, folder=tmp_path)
+    _same(fit(_fresh(), step, _batches, plan, folder=tmp_path), reference[0])
+
+
+def test_the_mark_of_a_finished_run_goes_when_training_goes_on(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    _whole(tmp_path, steps=5)
+    assert not (tmp_path / "config.json").exists()
+    (tmp_path / "config.json").write_text("{}")
+    _whole(tmp_path, steps=5)
+    with pytest.raises(CheckpointError):
+        _whole(tmp_path, steps=9, identity={"cell": "curve"})
+    assert (tmp_path / "config.json").exists()
+
+
 def test_metrics_are_means_since_the_last_line(reference):
     rows = [json.loads(line) for line in reference[1].splitlines()]
     assert [row["step"] for row in rows] == [4, 8, 12, 16, 20, 23]
@@ -165,6 +194,23 @@ def test_the_best_state_is_kept_beside_the_last(tmp_path):
         np.testing.assert_array_equal(best.restore_params({"w": jnp.zeros(4)}, identity={})[0]["w"], seen[10])
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert {row["step"]: row["valid_accuracy"] for row in rows if "valid_accuracy" in row} == accuracy
+
+
+def test_a_best_state_of_another_run_is_refused(tmp_path):
+    kept = {"validate": lambda state: {"valid_accuracy": float(state.step)}, "keep_best": True}
+    _whole(tmp_path, steps=12, **kept)
+    (tmp_path / "ckpt").rename(tmp_path / "gone")
+    with pytest.raises(CheckpointError, match=rf"{tmp_path}: best/ holds step 12 and ckpt/ none; expected both of one"):
+        _whole(tmp_path, steps=12, **kept)
+    with pytest.raises(CheckpointError, match=r"best/12 was made with cell 'line'; expected 'curve'"):
+        _whole(tmp_path, steps=12, identity={"cell": "curve"}, **kept)
+
+
+def test_killed_between_the_best_state_and_its_checkpoint_it_goes_on(reference, tmp_path):
+    kept = {"validate": lambda state: {"valid_accuracy": float(state.step)}, "keep_best": True}
+    _whole(tmp_path, steps=5, **kept)
+    (tmp_path / "ckpt").rename(tmp_path / "gone")
+    _same(_whole(tmp_path, **kept), reference[0])
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path):

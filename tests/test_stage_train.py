@@ -130,6 +130,21 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, mon
     assert (whole / "metrics.jsonl").read_bytes() == (parts / "metrics.jsonl").read_bytes()
 
 
+def test_a_longer_run_that_was_stopped_is_not_finished(work, monkeypatch):
+    train.run(config(work, train__steps=2))
+    honest = train.train_batches
+
+    def interrupted(*args, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        yield from honest(*args, **options)
+
+    monkeypatch.setattr(train, "train_batches", interrupted)
+    with pytest.raises(Stopped, match="after step 3"):
+        train.run(config(work, train__steps=9))
+    with pytest.raises(ArtifactError, match=r"config.json is missing; the stage train writes it"):
+        load_run(str(work), "lstm-rgb")
+
+
 @pytest.mark.slow
 def test_four_devices_train_the_same(work):
     one, four = (train.run(config(work, name=str(count), train__devices=count, train__steps=4)) for count in (1, 4))
@@ -145,6 +160,11 @@ def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, cap
             train.run(change(config(work, name="run", train__steps=3), **changed))
     train.run(config(work, name="run", train__steps=4))
     assert "goes on from step 3" in capsys.readouterr().out
+    with pytest.raises(CheckpointError, match=r"train.attention_entropy None; expected 0.3"):
+        train.run(config(work, name="run", train__steps=4, train__attention_entropy=0.3))
+    train.run(config(work, "alstm", train__steps=1, train__attention_entropy=0.3))
+    with pytest.raises(CheckpointError, match=r"train.attention_entropy 0.3; expected None"):
+        train.run(config(work, "alstm", train__steps=1))
     write_work(work, classes=("bend", "wave"))
     with pytest.raises(CheckpointError, match=r"classes \['bend', 'jack'\]; expected \['bend', 'wave'\]"):
         train.run(config(work, name="run", train__steps=4))

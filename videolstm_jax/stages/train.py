@@ -124,8 +124,7 @@ def _identity(cfg: RunConfig, sizes: ModelConfig, dataset: Dataset, inputs: dict
         chosen[f"data.{name}"] = getattr(cfg.data, name)
     if cfg.optim.schedule != "constant":
         chosen["train.steps"] = cfg.train.steps
-    if cfg.train.attention_entropy:
-        chosen["train.attention_entropy"] = cfg.train.attention_entropy
+    chosen["train.attention_entropy"] = cfg.train.attention_entropy or None  # as checkpoints from before there was one
     chosen |= {f"features.{name}": value["sha256"] for name, value in inputs.items()}
     videos = fingerprint([[video.name, video.label] for video in dataset.videos if video.part == "train"])
     return {"cell": sizes.cell, "classes": dataset.classes, "seed": cfg.seed, "train.graft": cfg.train.graft,

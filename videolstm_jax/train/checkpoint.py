@@ -118,6 +118,11 @@ class Checkpoints:
         leaves = self.meta(step)["leaves"]
         return _digest({name: row for name, row in leaves.items() if name.startswith("params.")})
 
+    def check(self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None) -> None:
+        """Raises CheckpointError where a checkpoint is of something else than `restore` would be asked for."""
+        step = self._step(step)
+        self._check(step, self.meta(step), described(like, content=False), identity)
+
     def restore(self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None) -> tuple[
             TrainState, dict[str, Any]]:
         """Reads a whole state.

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints
 from videolstm_jax.train.log import MetricsLog, Progress
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def fit(state: TrainState, step_fn: StepFn, batches_from: Callable[[int], Iterat
       step_fn: of `make_step`.
       batches_from: batches from the given step on.
       plan: how long, how often.
-      folder: metrics.jsonl, ckpt/ and best/ go here.
+      folder: metrics.jsonl, ckpt/ and best/ go here; config.json, by which a stage says that training is done, is
+        removed before it goes on.
       place: puts a batch on the devices.
 
     Returns:
@@ -67,7 +68,7 @@ def fit(state: TrainState, step_fn: StepFn, batches_from: Callable[[int], Iterat
 
     Raises:
       Diverged: the loss is not finite.
-      Stopped: SIGINT or SIGTERM came; the state has been saved.
+      Stopped: SIGINT or SIGTERM came, if only in the last step; the state has been saved.
       CheckpointError: the folder holds checkpoints of something else, or damaged ones.
     """
     folder = epath.Path(folder)
@@ -75,11 +76,10 @@ def fit(state: TrainState, step_fn: StepFn, batches_from: Callable[[int], Iterat
         checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
         best = stack.enter_context(Checkpoints(folder / "best", keep=1)) if plan.keep_best else None
         stopping = stack.enter_context(_signals())
-        window: list[list[float]] = []
-        if checkpoints.latest is not None:
-            state, about = checkpoints.restore(state, identity=plan.identity)
-            window = about["window"]
+        state, window = _begun(state, plan, folder, checkpoints, best)
         start = int(state.step)
+        if start < plan.steps:
+            (folder / "config.json").unlink(missing_ok=True)
         log, progress = MetricsLog(folder / "metrics.jsonl", step=start), Progress(plan.steps, start)
         if start:
             progress.note(f"goes on from step {start} of {folder / 'ckpt'}")
@@ -91,15 +91,34 @@ def fit(state: TrainState, step_fn: StepFn, batches_from: Callable[[int], Iterat
             batch = None if last else next(batches)  # read and sent while the devices work
             window.append(_finite(metrics, step))
             _report(log, progress, plan, step, metrics._fields, window)
-            stop, due = stopping(), last or step % plan.save_every == 0
+            due = last or step % plan.save_every == 0
             if due:
                 _validate(state, plan, log, best, progress)
+            stop = stopping()
             if due or stop:
                 checkpoints.save(state, identity=plan.identity, about={**plan.about, "window": window})
-            if stop and not last:
-                checkpoints.wait()
-                raise Stopped(f"stopped after step {step}; saved in {folder / 'ckpt'}: the same command goes on there")
+            if stop:
+                break
+        checkpoints.wait()
+        if stopping():
+            raise Stopped(f"stopped after step {int(state.step)}; saved in {folder / 'ckpt'}: the same command goes on "
+                          "there")
     return state
+
+
+def _begun(state: TrainState, plan: Plan, folder: epath.Path, checkpoints: Checkpoints,
+           best: Checkpoints | None) -> tuple[TrainState, list[list[float]]]:
+    """The state to go on from, with the metrics since the last line; raises CheckpointError as `fit`."""
+    window: list[list[float]] = []
+    if checkpoints.latest is not None:
+        state, about = checkpoints.restore(state, identity=plan.identity)
+        window = about["window"]
+    if best is not None and best.latest is not None:
+        best.check(state, identity=plan.identity)
+        if best.latest > int(state.step) + plan.save_every:  # it is saved first, so one save newer is no harm
+            raise CheckpointError(f"{folder}: best/ holds step {best.latest} and ckpt/ {checkpoints.latest or 'none'}; "
+                                  "expected both of one run: remove best/, or the folder")
+    return state, window
 
 
 def _finite(metrics: Any, step: int) -> list[float]:
