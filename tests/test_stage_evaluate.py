@@ -71,6 +71,16 @@ def test_chunks_and_batches_change_nothing(trained, chunk, batch):
     np.testing.assert_allclose(after, before, atol=2e-6)
 
 
+def test_nothing_is_left_of_what_was_said_before(trained):
+    folder = Workdir(trained.workdir).run(trained.run_name)
+    old = [folder / name for name in ("tubes.jsonl", "map.json", "videos/gone/one.npz", "states/gone/one.npz")]
+    for path in old:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("old")
+    evaluate.run(trained)
+    assert (folder / "scores.npz").exists() and not any(path.exists() for path in old)
+
+
 @pytest.mark.parametrize("kind, first", [("hidden", "zeros"), ("cell", "mean")])
 def test_state_maps_are_those_of_the_carry(trained, kind, first):
     """Frame by frame by hand, from the same start; only the videos of the report, and none that an earlier run left."""

@@ -38,6 +38,7 @@ def run(cfg: RunConfig) -> epath.Path:
     """Writes `runs/<name>/scores.npz`, and frame scores and attention of each test video in `runs/<name>/videos/`.
 
     With `eval.states` the videos that the report shows by its rule get `runs/<name>/states/`, see `measure.states`.
+    What was said of the run before, its tubes and their measures too, is removed first: scores.npz is written last.
 
     The 25 segments give the score of a video (Sec. 5.2). One pass over all its frames, the carry kept, gives the
     class scores of every frame [L', C] and, for the cells that attend, the attention [L', N, N] that boxes are made of.
@@ -55,6 +56,7 @@ def run(cfg: RunConfig) -> epath.Path:
     if not videos:
         raise ArtifactError(f"{work.dataset}: lists no test videos; expected at least one")
     reader = _reader(cfg, work, dataset)
+    _forget(work.run(cfg.run_name))
     _whole(reader, videos, cfg.eval, work, cfg.run_name)
     scores = np.stack(list(_segments(reader, videos, cfg)))
     label = np.array([video.label for video in videos])
@@ -64,6 +66,15 @@ def run(cfg: RunConfig) -> epath.Path:
     missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
     print(f"{cfg.run_name}: {right_of(scores, label, missing)}", flush=True)
     return path
+
+
+def _forget(folder: epath.Path) -> None:
+    """Removes what this stage and `localize` said of the run, which may now be another, or of other videos."""
+    for name in ("scores.npz", "tubes.jsonl", "map.json"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("videos", "states"):
+        if (folder / name).exists():
+            (folder / name).rmtree()
 
 
 def _reader(cfg: RunConfig, work: Workdir, dataset: Dataset) -> Reader:
@@ -154,9 +165,6 @@ def _shown(cfg: RunConfig, reader: Reader, scores: np.ndarray, label: np.ndarray
 
 def _states(reader: Reader, videos: Sequence[Video], cfg: RunConfig, work: Workdir) -> None:
     """Writes state maps of a few videos, read frame by frame since only the carry holds the state."""
-    folder = work.run(cfg.run_name) / "states"
-    if folder.exists():
-        folder.rmtree()  # another choice of videos, or of states, may lie there
     if not videos:
         return
     model = make_model(reader.run.model)
