@@ -11,12 +11,12 @@ ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = "videolstm_jax"
 LAYER = {"types": 0, "config": 0, "presets": 0,
          "core": 1, "nn": 1, "flow": 1, "localize": 1, "measure": 1, "report": 1,
-         "files": 2, "artifacts": 2, "data": 2, "video": 2, "train": 2,
+         "files": 2, "artifacts": 2, "evaluated": 2, "data": 2, "video": 2, "train": 2,
          "predictor": 2.5,  # a trained run as a function: what a user calls, and the stage predict
          "stages": 3}
 # Who of the same layer may import whom; every other pair of siblings must not meet.
-MEET = {("nn", "core"), ("data", "video"), ("data", "artifacts"), ("train", "artifacts"), ("presets", "config"),
-        *((room, "files") for room in ("artifacts", "data", "video", "train"))}
+MEET = {("nn", "core"), ("data", "video"), ("data", "artifacts"), ("train", "artifacts"), ("evaluated", "artifacts"),
+        ("presets", "config"), *((room, "files") for room in ("artifacts", "evaluated", "data", "video", "train"))}
 # What a room may not know. localize and measure serve people who never start JAX.
 FORBIDDEN = {
     "core": {"flax", "optax", "orbax", "tensorflow", "absl", "os", "pathlib", "logging", "etils", "scipy"},
@@ -27,6 +27,7 @@ FORBIDDEN = {
     "train": {"tensorflow", "av", "absl"},
     "report": {"jax", "tensorflow", "av", "absl"},
     "files": {"jax", "tensorflow", "absl"}, "artifacts": {"jax", "tensorflow", "absl"},
+    "evaluated": {"jax", "tensorflow", "absl"},
     "types": {"absl", "os"}, "config": {"jax", "numpy", "absl"}, "presets": {"jax", "numpy", "absl"},
     "video": {"tensorflow", "absl"}, "stages": {"absl", "tensorflow"},
     "nn": {"absl"}, "predictor": {"tensorflow", "absl"},

@@ -10,12 +10,13 @@ from small import shaken
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import ConfigError
+from videolstm_jax.config import ConfigError, change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.data.store import FeatureStore
 from videolstm_jax.files import ArtifactError
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.predictor import Predictor, StreamError
+from videolstm_jax.stages import localize
 from videolstm_jax.train.runs import as_inputs, extractor_of, load_run
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.video import decode
@@ -76,6 +77,23 @@ def test_equals_the_stages(walked, cell, stream):
         tube = next(row.tube for row in artifacts.load_detections(work.run(name) / "tubes.jsonl")
                     if row.video == video.name)
         np.testing.assert_allclose([one.box for one in found], tube.boxes[:FRAMES - 1], atol=1e-3, rtol=0)
+
+
+def test_boxes_go_by_the_settings_of_the_last_localisation(walked, fresh, tmp_path):
+    """`launch.localize` may run again with other settings; config.json keeps those of the training."""
+    shutil.copytree(walked.workdir, tmp_path / "work")
+    work = Workdir(str(tmp_path / "work"))
+    settings = {"normalise": "video", "box": "region", "span": 3, "theta": 60.0, "causal": True}
+    localize.run(change(walked, workdir=work.root, model__cell="videolstm", data__stream="rgb",
+                        **{f"localize__{name}": value for name, value in settings.items()}))
+    video, frames = listed(walked)[0]
+    again = Predictor(work.run("videolstm-rgb"))
+    boxes = [one.box for one in watched(again, frames)]
+    tube = next(row.tube for row in artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")
+                if row.video == video.name)
+    np.testing.assert_allclose(boxes, tube.boxes[:FRAMES - 1], atol=1e-3, rtol=0)
+    assert np.abs(np.array(boxes) - [one.box for one in watched(fresh, frames)]).max() > 1
+    assert "a film's heat by that of each frame" in again.parts.note and not fresh.parts.note
 
 
 def test_from_a_given_carry(walked, fresh):

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -80,8 +80,9 @@ def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def read_arrays(path: PathLike, *names: str, made_by: str = "") -> tuple[np.ndarray, ...]:
-    """Reads the named arrays of an .npz file.
+def read_arrays(path: PathLike, *names: str, made_by: str = "", optional: Collection[str] = ()
+                ) -> tuple[np.ndarray, ...]:
+    """Reads the named arrays of an .npz file; those of the `optional` ones that it lacks are None.
 
     Raises:
       ArtifactError: the file is absent, damaged, holds objects, or lacks an array.
@@ -89,10 +90,10 @@ def read_arrays(path: PathLike, *names: str, made_by: str = "") -> tuple[np.ndar
     path = _existing(path, made_by)
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            missing = [name for name in names if name not in file]
+            missing = [name for name in names if name not in file and name not in optional]
             if missing:
                 raise ArtifactError(f"{path}: has {sorted(file)}, lacks {missing}")
-            return tuple(file[name] for name in names)
+            return tuple(file.get(name) for name in names)
     except ArtifactError:
         raise
     except Exception as error:  # zipfile and numpy raise several kinds for one cause: the bytes are not an .npz

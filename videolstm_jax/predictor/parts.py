@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -18,6 +17,7 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.data import records
 from videolstm_jax.data.images import pixels, preprocess, squashed
 from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.evaluated import localize_settings
 from videolstm_jax.files import ArtifactError, PathLike
 from videolstm_jax.flow import image
 from videolstm_jax.nn.vgg import make_convnet, needed
@@ -58,11 +58,15 @@ def load(checkpoint: PathLike, flow: str = "") -> Parts:
     kept = said["data"].get("feature_dtype", "float16")
     look = {eye: _look(work, eye, inputs, run, kept) for eye, inputs in wanted.items()}
     grey, pair, note = _flow(work, flow) if "flow" in wanted else (None, None, "")
-    known = {field.name for field in dataclasses.fields(LocalizeConfig)}
-    how = LocalizeConfig(**{name: value for name, value in said.get("localize", {}).items() if name in known})
+    how = localize_settings(work, name)
+    notes = [note] * bool(note)
     if run.model.start == "mean":
-        note += "; " * bool(note) + "the run starts from the mean of a whole video, a stream from its first frame"
-    return Parts(run, stream, layers, how, said["data"].get("fps", 0.0), look, grey, pair, _step(run), note)
+        notes.append("the run starts from the mean of a whole video, a stream from its first frame")
+    if how.normalise == "video":
+        notes.append("the run's boxes go by the largest saliency of a video, here the largest so far; a film's heat by "
+                     "that of each frame")
+    return Parts(run, stream, layers, how, said["data"].get("fps", 0.0), look, grey, pair, _step(run),
+                 "; ".join(notes))
 
 
 def _look(work: Workdir, stream: str, inputs: Mapping[str, str], run: Run,

@@ -1,0 +1,69 @@
+"""An evaluated run, read back: what it said of each test video, and how its boxes are made."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from videolstm_jax import files
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.config import ConfigError, LocalizeConfig
+from videolstm_jax.files import ArtifactError
+from videolstm_jax.localize.saliency import checked_attention
+from videolstm_jax.types import Video
+
+
+class Pass(NamedTuple):
+    """One whole video as a run saw it: `scores` [L', C] of its frames and `attention` [L', N, N] or None."""
+
+    scores: np.ndarray
+    attention: np.ndarray | None
+
+
+def load_pass(work: Workdir, name: str, video: Video, classes: int) -> Pass:
+    """Reads what `evaluate` kept of one test video.
+
+    Args:
+      work: where the run lies.
+      name: of the run.
+      video: of L frames, of which L' = L - 1 or L have scores.
+      classes: C.
+
+    Raises:
+      ArtifactError: the file is missing or damaged, or not of this video and as many classes.
+    """
+    path = work.passes(name, video.name)
+    scores, attention = files.read_arrays(path, "scores", "attention", optional=("attention",),
+                                          made_by="evaluate (for the test list)")
+    lengths = (video.frames - 1, video.frames)
+    length = len(scores) if scores.ndim else 0
+    if scores.shape != (length, classes) or length not in lengths or (
+            attention is not None and (attention.ndim != 3 or len(attention) != length)):
+        held = f"scores {scores.shape} and attention {None if attention is None else attention.shape}"
+        raise ArtifactError(f"{path}: {held}; expected [L', {classes}] and [L', N, N] with L' {lengths[0]} or "
+                            f"{lengths[1]} for {video.frames} frames")
+    if not np.isfinite(scores).all():
+        raise ArtifactError(f"{path}: scores are not finite; expected class probabilities")
+    try:
+        return Pass(scores, None if attention is None else checked_attention(attention))
+    except ValueError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+
+
+def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
+    """How the boxes of a run are made: as `localize` last made them (map.json), else as the run was set (config.json).
+
+    Raises:
+      ArtifactError: neither file is there, or it does not hold such settings.
+    """
+    folder, known = work.run(name), {field.name for field in dataclasses.fields(LocalizeConfig)}
+    last = folder / "map.json"
+    path = last if last.exists() else folder / "config.json"
+    value = files.read_json(path, made_by="train")
+    try:
+        said = value["settings"] if path == last else value["config"].get("localize", {})
+        return LocalizeConfig(**{key: value for key, value in said.items() if key in known})
+    except (AttributeError, KeyError, TypeError, ConfigError) as error:
+        raise ArtifactError(f"{path}: not the settings of localize: {error!r}") from error
