@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 
 class ConfigError(ValueError):
     """A setting that cannot be used: the message names the field, what was found and what was expected."""
@@ -24,5 +26,12 @@ def within(owner: object, low: float, high: float, *names: str) -> None:
 def at_least(owner: object, low: float, *names: str) -> None:
     for name in names:
         found = getattr(owner, name)
-        if not found >= low:
-            raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected at least {low}")
+        if not low <= found < math.inf:
+            raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected a number from {low} up")
+
+
+def sizes(owner: object, *names: str) -> None:
+    for name in names:
+        found = getattr(owner, name)
+        if not found or min(found) < 1:
+            raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected one or more sizes from 1 up")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import ConfigError, at_least, one_of, within
+from videolstm_jax.config.checks import ConfigError, at_least, one_of, sizes, within
 
 STREAMS = ("rgb", "flow")
 
@@ -162,7 +162,9 @@ class ConvNetConfig:
         within(self, 0.1, 1.0, "crop")
         within(self, 1e-4, 1.0, "pixel_scale")
         at_least(self, 1, "image_size", "batch", "steps")
-        if len(self.widths) != len(self.depths) or not self.widths:
+        at_least(self, 0, "learning_rate", "weight_decay")
+        sizes(self, "widths", "depths", "dense")
+        if len(self.widths) != len(self.depths):
             raise ConfigError(
                 f"ConvNetConfig has {len(self.widths)} widths and {len(self.depths)} depths; expected as many")
         if self.image_size % 2 ** len(self.widths):

@@ -81,6 +81,8 @@ class OptimConfig:
         one_of(self, "name", ("rmsprop", "adam"))
         one_of(self, "schedule", ("constant", "cosine"))
         at_least(self, 0, "learning_rate", "clip", "weight_decay")
+        within(self, 0.0, 1.0, "decay")
+        within(self, 1e-20, 1.0, "eps")  # not 0: a gradient of nothing would be divided by it
 
 
 @dataclass(frozen=True)
