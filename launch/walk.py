@@ -7,13 +7,13 @@ from typing import NamedTuple
 from absl import flags
 
 from launch import boot, config_flags
-from videolstm_jax.config import ConfigError, RunConfig, change
-from videolstm_jax.presets import differences, for_cell
+from videolstm_jax.config import CELL_NAMES, STREAMS, ConfigError, RunConfig, change
+from videolstm_jax.presets import configured, differences, for_cell
 
 _ATTENDS = ("alstm", "convalstm", "motion_alstm", "videolstm")
 _VIDEOS = flags.DEFINE_string("videos", None, "Short for --data.videos: the folder that holds the class folders.")
 _CELLS = flags.DEFINE_list("cells", None, "Short for --walk.cells: cells to train on RGB; the last one is fused.")
-_DRY_RUN = flags.DEFINE_boolean("dry_run", False, "Print the single commands that this walk stands for, run nothing.")
+DRY_RUN = flags.DEFINE_boolean("dry_run", False, "Print the single commands that this stands for, run nothing.")
 
 
 class Step(NamedTuple):
@@ -51,14 +51,18 @@ def plan(cfg: RunConfig) -> list[Step]:
 
 
 def _with_grafted(cfg: RunConfig, runs: list[RunConfig]) -> list[RunConfig]:
-    """The runs in order, each after the runs whose parameters it is grafted from."""
+    """The runs in order, each after those it is grafted from, which are grafted as their preset says."""
     order: dict[str, RunConfig] = {}
 
     def add(run: RunConfig) -> None:
         for graft in run.train.graft:
             name, _, part = graft.partition(":")
             cell, _, stream = name.rpartition("-")
-            source = for_cell(cfg, cell, stream)
+            if cell not in CELL_NAMES or stream not in STREAMS or not part:
+                raise ConfigError(f"train.graft has {graft!r}; expected \"cell-stream:part\" in a walk, such as "
+                                  "convlstm-flow:cell.motion")
+            own = configured(cfg.preset, cell).train.graft  # with the caller's, a source would be its own source
+            source = change(for_cell(cfg, cell, stream), train__graft=own)
             if part == "cell.motion":  # the layer must have the size of the place it is grafted to
                 source = change(source, model__kernel=run.model.motion_kernel)
             add(source)
@@ -67,6 +71,11 @@ def _with_grafted(cfg: RunConfig, runs: list[RunConfig]) -> list[RunConfig]:
     for run in runs:
         add(run)
     return list(order.values())
+
+
+def commands(cfg: RunConfig) -> str:
+    """The single commands that a walk stands for, one a line."""
+    return "\n".join(config_flags.command(step.stage, step.cfg) for step in plan(cfg))
 
 
 def walk(cfg: RunConfig) -> None:
@@ -103,8 +112,8 @@ def with_short_flags(cfg: RunConfig) -> RunConfig:
 def main(cfg: RunConfig) -> None:
     """Applies the short flags, and walks or says what a walk would do."""
     cfg = with_short_flags(cfg)
-    if _DRY_RUN.value:
-        print("\n".join(config_flags.command(step.stage, step.cfg) for step in plan(cfg)))
+    if DRY_RUN.value:
+        print(commands(cfg))
     else:
         walk(cfg)
 

@@ -77,6 +77,19 @@ def test_grafted_runs_are_trained_first():
     assert names == ["convlstm-flow", "convalstm-rgb", "videolstm-rgb", "convalstm-flow"]
 
 
+def test_sources_of_a_graft_are_grafted_as_their_preset_says():
+    cfg = change(configured("small"), train__graft=("convlstm-flow:cell.top", "videolstm-flow:head"))
+    grafts = {step.cfg.run_name: step.cfg.train.graft for step in plan(cfg) if step.stage == "train"}
+    assert list(grafts) == ["convlstm-flow", "videolstm-flow", "videolstm-rgb"]
+    assert grafts == {"convlstm-flow": (), "videolstm-flow": (), "videolstm-rgb": cfg.train.graft}
+
+
+@pytest.mark.parametrize("graft", ["foo:cell.top", "gru-flow:cell.top", "convlstm-depth:cell.top", "convlstm-flow"])
+def test_a_graft_of_no_run_of_the_walk_is_named(graft):
+    with pytest.raises(ConfigError, match=f"train.graft has '{graft}'; expected \"cell-stream:part\""):
+        plan(change(configured("small"), train__graft=(graft,)))
+
+
 def test_what_the_authors_graft_fits():
     import jax
 
