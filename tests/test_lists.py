@@ -28,6 +28,8 @@ def test_lists_are_read_with_either_spelling_slash_and_ending(tmp_path):
     ("labels.csv", "path,label\na.mp4,A\na.mp4,B", ":3: a.mp4 is listed twice, first at .*:2"),
     ("labels.csv", "path,label\n", "lists no video"),
     ("labels.csv", "", "columns \\[\\]"),
+    ("labels.csv", "path,label\na.mp4,A\nb.mp4,\"" + 140_000 * "x", ":3: field larger than field limit"),
+    ("labels.csv", 140_000 * "x", ":1: field larger than field limit"),
 ])
 def test_damaged_lists_are_named(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
@@ -52,6 +54,13 @@ def test_text_that_is_not_utf8_is_named(tmp_path):
     (tmp_path / "classInd.txt").write_bytes(b"1 \xff\xfe")
     with pytest.raises(ListError, match=r"classInd\.txt: not UTF-8"):
         lists.read_classes(epath.Path(tmp_path / "classInd.txt"))
+
+
+@pytest.mark.parametrize("read", [lists.read_classes, lists.read_list, lists.read_table])
+def test_lists_that_are_not_there_are_named(tmp_path, read):
+    for path in (tmp_path / "list.txt", tmp_path):
+        with pytest.raises(ListError, match=f"{path} is missing; expected a list"):
+            read(epath.Path(path))
 
 
 def test_a_split_without_lists_is_named(tmp_path):

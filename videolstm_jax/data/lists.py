@@ -101,17 +101,20 @@ def read_table(path: epath.Path) -> list[TableRow]:
     together, `part` or `split` is train, valid, test or unused; other columns are ignored.
 
     Raises:
-      ListError: a missing column, an empty field, an unknown part, a part in some lines only, or a path twice.
+      ListError: a missing column, an empty field, an unknown part, a part in some lines only, a path twice, or a
+        file that is no table.
     """
     reader = csv.DictReader(io.StringIO("\n".join(_text(path).splitlines())))
-    columns = [str(name).strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = columns
+    try:
+        columns = reader.fieldnames = [str(name).strip() for name in reader.fieldnames or ()]
+        table = [(f"{path}:{reader.line_num}", cells) for cells in reader]
+    except csv.Error as error:
+        raise ListError(f"{path}:{reader.reader.line_num}: {error}") from error
     missing = [name for name in ("path", "label") if name not in columns]
     if missing:
         raise ListError(f"{path}:1: columns {columns}; expected path,label[,group][,part], lacks {missing}")
     rows: dict[str, TableRow] = {}
-    for cells in reader:
-        where = f"{path}:{reader.line_num}"
+    for where, cells in table:
         row = TableRow(*(_cell(cells, *names) for names in
                          (("path",), ("label",), ("group", "source_video"), ("part", "split"))), where)
         if not row.path or not row.label or "/" in row.label:
@@ -200,6 +203,8 @@ def _all_or_none(path: epath.Path, rows: Sequence[TableRow]) -> None:
 
 
 def _text(path: epath.Path) -> str:
+    if not path.is_file():
+        raise ListError(f"{path} is missing; expected a list")
     try:
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
