@@ -78,6 +78,11 @@ def _row(**changed):
     return _safe({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]} | changed}, bytes(8))
 
 
+def test_arrays_of_no_numbers(tmp_path):
+    (tmp_path / "a.safetensors").write_bytes(_row(shape=[0, 3], data_offsets=[8, 8]))
+    assert read_weights(tmp_path / "a.safetensors")["w"].shape == (0, 3)
+
+
 @pytest.mark.parametrize(("name", "data", "words"), [
     ("a.safetensors", b"", "header is 0 bytes long"), ("a.safetensors", b"\xff" * 20, "header is 18446744073709551615"),
     ("a.safetensors", _safe(b"{nonsense"), "cannot be read as safetensors"),
@@ -87,6 +92,13 @@ def _row(**changed):
     ("a.safetensors", _row(data_offsets=[0, 16], shape=[4]), "w of F32 .* bytes 0 to 16 of 8; the file is damaged"),
     ("a.safetensors", _row(data_offsets=[-8, 0]), "damaged"), ("a.safetensors", _row(shape=[3]), "damaged"),
     ("a.safetensors", _row(shape=[-2]), "damaged"), ("a.safetensors", _row(shape=[1.0, 2]), "damaged"),
+    ("a.safetensors", _row(data_offsets=[0]), "cannot be read as safetensors"),
+    ("a.safetensors", _row(data_offsets=[0, 8, 8]), "cannot be read as safetensors"),
+    ("a.safetensors", _row(data_offsets=3), "cannot be read as safetensors"),
+    ("a.safetensors", _row(dtype=["F32"]), r"w is \['F32'\]; expected one of"),
+    ("a.safetensors", _row(shape=[0, 10**30], data_offsets=[0, 0]), "w of F32 .*the file is damaged"),
+    ("a.safetensors", _row(shape=[0] + [1] * 99, data_offsets=[8, 8]), "w of F32 .*the file is damaged"),
+    ("a.safetensors", _row(shape="2"), "damaged"), ("a.safetensors", _row(data_offsets=[0, None]), "damaged"),
     ("a.npz", b"PK", "cannot be read as arrays"), ("a.npz", b"", "cannot be read as arrays"),
     ("a.h5", b"no", "a.h5: cannot be read as HDF5"), ("a.pth", b"no", "a.pth: cannot be read as tensors"),
 ])
@@ -117,6 +129,36 @@ def test_a_file_cut_anywhere_is_refused(tmp_path_factory, kind, data):
     path.write_bytes(honest[:data.draw(st.integers(0, len(honest) - 1))])
     with pytest.raises(ArtifactError, match=str(path)):
         read_weights(path)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "npz", "h5"])
+@settings(max_examples=80)
+@given(data=st.data())
+def test_damage_is_read_or_refused_by_name(tmp_path_factory, kind, data):
+    path = write(tmp_path_factory.mktemp("damaged"), kind, narrow())
+    bad = bytearray(path.read_bytes())
+    end = data.draw(st.sampled_from([300, len(bad)]))  # most of what can be damaged lies at the beginning
+    for _ in range(data.draw(st.integers(1, 4))):
+        bad[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(bad)
+    try:
+        read_weights(path)
+    except ArtifactError as error:
+        assert str(path) in str(error)
+
+
+def test_a_packed_npz_damaged_anywhere_is_read_or_refused_by_name(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, w=np.arange(300, dtype=np.float32), b=np.zeros(3))
+    honest, said = path.read_bytes(), set()
+    for at in range(0, len(honest), 3):
+        path.write_bytes(honest[:at] + bytes([honest[at] ^ 0x5A]) + honest[at + 1:])
+        try:
+            read_weights(path)
+        except ArtifactError as error:
+            assert f"{path}: cannot be read as arrays, the file is damaged" in str(error)
+            said.add(type(error.__cause__).__name__)
+    assert {"BadZipFile", "error"} <= said  # zlib.error is none of Python's own
 
 
 def test_what_is_missing_or_unknown_is_named(tmp_path):

@@ -6,7 +6,6 @@ import hashlib
 import json
 import math
 import struct
-import zipfile
 from typing import BinaryIO
 
 import numpy as np
@@ -91,7 +90,8 @@ def _read_safetensors(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     try:
         header = json.loads(file.read(length))
         header.pop("__metadata__", None)
-        rows = {key: (row["dtype"], tuple(row["shape"]), *row["data_offsets"]) for key, row in header.items()}
+        rows = {key: (str(row["dtype"]), tuple(row["shape"]), first, last) for key, row in header.items()
+                for first, last in [row["data_offsets"]]}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{name}: cannot be read as safetensors: {error!r}") from error
     data, found = file.read(), {}
@@ -103,7 +103,10 @@ def _read_safetensors(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         if not whole or last > len(data) or last - first != math.prod(shape) * dtype.itemsize:
             raise ArtifactError(f"{name}: {key} of {kind} {list(shape)} lies at bytes {first} to {last} of "
                                 f"{len(data)}; the file is damaged or cut short")
-        array = np.frombuffer(data, dtype, math.prod(shape), first).reshape(shape)
+        try:
+            array = np.frombuffer(data, dtype, math.prod(shape), first).reshape(shape)
+        except (ValueError, OverflowError) as error:  # no numbers, in a shape that NumPy cannot have
+            raise ArtifactError(f"{name}: {key} of {kind} {list(shape)}: {error}; the file is damaged") from error
         found[key] = from_bfloat16(array) if kind == "BF16" else array
     return found
 
@@ -112,8 +115,8 @@ def _read_npz(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ArtifactError(f"{name}: cannot be read as arrays: {error}") from error
+    except Exception as error:  # zipfile, zlib, tokenize and numpy raise many kinds for one cause: damage
+        raise ArtifactError(f"{name}: cannot be read as arrays, the file is damaged: {error}") from error
 
 
 _READERS = {".h5": _read_h5, ".hdf5": _read_h5, ".pth": read_torch, ".pt": read_torch, ".bin": read_torch,
