@@ -102,7 +102,7 @@ def test_frames_are_mirrored_and_shifted_as_drawn(folder, videos, truth, stream)
         if mirror:
             expected = expected[:, ::-1]
             if stream == "flow":
-                expected = np.stack([255 - expected[..., 0], expected[..., 1]], -1)
+                expected = np.stack([np.minimum(256 - expected[..., 0], 255), expected[..., 1]], -1)
         edged = np.pad(expected, ((3, 3), (3, 3), (0, 0)), "edge")
         expected = edged[3 - down:3 - down + SIDE, 3 - right:3 - right + SIDE]
         assert np.array_equal(image, frames.preprocess(expected.astype(np.uint8), stream))
@@ -124,9 +124,14 @@ def test_a_mirror_turns_motion_round():
     bound, flow = 20.0, np.random.default_rng(0).uniform(-19, 19, (4, 6, 2))
     image = np.round(255 * (flow + bound) / (2 * bound)).astype(np.uint8)
     seen = frames.mirrored(image, "flow").astype(float) * 2 * bound / 255 - bound
-    assert np.abs(seen[..., 0] + flow[:, ::-1, 0]).max() <= bound / 255 + 1e-9
+    assert np.abs(seen[..., 0] + flow[:, ::-1, 0]).max() <= 3 * bound / 255 + 1e-9  # half a step, and that of 128
     assert np.abs(seen[..., 1] - flow[:, ::-1, 1]).max() <= bound / 255 + 1e-9
     assert np.array_equal(frames.mirrored(frames.mirrored(image, "flow"), "flow"), image)
+    every = np.stack([np.arange(256, dtype=np.uint8)] * 2, -1)[:, None]
+    assert frames.mirrored(every, "flow").dtype == np.uint8
+    assert np.array_equal(frames.mirrored(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)])
+    once, twice = (frames.preprocess(one, "flow") for one in (every[1:], frames.mirrored(every[1:], "flow")))
+    assert np.array_equal(twice[..., 0], -once[..., 0]) and not twice[127].any()  # a ConvNet sees the other sign
 
 
 def test_preprocessing_is_that_of_the_caffe_vgg():

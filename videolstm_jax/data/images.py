@@ -74,10 +74,13 @@ def preprocess(images: np.ndarray, stream: Stream, *, preprocessing: str = "caff
 
 
 def mirrored(image: np.ndarray, stream: Stream) -> np.ndarray:
-    """The image [.., S, ch] uint8 seen in a mirror: left is right, and motion to the right goes to the left."""
+    """The image [.., S, ch] uint8 seen in a mirror: left is right, and motion to the right goes to the left.
+
+    Motion is what a byte differs from 128 by, so its other sign is min(256 - x, 255), and no motion stays none.
+    """
     image = image[..., ::-1, :]
     if stream == "flow":
-        image = np.stack([255 - image[..., 0], image[..., 1]], -1)
+        image = np.stack([255 - (np.maximum(image[..., 0], 1) - 1), image[..., 1]], -1)
     return image
 
 
