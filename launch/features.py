@@ -12,6 +12,7 @@ import json
 import os
 
 from absl import app, flags
+from etils import epath
 
 from launch import boot
 from videolstm_jax.artifacts import load_dataset, save_dataset
@@ -59,7 +60,7 @@ def _import(layout: str, source: str, target: str) -> str:
     if not _DATASET.value:
         raise app.UsageError("--dataset: expected a dataset.json to read, or to write")
     found = _IMPORT[layout](source)
-    if not os.path.exists(_DATASET.value):
+    if not epath.Path(_DATASET.value).exists():  # in a bucket, too
         save_dataset(_DATASET.value, importers.listed(_LISTS.value or source, found))
     dataset = load_dataset(_DATASET.value)
     about = {"imported": layout, "from": os.path.basename(os.path.normpath(source)), "preprocessing": "unknown"}

@@ -39,6 +39,30 @@ print(inspect(folder)[0])
 """
 
 
+IMPORT = """
+import runpy, sys
+import h5py, numpy as np
+from videolstm_jax.artifacts import save_dataset
+from videolstm_jax.types import Dataset, Video
+
+save_dataset("gs://b/dataset.json", Dataset(("c",), (Video("c/v0", "", 0, "train", "c/v0", 10, 1, 1, 25.0),)))
+with h5py.File(f"{sys.argv[1]}/v0.h5", "w") as file:
+    file["features"] = np.ones((9, 6, 3, 3), np.float32)
+sys.argv[1:] = ["authors", sys.argv[1], "gs://b/imported", "--dataset=gs://b/dataset.json"]
+runpy.run_module("launch.features", run_name="__main__")
+"""
+
+
+@pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
+def test_the_list_of_an_import_is_read_from_the_bucket_not_written_anew(tmp_path):
+    bucket = fake_bucket.Bucket(tmp_path)
+    (tmp_path / "authors").mkdir()
+    words = [sys.executable, "-c", IMPORT, tmp_path / "authors"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True,
+                          timeout=300, env=os.environ | bucket.environment)
+    assert done.returncode == 0 and '"videos": 1, "frames": 9' in done.stdout, done.stderr
+
+
 @pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
 def test_a_store_lives_in_a_bucket(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)
