@@ -156,6 +156,21 @@ def test_what_is_not_there_is_named(tmp_path):
         FeatureStore.open(tmp_path)
 
 
+@pytest.mark.parametrize(("changed", "says"), [
+    ({"frames": []}, "expected frames and sha256 by the names"), ({"sha256": 3}, "expected frames and sha256 by the"),
+    ({"moments": []}, "expected frames and sha256 by"), ({"frames": {"c/a": "3"}}, "c/a has '3' frames; expected"),
+    ({"frames": {"c/a": 0}}, "c/a has 0 frames"), ({"shape": 7}, "shape is 7, expected a list of sides of at least 1"),
+    ({"shape": []}, r"shape is \[\]"), ({"shape": [2, -2, 3]}, r"shape is \[2, -2, 3\]"),
+    ({"shape": [2, True]}, r"shape is \[2, True\]"), ({"dtype": []}, r"dtype is \[\], expected dtype float16 or uint8"),
+])
+def test_an_index_of_another_form_is_named(tmp_path, changed, says):
+    written(tmp_path, a=3)
+    index = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps(index | changed))
+    with pytest.raises(ArtifactError, match=rf"index\.json: {says}|{says}"):
+        FeatureStore.open(tmp_path)
+
+
 def test_statistics_are_those_of_all_values(tmp_path):
     made = written(tmp_path, a=3, b=50)
     store = FeatureStore.open(tmp_path)

@@ -12,7 +12,7 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.data import records
 from videolstm_jax.data.features import notes_of
-from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.data.store import FeatureStore, check_head
 from videolstm_jax.files import PathLike
 
 _SAMPLED = 16
@@ -23,7 +23,7 @@ def inspect(folder: PathLike) -> list[str]:
     """Lines on the shape, the size, what made the features, and how far an unfinished store has come.
 
     Raises:
-      ArtifactError: neither an index nor the beginnings of a store.
+      ArtifactError: neither an index nor the beginnings of a store, or an index without videos.
     """
     if not (epath.Path(folder) / "index.json").exists():
         return _unfinished(epath.Path(folder))
@@ -33,9 +33,8 @@ def inspect(folder: PathLike) -> list[str]:
     mean, std = store.statistics(list(store.frames))
     lines = [f"{folder}: {len(frames)} videos, {total:,} frames, {total * store.record_bytes:,} bytes",
              f"  shape      {' x '.join(map(str, store.shape))} {store.dtype}, {store.record_bytes:,} bytes a frame"]
-    if frames:
-        lines += [f"  frames     {frames[0][1]} ({frames[0][0]}) to {frames[-1][1]} ({frames[-1][0]}), median "
-                  f"{statistics.median(store.frames.values()):g}"]
+    lines += [f"  frames     {frames[0][1]} ({frames[0][0]}) to {frames[-1][1]} ({frames[-1][0]}), median "
+              f"{statistics.median(store.frames.values()):g}"]
     known = "unknown" if store.std is None else f"{store.std:.6g}"
     lines += [f"  values     mean {mean:.6g}, standard deviation {std:.6g}, of the training list {known}",
               *_zeros(store, [name for name, _ in frames])]
@@ -44,8 +43,6 @@ def inspect(folder: PathLike) -> list[str]:
 
 def _zeros(store: FeatureStore, names: Sequence[str]) -> list[str]:
     taken = names[::max(1, len(names) // _SAMPLED)]
-    if not taken:
-        return []
     values = np.concatenate([store.read(name, store.frames[name] // 2, store.frames[name] // 2 + 1) for name in taken])
     small = records.record_bytes(store.shape, "uint8") / store.record_bytes
     words = f"; as uint8 it would take {small:.3f} of the bytes" if small < 1 and values.min() >= 0 else ""
@@ -54,6 +51,7 @@ def _zeros(store: FeatureStore, names: Sequence[str]) -> list[str]:
 
 def _unfinished(folder: epath.Path) -> list[str]:
     head = files.read_json(folder / "about.json", made_by="extract")
+    check_head(folder / "about.json", head)
     done = notes_of(folder)
     size = sum(row["frames"] for row in done.values()) * records.record_bytes(head["shape"], head["dtype"])
     return [f"{folder}: not finished, {len(done)} videos so far, {size:,} bytes",

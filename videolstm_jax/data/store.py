@@ -24,7 +24,10 @@ T = TypeVar("T")
 
 
 class FeatureStore:
-    """A finished store: `folder`, `shape`, `dtype`, `frames` (L' of each video), `about`, `std` (None if unknown)."""
+    """A finished store: `folder`, `shape`, `dtype`, `frames` (L' of each video), `about`, `std` (None if unknown).
+
+    `source` tells the file that each video's features were made from, where that was known.
+    """
 
     def __init__(self, folder: epath.Path, index: dict):
         """Takes an index that `open` has checked."""
@@ -33,6 +36,7 @@ class FeatureStore:
         self.dtype: str = index["dtype"]
         self.frames: dict[str, int] = index["frames"]
         self.about: dict = index["about"]
+        self.source: dict[str, str] = index.get("source", {})
         self.std: float | None = index.get("std")
         self.record_bytes = records.record_bytes(self.shape, self.dtype)
         self._sha256: dict[str, str] = index["sha256"]
@@ -48,12 +52,12 @@ class FeatureStore:
         """
         path = epath.Path(folder) / "index.json"
         index = files.read_json(path, made_by="extract")
-        missing = {"shape", "dtype", "frames", "sha256", "about"} - (index.keys() if isinstance(index, dict) else set())
-        if missing:
-            raise ArtifactError(f"{path}: lacks {sorted(missing)}")
-        if index["dtype"] not in records.DTYPES or index["frames"].keys() != index["sha256"].keys():
-            raise ArtifactError(f"{path}: dtype is {index['dtype']!r}; expected dtype {' or '.join(records.DTYPES)}, "
-                                "and frames and sha256 of the same videos")
+        check_head(path, index, "frames", "sha256")
+        frames, sha256, *beside = index["frames"], index["sha256"], index.get("moments", {}), index.get("source", {})
+        if not all(isinstance(one, dict) for one in (frames, sha256, *beside)) or frames.keys() != sha256.keys():
+            raise ArtifactError(f"{path}: expected frames and sha256 by the names of the same videos")
+        if bad := [name for name, length in frames.items() if not _counts(length)]:
+            raise ArtifactError(f"{path}: {bad[0]} has {frames[bad[0]]!r} frames; expected at least one")
         return cls(path.parent, index)
 
     def path(self, name: str) -> epath.Path:
@@ -137,8 +141,8 @@ class FeatureStore:
         Raises:
           ArtifactError: naming the files that are missing or damaged.
         """
-        found = side_by_side(_sha256, [self.path(name) for name in self.frames])
-        damaged = [name for name, digest in zip(self.frames, found, strict=True) if digest != self._sha256[name]]
+        found = side_by_side(digest, [self.path(name) for name in self.frames])
+        damaged = [name for name, one in zip(self.frames, found, strict=True) if one != self._sha256[name]]
         if damaged:
             raise ArtifactError(f"{self.folder}: {len(damaged)} of {len(self.frames)} files are missing or damaged: "
                                 + ", ".join(f"{name}{records.suffix(self.dtype)}" for name in damaged[:10]))
@@ -149,6 +153,8 @@ class FeatureStore:
         Raises:
           ArtifactError: no videos, or one that the store does not have.
         """
+        if not names:
+            raise ArtifactError(f"{self.folder / 'index.json'}: no features to take statistics of; expected a video")
         parts = side_by_side(self._moments_of, names)
         return records.deviation(parts, sum(self.frames[name] for name in names) * math.prod(self.shape))
 
@@ -156,6 +162,21 @@ class FeatureStore:
         self.path(name)
         found = self._moments.get(name)  # absent where the store was written before they were kept
         return Moments(*found) if found else records.moments(self.read(name))
+
+
+def check_head(path: epath.Path, head: Any, *fields: str) -> None:
+    """Raises ArtifactError where what opens an index lacks shape, dtype, about or one of `fields`, or is no such."""
+    missing = {"shape", "dtype", "about", *fields} - (head.keys() if isinstance(head, dict) else set())
+    if missing:
+        raise ArtifactError(f"{path}: lacks {sorted(missing)}")
+    shape, dtype = head["shape"], head["dtype"]
+    if not isinstance(shape, list) or not shape or not all(map(_counts, shape)) or dtype not in records.DTYPES:
+        raise ArtifactError(f"{path}: shape is {shape!r}, expected a list of sides of at least 1; dtype is {dtype!r}, "
+                            f"expected dtype {' or '.join(records.DTYPES)}")
+
+
+def _counts(value: Any) -> bool:
+    return type(value) is int and value > 0
 
 
 def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.Path:
@@ -175,16 +196,16 @@ def side_by_side(ask: Callable[[Any], T], things: Sequence[Any]) -> list[T]:
         return list(pool.map(ask, things))
 
 
-def _sha256(path: epath.Path) -> str | None:
-    """Of a file; None where there is none."""
-    digest = hashlib.sha256()
+def digest(path: epath.Path) -> str | None:
+    """The sha256 of a file; None where there is none."""
+    found = hashlib.sha256()
     try:
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
-                digest.update(block)
+                found.update(block)
     except FileNotFoundError:
         return None
-    return digest.hexdigest()
+    return found.hexdigest()
 
 
 def file_size(path: epath.Path) -> int | None:
