@@ -167,7 +167,7 @@ def test_an_index_of_another_form_is_named(tmp_path, changed, says):
     written(tmp_path, a=3)
     index = json.loads((tmp_path / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps(index | changed))
-    with pytest.raises(ArtifactError, match=rf"index\.json: {says}|{says}"):
+    with pytest.raises(ArtifactError, match=rf"index\.json: .*{says}"):
         FeatureStore.open(tmp_path)
 
 
