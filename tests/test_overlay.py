@@ -133,17 +133,6 @@ def test_labels_show_beside_their_box():
     assert len(changed[0]) > 50 and changed[0].max() < 30
 
 
-def test_annotate_shows_as_many_panels_as_there_is_to_show():
-    frame, saliency, box = grey(), np.full((64, 64), 128.0), np.array([[8, 8, 40, 40]])
-    one = overlay.annotate(frame, None, None, None)
-    two = overlay.annotate(frame, saliency, None, None)
-    three = overlay.annotate(frame, saliency, box, box + 4)
-    assert one.shape[1] == 64 and two.shape[1] == 2 * 64 + 4 and three.shape[1] == 3 * 64 + 8
-    np.testing.assert_array_equal(three[-64:, :64], frame)
-    np.testing.assert_array_equal(three[-64:, 68:132], overlay.blend(frame, saliency))
-    np.testing.assert_array_equal(three[-64:, 136:], overlay.boxed(frame, box, box + 4))
-
-
 def test_filmstrip_lays_frames_in_rows():
     frames = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 4, 6, 3), np.uint8) * 10
     sheet = overlay.filmstrip(frames, columns=3, gap=2, ground=(255, 255, 255))

@@ -7,10 +7,10 @@ from PIL import Image
 from test_encode import decoded
 
 from videolstm_jax import artifacts
-from videolstm_jax.config import ConfigError, OverlayConfig
+from videolstm_jax.config import ConfigError, OverlayConfig, RunConfig, change
 from videolstm_jax.files import ArtifactError
 from videolstm_jax.report import overlay as drawing
-from videolstm_jax.stages import overlay
+from videolstm_jax.stages import localize, overlay
 from videolstm_jax.video import encode
 from videolstm_jax.video.container import BadVideo
 
@@ -56,12 +56,14 @@ def test_a_cell_that_does_not_attend(walk):
     assert shows(film[5], drawing.TRUE) and not shows(film[5], drawing.FOUND)
 
 
-def test_the_true_class_is_always_among_those_shown(walk):
-    video = artifacts.load_dataset(walk.dataset).videos[-1]
-    scores = np.tile([0.3, 0.25, 0.2, 0.15, 0.1, 0.0], (5, 1))
-    told = overlay.Told(video._replace(label=5), scores, None, None, ())
-    assert overlay._shown(told) == [0, 1, 2, 5]
-    assert overlay._shown(told._replace(video=video._replace(label=2))) == [0, 1, 2, 3]
+def test_heat_and_boxes_follow_the_last_localisation(tmp_path):
+    walk = report_walk.make(tmp_path, per_class=1)
+    films = []
+    for settings in ({}, {"normalise": "video", "sigma": 3.0}, {"theta": 230.0, "tubes": 0}):
+        localize.run(change(RunConfig(workdir=walk.root), **{f"localize__{key}": one for key, one in settings.items()}))
+        overlay.run(of(walk, videos=("c0/test_0",)))
+        films.append((walk.path / "overlays" / "videolstm-rgb" / "c0-test_0.png").read_bytes())
+    assert len(set(films)) == 3
 
 
 def test_what_is_refused(walk, tmp_path):

@@ -9,7 +9,7 @@ import report_walk
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import ConfigError, RunConfig, change
-from videolstm_jax.stages import report
+from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
 
 
@@ -62,7 +62,9 @@ def test_every_class_is_shown_and_each_has_a_film(made, page):
     films = sorted((made.report / "videos").glob("*.mp4"))
     assert len(films) == 5 and {film.name.split("-")[0] for film in films} == {"c0", "c1", "c2", "c3"}
     frames = decode.read(films[0])
-    assert len(frames) == report_walk.FRAMES - 1 and frames.shape[2] == 3 * 256 + 8
+    assert len(frames) == report_walk.FRAMES and frames.shape[2] == 2 * 384 + 4
+    lit = [(frame[-90:, 330:].max(-1) > 150).sum() for frame in (frames[1], frames[-1])]
+    assert lit[1] > lit[0] + 200, "the lines of the timeline grow"
 
 
 def test_the_measures_of_map_json_are_told(made, page):
@@ -112,6 +114,34 @@ def test_a_video_that_went_away_is_left_out(work):
     videos = tuple(video._replace(path="/nowhere.mp4") if video.label == 0 else video for video in dataset.videos)
     artifacts.save_dataset(work.dataset, dataset._replace(videos=videos))
     assert re.search(r"c0/test_\d is left out", words(report.run(config(work, report__examples=4))))
+
+
+def test_scores_of_another_test_list_are_left_out_and_named(work):
+    path = work.run("videolstm-flow") / "scores.npz"
+    scores = artifacts.load_scores(path)
+    for wrong in (scores._replace(videos=("c0/other", *scores.videos[1:])), scores._replace(classes=tuple("abcd")),
+                  scores._replace(label=scores.label[::-1])):
+        artifacts.save_scores(path, wrong)
+        said = words(report.run(config(work, report__examples=0)))
+        assert "videolstm-flow is left out: its scores are of other videos or classes than the test list has" in said
+        assert "as videolstm-flow saw them" not in said and not re.search("videolstm-flow recurrent", said)
+
+
+def test_every_tube_of_the_best_class_counts(work):
+    localize.run(change(RunConfig(workdir=work.root), localize__theta=230.0, localize__tubes=0, localize__sigma=0.0))
+    said = words(report.run(config(work, report__run="videolstm-rgb")))
+    assert "Mean frame IoU, heaviest tube" in said
+    localize.run(RunConfig(workdir=work.root))
+    said = words(report.run(config(work, report__run="videolstm-rgb")))
+    assert "Mean frame IoU, heaviest tube" not in said and "Mean frame IoU" in said
+
+
+def test_a_pass_that_does_not_fit_is_named(work):
+    for video in artifacts.load_dataset(work.dataset).videos:
+        if video.part == "test":
+            files.write_arrays(work.passes("videolstm-rgb", video.name), scores=np.full((9, 4), 0.25))
+    with pytest.raises(files.ArtifactError, match=r"runs/videolstm-rgb/videos/.*scores \(9, 4\).* for 24 frames"):
+        report.run(config(work, report__run="videolstm-rgb"))
 
 
 def test_scores_without_settings_are_a_comparison(work):

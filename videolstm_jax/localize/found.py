@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.several import Track, video_tracks, weighted
 from videolstm_jax.localize.trim import evidence, trimmed
-from videolstm_jax.localize.tubes import video_tube
+from videolstm_jax.localize.tubes import peaks, saliency_at, video_tube
 from videolstm_jax.types import Detection, Tube
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def video_found(attention: NDArray, size: tuple[int, int], frames: int, how: Loc
     if not tracks:
         raise ValueError(f"none of {len(attention)} maps has a region at or above theta, {how.theta}; expected one")
     return tracks[:how.tubes or None]
+
+
+def heat(attention: NDArray, how: LocalizeConfig) -> Callable[[int, tuple[int, int]], NDArray]:
+    """The saliency that boxes are made from, as a function of a frame and a size (H, W): [H, W] in [0, 255]."""
+    at_size = functools.cache(lambda size: peaks(attention, size, how.sigma, how.normalise, how.causal))
+    return lambda t, size: saliency_at(attention, t, size, how.sigma, at_size(size))
 
 
 def scored(video: str, tracks: Sequence[Track], scores: NDArray, how: LocalizeConfig, frame_scores: NDArray,

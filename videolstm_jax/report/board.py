@@ -123,7 +123,12 @@ def view(frame: np.ndarray, side: int, heat: Callable[[tuple[int, int]], np.ndar
 
 
 def card(view: View, lines: Lines, word: str) -> np.ndarray:
-    """The frame with its boxes, beside it the same under its attention, and the board below.
+    """`panels`, and the board below; uint8 [H', W', 3], both sides even."""
+    return _even(_over_board(panels(view, lines, word), lines))
+
+
+def panels(view: View, lines: Lines, word: str) -> np.ndarray:
+    """The frame with its boxes and the best class so far, and beside it the same under its attention.
 
     Args:
       view: what is shown.
@@ -131,18 +136,18 @@ def card(view: View, lines: Lines, word: str) -> np.ndarray:
       word: what the frame is called, "frame 12" perhaps.
 
     Returns:
-      uint8 [H', W', 3], both sides even.
+      uint8 [H', W', 3].
     """
     best = int(np.argmax(lines.so_far))
     said = (f"{lines.names[best]} {lines.so_far[best]:.2f}", PALETTE[best])
-    panels = [_under_words(overlay.boxed(view.frame, view.found, view.truth), [(word, TEXT), said])]
+    shown = [_under_words(overlay.boxed(view.frame, view.found, view.truth), [(word, TEXT), said])]
     if view.saliency is not None:
         seen = overlay.boxed(overlay.blend(view.frame, view.saliency), view.found, None)
         keys = [("found", overlay.FOUND)] * (view.found is not None) + [("true", overlay.TRUE)] * (
             view.truth is not None)
-        gap = np.full((panels[0].shape[0], 4, 3), BAND, np.uint8)
-        panels += [gap, _under_words(seen, [("attention", overlay.HEAT), *keys])]
-    return _even(_over_board(np.concatenate(panels, axis=1), lines))
+        gap = np.full((shown[0].shape[0], 4, 3), BAND, np.uint8)
+        shown += [gap, _under_words(seen, [("attention", overlay.HEAT), *keys])]
+    return np.concatenate(shown, axis=1)
 
 
 def cell(view: View, word: str) -> np.ndarray:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from videolstm_jax.types import Detection
+from videolstm_jax.types import Detection, Tube
 
-RULE = ("Chosen by rule, not by eye: up to a third are mistakes, more where there are not enough right answers, the most "
-        "confident of each class; the others are right answers of middling confidence, class by class.")
+RULE = ("Chosen by rule, not by eye: up to a third are mistakes, more where there are not enough right answers, the "
+        "most confident of each class; the others are right answers of middling confidence, class by class.")
 
 
 def videos(label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, count: int) -> list[int]:
@@ -42,12 +42,15 @@ def videos(label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, cou
     return sorted(picked, key=lambda v: (label[v], predicted[v] != label[v], v))
 
 
-def best_tubes(found: Iterable[Detection]) -> dict[str, Detection]:
-    """The tube of each video that scores best."""
-    tubes: dict[str, Detection] = {}
+def tubes_of_best_class(found: Iterable[Detection]) -> dict[str, tuple[Tube, ...]]:
+    """All tubes of the class that scores best in each video, the best tube first."""
+    rows: dict[str, list[Detection]] = {}
     for one in found:
-        best = tubes.get(one.video)
-        tubes[one.video] = one if best is None or one.score > best.score else best
+        rows.setdefault(one.video, []).append(one)
+    tubes = {}
+    for video, every in rows.items():
+        ranked = sorted(every, key=lambda one: -one.score)
+        tubes[video] = tuple(one.tube for one in ranked if one.label == ranked[0].label)
     return tubes
 
 

@@ -189,34 +189,6 @@ def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray
     return np.concatenate([np.asarray(band), frame])
 
 
-def annotate(frame: np.ndarray, saliency: np.ndarray | None, found: np.ndarray | None, truth: np.ndarray | None, *,
-             word: str = "frame", alpha: float = 0.8) -> np.ndarray:
-    """One frame three ways, side by side: as it is, under its attention, and with the boxes.
-
-    Args:
-      frame: uint8 [H, W, 3].
-      saliency: [H, W] in [0, 255], or None for a model without attention, which leaves the second panel out.
-      found: [n, 4] boxes of the model, or None.
-      truth: [m, 4] true boxes, or None; without any box the third panel is left out.
-      word: what the first panel is called, the frame's number perhaps.
-      alpha: see `blend`.
-
-    Returns:
-      uint8 [H', W', 3].
-    """
-    panels = [titled(frame, [(word, TEXT)])]
-    if saliency is not None:
-        panels.append(titled(blend(frame, saliency, alpha), [("attention", HEAT)]))
-    if found is not None or truth is not None:
-        panels.append(titled(boxed(frame, found, truth), [("found", FOUND)] * (found is not None)
-                             + [("true box", TRUE)] * (truth is not None)))
-    gap = np.full((panels[0].shape[0], 4, 3), BAND, np.uint8)
-    row = [panels[0]]
-    for panel in panels[1:]:
-        row += [gap, panel]
-    return np.concatenate(row, axis=1)
-
-
 def boxed(frame: np.ndarray, found: np.ndarray | None, truth: np.ndarray | None) -> np.ndarray:
     """The frame with true boxes, white and dashed, under the found ones, cyan."""
     true = np.zeros((0, 4)) if truth is None else np.asarray(truth, float).reshape(-1, 4)

@@ -30,7 +30,7 @@ class Example(NamedTuple):
     still: bytes
     strip: bytes
     seen: str
-    timeline: Plot | None = None
+    timeline: Plot
     film: str = ""
     looks: Plot | None = None
     states: bytes | None = None

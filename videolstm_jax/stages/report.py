@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import artifacts, evaluated, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import STREAMS, ConfigError, RunConfig
 from videolstm_jax.localize.floors import covered_cells
-from videolstm_jax.localize.saliency import saliency
+from videolstm_jax.localize.found import heat
 from videolstm_jax.measure import accuracy
 from videolstm_jax.measure.errors import frame_overlaps
 from videolstm_jax.measure.looking import frames_inside, trace
-from videolstm_jax.report import (
-    choose,
-    classes,
-    curves,
-    example,
-    local,
-    overlay,
-    page,
-    settings,
-    summary,
-    tables,
-)
+from videolstm_jax.report import choose, classes, curves, example, local, page, settings, summary, tables
+from videolstm_jax.report.seen import Drawn, Seen
 from videolstm_jax.report.states import States
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
-from videolstm_jax.video import decode, encode
 from videolstm_jax.video.container import BadVideo
-
-FILM_FRAMES = 600
-"""A film of an example ends after so many frames."""
+from videolstm_jax.video.film import film
 
 
 class Walk(NamedTuple):
@@ -48,6 +35,7 @@ class Walk(NamedTuple):
     maps: dict[str, dict]
     truth: dict[str, list[Detection]]
     missing: np.ndarray  # labels [n] of the test videos that could not be read, unless they are to be left out
+    strange: tuple[str, ...]  # names of scores that are of another test list
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -63,7 +51,9 @@ def run(cfg: RunConfig) -> epath.Path:
     work = Workdir(cfg.workdir)
     walk = gather(work, allow_missing=cfg.eval.allow_missing)
     rows = [result for result, _ in walk.results]
-    sections = (summary.section(rows, walk.dataset), _examples(walk, cfg),
+    results = summary.section(rows, walk.dataset)
+    results = results._replace(missing=(*results.missing, *map(_is_strange, walk.strange)))
+    sections = (results, _examples(walk, cfg),
                 curves.section(_logged(work, _folders(work.path / "runs")), _logged(work, _convnets(work))),
                 _classes(walk, summary.final(rows)), local.section(walk.maps), settings.section(walk.configs))
     opening = summary.opening(rows, walk.dataset, missing=len(walk.missing))
@@ -90,19 +80,32 @@ def gather(work: Workdir, *, allow_missing: bool = False) -> Walk:
                if (folder / "config.json").exists()}
     maps = {folder.name: files.read_json(folder / "map.json") for folder in _folders(work.path / "runs")
             if (folder / "map.json").exists()}
-    results = []
+    results, strange = [], []
+    for name, kind, about, path in _scored(work, folders, configs):
+        scores = artifacts.load_scores(path)
+        if dataset is None or _fits(scores, dataset):
+            results.append((_result(name, kind, about, scores, maps.get(name), missing), scores))
+        else:
+            strange.append(name)
+    return Walk(work, dataset, tuple(results), configs, maps, truth, missing, tuple(strange))
+
+
+def _scored(work: Workdir, folders: list[epath.Path], configs: dict[str, dict]) -> Iterator[tuple]:
+    """Name, kind, about and path of every file of scores."""
     for folder in folders:
         if (folder / "scores.npz").exists():
             name = _name(work, folder)
             kind = "ConvNet" if name.startswith("convnet-") else "recurrent" if name in configs else "comparison"
-            scores = artifacts.load_scores(folder / "scores.npz")
-            about = settings.reads(name, configs.get(name))
-            results.append((_result(name, kind, about, scores, maps.get(name), missing), scores))
+            yield name, kind, settings.reads(name, configs.get(name)), folder / "scores.npz"
     fused = work.path / "fused"
     for path in sorted(fused.glob("*.npz")) if fused.exists() else []:
-        scores = artifacts.load_scores(path)
-        results.append((_result(path.stem, "fusion", "scores", scores, None, missing), scores))
-    return Walk(work, dataset, tuple(results), configs, maps, truth, missing)
+        yield path.stem, "fusion", "scores", path
+
+
+def _fits(scores: Scores, dataset: Dataset) -> bool:
+    """Whether the scores are of the test list as it is now."""
+    return (scores.classes == dataset.classes and dict(zip(scores.videos, scores.label.tolist(), strict=True))
+            == {video.name: video.label for video in dataset.videos if video.part == "test"})
 
 
 def _convnets(work: Workdir) -> list[epath.Path]:
@@ -132,11 +135,16 @@ def _logged(work: Workdir, folders: list[epath.Path]) -> dict[str, list[dict]]:
             if (folder / "metrics.jsonl").exists()}
 
 
+def _is_strange(name: str) -> str:
+    return (f"{name} is left out: its scores are of other videos or classes than the test list has; the stage that "
+            "made them makes them anew.")
+
+
 def _forget_films(folder: epath.Path, shown: set[str]) -> None:
     """Deletes the films of an earlier page that this one does not show."""
-    for film in folder.glob("*.mp4") if folder.exists() else []:
-        if f"{folder.name}/{film.name}" not in shown:
-            film.unlink()
+    for old in folder.glob("*.mp4") if folder.exists() else []:
+        if f"{folder.name}/{old.name}" not in shown:
+            old.unlink()
 
 
 def _classes(walk: Walk, final: tables.Result | None) -> page.Section:
@@ -160,7 +168,7 @@ def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
                                          "after prepare, extract and train.",))
     scores = next(scores for result, scores in walk.results if (result.name, result.kind) == (name, "recurrent"))
     found = walk.work.run(name) / "tubes.jsonl"
-    tubes = choose.best_tubes(artifacts.load_detections(found)) if found.exists() else {}
+    tubes = choose.tubes_of_best_class(artifacts.load_detections(found)) if found.exists() else {}
     missing = []
     if not _attends(walk, name):
         missing.append(f"{name} has no attention, so there is nothing to see of where it looks; alstm, convalstm, "
@@ -174,8 +182,8 @@ def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
     for row in choose.videos(scores.label, scores.scores.argmax(1), scores.scores.max(1), cfg.report.examples):
         video = scores.videos[row]
         try:
-            cards.append(_card(walk, cfg, name, listed[video], scores, row, tubes.get(video)))
-        except (KeyError, BadVideo):
+            cards.append(_card(walk, name, listed[video], scores.scores[row], tubes.get(video, ())))
+        except BadVideo:
             missing.append(f"{video} is left out: its file is not as it was when the stage prepare read it.")
     words = (f"Test videos as {name} saw them: the frame, the attention over it, and the boxes.", choose.RULE)
     return section._replace(words=words if cards else (), examples=tuple(cards), missing=tuple(missing))
@@ -197,45 +205,25 @@ def _shown_run(walk: Walk, cfg: RunConfig) -> str | None:
                                        runs[name].accuracy), default=None)
 
 
-def _pass(walk: Walk, name: str, video: Video) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Frame scores [L', C] and attention [L', N, N] of one video, as far as there are any."""
-    path = walk.work.passes(name, video.name)
-    if not path.exists():
-        return None, None
-    if not _attends(walk, name):
-        return files.read_arrays(path, "scores")[0], None
-    return files.read_arrays(path, "scores", "attention")
-
-
-def _card(walk: Walk, cfg: RunConfig, name: str, video: Video, scores: Scores, row: int,
-          found: Detection | None) -> page.Example:
+def _card(walk: Walk, name: str, video: Video, scores: np.ndarray, tubes: tuple[Tube, ...]) -> page.Example:
     """Draws one example and writes its film."""
-    chosen = walk.configs[name].get("config", {})
-    data, how = chosen.get("data", {}), chosen.get("localize", {})
-    frames = decode.read(video.path, fps=data.get("fps", cfg.data.fps), max_frames=FILM_FRAMES)
-    frame_scores, attention = _pass(walk, name, video)
-    length = min([len(frames)] + [len(part) for part in (frame_scores, attention) if part is not None])
-    width, height = size = overlay.display_size(video.width, video.height, example.SIDE)
-    heat = None if attention is None else saliency(
-        attention[:length], (height, width), sigma=how.get("sigma", cfg.localize.sigma),
-        normalise=how.get("normalise", cfg.localize.normalise))
+    frame_scores, attention = evaluated.load_pass(walk.work, name, video, len(walk.dataset.classes))
     truth = tuple(true.tube for true in walk.truth.get(video.name, []))
-    looks = {} if attention is None else _looks(attention[:length], truth, video)
-    facts = [("Length", f"{video.frames} frames, {video.frames / video.fps:.1f} s")]
-    if found is not None and truth:
-        facts.append(("Mean frame IoU", f"{frame_overlaps(found.tube, truth).mean():.2f}"))
-    seen = example.Seen(video.name, int(scores.label[row]), scores.classes, video.fps, (video.width, video.height),
-                        overlay.resized(frames[:length], size), heat,
-                        None if frame_scores is None else frame_scores[:length], scores.scores[row],
-                        None if found is None else found.tube, truth, tuple(facts), looks,
-                        _states(walk, name, video))
-    film = example.panels(seen)
+    looks = None if attention is None else heat(attention, evaluated.localize_settings(walk.work, name))
+    seen = Seen(video, walk.dataset.classes, frame_scores, looks, tubes, truth)
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
-    encode.write(walk.work.report / address, film, video.fps)
-    return example.example(seen, film, address)
+    frames = film(walk.work.report / address, video, Drawn(seen, example.FILM_SIDE).card,
+                  fps=walk.configs[name]["config"]["data"].get("fps", 0.0), keep=example.frames_shown(video.frames))
+    facts = [("Length", f"{video.frames} frames, {video.frames / video.fps:.1f} s")]
+    if tubes and truth:
+        which = ", heaviest tube" if len(tubes) > 1 else ""
+        facts.append((f"Mean frame IoU{which}", f"{frame_overlaps(tubes[0], truth).mean():.2f}"))
+    over_time = None if attention is None else _over_time(attention, truth, video)
+    return example.example(seen, scores, frames, address, facts=tuple(facts), over_time=over_time,
+                           states=_states(walk, name, video))
 
 
-def _looks(attention: np.ndarray, truth: Sequence[Tube], video: Video) -> dict[str, np.ndarray]:
+def _over_time(attention: np.ndarray, truth: Sequence[Tube], video: Video) -> dict[str, np.ndarray]:
     """What attention does frame by frame, by the names on the page."""
     each = trace(attention)
     named = {"entropy": each.entropy, "peak": each.peak, "drift": each.drift}

@@ -6,6 +6,7 @@ import contextlib
 import fractions
 import io
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -70,11 +71,11 @@ def growing(path: str | os.PathLike, size: tuple[int, int], fps: float = 25.0, *
             crf: int | None = None) -> Iterator[Callable[[np.ndarray], None]]:
     """Yields a function that adds one frame [H, W, 3] uint8 to a film, in memory that does not grow.
 
-    The film lies beside `path` while it grows, and is renamed into place when the block ends without an error. The
-    bytes are those of `write`.
+    The film lies beside `path` while it grows, and is renamed into place when the block ends without an error. What is
+    to lie in a bucket grows on this machine, since nothing can be filled in there. The bytes are those of `write`.
 
     Args:
-      path: see `write`, but not in a bucket, where nothing can be filled in later.
+      path: see `write`.
       size: (W, H) pixels of every frame.
       fps: see `write`, as are codec and crf.
       codec: one of `ENCODERS`.
@@ -84,12 +85,9 @@ def growing(path: str | os.PathLike, size: tuple[int, int], fps: float = 25.0, *
       ValueError: as `write`, or a frame of another size.
     """
     path = epath.Path(path)
-    if "://" in str(path):
-        raise ValueError(f"{path}: a film cannot grow in a bucket; expected a path on this machine")
     first = np.zeros((1, size[1], size[0], 3), np.uint8)
     _check(path, first, fps, codec)
-    with files.replacing(path) as beside, _muxing(os.fspath(beside), path, first.shape[1:3], fps, codec,
-                                                      crf) as add:
+    with _growable(path) as here, _muxing(os.fspath(here), path, first.shape[1:3], fps, codec, crf) as add:
         def added(frame: np.ndarray) -> None:
             if frame.shape != first.shape[1:] or frame.dtype != np.uint8:
                 raise ValueError(f"{path}: a frame is {frame.dtype} {list(frame.shape)}; expected uint8 "
@@ -97,6 +95,18 @@ def growing(path: str | os.PathLike, size: tuple[int, int], fps: float = 25.0, *
             add(frame)
 
         yield added
+
+
+@contextlib.contextmanager
+def _growable(path: epath.Path) -> Iterator[epath.Path]:
+    if "://" not in str(path):
+        with files.replacing(path) as beside:
+            yield beside
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        here = epath.Path(folder) / path.name
+        yield here
+        files.write_bytes(path, here.read_bytes())
 
 
 @contextlib.contextmanager

@@ -1,0 +1,46 @@
+"""A film of a video: every frame as somebody draws it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection
+
+import numpy as np
+
+from videolstm_jax.files import PathLike
+from videolstm_jax.types import Video
+from videolstm_jax.video import encode, live
+from videolstm_jax.video.container import BadVideo
+
+
+def film(path: PathLike, video: Video, draw: Callable[[np.ndarray, int], np.ndarray], *, fps: float = 0.0,
+         keep: Collection[int] = ()) -> dict[int, np.ndarray]:
+    """Reads a video and films it, one frame at a time, so that it may be of any length.
+
+    Args:
+      path: the film, see `encode.growing`.
+      video: what is filmed, as `prepare` found it.
+      draw: makes a picture [H', W', 3] uint8 of a frame [H, W, 3] and its number; all of one size.
+      fps: what the walk resamples its videos to, 0 where it does not.
+      keep: numbers of frames to hand back.
+
+    Returns:
+      The frames [H, W, 3] to keep, by number.
+
+    Raises:
+      BadVideo: the file cannot be read, or is another than `prepare` found. No film is left of it.
+    """
+    kept, count, size = {}, 0, (0, 0)
+    with live.opened(video.path, fps=fps, max_frames=video.frames) as source, contextlib.ExitStack() as stack:
+        for t, frame in enumerate(source.frames):
+            picture = draw(frame, t)
+            if not count:
+                add = stack.enter_context(encode.growing(path, picture.shape[1::-1], source.fps))
+            add(picture)
+            if t in keep:
+                kept[t] = frame
+            count, size = count + 1, frame.shape[1::-1]
+        if (count, size) != (video.frames, (video.width, video.height)):
+            raise BadVideo(f"{video.path}: {count} frames of {size[0]} x {size[1]}; expected {video.frames} of "
+                           f"{video.width} x {video.height}, as the stage prepare found it")
+    return kept
