@@ -1,14 +1,20 @@
 """All stages in one process: from a folder of videos, `--videos=DIR`, to a page of pictures."""
 
+from __future__ import annotations
+
 import importlib
 import time
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from absl import flags
 
 from launch import boot, config_flags
 from videolstm_jax.config import CELL_NAMES, STREAMS, ConfigError, RunConfig, change
 from videolstm_jax.presets import configured, differences, for_cell
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import Dataset
 
 _ATTENDS = ("alstm", "convalstm", "motion_alstm", "videolstm")
 _VIDEOS = flags.DEFINE_string("videos", None, "Short for --data.videos: the folder that holds the class folders.")
@@ -78,14 +84,28 @@ def commands(cfg: RunConfig) -> str:
     return "\n".join(config_flags.command(step.stage, step.cfg) for step in plan(cfg))
 
 
+def cost(steps: Sequence[Step], dataset: Dataset) -> str:
+    """A table of what the stages that learn will cost on this device, and all of them together."""
+    costs, pace = (importlib.import_module(f"videolstm_jax.{name}") for name in ("train.cost", "flow.pace"))
+    runs = [step.cfg for step in steps if step.stage == "train"]
+    measured = costs.measured(runs[0], runs, dataset)
+    found = [(_label(step), costs.estimate(step.stage, step.cfg, dataset, measured)) for step in steps]
+    rows = [(label, *row) for label, row in found if row]
+    rows.append(("together", *map(sum, zip(*(row[1:] for row in rows), strict=True))))
+    lines = [f"  {label:24s} {pace.duration(seconds):>8s} {pace.size(disk):>10s}" for label, seconds, disk in rows]
+    return "\n".join(["about, from nothing, at this device's speed just now; compiling and reading videos come on top:",
+                      *lines])
+
+
 def walk(cfg: RunConfig) -> None:
-    """Runs every stage of the plan and prints what each took."""
+    """Runs every stage of the plan and prints what each will cost, and what it took."""
     steps, seconds = plan(cfg), []
     for number, step in enumerate(steps, 1):
         label = _label(step)
         print(f"\n[{number}/{len(steps)}] {label}", flush=True)
         began = time.perf_counter()
-        path = importlib.import_module(f"videolstm_jax.stages.{step.stage}").run(step.cfg)
+        told = {"told": lambda listed: print(cost(steps, listed), flush=True)} if step.stage == "prepare" else {}
+        path = importlib.import_module(f"videolstm_jax.stages.{step.stage}").run(step.cfg, **told)
         seconds.append((label, time.perf_counter() - began))
     width = max(len(label) for label, _ in seconds)
     print("\n" + "\n".join(f"{label:{width}s} {took:8.1f} s" for label, took in seconds))

@@ -1,5 +1,7 @@
 """One real walk, from videos to the page, and what must be true of it as a whole."""
 
+import contextlib
+import io
 import json
 import os
 import pathlib
@@ -56,10 +58,17 @@ def walked(videos, tmp_path_factory):
     before = pathlib.Path.cwd()
     os.chdir(here)
     try:
-        walk(tiny(videos))
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            walk(tiny(videos))
     finally:
         os.chdir(before)
+    (here / "said.txt").write_text(said.getvalue())
     return here / "work"
+
+
+def test_what_it_will_cost_is_said_first(walked):
+    said = (walked.parent / "said.txt").read_text()
+    assert said.index("together") < said.index("flow takes about") < said.index("fits the rgb ConvNet")
 
 
 def test_every_stage_left_its_files(walked):

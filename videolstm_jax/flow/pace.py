@@ -30,8 +30,8 @@ class Cost(NamedTuple):
     feature_bytes: int
 
     def __str__(self) -> str:
-        return (f"{self.pairs} pairs of frames: flow takes about {_duration(self.flow_seconds)} and "
-                f"{_size(self.flow_bytes)}, the features of both streams {_size(self.feature_bytes)}")
+        return (f"{self.pairs} pairs of frames: flow takes about {duration(self.flow_seconds)} and "
+                f"{size(self.flow_bytes)}, the features of both streams {size(self.feature_bytes)}")
 
 
 def estimate(videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats: int,
@@ -78,7 +78,7 @@ class Progress:
             self._said = now
             rate = self._pairs_done / (now - self._began)
             left = max(0, self._pairs - self._pairs_done) / rate
-            print(f"prepare: {self._done} of {self._videos} videos, {rate:.1f} pairs/s, {_duration(left)} left",
+            print(f"prepare: {self._done} of {self._videos} videos, {rate:.1f} pairs/s, {duration(left)} left",
                   flush=True)
 
     def video_done(self, done: batched.Images) -> None:
@@ -103,11 +103,15 @@ def warn(what: str, names: Sequence[str]) -> None:
               + (" .." if len(names) > 5 else ""), file=sys.stderr, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """In seconds, minutes, hours or days."""
     if seconds < 100:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 360_000 else f"{seconds / 86_400:.0f} days"
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """Bytes in MB or GB."""
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -27,7 +27,7 @@ class PrepareError(ValueError):
     """A folder that cannot be prepared as asked: the message says what it holds and what was asked for."""
 
 
-def run(cfg: RunConfig) -> epath.Path:
+def run(cfg: RunConfig, *, told: Callable[[Dataset], None] = lambda listed: None) -> epath.Path:
     """Writes dataset.json, truth.jsonl where there are boxes, bad.jsonl where videos were skipped, and flow/.
 
     Every video is decoded once, in worker processes. Files of an interrupted call with the same settings are kept.
@@ -36,6 +36,7 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Args:
       cfg: `data` says which videos, `flow` how; `workdir` where to.
+      told: is given the list of the videos before any flow is computed.
 
     Returns:
       The folder of the walk.
@@ -54,6 +55,7 @@ def run(cfg: RunConfig) -> epath.Path:
     bound = _sampled_bound(cfg, listed) if cfg.flow.percentile else cfg.flow.bound
     settings = _settings(cfg, bound)
     _claim(work.flow / "settings.json", settings)
+    told(listed)
     index = work.flow / "index.json"
     if index.exists():
         index.unlink()
