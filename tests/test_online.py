@@ -62,6 +62,34 @@ def test_one_pass_gives_the_same_bytes_as_two_steps(stored, tmp_path):
 
 
 @jpeg
+def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
+    """Each video is counted once, and what moves in it is told though a first call was stopped."""
+    folder, cfg = stored
+    cfg = change(cfg, workdir=str(tmp_path / "work"), flow__online=True)
+    prepare.run(cfg)
+    shutil.copytree(folder / "work" / "convnets", tmp_path / "work" / "convnets")
+    shown, plain, videos = [], extract.both_streams, []
+    monkeypatch.setattr(extract.Progress, "show", lambda progress, number, *args, **named: shown.append(number))
+    monkeypatch.setattr(extract.pace, "STILL", 1e9)
+
+    def dying(*args, **named):
+        for one in plain(*args, **named):
+            if len(videos) == 2:
+                raise KeyboardInterrupt
+            videos.append(one[0].name)
+            yield one
+
+    monkeypatch.setattr(extract, "both_streams", dying)
+    with pytest.raises(KeyboardInterrupt):
+        extract.run(cfg)
+    assert shown == [1, 2]
+    monkeypatch.setattr(extract, "both_streams", plain)
+    extract.run(cfg)
+    assert shown == [1, 2, 1, 2]
+    assert "extract: warning: nothing moves in 4 videos: jump/v_x_g01_c01_0, " in capsys.readouterr().err
+
+
+@jpeg
 def test_stored_flow_may_be_used_later(stored, tmp_path):
     """The folder of an online walk is a good one to prepare with flow in."""
     folder, cfg = stored
@@ -105,7 +133,7 @@ def test_a_video_that_changed_is_refused(stored, tmp_path):
     video = dataset.videos[0]
     settings = FlowSettings.of(index, "index")
     ((_, rgb, flow),) = both_streams([video], settings, 16)
-    assert rgb.shape == (video.frames - 1, 16, 16, 3) and flow.shape == (video.frames - 1, 16, 24, 2)
+    assert rgb.shape == (video.frames - 1, 16, 16, 3) and flow.images.shape == (video.frames - 1, 16, 24, 2)
     with pytest.raises(BadVideo, match=f"{video.frames} frames; expected 99, as when the stage prepare read it"):
         list(both_streams([video._replace(frames=99)], settings, 16))
     with pytest.raises(BadVideo, match="no such file"):

@@ -1,6 +1,7 @@
 """Prepare: real folders end to end, resuming, refusing, bad videos, and what flow costs."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -9,6 +10,8 @@ from test_encode import smooth
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.data import sources
+from videolstm_jax.data.annotations import BadBoxes
 from videolstm_jax.data.splits import ListWarning
 from videolstm_jax.flow import batched, image, tvl1
 from videolstm_jax.stages import prepare
@@ -61,6 +64,7 @@ def test_flow_of_every_pair(walked):
     index = files.read_json(work.flow / "index.json")
     assert [video.frames for video in dataset.videos] == [5, 9, 6, 12]
     assert index["frames"] == {video.name: video.frames - 1 for video in dataset.videos}
+    assert index["source"] == {video.name: f"{os.path.getsize(video.path)} bytes" for video in dataset.videos}
     assert {name: index[name] for name in ("method", "width", "height", "bound", "image")} == {
         "method": "tvl1", "width": 0, "height": 0, "bound": 2.0, "image": "png"}
     for video in dataset.videos:
@@ -80,6 +84,10 @@ def test_again_is_free_and_broken_off_is_resumed(walked, tmp_path, monkeypatch):
     cfg = change(cfg, workdir=str(tmp_path / "work"))
     for name in ("flow/index.json", "dataset.json", next(name for name in left if "run/" in name)):
         (tmp_path / "work" / name).unlink()
+    damaged = tmp_path / "work" / next(name for name in left if name.startswith("flow/jump/"))
+    data = bytearray(damaged.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] ^= 64  # asks zipfile for a version that it does not know
+    damaged.write_bytes(data)
     prepare.run(cfg)
     assert written(tmp_path / "work") == left
     monkeypatch.setattr(prepare.batched, "flow_images", lambda videos, *args, **named: iter(list(videos)))
@@ -165,6 +173,59 @@ def test_warnings(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in said
     assert "over 5 % of pixels are at the bound in 2 videos: jump/v_x_g01_c01_0" in said
+
+
+def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
+    cfg = settings(tmp_path, drifting(tmp_path / "videos", (2, 0, 2, 0)), flow__bound=0.5)
+    plain = prepare.batched.flow_images
+
+    def dying(*args, **named):
+        for number, done in enumerate(plain(*args, **named)):
+            if number == 3:
+                raise KeyboardInterrupt
+            yield done
+
+    monkeypatch.setattr(prepare.batched, "flow_images", dying)
+    with pytest.raises(KeyboardInterrupt):
+        prepare.run(cfg)
+    monkeypatch.setattr(prepare.batched, "flow_images", plain)
+    prepare.run(cfg)
+    said = capsys.readouterr().err
+    assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in said
+    assert "over 5 % of pixels are at the bound in 2 videos: jump/v_x_g01_c01_0" in said
+
+
+@pytest.mark.parametrize("table, settings_of, says", [
+    (None, {"data__boxes": "nowhere.json"}, r"data\.boxes is nowhere\.json, which is not there"),
+    ({"jump/none": [[0, 0, 9, 9]]}, {}, "boxes of jump/none, which is no listed video"),
+    ({"run/v_x_g01_c01_2": [[0, 0, 99, 9]]}, {}, "leaves the frame"), ({}, {"data__fps": 20.0}, r"expected data\.fps 0"),
+])
+def test_wrong_boxes_are_told_before_any_flow(tmp_path, table, settings_of, says):
+    videos = made(tmp_path / "videos")
+    if table is not None:
+        (videos / "boxes.json").write_text(json.dumps(table))
+    with pytest.raises(BadBoxes, match=says):
+        prepare.run(settings(tmp_path, videos, **settings_of))
+    assert not (tmp_path / "work" / "flow").exists()
+
+
+def test_how_many_boxes_there_may_be_is_known_at_the_end(tmp_path, monkeypatch):
+    """A header may promise fewer frames than there are, or more."""
+    videos = made(tmp_path / "videos")
+    (videos / "boxes.json").write_text(json.dumps({"run/v_x_g01_c01_2": [[0, 0, 9, 9]] * 6}))
+    plain = sources.scan
+
+    def scan(*args, **named):
+        dataset, bad = plain(*args, **named)
+        return dataset._replace(videos=tuple(video._replace(frames=3) for video in dataset.videos)), bad
+
+    monkeypatch.setattr(prepare.sources, "scan", scan)
+    prepare.run(settings(tmp_path, videos))
+    (found,) = artifacts.load_detections(tmp_path / "work" / "truth.jsonl")
+    assert len(found.tube.boxes) == 6
+    (videos / "boxes.json").write_text(json.dumps({"run/v_x_g01_c01_2": [[0, 0, 9, 9]] * 7}))
+    with pytest.raises(BadBoxes, match=r"7 boxes of .* at most its 6 frames"):
+        prepare.run(settings(tmp_path, videos))
 
 
 def test_a_bound_from_the_training_list(tmp_path, capsys):

@@ -7,9 +7,10 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
-from walked import CLASSES, config, write_prepared
+from walked import CLASSES, config, write_index, write_prepared
 
-from videolstm_jax.artifacts import load_dataset, load_scores, save_dataset
+from videolstm_jax import files
+from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.frames import FrameReader, preprocess
 from videolstm_jax.files import ArtifactError
@@ -79,6 +80,17 @@ def test_the_convnets_own_scores_are_probabilities_of_25_frames(done):
     np.testing.assert_allclose(found.scores[1], expected, rtol=1e-5)
 
 
+def test_test_videos_that_could_not_be_read_count_as_wrong(work, capsys):
+    files.write_jsonl(Workdir(str(work)).bad, [{"name": "left/p9", "path": "p9.mp4", "part": "test", "label": "left",
+                                                "reason": "empty"}])
+    found = {}
+    for allowed in (True, False):
+        extract.run(config(work, "rgb", eval__allow_missing=allowed))
+        found[allowed] = json.loads((work / "convnets" / "rgb" / "accuracy.json").read_text())
+    assert found[False] == found[True] | {"videos": 3, "missing": 1} and found[True]["videos_right"] == 2
+    assert "2 of 3 test videos right (1 could not be read" in capsys.readouterr().out
+
+
 def test_a_second_run_changes_nothing(work):
     before = _bytes(work)
     extract.run(config(work, "rgb"))
@@ -141,6 +153,7 @@ def test_real_clips_go_through(real_data, tmp_path):
         videos.append(Video(f"{path.parent.name}/{path.stem}", str(path), classes.index(path.parent.name), part,
                             path.stem[:2], info.frames, info.width, info.height, info.fps))
     save_dataset(tmp_path / "dataset.json", Dataset(classes, tuple(videos)))
+    write_index(Workdir(str(tmp_path)), videos)
     cfg = config(tmp_path, "rgb", convnet__steps=2)
     fit_convnet.run(cfg)
     folder = extract.run(cfg)

@@ -1,11 +1,11 @@
 """A tiny prepared work folder of made-up clips, for the tests of the stages that read frames."""
 
-import json
-
 import numpy as np
 
+from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, save_dataset
 from videolstm_jax.config import ConvNetConfig, DataConfig, RunConfig, TrainConfig, change
+from videolstm_jax.data.prepared import sources
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import encode, flow_file
 
@@ -36,10 +36,15 @@ def write_prepared(folder):
             flow_file.write_flow(work.flow / name / f"p{number}.zip", flow, "png")
             videos.append(Video(f"{name}/p{number}", str(path), label, part, f"p{number}", frames, SIDE, SIDE, 25.0))
     save_dataset(work.dataset, Dataset(CLASSES, tuple(videos)))
-    index = {"method": "made up", "width": SIDE, "height": SIDE, "bound": 5.0, "image": "png",
-             "frames": {video.name: video.frames - 1 for video in videos}}
-    (work.flow / "index.json").write_text(json.dumps(index))
+    write_index(work, videos)
     return folder / "work"
+
+
+def write_index(work, videos):
+    """What `prepare` says of how it read the videos."""
+    index = {"method": "made up", "width": SIDE, "height": SIDE, "bound": 5.0, "image": "png", "fps": 0.0,
+             "max_frames": 0, "frames": {video.name: video.frames - 1 for video in videos}, "source": sources(videos)}
+    files.write_json(work.flow / "index.json", index)
 
 
 def config(work, stream, **settings):

@@ -6,7 +6,8 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.data import records
-from videolstm_jax.data.store import FeatureStore, file_size, record_path, side_by_side
+from videolstm_jax.data.store import FeatureStore, digest, file_size, record_path, side_by_side
 from videolstm_jax.files import ArtifactError
+
+_FIELDS = ("frames", "sha256", "moments", "source")
+"""What an index keeps of each video."""
 
 
 class FeatureWriter:
@@ -23,11 +27,12 @@ class FeatureWriter:
 
     Finished videos are noted in `done.jsonl`, one line a video, until `finish` writes `index.json`. Several workers may
     write to one folder, each with notes of its own: all read the notes of all, and whoever finds every video done
-    finishes the store. A folder that holds features of another extractor, preprocessing, shape or dtype is refused.
+    finishes the store. A folder that holds features of another extractor, preprocessing, shape or dtype is refused;
+    features of a video whose `source` was another one are made again.
     """
 
     def __init__(self, folder: files.PathLike, shape: Sequence[int], about: dict, *, dtype: str = "float16",
-                 worker: str = ""):
+                 worker: str = "", source: Mapping[str, str] = MappingProxyType({})):
         """Opens a folder to write to.
 
         Args:
@@ -36,6 +41,7 @@ class FeatureWriter:
           about: what made the features and with which preprocessing; anything JSON can hold.
           dtype: `float16`, or `uint8` for maps after a ReLU at half the size (see `records.encode`).
           worker: the name of this worker's notes, where several write to one folder.
+          source: what tells the file of each video from others, where that is known; kept in the index.
 
         Raises:
           ArtifactError: the folder holds features of another shape, dtype or about.
@@ -46,6 +52,7 @@ class FeatureWriter:
             raise ArtifactError(f"{folder}: features of shape {tuple(shape)}; expected sides of at least 1")
         self._dtype = records.check_dtype(dtype)
         self._about = json.loads(json.dumps(about, allow_nan=False))
+        self._source = source
         self._notes = self._folder / (f"done-{worker}.jsonl" if worker else "done.jsonl")
         self._refuse_others()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -53,6 +60,7 @@ class FeatureWriter:
         if self._notes.exists():  # whole lines only, where a run was killed while it wrote one
             files.write_jsonl(self._notes, _noted(self._notes).values())
         self._done = self._found()
+        self._reopen()
 
     def _head(self) -> dict:
         return {"shape": list(self._shape), "dtype": self._dtype, "about": self._about}
@@ -66,10 +74,24 @@ class FeatureWriter:
                                         "remove the folder or give another")
 
     def _found(self) -> dict[str, dict]:
-        """What all workers have noted. The index is read last: whoever writes it removes the notes behind it."""
-        done = notes_of(self._folder)
+        """What all workers have noted of these sources. The index is read last: its writer removes the notes behind it.
+
+        Where there are notes of another source too, the file itself tells which was written last.
+        """
+        rows = list(_rows(self._folder))
+        if index := _json(self._folder / "index.json"):
+            rows = [_row(index, name) for name in index["frames"]] + rows
+        ours = {row["name"]: row for row in rows if row.get("source") == self._source.get(row["name"])}
+        doubted = {row["name"] for row in rows if row.get("source") != self._source.get(row["name"])} & ours.keys()
+        return {name: row for name, row in ours.items()
+                if name not in doubted or digest(self._path(name)) == row["sha256"]}
+
+    def _reopen(self) -> None:
+        """Makes a store unfinished, with notes for its index, where it holds features of other sources."""
         index = _json(self._folder / "index.json")
-        return {name: _row(index, name) for name in index["frames"]} | done if index else done
+        if index and not index["frames"].keys() <= self._done.keys():
+            files.write_jsonl(self._notes, self._done.values())
+            (self._folder / "index.json").unlink(missing_ok=True)
 
     def _path(self, name: str) -> epath.Path:
         return record_path(self._folder, name, self._dtype)
@@ -86,12 +108,17 @@ class FeatureWriter:
         names = list(names)
         return [name for name, done in zip(names, side_by_side(self.done, names), strict=True) if not done]
 
-    def write(self, name: str, array: np.ndarray) -> None:
+    def noted(self, field: str) -> dict[str, Any]:
+        """What `write` was told beside the features, by video, as far as this writer has read."""
+        return {name: row[field] for name, row in self._done.items() if field in row}
+
+    def write(self, name: str, array: np.ndarray, **beside: Any) -> None:
         """Writes one video's features, whole or not at all.
 
         Args:
           name: "Class/stem".
           array: [L', *shape], any float.
+          beside: what else to note of the video until the store is finished; JSON values.
 
         Raises:
           ArtifactError: another shape, no frames, or values that are not finite, beyond float16, or below zero where
@@ -105,7 +132,10 @@ class FeatureWriter:
         data = records.encode(array, self._dtype, f"{path}: features of {name}")
         files.write_bytes(path, data)
         found = records.moments(records.decode(data, self._shape, self._dtype))
-        row = {"name": name, "frames": len(array), "sha256": hashlib.sha256(data).hexdigest(), "moments": list(found)}
+        row = {"name": name, "frames": len(array), "sha256": hashlib.sha256(data).hexdigest(), "moments": list(found),
+               **beside}
+        if name in self._source:
+            row["source"] = self._source[name]
         with self._notes.open("a") as notes:
             notes.write(json.dumps(row) + "\n")
         self._done[name] = row
@@ -126,7 +156,7 @@ class FeatureWriter:
             raise ArtifactError(f"{self._folder}: {len(missing)} of {len(names)} videos have no features: "
                                 + ", ".join(missing[:5]))
         index = self._head() | {field: {name: self._done[name][field] for name in names if field in self._done[name]}
-                                for field in ("frames", "sha256", "moments")}
+                                for field in _FIELDS}
         std = FeatureStore(self._folder, index).statistics(train)[1] if train else None
         files.write_json(self._folder / "index.json", index | {"std": std})
         torn = [path for parent in sorted({self._path(name).parent for name in names}) for path in parent.iterdir()
@@ -138,10 +168,12 @@ class FeatureWriter:
 
 def notes_of(folder: epath.Path) -> dict[str, dict]:
     """What the workers of an unfinished store have noted, by video."""
-    done = {}
+    return {row["name"]: row for row in _rows(folder)}
+
+
+def _rows(folder: epath.Path) -> Iterator[dict]:
     for notes in _notes(folder):
-        done.update(_noted(notes))
-    return done
+        yield from _noted(notes).values()
 
 
 def _notes(folder: epath.Path) -> list[epath.Path]:
@@ -160,8 +192,7 @@ def _noted(path: epath.Path) -> dict[str, dict]:
 
 
 def _row(index: dict[str, Any], name: str) -> dict:
-    row = {"name": name, "frames": index["frames"][name], "sha256": index["sha256"][name]}
-    return row | ({"moments": index["moments"][name]} if name in index.get("moments", {}) else {})
+    return {"name": name} | {field: index[field][name] for field in _FIELDS if name in index.get(field, {})}
 
 
 def _json(path: epath.Path) -> dict | None:

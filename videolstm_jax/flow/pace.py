@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -61,14 +61,13 @@ def estimate(videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats
 
 
 class Progress:
-    """Prints a line every few seconds, and at the end which videos look wrong."""
+    """Prints a line every few seconds."""
 
     def __init__(self, videos: int, pairs: int) -> None:
         """Starts the clock for so many videos and pairs of frames."""
         self._videos, self._pairs = videos, pairs
         self._done = self._pairs_done = 0
         self._began = self._said = time.perf_counter()
-        self._odd: dict[str, list[str]] = {"nothing moves in": [], "over 5 % of pixels are at the bound in": []}
 
     def pairs_done(self, pairs: int) -> None:
         """Counts a batch."""
@@ -81,25 +80,28 @@ class Progress:
             print(f"prepare: {self._done} of {self._videos} videos, {rate:.1f} pairs/s, {duration(left)} left",
                   flush=True)
 
-    def video_done(self, done: batched.Images) -> None:
-        """Counts a video and looks at its flow."""
+    def video_done(self) -> None:
+        """Counts a video."""
         self._done += 1
-        still, clipped = self._odd.values()
-        if done.largest < STILL:
-            still.append(done.name)
-        if done.saturated > SATURATED:
-            clipped.append(f"{done.name} ({done.saturated:.0%})")
-
-    def end(self) -> None:
-        """Prints the warnings."""
-        for what, names in self._odd.items():
-            warn(what, names)
 
 
-def warn(what: str, names: Sequence[str]) -> None:
+def warn_of_flow(found: Mapping[str, tuple[float, float]], stage: str = "prepare") -> None:
+    """Says on stderr in which videos the flow looks wrong.
+
+    Args:
+      found: the greatest displacement in pixels, and the share of pixels at or beyond the bound, by video.
+      stage: which tells it.
+    """
+    rows = sorted(found.items())
+    warn("nothing moves in", [name for name, (largest, _) in rows if largest < STILL], stage)
+    warn("over 5 % of pixels are at the bound in",
+         [f"{name} ({saturated:.0%})" for name, (_, saturated) in rows if saturated > SATURATED], stage)
+
+
+def warn(what: str, names: Sequence[str], stage: str = "prepare") -> None:
     """Says on stderr what is odd about how many videos, and the first of them; nothing where there are none."""
     if names:
-        print(f"prepare: warning: {what} {len(names)} videos: {', '.join(names[:5])}"
+        print(f"{stage}: warning: {what} {len(names)} videos: {', '.join(names[:5])}"
               + (" .." if len(names) > 5 else ""), file=sys.stderr, flush=True)
 
 

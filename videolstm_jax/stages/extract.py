@@ -13,12 +13,15 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.config import STREAMS, RunConfig
+from videolstm_jax.data import prepared
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.frames import FrameReader, video_frames
 from videolstm_jax.data.images import pixels, preprocess, squashed
 from videolstm_jax.data.prefetch import prefetch
+from videolstm_jax.data.prepared import Motion
 from videolstm_jax.data.shards import Shard
-from videolstm_jax.files import ArtifactError, read_json, write_json
+from videolstm_jax.files import ArtifactError, write_json
+from videolstm_jax.flow import pace
 from videolstm_jax.measure.accuracy import right_of, top_k
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import Taps, make_convnet
@@ -44,12 +47,16 @@ class _Net(NamedTuple):
 
 
 class _Block(NamedTuple):
-    """Preprocessed frames of one video, at most BLOCK of them, for one ConvNet; `last` are the last of the video."""
+    """Preprocessed frames of one video, at most BLOCK of them, for one ConvNet; `last` are the last of the video.
+
+    `motion` is what moves in flow that is stored nowhere.
+    """
 
     video: Video
     net: _Net
     images: np.ndarray
     last: bool
+    motion: Motion | None = None
 
 
 def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008, a tuple that nothing can change
@@ -67,14 +74,19 @@ def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008,
     Raises:
       ArtifactError: no ConvNet, or one of other classes; videos that cannot be read; features of another ConvNet are
         in the way.
+      ConfigError: not prepared with these settings.
       BadVideo: a video is not as `prepare` found it.
     """
     work = Workdir(cfg.workdir)
-    dataset = load_dataset(work.dataset)
-    nets = [_net(cfg, work, dataset, stream, shard) for stream in (STREAMS if cfg.flow.online else (cfg.data.stream,))]
+    dataset, index = load_dataset(work.dataset), prepared.read_index(work, cfg.data)
+    nets = [_net(cfg, work, dataset, index, stream, shard)
+            for stream in (STREAMS if cfg.flow.online else (cfg.data.stream,))]
     missing = _missing(nets, dataset)
     left = [video for video in shard.of(dataset.videos) if video.name in missing]
-    _extract(_online(cfg, work, left, nets) if cfg.flow.online else _stored(cfg, work, left, *nets), len(left))
+    if nets[0].stream == "rgb":
+        prepared.check_sources(index, left)
+    blocks = _online(cfg, work, index, left, nets) if cfg.flow.online else _stored(cfg, work, left, *nets)
+    _extract(blocks, len(left), len(nets))
     folder = work.features(nets[0].stream, "pool5").parent
     folder = folder.parent if cfg.flow.online else folder
     if shard.count > 1 and (others := _missing(nets, dataset)):
@@ -83,6 +95,7 @@ def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008,
         return folder
     unread = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
     for net in nets:
+        pace.warn_of_flow(net.writers.logits.noted("motion"), "extract")
         stores = _finish(net.writers, dataset)
         _score(stores.logits, dataset, work.convnet(net.stream), net.stream, unread)
     return folder
@@ -94,7 +107,8 @@ def _missing(nets: Sequence[_Net], dataset: Dataset) -> set[str]:
                          for net in nets for writer in net.writers))
 
 
-def _net(cfg: RunConfig, work: Workdir, dataset: Dataset, stream: str, shard: Shard) -> _Net:
+def _net(cfg: RunConfig, work: Workdir, dataset: Dataset, index: Mapping[str, Any], stream: str,
+         shard: Shard) -> _Net:
     trained = load_convnet(work.convnet(stream))
     if trained.classes != dataset.classes:
         raise ArtifactError(f"{work.convnet(stream)}: the ConvNet knows {', '.join(trained.classes)}; {work.dataset} "
@@ -102,18 +116,18 @@ def _net(cfg: RunConfig, work: Workdir, dataset: Dataset, stream: str, shard: Sh
     net = make_convnet(trained.config, trained.channels, len(trained.classes))
     image = (BLOCK, trained.config.image_size, trained.config.image_size, trained.channels)
     shapes = jax.eval_shape(net.apply, trained.params, jax.ShapeDtypeStruct(image, np.float32))
-    about = _about(cfg, trained, work, stream)
+    about = _about(cfg, trained, index, stream)
     dtypes = Taps(cfg.data.feature_dtype, cfg.data.feature_dtype, "float16")  # logits may be below zero
     writers = Taps(*(FeatureWriter(work.features(stream, layer), shape.shape[1:], about | {"layer": layer}, dtype=dtype,
-                                   worker=shard.worker)
+                                   worker=shard.worker, source=index["source"])
                      for layer, shape, dtype in zip(Taps._fields, shapes, dtypes, strict=True)))
     apply = jax.jit(net.apply)
     how = {"preprocessing": trained.config.preprocessing, "pixel_scale": trained.config.pixel_scale}
     return _Net(stream, lambda images: apply(trained.params, images), writers, trained.config.image_size, how)
 
 
-def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir, stream: str) -> dict[str, Any]:
-    flow = read_json(work.flow / "index.json", made_by="prepare") if stream == "flow" else {}
+def _about(cfg: RunConfig, trained: TrainedConvNet, index: Mapping[str, Any], stream: str) -> dict[str, Any]:
+    flow = index if stream == "flow" else {}
     mean, scale = pixels(stream, trained.config.preprocessing, trained.config.pixel_scale)
     kept = {name: flow[name] for name in ("method", "width", "height", "bound", "image") if name in flow}
     return {
@@ -123,23 +137,24 @@ def _about(cfg: RunConfig, trained: TrainedConvNet, work: Workdir, stream: str) 
                           "fps": cfg.data.fps, "max_frames": cfg.data.max_frames, "flow": kept}}
 
 
-def _extract(blocks: Iterator[_Block], videos: int) -> None:
+def _extract(blocks: Iterator[_Block], videos: int, streams: int) -> None:
     """Writes the taps of each video; decoding runs ahead in a thread of its own."""
-    frames = number = 0
+    frames = written = 0
     begun = time.monotonic()
     progress, taps = Progress(videos, 0, unit="video"), []
-    for video, net, images, last in prefetch(blocks, depth=4):
+    for video, net, images, last, motion in prefetch(blocks, depth=4):
         padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
         padded[:len(images)] = images
         found = jax.device_get(net.apply(padded))
         taps.append(Taps(*(tap[:len(images)] for tap in found)))
-        frames += len(images)
-        if last:
-            for writer, parts in zip(net.writers, zip(*taps, strict=True), strict=True):
-                writer.write(video.name, np.concatenate(parts))
-            taps, number = [], number + 1
-            rate = frames / (time.monotonic() - begun)
-            progress.show(number, {"frames/s": rate}, logged=number % 100 == 0)
+        if not last:
+            continue
+        for writer, parts in zip(net.writers, zip(*taps, strict=True), strict=True):
+            writer.write(video.name, np.concatenate(parts), **({"motion": motion} if motion else {}))
+        taps, written = [], written + 1
+        if written % streams == 0:
+            number, frames = written // streams, frames + video.frames - 1
+            progress.show(number, {"frames/s": frames / (time.monotonic() - begun)}, logged=number % 100 == 0)
 
 
 def _stored(cfg: RunConfig, work: Workdir, videos: Sequence[Video], net: _Net) -> Iterator[_Block]:
@@ -152,16 +167,18 @@ def _stored(cfg: RunConfig, work: Workdir, videos: Sequence[Video], net: _Net) -
             yield _Block(video, net, images, seen == video.frames - 1)
 
 
-def _online(cfg: RunConfig, work: Workdir, videos: Sequence[Video], nets: Sequence[_Net]) -> Iterator[_Block]:
+def _online(cfg: RunConfig, work: Workdir, index: Mapping[str, Any], videos: Sequence[Video],
+            nets: Sequence[_Net]) -> Iterator[_Block]:
     """Both streams of each video in turn."""
-    index = work.flow / "index.json"
-    settings = FlowSettings.of(read_json(index, made_by="prepare"), index)
-    for video, *streams in both_streams(videos, settings, nets[0].side, workers=cfg.data.workers,
-                                        limit=cfg.data.time_limit):
-        for net, images in zip(nets, streams, strict=True):
+    settings = FlowSettings.of(index, work.flow / "index.json")
+    for video, rgb, flow in both_streams(videos, settings, nets[0].side, workers=cfg.data.workers,
+                                         limit=cfg.data.time_limit):
+        motion = Motion(flow.largest, flow.saturated)
+        for net, images in zip(nets, (rgb, flow.images), strict=True):
             for start in range(0, video.frames - 1, BLOCK):
-                block = squashed(images[start:start + BLOCK], net.side)
-                yield _Block(video, net, preprocess(block, net.stream, **net.how), start + BLOCK >= video.frames - 1)
+                block = preprocess(squashed(images[start:start + BLOCK], net.side), net.stream, **net.how)
+                yield _Block(video, net, block, start + BLOCK >= video.frames - 1,
+                             motion if net.stream == "flow" else None)
 
 
 def _finish(writers: Taps, dataset: Dataset) -> Taps:
@@ -181,7 +198,8 @@ def _score(logits: FeatureStore, dataset: Dataset, folder: epath.Path, stream: s
            unread: Sequence[int] | np.ndarray) -> None:
     """What the ConvNet alone says of the test list: the ConvNet column of Table 1.
 
-    The score of a video is its probabilities averaged over equally spaced frames; frames are counted all.
+    The score of a video is its probabilities averaged over equally spaced frames; frames are counted all. Videos that
+    could not be read are `missing` and count as wrong.
     """
     videos = [video for video in dataset.videos if video.part == "test"]
     if not videos:
@@ -195,7 +213,7 @@ def _score(logits: FeatureStore, dataset: Dataset, folder: epath.Path, stream: s
     found = Scores(tuple(video.name for video in videos), np.stack(scores), label, dataset.classes)
     save_scores(folder / "scores.npz", found)
     right = top_k(found.scores, label)
-    write_json(folder / "accuracy.json", {"videos": len(videos), "videos_right": right, "frames": frames,
-                                          "frames_right": frames_right})
+    write_json(folder / "accuracy.json", {"videos": len(videos) + len(unread), "videos_right": right,
+                                          "missing": len(unread), "frames": frames, "frames_right": frames_right})
     print(f"the {stream} ConvNet alone: {right_of(found.scores, label, unread)}, "
           f"{100 * frames_right / frames:.1f} % of their frames", flush=True)

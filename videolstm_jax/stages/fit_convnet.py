@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -12,9 +12,10 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, save_config
 from videolstm_jax.config import ConfigError, ConvNetConfig, RunConfig, change
+from videolstm_jax.data import prepared
 from videolstm_jax.data.frames import FrameReader, frame_batches
 from videolstm_jax.data.weight_files import is_weight_file, read_weights, sha256_of
-from videolstm_jax.files import ArtifactError, PathLike, read_json
+from videolstm_jax.files import ArtifactError, PathLike
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
 from videolstm_jax.nn.weights import WeightsError, imported, taken
 from videolstm_jax.train.graft import GraftError, graft, named_leaves
@@ -39,7 +40,8 @@ def run(cfg: RunConfig) -> epath.Path:
       The folder.
 
     Raises:
-      ConfigError, ArtifactError: no training videos, no flow, or weights that cannot be used.
+      ConfigError, ArtifactError: no training videos, not prepared as the settings say, or weights that cannot be used.
+      BadVideo: a video is not the one that `prepare` read.
       CheckpointError: the folder holds a ConvNet that was trained with other settings or on other videos.
     """
     work, stream = Workdir(cfg.workdir), cfg.data.stream
@@ -47,8 +49,9 @@ def run(cfg: RunConfig) -> epath.Path:
     videos = [video for video in dataset.videos if video.part == "train"]
     if not videos:
         raise ArtifactError(f"{work.dataset}: lists no training videos; expected at least one")
-    about = {"videos": _list_of(videos), "flow": _flow_of(work) if stream == "flow" else ""}
-    online = _online(cfg, work) if stream == "flow" and cfg.flow.online else None
+    index = prepared.read_index(work, cfg.data)
+    about = {"videos": _list_of(videos, index), "flow": _flow_of(index) if stream == "flow" else ""}
+    online = _online(cfg, work, index) if stream == "flow" and cfg.flow.online else None
     reader = FrameReader(stream, cfg.convnet.image_size, flow=work.flow, fps=cfg.data.fps, online=online,
                          workers=cfg.data.workers, limit=cfg.data.time_limit)
     net, tx = make_convnet(cfg.convnet, reader.channels, len(dataset.classes)), convnet_optimizer(cfg.convnet)
@@ -63,6 +66,8 @@ def run(cfg: RunConfig) -> epath.Path:
     print(f"fits the {stream} ConvNet to {len(videos)} videos of {len(dataset.classes)} classes: {folder}", flush=True)
 
     def batches(start: int):
+        if stream == "rgb" or online:
+            prepared.check_sources(index, videos)
         return frame_batches(videos, reader, batch=cfg.convnet.batch, seed=cfg.seed, start_step=start,
                              flip=cfg.convnet.flip, shift=cfg.convnet.shift, crop=cfg.convnet.crop,
                              preprocessing=cfg.convnet.preprocessing, pixel_scale=cfg.convnet.pixel_scale,
@@ -74,10 +79,9 @@ def run(cfg: RunConfig) -> epath.Path:
     return folder
 
 
-def _online(cfg: RunConfig, work: Workdir) -> Callable[[PathLike, int, int], np.ndarray]:
+def _online(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Callable[[PathLike, int, int], np.ndarray]:
     """Makes the flow of the pairs that are drawn, where none is stored."""
-    index = work.flow / "index.json"
-    settings = FlowSettings.of(read_json(index, made_by="prepare"), index)
+    settings = FlowSettings.of(index, work.flow / "index.json")
     return OnlineFlow(settings, workers=cfg.data.workers, limit=cfg.data.time_limit).read
 
 
@@ -167,9 +171,10 @@ def _identity(cfg: RunConfig, dataset: Dataset) -> dict[str, Any]:
     return {"cell": "convnet", "classes": dataset.classes, "seed": cfg.seed, "data.fps": cfg.data.fps, **settings}
 
 
-def _list_of(videos: list[Video]) -> str:
-    return fingerprint([[video.name, video.label, video.frames] for video in videos])
+def _list_of(videos: list[Video], index: Mapping[str, Any]) -> str:
+    return fingerprint([[video.name, video.label, video.frames, index["source"].get(video.name)] for video in videos])
 
 
-def _flow_of(work: Workdir) -> str:
-    return fingerprint(read_json(work.flow / "index.json", made_by="prepare"))
+def _flow_of(index: Mapping[str, Any]) -> str:
+    """Of how flow was made; which videos it was made of, the list says."""
+    return fingerprint({name: value for name, value in index.items() if name not in ("frames", "source")})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -10,7 +11,8 @@ from etils import epath
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig
-from videolstm_jax.data import sources, splits, stick_actions, tfds_source
+from videolstm_jax.data import prepared, sources, splits, stick_actions, tfds_source
+from videolstm_jax.data.prepared import Motion, finished_flow, note_of
 from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import flow_file, flow_methods, guard
@@ -52,6 +54,7 @@ def run(cfg: RunConfig, *, told: Callable[[Dataset], None] = lambda listed: None
     flow_methods.method(cfg.flow.method)
     root = _made(cfg, work)
     listed, bad = sources.scan(cfg.data, seed=cfg.seed, root=root)
+    sources.boxes(cfg.data, _endless(listed), root=root)  # a slip is told now; lengths are known when all is decoded
     bound = _sampled_bound(cfg, listed) if cfg.flow.percentile else cfg.flow.bound
     settings = _settings(cfg, bound)
     _claim(work.flow / "settings.json", settings)
@@ -59,11 +62,11 @@ def run(cfg: RunConfig, *, told: Callable[[Dataset], None] = lambda listed: None
     index = work.flow / "index.json"
     if index.exists():
         index.unlink()
-    failed: list[dict] = []
+    source, failed = prepared.sources(listed.videos), []
     if cfg.flow.online:
         frames = {video.name: info.frames for video, info in _checked(cfg, listed, failed)}
     else:
-        frames = _flow(cfg, work, listed, image.limit(settings["bound"], scaled=settings["scaled"]), failed)
+        frames = _flow(cfg, work, listed, source, image.limit(settings["bound"], scaled=settings["scaled"]), failed)
     dataset = _kept(listed, frames, failed)
     bad = sorted([*bad, *failed], key=lambda row: row["name"])
     artifacts.save_dataset(work.dataset, dataset)
@@ -73,7 +76,8 @@ def run(cfg: RunConfig, *, told: Callable[[Dataset], None] = lambda listed: None
         artifacts.save_detections(work.truth, truth)
     elif work.truth.exists():
         work.truth.unlink()
-    files.write_json(index, {**settings, "frames": {name: length - 1 for name, length in frames.items()}})
+    files.write_json(index, {**settings, "frames": {name: length - 1 for name, length in frames.items()},
+                             "source": {name: source[name] for name in frames}})
     print(f"prepare: {len(dataset.videos)} videos, {sum(frames.values())} frames, {len(truth)} true tubes, "
           f"{len(bad)} bad videos" + (f", see {work.bad}" if bad else ""), flush=True)
     return work.path
@@ -170,6 +174,11 @@ def _kept(listed: Dataset, frames: dict[str, int], failed: list[dict]) -> Datase
     return Dataset(listed.classes, videos)
 
 
+def _endless(dataset: Dataset) -> Dataset:
+    """The same videos, as long as any box could want them."""
+    return dataset._replace(videos=tuple(video._replace(frames=sys.maxsize) for video in dataset.videos))
+
+
 def _listed(video: Video, dataset: Dataset) -> splits.Listed:
     return splits.Listed(video.name, video.path, dataset.classes[video.label], video.group, video.part)
 
@@ -177,36 +186,31 @@ def _listed(video: Video, dataset: Dataset) -> splits.Listed:
 # ---- flow -------------------------------------------------------------------------------------------------------
 
 
-def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset, limit: Callable[[int, int], float],
-          bad: list[dict]) -> dict[str, int]:
+def _flow(cfg: RunConfig, work: artifacts.Workdir, dataset: Dataset, source: Mapping[str, str],
+          limit: Callable[[int, int], float], bad: list[dict]) -> dict[str, int]:
     """Writes the flow that is not there yet; gives L of every good video and adds a row to `bad` for every other."""
-    frames: dict[str, int] = {}
-    todo = []
-    for video in dataset.videos:
-        length = _finished(work, video)
-        if length:
-            frames[video.name] = length
-        else:
-            todo.append(video)
+    there = {name: finished_flow(work.flow / f"{name}.zip", made_from) for name, made_from in source.items()}
+    frames = {name: pairs + 1 for name, (pairs, _) in there.items() if pairs}
+    motion = {name: moved for name, (_, moved) in there.items() if moved}
+    todo = [video for video in dataset.videos if video.name not in frames]
     left = dataset._replace(videos=tuple(todo))
     if todo:
         print(f"prepare: {len(frames)} of {len(dataset.videos)} videos have their flow; for the others, "
               f"{cost(cfg, left)}", flush=True)
     progress = pace.Progress(len(todo), sum(video.frames - 1 for video in todo))
-    by_name = {video.name: video for video in todo}
     writing: list[Future] = []
     with ThreadPoolExecutor(cfg.data.workers) as pool:
         for done in batched.flow_images(_decoded(cfg, left, bad), limit, method=flow_methods.method(cfg.flow.method),
                                         workers=cfg.data.workers, progress=progress.pairs_done):
-            frames[done.name] = len(done.images) + 1
+            frames[done.name], motion[done.name] = len(done.images) + 1, Motion(done.largest, done.saturated)
             writing.append(pool.submit(flow_file.write_flow, work.flow / f"{done.name}.zip", done.images,
-                                       cfg.flow.image, note=_note(by_name[done.name])))
+                                       cfg.flow.image, note=note_of(source[done.name], motion[done.name])))
             if len(writing) > 2 * cfg.data.workers:
                 writing.pop(0).result()
-            progress.video_done(done)
+            progress.video_done()
         for future in writing:
             future.result()
-    progress.end()
+    pace.warn_of_flow(motion)
     return frames
 
 
@@ -244,16 +248,3 @@ def _good(cfg: RunConfig, dataset: Dataset, found: Iterator, bad: list[dict], *,
             raise one
         else:
             bad.append(sources.bad_row(_listed(video, dataset), one))
-
-
-def _finished(work: artifacts.Workdir, video: Video) -> int:
-    """L of a video whose flow is there and was made from this file, else 0."""
-    try:
-        pairs, note = flow_file.describe(work.flow / f"{video.name}.zip")
-    except files.ArtifactError:
-        return 0
-    return pairs + 1 if note == _note(video) else 0
-
-
-def _note(video: Video) -> str:
-    return f"{epath.Path(video.path).stat().length} bytes"

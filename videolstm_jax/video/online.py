@@ -76,7 +76,7 @@ class OnlineFlow:
 
 
 def both_streams(videos: Sequence[Video], settings: FlowSettings, side: int, *, workers: int = 2,
-                 limit: float = guard.LIMIT) -> Iterator[tuple[Video, np.ndarray, np.ndarray]]:
+                 limit: float = guard.LIMIT) -> Iterator[tuple[Video, np.ndarray, batched.Images]]:
     """Decodes each video once, and gives its frames and its flow as they would be read from files.
 
     Pairs of several videos share a batch, in the order of the list, as in the stage `prepare`.
@@ -89,7 +89,7 @@ def both_streams(videos: Sequence[Video], settings: FlowSettings, side: int, *, 
       limit: seconds that decoding one video may take.
 
     Yields:
-      Each video with L - 1 frames [L-1, S, S, 3] and flow images [L-1, H, W, 2], uint8.
+      Each video with L - 1 frames [L-1, S, S, 3] uint8 and its flow, the images as they would be stored.
 
     Raises:
       BadVideo: a video is not as it was when `prepare` read it.
@@ -115,6 +115,7 @@ def both_streams(videos: Sequence[Video], settings: FlowSettings, side: int, *, 
     try:
         for done in batched.flow_images(grey(), image.limit(settings.bound, scaled=settings.scaled),
                                         method=flow_methods.method(settings.method), workers=workers):
-            yield by_name[done.name], rgb.pop(done.name), flow_file.as_stored(done.images, settings.image)
+            stored = done._replace(images=flow_file.as_stored(done.images, settings.image))
+            yield by_name[done.name], rgb.pop(done.name), stored
     finally:
         crew.end()
