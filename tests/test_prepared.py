@@ -10,6 +10,7 @@ from walked import config, write_prepared
 
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import ConfigError
+from videolstm_jax.data.compact import compact
 from videolstm_jax.data.features import FeatureStore, FeatureWriter
 from videolstm_jax.data.prepared import Motion, check_sources, finished_flow, note_of, read_index, sources
 from videolstm_jax.files import ArtifactError
@@ -145,6 +146,13 @@ def test_a_store_from_before_sources_were_kept_is_made_again(tmp_path):
     writer.finish(["c/a"])
     assert write(tmp_path, {}, ["c/a"], 2.0)[1] == []
     assert write(tmp_path, {"c/a": "1 bytes"}, ["c/a"], 2.0)[1] == ["c/a"]
+
+
+def test_a_halved_store_keeps_its_sources(tmp_path):
+    writer, _ = write(tmp_path / "large", {"c/a": "1 bytes"}, ["c/a"], 1.0)
+    writer.finish(["c/a"])
+    compact(tmp_path / "large", tmp_path / "small")
+    assert FeatureStore.open(tmp_path / "small").source == {"c/a": "1 bytes"}
 
 
 def test_flow_files_tell_their_video_and_its_motion(tmp_path):

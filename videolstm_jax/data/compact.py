@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from videolstm_jax import files
 from videolstm_jax.data import records
 from videolstm_jax.data.features import FeatureWriter
 from videolstm_jax.data.store import FeatureStore
@@ -27,7 +28,7 @@ class Cost(NamedTuple):
 def compact(source: PathLike, target: PathLike) -> Cost:
     """Writes the same features once more, as uint8; goes on where it was killed.
 
-    What made them is said as before; only `dtype` of the index differs.
+    What made them, and their deviation over the training list, is said as before.
 
     Raises:
       ArtifactError: no store, or one that is compact already or has values below zero; others are in the way.
@@ -35,10 +36,13 @@ def compact(source: PathLike, target: PathLike) -> Cost:
     store = FeatureStore.open(source)
     if store.dtype != "float16":
         raise ArtifactError(f"{source}: is of {store.dtype} already; expected float16")
-    writer = FeatureWriter(target, store.shape, store.about, dtype="uint8")
+    writer = FeatureWriter(target, store.shape, store.about, dtype="uint8", source=store.source)
     for name in writer.missing(store.frames):
         writer.write(name, store.read(name))
-    return cost(store, writer.finish(store.frames))
+    small = writer.finish(store.frames)
+    index = small.folder / "index.json"
+    files.write_json(index, files.read_json(index) | {"std": store.std})
+    return cost(store, small)
 
 
 def cost(store: FeatureStore, small: FeatureStore) -> Cost:
