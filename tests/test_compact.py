@@ -54,7 +54,7 @@ def test_half_the_bytes_for_a_hundredth_of_a_deviation(tmp_path, listed):
     assert cost.rms == pytest.approx(np.sqrt(np.mean(error**2)) / was.std(), rel=1e-5) and 0 < cost.rms < 0.01
     assert cost.largest == pytest.approx(np.abs(error).max() / was.std(), rel=1e-5)
     assert cost.lost < 0.01 and cost.after / cost.before == pytest.approx((4 + 144) / 288)
-    assert small.about == store.about and small.frames == store.frames
+    assert small.about == store.about and small.frames == store.frames and small.std == store.std > 0
     assert sum(path.stat().st_size for path in (tmp_path / "small").rglob("*.u8")) == cost.after
     before = small.path("c0/v00").stat().mtime
     assert compact(tmp_path / "large", tmp_path / "small") == cost and small.path("c0/v00").stat().mtime == before
@@ -91,6 +91,12 @@ def test_inspect_says_what_is_there(tmp_path, listed):
     assert "not finished, 1 videos so far, 1,440 bytes" in inspect(tmp_path / "begun")[0]
     with pytest.raises(ArtifactError, match=r"about\.json is missing; the stage extract writes it"):
         inspect(tmp_path / "nothing")
+    FeatureWriter(tmp_path / "empty", SHAPE, {"made": "up"}).finish([])
+    with pytest.raises(ArtifactError, match=r"empty/index\.json: no features to take statistics of; expected a video"):
+        inspect(tmp_path / "empty")
+    (tmp_path / "begun" / "about.json").write_text('{"shape": 7, "dtype": "float16", "about": {}}')
+    with pytest.raises(ArtifactError, match=r"begun/about\.json: shape is 7"):
+        inspect(tmp_path / "begun")
 
 
 def test_the_commands(tmp_path, listed):
