@@ -83,7 +83,7 @@ def test_boxes_go_by_the_settings_of_the_last_localisation(walked, fresh, tmp_pa
     """`launch.localize` may run again with other settings; config.json keeps those of the training."""
     shutil.copytree(walked.workdir, tmp_path / "work")
     work = Workdir(str(tmp_path / "work"))
-    settings = {"normalise": "video", "box": "region", "span": 3, "theta": 60.0, "causal": True}
+    settings = {"normalise": "video", "box": "region", "span": 3, "theta": 60.0, "causal": True, "evidence": "moving"}
     localize.run(change(walked, workdir=work.root, model__cell="videolstm", data__stream="rgb",
                         **{f"localize__{name}": value for name, value in settings.items()}))
     video, frames = listed(walked)[0]

@@ -187,6 +187,34 @@ def test_flow_makes_another_floor(work):
     assert floor["mean_frame_iou"]["value"] > 0.5
 
 
+def test_boxes_are_made_of_what_passes_and_moves(work):
+    """Uniform attention over features, or flow, that are large where the square is."""
+    def write(name, label):
+        where = attention_of(true_tube(label))
+        files.write_arrays(work.passes("videolstm-rgb", name), scores=frame_scores(label), features=where,
+                           attention=np.full_like(where, 1 / CELLS**2))
+        images = np.full((FRAMES - 1, 30, 40, 2), 120, np.uint8)  # the camera moves
+        for image, (x0, y0, x1, y1) in zip(images, true_tube(label).boxes.round().astype(int)[[0, 0, *range(9)]] // 2,
+                                           strict=True):
+            image[y0:y1, x0:x1] = 188
+        write_flow(work.flow / f"{name}.zip", images, "png")
+
+    def iou(kind, box="region"):
+        value = files.read_json(localize.run(cfg(work, localize__evidence=kind, localize__box=box)))
+        assert value["settings"]["evidence"] == kind
+        return value["model"]["mean_frame_iou"]["value"]
+
+    names = {"Left/test0": 0, "Right/test1": 1, "Left/test2": 0, "Right/test3": 1}
+    with pytest.raises(ArtifactError, match=r"test0\.npz: evidence 'passed' needs the size of the features"):
+        localize.run(cfg(work, localize__evidence="passed"))
+    for name, label in names.items():
+        write(name, label)
+    assert iou("attention") < 0.2 and min(iou("passed"), iou("moving"), iou("moving", "moments")) > 0.5
+    (work.flow / "Left/test2.zip").unlink()
+    with pytest.raises(ArtifactError, match=r"test2\.npz: evidence 'moving' needs the flow images"):
+        localize.run(cfg(work, localize__evidence="moving"))
+
+
 def test_the_same_config_writes_the_same_bytes(work):
     def digest():
         path = localize.run(cfg(work))

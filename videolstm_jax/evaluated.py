@@ -16,10 +16,13 @@ from videolstm_jax.types import Video
 
 
 class Pass(NamedTuple):
-    """One whole video as a run saw it: `scores` [L', C] of its frames and `attention` [L', N, N] or None."""
+    """One whole video as a run saw it: `scores` [L', C] of its frames, and for cells that attend `attention` and the
+    size of the `features` it weighs, [L', N, N], else None; runs evaluated before those were kept have none.
+    """
 
     scores: np.ndarray
     attention: np.ndarray | None
+    features: np.ndarray | None
 
 
 def load_pass(work: Workdir, name: str, video: Video, classes: int) -> Pass:
@@ -35,19 +38,23 @@ def load_pass(work: Workdir, name: str, video: Video, classes: int) -> Pass:
       ArtifactError: the file is missing or damaged, or not of this video and as many classes.
     """
     path = work.passes(name, video.name)
-    scores, attention = files.read_arrays(path, "scores", "attention", optional=("attention",),
-                                          made_by="evaluate (for the test list)")
+    scores, *maps = files.read_arrays(path, "scores", "attention", "features", optional=("attention", "features"),
+                                      made_by="evaluate (for the test list)")
+    attention, features = maps
     lengths = (video.frames - 1, video.frames)
     length = len(scores) if scores.ndim else 0
     if scores.shape != (length, classes) or length not in lengths or (
-            attention is not None and (attention.ndim != 3 or len(attention) != length)):
-        held = f"scores {scores.shape} and attention {None if attention is None else attention.shape}"
+            attention is not None and (attention.ndim != 3 or len(attention) != length)) or (
+            features is not None and (attention is None or features.shape != attention.shape)):
+        held = f"scores {scores.shape}" + "".join(
+            f" and {name} {None if one is None else one.shape}"
+            for name, one in (("attention", attention), ("features", features))[:1 if features is None else 2])
         raise ArtifactError(f"{path}: {held}; expected [L', {classes}] and [L', N, N] with L' {lengths[0]} or "
                             f"{lengths[1]} for {video.frames} frames")
     if not np.isfinite(scores).all():
         raise ArtifactError(f"{path}: scores are not finite; expected class probabilities")
     try:
-        return Pass(scores, None if attention is None else checked_attention(attention))
+        return Pass(scores, None if attention is None else checked_attention(attention), features)
     except ValueError as error:
         raise ArtifactError(f"{path}: {error}") from error
 

@@ -80,7 +80,7 @@ def flow_attention(flow: NDArray, cells: int) -> NDArray:
     """
     magnitude = np.hypot(flow[..., 0].astype(np.float32), flow[..., 1].astype(np.float32))
     rows, columns = (_pooling(side, cells) for side in magnitude.shape[1:])
-    return _as_attention(rows @ magnitude @ columns.T)
+    return as_attention(rows @ magnitude @ columns.T)
 
 
 def _pooling(pixels: int, cells: int) -> NDArray:
@@ -142,10 +142,11 @@ def ideal_attention(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArra
     Returns:
       [T, N, N], each map sums to 1; uniform where a box lies outside the frame.
     """
-    return _as_attention(coverage(boxes, size, cells))
+    return as_attention(coverage(boxes, size, cells))
 
 
-def _as_attention(maps: NDArray) -> NDArray:
+def as_attention(maps: NDArray) -> NDArray:
+    """The maps [T, N, N] divided by their sums; uniform where that is zero."""
     total = maps.sum(axis=(1, 2), keepdims=True)
     flat = np.full_like(maps, 1 / maps[0].size)
     return np.divide(maps, total, out=flat, where=total > 0)

@@ -10,6 +10,7 @@ import numpy as np
 
 from videolstm_jax.files import PathLike
 from videolstm_jax.localize import causal
+from videolstm_jax.localize.evidence import evidence, feature_size, flow_against_camera
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.predictor.parts import load
 from videolstm_jax.types import Carry
@@ -100,7 +101,10 @@ class Predictor:
         box = None
         if attention is not None:
             how = parts.how
-            self._trail, box = causal.follow(self._trail, attention, frame.shape[:2], sigma=how.sigma, box=how.box,
+            features = feature_size(seen[parts.stream][parts.layers.x][None])
+            against = flow_against_camera(images["flow"][None], len(attention)) if how.evidence == "moving" else None
+            found = evidence(how.evidence, attention[None], features, against)[0]
+            self._trail, box = causal.follow(self._trail, found, frame.shape[:2], sigma=how.sigma, box=how.box,
                                              theta=how.theta, normalise=how.normalise, span=how.span)
             seconds["localize"] = lap()
         self._total += scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -62,6 +63,10 @@ def load(checkpoint: PathLike, flow: str = "") -> Parts:
     notes = [note] * bool(note)
     if run.model.start == "mean":
         notes.append("the run starts from the mean of a whole video, a stream from its first frame")
+    if how.evidence == "moving" and grey is None:
+        how = dataclasses.replace(how, evidence="passed")
+        notes.append("the run does not look at flow, so boxes are made of what attention lets through, not of what "
+                     "moves")
     if how.normalise == "video":
         notes.append("the run's boxes go by the largest saliency of a video, here the largest so far; a film's heat by "
                      "that of each frame")

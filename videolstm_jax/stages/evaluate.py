@@ -17,6 +17,7 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.data.features import FeatureStore
 from videolstm_jax.data.passes import eval_segments, whole_videos
 from videolstm_jax.files import ArtifactError, write_arrays
+from videolstm_jax.localize.evidence import feature_size
 from videolstm_jax.measure.accuracy import right_of
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.measure.states import state_maps
@@ -135,6 +136,7 @@ def _whole(reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workd
     apply = jax.jit(lambda params, clip, carry: model.apply(params, inputs(clip), carry))
     logits: list[np.ndarray] = []
     maps: list[np.ndarray] = []
+    sizes: list[np.ndarray] = []
     carry = None
     for chunk in whole_videos(reader.x, reader.motion, videos, batch=min(cfg.batch, len(videos)), chunk=cfg.chunk):
         if chunk.start == 0:
@@ -144,6 +146,7 @@ def _whole(reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workd
         logits.append(np.asarray(out.logits))
         if out.attention is not None:
             maps.append(np.asarray(out.attention))
+            sizes.append(feature_size(chunk.clip.inputs.x))
         if not chunk.last:
             continue
         for at in np.flatnonzero(chunk.video >= 0):
@@ -152,8 +155,9 @@ def _whole(reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workd
             arrays = {"scores": softmax(np.concatenate([part[at] for part in logits])[:length]).astype(np.float32)}
             if maps:
                 arrays["attention"] = np.concatenate([part[at] for part in maps])[:length].astype(np.float32)
+                arrays["features"] = np.concatenate([part[at] for part in sizes])[:length]
             write_arrays(work.passes(name, video.name), **arrays)
-        logits, maps = [], []
+        logits, maps, sizes = [], [], []
 
 
 def _shown(cfg: RunConfig, reader: Reader, scores: np.ndarray, label: np.ndarray) -> list[int]:

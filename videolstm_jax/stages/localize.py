@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import artifacts, evaluated, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.data.true_tubes import read_true_tubes, train_boxes
-from videolstm_jax.evaluated import load_pass
 from videolstm_jax.files import ArtifactError
 from videolstm_jax.localize import floors
+from videolstm_jax.localize.evidence import evidence, flow_against_camera, flow_magnitude
 from videolstm_jax.localize.found import one_tube, scored, video_found
 from videolstm_jax.localize.rivals import floor_tubes
 from videolstm_jax.localize.several import Track
@@ -118,24 +118,23 @@ def _given_scores(cfg: RunConfig, work: Workdir, dataset: Dataset, videos: list[
     return rows
 
 
-def _read_pass(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> tuple[NDArray, NDArray]:
-    """Frame scores [L', C] and attention [L', N, N] of one video."""
-    found = load_pass(work, cfg.run_name, video, classes)
+def _read_pass(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> evaluated.Pass:
+    """Frame scores [L', C], attention [L', N, N] and the size of its features of one video."""
+    found = evaluated.load_pass(work, cfg.run_name, video, classes)
     if found.attention is None:
         raise ArtifactError(f"{work.passes(cfg.run_name, video.name)} holds no attention, so there is nothing to "
                             "localise with; expected a run of alstm, convalstm, motion_alstm or videolstm")
-    return found.scores, found.attention
+    return found
 
 
-def _flow_map(work: Workdir, video: Video, cells: int) -> NDArray | None:
-    """Flow magnitude as attention [L - 1, N, N], or None where no flow was kept."""
+def _flow_map(work: Workdir, video: Video, cells: int, of: Callable[[NDArray, int], NDArray]) -> NDArray | None:
+    """Flow as attention [L - 1, N, N], made `of` images and N, or None where no flow was kept."""
     path = work.flow / f"{video.name}.zip"
     if not path.exists():
         return None
     maps = []
     for start in range(0, video.frames - 1, 64):  # a long video never lies in memory at full size
-        images = read_flow(path, start, min(start + 64, video.frames - 1))
-        maps.append(floors.flow_attention(images.astype(np.float32) - 128, cells))  # 128 is what zero flow becomes
+        maps.append(of(read_flow(path, start, min(start + 64, video.frames - 1)), cells))
     return np.concatenate(maps)
 
 
@@ -144,10 +143,11 @@ def _flow_map(work: Workdir, video: Video, cells: int) -> NDArray | None:
 
 def _watch(cfg: RunConfig, work: Workdir, video: Video, classes: int, truth: list[Detection],
            train_box: NDArray | None, given: dict[str, NDArray] | None) -> Pass:
-    frame_scores, attention = _read_pass(cfg, work, video, classes)
+    frame_scores, attention, features = _read_pass(cfg, work, video, classes)
     size, cells, how = (video.height, video.width), attention.shape[1], cfg.localize
+    against = _flow_map(work, video, cells, flow_against_camera) if how.evidence == "moving" else None
     try:
-        tracks = video_found(attention, size, video.frames, how)
+        tracks = video_found(evidence(how.evidence, attention, features, against), size, video.frames, how)
     except ValueError as error:
         raise ArtifactError(f"{work.passes(cfg.run_name, video.name)}: {error}") from error
     padded = np.concatenate([frame_scores, np.repeat(frame_scores[-1:], video.frames - len(frame_scores), axis=0)])
@@ -159,7 +159,7 @@ def _watch(cfg: RunConfig, work: Workdir, video: Video, classes: int, truth: lis
     tubes = [one.tube for one in truth]
     covered = floors.covered_cells(tubes, size, len(attention), cells)
     rivals = floor_tubes(tubes, size, video.frames, cells, partial(one_tube, size=size, frames=video.frames, how=how),
-                         flow=_flow_map(work, video, cells), train_box=train_box)
+                         flow=_flow_map(work, video, cells, flow_magnitude), train_box=train_box)
     return seen._replace(inside=frames_inside(attention, covered), floors=rivals)
 
 
