@@ -103,6 +103,13 @@ def test_a_card_has_both_panels_and_the_board():
     assert narrow.shape[1] == board.NARROWEST and (narrow[5, :60] == overlay.BAND).all()
 
 
+def test_a_cell_says_the_best_class_so_far():
+    view = board.View(frame(400, 64), None, None, None)
+    first, second = (board.cell(view, lines([[1, 0]], so_far), "frame 3")[:30] for so_far in ((0.7, 0.3), (0.2, 0.8)))
+    assert (first == board.PALETTE[0]).all(-1).any() and not (first == board.PALETTE[1]).all(-1).any()
+    assert (second == board.PALETTE[1]).all(-1).any()
+
+
 @settings(max_examples=15, deadline=None)
 @given(size=st.sampled_from([(1, 1), (3, 500), (500, 3), (64, 64), (641, 359)]), names=st.integers(1, 4),
        seed=st.integers(0, 99), heat=st.booleans())
@@ -114,7 +121,7 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
     picture = board.card(board.View(frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))),
                          known, "frame 1000000")
     assert picture.dtype == np.uint8 and not picture.shape[0] % 2 and not picture.shape[1] % 2
-    strip = board.strip([board.cell(board.View(frame(*size), None, None, None), "0")] * 3, known)
+    strip = board.strip([board.cell(board.View(frame(*size), None, None, None), known, "0")] * 3, known)
     assert strip.shape[1] >= board.NARROWEST
 
 

@@ -138,9 +138,7 @@ def panels(view: View, lines: Lines, word: str) -> np.ndarray:
     Returns:
       uint8 [H', W', 3].
     """
-    best = int(np.argmax(lines.so_far))
-    said = (f"{lines.names[best]} {lines.so_far[best]:.2f}", PALETTE[best])
-    shown = [_under_words(overlay.boxed(view.frame, view.found, view.truth), [(word, TEXT), said])]
+    shown = [_under_words(overlay.boxed(view.frame, view.found, view.truth), [(word, TEXT), _best(lines)])]
     if view.saliency is not None:
         seen = overlay.boxed(overlay.blend(view.frame, view.saliency), view.found, None)
         keys = [("found", overlay.FOUND)] * (view.found is not None) + [("true", overlay.TRUE)] * (
@@ -150,15 +148,21 @@ def panels(view: View, lines: Lines, word: str) -> np.ndarray:
     return np.concatenate(shown, axis=1)
 
 
-def cell(view: View, word: str) -> np.ndarray:
-    """One picture of a film strip: attention and boxes over the frame, and what it is called; uint8 [H', W', 3]."""
+def cell(view: View, lines: Lines, word: str) -> np.ndarray:
+    """One picture of a film strip, attention and boxes over the frame, below the best class so far: uint8 [H, W, 3]."""
     frame = view.frame if view.saliency is None else overlay.blend(view.frame, view.saliency)
-    return _under_words(overlay.boxed(frame, view.found, view.truth), [(word, TEXT)])
+    return _under_words(overlay.boxed(frame, view.found, view.truth), [(word, TEXT), _best(lines)])
 
 
-def strip(cells: Sequence[np.ndarray], lines: Lines, *, columns: int = CELLS // 2) -> np.ndarray:
-    """Cells in rows, and the board of the whole below; uint8 [H', W', 3]."""
-    return _over_board(overlay.filmstrip(np.stack(cells), columns=columns, ground=BAND), lines)
+def _best(lines: Lines) -> tuple[str, Colour]:
+    """The best class so far, behind its score, since long names are cut."""
+    best = int(np.argmax(lines.so_far))
+    return f"{lines.so_far[best]:.2f} {lines.names[best]}", PALETTE[best]
+
+
+def strip(cells: Sequence[np.ndarray], lines: Lines) -> np.ndarray:
+    """Cells in two rows, and the board of the whole below; uint8 [H', W', 3]."""
+    return _over_board(overlay.filmstrip(np.stack(cells), columns=CELLS // 2, ground=BAND), lines)
 
 
 def _under_words(picture: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray:

@@ -49,7 +49,7 @@ def timeline(seen: Seen, predicted: int, most: int = 4) -> Plot:
     last = len(frames) - 1
     bands = [(first, min(end, last)) for first, end in action(seen) if first < min(end, last)]
     words = "Class scores over time" + (", shaded where the action is" if bands else "")
-    plot = lines(words, series[::-1], Axis("frame", 0.0, float(max(last, 1))), Axis("score", 0.0, 1.0), height=190,
+    plot = lines(words, series[::-1], Axis("frame", 0.0, float(max(last, 1))), Axis("score", 0.0, 1.0), height=240,
                  bands=bands)
     return plot._replace(legend=plot.legend[::-1])  # drawn last, so that it lies on top, but named first
 
@@ -80,18 +80,18 @@ def example(seen: Seen, scores: np.ndarray, frames: Mapping[int, np.ndarray], fi
       states: the LSTM's state, where it was kept.
     """
     length, label, predicted = seen.video.frames, seen.video.label, int(scores.argmax())
-    drawn, stride = Drawn(seen, SIDE), _stride(length)
+    drawn, small, stride = Drawn(seen, SIDE), Drawn(seen, SIDE // 2), _stride(length)
     pictures = [drawn.panels(frames[t], t) for t in range(0, length, stride)]
     moving = embed.animation(pictures, stride / seen.video.fps) if length > 1 else None
     at = overlay.evenly(length, board.CELLS)
-    strip = Drawn(seen, SIDE // 2).strip({t: frames[t] for t in at.tolist()}, columns=board.CELLS)
+    cells = np.stack([small.cell(frames[t], t) for t in at.tolist()])  # the scores over time stand above, as a plot
     said = (f"{seen.classes[label]}, predicted {seen.classes[predicted]}; {length} frames of {seen.video.name}"
             + ("" if seen.heat is None else ", with a heat map of the attention")
             + (" and the found box" if seen.found else "") + (" and the true box" if seen.truth else ""))
+    strip = embed.still(overlay.filmstrip(cells, columns=len(at), ground=overlay.BAND))
     return Example(seen.video.name, seen.classes[label], seen.classes[predicted], float(scores[predicted]),
-                   predicted == label, facts, moving, embed.still(pictures[len(pictures) // 2], "WEBP"),
-                   embed.still(strip), said, timeline(seen, predicted), film, looks(over_time or {}),
-                   *_states(seen, states, at))
+                   predicted == label, facts, moving, embed.still(pictures[len(pictures) // 2], "WEBP"), strip, said,
+                   timeline(seen, predicted), film, looks(over_time or {}), *_states(seen, states, at))
 
 
 def _states(seen: Seen, states: States | None, at: np.ndarray) -> tuple[bytes | None, str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.report import board
+from videolstm_jax.report import board, overlay
 from videolstm_jax.types import Tube, Video
 
 
@@ -52,10 +52,18 @@ class Drawn:
         """The frame, and the frame under its attention."""
         return board.panels(self._view(frame, t), self._lines(t), f"frame {t}")
 
-    def strip(self, frames: Mapping[int, np.ndarray], columns: int) -> np.ndarray:
-        """Some frames, attention and boxes over them, and below the scores of the whole video."""
-        cells = [board.cell(self._view(frame, t), f"frame {t}") for t, frame in sorted(frames.items())]
-        return board.strip(cells, self._lines(self._seen.video.frames - 1), columns=columns)
+    def cell(self, frame: np.ndarray, t: int) -> np.ndarray:
+        """The frame with attention and boxes over it, for a film strip."""
+        return board.cell(self._view(frame, t), self._lines(t), f"frame {t}")
+
+    def strip(self, frames: Mapping[int, np.ndarray]) -> np.ndarray:
+        """The frames of `strip_frames` as cells, and below them the scores of the whole video."""
+        cells = [self.cell(frames[t], t) for t in self.strip_frames()]
+        return board.strip(cells, self._lines(self._seen.video.frames - 1))
+
+    def strip_frames(self) -> list[int]:
+        """Some frames, from the first to the last."""
+        return overlay.evenly(self._seen.video.frames, board.CELLS).tolist()
 
     def _view(self, frame: np.ndarray, t: int) -> board.View:
         seen = self._seen

@@ -9,8 +9,7 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import OverlayConfig
 from videolstm_jax.files import ArtifactError
 from videolstm_jax.localize.found import heat
-from videolstm_jax.report import board, choose, embed
-from videolstm_jax.report import overlay as drawing
+from videolstm_jax.report import choose, embed
 from videolstm_jax.report.seen import Drawn, Seen
 from videolstm_jax.types import Tube
 from videolstm_jax.video.film import film
@@ -44,14 +43,13 @@ def run(cfg: OverlayConfig) -> epath.Path:
         truth[true.video] = (*truth.get(true.video, ()), true.tube)
     folder = work.path / "overlays" / name
     for video in names:
-        scores, attention = evaluated.load_pass(work, name, listed[video], len(dataset.classes))
-        seen = Seen(listed[video], dataset.classes, scores, None if attention is None else heat(attention, how),
-                    found.get(video, ()), truth.get(video, ()))
+        told = evaluated.load_pass(work, name, listed[video], len(dataset.classes))
+        looks = None if told.attention is None else heat(told.attention, how)
+        seen = Seen(listed[video], dataset.classes, told.scores, looks, found.get(video, ()), truth.get(video, ()))
         path = folder / f"{video.replace('/', '-')}.mp4"
-        frames = film(path, seen.video, Drawn(seen, cfg.side).card, fps=fps,
-                      keep=drawing.evenly(seen.video.frames, board.CELLS).tolist())
-        strip = Drawn(seen, cfg.side // 2).strip(frames, columns=board.CELLS // 2)
-        files.write_bytes(path.with_suffix(".png"), embed.still(strip))
+        large, small = Drawn(seen, cfg.side), Drawn(seen, cfg.side // 2)
+        frames = film(path, seen.video, large.card, fps=fps, keep=small.strip_frames())
+        files.write_bytes(path.with_suffix(".png"), embed.still(small.strip(frames)))
         print(f"overlay: {path}", flush=True)
     return folder
 

@@ -164,9 +164,10 @@ class _Film:
         if self._path is None:
             return {}
         began = time.perf_counter()
-        view = self._view(frame, found, self._side)
-        card = board.card(view, self._recent.add(found.scores, found.mean), f"frame {found.frame}")
-        self._cells.add(lambda: board.cell(self._view(frame, found, self._side // 2), f"frame {found.frame}"))
+        view, lines, word = (self._view(frame, found, self._side), self._recent.add(found.scores, found.mean),
+                             f"frame {found.frame}")
+        card = board.card(view, lines, word)
+        self._cells.add(lambda: board.cell(self._view(frame, found, self._side // 2), lines, word))
         self._scores.add(lambda: found.scores)
         self._mean = found.mean
         drawn = time.perf_counter()

@@ -207,10 +207,10 @@ def _shown_run(walk: Walk, cfg: RunConfig) -> str | None:
 
 def _card(walk: Walk, name: str, video: Video, scores: np.ndarray, tubes: tuple[Tube, ...]) -> page.Example:
     """Draws one example and writes its film."""
-    frame_scores, attention = evaluated.load_pass(walk.work, name, video, len(walk.dataset.classes))
+    told = evaluated.load_pass(walk.work, name, video, len(walk.dataset.classes))
     truth = tuple(true.tube for true in walk.truth.get(video.name, []))
-    looks = None if attention is None else heat(attention, evaluated.localize_settings(walk.work, name))
-    seen = Seen(video, walk.dataset.classes, frame_scores, looks, tubes, truth)
+    looks = None if told.attention is None else heat(told.attention, evaluated.localize_settings(walk.work, name))
+    seen = Seen(video, walk.dataset.classes, told.scores, looks, tubes, truth)
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
     frames = film(walk.work.report / address, video, Drawn(seen, example.FILM_SIDE).card,
                   fps=walk.configs[name]["config"]["data"].get("fps", 0.0), keep=example.frames_shown(video.frames))
@@ -218,7 +218,7 @@ def _card(walk: Walk, name: str, video: Video, scores: np.ndarray, tubes: tuple[
     if tubes and truth:
         which = ", heaviest tube" if len(tubes) > 1 else ""
         facts.append((f"Mean frame IoU{which}", f"{frame_overlaps(tubes[0], truth).mean():.2f}"))
-    over_time = None if attention is None else _over_time(attention, truth, video)
+    over_time = None if told.attention is None else _over_time(told.attention, truth, video)
     return example.example(seen, scores, frames, address, facts=tuple(facts), over_time=over_time,
                            states=_states(walk, name, video))
 
