@@ -1,6 +1,6 @@
 """A seventh cell, ConvALSTM with a gated recurrent unit inside, trained for a minute on blobs that move.
 
-    python examples/new_cell.py
+    python -m examples.new_cell
 
 A cell is three functions. `drive` does for all frames at once what the carry cannot change, `step` does the rest for
 one frame, `init` draws the parameters. Everything else, unrolling, masks, streaming, the head and the choice of

@@ -44,7 +44,7 @@ def video_found(attention: NDArray, size: tuple[int, int], frames: int, how: Loc
 
 
 def heat(attention: NDArray, how: LocalizeConfig) -> Callable[[int, tuple[int, int]], NDArray]:
-    """The saliency that boxes are made from, as a function of a frame and a size (H, W): [H, W] in [0, 255]."""
+    """Attention as films show it, blurred and scaled as for boxes: of a frame and a size (H, W), [H, W] in [0, 255]."""
     at_size = functools.cache(lambda size: peaks(attention, size, how.sigma, how.normalise, how.causal))
     return lambda t, size: saliency_at(attention, t, size, how.sigma, at_size(size))
 
