@@ -56,6 +56,7 @@ class ModelConfig:
         one_of(self, "dtype", ("float32", "bfloat16"))
         one_of(self, "cell", CELL_NAMES)
         within(self, 0.0, 0.999, "dropout", "hidden_dropout")
+        within(self, -1e6, 1e6, "attention_scale", "forget_bias")
         at_least(self, 1, "map_size", "depth", "motion_size", "motion_depth", "classes", "hidden", "attention", "head")
         for name in ("kernel", "motion_kernel"):
             if getattr(self, name) < 1 or getattr(self, name) % 2 == 0:
