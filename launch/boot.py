@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
+import signal
 import sys
+import threading
+import types
 from collections.abc import Callable
 
 from absl import app, flags, logging
@@ -46,11 +50,17 @@ def launch(main: Callable[[RunConfig], None], *, preset: str = "paper") -> None:
 
 
 def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
-    """`run`, with the errors a user can mend said in one line on stderr and status 1."""
+    """`run`, with the errors a user can mend said in one line on stderr and status 1, and Ctrl-C with status 130."""
 
     def inner(argv: list[str]) -> None:
+        signal.signal(signal.SIGINT, _interrupted)
         try:
             run(argv)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            if isinstance(stop, SystemExit) and not _is_ours(stop):
+                raise
+            print(stop.args[0] if stop.args else "stopped; the same command goes on", file=sys.stderr)
+            sys.exit(130)
         except (ConfigError, ArtifactError, ValueError, OSError) as error:
             if _VERBOSE.value or not _is_ours(error):
                 raise
@@ -60,5 +70,15 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
     return inner
 
 
-def _is_ours(error: Exception) -> bool:
+def _interrupted(_: int, frame: types.FrameType | None) -> None:
+    """Ends what decodes videos, for which some thread may wait as long as one may take, and then stops as ever."""
+    if frame and frame.f_code in [getattr(callback, "__code__", None) for callback in gc.callbacks]:
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()  # what is raised in one is lost
+        return
+    if guard := sys.modules.get("videolstm_jax.video.guard"):  # heavy, and not all launchers read videos
+        guard.interrupt()
+    raise KeyboardInterrupt
+
+
+def _is_ours(error: BaseException) -> bool:
     return type(error).__module__.startswith("videolstm_jax")

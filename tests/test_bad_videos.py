@@ -107,9 +107,9 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
 
 def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
     started = guard.subprocess.Popen
-    code = ("import os\nfrom videolstm_jax.video import decode, guard\nplain = decode.probe\n"
+    code = ("import os\nfrom videolstm_jax.video import decode, worker\nplain = decode.probe\n"
             "def probe(path, **named):\n    if path.endswith('run/2.mp4'): os.abort()\n"
-            "    return plain(path, **named)\ndecode.probe = probe\nguard.serve()")
+            "    return plain(path, **named)\ndecode.probe = probe\nworker.serve()")
     monkeypatch.setattr(guard.subprocess, "Popen", lambda command, **named: started([sys.executable, "-c", code],
                                                                                     **named))
     dataset, bad = sources.scan(DataConfig(videos=str(folder), on_bad_video="skip"))

@@ -228,6 +228,6 @@ def test_workers_end_with_their_reader(clip):
         with open(children) as file:
             for child in file.read().split():
                 with open(f"/proc/{child}/cmdline") as command:
-                    assert "guard.serve" not in command.read()
+                    assert "worker.serve" not in command.read()
 
 

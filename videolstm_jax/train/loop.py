@@ -167,7 +167,7 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, _: object) -> None:
         came.append(number)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before[signal.SIGINT])
 
     try:
         for name in before:

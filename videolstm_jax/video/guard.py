@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from videolstm_jax.video import decode
 from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.decode import VideoInfo, View
 
@@ -28,6 +27,7 @@ PathLike = str | os.PathLike
 
 LIMIT = 600.0
 """Seconds that one video may take."""
+_OVER = "this crew has ended; expected one at work"
 
 
 class Crew:
@@ -42,7 +42,8 @@ class Crew:
         for worker in all_of_them:
             self._idle.put(worker)
         self.end: Callable[[], None] = weakref.finalize(self, _end, all_of_them)
-        """Ends the processes, whatever they do; so does dropping the crew."""
+        """Ends the processes, whatever they do, for good; so does dropping the crew."""
+        _CREWS[self] = all_of_them
 
     def probe(self, path: PathLike, *, fps: float = 0.0) -> VideoInfo:
         """See `decode.probe`.
@@ -75,10 +76,24 @@ class Crew:
             self._idle.put(worker)
 
 
+_CREWS: weakref.WeakKeyDictionary[Crew, list[_Worker]] = weakref.WeakKeyDictionary()
+
+
+def interrupt() -> None:
+    """Ends the processes of all crews and waits for none, so that no thread goes on waiting for a video.
+
+    For whoever handles a signal: nothing here waits or takes a lock.
+    """
+    for workers in list(_CREWS.values()):
+        for worker in workers:
+            worker.kill()
+
+
 def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
     """Yields what `work` returns for each item, in order, a few items ahead of the one asked for.
 
-    Where `work` raises `BadVideo`, the error is yielded, so that the videos behind it still come.
+    Where `work` raises `BadVideo`, the error is yielded, so that the videos behind it still come. Left before the last
+    item, by an error or an interruption, it ends the crew: nobody waits for what is being decoded.
     """
     def guarded(item: T) -> Any:
         try:
@@ -95,9 +110,11 @@ def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
-        finally:
+        except BaseException:
             for future in waiting:
                 future.cancel()
+            crew.end()
+            raise
 
 
 def read_all(paths: Iterable[PathLike], *, fps: float = 0.0, max_frames: int = 0, size: tuple[int, int] | None = None,
@@ -127,14 +144,17 @@ def read_all(paths: Iterable[PathLike], *, fps: float = 0.0, max_frames: int = 0
 
 def _end(workers: Sequence[_Worker]) -> None:
     for worker in workers:
-        worker.end()
+        worker.kill()
+    for worker in workers:
+        worker.close()
 
 
 class _Worker:
-    """One process, started when it is first asked and again after it has died."""
+    """One process, started when it is first asked and again after it has died, but not after `kill`."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
+        self._over = False
 
     def ask(self, request: dict, limit: float) -> tuple[list, list[np.ndarray]]:
         """Asks for one piece of work, waits at most `limit` seconds."""
@@ -149,7 +169,7 @@ class _Worker:
         timer = threading.Timer(limit, stop)
         timer.start()
         try:
-            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.write(json.dumps(request | {"limit": limit}).encode() + b"\n")
             process.stdin.flush()
             head = json.loads(process.stdout.readline())
             arrays = [np.frombuffer(process.stdout.read(int(np.prod(shape))), np.uint8).reshape(shape)
@@ -157,6 +177,8 @@ class _Worker:
         except (OSError, ValueError) as error:  # the pipe ended: in the middle of a line or of the frames
             process.kill()
             code = process.wait()
+            if self._over:
+                raise RuntimeError(_OVER) from error
             if late.is_set():
                 raise BadVideo(f"{path}: not decoded after {limit:g} s; expected a video that can be read") from error
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
@@ -168,10 +190,15 @@ class _Worker:
             raise BadVideo(head["bad"])
         return head["info"], arrays
 
-    def end(self) -> None:
-        """Ends the process, whatever it does."""
+    def kill(self) -> None:
+        """Ends the process, whatever it does, for good."""
+        self._over = True
         if self._process is not None:
             self._process.kill()
+
+    def close(self) -> None:
+        """Waits for the end of the process and closes its pipes."""
+        if self._process is not None:
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 with contextlib.suppress(OSError):
@@ -179,53 +206,14 @@ class _Worker:
 
     def _started(self) -> subprocess.Popen:
         if self._process is None or self._process.poll() is not None:
-            if self._process is not None:
-                self.end()
+            self.close()
             here = str(pathlib.Path(__file__).parents[2])
             places = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
+            if self._over:
+                raise RuntimeError(_OVER)
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from videolstm_jax.video import guard; guard.serve()"], stdin=subprocess.PIPE,
+                [sys.executable, "-c", "from videolstm_jax.video import worker; worker.serve()"], stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": places}, start_new_session=True)
+            if self._over:  # since it was looked at: `kill` has seen no process, or this one
+                self._process.kill()
         return self._process
-
-
-# ---- inside a worker --------------------------------------------------------------------------------------------
-
-
-def serve() -> None:
-    """What a worker does: a request a line on standard input; a line of JSON and the frames on standard output."""
-    _expendable()
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not mix with the frames
-    for line in sys.stdin.buffer:
-        request = json.loads(line)
-        path = request["path"]
-        info, arrays, bad = (), [], ""
-        try:
-            info, arrays = _done(**request)
-        except BadVideo as error:
-            bad = str(error)
-        except Exception as error:  # whatever a damaged file leads to, it is the file's fault
-            bad = f"{path}: cannot be read: {error!r}"
-        head = {"info": info, "shapes": [array.shape for array in arrays], "bad": bad}
-        replies.write(json.dumps(head).encode() + b"\n")
-        for array in arrays:
-            replies.write(np.ascontiguousarray(array).data)
-        replies.flush()
-
-
-def _done(work: str, path: str, start: int = 0, **settings: Any) -> tuple[Sequence, list[np.ndarray]]:
-    if work == "read_views":
-        views = [View(size and tuple(size), grey) for size, grey in settings.pop("views")]
-        return (), [array[start:] for array in decode.read_views(path, views, **settings)]
-    return {"probe": decode.probe, "check": decode.check}[work](path, **settings), []
-
-
-def _expendable() -> None:
-    """A damaged header can ask for any amount of memory: then this process must go, and not the run."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource  # absent on Windows
-        most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    with contextlib.suppress(OSError):
-        pathlib.Path("/proc/self/oom_score_adj").write_text("1000")
