@@ -198,7 +198,8 @@ def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize("table, settings_of, says", [
     (None, {"data__boxes": "nowhere.json"}, r"data\.boxes is nowhere\.json, which is not there"),
     ({"jump/none": [[0, 0, 9, 9]]}, {}, "boxes of jump/none, which is no listed video"),
-    ({"run/v_x_g01_c01_2": [[0, 0, 99, 9]]}, {}, "leaves the frame"), ({}, {"data__fps": 20.0}, r"expected data\.fps 0"),
+    ({"run/v_x_g01_c01_2": [[0, 0, 99, 9]]}, {}, "leaves the frame"),
+    ({}, {"data__fps": 20.0}, r"expected data\.fps 0"),
 ])
 def test_wrong_boxes_are_told_before_any_flow(tmp_path, table, settings_of, says):
     videos = made(tmp_path / "videos")

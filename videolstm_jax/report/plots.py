@@ -16,7 +16,7 @@ import numpy as np
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7a5195", "#6b6b6b")
 """Okabe and Ito's colours, told apart by colour-blind readers; two are darkened to be read on white."""
 WIDTH, HEIGHT = 400, 240
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 18, 12, 40
 
 
 class Series(NamedTuple):
