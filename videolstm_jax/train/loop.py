@@ -167,7 +167,8 @@ def _signals() -> Iterator[Callable[[], bool]]:
 
     def note(number: int, _: object) -> None:
         came.append(number)
-        signal.signal(signal.SIGINT, before[signal.SIGINT])
+        again = before[signal.SIGINT]  # which does nothing where a script was started in the background of another
+        signal.signal(signal.SIGINT, again if callable(again) else signal.default_int_handler)
 
     try:
         for name in before:
