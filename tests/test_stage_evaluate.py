@@ -2,6 +2,7 @@
 
 import contextlib
 
+import jax
 import numpy as np
 import pytest
 from test_stage_train import CLASSES, config, write_work
@@ -36,9 +37,12 @@ def by_hand(cfg):
     work, run = Workdir(cfg.workdir), load_run(cfg.workdir, cfg.run_name)
     model, store = make_model(run.model), FeatureStore.open(work.features("rgb", "pool5"))
 
+    @jax.jit
+    def forward(x):
+        return model.apply(run.params, Clip(as_inputs(Inputs(x[None]), run.scales), np.ones((1, len(x)), bool)))
+
     def apply(x):
-        clip = Clip(as_inputs(Inputs(x[None]), run.scales), np.ones((1, len(x)), bool))
-        out = model.apply(run.params, clip)
+        out = forward(x)
         return np.asarray(out.logits[0]), np.asarray(out.attention[0])
 
     for video in artifacts.load_dataset(work.dataset).videos:
