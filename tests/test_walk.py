@@ -102,6 +102,7 @@ def test_a_second_walk_in_the_same_folder_changes_nothing(walked, videos, monkey
     assert contents(walked) == before
 
 
+@pytest.mark.slow
 def test_the_same_walk_elsewhere_gives_the_same_bytes(walked, videos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     walk(tiny(videos))

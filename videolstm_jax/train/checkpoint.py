@@ -166,7 +166,8 @@ class Checkpoints:
         for name, value in _plain(identity).items():
             made = meta["identity"].get(name)
             if made != value:
-                raise CheckpointError(f"{where} was made with {name} {made!r}; expected {value!r}")
+                raise CheckpointError(f"{where} was made with {name} {made!r}; expected {value!r}: remove "
+                                      f"{self.folder.parent} to train anew")
         found = {name: row for name, row in meta["leaves"].items() if name.startswith(within)}
         for name in [*expected, *found]:
             row, wanted = found.get(name), expected.get(name)
