@@ -10,8 +10,6 @@ chosen by the truth: every map that was tried is in the table.
 
 from __future__ import annotations
 
-import argparse
-import glob
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -179,23 +177,16 @@ def table(found: Sequence[Found]) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Prints the table of every run and writes results/evidence_<name>.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", required=True, help="of the file in results/")
-    parser.add_argument("--work", required=True, help="a work folder, or a pattern of several whose videos are pooled")
-    parser.add_argument("--runs", required=True, help="names of runs, separated by commas")
-    asked = parser.parse_args()
-    folders = sorted(glob.glob(asked.work))
-    if not folders:
-        raise SystemExit(f"--work={asked.work} matches no folder; expected the work folder of a finished walk")
+    asked = record.finished_runs(__doc__)
     result = {}
-    for run in asked.runs.split(","):
-        found = [one for folder in folders for one in measured(folder, run)]
+    for run in asked.runs:
+        found = [one for folder in asked.folders for one in measured(folder, run)]
         rows = result[run] = {"videos": len(found), "rows": table(found)}
         print(f"{run}, {len(found)} videos")
         for name, row in rows["rows"].items():
             print(f"  {name:50s} {_said(row['frame_iou'])}  {_said(row['minus_attention'], '+')}  "
                   f"{_said(row['minus_best_centred'], '+')}")
-    record.save(f"evidence_{asked.name}", {"question": " ".join(__doc__.split("\n\n")[0].split()), "runs": result})
+    record.save(f"evidence_{asked.name}", {"question": record.question(__doc__), "runs": result})
 
 
 def _said(value: Mapping[str, float], sign: str = "") -> str:

@@ -10,7 +10,6 @@ by the truth: every option that was tried is in the table. Intervals are percent
 from __future__ import annotations
 
 import argparse
-import glob
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -205,18 +204,12 @@ def _said(interval: Sequence[float], sign: str = "") -> str:
 
 def main() -> None:
     """Prints both tables of every run and writes results/read_outs_<name>.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", required=True, help="of the file in results/")
-    parser.add_argument("--work", required=True, help="a work folder, or a pattern of several whose videos are pooled")
-    parser.add_argument("--runs", required=True, help="names of runs, separated by commas")
+    parser = argparse.ArgumentParser()
     parser.add_argument("--resamples", type=int, default=1000, help="of each interval of video-mAP")
-    asked = parser.parse_args()
-    folders = sorted(glob.glob(asked.work))
-    if not folders:
-        raise SystemExit(f"--work={asked.work} matches no folder; expected the work folder of a finished walk")
+    asked = record.finished_runs(__doc__, parser)
     result = {}
-    for run in asked.runs.split(","):
-        seen = read(folders, run)
+    for run in asked.runs:
+        seen = read(asked.folders, run)
         both = joined(seen)
         head = f"{'frame IoU':<26}{'minus paper':<26}{'video-mAP .2':<26}{'video-mAP .5':<26}tubes  frames"
         print(f"{run}, {len(seen)} videos as they are\n  {'':<28}{head}")
@@ -225,7 +218,7 @@ def main() -> None:
         result[run] = {"trimmed": {"videos": len(seen), "rows": trimmed},
                        "untrimmed": {"videos": len(both),
                                      "rows": table(both, UNTRIMMED, resamples=asked.resamples, ceiling=True)}}
-    record.save(f"read_outs_{asked.name}", {"question": " ".join(__doc__.split("\n\n")[0].split()),
+    record.save(f"read_outs_{asked.name}", {"question": record.question(__doc__),
                                             "resamples": asked.resamples, "runs": result})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import glob
 import json
 import os
 import pathlib
@@ -34,3 +36,22 @@ def save(name: str, found: dict[str, Any], folder: str | os.PathLike = RESULTS) 
     path = pathlib.Path(folder) / f"{name}.json"
     files.write_bytes(path, text.encode())
     print(f"{text}wrote {path}")
+
+
+def finished_runs(about: str, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
+    """What a benchmark of finished runs is asked for: `name`, work `folders` and `runs`, with what the parser adds."""
+    parser = parser or argparse.ArgumentParser()
+    parser.description, parser.formatter_class = about, argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--name", required=True, help="of the file in results/")
+    parser.add_argument("--work", required=True, help="a work folder, or a pattern of several whose videos are pooled")
+    parser.add_argument("--runs", required=True, help="names of runs, separated by commas")
+    asked = parser.parse_args()
+    asked.folders, asked.runs = sorted(glob.glob(asked.work)), asked.runs.split(",")
+    if not asked.folders:
+        parser.error(f"--work={asked.work} matches no folder; expected the work folder of a finished walk")
+    return asked
+
+
+def question(about: str) -> str:
+    """The first sentence of a benchmark's docstring: what it asks."""
+    return " ".join(about.split("\n\n")[0].split())

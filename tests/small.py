@@ -62,6 +62,6 @@ def bound(name, engine="im2col", dtype=None):
     return bind(CELLS[name], partial(ENGINES[engine], dtype=dtype))
 
 
-def close(found, expected, *, rtol=1e-5, atol=1e-6):
+def assert_close(found, expected, *, rtol=1e-5, atol=1e-6):
     """Asserts that two trees are the same up to rounding."""
     jax.tree.map(partial(np.testing.assert_allclose, rtol=rtol, atol=atol), found, expected)

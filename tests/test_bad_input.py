@@ -31,7 +31,7 @@ def prepare(folder, *words):
     return done
 
 
-def refused(done, folder, *says):
+def assert_refused(done, folder, *says):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     line = [line for line in done.stderr.splitlines() if line.startswith("error: ")][-1]
@@ -51,12 +51,12 @@ def spoil(path, how):
 @pytest.mark.parametrize("how", ["empty", "truncated", "not a video"])
 def test_a_file_that_cannot_be_read(folder, how):
     spoil(folder / "videos" / "jump" / "p1_jump.mp4", how)
-    refused(prepare(folder), folder, "p1_jump.mp4")
+    assert_refused(prepare(folder), folder, "p1_jump.mp4")
 
 
 def test_a_clip_of_one_frame(folder):
     encode.write(folder / "videos" / "wave" / "p1_wave.mp4", np.zeros((1, 32, 32, 3), np.uint8))
-    refused(prepare(folder), folder, "p1_wave.mp4", "1 frame")
+    assert_refused(prepare(folder), folder, "p1_wave.mp4", "1 frame")
 
 
 def test_bad_videos_may_be_skipped(folder):
@@ -72,16 +72,16 @@ def test_a_list_that_names_a_file_that_is_not_there(folder):
     (folder / "classInd.txt").write_text("1 jump\n2 wave\n")
     (folder / "trainlist01.txt").write_text("jump/p0_jump.mp4 1\nwave/p0_wave.mp4 2\njump/p9_jump.mp4 1\n")
     (folder / "testlist01.txt").write_text("jump/p1_jump.mp4\nwave/p1_wave.mp4\n")
-    refused(prepare(folder), folder, "trainlist01.txt", "p9_jump")
+    assert_refused(prepare(folder), folder, "trainlist01.txt", "p9_jump")
 
 
 def test_a_class_without_clips(folder):
     (folder / "videos" / "sit").mkdir()
-    refused(prepare(folder), folder, "sit", "no clips")
+    assert_refused(prepare(folder), folder, "sit", "no clips")
 
 
 def test_a_folder_that_is_not_there(folder):
-    refused(prepare(folder.parent / "nowhere"), folder, "nowhere")
+    assert_refused(prepare(folder.parent / "nowhere"), folder, "nowhere")
 
 
 @pytest.mark.parametrize("words, says", [

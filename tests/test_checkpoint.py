@@ -34,7 +34,7 @@ def _saved(folder, *states):
             checkpoints.save(state, identity=IDENTITY, about={"window": [[0.1, 2 / 3]], "note": "ü"})
 
 
-def _same(a, b):
+def assert_same(a, b):
     assert jax.tree.structure(a) == jax.tree.structure(b)
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         assert x.dtype == y.dtype
@@ -46,7 +46,7 @@ def test_a_state_comes_back_to_the_bit_with_its_records(tmp_path):
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
         found, about = checkpoints.restore(jax.eval_shape(_state), identity=IDENTITY)
         assert checkpoints.latest == 7
-    _same(found, _state())
+    assert_same(found, _state())
     assert isinstance(found.params.cell.top, LSTMParams) and found.params.cell.attend is None
     assert about == {"window": [[0.1, 2 / 3]], "note": "ü"}
 
@@ -57,22 +57,22 @@ def test_donating_the_state_right_after_save_does_not_reach_the_disk(tmp_path):
         checkpoints.save(state, identity=IDENTITY, about={})
         jax.block_until_ready(double(state))
         checkpoints.wait()
-        _same(checkpoints.restore(jax.eval_shape(_state), identity={})[0], _state())
+        assert_same(checkpoints.restore(jax.eval_shape(_state), identity={})[0], _state())
 
 
 def test_the_last_two_are_kept_and_any_can_be_read(tmp_path):
     _saved(tmp_path, *(_state(step, step) for step in (5, 10, 15)))
     with Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.latest == 15
-        _same(checkpoints.restore(_state(), identity={}, step=10)[0], _state(10, 10))
+        assert_same(checkpoints.restore(_state(), identity={}, step=10)[0], _state(10, 10))
         with pytest.raises(CheckpointError, match=r"step 5; it holds \[10, 15\]"):
             checkpoints.restore(_state(), identity={}, step=5)
 
 
 def test_parameters_alone(tmp_path):
     _saved(tmp_path, _state(3))
-    _same(load_params(tmp_path, jax.eval_shape(_params)), _params(3))
-    _same(load_params(str(tmp_path), _params(), identity={"cell": "convlstm"}), _params(3))
+    assert_same(load_params(tmp_path, jax.eval_shape(_params)), _params(3))
+    assert_same(load_params(str(tmp_path), _params(), identity={"cell": "convlstm"}), _params(3))
 
 
 def test_restores_onto_other_devices(tmp_path):
@@ -82,13 +82,13 @@ def test_restores_onto_other_devices(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         found, _ = checkpoints.restore(like, identity=IDENTITY)
     assert all(leaf.sharding == everywhere for leaf in jax.tree.leaves(found))
-    _same(found, _state())
+    assert_same(found, _state())
 
 
 def test_a_relative_folder_works(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _saved("some/ckpt", _state())
-    _same(load_params("some/ckpt", _params()), _params())
+    assert_same(load_params("some/ckpt", _params()), _params())
 
 
 @pytest.mark.parametrize(("identity", "words"), [

@@ -68,7 +68,7 @@ def test_engines_agree_in_value_and_gradient():
         return jnp.sin(conv(k, x)).sum()
 
     a, b = (small.jit(jax.value_and_grad(loss, (1, 2)), static_argnums=0)(conv, kernel, x) for conv in ENGINES.values())
-    small.close(a, b, rtol=1e-4, atol=1e-5)
+    small.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
 @BOTH

@@ -61,7 +61,7 @@ def test_values_and_derivatives_are_the_equations(name, engine):
     with jax.enable_x64(True):
         weights = small.shaken(values, seed=10, size=1.0, dtype=np.float64)
         found, gradient = small.jit(value_and_pull)(point, weights)
-    small.close(found, values, rtol=1e-12, atol=1e-13)
+    small.assert_close(found, values, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(dot(gradient, along), dot(weights, slopes), rtol=1e-7)
 
 
@@ -86,7 +86,7 @@ def test_convlstm_is_flax_convlstm():
         for t in range(clip.mask.shape[1]):
             state, h = step(theirs, state, clip.inputs.x[:, t])
             shown.append(h)
-    small.close(out.hidden, jnp.stack(shown, 1))
+    small.assert_close(out.hidden, jnp.stack(shown, 1))
 
 
 def test_lstm_is_flax_lstm():
@@ -104,7 +104,7 @@ def test_lstm_is_flax_lstm():
         for t in range(clip.mask.shape[1]):
             state, h = step({"params": theirs}, state, clip.inputs.x[:, t, 0, 0])
             shown.append(h)
-    small.close(out.hidden[:, :, 0, 0], jnp.stack(shown, 1))
+    small.assert_close(out.hidden[:, :, 0, 0], jnp.stack(shown, 1))
 
 
 def test_one_lstm_step_by_pencil():

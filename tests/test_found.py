@@ -6,7 +6,7 @@ import pytest
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.found import one_tube, scored, video_found
 from videolstm_jax.localize.several import video_tracks
-from videolstm_jax.localize.trim import evidence, trimmed
+from videolstm_jax.localize.trim import frame_gain, trimmed
 from videolstm_jax.localize.tubes import detections, video_tube
 
 SIZE, FRAMES = (48, 64), 13
@@ -54,7 +54,7 @@ def test_tubes_are_cut_last(attention, frame_scores):
     tracks = video_found(attention, SIZE, FRAMES, how)
     whole = scored("a", tracks, frame_scores.mean(axis=0), LocalizeConfig(tubes=0), frame_scores, attention)
     cut = scored("a", tracks, frame_scores.mean(axis=0), how, frame_scores, attention)
-    expected = trimmed(whole, evidence(frame_scores, attention, "mean"))
+    expected = trimmed(whole, frame_gain(frame_scores, attention, "mean"))
     assert [(one.label, one.score, one.tube.start, len(one.tube.boxes)) for one in cut] == [
         (one.label, one.score, one.tube.start, len(one.tube.boxes)) for one in expected]
     assert any(len(a.tube.boxes) < len(b.tube.boxes) for a, b in zip(cut, whole, strict=True))

@@ -68,7 +68,7 @@ def _dying(after):
     return batches
 
 
-def _same(a, b):
+def assert_same(a, b):
     assert all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
 
 
@@ -86,7 +86,7 @@ def test_killed_anywhere_it_ends_at_the_same_bits(reference, tmp_path_factory, a
         with contextlib.suppress(Killed):
             fit(_fresh(), STEP, _dying(k), _plan(), folder=folder)
     state = _whole(folder)
-    _same(state, reference[0])
+    assert_same(state, reference[0])
     assert (folder / "metrics.jsonl").read_bytes() == reference[1]
 
 
@@ -105,7 +105,7 @@ def test_a_signal_saves_says_how_to_go_on_and_costs_nothing(reference, tmp_path,
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
         assert checkpoints.latest == 7
     state = _whole(tmp_path)
-    _same(state, reference[0])
+    assert_same(state, reference[0])
     assert (tmp_path / "metrics.jsonl").read_bytes() == reference[1]
     assert "goes on from step 7" in capsys.readouterr().out
 
@@ -125,7 +125,7 @@ def test_a_signal_in_the_last_step_stops_too(reference, tmp_path, at):
     plan = _plan(validate=validate)
     with pytest.raises(Stopped, match="stopped after step 23"):
         fit(_fresh(), step, _batches, plan, folder=tmp_path)
-    _same(fit(_fresh(), step, _batches, plan, folder=tmp_path), reference[0])
+    assert_same(fit(_fresh(), step, _batches, plan, folder=tmp_path), reference[0])
 
 
 def test_the_mark_of_a_finished_run_goes_when_training_goes_on(tmp_path):
@@ -156,7 +156,7 @@ def test_a_finished_run_is_left_alone(reference, tmp_path):
     def none(start):
         raise AssertionError("a finished run asks for no batch")
 
-    _same(fit(_fresh(), STEP, none, _plan(), folder=tmp_path), reference[0])
+    assert_same(fit(_fresh(), STEP, none, _plan(), folder=tmp_path), reference[0])
 
 
 def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
@@ -210,7 +210,7 @@ def test_killed_between_the_best_state_and_its_checkpoint_it_goes_on(reference, 
     kept = {"validate": lambda state: {"valid_accuracy": float(state.step)}, "keep_best": True}
     _whole(tmp_path, steps=5, **kept)
     (tmp_path / "ckpt").rename(tmp_path / "gone")
-    _same(_whole(tmp_path, **kept), reference[0])
+    assert_same(_whole(tmp_path, **kept), reference[0])
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path):

@@ -33,7 +33,7 @@ def test_apply_is_cell_then_head_from_zeros(name):
         np.testing.assert_allclose(out.logits[row], oracle.classify(oracle.plain(p.head), hidden), rtol=1e-4, atol=1e-4)
         if attention is not None:
             np.testing.assert_allclose(out.attention[row], attention, rtol=1e-4, atol=1e-6)
-        small.close([leaf[row] for leaf in jax.tree.leaves(out.carry)], list(last), rtol=1e-4, atol=1e-5)
+        small.assert_close([leaf[row] for leaf in jax.tree.leaves(out.carry)], list(last), rtol=1e-4, atol=1e-5)
     assert (out.attention is None) == (name in ("lstm", "convlstm"))
 
 
@@ -52,7 +52,7 @@ def test_mean_start_is_tanh_of_a_convolution_of_the_mean_over_existing_frames(na
             for kernel, found in zip(kernels, state, strict=True):
                 np.testing.assert_allclose(found[row], np.tanh(oracle.convolve(kernel, mean)), rtol=1e-4, atol=1e-5)
     if name == "alstm":
-        small.close(small.jit(model.apply)(p, clip), small.jit(model.apply)(p, clip, carry))
+        small.assert_close(small.jit(model.apply)(p, clip), small.jit(model.apply)(p, clip, carry))
 
 
 @pytest.mark.parametrize("start", ["zeros", "mean"])
@@ -70,7 +70,7 @@ def test_one_frame_at_a_time_is_the_whole_clip():
         out = apply(p, jax.tree.map(lambda a, t=t: a[:, t:t + 1], clip), carry)
         carry = out.carry
         logits.append(out.logits)
-    small.close((jnp.concatenate(logits, 1), carry), (whole.logits, whole.carry), atol=1e-5)
+    small.assert_close((jnp.concatenate(logits, 1), carry), (whole.logits, whole.carry), atol=1e-5)
 
 
 @ALL
@@ -92,7 +92,7 @@ def test_bfloat16_is_near_float32_with_float32_states(name):
     assert {leaf.dtype for leaf in jax.tree.leaves(low)} == {jnp.dtype("float32")}
     np.testing.assert_allclose(low.attention.sum((2, 3)), 1.0, rtol=1e-6)
     high = small.jit(model.apply)(p, clip)
-    small.close(low, high, rtol=0, atol=0.15)
+    small.assert_close(low, high, rtol=0, atol=0.15)
     assert float(jnp.abs(low.logits - high.logits).max()) > 0
 
 
@@ -101,7 +101,7 @@ def test_features_as_they_are_stored_need_no_cast():
     half = jax.tree.map(lambda a: a if a.dtype == bool else a.astype(jnp.float16), clip)
     whole = jax.tree.map(lambda a: a if a.dtype == bool else a.astype(jnp.float32), half)
     apply = small.jit(model.apply)
-    small.close(apply(p, half), apply(p, whole), rtol=1e-6)
+    small.assert_close(apply(p, half), apply(p, whole), rtol=1e-6)
 
 
 def test_the_attention_scale_is_a_factor_on_what_the_gates_see():
@@ -109,7 +109,7 @@ def test_the_attention_scale_is_a_factor_on_what_the_gates_see():
     _, scaled, _, _ = case("videolstm", attention_scale=16.0)
     top = p.cell.top._replace(x=16 * p.cell.top.x)
     same = p._replace(cell=p.cell._replace(top=top))
-    small.close(small.jit(scaled.apply)(p, clip), small.jit(model.apply)(same, clip), rtol=1e-4, atol=1e-5)
+    small.assert_close(small.jit(scaled.apply)(p, clip), small.jit(model.apply)(same, clip), rtol=1e-4, atol=1e-5)
 
 
 def test_dropout_needs_a_key():
@@ -118,7 +118,7 @@ def test_dropout_needs_a_key():
     plain, a, b = apply(p, clip), *(apply(p, clip, dropout_key=jax.random.key(seed)) for seed in (0, 1))
     assert not np.array_equal(plain.logits, a.logits)
     assert not np.array_equal(a.logits, b.logits)
-    small.close(plain.carry, a.carry)
+    small.assert_close(plain.carry, a.carry)
 
 
 def test_one_trace_per_shape():
@@ -140,7 +140,7 @@ def test_one_trace_per_shape():
 def test_engines_make_the_same_model():
     _, native, p, clip = case("videolstm", engine="native")
     _, patches, _, _ = case("videolstm")
-    small.close(small.jit(native.apply)(p, clip), small.jit(patches.apply)(p, clip), rtol=1e-4, atol=1e-5)
+    small.assert_close(small.jit(native.apply)(p, clip), small.jit(patches.apply)(p, clip), rtol=1e-4, atol=1e-5)
     texts = [str(jax.make_jaxpr(model.apply)(p, clip)) for model in (native, patches)]
     assert [text.count("conv_general_dilated[") for text in texts] == [1 + 4, 1]  # W_m * M is outside the scan
 
@@ -149,7 +149,7 @@ def test_remat_makes_the_same_model():
     _, plain, p, clip = case("convlstm", engine="native")
     _, again, _, _ = case("convlstm", engine="native", remat=True)
     assert ["remat2[" in str(jax.make_jaxpr(model.apply)(p, clip)) for model in (plain, again)] == [False, True]
-    small.close(*(small.jit(model.apply)(p, clip) for model in (plain, again)))
+    small.assert_close(*(small.jit(model.apply)(p, clip) for model in (plain, again)))
 
 
 def broken(clip, **inputs):

@@ -42,7 +42,7 @@ def test_its_groups_its_start_and_its_stream(example):
     whole = apply(p, clip, carry)
     for t in (0, 2):
         out = apply(p, jax.tree.map(lambda a, t=t: a[:, t:t + 2], clip), carry)
-        small.close(out.logits, whole.logits[:, t:t + 2])
+        small.assert_close(out.logits, whole.logits[:, t:t + 2])
         carry = out.carry
     np.testing.assert_allclose(whole.attention.sum((2, 3)), 1.0, rtol=1e-6)
 

@@ -72,7 +72,7 @@ def test_refuses_settings(work):
         fuse.run(cfg(work, "videolstm-rgb", "nowhere"))
 
 
-def refused(work, other, message):
+def assert_refused(work, other, message):
     artifacts.save_scores(work.scores("other"), other)
     with pytest.raises(files.ArtifactError, match=message):
         fuse.run(cfg(work, "videolstm-rgb", "other", fuse__name="never"))
@@ -81,12 +81,15 @@ def refused(work, other, message):
 
 def test_refuses_runs_that_do_not_fit(work):
     fewer, whole = scores(1, np.arange(9)), scores(1)
-    refused(work, fewer, "other lacks 3 of the 12 videos of videolstm-rgb and has 0 more; lacks Jump/v9, Run/v10")
-    refused(work, whole._replace(videos=("Jump/new", *whole.videos[1:])), "lacks 1 of the 12.*has 1 more.*has Jump/new")
-    refused(work, whole._replace(videos=(whole.videos[1], *whole.videos[1:])), "names 1 videos twice")
-    refused(work, whole._replace(classes=("Jump", "Run", "Walk")), "other has 3 classes.*not in both Walk, Wave")
-    refused(work, whole._replace(label=(whole.label + 1) % 3), "labels 12 videos otherwise.*the first is Jump/v0")
-    refused(work, whole._replace(scores=np.log(whole.scores)), "cannot be fused: stream 1 has scores")
+    assert_refused(work, fewer,
+                   "other lacks 3 of the 12 videos of videolstm-rgb and has 0 more; lacks Jump/v9, Run/v10")
+    assert_refused(work, whole._replace(videos=("Jump/new", *whole.videos[1:])),
+                   "lacks 1 of the 12.*has 1 more.*has Jump/new")
+    assert_refused(work, whole._replace(videos=(whole.videos[1], *whole.videos[1:])), "names 1 videos twice")
+    assert_refused(work, whole._replace(classes=("Jump", "Run", "Walk")), "other has 3 classes.*not in both Walk, Wave")
+    assert_refused(work, whole._replace(label=(whole.label + 1) % 3),
+                   "labels 12 videos otherwise.*the first is Jump/v0")
+    assert_refused(work, whole._replace(scores=np.log(whole.scores)), "cannot be fused: stream 1 has scores")
 
 
 def test_real_scores(real_data, tmp_path):

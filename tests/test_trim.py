@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.localize.trim import best_span, evidence, trimmed
+from videolstm_jax.localize.trim import best_span, frame_gain, trimmed
 from videolstm_jax.types import Detection, Tube
 
 
@@ -38,18 +38,18 @@ def flat(frames):
 
 @pytest.mark.parametrize("rule", ["chance", "mean", "saliency"])
 def test_each_class_is_found_where_it_is(rule):
-    gain = evidence(scores((0, 0.8, 4), (1, 0.9, 6), (2, 0.7, 5)), flat(15), rule)
+    gain = frame_gain(scores((0, 0.8, 4), (1, 0.9, 6), (2, 0.7, 5)), flat(15), rule)
     assert [best_span(gain[:, label]) for label in range(3)] == [(0, 4), (4, 10), (10, 15)]
 
 
 def test_what_is_trimmed_already_is_kept_by_chance_and_cut_by_the_mean():
     said = scores((0, 0.6, 5), (0, 0.9, 5))
-    assert best_span(evidence(said, flat(10), "chance")[:, 0]) == (0, 10)
-    assert best_span(evidence(said, flat(10), "mean")[:, 0]) == (5, 10)
+    assert best_span(frame_gain(said, flat(10), "chance")[:, 0]) == (0, 10)
+    assert best_span(frame_gain(said, flat(10), "mean")[:, 0]) == (5, 10)
 
 
 def test_a_class_below_chance_keeps_the_video():
-    gain = evidence(scores((0, 0.8, 7)), flat(7), "chance")
+    gain = frame_gain(scores((0, 0.8, 7)), flat(7), "chance")
     assert best_span(gain[:, 1]) == (0, 7)
 
 
@@ -57,26 +57,26 @@ def test_chance_is_the_likeliest_span():
     """Of all spans, frames inside drawn from the class and outside from any: compared by the joint likelihood."""
     said = np.random.default_rng(0).dirichlet([1, 1, 1], 9)
     joint = {(a, b): np.prod(said[a:b, 1] / (1 / 3)) for a, b in itertools.combinations(range(10), 2)}
-    assert best_span(evidence(said, flat(9), "chance")[:, 1]) == max(joint, key=joint.get)
+    assert best_span(frame_gain(said, flat(9), "chance")[:, 1]) == max(joint, key=joint.get)
 
 
 def test_saliency_cuts_where_attention_is_dull():
     sharp, dull = np.zeros((4, 2, 2)), np.full((8, 2, 2), 0.25)
     sharp[:, 0, 0] = 1
     said = scores((0, 0.4, 12))
-    assert best_span(evidence(said, np.concatenate([dull, sharp]), "saliency")[:, 0]) == (8, 12)
-    assert best_span(evidence(said, np.concatenate([dull, sharp]), "chance")[:, 0]) == (0, 12)
+    assert best_span(frame_gain(said, np.concatenate([dull, sharp]), "saliency")[:, 0]) == (8, 12)
+    assert best_span(frame_gain(said, np.concatenate([dull, sharp]), "chance")[:, 0]) == (0, 12)
 
 
 def test_a_zero_does_not_veto_for_ever():
     said = scores((0, 0.95, 40))
     said[20] = [0, 0.5, 0.5]
-    assert best_span(evidence(said, flat(40), "chance")[:, 0]) == (0, 40)
+    assert best_span(frame_gain(said, flat(40), "chance")[:, 0]) == (0, 40)
 
 
 def test_tubes_are_cut_within_their_own_frames_and_keep_their_scores():
     boxes = np.arange(32.0).reshape(8, 4)
-    gain = evidence(scores((0, 0.8, 4), (1, 0.9, 6)), flat(10), "chance")
+    gain = frame_gain(scores((0, 0.8, 4), (1, 0.9, 6)), flat(10), "chance")
     found = trimmed([Detection("a", 0, 0.5, Tube(2, boxes)), Detection("a", 1, 0.4, Tube(2, boxes)),
                      Detection("a", 1, 0.3, Tube(8, boxes))], gain)
     spans = [(one.tube.start, len(one.tube.boxes), one.score) for one in found]
@@ -86,6 +86,6 @@ def test_tubes_are_cut_within_their_own_frames_and_keep_their_scores():
 
 def test_refuses():
     with pytest.raises(ValueError, match="trim is 'saliense'; expected one of 'chance', 'mean', 'saliency'"):
-        evidence(scores((0, 0.8, 4)), flat(4), "saliense")
+        frame_gain(scores((0, 0.8, 4)), flat(4), "saliense")
     with pytest.raises(ValueError, match="4 frame scores for 5 maps"):
-        evidence(scores((0, 0.8, 4)), flat(5), "chance")
+        frame_gain(scores((0, 0.8, 4)), flat(5), "chance")

@@ -43,7 +43,7 @@ def test_scan_is_a_loop_over_frames(name):
     for t in range(FRAMES):
         carry, one = frame(p, carry, jax.tree.map(lambda a, t=t: a[:, t], clip.inputs))
         shown.append(one)
-    small.close((last, out), (carry, jax.tree.map(lambda *a: jnp.stack(a, 1), *shown)))
+    small.assert_close((last, out), (carry, jax.tree.map(lambda *a: jnp.stack(a, 1), *shown)))
     if out.attention is not None:
         assert out.attention.shape == (small.B, FRAMES, small.N, small.N)
         np.testing.assert_allclose(out.attention.sum((2, 3)), 1.0, rtol=1e-6)
@@ -58,7 +58,7 @@ def test_chunks_of_any_sizes_are_the_whole(cuts):
     for start, stop in itertools.pairwise([0, *sorted(cuts), FRAMES]):
         carry, out = scan("videolstm", p, carry, *cut(clip, start, stop))
         shown.append(out)
-    small.close((carry, jax.tree.map(lambda *a: jnp.concatenate(a, 1), *shown)), whole)
+    small.assert_close((carry, jax.tree.map(lambda *a: jnp.concatenate(a, 1), *shown)), whole)
 
 
 @given(lengths=st.lists(st.integers(0, FRAMES), min_size=small.B, max_size=small.B))
@@ -73,7 +73,7 @@ def test_a_masked_tail_is_a_short_clip(lengths):
         if length:
             short, shown = scan("videolstm", p, carry, *cut(clip, 0, length))
         for whole, part in ((last, short), (cut(out, 0, length), shown)):
-            small.close(*(jax.tree.map(lambda a, r=row: a[r], tree) for tree in (whole, part or whole)))
+            small.assert_close(*(jax.tree.map(lambda a, r=row: a[r], tree) for tree in (whole, part or whole)))
 
 
 def test_what_is_masked_teaches_nothing():
@@ -97,7 +97,7 @@ def test_remat_changes_no_gradient():
         return out.hidden.sum() + out.attention[..., 0, 0].sum() + last.motion.cell.sum()
 
     grad = small.jit(jax.grad(loss), static_argnums=1)
-    small.close(grad(p, True), grad(p, False), rtol=1e-5, atol=1e-6)
+    small.assert_close(grad(p, True), grad(p, False), rtol=1e-5, atol=1e-6)
 
 
 def test_hold_chooses_row_by_row():

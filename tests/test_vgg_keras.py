@@ -31,7 +31,7 @@ def _keras_vgg16(side, classes):
     return net
 
 
-def _compare(folder, side, classes, batch, ways):
+def assert_equal_taps(folder, side, classes, batch, ways):
     import keras
 
     theirs = _keras_vgg16(side, classes)
@@ -85,9 +85,9 @@ def _in_pytorchs_layout(net, folder):
 
 def test_every_tap_at_64_pixels(tmp_path):
     # full widths and depths; the last map is 2 x 2, so that the order in which it is flattened counts
-    _compare(tmp_path, 64, 10, 2, [_published, _version_3, _whole_model, _in_pytorchs_layout])
+    assert_equal_taps(tmp_path, 64, 10, 2, [_published, _version_3, _whole_model, _in_pytorchs_layout])
 
 
 @pytest.mark.slow
 def test_every_tap_at_full_size(tmp_path):
-    _compare(tmp_path, 224, 1000, 2, [_published, _in_pytorchs_layout])
+    assert_equal_taps(tmp_path, 224, 1000, 2, [_published, _in_pytorchs_layout])

@@ -21,7 +21,7 @@ from videolstm_jax.train.graft import graft, named_leaves
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
-def _same(found, expected):
+def assert_same(found, expected):
     assert found.keys() == expected.keys()
     for name, leaf in expected.items():
         assert found[name].dtype == np.float32
@@ -43,7 +43,7 @@ def test_what_pytorch_saved_gives_what_pytorch_gave(name):
 def test_every_kind_of_file_gives_the_same_weights(tmp_path, kind):
     leaves = narrow()
     weights = imported(read_weights(write(tmp_path, kind, leaves)))
-    _same(weights.leaves, leaves)
+    assert_same(weights.leaves, leaves)
     assert weights.preprocessing == PREPROCESSING[kind]
 
 
@@ -55,7 +55,7 @@ def test_every_shape_of_vgg_survives_every_layout(data):
     dense = tuple(data.draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)))
     leaves = narrow(widths, depths, dense, side=data.draw(st.integers(1, 3)), seed=data.draw(st.integers(0, 99)))
     for arrays in (keras_arrays(leaves), torch_arrays(leaves), torch_arrays(leaves, "timm"), leaves):
-        _same(imported(arrays).leaves, leaves)
+        assert_same(imported(arrays).leaves, leaves)
 
 
 def test_the_early_tensorflow_names():
@@ -69,7 +69,7 @@ def test_the_early_tensorflow_names():
         return {"fc1": "fc6", "fc2": "fc7", "logits": "fc8"}[layer] + f"_{part}"
 
     weights = imported({theirs(name): leaf for name, leaf in leaves.items()})
-    _same(weights.leaves, leaves)
+    assert_same(weights.leaves, leaves)
     assert weights.preprocessing == "caffe"
 
 

@@ -10,6 +10,7 @@ class ConfigError(ValueError):
 
 
 def one_of(owner: object, name: str, allowed: tuple) -> None:
+    """Raises ConfigError where the field `name` of `owner` is none of the allowed values."""
     found = getattr(owner, name)
     if found not in allowed:
         choices = ", ".join(map(repr, allowed))
@@ -17,6 +18,7 @@ def one_of(owner: object, name: str, allowed: tuple) -> None:
 
 
 def within(owner: object, low: float, high: float, *names: str) -> None:
+    """Raises ConfigError where one of these fields lies outside [low, high], or is no number."""
     for name in names:
         found = getattr(owner, name)
         if not low <= found <= high:
@@ -24,6 +26,7 @@ def within(owner: object, low: float, high: float, *names: str) -> None:
 
 
 def at_least(owner: object, low: float, *names: str) -> None:
+    """Raises ConfigError where one of these fields is below `low`, infinite, or no number."""
     for name in names:
         found = getattr(owner, name)
         if not low <= found < math.inf:
@@ -31,6 +34,7 @@ def at_least(owner: object, low: float, *names: str) -> None:
 
 
 def sizes(owner: object, *names: str) -> None:
+    """Raises ConfigError where one of these lists of sizes is empty or holds one below 1."""
     for name in names:
         found = getattr(owner, name)
         if not found or min(found) < 1:

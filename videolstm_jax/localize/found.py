@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.several import Track, video_tracks, weighted
-from videolstm_jax.localize.trim import evidence, trimmed
+from videolstm_jax.localize.trim import frame_gain, trimmed
 from videolstm_jax.localize.tubes import peaks, saliency_at, video_tube
 from videolstm_jax.types import Detection, Tube
 
@@ -62,4 +62,4 @@ def scored(video: str, tracks: Sequence[Track], scores: NDArray, how: LocalizeCo
       attention: [L', N, N].
     """
     found = weighted(video, tracks, scores)
-    return found if how.trim == "none" else trimmed(found, evidence(frame_scores, attention, how.trim))
+    return found if how.trim == "none" else trimmed(found, frame_gain(frame_scores, attention, how.trim))

@@ -17,7 +17,7 @@ FLOOR = 1e-6
 """A frame's score counts as no less, so that a single frame cannot veto a span for ever."""
 
 
-def evidence(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
+def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
     """How much each frame speaks for each class: positive inside an action, negative outside.
 
     `chance`: log p_t(c) - log 1 / C. With equal priors that is log p(frame | c) - log p(frame), so that the span of the
@@ -70,7 +70,7 @@ def trimmed(found: Sequence[Detection], gain: NDArray) -> list[Detection]:
 
     Args:
       found: tubes of one video.
-      gain: `evidence` [L', C]; frames beyond L' are as the last one.
+      gain: `frame_gain` [L', C]; frames beyond L' are as the last one.
     """
     return [one._replace(tube=_cut(one.tube, gain[:, one.label])) for one in found]
 
