@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 # tensorflow-cpu is a third of the size, but has wheels for x86-64 Linux and Windows only.
 _SMALL = 'platform_machine in "x86_64 AMD64" and sys_platform != "darwin"'
 _LARGE = 'platform_machine not in "x86_64 AMD64" or sys_platform == "darwin"'
-# tensorflow-datasets imports importlib_resources without asking for it; older releases of etils brought it along.
+# tensorflow-datasets imports importlib_resources without asking for it; older releases of etils
+# brought it along.
 _TFDS = ["tensorflow-datasets>=4.9.7", "importlib_resources>=6"]
 
 setup(

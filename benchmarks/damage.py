@@ -1,8 +1,8 @@
-"""Damages clips of several codecs in several ways, and counts what decoding in worker processes makes of them.
+"""Damages clips of several codecs in several ways, and counts what decoding in worker processes
+makes of them.
 
-A damaged clip is refused, or gives the same pictures as before, or gives other pictures without a complaint. The last
-are the ones to know about: no stage can see them.
-"""
+A damaged clip is refused, or gives the same pictures as before, or gives other pictures without a
+complaint. The last are the ones to know about: no stage can see them."""
 
 import argparse
 import fractions
@@ -14,18 +14,30 @@ import av
 import numpy as np
 
 from benchmarks import record
+from videolstm_jax.errors import VideoError
 from videolstm_jax.video import guard
-from videolstm_jax.video.container import BadVideo
 
 CODECS = {
     "H.264, mp4": ("libx264", "yuv420p", ".mp4", {"preset": "veryfast", "g": "12"}),
     "H.264, mkv": ("libx264", "yuv420p", ".mkv", {"preset": "veryfast", "g": "12"}),
     "MPEG-4 (XviD), avi": ("mpeg4", "yuv420p", ".avi", {"g": "12", "bf": "2"}),
     "MJPEG, avi": ("mjpeg", "yuvj420p", ".avi", {}),
-    "VP9, webm": ("libvpx-vp9", "yuv420p", ".webm", {"g": "12", "cpu-used": "8", "deadline": "realtime"}),
+    "VP9, webm": (
+        "libvpx-vp9",
+        "yuv420p",
+        ".webm",
+        {"g": "12", "cpu-used": "8", "deadline": "realtime"},
+    ),
     "AV1, mp4": ("libsvtav1", "yuv420p", ".mp4", {"g": "12", "preset": "12"}),
 }
-KINDS = ("cut short", "a run of zeros", "a run of noise", "a run lost", "flipped bits", "noise in the header")
+KINDS = (
+    "cut short",
+    "a run of zeros",
+    "a run of noise",
+    "a run lost",
+    "flipped bits",
+    "noise in the header",
+)
 LIMIT = 30.0
 """Seconds for one small clip."""
 
@@ -33,10 +45,21 @@ LIMIT = 30.0
 def clip(frames: int = 40, width: int = 128, height: int = 96) -> np.ndarray:
     """Frames [L, H, W, 3] uint8 of a texture that drifts, turns brighter and is cut once."""
     random = np.random.default_rng(0)
-    texture = random.normal(size=(height // 8 + 1, width // 8 + 1, 3)).repeat(8, 0).repeat(8, 1)[:height, :width]
+    texture = (
+        random.normal(size=(height // 8 + 1, width // 8 + 1, 3))
+        .repeat(8, 0)
+        .repeat(8, 1)[:height, :width]
+    )
     grain = random.normal(0, 0.15, (frames, height, width, 3))
-    moved = [np.roll(texture if t < frames // 2 else texture[::-1], (t, 2 * t), (0, 1)) for t in range(frames)]
-    return np.uint8(np.clip(128 + 40 * (np.stack(moved) + grain) + np.arange(frames)[:, None, None, None], 0, 255))
+    moved = [
+        np.roll(texture if t < frames // 2 else texture[::-1], (t, 2 * t), (0, 1))
+        for t in range(frames)
+    ]
+    return np.uint8(
+        np.clip(
+            128 + 40 * (np.stack(moved) + grain) + np.arange(frames)[:, None, None, None], 0, 255
+        )
+    )
 
 
 def encoded(codec: str, folder: pathlib.Path) -> pathlib.Path | None:
@@ -63,19 +86,19 @@ def damaged(data: bytes, kind: str, random: np.random.Generator) -> bytes:
     at = int(random.integers(0, len(data) - size))
     broken = bytearray(data)
     if kind == "cut short":
-        return data[:int(random.uniform(0.01, 0.99) * len(data))]
+        return data[: int(random.uniform(0.01, 0.99) * len(data))]
     if kind == "a run lost":
-        return data[:at] + data[at + size:]
+        return data[:at] + data[at + size :]
     if kind == "a run of zeros":
-        broken[at:at + size] = bytes(size)
+        broken[at : at + size] = bytes(size)
     elif kind == "a run of noise":
-        broken[at:at + size] = random.bytes(size)
+        broken[at : at + size] = random.bytes(size)
     elif kind == "flipped bits":
         for place in random.integers(0, 8 * len(data), random.integers(1, 21)):
             broken[place // 8] ^= 1 << place % 8
     else:
         at = int(random.integers(0, 400))
-        broken[at:at + 16] = random.bytes(16)
+        broken[at : at + 16] = random.bytes(16)
     return bytes(broken)
 
 
@@ -100,7 +123,9 @@ def tried(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | None:
                 paths.append((kind, path))
             paths.append(("", sound))
         (expected,) = guard.read_all([sound])
-        for (kind, _), found in zip(paths, guard.read_all([path for _, path in paths], limit=LIMIT), strict=True):
+        for (kind, _), found in zip(
+            paths, guard.read_all([path for _, path in paths], limit=LIMIT), strict=True
+        ):
             if kind:
                 counts[kind][outcome(found, expected)] += 1
             elif not np.array_equal(found, expected):
@@ -108,18 +133,25 @@ def tried(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | None:
     return counts
 
 
-def outcome(found: np.ndarray | BadVideo, expected: np.ndarray) -> str:
+def outcome(found: np.ndarray | VideoError, expected: np.ndarray) -> str:
     """What one damaged clip came to."""
-    if isinstance(found, BadVideo):
-        return ("decoder died" if "process decoding it ended" in str(found)
-                else "too slow" if "not decoded after" in str(found) else "refused")
+    if isinstance(found, VideoError):
+        return (
+            "decoder died"
+            if "process decoding it ended" in str(found)
+            else "too slow"
+            if "not decoded after" in str(found)
+            else "refused"
+        )
     return "same pictures" if np.array_equal(found, expected) else "other pictures"
 
 
 def main() -> None:
     """Tries every codec, prints a table and writes benchmarks/results/damage.json."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--each", type=int, default=25, help="clips of each codec and kind of damage")
+    parser.add_argument(
+        "--each", type=int, default=25, help="clips of each codec and kind of damage"
+    )
     args = parser.parse_args()
     found = {}
     for codec in CODECS:
@@ -131,7 +163,10 @@ def main() -> None:
         print(f"{codec}: {dict(sum(counts.values(), Counter()))}")
         for kind, counter in found[codec].items():
             print(f"  {kind:20s} {counter}", flush=True)
-    versions = {"PyAV": av.__version__, "libavcodec": ".".join(map(str, av.library_versions["libavcodec"]))}
+    versions = {
+        "PyAV": av.__version__,
+        "libavcodec": ".".join(map(str, av.library_versions["libavcodec"])),
+    }
     record.save("damage", {"versions": versions, "codecs": found})
 
 

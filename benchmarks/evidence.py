@@ -1,12 +1,12 @@
-"""Which maps made with class labels only say best where the action is: attention, or what the network makes of it?
+"""Which maps made with class labels only say best where the action is: attention, or what the
+network makes of it?
 
 Run from the root of the checkout:
-    python -m benchmarks.evidence --name=demo --work=work/demo --runs=videolstm-rgb
-    python -m benchmarks.evidence --name=weizmann --work="work/weizmann/without-*" --runs=videolstm-rgb
-Every test video is passed through the trained run once more, and boxes are made of each map by its moments, as
-`localize.box=moments` does. "a, b" is the geometric mean of two maps; the class is the one the run predicts. Nothing is
-chosen by the truth: every map that was tried is in the table.
-"""
+    python -m benchmarks.evidence --name=demo --work=work/demo --runs=videolstm-rgb python -m
+    benchmarks.evidence --name=weizmann --work="work/weizmann/without-*" --runs=videolstm-rgb
+Every test video is passed through the trained run once more, and boxes are made of each map by its
+moments, as `localize.box=moments` does. "a, b" is the geometric mean of two maps; the class is the
+one the run predicts. Nothing is chosen by the truth: every map that was tried is in the table."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from videolstm_jax.core.cells import Cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
-from videolstm_jax.data.features import FeatureStore
-from videolstm_jax.localize import floors
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.localize import baselines
+from videolstm_jax.localize.baselines import as_attention
 from videolstm_jax.localize.evidence import evidence, flow_against_camera, flow_magnitude
-from videolstm_jax.localize.floors import as_attention
 from videolstm_jax.localize.found import one_tube
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
 from videolstm_jax.measure.errors import frame_overlaps
@@ -42,7 +42,9 @@ REGION = LocalizeConfig()
 
 
 class Poked(NamedTuple):
-    """A frame's `Drive` with `more`, what is added to its attention: zero, so that gradients can be asked for."""
+    """A frame's `Drive` with `more`, what is added to its attention: zero, so that gradients can be
+    asked for.
+    """
 
     drive: Any
     more: Any
@@ -60,8 +62,12 @@ def poked(name: str) -> Cell:
         asks, after, frame = carry.top.hidden, carry.motion, d.drive
         if own.layers.motion:
             above = conv(p.motion.above, carry.top.hidden)
-            after = lstm(carry.motion, total(p.motion.bias, frame.motion, conv(p.motion.hidden, carry.motion.hidden),
-                                             above))
+            after = lstm(
+                carry.motion,
+                total(
+                    p.motion.bias, frame.motion, conv(p.motion.hidden, carry.motion.hidden), above
+                ),
+            )
             asks = after.hidden
         a = attention(p.attend, frame.query, asks) + d.more
         z = total(p.top.bias, conv(p.top.x, read(a, frame.x)), conv(p.top.hidden, carry.top.hidden))
@@ -90,14 +96,28 @@ def looker(model: ModelConfig) -> Callable:
         more = jnp.zeros((1, frames, side, side))
         hidden = jax.eval_shape(lambda: score(more, 0.0))[1].hidden
         (by_attention, by_hidden), out = jax.grad(score, (0, 1), has_aux=True)(
-            more, jnp.zeros(hidden.shape, hidden.dtype))
-        return out.attention[0], by_attention[0], out.hidden[0], by_hidden[0], jnp.abs(clip.inputs.x[0]).mean(-1)
+            more, jnp.zeros(hidden.shape, hidden.dtype)
+        )
+        return (
+            out.attention[0],
+            by_attention[0],
+            out.hidden[0],
+            by_hidden[0],
+            jnp.abs(clip.inputs.x[0]).mean(-1),
+        )
 
     return look
 
 
-def maps(a: np.ndarray, da: np.ndarray, h: np.ndarray, dh: np.ndarray, x: np.ndarray, flow: np.ndarray,
-         against: np.ndarray) -> dict[str, np.ndarray]:
+def maps(
+    a: np.ndarray,
+    da: np.ndarray,
+    h: np.ndarray,
+    dh: np.ndarray,
+    x: np.ndarray,
+    flow: np.ndarray,
+    against: np.ndarray,
+) -> dict[str, np.ndarray]:
     """All maps of one video, [T, N, N] each, by name.
 
     Args:
@@ -110,19 +130,31 @@ def maps(a: np.ndarray, da: np.ndarray, h: np.ndarray, dh: np.ndarray, x: np.nda
       against: that of the flow against the camera's.
     """
     gain, passed = np.maximum(a * da, 0), a * x
-    made = {"attention": a, "features": x, "passed: attention x features": passed,
-            "gradient of the class by attention": np.maximum(da, 0), "class evidence of attention": gain,
-            "attention x absolute gradient": a * np.abs(da), "attention, class evidence": np.sqrt(a * gain),
-            "flow": flow, "flow against the camera": against, "attention, flow": np.sqrt(a * flow),
-            "attention, flow against the camera": np.sqrt(a * against),
-            "mean of attention and flow against the camera": (a + against) / 2,
-            "attention x flow against the camera": a * against,
-            "moving: passed, flow against the camera": evidence("moving", a, x, against)}
+    made = {
+        "attention": a,
+        "features": x,
+        "passed: attention x features": passed,
+        "gradient of the class by attention": np.maximum(da, 0),
+        "class evidence of attention": gain,
+        "attention x absolute gradient": a * np.abs(da),
+        "attention, class evidence": np.sqrt(a * gain),
+        "flow": flow,
+        "flow against the camera": against,
+        "attention, flow": np.sqrt(a * flow),
+        "attention, flow against the camera": np.sqrt(a * against),
+        "mean of attention and flow against the camera": (a + against) / 2,
+        "attention x flow against the camera": a * against,
+        "moving: passed, flow against the camera": evidence("moving", a, x, against),
+    }
     if h.shape[1:3] == a.shape[1:3]:
         state, cam = np.abs(h).mean(-1), np.maximum((h * dh).sum(-1), 0)
-        made |= {"hidden state": state, "attention, hidden state": np.sqrt(a * state),
-                 "attention x hidden state": a * state, "class evidence of the hidden state": cam,
-                 "attention, class evidence of the hidden state": np.sqrt(a * cam)}
+        made |= {
+            "hidden state": state,
+            "attention, hidden state": np.sqrt(a * state),
+            "attention x hidden state": a * state,
+            "class evidence of the hidden state": cam,
+            "attention, class evidence of the hidden state": np.sqrt(a * cam),
+        }
     return {name: as_attention(one) for name, one in made.items()}
 
 
@@ -139,7 +171,11 @@ def measured(folder: str, run: str) -> list[Found]:
     truth: dict[str, list] = {}
     for one in artifacts.load_detections(work.truth):
         truth.setdefault(one.video, []).append(one.tube)
-    videos = [one for one in artifacts.load_dataset(work.dataset).videos if one.part == "test" and one.name in truth]
+    videos = [
+        one
+        for one in artifacts.load_dataset(work.dataset).videos
+        if one.part == "test" and one.name in truth
+    ]
     layers = CELLS[trained.model.cell].layers
     stream = files.read_json(work.run(run) / "config.json")["config"]["data"]["stream"]
     stores = [FeatureStore.open(work.features(stream, layers.x))]
@@ -148,31 +184,62 @@ def measured(folder: str, run: str) -> list[Found]:
     look, found = looker(trained.model), []
     for video in videos:
         length = stores[0].frames[video.name]
-        arrays = [np.pad(store.read(video.name, 0, length), [(0, longest - length)] + [(0, 0)] * len(store.shape))
-                  for store in stores]
+        arrays = [
+            np.pad(
+                store.read(video.name, 0, length),
+                [(0, longest - length)] + [(0, 0)] * len(store.shape),
+            )
+            for store in stores
+        ]
         inputs = as_inputs(Inputs(*(array[None] for array in arrays)), trained.scales)
         (scores,) = files.read_arrays(work.passes(run, video.name), "scores", made_by="evaluate")
-        seen = look(trained.params, Clip(inputs, np.arange(longest)[None] < length), scores.mean(0).argmax())
+        seen = look(
+            trained.params, Clip(inputs, np.arange(longest)[None] < length), scores.mean(0).argmax()
+        )
         seen = [np.asarray(one[:length], np.float64) for one in seen]
         size = video.height, video.width
         images = read_flow(work.flow / f"{video.name}.zip")
-        made = maps(*seen, *(of(images, seen[0].shape[1]) for of in (flow_magnitude, flow_against_camera)))
-        tubes = {f"{name}{tail}": one_tube(one, size, video.frames, how) for name, one in made.items()
-                 for tail, how in (("", MOMENTS), (", region", REGION)) if how is MOMENTS or name == "attention"}
-        tubes |= {f"centred {share}": floors.centred_tube(size, video.frames, share) for share in (.3, .4, .5, .6, .7)}
-        found.append(Found(video.name, {name: float(frame_overlaps(tube, truth[video.name]).mean())
-                                        for name, tube in tubes.items()}))
+        made = maps(
+            *seen, *(of(images, seen[0].shape[1]) for of in (flow_magnitude, flow_against_camera))
+        )
+        tubes = {
+            f"{name}{tail}": one_tube(one, size, video.frames, how)
+            for name, one in made.items()
+            for tail, how in (("", MOMENTS), (", region", REGION))
+            if how is MOMENTS or name == "attention"
+        }
+        tubes |= {
+            f"centred {share}": baselines.centred_tube(size, video.frames, share)
+            for share in (0.3, 0.4, 0.5, 0.6, 0.7)
+        }
+        found.append(
+            Found(
+                video.name,
+                {
+                    name: float(frame_overlaps(tube, truth[video.name]).mean())
+                    for name, tube in tubes.items()
+                },
+            )
+        )
     return found
 
 
 def table(found: Sequence[Found]) -> dict[str, dict[str, Any]]:
     """Mean frame IoU of every map, and what it has above attention and above the best centred box."""
     columns = {name: np.array([one.iou[name] for one in found]) for name in found[0].iou}
-    best = max((name for name in columns if name.startswith("centred")), key=lambda name: columns[name].mean())
-    return {name: {"frame_iou": mean_interval(values)._asdict(),
-                   "minus_attention": paired_interval(values, columns["attention"])._asdict(),
-                   "minus_best_centred": paired_interval(values, columns[best])._asdict()}
-            for name, values in columns.items() if name == best or not name.startswith("centred")}
+    best = max(
+        (name for name in columns if name.startswith("centred")),
+        key=lambda name: columns[name].mean(),
+    )
+    return {
+        name: {
+            "frame_iou": mean_interval(values)._asdict(),
+            "minus_attention": paired_interval(values, columns["attention"])._asdict(),
+            "minus_best_centred": paired_interval(values, columns[best])._asdict(),
+        }
+        for name, values in columns.items()
+        if name == best or not name.startswith("centred")
+    }
 
 
 def main() -> None:
@@ -184,8 +251,10 @@ def main() -> None:
         rows = result[run] = {"videos": len(found), "rows": table(found)}
         print(f"{run}, {len(found)} videos")
         for name, row in rows["rows"].items():
-            print(f"  {name:50s} {_said(row['frame_iou'])}  {_said(row['minus_attention'], '+')}  "
-                  f"{_said(row['minus_best_centred'], '+')}")
+            print(
+                f"  {name:50s} {_said(row['frame_iou'])}  {_said(row['minus_attention'], '+')}  "
+                f"{_said(row['minus_best_centred'], '+')}"
+            )
     record.save(f"evidence_{asked.name}", {"question": record.question(__doc__), "runs": result})
 
 

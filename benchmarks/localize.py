@@ -1,7 +1,8 @@
-"""How long is the way from one 7x7 attention map to boxes at 320x240, beside the plain SciPy chain in the same run?
+"""How long is the way from one 7x7 attention map to boxes at 320x240, beside the plain SciPy chain
+in the same run?
 
-Run from the root of the checkout: OPENBLAS_NUM_THREADS=1 python -m benchmarks.localize. Times are processor time, so
-that a busy machine changes them little; no time is reported if any box differs.
+Run from the root of the checkout: OPENBLAS_NUM_THREADS=1 python -m benchmarks.localize. Times are
+processor time, so that a busy machine changes them little; no time is reported if any box differs.
 """
 
 from __future__ import annotations
@@ -29,12 +30,16 @@ def ours(attention: np.ndarray) -> np.ndarray:
 
 def scipy_chain(attention: np.ndarray) -> np.ndarray:
     """zoom, gaussian_filter, label, sums and find_objects as their manuals have them: [n, 4]."""
-    zoomed = ndimage.zoom(attention, [side / 7 for side in SIZE], order=1, grid_mode=True, mode="grid-mirror")
+    zoomed = ndimage.zoom(
+        attention, [side / 7 for side in SIZE], order=1, grid_mode=True, mode="grid-mirror"
+    )
     blurred = ndimage.gaussian_filter(zoomed, [SIGMA * side / 224 for side in SIZE])
     scaled = blurred / blurred.max() * 255
     regions, count = ndimage.label(scaled >= THETA, np.ones((3, 3)))
     ndimage.sum_labels(scaled, regions, range(1, count + 1))
-    return np.array([(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(regions)], float)
+    return np.array(
+        [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(regions)], float
+    )
 
 
 def milliseconds(run: Callable[[], object], frames: int) -> dict[str, float]:
@@ -52,22 +57,41 @@ def main() -> None:
     generator = np.random.default_rng(0)
     rows = {}
     for kind, concentration in (("peaked", 0.05), ("middling", 0.5), ("nearly uniform", 20.0)):
-        attention = generator.dirichlet(np.full(49, concentration), FRAMES).reshape(FRAMES, 7, 7).astype(np.float32)
+        attention = (
+            generator.dirichlet(np.full(49, concentration), FRAMES)
+            .reshape(FRAMES, 7, 7)
+            .astype(np.float32)
+        )
         boxes = [ours(one) for one in attention]
-        different = sum(not np.array_equal(a, scipy_chain(one)) for a, one in zip(boxes, attention, strict=True))
+        different = sum(
+            not np.array_equal(a, scipy_chain(one)) for a, one in zip(boxes, attention, strict=True)
+        )
         if different:
-            raise SystemExit(f"{different} of {FRAMES} {kind} maps have other boxes than the SciPy chain: no times")
+            raise SystemExit(
+                f"{different} of {FRAMES} {kind} maps have other boxes than the SciPy chain: no times"
+            )
         rows[kind] = {
             "boxes a frame": round(float(np.mean([len(one) for one in boxes])), 2),
             "ours": milliseconds(lambda maps=attention: [ours(one) for one in maps], FRAMES),
-            "scipy chain": milliseconds(lambda maps=attention: [scipy_chain(one) for one in maps], FRAMES),
-            "ours, whole tube": milliseconds(lambda maps=attention: video_tube(maps, SIZE, FRAMES + 1), FRAMES),
+            "scipy chain": milliseconds(
+                lambda maps=attention: [scipy_chain(one) for one in maps], FRAMES
+            ),
+            "ours, whole tube": milliseconds(
+                lambda maps=attention: video_tube(maps, SIZE, FRAMES + 1), FRAMES
+            ),
         }
         print(kind, rows[kind])
-    record.save("localize", {
-        "question": "milliseconds of processor time a frame from a 7x7 map to boxes at 320x240; boxes identical",
-        "device": record.processor(), "python": platform.python_version(), "numpy": np.__version__,
-        "scipy": scipy.__version__, "rows": rows})
+    record.save(
+        "localize",
+        {
+            "question": "milliseconds of processor time a frame from a 7x7 map to boxes at 320x240; boxes identical",
+            "device": record.processor(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "rows": rows,
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 Run from the root of the checkout:
     python -m benchmarks.read_outs --name=demo --work=work/demo --runs=alstm-rgb,videolstm-rgb
-    python -m benchmarks.read_outs --name=weizmann --work="work/weizmann/without-*" --runs=alstm-rgb,videolstm-rgb
-Reads what evaluate left and writes nothing there; of several work folders the test videos are pooled. Nothing is chosen
-by the truth: every option that was tried is in the table. Intervals are percentiles of a bootstrap over videos.
-"""
+    python -m benchmarks.read_outs --name=weizmann --work="work/weizmann/without-*"
+    --runs=alstm-rgb,videolstm-rgb
+Reads what evaluate left and writes nothing there; of several work folders the test videos are
+pooled. Nothing is chosen by the truth: every option that was tried is in the table. Intervals are
+percentiles of a bootstrap over videos."""
 
 from __future__ import annotations
 
@@ -51,18 +52,22 @@ TRIMMED = {
 UNTRIMMED = {
     "paper": PAPER,
     "moments": MOMENTS,
-    **{f"{box}trim by {rule}": LocalizeConfig(box=name, sigma=sigma, trim=rule)
-       for box, name, sigma in (("", "region", 20.0), ("moments, ", "moments", 0.0))
-       for rule in ("chance", "mean", "saliency")},
+    **{
+        f"{box}trim by {rule}": LocalizeConfig(box=name, sigma=sigma, trim=rule)
+        for box, name, sigma in (("", "region", 20.0), ("moments, ", "moments", 0.0))
+        for rule in ("chance", "mean", "saliency")
+    },
     "all tubes": LocalizeConfig(tubes=0),
     "all tubes, per-video": LocalizeConfig(tubes=0, normalise="video"),
     "all tubes, trim by chance": LocalizeConfig(tubes=0, trim="chance"),
 }
-TRUE_SPANS = "true spans (ceiling)"
+TRUE_SPANS = "true spans (upper bound)"
 
 
 class Seen(NamedTuple):
-    """One video as a run saw it, and its true tubes; `scores` [L', C], `attention` [L', N, N], `size` H, W."""
+    """One video as a run saw it, and its true tubes; `scores` [L', C], `attention` [L', N, N],
+    `size` H, W.
+    """
 
     name: str
     size: tuple[int, int]
@@ -82,19 +87,29 @@ def read(folders: Sequence[str], run: str) -> list[Seen]:
             truth.setdefault(one.video, []).append(one)
         for video in artifacts.load_dataset(work.dataset).videos:
             if video.part == "test" and video.name in truth:
-                scores, attention = files.read_arrays(work.passes(run, video.name), "scores", "attention",
-                                                          made_by="evaluate")
-                seen.append(Seen(video.name, (video.height, video.width), video.frames, scores, attention,
-                                 tuple(truth[video.name])))
+                scores, attention = files.read_arrays(
+                    work.passes(run, video.name), "scores", "attention", made_by="evaluate"
+                )
+                seen.append(
+                    Seen(
+                        video.name,
+                        (video.height, video.width),
+                        video.frames,
+                        scores,
+                        attention,
+                        tuple(truth[video.name]),
+                    )
+                )
     return sorted(seen, key=lambda one: (one.truth[0].label, one.name))
 
 
 def joined(seen: Sequence[Seen]) -> list[Seen]:
-    """An untrimmed test: every video followed by one of another class, each class true on its own part only.
+    """An untrimmed test: every video followed by one of another class, each class true on its own
+    part only.
 
-    The k-th video in the order of classes is followed by the one half the list further on, so each is first once and
-    second once. Scores and attention are those of the single videos: the carry is that of a stream cut at the join.
-    """
+    The k-th video in the order of classes is followed by the one half the list further on, so each
+    is first once and second once. Scores and attention are those of the single videos: the carry is
+    that of a stream cut at the join."""
     made = []
     for place, first in enumerate(seen):
         second = seen[(place + len(seen) // 2) % len(seen)]
@@ -102,54 +117,81 @@ def joined(seen: Sequence[Seen]) -> list[Seen]:
             continue
         name = f"{first.name}+{second.name}"
         hold = first.frames - len(first.attention)
-        arrays = [np.concatenate([a, np.repeat(a[-1:], hold, axis=0), b])
-                  for a, b in ((first.scores, second.scores), (first.attention, second.attention))]
+        arrays = [
+            np.concatenate([a, np.repeat(a[-1:], hold, axis=0), b])
+            for a, b in ((first.scores, second.scores), (first.attention, second.attention))
+        ]
         truth = [one._replace(video=name) for one in first.truth]
-        truth += [one._replace(video=name, tube=Tube(one.tube.start + first.frames, one.tube.boxes))
-                  for one in second.truth]
+        truth += [
+            one._replace(video=name, tube=Tube(one.tube.start + first.frames, one.tube.boxes))
+            for one in second.truth
+        ]
         made.append(Seen(name, first.size, first.frames + second.frames, *arrays, tuple(truth)))
     return made
 
 
-def measured(seen: Sequence[Seen], how: LocalizeConfig, *, resamples: int, true_spans: bool = False) -> dict:
-    """Mean frame IoU [V] of the heaviest tube before it is cut, video-mAP with intervals, and counts."""
+def measured(
+    seen: Sequence[Seen], how: LocalizeConfig, *, resamples: int, true_spans: bool = False
+) -> dict:
+    """Mean frame IoU [V] of the heaviest tube before it is cut, video-mAP with intervals, and
+    counts.
+    """
     found: dict[str, list[Detection]] = {}
     overlaps, lengths, count = [], [], 0
     for one in seen:
         tracks = video_found(one.attention, one.size, one.frames, how)
-        rows = scored(one.name, tracks, one.scores.mean(axis=0, dtype=np.float64), how, one.scores, one.attention)
+        rows = scored(
+            one.name,
+            tracks,
+            one.scores.mean(axis=0, dtype=np.float64),
+            how,
+            one.scores,
+            one.attention,
+        )
         found[one.name] = [_cut_to_truth(row, one.truth) for row in rows] if true_spans else rows
         labels = {true.label for true in one.truth}
-        lengths += [len(row.tube.boxes) / one.frames for row in found[one.name] if row.label in labels]
-        overlaps.append(float(frame_overlaps(tracks[0].tube, [true.tube for true in one.truth]).mean()))
+        lengths += [
+            len(row.tube.boxes) / one.frames for row in found[one.name] if row.label in labels
+        ]
+        overlaps.append(
+            float(frame_overlaps(tracks[0].tube, [true.tube for true in one.truth]).mean())
+        )
         count += len(tracks)
     truth = {one.name: list(one.truth) for one in seen}
-    return {"overlaps": np.array(overlaps), "video_map": _maps(found, truth, resamples),
-            "tubes a video": round(count / len(seen), 2), "share of the frames": round(float(np.mean(lengths)), 3)}
+    return {
+        "overlaps": np.array(overlaps),
+        "video_map": _maps(found, truth, resamples),
+        "tubes a video": round(count / len(seen), 2),
+        "share of the frames": round(float(np.mean(lengths)), 3),
+    }
 
 
 def _cut_to_truth(found: Detection, truth: Sequence[Detection]) -> Detection:
     same = [true.tube for true in truth if true.label == found.label]
     if not same:
         return found
-    start, boxes = same[0].start, found.tube.boxes[same[0].start - found.tube.start:]
-    return found._replace(tube=Tube(start, boxes[:len(same[0].boxes)]))
+    start, boxes = same[0].start, found.tube.boxes[same[0].start - found.tube.start :]
+    return found._replace(tube=Tube(start, boxes[: len(same[0].boxes)]))
 
 
-def _maps(found: Mapping[str, list[Detection]], truth: Mapping[str, list[Detection]],
-          resamples: int) -> dict[str, list[float]]:
+def _maps(
+    found: Mapping[str, list[Detection]], truth: Mapping[str, list[Detection]], resamples: int
+) -> dict[str, list[float]]:
     """Video-mAP (voc) at each threshold as [value, low, high], whole videos drawn with replacement.
 
-    Tubes of different videos do not compete for truth, so which are hits is settled once, and a draw only says how
-    often each counts.
-    """
+    Tubes of different videos do not compete for truth, so which are hits is settled once, and a
+    draw only says how often each counts."""
     names = {name: place for place, name in enumerate(sorted(truth))}
     everything = [one for rows in found.values() for one in rows]
     classes = by_label(one for rows in truth.values() for one in rows)
-    ranked = {label: [one for one in ordered(everything) if one.label == label] for label in classes}
+    ranked = {
+        label: [one for one in ordered(everything) if one.label == label] for label in classes
+    }
     place = {label: np.array([names[one.video] for one in rows]) for label, rows in ranked.items()}
-    positives = {label: np.bincount([names[one.video] for one in rows], minlength=len(names))
-                 for label, rows in classes.items()}
+    positives = {
+        label: np.bincount([names[one.video] for one in rows], minlength=len(names))
+        for label, rows in classes.items()
+    }
     generator = np.random.default_rng(0)
     draws = np.ones((resamples + 1, len(names)), int)  # the first counts every video once
     for row in draws[1:]:
@@ -157,16 +199,34 @@ def _maps(found: Mapping[str, list[Detection]], truth: Mapping[str, list[Detecti
     intervals = {}
     for threshold in THRESHOLDS:
         hits = {label: _hits(rows, truth, threshold) for label, rows in ranked.items()}
-        means = np.array([np.mean([
-            envelope_area(np.repeat(hits[label], times[place[label]]), total) for label in classes
-            if (total := int((times * positives[label]).sum()))]) for times in draws])
-        if not np.isclose(means[0], video_map(everything, [one for rows in truth.values() for one in rows], threshold)):
-            raise SystemExit(f"video-mAP is {means[0]} here and another number in measure/: expected the same")
-        intervals[str(threshold)] = [round(float(v), 4) for v in (means[0], *np.quantile(means[1:], [0.025, 0.975]))]
+        means = np.array(
+            [
+                np.mean(
+                    [
+                        envelope_area(np.repeat(hits[label], times[place[label]]), total)
+                        for label in classes
+                        if (total := int((times * positives[label]).sum()))
+                    ]
+                )
+                for times in draws
+            ]
+        )
+        if not np.isclose(
+            means[0],
+            video_map(everything, [one for rows in truth.values() for one in rows], threshold),
+        ):
+            raise SystemExit(
+                f"video-mAP is {means[0]} here and another number in measure/: expected the same"
+            )
+        intervals[str(threshold)] = [
+            round(float(v), 4) for v in (means[0], *np.quantile(means[1:], [0.025, 0.975]))
+        ]
     return intervals
 
 
-def _hits(found: Sequence[Detection], truth: Mapping[str, list[Detection]], threshold: float) -> np.ndarray:
+def _hits(
+    found: Sequence[Detection], truth: Mapping[str, list[Detection]], threshold: float
+) -> np.ndarray:
     """Which tubes of one class, in falling order of score, take the true tube they cover best."""
     left = {name: list(rows) for name, rows in truth.items()}
     hits = np.zeros(len(found), bool)
@@ -179,21 +239,32 @@ def _hits(found: Sequence[Detection], truth: Mapping[str, list[Detection]], thre
     return hits
 
 
-def table(seen: Sequence[Seen], options: Mapping[str, LocalizeConfig], *, resamples: int,
-          ceiling: bool = False) -> dict[str, dict]:
+def table(
+    seen: Sequence[Seen],
+    options: Mapping[str, LocalizeConfig],
+    *,
+    resamples: int,
+    upper_bound: bool = False,
+) -> dict[str, dict]:
     """One row an option, each with what it adds to the paper's rule on the same videos."""
     rows, first = {}, None
     asked = [(name, how, False) for name, how in options.items()]
-    asked += [(TRUE_SPANS, PAPER, True)] if ceiling else []
+    asked += [(TRUE_SPANS, PAPER, True)] if upper_bound else []
     for name, how, true_spans in asked:
         row = measured(seen, how, resamples=resamples, true_spans=true_spans)
         overlaps = row.pop("overlaps")
         first = overlaps if first is None else first
-        rows[name] = {"frame_iou": [round(v, 4) for v in mean_interval(overlaps)],
-                      "minus_paper": [round(v, 4) for v in paired_interval(overlaps, first)], **row}
-        print(f"  {name:<28}{_said(rows[name]['frame_iou'])}  {_said(rows[name]['minus_paper'], '+')}"
-              + "".join(f"  {_said(rows[name]['video_map'][str(at)])}" for at in THRESHOLDS)
-              + f"  {row['tubes a video']:5.2f}  {row['share of the frames']:5.3f}", flush=True)
+        rows[name] = {
+            "frame_iou": [round(v, 4) for v in mean_interval(overlaps)],
+            "minus_paper": [round(v, 4) for v in paired_interval(overlaps, first)],
+            **row,
+        }
+        print(
+            f"  {name:<28}{_said(rows[name]['frame_iou'])}  {_said(rows[name]['minus_paper'], '+')}"
+            + "".join(f"  {_said(rows[name]['video_map'][str(at)])}" for at in THRESHOLDS)
+            + f"  {row['tubes a video']:5.2f}  {row['share of the frames']:5.3f}",
+            flush=True,
+        )
     return rows
 
 
@@ -215,11 +286,17 @@ def main() -> None:
         print(f"{run}, {len(seen)} videos as they are\n  {'':<28}{head}")
         trimmed = table(seen, TRIMMED, resamples=asked.resamples)
         print(f"{run}, {len(both)} videos of two classes each\n  {'':<28}{head}")
-        result[run] = {"trimmed": {"videos": len(seen), "rows": trimmed},
-                       "untrimmed": {"videos": len(both),
-                                     "rows": table(both, UNTRIMMED, resamples=asked.resamples, ceiling=True)}}
-    record.save(f"read_outs_{asked.name}", {"question": record.question(__doc__),
-                                            "resamples": asked.resamples, "runs": result})
+        result[run] = {
+            "trimmed": {"videos": len(seen), "rows": trimmed},
+            "untrimmed": {
+                "videos": len(both),
+                "rows": table(both, UNTRIMMED, resamples=asked.resamples, upper_bound=True),
+            },
+        }
+    record.save(
+        f"read_outs_{asked.name}",
+        {"question": record.question(__doc__), "resamples": asked.resamples, "runs": result},
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""What every benchmark records: the device's name, and the figures as a file of benchmarks/results/."""
+"""What every benchmark records: the device's name, and the figures as a file of
+benchmarks/results/.
+"""
 
 from __future__ import annotations
 
@@ -39,16 +41,24 @@ def save(name: str, found: dict[str, Any], folder: str | os.PathLike = RESULTS) 
 
 
 def finished_runs(about: str, parser: argparse.ArgumentParser | None = None) -> argparse.Namespace:
-    """What a benchmark of finished runs is asked for: `name`, work `folders` and `runs`, with what the parser adds."""
+    """What a benchmark of finished runs is asked for: `name`, work `folders` and `runs`, with what
+    the parser adds.
+    """
     parser = parser or argparse.ArgumentParser()
     parser.description, parser.formatter_class = about, argparse.RawDescriptionHelpFormatter
     parser.add_argument("--name", required=True, help="of the file in results/")
-    parser.add_argument("--work", required=True, help="a work folder, or a pattern of several whose videos are pooled")
+    parser.add_argument(
+        "--work",
+        required=True,
+        help="a work folder, or a pattern of several whose videos are pooled",
+    )
     parser.add_argument("--runs", required=True, help="names of runs, separated by commas")
     asked = parser.parse_args()
     asked.folders, asked.runs = sorted(glob.glob(asked.work)), asked.runs.split(",")
     if not asked.folders:
-        parser.error(f"--work={asked.work} matches no folder; expected the work folder of a finished walk")
+        parser.error(
+            f"--work={asked.work} matches no folder; expected the work folder of a finished walk"
+        )
     return asked
 
 

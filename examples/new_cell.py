@@ -1,11 +1,11 @@
-"""A seventh cell, ConvALSTM with a gated recurrent unit inside, trained for a minute on blobs that move.
+"""A seventh cell, ConvALSTM with a gated recurrent unit inside, trained for a minute on blobs that
+move.
 
     python -m examples.new_cell
 
-A cell is three functions. `drive` does for all frames at once what the carry cannot change, `step` does the rest for
-one frame, `init` draws the parameters. Everything else, unrolling, masks, streaming, the head and the choice of
-convolution, comes from `make_model`.
-"""
+A cell is three functions. `drive` does for all frames at once what the carry cannot change, `step`
+does the rest for one frame, `init` draws the parameters. Everything else, unrolling, masks,
+streaming, the head and the choice of convolution, comes from `make_model`."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,9 @@ from videolstm_jax.types import Carry, CellOut, CellParams, Clip, Inputs, LSTMSt
 
 
 class GRUParams(NamedTuple):
-    """Kernels [3, 3, D or K, K] of the reset gate, the update gate and the candidate, side by side, and the bias."""
+    """Kernels [3, 3, D or K, K] of the reset gate, the update gate and the candidate, side by side,
+    and the bias.
+    """
 
     x: jax.Array
     hidden: jax.Array
@@ -30,9 +32,13 @@ class GRUParams(NamedTuple):
 def init(key, cfg):
     """The groups `top` and `attend`; a group may be any record."""
     keys = jax.random.split(key, 3)
-    x, hidden = (draw(k, (cfg.kernel, cfg.kernel, depth, 3 * cfg.hidden), cfg, gates=3)
-                 for k, depth in zip(keys, (cfg.depth, cfg.hidden), strict=False))
-    return CellParams(GRUParams(x, hidden, jnp.zeros(3 * cfg.hidden)), attention_params(keys[2], cfg))
+    x, hidden = (
+        draw(k, (cfg.kernel, cfg.kernel, depth, 3 * cfg.hidden), cfg, gates=3)
+        for k, depth in zip(keys, (cfg.depth, cfg.hidden), strict=False)
+    )
+    return CellParams(
+        GRUParams(x, hidden, jnp.zeros(3 * cfg.hidden)), attention_params(keys[2], cfg)
+    )
 
 
 def drive(conv, p, xs):
@@ -48,7 +54,9 @@ def step(conv, p, carry, d):
     hr, hu, hg = jnp.split(conv(p.top.hidden, h).astype(h.dtype), 3, axis=-1)
     update = jax.nn.sigmoid(zu + hu)
     h = update * h + (1 - update) * jnp.tanh(zg + jax.nn.sigmoid(zr + hr) * hg)
-    return Carry(LSTMState(h, h)), CellOut(h, a[..., 0])  # a GRU has one state: it stands in both places
+    return Carry(LSTMState(h, h)), CellOut(
+        h, a[..., 0]
+    )  # a GRU has one state: it stands in both places
 
 
 CONV_AGRU = Cell(drive, step, init, Layers("pool5"))
@@ -68,8 +76,18 @@ def blobs(key, batch=16, frames=6, side=5, depth=4):
 def train(steps=60, *, report=print):
     """Trains the cell; returns the loss of every step."""
     model = make_model(
-        ModelConfig(map_size=5, depth=4, hidden=8, attention=4, head=16, classes=2, dropout=0.0, attention_scale=25.0),
-        cell=CONV_AGRU)
+        ModelConfig(
+            map_size=5,
+            depth=4,
+            hidden=8,
+            attention=4,
+            head=16,
+            classes=2,
+            dropout=0.0,
+            attention_scale=25.0,
+        ),
+        cell=CONV_AGRU,
+    )
     tx = optax.adam(1e-2)
     params = jax.jit(model.init)(jax.random.key(0))
     state, losses = tx.init(params), []

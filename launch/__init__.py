@@ -1,1 +1,3 @@
-"""Launchers: one short file a stage, `python -m launch.<stage> --preset=NAME --section.field=value`."""
+"""Launchers: one short file a stage, `python -m launch.<stage> --preset=NAME
+--section.field=value`.
+"""

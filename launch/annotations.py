@@ -6,13 +6,19 @@ Usage: python -m launch.annotations --from=FILE [--to=truth.jsonl] [--against=FI
 from absl import app, flags
 
 from launch import boot
-from videolstm_jax.config import ConfigError
-from videolstm_jax.data import truth
+from videolstm_jax.annotations import truth
+from videolstm_jax.errors import ConfigError
 
-_FROM = flags.DEFINE_string("from", None, "pyannot.pkl, finalAnnots.mat, UCF101v2-GT.pkl (or in its layout), a folder "
-                            "of THUMOS13's .xgtf, or a truth.jsonl.")
+_FROM = flags.DEFINE_string(
+    "from",
+    None,
+    "pyannot.pkl, finalAnnots.mat, UCF101v2-GT.pkl (or in its layout), a folder "
+    "of THUMOS13's .xgtf, or a truth.jsonl.",
+)
 _TO = flags.DEFINE_string("to", None, "The truth.jsonl that is written.")
-_AGAINST = flags.DEFINE_string("against", None, "Other annotations: every tube that differs is listed.")
+_AGAINST = flags.DEFINE_string(
+    "against", None, "Other annotations: every tube that differs is listed."
+)
 _SPLIT = flags.DEFINE_integer("split", 1, "Which test list is taken, where the file has several.")
 _SHOWN = 50
 
@@ -23,8 +29,10 @@ def main(argv: list[str]) -> None:
         raise app.UsageError("expected --from=FILE, and --to=truth.jsonl or --against=FILE")
     found = truth.read_truth(_FROM.value, split=_SPLIT.value)
     frames = sum(len(one.tube.boxes) for one in found.truth)
-    print(f"{_FROM.value}: {len(found.truth)} tubes, {frames} boxes, {len(found.videos)} videos, "
-          f"{len(found.classes)} classes")
+    print(
+        f"{_FROM.value}: {len(found.truth)} tubes, {frames} boxes, {len(found.videos)} videos, "
+        f"{len(found.classes)} classes"
+    )
     for note in found.notes:
         print(f"  {note}")
     if _AGAINST.value:

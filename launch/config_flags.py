@@ -1,4 +1,6 @@
-"""Flags made from the config dataclasses: `--preset=NAME` and `--section.field=value`, one way to say a setting."""
+"""Flags made from the config dataclasses: `--preset=NAME` and `--section.field=value`, one way to
+say a setting.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from typing import Any
 
 from absl import flags
 
-from videolstm_jax.config import ConfigError, RunConfig
+from videolstm_jax.config import RunConfig
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import PRESETS, configured, differences, settings
 
 
@@ -30,7 +33,9 @@ def flag_kinds() -> Iterator[tuple[str, Any]]:
 
 
 def define(values: flags.FlagValues = flags.FLAGS, *, preset: str = "paper") -> None:
-    """Defines `--preset` and a flag for every setting; the help is what the dataclass says of the field."""
+    """Defines `--preset` and a flag for every setting; the help is what the dataclass says of the
+    field.
+    """
     about = "; ".join(f"{name}: {entry.about}" for name, entry in PRESETS.items())
     flags.DEFINE_string("preset", preset, f"Named settings. {about}.", flag_values=values)
     says = _docstrings()
@@ -46,7 +51,10 @@ def define(values: flags.FlagValues = flags.FLAGS, *, preset: str = "paper") -> 
             flags.DEFINE_string(name, None, text, flag_values=values)
         else:
             flags.DEFINE_list(name, None, text + " (separated by commas)", flag_values=values)
-    for name in ("preset", *(name for name, _ in flag_kinds())):  # so that --help shows them, not --helpfull alone
+    for name in (
+        "preset",
+        *(name for name, _ in flag_kinds()),
+    ):  # so that --help shows them, not --helpfull alone
         values.register_key_flag_for_module(sys.argv[0], values[name])
 
 
@@ -60,7 +68,9 @@ def chosen(values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
     for name, kind in flag_kinds():
         flag = values[name]
         if flag.present:
-            given[name.replace(".", "__")] = flag.value if flag.value is None else _cast(name, kind, flag.value)
+            given[name.replace(".", "__")] = (
+                flag.value if flag.value is None else _cast(name, kind, flag.value)
+            )
     return given
 
 
@@ -74,34 +84,49 @@ def config(values: flags.FlagValues = flags.FLAGS) -> RunConfig:
     if preset not in PRESETS:
         near = difflib.get_close_matches(preset, PRESETS, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ConfigError(f"there is no preset {preset!r}{hint}; expected one of {', '.join(PRESETS)}")
+        raise ConfigError(
+            f"there is no preset {preset!r}{hint}; expected one of {', '.join(PRESETS)}"
+        )
     return configured(preset, **chosen(values))
 
 
 def command(stage: str, cfg: RunConfig) -> str:
-    """The command line that gives a launcher exactly this configuration, saying only what its preset does not."""
+    """The command line that gives a launcher exactly this configuration, saying only what its
+    preset does not.
+    """
     words = [f"python -m launch.{stage}", f"--preset={cfg.preset}"]
     if cfg.model.cell != RunConfig().model.cell:
         words.append(f"--model.cell={cfg.model.cell}")
-    words += [f"--{path.replace('__', '.')}={_shell(value)}" for path, value in differences(cfg).items()]
+    words += [
+        f"--{path.replace('__', '.')}={_shell(value)}" for path, value in differences(cfg).items()
+    ]
     return " ".join(words)
 
 
 def pretty(cfg: RunConfig) -> str:
-    """The resolved configuration, a section a line, with what differs from the preset marked by a star."""
+    """The resolved configuration, a section a line, with what differs from the preset marked by a
+    star.
+    """
     changed = differences(cfg)
     sections: dict[str, list[str]] = {}
     for path, value in settings(cfg):
         section, _, leaf = path.rpartition("__")
-        sections.setdefault(section or "run", []).append(f"{'*' * (path in changed)}{leaf}={_text(value)}")
+        sections.setdefault(section or "run", []).append(
+            f"{'*' * (path in changed)}{leaf}={_text(value)}"
+        )
     lines = [f"preset {cfg.preset} (* = differs from the preset)"]
-    return "\n".join(lines + [f"  {section:9s} {' '.join(words)}" for section, words in sections.items()])
+    return "\n".join(
+        lines + [f"  {section:9s} {' '.join(words)}" for section, words in sections.items()]
+    )
 
 
 def _docstrings() -> dict[str, str]:
     """What the dataclasses say below each field, which Python itself forgets."""
-    owners = {"": RunConfig} | {name + ".": type(value) for name, value in vars(RunConfig()).items()
-                                if dataclasses.is_dataclass(value)}
+    owners = {"": RunConfig} | {
+        name + ".": type(value)
+        for name, value in vars(RunConfig()).items()
+        if dataclasses.is_dataclass(value)
+    }
     said = {}
     for prefix, owner in owners.items():
         body = ast.parse(inspect.getsource(owner)).body[0].body
@@ -116,11 +141,21 @@ def _docstrings() -> dict[str, str]:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _text(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value) if value != "" else "''"
+    return (
+        ",".join(map(str, value))
+        if isinstance(value, tuple)
+        else str(value)
+        if value != ""
+        else "''"
+    )
 
 
 def _shell(value: Any) -> str:
@@ -136,4 +171,5 @@ def _cast(name: str, kind: Any, value: Any) -> Any:
         return tuple(item(word) for word in value if word != "")
     except ValueError as error:
         raise ConfigError(
-            f"--{name}={','.join(value)}: {error}; expected {item.__name__}s separated by commas") from error
+            f"--{name}={','.join(value)}: {error}; expected {item.__name__}s separated by commas"
+        ) from error

@@ -16,18 +16,31 @@ from etils import epath
 
 from launch import boot
 from videolstm_jax.artifacts import load_dataset, save_dataset
-from videolstm_jax.data import importers
-from videolstm_jax.data.compact import compact
-from videolstm_jax.data.inspection import inspect
-from videolstm_jax.data.store import FeatureStore
+from videolstm_jax.features import importers
+from videolstm_jax.features.compact import compact
+from videolstm_jax.features.inspection import inspect
+from videolstm_jax.features.store import FeatureStore
 
-_DATASET = flags.DEFINE_string("dataset", None, "authors, sharma: the list of videos to import; written from the lists "
-                               "that lie beside the features where it is not there yet.")
-_LISTS = flags.DEFINE_string("lists", None, "authors: the folder of train_filenames.txt, train_labels.txt and so for "
-                             "test; FROM if not given.")
+_DATASET = flags.DEFINE_string(
+    "dataset",
+    None,
+    "authors, sharma: the list of videos to import; written from the lists "
+    "that lie beside the features where it is not there yet.",
+)
+_LISTS = flags.DEFINE_string(
+    "lists",
+    None,
+    "authors: the folder of train_filenames.txt, train_labels.txt and so for "
+    "test; FROM if not given.",
+)
 _SIDE = flags.DEFINE_integer("side", 7, "sharma: N of the N x N maps.", lower_bound=1)
-_DTYPE = flags.DEFINE_enum("dtype", "float16", ["float16", "uint8"], "authors, sharma: how the store is written.")
-_IMPORT = {"authors": importers.authors, "sharma": lambda folder: importers.sharma(folder, side=_SIDE.value)}
+_DTYPE = flags.DEFINE_enum(
+    "dtype", "float16", ["float16", "uint8"], "authors, sharma: how the store is written."
+)
+_IMPORT = {
+    "authors": importers.authors,
+    "sharma": lambda folder: importers.sharma(folder, side=_SIDE.value),
+}
 
 
 def main(argv: list[str]) -> None:
@@ -39,7 +52,9 @@ def main(argv: list[str]) -> None:
     elif word in ("compact", *_IMPORT) and len(folders) == 2:
         print(_compact(*folders) if word == "compact" else _import(word, *folders), flush=True)
     else:
-        raise app.UsageError("expected inspect DIR .., verify DIR .., compact FROM TO, authors FROM TO, sharma FROM TO")
+        raise app.UsageError(
+            "expected inspect DIR .., verify DIR .., compact FROM TO, authors FROM TO, sharma FROM TO"
+        )
 
 
 def _verify(folder: str) -> str:
@@ -51,9 +66,11 @@ def _verify(folder: str) -> str:
 
 def _compact(source: str, target: str) -> str:
     found = compact(source, target)
-    return (f"{target}: {found.after / found.before:.3f} of the bytes ({found.before:,} to {found.after:,}); errors in "
-            f"standard deviations: {found.rms:.5f} root mean square, {found.largest:.4f} the largest; "
-            f"{100 * found.lost:.3f} % of the values above zero became zero")
+    return (
+        f"{target}: {found.after / found.before:.3f} of the bytes ({found.before:,} to {found.after:,}); errors in "
+        f"standard deviations: {found.rms:.5f} root mean square, {found.largest:.4f} the largest; "
+        f"{100 * found.lost:.3f} % of the values above zero became zero"
+    )
 
 
 def _import(layout: str, source: str, target: str) -> str:
@@ -63,10 +80,21 @@ def _import(layout: str, source: str, target: str) -> str:
     if not epath.Path(_DATASET.value).exists():  # in a bucket, too
         save_dataset(_DATASET.value, importers.listed(_LISTS.value or source, found))
     dataset = load_dataset(_DATASET.value)
-    about = {"imported": layout, "from": os.path.basename(os.path.normpath(source)), "preprocessing": "unknown"}
+    about = {
+        "imported": layout,
+        "from": os.path.basename(os.path.normpath(source)),
+        "preprocessing": "unknown",
+    }
     store = importers.import_features(found, dataset, target, about, dtype=_DTYPE.value)
-    return json.dumps({"store": target, "videos": len(store.frames), "frames": sum(store.frames.values()),
-                       "shape": store.shape, "not listed": len(found) - len(store.frames)})
+    return json.dumps(
+        {
+            "store": target,
+            "videos": len(store.frames),
+            "frames": sum(store.frames.values()),
+            "shape": store.shape,
+            "not listed": len(found) - len(store.frames),
+        }
+    )
 
 
 if __name__ == "__main__":

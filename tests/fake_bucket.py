@@ -1,8 +1,8 @@
-"""A Google bucket on this machine: TensorFlow's own client talks to it over TLS through a proxy, as it would to Google.
+"""A Google bucket on this machine: TensorFlow's own client talks to it over TLS through a proxy, as
+it would to Google.
 
-The client is not changed in any way. Three environment variables send it here: `https_proxy`, `CURL_CA_BUNDLE` and a
-token, so that it asks nobody who it is.
-"""
+The client is not changed in any way. Three environment variables send it here: `https_proxy`,
+`CURL_CA_BUNDLE` and a token, so that it asks nobody who it is."""
 
 import http.server
 import json
@@ -25,9 +25,30 @@ class Bucket:
         self.objects, self.requests, self.sent = {}, [], 0
         names = ",".join(f"DNS:{host}" for host in HOSTS)
         self.certificate = folder / "cert.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-                        "-nodes", "-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={names}",
-                        "-keyout", folder / "key.pem", "-out", self.certificate], check=True, capture_output=True)
+        subprocess.run(
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:prime256v1",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=test",
+                "-addext",
+                f"subjectAltName={names}",
+                "-keyout",
+                folder / "key.pem",
+                "-out",
+                self.certificate,
+            ],
+            check=True,
+            capture_output=True,
+        )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, folder / "key.pem")
         handler = type("Handler", (_Handler,), {"bucket": self, "context": context})
@@ -37,8 +58,12 @@ class Bucket:
     @property
     def environment(self):
         """What a process must have around it to find this bucket under gs://."""
-        return {"https_proxy": f"http://127.0.0.1:{self.server.server_port}", "CURL_CA_BUNDLE": str(self.certificate),
-                "GOOGLE_AUTH_TOKEN_FOR_TESTING": "nobody", "no_proxy": ""}
+        return {
+            "https_proxy": f"http://127.0.0.1:{self.server.server_port}",
+            "CURL_CA_BUNDLE": str(self.certificate),
+            "GOOGLE_AUTH_TOKEN_FOR_TESTING": "nobody",
+            "no_proxy": "",
+        }
 
 
 def available():
@@ -113,12 +138,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         items, prefixes = [], set()
         for name in sorted(self.bucket.objects):
             if name.startswith(prefix):
-                rest = name[len(prefix):]
+                rest = name[len(prefix) :]
                 if delimiter and delimiter in rest:
                     prefixes.add(prefix + rest.split(delimiter)[0] + delimiter)
                 else:
                     items.append({"name": name})
-        return {"items": items[:int(query.get("maxResults", 1000))], "prefixes": sorted(prefixes)}
+        return {"items": items[: int(query.get("maxResults", 1000))], "prefixes": sorted(prefixes)}
 
     def download(self, name):
         data = self.bucket.objects.get(name)
@@ -131,7 +156,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if start >= len(data):
             return self.reply(416)
         part = data[start:stop]
-        self.reply(206, part, **{"Content-Range": f"bytes {start}-{start + len(part) - 1}/{len(data)}"})
+        self.reply(
+            206, part, **{"Content-Range": f"bytes {start}-{start + len(part) - 1}/{len(data)}"}
+        )
 
     def do_POST(self):
         (path, query), data = self.parsed(), self.body()

@@ -1,8 +1,8 @@
-"""Eqs. (1)-(15) of the paper in plain float64 loops, one clip at a time: what the tests hold the core against.
+"""Eqs. (1)-(15) of the paper in plain float64 loops, one clip at a time: what the tests hold the
+core against.
 
-Nothing here is shared with the package. Parameters come as any records with the fields of `types`; a kernel holds
-the gates i, f, o, g side by side.
-"""
+Nothing here is shared with the package. Parameters come as any records with the fields of `types`;
+a kernel holds the gates i, f, o, g side by side."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def convolve(kernel, x):
 
 
 def gate(number, p, terms):
-    """The sum inside one gate, Eqs. (1)-(4) and (10)-(13): `terms` are pairs of a kernel and the map it reads."""
+    """The sum inside one gate, Eqs. (1)-(4) and (10)-(13): `terms` are pairs of a kernel and the
+    map it reads.
+    """
     size = len(p.bias) // 4
     part = slice(number * size, (number + 1) * size)
     return sum(convolve(kernel[..., part], x) for kernel, x in terms) + p.bias[part]
@@ -101,7 +103,9 @@ def run(name, p, x, motion, carry):
 
 def classify(p, hidden):
     """The head: hidden [T, N', N', K] -> class scores [T, C] before the softmax."""
-    rows = [np.tanh(h.reshape(-1) @ p.dense + p.dense_bias) @ p.classes + p.classes_bias for h in hidden]
+    rows = [
+        np.tanh(h.reshape(-1) @ p.dense + p.dense_bias) @ p.classes + p.classes_bias for h in hidden
+    ]
     return np.array(rows)
 
 
@@ -109,6 +113,11 @@ def plain(record):
     """A record of arrays as the same names with float64 numpy arrays, None kept."""
     if record is None:
         return None
-    return SimpleNamespace(**{
-        name: plain(value) if hasattr(value, "_fields") or value is None else np.asarray(value, np.float64)
-        for name, value in record._asdict().items()})
+    return SimpleNamespace(
+        **{
+            name: plain(value)
+            if hasattr(value, "_fields") or value is None
+            else np.asarray(value, np.float64)
+            for name, value in record._asdict().items()
+        }
+    )

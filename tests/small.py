@@ -20,10 +20,23 @@ B, N, D, E, K, A, F, C = 2, 4, 5, 6, 3, 2, 8, 7
 
 def config(name, **settings):
     """Of the cell called `name`, at the sides it has."""
-    sides = {"map_size": 1 if name == "lstm" else N, "motion_size": 1 if name == "motion_alstm" else N}
-    return ModelConfig(**{
-        "cell": name, "depth": D, "motion_depth": E, "hidden": K, "attention": A, "head": F, "classes": C,
-        **sides, **settings})
+    sides = {
+        "map_size": 1 if name == "lstm" else N,
+        "motion_size": 1 if name == "motion_alstm" else N,
+    }
+    return ModelConfig(
+        **{
+            "cell": name,
+            "depth": D,
+            "motion_depth": E,
+            "hidden": K,
+            "attention": A,
+            "head": F,
+            "classes": C,
+            **sides,
+            **settings,
+        }
+    )
 
 
 model_of = cache(make_model)
@@ -31,7 +44,9 @@ model_of = cache(make_model)
 
 
 def shaken(tree, seed=0, size=0.5, dtype=np.float32):
-    """The same tree with normal numbers in every float array; numpy's, which slice without compiling."""
+    """The same tree with normal numbers in every float array; numpy's, which slice without
+    compiling.
+    """
     rng = np.random.default_rng(seed)
     return jax.tree.map(lambda a: np.asarray(size * rng.standard_normal(np.shape(a)), dtype), tree)
 
@@ -42,7 +57,9 @@ def clip_of(cfg, *, frames=3, batch=B, seed=1, dtype=np.float32):
     x = np.zeros((*shape, cfg.map_size, cfg.map_size, cfg.depth))
     motion = np.zeros((*shape, cfg.motion_size, cfg.motion_size, cfg.motion_depth))
     moves = CELLS[cfg.cell].layers.motion is not None
-    return Clip(shaken(Inputs(x, motion if moves else None), seed, 1.0, dtype), np.ones(shape, bool))
+    return Clip(
+        shaken(Inputs(x, motion if moves else None), seed, 1.0, dtype), np.ones(shape, bool)
+    )
 
 
 def params_of(cfg, seed=2, dtype=np.float32):
@@ -54,7 +71,11 @@ def carry_of(cfg, seed=3, batch=B, dtype=np.float32):
     """A random carry."""
     side = 1 if CELLS[cfg.cell].vector else cfg.map_size
     state = LSTMState(*[np.zeros((batch, side, side, cfg.hidden))] * 2)
-    return shaken(Carry(state, state if CELLS[cfg.cell].layers.motion is not None else None), seed, dtype=dtype)
+    return shaken(
+        Carry(state, state if CELLS[cfg.cell].layers.motion is not None else None),
+        seed,
+        dtype=dtype,
+    )
 
 
 def bound(name, engine="im2col", dtype=None):

@@ -11,15 +11,19 @@ from videolstm_jax.measure import accuracy
 
 def case(seed: int, videos: int = 40, classes: int = 6):
     generator = np.random.default_rng(seed)
-    return generator.integers(0, 5, (videos, classes)) / 4, generator.integers(0, classes, videos)  # with many ties
+    return generator.integers(0, 5, (videos, classes)) / 4, generator.integers(
+        0, classes, videos
+    )  # with many ties
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 6))
 def test_top_k_is_a_stable_sort(seed, k):
     scores, label = case(seed)
-    hits = sum(int(own in sorted(range(6), key=lambda c: (-row[c], c))[:k])
-               for row, own in zip(scores, label, strict=True))
+    hits = sum(
+        int(own in sorted(range(6), key=lambda c: (-row[c], c))[:k])
+        for row, own in zip(scores, label, strict=True)
+    )
     assert accuracy.top_k(scores, label, k) == hits
     assert accuracy.accuracy(scores, label, k) == hits / 40
 

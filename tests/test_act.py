@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from etils import epath
 
-from videolstm_jax.data import act, pickles
-from videolstm_jax.data.annotations import BadAnnotations
-from videolstm_jax.data.truth import read_truth
+from videolstm_jax.annotations import act
+from videolstm_jax.annotations.truth import read_truth
+from videolstm_jax.errors import FileError
 from videolstm_jax.measure.overlap import box_iou
 
 NAME = "Biking/v_Biking_g01_c01"
@@ -19,10 +19,15 @@ def rows(first=3, frames=2, box=(10, 20, 49, 59), **_):
 
 
 def annotations(**changed):
-    return {"labels": ["Basketball", "Biking"], "nframes": {NAME: 9, "Basketball/b": 5},
-            "resolution": {NAME: (240, 320), "Basketball/b": (240, 320)},
-            "train_videos": [[NAME], []], "test_videos": [["Basketball/b"], [NAME]],
-            "gttubes": {NAME: {1: [rows(), rows(first=1, frames=9)]}, "Basketball/b": {0: [rows()]}}, **changed}
+    return {
+        "labels": ["Basketball", "Biking"],
+        "nframes": {NAME: 9, "Basketball/b": 5},
+        "resolution": {NAME: (240, 320), "Basketball/b": (240, 320)},
+        "train_videos": [[NAME], []],
+        "test_videos": [["Basketball/b"], [NAME]],
+        "gttubes": {NAME: {1: [rows(), rows(first=1, frames=9)]}, "Basketball/b": {0: [rows()]}},
+        **changed,
+    }
 
 
 def read(tmp_path, value, **options):
@@ -36,7 +41,10 @@ def test_one_record(tmp_path):
     assert found.classes == ("Basketball", "Biking") and found.test == ("Basketball/b",)
     assert found.frames[NAME] == 9 and found.sizes[NAME] == (320, 240)
     assert [(one.video, one.label, one.tube.start, len(one.tube.boxes)) for one in found.truth] == [
-        ("Basketball/b", 0, 2, 2), (NAME, 1, 0, 9), (NAME, 1, 2, 2)]
+        ("Basketball/b", 0, 2, 2),
+        (NAME, 1, 0, 9),
+        (NAME, 1, 2, 2),
+    ]
     assert found.truth[0].tube.boxes.tolist() == [[10, 20, 50, 60]] * 2
     assert read(tmp_path, annotations(), split=2).test == (NAME,)
 
@@ -61,37 +69,56 @@ def test_boxes_overlap_as_their_evaluation_has_it():
 def test_a_corner_on_the_frames_edge_ends_there():
     edge = act.tube_of(np.array([[1, 0, 0, 320, 239.5]]), (320, 240)).boxes
     assert edge.tolist() == [[0, 0, 320, 240]]
-    assert act.tube_of(np.array([[1, 0, 0, 319, 239]]), (320, 240)).boxes.tolist() == [[0, 0, 320, 240]]
-    assert act.tube_of(np.array([[1, 0, 0, 322, 9]]), (320, 240)).boxes.tolist() == [[0, 0, 323, 10]]  # refused later
+    assert act.tube_of(np.array([[1, 0, 0, 319, 239]]), (320, 240)).boxes.tolist() == [
+        [0, 0, 320, 240]
+    ]
+    assert act.tube_of(np.array([[1, 0, 0, 322, 9]]), (320, 240)).boxes.tolist() == [
+        [0, 0, 323, 10]
+    ]  # refused later
 
 
-@pytest.mark.parametrize(("changed", "says"), [
-    ({"nframes": {"Basketball/b": 5}}, "nframes lacks Biking/v_Biking_g01_c01"),
-    ({"test_videos": [["Biking/unknown"]]}, "nframes lacks Biking/unknown"),
-    ({"gttubes": {NAME: {1: [rows(first=8, frames=3)]}}}, "goes from frame 7 to 9; expected frames 0 to 8"),
-    ({"gttubes": {NAME: {1: [rows(first=0)]}}}, "goes from frame -1"),
-    ({"gttubes": {NAME: {2: [rows()]}}}, "has label 2; expected 0 to 1"),
-    ({"gttubes": {NAME: {1: [rows()[[0, 0]]]}}}, "expected whole frames that follow each other"),
-    ({"gttubes": {NAME: {1: [rows()[::-1]]}}}, "expected whole frames that follow each other"),
-    ({"gttubes": {NAME: {1: [rows() + [0.5, 0, 0, 0, 0]]}}}, "expected whole frames"),
-    ({"gttubes": {NAME: {1: [rows()[:, :4]]}}}, r"is \[2, 4\]; expected rows of frame, x1, y1, x2, y2"),
-    ({"gttubes": {NAME: {1: [rows(box=(10, 20, 330, 59))]}}}, "leaves the frame of 320 x 240"),
-    ({"gttubes": {NAME: {1: [rows(box=(50, 20, 40, 59))]}}}, "inverted or empty"),
-    ({"gttubes": {NAME: {1: [rows(box=(np.nan, 20, 40, 59))]}}}, "not finite"),
-    ({"gttubes": {NAME: {1: [rows().astype(str)]}}}, "is of <U32; expected numbers"),
-    ({"gttubes": {NAME: {1: [rows(3e9, 1)]}}, "nframes": {NAME: 0, "Basketball/b": 5}}, "frames 0 to 2147483647"),
-    ({"nframes": {NAME: float("inf")}}, "not annotations as ACT keeps them: OverflowError"),
-    ({"gttubes": {NAME: [rows()]}}, "not annotations as ACT keeps them"),
-    ({"resolution": {NAME: 3}}, "not annotations as ACT keeps them"),
-    ({"labels": None}, "not annotations as ACT keeps them"),
-])
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"nframes": {"Basketball/b": 5}}, "nframes lacks Biking/v_Biking_g01_c01"),
+        ({"test_videos": [["Biking/unknown"]]}, "nframes lacks Biking/unknown"),
+        (
+            {"gttubes": {NAME: {1: [rows(first=8, frames=3)]}}},
+            "goes from frame 7 to 9; expected frames 0 to 8",
+        ),
+        ({"gttubes": {NAME: {1: [rows(first=0)]}}}, "goes from frame -1"),
+        ({"gttubes": {NAME: {2: [rows()]}}}, "has label 2; expected 0 to 1"),
+        (
+            {"gttubes": {NAME: {1: [rows()[[0, 0]]]}}},
+            "expected whole frames that follow each other",
+        ),
+        ({"gttubes": {NAME: {1: [rows()[::-1]]}}}, "expected whole frames that follow each other"),
+        ({"gttubes": {NAME: {1: [rows() + [0.5, 0, 0, 0, 0]]}}}, "expected whole frames"),
+        (
+            {"gttubes": {NAME: {1: [rows()[:, :4]]}}},
+            r"is \[2, 4\]; expected rows of frame, x1, y1, x2, y2",
+        ),
+        ({"gttubes": {NAME: {1: [rows(box=(10, 20, 330, 59))]}}}, "leaves the frame of 320 x 240"),
+        ({"gttubes": {NAME: {1: [rows(box=(50, 20, 40, 59))]}}}, "inverted or empty"),
+        ({"gttubes": {NAME: {1: [rows(box=(np.nan, 20, 40, 59))]}}}, "not finite"),
+        ({"gttubes": {NAME: {1: [rows().astype(str)]}}}, "is of <U32; expected numbers"),
+        (
+            {"gttubes": {NAME: {1: [rows(3e9, 1)]}}, "nframes": {NAME: 0, "Basketball/b": 5}},
+            "frames 0 to 2147483647",
+        ),
+        ({"nframes": {NAME: float("inf")}}, "not annotations as ACT keeps them: OverflowError"),
+        ({"gttubes": {NAME: [rows()]}}, "not annotations as ACT keeps them"),
+        ({"resolution": {NAME: 3}}, "not annotations as ACT keeps them"),
+        ({"labels": None}, "not annotations as ACT keeps them"),
+    ],
+)
 def test_annotations_that_do_not_fit(tmp_path, changed, says):
-    with pytest.raises(BadAnnotations, match=r"UCF101v2-GT\.pkl: .*" + says):
+    with pytest.raises(FileError, match=r"UCF101v2-GT\.pkl: .*" + says):
         read(tmp_path, annotations(**changed))
 
 
 def test_a_split_that_is_not_there(tmp_path):
-    with pytest.raises(BadAnnotations, match="has 2 test lists; there is no split 3"):
+    with pytest.raises(FileError, match="has 2 test lists; there is no split 3"):
         read(tmp_path, annotations(), split=3)
 
 
@@ -99,49 +126,66 @@ def test_linked_tubes_of_a_folder(tmp_path):
     place = tmp_path / "Biking"
     place.mkdir()
     scored = np.concatenate([rows(), np.full((2, 1), 0.25, np.float32)], axis=1)
-    (place / "v_Biking_g01_c01_tubes.pkl").write_bytes(pickle.dumps({0: [], 1: [[scored, np.float32(0.5)],
-                                                                                  (scored, 0.125)]}))
+    (place / "v_Biking_g01_c01_tubes.pkl").write_bytes(
+        pickle.dumps({0: [], 1: [[scored, np.float32(0.5)], (scored, 0.125)]})
+    )
     for path in (tmp_path, place / "v_Biking_g01_c01_tubes.pkl"):
         found = list(act.read_tubes(epath.Path(path), {NAME: (320, 240)}))
         assert [(one.video, one.label, one.score, one.tube.start) for _, one in found] == [
-            (NAME, 1, 0.5, 2), (NAME, 1, 0.125, 2)]
+            (NAME, 1, 0.5, 2),
+            (NAME, 1, 0.125, 2),
+        ]
         assert found[0][1].tube.boxes.tolist() == [[10, 20, 50, 60]] * 2
         assert found[1][0].endswith("_tubes.pkl: label 1, tube 1")
 
 
-@pytest.mark.parametrize(("value", "says"), [
-    ({1: [rows()]}, r"label 1, tube 0: "), ({1: [(rows()[:, :3], 1.0)]}, r"label 1, tube 0: is \[2, 3\]"),
-    ({1: [(rows().astype(str), 1.0)]}, "is of <U32; expected numbers"),
-    ({float("inf"): [(rows(), 1.0)]}, "not the tubes of a video by label: OverflowError"),
-    ({1: [(rows(), 10**400)]}, "label 1, tube 0: int too large"),
-    ({"x": [(rows(), 1.0)]}, "not the tubes of a video by label"), ([1], "not the tubes of a video by label"),
-    ({1: 3}, "not the tubes of a video by label"),
-])
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({1: [rows()]}, r"label 1, tube 0: "),
+        ({1: [(rows()[:, :3], 1.0)]}, r"label 1, tube 0: is \[2, 3\]"),
+        ({1: [(rows().astype(str), 1.0)]}, "is of <U32; expected numbers"),
+        ({float("inf"): [(rows(), 1.0)]}, "not the tubes of a video by label: OverflowError"),
+        ({1: [(rows(), 10**400)]}, "label 1, tube 0: int too large"),
+        ({"x": [(rows(), 1.0)]}, "not the tubes of a video by label"),
+        ([1], "not the tubes of a video by label"),
+        ({1: 3}, "not the tubes of a video by label"),
+    ],
+)
 def test_linked_tubes_of_another_layout(tmp_path, value, says):
     path = tmp_path / "a_tubes.pkl"
     path.write_bytes(pickle.dumps(value))
-    with pytest.raises(act.BadTubes, match=says):
+    with pytest.raises(FileError, match=says):
         list(act.read_tubes(epath.Path(path), {}))
 
 
 def test_a_folder_without_tubes_and_a_file_that_is_cut(tmp_path):
-    with pytest.raises(act.BadTubes, match=r"holds no \*_tubes\.pkl"):
+    with pytest.raises(FileError, match=r"holds no \*_tubes\.pkl"):
         list(act.read_tubes(epath.Path(tmp_path), {}))
     (tmp_path / "a_tubes.pkl").write_bytes(pickle.dumps({1: [(rows(), 1.0)]})[:-30])
-    with pytest.raises(pickles.BadPickle, match=r"a_tubes\.pkl: not a whole pickle"):
+    with pytest.raises(FileError, match=r"a_tubes\.pkl: not a whole pickle"):
         list(act.read_tubes(epath.Path(tmp_path), {}))
 
 
 def test_boxes_of_single_frames():
     table = np.array([[0, 3, 1, 0.5, 10, 20, 49, 59], [1, 1, 0, 0.25, 0, 0, 9, 9]], np.float32)
-    found = [one for _, one in act.read_boxes(epath.Path("f.pkl"), table, (NAME, "Basketball/b"), {})]
-    assert [(one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist()) for one in found] == [
-        (NAME, 1, 0.5, 2, [[10, 20, 50, 60]]), ("Basketball/b", 0, 0.25, 0, [[0, 0, 10, 10]])]
-    for bad, says in ((table[:, :7], r"\[2, 7\]"), (table + [2, *[0] * 7], "row 0: video 2; the test list has 2"),
-                      (table + [0, 0.5, *[0] * 6], "not a whole video, frame"), ({}, "dict"),
-                      (table.astype(str), r"<U32 \[2, 8\]; expected the boxes of frames, numbers"),
-                      (table + [np.inf, *[0] * 7], "not a whole video, frame")):
-        with pytest.raises(act.BadTubes, match=says):
+    found = [
+        one for _, one in act.read_boxes(epath.Path("f.pkl"), table, (NAME, "Basketball/b"), {})
+    ]
+    assert [
+        (one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist()) for one in found
+    ] == [(NAME, 1, 0.5, 2, [[10, 20, 50, 60]]), ("Basketball/b", 0, 0.25, 0, [[0, 0, 10, 10]])]
+    for bad, says in (
+        (table[:, :7], r"\[2, 7\]"),
+        (table + [2, *[0] * 7], "row 0: video 2; the test list has 2"),
+        (table + [0, 0.5, *[0] * 6], "not a whole video, frame"),
+        ({}, "dict"),
+        (table.astype(str), r"<U32 \[2, 8\]; expected the boxes of frames, numbers"),
+        (table + [np.inf, *[0] * 7], "not a whole video, frame"),
+    ):
+        with pytest.raises(FileError, match=says):
             list(act.read_boxes(epath.Path("f.pkl"), bad, (NAME, "Basketball/b"), {}))
-    with pytest.raises(act.BadTubes, match="counts the test list; expected --list, or a truth that has one"):
+    with pytest.raises(
+        FileError, match="counts the test list; expected --list, or a truth that has one"
+    ):
         list(act.read_boxes(epath.Path("f.pkl"), table, (), {}))

@@ -1,4 +1,6 @@
-"""The public names: each is there, documented, and takes its arguments as the others do; the README's example runs."""
+"""The public names: each is there, documented, and takes its arguments as the others do; the
+README's example runs.
+"""
 
 import inspect
 import pathlib
@@ -22,10 +24,15 @@ def test_a_public_name(name):
         parameters = list(inspect.signature(found).parameters.values())
         for parameter in parameters:
             optional = parameter.default is not inspect.Parameter.empty
-            assert not optional or parameter.kind is inspect.Parameter.KEYWORD_ONLY or name in _POSITIONAL, (
-                f"{name}: {parameter.name} has a default; expected it to be keyword-only")
+            assert (
+                not optional
+                or parameter.kind is inspect.Parameter.KEYWORD_ONLY
+                or name in _POSITIONAL
+            ), f"{name}: {parameter.name} has a default; expected it to be keyword-only"
             assert parameter.name not in ("rng", "train", "training"), name
-            assert parameter.name != "key" or optional or parameter is parameters[0], f"{name}: key does not come first"
+            assert parameter.name != "key" or optional or parameter is parameters[0], (
+                f"{name}: key does not come first"
+            )
 
 
 _POSITIONAL = {"configured", "product_fusion"}  # whose second argument design gives by position

@@ -1,4 +1,6 @@
-"""What a stage wrote comes back the same; what is damaged is refused by name; nothing is half-written."""
+"""What a stage wrote comes back the same; what is damaged is refused by name; nothing is
+half-written.
+"""
 
 import numpy as np
 import pytest
@@ -7,10 +9,15 @@ from hypothesis import strategies as st
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 
-SCORES = Scores(("a/x", "b/ÿ"), np.array([[0.25, 0.75], [1, 0]], np.float32), np.array([1, 0], np.int32), ("a", "b"))
+SCORES = Scores(
+    ("a/x", "b/ÿ"),
+    np.array([[0.25, 0.75], [1, 0]], np.float32),
+    np.array([1, 0], np.int32),
+    ("a", "b"),
+)
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
@@ -23,7 +30,9 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path):
 
 
 def test_dataset_round_trip(tmp_path):
-    dataset = Dataset(("a", "b"), (Video("a/x", "videos/a/x.avi", 0, "train", "g01", 31, 320, 240, 25.0),))
+    dataset = Dataset(
+        ("a", "b"), (Video("a/x", "videos/a/x.avi", 0, "train", "g01", 31, 320, 240, 25.0),)
+    )
     artifacts.save_dataset(tmp_path / "dataset.json", dataset)
     assert artifacts.load_dataset(tmp_path / "dataset.json") == dataset
 
@@ -38,41 +47,52 @@ def test_scores_round_trip_and_same_bytes(tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-@pytest.mark.parametrize("change, says", [
-    ({"scores": SCORES.scores[:1]}, "expected"), ({"label": np.array([0, 2])}, "labels 0 to 2"),
-    ({"scores": SCORES.scores * np.nan}, "a/x are not finite"),
-])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        ({"scores": SCORES.scores[:1]}, "expected"),
+        ({"label": np.array([0, 2])}, "labels 0 to 2"),
+        ({"scores": SCORES.scores * np.nan}, "a/x are not finite"),
+    ],
+)
 def test_scores_that_do_not_agree(tmp_path, change, says):
     artifacts.save_scores(tmp_path / "s.npz", SCORES._replace(**change))
-    with pytest.raises(ArtifactError, match=says):
+    with pytest.raises(FileError, match=says):
         artifacts.load_scores(tmp_path / "s.npz")
 
 
 def test_missing_and_damaged_files_are_named(tmp_path):
-    with pytest.raises(ArtifactError, match=r"dataset\.json is missing; the stage prepare"):
+    with pytest.raises(FileError, match=r"dataset\.json is missing; the stage prepare"):
         artifacts.load_dataset(tmp_path / "dataset.json")
     (tmp_path / "x.json").write_text("{")
-    with pytest.raises(ArtifactError, match=r"x\.json: not JSON"):
+    with pytest.raises(FileError, match=r"x\.json: not JSON"):
         files.read_json(tmp_path / "x.json")
     for damaged in (b'"\xff"', b"[" * 200_000):
         (tmp_path / "x.json").write_bytes(damaged)
-        with pytest.raises(ArtifactError, match=r"x\.json: not JSON"):
+        with pytest.raises(FileError, match=r"x\.json: not JSON"):
             files.read_json(tmp_path / "x.json")
     (tmp_path / "x.npz").write_bytes(b"PK no")
-    with pytest.raises(ArtifactError, match=r"x\.npz: cannot be read"):
+    with pytest.raises(FileError, match=r"x\.npz: cannot be read"):
         artifacts.load_scores(tmp_path / "x.npz")
     files.write_arrays(tmp_path / "y.npz", scores=np.zeros(2))
-    with pytest.raises(ArtifactError, match="lacks"):
+    with pytest.raises(FileError, match="lacks"):
         artifacts.load_scores(tmp_path / "y.npz")
     np.savez(tmp_path / "z.npz", videos=np.array([{}], object))
-    with pytest.raises(ArtifactError, match=r"z\.npz"):
+    with pytest.raises(FileError, match=r"z\.npz"):
         files.read_arrays(tmp_path / "z.npz", "videos")
 
 
-@given(start=st.integers(0, 5), count=st.integers(1, 4), score=st.floats(-1e6, 1e6), name=st.text(max_size=5))
+@given(
+    start=st.integers(0, 5),
+    count=st.integers(1, 4),
+    score=st.floats(-1e6, 1e6),
+    name=st.text(max_size=5),
+)
 def test_detections_round_trip(tmp_path_factory, start, count, score, name):
     path = tmp_path_factory.mktemp("tubes") / "tubes.jsonl"
-    found = Detection(name, 3, score, Tube(start, np.arange(count * 4).reshape(count, 4) + [0, 0, 5.125, 5.5]))
+    found = Detection(
+        name, 3, score, Tube(start, np.arange(count * 4).reshape(count, 4) + [0, 0, 5.125, 5.5])
+    )
     artifacts.save_detections(path, [found])
     (back,) = artifacts.load_detections(path)
     assert back[:3] == found[:3] and back.tube.start == start

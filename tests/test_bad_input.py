@@ -1,4 +1,6 @@
-"""What bad input gets at the command line: one line that names it, status 1, and nothing half-written."""
+"""What bad input gets at the command line: one line that names it, status 1, and nothing
+half-written.
+"""
 
 import os
 import pathlib
@@ -25,9 +27,21 @@ def folder(tmp_path):
 
 
 def prepare(folder, *words):
-    done = subprocess.run([sys.executable, "-m", "launch.prepare", "--preset=small", f"--data.videos={folder}",
-                           f"--workdir={folder.parent / 'work'}", *words],
-                          cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "launch.prepare",
+            "--preset=small",
+            f"--data.videos={folder}",
+            f"--workdir={folder.parent / 'work'}",
+            *words,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     return done
 
 
@@ -45,7 +59,9 @@ def assert_refused(done, folder, *says):
 def spoil(path, how):
     good = path.read_bytes()
     letter = b"a letter to my aunt\n" * 90
-    path.write_bytes({"empty": b"", "truncated": good[:len(good) // 2], "not a video": letter}[how])
+    path.write_bytes(
+        {"empty": b"", "truncated": good[: len(good) // 2], "not a video": letter}[how]
+    )
 
 
 @pytest.mark.parametrize("how", ["empty", "truncated", "not a video"])
@@ -70,7 +86,9 @@ def test_bad_videos_may_be_skipped(folder):
 
 def test_a_list_that_names_a_file_that_is_not_there(folder):
     (folder / "classInd.txt").write_text("1 jump\n2 wave\n")
-    (folder / "trainlist01.txt").write_text("jump/p0_jump.mp4 1\nwave/p0_wave.mp4 2\njump/p9_jump.mp4 1\n")
+    (folder / "trainlist01.txt").write_text(
+        "jump/p0_jump.mp4 1\nwave/p0_wave.mp4 2\njump/p9_jump.mp4 1\n"
+    )
     (folder / "testlist01.txt").write_text("jump/p1_jump.mp4\nwave/p1_wave.mp4\n")
     assert_refused(prepare(folder), folder, "trainlist01.txt", "p9_jump")
 
@@ -84,9 +102,14 @@ def test_a_folder_that_is_not_there(folder):
     assert_refused(prepare(folder.parent / "nowhere"), folder, "nowhere")
 
 
-@pytest.mark.parametrize("words, says", [
-    (["--preset=smal"], "did you mean small"), (["--data.video=x"], "Did you mean: data.videos"),
-    (["--data.batch=none"], "data.batch")])
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["--preset=smal"], "did you mean small"),
+        (["--data.video=x"], "Did you mean: data.videos"),
+        (["--data.batch=none"], "data.batch"),
+    ],
+)
 def test_an_unknown_preset_or_flag(folder, words, says):
     done = prepare(folder, *words)
     assert done.returncode == 1 and says in done.stderr and "Traceback" not in done.stderr

@@ -1,4 +1,6 @@
-"""Every sort of video that a folder may hold by mistake, from the scan to the accuracy that it costs."""
+"""Every sort of video that a folder may hold by mistake, from the scan to the accuracy that it
+costs.
+"""
 
 import shutil
 import sys
@@ -12,15 +14,14 @@ from test_encode import smooth
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import ConfigError, DataConfig, RunConfig, change
-from videolstm_jax.data import sources
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.config import DataConfig, RunConfig, change
+from videolstm_jax.dataset import sources
+from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.stages import fuse, nearest, prepare, report
 from videolstm_jax.types import Scores
 from videolstm_jax.video import decode, encode, flow_methods, guard
-from videolstm_jax.video.container import BadVideo
 
-pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.data.lists.ListWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.dataset.lists.ListWarning")
 
 
 def sound_only(path):
@@ -32,7 +33,9 @@ def sound_only(path):
 def sound_in_a_film(path):
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=8000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+        )
         frame.rate = 8000
         for one in (frame, None):
             container.mux(stream.encode(one))
@@ -47,7 +50,7 @@ def overwritten(path):
     encode.write(path, smooth(30, 24, 32), codec="mpeg4")
     data = bytearray(path.read_bytes())
     middle = len(data) // 2
-    data[middle:middle + 200] = np.random.default_rng(0).bytes(200)
+    data[middle : middle + 200] = np.random.default_rng(0).bytes(200)
     path.write_bytes(data)
 
 
@@ -56,31 +59,49 @@ def wrong_extension(path):
     path.with_suffix(".png").rename(path)
 
 
-BAD = {"zero.avi": lambda path: path.write_bytes(b""), "text.mp4": lambda path: path.write_text("no video" * 99),
-       "sound.avi": sound_only, "film.mp4": sound_in_a_film, "truncated.avi": truncated, "overwritten.avi": overwritten,
-       "picture.mp4": wrong_extension, "one.mp4": lambda path: encode.write(path, smooth(1, 24, 32))}
+BAD = {
+    "zero.avi": lambda path: path.write_bytes(b""),
+    "text.mp4": lambda path: path.write_text("no video" * 99),
+    "sound.avi": sound_only,
+    "film.mp4": sound_in_a_film,
+    "truncated.avi": truncated,
+    "overwritten.avi": overwritten,
+    "picture.mp4": wrong_extension,
+    "one.mp4": lambda path: encode.write(path, smooth(1, 24, 32)),
+}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two classes, with lists: two good clips in each part, and all bad ones in the test list of `run`."""
+    """Two classes, with lists: two good clips in each part, and all bad ones in the test list of
+    `run`.
+    """
     folder = tmp_path_factory.mktemp("bad")
     for label in ("jump", "run"):
         for k in range(4):
             encode.write(folder / "videos" / label / f"{k}.mp4", smooth(4, 24, 32, seed=k))
     for name, make in BAD.items():
         make(folder / "videos" / "run" / name)
-    good = {part: [f"{label}/{k}.mp4" for label in ("jump", "run") for k in numbers]
-            for part, numbers in (("train", (0, 1)), ("test", (2, 3)))}
-    (folder / "trainlist01.txt").write_text("".join(f"{name} {1 + name.startswith('run')}\n" for name in good["train"]))
-    (folder / "testlist01.txt").write_text("".join(f"{name}\n" for name in [*good["test"],
-                                                                             *(f"run/{name}" for name in BAD)]))
+    good = {
+        part: [f"{label}/{k}.mp4" for label in ("jump", "run") for k in numbers]
+        for part, numbers in (("train", (0, 1)), ("test", (2, 3)))
+    }
+    (folder / "trainlist01.txt").write_text(
+        "".join(f"{name} {1 + name.startswith('run')}\n" for name in good["train"])
+    )
+    (folder / "testlist01.txt").write_text(
+        "".join(f"{name}\n" for name in [*good["test"], *(f"run/{name}" for name in BAD)])
+    )
     return folder
 
 
 def settings(folder, work, **more):
-    return change(RunConfig(workdir=str(work)), data__videos=str(folder), data__on_bad_video="skip",
-                  **{"flow__width": 16, "flow__height": 12, "flow__bound": 2.0, "flow__image": "png", **more})
+    return change(
+        RunConfig(workdir=str(work)),
+        data__videos=str(folder),
+        data__on_bad_video="skip",
+        **{"flow__width": 16, "flow__height": 12, "flow__bound": 2.0, "flow__image": "png", **more},
+    )
 
 
 @pytest.mark.parametrize("online", [False, True])
@@ -91,27 +112,48 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
     good = [video.name for video in artifacts.load_dataset(work.dataset).videos]
     bad = files.read_jsonl(work.bad)
     assert sorted([*good, *(row["name"] for row in bad)]) == sorted(
-        [*(f"{label}/{k}" for label in ("jump", "run") for k in range(4)), *(f"run/{name[:-4]}" for name in BAD)])
-    assert len(good) == 8 and len(bad) == len(BAD) and "8 videos, 32 frames" in capsys.readouterr().out
-    assert all((row["part"], row["label"]) == ("test", "run") and row["path"] in row["reason"] for row in bad)
+        [
+            *(f"{label}/{k}" for label in ("jump", "run") for k in range(4)),
+            *(f"run/{name[:-4]}" for name in BAD),
+        ]
+    )
+    assert (
+        len(good) == 8 and len(bad) == len(BAD) and "8 videos, 32 frames" in capsys.readouterr().out
+    )
+    assert all(
+        (row["part"], row["label"]) == ("test", "run") and row["path"] in row["reason"]
+        for row in bad
+    )
     reasons = {row["name"].split("/")[1]: row["reason"] for row in bad}
-    for name, words in {"zero": "0 bytes", "text": "not a video", "sound": "no video stream, only audio",
-                        "film": "no video stream, only audio", "truncated": "cut short|damaged",
-                        "overwritten": "damaged", "picture": "not a video but", "one": "1 frame"}.items():
+    for name, words in {
+        "zero": "0 bytes",
+        "text": "not a video",
+        "sound": "no video stream, only audio",
+        "film": "no video stream, only audio",
+        "truncated": "cut short|damaged",
+        "overwritten": "damaged",
+        "picture": "not a video but",
+        "one": "1 frame",
+    }.items():
         assert any(word in reasons[name] for word in words.split("|")), reasons[name]
     index = files.read_json(work.flow / "index.json")
     assert sorted(index["frames"]) == good
-    with pytest.raises(BadVideo):
+    with pytest.raises(VideoError):
         prepare.run(change(cfg, workdir=str(tmp_path / "other"), data__on_bad_video="fail"))
 
 
 def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
     started = guard.subprocess.Popen
-    code = ("import os\nfrom videolstm_jax.video import decode, worker\nplain = decode.probe\n"
-            "def probe(path, **named):\n    if path.endswith('run/2.mp4'): os.abort()\n"
-            "    return plain(path, **named)\ndecode.probe = probe\nworker.serve()")
-    monkeypatch.setattr(guard.subprocess, "Popen", lambda command, **named: started([sys.executable, "-c", code],
-                                                                                    **named))
+    code = (
+        "import os\nfrom videolstm_jax.video import decode, worker\nplain = decode.probe\n"
+        "def probe(path, **named):\n    if path.endswith('run/2.mp4'): os.abort()\n"
+        "    return plain(path, **named)\ndecode.probe = probe\nworker.serve()"
+    )
+    monkeypatch.setattr(
+        guard.subprocess,
+        "Popen",
+        lambda command, **named: started([sys.executable, "-c", code], **named),
+    )
     dataset, bad = sources.scan(DataConfig(videos=str(folder), on_bad_video="skip"))
     assert "ended with SIGABRT" in {row["name"]: row["reason"] for row in bad}["run/2"]
     kept = {video.name for video in dataset.videos}
@@ -121,9 +163,12 @@ def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
 def test_a_time_limit_is_a_setting(folder, monkeypatch):
     started = guard.subprocess.Popen
     code = "import sys, time\nfor line in sys.stdin: time.sleep(60 if 'jump/0' in line else 0); sys.exit(1)"
-    monkeypatch.setattr(guard.subprocess, "Popen", lambda command, **named: started([sys.executable, "-c", code],
-                                                                                    **named))
-    with pytest.raises(BadVideo, match=r"jump/0\.mp4: not decoded after 0\.5 s"):
+    monkeypatch.setattr(
+        guard.subprocess,
+        "Popen",
+        lambda command, **named: started([sys.executable, "-c", code], **named),
+    )
+    with pytest.raises(VideoError, match=r"jump/0\.mp4: not decoded after 0\.5 s"):
         sources.scan(DataConfig(videos=str(folder), time_limit=0.5))
 
 
@@ -132,7 +177,7 @@ def test_what_asks_for_too_much_memory_is_refused(tmp_path):
     encode.write(tmp_path / "good.mp4", smooth(4, 24, 32))
     huge = {"size": (500_000, 200_000)}  # 300 GB a frame
     found = list(guard.read_all([tmp_path / "good.mp4"], **huge, workers=1))
-    assert isinstance(found[0], BadVideo) and "good.mp4" in str(found[0])
+    assert isinstance(found[0], VideoError) and "good.mp4" in str(found[0])
 
 
 def test_metadata_that_is_not_utf_8(tmp_path):
@@ -152,16 +197,22 @@ def test_metadata_that_is_not_utf_8(tmp_path):
 
 
 def test_ten_thousand_frames(tmp_path):
-    frames = np.broadcast_to(np.arange(10_000, dtype=np.uint16)[:, None, None, None] % 251, (10_000, 8, 16, 3))
+    frames = np.broadcast_to(
+        np.arange(10_000, dtype=np.uint16)[:, None, None, None] % 251, (10_000, 8, 16, 3)
+    )
     encode.write(tmp_path / "long.avi", frames.astype(np.uint8), codec="ffv1")
     crew = guard.Crew(1)
-    assert crew.probe(tmp_path / "long.avi").frames == crew.check(tmp_path / "long.avi").frames == 10_000
+    assert (
+        crew.probe(tmp_path / "long.avi").frames
+        == crew.check(tmp_path / "long.avi").frames
+        == 10_000
+    )
     found = crew.read(tmp_path / "long.avi", start=9_990)
     np.testing.assert_array_equal(found, frames[9_990:])
     crew.end()
 
 
-# ---- what they cost ---------------------------------------------------------------------------------------------
+# ---- what they cost ------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +228,9 @@ def scored(prepared, tmp_path):
     shutil.copytree(prepared.workdir, tmp_path / "work")
     cfg = change(prepared, workdir=str(tmp_path / "work"))
     rows = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])
-    scores = Scores(("jump/2", "jump/3", "run/2", "run/3"), rows, np.array([0, 0, 1, 1]), ("jump", "run"))
+    scores = Scores(
+        ("jump/2", "jump/3", "run/2", "run/3"), rows, np.array([0, 0, 1, 1]), ("jump", "run")
+    )
     for name in ("a", "b"):
         artifacts.save_scores(Workdir(cfg.workdir).scores(name), scores)
     return cfg
@@ -187,8 +240,10 @@ def test_skipped_test_videos_count_as_wrong(scored, capsys):
     fuse.run(change(scored, fuse__runs=("a", "b")))
     assert f"3 of {4 + len(BAD)} right, 25.00 %" in capsys.readouterr().out
     nearest.run(scored)
-    assert f"of {4 + len(BAD)} test videos right ({len(BAD)} could not be read and count as wrong)" in (
-        capsys.readouterr().out)
+    assert (
+        f"of {4 + len(BAD)} test videos right ({len(BAD)} could not be read and count as wrong)"
+        in (capsys.readouterr().out)
+    )
     page = report.run(scored).read_text()
     assert f"3 of {4 + len(BAD)} test videos are named correctly" in page
     assert f"{len(BAD)} test videos could not be read" in page
@@ -211,11 +266,13 @@ def test_a_skipped_video_of_an_unknown_class_is_named(scored):
     work = Workdir(scored.workdir)
     rows = files.read_jsonl(work.bad)
     files.write_jsonl(work.bad, [rows[0] | {"label": "swim"}])
-    with pytest.raises(ArtifactError, match=r"bad\.jsonl: run/\w+ is of class swim; expected one of jump, run"):
+    with pytest.raises(
+        FileError, match=r"bad\.jsonl: run/\w+ is of class swim; expected one of jump, run"
+    ):
         fuse.run(change(scored, fuse__runs=("a", "b")))
 
 
-# ---- flow by other methods, and lengths that differ -------------------------------------------------------------
+# ---- flow by other methods, and lengths that differ ----------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["dis", "opencv_tvl1"])
@@ -229,16 +286,20 @@ def test_opencvs_flow(folder, tmp_path, name):
     assert found.dtype == np.float32 and found.shape == (2, 20, 28, 2)
     np.testing.assert_allclose(np.median(found[0], (0, 1)), [1, 0], atol=0.25)
     np.testing.assert_allclose(np.median(found[1], (0, 1)), [0, 1], atol=0.25)
-    cfg = settings(folder, tmp_path, flow__method=name, flow__width=12, flow__height=10, data__max_frames=2)
+    cfg = settings(
+        folder, tmp_path, flow__method=name, flow__width=12, flow__height=10, data__max_frames=2
+    )
     prepare.run(cfg)
     assert files.read_json(Workdir(cfg.workdir).flow / "index.json")["method"] == name
-    with pytest.raises(prepare.PrepareError, match=f"method '{name}', now 'tvl1'"):
+    with pytest.raises(ConfigError, match=f"method '{name}', now 'tvl1'"):
         prepare.run(change(cfg, flow__method="tvl1"))
 
 
 def test_opencv_that_is_not_there(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(ConfigError, match=r"flow\.method is 'dis', which needs OpenCV: pip install"):
+    with pytest.raises(
+        ConfigError, match=r"flow\.method is 'dis', which needs OpenCV: pip install"
+    ):
         prepare.run(settings(folder, tmp_path, flow__method="dis"))
     assert not (tmp_path / "dataset.json").exists()
     monkeypatch.setitem(sys.modules, "cv2", type(sys)("cv2"))
@@ -251,10 +312,17 @@ def test_opencv_that_is_not_there(folder, tmp_path, monkeypatch):
 
 def test_lengths_that_differ_are_told(folder, tmp_path, capsys, monkeypatch):
     plain = guard.Crew.probe
-    monkeypatch.setattr(guard.Crew, "probe", lambda crew, path, **named: plain(crew, path, **named)._replace(
-        frames=7 if "jump/1" in path else 4))
+    monkeypatch.setattr(
+        guard.Crew,
+        "probe",
+        lambda crew, path, **named: plain(crew, path, **named)._replace(
+            frames=7 if "jump/1" in path else 4
+        ),
+    )
     cfg = settings(folder, tmp_path)
     prepare.run(cfg)
     said = capsys.readouterr().err
     assert "has one pair less, in 1 videos: jump/1 (7 declared, 4 found)" in said
-    assert {video.frames for video in artifacts.load_dataset(Workdir(cfg.workdir).dataset).videos} == {4}
+    assert {
+        video.frames for video in artifacts.load_dataset(Workdir(cfg.workdir).dataset).videos
+    } == {4}

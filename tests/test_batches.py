@@ -1,4 +1,6 @@
-"""Training batches against direct reads of the store: every record says which video and frame it is."""
+"""Training batches against direct reads of the store: every record says which video and frame it
+is.
+"""
 
 import itertools
 from collections import Counter
@@ -6,17 +8,19 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from videolstm_jax.config import ConfigError, DataConfig
-from videolstm_jax.data import snippets
-from videolstm_jax.data.batches import train_batches
-from videolstm_jax.data.features import FeatureWriter
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.clips import snippets
+from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.config import DataConfig
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.types import Video
 
 LENGTHS = (1, 3, 8, 9, 20, 41, 8)
 NAMES = tuple(f"c{at % 3}/v{at}" for at in range(len(LENGTHS)))
-VIDEOS = tuple(Video(name, "", at % 3, "train", name, length + 1, 64, 48, 25.0)
-               for at, (name, length) in enumerate(zip(NAMES, LENGTHS, strict=True)))
+VIDEOS = tuple(
+    Video(name, "", at % 3, "train", name, length + 1, 64, 48, 25.0)
+    for at, (name, length) in enumerate(zip(NAMES, LENGTHS, strict=True))
+)
 
 
 def store(folder, shape, about, lengths=LENGTHS):
@@ -40,7 +44,17 @@ def motion(tmp_path_factory):
     return store(tmp_path_factory.mktemp("m"), (5,), "motion")
 
 
-def take(count, *stores, videos=VIDEOS, frames=8, batch=6, order="iid", short_clips="mask", seed=3, **options):
+def take(
+    count,
+    *stores,
+    videos=VIDEOS,
+    frames=8,
+    batch=6,
+    order="iid",
+    short_clips="mask",
+    seed=3,
+    **options,
+):
     cfg = DataConfig(frames=frames, batch=batch, order=order, short_clips=short_clips)
     return list(itertools.islice(train_batches(*stores, videos, cfg, seed=seed, **options), count))
 
@@ -56,7 +70,13 @@ def equal(one, two):
 
 
 def leaves(batch):
-    return [batch.clip.inputs.x, batch.clip.inputs.motion, batch.clip.mask, batch.label, batch.weight]
+    return [
+        batch.clip.inputs.x,
+        batch.clip.inputs.motion,
+        batch.clip.mask,
+        batch.label,
+        batch.weight,
+    ]
 
 
 @pytest.mark.parametrize("order", ["iid", "epochs"])
@@ -64,14 +84,21 @@ def test_clips_are_what_the_store_holds(x, motion, order):
     batches = take(12, x, motion, order=order)
     seen = set()
     for batch in batches:
-        assert batch.clip.inputs.x.shape == (6, 8, 2, 2, 3) and batch.clip.inputs.x.dtype == np.float32
-        assert batch.clip.inputs.motion.shape == (6, 8, 1, 1, 5) and batch.clip.inputs.motion.dtype == np.float32
+        assert (
+            batch.clip.inputs.x.shape == (6, 8, 2, 2, 3) and batch.clip.inputs.x.dtype == np.float32
+        )
+        assert (
+            batch.clip.inputs.motion.shape == (6, 8, 1, 1, 5)
+            and batch.clip.inputs.motion.dtype == np.float32
+        )
         assert batch.clip.mask.dtype == bool and batch.label.dtype == np.int32
         assert batch.weight.tolist() == [1.0] * 6 and batch.weight.dtype == np.float32
         for row, (video, start) in enumerate(where([batch])):
             index, mask = snippets.clip_indices(LENGTHS[video], start, 8)
             assert np.array_equal(batch.clip.inputs.x[row], x.read(NAMES[video])[index])
-            assert np.array_equal(batch.clip.inputs.motion[row, :, 0, 0], motion.read(NAMES[video])[index])
+            assert np.array_equal(
+                batch.clip.inputs.motion[row, :, 0, 0], motion.read(NAMES[video])[index]
+            )
             assert np.array_equal(batch.clip.mask[row], mask)
             assert batch.label[row] == video % 3
             assert start <= max(0, LENGTHS[video] - 8)
@@ -91,7 +118,7 @@ def test_every_first_frame_and_video_is_as_likely_as_another(x):
 
 def test_an_epoch_shows_every_video_once_each_in_another_order(x):
     drawn = [video for video, _ in where(take(21, x, None, batch=5, order="epochs"))]
-    epochs = [tuple(drawn[at:at + 7]) for at in range(0, 105, 7)]
+    epochs = [tuple(drawn[at : at + 7]) for at in range(0, 105, 7)]
     assert all(sorted(epoch) == list(range(7)) for epoch in epochs)
     assert len(set(epochs)) > 10
 
@@ -106,13 +133,18 @@ def test_batch_k_depends_on_seed_and_k_alone(x, motion, order):
 
 
 def test_resuming_far_in_is_the_same_as_going_there(x):
-    assert where(take(1, x, None, order="epochs", start_step=300)) == where(take(301, x, None, order="epochs")[300:])
+    assert where(take(1, x, None, order="epochs", start_step=300)) == where(
+        take(301, x, None, order="epochs")[300:]
+    )
 
 
 @pytest.mark.parametrize("order", ["iid", "epochs"])
 def test_the_parts_of_all_hosts_are_the_batch(x, motion, order):
     whole = take(4, x, motion, order=order, start_step=2)
-    parts = [take(4, x, motion, order=order, start_step=2, host_index=host, host_count=3) for host in range(3)]
+    parts = [
+        take(4, x, motion, order=order, start_step=2, host_index=host, host_count=3)
+        for host in range(3)
+    ]
     for at, batch in enumerate(whole):
         for one, *several in zip(leaves(batch), *(leaves(part[at]) for part in parts), strict=True):
             assert np.array_equal(one, np.concatenate(several))
@@ -121,8 +153,13 @@ def test_the_parts_of_all_hosts_are_the_batch(x, motion, order):
 def test_short_clips_can_be_counted(x):
     masked, counted = take(5, x, None, frames=30), take(5, x, None, frames=30, short_clips="count")
     assert where(masked) == where(counted)
-    assert not all(batch.clip.mask.all() for batch in masked) and all(batch.clip.mask.all() for batch in counted)
-    assert all(np.array_equal(a.clip.inputs.x, b.clip.inputs.x) for a, b in zip(masked, counted, strict=True))
+    assert not all(batch.clip.mask.all() for batch in masked) and all(
+        batch.clip.mask.all() for batch in counted
+    )
+    assert all(
+        np.array_equal(a.clip.inputs.x, b.clip.inputs.x)
+        for a, b in zip(masked, counted, strict=True)
+    )
 
 
 def test_features_are_scaled_and_left_in_half_precision(x, motion):
@@ -132,12 +169,16 @@ def test_features_are_scaled_and_left_in_half_precision(x, motion):
     for one, other, small in zip(plain, scaled, half, strict=True):
         assert np.array_equal(other.clip.inputs.x, one.clip.inputs.x * np.float32(0.3))
         assert np.array_equal(other.clip.inputs.motion, one.clip.inputs.motion * np.float32(4))
-        assert small.clip.inputs.x.dtype == np.float16 and np.array_equal(small.clip.inputs.x, one.clip.inputs.x)
+        assert small.clip.inputs.x.dtype == np.float16 and np.array_equal(
+            small.clip.inputs.x, one.clip.inputs.x
+        )
 
 
 def test_one_video_is_enough(x):
     for order in ("iid", "epochs"):
-        assert {video for video, _ in where(take(2, x, None, videos=VIDEOS[4:5], order=order))} == {4}
+        assert {video for video, _ in where(take(2, x, None, videos=VIDEOS[4:5], order=order))} == {
+            4
+        }
 
 
 def test_what_cannot_be_read_is_named_before_the_first_batch(x, motion, tmp_path):
@@ -149,13 +190,13 @@ def test_what_cannot_be_read_is_named_before_the_first_batch(x, motion, tmp_path
         take(0, x, None, videos=())
     with pytest.raises(ConfigError, match="start_step is -1"):
         take(0, x, None, start_step=-1)
-    with pytest.raises(ArtifactError, match="has no features of c/other"):
+    with pytest.raises(FileError, match="has no features of c/other"):
         take(0, x, None, videos=(VIDEOS[0]._replace(name="c/other"),))
     shorter = store(tmp_path / "m", (5,), "m", lengths=(1, 3, 8, 7, 20, 41, 8))
-    with pytest.raises(ArtifactError, match=r"c0/v3 has 9 frames in .* and 7 in"):
+    with pytest.raises(FileError, match=r"c0/v3 has 9 frames in .* and 7 in"):
         take(0, x, shorter)
     shorter.path("c0/v0").write_bytes(b"")
-    with pytest.raises(ArtifactError, match=r"v0\.f16: is 0 bytes long; expected 10"):
+    with pytest.raises(FileError, match=r"v0\.f16: is 0 bytes long; expected 10"):
         take(0, shorter, None)
 
 
@@ -170,5 +211,5 @@ def test_a_store_of_bytes_is_read_to_the_same_bits_as_by_hand(x, tmp_path):
             assert np.array_equal(batch.clip.inputs.x[row], small.read(NAMES[video])[index])
             assert batch.clip.inputs.x[row].any()
     small.path("c0/v0").write_bytes(b"")
-    with pytest.raises(ArtifactError, match=r"v0\.u8: is 0 bytes long; expected 16"):
+    with pytest.raises(FileError, match=r"v0\.u8: is 0 bytes long; expected 16"):
         take(0, small, None)

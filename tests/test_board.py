@@ -1,4 +1,6 @@
-"""What is drawn beside and below a frame: the right lines at the right places, readable at any size."""
+"""What is drawn beside and below a frame: the right lines at the right places, readable at any
+size.
+"""
 
 import numpy as np
 import pytest
@@ -16,14 +18,20 @@ def painted(picture, colour):
 
 def lines(values, so_far=(0.75, 0.25), **more):
     values = np.asarray(values, float).reshape(-1, 2)
-    return board.Lines(("Jump", "Walk"), np.asarray(so_far), values, **{"start": 0, "length": len(values), **more})
+    return board.Lines(
+        ("Jump", "Walk"), np.asarray(so_far), values, **{"start": 0, "length": len(values), **more}
+    )
 
 
 def frame(width=96, height=64, level=90):
     return np.full((height, width, 3), level, np.uint8)
 
 
-@given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3, unique=True), min_size=1, max_size=12))
+@given(
+    st.lists(
+        st.lists(st.integers(0, 9), min_size=3, max_size=3, unique=True), min_size=1, max_size=12
+    )
+)
 def test_places_are_kept(rows):
     places = []
     for chosen in rows:
@@ -49,8 +57,12 @@ def test_recent_scores_scroll():
     for t in range(board.WINDOW + 50):
         scores = generator.dirichlet(np.ones(5))
         found = recent.add(scores, np.array([0.05, 0.3, 0.2, 0.4, 0.05]))
-        assert len(found.values) == min(t + 1, board.WINDOW) and found.start == max(0, t + 1 - board.WINDOW)
-        assert found.length in (board.YOUNG, 2 * board.YOUNG, board.WINDOW) and found.length >= len(found.values)
+        assert len(found.values) == min(t + 1, board.WINDOW) and found.start == max(
+            0, t + 1 - board.WINDOW
+        )
+        assert found.length in (board.YOUNG, 2 * board.YOUNG, board.WINDOW) and found.length >= len(
+            found.values
+        )
     assert found.names[0] == "d" and set(found.names) == {"a", "b", "c", "d"}
     np.testing.assert_array_equal(found.values[-1, 0], scores[3])
 
@@ -59,8 +71,10 @@ def test_bars_are_as_long_as_scores():
     picture = board.board(lines([[0.5, 0.5]], (0.8, 0.2)), 960)
     lengths = []
     for colour in board.PALETTE[:2]:
-        counts = np.bincount(painted(picture[:, :round(960 * 0.42)], colour)[0])
-        lengths.append(np.median(counts[counts > 30]))  # rows of the bar, with a few pixels of the name beside it
+        counts = np.bincount(painted(picture[:, : round(960 * 0.42)], colour)[0])
+        lengths.append(
+            np.median(counts[counts > 30])
+        )  # rows of the bar, with a few pixels of the name beside it
     assert lengths[0] / lengths[1] == pytest.approx(4, rel=0.2)
 
 
@@ -76,7 +90,9 @@ def test_the_timeline_goes_where_scores_go():
 def test_half_a_video_fills_half_the_timeline_and_says_where_it_is():
     reach = []
     for length in (40, 80):
-        _, columns = painted(board.board(lines([[1, 0]] * 40, length=length), 960), board.PALETTE[0])
+        _, columns = painted(
+            board.board(lines([[1, 0]] * 40, length=length), 960), board.PALETTE[0]
+        )
         reach.append(columns.max())
     left = round(960 * 0.42)
     assert (reach[1] - left) / (reach[0] - left) == pytest.approx(0.53, abs=0.04)
@@ -85,7 +101,9 @@ def test_half_a_video_fills_half_the_timeline_and_says_where_it_is():
 
 
 def test_bands_shade_the_action():
-    plain, shaded = (board.board(lines([[1, 0]] * 60, bands=bands), 960) for bands in ((), ((15, 44),)))
+    plain, shaded = (
+        board.board(lines([[1, 0]] * 60, bands=bands), 960) for bands in ((), ((15, 44),))
+    )
     columns = np.nonzero((plain != shaded).any(-1))[1]
     left = round(960 * 0.42)
     share = np.ptp(columns) / (960 - left)
@@ -95,33 +113,59 @@ def test_bands_shade_the_action():
 def test_a_card_has_both_panels_and_the_board():
     heat, box = np.full((64, 96), 128.0), np.array([[10.0, 10, 50, 40]])
     one = board.card(board.View(frame(400, 200), None, None, None), lines([[1, 0]]), "frame 3")
-    two = board.card(board.View(frame(400, 200), np.full((200, 400), 128.0), box, box + 9), lines([[1, 0]]), "frame 3")
+    two = board.card(
+        board.View(frame(400, 200), np.full((200, 400), 128.0), box, box + 9),
+        lines([[1, 0]]),
+        "frame 3",
+    )
     assert one.shape[1] == 400 and two.shape[1] == 804 and two.shape[0] > 200
-    assert len(painted(two[:, :400], overlay.FOUND)[0]) > 50 < len(painted(two[:, 404:], overlay.FOUND)[0])
-    assert len(painted(two[:, 404:][60:], overlay.TRUE)[0]) < len(painted(two[:, :400][60:], overlay.TRUE)[0])
+    assert (
+        len(painted(two[:, :400], overlay.FOUND)[0])
+        > 50
+        < len(painted(two[:, 404:], overlay.FOUND)[0])
+    )
+    assert len(painted(two[:, 404:][60:], overlay.TRUE)[0]) < len(
+        painted(two[:, :400][60:], overlay.TRUE)[0]
+    )
     narrow = board.card(board.View(frame(), heat, box, None), lines([[1, 0]]), "frame 3")
     assert narrow.shape[1] == board.NARROWEST and (narrow[5, :60] == overlay.BAND).all()
 
 
 def test_a_cell_says_the_best_class_so_far():
     view = board.View(frame(400, 64), None, None, None)
-    first, second = (board.cell(view, lines([[1, 0]], so_far), "frame 3")[:30] for so_far in ((0.7, 0.3), (0.2, 0.8)))
-    assert (first == board.PALETTE[0]).all(-1).any() and not (first == board.PALETTE[1]).all(-1).any()
+    first, second = (
+        board.cell(view, lines([[1, 0]], so_far), "frame 3")[:30]
+        for so_far in ((0.7, 0.3), (0.2, 0.8))
+    )
+    assert (first == board.PALETTE[0]).all(-1).any() and not (first == board.PALETTE[1]).all(
+        -1
+    ).any()
     assert (second == board.PALETTE[1]).all(-1).any()
 
 
 @settings(max_examples=15, deadline=None)
-@given(size=st.sampled_from([(1, 1), (3, 500), (500, 3), (64, 64), (641, 359)]), names=st.integers(1, 4),
-       seed=st.integers(0, 99), heat=st.booleans())
+@given(
+    size=st.sampled_from([(1, 1), (3, 500), (500, 3), (64, 64), (641, 359)]),
+    names=st.integers(1, 4),
+    seed=st.integers(0, 99),
+    heat=st.booleans(),
+)
 def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
     """Tiny and thin frames, long names, single frames: sides are even, and nothing is raised."""
     generator = np.random.default_rng(seed)
     values = generator.dirichlet(np.ones(names), size=1 + seed % 3)
-    known = board.Lines(tuple("ümläut" * 9 for _ in range(names)), values[-1], values, 0, 1 + seed % 5)
-    picture = board.card(board.View(frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))),
-                         known, "frame 1000000")
+    known = board.Lines(
+        tuple("ümläut" * 9 for _ in range(names)), values[-1], values, 0, 1 + seed % 5
+    )
+    picture = board.card(
+        board.View(frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))),
+        known,
+        "frame 1000000",
+    )
     assert picture.dtype == np.uint8 and not picture.shape[0] % 2 and not picture.shape[1] % 2
-    strip = board.strip([board.cell(board.View(frame(*size), None, None, None), known, "0")] * 3, known)
+    strip = board.strip(
+        [board.cell(board.View(frame(*size), None, None, None), known, "0")] * 3, known
+    )
     assert strip.shape[1] >= board.NARROWEST
 
 
@@ -130,8 +174,13 @@ def test_a_view_at_the_size_it_is_shown(width, height):
     boxes = np.array([[width / 4, height / 4, width / 2, height / 2]])
     seen = board.view(frame(width, height), 640, lambda size: np.zeros(size), found=boxes)
     shown_height, shown_width = seen.frame.shape[:2]
-    assert max(shown_width, shown_height) == 640 and seen.saliency.shape == (shown_height, shown_width)
-    np.testing.assert_allclose(seen.found, [[shown_width / 4, shown_height / 4, shown_width / 2, shown_height / 2]])
+    assert max(shown_width, shown_height) == 640 and seen.saliency.shape == (
+        shown_height,
+        shown_width,
+    )
+    np.testing.assert_allclose(
+        seen.found, [[shown_width / 4, shown_height / 4, shown_width / 2, shown_height / 2]]
+    )
     assert seen.truth is None
 
 

@@ -30,12 +30,19 @@ def flood(saliency: np.ndarray, threshold: float) -> list[tuple[list[int], float
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 14), st.integers(1, 14), st.sampled_from([0.0, 100.0, 180.0, 240.0]))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 14),
+    st.integers(1, 14),
+    st.sampled_from([0.0, 100.0, 180.0, 240.0]),
+)
 def test_equals_a_flood_fill(seed, height, width, threshold):
     saliency = np.random.default_rng(seed).uniform(0, 255, (height, width)).astype(np.float32)
     boxes, mass = frame_boxes(saliency, threshold)
     expected = flood(saliency, threshold)
-    np.testing.assert_array_equal(boxes, np.array([box for box, _ in expected], float).reshape(-1, 4))
+    np.testing.assert_array_equal(
+        boxes, np.array([box for box, _ in expected], float).reshape(-1, 4)
+    )
     np.testing.assert_allclose(mass, [total for _, total in expected], rtol=1e-5)
 
 
@@ -76,7 +83,9 @@ def test_moments_equal_those_of_points_spread_over_the_pixels():
     cells = rng.choice(saliency.size, 400_000, p=saliency.ravel() / saliency.sum())
     points = np.stack([cells % 8, cells // 8]) + rng.uniform(size=(2, cells.size))
     mean, reach = points.mean(axis=1), np.sqrt(3) * points.std(axis=1)
-    np.testing.assert_allclose(moment_box(saliency)[0][0], [*(mean - reach), *(mean + reach)], atol=0.02)
+    np.testing.assert_allclose(
+        moment_box(saliency)[0][0], [*(mean - reach), *(mean + reach)], atol=0.02
+    )
 
 
 def test_moments_of_nothing_are_no_box_and_scale_does_not_matter():

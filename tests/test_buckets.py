@@ -1,4 +1,6 @@
-"""A store in a bucket: written by two workers, checked and read by tf.data through TensorFlow's own client of gs://."""
+"""A store in a bucket: written by two workers, checked and read by tf.data through TensorFlow's own
+client of gs://.
+"""
 
 import os
 import pathlib
@@ -12,9 +14,9 @@ ROOT = pathlib.Path(__file__).parents[1]
 SCRIPT = """
 import numpy as np
 from videolstm_jax.config import DataConfig
-from videolstm_jax.data.batches import train_batches
-from videolstm_jax.data.features import FeatureStore, FeatureWriter
-from videolstm_jax.data.inspection import inspect
+from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.features.writer import FeatureStore, FeatureWriter
+from videolstm_jax.features.inspection import inspect
 from videolstm_jax.types import Video
 
 folder, made = "gs://b/store", {f"c/v{at}": np.full((9 + at, 4, 4, 8), at + 1.0) for at in range(3)}
@@ -58,19 +60,39 @@ def test_the_list_of_an_import_is_read_from_the_bucket_not_written_anew(tmp_path
     bucket = fake_bucket.Bucket(tmp_path)
     (tmp_path / "authors").mkdir()
     words = [sys.executable, "-c", IMPORT, tmp_path / "authors"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True,
-                          timeout=300, env=os.environ | bucket.environment)
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | bucket.environment,
+    )
     assert done.returncode == 0 and '"videos": 1, "frames": 9' in done.stdout, done.stderr
 
 
 @pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
 def test_a_store_lives_in_a_bucket(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)
-    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, capture_output=True, text=True, timeout=300,
-                          env=os.environ | bucket.environment)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | bucket.environment,
+    )
     assert done.returncode == 0, done.stderr
     assert [line.split(": ")[1].split(",")[0] for line in done.stdout.splitlines()] == [
-        "not finished", "not finished", "not finished", "3 videos"]
+        "not finished",
+        "not finished",
+        "not finished",
+        "3 videos",
+    ]
     assert {name for name in bucket.objects if not name.endswith("/")} == {
-        "store/index.json", "store/c/v0.f16", "store/c/v1.f16", "store/c/v2.f16"}
+        "store/index.json",
+        "store/c/v0.f16",
+        "store/c/v1.f16",
+        "store/c/v2.f16",
+    }
     assert any(request.startswith("GET /b/store%2Fc%2Fv0.f16") for request in bucket.requests)

@@ -10,7 +10,11 @@ from videolstm_jax.localize.tubes import video_tube
 
 
 def maps(seed, frames, cells=7):
-    return np.random.default_rng(seed).dirichlet(np.full(cells**2, 0.2), size=frames).reshape(frames, cells, cells)
+    return (
+        np.random.default_rng(seed)
+        .dirichlet(np.full(cells**2, 0.2), size=frames)
+        .reshape(frames, cells, cells)
+    )
 
 
 def followed(attention, size, **how):
@@ -22,10 +26,18 @@ def followed(attention, size, **how):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 25), st.integers(0, 9), st.sampled_from(["frame", "video"]),
-       st.sampled_from(["region", "moments"]))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 25),
+    st.integers(0, 9),
+    st.sampled_from(["frame", "video"]),
+    st.sampled_from(["region", "moments"]),
+)
 def test_equals_the_causal_tube(seed, frames, span, normalise, box):
-    attention, how = maps(seed, frames), {"span": span, "normalise": normalise, "box": box, "theta": 120.0}
+    attention, how = (
+        maps(seed, frames),
+        {"span": span, "normalise": normalise, "box": box, "theta": 120.0},
+    )
     trail, boxes = followed(attention, (48, 80), **how)
     whole = video_tube(attention, (48, 80), frames + 1, causal=True, **how)
     np.testing.assert_allclose(boxes, whole.boxes[:-1], atol=1e-9)
@@ -52,16 +64,22 @@ def test_knows_nothing_of_later_frames(normalise):
     attention = maps(3, 20)
     whole = video_tube(attention, (40, 60), 20, normalise=normalise, causal=True).boxes
     for length in (1, 2, 9, 19):
-        cut = video_tube(attention[:length], (40, 60), length, normalise=normalise, causal=True).boxes
+        cut = video_tube(
+            attention[:length], (40, 60), length, normalise=normalise, causal=True
+        ).boxes
         np.testing.assert_array_equal(cut, whole[:length])
     later = video_tube(attention, (40, 60), 20, normalise=normalise).boxes
-    assert np.abs(later[:10] - whole[:10]).max() > 0.1, "looking ahead should make a difference here"
+    assert np.abs(later[:10] - whole[:10]).max() > 0.1, (
+        "looking ahead should make a difference here"
+    )
 
 
 def test_per_frame_without_smoothing_causal_changes_nothing():
     attention = maps(5, 12)
-    np.testing.assert_array_equal(video_tube(attention, (40, 60), 12, span=0, causal=True).boxes,
-                                  video_tube(attention, (40, 60), 12, span=0).boxes)
+    np.testing.assert_array_equal(
+        video_tube(attention, (40, 60), 12, span=0, causal=True).boxes,
+        video_tube(attention, (40, 60), 12, span=0).boxes,
+    )
 
 
 def test_no_box_before_anything_is_salient():

@@ -1,4 +1,6 @@
-"""Checkpoints: what is saved comes back to the bit, and what was damaged or is of something else does not."""
+"""Checkpoints: what is saved comes back to the bit, and what was damaged or is of something else
+does not.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +8,8 @@ import numpy as np
 import optax
 import pytest
 
-from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints, load_params
+from videolstm_jax.errors import FileError
+from videolstm_jax.train.checkpoint import Checkpoints, load_params
 from videolstm_jax.train.mesh import data_mesh, replicated
 from videolstm_jax.train.state import new_state
 from videolstm_jax.types import CellParams, HeadParams, LSTMParams, Params
@@ -21,7 +24,11 @@ def _params(seed=0, hidden=3):
         return jnp.asarray(r.normal(0, 1, shape), jnp.float32)
 
     top = LSTMParams(draw(3, 3, 4, 4 * hidden), draw(3, 3, hidden, 4 * hidden), draw(4 * hidden))
-    return Params(CellParams(top), None, HeadParams(draw(9, 5), draw(5), draw(5, 2), draw(2).astype(jnp.bfloat16)))
+    return Params(
+        CellParams(top),
+        None,
+        HeadParams(draw(9, 5), draw(5), draw(5, 2), draw(2).astype(jnp.bfloat16)),
+    )
 
 
 def _state(seed=0, step=7, hidden=3):
@@ -31,7 +38,9 @@ def _state(seed=0, step=7, hidden=3):
 def _saved(folder, *states):
     with Checkpoints(folder) as checkpoints:
         for state in states:
-            checkpoints.save(state, identity=IDENTITY, about={"window": [[0.1, 2 / 3]], "note": "ü"})
+            checkpoints.save(
+                state, identity=IDENTITY, about={"window": [[0.1, 2 / 3]], "note": "ü"}
+            )
 
 
 def assert_same(a, b):
@@ -65,7 +74,7 @@ def test_the_last_two_are_kept_and_any_can_be_read(tmp_path):
     with Checkpoints(tmp_path) as checkpoints:
         assert checkpoints.latest == 15
         assert_same(checkpoints.restore(_state(), identity={}, step=10)[0], _state(10, 10))
-        with pytest.raises(CheckpointError, match=r"step 5; it holds \[10, 15\]"):
+        with pytest.raises(FileError, match=r"step 5; it holds \[10, 15\]"):
             checkpoints.restore(_state(), identity={}, step=5)
 
 
@@ -78,7 +87,9 @@ def test_parameters_alone(tmp_path):
 def test_restores_onto_other_devices(tmp_path):
     _saved(tmp_path, _state())
     everywhere = replicated(data_mesh(4, 4))
-    like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), _state())
+    like = jax.tree.map(
+        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), _state()
+    )
     with Checkpoints(tmp_path) as checkpoints:
         found, _ = checkpoints.restore(like, identity=IDENTITY)
     assert all(leaf.sharding == everywhere for leaf in jax.tree.leaves(found))
@@ -91,17 +102,23 @@ def test_a_relative_folder_works(tmp_path, monkeypatch):
     assert_same(load_params("some/ckpt", _params()), _params())
 
 
-@pytest.mark.parametrize(("identity", "words"), [
-    ({"cell": "alstm"}, "made with cell 'convlstm'; expected 'alstm'"),
-    ({"classes": ["bend", "wave"]}, r"made with classes \['bend', 'jack'\]; expected \['bend', 'wave'\]"),
-    ({"optim.clip": 1.0}, "made with optim.clip 0.5; expected 1.0"),
-    ({"unheard": 1}, "made with unheard None; expected 1"),
-])
+@pytest.mark.parametrize(
+    ("identity", "words"),
+    [
+        ({"cell": "alstm"}, "made with cell 'convlstm'; expected 'alstm'"),
+        (
+            {"classes": ["bend", "wave"]},
+            r"made with classes \['bend', 'jack'\]; expected \['bend', 'wave'\]",
+        ),
+        ({"optim.clip": 1.0}, "made with optim.clip 0.5; expected 1.0"),
+        ({"unheard": 1}, "made with unheard None; expected 1"),
+    ],
+)
 def test_a_checkpoint_of_something_else_is_refused(tmp_path, identity, words):
     _saved(tmp_path, _state())
     with Checkpoints(tmp_path) as checkpoints:
         for read in (checkpoints.restore, checkpoints.check):
-            with pytest.raises(CheckpointError, match=words):
+            with pytest.raises(FileError, match=words):
                 read(_state(), identity={**IDENTITY, **identity})
         checkpoints.check(_state(), identity=IDENTITY)
 
@@ -109,21 +126,30 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, identity, words):
 def test_shapes_and_trees_that_differ_are_named_by_leaf(tmp_path):
     _saved(tmp_path, _state())
     with Checkpoints(tmp_path) as checkpoints:
-        with pytest.raises(CheckpointError, match=r"params.cell.top.x is float32 \[3, 3, 4, 12\]; expected .* 16\]"):
+        with pytest.raises(
+            FileError, match=r"params.cell.top.x is float32 \[3, 3, 4, 12\]; expected .* 16\]"
+        ):
             checkpoints.restore(_state(hidden=4), identity={})
         plain = new_state(_params(), optax.sgd(1e-3))
-        with pytest.raises(CheckpointError, match=r"opt_state.0.count is int32 \[\]; expected absent"):
+        with pytest.raises(FileError, match=r"opt_state.0.count is int32 \[\]; expected absent"):
             checkpoints.restore(plain, identity={})
         more = _params()._replace(cell=CellParams(_params().cell.top, None, _params().cell.top))
-        with pytest.raises(CheckpointError, match=r"params.cell.motion.x is absent; expected float32"):
+        with pytest.raises(FileError, match=r"params.cell.motion.x is absent; expected float32"):
             checkpoints.restore_params(more, identity={})
 
 
 def test_every_flipped_bit_is_found(tmp_path):
     _saved(tmp_path, _state())
-    files = sorted(path for path in (tmp_path / "7").rglob("*") if path.is_file() and path.stat().st_size)
-    # Flips in what is never read are of no consequence: half of them go where the arrays and their digests lie.
-    payload = [path for path in files if path.parent.name in ("d", "meta") and "ocdbt.process" not in str(path)]
+    files = sorted(
+        path for path in (tmp_path / "7").rglob("*") if path.is_file() and path.stat().st_size
+    )
+    # Flips in what is never read are of no consequence: half of them go where the arrays and their
+    # digests lie.
+    payload = [
+        path
+        for path in files
+        if path.parent.name in ("d", "meta") and "ocdbt.process" not in str(path)
+    ]
     r, silent, said = np.random.default_rng(0), 0, []
     for turn in range(60):
         among = payload if turn % 2 else files
@@ -136,8 +162,10 @@ def test_every_flipped_bit_is_found(tmp_path):
             with Checkpoints(tmp_path) as checkpoints:
                 found, about = checkpoints.restore(jax.eval_shape(_state), identity=IDENTITY)
             silent += about["note"] != "ü" or not all(
-                np.array_equal(a, b) for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_state()), strict=True))
-        except CheckpointError as error:
+                np.array_equal(a, b)
+                for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_state()), strict=True)
+            )
+        except FileError as error:
             said.append(str(error))
         path.write_bytes(whole)
     assert silent == 0
@@ -156,25 +184,26 @@ def test_a_flipped_bit_of_a_parameter_names_the_leaf(tmp_path, monkeypatch):
             return read
 
         monkeypatch.setattr(checkpoints._manager, "restore", flipped)
-        with pytest.raises(CheckpointError, match=r"params.head.dense is damaged: its sha256"):
+        with pytest.raises(FileError, match=r"params.head.dense is damaged: its sha256"):
             checkpoints.restore(jax.eval_shape(_state), identity=IDENTITY)
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(CheckpointError, match="absent is missing"):
+    with pytest.raises(FileError, match="absent is missing"):
         load_params(tmp_path / "absent", _params())
     assert not (tmp_path / "absent").exists()
     with Checkpoints(tmp_path / "empty") as checkpoints:
         assert checkpoints.latest is None
-        with pytest.raises(CheckpointError, match="does not hold a checkpoint; it holds none"):
+        with pytest.raises(FileError, match="does not hold a checkpoint; it holds none"):
             checkpoints.restore(_state(), identity={})
 
 
 def test_a_disk_that_cannot_be_written_is_a_clear_error(tmp_path, monkeypatch):
     with Checkpoints(tmp_path) as checkpoints:
+
         def full(*_, **__):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(checkpoints._manager, "save", full)
-        with pytest.raises(CheckpointError, match=r"cannot save step 7: OSError: .*No space left"):
+        with pytest.raises(FileError, match=r"cannot save step 7: OSError: .*No space left"):
             checkpoints.save(_state(), identity={}, about={})

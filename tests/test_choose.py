@@ -38,12 +38,21 @@ def test_mistakes_fill_the_places_that_right_answers_leave():
     label, predicted = np.repeat([0, 1], 6), np.array([0, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0])
     picked = choose.videos(label, predicted, np.linspace(0.4, 0.9, 12), 6)
     assert sum(label[v] != predicted[v] for v in picked) == 4
-    assert "up to a third are mistakes, more where there are not enough right answers" in choose.RULE
+    assert (
+        "up to a third are mistakes, more where there are not enough right answers" in choose.RULE
+    )
 
 
 def test_all_tubes_of_the_best_class_the_best_first():
     first, second, third = (Tube(start, np.tile([0.0, 0, 5, 5], (3, 1))) for start in (0, 2, 4))
-    found = [Detection("a", 0, 0.2, first), Detection("a", 1, 0.3, first), Detection("a", 0, 0.05, second),
-             Detection("a", 1, 0.6, third), Detection("b", 0, 0.1, second)]
+    found = [
+        Detection("a", 0, 0.2, first),
+        Detection("a", 1, 0.3, first),
+        Detection("a", 0, 0.05, second),
+        Detection("a", 1, 0.6, third),
+        Detection("b", 0, 0.1, second),
+    ]
     tubes = choose.tubes_of_best_class(found)
-    assert [tube.start for tube in tubes["a"]] == [4, 0] and [tube.start for tube in tubes["b"]] == [2]
+    assert [tube.start for tube in tubes["a"]] == [4, 0] and [
+        tube.start for tube in tubes["b"]
+    ] == [2]

@@ -20,7 +20,11 @@ def test_says_so_where_all_is_right():
 def test_of_many_classes_the_worst_are_drawn():
     counts = np.diag(np.arange(101)) + np.eye(101, k=1, dtype=int)
     plot = classes.class_bars(counts, [f"class-{c}" for c in range(101)])
-    assert plot.title.startswith("The 30 classes") and "class-1<" in plot.svg and "class-90<" not in plot.svg
+    assert (
+        plot.title.startswith("The 30 classes")
+        and "class-1<" in plot.svg
+        and "class-90<" not in plot.svg
+    )
 
 
 def test_nothing_scored_yet():

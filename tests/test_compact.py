@@ -1,4 +1,6 @@
-"""Stores of a byte a value: what they cost, what training makes of them, and the commands that look at stores."""
+"""Stores of a byte a value: what they cost, what training makes of them, and the commands that look
+at stores.
+"""
 
 import pathlib
 import subprocess
@@ -8,11 +10,19 @@ import numpy as np
 import pytest
 
 from videolstm_jax.artifacts import Workdir, load_scores, save_dataset
-from videolstm_jax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig, TrainConfig
-from videolstm_jax.data.compact import compact
-from videolstm_jax.data.features import FeatureStore, FeatureWriter
-from videolstm_jax.data.inspection import inspect
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.config import (
+    DataConfig,
+    EvalConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TrainConfig,
+)
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.compact import compact
+from videolstm_jax.features.inspection import inspect
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.types import Dataset, Video
 
@@ -32,12 +42,16 @@ def write(folder, videos):
     writer = FeatureWriter(folder, SHAPE, {"made": "up"})
     for seed, video in enumerate(videos):
         writer.write(video.name, features(seed, video.label, video.frames - 1))
-    return writer.finish([v.name for v in videos], train=[v.name for v in videos if v.part == "train"])
+    return writer.finish(
+        [v.name for v in videos], train=[v.name for v in videos if v.part == "train"]
+    )
 
 
 def videos(count, part, first):
-    return [Video(f"c{at % 2}/v{first + at:02}", "", at % 2, part, f"g{first + at}", 12, 8, 8, 25.0)
-            for at in range(count)]
+    return [
+        Video(f"c{at % 2}/v{first + at:02}", "", at % 2, part, f"g{first + at}", 12, 8, 8, 25.0)
+        for at in range(count)
+    ]
 
 
 @pytest.fixture
@@ -51,14 +65,22 @@ def test_half_the_bytes_for_a_hundredth_of_a_deviation(tmp_path, listed):
     small = FeatureStore.open(tmp_path / "small")
     was = np.concatenate([store.read(video.name) for video in listed]).astype(np.float64)
     error = was - np.concatenate([small.read(video.name) for video in listed])
-    assert cost.rms == pytest.approx(np.sqrt(np.mean(error**2)) / was.std(), rel=1e-5) and 0 < cost.rms < 0.01
+    assert (
+        cost.rms == pytest.approx(np.sqrt(np.mean(error**2)) / was.std(), rel=1e-5)
+        and 0 < cost.rms < 0.01
+    )
     assert cost.largest == pytest.approx(np.abs(error).max() / was.std(), rel=1e-5)
     assert cost.lost < 0.01 and cost.after / cost.before == pytest.approx((4 + 144) / 288)
-    assert small.about == store.about and small.frames == store.frames and small.std == store.std > 0
+    assert (
+        small.about == store.about and small.frames == store.frames and small.std == store.std > 0
+    )
     assert sum(path.stat().st_size for path in (tmp_path / "small").rglob("*.u8")) == cost.after
     before = small.path("c0/v00").stat().mtime
-    assert compact(tmp_path / "large", tmp_path / "small") == cost and small.path("c0/v00").stat().mtime == before
-    with pytest.raises(ArtifactError, match="is of uint8 already; expected float16"):
+    assert (
+        compact(tmp_path / "large", tmp_path / "small") == cost
+        and small.path("c0/v00").stat().mtime == before
+    )
+    with pytest.raises(FileError, match="is of uint8 already; expected float16"):
         compact(tmp_path / "small", tmp_path / "smaller")
 
 
@@ -70,10 +92,14 @@ def test_training_on_bytes_is_as_accurate(tmp_path, listed):
         write(tmp_path / "features" if kind == "uint8" else work.features("rgb", "pool5"), listed)
         if kind == "uint8":
             compact(tmp_path / "features", work.features("rgb", "pool5"))
-        cfg = RunConfig(workdir=work.root, data=DataConfig(frames=6, batch=8, order="epochs", feature_scale="std"),
-                        model=ModelConfig(cell="alstm", hidden=6, attention=4, head=16, dropout=0.0),
-                        optim=OptimConfig(name="adam", learning_rate=1e-2),
-                        train=TrainConfig(steps=30), eval=EvalConfig(segments=2))
+        cfg = RunConfig(
+            workdir=work.root,
+            data=DataConfig(frames=6, batch=8, order="epochs", feature_scale="std"),
+            model=ModelConfig(cell="alstm", hidden=6, attention=4, head=16, dropout=0.0),
+            optim=OptimConfig(name="adam", learning_rate=1e-2),
+            train=TrainConfig(steps=30),
+            eval=EvalConfig(segments=2),
+        )
         train.run(cfg)
         evaluate.run(cfg)
         found = load_scores(work.run("alstm-rgb") / "scores.npz")
@@ -85,17 +111,22 @@ def test_training_on_bytes_is_as_accurate(tmp_path, listed):
 def test_inspect_says_what_is_there(tmp_path, listed):
     write(tmp_path / "store", listed)
     text = "\n".join(inspect(tmp_path / "store"))
-    assert "28 videos, 308 frames, 88,704 bytes" in text and "3 x 3 x 16 float16, 288 bytes a frame" in text
+    assert (
+        "28 videos, 308 frames, 88,704 bytes" in text
+        and "3 x 3 x 16 float16, 288 bytes a frame" in text
+    )
     assert "as uint8 it would take 0.514 of the bytes" in text and '"made": "up"' in text
     FeatureWriter(tmp_path / "begun", SHAPE, {"made": "up"}).write("c/a", np.ones((5, *SHAPE)))
     assert "not finished, 1 videos so far, 1,440 bytes" in inspect(tmp_path / "begun")[0]
-    with pytest.raises(ArtifactError, match=r"about\.json is missing; the stage extract writes it"):
+    with pytest.raises(FileError, match=r"about\.json is missing; the stage extract writes it"):
         inspect(tmp_path / "nothing")
     FeatureWriter(tmp_path / "empty", SHAPE, {"made": "up"}).finish([])
-    with pytest.raises(ArtifactError, match=r"empty/index\.json: no features to take statistics of; expected a video"):
+    with pytest.raises(
+        FileError, match=r"empty/index\.json: no features to take statistics of; expected a video"
+    ):
         inspect(tmp_path / "empty")
     (tmp_path / "begun" / "about.json").write_text('{"shape": 7, "dtype": "float16", "about": {}}')
-    with pytest.raises(ArtifactError, match=r"begun/about\.json: shape is 7"):
+    with pytest.raises(FileError, match=r"begun/about\.json: shape is 7"):
         inspect(tmp_path / "begun")
 
 
@@ -103,15 +134,25 @@ def test_the_commands(tmp_path, listed):
     write(tmp_path / "store", listed[:3])
 
     def run(*words):
-        return subprocess.run([sys.executable, "-m", "launch.features", *map(str, words)], cwd=ROOT, text=True,
-                              capture_output=True)
+        return subprocess.run(
+            [sys.executable, "-m", "launch.features", *map(str, words)],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+        )
 
     assert "3 videos, 9,504 bytes, as the index says" in run("verify", tmp_path / "store").stdout
     assert "0.514 of the bytes" in run("compact", tmp_path / "store", tmp_path / "small").stdout
     path = next((tmp_path / "small").rglob("*.u8"))
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     done = run("verify", tmp_path / "store", tmp_path / "small")
-    assert done.returncode == 1 and f"1 of 3 files are missing or damaged: c0/{path.name}" in done.stderr
+    assert (
+        done.returncode == 1
+        and f"1 of 3 files are missing or damaged: c0/{path.name}" in done.stderr
+    )
     assert "Traceback" not in done.stderr and "as the index says" in done.stdout
     wrong = run("verfy", tmp_path)
-    assert wrong.returncode != 0 and "expected inspect DIR .., verify DIR .." in wrong.stderr + wrong.stdout
+    assert (
+        wrong.returncode != 0
+        and "expected inspect DIR .., verify DIR .." in wrong.stderr + wrong.stdout
+    )

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 
 from videolstm_jax.config import (
-    ConfigError,
     ConvNetConfig,
     DataConfig,
     EvalConfig,
@@ -13,39 +12,74 @@ from videolstm_jax.config import (
     LocalizeConfig,
     ModelConfig,
     OptimConfig,
+    PipelineConfig,
     RunConfig,
     TrainConfig,
-    WalkConfig,
     change,
 )
+from videolstm_jax.errors import ConfigError
 
 
-@pytest.mark.parametrize("kind, field, value", [
-    (ModelConfig, "cell", "gru"), (ModelConfig, "start", "mena"), (ModelConfig, "kernel", 2),
-    (ModelConfig, "dropout", 1.0),
-    (ModelConfig, "hidden", 0), (ModelConfig, "dtype", "float16"), (ModelConfig, "motion_kernel", 0),
-    (DataConfig, "stream", "depth"), (DataConfig, "frames", 0), (DataConfig, "order", "random"),
-    (DataConfig, "fps", -1.0),
-    (DataConfig, "test_fraction", 1.5), (DataConfig, "on_bad_video", "ignore"),
-    (FlowConfig, "width", 0), (FlowConfig, "image", "gif"), (FlowConfig, "percentile", 101.0),
-    (ConvNetConfig, "image_size", 225), (ConvNetConfig, "widths", (64,)), (ConvNetConfig, "head", "max"),
-    (ConvNetConfig, "preprocessing", "keras"), (ConvNetConfig, "train_layers", "some"), (ConvNetConfig, "crop", 0.0),
-    (ConvNetConfig, "schedule", "linear"), (ConvNetConfig, "dense", ()), (ConvNetConfig, "widths", 5 * (0,)),
-    (ConvNetConfig, "depths", (2, 2, 3, 3, 0)), (ConvNetConfig, "learning_rate", -1.0),
-    (ConvNetConfig, "weight_decay", float("nan")), (ModelConfig, "attention_scale", float("nan")),
-    (OptimConfig, "decay", 5.0), (OptimConfig, "eps", -1.0),
-    (OptimConfig, "eps", 0.0), (DataConfig, "fps", float("inf")), (FlowConfig, "bound", float("inf")),
-    (LocalizeConfig, "sigma", float("inf")),
-    (OptimConfig, "name", "lion"), (OptimConfig, "learning_rate", -1.0), (OptimConfig, "schedule", "step"),
-    (TrainConfig, "steps", 0), (TrainConfig, "keep", "first"), (EvalConfig, "segments", 0),
-    (EvalConfig, "states", "motion"),
-    (EvalConfig, "segment_rule", "random"), (LocalizeConfig, "theta", 256.0), (LocalizeConfig, "normalise", "clip"),
-    (LocalizeConfig, "trim", "max"), (LocalizeConfig, "tubes", -1),
-    (WalkConfig, "cells", ("lstm", "lstm")), (WalkConfig, "flow_cell", "gru"), (RunConfig, "seed", -1),
-    (RunConfig, "workdir", ""),
-])
+@pytest.mark.parametrize(
+    "kind, field, value",
+    [
+        (ModelConfig, "cell", "gru"),
+        (ModelConfig, "start", "mena"),
+        (ModelConfig, "kernel", 2),
+        (ModelConfig, "dropout", 1.0),
+        (ModelConfig, "hidden", 0),
+        (ModelConfig, "dtype", "float16"),
+        (ModelConfig, "motion_kernel", 0),
+        (DataConfig, "stream", "depth"),
+        (DataConfig, "frames", 0),
+        (DataConfig, "order", "random"),
+        (DataConfig, "fps", -1.0),
+        (DataConfig, "test_fraction", 1.5),
+        (DataConfig, "on_bad_video", "ignore"),
+        (FlowConfig, "width", 0),
+        (FlowConfig, "image", "gif"),
+        (FlowConfig, "percentile", 101.0),
+        (ConvNetConfig, "image_size", 225),
+        (ConvNetConfig, "widths", (64,)),
+        (ConvNetConfig, "head", "max"),
+        (ConvNetConfig, "preprocessing", "keras"),
+        (ConvNetConfig, "train_layers", "some"),
+        (ConvNetConfig, "crop", 0.0),
+        (ConvNetConfig, "schedule", "linear"),
+        (ConvNetConfig, "dense", ()),
+        (ConvNetConfig, "widths", 5 * (0,)),
+        (ConvNetConfig, "depths", (2, 2, 3, 3, 0)),
+        (ConvNetConfig, "learning_rate", -1.0),
+        (ConvNetConfig, "weight_decay", float("nan")),
+        (ModelConfig, "attention_scale", float("nan")),
+        (OptimConfig, "decay", 5.0),
+        (OptimConfig, "eps", -1.0),
+        (OptimConfig, "eps", 0.0),
+        (DataConfig, "fps", float("inf")),
+        (FlowConfig, "bound", float("inf")),
+        (LocalizeConfig, "sigma", float("inf")),
+        (OptimConfig, "name", "lion"),
+        (OptimConfig, "learning_rate", -1.0),
+        (OptimConfig, "schedule", "step"),
+        (TrainConfig, "steps", 0),
+        (TrainConfig, "keep", "first"),
+        (EvalConfig, "segments", 0),
+        (EvalConfig, "states", "motion"),
+        (EvalConfig, "segment_rule", "random"),
+        (LocalizeConfig, "theta", 256.0),
+        (LocalizeConfig, "normalise", "clip"),
+        (LocalizeConfig, "trim", "max"),
+        (LocalizeConfig, "tubes", -1),
+        (PipelineConfig, "cells", ("lstm", "lstm")),
+        (PipelineConfig, "flow_cell", "gru"),
+        (RunConfig, "seed", -1),
+        (RunConfig, "workdir", ""),
+    ],
+)
 def test_a_bad_value_is_named(kind, field, value):
-    with pytest.raises(ConfigError, match=rf"{kind.__name__}.*({field}|0 x 256|widths|gru)|workdir"):
+    with pytest.raises(
+        ConfigError, match=rf"{kind.__name__}.*({field}|0 x 256|widths|gru)|workdir"
+    ):
         kind(**{field: value})
 
 
@@ -55,7 +89,9 @@ def test_nan_is_no_number():
 
 
 def test_moments_make_one_tube():
-    with pytest.raises(ConfigError, match=r"LocalizeConfig\.tubes is 0 and box 'moments'.*expected tubes 1, or box"):
+    with pytest.raises(
+        ConfigError, match=r"LocalizeConfig\.tubes is 0 and box 'moments'.*expected tubes 1, or box"
+    ):
         LocalizeConfig(box="moments", tubes=0)
     assert LocalizeConfig(tubes=3).tubes == 3
 

@@ -4,26 +4,42 @@ import math
 
 import pytest
 
-from launch import walk
+from launch import pipeline
 from videolstm_jax.config import change
 from videolstm_jax.presets import configured
 from videolstm_jax.train import cost
 from videolstm_jax.types import Dataset, Video
 
 STAGES = ("fit_convnet", "extract", "train", "evaluate")
-CFG = configured("small", convnet__image_size=28, convnet__widths=(4, 6), convnet__depths=(1, 1), convnet__dense=(8,),
-                 convnet__batch=4, model__hidden=6, model__attention=4, model__head=8, data__batch=4)
+CFG = configured(
+    "small",
+    convnet__image_size=28,
+    convnet__widths=(4, 6),
+    convnet__depths=(1, 1),
+    convnet__dense=(8,),
+    convnet__batch=4,
+    model__hidden=6,
+    model__attention=4,
+    model__head=8,
+    data__batch=4,
+)
 
 
 def dataset(copies=1, frames=31):
     parts = ("train", "test") * copies
-    return Dataset(("a", "b"), tuple(Video(f"a/{at}", "", 0, part, "", frames, 64, 64, 25.0)
-                                     for at, part in enumerate(parts)))
+    return Dataset(
+        ("a", "b"),
+        tuple(
+            Video(f"a/{at}", "", 0, part, "", frames, 64, 64, 25.0) for at, part in enumerate(parts)
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
 def pace():
-    return cost.measured(CFG, [CFG, change(CFG, name="twin"), change(CFG, model__cell="alstm")], dataset())
+    return cost.measured(
+        CFG, [CFG, change(CFG, name="twin"), change(CFG, model__cell="alstm")], dataset()
+    )
 
 
 def test_every_learning_stage_has_a_cost(pace):
@@ -34,12 +50,18 @@ def test_every_learning_stage_has_a_cost(pace):
     assert cost.estimate("report", CFG, dataset(), pace) is None
 
 
-@pytest.mark.parametrize("stage, setting", [("fit_convnet", "convnet__steps"), ("train", "train__steps")])
+@pytest.mark.parametrize(
+    "stage, setting", [("fit_convnet", "convnet__steps"), ("train", "train__steps")]
+)
 def test_training_goes_by_steps(pace, stage, setting):
-    one, three = (cost.estimate(stage, change(CFG, **{setting: steps}), dataset(), pace) for steps in (100, 300))
+    one, three = (
+        cost.estimate(stage, change(CFG, **{setting: steps}), dataset(), pace)
+        for steps in (100, 300)
+    )
     assert three.seconds == pytest.approx(3 * one.seconds) and three.disk == one.disk
-    assert cost.estimate(stage, change(CFG, train__devices=4), dataset(9), pace).seconds == pytest.approx(
-        cost.estimate(stage, CFG, dataset(), pace).seconds / 4)
+    assert cost.estimate(
+        stage, change(CFG, train__devices=4), dataset(9), pace
+    ).seconds == pytest.approx(cost.estimate(stage, CFG, dataset(), pace).seconds / 4)
 
 
 @pytest.mark.parametrize("stage", ["extract", "evaluate"])
@@ -51,20 +73,34 @@ def test_passes_go_by_videos(pace, stage):
 def test_what_features_take_on_disk(pace):
     frame = 2 * (7 * 7 * 6 + 8) + 2 * 2  # pool5 and fc7 of two bytes a number, and logits
     assert cost.estimate("extract", CFG, dataset(), pace).disk == 2 * 30 * frame
-    assert cost.estimate("extract", change(CFG, flow__online=True), dataset(), pace).disk == 2 * 2 * 30 * frame
-    assert cost.estimate("extract", change(CFG, data__feature_dtype="uint8"), dataset(), pace).disk == 2 * 30 * (
-        7 * 7 * 6 + 8 + 4)
+    assert (
+        cost.estimate("extract", change(CFG, flow__online=True), dataset(), pace).disk
+        == 2 * 2 * 30 * frame
+    )
+    assert cost.estimate(
+        "extract", change(CFG, data__feature_dtype="uint8"), dataset(), pace
+    ).disk == 2 * 30 * (7 * 7 * 6 + 8 + 4)
 
 
 def test_equal_segments_cost_once(pace):
-    long, short = (cost.estimate("evaluate", CFG, dataset(frames=frames), pace) for frames in (101, 17))
+    long, short = (
+        cost.estimate("evaluate", CFG, dataset(frames=frames), pace) for frames in (101, 17)
+    )
     clip = CFG.data.frames
     assert long.seconds / short.seconds == pytest.approx((25 * clip + 100) / (clip + 16))
 
 
 def test_the_table_of_a_walk():
-    lines = walk.cost(walk.plan(CFG), dataset()).splitlines()
+    lines = pipeline.cost(pipeline.plan(CFG), dataset()).splitlines()
     assert [line[2:26].strip() for line in lines[1:]] == [
-        "fit_convnet rgb", "extract rgb", "fit_convnet flow", "extract flow", "train videolstm-rgb",
-        "evaluate videolstm-rgb", "train videolstm-flow", "evaluate videolstm-flow", "together"]
+        "fit_convnet rgb",
+        "extract rgb",
+        "fit_convnet flow",
+        "extract flow",
+        "train videolstm-rgb",
+        "evaluate videolstm-rgb",
+        "train videolstm-flow",
+        "evaluate videolstm-flow",
+        "together",
+    ]
     assert all(line.endswith(" MB") for line in lines[1:])

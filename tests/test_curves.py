@@ -4,13 +4,18 @@ import numpy as np
 
 from videolstm_jax.report import curves
 
-ROWS = [{"step": step, "loss": 2.0 / step, "accuracy": step / 200, "gradient_norm": 1.0} for step in range(1, 101)]
+ROWS = [
+    {"step": step, "loss": 2.0 / step, "accuracy": step / 200, "gradient_norm": 1.0}
+    for step in range(1, 101)
+]
 
 
 def test_one_plot_of_losses_and_one_of_accuracies():
     plots = curves.curves({"a": ROWS, "b": [*ROWS, {"step": 50, "valid_accuracy": 0.3}]}, "Models")
-    assert [plot.title for plot in plots] == ["Models: loss of the training batches",
-                                              "Models: accuracy of the training batches"]
+    assert [plot.title for plot in plots] == [
+        "Models: loss of the training batches",
+        "Models: accuracy of the training batches",
+    ]
     assert plots[1].legend == (("a", 0, False), ("b", 1, False), ("b, validation", 1, True))
 
 

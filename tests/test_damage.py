@@ -1,4 +1,6 @@
-"""Hundreds of damaged clips of several codecs: each is refused or read, and none takes the run down."""
+"""Hundreds of damaged clips of several codecs: each is refused or read, and none takes the run
+down.
+"""
 
 from collections import Counter
 
@@ -6,11 +8,18 @@ import numpy as np
 import pytest
 
 from benchmarks import damage
-from videolstm_jax.video.container import BadVideo
+from videolstm_jax.errors import VideoError
 
-# Clips of which at most so many in a hundred come back with other pictures and no complaint. VP9's arithmetic coder
-# takes any bytes for pictures, and its packets hold no checksum.
-UNSEEN = {"H.264, mp4": 15, "H.264, mkv": 15, "MPEG-4 (XviD), avi": 5, "MJPEG, avi": 12, "VP9, webm": 75, "AV1, mp4": 5}
+# Clips of which at most so many in a hundred come back with other pictures and no complaint. VP9's
+# arithmetic coder takes any bytes for pictures, and its packets hold no checksum.
+UNSEEN = {
+    "H.264, mp4": 15,
+    "H.264, mkv": 15,
+    "MPEG-4 (XviD), avi": 5,
+    "MJPEG, avi": 12,
+    "VP9, webm": 75,
+    "AV1, mp4": 5,
+}
 
 
 def test_every_kind_of_damage_changes_the_file():
@@ -22,20 +31,36 @@ def test_every_kind_of_damage_changes_the_file():
 
 def test_outcomes_are_told_apart():
     frames = np.zeros((2, 4, 4, 3), np.uint8)
-    said = {"a: the process decoding it ended with SIGSEGV; expected ..": "decoder died",
-            "a: not decoded after 30 s; expected ..": "too slow", "a: cut short": "refused"}
-    assert {text: damage.outcome(BadVideo(text), frames) for text in said} == said
+    said = {
+        "a: the process decoding it ended with SIGSEGV; expected ..": "decoder died",
+        "a: not decoded after 30 s; expected ..": "too slow",
+        "a: cut short": "refused",
+    }
+    assert {text: damage.outcome(VideoError(text), frames) for text in said} == said
     assert damage.outcome(frames, frames) == "same pictures"
-    assert damage.outcome(frames[:1], frames) == damage.outcome(frames + np.uint8(1), frames) == "other pictures"
+    assert (
+        damage.outcome(frames[:1], frames)
+        == damage.outcome(frames + np.uint8(1), frames)
+        == "other pictures"
+    )
 
 
 @pytest.mark.slow
 def test_damaged_clips_of_every_codec():
-    """Sound clips lie between the damaged ones, and `tried` asserts that they come back as they were."""
+    """Sound clips lie between the damaged ones, and `tried` asserts that they come back as they
+    were.
+    """
     found = {codec: damage.tried(codec, 20) for codec in damage.CODECS}
-    found = {codec: sum(counts.values(), Counter()) for codec, counts in found.items() if counts is not None}
+    found = {
+        codec: sum(counts.values(), Counter())
+        for codec, counts in found.items()
+        if counts is not None
+    }
     assert sum(sum(counts.values()) for counts in found.values()) >= 500
     for codec, counts in found.items():
         assert sum(counts.values()) == 20 * len(damage.KINDS)
         assert counts["too slow"] == 0
-        assert 100 * counts["other pictures"] <= UNSEEN[codec] * sum(counts.values()), (codec, counts)
+        assert 100 * counts["other pictures"] <= UNSEEN[codec] * sum(counts.values()), (
+            codec,
+            counts,
+        )

@@ -1,4 +1,6 @@
-"""Decoding: real clips of many makes against PyAV's own frames, damaged files, and workers that die."""
+"""Decoding: real clips of many makes against PyAV's own frames, damaged files, and workers that
+die.
+"""
 
 import fractions
 import io
@@ -14,8 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_encode import smooth
 
+from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode, encode, guard
-from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.decode import VideoInfo
 
 
@@ -36,7 +38,10 @@ def test_lossless_round_trip(clip):
 
 def test_squash_is_pillows(clip):
     path, frames = clip
-    expected = [np.asarray(Image.fromarray(frame).resize((10, 16), Image.Resampling.BILINEAR)) for frame in frames]
+    expected = [
+        np.asarray(Image.fromarray(frame).resize((10, 16), Image.Resampling.BILINEAR))
+        for frame in frames
+    ]
     np.testing.assert_array_equal(decode.read(path, size=(10, 16)), expected)
 
 
@@ -44,7 +49,9 @@ def test_squash_is_pillows(clip):
 @given(length=st.integers(1, 12), rate=st.sampled_from([5, 10, 24, 30]), fps=st.floats(0.5, 70))
 def test_resampling_takes_the_nearest_frame(tmp_path_factory, length, rate, fps):
     path = tmp_path_factory.mktemp("rate") / "a.avi"
-    frames = np.arange(length, dtype=np.uint8)[:, None, None, None] * np.full((1, 8, 8, 3), 20, np.uint8)
+    frames = np.arange(length, dtype=np.uint8)[:, None, None, None] * np.full(
+        (1, 8, 8, 3), 20, np.uint8
+    )
     encode.write(path, frames, rate, codec="ffv1")
     found = decode.read(path, fps=fps)[:, 0, 0, 0] // 20
     assert len(found) == decode.probe(path, fps=fps).frames
@@ -71,7 +78,9 @@ def test_resampling_follows_uneven_time_stamps(tmp_path):
     assert found[:5].tolist() == [int(np.argmin(np.abs(np.array(times) - 5 * k))) for k in range(5)]
 
 
-@pytest.mark.parametrize("matrix, turns", [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)])
+@pytest.mark.parametrize(
+    "matrix, turns", [((0, 1, -1, 0), -1), ((-1, 0, 0, -1), 2), ((0, -1, 1, 0), 1)]
+)
 def test_display_matrix(tmp_path, matrix, turns):
     frames = smooth(3, 48, 64)
     encode.write(tmp_path / "a.mp4", frames)
@@ -79,7 +88,7 @@ def test_display_matrix(tmp_path, matrix, turns):
     data = bytearray((tmp_path / "a.mp4").read_bytes())
     at = data.index(b"tkhd") + 44  # the matrix of a version 0 track header
     a, b, c, d = (value << 16 for value in matrix)
-    data[at:at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
     (tmp_path / "b.mp4").write_bytes(data)
     turned = np.rot90(plain, turns, axes=(1, 2))
     assert decode.probe(tmp_path / "b.mp4")[1:3] == turned.shape[2:0:-1]
@@ -103,13 +112,20 @@ def test_pictures_that_change_size(tmp_path):
     assert decode.probe(tmp_path / "a.m4v")[:3] == (7, 32, 24)
 
 
-CLIPS = ("ucf101_clips/v_BasketballDunk_g17_c03.avi", "ucf101_clips/v_ApplyEyeMakeup_g01_c01.avi",
-         "hmdb51_clips/RATRACE_wave_f_nm_np1_fr_goo_37.avi",
-         "hmdb51_clips/hmdb51_Turnk_r_Pippi_Michel_cartwheel_f_cm_np2_le_med_6.avi",
-         "weizmann/videos/bend/p0_bend.mp4", "fight_surv/fight/fi085.mp4", "fight_surv/noFight/nofi077.mp4")
+CLIPS = (
+    "ucf101_clips/v_BasketballDunk_g17_c03.avi",
+    "ucf101_clips/v_ApplyEyeMakeup_g01_c01.avi",
+    "hmdb51_clips/RATRACE_wave_f_nm_np1_fr_goo_37.avi",
+    "hmdb51_clips/hmdb51_Turnk_r_Pippi_Michel_cartwheel_f_cm_np2_le_med_6.avi",
+    "weizmann/videos/bend/p0_bend.mp4",
+    "fight_surv/fight/fi085.mp4",
+    "fight_surv/noFight/nofi077.mp4",
+)
 
 
-@pytest.mark.parametrize("name, length", list(zip(CLIPS, (74, 164, 72, 83, 61, 33, 63), strict=True)))
+@pytest.mark.parametrize(
+    "name, length", list(zip(CLIPS, (74, 164, 72, 83, 61, 33, 63), strict=True))
+)
 def test_real_clips(real_data, name, length):
     path = real_data / name
     with av.open(str(path), metadata_errors="replace") as container:
@@ -125,7 +141,7 @@ def test_every_real_clip_probes_as_it_reads(real_data):
         assert decode.probe(path).frames == len(decode.read(path))
 
 
-# ---- what cannot be used ----------------------------------------------------------------------------------------
+# ---- what cannot be used -------------------------------------------------------------------------
 
 
 def test_no_videos(tmp_path):
@@ -141,12 +157,18 @@ def test_no_videos(tmp_path):
         stream.width = stream.height = 16
         stream.pix_fmt = "yuv420p"
         container.start_encoding()
-    for name, message in {"absent.avi": "no such file", ".": "a folder", "empty.avi": "0 bytes",
-                          "text.avi": "not a video", "notes.txt": "not a video", "still.png": "not a video but png",
-                          "sound.wav": "no video stream, only audio",
-                          "none.mp4": "0 frames decoded|no video stream"}.items():
+    for name, message in {
+        "absent.avi": "no such file",
+        ".": "a folder",
+        "empty.avi": "0 bytes",
+        "text.avi": "not a video",
+        "notes.txt": "not a video",
+        "still.png": "not a video but png",
+        "sound.wav": "no video stream, only audio",
+        "none.mp4": "0 frames decoded|no video stream",
+    }.items():
         for opens in (decode.probe, decode.read):
-            with pytest.raises(BadVideo, match=message) as caught:
+            with pytest.raises(VideoError, match=message) as caught:
                 opens(tmp_path / name)
             assert str(tmp_path / name) in str(caught.value)
 
@@ -162,9 +184,9 @@ def test_cut_short(real_data, tmp_path, name):
     paths = []
     for k, share in enumerate((0.02, 0.2, 0.5, 0.8, 0.95)):
         paths.append(tmp_path / f"{k}{source.suffix}")
-        paths[-1].write_bytes(data[:int(share * len(data))])
+        paths[-1].write_bytes(data[: int(share * len(data))])
     for path, found in zip(paths, guard.read_all(paths), strict=True):
-        assert isinstance(found, BadVideo) and str(path) in str(found)
+        assert isinstance(found, VideoError) and str(path) in str(found)
 
 
 def test_overwritten_pictures(real_data, tmp_path):
@@ -174,24 +196,31 @@ def test_overwritten_pictures(real_data, tmp_path):
     for k in range(12):
         broken = bytearray(data)
         at = random.integers(15_000, len(data) - 10_000)
-        broken[at:at + 2000] = random.bytes(2000)
+        broken[at : at + 2000] = random.bytes(2000)
         paths.append(tmp_path / f"{k}.avi")
         paths[-1].write_bytes(broken)
-    assert all(isinstance(found, BadVideo) for found in guard.read_all(paths))
+    assert all(isinstance(found, VideoError) for found in guard.read_all(paths))
 
 
-# ---- other processes --------------------------------------------------------------------------------------------
+# ---- other processes -----------------------------------------------------------------------------
 
 
 def test_workers_give_what_read_gives(real_data, tmp_path):
     (tmp_path / "bad.avi").write_bytes(b"no video" * 99)
-    paths = [real_data / CLIPS[0], tmp_path / "bad.avi", tmp_path / "absent.avi", real_data / CLIPS[4]]
+    paths = [
+        real_data / CLIPS[0],
+        tmp_path / "bad.avi",
+        tmp_path / "absent.avi",
+        real_data / CLIPS[4],
+    ]
     found = list(guard.read_all(paths, size=(40, 30), fps=12, max_frames=9))
     for path, frames in zip(paths, found, strict=True):
         if path.name in ("bad.avi", "absent.avi"):
-            assert isinstance(frames, BadVideo)
+            assert isinstance(frames, VideoError)
         else:
-            np.testing.assert_array_equal(frames, decode.read(path, size=(40, 30), fps=12, max_frames=9))
+            np.testing.assert_array_equal(
+                frames, decode.read(path, size=(40, 30), fps=12, max_frames=9)
+            )
     luma = next(guard.read_all(paths[3:], grey=True))
     weights = decode.read(paths[3]) @ np.array([0.299, 0.587, 0.114])
     assert luma.dtype == np.uint8 and np.abs(luma - weights).max() <= 0.5 + 1e-6
@@ -199,11 +228,13 @@ def test_workers_give_what_read_gives(real_data, tmp_path):
 
 def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch):
     broken = {"dies.avi": "os.abort()", "stuck.avi": "time.sleep(60)", "half.avi": None}
-    code = ("import os, sys, time, json\nfor line in sys.stdin:\n name = os.path.basename(json.loads(line)['path'])\n"
-            + "".join(f" if name == {name!r}: {what}\n" for name, what in broken.items() if what)
-            + " half = name == 'half.avi'\n head = {'bad': '', 'info': [], 'shapes': [[2, 3, 4, 3]]}\n"
-            " sys.stdout.buffer.write(json.dumps(head).encode() + b'\\n' + bytes(5 if half else 72))\n"
-            " sys.stdout.flush()\n if half: sys.exit(3)\n")
+    code = (
+        "import os, sys, time, json\nfor line in sys.stdin:\n name = os.path.basename(json.loads(line)['path'])\n"
+        + "".join(f" if name == {name!r}: {what}\n" for name, what in broken.items() if what)
+        + " half = name == 'half.avi'\n head = {'bad': '', 'info': [], 'shapes': [[2, 3, 4, 3]]}\n"
+        " sys.stdout.buffer.write(json.dumps(head).encode() + b'\\n' + bytes(5 if half else 72))\n"
+        " sys.stdout.flush()\n if half: sys.exit(3)\n"
+    )
     started = guard.subprocess.Popen
 
     def fake(command, **options):
@@ -212,9 +243,11 @@ def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch
     monkeypatch.setattr(guard.subprocess, "Popen", fake)
     names = ["ok.avi", "dies.avi", "stuck.avi", "half.avi", "ok.avi"]
     found = list(guard.read_all([tmp_path / name for name in names], workers=1, limit=1.0))
-    assert [isinstance(frames, BadVideo) for frames in found] == [False, True, True, True, False]
+    assert [isinstance(frames, VideoError) for frames in found] == [False, True, True, True, False]
     said = [str(error) for error in found[1:4]]
-    assert "SIGABRT" in said[0] and "not decoded after 1 s" in said[1] and "exit status 3" in said[2]
+    assert (
+        "SIGABRT" in said[0] and "not decoded after 1 s" in said[1] and "exit status 3" in said[2]
+    )
     assert all(name in error for name, error in zip(names[1:], said, strict=False))
 
 
@@ -229,5 +262,3 @@ def test_workers_end_with_their_reader(clip):
             for child in file.read().split():
                 with open(f"/proc/{child}/cmdline") as command:
                     assert "worker.serve" not in command.read()
-
-

@@ -23,8 +23,14 @@ def decoded(path):
         return np.stack(frames), float(container.streams.video[0].average_rate)
 
 
-@pytest.mark.parametrize("codec, suffix, sides", list(itertools.product(
-    encode.ENCODERS, (".mp4", ".avi", ".mkv"), ((32, 48), (33, 47), (3, 5), (32, 47)))))
+@pytest.mark.parametrize(
+    "codec, suffix, sides",
+    list(
+        itertools.product(
+            encode.ENCODERS, (".mp4", ".avi", ".mkv"), ((32, 48), (33, 47), (3, 5), (32, 47))
+        )
+    ),
+)
 def test_sizes_survive_and_bytes_repeat(tmp_path, codec, suffix, sides):
     frames = smooth(5, *sides)
     first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
@@ -50,21 +56,26 @@ def test_quality(tmp_path):
     assert fine > 2 * coarse
 
 
-@pytest.mark.parametrize("name, shape, dtype, settings, message", [
-    ("a.txt", (1, 4, 4, 3), np.uint8, {}, "suffix"),
-    ("a.mp4", (1, 4, 4), np.uint8, {}, r"expected uint8 \[L, H, W, 3\]"),
-    ("a.mp4", (0, 4, 4, 3), np.uint8, {}, "at least 1 frame"),
-    ("a.mp4", (1, 4, 4, 3), np.float32, {}, "float32"),
-    ("a.mp4", (1, 4, 4, 3), np.uint8, {"fps": 0}, "frames a second"),
-    ("a.mp4", (1, 4, 4, 3), np.uint8, {"codec": "h262"}, "expected one of h264"),
-])
+@pytest.mark.parametrize(
+    "name, shape, dtype, settings, message",
+    [
+        ("a.txt", (1, 4, 4, 3), np.uint8, {}, "suffix"),
+        ("a.mp4", (1, 4, 4), np.uint8, {}, r"expected uint8 \[L, H, W, 3\]"),
+        ("a.mp4", (0, 4, 4, 3), np.uint8, {}, "at least 1 frame"),
+        ("a.mp4", (1, 4, 4, 3), np.float32, {}, "float32"),
+        ("a.mp4", (1, 4, 4, 3), np.uint8, {"fps": 0}, "frames a second"),
+        ("a.mp4", (1, 4, 4, 3), np.uint8, {"codec": "h262"}, "expected one of h264"),
+    ],
+)
 def test_refused(tmp_path, name, shape, dtype, settings, message):
     with pytest.raises(ValueError, match=message):
         encode.write(tmp_path / name, np.zeros(shape, dtype), **settings)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("suffix, sides", [(".mp4", (32, 48)), (".mkv", (33, 47)), (".avi", (32, 48))])
+@pytest.mark.parametrize(
+    "suffix, sides", [(".mp4", (32, 48)), (".mkv", (33, 47)), (".avi", (32, 48))]
+)
 def test_a_growing_film_is_the_film_written_at_once(tmp_path, suffix, sides):
     frames = smooth(9, *sides)
     encode.write(tmp_path / f"whole{suffix}", frames, 12.5)
@@ -77,7 +88,10 @@ def test_a_growing_film_is_the_film_written_at_once(tmp_path, suffix, sides):
 
 def test_a_film_that_fails_leaves_nothing(tmp_path):
     wanted = r"\[8, 9, 3\]; expected uint8 \[16, 16, 3\]"
-    with pytest.raises(ValueError, match=wanted), encode.growing(tmp_path / "a.mp4", (16, 16)) as add:
+    with (
+        pytest.raises(ValueError, match=wanted),
+        encode.growing(tmp_path / "a.mp4", (16, 16)) as add,
+    ):
         add(np.zeros((16, 16, 3), np.uint8))
         add(np.zeros((8, 9, 3), np.uint8))
     assert not list(tmp_path.iterdir())
@@ -86,7 +100,9 @@ def test_a_film_that_fails_leaves_nothing(tmp_path):
 def test_a_film_for_a_bucket_is_written_there_when_it_is_done(tmp_path, monkeypatch):
     frames, written = smooth(5, 32, 48), {}
     encode.write(tmp_path / "whole.mp4", frames)
-    monkeypatch.setattr(encode.files, "write_bytes", lambda path, data: written.update({str(path): data}))
+    monkeypatch.setattr(
+        encode.files, "write_bytes", lambda path, data: written.update({str(path): data})
+    )
     with pytest.raises(KeyboardInterrupt), encode.growing("gs://b/a.mp4", (48, 32)) as add:
         add(frames[0])
         raise KeyboardInterrupt

@@ -17,9 +17,16 @@ BOTH = pytest.mark.parametrize("conv", ENGINES.values(), ids=ENGINES)
 
 def scipy_convolve(kernel, x):
     """One map [N, N, D], channel by channel."""
-    return np.stack([sum(
-        correlate(np.float64(x[..., d]), np.float64(kernel[..., d, o]), mode="same") for d in range(x.shape[-1]))
-        for o in range(kernel.shape[-1])], axis=-1)
+    return np.stack(
+        [
+            sum(
+                correlate(np.float64(x[..., d]), np.float64(kernel[..., d, o]), mode="same")
+                for d in range(x.shape[-1])
+            )
+            for o in range(kernel.shape[-1])
+        ],
+        axis=-1,
+    )
 
 
 @BOTH
@@ -29,13 +36,17 @@ def test_is_scipys_correlation(conv, k, n, d, o):
     kernel, x = small.shaken((np.zeros((k, k, d, o)), np.zeros((n, n, d))), seed=k + n)
     if k > n:
         return  # SciPy's "same" would then be the kernel's size
-    np.testing.assert_allclose(conv(kernel, x[None])[0], scipy_convolve(kernel, x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        conv(kernel, x[None])[0], scipy_convolve(kernel, x), rtol=1e-4, atol=1e-5
+    )
 
 
 @BOTH
 def test_a_kernel_wider_than_the_map_sees_zeros_outside(conv):
     kernel, x = small.shaken((np.zeros((3, 3, 4, 5)), np.zeros((2, 1, 1, 4))))
-    np.testing.assert_allclose(conv(kernel, x)[:, 0, 0], x[:, 0, 0] @ kernel[1, 1], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        conv(kernel, x)[:, 0, 0], x[:, 0, 0] @ kernel[1, 1], rtol=1e-5, atol=1e-6
+    )
 
 
 @BOTH
@@ -67,7 +78,10 @@ def test_engines_agree_in_value_and_gradient():
     def loss(conv, k, x):
         return jnp.sin(conv(k, x)).sum()
 
-    a, b = (small.jit(jax.value_and_grad(loss, (1, 2)), static_argnums=0)(conv, kernel, x) for conv in ENGINES.values())
+    a, b = (
+        small.jit(jax.value_and_grad(loss, (1, 2)), static_argnums=0)(conv, kernel, x)
+        for conv in ENGINES.values()
+    )
     small.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 

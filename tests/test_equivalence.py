@@ -1,4 +1,6 @@
-"""The six cells against the paper's equations in plain loops, against Flax, and the tests that guard those loops."""
+"""The six cells against the paper's equations in plain loops, against Flax, and the tests that
+guard those loops.
+"""
 
 import functools
 
@@ -19,29 +21,49 @@ ALL = pytest.mark.parametrize("name", CELLS)
 
 
 def by_hand(name, p, xs, carry):
-    """The oracle over a batch: hidden [B, T, ..], attention or None, and the carry as a flat list of [B, ..]."""
+    """The oracle over a batch: hidden [B, T, ..], attention or None, and the carry as a flat list
+    of [B, ..].
+    """
     clips = []
     for row in range(xs.x.shape[0]):
         states = [np.asarray(a[row], np.float64) for a in jax.tree.leaves(carry)]
         motion = None if xs.motion is None else np.asarray(xs.motion[row], np.float64)
-        clips.append(oracle.run(name, oracle.plain(p), np.asarray(xs.x[row], np.float64), motion, states))
+        clips.append(
+            oracle.run(name, oracle.plain(p), np.asarray(xs.x[row], np.float64), motion, states)
+        )
     hidden, attention, last = zip(*clips, strict=True)
-    return np.stack(hidden), None if attention[0] is None else np.stack(attention), [
-        np.stack(a) for a in zip(*last, strict=True)]
+    return (
+        np.stack(hidden),
+        None if attention[0] is None else np.stack(attention),
+        [np.stack(a) for a in zip(*last, strict=True)],
+    )
 
 
 @functools.cache
 def truth(name):
-    """A random point, a direction, and what the equations say there: values, and slopes by central differences."""
+    """A random point, a direction, and what the equations say there: values, and slopes by central
+    differences.
+    """
     with jax.enable_x64(True):
         cfg = small.config(name)
-        p, carry = small.params_of(cfg, dtype=np.float64).cell, small.carry_of(cfg, dtype=np.float64)
+        p, carry = (
+            small.params_of(cfg, dtype=np.float64).cell,
+            small.carry_of(cfg, dtype=np.float64),
+        )
         point = (p, small.clip_of(cfg, frames=2, dtype=np.float64).inputs, carry)
         along = small.shaken(point, seed=9, size=1.0, dtype=np.float64)
     point, along = jax.tree.map(np.asarray, (point, along))
     step = 1e-5
-    ahead, behind = (by_hand(name, *jax.tree.map(lambda a, v, s=s: a + s * v, point, along)) for s in (step, -step))
-    return point, along, by_hand(name, *point), jax.tree.map(lambda a, b: (a - b) / (2 * step), ahead, behind)
+    ahead, behind = (
+        by_hand(name, *jax.tree.map(lambda a, v, s=s: a + s * v, point, along))
+        for s in (step, -step)
+    )
+    return (
+        point,
+        along,
+        by_hand(name, *point),
+        jax.tree.map(lambda a, b: (a - b) / (2 * step), ahead, behind),
+    )
 
 
 @BOTH
@@ -76,10 +98,18 @@ def test_convlstm_is_flax_convlstm():
     i, f, o, g = jnp.split(p.top.x, 4, -1)
     hi, hf, ho, hg = jnp.split(p.top.hidden, 4, -1)
     bi, bf, bo, bg = jnp.split(p.top.bias, 4)
-    theirs = {"params": {  # Flax orders i g f o, and adds one to the forget gate itself
-        "ih": {"kernel": jnp.concatenate([i, g, f, o], -1), "bias": jnp.concatenate([bi, bg, bf - 1, bo])},
-        "hh": {"kernel": jnp.concatenate([hi, hg, hf, ho], -1), "bias": jnp.zeros(4 * small.K)}}}
-    _, out = small.jit(unroll, static_argnums=0)(small.bound("convlstm"), p, carry, clip.inputs, clip.mask)
+    theirs = {
+        "params": {  # Flax orders i g f o, and adds one to the forget gate itself
+            "ih": {
+                "kernel": jnp.concatenate([i, g, f, o], -1),
+                "bias": jnp.concatenate([bi, bg, bf - 1, bo]),
+            },
+            "hh": {"kernel": jnp.concatenate([hi, hg, hf, ho], -1), "bias": jnp.zeros(4 * small.K)},
+        }
+    }
+    _, out = small.jit(unroll, static_argnums=0)(
+        small.bound("convlstm"), p, carry, clip.inputs, clip.mask
+    )
     state, shown = tuple(carry.top), []
     with jax.numpy_rank_promotion("allow"):
         step = small.jit(linen.ConvLSTMCell(small.K, (3, 3)).apply)
@@ -97,7 +127,9 @@ def test_lstm_is_flax_lstm():
         part = slice(n * small.K, (n + 1) * small.K)
         theirs[f"i{gate}"] = {"kernel": p.top.x[0, 0, :, part]}
         theirs[f"h{gate}"] = {"kernel": p.top.hidden[0, 0, :, part], "bias": p.top.bias[part]}
-    _, out = small.jit(unroll, static_argnums=0)(small.bound("lstm"), p, carry, clip.inputs, clip.mask)
+    _, out = small.jit(unroll, static_argnums=0)(
+        small.bound("lstm"), p, carry, clip.inputs, clip.mask
+    )
     state, shown = tuple(a[:, 0, 0] for a in carry.top), []
     with jax.numpy_rank_promotion("allow"):
         step = small.jit(linen.OptimizedLSTMCell(small.K).apply)
@@ -108,8 +140,12 @@ def test_lstm_is_flax_lstm():
 
 
 def test_one_lstm_step_by_pencil():
-    p = LSTMParams(np.full((1, 1, 1, 4), 1.0), np.full((1, 1, 1, 4), 2.0), np.array([0.1, 0.2, 0.3, 0.4]))
-    c, h = oracle.lstm(p, np.full((1, 1, 1), 0.5), np.full((1, 1, 1), 0.25), [(p.x, np.full((1, 1, 1), 3.0))])
+    p = LSTMParams(
+        np.full((1, 1, 1, 4), 1.0), np.full((1, 1, 1, 4), 2.0), np.array([0.1, 0.2, 0.3, 0.4])
+    )
+    c, h = oracle.lstm(
+        p, np.full((1, 1, 1), 0.5), np.full((1, 1, 1), 0.25), [(p.x, np.full((1, 1, 1), 3.0))]
+    )
     # All sums are 1 * 3 + 2 * .25 plus the gate's own bias: 3.6, 3.7, 3.8 and 3.9.
     i, f, o, g = 0.9734030064, 0.9758729786, 0.9781187291, 0.9991808527
     np.testing.assert_allclose(c.item(), f * 0.5 + i * g, rtol=1e-6)
@@ -122,6 +158,7 @@ def test_the_oracles_convolution_is_scipys():
     rng = np.random.default_rng(0)
     kernel, x = rng.standard_normal((3, 3, 2, 4)), rng.standard_normal((5, 5, 2))
     expected = sum(
-        np.stack([correlate(x[..., d], kernel[..., d, o], mode="same") for o in range(4)], -1) for d in range(2))
+        np.stack([correlate(x[..., d], kernel[..., d, o], mode="same") for o in range(4)], -1)
+        for d in range(2)
+    )
     np.testing.assert_allclose(oracle.convolve(kernel, x), expected, rtol=1e-12)
-

@@ -8,13 +8,34 @@ from videolstm_jax.measure.errors import best_overlaps, error_split, frame_overl
 
 
 def test_kinds_of_errors():
-    truth = [found("a", 1), found("b", 1), found("c", 1), found("d", 1), found("e", 1), found("f", 1),
-             found("g", 1, label=1)]
-    detections = [found("a", 0.9), found("a", 0.8), found("b", 0.7, FAR), found("c", 0.6, frames=40),
-                  found("g", 0.5), found("h", 0.4), found("d", 0.1)]  # the last is beyond the six looked at
+    truth = [
+        found("a", 1),
+        found("b", 1),
+        found("c", 1),
+        found("d", 1),
+        found("e", 1),
+        found("f", 1),
+        found("g", 1, label=1),
+    ]
+    detections = [
+        found("a", 0.9),
+        found("a", 0.8),
+        found("b", 0.7, FAR),
+        found("c", 0.6, frames=40),
+        found("g", 0.5),
+        found("h", 0.4),
+        found("d", 0.1),
+    ]  # the last is beyond the six looked at
     split = error_split(detections, truth, 0.5)
-    assert split._asdict() == {"right": 1, "duplicate": 1, "localisation": 1, "time": 1, "classification": 1,
-                               "other": 1, "missed": 6}
+    assert split._asdict() == {
+        "right": 1,
+        "duplicate": 1,
+        "localisation": 1,
+        "time": 1,
+        "classification": 1,
+        "other": 1,
+        "missed": 6,
+    }
 
 
 def test_frame_overlaps_are_those_of_frames_with_truth():

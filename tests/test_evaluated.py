@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from videolstm_jax import artifacts, evaluated, files
+from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig, RunConfig, change
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
+from videolstm_jax.trained import evaluated
 from videolstm_jax.types import Video
 
 VIDEO = Video("a/x", "a/x.avi", 0, "test", "g", 5, 32, 24, 25.0)
@@ -20,7 +21,10 @@ def work(tmp_path):
 
 @pytest.mark.parametrize("length", [4, 5])
 def test_a_pass_comes_back(work, length):
-    scores, maps = np.full((length, 3), 1 / 3, np.float32), np.full((length, 2, 2), 0.25, np.float32)
+    scores, maps = (
+        np.full((length, 3), 1 / 3, np.float32),
+        np.full((length, 2, 2), 0.25, np.float32),
+    )
     files.write_arrays(work.passes("r", "a/x"), scores=scores, attention=maps)
     back = evaluated.load_pass(work, "r", VIDEO, 3)
     np.testing.assert_array_equal(back.scores, scores)
@@ -29,34 +33,52 @@ def test_a_pass_comes_back(work, length):
     assert evaluated.load_pass(work, "r", VIDEO, 3).attention is None
 
 
-@pytest.mark.parametrize("arrays, says", [
-    ({"scores": SCORES[:3]}, r"scores \(3, 3\) and attention None; expected \[L', 3\].* L' 4 or 5 for 5 frames"),
-    ({"scores": SCORES[:, :2]}, r"scores \(4, 2\)"), ({"scores": np.float32(1)}, r"scores \(\)"),
-    ({"scores": SCORES, "attention": MAPS[:3]}, r"scores \(4, 3\) and attention \(3, 2, 2\)"),
-    ({"scores": SCORES, "attention": MAPS[..., 0]}, r"attention \(4, 2\)"),
-    ({"scores": SCORES * np.nan}, "scores are not finite"),
-    ({"scores": SCORES, "attention": -MAPS}, "expected finite and not negative"),
-    ({"attention": MAPS}, r"lacks \['scores'\]"),
-])
+@pytest.mark.parametrize(
+    "arrays, says",
+    [
+        (
+            {"scores": SCORES[:3]},
+            r"scores \(3, 3\) and attention None; expected \[L', 3\].* L' 4 or 5 for 5 frames",
+        ),
+        ({"scores": SCORES[:, :2]}, r"scores \(4, 2\)"),
+        ({"scores": np.float32(1)}, r"scores \(\)"),
+        ({"scores": SCORES, "attention": MAPS[:3]}, r"scores \(4, 3\) and attention \(3, 2, 2\)"),
+        ({"scores": SCORES, "attention": MAPS[..., 0]}, r"attention \(4, 2\)"),
+        ({"scores": SCORES * np.nan}, "scores are not finite"),
+        ({"scores": SCORES, "attention": -MAPS}, "expected finite and not negative"),
+        ({"attention": MAPS}, r"lacks \['scores'\]"),
+    ],
+)
 def test_a_pass_of_another_video_is_refused(work, arrays, says):
     files.write_arrays(work.passes("r", "a/x"), **arrays)
-    with pytest.raises(ArtifactError, match=rf"a/x\.npz.*{says}"):
+    with pytest.raises(FileError, match=rf"a/x\.npz.*{says}"):
         evaluated.load_pass(work, "r", VIDEO, 3)
 
 
 def test_a_missing_pass_names_its_stage(work):
-    with pytest.raises(ArtifactError, match=r"a/x\.npz is missing; the stage evaluate \(for the test list\) writes it"):
+    with pytest.raises(
+        FileError, match=r"a/x\.npz is missing; the stage evaluate \(for the test list\) writes it"
+    ):
         evaluated.load_pass(work, "r", VIDEO, 3)
 
 
 def test_settings_are_those_that_localize_ran_with_last(work):
-    with pytest.raises(ArtifactError, match=r"config\.json is missing; the stage train writes it"):
+    with pytest.raises(FileError, match=r"config\.json is missing; the stage train writes it"):
         evaluated.localize_settings(work, "r")
     artifacts.save_config(work.run("r"), change(RunConfig(), localize__sigma=3.0))
     assert evaluated.localize_settings(work, "r") == LocalizeConfig(sigma=3.0)
-    files.write_json(work.run("r") / "map.json", {"settings": {"sigma": 7.0, "box": "moments", "of a later day": 1}})
+    files.write_json(
+        work.run("r") / "map.json",
+        {"settings": {"sigma": 7.0, "box": "moments", "of a later day": 1}},
+    )
     assert evaluated.localize_settings(work, "r") == LocalizeConfig(sigma=7.0, box="moments")
-    for wrong in ({}, {"settings": None}, {"settings": {"box": "round"}}, {"settings": {"sigma": -1.0}}, []):
+    for wrong in (
+        {},
+        {"settings": None},
+        {"settings": {"box": "round"}},
+        {"settings": {"sigma": -1.0}},
+        [],
+    ):
         files.write_json(work.run("r") / "map.json", wrong)
-        with pytest.raises(ArtifactError, match=r"map\.json: not the settings of localize"):
+        with pytest.raises(FileError, match=r"map\.json: not the settings of localize"):
             evaluated.localize_settings(work, "r")

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from report_walk import CLASSES, FRAMES, SIDE, attention, clip, frame_scores
+from report_workdir import CLASSES, FRAMES, SIDE, attention, clip, frame_scores
 
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import example
@@ -20,8 +20,14 @@ SCORES = np.array([0.5, 0.3, 0.1, 0.1])
 def seen():
     boxes, maps = clip(0, 3)[1], attention(clip(0, 3)[1][:-1], 3)
     video = Video("c0/a", "a.mp4", 0, "test", "g", FRAMES, SIDE, SIDE, 12.5)
-    return Seen(video, CLASSES, frame_scores(0, 3.0, 1), lambda t, size: saliency(maps[t:t + 1], size)[0],
-                (Tube(0, boxes + [-2, -2, 2, 2]),), (Tube(4, boxes[4:12]),))
+    return Seen(
+        video,
+        CLASSES,
+        frame_scores(0, 3.0, 1),
+        lambda t, size: saliency(maps[t : t + 1], size)[0],
+        (Tube(0, boxes + [-2, -2, 2, 2]),),
+        (Tube(4, boxes[4:12]),),
+    )
 
 
 def frames_of(length=FRAMES):
@@ -35,7 +41,12 @@ def card_of(seen, **more):
 
 def test_the_card_holds_what_was_seen(seen):
     card = card_of(seen)
-    assert (card.true, card.predicted, card.right, card.film) == ("Left", "Left", True, "videos/a.mp4")
+    assert (card.true, card.predicted, card.right, card.film) == (
+        "Left",
+        "Left",
+        True,
+        "videos/a.mp4",
+    )
     with Image.open(io.BytesIO(card.moving)) as image:
         assert image.n_frames == FRAMES and image.size[0] == 2 * 256 + 4
     with Image.open(io.BytesIO(card.strip)) as image:
@@ -50,7 +61,9 @@ def test_frames_that_are_shown(length, moving):
 
 
 def test_long_videos_move_in_strides(seen):
-    long = seen._replace(video=seen.video._replace(frames=200), scores=np.tile(SCORES, (199, 1)), heat=None)
+    long = seen._replace(
+        video=seen.video._replace(frames=200), scores=np.tile(SCORES, (199, 1)), heat=None
+    )
     with Image.open(io.BytesIO(card_of(long).moving)) as image:
         assert image.n_frames == 40
         image.seek(1)
@@ -66,7 +79,9 @@ def test_a_model_without_attention_and_boxes(seen):
 
 def test_the_timeline_leads_with_the_true_and_the_predicted_class(seen):
     plot = example.timeline(seen, 2)
-    assert [name for name, *_ in plot.legend[:2]] == ["Left (true)", "Up (predicted)"] and len(plot.legend) == 4
+    assert [name for name, *_ in plot.legend[:2]] == ["Left (true)", "Up (predicted)"] and len(
+        plot.legend
+    ) == 4
     assert "shaded" in plot.title, "the truth does not cover the video"
     assert "shaded" not in example.timeline(seen._replace(truth=()), 2).title
 
@@ -75,8 +90,13 @@ def test_attention_over_time_is_drawn_as_wide_as_the_strip():
     assert example.looks({}) is None
     drift = np.full(FRAMES - 1, 0.2)
     drift[0] = np.nan
-    plot = example.looks({"entropy": np.linspace(1, 0.5, FRAMES - 1), "drift": drift,
-                          example.AREA: np.full(FRAMES - 1, 0.1)})
+    plot = example.looks(
+        {
+            "entropy": np.linspace(1, 0.5, FRAMES - 1),
+            "drift": drift,
+            example.AREA: np.full(FRAMES - 1, 0.1),
+        }
+    )
     assert plot.legend == (("entropy", 0, False), ("drift", 1, False), (example.AREA, 2, True))
     assert 'viewBox="0 0 1000 170"' in plot.svg and "nan" not in plot.svg
 

@@ -8,8 +8,9 @@ import sys
 import numpy as np
 import pytest
 
-from videolstm_jax.data.features import FeatureStore, FeatureWriter
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.features.writer import FeatureWriter
 
 ROOT = pathlib.Path(__file__).parents[1]
 ABOUT = {"extractor": "vgg", "size": [224, 224]}
@@ -37,7 +38,12 @@ def files(folder):
 def test_reads_what_was_written(tmp_path, shape):
     made = written(tmp_path, shape, a=1, b=7)
     store = FeatureStore.open(tmp_path)
-    assert store.shape == shape and store.frames == {"c/a": 1, "c/b": 7} and store.about == ABOUT and store.std is None
+    assert (
+        store.shape == shape
+        and store.frames == {"c/a": 1, "c/b": 7}
+        and store.about == ABOUT
+        and store.std is None
+    )
     for name, array in made.items():
         assert np.array_equal(store.read(name), array.astype(np.float16))
     assert np.array_equal(store.read("c/b", 2, 5), made["c/b"][2:5].astype(np.float16))
@@ -61,16 +67,21 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path):
     first.write("c/b", values(1, 3, (4,)))
     with (tmp_path / "done.jsonl").open("a") as notes:
         notes.write('{"name": "c/torn", "fra')  # killed here
-    with pytest.raises(ArtifactError, match=r"index\.json is missing; the stage extract"):
+    with pytest.raises(FileError, match=r"index\.json is missing; the stage extract"):
         FeatureStore.open(tmp_path)
     (tmp_path / "c" / "b.f16").write_bytes(b"short")
     again = FeatureWriter(tmp_path, (4,), ABOUT)
-    assert again.done("c/a") and not again.done("c/b") and not again.done("c/torn") and not again.done("c/new")
+    assert (
+        again.done("c/a")
+        and not again.done("c/b")
+        and not again.done("c/torn")
+        and not again.done("c/new")
+    )
     before = (tmp_path / "c" / "a.f16").stat().st_mtime_ns
     again.write("c/b", values(1, 3, (4,)))
     third = FeatureWriter(tmp_path, (4,), ABOUT)
     assert third.done("c/a") and third.done("c/b")
-    with pytest.raises(ArtifactError, match="1 of 3 videos have no features: c/new"):
+    with pytest.raises(FileError, match="1 of 3 videos have no features: c/new"):
         third.finish(["c/a", "c/b", "c/new"])
     third.finish(["c/a", "c/b"]).verify()
     assert (tmp_path / "c" / "a.f16").stat().st_mtime_ns == before
@@ -93,23 +104,26 @@ def test_other_features_are_refused(tmp_path, finished):
     writer.write("c/a", values(0, 3, (4,)))
     if finished:
         writer.finish(["c/a"])
-    with pytest.raises(ArtifactError, match=r"about is .*vgg.*; these features have .*other"):
+    with pytest.raises(FileError, match=r"about is .*vgg.*; these features have .*other"):
         FeatureWriter(tmp_path, (4,), {"extractor": "other"})
-    with pytest.raises(ArtifactError, match=r"shape is \[4\]; these features have \[5\]"):
+    with pytest.raises(FileError, match=r"shape is \[4\]; these features have \[5\]"):
         FeatureWriter(tmp_path, (5,), ABOUT)
     FeatureWriter(tmp_path, (4,), {"extractor": "vgg", "size": (224, 224)})
 
 
-@pytest.mark.parametrize(("array", "message"), [
-    (np.full((2, 4), 65505.0), "features of c/a reach 65505.0; float16 holds at most 65504"),
-    (np.array([[0, np.nan, 0, 0]]), "reach nan"),
-    (np.array([[0, -np.inf, 0, 0]]), "reach inf"),
-    (np.zeros((2, 5)), r"are \[2, 5\]; expected \[frames, 4\]"),
-    (np.zeros((0, 4)), r"are \[0, 4\]; expected \[frames, 4\]"),
-])
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.full((2, 4), 65505.0), "features of c/a reach 65505.0; float16 holds at most 65504"),
+        (np.array([[0, np.nan, 0, 0]]), "reach nan"),
+        (np.array([[0, -np.inf, 0, 0]]), "reach inf"),
+        (np.zeros((2, 5)), r"are \[2, 5\]; expected \[frames, 4\]"),
+        (np.zeros((0, 4)), r"are \[0, 4\]; expected \[frames, 4\]"),
+    ],
+)
 def test_what_float16_cannot_hold_is_refused(tmp_path, array, message):
     writer = FeatureWriter(tmp_path, (4,), ABOUT)
-    with pytest.raises(ArtifactError, match=message):
+    with pytest.raises(FileError, match=message):
         writer.write("c/a", array)
     assert not writer.done("c/a") and not (tmp_path / "c" / "a.f16").exists()
     writer.write("c/a", np.full((2, 4), 65504.0))
@@ -118,7 +132,7 @@ def test_what_float16_cannot_hold_is_refused(tmp_path, array, message):
 def test_names_stay_inside_the_folder(tmp_path):
     writer = FeatureWriter(tmp_path / "store", (4,), ABOUT)
     for name in ("../a", "/a", "", "c/../../a"):
-        with pytest.raises(ArtifactError, match="expected Class/stem"):
+        with pytest.raises(FileError, match="expected Class/stem"):
             writer.write(name, np.zeros((1, 4)))
 
 
@@ -129,76 +143,96 @@ def test_damage_is_named(tmp_path):
     flipped[7] ^= 4
     store.path("c/a").write_bytes(bytes(flipped))
     store.path("c/d").unlink()
-    with pytest.raises(ArtifactError, match=r"2 of 3 files are missing or damaged: c/a\.f16, c/d\.f16"):
+    with pytest.raises(FileError, match=r"2 of 3 files are missing or damaged: c/a\.f16, c/d\.f16"):
         store.verify()
     store.path("c/b").write_bytes(b"x" * 10)
-    with pytest.raises(ArtifactError, match=r"c/b\.f16: is 10 bytes long; expected 72 bytes"):
+    with pytest.raises(FileError, match=r"c/b\.f16: is 10 bytes long; expected 72 bytes"):
         store.read("c/b", 0, 1)
-    with pytest.raises(ArtifactError, match="is missing; expected 72 bytes"):
+    with pytest.raises(FileError, match="is missing; expected 72 bytes"):
         store.read("c/d")
 
 
 def test_what_is_not_there_is_named(tmp_path):
     written(tmp_path, a=3)
     store = FeatureStore.open(tmp_path)
-    with pytest.raises(ArtifactError, match="has no features of c/z"):
+    with pytest.raises(FileError, match="has no features of c/z"):
         store.read("c/z")
     for start, stop in ((0, 4), (-1, 2), (2, 1)):
-        with pytest.raises(ArtifactError, match=f"frames {start} to {stop} asked for; it has 3"):
+        with pytest.raises(FileError, match=f"frames {start} to {stop} asked for; it has 3"):
             store.read("c/a", start, stop)
     index = json.loads((tmp_path / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps(index | {"dtype": "float32"}))
-    with pytest.raises(ArtifactError, match="expected dtype float16"):
+    with pytest.raises(FileError, match="expected dtype float16"):
         FeatureStore.open(tmp_path)
     del index["sha256"]
     (tmp_path / "index.json").write_text(json.dumps(index))
-    with pytest.raises(ArtifactError, match=r"lacks \['sha256'\]"):
+    with pytest.raises(FileError, match=r"lacks \['sha256'\]"):
         FeatureStore.open(tmp_path)
 
 
-@pytest.mark.parametrize(("changed", "says"), [
-    ({"frames": []}, "expected frames and sha256 by the names"), ({"sha256": 3}, "expected frames and sha256 by the"),
-    ({"moments": []}, "expected frames and sha256 by"), ({"frames": {"c/a": "3"}}, "c/a has '3' frames; expected"),
-    ({"frames": {"c/a": 0}}, "c/a has 0 frames"), ({"shape": 7}, "shape is 7, expected a list of sides of at least 1"),
-    ({"shape": []}, r"shape is \[\]"), ({"shape": [2, -2, 3]}, r"shape is \[2, -2, 3\]"),
-    ({"shape": [2, True]}, r"shape is \[2, True\]"), ({"dtype": []}, r"dtype is \[\], expected dtype float16 or uint8"),
-])
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"frames": []}, "expected frames and sha256 by the names"),
+        ({"sha256": 3}, "expected frames and sha256 by the"),
+        ({"moments": []}, "expected frames and sha256 by"),
+        ({"frames": {"c/a": "3"}}, "c/a has '3' frames; expected"),
+        ({"frames": {"c/a": 0}}, "c/a has 0 frames"),
+        ({"shape": 7}, "shape is 7, expected a list of sides of at least 1"),
+        ({"shape": []}, r"shape is \[\]"),
+        ({"shape": [2, -2, 3]}, r"shape is \[2, -2, 3\]"),
+        ({"shape": [2, True]}, r"shape is \[2, True\]"),
+        ({"dtype": []}, r"dtype is \[\], expected dtype float16 or uint8"),
+    ],
+)
 def test_an_index_of_another_form_is_named(tmp_path, changed, says):
     written(tmp_path, a=3)
     index = json.loads((tmp_path / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps(index | changed))
-    with pytest.raises(ArtifactError, match=rf"index\.json: .*{says}"):
+    with pytest.raises(FileError, match=rf"index\.json: .*{says}"):
         FeatureStore.open(tmp_path)
 
 
 def test_statistics_are_those_of_all_values(tmp_path):
     made = written(tmp_path, a=3, b=50)
     store = FeatureStore.open(tmp_path)
-    every = np.concatenate([array.astype(np.float16).astype(np.float64).ravel() for array in made.values()])
+    every = np.concatenate(
+        [array.astype(np.float16).astype(np.float64).ravel() for array in made.values()]
+    )
     mean, std = store.statistics(["c/a", "c/b"])
-    assert mean == pytest.approx(every.mean(), abs=1e-12) and std == pytest.approx(every.std(), rel=1e-12)
-    with pytest.raises(ArtifactError, match="no features"):
+    assert mean == pytest.approx(every.mean(), abs=1e-12) and std == pytest.approx(
+        every.std(), rel=1e-12
+    )
+    with pytest.raises(FileError, match="no features"):
         store.statistics([])
     again = FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(made, train=["c/a"])
     assert again.std == store.statistics(["c/a"])[1] == FeatureStore.open(tmp_path).std
 
 
 def test_uint8_is_half_the_size_and_says_so(tmp_path):
-    made = {name: np.maximum(values(seed, 6, (3, 3, 16)), 0) for seed, name in enumerate(("c/a", "c/b"))}
+    made = {
+        name: np.maximum(values(seed, 6, (3, 3, 16)), 0) for seed, name in enumerate(("c/a", "c/b"))
+    }
     writer = FeatureWriter(tmp_path, (3, 3, 16), ABOUT, dtype="uint8")
     for name, array in made.items():
         writer.write(name, array)
     store = writer.finish(made, train=["c/a"])
-    assert store.dtype == "uint8" and store.record_bytes == 4 + 144 and store.path("c/a").stat().length == 6 * 148
+    assert (
+        store.dtype == "uint8"
+        and store.record_bytes == 4 + 144
+        and store.path("c/a").stat().length == 6 * 148
+    )
     for name, array in made.items():
         found = store.read(name, 2, 5)
         assert found.dtype == np.float16 and np.abs(found - array[2:5]).max() < 0.01
     assert store.std == pytest.approx(store.read("c/a").astype(np.float64).std(), rel=1e-9)
     store.verify()
-    with pytest.raises(ArtifactError, match="dtype is uint8; these features have float16"):
+    with pytest.raises(FileError, match="dtype is uint8; these features have float16"):
         FeatureWriter(tmp_path, (3, 3, 16), ABOUT)
-    with pytest.raises(ArtifactError, match=r"d\.u8: features of c/d go down to -1\.0"):
-        FeatureWriter(tmp_path, (3, 3, 16), ABOUT, dtype="uint8").write("c/d", np.full((1, 3, 3, 16), -1))
+    with pytest.raises(FileError, match=r"d\.u8: features of c/d go down to -1\.0"):
+        FeatureWriter(tmp_path, (3, 3, 16), ABOUT, dtype="uint8").write(
+            "c/d", np.full((1, 3, 3, 16), -1)
+        )
 
 
 def test_workers_share_a_folder_and_the_last_finishes_it(tmp_path):
@@ -214,7 +248,11 @@ def test_workers_share_a_folder_and_the_last_finishes_it(tmp_path):
     (tmp_path / "many" / "c0" / ".v0.f16.part-0123").write_bytes(b"of a writer that was killed")
     late = FeatureWriter(tmp_path / "many", (4,), ABOUT, worker="3of4")
     assert late.missing(names) == []
-    for worker in (workers[1], late, workers[0]):  # whoever comes, in whatever order, to the same bytes
+    for worker in (
+        workers[1],
+        late,
+        workers[0],
+    ):  # whoever comes, in whatever order, to the same bytes
         worker.finish(names, train=names[:3])
         assert files(tmp_path / "many") == files(tmp_path / "lone")
     for name in files(tmp_path / "lone"):
@@ -226,7 +264,10 @@ def test_names_that_look_like_patterns_are_names(tmp_path):
     FeatureWriter(folder, (4,), ABOUT, worker="1of2").write("[c]/b!", values(0, 2, (4,)))
     again = FeatureWriter(folder, (4,), ABOUT, worker="2of2")
     assert again.missing(["[c]/b!"]) == []
-    assert again.finish(["[c]/b!"]).frames == {"[c]/b!": 2} and files(folder) == {"index.json", "[c]/b!.f16"}
+    assert again.finish(["[c]/b!"]).frames == {"[c]/b!": 2} and files(folder) == {
+        "index.json",
+        "[c]/b!.f16",
+    }
 
 
 def test_stores_from_before_moments_were_kept_are_read(tmp_path):
@@ -242,7 +283,7 @@ def test_stores_from_before_moments_were_kept_are_read(tmp_path):
 WORKER = """
 import sys, time
 import numpy as np
-from videolstm_jax.data.features import FeatureWriter
+from videolstm_jax.features.writer import FeatureWriter
 folder, first, step = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 writer = FeatureWriter(folder, (5, 5, 64), {"made": "up"}, worker=f"{first}of{step}")
 names = [f"c{at % 3}/v{at}" for at in range(first, 60, step)]
@@ -255,12 +296,21 @@ for name in left:
 
 
 def test_processes_that_are_killed_lose_nothing_and_redo_nothing(tmp_path):
-    """Two real processes at a time, SIGKILLed wherever they are, until all is written; then byte by byte."""
+    """Two real processes at a time, SIGKILLed wherever they are, until all is written; then byte by
+    byte.
+    """
     names = [f"c{at % 3}/v{at}" for at in range(60)]
     said: list[str] = []
     for life in range(40):
-        workers = [subprocess.Popen([sys.executable, "-c", WORKER, str(tmp_path / "store"), str(at), "2"], cwd=ROOT,
-                                    stdout=subprocess.PIPE, text=True) for at in range(2)]
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-c", WORKER, str(tmp_path / "store"), str(at), "2"],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            for at in range(2)
+        ]
         for at, worker in enumerate(workers):
             worker.stdout.readline()  # it has begun
             for _ in range(4 + (5 * life + 3 * at) % 7):
@@ -296,7 +346,7 @@ def test_frames_are_read_to_where_they_are_wanted(tmp_path, dtype, out):
             assert (batch[0] == -1).all() and (batch[1, 4] == -1).all()
     assert store.read("c/a", 9, 9).shape == (0, 2, 2, 3)
     for start in (6, -1, 9):
-        with pytest.raises(ArtifactError, match=f"frames {start} to {start + 4} asked for; it has 9"):
+        with pytest.raises(FileError, match=f"frames {start} to {start + 4} asked for; it has 9"):
             store.fill(np.empty((4, 2, 2, 3), out), "c/a", start)
 
 
@@ -305,7 +355,9 @@ def test_a_file_that_is_cut_short_while_it_is_in_use_is_named(tmp_path):
     store = FeatureStore.open(tmp_path)
     store.read("c/a")
     store.path("c/a").write_bytes(store.path("c/a").read_bytes()[:100])
-    with pytest.raises(ArtifactError, match=r"a\.f16: gave 52 bytes for 3 frames; expected 72; it has been cut short"):
+    with pytest.raises(
+        FileError, match=r"a\.f16: gave 52 bytes for 3 frames; expected 72; it has been cut short"
+    ):
         store.read("c/a", 2, 5)
-    with pytest.raises(ArtifactError, match="gave 52 bytes for 3 frames"):
+    with pytest.raises(FileError, match="gave 52 bytes for 3 frames"):
         store.fill(np.empty((3, 2, 2, 3), np.float16), "c/a", 2)

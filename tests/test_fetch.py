@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from videolstm_jax.data.fetch import SOURCES, Source, fetch
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
+from videolstm_jax.nn.fetch_weights import SOURCES, Source, fetch
 
 DATA = bytes(range(256)) * 12_000
 
@@ -34,14 +34,22 @@ def server(tmp_path_factory):
             else:
                 super().do_GET()
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))) as made:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
+    ) as made:
         threading.Thread(target=made.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{made.server_port}"
         made.shutdown()
 
 
 def _source(server, name="weights.h5", kind="sha256"):
-    return Source(f"{server}/{name}", "vgg.h5", f"{kind}:{hashlib.new(kind, DATA).hexdigest()}", "caffe", "a test")
+    return Source(
+        f"{server}/{name}",
+        "vgg.h5",
+        f"{kind}:{hashlib.new(kind, DATA).hexdigest()}",
+        "caffe",
+        "a test",
+    )
 
 
 @pytest.mark.parametrize("kind", ["sha256", "md5"])
@@ -57,26 +65,34 @@ def test_what_is_there_is_checked_and_not_fetched_again(server, tmp_path):
     gone = _source(server, "gone.h5")
     assert fetch(gone, tmp_path).stat().mtime == before
     (tmp_path / "vgg.h5").write_bytes(DATA[1:])
-    with pytest.raises(ArtifactError, match=r"vgg.h5: its sha256 is .*; expected .*; remove it to fetch it again"):
+    with pytest.raises(
+        FileError, match=r"vgg.h5: its sha256 is .*; expected .*; remove it to fetch it again"
+    ):
         fetch(gone, tmp_path)
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("other.h5", r"other.h5: its sha256 is \w+; expected \w+ after 3072000 bytes; nothing was kept"),
-    ("gone.h5", "gone.h5 cannot be fetched: .*404.*put it at .*vgg.h5"),
-    ("short.h5", "short.h5.*(cannot be fetched|after 1000 bytes)"),
-])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "other.h5",
+            r"other.h5: its sha256 is \w+; expected \w+ after 3072000 bytes; nothing was kept",
+        ),
+        ("gone.h5", "gone.h5 cannot be fetched: .*404.*put it at .*vgg.h5"),
+        ("short.h5", "short.h5.*(cannot be fetched|after 1000 bytes)"),
+    ],
+)
 def test_nothing_else_is_kept(server, tmp_path, name, words):
-    with pytest.raises(ArtifactError, match=words):
+    with pytest.raises(FileError, match=words):
         fetch(_source(server, name), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mirror_must_have_the_same_bytes(server, tmp_path):
     source = _source("http://127.0.0.1:9")
-    with pytest.raises(ArtifactError, match="cannot be fetched"):
+    with pytest.raises(FileError, match="cannot be fetched"):
         fetch(source, tmp_path)
-    with pytest.raises(ArtifactError, match="nothing was kept"):
+    with pytest.raises(FileError, match="nothing was kept"):
         fetch(source, tmp_path, url=f"{server}/other.h5")
     assert fetch(source, tmp_path, url=f"{server}/weights.h5").read_bytes() == DATA
 
@@ -91,7 +107,21 @@ def test_what_is_published_where():
 
 
 def test_the_command_says_what_went_wrong(server, tmp_path):
-    done = subprocess.run([sys.executable, "-m", "launch.fetch_weights", "--source=timm", f"--folder={tmp_path}",
-                           f"--url={server}/weights.h5"], capture_output=True, text=True)
-    assert done.returncode == 1 and "expected 57b026918159a6bf" in done.stderr and "Traceback" not in done.stderr
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "launch.fetch_weights",
+            "--source=timm",
+            f"--folder={tmp_path}",
+            f"--url={server}/weights.h5",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        done.returncode == 1
+        and "expected 57b026918159a6bf" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert list(tmp_path.iterdir()) == []

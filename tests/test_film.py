@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from videolstm_jax.errors import VideoError
 from videolstm_jax.types import Video
 from videolstm_jax.video import decode, encode
-from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.film import film
 
 
@@ -18,7 +18,12 @@ def video(tmp_path):
 
 def test_every_frame_is_drawn_and_some_are_handed_back(video, tmp_path):
     seen = []
-    kept = film(tmp_path / "out" / "film.mp4", video, lambda frame, t: seen.append(t) or 255 - frame, keep=(0, 7))
+    kept = film(
+        tmp_path / "out" / "film.mp4",
+        video,
+        lambda frame, t: seen.append(t) or 255 - frame,
+        keep=(0, 7),
+    )
     assert seen == list(range(10)) and set(kept) == {0, 7}
     filmed = decode.read(tmp_path / "out" / "film.mp4")
     assert filmed.shape == (10, 32, 48, 3)
@@ -28,6 +33,8 @@ def test_every_frame_is_drawn_and_some_are_handed_back(video, tmp_path):
 
 @pytest.mark.parametrize("other", [{"frames": 12}, {"width": 64}])
 def test_a_file_that_is_another_by_now_leaves_no_film(video, tmp_path, other):
-    with pytest.raises(BadVideo, match=r"10 frames of 48 x 32; expected .* as the stage prepare found it"):
+    with pytest.raises(
+        VideoError, match=r"10 frames of 48 x 32; expected .* as the stage prepare found it"
+    ):
         film(tmp_path / "out" / "film.mp4", video._replace(**other), lambda frame, t: frame)
     assert not list((tmp_path / "out").iterdir())

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from test_encode import smooth
 
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
 from videolstm_jax.video import flow_file
 
 
@@ -59,41 +59,47 @@ def test_any_cut_or_overwritten_file_is_refused(tmp_path):
     random = np.random.default_rng(0)
     for k in range(40):
         if k % 2:
-            broken = data[:random.integers(0, len(data))]
+            broken = data[: random.integers(0, len(data))]
         else:
             at = random.integers(0, len(data) - 30)
-            broken = data[:at] + random.bytes(20) + data[at + 20:]
+            broken = data[:at] + random.bytes(20) + data[at + 20 :]
         (tmp_path / "b.zip").write_bytes(broken)
         try:
-            np.testing.assert_array_equal(flow_file.read_flow(tmp_path / "b.zip"), good)  # a date, say, was overwritten
-        except ArtifactError as error:
+            np.testing.assert_array_equal(
+                flow_file.read_flow(tmp_path / "b.zip"), good
+            )  # a date, say, was overwritten
+        except FileError as error:
             assert "b.zip" in str(error)
 
 
 def test_any_flipped_bit_is_an_error_of_ours(tmp_path):
-    """Flipped bits ask zipfile for other methods, versions and passwords, each with an error of its own kind."""
+    """Flipped bits ask zipfile for other methods, versions and passwords, each with an error of its
+    own kind.
+    """
     flow_file.write_flow(tmp_path / "a.zip", flow(1, 4, 5), "png", note="note")
     data = (tmp_path / "a.zip").read_bytes()
     refused = 0
     for at in range(data.index(b"PK\x01\x02"), len(data)):
         for bit in range(8):
-            (tmp_path / "b.zip").write_bytes(data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1:])
+            (tmp_path / "b.zip").write_bytes(
+                data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
+            )
             try:
                 flow_file.describe(tmp_path / "b.zip")
-            except ArtifactError as error:
+            except FileError as error:
                 refused += "b.zip" in str(error)
     assert refused > 100
     (tmp_path / "b.zip").write_bytes(b"no zip")
-    with pytest.raises(ArtifactError, match=r"damaged, .*; remove it and run the stage prepare again"):
+    with pytest.raises(FileError, match=r"damaged, .*; remove it and run the stage prepare again"):
         flow_file.read_flow(tmp_path / "b.zip")
 
 
 def test_missing_members_and_ranges(tmp_path):
-    with pytest.raises(ArtifactError, match=r"a\.zip is missing; the stage prepare"):
+    with pytest.raises(FileError, match=r"a\.zip is missing; the stage prepare"):
         flow_file.read_flow(tmp_path / "a.zip")
     flow_file.write_flow(tmp_path / "a.zip", flow(3), "png")
     for start, stop in ((0, 4), (-1, 2), (2, 1)):
-        with pytest.raises(ArtifactError, match=rf"asked for pairs {start} to {stop}; it has 3"):
+        with pytest.raises(FileError, match=rf"asked for pairs {start} to {stop}; it has 3"):
             flow_file.read_flow(tmp_path / "a.zip", start, stop)
     with zipfile.ZipFile(tmp_path / "a.zip") as file:
         members = {name: file.read(name) for name in file.namelist()}
@@ -102,7 +108,7 @@ def test_missing_members_and_ranges(tmp_path):
         for name, data in members.items():
             file.writestr(name, data)
     for reads in (flow_file.read_flow, flow_file.describe):
-        with pytest.raises(ArtifactError, match="out of place"):
+        with pytest.raises(FileError, match="out of place"):
             reads(tmp_path / "b.zip")
 
 
@@ -112,16 +118,20 @@ def test_pictures_of_two_sizes(tmp_path):
             picture = io.BytesIO()
             Image.new("L", (side, side)).save(picture, "PNG")
             file.writestr(name, picture.getvalue())
-    with pytest.raises(ArtifactError, match="expected one size"):
+    with pytest.raises(FileError, match="expected one size"):
         flow_file.read_flow(tmp_path / "a.zip")
 
 
-@pytest.mark.parametrize("images, kind, message", [
-    (np.zeros((2, 3, 3, 3), np.uint8), "png", r"expected uint8 \[L-1, H, W, 2\]"),
-    (np.zeros((2, 3, 3, 2), np.float32), "png", "float32"), (np.zeros((0, 3, 3, 2), np.uint8), "png", "expected"),
-    (np.zeros((2, 3, 3, 2), np.uint8), "gif", "expected one of jpeg, png"),
-])
+@pytest.mark.parametrize(
+    "images, kind, message",
+    [
+        (np.zeros((2, 3, 3, 3), np.uint8), "png", r"expected uint8 \[L-1, H, W, 2\]"),
+        (np.zeros((2, 3, 3, 2), np.float32), "png", "float32"),
+        (np.zeros((0, 3, 3, 2), np.uint8), "png", "expected"),
+        (np.zeros((2, 3, 3, 2), np.uint8), "gif", "expected one of jpeg, png"),
+    ],
+)
 def test_refused(tmp_path, images, kind, message):
-    with pytest.raises(ArtifactError, match=message):
+    with pytest.raises(FileError, match=message):
         flow_file.write_flow(tmp_path / "a.zip", images, kind)
     assert not list(tmp_path.iterdir())

@@ -26,7 +26,9 @@ def test_formula(u, bound):
 def test_the_authors_numbers():
     flow = np.array([-30, -20, -10, 0, 0.1, 10, 20, 30], np.float32)
     expected = [0, 0, 64, 128, 128, 191, 255, 255]
-    np.testing.assert_array_equal(image.to_image(np.stack([flow, flow], -1), 20.0), np.stack([expected, expected], -1))
+    np.testing.assert_array_equal(
+        image.to_image(np.stack([flow, flow], -1), 20.0), np.stack([expected, expected], -1)
+    )
 
 
 @given(st.floats(0.5, 40), st.integers(0, 99))
@@ -38,7 +40,9 @@ def test_inverse(bound, seed):
     assert back.dtype == np.float32 and np.abs(back - flow).max() <= bound / 255 * 1.001
 
 
-@pytest.mark.parametrize("size, expected", [((340, 256), 20), ((64, 64), 20 * 64 / 340), ((100, 170), 10)])
+@pytest.mark.parametrize(
+    "size, expected", [((340, 256), 20), ((64, 64), 20 * 64 / 340), ((100, 170), 10)]
+)
 def test_scaled_bound(size, expected):
     assert image.scaled_bound(image.PAPER_BOUND, *size) == pytest.approx(expected)
 

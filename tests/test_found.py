@@ -30,15 +30,26 @@ def test_the_defaults_are_one_tube_with_the_mean_of_frame_scores(attention, fram
     assert found == detections("a", track.tube, frame_scores)
 
 
-@pytest.mark.parametrize("settings", [{"sigma": 5.0}, {"theta": 180.0}, {"normalise": "video"}, {"span": 3},
-                                      {"box": "moments"}, {"causal": True}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"sigma": 5.0},
+        {"theta": 180.0},
+        {"normalise": "video"},
+        {"span": 3},
+        {"box": "moments"},
+        {"causal": True},
+    ],
+)
 def test_every_setting_of_one_tube_is_handed_on(attention, settings):
     tube = one_tube(attention, SIZE, FRAMES, LocalizeConfig(**settings))
     np.testing.assert_array_equal(tube.boxes, video_tube(attention, SIZE, FRAMES, **settings).boxes)
     assert np.abs(tube.boxes - video_tube(attention, SIZE, FRAMES).boxes).max() > 0.01
 
 
-@pytest.mark.parametrize("settings", [{}, {"theta": 180.0}, {"normalise": "video"}, {"span": 3}, {"causal": True}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"theta": 180.0}, {"normalise": "video"}, {"span": 3}, {"causal": True}]
+)
 def test_several_tubes(attention, settings):
     settings = {"sigma": 5.0, **settings}
     every = video_tracks(attention, SIZE, FRAMES, **settings)
@@ -46,15 +57,21 @@ def test_several_tubes(attention, settings):
     for count, expected in ((0, every), (2, every[:2]), (10**6, every)):
         tracks = video_found(attention, SIZE, FRAMES, LocalizeConfig(tubes=count, **settings))
         assert [track.mass for track in tracks] == [track.mass for track in expected]
-        assert all(np.array_equal(a.tube.boxes, b.tube.boxes) for a, b in zip(tracks, expected, strict=True))
+        assert all(
+            np.array_equal(a.tube.boxes, b.tube.boxes)
+            for a, b in zip(tracks, expected, strict=True)
+        )
 
 
 def test_tubes_are_cut_last(attention, frame_scores):
     how = LocalizeConfig(sigma=5.0, tubes=0, trim="mean")
     tracks = video_found(attention, SIZE, FRAMES, how)
-    whole = scored("a", tracks, frame_scores.mean(axis=0), LocalizeConfig(tubes=0), frame_scores, attention)
+    whole = scored(
+        "a", tracks, frame_scores.mean(axis=0), LocalizeConfig(tubes=0), frame_scores, attention
+    )
     cut = scored("a", tracks, frame_scores.mean(axis=0), how, frame_scores, attention)
     expected = trimmed(whole, frame_gain(frame_scores, attention, "mean"))
     assert [(one.label, one.score, one.tube.start, len(one.tube.boxes)) for one in cut] == [
-        (one.label, one.score, one.tube.start, len(one.tube.boxes)) for one in expected]
+        (one.label, one.score, one.tube.start, len(one.tube.boxes)) for one in expected
+    ]
     assert any(len(a.tube.boxes) < len(b.tube.boxes) for a, b in zip(cut, whole, strict=True))

@@ -19,7 +19,9 @@ def found(video, score, boxes, label=0, start=0):
 def test_frames_without_truth_count_only_where_all_do():
     truth = [found("a", 1, [BOX] * 2, start=2)]
     detections = [found("a", 0.5, [BOX] * 4)]  # ties: frames 0 and 1 come first and are false
-    assert frame_map(detections, truth, 0.5) == pytest.approx(0.5)  # hits at ranks 3 and 4: 1/3 and 1/2, enveloped
+    assert frame_map(detections, truth, 0.5) == pytest.approx(
+        0.5
+    )  # hits at ranks 3 and 4: 1/3 and 1/2, enveloped
     assert frame_map(detections, truth, 0.5, style="act") == pytest.approx(0.5 * (1 / 6 + 5 / 12))
     assert frame_map(detections, truth, 0.5, frames="truth") == 1
 
@@ -55,11 +57,26 @@ def by_hand(detections, truth, threshold, style, frames):
     aps = []
     seen = {(one.video, one.tube.start + k) for one in truth for k in range(len(one.tube.boxes))}
     for label in sorted({one.label for one in truth}):
-        left = [[one.video, one.tube.start + k, box] for one in truth if one.label == label
-                for k, box in enumerate(one.tube.boxes)]
-        rows = sorted((-one.score, one.video, one.tube.start + k, one.tube.start, len(one.tube.boxes),
-                       one.tube.boxes.tolist(), box.tolist())
-                      for one in detections if one.label == label for k, box in enumerate(one.tube.boxes))
+        left = [
+            [one.video, one.tube.start + k, box]
+            for one in truth
+            if one.label == label
+            for k, box in enumerate(one.tube.boxes)
+        ]
+        rows = sorted(
+            (
+                -one.score,
+                one.video,
+                one.tube.start + k,
+                one.tube.start,
+                len(one.tube.boxes),
+                one.tube.boxes.tolist(),
+                box.tolist(),
+            )
+            for one in detections
+            if one.label == label
+            for k, box in enumerate(one.tube.boxes)
+        )
         rows = [row for row in rows if frames == "all" or (row[1], row[2]) in seen]
         total, hits = len(left), []
         for _, video, frame, *_, box in rows:
@@ -70,10 +87,14 @@ def by_hand(detections, truth, threshold, style, frames):
             if hits[-1]:
                 left = [true for true in left if true is not best]
         area, before = 0.0, 1.0
-        precision = [sum(hits[:n + 1]) / (n + 1) for n in range(len(hits))]
+        precision = [sum(hits[: n + 1]) / (n + 1) for n in range(len(hits))]
         for n, hit in enumerate(hits):
             if hit:
-                area += max(precision[n:]) / total if style == "voc" else 0.5 * (precision[n] + before) / total
+                area += (
+                    max(precision[n:]) / total
+                    if style == "voc"
+                    else 0.5 * (precision[n] + before) / total
+                )
             before = precision[n]
         aps.append(area)
     return float(np.mean(aps))
@@ -89,11 +110,22 @@ def scenes(seed):
             corner = generator.uniform(0, 8, (frames, 2))
             boxes = np.concatenate([corner, corner + generator.uniform(5, 12, (frames, 2))], axis=1)
             score = int(generator.integers(1, 5)) / 4 if scored else 1.0
-            made.append(found(f"v{generator.integers(3)}", score, boxes, int(generator.integers(2)),
-                              int(generator.integers(4))))
+            made.append(
+                found(
+                    f"v{generator.integers(3)}",
+                    score,
+                    boxes,
+                    int(generator.integers(2)),
+                    int(generator.integers(4)),
+                )
+            )
         return made
 
-    return some(int(generator.integers(0, 20)), True), some(int(generator.integers(1, 8)), False), generator
+    return (
+        some(int(generator.integers(0, 20)), True),
+        some(int(generator.integers(1, 8)), False),
+        generator,
+    )
 
 
 @settings(max_examples=50, deadline=None)

@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videolstm_jax.config import ConfigError
-from videolstm_jax.data import frames
-from videolstm_jax.data.frames import FrameReader
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.clips import frames
+from videolstm_jax.clips.frames import FrameReader
+from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.types import Video
 from videolstm_jax.video import decode, encode, flow_file
-from videolstm_jax.video.container import BadVideo
 
 LENGTHS = (5, 9, 3)
 NAMES = ("a/x", "b/y", "a/z")
@@ -34,18 +32,29 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def videos(folder):
-    return tuple(Video(name, str(folder / f"{name}.mp4"), at % 2, "train", name, length, 48, 32, 10.0)
-                 for at, (name, length) in enumerate(zip(NAMES, LENGTHS, strict=True)))
+    return tuple(
+        Video(name, str(folder / f"{name}.mp4"), at % 2, "train", name, length, 48, 32, 10.0)
+        for at, (name, length) in enumerate(zip(NAMES, LENGTHS, strict=True))
+    )
 
 
 @pytest.fixture(scope="module")
 def truth(folder, videos):
     """All L - 1 squashed frames of each video and stream, made by Pillow alone."""
+
     def squash(image):
         return np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+
     rgb = [np.stack([squash(image) for image in decode.read(video.path)[:-1]]) for video in videos]
-    flow = [np.stack([np.stack([squash(np.ascontiguousarray(image[..., at])) for at in (0, 1)], -1)
-                      for image in flow_file.read_flow(folder / f"{name}.zip")]) for name in NAMES]
+    flow = [
+        np.stack(
+            [
+                np.stack([squash(np.ascontiguousarray(image[..., at])) for at in (0, 1)], -1)
+                for image in flow_file.read_flow(folder / f"{name}.zip")
+            ]
+        )
+        for name in NAMES
+    ]
     return {"rgb": rgb, "flow": flow}
 
 
@@ -54,16 +63,25 @@ def reader(stream, folder):
 
 
 def take(count, videos, reader, **options):
-    return list(itertools.islice(frames.frame_batches(videos, reader, **{"batch": 7, "seed": 3} | options), count))
+    return list(
+        itertools.islice(
+            frames.frame_batches(videos, reader, **{"batch": 7, "seed": 3} | options), count
+        )
+    )
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
 @pytest.mark.parametrize("memory", [0, 5000, 1 << 30])
 def test_batches_are_the_frames_that_were_drawn(folder, videos, truth, stream, memory):
     seen = set()
-    for step, (images, labels) in enumerate(take(8, videos, reader(stream, folder), cache_bytes=memory)):
+    for step, (images, labels) in enumerate(
+        take(8, videos, reader(stream, folder), cache_bytes=memory)
+    ):
         drawn = frames.draws(videos, step, batch=7, seed=3)
-        assert images.shape == (7, SIDE, SIDE, {"rgb": 3, "flow": 2}[stream]) and images.dtype == np.float32
+        assert (
+            images.shape == (7, SIDE, SIDE, {"rgb": 3, "flow": 2}[stream])
+            and images.dtype == np.float32
+        )
         assert labels.dtype == np.int32 and labels.tolist() == [video % 2 for video in drawn.video]
         for image, video, frame in zip(images, drawn.video, drawn.frame, strict=True):
             assert np.array_equal(image, frames.preprocess(truth[stream][video][frame], stream))
@@ -78,8 +96,13 @@ def test_draws_are_uniform_over_videos_then_frames(videos):
     for at, length in enumerate(LENGTHS):
         found = Counter(np.concatenate([one.frame[one.video == at] for one in drawn]).tolist())
         assert set(found) == set(range(length - 1))
-        assert all(abs(count - counts[at] / (length - 1)) < 5 * counts[at]**0.5 for count in found.values())
-    mirror, shift = (np.concatenate([getattr(one, name) for one in drawn]) for name in ("mirror", "shift"))
+        assert all(
+            abs(count - counts[at] / (length - 1)) < 5 * counts[at] ** 0.5
+            for count in found.values()
+        )
+    mirror, shift = (
+        np.concatenate([getattr(one, name) for one in drawn]) for name in ("mirror", "shift")
+    )
     assert abs(mirror.mean() - 0.5) < 0.04 and set(shift.ravel().tolist()) == {-2, -1, 0, 1, 2}
 
 
@@ -87,15 +110,19 @@ def test_draws_are_uniform_over_videos_then_frames(videos):
 def test_batch_k_depends_on_seed_and_k_alone(folder, videos, stream):
     options = {"flip": True, "shift": 0.2}
     every = take(6, videos, reader(stream, folder), **options)
-    resumed = take(2, videos, reader(stream, folder), start_step=4, workers=1, cache_bytes=0, **options)
+    resumed = take(
+        2, videos, reader(stream, folder), start_step=4, workers=1, cache_bytes=0, **options
+    )
     for (images, labels), (again, labels_again) in zip(every[4:], resumed, strict=True):
         assert np.array_equal(images, again) and np.array_equal(labels, labels_again)
-    assert not np.array_equal(every[0][0], take(1, videos, reader(stream, folder), **options | {"seed": 4})[0][0])
+    assert not np.array_equal(
+        every[0][0], take(1, videos, reader(stream, folder), **options | {"seed": 4})[0][0]
+    )
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
 def test_frames_are_mirrored_and_shifted_as_drawn(folder, videos, truth, stream):
-    (images, _), = take(1, videos, reader(stream, folder), flip=True, shift=0.2, batch=40)
+    ((images, _),) = take(1, videos, reader(stream, folder), flip=True, shift=0.2, batch=40)
     drawn = frames.draws(videos, 0, batch=40, seed=3, reach=3)
     for image, video, frame, mirror, (down, right) in zip(images, *drawn, strict=True):
         expected = truth[stream][video][frame].astype(int)
@@ -104,13 +131,15 @@ def test_frames_are_mirrored_and_shifted_as_drawn(folder, videos, truth, stream)
             if stream == "flow":
                 expected = np.stack([np.minimum(256 - expected[..., 0], 255), expected[..., 1]], -1)
         edged = np.pad(expected, ((3, 3), (3, 3), (0, 0)), "edge")
-        expected = edged[3 - down:3 - down + SIDE, 3 - right:3 - right + SIDE]
+        expected = edged[3 - down : 3 - down + SIDE, 3 - right : 3 - right + SIDE]
         assert np.array_equal(image, frames.preprocess(expected.astype(np.uint8), stream))
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
 def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
-    (images, _), = take(1, videos, reader(stream, folder), flip=True, crop=0.5, batch=20, preprocessing="torch")
+    ((images, _),) = take(
+        1, videos, reader(stream, folder), flip=True, crop=0.5, batch=20, preprocessing="torch"
+    )
     drawn = frames.draws(videos, 0, batch=20, seed=3)
     boxes = frames.crops(0, batch=20, seed=3, side=SIDE, smallest=0.5)
     assert len(np.unique(boxes, axis=0)) > 10
@@ -124,20 +153,28 @@ def test_a_mirror_turns_motion_round():
     bound, flow = 20.0, np.random.default_rng(0).uniform(-19, 19, (4, 6, 2))
     image = np.round(255 * (flow + bound) / (2 * bound)).astype(np.uint8)
     seen = frames.mirrored(image, "flow").astype(float) * 2 * bound / 255 - bound
-    assert np.abs(seen[..., 0] + flow[:, ::-1, 0]).max() <= 3 * bound / 255 + 1e-9  # half a step, and that of 128
+    assert (
+        np.abs(seen[..., 0] + flow[:, ::-1, 0]).max() <= 3 * bound / 255 + 1e-9
+    )  # half a step, and that of 128
     assert np.abs(seen[..., 1] - flow[:, ::-1, 1]).max() <= bound / 255 + 1e-9
     assert np.array_equal(frames.mirrored(frames.mirrored(image, "flow"), "flow"), image)
     every = np.stack([np.arange(256, dtype=np.uint8)] * 2, -1)[:, None]
     assert frames.mirrored(every, "flow").dtype == np.uint8
     assert np.array_equal(frames.mirrored(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)])
-    once, twice = (frames.preprocess(one, "flow") for one in (every[1:], frames.mirrored(every[1:], "flow")))
-    assert np.array_equal(twice[..., 0], -once[..., 0]) and not twice[127].any()  # a ConvNet sees the other sign
+    once, twice = (
+        frames.preprocess(one, "flow") for one in (every[1:], frames.mirrored(every[1:], "flow"))
+    )
+    assert (
+        np.array_equal(twice[..., 0], -once[..., 0]) and not twice[127].any()
+    )  # a ConvNet sees the other sign
 
 
 def test_preprocessing_is_that_of_the_caffe_vgg():
     pixel = np.array([[[124, 117, 104]]], np.uint8)
     assert frames.preprocess(pixel, "rgb").ravel() == pytest.approx([0.32, 0.221, 0.061], abs=1e-5)
-    assert frames.preprocess(pixel, "rgb", pixel_scale=0.5).ravel() == pytest.approx([0.16, 0.1105, 0.0305], abs=1e-5)
+    assert frames.preprocess(pixel, "rgb", pixel_scale=0.5).ravel() == pytest.approx(
+        [0.16, 0.1105, 0.0305], abs=1e-5
+    )
     assert frames.preprocess(np.array([128, 0], np.uint8), "flow").tolist() == [0, -128]
 
 
@@ -145,9 +182,13 @@ def test_preprocessing_is_that_of_the_caffe_vgg():
 @pytest.mark.parametrize("block", [1, 3, 64])
 def test_all_frames_of_a_video_in_order(folder, videos, truth, stream, block):
     for at, video in enumerate(videos):
-        blocks = list(frames.video_frames(video, reader(stream, folder), block=block, pixel_scale=0.25))
+        blocks = list(
+            frames.video_frames(video, reader(stream, folder), block=block, pixel_scale=0.25)
+        )
         assert all(len(one) <= block for one in blocks)
-        assert np.array_equal(np.concatenate(blocks), frames.preprocess(truth[stream][at], stream, pixel_scale=0.25))
+        assert np.array_equal(
+            np.concatenate(blocks), frames.preprocess(truth[stream][at], stream, pixel_scale=0.25)
+        )
 
 
 def test_real_flow_images_of_the_authors(real_data):
@@ -164,11 +205,13 @@ def test_what_cannot_be_read_is_named(folder, videos):
     with pytest.raises(ConfigError, match="no videos to train on"):
         frames.frame_batches((), reader("rgb", folder), batch=2, seed=0)
     with pytest.raises(ConfigError, match="a/z has 1 frame; expected at least 2"):
-        frames.frame_batches((videos[0], videos[2]._replace(frames=1)), reader("rgb", folder), batch=2, seed=0)
+        frames.frame_batches(
+            (videos[0], videos[2]._replace(frames=1)), reader("rgb", folder), batch=2, seed=0
+        )
     with pytest.raises(ConfigError, match="stream is 'depth'"):
         FrameReader("depth", 16)
     longer = videos[0]._replace(frames=20)
-    with pytest.raises(ArtifactError, match=r"x\.mp4: 5 frames of a/x; expected 19 at least"):
+    with pytest.raises(FileError, match=r"x\.mp4: 5 frames of a/x; expected 19 at least"):
         list(frames.video_frames(longer, reader("rgb", folder)))
-    with pytest.raises(BadVideo, match="no such file"):
+    with pytest.raises(VideoError, match="no such file"):
         take(1, (videos[0]._replace(path=str(folder / "gone.mp4")),), reader("rgb", folder))

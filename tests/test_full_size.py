@@ -1,11 +1,13 @@
-"""The benchmark of the stages on clips made for the purpose, and the page of costs that is worked out from it."""
+"""The benchmark of the stages on clips made for the purpose, and the page of costs that is worked
+out from it.
+"""
 
 import json
 import pathlib
 
 import pytest
+from prepared_workdir import config
 from test_encode import smooth
-from walked import config
 
 from benchmarks import costs, full_size
 from videolstm_jax.config import change
@@ -20,10 +22,22 @@ def measured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     for number, name in enumerate(full_size.SETS):
         for k in range(3):
-            encode.write(folder / "data" / name / f"{name}{k}.avi", smooth(4 + k, 24, 32 + 2 * number), codec="mpeg4")
+            encode.write(
+                folder / "data" / name / f"{name}{k}.avi",
+                smooth(4 + k, 24, 32 + 2 * number),
+                codec="mpeg4",
+            )
     full_size.write_list(folder / "data", folder, 2)
-    cfg = config(folder / "work", "rgb", data__videos=str(folder), data__max_frames=5, convnet__steps=1,
-                 convnet__learning_rate=0.0, flow__width=24, flow__height=16)
+    cfg = config(
+        folder / "work",
+        "rgb",
+        data__videos=str(folder),
+        data__max_frames=5,
+        convnet__steps=1,
+        convnet__learning_rate=0.0,
+        flow__width=24,
+        flow__height=16,
+    )
     return full_size.stages(cfg, online=True)
 
 
@@ -32,16 +46,27 @@ def test_every_stage_counts_its_frames(measured):
     for row in measured["stages"].values():
         assert row["frames"] == 3 * (3 + 4) and row["seconds"] > 0 and row["frames_per_second"] > 0
     assert measured["stages"]["extract online"]["same_bytes_as_two_steps"] is True
-    assert measured["bytes_per_frame"]["fc7"] >= 2 * 10 and measured["bytes_per_frame"]["flow"] > 100
+    assert (
+        measured["bytes_per_frame"]["fc7"] >= 2 * 10 and measured["bytes_per_frame"]["flow"] > 100
+    )
 
 
 RESULT = {
-    "device": "a machine", "backend": "cpu", "jax": "0.10", "workers": 2, "clips": 46, "max_frames": 64,
+    "device": "a machine",
+    "backend": "cpu",
+    "jax": "0.10",
+    "workers": 2,
+    "clips": 46,
+    "max_frames": 64,
     "sizes": ["320x240", "1280x720", "64x48"],
-    "stages": {name: {"frames": 2898, "seconds": 289.8, "frames_per_second": 10.0} for name in costs.TITLES},
+    "stages": {
+        name: {"frames": 2898, "seconds": 289.8, "frames_per_second": 10.0} for name in costs.TITLES
+    },
     "bytes_per_frame": {"flow": 10_000.0, "pool5": 50_176.0, "fc7": 8_192.0, "logits": 202.0},
-    "training": {"vgg16": {"batch": 16, "seconds_a_step": 3.2, "seconds_a_frame": 0.2},
-                 "videolstm": {"batch": 4, "frames": 10, "seconds_a_step": 4.0, "seconds_a_frame": 0.1}},
+    "training": {
+        "vgg16": {"batch": 16, "seconds_a_step": 3.2, "seconds_a_frame": 0.2},
+        "videolstm": {"batch": 4, "frames": 10, "seconds_a_step": 4.0, "seconds_a_frame": 0.1},
+    },
 }
 
 
@@ -68,4 +93,6 @@ def test_training_steps_are_timed(tmp_path):
     cfg = change(config(tmp_path, "rgb"))
     found = full_size.training(cfg, images=2, clips=1, frames=2, steps=1)
     assert json.loads(json.dumps(found)) == found
-    assert found["videolstm"]["seconds_a_frame"] == pytest.approx(found["videolstm"]["seconds_a_step"] / 2, abs=1e-3)
+    assert found["videolstm"]["seconds_a_frame"] == pytest.approx(
+        found["videolstm"]["seconds_a_step"] / 2, abs=1e-3
+    )

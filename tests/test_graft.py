@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from videolstm_jax.train.graft import GraftError, graft, named_leaves, under
+from videolstm_jax.errors import FileError
+from videolstm_jax.train.graft import graft, named_leaves, under
 from videolstm_jax.types import CellParams, LSTMParams
 
 
@@ -18,8 +19,15 @@ def _params(value=0.0, above=False):
 
 def test_names_are_dotted_fields_and_absent_groups_have_none():
     assert list(named_leaves(_params())) == [
-        "cell.top.x", "cell.top.hidden", "cell.top.bias",
-        "cell.motion.x", "cell.motion.hidden", "cell.motion.bias", "cell.motion.above", "head.0"]
+        "cell.top.x",
+        "cell.top.hidden",
+        "cell.top.bias",
+        "cell.motion.x",
+        "cell.motion.hidden",
+        "cell.motion.bias",
+        "cell.motion.above",
+        "head.0",
+    ]
 
 
 def test_graft_replaces_what_is_named_and_nothing_else():
@@ -42,19 +50,28 @@ def test_a_leaf_takes_the_dtype_of_the_one_it_replaces():
     assert found["head"][0].dtype == jnp.float32
 
 
-@pytest.mark.parametrize(("new", "words"), [
-    ({"cell.motion.abuve": jnp.ones((1, 1, 2, 8))}, "'cell.motion.abuve'.*nearest is cell.motion.above"),
-    ({"cell.top.x": jnp.ones((3, 3, 2, 8))}, r"cell.top.x has shape \(3, 3, 2, 8\); expected \(1, 1, 2, 8\)"),
-    ({"cell.top": jnp.ones(1)}, "no parameter 'cell.top'"),
-])
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        (
+            {"cell.motion.abuve": jnp.ones((1, 1, 2, 8))},
+            "'cell.motion.abuve'.*nearest is cell.motion.above",
+        ),
+        (
+            {"cell.top.x": jnp.ones((3, 3, 2, 8))},
+            r"cell.top.x has shape \(3, 3, 2, 8\); expected \(1, 1, 2, 8\)",
+        ),
+        ({"cell.top": jnp.ones(1)}, "no parameter 'cell.top'"),
+    ],
+)
 def test_what_does_not_fit_raises(new, words):
-    with pytest.raises(GraftError, match=words):
+    with pytest.raises(FileError, match=words):
         graft(_params(), new)
 
 
 def test_an_absent_part_raises():
-    with pytest.raises(GraftError, match=r"under 'cell.attend'; found cell.top.x"):
+    with pytest.raises(FileError, match=r"under 'cell.attend'; found cell.top.x"):
         under(named_leaves(_params()), "cell.attend")
     assert list(under(named_leaves(_params()), "head")) == ["head.0"]
-    with pytest.raises(GraftError, match=r"under 'cell.to'"):
+    with pytest.raises(FileError, match=r"under 'cell.to'"):
         under(named_leaves(_params()), "cell.to")

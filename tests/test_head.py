@@ -15,7 +15,9 @@ from videolstm_jax.types import HeadParams
 
 @pytest.fixture
 def case():
-    p = HeadParams(*map(np.zeros, ((4 * 4 * small.K, small.F), (small.F,), (small.F, small.C), (small.C,))))
+    p = HeadParams(
+        *map(np.zeros, ((4 * 4 * small.K, small.F), (small.F,), (small.F, small.C), (small.C,)))
+    )
     return small.shaken((p, np.zeros((small.B, 3, 4, 4, small.K))))
 
 

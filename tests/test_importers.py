@@ -1,4 +1,6 @@
-"""Features that others stored, in files made here to the letter of their layouts, against plain loops over indices."""
+"""Features that others stored, in files made here to the letter of their layouts, against plain
+loops over indices.
+"""
 
 import subprocess
 import sys
@@ -9,9 +11,9 @@ import pytest
 
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from videolstm_jax.data import importers
-from videolstm_jax.data.store import FeatureStore
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
+from videolstm_jax.features import importers
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.stages import train
 from videolstm_jax.types import Dataset, Video
 
@@ -21,7 +23,9 @@ D, N = 6, 3
 
 
 def maps(seed, length):
-    return np.maximum(np.random.default_rng(seed).normal(size=(length, D, N, N)), 0).astype(np.float32)
+    return np.maximum(np.random.default_rng(seed).normal(size=(length, D, N, N)), 0).astype(
+        np.float32
+    )
 
 
 def write_h5(path, array, name="features"):
@@ -48,7 +52,9 @@ def authors(tmp_path):
 
 @pytest.fixture
 def sharma(tmp_path):
-    """As MATLAB wrote it: element (region, channel) of an N*N x D array lies at region + N*N * channel."""
+    """As MATLAB wrote it: element (region, channel) of an N*N x D array lies at region + N*N *
+    channel.
+    """
     names = (("archery/a_1.avi", "archery/a_2.avi"), ("bowling/b_1.avi",))
     for part, listed, seeds in (("train", names[0], (0, 1)), ("test", names[1], (2,))):
         rows = []
@@ -61,7 +67,14 @@ def sharma(tmp_path):
                             row[(N * y + x) + N * N * d] = frame[d, y, x]
                 rows.append(row)
         write_h5(tmp_path / f"{part}_features.h5", np.stack(rows))
-        write_lists(tmp_path, listed, [LENGTHS[seed] for seed in seeds], [int(seed == 2) for seed in seeds], part, "")
+        write_lists(
+            tmp_path,
+            listed,
+            [LENGTHS[seed] for seed in seeds],
+            [int(seed == 2) for seed in seeds],
+            part,
+            "",
+        )
     return tmp_path
 
 
@@ -81,11 +94,15 @@ def test_the_authors_maps_become_channel_last(authors, tmp_path):
     dataset = importers.listed(tmp_path, found)
     assert dataset.classes == ("Archery", "Bowling")
     assert [(v.name, v.label, v.part, v.group, v.frames) for v in dataset.videos] == [
-        (f"Archery/{STEMS[0]}", 0, "train", "g01", 4), (f"Archery/{STEMS[1]}", 0, "train", "g02", 6),
-        (f"Bowling/{STEMS[2]}", 1, "test", "g01", 5)]
+        (f"Archery/{STEMS[0]}", 0, "train", "g01", 4),
+        (f"Archery/{STEMS[1]}", 0, "train", "g02", 6),
+        (f"Bowling/{STEMS[2]}", 1, "test", "g01", 5),
+    ]
     store = importers.import_features(found, dataset, tmp_path / "store", {"imported": "authors"})
     check(store, [v.name for v in dataset.videos])
-    train_values = np.concatenate([maps(seed, LENGTHS[seed]).astype(np.float16).ravel() for seed in (0, 1)])
+    train_values = np.concatenate(
+        [maps(seed, LENGTHS[seed]).astype(np.float16).ravel() for seed in (0, 1)]
+    )
     assert store.std == pytest.approx(train_values.astype(np.float64).std(), rel=1e-9)
 
 
@@ -97,8 +114,15 @@ def test_sharmas_rows_are_read_in_fortran_order(sharma, tmp_path):
     reshaped = np.stack([row.reshape(N * N, D, order="F").reshape(N, N, D) for row in rows])
     assert np.array_equal(as_he_does, reshaped)
     dataset = importers.listed(sharma, found)
-    assert dataset.classes == ("archery", "bowling") and [v.part for v in dataset.videos] == ["train", "train", "test"]
-    check(importers.import_features(found, dataset, tmp_path / "store", {}), [v.name for v in dataset.videos])
+    assert dataset.classes == ("archery", "bowling") and [v.part for v in dataset.videos] == [
+        "train",
+        "train",
+        "test",
+    ]
+    check(
+        importers.import_features(found, dataset, tmp_path / "store", {}),
+        [v.name for v in dataset.videos],
+    )
 
 
 def test_fully_connected_features_are_vectors(tmp_path):
@@ -107,7 +131,9 @@ def test_fully_connected_features_are_vectors(tmp_path):
         array = np.random.default_rng(0).normal(size=shape).astype(np.float32)
         write_h5(tmp_path / kind / "a.h5", array)
         found = importers.authors(tmp_path / kind)["a"]
-        assert (found.frames, found.shape) == (4, (10,)) and np.array_equal(found.read(), array.reshape(4, 10))
+        assert (found.frames, found.shape) == (4, (10,)) and np.array_equal(
+            found.read(), array.reshape(4, 10)
+        )
 
 
 @pytest.mark.parametrize("frames, taken", [(3, None), (4, 3), (5, 4), (6, None)])
@@ -117,55 +143,76 @@ def test_one_record_a_frame_loses_the_last(tmp_path, frames, taken):
     dataset = Dataset(("c",), (video, video._replace(name="c/unused", part="unused")))
     found = importers.authors(tmp_path)
     if taken is None:
-        with pytest.raises(ArtifactError, match=f"c/a has 4 records; expected {frames - 1} or {frames} for {frames}"):
+        with pytest.raises(
+            FileError, match=f"c/a has 4 records; expected {frames - 1} or {frames} for {frames}"
+        ):
             importers.import_features(found, dataset, tmp_path / "store", {})
         return
     store = importers.import_features(found, dataset, tmp_path / "store", {})
     assert store.frames == {"c/a": taken}
-    assert np.array_equal(store.read("c/a"), np.moveaxis(maps(0, 4)[:taken], 1, 3).astype(np.float16))
+    assert np.array_equal(
+        store.read("c/a"), np.moveaxis(maps(0, 4)[:taken], 1, 3).astype(np.float16)
+    )
 
 
 def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
     found = importers.authors(authors)
-    dataset = importers.listed(tmp_path, dict.fromkeys((*STEMS, "a_1", "a_2", "b_1"), found[STEMS[0]]))
-    with pytest.raises(ArtifactError, match="there are no features of Archery/other"):
-        importers.import_features(found, Dataset(("Archery",), (dataset.videos[0]._replace(name="Archery/other"),)),
-                                  tmp_path / "store", {})
-    with pytest.raises(ArtifactError, match=r"has no \.h5 files; expected one a video"):
+    dataset = importers.listed(
+        tmp_path, dict.fromkeys((*STEMS, "a_1", "a_2", "b_1"), found[STEMS[0]])
+    )
+    with pytest.raises(FileError, match="there are no features of Archery/other"):
+        importers.import_features(
+            found,
+            Dataset(("Archery",), (dataset.videos[0]._replace(name="Archery/other"),)),
+            tmp_path / "store",
+            {},
+        )
+    with pytest.raises(FileError, match=r"has no \.h5 files; expected one a video"):
         importers.authors(tmp_path / "nowhere")
-    for array, says in ((np.zeros((2, 3, 4, 5)), r"\[2, 3, 4, 5\]; expected \[T, D, N, N\]"), (np.zeros(3), r"\[3\]")):
+    for array, says in (
+        (np.zeros((2, 3, 4, 5)), r"\[2, 3, 4, 5\]; expected \[T, D, N, N\]"),
+        (np.zeros(3), r"\[3\]"),
+    ):
         (tmp_path / "odd").mkdir(exist_ok=True)
         write_h5(tmp_path / "odd" / "a.h5", array)
-        with pytest.raises(ArtifactError, match=says):
+        with pytest.raises(FileError, match=says):
             importers.authors(tmp_path / "odd")
     write_h5(tmp_path / "odd" / "a.h5", np.zeros((2, 3)), name="feature")
-    with pytest.raises(ArtifactError, match=r"has \['feature'\]; expected an array called features"):
+    with pytest.raises(FileError, match=r"has \['feature'\]; expected an array called features"):
         importers.authors(tmp_path / "odd")
     (tmp_path / "odd" / "a.h5").write_bytes(b"not HDF5" * 100)
-    with pytest.raises(ArtifactError, match="cannot be read as HDF5"):
+    with pytest.raises(FileError, match="cannot be read as HDF5"):
         importers.authors(tmp_path / "odd")
-    with pytest.raises(ArtifactError, match=r"rows of 54 values; expected a multiple of 7 x 7"):
+    with pytest.raises(FileError, match=r"rows of 54 values; expected a multiple of 7 x 7"):
         importers.sharma(sharma)
     (sharma / "train_framenum.txt").write_text("3\n4\n")
-    with pytest.raises(ArtifactError, match=r"has 8 rows; the lengths of train_framenum\.txt sum to 7"):
+    with pytest.raises(FileError, match=r"has 8 rows; the lengths of train_framenum\.txt sum to 7"):
         importers.sharma(sharma, side=N)
     (sharma / "train_framenum.txt").write_text("8\n")
-    with pytest.raises(ArtifactError, match=r"train_framenum\.txt: 1 lines for 2 videos"):
+    with pytest.raises(FileError, match=r"train_framenum\.txt: 1 lines for 2 videos"):
         importers.sharma(sharma, side=N)
     (sharma / "train_framenum.txt").write_text("3\n5\n")
     found = importers.sharma(sharma, side=N)
     (sharma / "train_labels.txt").write_text("0,1\n1,0\n")
-    with pytest.raises(ArtifactError, match=r"'0,1'; expected one number a line"):
+    with pytest.raises(FileError, match=r"'0,1'; expected one number a line"):
         importers.listed(sharma, found)
     (sharma / "train_labels.txt").write_text("0\n1\n")
-    with pytest.raises(ArtifactError, match="labels and the classes that file names tell do not agree"):
+    with pytest.raises(FileError, match="labels and the classes that file names tell do not agree"):
         importers.listed(sharma, found)
 
 
 def test_from_their_files_to_a_trained_model_without_writing_a_line(authors, tmp_path):
     work = Workdir(str(tmp_path / "work"))
-    words = [sys.executable, "-m", "launch.features", "authors", str(authors), str(work.features("rgb", "pool5")),
-             f"--dataset={work.dataset}", f"--lists={tmp_path}"]
+    words = [
+        sys.executable,
+        "-m",
+        "launch.features",
+        "authors",
+        str(authors),
+        str(work.features("rgb", "pool5")),
+        f"--dataset={work.dataset}",
+        f"--lists={tmp_path}",
+    ]
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert '"videos": 3' in said and load_dataset(work.dataset).classes == ("Archery", "Bowling")
     index = work.features("rgb", "pool5") / "index.json"
@@ -173,6 +220,12 @@ def test_from_their_files_to_a_trained_model_without_writing_a_line(authors, tmp
     subprocess.run(words, capture_output=True, check=True)
     assert index.read_bytes() == before
     FeatureStore.open(index.parent).verify()
-    train.run(RunConfig(workdir=str(tmp_path / "work"), data=DataConfig(frames=4, batch=2),
-                        model=ModelConfig(cell="convalstm", hidden=4, attention=3, head=5), train=TrainConfig(steps=2)))
+    train.run(
+        RunConfig(
+            workdir=str(tmp_path / "work"),
+            data=DataConfig(frames=4, batch=2),
+            model=ModelConfig(cell="convalstm", hidden=4, attention=3, head=5),
+            train=TrainConfig(steps=2),
+        )
+    )
     assert (work.run("convalstm-rgb") / "metrics.jsonl").exists()

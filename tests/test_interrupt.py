@@ -1,4 +1,6 @@
-"""Ctrl-C in real processes: the end comes soon, leaves no process behind, and the same command goes on."""
+"""Ctrl-C in real processes: the end comes soon, leaves no process behind, and the same command goes
+on.
+"""
 
 import contextlib
 import os
@@ -14,10 +16,10 @@ import pytest
 from test_encode import smooth
 
 from launch import config_flags
-from launch.walk import plan
+from launch.pipeline import plan
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.errors import VideoError
 from videolstm_jax.video import encode, guard
-from videolstm_jax.video.container import BadVideo
 
 ROOT = pathlib.Path(__file__).parents[1]
 SOON = 20
@@ -34,13 +36,13 @@ if "worker.serve" in " ".join(sys.orig_argv) and "STALL" in os.environ:
 READERS = {
     "in the main thread": "next(guard.read_all([sys.argv[1]] * 9))",
     "behind a thread that runs ahead": "next(frame_batches([Video('c/v', sys.argv[1], 0, 'train', 'v', 6, 32, 24, 25)],"
-                                       " FrameReader('rgb', 8), batch=3, seed=0))",
+    " FrameReader('rgb', 8), batch=3, seed=0))",
 }
 READ = """
 import sys
 from absl import app
 from launch import boot
-from videolstm_jax.data.frames import FrameReader, frame_batches
+from videolstm_jax.clips.frames import FrameReader, frame_batches
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
 app.run(boot.guarded(lambda argv: {reader}))
@@ -49,12 +51,18 @@ app.run(boot.guarded(lambda argv: {reader}))
 
 @pytest.fixture
 def stalling(tmp_path):
-    """The environment of a process whose workers never come back, and the folder where these leave their numbers."""
+    """The environment of a process whose workers never come back, and the folder where these leave
+    their numbers.
+    """
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(STALL)
     (tmp_path / "stalled").mkdir()
     places = os.pathsep.join([str(tmp_path / "site"), str(ROOT)])
-    return {**os.environ, "PYTHONPATH": places, "STALL": str(tmp_path / "stalled")}, tmp_path / "stalled"
+    return {
+        **os.environ,
+        "PYTHONPATH": places,
+        "STALL": str(tmp_path / "stalled"),
+    }, tmp_path / "stalled"
 
 
 def there(folder):
@@ -69,8 +77,15 @@ def there(folder):
 
 def interrupted(command, environment, folder, **how):
     """Sends Ctrl-C to the whole process group once a worker has stalled; gives status and words."""
-    process = subprocess.Popen(command, env=environment, start_new_session=True, text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, **how)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        start_new_session=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **how,
+    )
     while not there(folder):
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -90,11 +105,15 @@ def test_nobody_waits_for_a_video(stalling, tmp_path, reader):
 
 def test_ctrl_c_within_a_collection_of_garbage_is_not_lost(tmp_path):
     """Python drops what callbacks of its collector raise."""
-    code = ("import gc, os, signal, time\nfrom absl import app\nfrom launch import boot\ncame = []\n"
-            "def callback(*_):\n    if not came: came.append(os.kill(os.getpid(), signal.SIGINT))\n"
-            "def main(argv):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(60)\n"
-            "app.run(boot.guarded(main))")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SOON)
+    code = (
+        "import gc, os, signal, time\nfrom absl import app\nfrom launch import boot\ncame = []\n"
+        "def callback(*_):\n    if not came: came.append(os.kill(os.getpid(), signal.SIGINT))\n"
+        "def main(argv):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(60)\n"
+        "app.run(boot.guarded(main))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SOON
+    )
     assert (done.returncode, done.stderr) == (130, "stopped; the same command goes on\n")
 
 
@@ -103,22 +122,35 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
     for k in range(4):
         label = "jump" if k < 2 else "run"
         encode.write(tmp_path / "videos" / label / f"v_x_g0{k % 2 + 1}_c01.mp4", smooth(4, 24, 32))
-    cfg = change(RunConfig(workdir=str(tmp_path / "work")), data__videos=str(tmp_path / "videos"), flow__width=16,
-                 flow__height=12, data__test_fraction=0.5)
+    cfg = change(
+        RunConfig(workdir=str(tmp_path / "work")),
+        data__videos=str(tmp_path / "videos"),
+        flow__width=16,
+        flow__height=12,
+        data__test_fraction=0.5,
+    )
     command = [sys.executable, *config_flags.command("prepare", cfg).split()[1:]]
     status, words = interrupted(command, environment, folder, cwd=ROOT)
-    assert status == 130 and words.endswith("stopped; the same command goes on\n") and "Traceback" not in words
+    assert (
+        status == 130
+        and words.endswith("stopped; the same command goes on\n")
+        and "Traceback" not in words
+    )
     assert there(folder) == [] and not (tmp_path / "work" / "flow" / "index.json").exists()
     del environment["STALL"]
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0 and (tmp_path / "work" / "flow" / "index.json").exists(), done.stderr
+    assert done.returncode == 0 and (tmp_path / "work" / "flow" / "index.json").exists(), (
+        done.stderr
+    )
 
 
 def test_a_worker_whose_reader_was_killed_ends_by_itself(stalling, tmp_path):
     environment, folder = stalling
     encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))
     code = READ.format(reader="next(guard.read_all([sys.argv[1]], limit=0.5))")
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "a.mp4")], env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "a.mp4")], env=environment
+    )
     while not there(folder):
         time.sleep(0.02)
     process.kill()
@@ -159,34 +191,50 @@ def test_who_leaves_early_ends_the_crew():
         crew.probe("a.mp4")
     crew = guard.Crew(1)
     assert list(guard.ahead(crew, lambda item: item, range(9))) == list(range(9))
-    with pytest.raises(BadVideo, match="no such file"):
+    with pytest.raises(VideoError, match="no such file"):
         crew.probe("a.mp4")
     crew.end()
 
 
-# ---- a whole walk -----------------------------------------------------------------------------------------------
+# ---- a whole walk --------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 def test_a_walk_stopped_in_every_stage_leaves_the_same_files(tmp_path):
-    """Ctrl-C some time into the first step of each stage, the same command again; at the end it is byte for byte."""
-    from test_walk import contents, tiny
+    """Ctrl-C some time into the first step of each stage, the same command again; at the end it is
+    byte for byte.
+    """
+    from test_pipeline import contents, tiny
 
-    from videolstm_jax.data import stick_actions
+    from videolstm_jax.synthetic import stick_actions
 
-    videos = stick_actions.generate(tmp_path / "set", classes=("SitDown", "StandUp"), clips_per_class=2,
-                                    test_clips_per_class=1, seed=3)
+    videos = stick_actions.generate(
+        tmp_path / "set",
+        classes=("SitDown", "StandUp"),
+        clips_per_class=2,
+        test_clips_per_class=1,
+        seed=3,
+    )
     cfg = tiny(videos)
-    command = [sys.executable, "-u", *config_flags.command("walk", cfg).split()[1:]]
+    command = [sys.executable, "-u", *config_flags.command("pipeline", cfg).split()[1:]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     (tmp_path / "whole").mkdir()
     (tmp_path / "stopped").mkdir()
-    subprocess.run(command, cwd=tmp_path / "whole", env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        command, cwd=tmp_path / "whole", env=environment, check=True, stdout=subprocess.DEVNULL
+    )
     random, stopped = np.random.default_rng(0), 0
     first = {step.stage: number for number, step in reversed(list(enumerate(plan(cfg), 1)))}
     for number in sorted(first.values()):
-        process = subprocess.Popen(command, cwd=tmp_path / "stopped", env=environment, start_new_session=True,
-                                   text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path / "stopped",
+            env=environment,
+            start_new_session=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         for line in process.stdout:
             if line.startswith(f"[{number}/"):
                 break
@@ -196,7 +244,9 @@ def test_a_walk_stopped_in_every_stage_leaves_the_same_files(tmp_path):
         stopped += process.returncode == 130
         assert process.returncode in (0, 130) and "Traceback" not in words, words
         assert process.returncode == 0 or "same command goes on" in words.splitlines()[-1]
-    subprocess.run(command, cwd=tmp_path / "stopped", env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        command, cwd=tmp_path / "stopped", env=environment, check=True, stdout=subprocess.DEVNULL
+    )
     assert stopped > len(first) // 2
     found, expected = contents(tmp_path / "stopped" / "work"), contents(tmp_path / "whole" / "work")
     assert found.keys() == expected.keys() and found == expected

@@ -18,7 +18,9 @@ def test_medians_without_the_frames_that_compile():
     assert "last 60 frames" in said
     for stage, values in (("flow", times), ("step", np.full(60, 0.001)), ("all", times + 0.001)):
         median, most = map(float, re.search(rf"  {stage} +(\S+) +(\S+)", said).groups())
-        np.testing.assert_allclose((median, most), 1000 * np.percentile(values, (50, 95)), atol=0.0051)
+        np.testing.assert_allclose(
+            (median, most), 1000 * np.percentile(values, (50, 95)), atol=0.0051
+        )
 
 
 def test_only_the_last_frames_are_kept():

@@ -8,12 +8,15 @@ import pytest
 from absl import flags
 
 from launch import config_flags
-from launch.walk import plan
-from videolstm_jax.config import ConfigError, RunConfig, change
+from launch.pipeline import plan
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import configured
 
 ROOT = pathlib.Path(__file__).parents[1]
-LAUNCHERS = sorted(path.stem for path in (ROOT / "launch").glob("*.py") if "__main__" in path.read_text())
+LAUNCHERS = sorted(
+    path.stem for path in (ROOT / "launch").glob("*.py") if "__main__" in path.read_text()
+)
 
 
 def run(*words):
@@ -34,40 +37,88 @@ def test_help(name):
     assert done.returncode in (0, 1) and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words, says", [
-    (["--preset=demmo"], "did you mean demo"), (["--modle.cell=lstm"], "Did you mean: model.cell"),
-    (["--model.cell=lstmm"], "expected one of lstm"), (["stray"], "unexpected words"),
-    (["--train.steps=many"], "train.steps"), (["--fuse.weights=1,x"], "fuse.weights"),
-])
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        (["--preset=demmo"], "did you mean demo"),
+        (["--modle.cell=lstm"], "Did you mean: model.cell"),
+        (["--model.cell=lstmm"], "expected one of lstm"),
+        (["stray"], "unexpected words"),
+        (["--train.steps=many"], "train.steps"),
+        (["--fuse.weights=1,x"], "fuse.weights"),
+    ],
+)
 def test_a_slip_is_one_line(words, says):
     done = run("launch.train", *words)
-    assert done.returncode != 0 and says in done.stderr + done.stdout and "Traceback" not in done.stderr
+    assert (
+        done.returncode != 0
+        and says in done.stderr + done.stdout
+        and "Traceback" not in done.stderr
+    )
 
 
 def test_flags_become_the_configuration():
-    cfg = parse("--preset=small", "--data.videos=x", "--convnet.widths=8,8,8", "--noconvnet.flip", "--optim.clip=2",
-                "--fuse.runs=a,b", "--model.cell=alstm")
-    assert cfg == configured("small", "alstm", data__videos="x", convnet__widths=(8, 8, 8), convnet__flip=False,
-                             optim__clip=2.0, fuse__runs=("a", "b"))
+    cfg = parse(
+        "--preset=small",
+        "--data.videos=x",
+        "--convnet.widths=8,8,8",
+        "--noconvnet.flip",
+        "--optim.clip=2",
+        "--fuse.runs=a,b",
+        "--model.cell=alstm",
+    )
+    assert cfg == configured(
+        "small",
+        "alstm",
+        data__videos="x",
+        convnet__widths=(8, 8, 8),
+        convnet__flip=False,
+        optim__clip=2.0,
+        fuse__runs=("a", "b"),
+    )
 
 
-@pytest.mark.parametrize("cfg", [
-    configured("authors", "alstm", data__stream="flow", seed=4), configured("demo", data__videos="a folder/it's"),
-    configured("small", "lstm", fuse__runs=("a", "b"), fuse__weights=(1.0, 0.5), model__remat=True, name="n")])
+@pytest.mark.parametrize(
+    "cfg",
+    [
+        configured("authors", "alstm", data__stream="flow", seed=4),
+        configured("demo", data__videos="a folder/it's"),
+        configured(
+            "small",
+            "lstm",
+            fuse__runs=("a", "b"),
+            fuse__weights=(1.0, 0.5),
+            model__remat=True,
+            name="n",
+        ),
+    ],
+)
 def test_a_command_says_the_configuration(cfg):
     import shlex
+
     assert parse(*shlex.split(config_flags.command("train", cfg))[3:]) == cfg
 
 
 def test_every_setting_has_a_flag():
-    assert "data.frames" in dict(config_flags.flag_kinds()) and "workdir" in dict(config_flags.flag_kinds())
+    assert "data.frames" in dict(config_flags.flag_kinds()) and "workdir" in dict(
+        config_flags.flag_kinds()
+    )
     assert len(dict(config_flags.flag_kinds())) > 80
 
 
 def test_plan_of_the_demo():
-    steps = [(step.stage, step.cfg.run_name if step.stage == "train" else "") for step in plan(configured("demo"))]
-    assert steps[:6] == [("prepare", ""), ("nearest", "")] + [("fit_convnet", ""), ("extract", "")] * 2
-    assert [name for stage, name in steps if stage == "train"] == ["alstm-rgb", "videolstm-rgb", "videolstm-flow"]
+    steps = [
+        (step.stage, step.cfg.run_name if step.stage == "train" else "")
+        for step in plan(configured("demo"))
+    ]
+    assert (
+        steps[:6] == [("prepare", ""), ("nearest", "")] + [("fit_convnet", ""), ("extract", "")] * 2
+    )
+    assert [name for stage, name in steps if stage == "train"] == [
+        "alstm-rgb",
+        "videolstm-rgb",
+        "videolstm-flow",
+    ]
     assert [stage for stage, _ in steps[-2:]] == ["fuse", "report"]
     assert plan(configured("demo"))[-2].cfg.fuse.runs == ("videolstm-rgb", "videolstm-flow")
 
@@ -78,15 +129,23 @@ def test_grafted_runs_are_trained_first():
 
 
 def test_sources_of_a_graft_are_grafted_as_their_preset_says():
-    cfg = change(configured("small"), train__graft=("convlstm-flow:cell.top", "videolstm-flow:head"))
-    grafts = {step.cfg.run_name: step.cfg.train.graft for step in plan(cfg) if step.stage == "train"}
+    cfg = change(
+        configured("small"), train__graft=("convlstm-flow:cell.top", "videolstm-flow:head")
+    )
+    grafts = {
+        step.cfg.run_name: step.cfg.train.graft for step in plan(cfg) if step.stage == "train"
+    }
     assert list(grafts) == ["convlstm-flow", "videolstm-flow", "videolstm-rgb"]
     assert grafts == {"convlstm-flow": (), "videolstm-flow": (), "videolstm-rgb": cfg.train.graft}
 
 
-@pytest.mark.parametrize("graft", ["foo:cell.top", "gru-flow:cell.top", "convlstm-depth:cell.top", "convlstm-flow"])
+@pytest.mark.parametrize(
+    "graft", ["foo:cell.top", "gru-flow:cell.top", "convlstm-depth:cell.top", "convlstm-flow"]
+)
 def test_a_graft_of_no_run_of_the_walk_is_named(graft):
-    with pytest.raises(ConfigError, match=f"train.graft has '{graft}'; expected \"cell-stream:part\""):
+    with pytest.raises(
+        ConfigError, match=f"train.graft has '{graft}'; expected \"cell-stream:part\""
+    ):
         plan(change(configured("small"), train__graft=(graft,)))
 
 
@@ -99,9 +158,13 @@ def test_what_the_authors_graft_fits():
     shape = {}
     for step in plan(configured("authors")):
         if step.stage == "train":
-            model = change(step.cfg, model__depth=6, model__motion_depth=6, model__hidden=4, model__attention=3).model
+            model = change(
+                step.cfg, model__depth=6, model__motion_depth=6, model__hidden=4, model__attention=3
+            ).model
             tree = jax.eval_shape(make_model(model).init, jax.random.key(0))
-            shape[step.cfg.run_name] = {name: leaf.shape for name, leaf in named_leaves(tree).items()}
+            shape[step.cfg.run_name] = {
+                name: leaf.shape for name, leaf in named_leaves(tree).items()
+            }
     ours = shape["videolstm-rgb"]
     for name, found in shape["convlstm-flow"].items():
         if name.startswith("cell.top"):
@@ -112,11 +175,17 @@ def test_what_the_authors_graft_fits():
 
 
 def test_cells_without_attention_are_not_localized():
-    steps = plan(change(configured("small"), walk__cells=("lstm", "convlstm"), walk__flow_cell="alstm"))
+    steps = plan(
+        change(
+            configured("small"), pipeline__cells=("lstm", "convlstm"), pipeline__flow_cell="alstm"
+        )
+    )
     assert [step.cfg.run_name for step in steps if step.stage == "localize"] == ["alstm-flow"]
 
 
-@pytest.mark.parametrize("settings", [{"name": "x"}, {"data__stream": "flow"}, {"fuse__runs": ("a",)}])
+@pytest.mark.parametrize(
+    "settings", [{"name": "x"}, {"data__stream": "flow"}, {"fuse__runs": ("a",)}]
+)
 def test_a_walk_names_its_runs_itself(settings):
     with pytest.raises(ConfigError, match="belongs to one run"):
         plan(change(RunConfig(), **settings))

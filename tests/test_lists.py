@@ -3,38 +3,56 @@
 import pytest
 from etils import epath
 
-from videolstm_jax.data import lists
-from videolstm_jax.data.lists import ListError, Row
+from videolstm_jax.dataset import lists
+from videolstm_jax.dataset.lists import Row
+from videolstm_jax.errors import FileError
 
 
 def test_lists_are_read_with_either_spelling_slash_and_ending(tmp_path):
     (tmp_path / "l.txt").write_bytes(b"\xef\xbb\xbfA/x y.avi 2\r\n\r\n./B\\z.MP4\nUCF/A/w.v2  1 \n")
     assert lists.read_list(epath.Path(tmp_path / "l.txt")) == [
-        Row("A/x y", 2, f"{tmp_path}/l.txt:1"), Row("B/z", None, f"{tmp_path}/l.txt:3"),
-        Row("A/w.v2", 1, f"{tmp_path}/l.txt:4")]
+        Row("A/x y", 2, f"{tmp_path}/l.txt:1"),
+        Row("B/z", None, f"{tmp_path}/l.txt:3"),
+        Row("A/w.v2", 1, f"{tmp_path}/l.txt:4"),
+    ]
 
 
-@pytest.mark.parametrize(("name", "text", "message"), [
-    ("classInd.txt", "1 A\n3 B", r":2: '3 B'; expected class 2"),
-    ("classInd.txt", "1 A\n2 A", ":2: class A is there twice"),
-    ("classInd.txt", "\n", "names no class"),
-    ("trainlist01.txt", "A/x.avi 1\nA/x.mp4 1", r":2: A/x is listed twice, first at .*:1"),
-    ("trainlist01.txt", "x.avi 1", 'expected "Class/file"'),
-    ("trainlist01.txt", "", "lists no video"),
-    ("labels.csv", "path,name\na.mp4,A", "lacks \\['label'\\]"),
-    ("labels.csv", "path,label\na.mp4,", "path 'a.mp4', label ''"),
-    ("labels.csv", "path,label,part\na.mp4,A,dev", ":2: part 'dev'; expected one of test, train, unused, valid"),
-    ("labels.csv", "path,label,part\na.mp4,A,test\nb.mp4,A,", ":3: no part; expected one in every line, or in none"),
-    ("labels.csv", "path,label\na.mp4,A\na.mp4,B", ":3: a.mp4 is listed twice, first at .*:2"),
-    ("labels.csv", "path,label\n", "lists no video"),
-    ("labels.csv", "", "columns \\[\\]"),
-    ("labels.csv", "path,label\na.mp4,A\nb.mp4,\"" + 140_000 * "x", ":3: field larger than field limit"),
-    ("labels.csv", 140_000 * "x", ":1: field larger than field limit"),
-])
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("classInd.txt", "1 A\n3 B", r":2: '3 B'; expected class 2"),
+        ("classInd.txt", "1 A\n2 A", ":2: class A is there twice"),
+        ("classInd.txt", "\n", "names no class"),
+        ("trainlist01.txt", "A/x.avi 1\nA/x.mp4 1", r":2: A/x is listed twice, first at .*:1"),
+        ("trainlist01.txt", "x.avi 1", 'expected "Class/file"'),
+        ("trainlist01.txt", "", "lists no video"),
+        ("labels.csv", "path,name\na.mp4,A", "lacks \\['label'\\]"),
+        ("labels.csv", "path,label\na.mp4,", "path 'a.mp4', label ''"),
+        (
+            "labels.csv",
+            "path,label,part\na.mp4,A,dev",
+            ":2: part 'dev'; expected one of test, train, unused, valid",
+        ),
+        (
+            "labels.csv",
+            "path,label,part\na.mp4,A,test\nb.mp4,A,",
+            ":3: no part; expected one in every line, or in none",
+        ),
+        ("labels.csv", "path,label\na.mp4,A\na.mp4,B", ":3: a.mp4 is listed twice, first at .*:2"),
+        ("labels.csv", "path,label\n", "lists no video"),
+        ("labels.csv", "", "columns \\[\\]"),
+        (
+            "labels.csv",
+            'path,label\na.mp4,A\nb.mp4,"' + 140_000 * "x",
+            ":3: field larger than field limit",
+        ),
+        ("labels.csv", 140_000 * "x", ":1: field larger than field limit"),
+    ],
+)
 def test_damaged_lists_are_named(tmp_path, name, text, message):
     (tmp_path / name).write_text(text)
     read = {"c": lists.read_classes, "t": lists.read_list, "l": lists.read_table}[name[0]]
-    with pytest.raises(ListError, match=message):
+    with pytest.raises(FileError, match=message):
         read(epath.Path(tmp_path / name))
 
 
@@ -42,31 +60,32 @@ def test_damaged_hmdb51_lists_are_named(tmp_path):
     (tmp_path / "wave_test_split1.txt").write_text("a b.avi 1 \nc.avi 2\nd.avi 0\n")
     assert lists.read_official(epath.Path(tmp_path), 1) == (
         [Row("wave/a b", None, f"{tmp_path}/wave_test_split1.txt:1")],
-        [Row("wave/c", None, f"{tmp_path}/wave_test_split1.txt:2")])
-    with pytest.raises(ListError, match=r"lacks trainlist02\.txt .*it has wave_test_split1"):
+        [Row("wave/c", None, f"{tmp_path}/wave_test_split1.txt:2")],
+    )
+    with pytest.raises(FileError, match=r"lacks trainlist02\.txt .*it has wave_test_split1"):
         lists.read_official(epath.Path(tmp_path), 2)
     (tmp_path / "wave_test_split1.txt").write_text("a.avi 3\n")
-    with pytest.raises(ListError, match=r":1: 'a\.avi 3'; expected .*0, 1 or 2"):
+    with pytest.raises(FileError, match=r":1: 'a\.avi 3'; expected .*0, 1 or 2"):
         lists.read_official(epath.Path(tmp_path), 1)
 
 
 def test_text_that_is_not_utf8_is_named(tmp_path):
     (tmp_path / "classInd.txt").write_bytes(b"1 \xff\xfe")
-    with pytest.raises(ListError, match=r"classInd\.txt: not UTF-8"):
+    with pytest.raises(FileError, match=r"classInd\.txt: not UTF-8"):
         lists.read_classes(epath.Path(tmp_path / "classInd.txt"))
 
 
 @pytest.mark.parametrize("read", [lists.read_classes, lists.read_list, lists.read_table])
 def test_lists_that_are_not_there_are_named(tmp_path, read):
     for path in (tmp_path / "list.txt", tmp_path):
-        with pytest.raises(ListError, match=f"{path} is missing; expected a list"):
+        with pytest.raises(FileError, match=f"{path} is missing; expected a list"):
             read(epath.Path(path))
 
 
 def test_a_split_without_lists_is_named(tmp_path):
     assert lists.read_official(epath.Path(tmp_path), 1) is None
     (tmp_path / "trainlist01.txt").touch()
-    with pytest.raises(ListError, match=r"lacks testlist01\.txt; it has trainlist01\.txt"):
+    with pytest.raises(FileError, match=r"lacks testlist01\.txt; it has trainlist01\.txt"):
         lists.read_official(epath.Path(tmp_path), 1)
-    with pytest.raises(ListError, match=r"lacks trainlist04\.txt and testlist04\.txt"):
+    with pytest.raises(FileError, match=r"lacks trainlist04\.txt and testlist04\.txt"):
         lists.read_official(epath.Path(tmp_path), 4)

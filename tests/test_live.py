@@ -1,4 +1,6 @@
-"""Frames one at a time are the frames of the whole file, whether they come from a path, a pipe or a device."""
+"""Frames one at a time are the frames of the whole file, whether they come from a path, a pipe or a
+device.
+"""
 
 import io
 import os
@@ -10,8 +12,8 @@ import numpy as np
 import pytest
 from test_encode import smooth
 
+from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode, encode, live
-from videolstm_jax.video.container import BadVideo
 
 
 def taken(source, **how):
@@ -29,7 +31,9 @@ def clips(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.mp4"])
-@pytest.mark.parametrize("how", [{}, {"fps": 4.0}, {"max_frames": 5}, {"fps": 25.0, "max_frames": 20}])
+@pytest.mark.parametrize(
+    "how", [{}, {"fps": 4.0}, {"max_frames": 5}, {"fps": 25.0, "max_frames": 20}]
+)
 def test_a_file_frame_by_frame(clips, name, how):
     fps, frames = taken(str(clips / name), **how)
     np.testing.assert_array_equal(frames, decode.read(clips / name, **how))
@@ -50,7 +54,9 @@ def test_standard_input(clips):
     code = "from videolstm_jax.video import live\nwith live.opened('-') as f: print(sum(x.sum() for x in f.frames))"
     with (clips / "a.mkv").open("rb") as file:
         pipe = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
-        done = subprocess.run([sys.executable, "-c", code], stdin=pipe.stdout, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdin=pipe.stdout, capture_output=True, text=True
+        )
     assert int(done.stdout) == decode.read(clips / "a.mkv").sum(), done.stderr
 
 
@@ -58,32 +64,37 @@ def test_an_mp4_that_cannot_be_piped(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (20, 128, 128, 3)).astype(np.uint8)
     encode.write(tmp_path / "a.mp4", noise, crf=5)  # more than is read ahead, its index at the end
     read, write = os.pipe()
-    with subprocess.Popen(["cat", str(tmp_path / "a.mp4")], stdout=write) as feeder, os.fdopen(read, "rb") as pipe:
+    with (
+        subprocess.Popen(["cat", str(tmp_path / "a.mp4")], stdout=write) as feeder,
+        os.fdopen(read, "rb") as pipe,
+    ):
         os.close(write)
-        with pytest.raises(BadVideo, match=r"standard input: .*cannot be read backwards"):
+        with pytest.raises(VideoError, match=r"standard input: .*cannot be read backwards"):
             taken("-", pipe=pipe)
         pipe.close()
         feeder.wait()
 
 
-@pytest.mark.parametrize("content, says", [(b"", "standard input"), (b"no video at all" * 50, "standard input")])
+@pytest.mark.parametrize(
+    "content, says", [(b"", "standard input"), (b"no video at all" * 50, "standard input")]
+)
 def test_a_pipe_of_something_else(content, says):
-    with pytest.raises(BadVideo, match=says):
+    with pytest.raises(VideoError, match=says):
         taken("-", pipe=io.BytesIO(content))
 
 
 def test_damage_is_told_where_it_lies(tmp_path):
     encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
     data = (tmp_path / "a.avi").read_bytes()
-    (tmp_path / "cut.avi").write_bytes(data[:int(len(data) * 0.6)])
+    (tmp_path / "cut.avi").write_bytes(data[: int(len(data) * 0.6)])
     seen = []
-    with pytest.raises(BadVideo, match=r"cut\.avi"), live.opened(tmp_path / "cut.avi") as found:
+    with pytest.raises(VideoError, match=r"cut\.avi"), live.opened(tmp_path / "cut.avi") as found:
         for frame in found.frames:
             seen.append(frame.shape)
     assert 15 < len(seen) < 30 and set(seen) == {(48, 64, 3)}
     with live.opened(tmp_path / "cut.avi", max_frames=1) as found:
         assert len(list(found.frames)) == 1
-    with pytest.raises(BadVideo, match="no such file"), live.opened(tmp_path / "none.avi"):
+    with pytest.raises(VideoError, match="no such file"), live.opened(tmp_path / "none.avi"):
         pass
 
 
@@ -92,10 +103,13 @@ def test_damage_within_the_stream_is_told_where_it_lies(tmp_path):
     encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mpeg4")
     data = bytearray((tmp_path / "a.avi").read_bytes())
     middle = len(data) // 2
-    data[middle:middle + 200] = np.random.default_rng(0).bytes(200)
+    data[middle : middle + 200] = np.random.default_rng(0).bytes(200)
     (tmp_path / "a.avi").write_bytes(data)
     seen = []
-    with live.opened(tmp_path / "a.avi") as found, pytest.raises(BadVideo, match=r"a\.avi: damaged"):
+    with (
+        live.opened(tmp_path / "a.avi") as found,
+        pytest.raises(VideoError, match=r"a\.avi: damaged"),
+    ):
         seen.extend(found.frames)
     assert 5 < len(seen) < 40
 
@@ -123,8 +137,10 @@ def test_a_device_without_end(monkeypatch):
 
 def test_a_camera_that_is_not_there(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
-    with pytest.raises(BadVideo, match=r"camera 93: there is no /dev/video93 .*expected a camera's number"):
+    with pytest.raises(
+        VideoError, match=r"camera 93: there is no /dev/video93 .*expected a camera's number"
+    ):
         taken("93")
     monkeypatch.setattr(sys, "platform", "haiku")
-    with pytest.raises(BadVideo, match="camera 0: numbers are known on linux and darwin only"):
+    with pytest.raises(VideoError, match="camera 0: numbers are known on linux and darwin only"):
         taken("0")

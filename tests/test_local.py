@@ -8,34 +8,67 @@ from videolstm_jax.report import local
 
 
 def measures(iou):
-    return {"video_map": {"voc": {"0.05": 0.9, "0.1": 0.8, "0.2": 0.7, "0.3": 0.6, "0.5": iou, "0.5:0.95": 0.1}},
-            "recall": {"iou": [0.05, 0.5, 0.95], "recall": [1.0, iou, 0.0]},
-            "errors": {"0.2": {"right": 7, "localisation": 1, "classification": 2, "time": 0, "duplicate": 0,
-                               "other": 0, "missed": 3}},
-            "mean_frame_iou": {"value": iou, "low": iou - 0.1, "high": iou + 0.1}}
+    return {
+        "video_map": {
+            "voc": {"0.05": 0.9, "0.1": 0.8, "0.2": 0.7, "0.3": 0.6, "0.5": iou, "0.5:0.95": 0.1}
+        },
+        "recall": {"iou": [0.05, 0.5, 0.95], "recall": [1.0, iou, 0.0]},
+        "errors": {
+            "0.2": {
+                "right": 7,
+                "localisation": 1,
+                "classification": 2,
+                "time": 0,
+                "duplicate": 0,
+                "other": 0,
+                "missed": 3,
+            }
+        },
+        "mean_frame_iou": {"value": iou, "low": iou - 0.1, "high": iou + 0.1},
+    }
 
 
 @pytest.fixture
 def found():
-    look = {"entropy": 0.8, "peak": 0.2, "motion": 0.3, "between": 0.1, "warning": None, "full_frame_boxes": 0.0,
-            "mass_inside_truth": 0.45, "area_of_truth": 0.125}
+    look = {
+        "entropy": 0.8,
+        "peak": 0.2,
+        "motion": 0.3,
+        "between": 0.1,
+        "warning": None,
+        "full_frame_boxes": 0.0,
+        "mass_inside_truth": 0.45,
+        "area_of_truth": 0.125,
+    }
     minus = {"value": 0.1, "low": -0.05, "high": 0.25}
-    floors = {kind: {**measures(iou), "about": "", "model_minus_floor": minus}
-              for kind, iou in (("perfect_tube", 1.0), ("ideal_attention", 0.7), ("centred", 0.5),
-                                ("flow_magnitude", 0.35))}
-    floors["centred"]["fraction"] = 0.6
-    return {"attention": look, "model": measures(0.45), "floors": floors}
+    baselines = {
+        kind: {**measures(iou), "about": "", "model_minus_baseline": minus}
+        for kind, iou in (
+            ("perfect_tube", 1.0),
+            ("ideal_attention", 0.7),
+            ("centred", 0.5),
+            ("flow_magnitude", 0.35),
+        )
+    }
+    baselines["centred"]["fraction"] = 0.6
+    return {"attention": look, "model": measures(0.45), "baselines": baselines}
 
 
 def unmeasured(found):
     bare = copy.deepcopy(found)
-    bare |= {"model": None, "floors": {}}
+    bare |= {"model": None, "baselines": {}}
     bare["attention"] |= {"mass_inside_truth": None, "area_of_truth": None}
     return bare
 
 
 def test_numbers_of_the_results_table(found):
-    assert local.numbers(found) == {"map_20": 0.7, "map_50": 0.45, "frame_iou": 0.45, "mass": 0.45, "area": 0.125}
+    assert local.numbers(found) == {
+        "map_20": 0.7,
+        "map_50": 0.45,
+        "frame_iou": 0.45,
+        "mass": 0.45,
+        "area": 0.125,
+    }
     assert local.numbers(None) == {}
     assert local.numbers(unmeasured(found)) == {"mass": None, "area": None}
 
@@ -43,12 +76,23 @@ def test_numbers_of_the_results_table(found):
 def test_each_run_stands_over_floors_with_its_own_scores_ceilings_last(found):
     worse = copy.deepcopy(found)
     worse["model"]["mean_frame_iou"]["value"] = 0.2
-    worse["floors"]["centred"]["video_map"]["voc"]["0.2"] = 0.25
+    worse["baselines"]["centred"]["video_map"]["voc"]["0.2"] = 0.25
     first, second, *_ = local.section({"a": worse, "b": found}).tables
     for name, table in (("a", first), ("b", second)):
-        assert [row[0].text for row in table.rows] == [name, "flow magnitude", "centred box, 0.6 of the sides",
-                                                       "ideal attention", "perfect tube"]
-        assert [row[1].text for row in table.rows] == ["run", "floor", "floor", "ceiling", "ceiling"]
+        assert [row[0].text for row in table.rows] == [
+            name,
+            "flow magnitude",
+            "centred box, 0.6 of the sides",
+            "ideal attention",
+            "perfect tube",
+        ]
+        assert [row[1].text for row in table.rows] == [
+            "run",
+            "baseline",
+            "baseline",
+            "upper bound",
+            "upper bound",
+        ]
     at = first.head.index("Video-mAP .2")
     assert (first.rows[2][at].text, second.rows[2][at].text) == ("0.250", "0.700")
     assert first.rows[1][-1].text == "+0.100 (-0.050 to +0.250)"
@@ -56,9 +100,16 @@ def test_each_run_stands_over_floors_with_its_own_scores_ceilings_last(found):
 
 def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
     said = copy.deepcopy(found)
-    said["attention"] |= {"drift": 0.05, "over_time": {
-        "entropy": [0.9, 0.8, 0.7], "peak": [0.1, 0.2, 0.3], "drift": [None, 0.2, 0.1],
-        "mass_inside_truth": [None, 0.5, 0.6], "area_of_truth": [None, 0.3, 0.3]}}
+    said["attention"] |= {
+        "drift": 0.05,
+        "over_time": {
+            "entropy": [0.9, 0.8, 0.7],
+            "peak": [0.1, 0.2, 0.3],
+            "drift": [None, 0.2, 0.1],
+            "mass_inside_truth": [None, 0.5, 0.6],
+            "area_of_truth": [None, 0.3, 0.3],
+        },
+    }
     assert local.time_plots({"old": found}) == ()
     plots = local.section({"old": found, "new": said}).plots[2:]
     assert [plot.legend[0] for plot in plots] == [("new", 1, False)] * 4
@@ -67,15 +118,22 @@ def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
     table = local.attention_table({"old": found, "new": said})
     assert [row[table.head.index("Drift")].text for row in table.rows] == ["", "0.050"]
     bare = unmeasured(said)
-    del bare["attention"]["over_time"]["mass_inside_truth"], bare["attention"]["over_time"]["area_of_truth"]
+    del (
+        bare["attention"]["over_time"]["mass_inside_truth"],
+        bare["attention"]["over_time"]["area_of_truth"],
+    )
     assert len(local.section({"new": bare}).plots) == 3
 
 
 def test_every_line_is_in_the_recall_plot(found):
     plot = local.section({"a": found}).plots[0]
     assert [(name, dashed) for name, _, dashed in plot.legend] == [
-        ("a", False), ("flow magnitude", True), ("centred box", True), ("ideal attention", True),
-        ("perfect tube", True)]
+        ("a", False),
+        ("flow magnitude", True),
+        ("centred box", True),
+        ("ideal attention", True),
+        ("perfect tube", True),
+    ]
 
 
 def test_errors_are_told_by_threshold(found):

@@ -57,4 +57,8 @@ def test_progress_on_a_terminal_rewrites_one_line_and_is_throttled():
     progress = Progress(50, 0, out=out, every=3600)
     for step in range(1, 51):
         progress.show(step, {"loss": 1.0}, logged=True)
-    assert out.getvalue().count("\r") == 1 and out.getvalue().endswith("\n") and "step 50/50" in out.getvalue()
+    assert (
+        out.getvalue().count("\r") == 1
+        and out.getvalue().endswith("\n")
+        and "step 50/50" in out.getvalue()
+    )

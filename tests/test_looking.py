@@ -22,7 +22,11 @@ def peaks(*cells, side=7):
 
 def test_uniform_and_peaked_maps():
     flat = looking(np.full((3, 7, 7), 1 / 49))
-    assert (flat.entropy, flat.peak, flat.motion) == (pytest.approx(1), pytest.approx(1 / 49), pytest.approx(0))
+    assert (flat.entropy, flat.peak, flat.motion) == (
+        pytest.approx(1),
+        pytest.approx(1 / 49),
+        pytest.approx(0),
+    )
     still = looking(peaks(5, 5))
     assert (still.entropy, still.peak, still.motion) == (0, 1, 0)
     half = np.zeros((1, 2, 2))
@@ -44,7 +48,9 @@ def test_between_videos_and_warnings():
     apart = together([looking(peaks(3, 3)), looking(peaks(9, 9))])
     assert (apart["motion"], apart["between"]) == (0, pytest.approx(0.5))
     assert warning(apart) is None
-    assert "hardly depends on the video" in warning(together([looking(peaks(3, 3)), looking(peaks(3))]))
+    assert "hardly depends on the video" in warning(
+        together([looking(peaks(3, 3)), looking(peaks(3))])
+    )
     assert "nearly uniform" in warning(together([looking(np.full((3, 7, 7), 1 / 49))]))
 
 
@@ -56,7 +62,10 @@ def test_mass_inside_a_box():
     np.testing.assert_allclose(mass, [0.6, 0.4, np.nan])
     np.testing.assert_allclose(area, [0.25, 0.125, np.nan])
     found = attention_summary([looking(attention)], [(mass, area)])
-    assert (found["mass_inside_truth"], found["area_of_truth"]) == (pytest.approx(0.5), pytest.approx(0.1875))
+    assert (found["mass_inside_truth"], found["area_of_truth"]) == (
+        pytest.approx(0.5),
+        pytest.approx(0.1875),
+    )
     assert found["over_time"]["mass_inside_truth"] == [pytest.approx(0.6), pytest.approx(0.4), None]
 
 

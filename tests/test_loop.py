@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints
+from videolstm_jax.errors import FileError
+from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.loop import Diverged, Plan, Stopped, fit
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step
@@ -46,7 +47,9 @@ def _fresh():
 
 
 def _plan(steps=23, **changes):
-    plan = Plan(steps=steps, log_every=4, save_every=5, identity={"cell": "line"}, about={"note": 1})
+    plan = Plan(
+        steps=steps, log_every=4, save_every=5, identity={"cell": "line"}, about={"note": 1}
+    )
     return plan._replace(**changes)
 
 
@@ -69,7 +72,9 @@ def _dying(after):
 
 
 def assert_same(a, b):
-    assert all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    assert all(
+        np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +104,9 @@ def test_a_signal_saves_says_how_to_go_on_and_costs_nothing(reference, tmp_path,
             yield batch
 
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Stopped, match=r"stopped after step 7; saved in .*ckpt.* same command goes on"):
+    with pytest.raises(
+        Stopped, match=r"stopped after step 7; saved in .*ckpt.* same command goes on"
+    ):
         fit(_fresh(), STEP, batches, _plan(), folder=tmp_path)
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
@@ -134,7 +141,7 @@ def test_the_mark_of_a_finished_run_goes_when_training_goes_on(tmp_path):
     assert not (tmp_path / "config.json").exists()
     (tmp_path / "config.json").write_text("{}")
     _whole(tmp_path, steps=5)
-    with pytest.raises(CheckpointError):
+    with pytest.raises(FileError):
         _whole(tmp_path, steps=9, identity={"cell": "curve"})
     assert (tmp_path / "config.json").exists()
 
@@ -173,7 +180,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
 
 def test_another_run_in_the_folder_is_refused(tmp_path):
     _whole(tmp_path, steps=5)
-    with pytest.raises(CheckpointError, match="made with cell 'line'; expected 'curve'"):
+    with pytest.raises(FileError, match="made with cell 'line'; expected 'curve'"):
         _whole(tmp_path, identity={"cell": "curve"})
 
 
@@ -191,18 +198,24 @@ def test_the_best_state_is_kept_beside_the_last(tmp_path):
     _whole(tmp_path, **kept)
     with Checkpoints(tmp_path / "best") as best:
         assert best.latest == 10
-        np.testing.assert_array_equal(best.restore_params({"w": jnp.zeros(4)}, identity={})[0]["w"], seen[10])
+        np.testing.assert_array_equal(
+            best.restore_params({"w": jnp.zeros(4)}, identity={})[0]["w"], seen[10]
+        )
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert {row["step"]: row["valid_accuracy"] for row in rows if "valid_accuracy" in row} == accuracy
+    assert {
+        row["step"]: row["valid_accuracy"] for row in rows if "valid_accuracy" in row
+    } == accuracy
 
 
 def test_a_best_state_of_another_run_is_refused(tmp_path):
     kept = {"validate": lambda state: {"valid_accuracy": float(state.step)}, "keep_best": True}
     _whole(tmp_path, steps=12, **kept)
     (tmp_path / "ckpt").rename(tmp_path / "gone")
-    with pytest.raises(CheckpointError, match=rf"{tmp_path}: best/ holds step 12 and ckpt/ none; expected both of one"):
+    with pytest.raises(
+        FileError, match=rf"{tmp_path}: best/ holds step 12 and ckpt/ none; expected both of one"
+    ):
         _whole(tmp_path, steps=12, **kept)
-    with pytest.raises(CheckpointError, match=r"best/12 was made with cell 'line'; expected 'curve'"):
+    with pytest.raises(FileError, match=r"best/12 was made with cell 'line'; expected 'curve'"):
         _whole(tmp_path, steps=12, identity={"cell": "curve"}, **kept)
 
 
@@ -226,6 +239,11 @@ def test_a_second_interrupt_stops_at_once(tmp_path):
                 yield batch
         fit(_fresh(), STEP, batches, _plan(), folder={str(tmp_path)!r})
     """)
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50,
-                           cwd=os.path.dirname(os.path.dirname(__file__)))
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=os.path.dirname(os.path.dirname(__file__)),
+    )
     assert "KeyboardInterrupt" in found.stderr

@@ -13,7 +13,12 @@ from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entr
 def _case(seed, b=3, t=4, c=5):
     r = np.random.default_rng(seed)
     logits = r.normal(0, 3, (b, t, c)).astype(np.float32)
-    return logits, r.integers(0, c, b).astype(np.int32), r.random((b, t)) < 0.7, r.random(b).astype(np.float32)
+    return (
+        logits,
+        r.integers(0, c, b).astype(np.int32),
+        r.random((b, t)) < 0.7,
+        r.random(b).astype(np.float32),
+    )
 
 
 def _xent(row, label):
@@ -28,21 +33,28 @@ def test_sequence_xent_is_summed_over_time_and_averaged_over_the_batch(seed):
     total = 0.0
     for b in range(3):
         total += weight[b] * sum(_xent(logits[b, t], label[b]) for t in range(4) if mask[b, t])
-    np.testing.assert_allclose(sequence_xent(logits, label, mask, weight), total / weight.sum(), rtol=2e-6)
+    np.testing.assert_allclose(
+        sequence_xent(logits, label, mask, weight), total / weight.sum(), rtol=2e-6
+    )
 
 
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10**6))
 def test_frame_xent_and_accuracy(seed):
     logits, label, mask, weight = _case(seed)
-    expected = sum(w * _xent(row[0], c) for w, row, c in zip(weight, logits, label, strict=True)) / weight.sum()
+    expected = (
+        sum(w * _xent(row[0], c) for w, row, c in zip(weight, logits, label, strict=True))
+        / weight.sum()
+    )
     np.testing.assert_allclose(frame_xent(logits[:, 0], label, weight), expected, rtol=2e-6)
     right, count = 0.0, 0.0
     for b in range(3):
         for t in range(4):
             right += weight[b] * mask[b, t] * (logits[b, t].argmax() == label[b])
             count += weight[b] * mask[b, t]
-    np.testing.assert_allclose(frame_accuracy(logits, label, mask, weight), right / max(count, 1e-9), rtol=1e-6)
+    np.testing.assert_allclose(
+        frame_accuracy(logits, label, mask, weight), right / max(count, 1e-9), rtol=1e-6
+    )
 
 
 def test_masked_frames_and_weightless_rows_have_no_say_even_where_they_are_not_finite():
@@ -60,7 +72,11 @@ def test_masked_frames_and_weightless_rows_have_no_say_even_where_they_are_not_f
 @given(seed=st.integers(0, 10**6), cells=st.integers(2, 7))
 def test_sequence_entropy_is_summed_over_time_in_shares_of_the_largest(seed, cells):
     r = np.random.default_rng(seed)
-    attention = r.dirichlet(np.full(cells * cells, 0.3), (3, 4)).reshape(3, 4, cells, cells).astype(np.float32)
+    attention = (
+        r.dirichlet(np.full(cells * cells, 0.3), (3, 4))
+        .reshape(3, 4, cells, cells)
+        .astype(np.float32)
+    )
     _, _, mask, weight = _case(seed)
     total = 0.0
     for b in range(3):
@@ -68,7 +84,9 @@ def test_sequence_entropy_is_summed_over_time_in_shares_of_the_largest(seed, cel
             share = attention[b, t].ravel().astype(np.float64)
             share = share[share > 0]
             total += weight[b] * mask[b, t] * -(share * np.log(share)).sum() / np.log(cells * cells)
-    np.testing.assert_allclose(sequence_entropy(attention, mask, weight), total / weight.sum(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        sequence_entropy(attention, mask, weight), total / weight.sum(), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_entropy_of_uniform_and_of_one_cell_and_its_gradient_there():

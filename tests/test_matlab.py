@@ -9,16 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import io as scipy_io
 
-from videolstm_jax.data import matlab
-from videolstm_jax.data.matlab import BadMatlab
+from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers import matlab
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["packed", "plain"])
 def whole(tmp_path_factory, request):
     path = tmp_path_factory.mktemp("matlab") / "whole.mat"
     one = {"name": "a/b", "n": np.uint8(7), "rows": np.arange(8, dtype=np.uint16).reshape(2, 4)}
-    scipy_io.savemat(path, {"many": [one, {**one, "name": "c/d"}], "single": one, "none": np.zeros((0, 0))},
-                     do_compression=request.param)
+    scipy_io.savemat(
+        path,
+        {"many": [one, {**one, "name": "c/d"}], "single": one, "none": np.zeros((0, 0))},
+        do_compression=request.param,
+    )
     return path.read_bytes()
 
 
@@ -44,10 +47,13 @@ def test_structs_are_dicts_whether_one_or_many(tmp_path, whole):
 def test_every_cut_is_refused(tmp_path, whole):
     ends, at = set(), 128
     while at < len(whole):
-        ends.add(at)  # a file that ends between two variables lacks the second, which the reader of it will miss
-        at += 8 + struct.unpack("<I", whole[at + 4:at + 8])[0]
+        ends.add(
+            at
+            # a file that ends between two variables lacks the second, which the reader of it will miss
+        )
+        at += 8 + struct.unpack("<I", whole[at + 4 : at + 8])[0]
     for length in sorted({*range(0, len(whole), 7), len(whole) - 1} - ends):
-        with pytest.raises(BadMatlab):
+        with pytest.raises(FileError):
             load(tmp_path, whole[:length])
 
 
@@ -59,7 +65,7 @@ def test_damage_is_read_or_refused(tmp_path_factory, whole, data):
         bad[data.draw(st.integers(124, len(bad) - 1))] = data.draw(st.integers(0, 255))
     try:
         load(tmp_path_factory.mktemp("damaged"), bytes(bad))
-    except BadMatlab as error:
+    except FileError as error:
         assert str(error)
 
 
@@ -67,5 +73,5 @@ def test_a_file_that_unpacks_to_no_end(tmp_path, monkeypatch):
     monkeypatch.setattr(matlab, "_MOST", 1 << 22)
     packed = zlib.compress(bytes(1 << 23))
     header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
-    with pytest.raises(BadMatlab, match="unpacks to more than 4 MiB"):
+    with pytest.raises(FileError, match="unpacks to more than 4 MiB"):
         load(tmp_path, header + struct.pack("<II", 15, len(packed)) + packed)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from videolstm_jax import artifacts
-from videolstm_jax.data import truth
-from videolstm_jax.localize.floors import centred_tube
+from videolstm_jax.annotations import truth
+from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure.frame_ap import frame_map
 from videolstm_jax.measure.suppress import suppress
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
@@ -23,9 +23,11 @@ BARRED = ("jax", "jaxlib", "tensorflow", "flax", "optax", "orbax", "scipy", "av"
 
 def command(name, *words):
     """The launcher in a Python that cannot import what it should not need."""
-    code = (f"import sys, runpy; sys.modules.update(dict.fromkeys({BARRED!r}))\n"
-            f"sys.argv = {[name, *map(str, words)]!r}\n"
-            f"runpy.run_module('launch.{name}', run_name='__main__')")
+    code = (
+        f"import sys, runpy; sys.modules.update(dict.fromkeys({BARRED!r}))\n"
+        f"sys.argv = {[name, *map(str, words)]!r}\n"
+        f"runpy.run_module('launch.{name}', run_name='__main__')"
+    )
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
 
 
@@ -46,13 +48,29 @@ def tube(box, start=0, frames=4):
 
 
 BOX, HALF, FAR = [0, 0, 10, 10], [0, 0, 10, 5], [50, 40, 60, 48]
-VIDEOS = [Video(name, "", label, part, "g", 8, 64, 48, 25.0) for name, label, part in
-          (("a/x", 0, "test"), ("a/y", 0, "test"), ("b/bare", 1, "test"), ("b/z", 1, "test"), ("b/train", 1, "train"))]
-TRUE = [Detection("a/x", 0, 1.0, tube(BOX)), Detection("a/y", 0, 1.0, tube(BOX, 2)),
-        Detection("b/train", 1, 1.0, tube(FAR)), Detection("b/z", 1, 1.0, tube(FAR))]
-FOUND = [Detection("a/x", 0, 0.9, tube(BOX)), Detection("a/x", 0, 0.8, tube(BOX, 1)),
-         Detection("a/y", 0, 0.7, tube(HALF, 2)), Detection("b/z", 1, 0.6, tube(BOX)),
-         Detection("b/bare", 1, 0.5, tube(BOX))]
+VIDEOS = [
+    Video(name, "", label, part, "g", 8, 64, 48, 25.0)
+    for name, label, part in (
+        ("a/x", 0, "test"),
+        ("a/y", 0, "test"),
+        ("b/bare", 1, "test"),
+        ("b/z", 1, "test"),
+        ("b/train", 1, "train"),
+    )
+]
+TRUE = [
+    Detection("a/x", 0, 1.0, tube(BOX)),
+    Detection("a/y", 0, 1.0, tube(BOX, 2)),
+    Detection("b/train", 1, 1.0, tube(FAR)),
+    Detection("b/z", 1, 1.0, tube(FAR)),
+]
+FOUND = [
+    Detection("a/x", 0, 0.9, tube(BOX)),
+    Detection("a/x", 0, 0.8, tube(BOX, 1)),
+    Detection("a/y", 0, 0.7, tube(HALF, 2)),
+    Detection("b/z", 1, 0.6, tube(BOX)),
+    Detection("b/bare", 1, 0.5, tube(BOX)),
+]
 
 
 @pytest.fixture
@@ -65,28 +83,50 @@ def work(tmp_path):
 
 
 def flags(work, **changed):
-    given = {"found": work / "tubes.jsonl", "truth": work / "truth.jsonl", "dataset": work / "dataset.json", **changed}
+    given = {
+        "found": work / "tubes.jsonl",
+        "truth": work / "truth.jsonl",
+        "dataset": work / "dataset.json",
+        **changed,
+    }
     return [f"--{name}={value}" for name, value in given.items() if value is not None]
 
 
 def test_a_walk_by_hand(work):
-    out = said(*flags(work, json=work / "m.json", iou="0.2,0.5,0.75", frame_iou="0.5", class_iou="0.5"))
+    out = said(
+        *flags(work, json=work / "m.json", iou="0.2,0.5,0.75", frame_iou="0.5", class_iou="0.5")
+    )
     found = json.loads((work / "m.json").read_text())
-    measured, truth_of = [one for one in FOUND if one.video != "b/bare"], [TRUE[0], TRUE[1], TRUE[3]]
+    measured, truth_of = (
+        [one for one in FOUND if one.video != "b/bare"],
+        [TRUE[0], TRUE[1], TRUE[3]],
+    )
     assert (found["videos"], found["tubes"], found["detections"]) == (3, 3, 4)
     assert found["classes"] == {"0": "a", "1": "b"}
     for style in ("voc", "act"):
         assert found["video_map"][style] == {
-            **{str(iou): video_map(measured, truth_of, iou, style=style) for iou in (0.2, 0.5, 0.75)},
-            "0.5:0.95": averaged_video_map(measured, truth_of, style=style)}
+            **{
+                str(iou): video_map(measured, truth_of, iou, style=style)
+                for iou in (0.2, 0.5, 0.75)
+            },
+            "0.5:0.95": averaged_video_map(measured, truth_of, style=style),
+        }
         for frames in ("all", "truth"):
-            assert found["frame_map"][style][frames]["0.5"] == frame_map(measured, truth_of, 0.5, style=style,
-                                                                         frames=frames)
+            assert found["frame_map"][style][frames]["0.5"] == frame_map(
+                measured, truth_of, 0.5, style=style, frames=frames
+            )
     # class a: right, a duplicate, then IoU .5, which passes in act only; class b: never
     assert found["per_class"] == {"0": {"0.5": 0.5}, "1": {"0.5": 0.0}}
     assert found["video_map"]["act"]["0.5"] == pytest.approx((0.5 + 0.5 * (1 / 2 + 2 / 3) / 2) / 2)
-    assert found["errors"]["0.5"] == {"right": 1, "localisation": 1, "classification": 0, "time": 0, "duplicate": 1,
-                                      "other": 0, "missed": 2}
+    assert found["errors"]["0.5"] == {
+        "right": 1,
+        "localisation": 1,
+        "classification": 0,
+        "time": 0,
+        "duplicate": 1,
+        "other": 0,
+        "missed": 2,
+    }
     assert found["mean_tube_iou"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert found["recall"]["recall"][found["recall"]["iou"].index(0.5)] == pytest.approx(1 / 3)
     assert "1 detections left out" in out and "4 tubes found, 3 true tubes, 3 videos" in out
@@ -101,7 +141,11 @@ def test_one_style_some_frames_and_no_repeats(work):
     kept = suppress([one for one in FOUND if one.video != "b/bare"], 0.3)
     assert found["detections"] == len(kept) == 3 and list(found["video_map"]) == ["act"]
     assert list(found["frame_map"]["act"]) == ["truth"]
-    assert found["video_map"]["act"]["0.5"] == video_map(kept, [TRUE[0], TRUE[1], TRUE[3]], 0.5, style="act") == 0.5
+    assert (
+        found["video_map"]["act"]["0.5"]
+        == video_map(kept, [TRUE[0], TRUE[1], TRUE[3]], 0.5, style="act")
+        == 0.5
+    )
     assert "1 detections overlap a better one by more than 0.3" in found["notes"]
 
 
@@ -122,8 +166,15 @@ def test_boxes_of_videos_that_are_not_listed_are_passed_over_and_counted(work):
     (work / "boxes.json").write_text(json.dumps(rows))
     out = said(*flags(work, json=work / "m.json", truth=work / "boxes.json"))
     found = json.loads((work / "m.json").read_text())
-    assert (found["videos"], found["tubes"], found["detections"]) == (2, 2, 4)  # b/bare is annotated, a/y is not
-    assert "2 videos with boxes are not listed, such as q/q" in out and "1 measured videos have no true tube" in out
+    assert (found["videos"], found["tubes"], found["detections"]) == (
+        2,
+        2,
+        4,
+    )  # b/bare is annotated, a/y is not
+    assert (
+        "2 videos with boxes are not listed, such as q/q" in out
+        and "1 measured videos have no true tube" in out
+    )
     assert "1 detections left out: of videos that are not measured or not annotated" in out
 
 
@@ -134,24 +185,47 @@ ROWS = np.array([[frame, *PIXELS, 0.5] for frame in range(1, 5)], np.float32)
 def ground_truth(work, test):
     """Annotations of a/w to a/z in the layout of ACT, of which a/x and a/y have a tube."""
     names = [f"a/{letter}" for letter in "wxyz"]
-    (work / "GT.pkl").write_bytes(pickle.dumps({
-        "labels": ["a", "b"], "nframes": dict.fromkeys(names, 8), "resolution": dict.fromkeys(names, (48, 64)),
-        "train_videos": [["a/y"]], "test_videos": [test],
-        "gttubes": {"a/x": {0: [ROWS[:, :5]]}, "a/y": {0: [ROWS[:, :5]]}}}, protocol=2))
+    (work / "GT.pkl").write_bytes(
+        pickle.dumps(
+            {
+                "labels": ["a", "b"],
+                "nframes": dict.fromkeys(names, 8),
+                "resolution": dict.fromkeys(names, (48, 64)),
+                "train_videos": [["a/y"]],
+                "test_videos": [test],
+                "gttubes": {"a/x": {0: [ROWS[:, :5]]}, "a/y": {0: [ROWS[:, :5]]}},
+            },
+            protocol=2,
+        )
+    )
 
 
 def test_what_is_measured_outlives_a_conversion(work):
     """A false tube in a test video without a true one, ranked first, and a test list out of order."""
     ground_truth(work, ["a/x", "a/w"])
-    artifacts.save_detections(work / "tubes.jsonl", [Detection("a/w", 0, 0.9, tube(BOX)),
-                                                     Detection("a/x", 0, 0.8, tube(BOX)),
-                                                     Detection("a/z", 0, 0.7, tube(BOX))])
-    (work / "frame_detections.pkl").write_bytes(pickle.dumps(
-        np.array([[0, frame, 0, 0.5, *PIXELS] for frame in range(1, 5)])))
+    artifacts.save_detections(
+        work / "tubes.jsonl",
+        [
+            Detection("a/w", 0, 0.9, tube(BOX)),
+            Detection("a/x", 0, 0.8, tube(BOX)),
+            Detection("a/z", 0, 0.7, tube(BOX)),
+        ],
+    )
+    (work / "frame_detections.pkl").write_bytes(
+        pickle.dumps(np.array([[0, frame, 0, 0.5, *PIXELS] for frame in range(1, 5)]))
+    )
     said(f"--from={work / 'GT.pkl'}", f"--to={work / 'GT.jsonl'}", name="annotations")
     for file, value in (("tubes.jsonl", 0.5), ("frame_detections.pkl", 1.0)):
         for name in ("GT.pkl", "GT.jsonl"):
-            said(*flags(work, found=work / file, truth=work / name, dataset=None, json=work / f"{name}.json"))
+            said(
+                *flags(
+                    work,
+                    found=work / file,
+                    truth=work / name,
+                    dataset=None,
+                    json=work / f"{name}.json",
+                )
+            )
         assert (work / "GT.pkl.json").read_bytes() == (work / "GT.jsonl.json").read_bytes()
         found = json.loads((work / "GT.pkl.json").read_text())
         assert found["videos"] == 1 and found["frame_map"]["voc"]["all"]["0.5"] == value
@@ -162,19 +236,32 @@ def test_boxes_of_single_frames_need_the_list_they_count(work):
     (work / "frame_detections.pkl").write_bytes(pickle.dumps(np.array([[0, 1, 0, 0.5, *PIXELS]])))
     given = {"found": work / "frame_detections.pkl"}
     for dataset in (None, work / "dataset.json"):
-        assert "frame_detections.pkl: counts the test list; expected --list, or a truth that has one" in refused(
-            *flags(work, **given, dataset=dataset))
+        assert (
+            "frame_detections.pkl: counts the test list; expected --list, or a truth that has one"
+            in refused(*flags(work, **given, dataset=dataset))
+        )
     (work / "list.txt").write_text("b/z.avi\na/x.avi\n")
     out = said(*flags(work, **given, list=work / "list.txt"))
     assert "1 boxes of single frames found, 2 true tubes, 2 videos" in out and "such as a/x" in out
 
 
-@pytest.mark.parametrize(("tubes", "about", "says"), [
-    ([TRUE[0]._replace(label=2)], {}, "has label 2; expected 0 to 1"),
-    ([TRUE[0]._replace(tube=tube(BOX, 5))], {}, "goes from frame 5 to 8; expected frames 0 to 7"),
-    ([TRUE[0]._replace(tube=tube([0, 0, 65, 9]))], {}, "leaves the frame of 64 x 48 pixels"),
-    ([TRUE[0]], {"sizes": {"a/x": (80, 48)}}, "boxes of a/x are of (80, 48) pixels; the video has (64, 48)"),
-])
+@pytest.mark.parametrize(
+    ("tubes", "about", "says"),
+    [
+        ([TRUE[0]._replace(label=2)], {}, "has label 2; expected 0 to 1"),
+        (
+            [TRUE[0]._replace(tube=tube(BOX, 5))],
+            {},
+            "goes from frame 5 to 8; expected frames 0 to 7",
+        ),
+        ([TRUE[0]._replace(tube=tube([0, 0, 65, 9]))], {}, "leaves the frame of 64 x 48 pixels"),
+        (
+            [TRUE[0]],
+            {"sizes": {"a/x": (80, 48)}},
+            "boxes of a/x are of (80, 48) pixels; the video has (64, 48)",
+        ),
+    ],
+)
 def test_a_truth_that_does_not_fit_the_data_set(work, tubes, about, says):
     truth.save_truth(work / "truth.jsonl", truth.Annotated((), {}, {}, tubes)._replace(**about))
     assert says in refused(*flags(work))
@@ -184,47 +271,86 @@ def test_tubes_and_boxes_of_moc(work):
     ground_truth(work, ["a/x"])
     (work / "a").mkdir()
     (work / "a" / "x_tubes.pkl").write_bytes(pickle.dumps({0: [[ROWS, 0.9]], 1: []}))
-    (work / "frame_detections.pkl").write_bytes(pickle.dumps(
-        np.array([[0, frame, 0, 0.5, *PIXELS] for frame in (1, 2)], np.float32)))
+    (work / "frame_detections.pkl").write_bytes(
+        pickle.dumps(np.array([[0, frame, 0, 0.5, *PIXELS] for frame in (1, 2)], np.float32))
+    )
     said(*flags(work, found=work / "a", truth=work / "GT.pkl", dataset=None, json=work / "m.json"))
     found = json.loads((work / "m.json").read_text())
-    assert (found["videos"], found["tubes"]) == (1, 1) and found["video_map"]["act"]["0.5:0.95"] == 1
-    out = said(*flags(work, found=work / "frame_detections.pkl", truth=work / "GT.pkl", dataset=None,
-                      json=work / "m.json"))
+    assert (found["videos"], found["tubes"]) == (1, 1) and found["video_map"]["act"][
+        "0.5:0.95"
+    ] == 1
+    out = said(
+        *flags(
+            work,
+            found=work / "frame_detections.pkl",
+            truth=work / "GT.pkl",
+            dataset=None,
+            json=work / "m.json",
+        )
+    )
     found = json.loads((work / "m.json").read_text())
     assert found["frame_map"]["voc"]["all"]["0.5"] == 0.5 and "video_map" not in found
     assert "2 boxes of single frames found" in out
 
 
-@pytest.mark.parametrize(("row", "says"), [
-    ({"video": "a/q"}, "tubes.jsonl:6: a detection of a/q, which is no video of the truth or of the list"),
-    ({"label": 7}, "tubes.jsonl:6: a detection of a/x has label 7; expected 0 to 1"),
-    ({"boxes": [BOX, [0, 0, 65, 10]]}, "tubes.jsonl:6: a detection of a/x has the box [0.0, 0.0, 65.0, 10.0] on frame"),
-    ({"boxes": [[9, 0, 1, 10]]}, "tubes.jsonl:6: a box of a/x is inverted"),
-    ({"boxes": [BOX] * 9}, "tubes.jsonl:6: a detection of a/x goes from frame 0 to 8; expected frames 0 to 7"),
-    ({"score": float("nan")}, "tubes.jsonl:6: a score of a/x is not finite"),
-])
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (
+            {"video": "a/q"},
+            "tubes.jsonl:6: a detection of a/q, which is no video of the truth or of the list",
+        ),
+        ({"label": 7}, "tubes.jsonl:6: a detection of a/x has label 7; expected 0 to 1"),
+        (
+            {"boxes": [BOX, [0, 0, 65, 10]]},
+            "tubes.jsonl:6: a detection of a/x has the box [0.0, 0.0, 65.0, 10.0] on frame",
+        ),
+        ({"boxes": [[9, 0, 1, 10]]}, "tubes.jsonl:6: a box of a/x is inverted"),
+        (
+            {"boxes": [BOX] * 9},
+            "tubes.jsonl:6: a detection of a/x goes from frame 0 to 8; expected frames 0 to 7",
+        ),
+        ({"score": float("nan")}, "tubes.jsonl:6: a score of a/x is not finite"),
+    ],
+)
 def test_bad_detections_are_one_line(work, row, says):
     with (work / "tubes.jsonl").open("a") as file:
-        file.write(json.dumps({"video": "a/x", "label": 0, "score": 0.5, "start": 0, "boxes": [BOX], **row}) + "\n")
+        file.write(
+            json.dumps(
+                {"video": "a/x", "label": 0, "score": 0.5, "start": 0, "boxes": [BOX], **row}
+            )
+            + "\n"
+        )
     assert says in refused(*flags(work, json=work / "m.json"))
     assert not (work / "m.json").exists()
 
 
-@pytest.mark.parametrize(("changed", "says"), [
-    ({"iou": "50"}, "--iou=50; expected IoU thresholds from 0 to 1"), ({"frame_iou": "half"}, "--frame_iou=half"),
-    ({"style": "coco"}, "--style=coco; expected one or more of voc, act"), ({"frames": "some"}, "--frames=some"),
-    ({"nms": "3"}, "--nms=3.0; expected IoU thresholds"), ({"truth": "nowhere.jsonl"}, "nowhere.jsonl is missing"),
-    ({"found": "nowhere.jsonl"}, "nowhere.jsonl is missing"), ({"dataset": "nowhere.json"}, "nowhere.json is missing"),
-    ({"truth": "boxes.json", "dataset": None}, "boxes.json says nothing of classes and frames; expected --dataset"),
-])
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"iou": "50"}, "--iou=50; expected IoU thresholds from 0 to 1"),
+        ({"frame_iou": "half"}, "--frame_iou=half"),
+        ({"style": "coco"}, "--style=coco; expected one or more of voc, act"),
+        ({"frames": "some"}, "--frames=some"),
+        ({"nms": "3"}, "--nms=3.0; expected IoU thresholds"),
+        ({"truth": "nowhere.jsonl"}, "nowhere.jsonl is missing"),
+        ({"found": "nowhere.jsonl"}, "nowhere.jsonl is missing"),
+        ({"dataset": "nowhere.json"}, "nowhere.json is missing"),
+        (
+            {"truth": "boxes.json", "dataset": None},
+            "boxes.json says nothing of classes and frames; expected --dataset",
+        ),
+    ],
+)
 def test_bad_flags_are_one_line(work, changed, says):
     assert says in refused(*flags(work, **changed))
 
 
 def test_lists_without_truth_and_malicious_truth(work):
     (work / "list.txt").write_text("b/bare.avi\n")
-    assert "none of the 1 listed videos has a true tube" in refused(*flags(work, list=work / "list.txt"))
+    assert "none of the 1 listed videos has a true tube" in refused(
+        *flags(work, list=work / "list.txt")
+    )
     (work / "truth.pkl").write_bytes(b"cos\nsystem\n(S'touch touched'\ntR.")
     assert "truth.pkl: asks for os.system" in refused(*flags(work, truth=work / "truth.pkl"))
     assert not (ROOT / "touched").exists()
@@ -233,44 +359,86 @@ def test_lists_without_truth_and_malicious_truth(work):
 def test_without_what_they_need_the_commands_say_how():
     for name in ("measure", "annotations"):
         done = command(name)
-        assert done.returncode != 0 and "expected --f" in done.stdout + done.stderr and "Traceback" not in done.stderr
+        assert (
+            done.returncode != 0
+            and "expected --f" in done.stdout + done.stderr
+            and "Traceback" not in done.stderr
+        )
 
 
 def test_the_reference_figures_from_the_command(real_data, tmp_path):
     annotations = real_data / "ucf24_annots"
-    out = said(f"--from={annotations / 'pyannot.pkl'}", f"--to={tmp_path / 'truth.jsonl'}",
-               f"--against={annotations / 'finalAnnots.mat'}", name="annotations")
+    out = said(
+        f"--from={annotations / 'pyannot.pkl'}",
+        f"--to={tmp_path / 'truth.jsonl'}",
+        f"--against={annotations / 'finalAnnots.mat'}",
+        name="annotations",
+    )
     assert "4458 tubes" in out and "3194 videos" in out and "the same, tube by tube" in out
     annotated = truth.read_truth(tmp_path / "truth.jsonl")
     listing = real_data / "splits" / "ucfTrainTestlist" / "testlist01.txt"
     label = {one.video: one.label for one in annotated.truth}
     names = sorted(name.removesuffix(".avi") for name in listing.read_text().split())
     names = [name for name in names if name in label]
-    artifacts.save_detections(tmp_path / "tubes.jsonl", [
-        Detection(name, label[name], 1 - at / 910, centred_tube((240, 320), annotated.frames[name], 0.5))
-        for at, name in enumerate(names)])
-    out = said(f"--found={tmp_path / 'tubes.jsonl'}", f"--truth={tmp_path / 'truth.jsonl'}", f"--list={listing}",
-               f"--json={tmp_path / 'm.json'}", "--frames=truth", "--frame_iou=0.5")
+    artifacts.save_detections(
+        tmp_path / "tubes.jsonl",
+        [
+            Detection(
+                name,
+                label[name],
+                1 - at / 910,
+                centred_tube((240, 320), annotated.frames[name], 0.5),
+            )
+            for at, name in enumerate(names)
+        ],
+    )
+    out = said(
+        f"--found={tmp_path / 'tubes.jsonl'}",
+        f"--truth={tmp_path / 'truth.jsonl'}",
+        f"--list={listing}",
+        f"--json={tmp_path / 'm.json'}",
+        "--frames=truth",
+        "--frame_iou=0.5",
+    )
     assert "910 tubes found, 1315 true tubes, 910 videos" in out
-    rows = {line.split()[0]: line.split()[1:-1] for line in out.splitlines() if line.startswith(("  voc  ", "  act  "))}
-    assert rows == {"voc": ["66.75", "51.06", "45.90", "31.59", "17.11", "0.42"],
-                    "act": ["65.46", "49.23", "43.89", "29.40", "15.73", "0.31"]}
+    rows = {
+        line.split()[0]: line.split()[1:-1]
+        for line in out.splitlines()
+        if line.startswith(("  voc  ", "  act  "))
+    }
+    assert rows == {
+        "voc": ["66.75", "51.06", "45.90", "31.59", "17.11", "0.42"],
+        "act": ["65.46", "49.23", "43.89", "29.40", "15.73", "0.31"],
+    }
     assert len(json.loads((tmp_path / "m.json").read_text())["per_class"]) == 24
 
 
 def test_annotations_that_differ_are_listed(work):
-    truth.save_truth(work / "b.jsonl", truth.read_truth(work / "truth.jsonl")._replace(
-        truth=[TRUE[0]._replace(tube=tube(HALF)), *TRUE[1:]]))
+    truth.save_truth(
+        work / "b.jsonl",
+        truth.read_truth(work / "truth.jsonl")._replace(
+            truth=[TRUE[0]._replace(tube=tube(HALF)), *TRUE[1:]]
+        ),
+    )
     done = command("annotations", f"--from={work / 'truth.jsonl'}", f"--against={work / 'b.jsonl'}")
-    assert done.returncode == 1 and "a/x tube 0: 4 of 4 boxes differ, by up to 5 pixels" in done.stdout
+    assert (
+        done.returncode == 1 and "a/x tube 0: 4 of 4 boxes differ, by up to 5 pixels" in done.stdout
+    )
     assert "error: 1 differences between" in done.stderr
-    assert "holds no *.xgtf" in refused(f"--from={work}", f"--to={work / 'c.jsonl'}", name="annotations")
+    assert "holds no *.xgtf" in refused(
+        f"--from={work}", f"--to={work / 'c.jsonl'}", name="annotations"
+    )
     assert not (work / "c.jsonl").exists()
 
 
 def test_a_class_without_detections_counts_as_nothing(work):
-    assert video_aps([one for one in FOUND if one.label == 0], TRUE[:2] + TRUE[3:], [0.5])[1] == [0.0]
+    assert video_aps([one for one in FOUND if one.label == 0], TRUE[:2] + TRUE[3:], [0.5])[1] == [
+        0.0
+    ]
     (work / "tubes.jsonl").write_text("")
     out = said(*flags(work, json=work / "m.json"))
     found = json.loads((work / "m.json").read_text())
-    assert set(found["video_map"]["voc"].values()) == {0.0} and "3 measured videos have no detection" in out
+    assert (
+        set(found["video_map"]["voc"].values()) == {0.0}
+        and "3 measured videos have no detection" in out
+    )

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from test_step import CFG, clips
 
-from videolstm_jax.config import ConfigError, OptimConfig
+from videolstm_jax.config import OptimConfig
 from videolstm_jax.core.model import make_model
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import rmsprop
 from videolstm_jax.train.state import new_state
@@ -21,7 +22,9 @@ def _trained(devices, steps=5):
     losses = []
     for k in range(steps):
         state, metrics = step(state, spread(clips(k, batch=8), mesh))
-        jax.block_until_ready(state)  # steps in flight can deadlock the all-reduce of fake devices on few cores
+        jax.block_until_ready(
+            state
+        )  # steps in flight can deadlock the all-reduce of fake devices on few cores
         losses.append(float(metrics.loss))
     return state, losses
 
@@ -31,19 +34,26 @@ def test_four_devices_equal_one():
     assert len(four.params.head.dense.sharding.device_set) == 4
     assert four.params.head.dense.sharding.is_fully_replicated
     np.testing.assert_allclose(losses_of_four, losses, rtol=1e-6)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), four.params, one.params)
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), four.params, one.params
+    )
 
 
 def test_the_batch_is_spread():
     placed = spread(clips(batch=8), data_mesh(4, 8))
-    assert {shard.data.shape for shard in placed.clip.inputs.x.addressable_shards} == {(2, 3, 3, 3, 4)}
+    assert {shard.data.shape for shard in placed.clip.inputs.x.addressable_shards} == {
+        (2, 3, 3, 3, 4)
+    }
     np.testing.assert_array_equal(placed.label, clips(batch=8).label)
 
 
-@pytest.mark.parametrize(("devices", "batch", "words"), [
-    (64, 64, "devices is 64; this machine shows 4"),
-    (4, 6, "batch is 6; expected a multiple of TrainConfig.devices, 4"),
-])
+@pytest.mark.parametrize(
+    ("devices", "batch", "words"),
+    [
+        (64, 64, "devices is 64; this machine shows 4"),
+        (4, 6, "batch is 6; expected a multiple of TrainConfig.devices, 4"),
+    ],
+)
 def test_impossible_meshes_raise(devices, batch, words):
     with pytest.raises(ConfigError, match=words):
         data_mesh(devices, batch)

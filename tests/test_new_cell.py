@@ -41,8 +41,8 @@ def test_its_groups_its_start_and_its_stream(example):
     carry = small.jit(model.start)(p, clip)
     whole = apply(p, clip, carry)
     for t in (0, 2):
-        out = apply(p, jax.tree.map(lambda a, t=t: a[:, t:t + 2], clip), carry)
-        small.assert_close(out.logits, whole.logits[:, t:t + 2])
+        out = apply(p, jax.tree.map(lambda a, t=t: a[:, t : t + 2], clip), carry)
+        small.assert_close(out.logits, whole.logits[:, t : t + 2])
         carry = out.carry
     np.testing.assert_allclose(whole.attention.sum((2, 3)), 1.0, rtol=1e-6)
 
@@ -56,7 +56,9 @@ def test_a_cell_may_drive_with_a_record_of_its_own(example):
 
     cfg = ModelConfig(map_size=5, depth=4, hidden=3, attention=2, head=6, classes=2)
     mine, theirs = (
-        make_model(cfg, cell=cell) for cell in (example.CONV_AGRU._replace(drive=drive, step=step), example.CONV_AGRU))
+        make_model(cfg, cell=cell)
+        for cell in (example.CONV_AGRU._replace(drive=drive, step=step), example.CONV_AGRU)
+    )
     p = small.shaken(jax.eval_shape(mine.init, jax.random.key(0)))
     clip, _ = small.jit(partial(example.blobs, batch=2, frames=2))(jax.random.key(0))
     a, b = (small.jit(model.apply)(p, clip) for model in (mine, theirs))

@@ -1,4 +1,6 @@
-"""Flow that is computed where it is read: the same bytes of features as from stored flow, and nothing else kept."""
+"""Flow that is computed where it is read: the same bytes of features as from stored flow, and
+nothing else kept.
+"""
 
 import json
 import pathlib
@@ -6,17 +8,16 @@ import shutil
 
 import numpy as np
 import pytest
+from prepared_workdir import config
 from test_encode import smooth
-from walked import config
 
-from launch.walk import plan, walk
+from launch.pipeline import plan, run
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import change
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.video import encode, flow_file
-from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.online import FlowSettings, OnlineFlow, both_streams
 
 FLOW = {"flow__width": 24, "flow__height": 16, "flow__bound": 2.0}
@@ -29,10 +30,19 @@ def stored(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     for k, length in enumerate((5, 30, 9, 34)):
         side = (48, 36) if k % 2 else (32, 40)
-        encode.write(folder / "videos" / ("jump" if k < 2 else "run") / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4",
-                     smooth(length, *side, seed=k))
-    cfg = config(folder / "work", "rgb", data__videos=str(folder / "videos"), data__test_fraction=0.5,
-                 convnet__steps=2, flow__image=request.param, **FLOW)
+        encode.write(
+            folder / "videos" / ("jump" if k < 2 else "run") / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4",
+            smooth(length, *side, seed=k),
+        )
+    cfg = config(
+        folder / "work",
+        "rgb",
+        data__videos=str(folder / "videos"),
+        data__test_fraction=0.5,
+        convnet__steps=2,
+        flow__image=request.param,
+        **FLOW,
+    )
     prepare.run(cfg)
     for stream in ("rgb", "flow"):
         fit_convnet.run(change(cfg, data__stream=stream))
@@ -41,7 +51,11 @@ def stored(request, tmp_path_factory):
 
 
 def files(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize("stored", ["png", "jpeg"], indirect=True)
@@ -49,8 +63,13 @@ def test_one_pass_gives_the_same_bytes_as_two_steps(stored, tmp_path):
     folder, cfg = stored
     cfg = change(cfg, workdir=str(tmp_path / "work"), flow__online=True)
     prepare.run(cfg)
-    assert {path.name for path in (tmp_path / "work" / "flow").iterdir()} == {"index.json", "settings.json"}
-    assert load_dataset(tmp_path / "work" / "dataset.json") == load_dataset(folder / "work" / "dataset.json")
+    assert {path.name for path in (tmp_path / "work" / "flow").iterdir()} == {
+        "index.json",
+        "settings.json",
+    }
+    assert load_dataset(tmp_path / "work" / "dataset.json") == load_dataset(
+        folder / "work" / "dataset.json"
+    )
     shutil.copytree(folder / "work" / "convnets", tmp_path / "work" / "convnets")
     assert extract.run(cfg) == Workdir(cfg.workdir).path / "features"
     assert files(tmp_path / "work" / "features") == files(folder / "work" / "features")
@@ -69,7 +88,9 @@ def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
     prepare.run(cfg)
     shutil.copytree(folder / "work" / "convnets", tmp_path / "work" / "convnets")
     shown, plain, videos = [], extract.both_streams, []
-    monkeypatch.setattr(extract.Progress, "show", lambda progress, number, *args, **named: shown.append(number))
+    monkeypatch.setattr(
+        extract.Progress, "show", lambda progress, number, *args, **named: shown.append(number)
+    )
     monkeypatch.setattr(extract.pace, "STILL", 1e9)
 
     def dying(*args, **named):
@@ -86,7 +107,10 @@ def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(extract, "both_streams", plain)
     extract.run(cfg)
     assert shown == [1, 2, 1, 2]
-    assert "extract: warning: nothing moves in 4 videos: jump/v_x_g01_c01_0, " in capsys.readouterr().err
+    assert (
+        "extract: warning: nothing moves in 4 videos: jump/v_x_g01_c01_0, "
+        in capsys.readouterr().err
+    )
 
 
 @jpeg
@@ -95,7 +119,7 @@ def test_stored_flow_may_be_used_later(stored, tmp_path):
     folder, cfg = stored
     cfg = change(cfg, workdir=str(tmp_path / "work"))
     prepare.run(change(cfg, flow__online=True))
-    with pytest.raises(ArtifactError, match=r"\.zip is missing; the stage prepare writes it"):
+    with pytest.raises(FileError, match=r"\.zip is missing; the stage prepare writes it"):
         fit_convnet.run(change(cfg, data__stream="flow"))
     prepare.run(cfg)
     assert files(tmp_path / "work" / "flow") == files(folder / "work" / "flow")
@@ -120,7 +144,10 @@ def test_a_convnet_is_fitted_to_flow_that_is_not_stored(stored, tmp_path):
     cfg = change(stored[1], workdir=str(tmp_path / "work"), flow__online=True, data__stream="flow")
     prepare.run(cfg)
     fit_convnet.run(cfg)
-    rows = [json.loads(line) for line in (tmp_path / "work/convnets/flow/metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "work/convnets/flow/metrics.jsonl").read_text().splitlines()
+    ]
     assert rows and all(np.isfinite(row["loss"]) for row in rows)
     assert not list((tmp_path / "work").rglob("*.zip"))
 
@@ -133,18 +160,30 @@ def test_a_video_that_changed_is_refused(stored, tmp_path):
     video = dataset.videos[0]
     settings = FlowSettings.of(index, "index")
     ((_, rgb, flow),) = both_streams([video], settings, 16)
-    assert rgb.shape == (video.frames - 1, 16, 16, 3) and flow.images.shape == (video.frames - 1, 16, 24, 2)
-    with pytest.raises(BadVideo, match=f"{video.frames} frames; expected 99, as when the stage prepare read it"):
+    assert rgb.shape == (video.frames - 1, 16, 16, 3) and flow.images.shape == (
+        video.frames - 1,
+        16,
+        24,
+        2,
+    )
+    with pytest.raises(
+        VideoError, match=f"{video.frames} frames; expected 99, as when the stage prepare read it"
+    ):
         list(both_streams([video._replace(frames=99)], settings, 16))
-    with pytest.raises(BadVideo, match="no such file"):
+    with pytest.raises(VideoError, match="no such file"):
         list(both_streams([video._replace(path=str(tmp_path / "gone.mp4"))], settings, 16))
-    with pytest.raises(ArtifactError, match="lacks fps; expected the settings of the stage prepare"):
+    with pytest.raises(FileError, match="lacks fps; expected the settings of the stage prepare"):
         FlowSettings.of({name: index[name] for name in index if name != "fps"}, "index.json")
 
 
 def test_a_walk_online_extracts_once_and_compares_no_flow():
     steps = plan(configured("small", data__videos="videos", flow__online=True))
-    assert [step.stage for step in steps][:4] == ["prepare", "fit_convnet", "fit_convnet", "extract"]
+    assert [step.stage for step in steps][:4] == [
+        "prepare",
+        "fit_convnet",
+        "fit_convnet",
+        "extract",
+    ]
     assert "nearest" not in {step.stage for step in steps}
     assert [step.cfg.data.stream for step in steps[1:3]] == ["rgb", "flow"]
 
@@ -157,10 +196,26 @@ def test_a_walk_over_clips_of_odd_sizes(real_data, tmp_path, online):
         for path in sorted((real_data / "fight_surv" / label).glob("*.mp4"))[:2]:
             (tmp_path / "videos" / label).mkdir(parents=True, exist_ok=True)
             shutil.copy(path, tmp_path / "videos" / label / path.name)
-    walk(configured("small", data__videos=str(tmp_path / "videos"), workdir=str(tmp_path / "work"), data__max_frames=9,
-                    data__test_fraction=0.5, flow__online=online, flow__width=56, flow__height=42, convnet__steps=3,
-                    convnet__batch=4, data__batch=2, data__frames=6, train__steps=3, eval__segments=3, eval__batch=2,
-                    report__examples=1))
+    run(
+        configured(
+            "small",
+            data__videos=str(tmp_path / "videos"),
+            workdir=str(tmp_path / "work"),
+            data__max_frames=9,
+            data__test_fraction=0.5,
+            flow__online=online,
+            flow__width=56,
+            flow__height=42,
+            convnet__steps=3,
+            convnet__batch=4,
+            data__batch=2,
+            data__frames=6,
+            train__steps=3,
+            eval__segments=3,
+            eval__batch=2,
+            report__examples=1,
+        )
+    )
     work = Workdir(str(tmp_path / "work"))
     assert len({(video.width, video.height) for video in load_dataset(work.dataset).videos}) > 1
     assert (work.report / "index.html").exists()

@@ -95,11 +95,18 @@ def test_the_convnets_sgd_by_hand():
     np.testing.assert_allclose(found["kernel"], w, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("schedule", "expected"), [
-    ("constant", [1.0] * 10), ("steps", [1.0] * 4 + [0.1] * 4 + [0.01] * 2),
-    ("cosine", [(1 + np.cos(np.pi * k / 10)) / 2 for k in range(10)])])
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [1.0] * 10),
+        ("steps", [1.0] * 4 + [0.1] * 4 + [0.01] * 2),
+        ("cosine", [(1 + np.cos(np.pi * k / 10)) / 2 for k in range(10)]),
+    ],
+)
 def test_schedules_of_the_convnets(schedule, expected):
-    cfg = ConvNetConfig(schedule=schedule, optimizer="adam", weight_decay=0.0, learning_rate=0.5, steps=10)
+    cfg = ConvNetConfig(
+        schedule=schedule, optimizer="adam", weight_decay=0.0, learning_rate=0.5, steps=10
+    )
     tx, sizes = convnet_optimizer(cfg), []
     state = tx.init(PARAMS)
     for _ in range(10):
@@ -108,10 +115,15 @@ def test_schedules_of_the_convnets(schedule, expected):
     np.testing.assert_allclose(sizes, expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(("layers", "still"), [("all", set()), ("dense", {"block1_conv1"}),
-                                               ("last", {"block1_conv1", "fc1"})])
+@pytest.mark.parametrize(
+    ("layers", "still"),
+    [("all", set()), ("dense", {"block1_conv1"}), ("last", {"block1_conv1", "fc1"})],
+)
 def test_frozen_layers_are_not_even_decayed(layers, still):
-    params = {layer: {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)} for layer in ("block1_conv1", "fc1", "logits")}
+    params = {
+        layer: {"kernel": jnp.ones((2, 2)), "bias": jnp.ones(2)}
+        for layer in ("block1_conv1", "fc1", "logits")
+    }
     tx = convnet_optimizer(ConvNetConfig(train_layers=layers, weight_decay=0.1, learning_rate=0.5))
     updates, _ = tx.update(jax.tree.map(jnp.ones_like, params), tx.init(params), params)
     assert {layer for layer, leaves in updates.items() if not leaves["kernel"].any()} == still

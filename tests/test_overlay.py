@@ -54,8 +54,10 @@ def test_blend_mixes_grey_and_heat_pixel_by_pixel():
     for y, x in ((0, 0), (9, 3), (13, 22), (19, 29)):
         luma = 0.299 * frame[y, x, 0] + 0.587 * frame[y, x, 1] + 0.114 * frame[y, x, 2]
         opacity = colours[y, x, 3] / 255 * alpha
-        want = [(f * (1 - alpha) + luma * alpha) * (1 - opacity) + c * opacity
-                for f, c in zip(frame[y, x].tolist(), colours[y, x, :3].tolist(), strict=True)]
+        want = [
+            (f * (1 - alpha) + luma * alpha) * (1 - opacity) + c * opacity
+            for f, c in zip(frame[y, x].tolist(), colours[y, x, :3].tolist(), strict=True)
+        ]
         np.testing.assert_allclose(mixed[y, x], want, atol=0.51)
 
 
@@ -66,9 +68,17 @@ def test_blend_refuses_other_sizes_and_alphas():
         overlay.blend(grey(20, 30), ramp(), 2)
 
 
-@pytest.mark.parametrize(("width", "height", "side", "want"), [
-    (64, 64, 256, (256, 256)), (64, 48, 200, (192, 144)), (320, 240, 256, (256, 192)), (1920, 1080, 256, (256, 144)),
-    (240, 320, 256, (192, 256)), (3000, 2, 256, (256, 1))])
+@pytest.mark.parametrize(
+    ("width", "height", "side", "want"),
+    [
+        (64, 64, 256, (256, 256)),
+        (64, 48, 200, (192, 144)),
+        (320, 240, 256, (256, 192)),
+        (1920, 1080, 256, (256, 144)),
+        (240, 320, 256, (192, 256)),
+        (3000, 2, 256, (256, 1)),
+    ],
+)
 def test_display_size(width, height, side, want):
     assert overlay.display_size(width, height, side) == want
 
@@ -82,7 +92,9 @@ def test_small_frames_grow_by_repeated_pixels():
     frames = np.random.default_rng(1).integers(0, 256, (2, 4, 3, 3), dtype=np.uint8)
     shown = overlay.resized(frames, (9, 12))
     assert shown.shape == (2, 12, 9, 3)
-    assert all((shown[1, y, x] == frames[1, y // 3, x // 3]).all() for y in range(12) for x in range(9))
+    assert all(
+        (shown[1, y, x] == frames[1, y // 3, x // 3]).all() for y in range(12) for x in range(9)
+    )
 
 
 def test_large_frames_shrink_to_means():
@@ -92,7 +104,9 @@ def test_large_frames_shrink_to_means():
 
 
 def test_scaled_boxes():
-    np.testing.assert_allclose(overlay.scaled(np.array([[0, 10, 64, 24]]), (64, 48), (256, 96)), [[0, 20, 256, 48]])
+    np.testing.assert_allclose(
+        overlay.scaled(np.array([[0, 10, 64, 24]]), (64, 48), (256, 96)), [[0, 20, 256, 48]]
+    )
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (1080, 1920)])
@@ -104,7 +118,10 @@ def test_a_box_is_drawn_on_its_own_edges_only(height, width):
     rows, columns = np.nonzero(found)
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (y0, y1, x0, x1)
     assert found[[y0, y1 - 1], x0:x1].all() and found[y0:y1, [x0, x1 - 1]].all()
-    middle = (slice(y0 + height // 16, y1 - height // 16), slice(x0 + width // 16, x1 - width // 16))
+    middle = (
+        slice(y0 + height // 16, y1 - height // 16),
+        slice(x0 + width // 16, x1 - width // 16),
+    )
     np.testing.assert_array_equal(drawn[middle], frame[middle])
     assert (frame == 90).all(), "the frame itself was drawn on"
 
@@ -112,13 +129,18 @@ def test_a_box_is_drawn_on_its_own_edges_only(height, width):
 def test_dashes_leave_gaps_and_lines_do_not():
     box = np.array([[8, 8, 56, 56]])
     solid = (overlay.draw_boxes(grey(), box, [overlay.TRUE]) == 255).all(-1)[8, 8:56]
-    dashed = (overlay.draw_boxes(grey(), box, [overlay.TRUE], dashed=[True]) == 255).all(-1)[8, 8:56]
+    dashed = (overlay.draw_boxes(grey(), box, [overlay.TRUE], dashed=[True]) == 255).all(-1)[
+        8, 8:56
+    ]
     assert solid.all() and 0.3 < dashed.mean() < 0.8
 
 
 @settings(max_examples=40, deadline=None)
-@given(box=st.lists(st.floats(-200, 300), min_size=4, max_size=4), label=st.sampled_from(["", "found", "ü" * 60]),
-       size=st.sampled_from([(1, 1), (7, 90), (64, 64)]))
+@given(
+    box=st.lists(st.floats(-200, 300), min_size=4, max_size=4),
+    label=st.sampled_from(["", "found", "ü" * 60]),
+    size=st.sampled_from([(1, 1), (7, 90), (64, 64)]),
+)
 def test_any_box_can_be_drawn(box, label, size):
     """Outside, inverted, empty: the picture keeps its size and nothing is raised."""
     frame = grey(*size)
@@ -134,10 +156,16 @@ def test_labels_show_beside_their_box():
 
 
 def test_filmstrip_lays_frames_in_rows():
-    frames = np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 4, 6, 3), np.uint8) * 10
+    frames = (
+        np.arange(5, dtype=np.uint8)[:, None, None, None] * np.ones((5, 4, 6, 3), np.uint8) * 10
+    )
     sheet = overlay.filmstrip(frames, columns=3, gap=2, ground=(255, 255, 255))
     assert sheet.shape == (2 * 4 + 2, 3 * 6 + 2 * 2, 3)
-    assert (sheet[6:10, 8:14] == 40).all() and (sheet[6:10, 16:] == 255).all() and (sheet[4:6] == 255).all()
+    assert (
+        (sheet[6:10, 8:14] == 40).all()
+        and (sheet[6:10, 16:] == 255).all()
+        and (sheet[4:6] == 255).all()
+    )
     with pytest.raises(ValueError, match="no frames"):
         overlay.filmstrip(frames[:0])
 

@@ -45,11 +45,30 @@ def read(html):
 
 def evil_page():
     picture = embed.still(np.zeros((4, 4, 3), np.uint8))
-    plot = plots.lines(EVIL, [Series(EVIL, [0, 1], [0, 1]), Series("b", [0, 1], [1, 0])], Axis(EVIL), Axis(EVIL))
-    card = page.Example(EVIL, EVIL, EVIL, 0.5, False, ((EVIL, EVIL),), picture, picture, picture, EVIL, plot,
-                        "videos/#?%.mp4", plot, picture, EVIL)
+    plot = plots.lines(
+        EVIL, [Series(EVIL, [0, 1], [0, 1]), Series("b", [0, 1], [1, 0])], Axis(EVIL), Axis(EVIL)
+    )
+    card = page.Example(
+        EVIL,
+        EVIL,
+        EVIL,
+        0.5,
+        False,
+        ((EVIL, EVIL),),
+        picture,
+        picture,
+        picture,
+        EVIL,
+        plot,
+        "videos/#?%.mp4",
+        plot,
+        picture,
+        EVIL,
+    )
     table = tables.plain(EVIL, (EVIL, "n"), [(EVIL, 1), (EVIL, 2), ("c", 3)], EVIL)
-    section = page.Section("one", EVIL, (EVIL,), (table,), (plot,), (plot,), (card,), ((EVIL, EVIL),), (EVIL,))
+    section = page.Section(
+        "one", EVIL, (EVIL,), (table,), (plot,), (plot,), (card,), ((EVIL, EVIL),), (EVIL,)
+    )
     return page.Page(EVIL, EVIL, (EVIL,), ((EVIL, EVIL),), (section, page.Section("two", "Two")))
 
 
@@ -83,8 +102,12 @@ def test_every_picture_has_words_and_every_table_heads(html):
     assert all(attributes.get("alt") for tag, attributes in tags if tag == "img")
     assert all(attributes.get("scope") in ("row", "col") for tag, attributes in tags if tag == "th")
     drawings = [attributes for tag, attributes in tags if tag == "svg"]
-    assert all("aria-hidden" in attributes or attributes.get("role") == "img" for attributes in drawings)
-    assert [tag for tag, _ in tags].count("caption") == 1 and [tag for tag, _ in tags].count("h1") == 1
+    assert all(
+        "aria-hidden" in attributes or attributes.get("role") == "img" for attributes in drawings
+    )
+    assert [tag for tag, _ in tags].count("caption") == 1 and [tag for tag, _ in tags].count(
+        "h1"
+    ) == 1
     assert ("html", {"lang": "en"}) in tags
 
 
@@ -92,7 +115,9 @@ def test_ids_are_unique_and_links_inside_lead_somewhere(html):
     tags = read(html).tags
     ids = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {a["href"][1:] for tag, a in tags if tag == "a" and a["href"].startswith("#")} <= set(ids)
+    assert {a["href"][1:] for tag, a in tags if tag == "a" and a["href"].startswith("#")} <= set(
+        ids
+    )
 
 
 def test_animations_can_be_stopped(html):

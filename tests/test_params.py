@@ -14,9 +14,17 @@ from videolstm_jax.core import CELLS, make_model
 from videolstm_jax.core.params import draw
 
 CELL_COUNTS = {
-    "lstm": 9_439_232, "convlstm": 18_876_416, "alstm": 2_624_512, "convalstm": 19_401_728,
-    "motion_alstm": 13_112_320, "videolstm": 47_715_328}
-SIDES = {"lstm": {"map_size": 1, "depth": 4096}, "motion_alstm": {"motion_size": 1, "motion_depth": 4096}}
+    "lstm": 9_439_232,
+    "convlstm": 18_876_416,
+    "alstm": 2_624_512,
+    "convalstm": 19_401_728,
+    "motion_alstm": 13_112_320,
+    "videolstm": 47_715_328,
+}
+SIDES = {
+    "lstm": {"map_size": 1, "depth": 4096},
+    "motion_alstm": {"motion_size": 1, "motion_depth": 4096},
+}
 
 
 def count(tree):
@@ -42,7 +50,9 @@ def test_parameters_of_the_whole_videolstm():
     assert count(shapes().head) == 25_794_661
     assert count(shapes()) == 73_509_989
     assert count(shapes(start="mean")) == 82_947_173
-    assert count(shapes(start="mean", motion_kernel=1)) == 53_587_045  # the size of the authors' model
+    assert (
+        count(shapes(start="mean", motion_kernel=1)) == 53_587_045
+    )  # the size of the authors' model
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -80,11 +90,18 @@ def test_no_two_kernels_are_drawn_alike_and_the_key_decides():
     p, again, other = (init(jax.random.key(seed)) for seed in (0, 0, 1))
     jax.tree.map(np.testing.assert_array_equal, p, again)
     assert not np.array_equal(p.cell.top.x, other.cell.top.x)
-    drawn = [float(leaf.ravel()[0] / jnp.abs(leaf).max()) for leaf in jax.tree.leaves(p) if bool(jnp.any(leaf != 0))]
+    drawn = [
+        float(leaf.ravel()[0] / jnp.abs(leaf).max())
+        for leaf in jax.tree.leaves(p)
+        if bool(jnp.any(leaf != 0))
+    ]
     assert len(set(drawn)) == len(drawn)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(p))
 
 
 def test_groups_are_drawn_alike_in_all_cells_that_have_them():
-    a, b = (small.jit(make_model(small.config(name)).init)(jax.random.key(0)) for name in ("convlstm", "videolstm"))
+    a, b = (
+        small.jit(make_model(small.config(name)).init)(jax.random.key(0))
+        for name in ("convlstm", "videolstm")
+    )
     jax.tree.map(np.testing.assert_array_equal, a.cell.top, b.cell.top)

@@ -39,17 +39,26 @@ def test_the_file_holds_the_very_bytes(tmp_path, kind):
 def test_grey_pictures_are_read_as_rgb(tmp_path):
     frames = smooth(3, 16, 20)[..., 0]
     write_pictures(tmp_path / "a.avi", encoded(frames, "PNG"))
-    np.testing.assert_array_equal(decode.read(tmp_path / "a.avi"), np.repeat(frames[..., None], 3, axis=3))
+    np.testing.assert_array_equal(
+        decode.read(tmp_path / "a.avi"), np.repeat(frames[..., None], 3, axis=3)
+    )
 
 
-@pytest.mark.parametrize(("name", "pictures", "message"), [
-    ("a.mp4", encoded(smooth(1, 8, 8), "PNG"), "expected at least 1, and a file .avi"),
-    ("a.avi", [], "0 frames; expected at least 1"),
-    ("a.avi", [b"no picture"], "frame 0 is no picture, 10 bytes"),
-    ("a.avi", encoded(smooth(1, 8, 8), "BMP"), "frame 0 is BMP RGB; expected JPEG or PNG"),
-    ("a.avi", encoded(np.zeros((1, 8, 8), np.uint16), "PNG"), "expected JPEG or PNG of 8 bits"),
-    ("a.avi", encoded(smooth(1, 8, 8), "PNG") + encoded(smooth(1, 8, 8), "JPEG"), "frame 1 is .*JPEG.*; expected all"),
-])
+@pytest.mark.parametrize(
+    ("name", "pictures", "message"),
+    [
+        ("a.mp4", encoded(smooth(1, 8, 8), "PNG"), "expected at least 1, and a file .avi"),
+        ("a.avi", [], "0 frames; expected at least 1"),
+        ("a.avi", [b"no picture"], "frame 0 is no picture, 10 bytes"),
+        ("a.avi", encoded(smooth(1, 8, 8), "BMP"), "frame 0 is BMP RGB; expected JPEG or PNG"),
+        ("a.avi", encoded(np.zeros((1, 8, 8), np.uint16), "PNG"), "expected JPEG or PNG of 8 bits"),
+        (
+            "a.avi",
+            encoded(smooth(1, 8, 8), "PNG") + encoded(smooth(1, 8, 8), "JPEG"),
+            "frame 1 is .*JPEG.*; expected all",
+        ),
+    ],
+)
 def test_what_cannot_be_moved_is_named(tmp_path, name, pictures, message):
     with pytest.raises(ValueError, match=message):
         write_pictures(tmp_path / name, pictures)

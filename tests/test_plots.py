@@ -19,26 +19,37 @@ def parsed(plot):
 
 
 def points(path):
-    return np.array([pair.split() for pair in path.get("d").replace("M", "L").split("L")[1:]], float)
+    return np.array(
+        [pair.split() for pair in path.get("d").replace("M", "L").split("L")[1:]], float
+    )
 
 
 def test_a_line_goes_through_its_points():
-    drawn = parsed(plots.lines("t", [Series("a", [0, 5, 10], [0, 1, 0.5])], Axis("x", 0, 10), Axis("y", 0, 1)))
+    drawn = parsed(
+        plots.lines("t", [Series("a", [0, 5, 10], [0, 1, 0.5])], Axis("x", 0, 10), Axis("y", 0, 1))
+    )
     line = points(drawn.findall(f"{SVG}path")[-1])
     high = plots.HEIGHT - plots.TOP - plots.BOTTOM
     wide = plots.WIDTH - plots.LEFT - plots.RIGHT
-    want = [(plots.LEFT, plots.TOP + high), (plots.LEFT + wide / 2, plots.TOP),
-            (plots.LEFT + wide, plots.TOP + high / 2)]
+    want = [
+        (plots.LEFT, plots.TOP + high),
+        (plots.LEFT + wide / 2, plots.TOP),
+        (plots.LEFT + wide, plots.TOP + high / 2),
+    ]
     np.testing.assert_allclose(line, want, atol=0.051)
 
 
 def test_a_line_breaks_where_a_value_is_missing():
-    drawn = parsed(plots.lines("t", [Series("a", range(5), [0, 1, np.nan, 1, 0])], Axis("x"), Axis("y")))
+    drawn = parsed(
+        plots.lines("t", [Series("a", range(5), [0, 1, np.nan, 1, 0])], Axis("x"), Axis("y"))
+    )
     assert drawn.findall(f"{SVG}path")[-1].get("d").count("M") == 2
 
 
 @settings(max_examples=60, deadline=None)
-@given(y=st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=12), name=st.text(max_size=20))
+@given(
+    y=st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=12), name=st.text(max_size=20)
+)
 def test_any_numbers_make_well_formed_svg(y, name):
     clean = "".join(c for c in name if c.isprintable())
     drawn = parsed(plots.lines(clean, [Series(clean, range(len(y)), y)], Axis("x"), Axis(clean)))
@@ -47,16 +58,20 @@ def test_any_numbers_make_well_formed_svg(y, name):
 
 
 def test_words_are_escaped_everywhere():
-    made = [plots.lines(EVIL, [Series(EVIL, [0, 1], [0, 1])], Axis(EVIL), Axis(EVIL)),
-            plots.bars(EVIL, [EVIL], [0.5], [EVIL], wrong=[EVIL]),
-            plots.confusion(EVIL, np.eye(2, dtype=int), [EVIL, "b"])]
+    made = [
+        plots.lines(EVIL, [Series(EVIL, [0, 1], [0, 1])], Axis(EVIL), Axis(EVIL)),
+        plots.bars(EVIL, [EVIL], [0.5], [EVIL], wrong=[EVIL]),
+        plots.confusion(EVIL, np.eye(2, dtype=int), [EVIL, "b"]),
+    ]
     for plot in made:
         assert "<script" not in plot.svg and parsed(plot).find(f"{SVG}title").text.startswith(EVIL)
 
 
 def test_the_same_numbers_give_the_same_characters():
-    make = [lambda: plots.lines("t", [Series("a", range(9), np.sin(range(9)))], Axis("x"), Axis("y")),
-            lambda: plots.confusion("t", np.arange(9).reshape(3, 3), ["a", "b", "c"])]
+    make = [
+        lambda: plots.lines("t", [Series("a", range(9), np.sin(range(9)))], Axis("x"), Axis("y")),
+        lambda: plots.confusion("t", np.arange(9).reshape(3, 3), ["a", "b", "c"]),
+    ]
     assert all(one() == one() for one in make)
 
 
@@ -76,7 +91,7 @@ def test_ticks_of_the_unit():
 def test_smooth_is_the_mean_of_neighbours(values, window):
     made = plots.smooth(values, window)
     half = window // 2 if window > 1 else 0
-    want = [np.mean(values[max(0, k - half):k + half + 1]) for k in range(len(values))]
+    want = [np.mean(values[max(0, k - half) : k + half + 1]) for k in range(len(values))]
     np.testing.assert_allclose(made, want, atol=1e-8)
 
 
@@ -97,7 +112,9 @@ def test_confusion_shows_every_count_once():
 
 @pytest.mark.parametrize("classes", [1, 2, 12, 24, 101])
 def test_confusion_of_any_number_of_classes(classes):
-    drawn = parsed(plots.confusion("t", np.eye(classes, dtype=int), [f"class {c}" for c in range(classes)]))
+    drawn = parsed(
+        plots.confusion("t", np.eye(classes, dtype=int), [f"class {c}" for c in range(classes)])
+    )
     wide, high = map(float, drawn.get("viewBox").split()[2:])
     for cell in drawn.iter(f"{SVG}rect"):
         assert float(cell.get("x")) + float(cell.get("width")) <= wide

@@ -7,11 +7,22 @@ from hypothesis import strategies as st
 from tube_scenes import FAR, found, scenes
 
 from videolstm_jax.measure.overlap import STYLES
-from videolstm_jax.measure.precision import AVERAGED, Ranked, average_precision, checked, claims, ordered, turns
+from videolstm_jax.measure.precision import (
+    AVERAGED,
+    Ranked,
+    average_precision,
+    checked,
+    claims,
+    ordered,
+    turns,
+)
 
 
 def test_ties_are_ordered_by_start_then_boxes():
-    early = checked([found("a", 0.5, start=3), found("a", 0.5, start=1), found("a", 0.5, FAR, start=1)], "detections")
+    early = checked(
+        [found("a", 0.5, start=3), found("a", 0.5, start=1), found("a", 0.5, FAR, start=1)],
+        "detections",
+    )
     assert [(one.tube.start, one.tube.boxes[0, 0]) for one in early] == [(1, 0), (1, 50), (3, 0)]
 
 
@@ -21,9 +32,14 @@ def test_any_order_of_arrival_gives_one_order(seed):
     detections, _, generator = scenes(seed)
 
     def listed(some):
-        return [(one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist()) for one in ordered(some)]
+        return [
+            (one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist())
+            for one in ordered(some)
+        ]
 
-    assert listed(detections) == listed([detections[k] for k in generator.permutation(len(detections))])
+    assert listed(detections) == listed(
+        [detections[k] for k in generator.permutation(len(detections))]
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -39,7 +55,9 @@ def test_claims_equal_plain_loops(seed, style):
     for row in range(rows):
         left = [slot for slot in range(count[group[row]]) if (group[row], slot) not in taken]
         best = max(left, key=lambda slot, row=row: iou[row, slot], default=None)
-        hit = best is not None and (iou[row, best] > 0.5 if style == "voc" else iou[row, best] >= 0.5)
+        hit = best is not None and (
+            iou[row, best] > 0.5 if style == "voc" else iou[row, best] >= 0.5
+        )
         expected.append(best if hit else -1)
         taken |= {(group[row], best)} if hit else set()
     ranked = Ranked(rows, np.arange(rows), group, iou, int(count.sum()))

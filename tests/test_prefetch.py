@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from videolstm_jax.data.prefetch import prefetch
+from videolstm_jax.clips.prefetch import prefetch
 
 
 def test_prefetch_yields_the_same_items():
@@ -16,6 +16,7 @@ def test_prefetch_passes_errors_on_behind_what_came_before():
     def items():
         yield 1
         raise ValueError("broken")
+
     ahead = prefetch(items())
     assert next(ahead) == 1
     with pytest.raises(ValueError, match="broken"):
@@ -26,6 +27,7 @@ def test_prefetch_ends_its_thread_when_dropped():
     def forever():
         while True:
             yield 0
+
     before = threading.active_count()
     ahead = prefetch(forever())
     next(ahead)

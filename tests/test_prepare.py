@@ -10,15 +10,14 @@ from test_encode import smooth
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.data import sources
-from videolstm_jax.data.annotations import BadBoxes
-from videolstm_jax.data.splits import ListWarning
+from videolstm_jax.dataset import sources
+from videolstm_jax.dataset.splits import ListWarning
+from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import batched, image, tvl1
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode, encode, flow_file
-from videolstm_jax.video.container import BadVideo
 
-pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.data.lists.ListWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.dataset.lists.ListWarning")
 assert issubclass(ListWarning, Warning)
 
 
@@ -26,60 +25,81 @@ def made(folder, lengths=(5, 9, 6, 12), side=(24, 32)):
     """A folder of two classes with two clips each, of the lengths given."""
     for k, length in enumerate(lengths):
         frames = smooth(length, *side, seed=k)
-        encode.write(folder / f"{'jump' if k < 2 else 'run'}" / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4", frames)
+        encode.write(
+            folder / f"{'jump' if k < 2 else 'run'}" / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4", frames
+        )
     return folder
 
 
 def drifting(folder, steps):
-    """A folder of two classes with two clips each, of a texture that moves right by so many pixels a frame."""
+    """A folder of two classes with two clips each, of a texture that moves right by so many pixels
+    a frame.
+    """
     texture = smooth(1, 24, 32, seed=3)[0]
     for k, by in enumerate(steps):
         frames = np.stack([np.roll(texture, by * t, 1) for t in range(4)])
-        encode.write(folder / f"{'jump' if k < 2 else 'run'}" / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4", frames)
+        encode.write(
+            folder / f"{'jump' if k < 2 else 'run'}" / f"v_x_g0{k % 2 + 1}_c01_{k}.mp4", frames
+        )
     return folder
 
 
 def settings(tmp_path, videos, **more):
-    return change(RunConfig(workdir=str(tmp_path / "work")), data__videos=str(videos), data__test_fraction=0.5,
-                  **{"flow__width": 0, "flow__height": 0, "flow__bound": 2.0, "flow__image": "png", **more})
+    return change(
+        RunConfig(workdir=str(tmp_path / "work")),
+        data__videos=str(videos),
+        data__test_fraction=0.5,
+        **{"flow__width": 0, "flow__height": 0, "flow__bound": 2.0, "flow__image": "png", **more},
+    )
 
 
 def written(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory):
+def prepared_workdir(tmp_path_factory):
     """A prepared folder: its configuration and every file."""
-    here = tmp_path_factory.mktemp("walked")
+    here = tmp_path_factory.mktemp("prepared_workdir")
     cfg = settings(here, made(here / "videos"))
     prepare.run(cfg)
     return cfg, written(here / "work")
 
 
-def test_flow_of_every_pair(walked):
-    cfg, _ = walked
+def test_flow_of_every_pair(prepared_workdir):
+    cfg, _ = prepared_workdir
     work = artifacts.Workdir(cfg.workdir)
     dataset = artifacts.load_dataset(work.dataset)
     index = files.read_json(work.flow / "index.json")
     assert [video.frames for video in dataset.videos] == [5, 9, 6, 12]
     assert index["frames"] == {video.name: video.frames - 1 for video in dataset.videos}
-    assert index["source"] == {video.name: f"{os.path.getsize(video.path)} bytes" for video in dataset.videos}
+    assert index["source"] == {
+        video.name: f"{os.path.getsize(video.path)} bytes" for video in dataset.videos
+    }
     assert {name: index[name] for name in ("method", "width", "height", "bound", "image")} == {
-        "method": "tvl1", "width": 0, "height": 0, "bound": 2.0, "image": "png"}
+        "method": "tvl1",
+        "width": 0,
+        "height": 0,
+        "bound": 2.0,
+        "image": "png",
+    }
     for video in dataset.videos:
         grey = image.grey(decode.read(video.path))
         pairs = np.zeros((2, batched.batch_pairs(24, 32), 24, 32), np.uint8)
-        pairs[:, :len(grey) - 1] = grey[:-1], grey[1:]
-        expected = image.to_image(np.asarray(tvl1.tvl1(*pairs)), 2.0)[:len(grey) - 1]
+        pairs[:, : len(grey) - 1] = grey[:-1], grey[1:]
+        expected = image.to_image(np.asarray(tvl1.tvl1(*pairs)), 2.0)[: len(grey) - 1]
         found = flow_file.read_flow(work.flow / f"{video.name}.zip")
         assert found.shape == expected.shape
         assert (found != expected).mean() < 1e-3 and np.abs(found.astype(int) - expected).max() <= 1
     assert not work.truth.exists() and not work.bad.exists()
 
 
-def test_again_is_free_and_broken_off_is_resumed(walked, tmp_path, monkeypatch):
-    cfg, left = walked
+def test_again_is_free_and_broken_off_is_resumed(prepared_workdir, tmp_path, monkeypatch):
+    cfg, left = prepared_workdir
     shutil.copytree(cfg.workdir, tmp_path / "work")
     cfg = change(cfg, workdir=str(tmp_path / "work"))
     for name in ("flow/index.json", "dataset.json", next(name for name in left if "run/" in name)):
@@ -90,7 +110,9 @@ def test_again_is_free_and_broken_off_is_resumed(walked, tmp_path, monkeypatch):
     damaged.write_bytes(data)
     prepare.run(cfg)
     assert written(tmp_path / "work") == left
-    monkeypatch.setattr(prepare.batched, "flow_images", lambda videos, *args, **named: iter(list(videos)))
+    monkeypatch.setattr(
+        prepare.batched, "flow_images", lambda videos, *args, **named: iter(list(videos))
+    )
     prepare.run(cfg)
     assert written(tmp_path / "work") == left
 
@@ -121,12 +143,18 @@ def test_nothing_is_marked_done_when_it_stops_half_way(tmp_path, monkeypatch):
     assert not [path for path in (tmp_path / "work").rglob("*") if ".part-" in path.name]
 
 
-@pytest.mark.parametrize("setting, value, said", [
-    ("flow__bound", 3.0, r"bound 2\.0, now 3\.0"), ("flow__image", "jpeg", "image 'png', now 'jpeg'"),
-    ("data__fps", 20.0, r"fps 0\.0, now 20\.0"), ("data__max_frames", 4, "max_frames 0, now 4")])
-def test_other_settings_are_refused(walked, setting, value, said):
-    cfg, _ = walked
-    with pytest.raises(prepare.PrepareError, match=said):
+@pytest.mark.parametrize(
+    "setting, value, said",
+    [
+        ("flow__bound", 3.0, r"bound 2\.0, now 3\.0"),
+        ("flow__image", "jpeg", "image 'png', now 'jpeg'"),
+        ("data__fps", 20.0, r"fps 0\.0, now 20\.0"),
+        ("data__max_frames", 4, "max_frames 0, now 4"),
+    ],
+)
+def test_other_settings_are_refused(prepared_workdir, setting, value, said):
+    cfg, _ = prepared_workdir
+    with pytest.raises(ConfigError, match=said):
         prepare.run(change(cfg, **{setting: value}))
     assert (artifacts.Workdir(cfg.workdir).flow / "index.json").exists()
 
@@ -139,15 +167,16 @@ def test_bad_videos(tmp_path):
     (videos / "jump" / "v_x_g02_c03_text.avi").write_text("no video")
     encode.write(videos / "run" / "v_x_g02_c04_one.mp4", smooth(1, 24, 32))
     cfg = settings(tmp_path, videos)
-    with pytest.raises(BadVideo):
+    with pytest.raises(VideoError):
         prepare.run(cfg)
     prepare.run(change(cfg, data__on_bad_video="skip"))
     work = artifacts.Workdir(cfg.workdir)
     bad = files.read_jsonl(work.bad)
     good = artifacts.load_dataset(work.dataset).videos
     assert [row["name"].rpartition("_")[2] for row in bad] == ["text", "cut", "one"]
-    assert len(good) + len(bad) == 9 and set(files.read_json(work.flow / "index.json")["frames"]) == {
-        video.name for video in good}
+    assert len(good) + len(bad) == 9 and set(
+        files.read_json(work.flow / "index.json")["frames"]
+    ) == {video.name for video in good}
     assert "cut short or damaged" in bad[1]["reason"] or "damaged" in bad[1]["reason"]
     assert "1 frame" in bad[2]["reason"] and all(row["path"] in row["reason"] for row in bad)
     for row in bad:
@@ -158,14 +187,26 @@ def test_bad_videos(tmp_path):
 
 
 def test_rate_length_and_size_of_the_flow(tmp_path):
-    cfg = settings(tmp_path, made(tmp_path / "videos", (30, 30, 30, 30), side=(40, 40)), data__fps=5.0,
-                   data__max_frames=4, flow__width=32, flow__height=24, flow__bound=0.0)
+    cfg = settings(
+        tmp_path,
+        made(tmp_path / "videos", (30, 30, 30, 30), side=(40, 40)),
+        data__fps=5.0,
+        data__max_frames=4,
+        flow__width=32,
+        flow__height=24,
+        flow__bound=0.0,
+    )
     prepare.run(cfg)
     work = artifacts.Workdir(cfg.workdir)
     index = files.read_json(work.flow / "index.json")
     assert set(index["frames"].values()) == {3} and index["bound"] == 20.0 and index["scaled"]
     assert {video.frames for video in artifacts.load_dataset(work.dataset).videos} == {4}
-    assert flow_file.read_flow(work.flow / f"{next(iter(index['frames']))}.zip").shape == (3, 24, 32, 2)
+    assert flow_file.read_flow(work.flow / f"{next(iter(index['frames']))}.zip").shape == (
+        3,
+        24,
+        32,
+        2,
+    )
 
 
 def test_warnings(tmp_path, capsys):
@@ -195,17 +236,24 @@ def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
     assert "over 5 % of pixels are at the bound in 2 videos: jump/v_x_g01_c01_0" in said
 
 
-@pytest.mark.parametrize("table, settings_of, says", [
-    (None, {"data__boxes": "nowhere.json"}, r"data\.boxes is nowhere\.json, which is not there"),
-    ({"jump/none": [[0, 0, 9, 9]]}, {}, "boxes of jump/none, which is no listed video"),
-    ({"run/v_x_g01_c01_2": [[0, 0, 99, 9]]}, {}, "leaves the frame"),
-    ({}, {"data__fps": 20.0}, r"expected data\.fps 0"),
-])
+@pytest.mark.parametrize(
+    "table, settings_of, says",
+    [
+        (
+            None,
+            {"data__boxes": "nowhere.json"},
+            r"data\.boxes is nowhere\.json, which is not there",
+        ),
+        ({"jump/none": [[0, 0, 9, 9]]}, {}, "boxes of jump/none, which is no listed video"),
+        ({"run/v_x_g01_c01_2": [[0, 0, 99, 9]]}, {}, "leaves the frame"),
+        ({}, {"data__fps": 20.0}, r"expected data\.fps 0"),
+    ],
+)
 def test_wrong_boxes_are_told_before_any_flow(tmp_path, table, settings_of, says):
     videos = made(tmp_path / "videos")
     if table is not None:
         (videos / "boxes.json").write_text(json.dumps(table))
-    with pytest.raises(BadBoxes, match=says):
+    with pytest.raises(FileError, match=says):
         prepare.run(settings(tmp_path, videos, **settings_of))
     assert not (tmp_path / "work" / "flow").exists()
 
@@ -218,24 +266,30 @@ def test_how_many_boxes_there_may_be_is_known_at_the_end(tmp_path, monkeypatch):
 
     def scan(*args, **named):
         dataset, bad = plain(*args, **named)
-        return dataset._replace(videos=tuple(video._replace(frames=3) for video in dataset.videos)), bad
+        return dataset._replace(
+            videos=tuple(video._replace(frames=3) for video in dataset.videos)
+        ), bad
 
     monkeypatch.setattr(prepare.sources, "scan", scan)
     prepare.run(settings(tmp_path, videos))
     (found,) = artifacts.load_detections(tmp_path / "work" / "truth.jsonl")
     assert len(found.tube.boxes) == 6
     (videos / "boxes.json").write_text(json.dumps({"run/v_x_g01_c01_2": [[0, 0, 9, 9]] * 7}))
-    with pytest.raises(BadBoxes, match=r"7 boxes of .* at most its 6 frames"):
+    with pytest.raises(FileError, match=r"7 boxes of .* at most its 6 frames"):
         prepare.run(settings(tmp_path, videos))
 
 
 def test_a_bound_from_the_training_list(tmp_path, capsys):
-    """A percentile of the set's own motion stands in for the paper's 20 pixels, and is the same when run again."""
+    """A percentile of the set's own motion stands in for the paper's 20 pixels, and is the same
+    when run again.
+    """
     cfg = settings(tmp_path, drifting(tmp_path / "videos", (1, 1, 1, 1)), flow__percentile=90.0)
     prepare.run(cfg)
     work = artifacts.Workdir(cfg.workdir)
     index = files.read_json(work.flow / "index.json")
-    assert index["scaled"] and index["bound"] == pytest.approx(340 / 32, rel=0.1)  # one pixel of 32, in 340
+    assert index["scaled"] and index["bound"] == pytest.approx(
+        340 / 32, rel=0.1
+    )  # one pixel of 32, in 340
     assert f"bounded by {index['bound']} pixels" in capsys.readouterr().out
     before = written(tmp_path / "work")
     prepare.run(cfg)
@@ -244,8 +298,15 @@ def test_a_bound_from_the_training_list(tmp_path, capsys):
 
 def test_weizmann(real_data, tmp_path, capsys):
     """Real clips with true boxes; a few frames of each, since this is not about speed."""
-    cfg = settings(tmp_path, real_data / "weizmann", data__max_frames=3, flow__image="jpeg",
-                   flow__width=32, flow__height=24, flow__bound=1.5)
+    cfg = settings(
+        tmp_path,
+        real_data / "weizmann",
+        data__max_frames=3,
+        flow__image="jpeg",
+        flow__width=32,
+        flow__height=24,
+        flow__bound=1.5,
+    )
     prepare.run(cfg)
     work = artifacts.Workdir(cfg.workdir)
     dataset = artifacts.load_dataset(work.dataset)
@@ -257,8 +318,15 @@ def test_weizmann(real_data, tmp_path, capsys):
 
 
 def test_built_in_set(tmp_path):
-    cfg = change(RunConfig(workdir=str(tmp_path)), data__source="stick_actions", data__clips_per_class=1,
-                 data__test_clips_per_class=1, data__max_frames=3, flow__width=32, flow__height=24)
+    cfg = change(
+        RunConfig(workdir=str(tmp_path)),
+        data__source="stick_actions",
+        data__clips_per_class=1,
+        data__test_clips_per_class=1,
+        data__max_frames=3,
+        flow__width=32,
+        flow__height=24,
+    )
     prepare.run(cfg)
     work = artifacts.Workdir(str(tmp_path))
     dataset = artifacts.load_dataset(work.dataset)
@@ -266,8 +334,8 @@ def test_built_in_set(tmp_path):
     assert (tmp_path / "stick_actions").is_dir()
 
 
-def test_cost(walked):
-    cfg, _ = walked
+def test_cost(prepared_workdir):
+    cfg, _ = prepared_workdir
     dataset = artifacts.load_dataset(artifacts.Workdir(cfg.workdir).dataset)
     found = prepare.cost(cfg, dataset)
     assert found.pairs == 28 and 0 < found.flow_seconds < 60
@@ -277,12 +345,14 @@ def test_cost(walked):
     assert "28 pairs of frames" in str(found)
 
 
-# ---- batches ----------------------------------------------------------------------------------------------------
+# ---- batches -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("room", [1, 3, 4, 7, 100])
 def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
-    """With a stand-in for flow whose result names both frames, each pair must come back once, in order."""
+    """With a stand-in for flow whose result names both frames, each pair must come back once, in
+    order.
+    """
     calls = []
 
     def fake(a, b):
@@ -292,10 +362,18 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
     monkeypatch.setattr(batched.tvl1, "tvl1", fake)
     monkeypatch.setattr(batched, "batch_pairs", lambda height, width: room)
     random = np.random.default_rng(room)
-    videos = [(f"v{k}", random.integers(0, 100, (random.integers(2, 12), *[(4, 5), (5, 4)][k % 2]), np.uint8))
-              for k in range(9)]
+    videos = [
+        (
+            f"v{k}",
+            random.integers(0, 100, (random.integers(2, 12), *[(4, 5), (5, 4)][k % 2]), np.uint8),
+        )
+        for k in range(9)
+    ]
     told = []
-    found = {done.name: done for done in batched.flow_images(videos, lambda w, h: 127.5, progress=told.append)}
+    found = {
+        done.name: done
+        for done in batched.flow_images(videos, lambda w, h: 127.5, progress=told.append)
+    }
     assert set(found) == {name for name, _ in videos}
     for name, frames in videos:
         expected = np.stack([frames[:-1], frames[1:]], -1).astype(float) + 128
@@ -305,6 +383,6 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
     assert set(calls) == {(room, 4, 5), (room, 5, 4)}
 
 
-def test_settings_file_is_plain_json(walked):
-    _, left = walked
+def test_settings_file_is_plain_json(prepared_workdir):
+    _, left = prepared_workdir
     assert json.loads(left["flow/settings.json"])["bound"] == 2.0

@@ -1,4 +1,6 @@
-"""What `prepare` read is what later stages read: replaced videos, other settings, work folders from before."""
+"""What `prepare` read is what later stages read: replaced videos, other settings, work folders from
+before.
+"""
 
 import json
 import pathlib
@@ -6,18 +8,23 @@ import shutil
 
 import numpy as np
 import pytest
-from walked import config, write_prepared
+from prepared_workdir import config, write_prepared
 
 from videolstm_jax.artifacts import Workdir, load_dataset
-from videolstm_jax.config import ConfigError
-from videolstm_jax.data.compact import compact
-from videolstm_jax.data.features import FeatureStore, FeatureWriter
-from videolstm_jax.data.prepared import Motion, check_sources, finished_flow, note_of, read_index, sources
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.dataset.prepared import (
+    Motion,
+    check_sources,
+    finished_flow,
+    note_of,
+    read_index,
+    sources,
+)
+from videolstm_jax.errors import ConfigError, FileError, VideoError
+from videolstm_jax.features.compact import compact
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.train.checkpoint import CheckpointError
 from videolstm_jax.video import flow_file
-from videolstm_jax.video.container import BadVideo
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +38,22 @@ def done(tmp_path_factory):
 
 @pytest.fixture
 def walk(done, tmp_path):
-    """A copy of it, with the configuration of its RGB stream and a function that replaces one of its videos."""
-    shutil.copytree(done.parent, tmp_path / "walk")
-    path = tmp_path / "walk" / "work" / "dataset.json"
-    path.write_text(path.read_text().replace(str(done.parent), str(tmp_path / "walk")))
+    """A copy of it, with the configuration of its RGB stream and a function that replaces one of
+    its videos.
+    """
+    shutil.copytree(done.parent, tmp_path / "pipeline")
+    path = tmp_path / "pipeline" / "work" / "dataset.json"
+    path.write_text(path.read_text().replace(str(done.parent), str(tmp_path / "pipeline")))
     index = path.parent / "flow" / "index.json"
 
     def replace(name, *, prepare):
-        """Another video of the same number of frames; the note is what the stage `prepare` makes of it."""
-        video = tmp_path / "walk" / "videos" / f"{name}.mp4"
-        video.write_bytes(video.read_bytes() + bytes(8))  # a free atom of no content: the same pictures
+        """Another video of the same number of frames; the note is what the stage `prepare` makes of
+        it.
+        """
+        video = tmp_path / "pipeline" / "videos" / f"{name}.mp4"
+        video.write_bytes(
+            video.read_bytes() + bytes(8)
+        )  # a free atom of no content: the same pictures
         if prepare:
             said = json.loads(index.read_text())
             index.write_text(json.dumps(said | {"source": sources(load_dataset(path).videos)}))
@@ -49,9 +62,13 @@ def walk(done, tmp_path):
 
 
 @pytest.mark.parametrize("stage", [fit_convnet, extract])
-@pytest.mark.parametrize("settings, says", [
-    ({"data__fps": 50.0}, r"fps is 50\.0; .*flow/index\.json was made with 0\.0"),
-    ({"data__max_frames": 4}, "max_frames is 4; .* made with 0; expected the same")])
+@pytest.mark.parametrize(
+    "settings, says",
+    [
+        ({"data__fps": 50.0}, r"fps is 50\.0; .*flow/index\.json was made with 0\.0"),
+        ({"data__max_frames": 4}, "max_frames is 4; .* made with 0; expected the same"),
+    ],
+)
 def test_other_frames_than_were_prepared_are_refused(done, stage, settings, says):
     with pytest.raises(ConfigError, match=says):
         stage.run(config(done, "rgb", **settings))
@@ -62,13 +79,16 @@ def test_a_replaced_video_that_was_not_prepared_is_refused(walk):
     replace("left/p2", prepare=False)
     extract.run(cfg)  # nothing is left to do, so nothing is read
     shutil.rmtree(Workdir(cfg.workdir).path / "features")
-    with pytest.raises(BadVideo, match=r"left/p2\.mp4: \d+ bytes; expected \d+ bytes, as when the stage prepare read"):
+    with pytest.raises(
+        VideoError,
+        match=r"left/p2\.mp4: \d+ bytes; expected \d+ bytes, as when the stage prepare read",
+    ):
         extract.run(cfg)
     shutil.rmtree(Workdir(cfg.workdir).path / "convnets")
     fit_convnet.run(cfg)  # of the training list nothing has changed
     replace("left/p1", prepare=False)
     shutil.rmtree(Workdir(cfg.workdir).path / "convnets")
-    with pytest.raises(BadVideo, match=r"left/p1\.mp4: "):
+    with pytest.raises(VideoError, match=r"left/p1\.mp4: "):
         fit_convnet.run(cfg)
 
 
@@ -80,7 +100,9 @@ def test_a_replaced_test_video_is_extracted_again(walk):
     fit_convnet.run(cfg)
     extract.run(cfg)
     assert {path.stem for path, then in before.items() if path.stat().st_mtime_ns != then} == {"p2"}
-    assert sum(path.stat().st_mtime_ns != then for path, then in before.items()) == 3  # left/p2 of three layers
+    assert (
+        sum(path.stat().st_mtime_ns != then for path, then in before.items()) == 3
+    )  # left/p2 of three layers
     store = FeatureStore.open(Workdir(cfg.workdir).features("rgb", "pool5"))
     assert store.source == sources(load_dataset(Workdir(cfg.workdir).dataset).videos)
 
@@ -88,7 +110,7 @@ def test_a_replaced_test_video_is_extracted_again(walk):
 def test_a_replaced_training_video_is_another_training_list(walk):
     cfg, replace = walk
     replace("left/p1", prepare=True)
-    with pytest.raises(CheckpointError, match="was made with videos"):
+    with pytest.raises(FileError, match="was made with videos"):
         fit_convnet.run(cfg)
 
 
@@ -99,7 +121,9 @@ def test_a_folder_from_before_sources_were_kept_is_refused(walk):
     del said["source"]
     path.write_text(json.dumps(said))
     for stage in (fit_convnet, extract):
-        with pytest.raises(ArtifactError, match=r"flow/index\.json: does not say which files .* run the stage prepare"):
+        with pytest.raises(
+            FileError, match=r"flow/index\.json: does not say which files .* run the stage prepare"
+        ):
             stage.run(cfg)
 
 
@@ -107,11 +131,11 @@ def test_a_file_that_is_gone_is_named(done):
     work, video = Workdir(str(done)), load_dataset(done / "dataset.json").videos[0]
     index = read_index(work, config(done, "rgb").data)
     check_sources(index, [video])
-    with pytest.raises(BadVideo, match=r"gone\.mp4: no file; expected \d+ bytes"):
+    with pytest.raises(VideoError, match=r"gone\.mp4: no file; expected \d+ bytes"):
         check_sources(index, [video._replace(path=str(done / "gone.mp4"))])
 
 
-# ---- stores and flow files --------------------------------------------------------------------------------------
+# ---- stores and flow files -----------------------------------------------------------------------
 
 
 def write(folder, source, names, value, **how):
@@ -131,9 +155,13 @@ def test_a_store_makes_again_what_came_from_another_file(tmp_path):
     new = old | {"c/b": "3 bytes"}
     writer, left = write(tmp_path, new, names, 2.0, worker="1of2")
     assert left == ["c/b"] and writer.noted("motion") == {"c/b": [2.0, 0.5]}
-    with pytest.raises(ArtifactError, match="is missing; the stage extract"):  # of both files: no store until it ends
+    with pytest.raises(
+        FileError, match="is missing; the stage extract"
+    ):  # of both files: no store until it ends
         FeatureStore.open(tmp_path)
-    write(tmp_path, new | {"c/a": "4 bytes"}, names, 3.0, worker="2of2")  # stopped, replaced, put back
+    write(
+        tmp_path, new | {"c/a": "4 bytes"}, names, 3.0, worker="2of2"
+    )  # stopped, replaced, put back
     writer, left = write(tmp_path, new, names, 4.0)
     assert left == ["c/a"]
     store = writer.finish(names)
@@ -160,7 +188,13 @@ def test_flow_files_tell_their_video_and_its_motion(tmp_path):
     flow_file.write_flow(tmp_path / "a.zip", images, note=note_of("9 bytes", Motion(1.2345, 0.25)))
     assert finished_flow(tmp_path / "a.zip", "9 bytes") == (2, Motion(1.234, 0.25))
     assert finished_flow(tmp_path / "a.zip", "8 bytes") == (0, None)
-    flow_file.write_flow(tmp_path / "a.zip", images, note="9 bytes")  # as they were before motion was kept
+    flow_file.write_flow(
+        tmp_path / "a.zip", images, note="9 bytes"
+    )  # as they were before motion was kept
     assert finished_flow(tmp_path / "a.zip", "9 bytes") == (2, None)
     (tmp_path / "a.zip").write_bytes(b"damaged")
-    assert finished_flow(tmp_path / "a.zip", "9 bytes") == finished_flow(tmp_path / "b.zip", "9 bytes") == (0, None)
+    assert (
+        finished_flow(tmp_path / "a.zip", "9 bytes")
+        == finished_flow(tmp_path / "b.zip", "9 bytes")
+        == (0, None)
+    )

@@ -2,11 +2,12 @@
 
 import pytest
 
-from videolstm_jax.config import CELL_NAMES, ConfigError, RunConfig
+from videolstm_jax.config import CELL_NAMES, RunConfig
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import PRESETS, configured, differences, for_cell, settings
 
 COLUMNS = {  # setting: (paper, authors, modern), for VideoLSTM
-    "walk__flow_cell": ("videolstm", "convalstm", "videolstm"),
+    "pipeline__flow_cell": ("videolstm", "convalstm", "videolstm"),
     "model__attention_scale": (1.0, 1.0, 1.0),
     "data__feature_scale": ("raw", "raw", "std"),
     "model__start": ("zeros", "mean", "zeros"),
@@ -32,7 +33,11 @@ COLUMNS = {  # setting: (paper, authors, modern), for VideoLSTM
     "eval__segment_rule": ("paper", "authors", "paper"),
     "data__validation": (0.0, 0.0, 0.1),
     "train__keep": ("last", "last", "best"),
-    "train__graft": ((), ("convlstm-flow:cell.motion", "convalstm-rgb:cell.top", "convalstm-rgb:cell.attend"), ()),
+    "train__graft": (
+        (),
+        ("convlstm-flow:cell.motion", "convalstm-rgb:cell.top", "convalstm-rgb:cell.attend"),
+        (),
+    ),
     "convnet__image_size": (224, 224, 224),
     "flow__bound": (20.0, 20.0, 20.0),
     "flow__percentile": (0.0, 0.0, 99.0),
@@ -49,17 +54,28 @@ COLUMNS = {  # setting: (paper, authors, modern), for VideoLSTM
 
 @pytest.mark.parametrize("setting", COLUMNS)
 def test_the_columns(setting):
-    found = tuple(dict(settings(configured(name, "videolstm")))[setting] for name in ("paper", "authors", "modern"))
+    found = tuple(
+        dict(settings(configured(name, "videolstm")))[setting]
+        for name in ("paper", "authors", "modern")
+    )
     assert found == COLUMNS[setting]
 
 
 def test_authors_start_and_dropout_of_each_cell():
     column = {cell: configured("authors", cell).model for cell in CELL_NAMES}
     assert {cell: model.start for cell, model in column.items()} == {
-        "lstm": "zeros", "convlstm": "zeros", "alstm": "mean", "convalstm": "mean", "motion_alstm": "mean",
-        "videolstm": "mean"}
-    assert {cell for cell, model in column.items() if (model.dropout, model.hidden_dropout) == (0.5, 0.5)} == {
-        "lstm", "alstm", "motion_alstm"}
+        "lstm": "zeros",
+        "convlstm": "zeros",
+        "alstm": "mean",
+        "convalstm": "mean",
+        "motion_alstm": "mean",
+        "videolstm": "mean",
+    }
+    assert {
+        cell
+        for cell, model in column.items()
+        if (model.dropout, model.hidden_dropout) == (0.5, 0.5)
+    } == {"lstm", "alstm", "motion_alstm"}
 
 
 def test_paper_is_the_default():

@@ -1,11 +1,13 @@
-"""The benchmark of the localiser's options: its untrimmed test and its intervals, on a few synthetic videos."""
+"""The benchmark of the localiser's options: its untrimmed test and its intervals, on a few
+synthetic videos.
+"""
 
 import numpy as np
 import pytest
 
 from benchmarks import read_outs
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.localize.floors import ideal_attention
+from videolstm_jax.localize.baselines import ideal_attention
 from videolstm_jax.types import Detection, Tube
 
 SIZE, FRAMES = (56, 56), 9
@@ -15,8 +17,14 @@ def seen(name, label, place):
     boxes = np.tile([place, place, place + 20.0, place + 24], (FRAMES, 1))
     scores = np.full((FRAMES - 1, 2), 0.1)
     scores[:, label] = 0.9
-    return read_outs.Seen(name, SIZE, FRAMES, scores, ideal_attention(boxes[1:], SIZE, 7),
-                          (Detection(name, label, 1.0, Tube(0, boxes)),))
+    return read_outs.Seen(
+        name,
+        SIZE,
+        FRAMES,
+        scores,
+        ideal_attention(boxes[1:], SIZE, 7),
+        (Detection(name, label, 1.0, Tube(0, boxes)),),
+    )
 
 
 @pytest.fixture
@@ -28,26 +36,37 @@ def test_joined_videos_hold_two_classes_one_after_the_other(videos):
     made = read_outs.joined(videos)
     assert [one.name for one in made] == ["a+c", "b+d", "c+a", "d+b"]
     first = made[0]
-    assert first.frames == 2 * FRAMES and len(first.scores) == len(first.attention) == 2 * FRAMES - 1
-    assert first.scores[:FRAMES].argmax(1).tolist() == [0] * FRAMES and (first.scores[FRAMES:].argmax(1) == 1).all()
-    assert [(true.label, true.tube.start, true.video) for true in first.truth] == [(0, 0, "a+c"), (1, FRAMES, "a+c")]
+    assert (
+        first.frames == 2 * FRAMES and len(first.scores) == len(first.attention) == 2 * FRAMES - 1
+    )
+    assert (
+        first.scores[:FRAMES].argmax(1).tolist() == [0] * FRAMES
+        and (first.scores[FRAMES:].argmax(1) == 1).all()
+    )
+    assert [(true.label, true.tube.start, true.video) for true in first.truth] == [
+        (0, 0, "a+c"),
+        (1, FRAMES, "a+c"),
+    ]
 
 
 def test_trimming_reaches_the_ceiling_where_scores_are_right(videos):
     made, how = read_outs.joined(videos), LocalizeConfig(sigma=0.0, span=1)
     whole = read_outs.measured(made, how, resamples=5)
     cut = read_outs.measured(made, LocalizeConfig(sigma=0.0, span=1, trim="chance"), resamples=5)
-    ceiling = read_outs.measured(made, how, resamples=5, true_spans=True)
+    upper_bound = read_outs.measured(made, how, resamples=5, true_spans=True)
     assert whole["video_map"]["0.5"][0] == 0 and whole["share of the frames"] == 1
-    assert cut["video_map"] == ceiling["video_map"] and cut["video_map"]["0.5"] == [1, 1, 1]
+    assert cut["video_map"] == upper_bound["video_map"] and cut["video_map"]["0.5"] == [1, 1, 1]
     assert cut["share of the frames"] == 0.5
     np.testing.assert_array_equal(cut["overlaps"], whole["overlaps"])
 
 
 def test_intervals_hold_the_value(videos, capsys):
     wrong = videos[1]._replace(attention=videos[0].attention)
-    rows = read_outs.table([videos[0], wrong, *videos[2:]], {"paper": LocalizeConfig(), "all": LocalizeConfig(tubes=0)},
-                           resamples=50)
+    rows = read_outs.table(
+        [videos[0], wrong, *videos[2:]],
+        {"paper": LocalizeConfig(), "all": LocalizeConfig(tubes=0)},
+        resamples=50,
+    )
     for row in rows.values():
         for value, low, high in (row["frame_iou"], *row["video_map"].values()):
             assert low <= value <= high

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from videolstm_jax.artifacts import Workdir, save_config
-from videolstm_jax.config import ConfigError, ConvNetConfig, ModelConfig, RunConfig, change
+from videolstm_jax.config import ConvNetConfig, ModelConfig, RunConfig, change
 from videolstm_jax.core.model import make_model
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints
-from videolstm_jax.train.graft import GraftError, named_leaves
+from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.runs import (
     Scales,
     as_inputs,
@@ -31,7 +31,15 @@ CLASSES = ("bend", "jack")
 
 
 def _model(cell, **changes):
-    sizes = {"map_size": 3, "depth": 5, "motion_size": 3, "motion_depth": 5, "classes": 2, "hidden": 4, "attention": 4}
+    sizes = {
+        "map_size": 3,
+        "depth": 5,
+        "motion_size": 3,
+        "motion_depth": 5,
+        "classes": 2,
+        "hidden": 4,
+        "attention": 4,
+    }
     return ModelConfig(cell=cell, head=6, **{**sizes, **changes})
 
 
@@ -45,11 +53,20 @@ def write_run(work, name, model, seed=0, scales=None, keep="last"):
     """A finished run, without the training."""
     folder, params = Workdir(str(work)).run(name), _params(model, seed)
     with Checkpoints(folder / ("ckpt" if keep == "last" else keep)) as checkpoints:
-        checkpoints.save(TrainState(jnp.int32(3), params, ()), about={},
-                         identity={"cell": model.cell, "classes": CLASSES})
+        checkpoints.save(
+            TrainState(jnp.int32(3), params, ()),
+            about={},
+            identity={"cell": model.cell, "classes": CLASSES},
+        )
     said = change(RunConfig(workdir=str(work)), data__validation=0.1, train__keep=keep)
-    save_config(folder, said, model=dataclasses.asdict(model), classes=CLASSES,
-                scales=(scales or Scales())._asdict(), inputs={})
+    save_config(
+        folder,
+        said,
+        model=dataclasses.asdict(model),
+        classes=CLASSES,
+        scales=(scales or Scales())._asdict(),
+        inputs={},
+    )
     return params
 
 
@@ -64,16 +81,18 @@ def test_a_run_is_read_back(tmp_path, keep):
 
 
 def test_what_is_not_a_run_is_named(tmp_path):
-    with pytest.raises(ArtifactError, match=r"runs/one/config.json is missing; the stage train"):
+    with pytest.raises(FileError, match=r"runs/one/config.json is missing; the stage train"):
         load_run(str(tmp_path), "one")
     write_run(tmp_path, "one", _model("alstm"))
     path = tmp_path / "runs/one/config.json"
     said = json.loads(path.read_text())
-    path.write_text(json.dumps(said | {"model": said["model"] | {"cell": "convalstm", "kernel": 1}}))
-    with pytest.raises(CheckpointError, match="made with cell 'alstm'; expected 'convalstm'"):
+    path.write_text(
+        json.dumps(said | {"model": said["model"] | {"cell": "convalstm", "kernel": 1}})
+    )
+    with pytest.raises(FileError, match="made with cell 'alstm'; expected 'convalstm'"):
         load_run(str(tmp_path), "one")
     path.write_text("{}")
-    with pytest.raises(ArtifactError, match="not of a trained run"):
+    with pytest.raises(FileError, match="not of a trained run"):
         load_run(str(tmp_path), "one")
 
 
@@ -82,8 +101,11 @@ def test_a_convnet_is_read_back(tmp_path):
     like = jax.eval_shape(make_convnet(cfg, 2, 2).init, jax.random.key(0))
     params = jax.tree.map(lambda leaf: jnp.ones(leaf.shape), like)
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
-        checkpoints.save(TrainState(jnp.int32(1), params, ()), about={},
-                         identity={"cell": "convnet", "classes": CLASSES})
+        checkpoints.save(
+            TrainState(jnp.int32(1), params, ()),
+            about={},
+            identity={"cell": "convnet", "classes": CLASSES},
+        )
     save_config(tmp_path, RunConfig(), convnet=dataclasses.asdict(cfg), channels=2, classes=CLASSES)
     found = load_convnet(tmp_path)
     assert (found.config, found.channels, found.classes, len(found.sha256)) == (cfg, 2, CLASSES, 64)
@@ -95,7 +117,12 @@ def test_the_authors_start_of_videolstm(tmp_path):
     flow = named_leaves(write_run(tmp_path, "flow", _model("convlstm"), seed=1))
     rgb = named_leaves(write_run(tmp_path, "rgb", _model("convalstm"), seed=2))
     fresh = _params(_model("videolstm"), 3)
-    entries = ("flow:cell.motion", "rgb:cell.top", "rgb:cell.attend", "rgb:head.classes=head.classes")
+    entries = (
+        "flow:cell.motion",
+        "rgb:cell.top",
+        "rgb:cell.attend",
+        "rgb:head.classes=head.classes",
+    )
     found = named_leaves(grafted(fresh, entries, str(tmp_path)))
     for name, leaf in named_leaves(fresh).items():
         expected = leaf
@@ -106,13 +133,20 @@ def test_the_authors_start_of_videolstm(tmp_path):
         np.testing.assert_array_equal(found[name], expected)
 
 
-@pytest.mark.parametrize(("entry", "error", "words"), [
-    ("narrow:cell.motion", GraftError, r"narrow:cell.motion: cell.motion.x has shape \(1, 1, 5, 16\); expected"),
-    ("narrow:body", GraftError, "no parameter under 'body'"),
-    ("narrow:cell.top=cell.crown", GraftError, r"no parameter 'cell.crown.x'"),
-    ("narrow", ConfigError, "TrainConfig.graft has 'narrow'; expected \"run:part\""),
-    ("absent:head", ArtifactError, r"absent/config.json is missing"),
-])
+@pytest.mark.parametrize(
+    ("entry", "error", "words"),
+    [
+        (
+            "narrow:cell.motion",
+            FileError,
+            r"narrow:cell.motion: cell.motion.x has shape \(1, 1, 5, 16\); expected",
+        ),
+        ("narrow:body", FileError, "no parameter under 'body'"),
+        ("narrow:cell.top=cell.crown", FileError, r"no parameter 'cell.crown.x'"),
+        ("narrow", ConfigError, "TrainConfig.graft has 'narrow'; expected \"run:part\""),
+        ("absent:head", FileError, r"absent/config.json is missing"),
+    ],
+)
 def test_what_cannot_be_grafted_raises(tmp_path, entry, error, words):
     write_run(tmp_path, "narrow", _model("convlstm", kernel=1))
     with pytest.raises(error, match=words):
@@ -122,30 +156,52 @@ def test_what_cannot_be_grafted_raises(tmp_path, entry, error, words):
 def test_features_become_what_a_model_reads():
     x, motion = np.full((2, 3, 4, 4, 5), 6, np.float16), np.full((2, 3, 7), 3, np.float16)
     found = as_inputs(Inputs(x, motion), Scales(2.0, 1.5))
-    assert found.x.dtype == jnp.float32 and found.x.shape == (2, 3, 4, 4, 5) and (found.x == 3).all()
+    assert (
+        found.x.dtype == jnp.float32 and found.x.shape == (2, 3, 4, 4, 5) and (found.x == 3).all()
+    )
     assert found.motion.shape == (2, 3, 1, 1, 7) and (found.motion == 2).all()
     assert as_inputs(Inputs(x), Scales()).motion is None
 
 
 def test_sizes_are_read_off_the_features():
     found = resolved(ModelConfig(), (7, 7, 64), (128,), 5)
-    assert (found.map_size, found.depth, found.motion_size, found.motion_depth, found.classes) == (7, 64, 1, 128, 5)
+    assert (found.map_size, found.depth, found.motion_size, found.motion_depth, found.classes) == (
+        7,
+        64,
+        1,
+        128,
+        5,
+    )
     with pytest.raises(ConfigError, match=r"\[7, 6, 64\]; expected \[N, N, D\] or \[D\]"):
         resolved(ModelConfig(), (7, 6, 64), None, 5)
 
 
 def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tmp_path):
-    about = {"sha256": "a", "preprocessing": {"name": "caffe", "mean": [1.0], "scale": [1.0], "fps": 25.0}}
+    about = {
+        "sha256": "a",
+        "preprocessing": {"name": "caffe", "mean": [1.0], "scale": [1.0], "fps": 25.0},
+    }
     write_run(tmp_path, "one", _model("convlstm"))
     run = load_run(str(tmp_path), "one")
     same_extractor(run, "x", about, "f")  # a run from before this was noted
     run = run._replace(extractors={"x": extractor_of(about)})
-    same_extractor(run, "x", about | {"layer": "fc7", "preprocessing": about["preprocessing"] | {"fps": 0.0}}, "f")
-    with pytest.raises(ArtifactError, match=r"f: the convnet of these features is b; the run was .* of a"):
+    same_extractor(
+        run,
+        "x",
+        about | {"layer": "fc7", "preprocessing": about["preprocessing"] | {"fps": 0.0}},
+        "f",
+    )
+    with pytest.raises(
+        FileError, match=r"f: the convnet of these features is b; the run was .* of a"
+    ):
         same_extractor(run, "x", about | {"sha256": "b"}, "f")
-    with pytest.raises(ArtifactError, match=r"f: the preprocessing of these features is .*'torch'.* of .*'caffe'"):
-        same_extractor(run, "x", about | {"preprocessing": about["preprocessing"] | {"name": "torch"}}, "f")
-    with pytest.raises(ArtifactError, match="preprocessing of these features is unknown"):
+    with pytest.raises(
+        FileError, match=r"f: the preprocessing of these features is .*'torch'.* of .*'caffe'"
+    ):
+        same_extractor(
+            run, "x", about | {"preprocessing": about["preprocessing"] | {"name": "torch"}}, "f"
+        )
+    with pytest.raises(FileError, match="preprocessing of these features is unknown"):
         same_extractor(run, "x", about | {"preprocessing": "unknown"}, "f")
 
 

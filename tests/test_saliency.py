@@ -11,7 +11,9 @@ from videolstm_jax.localize.saliency import axis_matrix, saliency
 
 def maps(seed: int, frames: int = 3, cells: int = 7) -> np.ndarray:
     generator = np.random.default_rng(seed)
-    return generator.dirichlet(np.full(cells * cells, 0.3), size=frames).reshape(frames, cells, cells)
+    return generator.dirichlet(np.full(cells * cells, 0.3), size=frames).reshape(
+        frames, cells, cells
+    )
 
 
 def scipy_chain(attention: np.ndarray, size: tuple[int, int], sigma: float) -> np.ndarray:
@@ -22,7 +24,13 @@ def scipy_chain(attention: np.ndarray, size: tuple[int, int], sigma: float) -> n
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 9), st.integers(9, 90), st.integers(9, 90), st.sampled_from([0, 3, 20]))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 9),
+    st.integers(9, 90),
+    st.integers(9, 90),
+    st.sampled_from([0, 3, 20]),
+)
 def test_equals_scipy(seed, cells, height, width, sigma):
     attention = maps(seed, 1, cells)
     expected = scipy_chain(attention[0], (height, width), sigma)
@@ -46,10 +54,14 @@ def test_one_cell_lands_on_its_own_pixels_on_both_axes():
     attention[0, 2, 5] = 1
     found = saliency(attention, (70, 210), sigma=0.0)[0]
     y, x = np.unravel_index(found.argmax(), found.shape)
-    assert abs(y + 0.5 - 25) <= 1 and abs(x + 0.5 - 165) <= 1  # the centre of cell (2, 5) of 10 x 30 pixels
+    assert (
+        abs(y + 0.5 - 25) <= 1 and abs(x + 0.5 - 165) <= 1
+    )  # the centre of cell (2, 5) of 10 x 30 pixels
     held = np.zeros((1, 7, 7))
     held[0, 0, 0] = 1
-    np.testing.assert_array_equal(saliency(held, (70, 210), sigma=0.0)[0, :5, :15], 255)  # beyond the outer centres
+    np.testing.assert_array_equal(
+        saliency(held, (70, 210), sigma=0.0)[0, :5, :15], 255
+    )  # beyond the outer centres
 
 
 @pytest.mark.parametrize("value", [1 / 49, 1.0])
@@ -68,8 +80,16 @@ def test_rows_of_the_matrix_sum_to_one_and_are_kept():
     assert not matrix.flags.writeable
 
 
-@pytest.mark.parametrize("bad", [np.zeros((7, 7)), np.zeros((2, 7, 6)), np.full((1, 7, 7), np.nan),
-                                 np.full((1, 7, 7), -1.0), np.zeros((0, 7, 7))])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.zeros((7, 7)),
+        np.zeros((2, 7, 6)),
+        np.full((1, 7, 7), np.nan),
+        np.full((1, 7, 7), -1.0),
+        np.zeros((0, 7, 7)),
+    ],
+)
 def test_refuses(bad):
     with pytest.raises(ValueError, match="attention has"):
         saliency(bad, (24, 32))

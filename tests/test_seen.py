@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from report_walk import CLASSES, FRAMES, SIDE, clip, frame_scores
+from report_workdir import CLASSES, FRAMES, SIDE, clip, frame_scores
 
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.found import heat
@@ -25,14 +25,27 @@ def has(picture, colour):
 def test_boxes_at_a_frame():
     tubes = [Tube(2, np.array([[0, 0, 1, 1], [0, 0, 2, 2]])), Tube(3, np.array([[5, 5, 9, 9]]))]
     assert [boxes_at(tubes, t).tolist() for t in range(5)] == [
-        [], [], [[0, 0, 1, 1]], [[0, 0, 2, 2], [5, 5, 9, 9]], []]
+        [],
+        [],
+        [[0, 0, 1, 1]],
+        [[0, 0, 2, 2], [5, 5, 9, 9]],
+        [],
+    ]
 
 
 def test_every_tube_is_drawn_on_its_own_frames():
-    left, right = (Tube(start, np.tile(np.array([x, 10.0, x + 20, 50]), (8, 1))) for start, x in ((0, 4), (4, 36)))
+    left, right = (
+        Tube(start, np.tile(np.array([x, 10.0, x + 20, 50]), (8, 1)))
+        for start, x in ((0, 4), (4, 36))
+    )
     drawn = Drawn(seen_of(found=(left, right)), 2 * SIDE)
-    sides = [[has(half, overlay.FOUND) for half in np.split(drawn.panels(FRAME, t)[-2 * SIDE:], 2, axis=1)]
-             for t in (0, 5, 10, 20)]
+    sides = [
+        [
+            has(half, overlay.FOUND)
+            for half in np.split(drawn.panels(FRAME, t)[-2 * SIDE :], 2, axis=1)
+        ]
+        for t in (0, 5, 10, 20)
+    ]
     assert sides == [[True, False], [True, True], [False, True], [False, False]]
 
 
@@ -46,8 +59,10 @@ def test_a_card_is_panels_over_the_scores_up_to_its_frame():
     drawn = Drawn(seen_of(), 384)
     first, last = (drawn.card(FRAME, t) for t in (2, FRAMES - 1))
     panels = drawn.panels(FRAME, 2)
-    np.testing.assert_array_equal(first[:len(panels)], panels)
-    timeline = [(card[len(panels):, 165:] == board.PALETTE[0]).all(-1).sum() for card in (first, last)]
+    np.testing.assert_array_equal(first[: len(panels)], panels)
+    timeline = [
+        (card[len(panels) :, 165:] == board.PALETTE[0]).all(-1).sum() for card in (first, last)
+    ]
     assert timeline[1] > 3 * timeline[0] > 0
 
 
@@ -55,22 +70,29 @@ def test_a_card_is_panels_over_the_scores_up_to_its_frame():
 def test_heat_is_scaled_as_the_boxes_are_made(normalise, same):
     maps = np.zeros((FRAMES - 1, 7, 7), np.float32)
     maps[:, 3, 3] = np.where(np.arange(FRAMES - 1) == 9, 1.0, 0.2)
-    drawn = Drawn(seen_of(heat=heat(maps, LocalizeConfig(normalise=normalise, sigma=0.0))), 2 * SIDE)
-    faint, strong = (drawn.panels(FRAME, t)[-2 * SIDE:, -2 * SIDE:].astype(int) for t in (3, 9))
+    drawn = Drawn(
+        seen_of(heat=heat(maps, LocalizeConfig(normalise=normalise, sigma=0.0))), 2 * SIDE
+    )
+    faint, strong = (drawn.panels(FRAME, t)[-2 * SIDE :, -2 * SIDE :].astype(int) for t in (3, 9))
     assert (abs(faint - strong).max() == 0) == same and strong.max() > 200
 
 
 def test_the_last_frame_holds_what_is_known():
     maps = np.random.default_rng(0).dirichlet(np.ones(49), FRAMES - 1).reshape(-1, 7, 7)
     drawn = Drawn(seen_of(heat=heat(maps, LocalizeConfig())), SIDE)
-    np.testing.assert_array_equal(drawn.panels(FRAME, FRAMES - 1)[30:], drawn.panels(FRAME, FRAMES - 2)[30:])
+    np.testing.assert_array_equal(
+        drawn.panels(FRAME, FRAMES - 1)[30:], drawn.panels(FRAME, FRAMES - 2)[30:]
+    )
 
 
 @pytest.mark.parametrize("label, shown", [(5, [0, 1, 2, 5]), (2, [0, 1, 2, 3])])
 def test_the_true_class_is_always_among_those_shown(label, shown):
     names = tuple("abcdef")
-    seen = seen_of(video=VIDEO._replace(label=label), classes=names,
-                   scores=np.tile([0.3, 0.25, 0.2, 0.15, 0.1, 0.0], (5, 1)))
+    seen = seen_of(
+        video=VIDEO._replace(label=label),
+        classes=names,
+        scores=np.tile([0.3, 0.25, 0.2, 0.15, 0.1, 0.0], (5, 1)),
+    )
     lines = Drawn(seen, SIDE)._lines(3)
     assert lines.names == tuple(names[c] + " (true)" * (c == label) for c in shown)
     assert len(lines.values) == 4 and lines.length == FRAMES

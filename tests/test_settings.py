@@ -6,8 +6,10 @@ from videolstm_jax.report import settings
 
 
 def test_every_config_is_there_whole_and_differences_are_named():
-    configs = {"a": {"config": {"seed": 0, "model": {"cell": "lstm"}}, "inputs": ["x"]},
-               "b": {"config": {"seed": 1, "model": {"cell": "lstm"}}}}
+    configs = {
+        "a": {"config": {"seed": 0, "model": {"cell": "lstm"}}, "inputs": ["x"]},
+        "b": {"config": {"seed": 1, "model": {"cell": "lstm"}}},
+    }
     section = settings.section(configs)
     assert [json.loads(words) for _, words in section.folded] == list(configs.values())
     assert [row[0].text for row in section.tables[0].rows] == ["seed"]

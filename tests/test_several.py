@@ -1,4 +1,6 @@
-"""Every region ends in exactly one tube, and the paper's single tube is what is left where there is one region."""
+"""Every region ends in exactly one tube, and the paper's single tube is what is left where there is
+one region.
+"""
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ LEFT, RIGHT, NEAR_LEFT = [0, 0, 10, 10], [50, 0, 60, 10], [4, 0, 14, 10]
 
 def arrays(*frames):
     """Boxes and masses from lists of (box, mass)."""
-    return ([np.array([box for box, _ in frame], float).reshape(-1, 4) for frame in frames],
-            [np.array([mass for _, mass in frame], float) for frame in frames])
+    return (
+        [np.array([box for box, _ in frame], float).reshape(-1, 4) for frame in frames],
+        [np.array([mass for _, mass in frame], float) for frame in frames],
+    )
 
 
 def test_two_regions_make_two_tubes_the_heaviest_first():
@@ -43,7 +47,9 @@ def test_the_best_overlap_is_paired_first_and_mass_breaks_ties():
     tracks = link_all(*arrays([([10, 0, 20, 10], 1)], [([5, 0, 15, 10], 2), ([15, 0, 25, 10], 3)]))
     np.testing.assert_array_equal(tracks[0].tube.boxes[1], [15, 0, 25, 10])
     older = link_all(*arrays([(LEFT, 1), ([8, 0, 18, 10], 1)], [(NEAR_LEFT, 1)]))
-    assert [len(track.tube.boxes) for track in older] == [2, 1], "of two that overlap it equally the older goes on"
+    assert [len(track.tube.boxes) for track in older] == [2, 1], (
+        "of two that overlap it equally the older goes on"
+    )
     np.testing.assert_array_equal(older[0].tube.boxes, [LEFT, NEAR_LEFT])
 
 
@@ -54,8 +60,12 @@ def test_no_box_no_tube():
 def scene(seed, frames):
     generator = np.random.default_rng(seed)
     low = [generator.integers(0, 40, (generator.integers(0, 4), 2)) for _ in range(frames)]
-    boxes = [np.concatenate([corner, corner + generator.integers(5, 30, corner.shape)], axis=1).astype(float)
-             for corner in low]
+    boxes = [
+        np.concatenate([corner, corner + generator.integers(5, 30, corner.shape)], axis=1).astype(
+            float
+        )
+        for corner in low
+    ]
     return boxes, [generator.uniform(1, 2, len(one)) for one in boxes]
 
 
@@ -68,8 +78,11 @@ def test_every_box_lies_in_exactly_one_tube(seed, frames):
     weights = [track.mass for track in tracks]
     assert weights == sorted(weights, reverse=True)
     for frame, found in enumerate(boxes):
-        shown = [tuple(track.tube.boxes[frame - track.tube.start]) for track in tracks
-                 if 0 <= frame - track.tube.start < len(track.tube.boxes)]
+        shown = [
+            tuple(track.tube.boxes[frame - track.tube.start])
+            for track in tracks
+            if 0 <= frame - track.tube.start < len(track.tube.boxes)
+        ]
         assert all(shown.count(tuple(box)) >= 1 for box in found)
 
 

@@ -1,4 +1,6 @@
-"""One folder, several workers: shards of the videos, killed and started again, to the same bytes as one worker."""
+"""One folder, several workers: shards of the videos, killed and started again, to the same bytes as
+one worker.
+"""
 
 import re
 import shutil
@@ -10,13 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from walked import config, write_prepared
+from prepared_workdir import config, write_prepared
 
 from launch import config_flags
-from videolstm_jax.config import ConfigError
-from videolstm_jax.data.features import FeatureStore
-from videolstm_jax.data.shards import Shard, parse_shard
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.features.shards import Shard, parse_shard
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.stages import extract, fit_convnet
 
 
@@ -36,7 +37,11 @@ def fitted(done, tmp_path):
 
 
 def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @given(st.integers(0, 50), st.integers(1, 9))
@@ -47,9 +52,15 @@ def test_shards_are_all_things_once(length, count):
 
 
 def test_a_shard_is_a_number_of_a_count():
-    assert parse_shard("2/8") == Shard(2, 8) and parse_shard("2/8").worker == "2of8" and parse_shard("1/1").worker == ""
+    assert (
+        parse_shard("2/8") == Shard(2, 8)
+        and parse_shard("2/8").worker == "2of8"
+        and parse_shard("1/1").worker == ""
+    )
     for wrong in ("0/8", "9/8", "2", "2/", "a/b", "-1/2", "1/0", ""):
-        with pytest.raises(ConfigError, match=f"--shard={re.escape(wrong)}; expected i/n with i from 1 to n"):
+        with pytest.raises(
+            ConfigError, match=f"--shard={re.escape(wrong)}; expected i/n with i from 1 to n"
+        ):
             parse_shard(wrong)
 
 
@@ -58,7 +69,7 @@ def test_shards_in_any_order_make_the_bytes_of_one_worker(done, fitted, capsys):
     for number in (3, 1):
         extract.run(cfg, shard=Shard(number, 3))
         assert f"shard {number} of 3 is done; " in capsys.readouterr().out
-        with pytest.raises(ArtifactError, match=r"index\.json is missing"):
+        with pytest.raises(FileError, match=r"index\.json is missing"):
             FeatureStore.open(fitted / "features" / "rgb" / "pool5")
     extract.run(cfg, shard=Shard(2, 3))
     assert contents(fitted / "features") == contents(done / "features")
@@ -78,12 +89,16 @@ def test_one_worker_ends_what_shards_began(done, fitted):
 def test_bytes_for_maps_and_float16_for_logits(done, fitted):
     extract.run(config(fitted, "rgb", convnet__steps=2, data__feature_dtype="uint8"))
     for layer, dtype in (("pool5", "uint8"), ("fc7", "uint8"), ("logits", "float16")):
-        small, large = (FeatureStore.open(work / "features" / "rgb" / layer) for work in (fitted, done))
+        small, large = (
+            FeatureStore.open(work / "features" / "rgb" / layer) for work in (fitted, done)
+        )
         assert small.dtype == dtype and small.about == large.about
         for name in large.frames:
             was = large.read(name).astype(np.float64)
             assert np.abs(small.read(name) - was).max() <= 0.005 * np.abs(was).max()
-    assert (fitted / "convnets/rgb/scores.npz").read_bytes() == (done / "convnets/rgb/scores.npz").read_bytes()
+    assert (fitted / "convnets/rgb/scores.npz").read_bytes() == (
+        done / "convnets/rgb/scores.npz"
+    ).read_bytes()
 
 
 @pytest.mark.slow
@@ -96,12 +111,16 @@ def test_launched_processes_that_are_killed_go_on(done, fitted):
         had = len(written)
         while all(worker.poll() is None for worker in workers) and len(written) <= had and life < 8:
             time.sleep(0.01)  # killed as soon as one more video is there
-            written = {path: path.stat().st_mtime_ns for path in (fitted / "features").rglob("*.f16")}
+            written = {
+                path: path.stat().st_mtime_ns for path in (fitted / "features").rglob("*.f16")
+            }
         for worker in workers:
             if life < 8:
                 worker.kill()
             worker.wait()
-        if (fitted / "features/rgb/logits/index.json").exists() and (fitted / "convnets/rgb/scores.npz").exists():
+        if (fitted / "features/rgb/logits/index.json").exists() and (
+            fitted / "convnets/rgb/scores.npz"
+        ).exists():
             break
     assert life > 1
     assert contents(fitted / "features") == contents(done / "features")

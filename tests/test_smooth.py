@@ -50,14 +50,21 @@ def test_calms_a_trembling_tube():
     generator = np.random.default_rng(0)
     steady = np.tile([50.0, 40, 150, 200], (100, 1))
     trembling = steady + generator.normal(0, 5, steady.shape)
-    assert np.abs(smooth(Tube(0, trembling), 15).boxes - steady).mean() < 0.5 * np.abs(trembling - steady).mean()
+    assert (
+        np.abs(smooth(Tube(0, trembling), 15).boxes - steady).mean()
+        < 0.5 * np.abs(trembling - steady).mean()
+    )
 
 
 def test_inside_clips_and_keeps_a_pixel():
-    tube = Tube(2, np.array([[-4.0, 5, 30, 50], [10, 10, 10, 10], [31.9, -3, 40, -1], [20, 8, 12, 4]]))
+    tube = Tube(
+        2, np.array([[-4.0, 5, 30, 50], [10, 10, 10, 10], [31.9, -3, 40, -1], [20, 8, 12, 4]])
+    )
     found = inside(tube, (24, 32))
     assert found.start == 2
-    np.testing.assert_allclose(found.boxes, [[0, 5, 30, 24], [10, 10, 11, 11], [31, 0, 32, 1], [12, 4, 20, 8]])
+    np.testing.assert_allclose(
+        found.boxes, [[0, 5, 30, 24], [10, 10, 11, 11], [31, 0, 32, 1], [12, 4, 20, 8]]
+    )
 
 
 @settings(max_examples=30, deadline=None)
@@ -65,6 +72,6 @@ def test_inside_clips_and_keeps_a_pixel():
 def test_causal_is_the_end_of_every_shorter_tube(seed, frames, span):
     boxes = np.random.default_rng(seed).uniform(0, 300, (frames, 4))
     found = smooth(Tube(2, boxes), span, causal=True)
-    ends = [smooth(Tube(0, boxes[:t + 1]), span).boxes[-1] for t in range(frames)]
+    ends = [smooth(Tube(0, boxes[: t + 1]), span).boxes[-1] for t in range(frames)]
     assert found.start == 2
     np.testing.assert_allclose(found.boxes, ends, atol=1e-9)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videolstm_jax.data import snippets
+from videolstm_jax.clips import snippets
 
 LENGTHS = st.integers(1, 4000)
 FRAMES = st.integers(1, 64)
@@ -28,8 +28,9 @@ def test_lengths_around_the_clip():
 @pytest.mark.parametrize("length", [30, 54, 78, 79, 186, 240, 1000])
 def test_the_authors_rule_as_they_wrote_it(length):
     avg = int((length - 29) / 25)
-    assert snippets.segment_starts(length, 25, 30, rule="authors").tolist() == [int(avg / 2 + j * avg)
-                                                                               for j in range(25)]
+    assert snippets.segment_starts(length, 25, 30, rule="authors").tolist() == [
+        int(avg / 2 + j * avg) for j in range(25)
+    ]
 
 
 @given(LENGTHS, st.integers(1, 40), FRAMES, st.sampled_from(["paper", "authors"]))

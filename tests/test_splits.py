@@ -9,14 +9,17 @@ from etils import epath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.data import lists, splits
-from videolstm_jax.data.lists import ListError, ListWarning, Row
+from videolstm_jax.dataset import lists, splits
+from videolstm_jax.dataset.lists import ListWarning, Row
+from videolstm_jax.errors import FileError
 
 
 def listed(names, groups=None):
     groups = groups or splits.groups(names)
-    return [splits.Listed(name, f"{name}.avi", name.split("/")[0], group)
-            for name, group in zip(names, groups, strict=True)]
+    return [
+        splits.Listed(name, f"{name}.avi", name.split("/")[0], group)
+        for name, group in zip(names, groups, strict=True)
+    ]
 
 
 def rows(*names, number=None):
@@ -27,7 +30,7 @@ def parts(videos):
     return {video.name: video.part for video in videos}
 
 
-# ---- groups -----------------------------------------------------------------------------------------------------
+# ---- groups --------------------------------------------------------------------------------------
 
 
 def test_groups_are_told_by_the_names():
@@ -39,18 +42,27 @@ def test_groups_are_told_by_the_names():
     assert splits.groups(["bend/_bend", "jack/jack"]) == ["_bend", "jack"]
 
 
-# ---- official lists ---------------------------------------------------------------------------------------------
+# ---- official lists ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("split", "train", "test"), [(1, 9537, 3783), (2, 9586, 3734), (3, 9624, 3696)])
+@pytest.mark.parametrize(
+    ("split", "train", "test"), [(1, 9537, 3783), (2, 9586, 3734), (3, 9624, 3696)]
+)
 def test_official_ucf101_lists(real_data, split, train, test):
     folder = epath.Path(real_data / "splits" / "ucfTrainTestlist")
     classes = lists.read_classes(folder / "classInd.txt")
-    assert len(classes) == 101 and classes[0] == "ApplyEyeMakeup" and classes[36] == "HandstandPushups"
+    assert (
+        len(classes) == 101 and classes[0] == "ApplyEyeMakeup" and classes[36] == "HandstandPushups"
+    )
     train_rows, test_rows = lists.read_official(folder, split)
     assert (len(train_rows), len(test_rows)) == (train, test)
-    assert {row.number for row in train_rows} == set(range(1, 102)) and {row.number for row in test_rows} == {None}
-    on_disk = sorted(row.name.replace("v_HandStandPushups", "v_HandstandPushups") for row in train_rows + test_rows)
+    assert {row.number for row in train_rows} == set(range(1, 102)) and {
+        row.number for row in test_rows
+    } == {None}
+    on_disk = sorted(
+        row.name.replace("v_HandStandPushups", "v_HandstandPushups")
+        for row in train_rows + test_rows
+    )
     videos = splits.from_lists(listed(on_disk), classes, train_rows, test_rows)
     assert Counter(video.part for video in videos) == {"train": train, "test": test}
     with warnings.catch_warnings():
@@ -72,7 +84,9 @@ def test_official_hmdb51_lists(real_data, split):
     assert Counter(video.part for video in videos) == {"train": 3570, "test": 1530, "unused": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        splits.check_parts(videos, classes, given=True)  # its authors kept the clips of one source together
+        splits.check_parts(
+            videos, classes, given=True
+        )  # its authors kept the clips of one source together
     assert len({video.group for video in videos}) < 2100
 
 
@@ -81,32 +95,45 @@ def test_videos_in_neither_list_are_unused():
     assert parts(videos) == {"A/x": "train", "A/y": "unused", "B/z": "test"}
 
 
-@pytest.mark.parametrize(("train", "test", "message"), [
-    (rows("A/x", "A/gone", "B/lost"), [], r"2 listed videos are not there: A/gone \(list:2\), B/lost \(list:3\)"),
-    (rows("C/x"), [], "class of C/x is unknown; expected one of A, B"),
-    (rows("A/x", number=2), [], "A/x has class number 2; expected 1"),
-    (rows("A/x"), rows("A/X"), "A/X is listed twice, first at list:1"),
-])
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        (
+            rows("A/x", "A/gone", "B/lost"),
+            [],
+            r"2 listed videos are not there: A/gone \(list:2\), B/lost \(list:3\)",
+        ),
+        (rows("C/x"), [], "class of C/x is unknown; expected one of A, B"),
+        (rows("A/x", number=2), [], "A/x has class number 2; expected 1"),
+        (rows("A/x"), rows("A/X"), "A/X is listed twice, first at list:1"),
+    ],
+)
 def test_lists_that_do_not_fit_are_named(train, test, message):
-    with pytest.raises(ListError, match=message):
+    with pytest.raises(FileError, match=message):
         splits.from_lists(listed(["A/x", "A/y", "B/z"]), ("A", "B"), train, test)
 
 
-# ---- splits made here -------------------------------------------------------------------------------------------
+# ---- splits made here ----------------------------------------------------------------------------
 
 PEOPLE = [f"{label}/p{person}_{label}" for label in ("bend", "jack", "wave") for person in range(8)]
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=2, max_size=60), st.floats(0.05, 0.9),
-       st.integers(0, 5))
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 9)), min_size=2, max_size=60),
+    st.floats(0.05, 0.9),
+    st.integers(0, 5),
+)
 def test_no_group_is_parted_and_every_class_is_learnt(clips, share, seed):
-    videos = listed([f"{label}/{at}" for at, (label, _) in enumerate(clips)], [f"p{person}" for _, person in clips])
+    videos = listed(
+        [f"{label}/{at}" for at, (label, _) in enumerate(clips)],
+        [f"p{person}" for _, person in clips],
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             split = splits.hold_out_share(videos, share, seed=seed, part="test", rest="train")
-    except ListError:
+    except FileError:
         split = None
     of = {person: {label for label, p in clips if p == person} for _, person in clips}
     groups_of = Counter(label for labels in of.values() for label in labels)
@@ -118,11 +145,17 @@ def test_no_group_is_parted_and_every_class_is_learnt(clips, share, seed):
     for video in split:
         sides.setdefault(video.group, set()).add(video.part)
     assert all(len(side) == 1 for side in sides.values())
-    assert {video.label for video in split if video.part == "train"} == {video.label for video in videos}
+    assert {video.label for video in split if video.part == "train"} == {
+        video.label for video in videos
+    }
 
 
 def test_every_class_with_two_groups_is_on_both_sides():
-    names = [f"{label}/{label}{clip}" for label, clips in (("a", 2), ("b", 3), ("c", 40)) for clip in range(clips)]
+    names = [
+        f"{label}/{label}{clip}"
+        for label, clips in (("a", 2), ("b", 3), ("c", 40))
+        for clip in range(clips)
+    ]
     split = splits.hold_out_share(listed(names), 0.25, seed=0, part="test", rest="train")
     tested = Counter(video.label for video in split if video.part == "test")
     assert tested == {"a": 1, "b": 1, "c": 10}
@@ -159,7 +192,7 @@ def test_official_size_takes_moments(real_data):
 
 
 def test_what_cannot_be_held_out_is_said():
-    with pytest.raises(ListError, match="no group can be held out for test: 2 groups in 2 classes"):
+    with pytest.raises(FileError, match="no group can be held out for test: 2 groups in 2 classes"):
         splits.hold_out_share(listed(["a/x", "b/y"]), 0.5, seed=0, part="test", rest="train")
     with pytest.warns(ListWarning, match="no clip of b is held out for test"):
         splits.hold_out_share(listed(["a/x", "a/z", "b/y"]), 0.5, seed=0, part="test", rest="train")
@@ -167,25 +200,39 @@ def test_what_cannot_be_held_out_is_said():
 
 def test_one_group_is_held_out():
     split = splits.hold_out_group(listed(PEOPLE), "p3")
-    assert {video.name for video in split if video.part == "test"} == {"bend/p3_bend", "jack/p3_jack", "wave/p3_wave"}
+    assert {video.name for video in split if video.part == "test"} == {
+        "bend/p3_bend",
+        "jack/p3_jack",
+        "wave/p3_wave",
+    }
     assert Counter(video.part for video in split) == {"train": 21, "test": 3}
-    with pytest.raises(ListError, match=r"data\.hold_out is 'p9'; expected one of the groups p0, p1"):
+    with pytest.raises(
+        FileError, match=r"data\.hold_out is 'p9'; expected one of the groups p0, p1"
+    ):
         splits.hold_out_group(listed(PEOPLE), "p9")
 
 
 def test_parts_are_checked():
     def made(**of):
-        return [splits.Listed(f"{label}/{at}", "", label, group, part)
-                for at, (label, group, part) in enumerate(of.values())]
+        return [
+            splits.Listed(f"{label}/{at}", "", label, group, part)
+            for at, (label, group, part) in enumerate(of.values())
+        ]
 
-    with pytest.raises(ListError, match="no clip in the train list of b"):
-        splits.check_parts(made(x=("a", "1", "train"), y=("b", "2", "test")), ("a", "b"), given=True)
-    with pytest.raises(ListError, match="no clip in the test list of any class"):
-        splits.check_parts(made(x=("a", "1", "train"), y=("b", "2", "train")), ("a", "b"), given=True)
+    with pytest.raises(FileError, match="no clip in the train list of b"):
+        splits.check_parts(
+            made(x=("a", "1", "train"), y=("b", "2", "test")), ("a", "b"), given=True
+        )
+    with pytest.raises(FileError, match="no clip in the test list of any class"):
+        splits.check_parts(
+            made(x=("a", "1", "train"), y=("b", "2", "train")), ("a", "b"), given=True
+        )
     torn = made(x=("a", "1", "train"), y=("b", "2", "train"), z=("a", "2", "test"))
-    with pytest.raises(ListError, match="1 groups are on both sides of the split: 2"):
+    with pytest.raises(FileError, match="1 groups are on both sides of the split: 2"):
         splits.check_parts(torn, ("a", "b"), given=False)
     with pytest.warns(ListWarning) as told:
         splits.check_parts(torn, ("a", "b"), given=True)
-    assert [str(one.message) for one in told] == ["no clip in the test list of b",
-                                                  "1 groups are on both sides of the split: 2"]
+    assert [str(one.message) for one in told] == [
+        "no clip in the test list of b",
+        "1 groups are on both sides of the split: 2",
+    ]

@@ -9,11 +9,12 @@ from test_stage_train import CLASSES, config, write_work
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
+from videolstm_jax.clips.snippets import clip_indices, segment_starts
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
-from videolstm_jax.data.features import FeatureStore, FeatureWriter
-from videolstm_jax.data.snippets import clip_indices, segment_starts
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.report import choose
 from videolstm_jax.stages import evaluate, train
@@ -25,8 +26,15 @@ from videolstm_jax.types import Clip, Dataset, Inputs, Video
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("evaluate") / "work"
     write_work(folder)
-    cfg = change(config(folder, "convalstm"), train__steps=3, eval__segments=4, eval__batch=3, eval__chunk=4,
-                 data__frames=5, data__feature_scale="std")
+    cfg = change(
+        config(folder, "convalstm"),
+        train__steps=3,
+        eval__segments=4,
+        eval__batch=3,
+        eval__chunk=4,
+        data__frames=5,
+        data__feature_scale="std",
+    )
     train.run(cfg)
     evaluate.run(cfg)
     return cfg
@@ -39,7 +47,9 @@ def by_hand(cfg):
 
     @jax.jit
     def forward(x):
-        return model.apply(run.params, Clip(as_inputs(Inputs(x[None]), run.scales), np.ones((1, len(x)), bool)))
+        return model.apply(
+            run.params, Clip(as_inputs(Inputs(x[None]), run.scales), np.ones((1, len(x)), bool))
+        )
 
     def apply(x):
         out = forward(x)
@@ -52,7 +62,12 @@ def by_hand(cfg):
             index = [clip_indices(len(features), start, cfg.data.frames) for start in starts]
             logits = np.stack([apply(features[at])[0] for at, _ in index])
             whole, attention = apply(features)
-            yield video.name, video_scores(logits, np.stack([mask for _, mask in index])), softmax(whole), attention
+            yield (
+                video.name,
+                video_scores(logits, np.stack([mask for _, mask in index])),
+                softmax(whole),
+                attention,
+            )
 
 
 def test_scores_frame_scores_and_attention(trained):
@@ -77,7 +92,10 @@ def test_chunks_and_batches_change_nothing(trained, chunk, batch):
 
 def test_nothing_is_left_of_what_was_said_before(trained):
     folder = Workdir(trained.workdir).run(trained.run_name)
-    old = [folder / name for name in ("tubes.jsonl", "map.json", "videos/gone/one.npz", "states/gone/one.npz")]
+    old = [
+        folder / name
+        for name in ("tubes.jsonl", "map.json", "videos/gone/one.npz", "states/gone/one.npz")
+    ]
     for path in old:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("old")
@@ -87,7 +105,9 @@ def test_nothing_is_left_of_what_was_said_before(trained):
 
 @pytest.mark.parametrize("kind, first", [("hidden", "zeros"), ("cell", "mean")])
 def test_state_maps_are_those_of_the_carry(trained, kind, first):
-    """Frame by frame by hand, from the same start; only the videos of the report, and none that an earlier run left."""
+    """Frame by frame by hand, from the same start; only the videos of the report, and none that an
+    earlier run left.
+    """
     name = trained.run_name if first == trained.model.start else f"{kind}-{first}"
     cfg = change(trained, eval__states=kind, report__examples=2, model__start=first, name=name)
     if name != trained.run_name:
@@ -95,20 +115,26 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
     work, run = Workdir(cfg.workdir), load_run(cfg.workdir, cfg.run_name)
     files.write_arrays(work.states(cfg.run_name, "old/one"), mean=np.zeros(3))
     evaluate.run(cfg)
-    kept = sorted(str(path.relative_to(work.run(cfg.run_name) / "states"))[:-4]
-                  for path in (work.run(cfg.run_name) / "states").glob("*/*.npz"))
+    kept = sorted(
+        str(path.relative_to(work.run(cfg.run_name) / "states"))[:-4]
+        for path in (work.run(cfg.run_name) / "states").glob("*/*.npz")
+    )
     found = artifacts.load_scores(work.scores(cfg.run_name))
     shown = choose.videos(found.label, found.scores.argmax(1), found.scores.max(1), 2)
     assert kept == sorted(found.videos[row] for row in shown) and len(kept) == 2
     model, store = make_model(run.model), FeatureStore.open(work.features("rgb", "pool5"))
     x = as_inputs(Inputs(store.read(kept[0])[None]), run.scales).x
-    early = x[:, :cfg.eval.chunk]
+    early = x[:, : cfg.eval.chunk]
     carry = model.start(run.params, Clip(Inputs(early), np.ones(early.shape[:2], bool)))
     states = []
     for t in range(x.shape[1]):
-        carry = model.apply(run.params, Clip(Inputs(x[:, t:t + 1]), np.ones((1, 1), bool)), carry).carry
+        carry = model.apply(
+            run.params, Clip(Inputs(x[:, t : t + 1]), np.ones((1, 1), bool)), carry
+        ).carry
         states.append(np.asarray(getattr(carry.top, kind)[0]))
-    mean, channel, maps = files.read_arrays(work.states(cfg.run_name, kept[0]), "mean", "channel", "maps")
+    mean, channel, maps = files.read_arrays(
+        work.states(cfg.run_name, kept[0]), "mean", "channel", "maps"
+    )
     np.testing.assert_allclose(mean, np.abs(states).mean(axis=-1), atol=2e-3)
     np.testing.assert_allclose(maps, np.moveaxis(np.stack(states)[..., channel], -1, 0), atol=2e-3)
     evaluate.run(change(cfg, eval__states="none"))
@@ -124,7 +150,7 @@ def test_a_vector_has_no_state_maps(trained):
 
 
 def test_a_checkpoint_of_another_cell(trained):
-    with pytest.raises(ArtifactError, match="is of the cell convalstm; expected alstm"):
+    with pytest.raises(FileError, match="is of the cell convalstm; expected alstm"):
         evaluate.run(change(trained, model__cell="alstm", name=trained.run_name))
 
 
@@ -141,13 +167,15 @@ def listing(cfg, change_list):
 
 
 def test_a_checkpoint_of_other_classes(trained):
-    with (listing(trained, lambda dataset: dataset._replace(classes=("bend", "wave"))),
-          pytest.raises(ArtifactError, match="they differ in jack, wave")):
+    with (
+        listing(trained, lambda dataset: dataset._replace(classes=("bend", "wave"))),
+        pytest.raises(FileError, match="they differ in jack, wave"),
+    ):
         evaluate.run(trained)
 
 
 def test_features_of_another_shape(trained):
-    with pytest.raises(ArtifactError, match="was trained on"):
+    with pytest.raises(FileError, match="was trained on"):
         evaluate.run(change(trained, data__stream="flow", name=trained.run_name))
 
 
@@ -157,7 +185,9 @@ def test_features_of_another_preprocessing(trained):
     about = said["about"] | {"preprocessing": {"name": "torch", "fps": 0.0}}
     files.write_json(index, said | {"about": about})
     try:
-        with pytest.raises(ArtifactError, match=r"preprocessing of these features is {'name': 'torch'}"):
+        with pytest.raises(
+            FileError, match=r"preprocessing of these features is {'name': 'torch'}"
+        ):
             evaluate.run(trained)
     finally:
         files.write_json(index, said)
@@ -165,30 +195,41 @@ def test_features_of_another_preprocessing(trained):
 
 def test_a_list_without_test_videos(trained):
     def without(dataset):
-        return dataset._replace(videos=tuple(video._replace(part="train") for video in dataset.videos))
+        return dataset._replace(
+            videos=tuple(video._replace(part="train") for video in dataset.videos)
+        )
 
-    with listing(trained, without), pytest.raises(ArtifactError, match="lists no test videos"):
+    with listing(trained, without), pytest.raises(FileError, match="lists no test videos"):
         evaluate.run(trained)
 
 
 def test_a_run_that_is_not_there(trained):
-    with pytest.raises(ArtifactError, match="missing"):
+    with pytest.raises(FileError, match="missing"):
         evaluate.run(change(trained, name="nobody"))
 
 
 def test_clips_of_one_twenty_nine_thirty_thirty_one_and_fifty_four_frames(tmp_path):
     lengths = (2, 29, 30, 31, 54)  # a clip of one frame has no flow and is refused by `prepare`
     work = Workdir(str(tmp_path))
-    videos = tuple(Video(f"{name}/p{at}", "", label, part, f"{part}{at}", frames, 64, 64, 25.0)
-                   for label, name in enumerate(CLASSES) for part in ("train", "test")
-                   for at, frames in enumerate(lengths, 10 * (part == "test")))
+    videos = tuple(
+        Video(f"{name}/p{at}", "", label, part, f"{part}{at}", frames, 64, 64, 25.0)
+        for label, name in enumerate(CLASSES)
+        for part in ("train", "test")
+        for at, frames in enumerate(lengths, 10 * (part == "test"))
+    )
     artifacts.save_dataset(work.dataset, Dataset(CLASSES, videos))
     writer = FeatureWriter(work.features("rgb", "pool5"), (3, 3, 4), {"from": "nowhere"})
     for at, video in enumerate(videos):
         writer.write(video.name, np.random.default_rng(at).normal(size=(video.frames - 1, 3, 3, 4)))
     writer.finish([video.name for video in videos])
-    cfg = change(config(tmp_path, "convalstm"), train__steps=2, data__frames=30, data__batch=5, eval__batch=4,
-                 eval__chunk=16)
+    cfg = change(
+        config(tmp_path, "convalstm"),
+        train__steps=2,
+        data__frames=30,
+        data__batch=5,
+        eval__batch=4,
+        eval__chunk=16,
+    )
     train.run(cfg)
     evaluate.run(cfg)
     found = artifacts.load_scores(work.scores(cfg.run_name))

@@ -1,4 +1,6 @@
-"""The stage `extract`: every frame once, in whatever blocks, resumable; and the ConvNet's own scores."""
+"""The stage `extract`: every frame once, in whatever blocks, resumable; and the ConvNet's own
+scores.
+"""
 
 import json
 import shutil
@@ -7,13 +9,13 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
-from walked import CLASSES, config, write_index, write_prepared
+from prepared_workdir import CLASSES, config, write_index, write_prepared
 
 from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset
-from videolstm_jax.data.features import FeatureStore
-from videolstm_jax.data.frames import FrameReader, preprocess
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.clips.frames import FrameReader, preprocess
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.train.runs import load_convnet
@@ -36,14 +38,20 @@ def work(done, tmp_path):
 
 
 def _bytes(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def test_features_are_the_taps_of_every_frame(done):
     net = load_convnet(epath.Path(done / "convnets" / "rgb"))
     apply = jax.jit(make_convnet(net.config, net.channels, 2).apply)
     reader = FrameReader("rgb", 16)
-    stores = [FeatureStore.open(done / "features" / "rgb" / layer) for layer in ("pool5", "fc7", "logits")]
+    stores = [
+        FeatureStore.open(done / "features" / "rgb" / layer) for layer in ("pool5", "fc7", "logits")
+    ]
     assert [store.shape for store in stores] == [(4, 4, 8), (10,), (2,)]
     for video in load_dataset(done / "dataset.json").videos:
         images = preprocess(reader.read(video), "rgb", pixel_scale=1 / 58)
@@ -72,7 +80,9 @@ def test_the_convnets_own_scores_are_probabilities_of_25_frames(done):
     assert found.videos == ("left/p2", "right/p2") and found.classes == CLASSES
     np.testing.assert_allclose(found.scores.sum(1), 1, atol=1e-6)
     assert found.scores.argmax(1).tolist() == found.label.tolist() == [0, 1]
-    logits = FeatureStore.open(done / "features" / "rgb" / "logits").read("right/p2").astype(np.float64)
+    logits = (
+        FeatureStore.open(done / "features" / "rgb" / "logits").read("right/p2").astype(np.float64)
+    )
     expected = np.zeros(2)
     for at in range(25):
         row = np.exp(logits[round(at * (len(logits) - 1) / 24)])
@@ -81,13 +91,18 @@ def test_the_convnets_own_scores_are_probabilities_of_25_frames(done):
 
 
 def test_test_videos_that_could_not_be_read_count_as_wrong(work, capsys):
-    files.write_jsonl(Workdir(str(work)).bad, [{"name": "left/p9", "path": "p9.mp4", "part": "test", "label": "left",
-                                                "reason": "empty"}])
+    files.write_jsonl(
+        Workdir(str(work)).bad,
+        [{"name": "left/p9", "path": "p9.mp4", "part": "test", "label": "left", "reason": "empty"}],
+    )
     found = {}
     for allowed in (True, False):
         extract.run(config(work, "rgb", eval__allow_missing=allowed))
         found[allowed] = json.loads((work / "convnets" / "rgb" / "accuracy.json").read_text())
-    assert found[False] == found[True] | {"videos": 3, "missing": 1} and found[True]["videos_right"] == 2
+    assert (
+        found[False] == found[True] | {"videos": 3, "missing": 1}
+        and found[True]["videos_right"] == 2
+    )
     assert "2 of 3 test videos right (1 could not be read" in capsys.readouterr().out
 
 
@@ -117,7 +132,9 @@ def test_killed_and_started_again_it_makes_only_what_is_left(work, monkeypatch):
 
 
 def test_flow_is_extracted_too(work):
-    with pytest.raises(ArtifactError, match=r"convnets/flow/config.json is missing; the stage fit_convnet"):
+    with pytest.raises(
+        FileError, match=r"convnets/flow/config.json is missing; the stage fit_convnet"
+    ):
         extract.run(config(work, "flow"))
     fit_convnet.run(config(work, "flow", convnet__steps=2))
     extract.run(config(work, "flow"))
@@ -129,17 +146,19 @@ def test_flow_is_extracted_too(work):
 def test_features_of_another_convnet_or_other_videos_are_refused(work):
     dataset = load_dataset(work / "dataset.json")
     save_dataset(work / "dataset.json", dataset._replace(classes=("left", "up")))
-    with pytest.raises(ArtifactError, match=r"the ConvNet knows left, right; .* lists left, up"):
+    with pytest.raises(FileError, match=r"the ConvNet knows left, right; .* lists left, up"):
         extract.run(config(work, "rgb"))
     longer = tuple(v._replace(frames=v.frames + (v.name == "left/p0")) for v in dataset.videos)
     save_dataset(work / "dataset.json", dataset._replace(videos=longer))
-    with pytest.raises(ArtifactError, match="left/p0 has 5 frames of features; expected 6; remove the folder"):
+    with pytest.raises(
+        FileError, match="left/p0 has 5 frames of features; expected 6; remove the folder"
+    ):
         extract.run(config(work, "rgb"))
     save_dataset(work / "dataset.json", dataset)
     index = work / "features/rgb/pool5/index.json"
     said = json.loads(index.read_text())
     index.write_text(json.dumps(said | {"about": said["about"] | {"sha256": "another"}}))
-    with pytest.raises(ArtifactError, match=r"about is .*; remove the folder or give another"):
+    with pytest.raises(FileError, match=r"about is .*; remove the folder or give another"):
         extract.run(config(work, "rgb"))
 
 
@@ -150,8 +169,19 @@ def test_real_clips_go_through(real_data, tmp_path):
     for path in clips:
         info = probe(str(path))
         part = "test" if path.name.startswith("p4") else "train"
-        videos.append(Video(f"{path.parent.name}/{path.stem}", str(path), classes.index(path.parent.name), part,
-                            path.stem[:2], info.frames, info.width, info.height, info.fps))
+        videos.append(
+            Video(
+                f"{path.parent.name}/{path.stem}",
+                str(path),
+                classes.index(path.parent.name),
+                part,
+                path.stem[:2],
+                info.frames,
+                info.width,
+                info.height,
+                info.fps,
+            )
+        )
     save_dataset(tmp_path / "dataset.json", Dataset(classes, tuple(videos)))
     write_index(Workdir(str(tmp_path)), videos)
     cfg = config(tmp_path, "rgb", convnet__steps=2)

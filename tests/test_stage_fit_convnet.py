@@ -1,4 +1,6 @@
-"""The stage `fit_convnet`: it learns from the training list only, resumes to the bit, and starts from another net."""
+"""The stage `fit_convnet`: it learns from the training list only, resumes to the bit, and starts
+from another net.
+"""
 
 import json
 import os
@@ -9,14 +11,12 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
-from walked import config, write_prepared
+from prepared_workdir import config, write_prepared
 
 from videolstm_jax.artifacts import load_dataset, save_dataset
-from videolstm_jax.config import ConfigError
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import fit_convnet
-from videolstm_jax.train.checkpoint import CheckpointError
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.train.runs import load_convnet
 
@@ -37,7 +37,9 @@ def work(tmp_path):
 
 
 def _same(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return all(
+        np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
 
 
 def test_it_learns_from_the_training_list_alone(fitted):
@@ -49,7 +51,9 @@ def test_it_learns_from_the_training_list_alone(fitted):
 
 def test_it_is_read_back_with_its_settings(fitted):
     found = load_convnet(fitted)
-    asked = config("work", "flow", convnet__preprocessing="caffe").convnet  # what `auto` is without weights
+    asked = config(
+        "work", "flow", convnet__preprocessing="caffe"
+    ).convnet  # what `auto` is without weights
     assert (found.channels, found.classes, found.config) == (2, ("left", "right"), asked)
     said = json.loads((fitted / "config.json").read_text())
     assert said["config"]["data"]["stream"] == "flow" and set(said["inputs"]) == {"videos", "flow"}
@@ -67,7 +71,7 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(fitted, work, monke
     monkeypatch.setattr(fit_convnet, "frame_batches", interrupted)
     with pytest.raises(Stopped):
         fit_convnet.run(config(work, "flow"))
-    with pytest.raises(ArtifactError, match="the stage fit_convnet"):
+    with pytest.raises(FileError, match="the stage fit_convnet"):
         load_convnet(epath.Path(work / "convnets" / "flow"))
     folder = fit_convnet.run(config(work, "flow"))
     assert _same(load_convnet(folder).params, load_convnet(fitted).params)
@@ -76,8 +80,16 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(fitted, work, monke
 
 
 def test_it_starts_from_another_convnet(fitted, work):
-    begun = fit_convnet.run(config(work, "flow", convnet__weights=str(fitted.parent / "{stream}"),
-                                   convnet__learning_rate=0.0, convnet__weight_decay=0.0, convnet__steps=1))
+    begun = fit_convnet.run(
+        config(
+            work,
+            "flow",
+            convnet__weights=str(fitted.parent / "{stream}"),
+            convnet__learning_rate=0.0,
+            convnet__weight_decay=0.0,
+            convnet__steps=1,
+        )
+    )
     assert _same(load_convnet(begun).params, load_convnet(fitted).params)
 
 
@@ -89,32 +101,63 @@ def test_other_classes_keep_all_but_the_last_layer(fitted, work):
     assert _same(found["fc1"], theirs["fc1"]) and found["logits"]["bias"].shape == (3,)
 
 
-@pytest.mark.parametrize(("settings", "error", "words"), [
-    ({"convnet__weights": "vgg16"}, ConfigError, "weights is 'vgg16'; expected the folder of a ConvNet"),
-    ({"convnet__weights": "no/vgg16.h5"}, ArtifactError, "no/vgg16.h5 is missing; .* launch.fetch_weights"),
-    ({"convnet__weights": "FITTED", "convnet__dense": (11,)}, ConfigError, r"do not fit: fc1.bias has shape \(10,"),
-    ({"convnet__weights": "FITTED", "convnet__pixel_scale": 1.0}, ConfigError, "pixel_scale is 1.0; the weights in"),
-    ({"convnet__weights": "FITTED", "convnet__preprocessing": "torch"}, ConfigError,
-     "preprocessing is 'torch'; the weights in .* trained with 'caffe'"),
-    ({"data__stream": "rgb", "convnet__weights": "FITTED"}, ConfigError, "do not fit: block1_conv1.kernel"),
-])
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        (
+            {"convnet__weights": "vgg16"},
+            ConfigError,
+            "weights is 'vgg16'; expected the folder of a ConvNet",
+        ),
+        (
+            {"convnet__weights": "no/vgg16.h5"},
+            FileError,
+            "no/vgg16.h5 is missing; .* launch.fetch_weights",
+        ),
+        (
+            {"convnet__weights": "FITTED", "convnet__dense": (11,)},
+            ConfigError,
+            r"do not fit: fc1.bias has shape \(10,",
+        ),
+        (
+            {"convnet__weights": "FITTED", "convnet__pixel_scale": 1.0},
+            ConfigError,
+            "pixel_scale is 1.0; the weights in",
+        ),
+        (
+            {"convnet__weights": "FITTED", "convnet__preprocessing": "torch"},
+            ConfigError,
+            "preprocessing is 'torch'; the weights in .* trained with 'caffe'",
+        ),
+        (
+            {"data__stream": "rgb", "convnet__weights": "FITTED"},
+            ConfigError,
+            "do not fit: block1_conv1.kernel",
+        ),
+    ],
+)
 def test_weights_that_cannot_be_used_raise(fitted, work, settings, error, words):
-    settings = {name: str(fitted) if value == "FITTED" else value for name, value in settings.items()}
+    settings = {
+        name: str(fitted) if value == "FITTED" else value for name, value in settings.items()
+    }
     with pytest.raises(error, match=words):
         fit_convnet.run(config(work, "flow", **settings))
 
 
 def test_what_is_missing_is_named(work):
     shutil.rmtree(work / "flow")
-    with pytest.raises(ArtifactError, match=r"flow/index.json is missing; the stage prepare"):
+    with pytest.raises(FileError, match=r"flow/index.json is missing; the stage prepare"):
         fit_convnet.run(config(work, "flow"))
     dataset = load_dataset(work / "dataset.json")
-    save_dataset(work / "dataset.json", dataset._replace(videos=tuple(v for v in dataset.videos if v.part == "test")))
-    with pytest.raises(ArtifactError, match="lists no training videos"):
+    save_dataset(
+        work / "dataset.json",
+        dataset._replace(videos=tuple(v for v in dataset.videos if v.part == "test")),
+    )
+    with pytest.raises(FileError, match="lists no training videos"):
         fit_convnet.run(config(work, "rgb"))
 
 
 def test_other_settings_in_the_same_folder_are_refused(fitted, work):
     shutil.copytree(fitted, work / "convnets" / "flow")
-    with pytest.raises(CheckpointError, match=r"made with convnet.learning_rate 0.01; expected 0.5"):
+    with pytest.raises(FileError, match=r"made with convnet.learning_rate 0.01; expected 0.5"):
         fit_convnet.run(config(work, "flow", convnet__learning_rate=0.5))

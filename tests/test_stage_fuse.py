@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.config import ConfigError, RunConfig, change
+from videolstm_jax import artifacts
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.fusion import product_fusion
 from videolstm_jax.stages import fuse
 from videolstm_jax.types import Scores
@@ -26,7 +27,9 @@ def scores(seed, order=None, classes=CLASSES):
 def work(tmp_path):
     folder = artifacts.Workdir(str(tmp_path))
     artifacts.save_scores(folder.scores("videolstm-rgb"), scores(0))
-    artifacts.save_scores(folder.scores("videolstm-flow"), scores(1, np.random.default_rng(2).permutation(12)))
+    artifacts.save_scores(
+        folder.scores("videolstm-flow"), scores(1, np.random.default_rng(2).permutation(12))
+    )
     artifacts.save_scores(folder.scores("convnet-rgb"), scores(3))
     return folder
 
@@ -36,7 +39,9 @@ def cfg(work, *runs, **settings):
 
 
 def test_videos_are_aligned_and_weighted(work, capsys):
-    path = fuse.run(cfg(work, "videolstm-rgb", "videolstm-flow", fuse__weights=(1.0, 2.0), fuse__name="two"))
+    path = fuse.run(
+        cfg(work, "videolstm-rgb", "videolstm-flow", fuse__weights=(1.0, 2.0), fuse__name="two")
+    )
     assert path == work.fused("two")
     found, first = artifacts.load_scores(path), scores(0)
     assert found.videos == first.videos and found.classes == first.classes
@@ -68,28 +73,47 @@ def test_refuses_settings(work):
     fuse.run(cfg(work, "videolstm-rgb", "convnet-rgb", fuse__name="two"))
     with pytest.raises(ConfigError, match="also one of its runs"):
         fuse.run(cfg(work, "two", "videolstm-flow", fuse__name="two"))
-    with pytest.raises(files.ArtifactError, match=r"nowhere.*is missing; the stage evaluate or fuse writes it"):
+    with pytest.raises(
+        FileError, match=r"nowhere.*is missing; the stage evaluate or fuse writes it"
+    ):
         fuse.run(cfg(work, "videolstm-rgb", "nowhere"))
 
 
 def assert_refused(work, other, message):
     artifacts.save_scores(work.scores("other"), other)
-    with pytest.raises(files.ArtifactError, match=message):
+    with pytest.raises(FileError, match=message):
         fuse.run(cfg(work, "videolstm-rgb", "other", fuse__name="never"))
     assert not work.fused("never").exists()
 
 
 def test_refuses_runs_that_do_not_fit(work):
     fewer, whole = scores(1, np.arange(9)), scores(1)
-    assert_refused(work, fewer,
-                   "other lacks 3 of the 12 videos of videolstm-rgb and has 0 more; lacks Jump/v9, Run/v10")
-    assert_refused(work, whole._replace(videos=("Jump/new", *whole.videos[1:])),
-                   "lacks 1 of the 12.*has 1 more.*has Jump/new")
-    assert_refused(work, whole._replace(videos=(whole.videos[1], *whole.videos[1:])), "names 1 videos twice")
-    assert_refused(work, whole._replace(classes=("Jump", "Run", "Walk")), "other has 3 classes.*not in both Walk, Wave")
-    assert_refused(work, whole._replace(label=(whole.label + 1) % 3),
-                   "labels 12 videos otherwise.*the first is Jump/v0")
-    assert_refused(work, whole._replace(scores=np.log(whole.scores)), "cannot be fused: stream 1 has scores")
+    assert_refused(
+        work,
+        fewer,
+        "other lacks 3 of the 12 videos of videolstm-rgb and has 0 more; lacks Jump/v9, Run/v10",
+    )
+    assert_refused(
+        work,
+        whole._replace(videos=("Jump/new", *whole.videos[1:])),
+        "lacks 1 of the 12.*has 1 more.*has Jump/new",
+    )
+    assert_refused(
+        work, whole._replace(videos=(whole.videos[1], *whole.videos[1:])), "names 1 videos twice"
+    )
+    assert_refused(
+        work,
+        whole._replace(classes=("Jump", "Run", "Walk")),
+        "other has 3 classes.*not in both Walk, Wave",
+    )
+    assert_refused(
+        work,
+        whole._replace(label=(whole.label + 1) % 3),
+        "labels 12 videos otherwise.*the first is Jump/v0",
+    )
+    assert_refused(
+        work, whole._replace(scores=np.log(whole.scores)), "cannot be fused: stream 1 has scores"
+    )
 
 
 def test_real_scores(real_data, tmp_path):
@@ -97,11 +121,16 @@ def test_real_scores(real_data, tmp_path):
     work = artifacts.Workdir(str(tmp_path))
     with np.load(real_data / "scores" / "ucf101_split1.npz", allow_pickle=False) as file:
         names, label = file["names"], file["labels"]
-        streams = {name: softmax(file[name].astype(float), axis=1) for name in ("rgb_iframe", "flow")}
+        streams = {
+            name: softmax(file[name].astype(float), axis=1) for name in ("rgb_iframe", "flow")
+        }
     classes = tuple(f"class{k:03}" for k in range(101))
     order = np.random.default_rng(0).permutation(len(names))
     for name, table in streams.items():
         rows = order if name == "flow" else np.arange(len(names))
-        artifacts.save_scores(work.scores(name), Scores(tuple(names[rows].tolist()), table[rows], label[rows], classes))
+        artifacts.save_scores(
+            work.scores(name),
+            Scores(tuple(names[rows].tolist()), table[rows], label[rows], classes),
+        )
     found = artifacts.load_scores(fuse.run(cfg(work, "rgb_iframe", "flow")))
     assert round(100 * (found.scores.argmax(1) == found.label).mean(), 2) == 92.73

@@ -1,4 +1,6 @@
-"""The localize stage on attention that follows a square: tubes, measures, floors, and what it refuses."""
+"""The localize stage on attention that follows a square: tubes, measures, baselines, and what it
+refuses.
+"""
 
 import hashlib
 import json
@@ -8,8 +10,8 @@ import pytest
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.files import ArtifactError
-from videolstm_jax.localize.floors import coverage
+from videolstm_jax.errors import FileError
+from videolstm_jax.localize.baselines import coverage
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.stages import localize
@@ -47,15 +49,25 @@ def frame_scores(label):
 def work(tmp_path):
     """Two training videos and four test videos of which three have truth."""
     folder = artifacts.Workdir(str(tmp_path))
-    videos = [video(f"{CLASSES[k % 2]}/{part}{k}", k % 2, part)
-              for part, count in (("train", 2), ("test", 4)) for k in range(count)]
+    videos = [
+        video(f"{CLASSES[k % 2]}/{part}{k}", k % 2, part)
+        for part, count in (("train", 2), ("test", 4))
+        for k in range(count)
+    ]
     artifacts.save_dataset(folder.dataset, Dataset(CLASSES, tuple(sorted(videos))))
-    truth = [Detection(one.name, one.label, 1.0, true_tube(one.label)) for one in videos if one.name != "Right/test3"]
+    truth = [
+        Detection(one.name, one.label, 1.0, true_tube(one.label))
+        for one in videos
+        if one.name != "Right/test3"
+    ]
     artifacts.save_detections(folder.truth, truth)
     for one in videos:
         if one.part == "test":
-            files.write_arrays(folder.passes("videolstm-rgb", one.name), scores=frame_scores(one.label),
-                                   attention=attention_of(true_tube(one.label)))
+            files.write_arrays(
+                folder.passes("videolstm-rgb", one.name),
+                scores=frame_scores(one.label),
+                attention=attention_of(true_tube(one.label)),
+            )
     return folder
 
 
@@ -72,7 +84,9 @@ def test_tubes_follow_the_square(work, capsys):
     assert model["mean_frame_iou"]["value"] > 0.6
     assert model["video_map"]["voc"]["0.3"] == model["video_map"]["act"]["0.3"] == 1
     assert model["video_map"]["voc"]["0.5:0.95"] < 1
-    assert model["frame_map"]["voc"]["truth"]["0.5"] >= model["frame_map"]["voc"]["all"]["0.5"] > 0.5
+    assert (
+        model["frame_map"]["voc"]["truth"]["0.5"] >= model["frame_map"]["voc"]["all"]["0.5"] > 0.5
+    )
     assert model["errors"]["0.2"]["right"] == 3
     assert model["recall"]["recall"][0] == 1
     assert set(model["per_class"]) == {"0", "1"}
@@ -87,8 +101,16 @@ def test_the_file_of_tubes(work):
     localize.run(cfg(work))
     path = work.run("videolstm-rgb") / "tubes.jsonl"
     rows = files.read_jsonl(path)
-    assert [row["video"] for row in rows] == ["Left/test0", "Left/test2", "Right/test1", "Right/test3"]
-    assert all(len(row["boxes"]) == FRAMES and len(row["scores"]) == 2 and row["start"] == 0 for row in rows)
+    assert [row["video"] for row in rows] == [
+        "Left/test0",
+        "Left/test2",
+        "Right/test1",
+        "Right/test3",
+    ]
+    assert all(
+        len(row["boxes"]) == FRAMES and len(row["scores"]) == 2 and row["start"] == 0
+        for row in rows
+    )
     found = artifacts.load_detections(path)
     assert [(one.video, one.label) for one in found[:2]] == [("Left/test0", 0), ("Left/test0", 1)]
     assert found[0].tube is found[1].tube
@@ -103,14 +125,21 @@ def test_the_file_of_tubes(work):
 
 
 def test_several_tubes_share_the_score(work):
-    """Attention on the square and, more faintly and for a while, in a corner that has nothing to do with it."""
+    """Attention on the square and, more faintly and for a while, in a corner that has nothing to do
+    with it.
+    """
     path = work.passes("videolstm-rgb", "Left/test0")
     maps = attention_of(true_tube(0))
     maps[3:7, 0, 0] += 0.8 * maps.max()
-    files.write_arrays(path, scores=frame_scores(0), attention=maps / maps.sum(axis=(1, 2), keepdims=True))
+    files.write_arrays(
+        path, scores=frame_scores(0), attention=maps / maps.sum(axis=(1, 2), keepdims=True)
+    )
     value = files.read_json(localize.run(cfg(work, localize__tubes=0)))
-    rows = [row for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
-            if row["video"] == "Left/test0"]
+    rows = [
+        row
+        for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
+        if row["video"] == "Left/test0"
+    ]
     assert value["tubes"] == 5 and [row["start"] for row in rows] == [0, 3]
     assert len(rows[0]["boxes"]) == FRAMES and len(rows[1]["boxes"]) == 4
     assert rows[0]["score"] > 3 * rows[1]["score"] > 0
@@ -122,8 +151,11 @@ def test_several_tubes_share_the_score(work):
 def test_tubes_are_cut_to_the_frames_of_their_class(work):
     said = frame_scores(0)
     said[:2], said[9:] = [0.1, 0.9], [0.3, 0.7]
-    files.write_arrays(work.passes("videolstm-rgb", "Left/test0"), scores=said,
-                           attention=attention_of(true_tube(0)))
+    files.write_arrays(
+        work.passes("videolstm-rgb", "Left/test0"),
+        scores=said,
+        attention=attention_of(true_tube(0)),
+    )
     value = files.read_json(localize.run(cfg(work, localize__trim="chance")))
     found = artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")[:2]
     spans = [(one.label, one.tube.start, len(one.tube.boxes)) for one in found]
@@ -132,8 +164,13 @@ def test_tubes_are_cut_to_the_frames_of_their_class(work):
     assert value["settings"]["trim"] == "chance"
     whole = files.read_json(localize.run(cfg(work)))
     assert value["model"]["mean_tube_iou"] > whole["model"]["mean_tube_iou"]
-    assert value["model"]["mean_frame_iou"] == whole["model"]["mean_frame_iou"], "boxes alone, whatever the time"
-    assert value["floors"]["centred"]["mean_tube_iou"] > whole["floors"]["centred"]["mean_tube_iou"]
+    assert value["model"]["mean_frame_iou"] == whole["model"]["mean_frame_iou"], (
+        "boxes alone, whatever the time"
+    )
+    assert (
+        value["baselines"]["centred"]["mean_tube_iou"]
+        > whole["baselines"]["centred"]["mean_tube_iou"]
+    )
 
 
 def test_attention_over_time(work):
@@ -141,7 +178,9 @@ def test_attention_over_time(work):
     curves = value["over_time"]
     assert set(curves) == {"entropy", "peak", "drift", "mass_inside_truth", "area_of_truth"}
     assert all(len(curve) == FRAMES - 1 for curve in curves.values())
-    assert curves["drift"][0] is None and curves["drift"][1:3] == [0, 0], "the square stands still before it walks"
+    assert curves["drift"][0] is None and curves["drift"][1:3] == [0, 0], (
+        "the square stands still before it walks"
+    )
     assert np.mean(curves["drift"][1:]) == pytest.approx(value["drift"])
     assert curves["mass_inside_truth"][:2] == [None, None], "frames without truth"
     assert np.mean(curves["mass_inside_truth"][2:]) == pytest.approx(value["mass_inside_truth"])
@@ -149,29 +188,48 @@ def test_attention_over_time(work):
 
 def test_classes_that_share_a_tube_are_written_in_order(work):
     tube = true_tube(0)
-    with pytest.raises(ArtifactError, match=r"classes \[1, 0\] share a tube of Left/test0"):
-        artifacts.save_detections(work.path / "t.jsonl", [Detection("Left/test0", k, 0.5, tube) for k in (1, 0)])
+    with pytest.raises(FileError, match=r"classes \[1, 0\] share a tube of Left/test0"):
+        artifacts.save_detections(
+            work.path / "t.jsonl", [Detection("Left/test0", k, 0.5, tube) for k in (1, 0)]
+        )
 
 
 def test_floors_stand_beside_the_model(work):
     value = files.read_json(localize.run(cfg(work)))
-    floors = value["floors"]
-    assert set(floors) == {"full_frame", "centred", "mean_train_box", "uniform_attention", "ideal_attention",
-                           "perfect_box", "perfect_tube"}
-    for row in floors.values():
-        difference = row["model_minus_floor"]
-        assert difference["value"] == pytest.approx(value["model"]["mean_frame_iou"]["value"]
-                                                    - row["mean_frame_iou"]["value"])
-        assert difference["low"] <= difference["value"] + 1e-12 and difference["value"] <= difference["high"] + 1e-12
+    baselines = value["baselines"]
+    assert set(baselines) == {
+        "full_frame",
+        "centred",
+        "mean_train_box",
+        "uniform_attention",
+        "ideal_attention",
+        "perfect_box",
+        "perfect_tube",
+    }
+    for row in baselines.values():
+        difference = row["model_minus_baseline"]
+        assert difference["value"] == pytest.approx(
+            value["model"]["mean_frame_iou"]["value"] - row["mean_frame_iou"]["value"]
+        )
+        assert (
+            difference["low"] <= difference["value"] + 1e-12
+            and difference["value"] <= difference["high"] + 1e-12
+        )
     whole = 24 * 24 / (60 * 80)
-    assert floors["full_frame"]["mean_frame_iou"]["value"] == pytest.approx(whole)
-    assert floors["uniform_attention"]["mean_frame_iou"]["value"] == pytest.approx(whole, rel=1e-3)
-    assert floors["centred"]["fraction"] in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    assert floors["ideal_attention"]["mean_frame_iou"]["value"] > floors["centred"]["mean_frame_iou"]["value"]
+    assert baselines["full_frame"]["mean_frame_iou"]["value"] == pytest.approx(whole)
+    assert baselines["uniform_attention"]["mean_frame_iou"]["value"] == pytest.approx(
+        whole, rel=1e-3
+    )
+    assert baselines["centred"]["fraction"] in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    assert (
+        baselines["ideal_attention"]["mean_frame_iou"]["value"]
+        > baselines["centred"]["mean_frame_iou"]["value"]
+    )
 
 
 def test_flow_makes_another_floor(work):
     """Flow that moves where the square is follows it; flow of some videos only is left out."""
+
     def write(name, label):
         images = np.full((FRAMES - 1, 30, 40, 2), 128, np.uint8)
         boxes = true_tube(label).boxes.round().astype(int)[[0, 0, *range(9)]]
@@ -180,22 +238,28 @@ def test_flow_makes_another_floor(work):
         write_flow(work.flow / f"{name}.zip", images, "png")
 
     write("Left/test0", 0)
-    assert "flow_magnitude" not in files.read_json(localize.run(cfg(work)))["floors"]
+    assert "flow_magnitude" not in files.read_json(localize.run(cfg(work)))["baselines"]
     write("Left/test2", 0)
     write("Right/test1", 1)
-    floor = files.read_json(localize.run(cfg(work)))["floors"]["flow_magnitude"]
+    floor = files.read_json(localize.run(cfg(work)))["baselines"]["flow_magnitude"]
     assert floor["mean_frame_iou"]["value"] > 0.5
 
 
 def test_boxes_are_made_of_what_passes_and_moves(work):
     """Uniform attention over features, or flow, that are large where the square is."""
+
     def write(name, label):
         where = attention_of(true_tube(label))
-        files.write_arrays(work.passes("videolstm-rgb", name), scores=frame_scores(label), features=where,
-                           attention=np.full_like(where, 1 / CELLS**2))
+        files.write_arrays(
+            work.passes("videolstm-rgb", name),
+            scores=frame_scores(label),
+            features=where,
+            attention=np.full_like(where, 1 / CELLS**2),
+        )
         images = np.full((FRAMES - 1, 30, 40, 2), 120, np.uint8)  # the camera moves
-        for image, (x0, y0, x1, y1) in zip(images, true_tube(label).boxes.round().astype(int)[[0, 0, *range(9)]] // 2,
-                                           strict=True):
+        for image, (x0, y0, x1, y1) in zip(
+            images, true_tube(label).boxes.round().astype(int)[[0, 0, *range(9)]] // 2, strict=True
+        ):
             image[y0:y1, x0:x1] = 188
         write_flow(work.flow / f"{name}.zip", images, "png")
 
@@ -205,20 +269,27 @@ def test_boxes_are_made_of_what_passes_and_moves(work):
         return value["model"]["mean_frame_iou"]["value"]
 
     names = {"Left/test0": 0, "Right/test1": 1, "Left/test2": 0, "Right/test3": 1}
-    with pytest.raises(ArtifactError, match=r"test0\.npz: evidence 'passed' needs the size of the features"):
+    with pytest.raises(
+        FileError, match=r"test0\.npz: evidence 'passed' needs the size of the features"
+    ):
         localize.run(cfg(work, localize__evidence="passed"))
     for name, label in names.items():
         write(name, label)
-    assert iou("attention") < 0.2 and min(iou("passed"), iou("moving"), iou("moving", "moments")) > 0.5
+    assert (
+        iou("attention") < 0.2 and min(iou("passed"), iou("moving"), iou("moving", "moments")) > 0.5
+    )
     (work.flow / "Left/test2.zip").unlink()
-    with pytest.raises(ArtifactError, match=r"test2\.npz: evidence 'moving' needs the flow images"):
+    with pytest.raises(FileError, match=r"test2\.npz: evidence 'moving' needs the flow images"):
         localize.run(cfg(work, localize__evidence="moving"))
 
 
 def test_the_same_config_writes_the_same_bytes(work):
     def digest():
         path = localize.run(cfg(work))
-        return [hashlib.sha256(file.read_bytes()).hexdigest() for file in (path, path.parent / "tubes.jsonl")]
+        return [
+            hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in (path, path.parent / "tubes.jsonl")
+        ]
 
     assert digest() == digest()
 
@@ -226,7 +297,11 @@ def test_the_same_config_writes_the_same_bytes(work):
 def test_without_truth_there_are_tubes_and_nulls(work, capsys):
     work.truth.unlink()
     value = files.read_json(localize.run(cfg(work)))
-    assert value["model"] is None and value["floors"] == {} and value["truth"] == {"videos": 0, "tubes": 0}
+    assert (
+        value["model"] is None
+        and value["baselines"] == {}
+        and value["truth"] == {"videos": 0, "tubes": 0}
+    )
     assert value["attention"]["mass_inside_truth"] is None
     assert len(files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")) == 4
     assert "no true boxes" in capsys.readouterr().out
@@ -234,26 +309,36 @@ def test_without_truth_there_are_tubes_and_nulls(work, capsys):
 
 def test_fused_scores_replace_the_mean_of_frames(work):
     names = ("Right/test3", "Right/test1", "Left/test2", "Left/test0", "Left/other")
-    swapped = Scores(names, np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6], [0.5, 0.5]], np.float32),
-                     np.array([1, 1, 0, 0, 0]), CLASSES)
+    swapped = Scores(
+        names,
+        np.array([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7], [0.4, 0.6], [0.5, 0.5]], np.float32),
+        np.array([1, 1, 0, 0, 0]),
+        CLASSES,
+    )
     artifacts.save_scores(work.fused("two"), swapped)
     value = files.read_json(localize.run(cfg(work, localize__scores="two")))
     assert value["scores"] == "two"
-    rows = {row["video"]: row for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")}
+    rows = {
+        row["video"]: row for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
+    }
     assert rows["Right/test1"]["scores"] == pytest.approx([0.6, 0.4])
     artifacts.save_scores(work.fused("two"), swapped._replace(classes=("Left", "Up")))
-    with pytest.raises(ArtifactError, match="classes that are not the 2"):
+    with pytest.raises(FileError, match="classes that are not the 2"):
         localize.run(cfg(work, localize__scores="two"))
     fewer = Scores(names[1:], swapped.scores[1:], swapped.label[1:], CLASSES)
     artifacts.save_scores(work.fused("two"), fewer)
-    with pytest.raises(ArtifactError, match="lacks 1 of 4 test videos, the first is Right/test3"):
+    with pytest.raises(FileError, match="lacks 1 of 4 test videos, the first is Right/test3"):
         localize.run(cfg(work, localize__scores="two"))
 
 
-@pytest.mark.parametrize("still", [np.full((FRAMES - 1, CELLS, CELLS), 1 / 49), np.eye(49)[[8] * 11].reshape(11, 7, 7)])
+@pytest.mark.parametrize(
+    "still", [np.full((FRAMES - 1, CELLS, CELLS), 1 / 49), np.eye(49)[[8] * 11].reshape(11, 7, 7)]
+)
 def test_attention_that_ignores_the_video_is_warned_of(work, still, capsys):
     for name in ("Left/test0", "Left/test2", "Right/test1", "Right/test3"):
-        files.write_arrays(work.passes("videolstm-rgb", name), scores=frame_scores(0), attention=still)
+        files.write_arrays(
+            work.passes("videolstm-rgb", name), scores=frame_scores(0), attention=still
+        )
     value = files.read_json(localize.run(cfg(work)))
     assert value["attention"]["warning"]
     assert "localize: warning: attention" in capsys.readouterr().out
@@ -263,28 +348,36 @@ def test_refuses(work):
     path = work.passes("videolstm-rgb", "Left/test2")
     good = {"scores": frame_scores(0), "attention": attention_of(true_tube(0))}
     files.write_arrays(path, scores=good["scores"])
-    with pytest.raises(ArtifactError, match=r"test2\.npz holds no attention.*expected a run of alstm"):
+    with pytest.raises(FileError, match=r"test2\.npz holds no attention.*expected a run of alstm"):
         localize.run(cfg(work))
     files.write_arrays(path, **{**good, "attention": good["attention"][:5]})
-    with pytest.raises(ArtifactError, match=r"attention \(5, 7, 7\); expected .* L' 11 or 12 for 12 frames"):
+    with pytest.raises(
+        FileError, match=r"attention \(5, 7, 7\); expected .* L' 11 or 12 for 12 frames"
+    ):
         localize.run(cfg(work))
     files.write_arrays(path, **{**good, "attention": -good["attention"]})
-    with pytest.raises(ArtifactError, match=r"test2\.npz: attention has values from"):
+    with pytest.raises(FileError, match=r"test2\.npz: attention has values from"):
         localize.run(cfg(work))
     files.write_arrays(path, **{**good, "scores": np.full_like(good["scores"], np.nan)})
-    with pytest.raises(ArtifactError, match="scores are not finite"):
+    with pytest.raises(FileError, match="scores are not finite"):
         localize.run(cfg(work))
     path.unlink()
-    with pytest.raises(ArtifactError, match=r"is missing; the stage evaluate \(for the test list\) writes it"):
+    with pytest.raises(
+        FileError, match=r"is missing; the stage evaluate \(for the test list\) writes it"
+    ):
         localize.run(cfg(work))
     assert not (work.run("videolstm-rgb") / "map.json").exists()
     files.write_arrays(path, **good)
-    artifacts.save_detections(work.truth, [Detection("Left/test0", 0, 1.0, Tube(9, true_tube(0).boxes))])
-    with pytest.raises(ArtifactError, match="a tube of Left/test0 ends with frame 17; expected at most 11"):
+    artifacts.save_detections(
+        work.truth, [Detection("Left/test0", 0, 1.0, Tube(9, true_tube(0).boxes))]
+    )
+    with pytest.raises(
+        FileError, match="a tube of Left/test0 ends with frame 17; expected at most 11"
+    ):
         localize.run(cfg(work))
     artifacts.save_detections(work.truth, [Detection("Left/test0", 2, 1.0, true_tube(0))])
-    with pytest.raises(ArtifactError, match="has label 2; expected 0 to 1"):
+    with pytest.raises(FileError, match="has label 2; expected 0 to 1"):
         localize.run(cfg(work))
     artifacts.save_dataset(work.dataset, Dataset(CLASSES, (video("Left/a", 0, "train"),)))
-    with pytest.raises(ArtifactError, match="lists no test videos"):
+    with pytest.raises(FileError, match="lists no test videos"):
         localize.run(cfg(work))

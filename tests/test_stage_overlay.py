@@ -2,22 +2,21 @@
 
 import numpy as np
 import pytest
-import report_walk
+import report_workdir
 from PIL import Image
 from test_encode import decoded
 
 from videolstm_jax import artifacts
-from videolstm_jax.config import ConfigError, OverlayConfig, RunConfig, change
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.config import OverlayConfig, RunConfig, change
+from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.report import overlay as drawing
 from videolstm_jax.stages import localize, overlay
 from videolstm_jax.video import encode
-from videolstm_jax.video.container import BadVideo
 
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory):
-    return report_walk.make(tmp_path_factory.mktemp("overlay"), per_class=1)
+    return report_workdir.make(tmp_path_factory.mktemp("overlay"), per_class=1)
 
 
 def of(walk, name="videolstm-rgb", **settings):
@@ -33,9 +32,13 @@ def test_films_and_strips(walk):
     folder = overlay.run(of(walk, videos=("c0/test_0", "c2/test_0")))
     assert folder == walk.path / "overlays" / "videolstm-rgb"
     assert sorted(path.name for path in folder.iterdir()) == [
-        "c0-test_0.mp4", "c0-test_0.png", "c2-test_0.mp4", "c2-test_0.png"]
+        "c0-test_0.mp4",
+        "c0-test_0.png",
+        "c2-test_0.mp4",
+        "c2-test_0.png",
+    ]
     film, rate = decoded(folder / "c0-test_0.mp4")
-    assert len(film) == report_walk.FRAMES and rate == 12
+    assert len(film) == report_workdir.FRAMES and rate == 12
     strip = np.asarray(Image.open(folder / "c0-test_0.png"))
     for picture in (film[5], strip):
         assert shows(picture, drawing.FOUND) and shows(picture, drawing.TRUE)
@@ -57,23 +60,34 @@ def test_a_cell_that_does_not_attend(walk):
 
 
 def test_heat_and_boxes_follow_the_last_localisation(tmp_path):
-    walk = report_walk.make(tmp_path, per_class=1)
+    walk = report_workdir.make(tmp_path, per_class=1)
     films = []
     for settings in ({}, {"normalise": "video", "sigma": 3.0}, {"theta": 230.0, "tubes": 0}):
-        localize.run(change(RunConfig(workdir=walk.root), **{f"localize__{key}": one for key, one in settings.items()}))
+        localize.run(
+            change(
+                RunConfig(workdir=walk.root),
+                **{f"localize__{key}": one for key, one in settings.items()},
+            )
+        )
         overlay.run(of(walk, videos=("c0/test_0",)))
         films.append((walk.path / "overlays" / "videolstm-rgb" / "c0-test_0.png").read_bytes())
     assert len(set(films)) == 3
 
 
 def test_what_is_refused(walk, tmp_path):
-    with pytest.raises(ArtifactError, match="does not list c9/x; expected a name such as"):
+    with pytest.raises(FileError, match="does not list c9/x; expected a name such as"):
         overlay.run(of(walk, videos=("c9/x",)))
-    with pytest.raises(ArtifactError, match=r"train_0\.npz is missing; the stage evaluate \(for the test list\)"):
+    with pytest.raises(
+        FileError, match=r"train_0\.npz is missing; the stage evaluate \(for the test list\)"
+    ):
         overlay.run(of(walk, videos=("c0/train_0",)))
-    with pytest.raises(ArtifactError, match="is a work folder; expected one of its runs"):
+    with pytest.raises(FileError, match="is a work folder; expected one of its runs"):
         overlay.run(OverlayConfig(run=walk.root))
-    for settings, says in (({"run": ""}, "run is empty"), ({"examples": 0}, "examples is 0"), ({"side": 2}, "side")):
+    for settings, says in (
+        ({"run": ""}, "run is empty"),
+        ({"examples": 0}, "examples is 0"),
+        ({"side": 2}, "side"),
+    ):
         with pytest.raises(ConfigError, match=says):
             OverlayConfig(**{"run": "r", **settings})
 
@@ -83,13 +97,13 @@ def test_a_file_that_is_another_by_now(walk):
     at = next(k for k, video in enumerate(dataset.videos) if video.name == "c3/test_0")
     before = dataset.videos[at]
     film = walk.path / "overlays" / "videolstm-rgb" / "c3-test_0.mp4"
-    for frames in (report_walk.clip(3, 0)[0][:9], report_walk.clip(3, 0, side=32)[0]):
+    for frames in (report_workdir.clip(3, 0)[0][:9], report_workdir.clip(3, 0, side=32)[0]):
         path = walk.path / f"other-{len(frames)}.mp4"
         encode.write(path, frames, 12.0)
         videos = list(dataset.videos)
         videos[at] = before._replace(path=str(path))
         artifacts.save_dataset(walk.dataset, dataset._replace(videos=tuple(videos)))
-        with pytest.raises(BadVideo, match="as the stage prepare found it"):
+        with pytest.raises(VideoError, match="as the stage prepare found it"):
             overlay.run(of(walk, videos=("c3/test_0",)))
         assert not film.exists() and not list(film.parent.glob(".*"))
     artifacts.save_dataset(walk.dataset, dataset)

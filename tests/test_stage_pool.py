@@ -6,7 +6,7 @@ import pytest
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
 from videolstm_jax.stages import localize, pool
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 
@@ -14,20 +14,33 @@ CLASSES = ("a", "b")
 
 
 def write_part(folder, names, right, classes=CLASSES, box=8.0):
-    """One walk: a training video a class, the named test videos, of which the first `right` are scored right."""
+    """One walk: a training video a class, the named test videos, of which the first `right` are
+    scored right.
+    """
     work = Workdir(str(folder))
-    train = [Video(f"{name}/t", "t.mp4", label, "train", "t", 9, 64, 64, 25.0) for label, name in enumerate(classes)]
+    train = [
+        Video(f"{name}/t", "t.mp4", label, "train", "t", 9, 64, 64, 25.0)
+        for label, name in enumerate(classes)
+    ]
     test = [Video(name, "x.mp4", 0, "test", "x", 9, 64, 64, 25.0) for name in names]
     artifacts.save_dataset(work.dataset, Dataset(classes, tuple(sorted(train + test))))
-    artifacts.save_detections(work.truth, [Detection(name, 0, 1.0, Tube(0, np.array([[0, 0, side, side]] * 9)))
-                                           for name, side in [("a/t", box), *((name, 8.0) for name in names)]])
+    artifacts.save_detections(
+        work.truth,
+        [
+            Detection(name, 0, 1.0, Tube(0, np.array([[0, 0, side, side]] * 9)))
+            for name, side in [("a/t", box), *((name, 8.0) for name in names)]
+        ],
+    )
     rows = np.array([[0.9, 0.1] if at < right else [0.2, 0.8] for at in range(len(names))])
     scores = Scores(tuple(names), rows, np.zeros(len(names), int), classes)
     for path in (work.scores("videolstm-rgb"), work.fused("both"), work.scores("convnet-rgb")):
         artifacts.save_scores(path, scores)
     for name in names:
-        files.write_arrays(work.passes("videolstm-rgb", name), scores=np.full((8, 2), 0.5),
-                           attention=np.full((8, 7, 7), 1 / 49))
+        files.write_arrays(
+            work.passes("videolstm-rgb", name),
+            scores=np.full((8, 2), 0.5),
+            attention=np.full((8, 7, 7), 1 / 49),
+        )
         files.write_arrays(work.states("videolstm-rgb", name), mean=np.zeros(1))
 
 
@@ -46,11 +59,20 @@ def test_folds_add_up(tmp_path):
     write_part(tmp_path / "one", ["a/x", "a/y", "a/z"], 2, box=8.0)
     write_part(tmp_path / "two", ["a/u"], 1, box=16.0)
     summary = pooled_summary(tmp_path, ["one", "two"])
-    assert summary["accuracy"]["videolstm-rgb"] == {"right": 3, "videos": 4, "parts": [[2, 3], [1, 1]]}
+    assert summary["accuracy"]["videolstm-rgb"] == {
+        "right": 3,
+        "videos": 4,
+        "parts": [[2, 3], [1, 1]],
+    }
     assert set(summary["accuracy"]) == {"videolstm-rgb", "both", "convnet-rgb"}
     pooled = Workdir(str(tmp_path / "pooled"))
     assert artifacts.load_scores(pooled.scores("both")).videos == ("a/u", "a/x", "a/y", "a/z")
-    assert [video.name for video in artifacts.load_dataset(pooled.dataset).videos] == ["a/u", "a/x", "a/y", "a/z"]
+    assert [video.name for video in artifacts.load_dataset(pooled.dataset).videos] == [
+        "a/u",
+        "a/x",
+        "a/y",
+        "a/z",
+    ]
     assert len(files.read_arrays(pooled.passes("videolstm-rgb", "a/u"), "scores")[0]) == 8
     assert pooled.states("videolstm-rgb", "a/u").exists()
     assert "3/4" in pool.text(summary)
@@ -60,8 +82,10 @@ def test_each_test_video_keeps_the_training_box_of_its_own_part(tmp_path):
     write_part(tmp_path / "one", ["a/x", "a/y", "a/z"], 2, box=8.0)
     write_part(tmp_path / "two", ["a/u"], 1, box=16.0)
     found = pooled_summary(tmp_path, ["one", "two"])["localization"]["videolstm-rgb"]
-    value = found["floors"]["mean_train_box"]
-    assert value["value"] == pytest.approx((3 * 1 + 0.25) / 4), "the boxes of `two` are twice as large as the true one"
+    value = found["baselines"]["mean_train_box"]
+    assert value["value"] == pytest.approx((3 * 1 + 0.25) / 4), (
+        "the boxes of `two` are twice as large as the true one"
+    )
     assert value["minus"]["value"] == pytest.approx(found["model"]["value"] - value["value"])
     assert found["mass_inside_truth"] == pytest.approx(found["area_of_truth"]), "uniform attention"
 
@@ -73,14 +97,18 @@ def test_seeds_with_videos_of_one_name_are_kept_apart(tmp_path):
     assert summary["accuracy"]["both"]["videos"] == 4 and summary["accuracy"]["both"]["right"] == 1
     pooled = Workdir(str(tmp_path / "pooled"))
     assert artifacts.load_scores(pooled.scores("both")).videos == (
-        "a/seed-0_x", "a/seed-0_y", "a/seed-1_x", "a/seed-1_y")
+        "a/seed-0_x",
+        "a/seed-0_y",
+        "a/seed-1_x",
+        "a/seed-1_y",
+    )
     assert len(artifacts.load_detections(pooled.truth)) == 4
 
 
 def test_parts_that_do_not_belong_together(tmp_path):
     write_part(tmp_path / "one", ["a/x"], 1)
     write_part(tmp_path / "two", ["a/y"], 1, classes=("a", "c"))
-    with pytest.raises(ArtifactError, match="different classes"):
+    with pytest.raises(FileError, match="different classes"):
         pool.run(cfg(tmp_path), ["one", "two"])
-    with pytest.raises(ArtifactError, match=r"dataset\.json is missing"):
+    with pytest.raises(FileError, match=r"dataset\.json is missing"):
         pool.run(cfg(tmp_path), ["one", "three"])

@@ -1,4 +1,6 @@
-"""The stage `predict`: films as it goes, ends well however the stream ends, and its memory does not grow."""
+"""The stage `predict`: films as it goes, ends well however the stream ends, and its memory does not
+grow.
+"""
 
 import os
 import pathlib
@@ -8,15 +10,15 @@ import sys
 
 import numpy as np
 import pytest
-import tiny_walk
+import tiny_pipeline
 from test_encode import decoded, smooth
 
-from videolstm_jax.config import ConfigError, ModelConfig, PredictConfig, change
+from videolstm_jax.config import ModelConfig, PredictConfig, change
+from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.presets import configured, for_cell
 from videolstm_jax.report import board
 from videolstm_jax.stages import predict
 from videolstm_jax.video import encode
-from videolstm_jax.video.container import BadVideo
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -24,15 +26,15 @@ ROOT = pathlib.Path(__file__).parents[1]
 def write(folder, cfg):
     """A run with random parameters and all it needs; returns its folder."""
     for stream in ("rgb", "flow"):
-        tiny_walk.write_convnet(cfg, stream)
-    tiny_walk.write_flow_settings(cfg)
-    return str(tiny_walk.write_run(cfg))
+        tiny_pipeline.write_convnet(cfg, stream)
+    tiny_pipeline.write_flow_settings(cfg)
+    return str(tiny_pipeline.write_run(cfg))
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    return write(folder, configured("small", workdir=str(folder / "work"), **tiny_walk.TINY))
+    return write(folder, configured("small", workdir=str(folder / "work"), **tiny_pipeline.TINY))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,9 @@ def test_a_film_and_a_strip(quick, checkpoint, clip, tmp_path, capsys):
     assert len(frames) == 12 and rate == 10 and frames.shape[2] == board.NARROWEST
     assert {item.name for item in (tmp_path / "out").iterdir()} == {"film.mp4", "film.png"}
     said = capsys.readouterr().out
-    assert re.search(r"frame 0  (SitDown|StandUp) 0\.\d\d  \w+ 0\.\d\d  box \d+ \d+ \d+ \d+\n", said)
+    assert re.search(
+        r"frame 0  (SitDown|StandUp) 0\.\d\d  \w+ 0\.\d\d  box \d+ \d+ \d+ \d+\n", said
+    )
     for stage in ("decode", "flow", "convnets", "step", "localize", "draw", "encode", "all"):
         assert re.search(rf"\n  {stage} +\d+\.\d\d +\d+\.\d\d", said), stage
     before = [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.png")]
@@ -103,8 +107,8 @@ def test_interrupted_is_an_end(quick, checkpoint, clip, tmp_path, monkeypatch, c
 def test_damage_is_filmed_up_to_and_told(quick, checkpoint, tmp_path):
     encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
     data = (tmp_path / "a.avi").read_bytes()
-    (tmp_path / "cut.avi").write_bytes(data[:int(len(data) * 0.6)])
-    with pytest.raises(BadVideo, match=r"cut\.avi"):
+    (tmp_path / "cut.avi").write_bytes(data[: int(len(data) * 0.6)])
+    with pytest.raises(VideoError, match=r"cut\.avi"):
         predict.run(config(checkpoint, tmp_path / "cut.avi", output=str(tmp_path / "film.mp4")))
     assert 15 < len(decoded(tmp_path / "film.mp4")[0]) < 30
     assert (tmp_path / "film.png").exists() and not list(tmp_path.glob(".*"))
@@ -113,9 +117,9 @@ def test_damage_is_filmed_up_to_and_told(quick, checkpoint, tmp_path):
 def test_overwritten_bytes_are_filmed_up_to_and_told(quick, checkpoint, tmp_path):
     encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mpeg4")
     data = bytearray((tmp_path / "a.avi").read_bytes())
-    data[len(data) // 2:len(data) // 2 + 200] = np.random.default_rng(0).bytes(200)
+    data[len(data) // 2 : len(data) // 2 + 200] = np.random.default_rng(0).bytes(200)
     (tmp_path / "a.avi").write_bytes(data)
-    with pytest.raises(BadVideo, match=r"a\.avi: damaged"):
+    with pytest.raises(VideoError, match=r"a\.avi: damaged"):
         predict.run(config(checkpoint, tmp_path / "a.avi", output=str(tmp_path / "film.mp4")))
     assert 5 < len(decoded(tmp_path / "film.mp4")[0]) < 40
     assert (tmp_path / "film.png").exists() and not list(tmp_path.glob(".*"))
@@ -133,14 +137,23 @@ def test_the_film_does_not_replace_its_source(checkpoint, clip, tmp_path):
 
 def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
     encode.write(tmp_path / "one.avi", smooth(1, 24, 32), codec="ffv1")
-    with pytest.raises(BadVideo, match="too short, nothing can be said of it; expected at least 2 frames"):
+    with pytest.raises(
+        VideoError, match="too short, nothing can be said of it; expected at least 2 frames"
+    ):
         predict.run(config(checkpoint, tmp_path / "one.avi", output=str(tmp_path / "film.mp4")))
     assert not list(tmp_path.glob("*film*"))
 
 
-@pytest.mark.parametrize("settings, says", [
-    ({"checkpoint": ""}, "checkpoint is empty"), ({"video": ""}, "video is empty"), ({"flow": "lk"}, "flow is 'lk'"),
-    ({"side": 3}, "side is 3"), ({"max_frames": -1}, "max_frames is -1")])
+@pytest.mark.parametrize(
+    "settings, says",
+    [
+        ({"checkpoint": ""}, "checkpoint is empty"),
+        ({"video": ""}, "video is empty"),
+        ({"flow": "lk"}, "flow is 'lk'"),
+        ({"side": 3}, "side is 3"),
+        ({"max_frames": -1}, "max_frames is -1"),
+    ],
+)
 def test_settings(settings, says):
     with pytest.raises(ConfigError, match=says):
         PredictConfig(**{"checkpoint": "c", "video": "v", **settings})
@@ -148,7 +161,9 @@ def test_settings(settings, says):
 
 def test_an_output_that_is_no_film(checkpoint, clip):
     for output in ("film.gif", "gs://bucket/film.mp4"):
-        with pytest.raises(ConfigError, match="expected none, or a path on this machine that ends in"):
+        with pytest.raises(
+            ConfigError, match="expected none, or a path on this machine that ends in"
+        ):
             predict.run(config(checkpoint, clip, output=output))
 
 
@@ -164,23 +179,47 @@ def test_the_command_reads_a_pipe(checkpoint, clip, tmp_path):
     film = tmp_path / "film.mkv"
     with clip.open("rb") as file:
         pipe = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
-        done = subprocess.run([sys.executable, "-m", "launch.predict", f"--checkpoint={checkpoint}", "--video=-",
-                               f"--output={film}", "--side=64"], stdin=pipe.stdout, capture_output=True, text=True,
-                              cwd=ROOT)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "launch.predict",
+                f"--checkpoint={checkpoint}",
+                "--video=-",
+                f"--output={film}",
+                "--side=64",
+            ],
+            stdin=pipe.stdout,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+        )
     assert done.returncode == 0, done.stderr
     assert f"wrote {film}" in done.stdout and "watches standard input" in done.stdout
     assert len(decoded(film)[0]) == 12
 
 
-@pytest.mark.parametrize("words, says", [
-    ([], "checkpoint is empty"), (["--checkpoint=none", "--video=v"], "none is missing; expected the folder of a run"),
-    (["--checkpiont=x"], "Did you mean: checkpoint"), (["film.avi"], "unexpected words")])
+@pytest.mark.parametrize(
+    "words, says",
+    [
+        ([], "checkpoint is empty"),
+        (["--checkpoint=none", "--video=v"], "none is missing; expected the folder of a run"),
+        (["--checkpiont=x"], "Did you mean: checkpoint"),
+        (["film.avi"], "unexpected words"),
+    ],
+)
 def test_a_slip_is_one_line(words, says):
-    done = subprocess.run([sys.executable, "-m", "launch.predict", *words], capture_output=True, text=True, cwd=ROOT)
-    assert done.returncode != 0 and says in done.stderr + done.stdout and "Traceback" not in done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "launch.predict", *words], capture_output=True, text=True, cwd=ROOT
+    )
+    assert (
+        done.returncode != 0
+        and says in done.stderr + done.stdout
+        and "Traceback" not in done.stderr
+    )
 
 
-# ---- memory -----------------------------------------------------------------------------------------------------
+# ---- memory --------------------------------------------------------------------------------------
 
 
 def resident(pid="self", what="VmRSS"):
@@ -192,9 +231,21 @@ def resident(pid="self", what="VmRSS"):
 def grown(checkpoint, video, last):
     """Megabytes held after frame 200 and after the last one, which a few follow."""
     long_clip(video, last + 30)
-    env = {name: value for name, value in os.environ.items() if name != "JAX_DISABLE_MOST_OPTIMIZATIONS"}
-    command = [sys.executable, "-u", "-m", "launch.predict", f"--checkpoint={checkpoint}", f"--video={video}",
-               f"--output={video}.film.mp4", "--side=64"]
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "JAX_DISABLE_MOST_OPTIMIZATIONS"
+    }
+    command = [
+        sys.executable,
+        "-u",
+        "-m",
+        "launch.predict",
+        f"--checkpoint={checkpoint}",
+        f"--video={video}",
+        f"--output={video}.film.mp4",
+        "--side=64",
+    ]
     held = {}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=env) as process:
         for line in process.stdout:
@@ -214,7 +265,9 @@ def long_clip(path, frames, side=48):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
+@pytest.mark.skipif(
+    not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc"
+)
 def test_memory_does_not_grow_in_ten_thousand_frames(checkpoint, tmp_path):
     early, late = grown(checkpoint, tmp_path / "a.mp4", 10_000)
     print(f"{early:.1f} MB after frame 200, {late:.1f} MB after frame 10,000")
@@ -222,24 +275,39 @@ def test_memory_does_not_grow_in_ten_thousand_frames(checkpoint, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc")
+@pytest.mark.skipif(
+    not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc"
+)
 def test_memory_at_full_size(tmp_path):
-    """Two VGG-16 at 224 pixels, VideoLSTM with 512 channels, flow at 340 x 256, UCF101's classes, 320 x 240 frames."""
+    """Two VGG-16 at 224 pixels, VideoLSTM with 512 channels, flow at 340 x 256, UCF101's classes,
+    320 x 240 frames.
+    """
     cfg = for_cell(configured("paper", workdir=str(tmp_path / "work")), "videolstm", "rgb")
     assert cfg.model == ModelConfig() and cfg.convnet.dense == (4096, 4096)
     classes = tuple(f"Class{c}" for c in range(101))
     for stream in ("rgb", "flow"):
-        tiny_walk.write_convnet(cfg, stream, classes)
-    tiny_walk.write_flow_settings(change(cfg, flow__bound=20.0))
-    checkpoint = str(tiny_walk.write_run(cfg, classes, size=0.01))
+        tiny_pipeline.write_convnet(cfg, stream, classes)
+    tiny_pipeline.write_flow_settings(change(cfg, flow__bound=20.0))
+    checkpoint = str(tiny_pipeline.write_run(cfg, classes, size=0.01))
     encode.write(tmp_path / "a.mp4", smooth(12, 240, 320), 25)
-    code = ("from test_stage_predict import *\nshow = predict._Line.show\n"
-            "predict._Line.show = lambda line, found: print('held', resident()) or show(line, found)\n"
-            "predict.run(PredictConfig(checkpoint=sys.argv[1], video=sys.argv[2]))\n"
-            "print('most', resident(what='VmHWM'))")
-    env = {name: value for name, value in os.environ.items() if name != "JAX_DISABLE_MOST_OPTIMIZATIONS"}
-    done = subprocess.run([sys.executable, "-c", code, checkpoint, str(tmp_path / "a.mp4")], capture_output=True,
-                          text=True, cwd=ROOT / "tests", env=env | {"PYTHONPATH": str(ROOT)})
+    code = (
+        "from test_stage_predict import *\nshow = predict._Line.show\n"
+        "predict._Line.show = lambda line, found: print('held', resident()) or show(line, found)\n"
+        "predict.run(PredictConfig(checkpoint=sys.argv[1], video=sys.argv[2]))\n"
+        "print('most', resident(what='VmHWM'))"
+    )
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "JAX_DISABLE_MOST_OPTIMIZATIONS"
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, checkpoint, str(tmp_path / "a.mp4")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT / "tests",
+        env=env | {"PYTHONPATH": str(ROOT)},
+    )
     print(done.stdout)
     assert done.returncode == 0, done.stderr
     held = [float(found) for found in re.findall(r"(?:held|most) (\S+)", done.stdout)]

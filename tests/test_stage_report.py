@@ -5,17 +5,18 @@ import shutil
 
 import numpy as np
 import pytest
-import report_walk
+import report_workdir
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.config import ConfigError, RunConfig, change
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return report_walk.make(tmp_path_factory.mktemp("walk"))
+    return report_workdir.make(tmp_path_factory.mktemp("pipeline"))
 
 
 @pytest.fixture
@@ -45,24 +46,34 @@ def test_the_page_says_the_exact_counts(made, page):
     for name in ("convnet-rgb", "videolstm-rgb", "convlstm-rgb", "videolstm-rgb+videolstm-flow"):
         scores = artifacts.load_scores(made.scores(name))
         right = int((scores.scores.argmax(1) == scores.label).sum())
-        assert re.search(rf"{re.escape(name)} \w+ [^/]*? {right} / {len(scores.label)} ", said), name
-    assert "4 classes 20 videos" not in said and re.search(r"classes 4 videos 20 groups 3 to train on 8 to test on 12",
-                                                          said)
+        assert re.search(rf"{re.escape(name)} \w+ [^/]*? {right} / {len(scores.label)} ", said), (
+            name
+        )
+    assert "4 classes 20 videos" not in said and re.search(
+        r"classes 4 videos 20 groups 3 to train on 8 to test on 12", said
+    )
 
 
 def test_the_page_holds_everything_itself(page):
     html = page.read_text()
     fetched = re.findall(r'(?:src|srcset|poster|data)="(?!data:image/)([^"]*)"', html)
-    assert fetched == [] and html.count("data:image/webp") == 10 and html.count("data:image/png") == 5
+    assert (
+        fetched == [] and html.count("data:image/webp") == 10 and html.count("data:image/png") == 5
+    )
     assert "http" not in re.sub(r'xmlns="http://www.w3.org/2000/svg"', "", html)
     assert "<script>alert" not in html and "&lt;script&gt;alert" in html
 
 
 def test_every_class_is_shown_and_each_has_a_film(made, page):
     films = sorted((made.report / "videos").glob("*.mp4"))
-    assert len(films) == 5 and {film.name.split("-")[0] for film in films} == {"c0", "c1", "c2", "c3"}
+    assert len(films) == 5 and {film.name.split("-")[0] for film in films} == {
+        "c0",
+        "c1",
+        "c2",
+        "c3",
+    }
     frames = decode.read(films[0])
-    assert len(frames) == report_walk.FRAMES and frames.shape[2] == 2 * 384 + 4
+    assert len(frames) == report_workdir.FRAMES and frames.shape[2] == 2 * 384 + 4
     lit = [(frame[-90:, 330:].max(-1) > 150).sum() for frame in (frames[1], frames[-1])]
     assert lit[1] > lit[0] + 200, "the lines of the timeline grow"
 
@@ -71,31 +82,44 @@ def test_the_measures_of_map_json_are_told(made, page):
     found = files.read_json(made.run("videolstm-rgb") / "map.json")
     said = words(page)
     model = found["model"]
-    assert f" {model['video_map']['voc']['0.2']:.3f} " in said and f" {model['mean_frame_iou']['value']:.3f} " in said
+    assert (
+        f" {model['video_map']['voc']['0.2']:.3f} " in said
+        and f" {model['mean_frame_iou']['value']:.3f} " in said
+    )
     assert f"{100 * found['attention']['mass_inside_truth']:.1f} %" in said
     assert "mean training box" in said and "ideal attention" in said
 
 
 def test_the_same_walk_gives_the_same_bytes(work):
-    assert report.run(config(work, report__examples=3)).exists(), "an earlier page, whose films must not stay"
+    assert report.run(config(work, report__examples=3)).exists(), (
+        "an earlier page, whose films must not stay"
+    )
     first = report.run(config(work)).read_bytes()
     films = {film.name: film.read_bytes() for film in (work.report / "videos").glob("*.mp4")}
     shutil.rmtree(work.report)
     assert report.run(config(work)).read_bytes() == first
-    assert {film.name: film.read_bytes() for film in (work.report / "videos").glob("*.mp4")} == films
+    assert {
+        film.name: film.read_bytes() for film in (work.report / "videos").glob("*.mp4")
+    } == films
     assert len(films) == 2
 
 
-@pytest.mark.parametrize(("absent", "told"), [
-    (["dataset.json"], "the stage prepare writes it"),
-    (["convnets"], "the stage fit_convnet makes them"),
-    (["runs"], "the stages train and evaluate make them"),
-    (["fused"], "the stage fuse multiplies"),
-    (["truth.jsonl"], "prepare writes truth.jsonl"),
-    (["runs/videolstm-rgb/map.json", "runs/videolstm-flow/map.json"], "the stage localize makes them"),
-    (["runs/videolstm-rgb/tubes.jsonl", "runs/videolstm-flow/tubes.jsonl"], "has no boxes yet"),
-    (["runs/videolstm-rgb", "runs/videolstm-flow"], "convlstm-rgb has no attention"),
-])
+@pytest.mark.parametrize(
+    ("absent", "told"),
+    [
+        (["dataset.json"], "the stage prepare writes it"),
+        (["convnets"], "the stage fit_convnet makes them"),
+        (["runs"], "the stages train and evaluate make them"),
+        (["fused"], "the stage fuse multiplies"),
+        (["truth.jsonl"], "prepare writes truth.jsonl"),
+        (
+            ["runs/videolstm-rgb/map.json", "runs/videolstm-flow/map.json"],
+            "the stage localize makes them",
+        ),
+        (["runs/videolstm-rgb/tubes.jsonl", "runs/videolstm-flow/tubes.jsonl"], "has no boxes yet"),
+        (["runs/videolstm-rgb", "runs/videolstm-flow"], "convlstm-rgb has no attention"),
+    ],
+)
 def test_what_is_absent_is_left_out_with_a_sentence(work, absent, told):
     for name in absent:
         path = work.path / name
@@ -106,12 +130,18 @@ def test_what_is_absent_is_left_out_with_a_sentence(work, absent, told):
 def test_an_empty_folder_is_a_page_of_sentences(tmp_path):
     said = words(report.run(RunConfig(workdir=str(tmp_path / "nothing"))))
     assert "Nothing has been evaluated yet" in said
-    assert all(stage in said for stage in ("prepare", "fit_convnet", "train", "evaluate", "fuse", "localize"))
+    assert all(
+        stage in said
+        for stage in ("prepare", "fit_convnet", "train", "evaluate", "fuse", "localize")
+    )
 
 
 def test_a_video_that_went_away_is_left_out(work):
     dataset = artifacts.load_dataset(work.dataset)
-    videos = tuple(video._replace(path="/nowhere.mp4") if video.label == 0 else video for video in dataset.videos)
+    videos = tuple(
+        video._replace(path="/nowhere.mp4") if video.label == 0 else video
+        for video in dataset.videos
+    )
     artifacts.save_dataset(work.dataset, dataset._replace(videos=videos))
     assert re.search(r"c0/test_\d is left out", words(report.run(config(work, report__examples=4))))
 
@@ -119,16 +149,31 @@ def test_a_video_that_went_away_is_left_out(work):
 def test_scores_of_another_test_list_are_left_out_and_named(work):
     path = work.run("videolstm-flow") / "scores.npz"
     scores = artifacts.load_scores(path)
-    for wrong in (scores._replace(videos=("c0/other", *scores.videos[1:])), scores._replace(classes=tuple("abcd")),
-                  scores._replace(label=scores.label[::-1])):
+    for wrong in (
+        scores._replace(videos=("c0/other", *scores.videos[1:])),
+        scores._replace(classes=tuple("abcd")),
+        scores._replace(label=scores.label[::-1]),
+    ):
         artifacts.save_scores(path, wrong)
         said = words(report.run(config(work, report__examples=0)))
-        assert "videolstm-flow is left out: its scores are of other videos or classes than the test list has" in said
-        assert "as videolstm-flow saw them" not in said and not re.search("videolstm-flow recurrent", said)
+        assert (
+            "videolstm-flow is left out: its scores are of other videos or classes than the test list has"
+            in said
+        )
+        assert "as videolstm-flow saw them" not in said and not re.search(
+            "videolstm-flow recurrent", said
+        )
 
 
 def test_every_tube_of_the_best_class_counts(work):
-    localize.run(change(RunConfig(workdir=work.root), localize__theta=230.0, localize__tubes=0, localize__sigma=0.0))
+    localize.run(
+        change(
+            RunConfig(workdir=work.root),
+            localize__theta=230.0,
+            localize__tubes=0,
+            localize__sigma=0.0,
+        )
+    )
     said = words(report.run(config(work, report__run="videolstm-rgb")))
     assert "Mean frame IoU, heaviest tube" in said
     localize.run(RunConfig(workdir=work.root))
@@ -139,36 +184,53 @@ def test_every_tube_of_the_best_class_counts(work):
 def test_a_pass_that_does_not_fit_is_named(work):
     for video in artifacts.load_dataset(work.dataset).videos:
         if video.part == "test":
-            files.write_arrays(work.passes("videolstm-rgb", video.name), scores=np.full((9, 4), 0.25))
-    with pytest.raises(files.ArtifactError, match=r"runs/videolstm-rgb/videos/.*scores \(9, 4\).* for 24 frames"):
+            files.write_arrays(
+                work.passes("videolstm-rgb", video.name), scores=np.full((9, 4), 0.25)
+            )
+    with pytest.raises(
+        FileError, match=r"runs/videolstm-rgb/videos/.*scores \(9, 4\).* for 24 frames"
+    ):
         report.run(config(work, report__run="videolstm-rgb"))
 
 
 def test_scores_without_settings_are_a_comparison(work):
     scores = artifacts.load_scores(work.scores("convlstm-rgb"))
-    artifacts.save_scores(work.run("nearest") / "scores.npz", scores._replace(scores=np.eye(4)[scores.label]))
+    artifacts.save_scores(
+        work.run("nearest") / "scores.npz", scores._replace(scores=np.eye(4)[scores.label])
+    )
     said = words(report.run(config(work, report__examples=0)))
     assert "nearest comparison" in said and "12 of 12 test videos are named" not in said
 
 
 def test_the_run_that_is_shown_can_be_named(work):
-    assert "as videolstm-flow saw them" in words(report.run(config(work, report__run="videolstm-flow")))
+    assert "as videolstm-flow saw them" in words(
+        report.run(config(work, report__run="videolstm-flow"))
+    )
     with pytest.raises(ConfigError, match=r"report.run is 'nobody'.*videolstm-rgb"):
         report.run(config(work, report__run="nobody"))
 
 
 def test_damaged_scores_are_named(work):
     (work.run("videolstm-rgb") / "scores.npz").write_bytes(b"not an archive")
-    with pytest.raises(files.ArtifactError, match=r"scores\.npz"):
+    with pytest.raises(FileError, match=r"scores\.npz"):
         report.run(config(work))
 
 
 def test_the_state_and_the_attention_over_time_are_shown(work):
     assert "of the LSTM on the frames" not in words(report.run(config(work)))
     for video in artifacts.load_dataset(work.dataset).videos:
-        maps = np.random.default_rng(0).normal(size=(2, report_walk.FRAMES - 1, 7, 7)).astype(np.float16)
-        files.write_arrays(work.states("videolstm-rgb", video.name), kind=np.array("cell"), mean=abs(maps[0]),
-                               channel=np.array([3, 5], np.int32), maps=maps)
+        maps = (
+            np.random.default_rng(0)
+            .normal(size=(2, report_workdir.FRAMES - 1, 7, 7))
+            .astype(np.float16)
+        )
+        files.write_arrays(
+            work.states("videolstm-rgb", video.name),
+            kind=np.array("cell"),
+            mean=abs(maps[0]),
+            channel=np.array([3, 5], np.int32),
+            maps=maps,
+        )
     said = words(report.run(config(work, report__run="videolstm-rgb")))
     assert said.count("Cell state of the LSTM on the frames of the strip") == 2
     assert said.count("Attention over time") >= 2 and said.count("in the true box") >= 2

@@ -1,4 +1,6 @@
-"""The stage `train` on tiny made-up features: it learns, resumes, refuses, grafts, and is read back."""
+"""The stage `train` on tiny made-up features: it learns, resumes, refuses, grafts, and is read
+back.
+"""
 
 import dataclasses
 import json
@@ -11,7 +13,6 @@ import pytest
 
 from videolstm_jax.artifacts import Workdir, save_dataset
 from videolstm_jax.config import (
-    ConfigError,
     DataConfig,
     EvalConfig,
     ModelConfig,
@@ -21,23 +22,31 @@ from videolstm_jax.config import (
     change,
 )
 from videolstm_jax.core.model import make_model
-from videolstm_jax.data.features import FeatureWriter
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import train
-from videolstm_jax.train.checkpoint import CheckpointError, Checkpoints
-from videolstm_jax.train.graft import GraftError, named_leaves
+from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.train.runs import load_run
 from videolstm_jax.types import Dataset, Video
 
 CLASSES = ("bend", "jack")
-SHAPES = {("rgb", "pool5"): (3, 3, 4), ("flow", "pool5"): (3, 3, 5), ("rgb", "fc7"): (6,), ("flow", "fc7"): (7,)}
+SHAPES = {
+    ("rgb", "pool5"): (3, 3, 4),
+    ("flow", "pool5"): (3, 3, 5),
+    ("rgb", "fc7"): (6,),
+    ("flow", "fc7"): (7,),
+}
 
 
 def _videos():
     parts = ["train"] * 3 + ["valid", "test"]
-    return tuple(Video(f"{name}/p{at}", "", label, part, f"p{at}", 7 + at, 64, 64, 25.0)
-                 for label, name in enumerate(CLASSES) for at, part in enumerate(parts))
+    return tuple(
+        Video(f"{name}/p{at}", "", label, part, f"p{at}", 7 + at, 64, 64, 25.0)
+        for label, name in enumerate(CLASSES)
+        for at, part in enumerate(parts)
+    )
 
 
 @pytest.fixture
@@ -51,18 +60,29 @@ def write_work(folder, classes=CLASSES):
     videos = _videos()
     save_dataset(Workdir(str(folder)).dataset, Dataset(classes, videos))
     for number, ((stream, layer), shape) in enumerate(SHAPES.items()):
-        writer = FeatureWriter(Workdir(str(folder)).features(stream, layer), shape, {"from": "nowhere"})
+        writer = FeatureWriter(
+            Workdir(str(folder)).features(stream, layer), shape, {"from": "nowhere"}
+        )
         for at, video in enumerate(videos):
             r = np.random.default_rng([number, at])
-            writer.write(video.name, 3 * r.normal(0, 1, (video.frames - 1, *shape)) + 2 * (2 * video.label - 1))
-        writer.finish([video.name for video in videos], train=[v.name for v in videos if v.part == "train"])
+            writer.write(
+                video.name,
+                3 * r.normal(0, 1, (video.frames - 1, *shape)) + 2 * (2 * video.label - 1),
+            )
+        writer.finish(
+            [video.name for video in videos], train=[v.name for v in videos if v.part == "train"]
+        )
 
 
 def config(work, cell="lstm", **settings):
     cfg = RunConfig(
-        workdir=str(work), data=DataConfig(frames=4, batch=4, feature_scale="std"), eval=EvalConfig(batch=4),
+        workdir=str(work),
+        data=DataConfig(frames=4, batch=4, feature_scale="std"),
+        eval=EvalConfig(batch=4),
         model=ModelConfig(cell=cell, hidden=4, attention=4, head=6, dropout=0.3),
-        optim=OptimConfig(name="adam", learning_rate=1e-2), train=TrainConfig(steps=12, log_every=3, save_every=5))
+        optim=OptimConfig(name="adam", learning_rate=1e-2),
+        train=TrainConfig(steps=12, log_every=3, save_every=5),
+    )
     return change(cfg, **settings)
 
 
@@ -74,29 +94,52 @@ def _params(folder):
 
 
 def _same(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return all(
+        np.array_equal(x, y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    )
 
 
 def test_it_trains_and_is_read_back(work):
     folder = train.run(config(work, "videolstm", train__steps=80))
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    assert rows[-1]["step"] == 80 and rows[-1]["loss"] < 0.5 * rows[0]["loss"] and rows[-1]["accuracy"] > 0.9
+    assert (
+        rows[-1]["step"] == 80
+        and rows[-1]["loss"] < 0.5 * rows[0]["loss"]
+        and rows[-1]["accuracy"] > 0.9
+    )
     run = load_run(str(work), "videolstm-rgb")
     assert run.classes == CLASSES
-    assert (run.model.map_size, run.model.depth, run.model.motion_depth, run.model.classes) == (3, 4, 5, 2)
+    assert (run.model.map_size, run.model.depth, run.model.motion_depth, run.model.classes) == (
+        3,
+        4,
+        5,
+        2,
+    )
     assert _same(run.params, _params(folder))
-    rgb = np.concatenate([(work / "features/rgb/pool5" / f"{v.name}.f16").read_bytes() and np.fromfile(
-        work / "features/rgb/pool5" / f"{v.name}.f16", np.float16) for v in _videos() if v.part == "train"])
+    rgb = np.concatenate(
+        [
+            (work / "features/rgb/pool5" / f"{v.name}.f16").read_bytes()
+            and np.fromfile(work / "features/rgb/pool5" / f"{v.name}.f16", np.float16)
+            for v in _videos()
+            if v.part == "train"
+        ]
+    )
     assert run.scales.x == pytest.approx(rgb.astype(float).std(), rel=1e-6)
     said = json.loads((folder / "config.json").read_text())
-    assert said["inputs"].keys() == {"x", "motion"} and said["inputs"]["motion"]["store"] == "features/flow/pool5"
+    assert (
+        said["inputs"].keys() == {"x", "motion"}
+        and said["inputs"]["motion"]["store"] == "features/flow/pool5"
+    )
     assert said["config"]["train"]["steps"] == 80
 
 
-@pytest.mark.parametrize(("cell", "x", "motion"), [
-    ("motion_alstm", (3, 4), (1, 7)),
-    pytest.param("convlstm", (3, 5), None, marks=pytest.mark.slow),
-])
+@pytest.mark.parametrize(
+    ("cell", "x", "motion"),
+    [
+        ("motion_alstm", (3, 4), (1, 7)),
+        pytest.param("convlstm", (3, 5), None, marks=pytest.mark.slow),
+    ],
+)
 def test_each_cell_reads_its_own_layers(work, cell, x, motion):
     stream = "flow" if cell == "convlstm" else "rgb"
     folder = train.run(config(work, cell, train__steps=2, data__stream=stream))
@@ -122,7 +165,7 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, mon
     cfg = config(work, name="parts", data__order="epochs")
     with pytest.raises(Stopped):
         train.run(cfg)
-    with pytest.raises(ArtifactError, match=r"config.json is missing; the stage train writes it"):
+    with pytest.raises(FileError, match=r"config.json is missing; the stage train writes it"):
         load_run(str(work), "parts")
     parts = train.run(cfg)
     assert seen == [0, 7]
@@ -141,32 +184,39 @@ def test_a_longer_run_that_was_stopped_is_not_finished(work, monkeypatch):
     monkeypatch.setattr(train, "train_batches", interrupted)
     with pytest.raises(Stopped, match="after step 3"):
         train.run(config(work, train__steps=9))
-    with pytest.raises(ArtifactError, match=r"config.json is missing; the stage train writes it"):
+    with pytest.raises(FileError, match=r"config.json is missing; the stage train writes it"):
         load_run(str(work), "lstm-rgb")
 
 
 @pytest.mark.slow
 def test_four_devices_train_the_same(work):
-    one, four = (train.run(config(work, name=str(count), train__devices=count, train__steps=4)) for count in (1, 4))
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), _params(one), _params(four))
+    one, four = (
+        train.run(config(work, name=str(count), train__devices=count, train__steps=4))
+        for count in (1, 4)
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), _params(one), _params(four)
+    )
 
 
 def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, capsys):
     train.run(config(work, name="run", train__steps=3))
-    for changed, words in (({"model__cell": "convlstm"}, "made with cell 'lstm'; expected 'convlstm'"),
-                           ({"optim__learning_rate": 0.5}, "optim.learning_rate 0.01; expected 0.5"),
-                           ({"data__order": "epochs"}, "data.order 'iid'; expected 'epochs'")):
-        with pytest.raises(CheckpointError, match=words):
+    for changed, words in (
+        ({"model__cell": "convlstm"}, "made with cell 'lstm'; expected 'convlstm'"),
+        ({"optim__learning_rate": 0.5}, "optim.learning_rate 0.01; expected 0.5"),
+        ({"data__order": "epochs"}, "data.order 'iid'; expected 'epochs'"),
+    ):
+        with pytest.raises(FileError, match=words):
             train.run(change(config(work, name="run", train__steps=3), **changed))
     train.run(config(work, name="run", train__steps=4))
     assert "goes on from step 3" in capsys.readouterr().out
-    with pytest.raises(CheckpointError, match=r"train.attention_entropy None; expected 0.3"):
+    with pytest.raises(FileError, match=r"train.attention_entropy None; expected 0.3"):
         train.run(config(work, name="run", train__steps=4, train__attention_entropy=0.3))
     train.run(config(work, "alstm", train__steps=1, train__attention_entropy=0.3))
-    with pytest.raises(CheckpointError, match=r"train.attention_entropy 0.3; expected None"):
+    with pytest.raises(FileError, match=r"train.attention_entropy 0.3; expected None"):
         train.run(config(work, "alstm", train__steps=1))
     write_work(work, classes=("bend", "wave"))
-    with pytest.raises(CheckpointError, match=r"classes \['bend', 'jack'\]; expected \['bend', 'wave'\]"):
+    with pytest.raises(FileError, match=r"classes \['bend', 'jack'\]; expected \['bend', 'wave'\]"):
         train.run(config(work, name="run", train__steps=4))
 
 
@@ -180,34 +230,50 @@ def test_the_best_on_the_validation_list_is_kept(work, monkeypatch):
     with Checkpoints(folder / "best") as checkpoints:
         assert checkpoints.latest == best
         like = jax.eval_shape(make_model(load_run(str(work), "kept").model).init, jax.random.key(0))
-        assert _same(checkpoints.restore_params(like, identity={})[0], load_run(str(work), "kept").params)
+        assert _same(
+            checkpoints.restore_params(like, identity={})[0], load_run(str(work), "kept").params
+        )
     with pytest.raises(ConfigError, match=r"keep is 'best' but data.validation is 0"):
         dataclasses.replace(cfg, data=dataclasses.replace(cfg.data, validation=0.0))
 
 
 def test_parts_of_other_runs_are_grafted(work):
     train.run(config(work, name="other", seed=1, train__steps=1))
-    train.run(config(work, name="joint", train__graft=("other:cell.top",), optim__learning_rate=0.0, train__steps=1))
+    train.run(
+        config(
+            work,
+            name="joint",
+            train__graft=("other:cell.top",),
+            optim__learning_rate=0.0,
+            train__steps=1,
+        )
+    )
     ours, theirs = (named_leaves(load_run(str(work), name).params) for name in ("joint", "other"))
-    assert {name for name in ours if np.array_equal(ours[name], theirs[name])} >= {"cell.top.x", "cell.top.hidden"}
+    assert {name for name in ours if np.array_equal(ours[name], theirs[name])} >= {
+        "cell.top.x",
+        "cell.top.hidden",
+    }
     assert not np.array_equal(ours["head.dense"], theirs["head.dense"])
-    with pytest.raises(GraftError, match="grafting other:body: there is no parameter under 'body'"):
+    with pytest.raises(FileError, match="grafting other:body: there is no parameter under 'body'"):
         train.run(config(work, name="third", train__graft=("other:body",)))
 
 
-@pytest.mark.parametrize(("missing", "words"), [
-    ("dataset.json", "dataset.json is missing; the stage prepare"),
-    ("features/rgb/fc7/index.json", "the stage extract"),
-    ("features/rgb/fc7/bend/p1.f16", "p1.f16: is missing"),
-])
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("dataset.json", "dataset.json is missing; the stage prepare"),
+        ("features/rgb/fc7/index.json", "the stage extract"),
+        ("features/rgb/fc7/bend/p1.f16", "p1.f16: is missing"),
+    ],
+)
 def test_what_a_stage_before_left_out_is_named(work, missing, words):
     (work / missing).unlink()
-    with pytest.raises(ArtifactError, match=words):
+    with pytest.raises(FileError, match=words):
         train.run(config(work))
 
 
 def test_an_empty_list_is_named(work):
     videos = tuple(v._replace(part="test") for v in _videos())
     save_dataset(work / "dataset.json", Dataset(CLASSES, videos))
-    with pytest.raises(ArtifactError, match="no videos of the part 'train'"):
+    with pytest.raises(FileError, match="no videos of the part 'train'"):
         train.run(config(work))

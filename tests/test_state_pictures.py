@@ -15,7 +15,11 @@ def test_signed_maps_are_white_at_zero_blue_below_and_red_above():
 
 
 def test_the_mean_is_brighter_where_it_is_larger():
-    picture = coloured(np.array([[[0.0, 0.5], [1.0, 0.2]]]), np.array([0]), signed=False)[0].sum(axis=-1).astype(int)
+    picture = (
+        coloured(np.array([[[0.0, 0.5], [1.0, 0.2]]]), np.array([0]), signed=False)[0]
+        .sum(axis=-1)
+        .astype(int)
+    )
     assert picture[1, 0] > picture[0, 1] > picture[1, 1] > picture[0, 0]
 
 
@@ -31,7 +35,10 @@ def test_rows_and_columns():
     cell = (picture.shape[0] - 3) // 2
     assert picture.shape[1] == 3 * 40 + 2 * 3 and cell > 30
     band = cell - 30
-    first = picture[band:band + 30, :40]
+    first = picture[band : band + 30, :40]
     assert (first[:15, 20:] == first[0, 39]).all() and (first[15:] == first[29, 0]).all()
     assert first[0, 39].sum() > first[29, 0].sum() + 300
-    np.testing.assert_array_equal(picture[band:cell, 86:], first), "beyond the last state the last one stands"
+    (
+        np.testing.assert_array_equal(picture[band:cell, 86:], first),
+        "beyond the last state the last one stands",
+    )

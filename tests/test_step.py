@@ -15,7 +15,9 @@ from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
 from videolstm_jax.types import Batch, Clip, Inputs
 
-CFG = ModelConfig(cell="alstm", map_size=3, depth=4, classes=3, hidden=5, attention=4, head=6, dropout=0.5)
+CFG = ModelConfig(
+    cell="alstm", map_size=3, depth=4, classes=3, hidden=5, attention=4, head=6, dropout=0.5
+)
 
 
 def clips(seed=0, batch=4, frames=3):
@@ -58,8 +60,12 @@ def test_one_step_is_gradient_and_optimizer_with_the_key_folded_from_seed_and_st
     np.testing.assert_allclose(metrics.loss, value, rtol=1e-5)
     norm = np.sqrt(sum(np.square(leaf).sum() for leaf in jax.tree.leaves(gradient)))
     np.testing.assert_allclose(metrics.gradient_norm, norm, rtol=1e-5)
-    expected = jax.tree.map(lambda p, g: p - 1e-2 * g / np.sqrt(0.1 * np.square(g) + 1e-6), params, gradient)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found.params, expected)
+    expected = jax.tree.map(
+        lambda p, g: p - 1e-2 * g / np.sqrt(0.1 * np.square(g) + 1e-6), params, gradient
+    )
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found.params, expected
+    )
 
 
 def test_attention_that_is_paid_for_entropy_has_more_of_it():
@@ -80,8 +86,9 @@ def test_the_entropy_that_attention_is_paid_for_is_part_of_the_loss():
     model, _, params = _made()
     batch, key = clips(), jax.random.key(1)
     said = model.apply(params, batch.clip, dropout_key=key)
-    expected = (sequence_xent(said.logits, batch.label, batch.clip.mask, batch.weight)
-                - 0.5 * sequence_entropy(said.attention, batch.clip.mask, batch.weight))
+    expected = sequence_xent(
+        said.logits, batch.label, batch.clip.mask, batch.weight
+    ) - 0.5 * sequence_entropy(said.attention, batch.clip.mask, batch.weight)
     loss, _ = model_loss(model.apply, attention_entropy=0.5)(params, batch, key)
     np.testing.assert_allclose(loss, expected, rtol=1e-6)
 
@@ -113,10 +120,23 @@ def test_a_recurrent_model_learns():
 
 
 def test_a_convnet_learns():
-    cfg = ConvNetConfig(image_size=8, widths=(6, 8), depths=(1, 1), dense=(12,), head="pooled", norm="group",
-                        dropout=0.2, optimizer="adam", learning_rate=1e-2, steps=60)
+    cfg = ConvNetConfig(
+        image_size=8,
+        widths=(6, 8),
+        depths=(1, 1),
+        dense=(12,),
+        head="pooled",
+        norm="group",
+        dropout=0.2,
+        optimizer="adam",
+        learning_rate=1e-2,
+        steps=60,
+    )
     net, tx = make_convnet(cfg, 2, 3), convnet_optimizer(cfg)
-    state, step = new_state(net.init(jax.random.key(0)), tx), make_step(convnet_loss(net.apply), tx, 0)
+    state, step = (
+        new_state(net.init(jax.random.key(0)), tx),
+        make_step(convnet_loss(net.apply), tx, 0),
+    )
     accuracy, pattern = [], np.random.default_rng(99).normal(0, 1, (3, 8, 8, 2))
     for k in range(60):
         r = np.random.default_rng(k)

@@ -9,17 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.data import stick_actions, stick_drawing, stick_figure, stick_motion
-from videolstm_jax.data.stick_actions import CLASSES, ClipSpec, StickActionsError
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.synthetic import drawing, keyframes, skeleton, stick_actions
+from videolstm_jax.synthetic.stick_actions import CLASSES, ClipSpec
 
-SMALL = {"classes": ("Chop", "JumpingJack", "SitDown", "Toss"), "clips_per_class": 3, "test_clips_per_class": 1,
-         "seed": 3}
+SMALL = {
+    "classes": ("Chop", "JumpingJack", "SitDown", "Toss"),
+    "clips_per_class": 3,
+    "test_clips_per_class": 1,
+    "seed": 3,
+}
 
 
 def bytes_of(folder):
     """A digest of every file under a folder, by relative path."""
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +37,7 @@ def made(tmp_path_factory):
     return folder
 
 
-# ---- the folder -------------------------------------------------------------------------------------------------
+# ---- the folder ----------------------------------------------------------------------------------
 
 
 def test_lists_are_ucf101s_and_name_every_video(made):
@@ -40,17 +48,27 @@ def test_lists_are_ucf101s_and_name_every_video(made):
     assert len(train) == 3 * 4 and len(test) == 4
     assert all(SMALL["classes"][int(label) - 1] == name.split("/")[0] for name, label in train)
     listed = {name for name, _ in train} | set(test)
-    assert listed == {str(path.relative_to(made / "videos")) for path in (made / "videos").rglob("*.mp4")}
+    assert listed == {
+        str(path.relative_to(made / "videos")) for path in (made / "videos").rglob("*.mp4")
+    }
     assert "SitDown/v_SitDown_g01_c01.mp4" in listed and "SitDown/v_SitDown_g03_c01.mp4" in listed
     assert not list(made.rglob(".*"))
 
 
 def test_actors_of_the_test_list_never_train(made):
-    group = {name: {line.split(".")[0].split("_")[2] for line in (made / f"{name}list01.txt").read_text().splitlines()}
-             for name in ("train", "test")}
+    group = {
+        name: {
+            line.split(".")[0].split("_")[2]
+            for line in (made / f"{name}list01.txt").read_text().splitlines()
+        }
+        for name in ("train", "test")
+    }
     assert group == {"train": {"g01", "g03"}, "test": {"g02"}}
     clips = stick_actions.specs(clips_per_class=8, test_clips_per_class=8)
-    people = {test: {stick_actions.cast(spec)[0] for spec in clips if spec.test == test} for test in (False, True)}
+    people = {
+        test: {stick_actions.cast(spec)[0] for spec in clips if spec.test == test}
+        for test in (False, True)
+    }
     assert len(people[False]) == len(people[True]) == 4 and not people[False] & people[True]
 
 
@@ -85,7 +103,7 @@ def test_clips_do_not_depend_on_how_many_there_are(made, tmp_path):
 def test_a_second_call_finds_the_set_and_other_settings_are_refused(made):
     before = {path: path.stat().st_mtime_ns for path in made.rglob("*")}
     assert str(stick_actions.generate(made, **SMALL, workers=5)) == str(made)
-    with pytest.raises(StickActionsError, match=r"difficulty is 'easy', asked for 'hard'"):
+    with pytest.raises(ConfigError, match=r"difficulty is 'easy', asked for 'hard'"):
         stick_actions.generate(made, **SMALL, difficulty="hard")
     assert before == {path: path.stat().st_mtime_ns for path in made.rglob("*")}
 
@@ -104,34 +122,49 @@ def test_an_interrupted_call_leaves_no_set(tmp_path, monkeypatch):
         stick_actions.generate(tmp_path / "set", **SMALL, workers=1)
     assert not list((tmp_path / "set").iterdir())
     monkeypatch.undo()
-    stick_actions.generate(tmp_path / "set", classes=("Chop",), clips_per_class=1, test_clips_per_class=1)
+    stick_actions.generate(
+        tmp_path / "set", classes=("Chop",), clips_per_class=1, test_clips_per_class=1
+    )
     assert (tmp_path / "set" / "stick_actions.json").exists()
 
 
 def test_a_folder_with_other_videos_is_refused(tmp_path):
     (tmp_path / "videos").mkdir()
-    with pytest.raises(StickActionsError, match=r"exists but stick_actions\.json does not"):
+    with pytest.raises(ConfigError, match=r"exists but stick_actions\.json does not"):
         stick_actions.generate(tmp_path, **SMALL)
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    ({"classes": ("Chop", "Fly")}, "classes are .*'Fly'"), ({"classes": ()}, "classes are"),
-    ({"classes": ("Chop", "Chop")}, "different"), ({"difficulty": "medium"}, "difficulty is 'medium'; .*easy or hard"),
-    ({"context": 1.5}, "context is 1.5"), ({"clips_per_class": 0}, "clips_per_class is 0"),
-    ({"test_clips_per_class": -1}, "test_clips_per_class"), ({"seed": -1}, "seed is -1"), ({"size": 8}, "size is 8"),
-    ({"clips_per_class": 1.5}, "whole number"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"classes": ("Chop", "Fly")}, "classes are .*'Fly'"),
+        ({"classes": ()}, "classes are"),
+        ({"classes": ("Chop", "Chop")}, "different"),
+        ({"difficulty": "medium"}, "difficulty is 'medium'; .*easy or hard"),
+        ({"context": 1.5}, "context is 1.5"),
+        ({"clips_per_class": 0}, "clips_per_class is 0"),
+        ({"test_clips_per_class": -1}, "test_clips_per_class"),
+        ({"seed": -1}, "seed is -1"),
+        ({"size": 8}, "size is 8"),
+        ({"clips_per_class": 1.5}, "whole number"),
+    ],
+)
 def test_wrong_settings_are_named(tmp_path, wrong, message):
-    with pytest.raises(StickActionsError, match=message):
+    with pytest.raises(ConfigError, match=message):
         stick_actions.generate(tmp_path / "set", **wrong)
     assert not (tmp_path / "set").exists()
 
 
-# ---- the pictures -----------------------------------------------------------------------------------------------
+# ---- the pictures --------------------------------------------------------------------------------
 
 
-@given(st.sampled_from(CLASSES), st.integers(0, 50), st.booleans(), st.sampled_from(["easy", "hard"]),
-       st.sampled_from([48, 64, 112]))
+@given(
+    st.sampled_from(CLASSES),
+    st.integers(0, 50),
+    st.booleans(),
+    st.sampled_from(["easy", "hard"]),
+    st.sampled_from([48, 64, 112]),
+)
 @settings(max_examples=12, deadline=None)
 def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, difficulty, size):
     """The actor's pixels are found a second way: as what changes when their colours do."""
@@ -139,9 +172,13 @@ def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, diff
     actor, scene = stick_actions.cast(spec)
     pictures = []
     for colour in ((255, 0, 255), (0, 255, 0)):
-        painted = actor._replace(skin=colour, hair=colour, shirt=colour, trousers=colour, shoes=colour)
+        painted = actor._replace(
+            skin=colour, hair=colour, shirt=colour, trousers=colour, shoes=colour
+        )
         seen, near, facing = stick_actions.perform(spec, actor, scene)
-        frames, boxes = stick_drawing.draw_clip(seen, near, facing, painted, scene._replace(noise=0), size)
+        frames, boxes = drawing.draw_clip(
+            seen, near, facing, painted, scene._replace(noise=0), size
+        )
         pictures.append(frames.astype(int))
     change = np.abs(pictures[0] - pictures[1]).max(-1)
     assert np.array_equal(boxes, stick_actions.clip(spec)[1])
@@ -149,25 +186,46 @@ def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, diff
         assert 0 <= x0 < x1 <= size and 0 <= y0 < y1 <= size
         covered = np.argwhere(pixels > 0)
         loose = np.array([*covered.min(0)[::-1], *(covered.max(0)[::-1] + 1)])
-        assert np.abs(loose - [x0, y0, x1, y1]).max() <= 1  # a pixel less than half covered changes too
-        for edge in (pixels[y0:y1, x0], pixels[y0:y1, x1 - 1], pixels[y0, x0:x1], pixels[y1 - 1, x0:x1]):
-            assert edge.max() >= 60  # an outline of 55 % of 255 that covers half a pixel changes it by 70
+        assert (
+            np.abs(loose - [x0, y0, x1, y1]).max() <= 1
+        )  # a pixel less than half covered changes too
+        for edge in (
+            pixels[y0:y1, x0],
+            pixels[y0:y1, x1 - 1],
+            pixels[y0, x0:x1],
+            pixels[y1 - 1, x0:x1],
+        ):
+            assert (
+                edge.max() >= 60
+            )  # an outline of 55 % of 255 that covers half a pixel changes it by 70
 
 
 @given(st.sampled_from(CLASSES), st.integers(0, 200), st.sampled_from(["easy", "hard"]))
 @settings(max_examples=30, deadline=None)
 def test_bones_keep_their_lengths_and_feet_stay_above_the_floor(action, number, difficulty):
     actor, scene = stick_actions.cast(ClipSpec(action, number, difficulty=difficulty))
-    style = stick_motion.Style(actor.tempo, scene.start, actor.reach, actor.lag, scene.sway, 0.02, scene.seed)
-    pose, _ = stick_motion.pose(action, style, 40)
-    points = dict(zip(stick_figure.JOINTS, np.moveaxis(stick_figure.joints(pose, actor.body), 1, 0), strict=True))
+    style = keyframes.Style(
+        actor.tempo, scene.start, actor.reach, actor.lag, scene.sway, 0.02, scene.seed
+    )
+    pose, _ = keyframes.pose(action, style, 40)
+    points = dict(
+        zip(skeleton.JOINTS, np.moveaxis(skeleton.joints(pose, actor.body), 1, 0), strict=True)
+    )
     bones = [("neck", "pelvis", actor.body.torso)]
     for side in ("left_", "right_"):
-        bones += [(side + "shoulder", side + "elbow", actor.body.arm), (side + "elbow", side + "hand", actor.body.arm),
-                  (side + "hip", side + "knee", actor.body.thigh), (side + "knee", side + "ankle", actor.body.thigh)]
+        bones += [
+            (side + "shoulder", side + "elbow", actor.body.arm),
+            (side + "elbow", side + "hand", actor.body.arm),
+            (side + "hip", side + "knee", actor.body.thigh),
+            (side + "knee", side + "ankle", actor.body.thigh),
+        ]
     for a, b, length in bones:
-        np.testing.assert_allclose(np.linalg.norm(points[a] - points[b], axis=-1), length, rtol=1e-9)
-    feet = np.stack([points[side + part][:, 1] for side in ("left_", "right_") for part in ("ankle", "toe")])
+        np.testing.assert_allclose(
+            np.linalg.norm(points[a] - points[b], axis=-1), length, rtol=1e-9
+        )
+    feet = np.stack(
+        [points[side + part][:, 1] for side in ("left_", "right_") for part in ("ankle", "toe")]
+    )
     np.testing.assert_allclose(feet.min(0), pose.hop, atol=1e-12)
 
 
@@ -182,7 +240,9 @@ def test_joints_lie_where_the_figure_is_drawn():
 
 
 def test_easy_figures_are_large_and_in_the_picture():
-    clips = [stick_actions.clip(ClipSpec(action, number)) for action in CLASSES for number in (0, 2)]
+    clips = [
+        stick_actions.clip(ClipSpec(action, number)) for action in CLASSES for number in (0, 2)
+    ]
     heights = np.concatenate([boxes[:, 3] - boxes[:, 1] for _, boxes, _ in clips])
     assert 0.6 < heights.mean() / 64 < 0.95
     inside = [((joints >= 0) & (joints <= 64)).all(-1).mean() for _, _, joints in clips]

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from videolstm_jax.data import stick_actions, stick_motion, stick_scene
-from videolstm_jax.data.stick_actions import CLASSES, PAIRS, ClipSpec
+from videolstm_jax.synthetic import keyframes, scenes, stick_actions
+from videolstm_jax.synthetic.stick_actions import CLASSES, PAIRS, ClipSpec
 
 
 def fitted_accuracy(train, label, test, test_label, waves=1200, width=2.0, ridge=1e-3):
-    """Ridge regression on random cosine features of standardised inputs (an approximate Gaussian kernel)."""
+    """Ridge regression on random cosine features of standardised inputs (an approximate Gaussian
+    kernel).
+    """
     draw, classes = np.random.default_rng(0), label.max() + 1
     mean, spread = train.mean(0), train.std(0) + 1e-6
     weights = draw.normal(size=(train.shape[1], waves)) * np.sqrt(width / train.shape[1])
@@ -20,7 +22,9 @@ def fitted_accuracy(train, label, test, test_label, waves=1200, width=2.0, ridge
 
 
 def joint_features(clips, test, difficulty):
-    """Root-centred joints over torso length: eight frames of each clip [clips * 8, 8, J * 2], and labels."""
+    """Root-centred joints over torso length: eight frames of each clip [clips * 8, 8, J * 2], and
+    labels.
+    """
     rows, labels = [], []
     for label, action in enumerate(CLASSES):
         for number in range(clips):
@@ -38,20 +42,26 @@ def test_one_frame_of_true_joints_tells_little_and_eight_tell_all(difficulty):
     mirror = np.tile([-1.0, 1.0], train.shape[-1] // 2)
     train, label = np.concatenate([train, train * mirror]), np.tile(label, 2)
     test, test_label = joint_features(40, True, difficulty)
-    single = fitted_accuracy(train.reshape(len(train) * 8, -1), label.repeat(8),
-                             test.reshape(len(test) * 8, -1), test_label.repeat(8))
-    several = fitted_accuracy(train.reshape(len(train), -1), label, test.reshape(len(test), -1), test_label)
+    single = fitted_accuracy(
+        train.reshape(len(train) * 8, -1),
+        label.repeat(8),
+        test.reshape(len(test) * 8, -1),
+        test_label.repeat(8),
+    )
+    several = fitted_accuracy(
+        train.reshape(len(train), -1), label, test.reshape(len(test), -1), test_label
+    )
     assert 0.5 < single <= 0.65  # the best that can be done is .625: two classes and three pairs
     assert several >= 0.98
 
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_pairs_are_one_motion_played_backwards(pair):
-    forwards, backwards = (stick_motion.ACTIONS[name] for name in pair)
+    forwards, backwards = (keyframes.ACTIONS[name] for name in pair)
     assert forwards[0] is backwards[0] and (forwards[1], backwards[1]) == (1, -1)
-    steady = stick_motion.Style(1.0, 0.3, 1.0, 0.01, 0.0, 0.0, 5)
-    there, _ = stick_motion.pose(pair[0], steady, 33)
-    back, _ = stick_motion.pose(pair[1], steady._replace(start=0.3 + 32 / forwards[0].frames), 33)
+    steady = keyframes.Style(1.0, 0.3, 1.0, 0.01, 0.0, 0.0, 5)
+    there, _ = keyframes.pose(pair[0], steady, 33)
+    back, _ = keyframes.pose(pair[1], steady._replace(start=0.3 + 32 / forwards[0].frames), 33)
     for one, other in zip(there[:-1], back[:-1], strict=True):
         degrees = one - other[::-1]
         np.testing.assert_allclose(degrees - 360 * np.round(degrees / 360), 0.0, atol=1e-9)
@@ -61,10 +71,33 @@ def attributes(spec):
     """Everything of a clip that must not tell its class, as one vector."""
     actor, scene = stick_actions.cast(spec)
     wall, thing = scene.background, scene.distractor
-    values = [scene.frames, scene.stature, scene.centre, scene.feet, scene.mirrored, scene.turn, scene.tempo,
-              scene.start, stick_scene.TEXTURES.index(wall.texture), wall.hue, wall.saturation, wall.value,
-              wall.contrast, wall.floor, wall.clutter, *thing.start, *thing.velocity, thing.angle, thing.spin,
-              thing.length, *thing.colour, *actor.shirt, *actor.trousers, actor.tempo, actor.body.limb]
+    values = [
+        scene.frames,
+        scene.stature,
+        scene.centre,
+        scene.feet,
+        scene.mirrored,
+        scene.turn,
+        scene.tempo,
+        scene.start,
+        scenes.TEXTURES.index(wall.texture),
+        wall.hue,
+        wall.saturation,
+        wall.value,
+        wall.contrast,
+        wall.floor,
+        wall.clutter,
+        *thing.start,
+        *thing.velocity,
+        thing.angle,
+        thing.spin,
+        thing.length,
+        *thing.colour,
+        *actor.shirt,
+        *actor.trousers,
+        actor.tempo,
+        actor.body.limb,
+    ]
     return np.array(values, float)
 
 
@@ -72,7 +105,11 @@ def attribute_accuracy(context, difficulty):
     """Of a classifier that sees the attributes alone, on clips of other actors."""
     found = {}
     for test, clips in ((False, 60), (True, 60)):
-        specs = [ClipSpec(action, number, test, difficulty, context) for action in CLASSES for number in range(clips)]
+        specs = [
+            ClipSpec(action, number, test, difficulty, context)
+            for action in CLASSES
+            for number in range(clips)
+        ]
         found[test] = np.array([attributes(spec) for spec in specs]), np.arange(8).repeat(clips)
     return fitted_accuracy(*found[False], *found[True], width=1.0, ridge=1e-2)
 
@@ -85,7 +122,10 @@ def test_nothing_but_the_motion_depends_on_the_class(difficulty):
 
 
 def test_context_is_the_chance_of_the_classs_own_background():
-    walls = [stick_actions.cast(ClipSpec("Chop", number, context=0.4))[1].background for number in range(300)]
+    walls = [
+        stick_actions.cast(ClipSpec("Chop", number, context=0.4))[1].background
+        for number in range(300)
+    ]
     own = stick_actions.cast(ClipSpec("Chop", 0, context=1.0))[1].background
     assert 0.3 < np.mean([wall == own for wall in walls]) < 0.5
     assert own == stick_actions.cast(ClipSpec("Chop", 7, True, context=1.0))[1].background
@@ -93,7 +133,9 @@ def test_context_is_the_chance_of_the_classs_own_background():
 
 
 def test_any_sixteen_frames_show_the_direction():
-    """In the flow of the joints themselves, every crop of T = 16 frames moves: no clip is over before it ends."""
+    """In the flow of the joints themselves, every crop of T = 16 frames moves: no clip is over
+    before it ends.
+    """
     for action in CLASSES:
         for number in range(6):
             joints = stick_actions.clip_joints(ClipSpec(action, number))

@@ -10,7 +10,11 @@ def result(name, kind, correct):
 
 
 def test_the_headline_is_of_a_fusion_where_there_is_one():
-    rows = [result("convnet-rgb", "ConvNet", 19), result("a", "recurrent", 15), result("b", "recurrent", 16)]
+    rows = [
+        result("convnet-rgb", "ConvNet", 19),
+        result("a", "recurrent", 15),
+        result("b", "recurrent", 16),
+    ]
     assert summary.final(rows).name == "b"
     assert summary.final([*rows, result("a+b", "fusion", 14)]).name == "a+b"
     assert summary.final([result("x", "comparison", 20)]) is None
@@ -25,13 +29,28 @@ def test_picking_the_best_of_several_is_admitted():
 
 
 def test_facts_count_the_videos():
-    videos = tuple(Video(f"c/{k}", "", 0, part, f"g{k % 2}", 9, 8, 8, 25.0)
-                   for k, part in enumerate(["train", "train", "test"]))
+    videos = tuple(
+        Video(f"c/{k}", "", 0, part, f"g{k % 2}", 9, 8, 8, 25.0)
+        for k, part in enumerate(["train", "train", "test"])
+    )
     facts = summary.opening([], Dataset(("a", "b"), videos)).facts
-    assert facts == (("2", "classes"), ("3", "videos"), ("2", "groups"), ("2", "to train on"), ("1", "to test on"))
+    assert facts == (
+        ("2", "classes"),
+        ("3", "videos"),
+        ("2", "groups"),
+        ("2", "to train on"),
+        ("1", "to test on"),
+    )
 
 
 def test_what_is_absent_is_said():
     section = summary.section([], None)
-    assert not section.tables and [word for word in ("prepare", "fit_convnet", "evaluate", "fuse")
-                                   if not any(word in words for words in section.missing)] == []
+    assert (
+        not section.tables
+        and [
+            word
+            for word in ("prepare", "fit_convnet", "evaluate", "fuse")
+            if not any(word in words for words in section.missing)
+        ]
+        == []
+    )

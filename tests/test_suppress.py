@@ -12,8 +12,15 @@ from videolstm_jax.measure.suppress import suppress
 
 def test_only_repeats_of_one_class_and_video_go():
     kept = found("a", 0.9)
-    others = [found("a", 0.7, label=1), found("b", 0.6), found("a", 0.5, FAR), found("a", 0.4, HALF)]
-    assert suppress([found("a", 0.8), *others[::-1], kept], 0.5) == ordered([kept, *others])  # .5 is not more than .5
+    others = [
+        found("a", 0.7, label=1),
+        found("b", 0.6),
+        found("a", 0.5, FAR),
+        found("a", 0.4, HALF),
+    ]
+    assert suppress([found("a", 0.8), *others[::-1], kept], 0.5) == ordered(
+        [kept, *others]
+    )  # .5 is not more than .5
     assert suppress([kept, found("a", 0.4, HALF)], 0.4) == [kept]
     with pytest.raises(ValueError, match="expected 0 to 1"):
         suppress([], 2)
@@ -25,9 +32,13 @@ def test_equals_plain_loops(seed, iou):
     detections, _, generator = scenes(seed)
     expected = []
     for one in ordered(detections):
-        if not any((one.video, one.label) == (other.video, other.label) and tube_iou(one.tube, other.tube) > iou
-                   for other in expected):
+        if not any(
+            (one.video, one.label) == (other.video, other.label)
+            and tube_iou(one.tube, other.tube) > iou
+            for other in expected
+        ):
             expected.append(one)
     left = suppress([detections[at] for at in generator.permutation(len(detections))], iou)
     assert [one[:3] + (one.tube.start, one.tube.boxes.tolist()) for one in left] == [
-        one[:3] + (one.tube.start, one.tube.boxes.tolist()) for one in expected]
+        one[:3] + (one.tube.start, one.tube.boxes.tolist()) for one in expected
+    ]

@@ -25,39 +25,60 @@ def test_results_hold_exact_counts_and_mark_the_best():
 
 
 def test_nothing_is_best_where_all_are_equal():
-    assert not any(cell.best for cell in column(tables.results([result("a", 7), result("b", 7)]), "Accuracy"))
+    assert not any(
+        cell.best for cell in column(tables.results([result("a", 7), result("b", 7)]), "Accuracy")
+    )
 
 
 def test_localisation_columns_appear_with_the_first_number():
     table = tables.results([result("a", 7), result("b", 6, map_20=0.25, mass=0.4, area=0.08)])
     assert [cell.text for cell in column(table, "Video-mAP at .2")] == ["–", "0.250"]
-    assert [cell.text for cell in column(table, "Attention in the box (of the frame)")] == ["–", "40.0 % (of 8.0 %)"]
+    assert [cell.text for cell in column(table, "Attention in the box (of the frame)")] == [
+        "–",
+        "40.0 % (of 8.0 %)",
+    ]
     assert "Video-mAP at .5" not in table.head
 
 
 def test_plain_tells_numbers_from_words():
-    table = tables.plain("t", ("name", "count", "share", "none"), [("a", 3, 0.25, None), ("b", None, 1.0, None)])
+    table = tables.plain(
+        "t", ("name", "count", "share", "none"), [("a", 3, 0.25, None), ("b", None, 1.0, None)]
+    )
     assert table.numeric == (False, True, True, False)
-    assert [[cell.text for cell in row] for row in table.rows] == [["a", "3", "0.250", "–"], ["b", "–", "1.000", "–"]]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["a", "3", "0.250", "–"],
+        ["b", "–", "1.000", "–"],
+    ]
 
 
 def test_confused_pairs_count_both_directions_most_first():
     counts = np.array([[5, 2, 0], [3, 4, 1], [0, 0, 7]])
     table = tables.confused_pairs(counts, ["in", "out", "up"])
-    assert [[cell.text for cell in row] for row in table.rows] == [["in / out", "2", "3", "5 of 15"],
-                                                                   ["out / up", "1", "0", "1 of 15"]]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["in / out", "2", "3", "5 of 15"],
+        ["out / up", "1", "0", "1 of 15"],
+    ]
     assert tables.confused_pairs(np.diag([3, 4]), ["a", "b"]) is None
 
 
 def test_worst_answers_name_what_was_said():
     assert tables.worst_answers(np.array([[5, 1, 2], [0, 4, 0], [0, 0, 7]]), ["a", "b", "c"]) == [
-        "called c (2), b (1)", "", ""]
+        "called c (2), b (1)",
+        "",
+        "",
+    ]
 
 
 def test_differences_hold_only_what_differs():
-    table = tables.differences({"one": {"model": {"cell": "lstm", "hidden": 8}, "seed": 0},
-                                "two": {"model": {"cell": "alstm", "hidden": 8}, "seed": 0, "extra": [1]}})
+    table = tables.differences(
+        {
+            "one": {"model": {"cell": "lstm", "hidden": 8}, "seed": 0},
+            "two": {"model": {"cell": "alstm", "hidden": 8}, "seed": 0, "extra": [1]},
+        }
+    )
     assert table.head == ("Setting", "one", "two")
-    assert [[cell.text for cell in row] for row in table.rows] == [["extra", "–", "[1]"],
-                                                                   ["model.cell", '"lstm"', '"alstm"']]
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["extra", "–", "[1]"],
+        ["model.cell", '"lstm"', '"alstm"'],
+    ]
     assert tables.differences({"one": {"a": 1}}) is None and tables.differences({}) is None

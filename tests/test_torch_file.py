@@ -1,4 +1,6 @@
-"""Files that PyTorch wrote give PyTorch's numbers; files that ask for more are refused, and nothing in them runs."""
+"""Files that PyTorch wrote give PyTorch's numbers; files that ask for more are refused, and nothing
+in them runs.
+"""
 
 import collections
 import io
@@ -14,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weight_writers import _fake_torch, _FakeStorage, _Pickler, narrow, torch_arrays, write_pth
 
-from videolstm_jax.data.torch_file import read_torch
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers.torch_file import read_torch
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 BOTH = pytest.mark.parametrize("form", ["zip", "legacy"])
@@ -36,7 +38,12 @@ def _zip(pickled, members=(), **options):
 
 def _legacy(*parts, numbers=b""):
     start = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-    return b"".join(part if isinstance(part, bytes) else pickle.dumps(part, 2) for part in (*start, *parts)) + numbers
+    return (
+        b"".join(
+            part if isinstance(part, bytes) else pickle.dumps(part, 2) for part in (*start, *parts)
+        )
+        + numbers
+    )
 
 
 class _View:
@@ -48,7 +55,12 @@ class _View:
     def __reduce__(self):
         import sys
 
-        return sys.modules["torch._utils"]._rebuild_tensor_v2, (_FakeStorage("0", 4), *self.args, False, None)
+        return sys.modules["torch._utils"]._rebuild_tensor_v2, (
+            _FakeStorage("0", 4),
+            *self.args,
+            False,
+            None,
+        )
 
 
 def _view(offset, size, stride):
@@ -67,12 +79,22 @@ def test_views_and_types_are_what_pytorch_had(form):
         for name in truth:
             assert found[name].shape == truth[name].shape
             np.testing.assert_array_equal(found[name].astype(np.float32), truth[name], err_msg=name)
-    types = {name: str(found[name].dtype) for name in ("whole", "half", "double", "bfloat16", "long")}
-    assert types == {"whole": "float32", "half": "float16", "double": "float64", "bfloat16": "float32", "long": "int64"}
+    types = {
+        name: str(found[name].dtype) for name in ("whole", "half", "double", "bfloat16", "long")
+    }
+    assert types == {
+        "whole": "float32",
+        "half": "float16",
+        "double": "float64",
+        "bfloat16": "float32",
+        "long": "int64",
+    }
 
 
 def test_a_whole_network_is_refused_by_the_name_it_asks_for():
-    with pytest.raises(ArtifactError, match=r"module_zip: asks for torch.nn.modules.linear.Linear, .* not run"):
+    with pytest.raises(
+        FileError, match=r"module_zip: asks for torch.nn.modules.linear.Linear, .* not run"
+    ):
         _read((GOLDEN / "module_zip.pth").read_bytes(), "module_zip")
 
 
@@ -85,63 +107,97 @@ class _Does:
 
 
 @BOTH
-@pytest.mark.parametrize("what", [
-    lambda path: _Does(os.system, f"touch {path}"), lambda path: _Does(open, str(path), "w"),
-    lambda path: _Does(eval, f"open({str(path)!r}, 'w')"), lambda path: _Does(getattr, "os", "system"),
-    lambda path: {"a": np.zeros(3)}, lambda path: _Does(collections.deque),
-])
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda path: _Does(os.system, f"touch {path}"),
+        lambda path: _Does(open, str(path), "w"),
+        lambda path: _Does(eval, f"open({str(path)!r}, 'w')"),
+        lambda path: _Does(getattr, "os", "system"),
+        lambda path: {"a": np.zeros(3)},
+        lambda path: _Does(collections.deque),
+    ],
+)
 def test_nothing_that_a_pickle_asks_for_is_run(tmp_path, form, what):
     path = tmp_path / "made"
     pickled = pickle.dumps(what(path), 2)
     data = _zip(pickled) if form == "zip" else _legacy(pickled, [])
-    with pytest.raises(ArtifactError, match=r"x.pth: asks for \S+, which plain tensors do not need; it was not run"):
+    with pytest.raises(
+        FileError, match=r"x.pth: asks for \S+, which plain tensors do not need; it was not run"
+    ):
         _read(data)
     assert not path.exists()
 
 
-@pytest.mark.parametrize("name", [b"cposix\nsystem\n", b"cbuiltins\neval\n", b"c__main__\nx\n", b"ctorch\nload\n",
-                                  b"\x8c\x0bcollections\x8c\x14OrderedDict.fromkeys\x93", b"ccollections\nabc\n"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"cposix\nsystem\n",
+        b"cbuiltins\neval\n",
+        b"c__main__\nx\n",
+        b"ctorch\nload\n",
+        b"\x8c\x0bcollections\x8c\x14OrderedDict.fromkeys\x93",
+        b"ccollections\nabc\n",
+    ],
+)
 def test_names_beside_the_allowed_ones_are_refused(name):
-    with pytest.raises(ArtifactError, match="asks for"):
+    with pytest.raises(FileError, match="asks for"):
         _read(_zip(b"\x80\x04" + name + b"."))
 
 
 def test_a_pickle_leaves_nothing_behind_in_the_reader():
     # BUILD sets attributes on what it is given: here on the function that stands for PyTorch's
-    vandal = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(N}X\x0c\x00\x00\x00__defaults__K\x01\x85stb."
-    with pytest.raises(ArtifactError, match="holds a function"):
+    vandal = (
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(N}X\x0c\x00\x00\x00__defaults__K\x01\x85stb."
+    )
+    with pytest.raises(FileError, match="holds a function"):
         _read(_zip(vandal))
     assert _read((GOLDEN / "views_zip.pth").read_bytes())["whole"].shape == (4, 6)
 
 
 def test_a_pickle_that_would_fill_the_memory_is_refused():
-    with pytest.raises(ArtifactError, match="remembers a value as number 4294967295"):
+    with pytest.raises(FileError, match="remembers a value as number 4294967295"):
         _read(_zip(b"\x80\x02}r\xff\xff\xff\xff."))
 
 
-@pytest.mark.parametrize(("view", "words"), [
-    ((0, (5,), (1,)), "reaches to number 5 of 4"), ((3, (2,), (1,)), "reaches to number 5 of 4"),
-    ((0, (2, 2), (3, 1)), "reaches to number 5 of 4"), ((0, (2,), (-1,)), "expected whole numbers"),
-    ((-1, (2,), (1,)), "expected whole numbers"), ((0, (2,), (1, 1)), "expected whole numbers"),
-    ((0, (10**6, 10**6), (0, 0)), "but 1 numbers in the file"), ((0, (1.5,), (1,)), "expected whole numbers"),
-])
+@pytest.mark.parametrize(
+    ("view", "words"),
+    [
+        ((0, (5,), (1,)), "reaches to number 5 of 4"),
+        ((3, (2,), (1,)), "reaches to number 5 of 4"),
+        ((0, (2, 2), (3, 1)), "reaches to number 5 of 4"),
+        ((0, (2,), (-1,)), "expected whole numbers"),
+        ((-1, (2,), (1,)), "expected whole numbers"),
+        ((0, (2,), (1, 1)), "expected whole numbers"),
+        ((0, (10**6, 10**6), (0, 0)), "but 1 numbers in the file"),
+        ((0, (1.5,), (1,)), "expected whole numbers"),
+    ],
+)
 def test_a_view_that_leaves_its_numbers_is_refused(view, words):
-    with pytest.raises(ArtifactError, match=f"x.pth: w .*{words}"):
+    with pytest.raises(FileError, match=f"x.pth: w .*{words}"):
         _read(_view(*view))
     np.testing.assert_array_equal(_read(_view(0, (2, 2), (1, 2)))["w"], [[0, 2], [1, 3]])
 
 
-@pytest.mark.parametrize(("data", "words"), [
-    (b"", "x.pth: cannot be read as tensors"), (b"\x89HDF\r\n", "cannot be read as tensors"),
-    (_zip(pickle.dumps({})), "holds no tensor"), (_zip(pickle.dumps([1])), "holds a list; expected a state_dict"),
-    (_zip(pickle.dumps({"a": 3})), "'a' holds no tensor"),
-    (_zip(pickle.dumps({}), [("b/data.pkl", b"")]), "a zip with 2 members called data.pkl"),
-    (_zip(pickle.dumps({}), [("byteorder", b"big")]), "byte order is big"),
-    (_zip(pickle.dumps({}), compression=zipfile.ZIP_DEFLATED), "members are compressed"),
-    (pickle.dumps(1) + pickle.dumps(2), "begins with 1, 2; expected a file that torch.save wrote"),
-])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "x.pth: cannot be read as tensors"),
+        (b"\x89HDF\r\n", "cannot be read as tensors"),
+        (_zip(pickle.dumps({})), "holds no tensor"),
+        (_zip(pickle.dumps([1])), "holds a list; expected a state_dict"),
+        (_zip(pickle.dumps({"a": 3})), "'a' holds no tensor"),
+        (_zip(pickle.dumps({}), [("b/data.pkl", b"")]), "a zip with 2 members called data.pkl"),
+        (_zip(pickle.dumps({}), [("byteorder", b"big")]), "byte order is big"),
+        (_zip(pickle.dumps({}), compression=zipfile.ZIP_DEFLATED), "members are compressed"),
+        (
+            pickle.dumps(1) + pickle.dumps(2),
+            "begins with 1, 2; expected a file that torch.save wrote",
+        ),
+    ],
+)
 def test_what_is_no_such_file_is_said(data, words):
-    with pytest.raises(ArtifactError, match=words):
+    with pytest.raises(FileError, match=words):
         _read(data)
 
 
@@ -154,10 +210,14 @@ def test_damage_is_an_error_or_other_numbers_never_anything_else(form, data):
     if data.draw(st.booleans()):
         damaged = honest[:at]
     else:
-        damaged = honest[:at] + bytes([honest[at] ^ (1 << data.draw(st.integers(0, 7)))]) + honest[at + 1:]
+        damaged = (
+            honest[:at]
+            + bytes([honest[at] ^ (1 << data.draw(st.integers(0, 7)))])
+            + honest[at + 1 :]
+        )
     try:
         found = _read(damaged)
-    except ArtifactError as error:
+    except FileError as error:
         assert str(error).startswith("x.pth")
     else:
         assert all(isinstance(array, np.ndarray) for array in found.values())
@@ -168,13 +228,13 @@ def test_a_zip_notices_flipped_numbers(tmp_path):
     data = bytearray((tmp_path / "x.pth").read_bytes())
     at = data.index(torch_arrays(narrow())["features.3.weight"].tobytes())
     data[at + 5] ^= 1
-    with pytest.raises(ArtifactError, match="Bad CRC-32"):
+    with pytest.raises(FileError, match="Bad CRC-32"):
         _read(bytes(data))
 
 
 def test_a_legacy_file_that_ends_early(tmp_path):
     honest = (GOLDEN / "narrow_legacy.pth").read_bytes()
-    with pytest.raises(ArtifactError, match="ends inside the numbers of a tensor"):
+    with pytest.raises(FileError, match="ends inside the numbers of a tensor"):
         _read(honest[:-4])
-    with pytest.raises(ArtifactError, match=r"x\.pth"):
+    with pytest.raises(FileError, match=r"x\.pth"):
         _read(_legacy({}, [], numbers=struct.pack("<q", 1 << 60)))

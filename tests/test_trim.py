@@ -28,8 +28,12 @@ def test_no_span_has_a_larger_sum(gain):
 
 def scores(*parts):
     """[L, 3] frame scores: each part is (class, how sure, frames)."""
-    return np.concatenate([np.tile(np.where(np.arange(3) == label, sure, (1 - sure) / 2), (frames, 1))
-                           for label, sure, frames in parts])
+    return np.concatenate(
+        [
+            np.tile(np.where(np.arange(3) == label, sure, (1 - sure) / 2), (frames, 1))
+            for label, sure, frames in parts
+        ]
+    )
 
 
 def flat(frames):
@@ -54,9 +58,13 @@ def test_a_class_below_chance_keeps_the_video():
 
 
 def test_chance_is_the_likeliest_span():
-    """Of all spans, frames inside drawn from the class and outside from any: compared by the joint likelihood."""
+    """Of all spans, frames inside drawn from the class and outside from any: compared by the joint
+    likelihood.
+    """
     said = np.random.default_rng(0).dirichlet([1, 1, 1], 9)
-    joint = {(a, b): np.prod(said[a:b, 1] / (1 / 3)) for a, b in itertools.combinations(range(10), 2)}
+    joint = {
+        (a, b): np.prod(said[a:b, 1] / (1 / 3)) for a, b in itertools.combinations(range(10), 2)
+    }
     assert best_span(frame_gain(said, flat(9), "chance")[:, 1]) == max(joint, key=joint.get)
 
 
@@ -77,15 +85,23 @@ def test_a_zero_does_not_veto_for_ever():
 def test_tubes_are_cut_within_their_own_frames_and_keep_their_scores():
     boxes = np.arange(32.0).reshape(8, 4)
     gain = frame_gain(scores((0, 0.8, 4), (1, 0.9, 6)), flat(10), "chance")
-    found = trimmed([Detection("a", 0, 0.5, Tube(2, boxes)), Detection("a", 1, 0.4, Tube(2, boxes)),
-                     Detection("a", 1, 0.3, Tube(8, boxes))], gain)
+    found = trimmed(
+        [
+            Detection("a", 0, 0.5, Tube(2, boxes)),
+            Detection("a", 1, 0.4, Tube(2, boxes)),
+            Detection("a", 1, 0.3, Tube(8, boxes)),
+        ],
+        gain,
+    )
     spans = [(one.tube.start, len(one.tube.boxes), one.score) for one in found]
     assert spans == [(2, 2, 0.5), (4, 6, 0.4), (8, 8, 0.3)]
     np.testing.assert_array_equal(found[1].tube.boxes, boxes[2:])
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="trim is 'saliense'; expected one of 'chance', 'mean', 'saliency'"):
+    with pytest.raises(
+        ValueError, match="trim is 'saliense'; expected one of 'chance', 'mean', 'saliency'"
+    ):
         frame_gain(scores((0, 0.8, 4)), flat(4), "saliense")
     with pytest.raises(ValueError, match="4 frame scores for 5 maps"):
         frame_gain(scores((0, 0.8, 4)), flat(5), "chance")

@@ -1,4 +1,6 @@
-"""The pickle-free file of true tubes: what is written comes back, what does not fit is refused by line."""
+"""The pickle-free file of true tubes: what is written comes back, what does not fit is refused by
+line.
+"""
 
 import json
 
@@ -6,10 +8,11 @@ import numpy as np
 import pytest
 
 from videolstm_jax import artifacts
+from videolstm_jax.annotations import truth
+from videolstm_jax.annotations.records import Annotated
 from videolstm_jax.config import DataConfig
-from videolstm_jax.data import sources, truth
-from videolstm_jax.data.annotations import Annotated, BadAnnotations, BadBoxes
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.dataset import sources
+from videolstm_jax.errors import FileError
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 from videolstm_jax.video import decode
 
@@ -20,12 +23,21 @@ def true(video="b/y", label=1, start=0, frames=2, box=BOX):
     return Detection(video, label, 1.0, Tube(start, np.tile(np.array(box, float), (frames, 1))))
 
 
-ANNOTATED = Annotated(("a", "b"), {"a/x": 9, "b/y": 6}, {"a/x": (64, 48), "b/y": (64, 48)},
-                      [true("a/x", 0, 3, 4), true(), true(start=4)])
+ANNOTATED = Annotated(
+    ("a", "b"),
+    {"a/x": 9, "b/y": 6},
+    {"a/x": (64, 48), "b/y": (64, 48)},
+    [true("a/x", 0, 3, 4), true(), true(start=4)],
+)
 THIN = [1 / 3, 2, 1 / 3 + 1e-4, 40]
-WHOLE = ANNOTATED._replace(  # with all that a file can say, and a box that three digits would make empty
-    frames={**ANNOTATED.frames, "a/bare": 7, "c/q": 90}, sizes={**ANNOTATED.sizes, "a/bare": (64, 48), "c/w": (8, 6)},
-    truth=[true("a/x", 0, 3, 4, box=THIN), *ANNOTATED.truth[1:]], test=("b/y", "a/bare", "a/x"), notes=("clipped",))
+# with all that a file can say, and a box that three digits would make empty
+WHOLE = ANNOTATED._replace(
+    frames={**ANNOTATED.frames, "a/bare": 7, "c/q": 90},
+    sizes={**ANNOTATED.sizes, "a/bare": (64, 48), "c/w": (8, 6)},
+    truth=[true("a/x", 0, 3, 4, box=THIN), *ANNOTATED.truth[1:]],
+    test=("b/y", "a/bare", "a/x"),
+    notes=("clipped",),
+)
 
 
 @pytest.fixture
@@ -44,7 +56,11 @@ def alter(path, line, **changed):
 
 def test_round_trip(path):
     back = truth.read_truth(path)
-    assert truth.differences(ANNOTATED, back) == [] and back.classes == ("a", "b") and back.sizes == ANNOTATED.sizes
+    assert (
+        truth.differences(ANNOTATED, back) == []
+        and back.classes == ("a", "b")
+        and back.sizes == ANNOTATED.sizes
+    )
     before = path.read_bytes()
     truth.save_truth(path, back)
     assert path.read_bytes() == before and b"pickle" not in before
@@ -54,62 +70,99 @@ def test_round_trip(path):
 def test_everything_comes_back(tmp_path):
     truth.save_truth(tmp_path / "truth.jsonl", WHOLE)
     back = truth.read_truth(tmp_path / "truth.jsonl")
-    assert truth.differences(WHOLE, back) == [] and back._replace(truth=[]) == WHOLE._replace(truth=[])
+    assert truth.differences(WHOLE, back) == [] and back._replace(truth=[]) == WHOLE._replace(
+        truth=[]
+    )
     np.testing.assert_array_equal(back.truth[0].tube.boxes, [THIN] * 4)
     rows = [json.loads(row) for row in (tmp_path / "truth.jsonl").read_text().splitlines()]
-    assert [set(row) - set(rows[1]) for row in rows] == [{"tubes", "classes", "test", "notes", "without_tubes"},
-                                                        set(), set()]
+    assert [set(row) - set(rows[1]) for row in rows] == [
+        {"tubes", "classes", "test", "notes", "without_tubes"},
+        set(),
+        set(),
+    ]
 
 
 def test_the_truth_of_a_walk_says_less(tmp_path):
     artifacts.save_detections(tmp_path / "truth.jsonl", ANNOTATED.truth)
     back = truth.read_truth(tmp_path / "truth.jsonl")
-    assert len(back.truth) == 3 and back.classes == () and back.frames == {} and back.videos == {"a/x", "b/y"}
+    assert (
+        len(back.truth) == 3
+        and back.classes == ()
+        and back.frames == {}
+        and back.videos == {"a/x", "b/y"}
+    )
 
 
-@pytest.mark.parametrize(("line", "changed", "says"), [
-    (1, {"boxes": [[1, 2, 3, 4]] * 7}, r":2: a tube of b/y goes from frame 0 to 6; expected frames 0 to 5"),
-    (1, {"start": -1}, ":2: a tube of b/y goes from frame -1"), (2, {"frames": 7}, ":3: b/y has 7, an earlier line"),
-    (2, {"size": [1, 2]}, r":3: b/y has \(1, 2\)"), (1, {"boxes": [[1, 2, 65, 4]]}, "leaves the frame of 64 x 48"),
-    (1, {"label": 0}, ":2: class 'b' with label 0, 'a'"), (1, {"label": 5, "class": None}, "has label 5; expected 0"),
-    (1, {"scores": [0.1, 0.9]}, ":2: 2 scores of b/y; expected true tubes"),
-    (0, {"tubes": 4}, "holds 3 tubes; expected 4"),
-    (1, {"size": 3}, ":2: 'int' object"), (0, {"frames": "nine"}, ":1: 'nine'; expected a whole number"),
-    (0, {"frames": 2.7}, ":1: 2.7; expected a whole"), (0, {"frames": float("inf")}, ":1: inf; expected a whole"),
-    (0, {"frames": True}, ":1: True; expected a whole"), (0, {"size": [64, 10**400]}, ":1: 1000"),
-    (0, {"classes": "ab"}, ":1: 'ab'; expected a list of text"), (0, {"test": [3]}, r":1: \[3\]; expected a list of"),
-    (0, {"without_tubes": []}, ":1: 'list' object"), (0, {"without_tubes": {"q/q": 3}}, ":1: argument of type 'int'"),
-    (0, {"without_tubes": {"b/y": {"frames": 5}}}, ":2: b/y has 6, an earlier line said 5"),
-])
+@pytest.mark.parametrize(
+    ("line", "changed", "says"),
+    [
+        (
+            1,
+            {"boxes": [[1, 2, 3, 4]] * 7},
+            r":2: a tube of b/y goes from frame 0 to 6; expected frames 0 to 5",
+        ),
+        (1, {"start": -1}, ":2: a tube of b/y goes from frame -1"),
+        (2, {"frames": 7}, ":3: b/y has 7, an earlier line"),
+        (2, {"size": [1, 2]}, r":3: b/y has \(1, 2\)"),
+        (1, {"boxes": [[1, 2, 65, 4]]}, "leaves the frame of 64 x 48"),
+        (1, {"label": 0}, ":2: class 'b' with label 0, 'a'"),
+        (1, {"label": 5, "class": None}, "has label 5; expected 0"),
+        (1, {"scores": [0.1, 0.9]}, ":2: 2 scores of b/y; expected true tubes"),
+        (0, {"tubes": 4}, "holds 3 tubes; expected 4"),
+        (1, {"size": 3}, ":2: 'int' object"),
+        (0, {"frames": "nine"}, ":1: 'nine'; expected a whole number"),
+        (0, {"frames": 2.7}, ":1: 2.7; expected a whole"),
+        (0, {"frames": float("inf")}, ":1: inf; expected a whole"),
+        (0, {"frames": True}, ":1: True; expected a whole"),
+        (0, {"size": [64, 10**400]}, ":1: 1000"),
+        (0, {"classes": "ab"}, ":1: 'ab'; expected a list of text"),
+        (0, {"test": [3]}, r":1: \[3\]; expected a list of"),
+        (0, {"without_tubes": []}, ":1: 'list' object"),
+        (0, {"without_tubes": {"q/q": 3}}, ":1: argument of type 'int'"),
+        (0, {"without_tubes": {"b/y": {"frames": 5}}}, ":2: b/y has 6, an earlier line said 5"),
+    ],
+)
 def test_lines_that_do_not_fit(path, line, changed, says):
     alter(path, line, **changed)
-    with pytest.raises(BadAnnotations, match=rf"truth\.jsonl{says}|truth\.jsonl:? .*{says}|{says}"):
+    with pytest.raises(FileError, match=rf"truth\.jsonl{says}|truth\.jsonl:? .*{says}|{says}"):
         truth.read_truth(path)
 
 
-@pytest.mark.parametrize(("line", "changed", "says"), [
-    (1, {"start": None}, r":2: lacks \['start'\]"),
-    (0, {"boxes": [[1, 2, 3]]}, r":1: boxes of a/x have shape \(1, 3\)"),
-    (0, {"boxes": [[1, 2, 3, "x"]]}, ":1: boxes of a/x are not numbers"), (0, {"boxes": [[1], [1, 2]]}, ":1: boxes"),
-    (2, {"boxes": [[3, 2, 1, 4]]}, ":3: a box of b/y is inverted"), (0, {"score": float("nan")}, ":1: a score of a/x"),
-    (0, {"label": 0.5}, ":1: video 'a/x', label, start"), (0, {"label": True}, ":1: video"),
-    (0, {"video": 3}, ":1: video"), (0, {"start": "0"}, ":1: video"), (0, {"start": 1e30}, ":1: video 'a/x', label"),
-    (0, {"label": 10**400}, ":1: video"), (0, {"scores": 5}, ":1: video"), (0, {"scores": []}, ":1: video"),
-    (0, {"scores": [None]}, ":1: video"), (0, {"score": 10**400}, ":1: a score of a/x is not finite"),
-    (0, {"boxes": [["1", "2", "3", "4"]]}, ":1: boxes of a/x are not numbers: they hold <U1"),
-    (0, {"boxes": [[1, 2, 3, 10**400]]}, ":1: boxes of a/x are not numbers: they hold object"),
-    (0, {"boxes": [[1, 2, 3, {}]]}, ":1: boxes of a/x are not numbers"), (0, {"boxes": 5}, ":1: boxes of a/x have sh"),
-])
+@pytest.mark.parametrize(
+    ("line", "changed", "says"),
+    [
+        (1, {"start": None}, r":2: lacks \['start'\]"),
+        (0, {"boxes": [[1, 2, 3]]}, r":1: boxes of a/x have shape \(1, 3\)"),
+        (0, {"boxes": [[1, 2, 3, "x"]]}, ":1: boxes of a/x are not numbers"),
+        (0, {"boxes": [[1], [1, 2]]}, ":1: boxes"),
+        (2, {"boxes": [[3, 2, 1, 4]]}, ":3: a box of b/y is inverted"),
+        (0, {"score": float("nan")}, ":1: a score of a/x"),
+        (0, {"label": 0.5}, ":1: video 'a/x', label, start"),
+        (0, {"label": True}, ":1: video"),
+        (0, {"video": 3}, ":1: video"),
+        (0, {"start": "0"}, ":1: video"),
+        (0, {"start": 1e30}, ":1: video 'a/x', label"),
+        (0, {"label": 10**400}, ":1: video"),
+        (0, {"scores": 5}, ":1: video"),
+        (0, {"scores": []}, ":1: video"),
+        (0, {"scores": [None]}, ":1: video"),
+        (0, {"score": 10**400}, ":1: a score of a/x is not finite"),
+        (0, {"boxes": [["1", "2", "3", "4"]]}, ":1: boxes of a/x are not numbers: they hold <U1"),
+        (0, {"boxes": [[1, 2, 3, 10**400]]}, ":1: boxes of a/x are not numbers: they hold object"),
+        (0, {"boxes": [[1, 2, 3, {}]]}, ":1: boxes of a/x are not numbers"),
+        (0, {"boxes": 5}, ":1: boxes of a/x have sh"),
+    ],
+)
 def test_lines_that_are_no_tube(path, line, changed, says):
     alter(path, line, **changed)
-    with pytest.raises(ArtifactError, match=rf"truth\.jsonl{says}"):
+    with pytest.raises(FileError, match=rf"truth\.jsonl{says}"):
         truth.read_truth(path)
 
 
 @pytest.mark.parametrize("line", [b'{"video": "\xff"}', b"[" * 200_000, b"9" * 5_000, b"", b"{}}"])
 def test_lines_that_are_no_json(path, line):
     path.write_bytes(path.read_bytes() + line + b"\n")
-    with pytest.raises(ArtifactError, match=r"truth\.jsonl:4: not JSON"):
+    with pytest.raises(FileError, match=r"truth\.jsonl:4: not JSON"):
         truth.read_truth(path)
 
 
@@ -117,73 +170,125 @@ def test_files_cut_short(path):
     whole = path.read_bytes()
     for length in range(0, len(whole) - 1, 3):  # without the last line end nothing is missing
         path.write_bytes(whole[:length])
-        with pytest.raises((BadAnnotations, ArtifactError), match=r"truth\.jsonl"):
+        with pytest.raises((FileError, FileError), match=r"truth\.jsonl"):
             truth.read_truth(path)
     path.write_text("[1, 2]\n")
-    with pytest.raises(ArtifactError, match=r":1: lacks \['fields'\]"):
+    with pytest.raises(FileError, match=r":1: lacks \['fields'\]"):
         truth.read_truth(path)
 
 
 def test_files_of_no_known_form(tmp_path):
-    with pytest.raises(BadAnnotations, match=r"nowhere\.pkl is missing"):
+    with pytest.raises(FileError, match=r"nowhere\.pkl is missing"):
         truth.read_truth(tmp_path / "nowhere.pkl")
     (tmp_path / "boxes.txt").write_text("1 2 3 4")
-    with pytest.raises(BadAnnotations, match=r"boxes\.txt: expected \.jsonl, \.pkl, \.mat"):
+    with pytest.raises(FileError, match=r"boxes\.txt: expected \.jsonl, \.pkl, \.mat"):
         truth.read_truth(tmp_path / "boxes.txt")
 
 
 def test_differences_are_listed_one_by_one():
-    other = ANNOTATED._replace(frames={"a/x": 8, "b/y": 6}, truth=[
-        true("a/x", 0, 3, 4, box=[1, 2, 30, 42.5]), true(start=1), true(start=4)])
+    other = ANNOTATED._replace(
+        frames={"a/x": 8, "b/y": 6},
+        truth=[true("a/x", 0, 3, 4, box=[1, 2, 30, 42.5]), true(start=1), true(start=4)],
+    )
     assert truth.differences(ANNOTATED, other) == [
-        "a/x: 9 and 8 frames", "a/x tube 0: 4 of 4 boxes differ, by up to 2.5 pixels",
-        "b/y tube 0: label 1 and 1, frames from 0 and 1, 2 and 2 of them"]
+        "a/x: 9 and 8 frames",
+        "a/x tube 0: 4 of 4 boxes differ, by up to 2.5 pixels",
+        "b/y tube 0: label 1 and 1, frames from 0 and 1, 2 and 2 of them",
+    ]
     assert truth.differences(ANNOTATED, ANNOTATED._replace(truth=ANNOTATED.truth[::-1])) == []
-    assert truth.differences(ANNOTATED, ANNOTATED._replace(truth=ANNOTATED.truth[:2])) == ["b/y: 2 and 1 tubes"]
-    assert truth.differences(ANNOTATED, ANNOTATED._replace(classes=("a",)))[0].startswith("classes: ")
+    assert truth.differences(ANNOTATED, ANNOTATED._replace(truth=ANNOTATED.truth[:2])) == [
+        "b/y: 2 and 1 tubes"
+    ]
+    assert truth.differences(ANNOTATED, ANNOTATED._replace(classes=("a",)))[0].startswith(
+        "classes: "
+    )
 
 
-# ---- boxes of a walk --------------------------------------------------------------------------------------------
+# ---- boxes of a walk -----------------------------------------------------------------------------
 
 
 def dataset(**changed):
-    row = {"path": "", "label": 0, "part": "test", "group": "g", "frames": 6, "width": 64, "height": 48, "fps": 25.0}
-    return Dataset(("b", "c", "a"), (Video("b/y", **{**row, **changed}), Video("c/z", **{**row, "label": 1})))
+    row = {
+        "path": "",
+        "label": 0,
+        "part": "test",
+        "group": "g",
+        "frames": 6,
+        "width": 64,
+        "height": 48,
+        "fps": 25.0,
+    }
+    return Dataset(
+        ("b", "c", "a"), (Video("b/y", **{**row, **changed}), Video("c/z", **{**row, "label": 1}))
+    )
 
 
 def test_tubes_take_the_labels_of_the_data_set():
     found = truth.for_dataset("t", ANNOTATED, dataset())
-    assert [(one.video, one.label, one.tube.start) for one in found] == [("b/y", 0, 0), ("b/y", 0, 4)]
-    assert [len(one.tube.boxes) for one in truth.for_dataset("t", ANNOTATED, dataset(frames=5), cut=True)] == [2, 1]
+    assert [(one.video, one.label, one.tube.start) for one in found] == [
+        ("b/y", 0, 0),
+        ("b/y", 0, 4),
+    ]
+    assert [
+        len(one.tube.boxes)
+        for one in truth.for_dataset("t", ANNOTATED, dataset(frames=5), cut=True)
+    ] == [2, 1]
     assert len(truth.for_dataset("t", ANNOTATED, dataset(frames=3), cut=True)) == 1
 
 
-@pytest.mark.parametrize(("annotated", "videos", "says"), [
-    (ANNOTATED, dataset(frames=5), "a tube of b/y goes from frame 4 to 5; expected frames 0 to 4"),
-    (ANNOTATED, dataset(width=320), r"are of \(64, 48\) pixels; the video has \(320, 48\)"),
-    (ANNOTATED._replace(sizes={}), dataset(width=20), "leaves the frame of 20 x 48"),
-    (ANNOTATED._replace(classes=("a", "B")), dataset(), "has class B; expected one of the 3 classes"),
-    (ANNOTATED._replace(classes=(), truth=[true(label=3)]), dataset(), "has label 3; expected 0 to 2"),
-    (ANNOTATED._replace(classes=("a",)), dataset(), "has label 1; expected 0 to 0"),
-    (ANNOTATED._replace(truth=[true("q/q")]), dataset(), "none of its 3 videos is one of the 2 listed"),
-])
+@pytest.mark.parametrize(
+    ("annotated", "videos", "says"),
+    [
+        (
+            ANNOTATED,
+            dataset(frames=5),
+            "a tube of b/y goes from frame 4 to 5; expected frames 0 to 4",
+        ),
+        (ANNOTATED, dataset(width=320), r"are of \(64, 48\) pixels; the video has \(320, 48\)"),
+        (ANNOTATED._replace(sizes={}), dataset(width=20), "leaves the frame of 20 x 48"),
+        (
+            ANNOTATED._replace(classes=("a", "B")),
+            dataset(),
+            "has class B; expected one of the 3 classes",
+        ),
+        (
+            ANNOTATED._replace(classes=(), truth=[true(label=3)]),
+            dataset(),
+            "has label 3; expected 0 to 2",
+        ),
+        (ANNOTATED._replace(classes=("a",)), dataset(), "has label 1; expected 0 to 0"),
+        (
+            ANNOTATED._replace(truth=[true("q/q")]),
+            dataset(),
+            "none of its 3 videos is one of the 2 listed",
+        ),
+    ],
+)
 def test_tubes_that_do_not_fit_the_videos(annotated, videos, says):
-    with pytest.raises(BadBoxes, match=says):
+    with pytest.raises(FileError, match=says):
         truth.for_dataset("t", annotated, videos)
 
 
 def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_path):
     classes = ("ApplyEyeMakeup", "BasketballDunk", "Punch", "SoccerJuggling")
     clips = sorted((real_data / "ucf101_clips").glob("*.avi"))
-    found = Dataset(classes, tuple(
-        Video(f"{name}/{clip.stem}", str(clip), number, "test", "g", *decode.probe(clip)[:3], 25.0)
-        for number, (name, clip) in enumerate(zip(classes, clips, strict=True))))
+    found = Dataset(
+        classes,
+        tuple(
+            Video(
+                f"{name}/{clip.stem}", str(clip), number, "test", "g", *decode.probe(clip)[:3], 25.0
+            )
+            for number, (name, clip) in enumerate(zip(classes, clips, strict=True))
+        ),
+    )
     settings = {"videos": str(tmp_path), "boxes": str(real_data / "ucf24_annots" / "pyannot.pkl")}
     tubes = sources.boxes(DataConfig(**settings), found)
     assert [(found.classes[one.label], one.tube.start, len(one.tube.boxes)) for one in tubes] == [
-        ("BasketballDunk", 16, 40), ("SoccerJuggling", 0, 240)]
+        ("BasketballDunk", 16, 40),
+        ("SoccerJuggling", 0, 240),
+    ]
     assert len(sources.boxes(DataConfig(**settings, max_frames=30), found)) == 2
-    with pytest.raises(BadBoxes, match=r"data\.fps 0"):
+    with pytest.raises(FileError, match=r"data\.fps 0"):
         sources.boxes(DataConfig(**settings, fps=5.0), found)
-    with pytest.raises(BadBoxes, match=r"data\.boxes is .*nowhere, which is not there"):
+    with pytest.raises(FileError, match=r"data\.boxes is .*nowhere, which is not there"):
         sources.boxes(DataConfig(**{**settings, "boxes": "nowhere"}), found)

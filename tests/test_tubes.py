@@ -14,8 +14,10 @@ from videolstm_jax.types import Tube
 
 def arrays(*frames):
     """Boxes and masses from lists of (box, mass)."""
-    return ([np.array([box for box, _ in frame], float).reshape(-1, 4) for frame in frames],
-            [np.array([mass for _, mass in frame], float) for frame in frames])
+    return (
+        [np.array([box for box, _ in frame], float).reshape(-1, 4) for frame in frames],
+        [np.array([mass for _, mass in frame], float) for frame in frames],
+    )
 
 
 LEFT, RIGHT, NEAR_LEFT = [0, 0, 10, 10], [50, 0, 60, 10], [4, 0, 14, 10]
@@ -60,11 +62,18 @@ def walking(frames: int, cells: int = 7) -> np.ndarray:
 @pytest.mark.parametrize("frames", [1, 2, 20])
 def test_the_whole_way_equals_its_parts(normalise, frames):
     attention = walking(frames)
-    found = [frame_boxes(one, 90) for one in saliency(attention, (48, 100), sigma=10.0, normalise=normalise)]
+    found = [
+        frame_boxes(one, 90)
+        for one in saliency(attention, (48, 100), sigma=10.0, normalise=normalise)
+    ]
     expected = smooth(link([boxes for boxes, _ in found], [mass for _, mass in found]), 5)
-    tube = video_tube(attention, (48, 100), frames + 1, sigma=10.0, theta=90.0, normalise=normalise, span=5)
+    tube = video_tube(
+        attention, (48, 100), frames + 1, sigma=10.0, theta=90.0, normalise=normalise, span=5
+    )
     assert tube.boxes.shape == (frames + 1, 4)
-    np.testing.assert_allclose(tube.boxes[:-1], np.clip(expected.boxes, 0, [100, 48, 100, 48]), atol=1e-6)
+    np.testing.assert_allclose(
+        tube.boxes[:-1], np.clip(expected.boxes, 0, [100, 48, 100, 48]), atol=1e-6
+    )
     np.testing.assert_array_equal(tube.boxes[-1], tube.boxes[-2])
 
 
@@ -77,10 +86,18 @@ def test_follows_what_moves(box):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(10, 60), st.integers(10, 60), st.floats(0, 255),
-       st.sampled_from(["region", "moments"]))
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 12),
+    st.integers(10, 60),
+    st.integers(10, 60),
+    st.floats(0, 255),
+    st.sampled_from(["region", "moments"]),
+)
 def test_boxes_lie_inside_the_frame(seed, frames, height, width, theta, box):
-    attention = np.random.default_rng(seed).dirichlet(np.full(49, 0.2), size=frames).reshape(frames, 7, 7)
+    attention = (
+        np.random.default_rng(seed).dirichlet(np.full(49, 0.2), size=frames).reshape(frames, 7, 7)
+    )
     boxes = video_tube(attention, (height, width), frames + 1, theta=theta, box=box).boxes
     assert boxes.shape == (frames + 1, 4)
     assert (boxes[:, :2] >= 0).all() and (boxes[:, 2:] <= [width, height]).all()
@@ -100,7 +117,9 @@ def test_refuses_what_cannot_be_localised():
 
 def test_repeat_last_reaches_the_end_and_no_further():
     tube = Tube(2, np.arange(8.0).reshape(2, 4))
-    np.testing.assert_array_equal(repeat_last(tube, 6).boxes, [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7], [4, 5, 6, 7]])
+    np.testing.assert_array_equal(
+        repeat_last(tube, 6).boxes, [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7], [4, 5, 6, 7]]
+    )
     assert len(repeat_last(tube, 3).boxes) == 2
 
 

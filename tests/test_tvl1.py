@@ -1,4 +1,6 @@
-"""TV-L1: known motion, two other implementations on the same pictures, and the flow of the paper's authors."""
+"""TV-L1: known motion, two other implementations on the same pictures, and the flow of the paper's
+authors.
+"""
 
 import itertools
 
@@ -12,7 +14,16 @@ from PIL import Image
 from scipy import ndimage
 
 from videolstm_jax.flow import image
-from videolstm_jax.flow.tvl1 import Settings, _before, _median, _moved, _sampled, _spline, scale_sizes, tvl1
+from videolstm_jax.flow.tvl1 import (
+    Settings,
+    _before,
+    _median,
+    _moved,
+    _sampled,
+    _spline,
+    scale_sizes,
+    tvl1,
+)
 
 HEIGHT, WIDTH, MARGIN = 120, 160, 30
 
@@ -26,14 +37,20 @@ def known_motion(field, seed):
     u, v = field(x - (WIDTH - 1) / 2, y - (HEIGHT - 1) / 2)
     first = ndimage.map_coordinates(texture, [y + v + MARGIN, x + u + MARGIN], order=5)
     second = texture[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    return (*(np.uint8(np.clip(np.round(frame), 0, 255)) for frame in (first, second)), np.stack([u, v], -1))
+    return (
+        *(np.uint8(np.clip(np.round(frame), 0, 255)) for frame in (first, second)),
+        np.stack([u, v], -1),
+    )
 
 
 FIELDS = {
     "subpixel": lambda x, y: (0.6 + 0 * x, -0.4 + 0 * x),
     "shift": lambda x, y: (3.3 + 0 * x, -2.1 + 0 * x),
     "far": lambda x, y: (8.0 + 0 * x, 5.0 + 0 * x),
-    "turn": lambda x, y: ((np.cos(0.04) - 1) * x - np.sin(0.04) * y, np.sin(0.04) * x + (np.cos(0.04) - 1) * y),
+    "turn": lambda x, y: (
+        (np.cos(0.04) - 1) * x - np.sin(0.04) * y,
+        np.sin(0.04) * x + (np.cos(0.04) - 1) * y,
+    ),
     "affine": lambda x, y: (0.03 * x + 0.02 * y + 1, -0.02 * x + 0.04 * y - 0.5),
     "two halves": lambda x, y: (np.where(x < 0, 2.0, -2.0), 0.5 + 0 * x),
 }
@@ -47,17 +64,27 @@ def endpoint_error(flow, truth):
 def pairs():
     """name -> (first [2, H, W], second [2, H, W], truth), of two textures."""
     made = {name: [known_motion(field, seed) for seed in (0, 1)] for name, field in FIELDS.items()}
-    return {name: tuple(np.stack(part) for part in zip(*two, strict=True)) for name, two in made.items()}
+    return {
+        name: tuple(np.stack(part) for part in zip(*two, strict=True)) for name, two in made.items()
+    }
 
 
 @pytest.fixture(scope="module")
 def found(pairs):
     """name -> our flow of both textures, all made in one call."""
     first, second = (np.concatenate([pair[k] for pair in pairs.values()]) for k in (0, 1))
-    return dict(zip(pairs, np.asarray(tvl1(first, second)).reshape(len(pairs), 2, HEIGHT, WIDTH, 2), strict=True))
+    return dict(
+        zip(
+            pairs,
+            np.asarray(tvl1(first, second)).reshape(len(pairs), 2, HEIGHT, WIDTH, 2),
+            strict=True,
+        )
+    )
 
 
-@pytest.mark.parametrize("name, most", list(zip(FIELDS, (0.02, 0.02, 0.01, 0.04, 0.05, 0.03), strict=True)))
+@pytest.mark.parametrize(
+    "name, most", list(zip(FIELDS, (0.02, 0.02, 0.01, 0.04, 0.05, 0.03), strict=True))
+)
 def test_known_motion(pairs, found, name, most):
     assert endpoint_error(found[name], pairs[name][2]) < most
 
@@ -67,8 +94,10 @@ def test_no_worse_than_opencv_and_skimage(pairs, found, name):
     cv2, registration = pytest.importorskip("cv2"), pytest.importorskip("skimage.registration")
     first, second, truth = pairs[name]
     ours = endpoint_error(found[name], truth)
-    rival = [np.stack(registration.optical_flow_tvl1(a / 255, b / 255)[::-1], -1)
-             for a, b in zip(first, second, strict=True)]
+    rival = [
+        np.stack(registration.optical_flow_tvl1(a / 255, b / 255)[::-1], -1)
+        for a, b in zip(first, second, strict=True)
+    ]
     assert ours <= endpoint_error(np.stack(rival), truth)
     if hasattr(cv2, "optflow"):
         method = cv2.optflow.DualTVL1OpticalFlow_create()
@@ -92,7 +121,9 @@ def test_nothing_moves():
     assert np.abs(flow[2]).max() < 1e-3
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (1, 1), (1, 9), (7, 300), (256, 340), (17, 16), (240, 320)])
+@pytest.mark.parametrize(
+    "shape", [(64, 64), (1, 1), (1, 9), (7, 300), (256, 340), (17, 16), (240, 320)]
+)
 def test_scales_keep_a_floor(shape):
     sizes = scale_sizes(*shape, Settings())
     assert sizes[0] == shape and len(sizes) <= Settings().scales
@@ -113,7 +144,9 @@ def test_groups_change_nothing(group):
     frames = np.uint8(ndimage.gaussian_filter(frames.astype(float), (1, 2, 2)))
     quick = Settings(iterations=5, warps=2, scales=1)
     whole = tvl1(frames[:-1], frames[1:], settings=quick, group=5)
-    np.testing.assert_allclose(tvl1(frames[:-1], frames[1:], settings=quick, group=group), whole, atol=1e-4)
+    np.testing.assert_allclose(
+        tvl1(frames[:-1], frames[1:], settings=quick, group=group), whole, atol=1e-4
+    )
 
 
 def test_a_pair_alone_is_the_pair_among_others():
@@ -124,7 +157,9 @@ def test_a_pair_alone_is_the_pair_among_others():
     quick = Settings(iterations=3, warps=1)
     whole = np.asarray(tvl1(frames[:-1], frames[1:], settings=quick))
     for t in (0, 3, 4):
-        np.testing.assert_array_equal(tvl1(frames[t:t + 1], frames[t + 1:t + 2], settings=quick)[0], whole[t])
+        np.testing.assert_array_equal(
+            tvl1(frames[t : t + 1], frames[t + 1 : t + 2], settings=quick)[0], whole[t]
+        )
 
 
 def test_one_trace_a_shape():
@@ -156,14 +191,18 @@ def test_median_is_scipys():
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.floats(1, 6), st.floats(1, 4)), min_size=1, max_size=4))
 def test_splines_reproduce_quadratics(places):
-    """Catmull-Rom splines are exact for polynomials of the second degree, and repeat the samples at the samples."""
+    """Catmull-Rom splines are exact for polynomials of the second degree, and repeat the samples at
+    the samples.
+    """
     y, x = np.mgrid[0:6, 0:8].astype(np.float32)
     layers = np.stack([2 + x - 0.5 * y, x * x - x * y + 0.25 * y * y], -1)[None]
     at = np.zeros((1, 6, 8, 2), np.float32)
     at[..., 0], at[..., 1] = x, y
     for k, place in enumerate(places):
         at[0, 0, k] = place
-    found = np.asarray(_sampled(jnp.asarray(layers), jnp.asarray(at[..., 0]), jnp.asarray(at[..., 1]), _spline))
+    found = np.asarray(
+        _sampled(jnp.asarray(layers), jnp.asarray(at[..., 0]), jnp.asarray(at[..., 1]), _spline)
+    )
     px, py = at[0, ..., 0], at[0, ..., 1]
     expected = np.stack([2 + px - 0.5 * py, px * px - px * py + 0.25 * py * py], -1)
     np.testing.assert_allclose(found[0], expected, atol=1e-4)
@@ -171,14 +210,24 @@ def test_splines_reproduce_quadratics(places):
 
 @pytest.mark.slow
 def test_no_further_from_the_authors_flow_than_opencv(real_data):
-    """Every sixth pair at 340 x 256, as images with bound 20: OpenCV's DualTVL1 differs by 7.1 (x) and 3.9 (y)."""
+    """Every sixth pair at 340 x 256, as images with bound 20: OpenCV's DualTVL1 differs by 7.1 (x)
+    and 3.9 (y).
+    """
     folder = next((real_data / "authors_flow").iterdir())
-    frames, truth_x, truth_y = (np.stack([np.asarray(Image.open(path).convert("L")) for path in
-                                          sorted(folder.glob(f"{kind}_*.jpg"))])
-                                for kind in ("image", "flow_x", "flow_y"))
+    frames, truth_x, truth_y = (
+        np.stack(
+            [
+                np.asarray(Image.open(path).convert("L"))
+                for path in sorted(folder.glob(f"{kind}_*.jpg"))
+            ]
+        )
+        for kind in ("image", "flow_x", "flow_y")
+    )
     chosen = np.arange(0, 73, 6)
     flow = np.asarray(tvl1(frames[chosen], frames[chosen + 1]))
-    difference = np.abs(image.to_image(flow, 20.0) - np.stack([truth_x, truth_y], -1)[chosen].astype(float))
+    difference = np.abs(
+        image.to_image(flow, 20.0) - np.stack([truth_x, truth_y], -1)[chosen].astype(float)
+    )
     x, y = difference.mean((0, 1, 2))
     assert x <= 7.1 and y <= 3.9
     within = np.delete(difference, 5, 0)  # pair 30 crosses a cut, where no flow is right

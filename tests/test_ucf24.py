@@ -1,4 +1,6 @@
-"""The corrected UCF101-24 tubes: both files agree tube by tube, bytes do not overflow, nothing is executed."""
+"""The corrected UCF101-24 tubes: both files agree tube by tube, bytes do not overflow, nothing is
+executed.
+"""
 
 import pickle
 
@@ -6,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import io as scipy_io
 
-from videolstm_jax.data import ucf24
-from videolstm_jax.data.annotations import BadAnnotations
-from videolstm_jax.data.truth import differences, read_truth
+from videolstm_jax.annotations import ucf24
+from videolstm_jax.annotations.truth import differences, read_truth
+from videolstm_jax.errors import FileError
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +27,23 @@ def test_reads_every_tube(annotated):
     assert (len(annotated.frames), len(annotated.truth)) == (3194, 4458)
     assert {one.label for one in annotated.truth} == set(range(24))
     boxes = np.concatenate([one.tube.boxes for one in annotated.truth])
-    assert (boxes[:, 2:] > boxes[:, :2]).all() and (boxes >= 0).all() and (boxes <= [320, 240, 320, 240]).all()
-    assert all(one.tube.start + len(one.tube.boxes) <= annotated.frames[one.video] for one in annotated.truth)
-    dunk = [one.tube for one in annotated.truth if one.video == "BasketballDunk/v_BasketballDunk_g17_c03"]
-    assert [(one.start, one.start + len(one.boxes)) for one in dunk] == [(16, 56)]  # frames 17 to 56, from 1
+    assert (
+        (boxes[:, 2:] > boxes[:, :2]).all()
+        and (boxes >= 0).all()
+        and (boxes <= [320, 240, 320, 240]).all()
+    )
+    assert all(
+        one.tube.start + len(one.tube.boxes) <= annotated.frames[one.video]
+        for one in annotated.truth
+    )
+    dunk = [
+        one.tube
+        for one in annotated.truth
+        if one.video == "BasketballDunk/v_BasketballDunk_g17_c03"
+    ]
+    assert [(one.start, one.start + len(one.boxes)) for one in dunk] == [
+        (16, 56)
+    ]  # frames 17 to 56, from 1
 
 
 def test_both_files_agree_tube_by_tube(annotated, from_matlab):
@@ -38,7 +53,9 @@ def test_both_files_agree_tube_by_tube(annotated, from_matlab):
 
 
 def test_offsets_and_ends_against_the_raw_matlab_file(real_data, from_matlab):
-    """`sf` and `ef` count from 1 and `ef` is inclusive; x + w passes 255 in many boxes that are kept in one byte."""
+    """`sf` and `ef` count from 1 and `ef` is inclusive; x + w passes 255 in many boxes that are
+    kept in one byte.
+    """
     raw = scipy_io.loadmat(real_data / "ucf24_annots" / "finalAnnots.mat")["annot"][0]
     tubes: dict[str, list] = {}
     for one in from_matlab.truth:
@@ -46,16 +63,24 @@ def test_offsets_and_ends_against_the_raw_matlab_file(real_data, from_matlab):
     overflown = 0
     for entry in raw:
         name = str(entry["name"][0])
-        spans = [(int(tube["sf"][0, 0]) - 1, int(tube["ef"][0, 0]), int(tube["class"][0, 0]) - 1)
-                 for tube in entry["tubes"][0]]
-        assert sorted(spans) == sorted((one.tube.start, one.tube.start + len(one.tube.boxes), one.label)
-                                       for one in tubes[name])
+        spans = [
+            (int(tube["sf"][0, 0]) - 1, int(tube["ef"][0, 0]), int(tube["class"][0, 0]) - 1)
+            for tube in entry["tubes"][0]
+        ]
+        assert sorted(spans) == sorted(
+            (one.tube.start, one.tube.start + len(one.tube.boxes), one.label) for one in tubes[name]
+        )
         for tube in entry["tubes"][0]:
             box = tube["boxes"]
             ends = box[:, :2].astype(int) + box[:, 2:].astype(int)
             overflown += box.dtype == np.uint8 and bool((ends > 255).any())
-            (same,) = [one for one in tubes[name] if one.tube.start == tube["sf"][0, 0] - 1
-                       and len(one.tube.boxes) == len(box) and (one.tube.boxes[:, :2] == box[:, :2]).all()][:1]
+            (same,) = [
+                one
+                for one in tubes[name]
+                if one.tube.start == tube["sf"][0, 0] - 1
+                and len(one.tube.boxes) == len(box)
+                and (one.tube.boxes[:, :2] == box[:, :2]).all()
+            ][:1]
             np.testing.assert_array_equal(same.tube.boxes[:, 2:], ends)
     assert overflown > 1000
 
@@ -63,12 +88,19 @@ def test_offsets_and_ends_against_the_raw_matlab_file(real_data, from_matlab):
 def test_one_byte_does_not_overflow(tmp_path):
     box = np.array([[200, 100, 100, 80]], np.uint8)
     name = "Biking/v_Biking_g01_c01"
-    pickled = {name: {"numf": 9, "label": 2, "annotations": [{"label": 2, "sf": 3, "ef": 4, "boxes": box}]}}
+    pickled = {
+        name: {"numf": 9, "label": 2, "annotations": [{"label": 2, "sf": 3, "ef": 4, "boxes": box}]}
+    }
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(pickled))
     tube = {"sf": np.uint8(4), "ef": np.uint8(4), "class": np.uint8(3), "boxes": box}
-    scipy_io.savemat(tmp_path / "a.mat", {"annot": [{"name": name, "num_imgs": np.uint8(9), "tubes": [tube]}]})
+    scipy_io.savemat(
+        tmp_path / "a.mat", {"annot": [{"name": name, "num_imgs": np.uint8(9), "tubes": [tube]}]}
+    )
     ours, theirs = read_truth(tmp_path / "a.pkl"), read_truth(tmp_path / "a.mat")
-    assert ours.truth[0].tube.boxes.tolist() == [[200, 100, 300, 180]] and ours.truth[0].tube.start == 3
+    assert (
+        ours.truth[0].tube.boxes.tolist() == [[200, 100, 300, 180]]
+        and ours.truth[0].tube.start == 3
+    )
     assert differences(ours, theirs) == []
 
 
@@ -84,24 +116,32 @@ class Stranger:
         return sorted, ([2, 1],)
 
 
-@pytest.mark.parametrize(("content", "says"), [
-    (pickle.dumps(Stranger()), r"asks for (__builtin__|builtins)\.sorted"),
-    (pickle.dumps({"a": {"numf": 3}}), "KeyError: 'annotations'"), (pickle.dumps([1, 2]), "AttributeError"),
-    (b"not a pickle", "not a whole pickle"), (b"", "not a whole pickle"),
-    (entry()[:-20], "not a whole pickle"), (entry(ef=2), r"boxes \[1, 4\]; expected \[2, 4\] numbers"),
-    (entry(boxes=np.array([[{}] * 4], object)), "values of type 'O8'"),
-    (entry(boxes=np.array([["a"] * 4])), "expected"),
-    (entry(boxes=np.array([[1, 1, 0, 9]])), "is inverted or empty"),
-    (entry(boxes=np.array([[300, 1, 21, 9]])), "leaves the frame of 320 x 240"),
-    (entry(boxes=np.array([[np.nan, 1, 21, 9]])), "is not finite"),
-    (entry(sf=2, ef=3), "goes from frame 2 to 2; expected frames 0 to 1"),
-    (entry(sf=-1, ef=0), "goes from frame -1"), (entry(label=3), "has label 3, CliffDiving"),
-    (entry(label=24), "has label 24; expected 0 to 23"), (entry(ef=float("inf")), "OverflowError: cannot convert"),
-])
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (pickle.dumps(Stranger()), r"asks for (__builtin__|builtins)\.sorted"),
+        (pickle.dumps({"a": {"numf": 3}}), "KeyError: 'annotations'"),
+        (pickle.dumps([1, 2]), "AttributeError"),
+        (b"not a pickle", "not a whole pickle"),
+        (b"", "not a whole pickle"),
+        (entry()[:-20], "not a whole pickle"),
+        (entry(ef=2), r"boxes \[1, 4\]; expected \[2, 4\] numbers"),
+        (entry(boxes=np.array([[{}] * 4], object)), "values of type 'O8'"),
+        (entry(boxes=np.array([["a"] * 4])), "expected"),
+        (entry(boxes=np.array([[1, 1, 0, 9]])), "is inverted or empty"),
+        (entry(boxes=np.array([[300, 1, 21, 9]])), "leaves the frame of 320 x 240"),
+        (entry(boxes=np.array([[np.nan, 1, 21, 9]])), "is not finite"),
+        (entry(sf=2, ef=3), "goes from frame 2 to 2; expected frames 0 to 1"),
+        (entry(sf=-1, ef=0), "goes from frame -1"),
+        (entry(label=3), "has label 3, CliffDiving"),
+        (entry(label=24), "has label 24; expected 0 to 23"),
+        (entry(ef=float("inf")), "OverflowError: cannot convert"),
+    ],
+)
 def test_refuses(tmp_path, content, says):
     path = tmp_path / "annotations.pkl"
     path.write_bytes(content)
-    with pytest.raises(BadAnnotations, match=r"annotations\.pkl: .*" + says):
+    with pytest.raises(FileError, match=r"annotations\.pkl: .*" + says):
         read_truth(path)
 
 
@@ -110,11 +150,11 @@ def test_a_matlab_file_that_is_cut_or_of_another_kind(tmp_path, real_data):
     path = tmp_path / "annotations.mat"
     for length in (0, 3, 64, 127, 128, 140, 5_000, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
-        with pytest.raises(BadAnnotations, match=r"annotations\.mat: "):
+        with pytest.raises(FileError, match=r"annotations\.mat: "):
             read_truth(path)
     path.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(512))
-    with pytest.raises(BadAnnotations, match=r"7\.3 file \(HDF5\); expected an older one"):
+    with pytest.raises(FileError, match=r"7\.3 file \(HDF5\); expected an older one"):
         read_truth(path)
     scipy_io.savemat(path, {"other": np.zeros(3)})
-    with pytest.raises(BadAnnotations, match="not the corrected UCF101-24 annotations"):
+    with pytest.raises(FileError, match="not the corrected UCF101-24 annotations"):
         read_truth(path)

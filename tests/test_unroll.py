@@ -73,7 +73,9 @@ def test_a_masked_tail_is_a_short_clip(lengths):
         if length:
             short, shown = scan("videolstm", p, carry, *cut(clip, 0, length))
         for whole, part in ((last, short), (cut(out, 0, length), shown)):
-            small.assert_close(*(jax.tree.map(lambda a, r=row: a[r], tree) for tree in (whole, part or whole)))
+            small.assert_close(
+                *(jax.tree.map(lambda a, r=row: a[r], tree) for tree in (whole, part or whole))
+            )
 
 
 def test_what_is_masked_teaches_nothing():

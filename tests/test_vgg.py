@@ -28,7 +28,9 @@ def _conv(x, kernel, bias):
     out = np.zeros((b, n, m, kernel.shape[-1]))
     for i in range(n):
         for j in range(m):
-            out[:, i, j] = np.einsum("bklc,klcd->bd", padded[:, i:i + 3, j:j + 3], kernel) + bias
+            out[:, i, j] = (
+                np.einsum("bklc,klcd->bd", padded[:, i : i + 3, j : j + 3], kernel) + bias
+            )
     return out
 
 
@@ -50,33 +52,46 @@ def _oracle(cfg, params, x):
         b, n, m, c = x.shape
         x = x.reshape(b, n // 2, 2, m // 2, 2, c).max((2, 4))
     pool5 = x
-    x = x.reshape(len(x), -1) if cfg.head == "flatten" else np.concatenate([x.mean((1, 2)), x.max((1, 2))], 1)
+    x = (
+        x.reshape(len(x), -1)
+        if cfg.head == "flatten"
+        else np.concatenate([x.mean((1, 2)), x.max((1, 2))], 1)
+    )
     for layer in range(1, len(cfg.dense) + 1):
         x = np.maximum(x @ params[f"fc{layer}"]["kernel"] + params[f"fc{layer}"]["bias"], 0)
     return pool5, x, x @ params["logits"]["kernel"] + params["logits"]["bias"]
 
 
-@pytest.mark.parametrize(("channels", "head", "norm"), [(3, "flatten", "none"), (2, "pooled", "group")])
+@pytest.mark.parametrize(
+    ("channels", "head", "norm"), [(3, "flatten", "none"), (2, "pooled", "group")]
+)
 def test_taps_against_plain_loops(channels, head, norm):
     # 6 channels in gcd(8, 6) = 2 groups; 4 would make 4 groups, so both blocks have 6
     cfg = dataclasses.replace(TINY, head=head, norm=norm, widths=(6, 6))
     net = make_convnet(cfg, channels, 3)
     params = _noisy(jax.jit(net.init)(jax.random.key(0)))
     x = np.random.default_rng(2).normal(0, 1, (2, 8, 8, channels)).astype(np.float32)
-    for found, expected in zip(jax.jit(net.apply)(params, x), _oracle(cfg, params, x.astype(np.float64)), strict=True):
+    for found, expected in zip(
+        jax.jit(net.apply)(params, x), _oracle(cfg, params, x.astype(np.float64)), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize(("channels", "classes", "count"), [
-    (3, 1000, 138_357_544),
-    (2, 101, 138_357_544 - 899 * 4097 - 9 * 64),
-])
+@pytest.mark.parametrize(
+    ("channels", "classes", "count"),
+    [
+        (3, 1000, 138_357_544),
+        (2, 101, 138_357_544 - 899 * 4097 - 9 * 64),
+    ],
+)
 def test_vgg16_has_the_published_parameters_and_shapes(channels, classes, count):
     cfg = ConvNetConfig()
     net = make_convnet(cfg, channels, classes)
     params = jax.eval_shape(net.init, jax.random.key(0))
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) == count
-    taps = jax.eval_shape(net.apply, params, jax.ShapeDtypeStruct((5, 224, 224, channels), jnp.float32))
+    taps = jax.eval_shape(
+        net.apply, params, jax.ShapeDtypeStruct((5, 224, 224, channels), jnp.float32)
+    )
     assert [tap.shape for tap in taps] == [(5, 7, 7, 512), (5, 4096), (5, classes)]
 
 
@@ -119,7 +134,9 @@ def test_other_channels_are_refused():
 
 
 def test_the_cells_as_a_module_say_what_make_model_says_and_stack_on_a_vgg():
-    model_cfg = ModelConfig(cell="convalstm", map_size=2, depth=6, classes=3, hidden=4, attention=4, head=5)
+    model_cfg = ModelConfig(
+        cell="convalstm", map_size=2, depth=6, classes=3, hidden=4, attention=4, head=5
+    )
     module, model = VideoLSTM(model_cfg), make_model(model_cfg)
     vgg = VGG.from_config(TINY, 3, 3)
     frames = jax.random.normal(jax.random.key(3), (2, 3, 8, 8, 3))
@@ -128,7 +145,9 @@ def test_the_cells_as_a_module_say_what_make_model_says_and_stack_on_a_vgg():
     clip = Clip(Inputs(pool5), jnp.ones((2, 3), bool))
     variables = jax.jit(module.init)(jax.random.key(1), clip)
     params, apply = variables["params"]["model"], jax.jit(module.apply)
-    assert jax.tree.structure(params) == jax.tree.structure(jax.eval_shape(model.init, jax.random.key(1)))
+    assert jax.tree.structure(params) == jax.tree.structure(
+        jax.eval_shape(model.init, jax.random.key(1))
+    )
     found, expected = apply(variables, clip), jax.jit(model.apply)(params, clip)
     np.testing.assert_array_equal(found.logits, expected.logits)
     np.testing.assert_array_equal(found.attention, expected.attention)
@@ -145,6 +164,15 @@ def test_what_taps_need(layers):
     whole, part = net.apply(params, x), needed(params, layers)
     found = jax.jit(net.apply)(part, x)
     for layer in layers:
-        np.testing.assert_allclose(getattr(found, layer), getattr(whole, layer), rtol=1e-5, atol=1e-6)
-    empty = {name for name, rows in part.items() for leaf in rows.values() if 0 in np.asarray(leaf).strides}
-    assert empty == {("pool5",): {"fc1", "fc2", "logits"}, ("logits",): set()}.get(layers, {"logits"})
+        np.testing.assert_allclose(
+            getattr(found, layer), getattr(whole, layer), rtol=1e-5, atol=1e-6
+        )
+    empty = {
+        name
+        for name, rows in part.items()
+        for leaf in rows.values()
+        if 0 in np.asarray(leaf).strides
+    }
+    assert empty == {("pool5",): {"fc1", "fc2", "logits"}, ("logits",): set()}.get(
+        layers, {"logits"}
+    )

@@ -1,14 +1,16 @@
-"""Our VGG-16 against `keras.applications.VGG16` on random weights, from pixels to logits, in both layouts."""
+"""Our VGG-16 against `keras.applications.VGG16` on random weights, from pixels to logits, in both
+layouts.
+"""
 
 import jax
 import numpy as np
 import pytest
 from weight_writers import torch_arrays, write_h5
 
+from videolstm_jax.clips.images import preprocess
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.data.images import preprocess
-from videolstm_jax.data.weight_files import read_weights
 from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.nn.weights import imported
 from videolstm_jax.train.graft import graft
 
@@ -16,18 +18,25 @@ TAPS = {"pool5": "block5_pool", "fc7": "fc2", "logits": "predictions"}
 
 
 def _keras_vgg16(side, classes):
-    """Keras' own network with weights that keep the size of activations, and biases that are not zero."""
+    """Keras' own network with weights that keep the size of activations, and biases that are not
+    zero.
+    """
     import keras
 
-    net = keras.applications.VGG16(weights=None, input_shape=(side, side, 3), classes=classes,
-                                   classifier_activation=None)
+    net = keras.applications.VGG16(
+        weights=None, input_shape=(side, side, 3), classes=classes, classifier_activation=None
+    )
     r = np.random.default_rng(side)
     for layer in net.layers:
         if layer.weights:
             kernel, bias = (tuple(weight.shape) for weight in layer.weights)
             deviation = np.float32(np.sqrt(2 / np.prod(kernel[:-1])))
-            layer.set_weights([deviation * r.standard_normal(kernel, np.float32),
-                               np.float32(0.1) * r.standard_normal(bias, np.float32)])
+            layer.set_weights(
+                [
+                    deviation * r.standard_normal(kernel, np.float32),
+                    np.float32(0.1) * r.standard_normal(bias, np.float32),
+                ]
+            )
     return net
 
 
@@ -36,25 +45,40 @@ def assert_equal_taps(folder, side, classes, batch, ways):
 
     theirs = _keras_vgg16(side, classes)
     images = np.random.default_rng(0).integers(0, 256, (batch, side, side, 3)).astype(np.uint8)
-    seen = keras.applications.vgg16.preprocess_input(images.astype(np.float32))  # B, G, R minus their mean
-    outputs = keras.Model(theirs.input, {name: theirs.get_layer(layer).output for name, layer in TAPS.items()})
+    seen = keras.applications.vgg16.preprocess_input(
+        images.astype(np.float32)
+    )  # B, G, R minus their mean
+    outputs = keras.Model(
+        theirs.input, {name: theirs.get_layer(layer).output for name, layer in TAPS.items()}
+    )
     truth = {name: np.asarray(tap) for name, tap in outputs(seen).items()}
     net = make_convnet(ConvNetConfig(image_size=side), 3, classes)
-    like = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(net.init, jax.random.key(0)))
+    like = jax.tree.map(
+        lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(net.init, jax.random.key(0))
+    )
     apply = jax.jit(net.apply)
     for way in ways:
         weights = imported(read_weights(way(theirs, folder)))
         assert weights.preprocessing == "caffe"
         taps = apply(graft(like, weights.leaves), preprocess(images, "rgb", preprocessing="caffe"))
         for name, tap in taps._asdict().items():
-            np.testing.assert_allclose(tap, truth[name], rtol=1e-5, atol=1e-5 * np.abs(truth[name]).max(),
-                                       err_msg=f"{name} by {way.__name__}")
+            np.testing.assert_allclose(
+                tap,
+                truth[name],
+                rtol=1e-5,
+                atol=1e-5 * np.abs(truth[name]).max(),
+                err_msg=f"{name} by {way.__name__}",
+            )
 
 
 def _published(net, folder):
     """The layout of the published file, which Keras itself reads back."""
-    arrays = {f"{layer.name}/{part}": value for layer in net.layers if layer.weights
-              for part, value in zip(("kernel", "bias"), layer.get_weights(), strict=True)}
+    arrays = {
+        f"{layer.name}/{part}": value
+        for layer in net.layers
+        if layer.weights
+        for part, value in zip(("kernel", "bias"), layer.get_weights(), strict=True)
+    }
     write_h5(folder / "published.h5", arrays)
     for layer in net.layers:
         layer.set_weights([0 * value for value in layer.get_weights()])
@@ -76,7 +100,9 @@ def _whole_model(net, folder):
 
 
 def _in_pytorchs_layout(net, folder):
-    """O I H W, channels first before the dense layers, under our names, since the numbers are Caffe's."""
+    """O I H W, channels first before the dense layers, under our names, since the numbers are
+    Caffe's.
+    """
     keras = imported(read_weights(_published(net, folder))).leaves
     turned = imported(torch_arrays(keras)).leaves
     np.savez(folder / "turned.npz", preprocessing="caffe", **turned)
@@ -84,8 +110,11 @@ def _in_pytorchs_layout(net, folder):
 
 
 def test_every_tap_at_64_pixels(tmp_path):
-    # full widths and depths; the last map is 2 x 2, so that the order in which it is flattened counts
-    assert_equal_taps(tmp_path, 64, 10, 2, [_published, _version_3, _whole_model, _in_pytorchs_layout])
+    # full widths and depths; the last map is 2 x 2, so that the order in which it is flattened
+    # counts
+    assert_equal_taps(
+        tmp_path, 64, 10, 2, [_published, _version_3, _whole_model, _in_pytorchs_layout]
+    )
 
 
 @pytest.mark.slow

@@ -1,4 +1,6 @@
-"""Video-mAP: hand-made cases, properties, and published-style figures on the corrected UCF101-24 truth."""
+"""Video-mAP: hand-made cases, properties, and published-style figures on the corrected UCF101-24
+truth.
+"""
 
 import numpy as np
 import pytest
@@ -6,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tube_scenes import BOX, FAR, HALF, found, scenes, tube
 
-from videolstm_jax.data.truth import read_truth
-from videolstm_jax.localize.floors import centred_tube
+from videolstm_jax.annotations.truth import read_truth
+from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure import overlap
 from videolstm_jax.measure.errors import best_overlaps, error_split, recall
 from videolstm_jax.measure.precision import checked
@@ -17,15 +19,26 @@ from videolstm_jax.types import Detection, Tube
 TRUTH = [found("a", 1), found("b", 1), found("c", 1, FAR, label=1)]
 
 
-@pytest.mark.parametrize(("detections", "voc", "act"), [
-    ([found("a", 0.9), found("b", 0.8), found("c", 0.7, FAR, 1)], 1.0, 1.0),
-    ([found("a", 0.9), found("b", 0.8)], 0.5, 0.5),  # class 1 is never found
-    # a duplicate between two right ones
-    ([found("a", 0.9), found("a", 0.8), found("b", 0.7)], (0.5 + 0.5 * 2 / 3) / 2, (0.5 + 0.5 * 3.5 / 6) / 2),
-    ([found("d", 0.9), found("a", 0.8)], 0.25 / 2, 0.5 * 0.25 / 2),  # a video without truth is false
-    ([found("a", 0.9, start=4)], 0.0, 0.0),
-    ([], 0.0, 0.0),
-])
+@pytest.mark.parametrize(
+    ("detections", "voc", "act"),
+    [
+        ([found("a", 0.9), found("b", 0.8), found("c", 0.7, FAR, 1)], 1.0, 1.0),
+        ([found("a", 0.9), found("b", 0.8)], 0.5, 0.5),  # class 1 is never found
+        # a duplicate between two right ones
+        (
+            [found("a", 0.9), found("a", 0.8), found("b", 0.7)],
+            (0.5 + 0.5 * 2 / 3) / 2,
+            (0.5 + 0.5 * 3.5 / 6) / 2,
+        ),
+        (
+            [found("d", 0.9), found("a", 0.8)],
+            0.25 / 2,
+            0.5 * 0.25 / 2,
+        ),  # a video without truth is false
+        ([found("a", 0.9, start=4)], 0.0, 0.0),
+        ([], 0.0, 0.0),
+    ],
+)
 def test_golden(detections, voc, act):
     assert video_map(detections, TRUTH, 0.4) == pytest.approx(voc)
     assert video_map(detections, TRUTH, 0.4, style="act") == pytest.approx(act)
@@ -78,11 +91,15 @@ def by_hand(detections, truth, threshold, style):
             if hit:
                 left = [true for true in left if true is not best]
         area, right, before = 0.0, 0, 1.0
-        precision = [sum(hits[:n + 1]) / (n + 1) for n in range(len(hits))]
+        precision = [sum(hits[: n + 1]) / (n + 1) for n in range(len(hits))]
         for n, hit in enumerate(hits):
             right += hit
             if hit:
-                area += max(precision[n:]) / total if style == "voc" else 0.5 * (precision[n] + before) / total
+                area += (
+                    max(precision[n:]) / total
+                    if style == "voc"
+                    else 0.5 * (precision[n] + before) / total
+                )
             before = precision[n]
         aps.append(area)
     return float(np.mean(aps))
@@ -93,10 +110,14 @@ def by_hand(detections, truth, threshold, style):
 def test_equals_plain_loops_in_any_order(seed, style, threshold):
     detections, truth, generator = scenes(seed)
     expected = by_hand(detections, truth, threshold, style)
-    assert video_map(detections, truth, threshold, style=style) == pytest.approx(expected, abs=1e-12)
+    assert video_map(detections, truth, threshold, style=style) == pytest.approx(
+        expected, abs=1e-12
+    )
     mixed = [[some[k] for k in generator.permutation(len(some))] for some in (detections, truth)]
     assert video_map(*mixed, threshold, style=style) == pytest.approx(expected, abs=1e-12)
-    assert error_split(*mixed, threshold, style=style) == error_split(detections, truth, threshold, style=style)
+    assert error_split(*mixed, threshold, style=style) == error_split(
+        detections, truth, threshold, style=style
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -143,7 +164,9 @@ def test_duplicates_never_help(seed, style):
     once = video_aps(detections, single, [0.1, 0.5], style=style)
     twice = video_aps([*detections, *detections], single, [0.1, 0.5], style=style)
     for label, aps in twice.items():
-        assert all(doubled <= alone + 1e-12 for doubled, alone in zip(aps, once[label], strict=True))
+        assert all(
+            doubled <= alone + 1e-12 for doubled, alone in zip(aps, once[label], strict=True)
+        )
 
 
 def test_refuses():
@@ -159,7 +182,7 @@ def test_refuses():
         video_map([found("a", float("nan"))], TRUTH, 0.5)
 
 
-# ---- the corrected UCF101-24 truth ------------------------------------------------------------------------------
+# ---- the corrected UCF101-24 truth ---------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -176,17 +199,28 @@ def ucf24(real_data):
 
 def ranked(truth, tubes):
     """One tube a video, scored 1 - k / V for the k-th video in sorted order."""
-    return [Detection(name, truth[name][0].label, 1 - k / len(truth), tubes(name))
-            for k, name in enumerate(sorted(truth))]
+    return [
+        Detection(name, truth[name][0].label, 1 - k / len(truth), tubes(name))
+        for k, name in enumerate(sorted(truth))
+    ]
 
 
-@pytest.mark.parametrize(("style", "expected"), [("voc", [66.75, 51.06, 45.90, 31.59, 17.11, 0.42]),
-                                                 ("act", [65.46, 49.23, 43.89, 29.40, 15.73, 0.31])])
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("voc", [66.75, 51.06, 45.90, 31.59, 17.11, 0.42]),
+        ("act", [65.46, 49.23, 43.89, 29.40, 15.73, 0.31]),
+    ],
+)
 def test_centred_boxes_on_ucf24(ucf24, style, expected):
     frames, truth = ucf24
     detections = ranked(truth, lambda name: centred_tube((240, 320), frames[name], 0.5))
-    aps = video_aps(detections, [one for tubes in truth.values() for one in tubes], [0.05, 0.1, 0.125, 0.2, 0.3, 0.5],
-                    style=style)
+    aps = video_aps(
+        detections,
+        [one for tubes in truth.values() for one in tubes],
+        [0.05, 0.1, 0.125, 0.2, 0.3, 0.5],
+        style=style,
+    )
     assert (len(truth), len(aps)) == (910, 24)
     np.testing.assert_allclose(100 * np.mean(list(aps.values()), axis=0), expected, atol=0.005)
 
@@ -194,14 +228,20 @@ def test_centred_boxes_on_ucf24(ucf24, style, expected):
 def test_true_tubes_on_ucf24(ucf24):
     frames, truth = ucf24
     every = [one for tubes in truth.values() for one in tubes]
-    longest = {name: max((one.tube for one in tubes), key=lambda one: len(one.boxes)) for name, tubes in truth.items()}
+    longest = {
+        name: max((one.tube for one in tubes), key=lambda one: len(one.boxes))
+        for name, tubes in truth.items()
+    }
     detections = ranked(truth, longest.__getitem__)
     for style in ("voc", "act"):
         assert round(100 * video_map(detections, every, 0.5, style=style), 2) == 82.93
 
     def held(name):
         boxes, start = longest[name].boxes, longest[name].start
-        lead, tail = np.repeat(boxes[:1], start, 0), np.repeat(boxes[-1:], frames[name] - start - len(boxes), 0)
+        lead, tail = (
+            np.repeat(boxes[:1], start, 0),
+            np.repeat(boxes[-1:], frames[name] - start - len(boxes), 0),
+        )
         return Tube(0, np.concatenate([lead, boxes, tail]))
 
     aps = np.mean(list(video_aps(ranked(truth, held), every, [0.2, 0.5]).values()), axis=0)

@@ -38,13 +38,20 @@ def test_equal_segments_may_be_run_once():
 
 def test_frames_that_do_not_exist_do_not_count():
     logits = np.array([[[0.0, 5.0], [np.nan, 1.0]]])
-    np.testing.assert_allclose(video_scores(logits, np.array([[True, False]])), softmax(logits[0, 0]))
+    np.testing.assert_allclose(
+        video_scores(logits, np.array([[True, False]])), softmax(logits[0, 0])
+    )
 
 
-@pytest.mark.parametrize("logits, mask", [
-    (np.zeros((1, 2, 3)), np.zeros((1, 2))), (np.zeros((1, 2, 3)), np.ones((2, 1))),
-    (np.zeros((2, 3)), np.ones((2, 3))),
-    (np.full((1, 1, 2), np.nan), np.ones((1, 1)))])
+@pytest.mark.parametrize(
+    "logits, mask",
+    [
+        (np.zeros((1, 2, 3)), np.zeros((1, 2))),
+        (np.zeros((1, 2, 3)), np.ones((2, 1))),
+        (np.zeros((2, 3)), np.ones((2, 3))),
+        (np.full((1, 1, 2), np.nan), np.ones((1, 1))),
+    ],
+)
 def test_refusals(logits, mask):
     with pytest.raises(ValueError):
         video_scores(logits, mask)

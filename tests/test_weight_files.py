@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weight_writers import keras_arrays, narrow, write, write_h5
 
-from videolstm_jax.data.weight_files import is_weight_file, read_weights, sha256_of
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
+from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_of
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
@@ -25,12 +25,19 @@ def _same(found, expected):
 
 
 def test_files_are_told_from_folders_by_suffix():
-    assert all(is_weight_file(f"a/vgg.{kind}") for kind in ("h5", "HDF5", "pth", "pt", "bin", "safetensors", "npz"))
-    assert not any(is_weight_file(path) for path in ("work/convnets/rgb", "work.1/rgb", "", "vgg.ckpt"))
+    assert all(
+        is_weight_file(f"a/vgg.{kind}")
+        for kind in ("h5", "HDF5", "pth", "pt", "bin", "safetensors", "npz")
+    )
+    assert not any(
+        is_weight_file(path) for path in ("work/convnets/rgb", "work.1/rgb", "", "vgg.ckpt")
+    )
 
 
 def _layouts(path, arrays):
-    """The three layouts of Keras' files: version 1 and 2 weights, a whole model, and version 3 weights."""
+    """The three layouts of Keras' files: version 1 and 2 weights, a whole model, and version 3
+    weights.
+    """
     write_h5(path / "published.h5", arrays)
     with h5py.File(path / "model.h5", "w") as file:
         for name, array in arrays.items():
@@ -58,7 +65,7 @@ def test_each_layout_of_keras(tmp_path):
 def test_numbers_in_another_file_are_refused(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset("block1_conv1/kernel", (4,), "<f4", external=[("secret", 0, 16)])
-    with pytest.raises(ArtifactError, match=r"a.h5: block1_conv1/kernel lies in another file"):
+    with pytest.raises(FileError, match=r"a.h5: block1_conv1/kernel lies in another file"):
         read_weights(tmp_path / "a.h5")
 
 
@@ -83,28 +90,49 @@ def test_arrays_of_no_numbers(tmp_path):
     assert read_weights(tmp_path / "a.safetensors")["w"].shape == (0, 3)
 
 
-@pytest.mark.parametrize(("name", "data", "words"), [
-    ("a.safetensors", b"", "header is 0 bytes long"), ("a.safetensors", b"\xff" * 20, "header is 18446744073709551615"),
-    ("a.safetensors", _safe(b"{nonsense"), "cannot be read as safetensors"),
-    ("a.safetensors", _safe(b"[1, 2]"), "cannot be read as safetensors"),
-    ("a.safetensors", _safe({"w": {"dtype": "F32"}}), "cannot be read as safetensors"),
-    ("a.safetensors", _row(dtype="F8_E4M3"), "w is F8_E4M3; expected one of"),
-    ("a.safetensors", _row(data_offsets=[0, 16], shape=[4]), "w of F32 .* bytes 0 to 16 of 8; the file is damaged"),
-    ("a.safetensors", _row(data_offsets=[-8, 0]), "damaged"), ("a.safetensors", _row(shape=[3]), "damaged"),
-    ("a.safetensors", _row(shape=[-2]), "damaged"), ("a.safetensors", _row(shape=[1.0, 2]), "damaged"),
-    ("a.safetensors", _row(data_offsets=[0]), "cannot be read as safetensors"),
-    ("a.safetensors", _row(data_offsets=[0, 8, 8]), "cannot be read as safetensors"),
-    ("a.safetensors", _row(data_offsets=3), "cannot be read as safetensors"),
-    ("a.safetensors", _row(dtype=["F32"]), r"w is \['F32'\]; expected one of"),
-    ("a.safetensors", _row(shape=[0, 10**30], data_offsets=[0, 0]), "w of F32 .*the file is damaged"),
-    ("a.safetensors", _row(shape=[0] + [1] * 99, data_offsets=[8, 8]), "w of F32 .*the file is damaged"),
-    ("a.safetensors", _row(shape="2"), "damaged"), ("a.safetensors", _row(data_offsets=[0, None]), "damaged"),
-    ("a.npz", b"PK", "cannot be read as arrays"), ("a.npz", b"", "cannot be read as arrays"),
-    ("a.h5", b"no", "a.h5: cannot be read as HDF5"), ("a.pth", b"no", "a.pth: cannot be read as tensors"),
-])
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.safetensors", b"", "header is 0 bytes long"),
+        ("a.safetensors", b"\xff" * 20, "header is 18446744073709551615"),
+        ("a.safetensors", _safe(b"{nonsense"), "cannot be read as safetensors"),
+        ("a.safetensors", _safe(b"[1, 2]"), "cannot be read as safetensors"),
+        ("a.safetensors", _safe({"w": {"dtype": "F32"}}), "cannot be read as safetensors"),
+        ("a.safetensors", _row(dtype="F8_E4M3"), "w is F8_E4M3; expected one of"),
+        (
+            "a.safetensors",
+            _row(data_offsets=[0, 16], shape=[4]),
+            "w of F32 .* bytes 0 to 16 of 8; the file is damaged",
+        ),
+        ("a.safetensors", _row(data_offsets=[-8, 0]), "damaged"),
+        ("a.safetensors", _row(shape=[3]), "damaged"),
+        ("a.safetensors", _row(shape=[-2]), "damaged"),
+        ("a.safetensors", _row(shape=[1.0, 2]), "damaged"),
+        ("a.safetensors", _row(data_offsets=[0]), "cannot be read as safetensors"),
+        ("a.safetensors", _row(data_offsets=[0, 8, 8]), "cannot be read as safetensors"),
+        ("a.safetensors", _row(data_offsets=3), "cannot be read as safetensors"),
+        ("a.safetensors", _row(dtype=["F32"]), r"w is \['F32'\]; expected one of"),
+        (
+            "a.safetensors",
+            _row(shape=[0, 10**30], data_offsets=[0, 0]),
+            "w of F32 .*the file is damaged",
+        ),
+        (
+            "a.safetensors",
+            _row(shape=[0] + [1] * 99, data_offsets=[8, 8]),
+            "w of F32 .*the file is damaged",
+        ),
+        ("a.safetensors", _row(shape="2"), "damaged"),
+        ("a.safetensors", _row(data_offsets=[0, None]), "damaged"),
+        ("a.npz", b"PK", "cannot be read as arrays"),
+        ("a.npz", b"", "cannot be read as arrays"),
+        ("a.h5", b"no", "a.h5: cannot be read as HDF5"),
+        ("a.pth", b"no", "a.pth: cannot be read as tensors"),
+    ],
+)
 def test_damage_is_named(tmp_path, name, data, words):
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(ArtifactError, match=words):
+    with pytest.raises(FileError, match=words):
         read_weights(tmp_path / name)
 
 
@@ -114,7 +142,7 @@ def test_objects_in_an_npz_are_not_unpickled(tmp_path):
             return os.system, (f"touch {tmp_path / 'made'}",)
 
     np.savez(tmp_path / "a.npz", w=np.array([Touches()], object))
-    with pytest.raises(ArtifactError, match="cannot be read as arrays"):
+    with pytest.raises(FileError, match="cannot be read as arrays"):
         read_weights(tmp_path / "a.npz")
     assert not (tmp_path / "made").exists()
 
@@ -126,8 +154,8 @@ def test_a_file_cut_anywhere_is_refused(tmp_path_factory, kind, data):
     folder = tmp_path_factory.mktemp("cut")
     path = write(folder, kind, narrow())
     honest = path.read_bytes()
-    path.write_bytes(honest[:data.draw(st.integers(0, len(honest) - 1))])
-    with pytest.raises(ArtifactError, match=str(path)):
+    path.write_bytes(honest[: data.draw(st.integers(0, len(honest) - 1))])
+    with pytest.raises(FileError, match=str(path)):
         read_weights(path)
 
 
@@ -137,13 +165,15 @@ def test_a_file_cut_anywhere_is_refused(tmp_path_factory, kind, data):
 def test_damage_is_read_or_refused_by_name(tmp_path_factory, kind, data):
     path = write(tmp_path_factory.mktemp("damaged"), kind, narrow())
     bad = bytearray(path.read_bytes())
-    end = data.draw(st.sampled_from([300, len(bad)]))  # most of what can be damaged lies at the beginning
+    end = data.draw(
+        st.sampled_from([300, len(bad)])
+    )  # most of what can be damaged lies at the beginning
     for _ in range(data.draw(st.integers(1, 4))):
         bad[data.draw(st.integers(0, end - 1))] = data.draw(st.integers(0, 255))
     path.write_bytes(bad)
     try:
         read_weights(path)
-    except ArtifactError as error:
+    except FileError as error:
         assert str(path) in str(error)
 
 
@@ -152,22 +182,25 @@ def test_a_packed_npz_damaged_anywhere_is_read_or_refused_by_name(tmp_path):
     np.savez_compressed(path, w=np.arange(300, dtype=np.float32), b=np.zeros(3))
     honest, said = path.read_bytes(), set()
     for at in range(0, len(honest), 3):
-        path.write_bytes(honest[:at] + bytes([honest[at] ^ 0x5A]) + honest[at + 1:])
+        path.write_bytes(honest[:at] + bytes([honest[at] ^ 0x5A]) + honest[at + 1 :])
         try:
             read_weights(path)
-        except ArtifactError as error:
+        except FileError as error:
             assert f"{path}: cannot be read as arrays, the file is damaged" in str(error)
             said.add(type(error.__cause__).__name__)
     assert {"BadZipFile", "error"} <= said  # zlib.error is none of Python's own
 
 
 def test_what_is_missing_or_unknown_is_named(tmp_path):
-    with pytest.raises(ArtifactError, match=r"vgg\.h5 is missing; .*launch\.fetch_weights"):
+    with pytest.raises(FileError, match=r"vgg\.h5 is missing; .*launch\.fetch_weights"):
         read_weights(tmp_path / "vgg.h5")
-    with pytest.raises(ArtifactError, match=r"vgg\.ckpt: a file of weights ends in one of \.h5"):
+    with pytest.raises(FileError, match=r"vgg\.ckpt: a file of weights ends in one of \.h5"):
         read_weights(tmp_path / "vgg.ckpt")
 
 
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        sha256_of(tmp_path / "a")
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )

@@ -25,8 +25,18 @@ def scenes(seed: int):
         corner = generator.integers(0, 3, (count, 2)) * 4
         size = generator.integers(6, 12, (count, 2))
         boxes = np.concatenate([corner, corner + size], axis=1)
-        return [Detection(f"v{generator.integers(4)}", int(generator.integers(3)),
-                          generator.integers(1, 5) / 4 if scored else 1.0,
-                          tube(box, int(generator.integers(3)), int(generator.integers(1, 6)))) for box in boxes]
+        return [
+            Detection(
+                f"v{generator.integers(4)}",
+                int(generator.integers(3)),
+                generator.integers(1, 5) / 4 if scored else 1.0,
+                tube(box, int(generator.integers(3)), int(generator.integers(1, 6))),
+            )
+            for box in boxes
+        ]
 
-    return some(int(generator.integers(1, 30)), True), some(int(generator.integers(1, 12)), False), generator
+    return (
+        some(int(generator.integers(1, 30)), True),
+        some(int(generator.integers(1, 12)), False),
+        generator,
+    )

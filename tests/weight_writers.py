@@ -20,7 +20,9 @@ def narrow(widths=(6, 8), depths=(1, 1), dense=(10,), classes=5, side=4, seed=0)
     r, leaves, last = np.random.default_rng(seed), {}, 3
 
     def layer(name, *shape):
-        leaves[f"{name}.kernel"] = r.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape).astype(np.float32)
+        leaves[f"{name}.kernel"] = r.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape).astype(
+            np.float32
+        )
         leaves[f"{name}.bias"] = r.normal(0, 0.1, shape[-1:]).astype(np.float32)
 
     for block, (width, depth) in enumerate(zip(widths, depths, strict=True), 1):
@@ -42,12 +44,17 @@ def layers_of(leaves):
 
 def keras_arrays(leaves):
     """As Keras has them: the first kernel reads B, G, R, the last layer is called predictions."""
-    arrays = {name.replace("logits", "predictions").replace(".", "/"): leaf for name, leaf in leaves.items()}
+    arrays = {
+        name.replace("logits", "predictions").replace(".", "/"): leaf
+        for name, leaf in leaves.items()
+    }
     return arrays | {"block1_conv1/kernel": leaves["block1_conv1.kernel"][:, :, ::-1]}
 
 
 def torch_arrays(leaves, names="torchvision"):
-    """As torchvision or timm have them: O I H W, the first dense layer reads channels, rows, columns."""
+    """As torchvision or timm have them: O I H W, the first dense layer reads channels, rows,
+    columns.
+    """
     arrays, at, block, depth, dense = {}, 0, "1", 0, 0
     for layer in layers_of(leaves):
         kernel, bias = leaves[f"{layer}.kernel"], leaves[f"{layer}.bias"]
@@ -58,7 +65,9 @@ def torch_arrays(leaves, names="torchvision"):
         else:
             side = int(np.sqrt(len(kernel) // depth)) if dense == 0 else 1
             kernel = kernel.reshape(side, side, -1, kernel.shape[1]).transpose(3, 2, 0, 1)
-            kernel = kernel if names == "timm" and layer != "logits" else kernel.reshape(len(kernel), -1)
+            kernel = (
+                kernel if names == "timm" and layer != "logits" else kernel.reshape(len(kernel), -1)
+            )
             ours = "head.fc" if layer == "logits" else f"pre_logits.{layer}"
             called = ours if names == "timm" else f"classifier.{3 * dense}"
             dense += 1
@@ -67,12 +76,17 @@ def torch_arrays(leaves, names="torchvision"):
 
 
 def write_h5(path, arrays):
-    """Keras 1's layout, that of the published file: layer names as attributes, `layer/layer_W_1:0` inside."""
+    """Keras 1's layout, that of the published file: layer names as attributes, `layer/layer_W_1:0`
+    inside.
+    """
     with h5py.File(path, "w") as file:
         layers = list(dict.fromkeys(name.partition("/")[0] for name in arrays))
         file.attrs["layer_names"] = [layer.encode() for layer in layers]
         for layer in layers:
-            group, names = file.create_group(layer), [f"{layer}_W_1:0".encode(), f"{layer}_b_1:0".encode()]
+            group, names = (
+                file.create_group(layer),
+                [f"{layer}_W_1:0".encode(), f"{layer}_b_1:0".encode()],
+            )
             group.attrs["weight_names"] = names
             for name, part in zip(names, ("kernel", "bias"), strict=True):
                 group[name.decode()] = arrays[f"{layer}/{part}"]
@@ -82,7 +96,11 @@ def write_safetensors(path, arrays):
     """A header of names, kinds, shapes and places, then the numbers."""
     header, data = {"__metadata__": {"format": "pt"}}, b""
     for name, array in arrays.items():
-        header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": (len(data), len(data) + array.nbytes)}
+        header[name] = {
+            "dtype": "F32",
+            "shape": array.shape,
+            "data_offsets": (len(data), len(data) + array.nbytes),
+        }
         data += array.tobytes()
     text = json.dumps(header).encode()
     path.write_bytes(struct.pack("<Q", len(text)) + text + data)
@@ -94,7 +112,14 @@ class _FakeTensor:
 
     def __reduce__(self):
         strides = tuple(step // self.array.itemsize for step in self.array.strides)
-        args = (_FakeStorage(self.key, self.array.size), 0, self.array.shape, strides, False, collections.OrderedDict())
+        args = (
+            _FakeStorage(self.key, self.array.size),
+            0,
+            self.array.shape,
+            strides,
+            False,
+            collections.OrderedDict(),
+        )
         return sys.modules["torch._utils"]._rebuild_tensor_v2, args
 
 
@@ -130,7 +155,9 @@ def write_pth(path, arrays):
     """A zip as torch.save writes it."""
     file = io.BytesIO()
     with _fake_torch():
-        tensors = {name: _FakeTensor(str(key), array) for key, (name, array) in enumerate(arrays.items())}
+        tensors = {
+            name: _FakeTensor(str(key), array) for key, (name, array) in enumerate(arrays.items())
+        }
         _Pickler(file, 2).dump(collections.OrderedDict(tensors))
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("narrow/data.pkl", file.getvalue())

@@ -1,18 +1,46 @@
 """VideoLSTM in JAX: recurrent networks that convolve, attend and flow for action recognition.
 
-The names below are the public ones. Each is imported when it is first used, so that localisation and measurement serve
-people who never start JAX.
-"""
+The names below are the public ones. Each is imported when it is first used, so that localisation
+and measurement serve people who never start JAX."""
 
 import importlib
 from typing import Any
 
 _HOME = {
-    "config": ("ModelConfig", "DataConfig", "FlowConfig", "ConvNetConfig", "OptimConfig", "TrainConfig", "EvalConfig",
-               "LocalizeConfig", "FuseConfig", "PredictConfig", "RunConfig", "ConfigError", "change"),
+    "errors": ("ConfigError", "FileError", "VideoError"),
+    "config": (
+        "ModelConfig",
+        "DataConfig",
+        "FlowConfig",
+        "ConvNetConfig",
+        "OptimConfig",
+        "TrainConfig",
+        "EvalConfig",
+        "LocalizeConfig",
+        "FuseConfig",
+        "PredictConfig",
+        "RunConfig",
+        "change",
+    ),
     "presets": ("PRESETS", "configured"),
-    "types": ("Inputs", "Clip", "Batch", "LSTMState", "Carry", "CellOut", "Output", "LSTMParams", "AttentionParams",
-              "CellParams", "HeadParams", "Params", "TrainState", "Scores", "Tube", "Detection"),
+    "types": (
+        "Inputs",
+        "Clip",
+        "Batch",
+        "LSTMState",
+        "Carry",
+        "CellOut",
+        "Output",
+        "LSTMParams",
+        "AttentionParams",
+        "CellParams",
+        "HeadParams",
+        "Params",
+        "TrainState",
+        "Scores",
+        "Tube",
+        "Detection",
+    ),
     "core.model": ("Model", "make_model"),
     "core.cells": ("CELLS", "Cell", "Drive", "Layers", "bind"),
     "core.ops": ("lstm", "attention", "weigh", "expect"),
@@ -21,21 +49,21 @@ _HOME = {
     "train.optim": ("rmsprop",),
     "train.step": ("make_step",),
     "train.graft": ("graft",),
-    "data.snippets": ("segment_starts",),
-    "data.features": ("FeatureWriter",),
-    "data.store": ("FeatureStore",),
+    "clips.snippets": ("segment_starts",),
+    "features.writer": ("FeatureWriter",),
+    "features.store": ("FeatureStore",),
     "measure.scores": ("video_scores",),
     "measure.fusion": ("product_fusion",),
     "measure.video_ap": ("video_map",),
     "measure.tube_summary": ("tube_summary",),
-    "data.truth": ("read_truth",),
+    "annotations.truth": ("read_truth",),
     "localize.saliency": ("saliency",),
     "localize.boxes": ("frame_boxes", "moment_box"),
     "localize.tubes": ("link",),
     "localize.several": ("link_all",),
     "localize.smooth": ("smooth",),
     "flow.tvl1": ("tvl1",),
-    "predictor": ("Predictor", "Prediction"),
+    "trained.predictor": ("Predictor", "Prediction"),
 }
 _MODULE = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names}
 __all__ = sorted(_MODULE)

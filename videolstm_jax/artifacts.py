@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from videolstm_jax.errors import FileError
 from videolstm_jax.files import (
-    ArtifactError,
     PathLike,
     read_arrays,
     read_json,
@@ -29,12 +29,11 @@ from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 class Workdir:
     """The folder of one walk; every path of the project is made here.
 
-    dataset.json            the listed videos              prepare
-    truth.jsonl             boxes, where there are any     prepare
-    flow/                   index.json, Class/stem.zip     prepare
-    convnets/<stream>/      config.json metrics.jsonl ckpt/  fit_convnet
-    features/<stream>/<layer>/  index.json, Class/stem.f16   extract
-    runs/<name>/            config.json metrics.jsonl ckpt/ (train), scores.npz videos/ states/ (evaluate),
+    dataset.json            the listed videos              prepare truth.jsonl             boxes,
+    where there are any     prepare flow/                   index.json, Class/stem.zip     prepare
+    convnets/<stream>/      config.json metrics.jsonl ckpt/  fit_convnet features/<stream>/<layer>/
+    index.json, Class/stem.f16   extract runs/<name>/            config.json metrics.jsonl ckpt/
+    (train), scores.npz videos/ states/ (evaluate),
                             tubes.jsonl map.json (localize)
     fused/<name>.npz        fuse
     report/index.html       report
@@ -59,7 +58,9 @@ class Workdir:
 
     @property
     def train_boxes(self) -> epath.Path:
-        """Of a pool, the mean training box that each test video's own walk knew, in shares of the frame."""
+        """Of a pool, the mean training box that each test video's own walk knew, in shares of the
+        frame.
+        """
         return self.path / "train_boxes.json"
 
     @property
@@ -85,7 +86,9 @@ class Workdir:
         return self.path / "runs" / name
 
     def scores(self, name: str) -> epath.Path:
-        """Video scores of a run, of a stream's ConvNet ("convnet-rgb") or of a fusion, by name; or a path to a file."""
+        """Video scores of a run, of a stream's ConvNet ("convnet-rgb") or of a fusion, by name; or
+        a path to a file.
+        """
         if name.endswith(".npz"):
             return epath.Path(name)
         if name.startswith("convnet-"):
@@ -115,23 +118,28 @@ def of_run(folder: PathLike) -> tuple[Workdir, str]:
     """The work folder and the name of the run that lies in `<work>/runs/<name>`.
 
     Raises:
-      ArtifactError: a work folder itself, or no folder.
+      FileError: a work folder itself, or no folder.
     """
     path = epath.Path(folder if "://" in str(folder) else os.path.abspath(folder))
     if (path / "runs").exists():
         runs = ", ".join(sorted(run.name for run in (path / "runs").iterdir()))
-        raise ArtifactError(f"{folder} is a work folder; expected one of its runs: {runs}")
+        raise FileError(f"{folder} is a work folder; expected one of its runs: {runs}")
     if not path.exists():
-        raise ArtifactError(f"{folder} is missing; expected the folder of a run, such as work/demo/runs/videolstm-rgb")
+        raise FileError(
+            f"{folder} is missing; expected the folder of a run, such as work/demo/runs/videolstm-rgb"
+        )
     return Workdir(str(path.parent.parent)), path.name
 
 
-# ---- the records ------------------------------------------------------------------------------------------------
+# ---- the records ---------------------------------------------------------------------------------
 
 
 def save_dataset(path: PathLike, dataset: Dataset) -> None:
     """Writes the listed videos."""
-    write_json(path, {"classes": list(dataset.classes), "videos": [video._asdict() for video in dataset.videos]})
+    write_json(
+        path,
+        {"classes": list(dataset.classes), "videos": [video._asdict() for video in dataset.videos]},
+    )
 
 
 def load_dataset(path: PathLike) -> Dataset:
@@ -140,65 +148,89 @@ def load_dataset(path: PathLike) -> Dataset:
     try:
         return Dataset(tuple(value["classes"]), tuple(Video(**row) for row in value["videos"]))
     except (KeyError, TypeError) as error:
-        raise ArtifactError(f"{path}: not a list of videos: {error}") from error
+        raise FileError(f"{path}: not a list of videos: {error}") from error
 
 
 def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
-    """The labels [n] int32 of the test videos that `prepare` had to skip: no model can have scored them.
+    """The labels [n] int32 of the test videos that `prepare` had to skip: no model can have scored
+    them.
 
     Raises:
-      ArtifactError: bad.jsonl names a class that is not among `classes`.
+      FileError: bad.jsonl names a class that is not among `classes`.
     """
-    rows = [row for row in read_jsonl(work.bad) if row.get("part") == "test"] if work.bad.exists() else []
+    rows = (
+        [row for row in read_jsonl(work.bad) if row.get("part") == "test"]
+        if work.bad.exists()
+        else []
+    )
     for row in rows:
         if row["label"] not in classes:
-            raise ArtifactError(f"{work.bad}: {row['name']} is of class {row['label']}; expected one of "
-                                f"{', '.join(classes)}")
+            raise FileError(
+                f"{work.bad}: {row['name']} is of class {row['label']}; expected one of "
+                f"{', '.join(classes)}"
+            )
     return np.array([classes.index(row["label"]) for row in rows], np.int32)
 
 
 def save_scores(path: PathLike, scores: Scores) -> None:
     """Writes video scores as pickle-free .npz."""
-    write_arrays(path, videos=np.array(scores.videos, str), scores=np.asarray(scores.scores, np.float32),
-                 label=np.asarray(scores.label, np.int32), classes=np.array(scores.classes, str))
+    write_arrays(
+        path,
+        videos=np.array(scores.videos, str),
+        scores=np.asarray(scores.scores, np.float32),
+        label=np.asarray(scores.label, np.int32),
+        classes=np.array(scores.classes, str),
+    )
 
 
 def load_scores(path: PathLike) -> Scores:
     """Reads video scores.
 
     Raises:
-      ArtifactError: shapes that do not agree, NaN, or labels outside the classes.
+      FileError: shapes that do not agree, NaN, or labels outside the classes.
     """
     names = ("videos", "scores", "label", "classes")
     videos, scores, label, classes = read_arrays(path, *names, made_by="evaluate or fuse")
     if scores.shape != (len(videos), len(classes)) or label.shape != (len(videos),):
-        raise ArtifactError(f"{path}: scores {scores.shape} and label {label.shape}; expected "
-                            f"[{len(videos)}, {len(classes)}] and [{len(videos)}] for its videos and classes")
+        raise FileError(
+            f"{path}: scores {scores.shape} and label {label.shape}; expected "
+            f"[{len(videos)}, {len(classes)}] and [{len(videos)}] for its videos and classes"
+        )
     if not np.isfinite(scores).all():
-        raise ArtifactError(f"{path}: scores of {videos[~np.isfinite(scores).all(1)][0]} are not finite")
+        raise FileError(
+            f"{path}: scores of {videos[~np.isfinite(scores).all(1)][0]} are not finite"
+        )
     if len(label) and (label.min() < 0 or label.max() >= len(classes)):
-        raise ArtifactError(f"{path}: labels {label.min()} to {label.max()}; expected 0 to {len(classes) - 1}")
+        raise FileError(
+            f"{path}: labels {label.min()} to {label.max()}; expected 0 to {len(classes) - 1}"
+        )
     return Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()))
 
 
 def save_detections(path: PathLike, detections: Iterable[Detection]) -> None:
     """Writes tubes, one a line: video, label, score, start, boxes.
 
-    Neighbours that share one tube of one video, one for each class in order, become one line with the list `scores`
-    beside the class that scores best.
-    """
+    Neighbours that share one tube of one video, one for each class in order, become one line with
+    the list `scores` beside the class that scores best."""
     runs = itertools.groupby(detections, key=lambda found: (found.video, id(found.tube)))
     write_jsonl(path, (_row(list(run)) for _, run in runs))
 
 
 def _row(run: list[Detection]) -> dict:
     best = max(run, key=lambda found: found.score)
-    row = {"video": best.video, "label": int(best.label), "score": float(best.score), "start": int(best.tube.start),
-           "boxes": np.asarray(best.tube.boxes, float).round(3).tolist()}
+    row = {
+        "video": best.video,
+        "label": int(best.label),
+        "score": float(best.score),
+        "start": int(best.tube.start),
+        "boxes": np.asarray(best.tube.boxes, float).round(3).tolist(),
+    }
     if len(run) > 1:
         if [found.label for found in run] != list(range(len(run))):
-            raise ArtifactError(f"classes {[found.label for found in run]} share a tube of {best.video}; expected "
-                                f"0 to {len(run) - 1} in order")
+            raise FileError(
+                f"classes {[found.label for found in run]} share a tube of {best.video}; expected "
+                f"0 to {len(run) - 1} in order"
+            )
         row["scores"] = [float(found.score) for found in run]
     return row
 
@@ -207,35 +239,58 @@ def load_detections(path: PathLike) -> list[Detection]:
     """Reads tubes; a line with `scores` becomes one detection a class, which share their tube.
 
     Raises:
-      ArtifactError: naming the line, for a missing field or one of another kind, a score that is not finite, or boxes
-        inverted or not [n, 4].
+      FileError: naming the line, for a missing field or one of another kind, a score that is not
+        finite, or boxes inverted or not [n, 4].
     """
     return [one for _, _, found in each_line_of_detections(path) for one in found]
 
 
 def each_line_of_detections(path: PathLike) -> Iterator[tuple[str, dict, list[Detection]]]:
-    """Reads tubes line by line: "file:line", the line itself, and its detections; see `load_detections`."""
+    """Reads tubes line by line: "file:line", the line itself, and its detections; see
+    `load_detections`.
+    """
     for number, row in enumerate(read_jsonl(path, made_by="localize"), 1):
         where = f"{path}:{number}"
-        missing = {"video", "label", "score", "start", "boxes"} - row.keys() if isinstance(row, dict) else {"fields"}
+        missing = (
+            {"video", "label", "score", "start", "boxes"} - row.keys()
+            if isinstance(row, dict)
+            else {"fields"}
+        )
         if missing:
-            raise ArtifactError(f"{where}: lacks {sorted(missing)}")
+            raise FileError(f"{where}: lacks {sorted(missing)}")
         scores = row.get("scores", [row["score"]])
-        numbers = [row["label"], row["start"], *(scores if isinstance(scores, list) and scores else [None])]
-        if not isinstance(row["video"], str) or any(type(one) not in (int, float) for one in numbers) or any(
-                one % 1 or abs(one) > 1 << 31 for one in numbers[:2]):
-            raise ArtifactError(f"{where}: video {row['video']!r}, label, start and scores {numbers}; expected text, "
-                                "whole and plain numbers")
+        numbers = [
+            row["label"],
+            row["start"],
+            *(scores if isinstance(scores, list) and scores else [None]),
+        ]
+        if (
+            not isinstance(row["video"], str)
+            or any(type(one) not in (int, float) for one in numbers)
+            or any(one % 1 or abs(one) > 1 << 31 for one in numbers[:2])
+        ):
+            raise FileError(
+                f"{where}: video {row['video']!r}, label, start and scores {numbers}; expected text, "
+                "whole and plain numbers"
+            )
         boxes = _numbers(row["boxes"], f"{where}: boxes of {row['video']}")
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
-            raise ArtifactError(f"{where}: boxes of {row['video']} have shape {boxes.shape}; expected finite [n, 4]")
+            raise FileError(
+                f"{where}: boxes of {row['video']} have shape {boxes.shape}; expected finite [n, 4]"
+            )
         if (boxes[:, 2:] <= boxes[:, :2]).any():
-            raise ArtifactError(f"{where}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1")
+            raise FileError(
+                f"{where}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1"
+            )
         if not all(abs(score) <= sys.float_info.max for score in scores):  # a NaN, too, is not
-            raise ArtifactError(f"{where}: a score of {row['video']} is not finite")
+            raise FileError(f"{where}: a score of {row['video']} is not finite")
         tube = Tube(int(row["start"]), boxes)
         labelled = enumerate(scores) if "scores" in row else [(int(row["label"]), row["score"])]
-        yield where, row, [Detection(row["video"], label, float(score), tube) for label, score in labelled]
+        yield (
+            where,
+            row,
+            [Detection(row["video"], label, float(score), tube) for label, score in labelled],
+        )
 
 
 def _numbers(value: Any, what: str) -> np.ndarray:
@@ -243,12 +298,14 @@ def _numbers(value: Any, what: str) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError as error:  # rows of several lengths
-        raise ArtifactError(f"{what} are not numbers: {error}") from error
+        raise FileError(f"{what} are not numbers: {error}") from error
     if array.dtype.kind not in "iuf":
-        raise ArtifactError(f"{what} are not numbers: they hold {array.dtype}")
+        raise FileError(f"{what} are not numbers: they hold {array.dtype}")
     return array.astype(np.float64)
 
 
 def save_config(folder: PathLike, cfg: Any, **resolved: Any) -> None:
-    """Writes config.json: the whole configuration, and beside it what was resolved at run time (inputs, classes)."""
+    """Writes config.json: the whole configuration, and beside it what was resolved at run time
+    (inputs, classes).
+    """
     write_json(epath.Path(folder) / "config.json", {"config": dataclasses.asdict(cfg), **resolved})

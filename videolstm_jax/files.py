@@ -13,19 +13,21 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from videolstm_jax.errors import FileError
+
 PathLike = str | os.PathLike
-
-
-class ArtifactError(ValueError):
-    """A file that cannot be used: the message names it, the field, what was found and what was expected."""
 
 
 @contextlib.contextmanager
 def replacing(path: PathLike) -> Iterator[epath.Path]:
-    """Yields a path beside `path` to write to, and renames it into place when the block ends without an error."""
+    """Yields a path beside `path` to write to, and renames it into place when the block ends
+    without an error.
+    """
     path = epath.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.parent / f".{path.name}.part-{secrets.token_hex(8)}"  # pods share process numbers and folders
+    beside = (
+        path.parent / f".{path.name}.part-{secrets.token_hex(8)}"
+    )  # pods share process numbers and folders
     try:
         yield beside
         beside.replace(path)
@@ -42,7 +44,9 @@ def write_bytes(path: PathLike, data: bytes) -> None:
 
 def write_json(path: PathLike, value: Any) -> None:
     """Writes JSON with sorted keys, whole or not at all."""
-    write_bytes(path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode())
+    write_bytes(
+        path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+    )
 
 
 def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
@@ -54,7 +58,7 @@ def read_json(path: PathLike, made_by: str = "") -> Any:
     """Reads JSON.
 
     Raises:
-      ArtifactError: the file is absent (`made_by` names the stage that writes it) or is not JSON.
+      FileError: the file is absent (`made_by` names the stage that writes it) or is not JSON.
     """
     path = _existing(path, made_by)
     return _parsed(path.read_bytes(), path)
@@ -63,14 +67,20 @@ def read_json(path: PathLike, made_by: str = "") -> Any:
 def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
     """Reads one JSON object a line; see `read_json`."""
     path = _existing(path, made_by)
-    return [_parsed(line, f"{path}:{number}") for number, line in enumerate(path.read_bytes().splitlines(), 1)]
+    return [
+        _parsed(line, f"{path}:{number}")
+        for number, line in enumerate(path.read_bytes().splitlines(), 1)
+    ]
 
 
 def _parsed(data: bytes, where: PathLike) -> Any:
     try:
         return json.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # also text that is not UTF-8, and brackets without end
-        raise ArtifactError(f"{where}: not JSON: {error}") from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # also text that is not UTF-8, and brackets without end
+        raise FileError(f"{where}: not JSON: {error}") from error
 
 
 def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
@@ -80,28 +90,33 @@ def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def read_arrays(path: PathLike, *names: str, made_by: str = "", optional: Collection[str] = ()
-                ) -> tuple[np.ndarray, ...]:
+def read_arrays(
+    path: PathLike, *names: str, made_by: str = "", optional: Collection[str] = ()
+) -> tuple[np.ndarray, ...]:
     """Reads the named arrays of an .npz file; those of the `optional` ones that it lacks are None.
 
     Raises:
-      ArtifactError: the file is absent, damaged, holds objects, or lacks an array.
+      FileError: the file is absent, damaged, holds objects, or lacks an array.
     """
     path = _existing(path, made_by)
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             missing = [name for name in names if name not in file and name not in optional]
             if missing:
-                raise ArtifactError(f"{path}: has {sorted(file)}, lacks {missing}")
+                raise FileError(f"{path}: has {sorted(file)}, lacks {missing}")
             return tuple(file.get(name) for name in names)
-    except ArtifactError:
+    except FileError:
         raise
-    except Exception as error:  # zipfile and numpy raise several kinds for one cause: the bytes are not an .npz
-        raise ArtifactError(f"{path}: cannot be read as arrays: {error}") from error
+    except (
+        Exception
+    ) as error:  # zipfile and numpy raise several kinds for one cause: the bytes are not an .npz
+        raise FileError(f"{path}: cannot be read as arrays: {error}") from error
 
 
 def _existing(path: PathLike, made_by: str) -> epath.Path:
     path = epath.Path(path)
     if not path.exists():
-        raise ArtifactError(f"{path} is missing" + (f"; the stage {made_by} writes it" if made_by else ""))
+        raise FileError(
+            f"{path} is missing" + (f"; the stage {made_by} writes it" if made_by else "")
+        )
     return path

@@ -1,4 +1,6 @@
-"""Named settings: the paper to the letter, its authors' code, our own best guess, and small sizes for a laptop."""
+"""Named settings: the paper to the letter, its authors' code, our own best guess, and small sizes
+for a laptop.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from videolstm_jax.config import CELL_NAMES, ConfigError, RunConfig, change
+from videolstm_jax.config import CELL_NAMES, RunConfig, change
+from videolstm_jax.errors import ConfigError
 
 
 class Preset(NamedTuple):
@@ -29,8 +32,12 @@ _AUTHORS = {
     "data__validation": 0.0,
     "eval__segment_rule": "authors",
     "train__steps": 22_500,
-    "train__graft": ("convlstm-flow:cell.motion", "convalstm-rgb:cell.top", "convalstm-rgb:cell.attend"),
-    "walk__flow_cell": "convalstm",
+    "train__graft": (
+        "convlstm-flow:cell.motion",
+        "convalstm-rgb:cell.top",
+        "convalstm-rgb:cell.attend",
+    ),
+    "pipeline__flow_cell": "convalstm",
 }
 
 _MODERN = {
@@ -79,43 +86,55 @@ _SMALL = _MODERN | {
     "train__log_every": 10,
 }
 
-PRESETS: Mapping[str, Preset] = MappingProxyType({
-    "paper": Preset("the text to the letter; silent points filled causally and plainly", {}),
-    "authors": Preset(
-        "what the authors' released code does, where it differs from the text",
-        _AUTHORS,
-        {
-            "lstm": _TWO_DROPOUTS | {"train__graft": ()},
-            "convlstm": {"train__graft": ()},
-            "alstm": _MEAN_START | _TWO_DROPOUTS | {"train__graft": ()},
-            "convalstm": _MEAN_START | {"train__graft": ()},
-            "motion_alstm": _MEAN_START | _TWO_DROPOUTS | {"train__graft": ()},
-            "videolstm": _MEAN_START,
-        },
-    ),
-    "modern": Preset("our best guess until measured, at the paper's size", _MODERN),
-    "small": Preset("modern, at 56 x 56 pixels and 48 hidden channels: trains from nothing on a laptop", _SMALL),
-    "demo": Preset(
-        "small, on the built-in stick actions",
-        _SMALL | {"data__source": "stick_actions", "data__difficulty": "easy", "walk__cells": ("alstm", "videolstm")},
-    ),
-    "research": Preset(
-        "small, on a larger and harder set of stick actions",
-        _SMALL | {
-            "data__source": "stick_actions",
-            "data__difficulty": "hard",
-            "data__clips_per_class": 100,
-            "data__test_clips_per_class": 25,
-            "convnet__steps": 1000,
-            "train__steps": 300,
-            "walk__cells": ("alstm", "convalstm", "videolstm"),
-        },
-    ),
-})
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "paper": Preset("the text to the letter; silent points filled causally and plainly", {}),
+        "authors": Preset(
+            "what the authors' released code does, where it differs from the text",
+            _AUTHORS,
+            {
+                "lstm": _TWO_DROPOUTS | {"train__graft": ()},
+                "convlstm": {"train__graft": ()},
+                "alstm": _MEAN_START | _TWO_DROPOUTS | {"train__graft": ()},
+                "convalstm": _MEAN_START | {"train__graft": ()},
+                "motion_alstm": _MEAN_START | _TWO_DROPOUTS | {"train__graft": ()},
+                "videolstm": _MEAN_START,
+            },
+        ),
+        "modern": Preset("our best guess until measured, at the paper's size", _MODERN),
+        "small": Preset(
+            "modern, at 56 x 56 pixels and 48 hidden channels: trains from nothing on a laptop",
+            _SMALL,
+        ),
+        "demo": Preset(
+            "small, on the built-in stick actions",
+            _SMALL
+            | {
+                "data__source": "stick_actions",
+                "data__difficulty": "easy",
+                "pipeline__cells": ("alstm", "videolstm"),
+            },
+        ),
+        "research": Preset(
+            "small, on a larger and harder set of stick actions",
+            _SMALL
+            | {
+                "data__source": "stick_actions",
+                "data__difficulty": "hard",
+                "data__clips_per_class": 100,
+                "data__test_clips_per_class": 25,
+                "convnet__steps": 1000,
+                "train__steps": 300,
+                "pipeline__cells": ("alstm", "convalstm", "videolstm"),
+            },
+        ),
+    }
+)
 
 
 def configured(preset: str, cell: str | None = None, **settings: Any) -> RunConfig:
-    """The settings of a preset for one cell, with the caller's own on top, given as `section__field=value`.
+    """The settings of a preset for one cell, with the caller's own on top, given as
+    `section__field=value`.
 
     Raises:
       ConfigError: an unknown preset, cell or setting.
@@ -126,16 +145,27 @@ def configured(preset: str, cell: str | None = None, **settings: Any) -> RunConf
     if cell not in CELL_NAMES:
         raise ConfigError(f"ModelConfig.cell is {cell!r}; expected one of {', '.join(CELL_NAMES)}")
     chosen = PRESETS[preset]
-    layers = {**chosen.settings, **chosen.cells.get(cell, {}), "preset": preset, "model__cell": cell, **settings}
+    layers = {
+        **chosen.settings,
+        **chosen.cells.get(cell, {}),
+        "preset": preset,
+        "model__cell": cell,
+        **settings,
+    }
     return change(RunConfig(), **layers)
 
 
 def settings(cfg: RunConfig) -> Iterator[tuple[str, Any]]:
-    """Every setting of a configuration as ("section__field" or "field", value), in the order of the dataclasses."""
+    """Every setting of a configuration as ("section__field" or "field", value), in the order of the
+    dataclasses.
+    """
     for field in dataclasses.fields(cfg):
         value = getattr(cfg, field.name)
         if dataclasses.is_dataclass(value):
-            yield from ((f"{field.name}__{leaf.name}", getattr(value, leaf.name)) for leaf in dataclasses.fields(value))
+            yield from (
+                (f"{field.name}__{leaf.name}", getattr(value, leaf.name))
+                for leaf in dataclasses.fields(value)
+            )
         else:
             yield field.name, value
 
@@ -147,5 +177,7 @@ def differences(cfg: RunConfig) -> dict[str, Any]:
 
 
 def for_cell(cfg: RunConfig, cell: str, stream: str) -> RunConfig:
-    """The same settings for another cell and stream: its preset's own column, with what the caller changed on top."""
+    """The same settings for another cell and stream: its preset's own column, with what the caller
+    changed on top.
+    """
     return configured(cfg.preset, cell, **{**differences(cfg), "data__stream": stream})

@@ -1,8 +1,8 @@
 """The records that cross layers, and the shape letters they are written in.
 
-Letters: B batch, T frames in a clip, L frames in a video, N map side (1 for a vector), D depth of x, M and E side and
-depth of the motion map, K hidden channels, A attention channels, C classes, V videos, S segments, H and W pixels.
-"""
+Letters: B batch, T frames in a clip, L frames in a video, N map side (1 for a vector), D depth of
+x, M and E side and depth of the motion map, K hidden channels, A attention channels, C classes, V
+videos, S segments, H and W pixels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,13 @@ Part = Literal["train", "valid", "test", "unused"]
 PyTree: TypeAlias = Any
 
 
-# ---- what the recurrent core sees -------------------------------------------------------------------------------
+# ---- what the recurrent core sees ----------------------------------------------------------------
 
 
 class Inputs(NamedTuple):
-    """What one cell reads: `x` [.., N, N, D] of either stream, and `motion` [.., M, M, E] where it asks for one."""
+    """What one cell reads: `x` [.., N, N, D] of either stream, and `motion` [.., M, M, E] where it
+    asks for one.
+    """
 
     x: Array
     motion: Array | None = None
@@ -39,7 +41,9 @@ class Clip(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Clips with `label` [B] int32 and `weight` [B] float32, 0 for the rows that only fill the batch."""
+    """Clips with `label` [B] int32 and `weight` [B] float32, 0 for the rows that only fill the
+    batch.
+    """
 
     clip: Clip
     label: Array
@@ -61,7 +65,9 @@ class Carry(NamedTuple):
 
 
 class CellOut(NamedTuple):
-    """`hidden` H_t [B, N', N', K] and `attention` A_t [B, N, N], which sums to one, or None for cells without."""
+    """`hidden` H_t [B, N', N', K] and `attention` A_t [B, N, N], which sums to one, or None for
+    cells without.
+    """
 
     hidden: Array
     attention: Array | None = None
@@ -75,15 +81,15 @@ class Output(NamedTuple):
     carry: Carry
 
 
-# ---- parameters -------------------------------------------------------------------------------------------------
+# ---- parameters ----------------------------------------------------------------------------------
 
 
 class LSTMParams(NamedTuple):
     """Kernels of one LSTM in the gate order i, f, o, g, Eqs. (1)-(6).
 
-    `x` [k, k, D, 4K] reads the input map, `hidden` [k, k, K, 4K] the layer's own H_{t-1}, `bias` is [4K]; `above`
-    [k, k, K, 4K] is W_e of the motion LSTM, Eqs. (10)-(15), and None in every other LSTM.
-    """
+    `x` [k, k, D, 4K] reads the input map, `hidden` [k, k, K, 4K] the layer's own H_{t-1}, `bias` is
+    [4K]; `above` [k, k, K, 4K] is W_e of the motion LSTM, Eqs. (10)-(15), and None in every other
+    LSTM."""
 
     x: Array
     hidden: Array
@@ -92,7 +98,9 @@ class LSTMParams(NamedTuple):
 
 
 class AttentionParams(NamedTuple):
-    """The attention of Eqs. (7)-(8): `x` [D, A] (W_xa), `hidden` [K, A] (W_ha), `bias` [A] (b_a), `score` [A] (W_z)."""
+    """The attention of Eqs. (7)-(8): `x` [D, A] (W_xa), `hidden` [K, A] (W_ha), `bias` [A] (b_a),
+    `score` [A] (W_z).
+    """
 
     x: Array
     hidden: Array
@@ -101,7 +109,9 @@ class AttentionParams(NamedTuple):
 
 
 class CellParams(NamedTuple):
-    """The three parameter groups of the family; a cell without attention or motion leaves those None."""
+    """The three parameter groups of the family; a cell without attention or motion leaves those
+    None.
+    """
 
     top: LSTMParams
     attend: AttentionParams | None = None
@@ -109,14 +119,18 @@ class CellParams(NamedTuple):
 
 
 class StartParams(NamedTuple):
-    """Kernels [k, k, D, K] that make the first C and H from the mean input, C_0 = tanh(W * mean) and so for H_0."""
+    """Kernels [k, k, D, K] that make the first C and H from the mean input, C_0 = tanh(W * mean)
+    and so for H_0.
+    """
 
     cell: Array
     hidden: Array
 
 
 class HeadParams(NamedTuple):
-    """The classifier of every frame: `dense` [N' N' K, F], `dense_bias` [F], `classes` [F, C], `classes_bias` [C]."""
+    """The classifier of every frame: `dense` [N' N' K, F], `dense_bias` [F], `classes` [F, C],
+    `classes_bias` [C].
+    """
 
     dense: Array
     dense_bias: Array
@@ -125,7 +139,9 @@ class HeadParams(NamedTuple):
 
 
 class Params(NamedTuple):
-    """Everything a model learns. `start` is None when the carry starts at zero, else (top, motion or None)."""
+    """Everything a model learns. `start` is None when the carry starts at zero, else (top, motion
+    or None).
+    """
 
     cell: CellParams
     start: tuple[StartParams, StartParams | None] | None
@@ -140,11 +156,13 @@ class TrainState(NamedTuple):
     opt_state: PyTree
 
 
-# ---- what lies on disk ------------------------------------------------------------------------------------------
+# ---- what lies on disk ---------------------------------------------------------------------------
 
 
 class Video(NamedTuple):
-    """One listed video: `name` is "Class/stem" and unique, `frames` L, `width` and `height` pixels as displayed."""
+    """One listed video: `name` is "Class/stem" and unique, `frames` L, `width` and `height` pixels
+    as displayed.
+    """
 
     name: str
     path: str
@@ -165,7 +183,9 @@ class Dataset(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Class scores of V videos: `videos` names, `scores` [V, C] rows summing to 1, `label` [V], `classes` C names."""
+    """Class scores of V videos: `videos` names, `scores` [V, C] rows summing to 1, `label` [V],
+    `classes` C names.
+    """
 
     videos: tuple[str, ...]
     scores: NDArray
@@ -174,7 +194,9 @@ class Scores(NamedTuple):
 
 
 class Tube(NamedTuple):
-    """Boxes of consecutive frames: `start` is the first frame, `boxes` [n, 4] are x0 y0 x1 y1 in pixels, half open."""
+    """Boxes of consecutive frames: `start` is the first frame, `boxes` [n, 4] are x0 y0 x1 y1 in
+    pixels, half open.
+    """
 
     start: int
     boxes: NDArray

@@ -1,14 +1,14 @@
 """Every setting of the project: one frozen dataclass a subject, checked where it is made.
 
-The defaults are the `paper` preset: the text to the letter, silent points filled plainly (see docs/decisions.md).
-"""
+The defaults are the `paper` preset: the text to the letter, silent points filled plainly (see
+docs/decisions.md)."""
 
 from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
 
-from videolstm_jax.config.checks import ConfigError, at_least
+from videolstm_jax.config.checks import at_least
 from videolstm_jax.config.inputs import STREAMS, ConvNetConfig, DataConfig, FlowConfig
 from videolstm_jax.config.results import (
     EvalConfig,
@@ -19,27 +19,53 @@ from videolstm_jax.config.results import (
     ReportConfig,
 )
 from videolstm_jax.config.training import CELL_NAMES, ModelConfig, OptimConfig, TrainConfig
+from videolstm_jax.errors import ConfigError
 
-__all__ = ["CELL_NAMES", "STREAMS", "ConfigError", "ConvNetConfig", "DataConfig", "EvalConfig", "FlowConfig",
-           "FuseConfig", "LocalizeConfig", "ModelConfig", "OptimConfig", "OverlayConfig", "PredictConfig",
-           "ReportConfig", "RunConfig", "TrainConfig", "WalkConfig", "change"]
+__all__ = [
+    "CELL_NAMES",
+    "STREAMS",
+    "ConfigError",
+    "ConvNetConfig",
+    "DataConfig",
+    "EvalConfig",
+    "FlowConfig",
+    "FuseConfig",
+    "LocalizeConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "OverlayConfig",
+    "PredictConfig",
+    "ReportConfig",
+    "RunConfig",
+    "TrainConfig",
+    "PipelineConfig",
+    "change",
+]
 
 
 @dataclass(frozen=True)
-class WalkConfig:
+class PipelineConfig:
     """Which models a walk through all stages trains."""
 
     cells: tuple[str, ...] = ("videolstm",)
-    """Cells trained on RGB (with flow as the motion input of the motion cells); the last one is fused."""
+    """Cells trained on RGB (with flow as the motion input of the motion cells); the last one is
+    fused.
+    """
     flow_cell: str = "videolstm"
-    """The cell trained on flow features, to fuse with: both halves of "RGB input and optical flow input" (Sec. 5.5)."""
+    """The cell trained on flow features, to fuse with: both halves of "RGB input and optical flow
+    input" (Sec. 5.5).
+    """
 
     def __post_init__(self) -> None:
         for cell in (*self.cells, self.flow_cell):
             if cell not in CELL_NAMES:
-                raise ConfigError(f"WalkConfig names the cell {cell!r}; expected one of {', '.join(CELL_NAMES)}")
+                raise ConfigError(
+                    f"PipelineConfig names the cell {cell!r}; expected one of {', '.join(CELL_NAMES)}"
+                )
         if not self.cells or len(set(self.cells)) != len(self.cells):
-            raise ConfigError(f"WalkConfig.cells is {self.cells}; expected one or more different cells")
+            raise ConfigError(
+                f"PipelineConfig.cells is {self.cells}; expected one or more different cells"
+            )
 
 
 @dataclass(frozen=True)
@@ -60,7 +86,7 @@ class RunConfig:
     eval: EvalConfig = field(default_factory=EvalConfig)
     fuse: FuseConfig = field(default_factory=FuseConfig)
     localize: LocalizeConfig = field(default_factory=LocalizeConfig)
-    walk: WalkConfig = field(default_factory=WalkConfig)
+    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
 
     def __post_init__(self) -> None:
@@ -68,7 +94,9 @@ class RunConfig:
         if not self.workdir:
             raise ConfigError("RunConfig.workdir is empty; expected a folder")
         if self.train.keep == "best" and not self.data.validation:
-            raise ConfigError("train.keep is 'best' but data.validation is 0; expected a share of groups to hold out")
+            raise ConfigError(
+                "train.keep is 'best' but data.validation is 0; expected a share of groups to hold out"
+            )
 
     @property
     def run_name(self) -> str:
@@ -87,8 +115,12 @@ def change(cfg: RunConfig, **settings: object) -> RunConfig:
     for path, value in settings.items():
         section, _, name = path.rpartition("__")
         owner = getattr(cfg, section, None) if section else cfg
-        if not dataclasses.is_dataclass(owner) or name not in {f.name for f in dataclasses.fields(owner)}:
+        if not dataclasses.is_dataclass(owner) or name not in {
+            f.name for f in dataclasses.fields(owner)
+        }:
             raise ConfigError(f"there is no setting {path.replace('__', '.')}")
         (sections.setdefault(section, {}) if section else top)[name] = value
-    replaced = {name: dataclasses.replace(getattr(cfg, name), **values) for name, values in sections.items()}
+    replaced = {
+        name: dataclasses.replace(getattr(cfg, name), **values) for name, values in sections.items()
+    }
     return dataclasses.replace(cfg, **replaced, **top)

@@ -1,12 +1,12 @@
-"""What a setting may be: the error, and the checks that every dataclass of settings makes of its fields."""
+"""What a setting may be: the error, and the checks that every dataclass of settings makes of its
+fields.
+"""
 
 from __future__ import annotations
 
 import math
 
-
-class ConfigError(ValueError):
-    """A setting that cannot be used: the message names the field, what was found and what was expected."""
+from videolstm_jax.errors import ConfigError
 
 
 def one_of(owner: object, name: str, allowed: tuple) -> None:
@@ -22,7 +22,9 @@ def within(owner: object, low: float, high: float, *names: str) -> None:
     for name in names:
         found = getattr(owner, name)
         if not low <= found <= high:
-            raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected {low} to {high}")
+            raise ConfigError(
+                f"{type(owner).__name__}.{name} is {found!r}; expected {low} to {high}"
+            )
 
 
 def at_least(owner: object, low: float, *names: str) -> None:
@@ -30,7 +32,9 @@ def at_least(owner: object, low: float, *names: str) -> None:
     for name in names:
         found = getattr(owner, name)
         if not low <= found < math.inf:
-            raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected a number from {low} up")
+            raise ConfigError(
+                f"{type(owner).__name__}.{name} is {found!r}; expected a number from {low} up"
+            )
 
 
 def sizes(owner: object, *names: str) -> None:
@@ -38,4 +42,6 @@ def sizes(owner: object, *names: str) -> None:
     for name in names:
         found = getattr(owner, name)
         if not found or min(found) < 1:
-            raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected one or more sizes from 1 up")
+            raise ConfigError(
+                f"{type(owner).__name__}.{name} is {found!r}; expected one or more sizes from 1 up"
+            )

@@ -1,11 +1,14 @@
-"""Settings of what comes in: the videos, their flow, and the ConvNets whose features the cells read."""
+"""Settings of what comes in: the videos, their flow, and the ConvNets whose features the cells
+read.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import ConfigError, at_least, one_of, sizes, within
+from videolstm_jax.config.checks import at_least, one_of, sizes, within
+from videolstm_jax.errors import ConfigError
 
 STREAMS = ("rgb", "flow")
 
@@ -15,17 +18,22 @@ class DataConfig:
     """Where the videos come from, which are for what, and how clips are drawn from them."""
 
     source: str = "folder"
-    """`folder`: class folders of videos under `videos`; `stick_actions`: the built-in set, made on first use;
-    `tfds:NAME/CONFIG`: a set of tensorflow-datasets, whose data_dir is `videos` (empty: where it keeps them)."""
+    """`folder`: class folders of videos under `videos`; `stick_actions`: the built-in set, made on
+    first use; `tfds:NAME/CONFIG`: a set of tensorflow-datasets, whose data_dir is `videos` (empty:
+    where it keeps them)."""
     videos: str = ""
     """The folder that holds the class folders (or a folder with `videos/` and lists beside it)."""
     boxes: str = ""
-    """True boxes, only ever used to measure: a file that launch.annotations reads; empty: boxes.json of `videos`."""
-    split: int = 1
-    """Which of the official lists trainlist0N.txt and testlist0N.txt is read, where there are lists."""
-    lists: str = ""
-    """The folder of the official lists; empty: `videos`, or one in or beside it that is called as UCF101's or HMDB51's.
+    """True boxes, only ever used to measure: a file that launch.annotations reads; empty:
+    boxes.json of `videos`.
     """
+    split: int = 1
+    """Which of the official lists trainlist0N.txt and testlist0N.txt is read, where there are
+    lists.
+    """
+    lists: str = ""
+    """The folder of the official lists; empty: `videos`, or one in or beside it that is called as
+    UCF101's or HMDB51's. """
     classes: tuple[str, ...] = ()
     """Only these classes; `ucf101_24` stands for the 24 of UCF101 that have boxes; none takes all."""
     test_fraction: float = 0.25
@@ -44,9 +52,13 @@ class DataConfig:
     """T, the clip length (Sec. 5.2)."""
     batch: int = 128
     order: str = "iid"
-    """`iid`: every draw from the whole list ("128 videos sampled at each iteration"); `epochs`: shuffled passes."""
+    """`iid`: every draw from the whole list ("128 videos sampled at each iteration"); `epochs`:
+    shuffled passes.
+    """
     short_clips: str = "mask"
-    """Clips shorter than T repeat their last frame; `mask` leaves the repeats out of the loss, `count` keeps them."""
+    """Clips shorter than T repeat their last frame; `mask` leaves the repeats out of the loss,
+    `count` keeps them.
+    """
     feature_scale: str = "raw"
     """`raw`, or `std`: features divided by the standard deviation of the training list's."""
     feature_dtype: str = "float16"
@@ -68,8 +80,10 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source):
-            raise ConfigError(f"DataConfig.source is {self.source!r}; expected 'folder', 'stick_actions' or 'tfds:' "
-                              "before a name such as ucf101/ucf101_1")
+            raise ConfigError(
+                f"DataConfig.source is {self.source!r}; expected 'folder', 'stick_actions' or 'tfds:' "
+                "before a name such as ucf101/ucf101_1"
+            )
         one_of(self, "stream", STREAMS)
         one_of(self, "order", ("iid", "epochs"))
         one_of(self, "short_clips", ("mask", "count"))
@@ -80,27 +94,44 @@ class DataConfig:
         within(self, 0.0, 0.9, "test_fraction", "validation")
         within(self, 0.0, 1.0, "context")
         at_least(self, 0, "fps", "max_frames")
-        at_least(self, 1, "split", "frames", "batch", "clips_per_class", "test_clips_per_class", "workers")
+        at_least(
+            self,
+            1,
+            "split",
+            "frames",
+            "batch",
+            "clips_per_class",
+            "test_clips_per_class",
+            "workers",
+        )
         within(self, 0.1, 86_400, "time_limit")  # threading.Timer cannot wait for ever
 
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """Optical flow: the method, the size it is computed at, and how it becomes an image in [0, 255]."""
+    """Optical flow: the method, the size it is computed at, and how it becomes an image in [0,
+    255].
+    """
 
     method: str = "tvl1"
-    """`tvl1`, ours; `dis` (fast, rougher) or `opencv_tvl1`, OpenCV's, which must be installed (extra `opencv`)."""
+    """`tvl1`, ours; `dis` (fast, rougher) or `opencv_tvl1`, OpenCV's, which must be installed
+    (extra `opencv`).
+    """
     width: int = 340
     height: int = 256
     """Pixels the frames are squashed to before flow; 0 by 0 keeps each video's own size."""
     bound: float = 20.0
     """Displacements of +-bound pixels fill [0, 255] (Sec. 5.1); 0 takes 20 * max(W, H) / 340."""
     percentile: float = 0.0
-    """Not 0: the bound is this percentile of the displacements in a sample of the training list's pairs."""
+    """Not 0: the bound is this percentile of the displacements in a sample of the training list's
+    pairs.
+    """
     image: str = "jpeg"
     """`jpeg` at quality 95, as the authors' files, or `png`, lossless."""
     online: bool = False
-    """Keep no flow: compute it where it is read. `extract` then makes the features of both streams in one pass."""
+    """Keep no flow: compute it where it is read. `extract` then makes the features of both streams
+    in one pass.
+    """
 
     def __post_init__(self) -> None:
         one_of(self, "method", ("tvl1", "dis", "opencv_tvl1"))
@@ -108,7 +139,9 @@ class FlowConfig:
         at_least(self, 0, "width", "height", "bound")
         within(self, 0.0, 100.0, "percentile")
         if (self.width == 0) != (self.height == 0):
-            raise ConfigError(f"FlowConfig is {self.width} x {self.height}; expected both sides, or 0 by 0")
+            raise ConfigError(
+                f"FlowConfig is {self.width} x {self.height}; expected both sides, or 0 by 0"
+            )
 
 
 @dataclass(frozen=True)
@@ -125,14 +158,20 @@ class ConvNetConfig:
     head: str = "flatten"
     """What the first dense layer reads: the `flatten`ed map, or its `pooled` mean and maximum."""
     norm: str = "none"
-    """`none` as VGG, or `group`: group normalisation after every convolution, for training from scratch."""
+    """`none` as VGG, or `group`: group normalisation after every convolution, for training from
+    scratch.
+    """
     dropout: float = 0.5
     optimizer: str = "sgd"
     learning_rate: float = 1e-3
     schedule: str = "cosine"
-    """The learning rate: `cosine` down to zero, `steps`, a tenth after 40 % and again after 80 %, or `constant`."""
+    """The learning rate: `cosine` down to zero, `steps`, a tenth after 40 % and again after 80 %,
+    or `constant`.
+    """
     train_layers: str = "all"
-    """What is trained: `all`, the `dense` layers over frozen convolutions, or the `last` layer, that of the classes."""
+    """What is trained: `all`, the `dense` layers over frozen convolutions, or the `last` layer,
+    that of the classes.
+    """
     weight_decay: float = 5e-4
     batch: int = 64
     steps: int = 20_000
@@ -141,14 +180,20 @@ class ConvNetConfig:
     shift: float = 0.0
     """Shift training frames at random by up to this share of their side."""
     crop: float = 1.0
-    """Cut training frames at random to between this share of their height and width and all of it; 1 does not."""
+    """Cut training frames at random to between this share of their height and width and all of it;
+    1 does not.
+    """
     preprocessing: str = "auto"
-    """`caffe`: minus the ImageNet mean; `torch`: to unit deviation too; `auto`: as `weights` want it, else `caffe`."""
+    """`caffe`: minus the ImageNet mean; `torch`: to unit deviation too; `auto`: as `weights` want
+    it, else `caffe`.
+    """
     pixel_scale: float = 1.0
-    """What pixels are multiplied by, their mean taken off; 1/58 gives them unit deviation, for nets from scratch."""
+    """What pixels are multiplied by, their mean taken off; 1/58 gives them unit deviation, for nets
+    from scratch.
+    """
     weights: str = ""
-    """What to start from: ImageNet weights of a VGG (.h5, .pth, .safetensors, .npz), or the folder of another walk's
-    ConvNet, such as "work/demo/convnets/{stream}"; empty is random."""
+    """What to start from: ImageNet weights of a VGG (.h5, .pth, .safetensors, .npz), or the folder
+    of another walk's ConvNet, such as "work/demo/convnets/{stream}"; empty is random."""
 
     def __post_init__(self) -> None:
         one_of(self, "head", ("flatten", "pooled"))
@@ -166,8 +211,10 @@ class ConvNetConfig:
         sizes(self, "widths", "depths", "dense")
         if len(self.widths) != len(self.depths):
             raise ConfigError(
-                f"ConvNetConfig has {len(self.widths)} widths and {len(self.depths)} depths; expected as many")
+                f"ConvNetConfig has {len(self.widths)} widths and {len(self.depths)} depths; expected as many"
+            )
         if self.image_size % 2 ** len(self.widths):
             raise ConfigError(
                 f"ConvNetConfig.image_size is {self.image_size}; expected a multiple of {2 ** len(self.widths)}, "
-                f"since each of the {len(self.widths)} blocks halves it")
+                f"since each of the {len(self.widths)} blocks halves it"
+            )

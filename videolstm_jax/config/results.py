@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import ConfigError, at_least, one_of, within
+from videolstm_jax.config.checks import at_least, one_of, within
+from videolstm_jax.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Video scores: softmax of every frame, summed over a segment, averaged over segments (Sec. 5.2)."""
+    """Video scores: softmax of every frame, summed over a segment, averaged over segments (Sec.
+    5.2).
+    """
 
     segments: int = 25
     segment_rule: str = "paper"
@@ -18,9 +21,13 @@ class EvalConfig:
     chunk: int = 32
     """Frames a step of the pass over whole videos; changes the memory, never the result."""
     states: str = "none"
-    """Keep maps of the LSTM's `hidden` or `cell` state of the videos that the report shows; `none` keeps none."""
+    """Keep maps of the LSTM's `hidden` or `cell` state of the videos that the report shows; `none`
+    keeps none.
+    """
     allow_missing: bool = False
-    """Leave test videos that could not be read (bad.jsonl) out of every accuracy; otherwise they count as wrong."""
+    """Leave test videos that could not be read (bad.jsonl) out of every accuracy; otherwise they
+    count as wrong.
+    """
 
     def __post_init__(self) -> None:
         one_of(self, "segment_rule", ("paper", "authors"))
@@ -33,8 +40,9 @@ class LocalizeConfig:
     """From attention to boxes to tubes (Sec. 4)."""
 
     evidence: str = "attention"
-    """What boxes are made of: `attention`; `passed`, attention times the size of the features it weighs, Eq. (9); or
-    `moving`, the geometric mean of that and of the flow against the camera's."""
+    """What boxes are made of: `attention`; `passed`, attention times the size of the features it
+    weighs, Eq. (9); or `moving`, the geometric mean of that and of the flow against the
+    camera's."""
     sigma: float = 20.0
     """Of the Gaussian, in pixels of a 224 x 224 input; scaled to each axis of the video."""
     theta: float = 100.0
@@ -42,16 +50,21 @@ class LocalizeConfig:
     normalise: str = "frame"
     """Saliency is scaled so that the maximum of each `frame`, or of the whole `video`, is 255."""
     box: str = "region"
-    """On each frame, the box around a `region` that passes theta, or that of the saliency's `moments`: no threshold."""
+    """On each frame, the box around a `region` that passes theta, or that of the saliency's
+    `moments`: no threshold.
+    """
     span: int = 15
     """Frames that the locally weighted linear regression sees."""
     causal: bool = False
     """Boxes know of no later frame, as in a stream: the regression looks back only."""
     tubes: int = 1
-    """Tubes a video: 1 follows one region, as the paper; n keeps the n heaviest of all linked regions, 0 every one."""
+    """Tubes a video: 1 follows one region, as the paper; n keeps the n heaviest of all linked
+    regions, 0 every one.
+    """
     trim: str = "none"
-    """Cut the tubes of each class in time: `none`; where its frame scores beat `chance` (safe where videos may be
-    trimmed already) or their own `mean` (always cuts), or `chance` and sharp attention (`saliency`)."""
+    """Cut the tubes of each class in time: `none`; where its frame scores beat `chance` (safe where
+    videos may be trimmed already) or their own `mean` (always cuts), or `chance` and sharp
+    attention (`saliency`)."""
     scores: str = ""
     """Score tubes with this fused score file instead of the run's own frame scores."""
 
@@ -63,13 +76,17 @@ class LocalizeConfig:
         at_least(self, 0, "sigma", "span", "tubes")
         within(self, 0, 255, "theta")
         if self.box == "moments" and self.tubes != 1:
-            raise ConfigError(f"LocalizeConfig.tubes is {self.tubes} and box 'moments', which makes one box a frame; "
-                              "expected tubes 1, or box 'region'")
+            raise ConfigError(
+                f"LocalizeConfig.tubes is {self.tubes} and box 'moments', which makes one box a frame; "
+                "expected tubes 1, or box 'region'"
+            )
 
 
 @dataclass(frozen=True)
 class FuseConfig:
-    """Late fusion: the product of class scores (Sec. 5.2), weighted by exponents where streams differ."""
+    """Late fusion: the product of class scores (Sec. 5.2), weighted by exponents where streams
+    differ.
+    """
 
     runs: tuple[str, ...] = ()
     """Names of runs, or paths of score files."""
@@ -85,7 +102,9 @@ class ReportConfig:
     examples: int = 12
     """Test videos shown with their attention and boxes; 0 shows none."""
     run: str = ""
-    """The run whose attention is shown; empty takes the most accurate one that attends, with tubes if there is one."""
+    """The run whose attention is shown; empty takes the most accurate one that attends, with tubes
+    if there is one.
+    """
 
     def __post_init__(self) -> None:
         at_least(self, 0, "examples")
@@ -96,20 +115,29 @@ class PredictConfig:
     """A trained run reading a stream; no part of a run, whose own settings it takes over."""
 
     checkpoint: str = ""
-    """The folder of a run, such as work/demo/runs/videolstm-rgb; its ConvNets lie where the walk left them."""
+    """The folder of a run, such as work/demo/runs/videolstm-rgb; its ConvNets lie where the walk
+    left them.
+    """
     video: str = ""
     """A video file, the number of a camera, or - for standard input."""
     flow: str = ""
-    """Another method of flow than the run was trained on: tvl1, or dis, which is fast; empty keeps the run's own."""
+    """Another method of flow than the run was trained on: tvl1, or dis, which is fast; empty keeps
+    the run's own.
+    """
     output: str = ""
-    """The annotated film, .mp4 or .mkv; empty: predicted/<name>.mp4 in the work folder; none: no film."""
+    """The annotated film, .mp4 or .mkv; empty: predicted/<name>.mp4 in the work folder; none: no
+    film.
+    """
     side: int = 640
     """Pixels of the longer edge of the film's panels."""
     max_frames: int = 0
     """Stop after so many frames; 0 reads to the end."""
 
     def __post_init__(self) -> None:
-        for name, wanted in (("checkpoint", "the folder of a run"), ("video", "a file, a camera's number or -")):
+        for name, wanted in (
+            ("checkpoint", "the folder of a run"),
+            ("video", "a file, a camera's number or -"),
+        ):
             if not getattr(self, name):
                 raise ConfigError(f"PredictConfig.{name} is empty; expected {wanted}")
         one_of(self, "flow", ("", "tvl1", "dis", "opencv_tvl1"))
@@ -124,7 +152,9 @@ class OverlayConfig:
     run: str = ""
     """The folder of an evaluated run, such as work/demo/runs/videolstm-rgb."""
     videos: tuple[str, ...] = ()
-    """Names of videos, "Class/stem"; empty takes `examples` of the test list, by the rule of the report."""
+    """Names of videos, "Class/stem"; empty takes `examples` of the test list, by the rule of the
+    report.
+    """
     examples: int = 6
     side: int = 640
     """Pixels of the longer edge of the film's panels; the strip's are half of it."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import ConfigError, at_least, one_of, within
+from videolstm_jax.config.checks import at_least, one_of, within
+from videolstm_jax.errors import ConfigError
 
 CELL_NAMES = ("lstm", "alstm", "convlstm", "convalstm", "motion_alstm", "videolstm")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One recurrent model: which cell, how large, and how the silent points of the paper are filled."""
+    """One recurrent model: which cell, how large, and how the silent points of the paper are
+    filled.
+    """
 
     cell: str = "videolstm"
     """One of the six cells; ignored where `make_model` is given a cell of the caller's own."""
@@ -34,7 +37,9 @@ class ModelConfig:
     dropout: float = 0.7
     """Chance of zero after the fully connected layer (Sec. 5.2), drawn afresh for every frame."""
     hidden_dropout: float = 0.0
-    """Chance of zero before the fully connected layer; the authors' LSTM and ALSTM use .5 on both sides."""
+    """Chance of zero before the fully connected layer; the authors' LSTM and ALSTM use .5 on both
+    sides.
+    """
     attention_scale: float = 1.0
     """A constant factor on A * X, Eq. (9)."""
     start: str = "zeros"
@@ -57,10 +62,23 @@ class ModelConfig:
         one_of(self, "cell", CELL_NAMES)
         within(self, 0.0, 0.999, "dropout", "hidden_dropout")
         within(self, -1e6, 1e6, "attention_scale", "forget_bias")
-        at_least(self, 1, "map_size", "depth", "motion_size", "motion_depth", "classes", "hidden", "attention", "head")
+        at_least(
+            self,
+            1,
+            "map_size",
+            "depth",
+            "motion_size",
+            "motion_depth",
+            "classes",
+            "hidden",
+            "attention",
+            "head",
+        )
         for name in ("kernel", "motion_kernel"):
             if getattr(self, name) < 1 or getattr(self, name) % 2 == 0:
-                raise ConfigError(f"ModelConfig.{name} is {getattr(self, name)}; expected an odd side, 1, 3, 5 ..")
+                raise ConfigError(
+                    f"ModelConfig.{name} is {getattr(self, name)}; expected an odd side, 1, 3, 5 .."
+                )
 
 
 @dataclass(frozen=True)
@@ -94,12 +112,16 @@ class TrainConfig:
     log_every: int = 20
     save_every: int = 1000
     keep: str = "last"
-    """`last` checkpoint, or `best`: the one with the best validation accuracy (needs data.validation)."""
+    """`last` checkpoint, or `best`: the one with the best validation accuracy (needs
+    data.validation).
+    """
     graft: tuple[str, ...] = ()
-    """Runs whose parameters are taken over before training, each "run:part", part of cell.motion, cell.top .."""
+    """Runs whose parameters are taken over before training, each "run:part", part of cell.motion,
+    cell.top ..
+    """
     attention_entropy: float = 0.0
-    """Taken off a frame's loss times the attention's entropy (in shares of the largest): 0 lets it be as sharp as it
-    likes."""
+    """Taken off a frame's loss times the attention's entropy (in shares of the largest): 0 lets it
+    be as sharp as it likes."""
     devices: int = 1
     """Devices the batch is spread over."""
 

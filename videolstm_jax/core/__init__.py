@@ -6,6 +6,19 @@ from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
 from videolstm_jax.core.unroll import unroll
 
 __all__ = [
-    "CELLS", "BoundCell", "Cell", "Drive", "Layers", "Model", "ShapeError", "attention", "bind", "expect", "lstm",
-    "make_model", "total", "unroll", "weigh",
+    "CELLS",
+    "BoundCell",
+    "Cell",
+    "Drive",
+    "Layers",
+    "Model",
+    "ShapeError",
+    "attention",
+    "bind",
+    "expect",
+    "lstm",
+    "make_model",
+    "total",
+    "unroll",
+    "weigh",
 ]

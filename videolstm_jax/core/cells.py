@@ -1,8 +1,7 @@
 """The six recurrent cells, each a `drive` over all frames, a `step` over one and its parameters.
 
-A vector is a 1 x 1 map, so there is no dense cell beside a convolutional one: LSTM and ConvLSTM share their functions,
-and so do ALSTM and ConvALSTM, the two motion cells.
-"""
+A vector is a 1 x 1 map, so there is no dense cell beside a convolutional one: LSTM and ConvLSTM
+share their functions, and so do ALSTM and ConvALSTM, the two motion cells."""
 
 from __future__ import annotations
 
@@ -25,18 +24,20 @@ Read: TypeAlias = "Callable[[Array, Array], Array]"
 
 
 class Layers(NamedTuple):
-    """The ConvNet layers a cell reads: `x` of its own stream and `motion` of the flow stream, "pool5" or "fc7"."""
+    """The ConvNet layers a cell reads: `x` of its own stream and `motion` of the flow stream,
+    "pool5" or "fc7".
+    """
 
     x: str
     motion: str | None = None
 
 
 class Drive(NamedTuple):
-    """What the inputs say before the carry is known, for all frames at once; a cell leaves what it lacks None.
+    """What the inputs say before the carry is known, for all frames at once; a cell leaves what it
+    lacks None.
 
-    `gates` W_x * X_t [.., N, N, 4K]; `x` X_t [.., N, N, D], for attention to weigh; `query` W_xa * X_t [.., N, N, A];
-    `motion` W_m * M_t [.., M, M, 4K].
-    """
+    `gates` W_x * X_t [.., N, N, 4K]; `x` X_t [.., N, N, D], for attention to weigh; `query` W_xa *
+    X_t [.., N, N, A]; `motion` W_m * M_t [.., M, M, 4K]."""
 
     gates: Array | None = None
     x: Array | None = None
@@ -47,11 +48,11 @@ class Drive(NamedTuple):
 class Cell(NamedTuple):
     """One recurrent cell: what a researcher writes to try another.
 
-    `drive(conv, params, inputs) -> Drive` (any record of arrays) sees all frames at once, leading axes [T, B];
-    `step(conv, params, carry, drive_t) -> (Carry, CellOut)` sees one, leading axis [B];
-    `init(key, cfg) -> CellParams` draws the groups, which may be any records: a cell with no motion group has no
-    motion state; `layers` are the features it reads; a `vector` cell has a 1 x 1 hidden map and 1 x 1 kernels.
-    """
+    `drive(conv, params, inputs) -> Drive` (any record of arrays) sees all frames at once, leading
+    axes [T, B]; `step(conv, params, carry, drive_t) -> (Carry, CellOut)` sees one, leading axis
+    [B]; `init(key, cfg) -> CellParams` draws the groups, which may be any records: a cell with no
+    motion group has no motion state; `layers` are the features it reads; a `vector` cell has a 1 x
+    1 hidden map and 1 x 1 kernels."""
 
     drive: Callable[[Conv, CellParams, Inputs], Any]
     step: Callable[[Conv, CellParams, Carry, Any], tuple[Carry, CellOut]]
@@ -73,13 +74,17 @@ def bind(cell: Cell, conv: Conv, *, drive_conv: Conv | None = None) -> BoundCell
 
 
 def scale_attention(cell: Cell, scale: float) -> Cell:
-    """The cell with a constant factor on A * X, Eq. (9), taken into the `x` of its `Drive`; without one, as it is."""
+    """The cell with a constant factor on A * X, Eq. (9), taken into the `x` of its `Drive`; without
+    one, as it is.
+    """
 
     def drive(conv: Conv, p: CellParams, xs: Inputs) -> Drive:
         d = cell.drive(conv, p, xs)
         if getattr(d, "x", None) is None:
             return d
-        return d._replace(x=d.x.astype(jax.tree.leaves(p)[0].dtype) * scale)  # 16 bits are too few for the product
+        return d._replace(
+            x=d.x.astype(jax.tree.leaves(p)[0].dtype) * scale
+        )  # 16 bits are too few for the product
 
     return cell._replace(drive=drive)
 
@@ -115,8 +120,11 @@ def plain_step(conv: Conv, p: CellParams, carry: Carry, d: Drive) -> tuple[Carry
     return Carry(top), CellOut(top.hidden)
 
 
-def attended_step(read: Read, conv: Conv, p: CellParams, carry: Carry, d: Drive) -> tuple[Carry, CellOut]:
-    """ALSTM and ConvALSTM: attends where H_{t-1} asks, Eqs. (7)-(8), then updates the LSTM, Eqs. (1)-(6).
+def attended_step(
+    read: Read, conv: Conv, p: CellParams, carry: Carry, d: Drive
+) -> tuple[Carry, CellOut]:
+    """ALSTM and ConvALSTM: attends where H_{t-1} asks, Eqs. (7)-(8), then updates the LSTM, Eqs.
+    (1)-(6).
 
     Args:
       read: `weigh` keeps the map, Eq. (9); `expect` averages it to 1 x 1 as ALSTM does.
@@ -133,11 +141,13 @@ def attended_step(read: Read, conv: Conv, p: CellParams, carry: Carry, d: Drive)
     return Carry(top), CellOut(top.hidden, a[..., 0])
 
 
-def motion_step(read: Read, conv: Conv, p: CellParams, carry: Carry, d: Drive) -> tuple[Carry, CellOut]:
+def motion_step(
+    read: Read, conv: Conv, p: CellParams, carry: Carry, d: Drive
+) -> tuple[Carry, CellOut]:
     """Attends where things move, then updates the top LSTM (Sec. 3.2).
 
-    The motion layer sees M_t and the top layer's H_{t-1}, Eqs. (10)-(15). Its fresh H^m_t, not H_{t-1}, asks for the
-    attention map, Eqs. (7)-(8). It reaches the classifier in no other way.
+    The motion layer sees M_t and the top layer's H_{t-1}, Eqs. (10)-(15). Its fresh H^m_t, not
+    H_{t-1}, asks for the attention map, Eqs. (7)-(8). It reaches the classifier in no other way.
 
     Args:
       read: `weigh` keeps the map, Eq. (9); `expect` averages it to 1 x 1 as ALSTM does.
@@ -164,9 +174,24 @@ def _top(conv: Conv, p: LSTMParams, state: LSTMState, x: Array) -> LSTMState:
 CELLS: Mapping[str, Cell] = {
     "lstm": Cell(plain_drive, plain_step, plain_params, Layers("fc7"), vector=True),
     "convlstm": Cell(plain_drive, plain_step, plain_params, Layers("pool5")),
-    "alstm": Cell(attended_drive, partial(attended_step, expect), attended_params, Layers("pool5"), vector=True),
-    "convalstm": Cell(attended_drive, partial(attended_step, weigh), attended_params, Layers("pool5")),
+    "alstm": Cell(
+        attended_drive,
+        partial(attended_step, expect),
+        attended_params,
+        Layers("pool5"),
+        vector=True,
+    ),
+    "convalstm": Cell(
+        attended_drive, partial(attended_step, weigh), attended_params, Layers("pool5")
+    ),
     "motion_alstm": Cell(
-        motion_drive, partial(motion_step, expect), motion_params, Layers("pool5", "fc7"), vector=True),
-    "videolstm": Cell(motion_drive, partial(motion_step, weigh), motion_params, Layers("pool5", "pool5")),
+        motion_drive,
+        partial(motion_step, expect),
+        motion_params,
+        Layers("pool5", "fc7"),
+        vector=True,
+    ),
+    "videolstm": Cell(
+        motion_drive, partial(motion_step, weigh), motion_params, Layers("pool5", "pool5")
+    ),
 }

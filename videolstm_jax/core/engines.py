@@ -1,8 +1,9 @@
-"""The convolutions a cell may be given: each maps `(kernel, map)` to the map of all output channels.
+"""The convolutions a cell may be given: each maps `(kernel, map)` to the map of all output
+channels.
 
-A kernel [k, k, D, O] slides over maps [.., N, N, D] with zeros outside; a kernel [1, 1, D, O] or [D, O] is a matrix
-product at every place. Leading axes are free: a frame has [B], a whole clip [T, B].
-"""
+A kernel [k, k, D, O] slides over maps [.., N, N, D] with zeros outside; a kernel [1, 1, D, O] or
+[D, O] is a matrix product at every place. Leading axes are free: a frame has [B], a whole clip [T,
+B]."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ def product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = Non
 def im2col(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
     """The convolution as one matrix product over patches.
 
-    XLA's own convolution is tens of times slower than this in the backward pass of a scan on CPUs, and only there.
+    XLA's own convolution is tens of times slower than this in the backward pass of a scan on CPUs,
+    and only there.
 
     Args:
       kernel: [k, k, D, O] with odd k, or [D, O].
@@ -50,8 +52,11 @@ def im2col(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
     """
     if _is_point(kernel):
         return product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
-    # The patches are k * k times the map: recomputed in the backward pass (copies, no products), never kept.
-    return jax.checkpoint(functools.partial(_patch_product, dtype=dtype), prevent_cse=False)(kernel, x)
+    # The patches are k * k times the map: recomputed in the backward pass (copies, no products),
+    # never kept.
+    return jax.checkpoint(functools.partial(_patch_product, dtype=dtype), prevent_cse=False)(
+        kernel, x
+    )
 
 
 def native(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
@@ -61,7 +66,9 @@ def native(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
     dtype = dtype or kernel.dtype
     maps = x.reshape(-1, *x.shape[-3:]).astype(dtype)
     layout = ("NHWC", "HWIO", "NHWC")
-    z = lax.conv_general_dilated(maps, kernel.astype(dtype), (1, 1), "SAME", dimension_numbers=layout)
+    z = lax.conv_general_dilated(
+        maps, kernel.astype(dtype), (1, 1), "SAME", dimension_numbers=layout
+    )
     return z.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
@@ -69,7 +76,9 @@ ENGINES: Mapping[str, Callable[..., Array]] = {"im2col": im2col, "native": nativ
 
 
 def in_scan(name: str) -> Callable[..., Array]:
-    """The convolution for what is inside the scan: the one called `name`, or with `auto` the backend's faster one."""
+    """The convolution for what is inside the scan: the one called `name`, or with `auto` the
+    backend's faster one.
+    """
     if name == "auto":
         name = "im2col" if jax.default_backend() == "cpu" else "native"
     return ENGINES[name]
@@ -84,5 +93,7 @@ def _patch_product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | Non
     x = x.astype(dtype or kernel.dtype)
     margin = [(0, 0)] * (x.ndim - 3) + [(k // 2, k // 2)] * 2 + [(0, 0)]
     padded = jnp.pad(x, margin)
-    patches = jnp.concatenate([padded[..., i:i + n, j:j + m, :] for i in range(k) for j in range(k)], axis=-1)
+    patches = jnp.concatenate(
+        [padded[..., i : i + n, j : j + m, :] for i in range(k) for j in range(k)], axis=-1
+    )
     return product(kernel.reshape(-1, kernel.shape[-1]), patches, dtype=dtype)

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def dropout(key: Array | None, rate: float, x: Array) -> Array:
-    """`x` with each entry zero at chance `rate`, the others grown to keep the mean; unchanged without a key."""
+    """`x` with each entry zero at chance `rate`, the others grown to keep the mean; unchanged
+    without a key.
+    """
     if key is None or rate == 0:
         return x
     kept = jax.random.bernoulli(key, 1 - rate, x.shape)
@@ -23,8 +25,13 @@ def dropout(key: Array | None, rate: float, x: Array) -> Array:
 
 
 def classify(
-    p: HeadParams, hidden: Array, *, hidden_dropout: float = 0.0, dense_dropout: float = 0.0,
-    key: Array | None = None, dtype: jax.typing.DTypeLike | None = None,
+    p: HeadParams,
+    hidden: Array,
+    *,
+    hidden_dropout: float = 0.0,
+    dense_dropout: float = 0.0,
+    key: Array | None = None,
+    dtype: jax.typing.DTypeLike | None = None,
 ) -> Array:
     """Class scores of every frame, before the softmax.
 

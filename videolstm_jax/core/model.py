@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.config import ConfigError, ModelConfig
+from videolstm_jax.config import ModelConfig
 from videolstm_jax.core import engines
 from videolstm_jax.core.cells import CELLS, Cell, bind, scale_attention
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.params import head_params, start_params
 from videolstm_jax.core.unroll import unroll
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Carry, Clip, LSTMState, Output, Params, StartParams
 
 if TYPE_CHECKING:
@@ -26,16 +27,17 @@ POINT_LAYERS = ("fc7", "logits")
 
 
 class ShapeError(ValueError):
-    """Arrays that do not fit the model: the message names the field, what was found and what was expected."""
+    """Arrays that do not fit the model: the message names the field, what was found and what was
+    expected.
+    """
 
 
 class Model(NamedTuple):
     """Three pure functions.
 
-    `init(key) -> Params`;
-    `start(params, clip) -> Carry`, what the first frame begins from;
-    `apply(params, clip, carry=None, *, dropout_key=None) -> Output`, from `start` where no carry is given.
-    """
+    `init(key) -> Params`; `start(params, clip) -> Carry`, what the first frame begins from;
+    `apply(params, clip, carry=None, *, dropout_key=None) -> Output`, from `start` where no carry is
+    given."""
 
     init: Callable[[Array], Params]
     start: Callable[[Params, Clip], Carry]
@@ -46,13 +48,13 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
     """The model that a config describes.
 
     Args:
-      cfg: sizes and choices. Where `engine` is "auto" the current backend decides: im2col inside the scan on CPUs,
-        the device's own convolution elsewhere.
+      cfg: sizes and choices. Where `engine` is "auto" the current backend decides: im2col inside
+        the scan on CPUs, the device's own convolution elsewhere.
       cell: a cell to use in place of the one that `cfg.cell` names.
 
     Returns:
-      `init`, `start` and `apply`. Clips must have sides and depths as the config says, [B, T, N, N, D]; a carry is
-      float32 [B, N', N', K].
+      `init`, `start` and `apply`. Clips must have sides and depths as the config says, [B, T, N, N,
+      D]; a carry is float32 [B, N', N', K].
 
     Raises:
       ConfigError: sides that the cell cannot have.
@@ -76,7 +78,11 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
         p = cell.init(keys[0], cfg)
         starts = None
         if cfg.start == "mean":
-            motion = start_params(keys[3], cfg, cfg.motion_kernel, cfg.motion_depth) if p.motion is not None else None
+            motion = (
+                start_params(keys[3], cfg, cfg.motion_kernel, cfg.motion_depth)
+                if p.motion is not None
+                else None
+            )
             starts = (start_params(keys[2], cfg, cfg.kernel, cfg.depth), motion)
         return Params(p, starts, head_params(keys[1], cfg, side))
 
@@ -90,7 +96,9 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
         check(params, clip)
         return first(once, params, clip, side, cfg.hidden)
 
-    def apply(params: Params, clip: Clip, carry: Carry | None = None, *, dropout_key: Array | None = None) -> Output:
+    def apply(
+        params: Params, clip: Clip, carry: Carry | None = None, *, dropout_key: Array | None = None
+    ) -> Output:
         check(params, clip)
         like = jax.eval_shape(partial(zero_start, once, side=side, hidden=cfg.hidden), params, clip)
         if carry is None:
@@ -112,10 +120,11 @@ def zero_start(conv: Conv, params: Params, clip: Clip, side: int, hidden: int) -
 
 
 def mean_start(conv: Conv, params: Params, clip: Clip, side: int, hidden: int) -> Carry:
-    """C_0 = tanh(W * mean) and so for H_0, [B, N', N', K], with the mean input over the frames that exist.
+    """C_0 = tanh(W * mean) and so for H_0, [B, N', N', K], with the mean input over the frames that
+    exist.
 
-    A vector cell takes the mean over all places too. The start knows the whole clip, so it is not causal.
-    """
+    A vector cell takes the mean over all places too. The start knows the whole clip, so it is not
+    causal."""
     del hidden
     weight = clip.mask.astype(params.head.dense.dtype)
     weight = (weight / jnp.maximum(weight.sum(1, keepdims=True), 1))[:, :, None, None, None]
@@ -127,7 +136,9 @@ def mean_start(conv: Conv, params: Params, clip: Clip, side: int, hidden: int) -
         return LSTMState(*(jnp.tanh(conv(kernel, mean).astype(weight.dtype)) for kernel in p))
 
     top, motion = params.start
-    return Carry(state(top, clip.inputs.x), None if motion is None else state(motion, clip.inputs.motion))
+    return Carry(
+        state(top, clip.inputs.x), None if motion is None else state(motion, clip.inputs.motion)
+    )
 
 
 def _check_config(cfg: ModelConfig, cell: Cell) -> None:
@@ -136,11 +147,14 @@ def _check_config(cfg: ModelConfig, cell: Cell) -> None:
         sides.append(("motion_size", cfg.motion_size, cell.layers.motion))
     for name, found, layer in sides:
         if layer in POINT_LAYERS and found != 1:
-            raise ConfigError(f"ModelConfig.{name} is {found}; expected 1, since the cell reads {layer}, a vector")
+            raise ConfigError(
+                f"ModelConfig.{name} is {found}; expected 1, since the cell reads {layer}, a vector"
+            )
     if cell.layers.motion is not None and not cell.vector and cfg.motion_size != cfg.map_size:
         raise ConfigError(
             f"ModelConfig.motion_size is {cfg.motion_size}; expected map_size, {cfg.map_size}, since the cell adds "
-            "both maps place by place")
+            "both maps place by place"
+        )
 
 
 def _check_clip(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
@@ -154,9 +168,15 @@ def _check_clip(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
     if cell.layers.motion is not None:
         wanted["motion"] = (motion, (*frames, cfg.motion_size, cfg.motion_size, cfg.motion_depth))
     for name, (found, shape) in wanted.items():
-        fits = found is not None and tuple(found.shape) == shape and jnp.issubdtype(found.dtype, jnp.floating)
+        fits = (
+            found is not None
+            and tuple(found.shape) == shape
+            and jnp.issubdtype(found.dtype, jnp.floating)
+        )
         if not fits:
-            raise ShapeError(f"clip.inputs.{name} is {_describe(found)}; expected floats {list(shape)}")
+            raise ShapeError(
+                f"clip.inputs.{name} is {_describe(found)}; expected floats {list(shape)}"
+            )
 
 
 def _check_like(what: str, found: Any, expected: Any) -> None:
@@ -165,7 +185,9 @@ def _check_like(what: str, found: Any, expected: Any) -> None:
         a, b = have.get(path), want.get(path)
         if a is None or b is None or jnp.shape(a) != b.shape:
             name = what + jax.tree_util.keystr(path)
-            raise ShapeError(f"{name} is {_describe(a)}; expected {'nothing' if b is None else list(b.shape)}")
+            raise ShapeError(
+                f"{name} is {_describe(a)}; expected {'nothing' if b is None else list(b.shape)}"
+            )
 
 
 def _describe(array: Any) -> str:

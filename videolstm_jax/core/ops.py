@@ -1,4 +1,6 @@
-"""The equations of the paper as functions of arrays: one LSTM, one attention, two ways of reading it."""
+"""The equations of the paper as functions of arrays: one LSTM, one attention, two ways of reading
+it.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +46,14 @@ def lstm(state: LSTMState, z: Array) -> LSTMState:
 
 
 def attention(p: AttentionParams, query: Array, h: Array) -> Array:
-    """Where to look, Eqs. (7)-(8): Z_t = W_z * tanh(W_xa * X_t + W_ha * H + b_a), and a softmax over all places.
+    """Where to look, Eqs. (7)-(8): Z_t = W_z * tanh(W_xa * X_t + W_ha * H + b_a), and a softmax
+    over all places.
 
     Args:
       p: the attention's parameters.
       query: W_xa * X_t, [B, N, N, A]; its dtype is the one W_ha * H is computed in.
-      h: H_{t-1}, or H^m_t in the motion cells, [B, N, N, K]; a vector [B, 1, 1, K] asks the same of every place.
+      h: H_{t-1}, or H^m_t in the motion cells, [B, N, N, K]; a vector [B, 1, 1, K] asks the same of
+        every place.
 
     Returns:
       A_t [B, N, N, 1], which sums to one, in the dtype of the parameters.

@@ -37,7 +37,9 @@ def draw(key: Array, shape: tuple[int, ...], cfg: ModelConfig, *, gates: int = 1
     return jax.random.uniform(key, shape, jnp.float32, -limit, limit)
 
 
-def lstm_params(key: Array, cfg: ModelConfig, kernel: int, depth: int, *, above: bool = False) -> LSTMParams:
+def lstm_params(
+    key: Array, cfg: ModelConfig, kernel: int, depth: int, *, above: bool = False
+) -> LSTMParams:
     """The parameters of one LSTM, Eqs. (1)-(6), or with `above` of the motion LSTM, Eqs. (10)-(15).
 
     Args:
@@ -52,10 +54,13 @@ def lstm_params(key: Array, cfg: ModelConfig, kernel: int, depth: int, *, above:
     """
     keys = jax.random.split(key, 3)
     window, outs = (kernel, kernel), 4 * cfg.hidden
-    bias = jnp.zeros(outs).at[cfg.hidden:2 * cfg.hidden].set(cfg.forget_bias)
+    bias = jnp.zeros(outs).at[cfg.hidden : 2 * cfg.hidden].set(cfg.forget_bias)
     return LSTMParams(
-        draw(keys[0], (*window, depth, outs), cfg, gates=4), draw(keys[1], (*window, cfg.hidden, outs), cfg, gates=4),
-        bias, draw(keys[2], (*window, cfg.hidden, outs), cfg, gates=4) if above else None)
+        draw(keys[0], (*window, depth, outs), cfg, gates=4),
+        draw(keys[1], (*window, cfg.hidden, outs), cfg, gates=4),
+        bias,
+        draw(keys[2], (*window, cfg.hidden, outs), cfg, gates=4) if above else None,
+    )
 
 
 def attention_params(key: Array, cfg: ModelConfig) -> AttentionParams:
@@ -63,8 +68,11 @@ def attention_params(key: Array, cfg: ModelConfig) -> AttentionParams:
     keys = jax.random.split(key, 3)
     score = draw(keys[2], (cfg.attention, 1), cfg)[:, 0]
     return AttentionParams(
-        draw(keys[0], (cfg.depth, cfg.attention), cfg), draw(keys[1], (cfg.hidden, cfg.attention), cfg),
-        jnp.zeros(cfg.attention), score)
+        draw(keys[0], (cfg.depth, cfg.attention), cfg),
+        draw(keys[1], (cfg.hidden, cfg.attention), cfg),
+        jnp.zeros(cfg.attention),
+        score,
+    )
 
 
 def plain_params(key: Array, cfg: ModelConfig) -> CellParams:
@@ -79,7 +87,9 @@ def attended_params(key: Array, cfg: ModelConfig) -> CellParams:
 
 def motion_params(key: Array, cfg: ModelConfig) -> CellParams:
     """The parameters of the motion cells: all three groups."""
-    motion = lstm_params(jax.random.fold_in(key, 2), cfg, cfg.motion_kernel, cfg.motion_depth, above=True)
+    motion = lstm_params(
+        jax.random.fold_in(key, 2), cfg, cfg.motion_kernel, cfg.motion_depth, above=True
+    )
     return attended_params(key, cfg)._replace(motion=motion)
 
 
@@ -94,5 +104,8 @@ def head_params(key: Array, cfg: ModelConfig, side: int) -> HeadParams:
     """The classifier of maps of `side` x `side` x K (Sec. 5.2)."""
     dense, classes = jax.random.split(key)
     return HeadParams(
-        draw(dense, (side * side * cfg.hidden, cfg.head), cfg), jnp.zeros(cfg.head),
-        draw(classes, (cfg.head, cfg.classes), cfg), jnp.zeros(cfg.classes))
+        draw(dense, (side * side * cfg.hidden, cfg.head), cfg),
+        jnp.zeros(cfg.head),
+        draw(classes, (cfg.head, cfg.classes), cfg),
+        jnp.zeros(cfg.classes),
+    )

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 
 def unroll(
-    cell: BoundCell, params: CellParams, carry: Carry, xs: Inputs, mask: Array, *, remat: bool = False,
+    cell: BoundCell,
+    params: CellParams,
+    carry: Carry,
+    xs: Inputs,
+    mask: Array,
+    *,
+    remat: bool = False,
 ) -> tuple[Carry, CellOut]:
     """Runs a cell over time; a frame that does not exist leaves the carry as it was.
 
@@ -29,8 +35,8 @@ def unroll(
       remat: recompute each step in the backward pass instead of keeping what it made.
 
     Returns:
-      The carry after the last frame, and what the cell showed at each, [B, T, ..]; where the mask is false that is
-      what it would have shown.
+      The carry after the last frame, and what the cell showed at each, [B, T, ..]; where the mask
+      is false that is what it would have shown.
     """
     xs, mask = jax.tree.map(swap_time, (xs, mask))
     step = jax.checkpoint(cell.step, prevent_cse=False) if remat else cell.step

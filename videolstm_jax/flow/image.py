@@ -30,7 +30,9 @@ def scaled_bound(bound: float, width: int, height: int) -> float:
 
 
 def limit(bound: float, *, scaled: bool) -> Callable[[int, int], float]:
-    """The displacement in pixels that becomes 255, from (W, H); `scaled` bounds hold at a longer side of 340."""
+    """The displacement in pixels that becomes 255, from (W, H); `scaled` bounds hold at a longer
+    side of 340.
+    """
     return functools.partial(scaled_bound, bound) if scaled else lambda width, height: bound
 
 

@@ -22,7 +22,9 @@ _PNG_BYTES = 0.4
 
 
 class Cost(NamedTuple):
-    """What a walk is about to spend: pairs of frames, seconds of flow, bytes of flow images and of features."""
+    """What a walk is about to spend: pairs of frames, seconds of flow, bytes of flow images and of
+    features.
+    """
 
     pairs: int
     flow_seconds: float
@@ -30,13 +32,22 @@ class Cost(NamedTuple):
     feature_bytes: int
 
     def __str__(self) -> str:
-        return (f"{self.pairs} pairs of frames: flow takes about {duration(self.flow_seconds)} and "
-                f"{size(self.flow_bytes)}, the features of both streams {size(self.feature_bytes)}")
+        return (
+            f"{self.pairs} pairs of frames: flow takes about {duration(self.flow_seconds)} and "
+            f"{size(self.flow_bytes)}, the features of both streams {size(self.feature_bytes)}"
+        )
 
 
-def estimate(videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats: int,
-             workers: int = 1, method: Callable[[np.ndarray, np.ndarray], np.ndarray] = batched.ours) -> Cost:
-    """Estimates a walk from a timed batch of the commonest size; TV-L1 takes as long for any picture.
+def estimate(
+    videos: Sequence[tuple[int, int, int]],
+    *,
+    jpeg: bool,
+    frame_floats: int,
+    workers: int = 1,
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray] = batched.ours,
+) -> Cost:
+    """Estimates a walk from a timed batch of the commonest size; TV-L1 takes as long for any
+    picture.
 
     Args:
       videos: pairs, H and W of each.
@@ -51,13 +62,26 @@ def estimate(videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats
     frames = np.random.default_rng(0).integers(0, 256, (n * workers + 1, height, width), np.uint8)
     for batches in (1, workers):  # the first time compiles
         began = time.perf_counter()
-        list(batched.flow_images([("", frames[:n * batches + 1])], lambda width, height: 1.0,
-                                 method=method, workers=workers))
+        list(
+            batched.flow_images(
+                [("", frames[: n * batches + 1])],
+                lambda width, height: 1.0,
+                method=method,
+                workers=workers,
+            )
+        )
         seconds = (time.perf_counter() - began) / (n * batches * height * width)
-    pairs, pixels = sum(n for n, _, _ in videos), sum(n * height * width for n, height, width in videos)
+    pairs, pixels = (
+        sum(n for n, _, _ in videos),
+        sum(n * height * width for n, height, width in videos),
+    )
     rate = _JPEG_BYTES if jpeg else _PNG_BYTES
-    return Cost(pairs, pixels * seconds, round(2 * (pairs * _PICTURE_BYTES + pixels * rate)),
-                2 * 2 * frame_floats * pairs)
+    return Cost(
+        pairs,
+        pixels * seconds,
+        round(2 * (pairs * _PICTURE_BYTES + pixels * rate)),
+        2 * 2 * frame_floats * pairs,
+    )
 
 
 class Progress:
@@ -77,8 +101,10 @@ class Progress:
             self._said = now
             rate = self._pairs_done / (now - self._began)
             left = max(0, self._pairs - self._pairs_done) / rate
-            print(f"prepare: {self._done} of {self._videos} videos, {rate:.1f} pairs/s, {duration(left)} left",
-                  flush=True)
+            print(
+                f"prepare: {self._done} of {self._videos} videos, {rate:.1f} pairs/s, {duration(left)} left",
+                flush=True,
+            )
 
     def video_done(self) -> None:
         """Counts a video."""
@@ -89,20 +115,30 @@ def warn_of_flow(found: Mapping[str, tuple[float, float]], stage: str = "prepare
     """Says on stderr in which videos the flow looks wrong.
 
     Args:
-      found: the greatest displacement in pixels, and the share of pixels at or beyond the bound, by video.
+      found: the greatest displacement in pixels, and the share of pixels at or beyond the bound, by
+        video.
       stage: which tells it.
     """
     rows = sorted(found.items())
     warn("nothing moves in", [name for name, (largest, _) in rows if largest < STILL], stage)
-    warn("over 5 % of pixels are at the bound in",
-         [f"{name} ({saturated:.0%})" for name, (_, saturated) in rows if saturated > SATURATED], stage)
+    warn(
+        "over 5 % of pixels are at the bound in",
+        [f"{name} ({saturated:.0%})" for name, (_, saturated) in rows if saturated > SATURATED],
+        stage,
+    )
 
 
 def warn(what: str, names: Sequence[str], stage: str = "prepare") -> None:
-    """Says on stderr what is odd about how many videos, and the first of them; nothing where there are none."""
+    """Says on stderr what is odd about how many videos, and the first of them; nothing where there
+    are none.
+    """
     if names:
-        print(f"{stage}: warning: {what} {len(names)} videos: {', '.join(names[:5])}"
-              + (" .." if len(names) > 5 else ""), file=sys.stderr, flush=True)
+        print(
+            f"{stage}: warning: {what} {len(names)} videos: {', '.join(names[:5])}"
+            + (" .." if len(names) > 5 else ""),
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def duration(seconds: float) -> str:

@@ -13,7 +13,9 @@ from jax import Array, lax
 
 
 class Settings(NamedTuple):
-    """The constants of the method; tau, weight, theta, scales and warps are those of OpenCV's DualTVL1."""
+    """The constants of the method; tau, weight, theta, scales and warps are those of OpenCV's
+    DualTVL1.
+    """
 
     tau: float = 0.25
     """Step of the dual ascent."""
@@ -27,16 +29,20 @@ class Settings(NamedTuple):
     smallest: int = 8
     """No scale but the first has a side below this many pixels."""
     warps: int = 5
-    """How often the second frame is warped, and its brightness taken as linear again, at each scale."""
+    """How often the second frame is warped, and its brightness taken as linear again, at each
+    scale.
+    """
     iterations: int = 25
     """Of the dual scheme after each warp."""
     slack: float = 0.03
-    """Gradients of the flow below this (pixels a pixel) are penalised quadratically, which spares a slow turn or zoom
-    the steps of pure total variation (Werlberger et al. 2009); 0 is pure."""
+    """Gradients of the flow below this (pixels a pixel) are penalised quadratically, which spares a
+    slow turn or zoom the steps of pure total variation (Werlberger et al. 2009); 0 is pure."""
 
 
 class _Data(NamedTuple):
-    """The data term around one warp, rho(u) = residual + gx u + gy v, and 1 / (gx^2 + gy^2); each [G, h, w]."""
+    """The data term around one warp, rho(u) = residual + gx u + gy v, and 1 / (gx^2 + gy^2); each
+    [G, h, w].
+    """
 
     residual: Array
     gx: Array
@@ -59,17 +65,18 @@ class _State(NamedTuple):
 def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0) -> Array:  # noqa: B008
     """The displacement that takes each pixel of `a` to its place in `b`: b(x + u, y + v) = a(x, y).
 
-    Coarse to fine over a pyramid. At each scale `b` is warped by the flow found so far, the brightness is taken as
-    linear around it, and Chambolle's dual scheme minimises the total variation of the flow plus lambda times the
-    absolute difference of brightness. A 3 x 3 median before each warp removes outliers. All counts are fixed, so
-    that a shape is traced once and every pair costs the same.
+    Coarse to fine over a pyramid. At each scale `b` is warped by the flow found so far, the
+    brightness is taken as linear around it, and Chambolle's dual scheme minimises the total
+    variation of the flow plus lambda times the absolute difference of brightness. A 3 x 3 median
+    before each warp removes outliers. All counts are fixed, so that a shape is traced once and
+    every pair costs the same.
 
     Args:
       a: [P, H, W] grey levels in [0, 255], uint8 or float32.
       b: [P, H, W], the frames that follow.
       settings: the constants of the method.
-      group: pairs worked on together; 0 takes about 2**13 pixels on a CPU, whose cache must hold them, and all pairs
-        elsewhere. It changes the speed, not the flow.
+      group: pairs worked on together; 0 takes about 2**13 pixels on a CPU, whose cache must hold
+        them, and all pairs elsewhere. It changes the speed, not the flow.
 
     Returns:
       [P, H, W, 2] float32: u to the right and v down, pixels.
@@ -77,7 +84,9 @@ def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0)
     pairs, height, width = a.shape
     if not group:
         group = max(1, round(2**13 / (height * width))) if jax.default_backend() == "cpu" else pairs
-    else:  # a group of our own is never cut, so that a CPU gives a pair the same bits whatever comes with it
+    # a group of our own is never cut, so that a CPU gives a pair the same bits whatever comes with
+    # it
+    else:
         group = min(group, pairs)
     rounds = math.ceil(pairs / group)
     frames = jnp.stack([a, b]).astype(jnp.float32)
@@ -119,7 +128,9 @@ def _scale(a: Array, b: Array, u: Array, v: Array, settings: Settings) -> tuple[
     def warp(_: int, state: _State) -> _State:
         state = state._replace(u=_median(state.u), v=_median(state.v))
         data = _linear(a, b, gradient, state.u, state.v)
-        return lax.fori_loop(0, settings.iterations, lambda _, s: _iteration(data, s, settings), state)
+        return lax.fori_loop(
+            0, settings.iterations, lambda _, s: _iteration(data, s, settings), state
+        )
 
     zero = jnp.zeros_like(u)
     state = lax.fori_loop(0, settings.warps, warp, _State(u, v, zero, zero, zero, zero))
@@ -129,8 +140,8 @@ def _scale(a: Array, b: Array, u: Array, v: Array, settings: Settings) -> tuple[
 def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
     """Warps `b` and its gradient by the flow; pixels that leave the frame have no data term.
 
-    Splines for `b` halve the error that bilinear samples leave in the flow; for the gradient they change nothing.
-    """
+    Splines for `b` halve the error that bilinear samples leave in the flow; for the gradient they
+    change nothing."""
     height, width = a.shape[1:]
     x = u + lax.broadcasted_iota(jnp.float32, u.shape, 2)
     y = v + lax.broadcasted_iota(jnp.float32, u.shape, 1)
@@ -143,7 +154,8 @@ def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
 
 
 def _iteration(data: _Data, state: _State, settings: Settings) -> _State:
-    """One round of the dual scheme: the thresholding step, the primal from the duals, and the duals.
+    """One round of the dual scheme: the thresholding step, the primal from the duals, and the
+    duals.
 
     Written in whole-array shifts, so that it compiles to two passes over memory.
     """
@@ -162,26 +174,34 @@ def _dual(u: Array, px: Array, py: Array, settings: Settings) -> tuple[Array, Ar
     return (px + rate * dx) * scale, (py + rate * dy) * scale
 
 
-# ---- shifts, sampling, resizing ---------------------------------------------------------------------------------
+# ---- shifts, sampling, resizing ------------------------------------------------------------------
 
 
 def _moved(x: Array, by: int, axis: int) -> Array:
     """x at the place one before (`by` -1) or one after (1), the edge repeated."""
     n = x.shape[axis]
     if by > 0:
-        return jnp.concatenate([lax.slice_in_dim(x, 1, n, axis=axis), lax.slice_in_dim(x, n - 1, n, axis=axis)], axis)
-    return jnp.concatenate([lax.slice_in_dim(x, 0, 1, axis=axis), lax.slice_in_dim(x, 0, n - 1, axis=axis)], axis)
+        return jnp.concatenate(
+            [lax.slice_in_dim(x, 1, n, axis=axis), lax.slice_in_dim(x, n - 1, n, axis=axis)], axis
+        )
+    return jnp.concatenate(
+        [lax.slice_in_dim(x, 0, 1, axis=axis), lax.slice_in_dim(x, 0, n - 1, axis=axis)], axis
+    )
 
 
 def _before(p: Array, axis: int) -> Array:
-    """p at the place one before, zero before the first: with `_moved(u, 1) - u` this makes div = -grad^T."""
+    """p at the place one before, zero before the first: with `_moved(u, 1) - u` this makes div =
+    -grad^T.
+    """
     n = p.shape[axis]
     first = jnp.zeros_like(lax.slice_in_dim(p, 0, 1, axis=axis))
     return jnp.concatenate([first, lax.slice_in_dim(p, 0, n - 1, axis=axis)], axis)
 
 
 def _sampled(layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int, Array]]) -> Array:
-    """[G, h, w, C] at x, y [G, h, w] inside the frame, edges repeated. One gather serves all C layers."""
+    """[G, h, w, C] at x, y [G, h, w] inside the frame, edges repeated. One gather serves all C
+    layers.
+    """
     group, height, width, channels = layers.shape
     flat = layers.reshape(group * height * width, channels)
     left, top = jnp.floor(x), jnp.floor(y)
@@ -202,17 +222,42 @@ def _hat(t: Array) -> dict[int, Array]:
 
 def _spline(t: Array) -> dict[int, Array]:
     """Catmull-Rom weights of the samples around a place t in [0, 1) of its pixel."""
-    return {-1: ((2 - t) * t - 1) * t / 2, 0: ((3 * t - 5) * t * t + 2) / 2, 1: ((4 - 3 * t) * t + 1) * t / 2,
-            2: (t - 1) * t * t / 2}
+    return {
+        -1: ((2 - t) * t - 1) * t / 2,
+        0: ((3 * t - 5) * t * t + 2) / 2,
+        1: ((4 - 3 * t) * t + 1) * t / 2,
+        2: (t - 1) * t * t / 2,
+    }
 
 
 def _resized(x: Array, size: tuple[int, int]) -> Array:
-    """[G, h, w] to another size, linear, each pixel of a smaller size a weighted mean of all it covers."""
+    """[G, h, w] to another size, linear, each pixel of a smaller size a weighted mean of all it
+    covers.
+    """
     return x if x.shape[1:] == size else jax.image.resize(x, (x.shape[0], *size), "linear")
 
 
-_MEDIAN_OF_9 = ((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3), (5, 8), (4, 7), (3, 6),
-                (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2))
+_MEDIAN_OF_9 = (
+    (1, 2),
+    (4, 5),
+    (7, 8),
+    (0, 1),
+    (3, 4),
+    (6, 7),
+    (1, 2),
+    (4, 5),
+    (7, 8),
+    (0, 3),
+    (5, 8),
+    (4, 7),
+    (3, 6),
+    (1, 4),
+    (2, 5),
+    (4, 7),
+    (4, 2),
+    (6, 4),
+    (4, 2),
+)
 
 
 def _median(x: Array) -> Array:
@@ -220,5 +265,8 @@ def _median(x: Array) -> Array:
     rows = (_moved(x, -1, 1), x, _moved(x, 1, 1))
     nine = [moved for row in rows for moved in (_moved(row, -1, 2), row, _moved(row, 1, 2))]
     for low, high in _MEDIAN_OF_9:
-        nine[low], nine[high] = jnp.minimum(nine[low], nine[high]), jnp.maximum(nine[low], nine[high])
+        nine[low], nine[high] = (
+            jnp.minimum(nine[low], nine[high]),
+            jnp.maximum(nine[low], nine[high]),
+        )
     return nine[4]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Trail(NamedTuple):
-    """All that the next box needs to know: the last unsmoothed boxes [n, 4], n at most span, and the peak so far."""
+    """All that the next box needs to know: the last unsmoothed boxes [n, 4], n at most span, and
+    the peak so far.
+    """
 
     boxes: NDArray
     peak: float = 0.0
@@ -26,9 +28,19 @@ START = Trail(np.zeros((0, 4)))
 """Before the first frame."""
 
 
-def follow(trail: Trail, attention: NDArray, size: tuple[int, int], *, sigma: float = 20.0, theta: float = 100.0,
-           normalise: str = "frame", span: int = 15, box: str = "region") -> tuple[Trail, NDArray | None]:
-    """One step of `tubes.video_tube` with `causal`: frame by frame the same boxes, in memory that does not grow.
+def follow(
+    trail: Trail,
+    attention: NDArray,
+    size: tuple[int, int],
+    *,
+    sigma: float = 20.0,
+    theta: float = 100.0,
+    normalise: str = "frame",
+    span: int = 15,
+    box: str = "region",
+) -> tuple[Trail, NDArray | None]:
+    """One step of `tubes.video_tube` with `causal`: frame by frame the same boxes, in memory that
+    does not grow.
 
     Args:
       trail: what the frames before left, `START` on the first.
@@ -50,8 +62,10 @@ def follow(trail: Trail, attention: NDArray, size: tuple[int, int], *, sigma: fl
         raise ValueError(f"normalise is {normalise!r}; expected 'frame' or 'video'")
     one = upscaled(checked_attention(attention[None]), size, sigma=sigma)[0]
     peak = one.max() if normalise == "frame" else max(trail.peak, one.max())
-    last = linked_box(*proposals(scaled(one, peak), box, theta), trail.boxes[-1] if len(trail.boxes) else None)
+    last = linked_box(
+        *proposals(scaled(one, peak), box, theta), trail.boxes[-1] if len(trail.boxes) else None
+    )
     if last is None:
         return Trail(trail.boxes, peak), None
-    boxes = np.concatenate([trail.boxes, last[None]])[-max(span, 1):]
+    boxes = np.concatenate([trail.boxes, last[None]])[-max(span, 1) :]
     return Trail(boxes, peak), inside(smooth(Tube(0, boxes), span), size).boxes[-1]

@@ -1,4 +1,6 @@
-"""What is found in one video: tubes from its attention and detections from its class scores, as the settings say."""
+"""What is found in one video: tubes from its attention and detections from its class scores, as the
+settings say.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,24 @@ if TYPE_CHECKING:
 
 def one_tube(attention: NDArray, size: tuple[int, int], frames: int, how: LocalizeConfig) -> Tube:
     """`tubes.video_tube` with settings: one tube over the whole video."""
-    return video_tube(attention, size, frames, sigma=how.sigma, theta=how.theta, normalise=how.normalise,
-                      span=how.span, box=how.box, causal=how.causal)
+    return video_tube(
+        attention,
+        size,
+        frames,
+        sigma=how.sigma,
+        theta=how.theta,
+        normalise=how.normalise,
+        span=how.span,
+        box=how.box,
+        causal=how.causal,
+    )
 
 
-def video_found(attention: NDArray, size: tuple[int, int], frames: int, how: LocalizeConfig) -> list[Track]:
-    """The tubes of one video, heaviest first: one over all frames, or as many as `how.tubes` asks for.
+def video_found(
+    attention: NDArray, size: tuple[int, int], frames: int, how: LocalizeConfig
+) -> list[Track]:
+    """The tubes of one video, heaviest first: one over all frames, or as many as `how.tubes` asks
+    for.
 
     Args:
       attention: [L', N, N].
@@ -36,21 +50,41 @@ def video_found(attention: NDArray, size: tuple[int, int], frames: int, how: Loc
     """
     if how.tubes == 1:
         return [Track(one_tube(attention, size, frames, how), 1.0)]
-    tracks = video_tracks(attention, size, frames, sigma=how.sigma, theta=how.theta, normalise=how.normalise,
-                          span=how.span, causal=how.causal)
+    tracks = video_tracks(
+        attention,
+        size,
+        frames,
+        sigma=how.sigma,
+        theta=how.theta,
+        normalise=how.normalise,
+        span=how.span,
+        causal=how.causal,
+    )
     if not tracks:
-        raise ValueError(f"none of {len(attention)} maps has a region at or above theta, {how.theta}; expected one")
-    return tracks[:how.tubes or None]
+        raise ValueError(
+            f"none of {len(attention)} maps has a region at or above theta, {how.theta}; expected one"
+        )
+    return tracks[: how.tubes or None]
 
 
 def heat(attention: NDArray, how: LocalizeConfig) -> Callable[[int, tuple[int, int]], NDArray]:
-    """Attention as films show it, blurred and scaled as for boxes: of a frame and a size (H, W), [H, W] in [0, 255]."""
-    at_size = functools.cache(lambda size: peaks(attention, size, how.sigma, how.normalise, how.causal))
+    """Attention as films show it, blurred and scaled as for boxes: of a frame and a size (H, W),
+    [H, W] in [0, 255].
+    """
+    at_size = functools.cache(
+        lambda size: peaks(attention, size, how.sigma, how.normalise, how.causal)
+    )
     return lambda t, size: saliency_at(attention, t, size, how.sigma, at_size(size))
 
 
-def scored(video: str, tracks: Sequence[Track], scores: NDArray, how: LocalizeConfig, frame_scores: NDArray,
-           attention: NDArray) -> list[Detection]:
+def scored(
+    video: str,
+    tracks: Sequence[Track],
+    scores: NDArray,
+    how: LocalizeConfig,
+    frame_scores: NDArray,
+    attention: NDArray,
+) -> list[Detection]:
     """The tubes of one video with the score of every class, cut in time where `how.trim` says so.
 
     Args:
@@ -62,4 +96,8 @@ def scored(video: str, tracks: Sequence[Track], scores: NDArray, how: LocalizeCo
       attention: [L', N, N].
     """
     found = weighted(video, tracks, scores)
-    return found if how.trim == "none" else trimmed(found, frame_gain(frame_scores, attention, how.trim))
+    return (
+        found
+        if how.trim == "none"
+        else trimmed(found, frame_gain(frame_scores, attention, how.trim))
+    )

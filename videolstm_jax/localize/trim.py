@@ -1,4 +1,6 @@
-"""When it happens: one span of frames a class, from class scores and attention, without any label of time."""
+"""When it happens: one span of frames a class, from class scores and attention, without any label
+of time.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ FLOOR = 1e-6
 def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
     """How much each frame speaks for each class: positive inside an action, negative outside.
 
-    `chance`: log p_t(c) - log 1 / C. With equal priors that is log p(frame | c) - log p(frame), so that the span of the
-    largest sum is the likeliest one to hold frames of class c between frames of any kind (Page 1954). It has no
-    threshold, and keeps all of a video that is trimmed already.
-    `mean`: log p_t(c) minus its mean over the video. It can place a class that never comes to chance, but always cuts.
-    `saliency`: `chance`, and the log of the attention's peak minus its mean over the video: attention is sharp where
-    there is something to look at.
+    `chance`: log p_t(c) - log 1 / C. With equal priors that is log p(frame | c) - log p(frame), so
+    that the span of the largest sum is the likeliest one to hold frames of class c between frames
+    of any kind (Page 1954). It has no threshold, and keeps all of a video that is trimmed already.
+    `mean`: log p_t(c) minus its mean over the video. It can place a class that never comes to
+    chance, but always cuts. `saliency`: `chance`, and the log of the attention's peak minus its
+    mean over the video: attention is sharp where there is something to look at.
 
     Args:
       scores: [L', C] class probabilities of each frame.
@@ -48,15 +50,18 @@ def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
     likelihood = logs + np.log(logs.shape[1])
     if rule == "chance":
         return likelihood
-    peak = np.log(np.maximum(np.asarray(attention, float).reshape(len(attention), -1).max(axis=1), FLOOR))
+    peak = np.log(
+        np.maximum(np.asarray(attention, float).reshape(len(attention), -1).max(axis=1), FLOOR)
+    )
     return likelihood + (peak - peak.mean())[:, None]
 
 
 def best_span(gain: NDArray) -> tuple[int, int]:
-    """The frames [start, stop) of the largest sum of gain [n], the first and shortest of equals; all where none is > 0.
+    """The frames [start, stop) of the largest sum of gain [n], the first and shortest of equals;
+    all where none is > 0.
 
-    Kadane's rule: the largest sum that ends with a frame is its running sum minus the smallest one before it.
-    """
+    Kadane's rule: the largest sum that ends with a frame is its running sum minus the smallest one
+    before it."""
     total = np.concatenate([[0.0], np.cumsum(gain)])
     lowest = np.minimum.accumulate(total)
     stop = int(np.argmax(total - lowest))
@@ -66,7 +71,8 @@ def best_span(gain: NDArray) -> tuple[int, int]:
 
 
 def trimmed(found: Sequence[Detection], gain: NDArray) -> list[Detection]:
-    """Tubes of one video, each cut to the best span of its class; scores stay, since they say whether, not when.
+    """Tubes of one video, each cut to the best span of its class; scores stay, since they say
+    whether, not when.
 
     Args:
       found: tubes of one video.

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def link(boxes: Sequence[NDArray], mass: Sequence[NDArray]) -> Tube:
     """One box a frame: that which overlaps the last box most, Eq. (17).
 
-    The first frame with boxes takes the one of the largest mass, and so does every frame where several overlap the
-    last (unsmoothed) box equally, not at all included; after that the first listed. A frame without boxes holds the
-    last box; frames before the first box hold that one.
+    The first frame with boxes takes the one of the largest mass, and so does every frame where
+    several overlap the last (unsmoothed) box equally, not at all included; after that the first
+    listed. A frame without boxes holds the last box; frames before the first box hold that one.
 
     Args:
       boxes: for each of L frames [n_t, 4], n_t may be 0.
@@ -60,12 +60,22 @@ def overlaps(boxes: NDArray, last: NDArray) -> NDArray:
     return shared / (area + (last[2] - last[0]) * (last[3] - last[1]) - shared)
 
 
-def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma: float = 20.0, theta: float = 100.0,
-               normalise: str = "frame", span: int = 15, box: str = "region", causal: bool = False) -> Tube:
+def video_tube(
+    attention: NDArray,
+    size: tuple[int, int],
+    frames: int,
+    *,
+    sigma: float = 20.0,
+    theta: float = 100.0,
+    normalise: str = "frame",
+    span: int = 15,
+    box: str = "region",
+    causal: bool = False,
+) -> Tube:
     """The whole way from the attention of one video to its smoothed tube, Eqs. (16)-(17).
 
-    The attention of N frames is made from N - 1 flows, so a video has one map fewer than frames: the last box is
-    repeated until the tube covers all of them.
+    The attention of N frames is made from N - 1 flows, so a video has one map fewer than frames:
+    the last box is repeated until the tube covers all of them.
 
     Args:
       attention: [L', N, N], L' at most `frames`.
@@ -75,21 +85,27 @@ def video_tube(attention: NDArray, size: tuple[int, int], frames: int, *, sigma:
       theta: the threshold on saliency.
       normalise: `frame` or `video`, see `saliency`.
       span: of the smoothing, see `smooth`.
-      box: `region`: around what passes theta, see `frame_boxes`; `moments`: see `moment_box`, theta is not used.
-      causal: no box knows of later frames, as `causal.follow` makes them: smoothing looks back only, and `video` takes
-        the maximum so far. Frames before the first box, where a stream has none yet, hold that one.
+      box: `region`: around what passes theta, see `frame_boxes`; `moments`: see `moment_box`, theta
+        is not used.
+      causal: no box knows of later frames, as `causal.follow` makes them: smoothing looks back
+        only, and `video` takes the maximum so far. Frames before the first box, where a stream has
+        none yet, hold that one.
 
     Returns:
       A tube of L boxes inside the frame.
 
     Raises:
-      ValueError: attention that is not finite [L', N, N], negative, longer than the video or zero everywhere, or
-        an unknown `box`.
+      ValueError: attention that is not finite [L', N, N], negative, longer than the video or zero
+        everywhere, or an unknown `box`.
     """
     attention = checked_video(attention, frames)
-    found = [proposals(one, box, theta) for one in saliencies(attention, size, sigma, normalise, causal)]
+    found = [
+        proposals(one, box, theta) for one in saliencies(attention, size, sigma, normalise, causal)
+    ]
     boxes = link([boxes for boxes, _ in found], [mass for _, mass in found]).boxes
-    lead = next(t for t, (some, _) in enumerate(found) if len(some)) if causal else 0  # copies that no stream has seen
+    lead = (
+        next(t for t, (some, _) in enumerate(found) if len(some)) if causal else 0
+    )  # copies that no stream has seen
     boxes = smooth(Tube(lead, boxes[lead:]), span, causal=causal).boxes
     boxes = np.concatenate([np.repeat(boxes[:1], lead, axis=0), boxes])
     return inside(repeat_last(Tube(0, boxes), frames), size)
@@ -103,9 +119,13 @@ def checked_video(attention: NDArray, frames: int) -> NDArray:
     """
     attention = checked_attention(attention)
     if len(attention) > frames:
-        raise ValueError(f"attention has {len(attention)} maps for {frames} frames; expected at most as many")
+        raise ValueError(
+            f"attention has {len(attention)} maps for {frames} frames; expected at most as many"
+        )
     if not attention.any():
-        raise ValueError(f"all {len(attention)} attention maps are zero; expected at least one that is not")
+        raise ValueError(
+            f"all {len(attention)} attention maps are zero; expected at least one that is not"
+        )
     return attention
 
 
@@ -116,16 +136,21 @@ def proposals(saliency: NDArray, box: str, theta: float) -> tuple[NDArray, NDArr
     return moment_box(saliency) if box == "moments" else frame_boxes(saliency, theta)
 
 
-def saliencies(attention: NDArray, size: tuple[int, int], sigma: float, normalise: str,
-                causal: bool) -> Iterator[NDArray]:
+def saliencies(
+    attention: NDArray, size: tuple[int, int], sigma: float, normalise: str, causal: bool
+) -> Iterator[NDArray]:
     """`saliency` frame by frame, so that a long video never lies in memory at full size."""
     whole = peaks(attention, size, sigma, normalise, causal)
     for t in range(len(attention)):
         yield saliency_at(attention, t, size, sigma, whole)
 
 
-def peaks(attention: NDArray, size: tuple[int, int], sigma: float, normalise: str, causal: bool) -> NDArray | None:
-    """[L'] what becomes 255 on each frame with `video`: the largest value of all, or so far; None with `frame`."""
+def peaks(
+    attention: NDArray, size: tuple[int, int], sigma: float, normalise: str, causal: bool
+) -> NDArray | None:
+    """[L'] what becomes 255 on each frame with `video`: the largest value of all, or so far; None
+    with `frame`.
+    """
     if normalise not in ("frame", "video"):
         raise ValueError(f"normalise is {normalise!r}; expected 'frame' or 'video'")
     if normalise == "frame":
@@ -134,16 +159,20 @@ def peaks(attention: NDArray, size: tuple[int, int], sigma: float, normalise: st
     return np.maximum.accumulate(each) if causal else np.full(len(each), each.max())
 
 
-def saliency_at(attention: NDArray, t: int, size: tuple[int, int], sigma: float, whole: NDArray | None) -> NDArray:
+def saliency_at(
+    attention: NDArray, t: int, size: tuple[int, int], sigma: float, whole: NDArray | None
+) -> NDArray:
     """The saliency [H, W] of frame t, given the `peaks` of all."""
-    one = upscaled(attention[t:t + 1], size, sigma=sigma)[0]
+    one = upscaled(attention[t : t + 1], size, sigma=sigma)[0]
     return scaled(one, one.max() if whole is None else whole[t])
 
 
 def repeat_last(tube: Tube, frames: int) -> Tube:
     """The tube with its last box repeated until it ends with the video's last frame."""
     missing = max(0, frames - tube.start - len(tube.boxes))
-    return Tube(tube.start, np.concatenate([tube.boxes, np.repeat(tube.boxes[-1:], missing, axis=0)]))
+    return Tube(
+        tube.start, np.concatenate([tube.boxes, np.repeat(tube.boxes[-1:], missing, axis=0)])
+    )
 
 
 def detections(video: str, tube: Tube, scores: NDArray) -> list[Detection]:

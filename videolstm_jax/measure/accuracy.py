@@ -22,7 +22,8 @@ class Interval(NamedTuple):
 
 
 def ranks(scores: NDArray, label: NDArray) -> NDArray:
-    """How many classes stand before the right one: those with a higher score, and on ties those listed earlier.
+    """How many classes stand before the right one: those with a higher score, and on ties those
+    listed earlier.
 
     Args:
       scores: [V, C].
@@ -38,9 +39,13 @@ def ranks(scores: NDArray, label: NDArray) -> NDArray:
     if scores.ndim != 2 or label.shape != scores.shape[:1]:
         raise ValueError(f"scores {scores.shape} and label {label.shape}; expected [V, C] and [V]")
     if len(label) and (label.min() < 0 or label.max() >= scores.shape[1]):
-        raise ValueError(f"labels {label.min()} to {label.max()}; expected 0 to {scores.shape[1] - 1}")
+        raise ValueError(
+            f"labels {label.min()} to {label.max()}; expected 0 to {scores.shape[1] - 1}"
+        )
     if np.isnan(scores).any():
-        raise ValueError(f"scores of {int(np.isnan(scores).any(axis=1).sum())} videos are NaN; expected numbers")
+        raise ValueError(
+            f"scores of {int(np.isnan(scores).any(axis=1).sum())} videos are NaN; expected numbers"
+        )
     own = np.take_along_axis(scores, label[:, None], axis=1)
     earlier = np.arange(scores.shape[1]) < label[:, None]
     return ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
@@ -76,16 +81,21 @@ def confusion(scores: NDArray, label: NDArray) -> NDArray:
     ranks(scores, label)  # checks the shapes and labels
     classes = np.shape(scores)[1]
     first = np.argmax(scores, axis=1)
-    return np.bincount(np.asarray(label) * classes + first, minlength=classes * classes).reshape(classes, classes)
+    return np.bincount(np.asarray(label) * classes + first, minlength=classes * classes).reshape(
+        classes, classes
+    )
 
 
-def per_class_accuracy(scores: NDArray, label: NDArray, *, missing: NDArray | None = None) -> NDArray:
+def per_class_accuracy(
+    scores: NDArray, label: NDArray, *, missing: NDArray | None = None
+) -> NDArray:
     """[C] the share of each class's videos that are right; NaN for a class without videos.
 
     Args:
       scores: [V, C].
       label: [V].
-      missing: [n] the right classes of videos without scores, which count as wrong; none where not given.
+      missing: [n] the right classes of videos without scores, which count as wrong; none where not
+        given.
     """
     counts = confusion(scores, label)
     videos = counts.sum(axis=1)
@@ -94,13 +104,17 @@ def per_class_accuracy(scores: NDArray, label: NDArray, *, missing: NDArray | No
     return np.divide(np.diag(counts), videos, out=np.full(len(counts), np.nan), where=videos > 0)
 
 
-def mean_class_accuracy(scores: NDArray, label: NDArray, *, missing: NDArray | None = None) -> float:
+def mean_class_accuracy(
+    scores: NDArray, label: NDArray, *, missing: NDArray | None = None
+) -> float:
     """The mean of `per_class_accuracy` over the classes that have videos."""
     return float(np.nanmean(per_class_accuracy(scores, label, missing=missing)))
 
 
 def right_of(scores: NDArray, label: NDArray, missing: Sequence[int] | NDArray = ()) -> str:
-    """In words, how many videos of the test list are right; `missing` ones, without scores, count as wrong."""
+    """In words, how many videos of the test list are right; `missing` ones, without scores, count
+    as wrong.
+    """
     right, total = top_k(scores, label), len(label) + len(missing)
     lost = f" ({len(missing)} could not be read and count as wrong)" if len(missing) else ""
     return f"{right} of {total} test videos right{lost}, {100 * right / max(total, 1):.1f} %"
@@ -121,16 +135,24 @@ def wilson(hits: int, total: int, *, confidence: float = 0.95) -> Interval:
       ValueError: counts that make no share.
     """
     if not 0 <= hits <= total or total < 1:
-        raise ValueError(f"{hits} right of {total}; expected 0 <= right <= total and a total of at least 1")
+        raise ValueError(
+            f"{hits} right of {total}; expected 0 <= right <= total and a total of at least 1"
+        )
     z = float(special.ndtri(0.5 + confidence / 2))
     share = hits / total
     scale = 1 + z * z / total
     middle = (share + z * z / (2 * total)) / scale
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
-    return Interval(share, max(0.0, middle - half) if hits else 0.0, min(1.0, middle + half) if hits < total else 1.0)
+    return Interval(
+        share,
+        max(0.0, middle - half) if hits else 0.0,
+        min(1.0, middle + half) if hits < total else 1.0,
+    )
 
 
-def mean_interval(values: NDArray, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0) -> Interval:
+def mean_interval(
+    values: NDArray, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Interval:
     """The mean of one number a video, with the percentiles of its bootstrap.
 
     Args:
@@ -146,14 +168,23 @@ def mean_interval(values: NDArray, *, confidence: float = 0.95, resamples: int =
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"values {values.shape}; expected finite numbers, at least one")
     generator = np.random.default_rng(seed)
-    means = np.array([values[generator.integers(len(values), size=len(values))].mean() for _ in range(resamples)])
+    means = np.array(
+        [values[generator.integers(len(values), size=len(values))].mean() for _ in range(resamples)]
+    )
     low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return Interval(float(values.mean()), float(low), float(high))
 
 
-def paired_interval(ours: NDArray, theirs: NDArray, *, confidence: float = 0.95, resamples: int = 2000,
-                    seed: int = 0) -> Interval:
-    """The mean difference of two measurements of the same videos: whole pairs are drawn, see `mean_interval`.
+def paired_interval(
+    ours: NDArray,
+    theirs: NDArray,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """The mean difference of two measurements of the same videos: whole pairs are drawn, see
+    `mean_interval`.
 
     Raises:
       ValueError: not as many of both, or as `mean_interval`.

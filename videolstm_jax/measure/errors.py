@@ -1,4 +1,6 @@
-"""What goes wrong with tubes: which truth is reached at all, and what kind of error each false detection is."""
+"""What goes wrong with tubes: which truth is reached at all, and what kind of error each false
+detection is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 
 class Split(NamedTuple):
-    """How many of the highest scored detections are right, and how the others and the missed truth divide."""
+    """How many of the highest scored detections are right, and how the others and the missed truth
+    divide.
+    """
 
     right: int
     localisation: int
@@ -28,7 +32,8 @@ class Split(NamedTuple):
 
 
 def best_overlaps(found: Sequence[Detection], truth: Sequence[Detection]) -> NDArray:
-    """The IoU of each true tube with the tube of its own class and video that covers it best, whatever its score.
+    """The IoU of each true tube with the tube of its own class and video that covers it best,
+    whatever its score.
 
     Args:
       found: the detections of all classes.
@@ -40,12 +45,27 @@ def best_overlaps(found: Sequence[Detection], truth: Sequence[Detection]) -> NDA
     tubes: dict[tuple[str, int], list[Tube]] = {}
     for one in found:
         tubes.setdefault((one.video, int(one.label)), []).append(one.tube)
-    return np.array([max((tube_iou(tube, true.tube) for tube in tubes.get((true.video, int(true.label)), [])),
-                         default=0.0) for true in truth])
+    return np.array(
+        [
+            max(
+                (
+                    tube_iou(tube, true.tube)
+                    for tube in tubes.get((true.video, int(true.label)), [])
+                ),
+                default=0.0,
+            )
+            for true in truth
+        ]
+    )
 
 
-def recall(found: Sequence[Detection], truth: Sequence[Detection], thresholds: Sequence[float], *,
-           style: str = "voc") -> NDArray:
+def recall(
+    found: Sequence[Detection],
+    truth: Sequence[Detection],
+    thresholds: Sequence[float],
+    *,
+    style: str = "voc",
+) -> NDArray:
     """The share of true tubes that some tube of their class covers, at each IoU threshold.
 
     Raises:
@@ -69,25 +89,39 @@ def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
     """
     best: dict[int, float] = {}
     for true in truth:
-        first, last = max(tube.start, true.start), min(tube.start + len(tube.boxes), true.start + len(true.boxes))
-        best.update((frame, 0.0) for frame in range(true.start, true.start + len(true.boxes)) if frame not in best)
+        first, last = (
+            max(tube.start, true.start),
+            min(tube.start + len(tube.boxes), true.start + len(true.boxes)),
+        )
+        best.update(
+            (frame, 0.0)
+            for frame in range(true.start, true.start + len(true.boxes))
+            if frame not in best
+        )
         if first < last:
-            iou = box_iou(tube.boxes[first - tube.start:last - tube.start],
-                          true.boxes[first - true.start:last - true.start])
-            best.update((frame, max(best[frame], value)) for frame, value in enumerate(iou.tolist(), first))
+            iou = box_iou(
+                tube.boxes[first - tube.start : last - tube.start],
+                true.boxes[first - true.start : last - true.start],
+            )
+            best.update(
+                (frame, max(best[frame], value)) for frame, value in enumerate(iou.tolist(), first)
+            )
     return np.array([best[frame] for frame in sorted(best)])
 
 
-def error_split(found: Sequence[Detection], truth: Sequence[Detection], iou: float, *, style: str = "voc") -> Split:
+def error_split(
+    found: Sequence[Detection], truth: Sequence[Detection], iou: float, *, style: str = "voc"
+) -> Split:
     """Sorts the detections that should have been right by what is wrong with them.
 
-    Of each class the n highest scored detections are looked at, where n is the number of its true tubes: a perfect
-    detector has no other. In falling order of score a detection is right where it takes a true tube (as in
-    `video_ap`); a duplicate, where all the true tubes of its class it passes the threshold on are taken; else, where
-    its class is in the video, an error of time if the spans of frames agree less than the boxes on shared frames do,
-    and of localisation if not; an error of classification, where it passes the threshold on a true tube of another
-    class; and other than these where its class is not in the video and nothing is covered. Truth that none of them
-    took is missed.
+    Of each class the n highest scored detections are looked at, where n is the number of its true
+    tubes: a perfect detector has no other. In falling order of score a detection is right where it
+    takes a true tube (as in `video_ap`); a duplicate, where all the true tubes of its class it
+    passes the threshold on are taken; else, where its class is in the video, an error of time if
+    the spans of frames agree less than the boxes on shared frames do, and of localisation if not;
+    an error of classification, where it passes the threshold on a true tube of another class; and
+    other than these where its class is not in the video and nothing is covered. Truth that none of
+    them took is missed.
 
     Args:
       found: the detections of all classes.
@@ -110,8 +144,12 @@ def error_split(found: Sequence[Detection], truth: Sequence[Detection], iou: flo
     detections = by_label(checked(found, "detections"))
     for label, own in by_label(tubes).items():
         taken: set[int] = set()
-        for one in detections.get(label, [])[:len(own)]:
-            count[_kind(one, in_video.get(one.video, []), taken, lambda value: bool(reaches(value, iou)))] += 1
+        for one in detections.get(label, [])[: len(own)]:
+            count[
+                _kind(
+                    one, in_video.get(one.video, []), taken, lambda value: bool(reaches(value, iou))
+                )
+            ] += 1
         count["missed"] += len(own) - len(taken)
     return Split(**count)
 
@@ -127,7 +165,10 @@ def _kind(one: Detection, truth: list[Detection], taken: set[int], passes) -> st
     if any(passes(tube_iou(one.tube, true.tube)) for true in same):
         return "duplicate"
     if same:
-        space, time = max((space_and_time(one.tube, true.tube) for true in same), key=lambda pair: pair[0] * pair[1])
+        space, time = max(
+            (space_and_time(one.tube, true.tube) for true in same),
+            key=lambda pair: pair[0] * pair[1],
+        )
         return "time" if time < space else "localisation"
     if any(passes(tube_iou(one.tube, true.tube)) for true in truth):
         return "classification"

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from videolstm_jax.measure.overlap import box_iou, style_of
-from videolstm_jax.measure.precision import Ranked, average_precision, by_label, checked, mean_over_classes, turns
+from videolstm_jax.measure.precision import (
+    Ranked,
+    average_precision,
+    by_label,
+    checked,
+    mean_over_classes,
+    turns,
+)
 from videolstm_jax.types import Detection
 
 if TYPE_CHECKING:
@@ -16,7 +23,9 @@ if TYPE_CHECKING:
 
 
 class _Boxes(NamedTuple):
-    """The boxes of one class's tubes, laid end to end: `video` [R] rank of the name, `frame`, `score`, `box` [R, 4]."""
+    """The boxes of one class's tubes, laid end to end: `video` [R] rank of the name, `frame`,
+    `score`, `box` [R, 4].
+    """
 
     video: NDArray
     frame: NDArray
@@ -24,34 +33,44 @@ class _Boxes(NamedTuple):
     box: NDArray
 
 
-def frame_aps(found: Sequence[Detection], truth: Sequence[Detection], thresholds: Sequence[float], *,
-              style: str = "voc", frames: str = "all",
-              frame_scores: Mapping[str, NDArray] | None = None) -> dict[int, list[float]]:
+def frame_aps(
+    found: Sequence[Detection],
+    truth: Sequence[Detection],
+    thresholds: Sequence[float],
+    *,
+    style: str = "voc",
+    frames: str = "all",
+    frame_scores: Mapping[str, NDArray] | None = None,
+) -> dict[int, list[float]]:
     """The average precision over boxes of every class that has truth, at each IoU threshold.
 
-    The rule is that of `video_ap.video_aps`, with one frame of one video in the place of a video. Ties of score are
-    broken by the video's name, then the frame.
+    The rule is that of `video_ap.video_aps`, with one frame of one video in the place of a video.
+    Ties of score are broken by the video's name, then the frame.
 
     Args:
       found: the detections of all classes; each box of a tube is one detection.
       truth: the true tubes.
       thresholds: on the IoU of boxes.
       style: `voc` or `act`, see `overlap`.
-      frames: `all`, where a box on a frame without truth is false, or `truth`: only frames with truth of any class.
-      frame_scores: by video [L, C], the scores of single frames; without it each box has its tube's score.
+      frames: `all`, where a box on a frame without truth is false, or `truth`: only frames with
+        truth of any class.
+      frame_scores: by video [L, C], the scores of single frames; without it each box has its tube's
+        score.
 
     Returns:
       By class, one number in [0, 1] a threshold.
 
     Raises:
-      ValueError: an unknown style or choice of frames, a threshold outside [0, 1], detections that are not tubes, or
-        frame scores that do not reach a tube's last frame.
+      ValueError: an unknown style or choice of frames, a threshold outside [0, 1], detections that
+        are not tubes, or frame scores that do not reach a tube's last frame.
     """
     if frames not in ("all", "truth"):
         raise ValueError(f"frames is {frames!r}; expected 'all' or 'truth'")
     convention = style_of(style)
     tubes = checked(truth, "true tubes")
-    names = {name: rank for rank, name in enumerate(sorted({one.video for one in (*found, *tubes)}))}
+    names = {
+        name: rank for rank, name in enumerate(sorted({one.video for one in (*found, *tubes)}))
+    }
     seen = np.unique(_key(_laid_out(tubes, names, None)))
     detections = by_label(checked(found, "detections"))
     aps = {}
@@ -65,8 +84,15 @@ def frame_aps(found: Sequence[Detection], truth: Sequence[Detection], thresholds
     return aps
 
 
-def frame_map(found: Sequence[Detection], truth: Sequence[Detection], iou: float, *, style: str = "voc",
-              frames: str = "all", frame_scores: Mapping[str, NDArray] | None = None) -> float:
+def frame_map(
+    found: Sequence[Detection],
+    truth: Sequence[Detection],
+    iou: float,
+    *,
+    style: str = "voc",
+    frames: str = "all",
+    frame_scores: Mapping[str, NDArray] | None = None,
+) -> float:
     """Frame-mAP at one IoU threshold: the mean of `frame_aps` over the classes that have truth.
 
     Raises:
@@ -76,13 +102,18 @@ def frame_map(found: Sequence[Detection], truth: Sequence[Detection], iou: float
     return mean_over_classes({label: values[0] for label, values in aps.items()})
 
 
-def _laid_out(tubes: Sequence[Detection], names: Mapping[str, int],
-              frame_scores: Mapping[str, NDArray] | None) -> _Boxes:
+def _laid_out(
+    tubes: Sequence[Detection], names: Mapping[str, int], frame_scores: Mapping[str, NDArray] | None
+) -> _Boxes:
     length = [len(one.tube.boxes) for one in tubes]
     video = np.repeat([names[one.video] for one in tubes], length).astype(int)
-    frame = np.concatenate([one.tube.start + np.arange(len(one.tube.boxes)) for one in tubes] or [np.zeros(0, int)])
+    frame = np.concatenate(
+        [one.tube.start + np.arange(len(one.tube.boxes)) for one in tubes] or [np.zeros(0, int)]
+    )
     score = np.concatenate([_scores(one, frame_scores) for one in tubes] or [np.zeros(0)])
-    return _Boxes(video, frame, score, np.concatenate([one.tube.boxes for one in tubes] or [np.zeros((0, 4))]))
+    return _Boxes(
+        video, frame, score, np.concatenate([one.tube.boxes for one in tubes] or [np.zeros((0, 4))])
+    )
 
 
 def _scores(one: Detection, frame_scores: Mapping[str, NDArray] | None) -> NDArray:
@@ -91,7 +122,9 @@ def _scores(one: Detection, frame_scores: Mapping[str, NDArray] | None) -> NDArr
         return np.full(stop - start, float(one.score))
     scores = frame_scores.get(one.video, np.zeros((0, 0)))
     if stop > len(scores) or one.label >= scores.shape[1]:
-        raise ValueError(f"frame scores of {one.video} are {scores.shape}; expected [{stop}, {one.label + 1}] or more")
+        raise ValueError(
+            f"frame scores of {one.video} are {scores.shape}; expected [{stop}, {one.label + 1}] or more"
+        )
     return scores[start:stop, one.label].astype(float)
 
 
@@ -107,7 +140,9 @@ def _among(keys: NDArray, wanted: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def _class_ranked(found: _Boxes, truth: _Boxes) -> Ranked:
-    order = np.lexsort((found.frame, found.video, -found.score))  # stable: what is left keeps the order of `checked`
+    order = np.lexsort(
+        (found.frame, found.video, -found.score)
+    )  # stable: what is left keeps the order of `checked`
     found = _Boxes(*(part[order] for part in found))
     keys, group = np.unique(_key(truth), return_inverse=True)
     slot = turns(group)

@@ -11,14 +11,18 @@ from scipy import optimize, special
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
-_FLOOR = float(np.finfo(np.float32).tiny)  # a class that one stream rules out keeps a finite logarithm
+_FLOOR = float(
+    np.finfo(np.float32).tiny
+)  # a class that one stream rules out keeps a finite logarithm
 
 
 def product_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = None) -> NDArray:
-    """The product of class probabilities, each to the power of its weight, made to sum to one (Sec. 5.2).
+    """The product of class probabilities, each to the power of its weight, made to sum to one (Sec.
+    5.2).
 
     Args:
-      scores: one [V, C] a stream, rows that sum to 1; the same videos and classes in the same order.
+      scores: one [V, C] a stream, rows that sum to 1; the same videos and classes in the same
+        order.
       weights: one exponent a stream; 1 each where not given.
 
     Returns:
@@ -28,7 +32,9 @@ def product_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = 
       ValueError: shapes or counts that do not agree, or scores that are no probabilities.
     """
     streams, weight = _checked(scores, weights)
-    return special.softmax(sum(w * np.log(np.maximum(p, _FLOOR)) for w, p in zip(weight, streams, strict=True)), axis=1)
+    return special.softmax(
+        sum(w * np.log(np.maximum(p, _FLOOR)) for w, p in zip(weight, streams, strict=True)), axis=1
+    )
 
 
 def mean_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = None) -> NDArray:
@@ -51,7 +57,8 @@ def mean_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = Non
 
 
 def temper(scores: NDArray, temperature: float) -> NDArray:
-    """Class probabilities to the power of 1 / temperature, made to sum to one: above 1 is less sure of itself.
+    """Class probabilities to the power of 1 / temperature, made to sum to one: above 1 is less sure
+    of itself.
 
     Args:
       scores: [V, C], rows that sum to 1.
@@ -66,7 +73,8 @@ def temper(scores: NDArray, temperature: float) -> NDArray:
 
 
 def fit_temperature(scores: NDArray, label: NDArray) -> float:
-    """The temperature under which the right classes are most likely; fit it on validation scores, never on test's.
+    """The temperature under which the right classes are most likely; fit it on validation scores,
+    never on test's.
 
     Args:
       scores: [V, C], rows that sum to 1.
@@ -80,28 +88,44 @@ def fit_temperature(scores: NDArray, label: NDArray) -> float:
     """
     (probability,), _ = _checked([scores], None)
     if not len(probability) or np.shape(label) != (len(probability),):
-        raise ValueError(f"scores {np.shape(scores)} and label {np.shape(label)}; expected [V, C] and [V], V > 0")
+        raise ValueError(
+            f"scores {np.shape(scores)} and label {np.shape(label)}; expected [V, C] and [V], V > 0"
+        )
     log = np.log(np.maximum(probability, _FLOOR))
 
     def loss(log_temperature: float) -> float:
         tempered = special.log_softmax(log / np.exp(log_temperature), axis=1)
         return -float(tempered[np.arange(len(label)), label].mean())
 
-    found = optimize.minimize_scalar(loss, bounds=np.log([0.01, 100.0]), method="bounded", options={"xatol": 1e-4})
+    found = optimize.minimize_scalar(
+        loss, bounds=np.log([0.01, 100.0]), method="bounded", options={"xatol": 1e-4}
+    )
     return float(np.exp(found.x))
 
 
-def _checked(scores: Sequence[NDArray], weights: Sequence[float] | None) -> tuple[list[NDArray], list[float]]:
+def _checked(
+    scores: Sequence[NDArray], weights: Sequence[float] | None
+) -> tuple[list[NDArray], list[float]]:
     streams = [np.asarray(one, float) for one in scores]
     weight = [1.0] * len(streams) if weights is None else [float(w) for w in weights]
     if not streams or len(weight) != len(streams):
-        raise ValueError(f"{len(streams)} streams and {len(weight)} weights; expected as many, at least one")
+        raise ValueError(
+            f"{len(streams)} streams and {len(weight)} weights; expected as many, at least one"
+        )
     if not np.isfinite(weight).all():
         raise ValueError(f"weights {weight}; expected finite numbers")
     for index, one in enumerate(streams):
         if one.ndim != 2 or one.shape != streams[0].shape:
-            raise ValueError(f"stream {index} has scores {one.shape}; expected [V, C] {streams[0].shape} as the first")
-        if not (np.isfinite(one).all() and (one >= 0).all() and np.allclose(one.sum(axis=1), 1, atol=1e-3)):
-            raise ValueError(f"stream {index} has scores from {one.min()} to {one.max()}; expected probabilities whose "
-                             "rows sum to 1")
+            raise ValueError(
+                f"stream {index} has scores {one.shape}; expected [V, C] {streams[0].shape} as the first"
+            )
+        if not (
+            np.isfinite(one).all()
+            and (one >= 0).all()
+            and np.allclose(one.sum(axis=1), 1, atol=1e-3)
+        ):
+            raise ValueError(
+                f"stream {index} has scores from {one.min()} to {one.max()}; expected probabilities whose "
+                "rows sum to 1"
+            )
     return streams, weight

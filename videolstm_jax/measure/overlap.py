@@ -1,10 +1,10 @@
 """How far two boxes, or two tubes, cover each other, in the two styles that published figures use.
 
-`voc` is the evaluation of the corrected UCF101-24 annotations: boxes as they are, an overlap must exceed the
-threshold, and precision is read off its envelope at all points. `act` is that of ACT, MOC and YOWO: an overlap need
-only reach the threshold, and the area under precision and recall is summed in trapezoids. That code keeps the last
-pixel inside a box and adds one to each side, which is the area of our half-open boxes: nothing is added here.
-"""
+`voc` is the evaluation of the corrected UCF101-24 annotations: boxes as they are, an overlap must
+exceed the threshold, and precision is read off its envelope at all points. `act` is that of ACT,
+MOC and YOWO: an overlap need only reach the threshold, and the area under precision and recall is
+summed in trapezoids. That code keeps the last pixel inside a box and adds one to each side, which
+is the area of our half-open boxes: nothing is added here."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class Style(NamedTuple):
 
 
 def envelope_area(hits: NDArray, positives: int) -> float:
-    """The area under the upper envelope of precision against recall, at all points (PASCAL VOC 2010 and later).
+    """The area under the upper envelope of precision against recall, at all points (PASCAL VOC 2010
+    and later).
 
     Args:
       hits: [D] bool in falling order of score, true where a detection took a true object.
@@ -40,7 +41,8 @@ def envelope_area(hits: NDArray, positives: int) -> float:
 
 
 def trapezoid_area(hits: NDArray, positives: int) -> float:
-    """The area under precision against recall in trapezoids, starting at precision 1 and recall 0 (ACT).
+    """The area under precision against recall in trapezoids, starting at precision 1 and recall 0
+    (ACT).
 
     Args:
       hits: [D] bool in falling order of score, true where a detection took a true object.
@@ -65,7 +67,9 @@ def style_of(name: str) -> Style:
     try:
         return STYLES[name]
     except KeyError:
-        raise ValueError(f"style is {name!r}; expected one of {', '.join(map(repr, STYLES))}") from None
+        raise ValueError(
+            f"style is {name!r}; expected one of {', '.join(map(repr, STYLES))}"
+        ) from None
 
 
 def box_iou(a: NDArray, b: NDArray) -> NDArray:
@@ -104,10 +108,14 @@ def tube_iou(a: Tube, b: Tube) -> float:
 
 
 def space_and_time(a: Tube, b: Tube) -> tuple[float, float]:
-    """The two factors of `tube_iou`: the mean IoU of boxes on shared frames, and the IoU of the spans of frames."""
+    """The two factors of `tube_iou`: the mean IoU of boxes on shared frames, and the IoU of the
+    spans of frames.
+    """
     a_stop, b_stop = a.start + len(a.boxes), b.start + len(b.boxes)
     first, last = max(a.start, b.start), min(a_stop, b_stop)
     if first >= last:
         return 0.0, 0.0
-    shared = box_iou(a.boxes[first - a.start:last - a.start], b.boxes[first - b.start:last - b.start])
+    shared = box_iou(
+        a.boxes[first - a.start : last - a.start], b.boxes[first - b.start : last - b.start]
+    )
     return float(shared.mean()), (last - first) / (max(a_stop, b_stop) - min(a.start, b.start))

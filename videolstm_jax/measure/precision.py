@@ -1,4 +1,6 @@
-"""Greedy matching of detections to truth in the order of scores, which every average precision rests on."""
+"""Greedy matching of detections to truth in the order of scores, which every average precision
+rests on.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,9 @@ AVERAGED = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 class Ranked(NamedTuple):
     """The detections of one class in falling order of score, ready to be matched at any threshold.
 
-    `total` detections; `place` [R] of those that meet truth in their video (or frame), `group` [R] which video (or
-    frame) that is, `iou` [R, M] with its true objects, -1 where it has fewer than M; `positives` true objects in all.
-    """
+    `total` detections; `place` [R] of those that meet truth in their video (or frame), `group` [R]
+    which video (or frame) that is, `iou` [R, M] with its true objects, -1 where it has fewer than
+    M; `positives` true objects in all."""
 
     total: int
     place: NDArray
@@ -33,7 +35,10 @@ class Ranked(NamedTuple):
 
 
 def ordered(detections: Iterable[Detection]) -> list[Detection]:
-    """Detections by falling score; ties by video name, then start, then length and boxes, never by order of arrival."""
+    """Detections by falling score; ties by video name, then start, then length and boxes, never by
+    order of arrival.
+    """
+
     def rough(found: Detection) -> tuple:
         return (-found.score, found.video, found.label, found.tube.start, len(found.tube.boxes))
 
@@ -41,29 +46,40 @@ def ordered(detections: Iterable[Detection]) -> list[Detection]:
     if len({rough(found) for found in ranked}) == len(ranked):
         return ranked
     runs = (list(run) for _, run in itertools.groupby(ranked, key=rough))
-    return [found for run in runs
-            for found in (run if len(run) == 1 else sorted(run, key=lambda one: np.ravel(one.tube.boxes).tolist()))]
+    return [
+        found
+        for run in runs
+        for found in (
+            run if len(run) == 1 else sorted(run, key=lambda one: np.ravel(one.tube.boxes).tolist())
+        )
+    ]
 
 
 def checked(detections: Iterable[Detection], what: str) -> list[Detection]:
     """The detections with boxes as float arrays, in their one order.
 
     Raises:
-      ValueError: naming the video, for boxes that are not finite [n, 4], an empty tube, or a score that is not finite.
+      ValueError: naming the video, for boxes that are not finite [n, 4], an empty tube, or a score
+        that is not finite.
     """
     kept = []
     for found in detections:
         boxes = np.asarray(found.tube.boxes, float)
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) or not np.isfinite(boxes).all():
-            raise ValueError(f"{what} of {found.video} have boxes {boxes.shape}; expected finite [n, 4], n at least 1")
+            raise ValueError(
+                f"{what} of {found.video} have boxes {boxes.shape}; expected finite [n, 4], n at least 1"
+            )
         if not np.isfinite(found.score):
-            raise ValueError(f"{what} of {found.video} have a score of {found.score}; expected a finite number")
+            raise ValueError(
+                f"{what} of {found.video} have a score of {found.score}; expected a finite number"
+            )
         kept.append(found._replace(tube=found.tube._replace(boxes=boxes)))
     return ordered(kept)
 
 
 def claims(ranked: Ranked, threshold: float, style: Style) -> NDArray:
-    """Which true object each detection takes: in order of score, the best that is left, if it passes the threshold.
+    """Which true object each detection takes: in order of score, the best that is left, if it
+    passes the threshold.
 
     Args:
       ranked: the detections of one class.
@@ -78,7 +94,9 @@ def claims(ranked: Ranked, threshold: float, style: Style) -> NDArray:
         return taken
     free = np.ones((ranked.group.max() + 1, ranked.iou.shape[1]), bool)
     turn = turns(ranked.group)
-    for now in range(turn.max() + 1):  # the n-th detection of every group at once: groups do not compete
+    for now in range(
+        turn.max() + 1
+    ):  # the n-th detection of every group at once: groups do not compete
         rows = np.flatnonzero(turn == now)
         groups = ranked.group[rows]
         left = np.where(free[groups] & (ranked.iou[rows] >= 0), ranked.iou[rows], -np.inf)

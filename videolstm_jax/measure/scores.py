@@ -12,7 +12,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return power / power.sum(-1, keepdims=True)
 
 
-def video_scores(logits: np.ndarray, mask: np.ndarray, *, counts: np.ndarray | None = None) -> np.ndarray:
+def video_scores(
+    logits: np.ndarray, mask: np.ndarray, *, counts: np.ndarray | None = None
+) -> np.ndarray:
     """Softmax of every frame, summed over a segment's frames, averaged over segments (Sec. 5.2).
 
     Args:
@@ -28,8 +30,10 @@ def video_scores(logits: np.ndarray, mask: np.ndarray, *, counts: np.ndarray | N
     """
     logits, mask = np.asarray(logits, np.float64), np.asarray(mask, bool)
     if logits.ndim != 3 or mask.shape != logits.shape[:2] or not mask.any():
-        raise ValueError(f"logits {list(logits.shape)} with mask {list(mask.shape)}, {mask.sum()} frames; "
-                         "expected [S, T, C], [S, T] and at least one frame")
+        raise ValueError(
+            f"logits {list(logits.shape)} with mask {list(mask.shape)}, {mask.sum()} frames; "
+            "expected [S, T, C], [S, T] and at least one frame"
+        )
     if not np.isfinite(logits[mask]).all():
         raise ValueError("logits are not finite")
     weight = np.ones(len(logits)) if counts is None else np.asarray(counts, float)

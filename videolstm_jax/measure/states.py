@@ -14,7 +14,8 @@ CHANNELS = 3
 
 
 class StateMaps(NamedTuple):
-    """One video's states: `mean` [T, N, N], `channel` [n] the numbers of n channels, and their maps [n, T, N, N].
+    """One video's states: `mean` [T, N, N], `channel` [n] the numbers of n channels, and their maps
+    [n, T, N, N].
 
     The mean is that of absolute values over channels; a single channel keeps its sign.
     """
@@ -27,8 +28,8 @@ class StateMaps(NamedTuple):
 def state_maps(states: NDArray, *, channels: int = CHANNELS) -> StateMaps:
     """Picks what can be seen of K channels.
 
-    The channels that differ most over the frames and places of the video are picked, by their standard deviation: a
-    channel that is large everywhere shows nothing.
+    The channels that differ most over the frames and places of the video are picked, by their
+    standard deviation: a channel that is large everywhere shows nothing.
 
     Args:
       states: [T, N, N, K] hidden or cell states.
@@ -45,5 +46,8 @@ def state_maps(states: NDArray, *, channels: int = CHANNELS) -> StateMaps:
     values = np.asarray(states, np.float32)
     spread = values.reshape(-1, values.shape[-1]).std(axis=0)
     channel = np.argsort(-spread, kind="stable")[:channels]
-    return StateMaps(np.abs(values).mean(axis=-1).astype(np.float16), channel.astype(np.int32),
-                     np.moveaxis(values[..., channel], -1, 0).astype(np.float16))
+    return StateMaps(
+        np.abs(values).mean(axis=-1).astype(np.float16),
+        channel.astype(np.int32),
+        np.moveaxis(values[..., channel], -1, 0).astype(np.float16),
+    )

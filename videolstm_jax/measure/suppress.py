@@ -10,7 +10,8 @@ from videolstm_jax.types import Detection
 
 
 def suppress(found: Sequence[Detection], iou: float) -> list[Detection]:
-    """Keeps, of the tubes of one class in one video, those that overlap no better one by more than a threshold.
+    """Keeps, of the tubes of one class in one video, those that overlap no better one by more than
+    a threshold.
 
     Args:
       found: the detections of all classes.

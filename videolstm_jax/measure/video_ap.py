@@ -18,13 +18,18 @@ from videolstm_jax.measure.precision import (
 from videolstm_jax.types import Detection
 
 
-def video_aps(found: Sequence[Detection], truth: Sequence[Detection], thresholds: Sequence[float], *,
-              style: str = "voc") -> dict[int, list[float]]:
+def video_aps(
+    found: Sequence[Detection],
+    truth: Sequence[Detection],
+    thresholds: Sequence[float],
+    *,
+    style: str = "voc",
+) -> dict[int, list[float]]:
     """The average precision of every class that has truth, at each IoU threshold.
 
-    A detection counts where it takes a true tube of its class in its video: in falling order of score (ties by video
-    name, then start) each takes the true tube it overlaps most among those left, if that passes the threshold. The
-    order of the arguments changes nothing.
+    A detection counts where it takes a true tube of its class in its video: in falling order of
+    score (ties by video name, then start) each takes the true tube it overlaps most among those
+    left, if that passes the threshold. The order of the arguments changes nothing.
 
     Args:
       found: the detections of all classes.
@@ -39,21 +44,32 @@ def video_aps(found: Sequence[Detection], truth: Sequence[Detection], thresholds
       ValueError: an unknown style, a threshold outside [0, 1], or detections that are not tubes.
     """
     convention = style_of(style)
-    return {label: [average_precision(ranked, threshold, convention) for threshold in thresholds]
-            for label, ranked in _ranked(found, truth).items()}
+    return {
+        label: [average_precision(ranked, threshold, convention) for threshold in thresholds]
+        for label, ranked in _ranked(found, truth).items()
+    }
 
 
-def video_map(found: Sequence[Detection], truth: Sequence[Detection], iou: float, *, style: str = "voc") -> float:
+def video_map(
+    found: Sequence[Detection], truth: Sequence[Detection], iou: float, *, style: str = "voc"
+) -> float:
     """Video-mAP at one IoU threshold: the mean of `video_aps` over the classes that have truth.
 
     Raises:
       ValueError: as `video_aps`, or there is no truth at all.
     """
-    return mean_over_classes({label: aps[0] for label, aps in video_aps(found, truth, [iou], style=style).items()})
+    return mean_over_classes(
+        {label: aps[0] for label, aps in video_aps(found, truth, [iou], style=style).items()}
+    )
 
 
-def averaged_video_map(found: Sequence[Detection], truth: Sequence[Detection], *, style: str = "voc",
-                       thresholds: Sequence[float] = AVERAGED) -> float:
+def averaged_video_map(
+    found: Sequence[Detection],
+    truth: Sequence[Detection],
+    *,
+    style: str = "voc",
+    thresholds: Sequence[float] = AVERAGED,
+) -> float:
     """Video-mAP averaged over IoU thresholds, .5:.95 where not said otherwise."""
     aps = video_aps(found, truth, thresholds, style=style)
     return mean_over_classes({label: float(np.mean(values)) for label, values in aps.items()})
@@ -61,8 +77,10 @@ def averaged_video_map(found: Sequence[Detection], truth: Sequence[Detection], *
 
 def _ranked(found: Sequence[Detection], truth: Sequence[Detection]) -> dict[int, Ranked]:
     detections = by_label(checked(found, "detections"))
-    return {label: _class_ranked(detections.get(label, []), tubes)
-            for label, tubes in sorted(by_label(checked(truth, "true tubes")).items())}
+    return {
+        label: _class_ranked(detections.get(label, []), tubes)
+        for label, tubes in sorted(by_label(checked(truth, "true tubes")).items())
+    }
 
 
 def _class_ranked(found: list[Detection], truth: list[Detection]) -> Ranked:
@@ -74,6 +92,6 @@ def _class_ranked(found: list[Detection], truth: list[Detection]) -> Ranked:
     iou = np.full((len(place), max(map(len, videos.values()))), -1.0)
     for row, index in enumerate(place):
         tubes = videos[found[index].video]
-        iou[row, :len(tubes)] = [tube_iou(found[index].tube, true.tube) for true in tubes]
+        iou[row, : len(tubes)] = [tube_iou(found[index].tube, true.tube) for true in tubes]
     group = np.array([groups[found[index].video] for index in place], int)
     return Ranked(len(found), place, group, iou, len(truth))

@@ -1,4 +1,6 @@
-"""VGG with the taps that the recurrent cells read: the last pooled map, the last dense layer, the logits."""
+"""VGG with the taps that the recurrent cells read: the last pooled map, the last dense layer, the
+logits.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ _he = nn.initializers.he_normal()
 
 
 class Taps(NamedTuple):
-    """`pool5` [B, N, N, D] after the last max pool, `fc7` [B, F] after the last dense ReLU, `logits` [B, C]."""
+    """`pool5` [B, N, N, D] after the last max pool, `fc7` [B, F] after the last dense ReLU,
+    `logits` [B, C].
+    """
 
     pool5: Array
     fc7: Array
@@ -28,11 +32,11 @@ class Taps(NamedTuple):
 
 
 class VGG(nn.Module):
-    """Blocks of 3x3 convolutions that each end in a 2x2 max pool, then dense layers; no mutable state.
+    """Blocks of 3x3 convolutions that each end in a 2x2 max pool, then dense layers; no mutable
+    state.
 
-    Dropout follows every dense layer, below the classes; it draws from the `dropout` rng and is off without one.
-    The parameters are float32 whatever `dtype` says, and so are the logits.
-    """
+    Dropout follows every dense layer, below the classes; it draws from the `dropout` rng and is off
+    without one. The parameters are float32 whatever `dtype` says, and so are the logits."""
 
     widths: tuple[int, ...]
     depths: tuple[int, ...]
@@ -45,9 +49,21 @@ class VGG(nn.Module):
     dtype: str = "float32"
 
     @classmethod
-    def from_config(cls, cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32") -> VGG:
+    def from_config(
+        cls, cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
+    ) -> VGG:
         """The configured network for images of so many channels: 3 for frames, 2 for flow."""
-        return cls(cfg.widths, cfg.depths, cfg.dense, classes, cfg.head, cfg.norm, cfg.dropout, channels, dtype)
+        return cls(
+            cfg.widths,
+            cfg.depths,
+            cfg.dense,
+            classes,
+            cfg.head,
+            cfg.norm,
+            cfg.dropout,
+            channels,
+            dtype,
+        )
 
     @nn.compact
     def __call__(self, x: Array) -> Taps:
@@ -81,18 +97,24 @@ def flattened(x: Array) -> Array:
 
 
 def pooled(x: Array) -> Array:
-    """[B, N, N, D] as [B, 2 D]: the mean over the map beside its maximum. Far fewer weights for small data sets."""
+    """[B, N, N, D] as [B, 2 D]: the mean over the map beside its maximum. Far fewer weights for
+    small data sets.
+    """
     return jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=-1)
 
 
 class ConvNet(NamedTuple):
-    """Two pure functions: `init(key) -> params` and `apply(params, x, *, dropout_key=None) -> Taps`."""
+    """Two pure functions: `init(key) -> params` and `apply(params, x, *, dropout_key=None) ->
+    Taps`.
+    """
 
     init: Callable[[Array], PyTree]
     apply: Callable[..., Taps]
 
 
-def make_convnet(cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32") -> ConvNet:
+def make_convnet(
+    cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
+) -> ConvNet:
     """The configured VGG as two pure functions, as `make_model` gives the recurrent models.
 
     Args:
@@ -115,10 +137,11 @@ def make_convnet(cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str 
 
 
 def needed(params: PyTree, layers: Sequence[str]) -> PyTree:
-    """The parameters with which `apply` still gives these taps, the others as zeros that take no memory.
+    """The parameters with which `apply` still gives these taps, the others as zeros that take no
+    memory.
 
-    Nine tenths of a VGG-16 are dense layers, which pool5 does not depend on: a jitted function that asks for pool5
-    alone never touches them.
+    Nine tenths of a VGG-16 are dense layers, which pool5 does not depend on: a jitted function that
+    asks for pool5 alone never touches them.
 
     Args:
       params: of a `ConvNet`.
@@ -132,4 +155,6 @@ def needed(params: PyTree, layers: Sequence[str]) -> PyTree:
     def nothing(leaf: Array) -> np.ndarray:
         return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
 
-    return {name: part if kept(name) else jax.tree.map(nothing, part) for name, part in params.items()}
+    return {
+        name: part if kept(name) else jax.tree.map(nothing, part) for name, part in params.items()
+    }

@@ -25,7 +25,9 @@ class VideoLSTM(nn.Module):
 
     @nn.compact
     def __call__(self, clip: Clip, carry: Carry | None = None) -> Output:
-        """See `Model.apply`: logits [B, T, C], attention [B, T, N, N] or None, the carry after the last frame."""
+        """See `Model.apply`: logits [B, T, C], attention [B, T, N, N] or None, the carry after the
+        last frame.
+        """
         model = make_model(self.cfg, cell=self.cell)
         params = self.param("model", model.init)
         key = self.make_rng("dropout") if self.has_rng("dropout") else None

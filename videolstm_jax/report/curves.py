@@ -17,11 +17,18 @@ POINTS_A_WINDOW = 25
 
 
 def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section:
-    """The training curves of the recurrent models and of the ConvNets, each name -> rows as `curves` takes them."""
+    """The training curves of the recurrent models and of the ConvNets, each name -> rows as
+    `curves` takes them.
+    """
     drawn = (*curves(models, "Recurrent models"), *curves(convnets, "ConvNets"))
-    missing = [words for rows, words in (
-        (models, "No recurrent model has been trained yet; the stage train does it."),
-        (convnets, "No ConvNet has been fitted yet; the stage fit_convnet does it.")) if not rows]
+    missing = [
+        words
+        for rows, words in (
+            (models, "No recurrent model has been trained yet; the stage train does it."),
+            (convnets, "No ConvNet has been fitted yet; the stage fit_convnet does it."),
+        )
+        if not rows
+    ]
     words = ("A faint line is what was logged, a full line its running mean.",) if drawn else ()
     return Section("training", "Training", words, plots=drawn, missing=tuple(missing))
 
@@ -41,12 +48,18 @@ def curves(runs: Mapping[str, Rows], what: str) -> list[Plot]:
                 series += _line(rows, field, name, colour)
         if series:
             y_axis = Axis(title, 0.0, 1.0 if percent else None, percent)
-            plots.append(lines(f"{what}: {title} of the training batches", series, Axis("step", 0.0), y_axis))
+            plots.append(
+                lines(f"{what}: {title} of the training batches", series, Axis("step", 0.0), y_axis)
+            )
     return plots
 
 
 def _line(rows: Sequence[Mapping[str, Any]], field: str, name: str, colour: int) -> list[Series]:
-    kept = [(row["step"], row[field]) for row in rows if isinstance(row.get(field), int | float) and "step" in row]
+    kept = [
+        (row["step"], row[field])
+        for row in rows
+        if isinstance(row.get(field), int | float) and "step" in row
+    ]
     if not kept:
         return []
     x, y = (np.array(values, float) for values in zip(*kept, strict=True))
@@ -55,4 +68,7 @@ def _line(rows: Sequence[Mapping[str, Any]], field: str, name: str, colour: int)
     window = len(y) // POINTS_A_WINDOW
     if window < 2:
         return [Series(name, *thinned(x, y), colour)]
-    return [Series(name, *thinned(x, y), colour, faint=True), Series(name, *thinned(x, smooth(y, window)), colour)]
+    return [
+        Series(name, *thinned(x, y), colour, faint=True),
+        Series(name, *thinned(x, smooth(y, window)), colour),
+    ]

@@ -19,15 +19,25 @@ def animation(frames: np.ndarray, seconds: float, *, quality: int = 80) -> bytes
     """
     first, *rest = [Image.fromarray(frame) for frame in frames]
     buffer = io.BytesIO()
-    first.save(buffer, "WEBP", save_all=True, append_images=rest, duration=max(20, round(1000 * seconds)), loop=0,
-               quality=quality, method=2)
+    first.save(
+        buffer,
+        "WEBP",
+        save_all=True,
+        append_images=rest,
+        duration=max(20, round(1000 * seconds)),
+        loop=0,
+        quality=quality,
+        method=2,
+    )
     return buffer.getvalue()
 
 
 def still(frame: np.ndarray, kind: str = "PNG") -> bytes:
     """One picture [H, W, 3] as `PNG`, lossless, or `WEBP`, small."""
     buffer = io.BytesIO()
-    Image.fromarray(frame).save(buffer, kind, **({"optimize": True} if kind == "PNG" else {"quality": 85, "method": 4}))
+    Image.fromarray(frame).save(
+        buffer, kind, **({"optimize": True} if kind == "PNG" else {"quality": 85, "method": 4})
+    )
     return buffer.getvalue()
 
 

@@ -1,4 +1,6 @@
-"""The page itself: what it holds, as records, and how they become one HTML file that asks the network for nothing."""
+"""The page itself: what it holds, as records, and how they become one HTML file that asks the
+network for nothing.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,10 @@ from videolstm_jax.report.tables import Table
 class Example(NamedTuple):
     """One test video as a model saw it.
 
-    `moving`, `still` and `strip` are pictures (bytes), `moving` None where there is one frame only. `film` is where a
-    longer film of it lies, relative to the page, or empty. `facts` are short (name, value) pairs. `looks` draws the
-    attention over time; `states` is a picture of the LSTM's state, which `states_said` puts into words.
-    """
+    `moving`, `still` and `strip` are pictures (bytes), `moving` None where there is one frame only.
+    `film` is where a longer film of it lies, relative to the page, or empty. `facts` are short
+    (name, value) pairs. `looks` draws the attention over time; `states` is a picture of the LSTM's
+    state, which `states_said` puts into words."""
 
     video: str
     true: str
@@ -52,7 +54,9 @@ class Section(NamedTuple):
 
 
 class Page(NamedTuple):
-    """All of it: the title of the window, the headline, a lead of a few sentences, (value, name) facts, sections."""
+    """All of it: the title of the window, the headline, a lead of a few sentences, (value, name)
+    facts, sections.
+    """
 
     title: str
     headline: str
@@ -63,8 +67,13 @@ class Page(NamedTuple):
 
 def environment() -> jinja2.Environment:
     """Jinja with autoescape on and undefined names an error; only finished SVG goes in unescaped."""
-    env = jinja2.Environment(loader=jinja2.PackageLoader("videolstm_jax.report"), autoescape=True,
-                             undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env = jinja2.Environment(
+        loader=jinja2.PackageLoader("videolstm_jax.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     env.filters["svg"] = Markup
     env.filters["picture"] = embed.data_uri
     env.globals["colour"] = plots.colour

@@ -12,15 +12,20 @@ from videolstm_jax.report.page import Section
 
 
 def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
-    """The settings in which models differ as a table, and each config.json whole, folded, with its sha256.
+    """The settings in which models differ as a table, and each config.json whole, folded, with its
+    sha256.
 
     Args:
       configs: name -> what config.json holds, settings under `config`.
     """
     empty = Section("settings", "How it was made")
     if not configs:
-        return empty._replace(missing=("No stage has saved its settings yet; fit_convnet and train do.",))
-    differ = tables.differences({name: config.get("config", {}) for name, config in configs.items()})
+        return empty._replace(
+            missing=("No stage has saved its settings yet; fit_convnet and train do.",)
+        )
+    differ = tables.differences(
+        {name: config.get("config", {}) for name, config in configs.items()}
+    )
     folded = []
     for name, config in configs.items():
         text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
@@ -37,4 +42,10 @@ def reads(name: str, config: dict | None) -> str:
     stream, cell = chosen.get("data", {}).get("stream"), chosen.get("model", {}).get("cell", "")
     if stream is None:
         return ""
-    return "flow" if stream == "flow" else "RGB\u00a0+\u00a0flow" if cell in ("motion_alstm", "videolstm") else "RGB"
+    return (
+        "flow"
+        if stream == "flow"
+        else "RGB\u00a0+\u00a0flow"
+        if cell in ("motion_alstm", "videolstm")
+        else "RGB"
+    )

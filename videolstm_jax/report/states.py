@@ -11,7 +11,9 @@ from videolstm_jax.report import overlay
 
 
 class States(NamedTuple):
-    """`kind` (hidden or cell), `mean` [T, N, N] over channels, `channel` [n] numbers and their `maps` [n, T, N, N]."""
+    """`kind` (hidden or cell), `mean` [T, N, N] over channels, `channel` [n] numbers and their
+    `maps` [n, T, N, N].
+    """
 
     kind: str
     mean: np.ndarray
@@ -32,10 +34,17 @@ def sheet(states: States, frames: np.ndarray, size: tuple[int, int]) -> np.ndarr
     """
     at = np.minimum(frames, len(states.mean) - 1)
     rows = [("mean", coloured(states.mean, at, signed=False))]
-    rows += [(f"channel {number}", coloured(maps, at, signed=True))
-             for number, maps in zip(states.channel.tolist(), states.maps, strict=True)]
-    cells = [overlay.titled(_enlarged(one, size), [(name if column == 0 else f"frame {frame}", overlay.TEXT)])
-             for name, row in rows for column, (one, frame) in enumerate(zip(row, frames.tolist(), strict=True))]
+    rows += [
+        (f"channel {number}", coloured(maps, at, signed=True))
+        for number, maps in zip(states.channel.tolist(), states.maps, strict=True)
+    ]
+    cells = [
+        overlay.titled(
+            _enlarged(one, size), [(name if column == 0 else f"frame {frame}", overlay.TEXT)]
+        )
+        for name, row in rows
+        for column, (one, frame) in enumerate(zip(row, frames.tolist(), strict=True))
+    ]
     return overlay.filmstrip(np.stack(cells), columns=len(frames), ground=overlay.BAND)
 
 
@@ -50,6 +59,8 @@ def coloured(maps: np.ndarray, at: np.ndarray, *, signed: bool) -> np.ndarray:
 
 def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A picture of a few cells at W x H pixels, each cell a plain rectangle."""
-    across, down = ((np.arange(pixels) * cells) // pixels
-                    for pixels, cells in zip(size, (image.shape[1], image.shape[0]), strict=True))
+    across, down = (
+        (np.arange(pixels) * cells) // pixels
+        for pixels, cells in zip(size, (image.shape[1], image.shape[0]), strict=True)
+    )
     return image[down][:, across]

@@ -1,4 +1,6 @@
-"""Scores the test list with a trained model: 25 segments of each video, and one pass over every whole video."""
+"""Scores the test list with a trained model: 25 segments of each video, and one pass over every
+whole video.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,13 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
+from videolstm_jax.clips.evaluation import eval_segments, whole_videos
 from videolstm_jax.config import EvalConfig, RunConfig
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.core.model import make_model
-from videolstm_jax.data.features import FeatureStore
-from videolstm_jax.data.passes import eval_segments, whole_videos
-from videolstm_jax.files import ArtifactError, write_arrays
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.files import write_arrays
 from videolstm_jax.localize.evidence import feature_size
 from videolstm_jax.measure.accuracy import right_of
 from videolstm_jax.measure.scores import softmax, video_scores
@@ -36,26 +39,29 @@ class Reader(NamedTuple):
 
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes `runs/<name>/scores.npz`, and frame scores and attention of each test video in `runs/<name>/videos/`.
+    """Writes `runs/<name>/scores.npz`, and frame scores and attention of each test video in
+    `runs/<name>/videos/`.
 
-    With `eval.states` the videos that the report shows by its rule get `runs/<name>/states/`, see `measure.states`.
-    What was said of the run before, its tubes and their measures too, is removed first: scores.npz is written last.
+    With `eval.states` the videos that the report shows by its rule get `runs/<name>/states/`, see
+    `measure.states`. What was said of the run before, its tubes and their measures too, is removed
+    first: scores.npz is written last.
 
-    The 25 segments give the score of a video (Sec. 5.2). One pass over all its frames, the carry kept, gives the
-    class scores of every frame [L', C] and, for the cells that attend, the attention [L', N, N] that boxes are made of.
+    The 25 segments give the score of a video (Sec. 5.2). One pass over all its frames, the carry
+    kept, gives the class scores of every frame [L', C] and, for the cells that attend, the
+    attention [L', N, N] that boxes are made of.
 
     Returns:
       The path of the scores.
 
     Raises:
-      ConfigError, ArtifactError: a stage before has not run, or its output does not belong to this run: another cell,
-        other classes, or features of another shape.
+      ConfigError, FileError: a stage before has not run, or its output does not belong to this run:
+        another cell, other classes, or features of another shape.
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     videos = [video for video in dataset.videos if video.part == "test"]
     if not videos:
-        raise ArtifactError(f"{work.dataset}: lists no test videos; expected at least one")
+        raise FileError(f"{work.dataset}: lists no test videos; expected at least one")
     reader = _reader(cfg, work, dataset)
     _forget(work.run(cfg.run_name))
     _whole(reader, videos, cfg.eval, work, cfg.run_name)
@@ -70,7 +76,9 @@ def run(cfg: RunConfig) -> epath.Path:
 
 
 def _forget(folder: epath.Path) -> None:
-    """Removes what this stage and `localize` said of the run, which may now be another, or of other videos."""
+    """Removes what this stage and `localize` said of the run, which may now be another, or of other
+    videos.
+    """
     for name in ("scores.npz", "tubes.jsonl", "map.json"):
         (folder / name).unlink(missing_ok=True)
     for name in ("videos", "states"):
@@ -82,19 +90,25 @@ def _reader(cfg: RunConfig, work: Workdir, dataset: Dataset) -> Reader:
     trained = load_run(cfg.workdir, cfg.run_name)
     folder = work.run(cfg.run_name)
     if trained.model.cell != cfg.model.cell:
-        raise ArtifactError(f"{folder}: the checkpoint is of the cell {trained.model.cell}; expected {cfg.model.cell}")
+        raise FileError(
+            f"{folder}: the checkpoint is of the cell {trained.model.cell}; expected {cfg.model.cell}"
+        )
     if trained.classes != dataset.classes:
         odd = sorted(set(trained.classes) ^ set(dataset.classes))
-        raise ArtifactError(f"{folder}: the checkpoint knows {len(trained.classes)} classes and {work.dataset} lists "
-                            f"{len(dataset.classes)}; expected the same in one order"
-                            + (f"; they differ in {', '.join(odd[:5])}" if odd else ""))
+        raise FileError(
+            f"{folder}: the checkpoint knows {len(trained.classes)} classes and {work.dataset} lists "
+            f"{len(dataset.classes)}; expected the same in one order"
+            + (f"; they differ in {', '.join(odd[:5])}" if odd else "")
+        )
     layers = CELLS[trained.model.cell].layers
     x = FeatureStore.open(work.features(cfg.data.stream, layers.x))
     motion = FeatureStore.open(work.features("flow", layers.motion)) if layers.motion else None
     sizes = resolved(trained.model, x.shape, motion.shape if motion else None, len(dataset.classes))
     if sizes != trained.model:
-        raise ArtifactError(f"{x.folder}: features {list(x.shape)} make {sizes}; the checkpoint in {folder} was "
-                            f"trained on {trained.model}")
+        raise FileError(
+            f"{x.folder}: features {list(x.shape)} make {sizes}; the checkpoint in {folder} was "
+            f"trained on {trained.model}"
+        )
     for name, store in (("x", x), ("motion", motion)):
         if store is not None:
             same_extractor(trained, name, store.about, store.folder)
@@ -104,28 +118,48 @@ def _reader(cfg: RunConfig, work: Workdir, dataset: Dataset) -> Reader:
 def _segments(reader: Reader, videos: Sequence[Video], cfg: RunConfig) -> Iterator[np.ndarray]:
     """The scores [C] of each video, in order."""
     model = make_model(reader.run.model)
-    apply = jax.jit(lambda params, clip: model.apply(
-        params, clip._replace(inputs=as_inputs(clip.inputs, reader.run.scales))).logits)
+    apply = jax.jit(
+        lambda params, clip: (
+            model.apply(
+                params, clip._replace(inputs=as_inputs(clip.inputs, reader.run.scales))
+            ).logits
+        )
+    )
     progress = Progress(len(videos), 0, unit="video")
 
     def rows() -> Iterator[tuple[int, np.ndarray, np.ndarray, int]]:
-        batches = eval_segments(reader.x, reader.motion, videos, segments=cfg.eval.segments, frames=cfg.data.frames,
-                                batch=cfg.eval.batch, rule=cfg.eval.segment_rule, short_clips=cfg.data.short_clips)
+        batches = eval_segments(
+            reader.x,
+            reader.motion,
+            videos,
+            segments=cfg.eval.segments,
+            frames=cfg.data.frames,
+            batch=cfg.eval.batch,
+            rule=cfg.eval.segment_rule,
+            short_clips=cfg.data.short_clips,
+        )
         for found in batches:
             logits = np.asarray(apply(reader.run.params, found.batch.clip))
             for at in np.flatnonzero(found.video >= 0):
-                yield int(found.video[at]), logits[at], found.batch.clip.mask[at], int(found.count[at])
+                yield (
+                    int(found.video[at]),
+                    logits[at],
+                    found.batch.clip.mask[at],
+                    int(found.count[at]),
+                )
 
     for number, (video, group) in enumerate(itertools.groupby(rows(), key=lambda row: row[0]), 1):
         _, logits, mask, counts = zip(*group, strict=True)
         try:
             yield video_scores(np.stack(logits), np.stack(mask), counts=np.array(counts))
         except ValueError as error:
-            raise ArtifactError(f"{videos[video].name}: {error}") from error
+            raise FileError(f"{videos[video].name}: {error}") from error
         progress.show(number, {}, logged=number % 50 == 0)
 
 
-def _whole(reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workdir, name: str) -> None:
+def _whole(
+    reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workdir, name: str
+) -> None:
     """Writes frame scores and attention of each video, from one pass with the carry kept."""
     model = make_model(reader.run.model)
 
@@ -138,7 +172,9 @@ def _whole(reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workd
     maps: list[np.ndarray] = []
     sizes: list[np.ndarray] = []
     carry = None
-    for chunk in whole_videos(reader.x, reader.motion, videos, batch=min(cfg.batch, len(videos)), chunk=cfg.chunk):
+    for chunk in whole_videos(
+        reader.x, reader.motion, videos, batch=min(cfg.batch, len(videos)), chunk=cfg.chunk
+    ):
         if chunk.start == 0:
             carry = start(reader.run.params, chunk.clip)
         out = apply(reader.run.params, chunk.clip, carry)
@@ -152,16 +188,24 @@ def _whole(reader: Reader, videos: Sequence[Video], cfg: EvalConfig, work: Workd
         for at in np.flatnonzero(chunk.video >= 0):
             video = videos[int(chunk.video[at])]
             length = reader.x.frames[video.name]
-            arrays = {"scores": softmax(np.concatenate([part[at] for part in logits])[:length]).astype(np.float32)}
+            arrays = {
+                "scores": softmax(np.concatenate([part[at] for part in logits])[:length]).astype(
+                    np.float32
+                )
+            }
             if maps:
-                arrays["attention"] = np.concatenate([part[at] for part in maps])[:length].astype(np.float32)
+                arrays["attention"] = np.concatenate([part[at] for part in maps])[:length].astype(
+                    np.float32
+                )
                 arrays["features"] = np.concatenate([part[at] for part in sizes])[:length]
             write_arrays(work.passes(name, video.name), **arrays)
         logits, maps, sizes = [], [], []
 
 
 def _shown(cfg: RunConfig, reader: Reader, scores: np.ndarray, label: np.ndarray) -> list[int]:
-    """The rows of the videos whose states are kept; none where a state is a vector and has no places."""
+    """The rows of the videos whose states are kept; none where a state is a vector and has no
+    places.
+    """
     if cfg.eval.states == "none" or CELLS[reader.run.model.cell].vector:
         return []
     return choose.videos(label, scores.argmax(1), scores.max(1), cfg.report.examples)
@@ -180,18 +224,27 @@ def _states(reader: Reader, videos: Sequence[Video], cfg: RunConfig, work: Workd
     step = jax.jit(lambda params, clip, carry: model.apply(params, inputs(clip), carry).carry)
     states: list[np.ndarray] = []
     carry = None
-    for chunk in whole_videos(reader.x, reader.motion, videos, batch=min(cfg.eval.batch, len(videos)),
-                              chunk=cfg.eval.chunk):
+    for chunk in whole_videos(
+        reader.x,
+        reader.motion,
+        videos,
+        batch=min(cfg.eval.batch, len(videos)),
+        chunk=cfg.eval.chunk,
+    ):
         if chunk.start == 0:
-            carry = start(reader.run.params, chunk.clip)  # of the chunk, as in the pass that gave the attention
+            carry = start(
+                reader.run.params, chunk.clip
+            )  # of the chunk, as in the pass that gave the attention
         for t in np.flatnonzero(chunk.clip.mask.any(axis=0)):
-            frame = jax.tree.map(lambda values, at=t: values[:, at:at + 1], chunk.clip)
+            frame = jax.tree.map(lambda values, at=t: values[:, at : at + 1], chunk.clip)
             carry = step(reader.run.params, frame, carry)
             states.append(np.asarray(getattr(carry.top, cfg.eval.states)))
         if not chunk.last:
             continue
         for at in np.flatnonzero(chunk.video >= 0):
             name = videos[int(chunk.video[at])].name
-            maps = state_maps(np.stack([one[at] for one in states[:reader.x.frames[name]]]))
-            write_arrays(work.states(cfg.run_name, name), kind=np.array(cfg.eval.states), **maps._asdict())
+            maps = state_maps(np.stack([one[at] for one in states[: reader.x.frames[name]]]))
+            write_arrays(
+                work.states(cfg.run_name, name), kind=np.array(cfg.eval.states), **maps._asdict()
+            )
         states = []

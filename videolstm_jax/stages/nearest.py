@@ -19,21 +19,35 @@ _PAIRS = 64
 def run(cfg: RunConfig) -> epath.Path:
     """Compares the motion energy of each test video with every training video's.
 
-    Reads the stored flow (the first 64 pairs of a video) and writes `runs/nearest-motion/scores.npz`.
+    Reads the stored flow (the first 64 pairs of a video) and writes
+    `runs/nearest-motion/scores.npz`.
 
     Raises:
-      ArtifactError: `prepare` has not run.
+      FileError: `prepare` has not run.
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    parts = {part: [video for video in dataset.videos if video.part == part] for part in ("train", "test")}
-    train, test = (np.stack([_energy(work, video) for video in parts[part]]) for part in ("train", "test"))
+    parts = {
+        part: [video for video in dataset.videos if video.part == part]
+        for part in ("train", "test")
+    }
+    train, test = (
+        np.stack([_energy(work, video) for video in parts[part]]) for part in ("train", "test")
+    )
     label = {part: np.array([video.label for video in videos]) for part, videos in parts.items()}
     scores = nearest_scores(train, label["train"], test, len(dataset.classes))
     path = work.run(NAME) / "scores.npz"
-    save_scores(path, Scores(tuple(video.name for video in parts["test"]), scores, label["test"], dataset.classes))
+    save_scores(
+        path,
+        Scores(
+            tuple(video.name for video in parts["test"]), scores, label["test"], dataset.classes
+        ),
+    )
     missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
-    print(f"nearest neighbour on motion energy: {right_of(scores, label['test'], missing)}", flush=True)
+    print(
+        f"nearest neighbour on motion energy: {right_of(scores, label['test'], missing)}",
+        flush=True,
+    )
     return path
 
 

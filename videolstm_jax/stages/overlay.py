@@ -1,22 +1,26 @@
-"""Films and strips of what an evaluated run saw in videos of its walk: heat, boxes, true boxes, scores over time."""
+"""Films and strips of what an evaluated run saw in videos of its walk: heat, boxes, true boxes,
+scores over time.
+"""
 
 from __future__ import annotations
 
 from etils import epath
 
-from videolstm_jax import artifacts, evaluated, files
+from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import OverlayConfig
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
 from videolstm_jax.localize.found import heat
 from videolstm_jax.report import choose, embed
 from videolstm_jax.report.seen import Drawn, Seen
+from videolstm_jax.trained import evaluated
 from videolstm_jax.types import Tube
 from videolstm_jax.video.film import film
 
 
 def run(cfg: OverlayConfig) -> epath.Path:
-    """Writes overlays/<run>/<Class>-<stem>.mp4, and a film strip .png of the same name, of each video.
+    """Writes overlays/<run>/<Class>-<stem>.mp4, and a film strip .png of the same name, of each
+    video.
 
     Frames are read and filmed one at a time, so a video of any length and size may be shown.
 
@@ -24,8 +28,8 @@ def run(cfg: OverlayConfig) -> epath.Path:
       The folder of the pictures.
 
     Raises:
-      ArtifactError: the run was not evaluated, or a video is none of the walk's or not as it was.
-      BadVideo: a file that cannot be read.
+      FileError: the run was not evaluated, or a video is none of the walk's or not as it was.
+      VideoError: a file that cannot be read.
     """
     work, name = artifacts.of_run(cfg.run)
     dataset = artifacts.load_dataset(work.dataset)
@@ -33,7 +37,9 @@ def run(cfg: OverlayConfig) -> epath.Path:
     names = cfg.videos or _chosen(work, name, cfg.examples)
     for video in names:
         if video not in listed:
-            raise ArtifactError(f"{work.dataset} does not list {video}; expected a name such as {next(iter(listed))}")
+            raise FileError(
+                f"{work.dataset} does not list {video}; expected a name such as {next(iter(listed))}"
+            )
     fps = files.read_json(work.run(name) / "config.json")["config"]["data"].get("fps", 0.0)
     how = evaluated.localize_settings(work, name)
     tubes = work.run(name) / "tubes.jsonl"
@@ -45,7 +51,14 @@ def run(cfg: OverlayConfig) -> epath.Path:
     for video in names:
         told = evaluated.load_pass(work, name, listed[video], len(dataset.classes))
         looks = None if told.attention is None else heat(told.attention, how)
-        seen = Seen(listed[video], dataset.classes, told.scores, looks, found.get(video, ()), truth.get(video, ()))
+        seen = Seen(
+            listed[video],
+            dataset.classes,
+            told.scores,
+            looks,
+            found.get(video, ()),
+            truth.get(video, ()),
+        )
         path = folder / f"{video.replace('/', '-')}.mp4"
         large, small = Drawn(seen, cfg.side), Drawn(seen, cfg.side // 2)
         frames = film(path, seen.video, large.card, fps=fps, keep=small.strip_frames())

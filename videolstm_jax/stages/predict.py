@@ -12,13 +12,13 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.config import ConfigError, PredictConfig
+from videolstm_jax.config import PredictConfig
+from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.localize.saliency import saliency
-from videolstm_jax.predictor import Prediction, Predictor
 from videolstm_jax.report import board, embed, overlay
 from videolstm_jax.report.latency import Latency
+from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.video import encode, live
-from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.live import Live
 
 EVERY = 100
@@ -27,35 +27,51 @@ REDRAWN = 0.1
 """On a terminal, the line is rewritten at most once in so many seconds."""
 KEPT_CELLS = 4 * board.CELLS
 KEPT_SCORES = 960
-"""Frames whose scores the strip's timeline keeps at most; of a longer stream every second, fourth .. frame."""
+"""Frames whose scores the strip's timeline keeps at most; of a longer stream every second, fourth
+.. frame.
+"""
 
 
 def run(cfg: PredictConfig) -> epath.Path | None:
-    """Reads to the end of the stream, or until it is interrupted, which is how a camera's stream ends.
+    """Reads to the end of the stream, or until it is interrupted, which is how a camera's stream
+    ends.
 
-    Writes the film as it goes, and behind it a film strip of the whole, a .png of the same name. A stream that turns
-    out damaged is filmed as far as it could be read. Times go to the terminal only.
+    Writes the film as it goes, and behind it a film strip of the whole, a .png of the same name. A
+    stream that turns out damaged is filmed as far as it could be read. Times go to the terminal
+    only.
 
     Returns:
       The path of the film, or None where none was asked for.
 
     Raises:
-      ArtifactError, ConfigError: a run or setting that cannot be used.
-      BadVideo: no such stream, damage in it, or too few frames to say anything.
+      FileError, ConfigError: a run or setting that cannot be used.
+      VideoError: no such stream, damage in it, or too few frames to say anything.
     """
     path = _film_path(cfg)
-    if path is not None and os.path.exists(cfg.video) and path.exists() and os.path.samefile(path, cfg.video):
-        raise ConfigError(f"the film would replace its own source, {cfg.video}; expected another PredictConfig.output")
+    if (
+        path is not None
+        and os.path.exists(cfg.video)
+        and path.exists()
+        and os.path.samefile(path, cfg.video)
+    ):
+        raise ConfigError(
+            f"the film would replace its own source, {cfg.video}; expected another PredictConfig.output"
+        )
     predictor, latency = Predictor(cfg.checkpoint, flow=cfg.flow), Latency()
     if predictor.parts.note:
         print(f"predict: warning: {predictor.parts.note}", file=sys.stderr, flush=True)
     with live.opened(cfg.video, fps=predictor.parts.fps, max_frames=cfg.max_frames) as stream:
-        print(f"predict: {cfg.checkpoint} watches {stream.name}, {stream.fps:g} frames a second", flush=True)
+        print(
+            f"predict: {cfg.checkpoint} watches {stream.name}, {stream.fps:g} frames a second",
+            flush=True,
+        )
         with _Film(path, cfg.side, stream.fps, predictor) as film:
             damage = _watch(predictor, stream, film, latency)
         if not film.frames:
-            raise damage or BadVideo(f"{stream.name}: too short, nothing can be said of it; expected at least "
-                                     f"{1 + (predictor.parts.flow is not None)} frames")
+            raise damage or VideoError(
+                f"{stream.name}: too short, nothing can be said of it; expected at least "
+                f"{1 + (predictor.parts.flow is not None)} frames"
+            )
     print(latency.table(), flush=True)
     if damage is not None:
         raise damage
@@ -67,16 +83,24 @@ def _film_path(cfg: PredictConfig) -> epath.Path | None:
         return None
     if not cfg.output:
         camera = cfg.video.isdecimal() and not epath.Path(cfg.video).exists()
-        stem = "stdin" if cfg.video == live.PIPE else f"camera-{cfg.video}" if camera else epath.Path(cfg.video).stem
+        stem = (
+            "stdin"
+            if cfg.video == live.PIPE
+            else f"camera-{cfg.video}"
+            if camera
+            else epath.Path(cfg.video).stem
+        )
         return artifacts.of_run(cfg.checkpoint)[0].path / "predicted" / f"{stem}.mp4"
     path = epath.Path(cfg.output)
     if path.suffix.lower() not in encode.CONTAINERS or "://" in cfg.output:
-        raise ConfigError(f"PredictConfig.output is {cfg.output!r}; expected none, or a path on this machine that "
-                          f"ends in {', '.join(encode.CONTAINERS)}")
+        raise ConfigError(
+            f"PredictConfig.output is {cfg.output!r}; expected none, or a path on this machine that "
+            f"ends in {', '.join(encode.CONTAINERS)}"
+        )
     return path
 
 
-def _watch(predictor: Predictor, stream: Live, film: _Film, latency: Latency) -> BadVideo | None:
+def _watch(predictor: Predictor, stream: Live, film: _Film, latency: Latency) -> VideoError | None:
     """Reads all there is; returns the damage that it came to, if any."""
     line = _Line(predictor.classes)
     found: Prediction | None = None
@@ -93,15 +117,19 @@ def _watch(predictor: Predictor, stream: Live, film: _Film, latency: Latency) ->
             found = predictor(frame)
             if found is None:
                 continue
-            drawn = film.add(frame if predictor.parts.flow is None or before is None else before, found)
+            drawn = film.add(
+                frame if predictor.parts.flow is None or before is None else before, found
+            )
             latency.add({"decode": decoded, **found.seconds, **drawn})
             line.show(found)
     except KeyboardInterrupt:
         print("\npredict: interrupted", flush=True)
-    except BadVideo as error:
+    except VideoError as error:
         damage = error
     if found is not None and frame is not None and predictor.parts.flow is not None:
-        film.add(frame, found._replace(frame=found.frame + 1))  # the last frame has no flow: what is known is held
+        film.add(
+            frame, found._replace(frame=found.frame + 1)
+        )  # the last frame has no flow: what is known is held
     line.end(found)
     return damage
 
@@ -123,7 +151,9 @@ class _Line:
         best = np.argsort(-found.mean, kind="stable")[:3]
         said = "  ".join(f"{self._classes[c]} {found.mean[c]:.2f}" for c in best)
         box = "" if found.box is None else f"  box {' '.join(f'{side:.0f}' for side in found.box)}"
-        rate = f"  {(found.frame - 1) / (now - self._begun):.1f} frames/s" if found.frame > 1 else ""
+        rate = (
+            f"  {(found.frame - 1) / (now - self._begun):.1f} frames/s" if found.frame > 1 else ""
+        )
         self._last = f"frame {found.frame}  {said}{box}{rate}"
         if self._terminal and now - self._shown >= REDRAWN:
             self._shown = now
@@ -140,7 +170,9 @@ class _Line:
 class _Film:
     """The film, opened when its first picture is there, and the strip that is written behind it."""
 
-    def __init__(self, path: epath.Path | None, side: int, fps: float, predictor: Predictor) -> None:
+    def __init__(
+        self, path: epath.Path | None, side: int, fps: float, predictor: Predictor
+    ) -> None:
         self.frames = 0
         self._path, self._side, self._fps = path, side, fps
         self._classes, self._sigma = predictor.classes, predictor.parts.how.sigma
@@ -164,8 +196,11 @@ class _Film:
         if self._path is None:
             return {}
         began = time.perf_counter()
-        view, lines, word = (self._view(frame, found, self._side), self._recent.add(found.scores, found.mean),
-                             f"frame {found.frame}")
+        view, lines, word = (
+            self._view(frame, found, self._side),
+            self._recent.add(found.scores, found.mean),
+            f"frame {found.frame}",
+        )
         card = board.card(view, lines, word)
         self._cells.add(lambda: board.cell(self._view(frame, found, self._side // 2), lines, word))
         self._scores.add(lambda: found.scores)
@@ -179,12 +214,20 @@ class _Film:
 
     def _view(self, frame: np.ndarray, found: Prediction, side: int) -> board.View:
         look = found.attention
-        heat = None if look is None else lambda size: saliency(look[None], size, sigma=self._sigma)[0]
+        heat = (
+            None if look is None else lambda size: saliency(look[None], size, sigma=self._sigma)[0]
+        )
         return board.view(frame, side, heat, found=None if found.box is None else found.box[None])
 
     def _strip(self) -> np.ndarray:
         chosen = [self._cells.kept[k] for k in overlay.evenly(len(self._cells.kept), board.CELLS)]
-        top = np.argsort(-self._mean, kind="stable")[:len(board.PALETTE)]
-        lines = board.Lines(tuple(self._classes[c] for c in top), self._mean[top],
-                            np.stack(self._scores.kept)[:, top], 0, self.frames, stride=self._scores.stride)
+        top = np.argsort(-self._mean, kind="stable")[: len(board.PALETTE)]
+        lines = board.Lines(
+            tuple(self._classes[c] for c in top),
+            self._mean[top],
+            np.stack(self._scores.kept)[:, top],
+            0,
+            self.frames,
+            stride=self._scores.stride,
+        )
         return board.strip(chosen, lines)

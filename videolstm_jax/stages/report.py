@@ -1,4 +1,6 @@
-"""The page of pictures: reads whatever the other stages left, and says which stage would make what is absent."""
+"""The page of pictures: reads whatever the other stages left, and says which stage would make what
+is absent.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +11,37 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts, evaluated, files
+from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import STREAMS, ConfigError, RunConfig
-from videolstm_jax.localize.floors import covered_cells
+from videolstm_jax.config import STREAMS, RunConfig
+from videolstm_jax.errors import ConfigError, VideoError
+from videolstm_jax.localize.baselines import covered_cells
 from videolstm_jax.localize.found import heat
 from videolstm_jax.measure import accuracy
 from videolstm_jax.measure.errors import frame_overlaps
 from videolstm_jax.measure.looking import frames_inside, trace
-from videolstm_jax.report import choose, classes, curves, example, local, page, settings, summary, tables
+from videolstm_jax.report import (
+    choose,
+    classes,
+    curves,
+    example,
+    local,
+    page,
+    settings,
+    summary,
+    tables,
+)
 from videolstm_jax.report.seen import Drawn, Seen
 from videolstm_jax.report.states import States
+from videolstm_jax.trained import evaluated
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
-from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.film import film
 
 
 class Walk(NamedTuple):
-    """What was read: each model's words and scores, the runs' configurations and measured tubes, the true tubes."""
+    """What was read: each model's words and scores, the runs' configurations and measured tubes,
+    the true tubes.
+    """
 
     work: Workdir
     dataset: Dataset | None
@@ -34,7 +49,9 @@ class Walk(NamedTuple):
     configs: dict[str, dict]
     maps: dict[str, dict]
     truth: dict[str, list[Detection]]
-    missing: np.ndarray  # labels [n] of the test videos that could not be read, unless they are to be left out
+    missing: (
+        np.ndarray
+    )  # labels [n] of the test videos that could not be read, unless they are to be left out
     strange: tuple[str, ...]  # names of scores that are of another test list
 
 
@@ -46,16 +63,21 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Raises:
       ConfigError: `report.run` names a run that was not evaluated.
-      ArtifactError: a file that is there but cannot be used.
+      FileError: a file that is there but cannot be used.
     """
     work = Workdir(cfg.workdir)
     walk = gather(work, allow_missing=cfg.eval.allow_missing)
     rows = [result for result, _ in walk.results]
     results = summary.section(rows, walk.dataset)
     results = results._replace(missing=(*results.missing, *map(_is_strange, walk.strange)))
-    sections = (results, _examples(walk, cfg),
-                curves.section(_logged(work, _folders(work.path / "runs")), _logged(work, _convnets(work))),
-                _classes(walk, summary.final(rows)), local.section(walk.maps), settings.section(walk.configs))
+    sections = (
+        results,
+        _examples(walk, cfg),
+        curves.section(_logged(work, _folders(work.path / "runs")), _logged(work, _convnets(work))),
+        _classes(walk, summary.final(rows)),
+        local.section(walk.maps),
+        settings.section(walk.configs),
+    )
     opening = summary.opening(rows, walk.dataset, missing=len(walk.missing))
     path = work.report / "index.html"
     files.write_bytes(path, page.render(opening._replace(sections=sections)).encode())
@@ -64,7 +86,7 @@ def run(cfg: RunConfig) -> epath.Path:
     return path
 
 
-# ---- reading ----------------------------------------------------------------------------------------------------
+# ---- reading -------------------------------------------------------------------------------------
 
 
 def gather(work: Workdir, *, allow_missing: bool = False) -> Walk:
@@ -76,10 +98,16 @@ def gather(work: Workdir, *, allow_missing: bool = False) -> Walk:
     for true in artifacts.load_detections(work.truth) if work.truth.exists() else []:
         truth.setdefault(true.video, []).append(true)
     folders = [*_convnets(work), *_folders(work.path / "runs")]
-    configs = {_name(work, folder): files.read_json(folder / "config.json") for folder in folders
-               if (folder / "config.json").exists()}
-    maps = {folder.name: files.read_json(folder / "map.json") for folder in _folders(work.path / "runs")
-            if (folder / "map.json").exists()}
+    configs = {
+        _name(work, folder): files.read_json(folder / "config.json")
+        for folder in folders
+        if (folder / "config.json").exists()
+    }
+    maps = {
+        folder.name: files.read_json(folder / "map.json")
+        for folder in _folders(work.path / "runs")
+        if (folder / "map.json").exists()
+    }
     results, strange = [], []
     for name, kind, about, path in _scored(work, folders, configs):
         scores = artifacts.load_scores(path)
@@ -95,7 +123,13 @@ def _scored(work: Workdir, folders: list[epath.Path], configs: dict[str, dict]) 
     for folder in folders:
         if (folder / "scores.npz").exists():
             name = _name(work, folder)
-            kind = "ConvNet" if name.startswith("convnet-") else "recurrent" if name in configs else "comparison"
+            kind = (
+                "ConvNet"
+                if name.startswith("convnet-")
+                else "recurrent"
+                if name in configs
+                else "comparison"
+            )
             yield name, kind, settings.reads(name, configs.get(name)), folder / "scores.npz"
     fused = work.path / "fused"
     for path in sorted(fused.glob("*.npz")) if fused.exists() else []:
@@ -104,8 +138,9 @@ def _scored(work: Workdir, folders: list[epath.Path], configs: dict[str, dict]) 
 
 def _fits(scores: Scores, dataset: Dataset) -> bool:
     """Whether the scores are of the test list as it is now."""
-    return (scores.classes == dataset.classes and dict(zip(scores.videos, scores.label.tolist(), strict=True))
-            == {video.name: video.label for video in dataset.videos if video.part == "test"})
+    return scores.classes == dataset.classes and dict(
+        zip(scores.videos, scores.label.tolist(), strict=True)
+    ) == {video.name: video.label for video in dataset.videos if video.part == "test"}
 
 
 def _convnets(work: Workdir) -> list[epath.Path]:
@@ -120,24 +155,34 @@ def _name(work: Workdir, folder: epath.Path) -> str:
     return folder.name if folder.parent == work.path / "runs" else f"convnet-{folder.name}"
 
 
-def _result(name: str, kind: str, about: str, scores: Scores, found: dict | None,
-            missing: np.ndarray) -> tables.Result:
+def _result(
+    name: str, kind: str, about: str, scores: Scores, found: dict | None, missing: np.ndarray
+) -> tables.Result:
     total = len(scores.label) + len(missing)
     right = accuracy.top_k(scores.scores, scores.label)
     sure = accuracy.wilson(right, total) if total else accuracy.Interval(0.0, 0.0, 1.0)
-    mean = accuracy.mean_class_accuracy(scores.scores, scores.label, missing=missing) if total else 0.0
-    return tables.Result(name, kind, about, right, total, sure.low, sure.high, mean, **local.numbers(found))
+    mean = (
+        accuracy.mean_class_accuracy(scores.scores, scores.label, missing=missing) if total else 0.0
+    )
+    return tables.Result(
+        name, kind, about, right, total, sure.low, sure.high, mean, **local.numbers(found)
+    )
 
 
 def _logged(work: Workdir, folders: list[epath.Path]) -> dict[str, list[dict]]:
     """Name -> the rows of metrics.jsonl, of those that were trained."""
-    return {_name(work, folder): files.read_jsonl(folder / "metrics.jsonl") for folder in folders
-            if (folder / "metrics.jsonl").exists()}
+    return {
+        _name(work, folder): files.read_jsonl(folder / "metrics.jsonl")
+        for folder in folders
+        if (folder / "metrics.jsonl").exists()
+    }
 
 
 def _is_strange(name: str) -> str:
-    return (f"{name} is left out: its scores are of other videos or classes than the test list has; the stage that "
-            "made them makes them anew.")
+    return (
+        f"{name} is left out: its scores are of other videos or classes than the test list has; the stage that "
+        "made them makes them anew."
+    )
 
 
 def _forget_films(folder: epath.Path, shown: set[str]) -> None:
@@ -151,11 +196,15 @@ def _classes(walk: Walk, final: tables.Result | None) -> page.Section:
     if final is None:
         return classes.section("", np.zeros((0, 0), int), ())
     scores = next(scores for result, scores in walk.results if result is final)
-    return classes.section(final.name, accuracy.confusion(scores.scores, scores.label), scores.classes,
-                           missing=walk.missing)
+    return classes.section(
+        final.name,
+        accuracy.confusion(scores.scores, scores.label),
+        scores.classes,
+        missing=walk.missing,
+    )
 
 
-# ---- examples ---------------------------------------------------------------------------------------------------
+# ---- examples ------------------------------------------------------------------------------------
 
 
 def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
@@ -164,33 +213,59 @@ def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
         return section._replace(missing=("No example is shown, since report.examples is 0.",))
     name = _shown_run(walk, cfg)
     if name is None or walk.dataset is None:
-        return section._replace(missing=("No run has been evaluated on whole videos yet; the stage evaluate does it, "
-                                         "after prepare, extract and train.",))
-    scores = next(scores for result, scores in walk.results if (result.name, result.kind) == (name, "recurrent"))
+        return section._replace(
+            missing=(
+                "No run has been evaluated on whole videos yet; the stage evaluate does it, "
+                "after prepare, extract and train.",
+            )
+        )
+    scores = next(
+        scores
+        for result, scores in walk.results
+        if (result.name, result.kind) == (name, "recurrent")
+    )
     found = walk.work.run(name) / "tubes.jsonl"
     tubes = choose.tubes_of_best_class(artifacts.load_detections(found)) if found.exists() else {}
     missing = []
     if not _attends(walk, name):
-        missing.append(f"{name} has no attention, so there is nothing to see of where it looks; alstm, convalstm, "
-                       "motion_alstm and videolstm have.")
+        missing.append(
+            f"{name} has no attention, so there is nothing to see of where it looks; alstm, convalstm, "
+            "motion_alstm and videolstm have."
+        )
     elif not tubes:
-        missing.append(f"{name} has no boxes yet; the stage localize makes them from its attention.")
+        missing.append(
+            f"{name} has no boxes yet; the stage localize makes them from its attention."
+        )
     if not walk.truth:
-        missing.append("There are no true boxes; the stage prepare writes truth.jsonl where a data set has them.")
+        missing.append(
+            "There are no true boxes; the stage prepare writes truth.jsonl where a data set has them."
+        )
     listed = {video.name: video for video in walk.dataset.videos}
     cards = []
-    for row in choose.videos(scores.label, scores.scores.argmax(1), scores.scores.max(1), cfg.report.examples):
+    for row in choose.videos(
+        scores.label, scores.scores.argmax(1), scores.scores.max(1), cfg.report.examples
+    ):
         video = scores.videos[row]
         try:
             cards.append(_card(walk, name, listed[video], scores.scores[row], tubes.get(video, ())))
-        except BadVideo:
-            missing.append(f"{video} is left out: its file is not as it was when the stage prepare read it.")
-    words = (f"Test videos as {name} saw them: the frame, the attention over it, and the boxes.", choose.RULE)
-    return section._replace(words=words if cards else (), examples=tuple(cards), missing=tuple(missing))
+        except VideoError:
+            missing.append(
+                f"{video} is left out: its file is not as it was when the stage prepare read it."
+            )
+    words = (
+        f"Test videos as {name} saw them: the frame, the attention over it, and the boxes.",
+        choose.RULE,
+    )
+    return section._replace(
+        words=words if cards else (), examples=tuple(cards), missing=tuple(missing)
+    )
 
 
 def _attends(walk: Walk, name: str) -> bool:
-    return walk.configs[name].get("config", {}).get("model", {}).get("cell") not in ("lstm", "convlstm")
+    return walk.configs[name].get("config", {}).get("model", {}).get("cell") not in (
+        "lstm",
+        "convlstm",
+    )
 
 
 def _shown_run(walk: Walk, cfg: RunConfig) -> str | None:
@@ -198,29 +273,57 @@ def _shown_run(walk: Walk, cfg: RunConfig) -> str | None:
     runs = {result.name: result for result, _ in walk.results if result.kind == "recurrent"}
     if cfg.report.run:
         if cfg.report.run not in runs:
-            raise ConfigError(f"report.run is {cfg.report.run!r}; expected one of {', '.join(runs) or 'no run yet'}")
+            raise ConfigError(
+                f"report.run is {cfg.report.run!r}; expected one of {', '.join(runs) or 'no run yet'}"
+            )
         return cfg.report.run
     able = [name for name in runs if (walk.work.run(name) / "videos").exists()]
-    return max(able, key=lambda name: (_attends(walk, name), name in walk.maps, runs[name].about.startswith("RGB"),
-                                       runs[name].accuracy), default=None)
+    return max(
+        able,
+        key=lambda name: (
+            _attends(walk, name),
+            name in walk.maps,
+            runs[name].about.startswith("RGB"),
+            runs[name].accuracy,
+        ),
+        default=None,
+    )
 
 
-def _card(walk: Walk, name: str, video: Video, scores: np.ndarray, tubes: tuple[Tube, ...]) -> page.Example:
+def _card(
+    walk: Walk, name: str, video: Video, scores: np.ndarray, tubes: tuple[Tube, ...]
+) -> page.Example:
     """Draws one example and writes its film."""
     told = evaluated.load_pass(walk.work, name, video, len(walk.dataset.classes))
     truth = tuple(true.tube for true in walk.truth.get(video.name, []))
-    looks = None if told.attention is None else heat(told.attention, evaluated.localize_settings(walk.work, name))
+    looks = (
+        None
+        if told.attention is None
+        else heat(told.attention, evaluated.localize_settings(walk.work, name))
+    )
     seen = Seen(video, walk.dataset.classes, told.scores, looks, tubes, truth)
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
-    frames = film(walk.work.report / address, video, Drawn(seen, example.FILM_SIDE).card,
-                  fps=walk.configs[name]["config"]["data"].get("fps", 0.0), keep=example.frames_shown(video.frames))
+    frames = film(
+        walk.work.report / address,
+        video,
+        Drawn(seen, example.FILM_SIDE).card,
+        fps=walk.configs[name]["config"]["data"].get("fps", 0.0),
+        keep=example.frames_shown(video.frames),
+    )
     facts = [("Length", f"{video.frames} frames, {video.frames / video.fps:.1f} s")]
     if tubes and truth:
         which = ", heaviest tube" if len(tubes) > 1 else ""
         facts.append((f"Mean frame IoU{which}", f"{frame_overlaps(tubes[0], truth).mean():.2f}"))
     over_time = None if told.attention is None else _over_time(told.attention, truth, video)
-    return example.example(seen, scores, frames, address, facts=tuple(facts), over_time=over_time,
-                           states=_states(walk, name, video))
+    return example.example(
+        seen,
+        scores,
+        frames,
+        address,
+        facts=tuple(facts),
+        over_time=over_time,
+        states=_states(walk, name, video),
+    )
 
 
 def _over_time(attention: np.ndarray, truth: Sequence[Tube], video: Video) -> dict[str, np.ndarray]:
@@ -228,8 +331,12 @@ def _over_time(attention: np.ndarray, truth: Sequence[Tube], video: Video) -> di
     each = trace(attention)
     named = {"entropy": each.entropy, "peak": each.peak, "drift": each.drift}
     if truth:
-        covered = covered_cells(truth, (video.height, video.width), len(attention), attention.shape[1])
-        named |= dict(zip(("in the true box", example.AREA), frames_inside(attention, covered), strict=True))
+        covered = covered_cells(
+            truth, (video.height, video.width), len(attention), attention.shape[1]
+        )
+        named |= dict(
+            zip(("in the true box", example.AREA), frames_inside(attention, covered), strict=True)
+        )
     return named
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, save_config
+from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.clips.evaluation import eval_segments
 from videolstm_jax.config import ModelConfig, RunConfig
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.core.model import make_model
-from videolstm_jax.data.batches import train_batches
-from videolstm_jax.data.features import FeatureStore
-from videolstm_jax.data.passes import eval_segments
-from videolstm_jax.files import ArtifactError, read_json
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.files import read_json
 from videolstm_jax.measure.scores import video_scores
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
@@ -33,7 +34,9 @@ VALID_SEGMENTS = 5
 
 
 class Source(NamedTuple):
-    """What a cell reads: the store of its own stream, that of the flow stream or None, and their scales."""
+    """What a cell reads: the store of its own stream, that of the flow stream or None, and their
+    scales.
+    """
 
     x: FeatureStore
     motion: FeatureStore | None
@@ -41,18 +44,19 @@ class Source(NamedTuple):
 
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes `runs/<name>/`: ckpt/, metrics.jsonl, best/ with `keep=best`, and config.json when it is done.
+    """Writes `runs/<name>/`: ckpt/, metrics.jsonl, best/ with `keep=best`, and config.json when it
+    is done.
 
-    The top LSTM reads the features of `cfg.data.stream`, a motion layer those of flow. Sizes are read off the
-    features. Stopped and started again, it goes on where it stopped.
+    The top LSTM reads the features of `cfg.data.stream`, a motion layer those of flow. Sizes are
+    read off the features. Stopped and started again, it goes on where it stopped.
 
     Returns:
       The folder.
 
     Raises:
-      ConfigError, ArtifactError: a stage before has not run, or its output does not fit.
-      GraftError: parameters of another run that do not fit.
-      CheckpointError: the folder holds a run of other settings or other features.
+      ConfigError, FileError: a stage before has not run, or its output does not fit.
+      FileError: parameters of another run that do not fit.
+      FileError: the folder holds a run of other settings or other features.
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
@@ -67,25 +71,49 @@ def run(cfg: RunConfig) -> epath.Path:
     loss = model_loss(apply, attention_entropy=cfg.train.attention_entropy)
     step = make_step(loss, tx, cfg.seed, mesh=mesh)
     inputs = _inputs(source)
-    validate = _validation(cfg, source, _part(work, dataset, "valid"), apply) if cfg.data.validation else None
-    plan = Plan(steps=cfg.train.steps, log_every=cfg.train.log_every, save_every=cfg.train.save_every,
-                identity=_identity(cfg, sizes, dataset, inputs), about={}, validate=validate,
-                keep_best=cfg.train.keep == "best")
+    validate = (
+        _validation(cfg, source, _part(work, dataset, "valid"), apply)
+        if cfg.data.validation
+        else None
+    )
+    plan = Plan(
+        steps=cfg.train.steps,
+        log_every=cfg.train.log_every,
+        save_every=cfg.train.save_every,
+        identity=_identity(cfg, sizes, dataset, inputs),
+        about={},
+        validate=validate,
+        keep_best=cfg.train.keep == "best",
+    )
     folder = work.run(cfg.run_name)
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     print(f"trains {cfg.run_name}, {count:,} parameters: {folder}", flush=True)
-    fit(state, step, _batches(cfg, source, _part(work, dataset, "train")), plan, folder=folder,
-        place=lambda batch: spread(batch, mesh))
-    save_config(folder, cfg, model=dataclasses.asdict(sizes), classes=dataset.classes,
-                scales=source.scales._asdict(), inputs=inputs)
+    fit(
+        state,
+        step,
+        _batches(cfg, source, _part(work, dataset, "train")),
+        plan,
+        folder=folder,
+        place=lambda batch: spread(batch, mesh),
+    )
+    save_config(
+        folder,
+        cfg,
+        model=dataclasses.asdict(sizes),
+        classes=dataset.classes,
+        scales=source.scales._asdict(),
+        inputs=inputs,
+    )
     return folder
 
 
 def _part(work: Workdir, dataset: Dataset, part: str) -> list[Video]:
     videos = [video for video in dataset.videos if video.part == part]
     if not videos:
-        raise ArtifactError(f"{work.dataset}: lists no videos of the part {part!r}; expected at least one; the stage "
-                            "prepare deals them out")
+        raise FileError(
+            f"{work.dataset}: lists no videos of the part {part!r}; expected at least one; the stage "
+            "prepare deals them out"
+        )
     return videos
 
 
@@ -95,69 +123,122 @@ def _source(cfg: RunConfig, work: Workdir, videos: Sequence[Video]) -> Source:
     motion = FeatureStore.open(work.features("flow", layers.motion)) if layers.motion else None
     if cfg.data.feature_scale == "raw":
         return Source(x, motion, Scales())
-    return Source(x, motion, Scales(_deviation(x, videos), _deviation(motion, videos) if motion else 1.0))
+    return Source(
+        x, motion, Scales(_deviation(x, videos), _deviation(motion, videos) if motion else 1.0)
+    )
 
 
 def _deviation(store: FeatureStore, videos: Sequence[Video]) -> float:
-    """The standard deviation of the training list's features, which the index has where `extract` knew the list."""
+    """The standard deviation of the training list's features, which the index has where `extract`
+    knew the list.
+    """
     found = store.std or store.statistics([video.name for video in videos])[1]
     if not found > 0:
-        raise ArtifactError(f"{store.folder}: the features of the training list are all the same")
+        raise FileError(f"{store.folder}: the features of the training list are all the same")
     return found
 
 
 def _inputs(source: Source) -> dict[str, Any]:
     """Names the stores, and what is in them, for config.json and for checkpoints."""
     stores = {"x": source.x, "motion": source.motion}
-    return {name: {"store": "/".join(store.folder.parts[-3:]),
-                   "sha256": fingerprint(read_json(store.folder / "index.json", made_by="extract")),
-                   "extractor": extractor_of(store.about)}
-            for name, store in stores.items() if store is not None}
+    return {
+        name: {
+            "store": "/".join(store.folder.parts[-3:]),
+            "sha256": fingerprint(read_json(store.folder / "index.json", made_by="extract")),
+            "extractor": extractor_of(store.about),
+        }
+        for name, store in stores.items()
+        if store is not None
+    }
 
 
-def _identity(cfg: RunConfig, sizes: ModelConfig, dataset: Dataset, inputs: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint must have been trained with to be gone on with; the length of training may be another."""
-    chosen = {f"model.{name}": value for name, value in dataclasses.asdict(sizes).items()
-              if name not in ("cell", "classes", "engine", "remat")}
+def _identity(
+    cfg: RunConfig, sizes: ModelConfig, dataset: Dataset, inputs: dict[str, Any]
+) -> dict[str, Any]:
+    """What a checkpoint must have been trained with to be gone on with; the length of training may
+    be another.
+    """
+    chosen = {
+        f"model.{name}": value
+        for name, value in dataclasses.asdict(sizes).items()
+        if name not in ("cell", "classes", "engine", "remat")
+    }
     chosen |= {f"optim.{name}": value for name, value in dataclasses.asdict(cfg.optim).items()}
     for name in ("stream", "frames", "batch", "order", "short_clips", "feature_scale"):
         chosen[f"data.{name}"] = getattr(cfg.data, name)
     if cfg.optim.schedule != "constant":
         chosen["train.steps"] = cfg.train.steps
-    chosen["train.attention_entropy"] = cfg.train.attention_entropy or None  # as checkpoints from before there was one
+    chosen["train.attention_entropy"] = (
+        cfg.train.attention_entropy or None
+    )  # as checkpoints from before there was one
     chosen |= {f"features.{name}": value["sha256"] for name, value in inputs.items()}
-    videos = fingerprint([[video.name, video.label] for video in dataset.videos if video.part == "train"])
-    return {"cell": sizes.cell, "classes": dataset.classes, "seed": cfg.seed, "train.graft": cfg.train.graft,
-            "videos": videos, **chosen}
+    videos = fingerprint(
+        [[video.name, video.label] for video in dataset.videos if video.part == "train"]
+    )
+    return {
+        "cell": sizes.cell,
+        "classes": dataset.classes,
+        "seed": cfg.seed,
+        "train.graft": cfg.train.graft,
+        "videos": videos,
+        **chosen,
+    }
 
 
 def _reading(apply: Callable[..., Output], scales: Scales) -> Callable[..., Output]:
-    """`apply` of features as they are stored, float16 and unscaled: half of what must be sent to the device."""
+    """`apply` of features as they are stored, float16 and unscaled: half of what must be sent to
+    the device.
+    """
 
     def read(params: Params, clip: Clip, *, dropout_key: jax.Array | None = None) -> Output:
-        return apply(params, clip._replace(inputs=as_inputs(clip.inputs, scales)), dropout_key=dropout_key)
+        return apply(
+            params, clip._replace(inputs=as_inputs(clip.inputs, scales)), dropout_key=dropout_key
+        )
 
     return read
 
 
-def _batches(cfg: RunConfig, source: Source, videos: Sequence[Video]) -> Callable[[int], Iterator[Batch]]:
+def _batches(
+    cfg: RunConfig, source: Source, videos: Sequence[Video]
+) -> Callable[[int], Iterator[Batch]]:
     hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
-    return lambda start: train_batches(source.x, source.motion, videos, cfg.data, seed=cfg.seed, start_step=start,
-                                       dtype="float16", **hosts)
+    return lambda start: train_batches(
+        source.x,
+        source.motion,
+        videos,
+        cfg.data,
+        seed=cfg.seed,
+        start_step=start,
+        dtype="float16",
+        **hosts,
+    )
 
 
-def _validation(cfg: RunConfig, source: Source, videos: Sequence[Video],
-                apply: Callable[..., Output]) -> Callable[[TrainState], dict[str, float]]:
+def _validation(
+    cfg: RunConfig, source: Source, videos: Sequence[Video], apply: Callable[..., Output]
+) -> Callable[[TrainState], dict[str, float]]:
     """Accuracy and mean -log p of the validation videos, each scored by a few segments (Sec. 5.2)."""
     logits_of = jax.jit(lambda params, clip: apply(params, clip).logits)
 
     def rows(params: Params) -> Iterator[tuple[int, np.ndarray, np.ndarray, int]]:
-        for found in eval_segments(source.x, source.motion, videos, segments=VALID_SEGMENTS, frames=cfg.data.frames,
-                                   batch=cfg.eval.batch, rule=cfg.eval.segment_rule,
-                                   short_clips=cfg.data.short_clips):
+        for found in eval_segments(
+            source.x,
+            source.motion,
+            videos,
+            segments=VALID_SEGMENTS,
+            frames=cfg.data.frames,
+            batch=cfg.eval.batch,
+            rule=cfg.eval.segment_rule,
+            short_clips=cfg.data.short_clips,
+        ):
             logits = np.asarray(logits_of(params, found.batch.clip))
             for at in np.flatnonzero(found.video >= 0):
-                yield int(found.video[at]), logits[at], found.batch.clip.mask[at], int(found.count[at])
+                yield (
+                    int(found.video[at]),
+                    logits[at],
+                    found.batch.clip.mask[at],
+                    int(found.count[at]),
+                )
 
     def validate(state: TrainState) -> dict[str, float]:
         right, surprise = 0, 0.0

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.files import ArtifactError
+from videolstm_jax.errors import FileError
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.types import TrainState
 
@@ -21,33 +21,31 @@ if TYPE_CHECKING:
     from videolstm_jax.types import PyTree
 
 
-class CheckpointError(ArtifactError):
-    """A checkpoint that cannot be used: the message names it, the leaf or field, what was found and expected."""
-
-
 class Checkpoints:
     """The checkpoints of one run, in one folder; a context manager that waits for the last save.
 
-    Each holds the parameters, the rest of the training state, and a JSON item: the caller's `identity` and `about`,
-    and for every leaf its dtype, shape and sha256. `identity` is what a run must have in common with a checkpoint to
-    go on from it (cell, classes). Saves are asynchronous: the arrays are copied, then written while training goes on.
-    """
+    Each holds the parameters, the rest of the training state, and a JSON item: the caller's
+    `identity` and `about`, and for every leaf its dtype, shape and sha256. `identity` is what a run
+    must have in common with a checkpoint to go on from it (cell, classes). Saves are asynchronous:
+    the arrays are copied, then written while training goes on."""
 
     def __init__(self, folder: PathLike, *, keep: int = 2, create: bool = True):
         """Opens a folder that holds the last `keep` checkpoints.
 
         Raises:
-          CheckpointError: there is no such folder, and it is not to be created.
+          FileError: there is no such folder, and it is not to be created.
         """
         import orbax.checkpoint as ocp  # half a second, and most of the package never needs it
 
         self._args = ocp.args
         self.folder = epath.Path(folder).expanduser().absolute()
         if not create and not self.folder.exists():
-            raise CheckpointError(f"{self.folder} is missing; expected a folder of checkpoints")
+            raise FileError(f"{self.folder} is missing; expected a folder of checkpoints")
         self.folder.mkdir(parents=True, exist_ok=True)
         options = ocp.CheckpointManagerOptions(max_to_keep=keep)
-        self._manager = ocp.CheckpointManager(self.folder, options=options, item_names=("params", "rest", "meta"))
+        self._manager = ocp.CheckpointManager(
+            self.folder, options=options, item_names=("params", "rest", "meta")
+        )
 
     def __enter__(self) -> Checkpoints:
         return self
@@ -60,7 +58,9 @@ class Checkpoints:
         """The step of the last whole checkpoint, or None."""
         return max(self._manager.all_steps(), default=None)
 
-    def save(self, state: TrainState, *, identity: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    def save(
+        self, state: TrainState, *, identity: Mapping[str, Any], about: Mapping[str, Any]
+    ) -> None:
         """Begins to save; a checkpoint of the same step is left as it is.
 
         Args:
@@ -69,17 +69,22 @@ class Checkpoints:
           about: JSON values handed back when it is read.
 
         Raises:
-          CheckpointError: this save could not begin, or the one before could not end (a full disk, say).
+          FileError: this save could not begin, or the one before could not end (a full disk, say).
         """
         step = int(state.step)
         if step in self._manager.all_steps():
             return
-        state = jax.tree.map(np.array, state)  # copied: training donates these buffers before the save has ended
+        state = jax.tree.map(
+            np.array, state
+        )  # copied: training donates these buffers before the save has ended
         meta = _plain({"identity": identity, "about": about, "leaves": described(state)})
         meta["sha256"] = _digest(meta)
         save = self._args.StandardSave
-        items = self._args.Composite(params=save(state.params), rest=save((state.step, state.opt_state)),
-                                     meta=self._args.JsonSave(meta))
+        items = self._args.Composite(
+            params=save(state.params),
+            rest=save((state.step, state.opt_state)),
+            meta=self._args.JsonSave(meta),
+        )
         with self._saying(f"cannot save step {step}"):
             self._manager.save(step, args=items)
 
@@ -87,7 +92,7 @@ class Checkpoints:
         """Waits for the last save to end.
 
         Raises:
-          CheckpointError: it did not end well.
+          FileError: it did not end well.
         """
         with self._saying("cannot save"):
             self._manager.wait_until_finished()
@@ -103,14 +108,18 @@ class Checkpoints:
         """The JSON item of a checkpoint: `identity`, `about`, `leaves`.
 
         Raises:
-          CheckpointError: there is no such checkpoint, or its JSON item is damaged.
+          FileError: there is no such checkpoint, or its JSON item is damaged.
         """
         step = self._step(step)
         with self._saying(f"the JSON item of step {step} cannot be read"):
-            meta = self._manager.restore(step, args=self._args.Composite(meta=self._args.JsonRestore()))["meta"]
+            meta = self._manager.restore(
+                step, args=self._args.Composite(meta=self._args.JsonRestore())
+            )["meta"]
         claimed = meta.pop("sha256", None) if isinstance(meta, dict) else None
         if claimed is None or claimed != _digest(meta):
-            raise CheckpointError(f"{self.folder / str(step)}: the JSON item is damaged: its sha256 does not agree")
+            raise FileError(
+                f"{self.folder / str(step)}: the JSON item is damaged: its sha256 does not agree"
+            )
         return meta
 
     def params_sha256(self, step: int | None = None) -> str:
@@ -118,17 +127,23 @@ class Checkpoints:
         leaves = self.meta(step)["leaves"]
         return _digest({name: row for name, row in leaves.items() if name.startswith("params.")})
 
-    def check(self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None) -> None:
-        """Raises CheckpointError where a checkpoint is of something else than `restore` would be asked for."""
+    def check(
+        self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
+    ) -> None:
+        """Raises FileError where a checkpoint is of something else than `restore` would be asked
+        for.
+        """
         step = self._step(step)
         self._check(step, self.meta(step), described(like, content=False), identity)
 
-    def restore(self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None) -> tuple[
-            TrainState, dict[str, Any]]:
+    def restore(
+        self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
+    ) -> tuple[TrainState, dict[str, Any]]:
         """Reads a whole state.
 
         Args:
-          like: arrays or `jax.ShapeDtypeStruct`; where they name a sharding, the arrays are put there.
+          like: arrays or `jax.ShapeDtypeStruct`; where they name a sharding, the arrays are put
+            there.
           identity: what the checkpoint must agree with; keys it does not name are not compared.
           step: which checkpoint; None takes the last.
 
@@ -136,7 +151,8 @@ class Checkpoints:
           The state, and what was saved as `about`.
 
         Raises:
-          CheckpointError: there is none, it is of something else, a leaf is missing, of another shape, or damaged.
+          FileError: there is none, it is of something else, a leaf is missing, of another shape, or
+            damaged.
         """
         step, meta = self._step(step), self.meta(step)
         items = {"params": like.params, "rest": (like.step, like.opt_state)}
@@ -146,8 +162,9 @@ class Checkpoints:
         self._verify(step, meta, described(state))
         return jax.tree.map(_placed, state, like), meta["about"]
 
-    def restore_params(self, like: PyTree, *, identity: Mapping[str, Any], step: int | None = None) -> tuple[
-            PyTree, dict[str, Any]]:
+    def restore_params(
+        self, like: PyTree, *, identity: Mapping[str, Any], step: int | None = None
+    ) -> tuple[PyTree, dict[str, Any]]:
         """Reads the parameters and leaves the optimizer's state on disk; otherwise as `restore`."""
         step, meta = self._step(step), self.meta(step)
         self._check(step, meta, described({"params": like}, content=False), identity, "params.")
@@ -159,43 +176,55 @@ class Checkpoints:
         target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
         with self._saying(f"{item} of step {step} cannot be read"):
             return self._manager.restore(
-                step, args=self._args.Composite(**{item: self._args.StandardRestore(target)}))[item]
+                step, args=self._args.Composite(**{item: self._args.StandardRestore(target)})
+            )[item]
 
-    def _check(self, step: int, meta: dict, expected: dict, identity: Mapping[str, Any], within: str = "") -> None:
+    def _check(
+        self, step: int, meta: dict, expected: dict, identity: Mapping[str, Any], within: str = ""
+    ) -> None:
         where = self.folder / str(step)
         for name, value in _plain(identity).items():
             made = meta["identity"].get(name)
             if made != value:
-                raise CheckpointError(f"{where} was made with {name} {made!r}; expected {value!r}: remove "
-                                      f"{self.folder.parent} to train anew")
+                raise FileError(
+                    f"{where} was made with {name} {made!r}; expected {value!r}: remove "
+                    f"{self.folder.parent} to train anew"
+                )
         found = {name: row for name, row in meta["leaves"].items() if name.startswith(within)}
         for name in [*expected, *found]:
             row, wanted = found.get(name), expected.get(name)
             if row is None or wanted is None or any(row[key] != wanted[key] for key in wanted):
-                raise CheckpointError(f"{where}: {name} is {_words(row)}; expected {_words(wanted)}")
+                raise FileError(f"{where}: {name} is {_words(row)}; expected {_words(wanted)}")
 
     def _verify(self, step: int, meta: dict, found: dict) -> None:
         for name, row in found.items():
             if row != meta["leaves"][name]:
-                raise CheckpointError(f"{self.folder / str(step)}: {name} is damaged: its sha256 is "
-                                      f"{row['sha256'][:16]}; expected {meta['leaves'][name]['sha256'][:16]}")
+                raise FileError(
+                    f"{self.folder / str(step)}: {name} is damaged: its sha256 is "
+                    f"{row['sha256'][:16]}; expected {meta['leaves'][name]['sha256'][:16]}"
+                )
 
     def _step(self, step: int | None) -> int:
         found = self._manager.all_steps()
         if not found or (step is not None and step not in found):
             wanted = "a checkpoint" if step is None else f"the checkpoint of step {step}"
-            raise CheckpointError(f"{self.folder} does not hold {wanted}; it holds {sorted(found) or 'none'}")
+            raise FileError(
+                f"{self.folder} does not hold {wanted}; it holds {sorted(found) or 'none'}"
+            )
         return max(found) if step is None else step
 
     @contextlib.contextmanager
     def _saying(self, what: str) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # orbax and tensorstore raise many kinds; the caller needs the folder and the cause
-            raise CheckpointError(f"{self.folder}: {what}: {type(error).__name__}: {error}") from error
+        # orbax and tensorstore raise many kinds; the caller needs the folder and the cause
+        except Exception as error:
+            raise FileError(f"{self.folder}: {what}: {type(error).__name__}: {error}") from error
 
 
-def load_params(folder: PathLike, like: PyTree, *, identity: Mapping[str, Any] | None = None) -> PyTree:
+def load_params(
+    folder: PathLike, like: PyTree, *, identity: Mapping[str, Any] | None = None
+) -> PyTree:
     """The parameters of the last checkpoint in a folder.
 
     Args:
@@ -204,7 +233,7 @@ def load_params(folder: PathLike, like: PyTree, *, identity: Mapping[str, Any] |
       identity: what the checkpoint must agree with, such as `{"cell": "alstm"}`.
 
     Raises:
-      CheckpointError: as `Checkpoints.restore`.
+      FileError: as `Checkpoints.restore`.
     """
     with Checkpoints(folder, create=False) as checkpoints:
         return checkpoints.restore_params(like, identity=identity or {})[0]

@@ -23,17 +23,23 @@ if TYPE_CHECKING:
     from videolstm_jax.types import Dataset, PyTree
 
 _STEP = 4
-"""Forward passes that one update takes: 4.1 of the `small` ConvNet, 3.7 of VideoLSTM, on a processor."""
+"""Forward passes that one update takes: 4.1 of the `small` ConvNet, 3.7 of VideoLSTM, on a
+processor.
+"""
 _FRAMES = 16
 """Frames of the clips that are timed: in a shorter one a frame takes longer."""
 _QUICK = 0.02
-"""Seconds under which a pass over two is followed by one over the whole batch, which a device may do as fast."""
+"""Seconds under which a pass over two is followed by one over the whole batch, which a device may
+do as fast.
+"""
 _KEPT = 2
 """Checkpoints of a run that are kept."""
 
 
 class Pace(NamedTuple):
-    """Seconds of a forward pass: of the ConvNet for one frame, of each recurrent model for one frame of one clip."""
+    """Seconds of a forward pass: of the ConvNet for one frame, of each recurrent model for one
+    frame of one clip.
+    """
 
     convnet: float
     cells: Mapping[ModelConfig, float]
@@ -47,7 +53,8 @@ class Cost(NamedTuple):
 
 
 def measured(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) -> Pace:
-    """Times the ConvNet and each model with made-up numbers, for some tenths of a second after compiling.
+    """Times the ConvNet and each model with made-up numbers, for some tenths of a second after
+    compiling.
 
     Args:
       cfg: `convnet` says which ConvNet; that of the flow stream is taken to be as fast.
@@ -57,22 +64,33 @@ def measured(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) -> Pac
     convnet = make_convnet(cfg.convnet, 3, len(dataset.classes))
     side = cfg.convnet.image_size
     run_convnet = _filled(convnet.init), jax.jit(convnet.apply)
-    pace = _seconds(*run_convnet, lambda n: np.ones((n, side, side, 3), np.float32), cfg.convnet.batch)
+    pace = _seconds(
+        *run_convnet, lambda n: np.ones((n, side, side, 3), np.float32), cfg.convnet.batch
+    )
     cells = {}
     for run in runs:
         sizes = _sizes(run, dataset)
         if sizes not in cells:
             model = make_model(sizes)
             clips = jax.jit(lambda params, clip, model=model: model.apply(params, clip).logits)
-            cells[sizes] = _seconds(_filled(model.init), clips, lambda n, sizes=sizes: _clips(sizes, n),
-                                    run.data.batch) / _FRAMES
+            cells[sizes] = (
+                _seconds(
+                    _filled(model.init),
+                    clips,
+                    lambda n, sizes=sizes: _clips(sizes, n),
+                    run.data.batch,
+                )
+                / _FRAMES
+            )
     return Pace(pace, cells)
 
 
 def estimate(stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace) -> Cost | None:
-    """What `fit_convnet`, `extract`, `train` or `evaluate` will cost from nothing; None of another stage.
+    """What `fit_convnet`, `extract`, `train` or `evaluate` will cost from nothing; None of another
+    stage.
 
-    Left out: compiling, some seconds of each; reading and decoding, for which a fast device waits; validation.
+    Left out: compiling, some seconds of each; reading and decoding, for which a fast device waits;
+    validation.
 
     Args:
       stage: its name.
@@ -83,11 +101,15 @@ def estimate(stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace) -> Cost |
     classes, devices = len(dataset.classes), cfg.train.devices
     if stage == "fit_convnet":
         state = _bytes(make_convnet(cfg.convnet, 3, classes).init, convnet_optimizer(cfg.convnet))
-        return Cost(_STEP * cfg.convnet.steps * cfg.convnet.batch * pace.convnet / devices, _KEPT * state)
+        return Cost(
+            _STEP * cfg.convnet.steps * cfg.convnet.batch * pace.convnet / devices, _KEPT * state
+        )
     if stage == "extract":
         taps, streams = _taps(cfg, classes), 2 if cfg.flow.online else 1
         frames = streams * sum(video.frames - 1 for video in dataset.videos)
-        stored = np.dtype(cfg.data.feature_dtype).itemsize * (math.prod(taps.pool5) + math.prod(taps.fc7))
+        stored = np.dtype(cfg.data.feature_dtype).itemsize * (
+            math.prod(taps.pool5) + math.prod(taps.fc7)
+        )
         return Cost(frames * pace.convnet, frames * (stored + 2 * classes))
     if stage not in ("train", "evaluate"):
         return None
@@ -95,19 +117,27 @@ def estimate(stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace) -> Cost |
     if stage == "train":
         state = _bytes(make_model(sizes).init, optimizer(cfg.optim, cfg.train.steps))
         frames = cfg.train.steps * cfg.data.batch * cfg.data.frames
-        return Cost(_STEP * frames * pace.cells[sizes] / devices, (_KEPT + (cfg.train.keep == "best")) * state)
+        return Cost(
+            _STEP * frames * pace.cells[sizes] / devices,
+            (_KEPT + (cfg.train.keep == "best")) * state,
+        )
     lengths = [video.frames - 1 for video in dataset.videos if video.part == "test"]
     clips = sum(min(cfg.eval.segments, max(1, length - cfg.data.frames + 1)) for length in lengths)
     attends = jax.eval_shape(make_model(sizes).init, jax.random.key(0)).cell.attend is not None
     kept = classes + attends * sizes.map_size**2
-    return Cost((clips * cfg.data.frames + sum(lengths)) * pace.cells[sizes], 4 * sum(lengths) * kept)
+    return Cost(
+        (clips * cfg.data.frames + sum(lengths)) * pace.cells[sizes], 4 * sum(lengths) * kept
+    )
 
 
 def _taps(cfg: RunConfig, classes: int) -> Taps:
     """The shapes of one frame's features."""
     net, side = make_convnet(cfg.convnet, 3, classes), cfg.convnet.image_size
-    found = jax.eval_shape(net.apply, jax.eval_shape(net.init, jax.random.key(0)),
-                           jax.ShapeDtypeStruct((1, side, side, 3), np.float32))
+    found = jax.eval_shape(
+        net.apply,
+        jax.eval_shape(net.init, jax.random.key(0)),
+        jax.ShapeDtypeStruct((1, side, side, 3), np.float32),
+    )
     return Taps(*(tap.shape[1:] for tap in found))
 
 
@@ -121,7 +151,9 @@ def _clips(sizes: ModelConfig, n: int) -> Clip:
     def features(side: int, depth: int) -> np.ndarray:
         return np.ones((n, _FRAMES, side, side, depth), np.float32)
 
-    motion = features(sizes.motion_size, sizes.motion_depth) if CELLS[sizes.cell].layers.motion else None
+    motion = (
+        features(sizes.motion_size, sizes.motion_depth) if CELLS[sizes.cell].layers.motion else None
+    )
     return Clip(Inputs(features(sizes.map_size, sizes.depth), motion), np.ones((n, _FRAMES), bool))
 
 

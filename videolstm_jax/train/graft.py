@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
+from videolstm_jax.errors import FileError
+
 if TYPE_CHECKING:
     from videolstm_jax.types import Array, PyTree
 
 
-class GraftError(ValueError):
-    """A parameter that does not fit: the message names it, what was found and what was expected."""
-
-
 def named_leaves(tree: PyTree) -> dict[str, Array]:
-    """Every array of a tree under its dotted name, such as `cell.motion.above`, in the order of the tree."""
+    """Every array of a tree under its dotted name, such as `cell.motion.above`, in the order of the
+    tree.
+    """
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
@@ -27,12 +27,14 @@ def under(leaves: Mapping[str, Array], part: str, renamed: str = "") -> dict[str
     """The leaves called `part` or below it, with `part` replaced by `renamed` if that is given.
 
     Raises:
-      GraftError: there are none.
+      FileError: there are none.
     """
-    chosen = {name: leaf for name, leaf in leaves.items() if name == part or name.startswith(f"{part}.")}
+    chosen = {
+        name: leaf for name, leaf in leaves.items() if name == part or name.startswith(f"{part}.")
+    }
     if not chosen:
-        raise GraftError(f"there is no parameter under {part!r}; found {', '.join(leaves)}")
-    return {(renamed or part) + name[len(part):]: leaf for name, leaf in chosen.items()}
+        raise FileError(f"there is no parameter under {part!r}; found {', '.join(leaves)}")
+    return {(renamed or part) + name[len(part) :]: leaf for name, leaf in chosen.items()}
 
 
 def graft(params: PyTree, new: Mapping[str, Array]) -> PyTree:
@@ -43,14 +45,21 @@ def graft(params: PyTree, new: Mapping[str, Array]) -> PyTree:
       new: arrays by the dotted names of `named_leaves`.
 
     Raises:
-      GraftError: a name that `params` has not, or a shape that is not that of the leaf it replaces.
+      FileError: a name that `params` has not, or a shape that is not that of the leaf it replaces.
     """
     leaves = named_leaves(params)
     for name, leaf in new.items():
         if name not in leaves:
             near = difflib.get_close_matches(name, leaves, n=1) or [", ".join(leaves)]
-            raise GraftError(f"there is no parameter {name!r} to graft onto; the nearest is {near[0]}")
+            raise FileError(
+                f"there is no parameter {name!r} to graft onto; the nearest is {near[0]}"
+            )
         if leaf.shape != leaves[name].shape:
-            raise GraftError(f"{name} has shape {tuple(leaf.shape)}; expected {tuple(leaves[name].shape)}")
-    grafted = [jnp.asarray(new[name]).astype(old.dtype) if name in new else old for name, old in leaves.items()]
+            raise FileError(
+                f"{name} has shape {tuple(leaf.shape)}; expected {tuple(leaves[name].shape)}"
+            )
+    grafted = [
+        jnp.asarray(new[name]).astype(old.dtype) if name in new else old
+        for name, old in leaves.items()
+    ]
     return jax.tree.unflatten(jax.tree.structure(params), grafted)

@@ -1,4 +1,6 @@
-"""What training says while it runs: metrics.jsonl for good, one line of progress on the terminal for now."""
+"""What training says while it runs: metrics.jsonl for good, one line of progress on the terminal
+for now.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,14 @@ if TYPE_CHECKING:
 
 
 class MetricsLog:
-    """metrics.jsonl: one JSON object a line, each with its `step`; values only, no times, so reruns write the same."""
+    """metrics.jsonl: one JSON object a line, each with its `step`; values only, no times, so reruns
+    write the same.
+    """
 
     def __init__(self, path: PathLike, *, step: int):
-        """Opens the file to go on after `step`: lines of later steps, or cut short by a crash, are dropped."""
+        """Opens the file to go on after `step`: lines of later steps, or cut short by a crash, are
+        dropped.
+        """
         self.path = epath.Path(path)
         lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
         kept = [line for line in lines if line.endswith(b"\n") and _step_of(line) <= step]
@@ -35,11 +41,22 @@ class MetricsLog:
 
 
 class Progress:
-    """`step 40/200  loss 2.31  8.1 steps/s  20 s left`: rewritten in place on a terminal, in plain lines elsewhere."""
+    """`step 40/200  loss 2.31  8.1 steps/s  20 s left`: rewritten in place on a terminal, in plain
+    lines elsewhere.
+    """
 
-    def __init__(self, total: int, start: int, *, out: TextIO | None = None, every: float = 0.5,
-                 unit: str = "step"):
-        """Begins to count units at `start`; a terminal is written to at most once in `every` seconds."""
+    def __init__(
+        self,
+        total: int,
+        start: int,
+        *,
+        out: TextIO | None = None,
+        every: float = 0.5,
+        unit: str = "step",
+    ):
+        """Begins to count units at `start`; a terminal is written to at most once in `every`
+        seconds.
+        """
         self._unit = unit
         self._total, self._start, self._every = total, start, every
         self._out = out or sys.stdout
@@ -47,7 +64,9 @@ class Progress:
         self._begun = self._shown = time.monotonic()
 
     def show(self, step: int, values: Mapping[str, float], *, logged: bool) -> None:
-        """Reports a step; off a terminal only those that are `logged`, and on one every step, throttled."""
+        """Reports a step; off a terminal only those that are `logged`, and on one every step,
+        throttled.
+        """
         now = time.monotonic()
         last = step == self._total
         if not (last or (now - self._shown >= self._every if self._terminal else logged)):
@@ -75,4 +94,10 @@ def _step_of(line: bytes) -> float:
 def _span(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+    return (
+        f"{hours} h {minutes:02d} min"
+        if hours
+        else f"{minutes} min {seconds:02d} s"
+        if minutes
+        else f"{seconds} s"
+    )

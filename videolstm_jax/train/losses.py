@@ -40,13 +40,16 @@ def frame_xent(logits: Array, label: Array, weight: Array) -> Array:
 
 
 def frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
-    """The share of existing frames [B, T] whose highest logit is the clip's class; arguments as `sequence_xent`."""
+    """The share of existing frames [B, T] whose highest logit is the clip's class; arguments as
+    `sequence_xent`.
+    """
     right = (jnp.argmax(logits, axis=-1) == label[:, None]).astype(jnp.float32)
     return _mean(right, mask.astype(jnp.float32) * weight.astype(jnp.float32)[:, None])
 
 
 def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
-    """Entropy of every frame's attention in shares of the largest, log N^2, summed over time, mean over the batch.
+    """Entropy of every frame's attention in shares of the largest, log N^2, summed over time, mean
+    over the batch.
 
     Args:
       attention: [B, T, N, N], each map sums to 1.
@@ -57,7 +60,9 @@ def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
       A float32 scalar in [0, T]: 0 where all attention is on one cell.
     """
     share = attention.astype(jnp.float32).reshape(*attention.shape[:2], -1)
-    entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-30)), axis=-1) / math.log(max(share.shape[-1], 2))
+    entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-30)), axis=-1) / math.log(
+        max(share.shape[-1], 2)
+    )
     return _mean(jnp.where(mask, entropy, 0.0).sum(axis=1), weight)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from videolstm_jax.config import ConfigError
+from videolstm_jax.errors import ConfigError
 
 if TYPE_CHECKING:
     from videolstm_jax.types import PyTree
@@ -21,10 +21,16 @@ def data_mesh(devices: int, batch: int) -> Mesh:
     """
     found = len(jax.devices())
     if devices > found:
-        raise ConfigError(f"TrainConfig.devices is {devices}; this machine shows {found} ({jax.default_backend()})")
+        raise ConfigError(
+            f"TrainConfig.devices is {devices}; this machine shows {found} ({jax.default_backend()})"
+        )
     if batch % devices:
-        raise ConfigError(f"the batch is {batch}; expected a multiple of TrainConfig.devices, {devices}")
-    return jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+        raise ConfigError(
+            f"the batch is {batch}; expected a multiple of TrainConfig.devices, {devices}"
+        )
+    return jax.make_mesh(
+        (devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
+    )
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -44,4 +50,6 @@ def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
 
 def spread(batch: PyTree, mesh: Mesh) -> PyTree:
     """Puts a batch of numpy arrays on the mesh; of several processes, each gives its own rows."""
-    return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(batched(mesh), leaf), batch)
+    return jax.tree.map(
+        lambda leaf: jax.make_array_from_process_local_data(batched(mesh), leaf), batch
+    )

@@ -13,12 +13,13 @@ import jax
 import jax.numpy as jnp
 
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import ConfigError, ConvNetConfig, ModelConfig
+from videolstm_jax.config import ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
-from videolstm_jax.files import ArtifactError, read_json
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.files import read_json
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import Checkpoints
-from videolstm_jax.train.graft import GraftError, graft, named_leaves, under
+from videolstm_jax.train.graft import graft, named_leaves, under
 from videolstm_jax.types import Inputs
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Scales(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A trained recurrent model: its parameters, its resolved sizes, the scales of its inputs, its C class names.
+    """A trained recurrent model: its parameters, its resolved sizes, the scales of its inputs, its
+    C class names.
 
     `extractors` says what made the features of each input, `x` and `motion`; see `extractor_of`.
     """
@@ -48,7 +50,9 @@ class Run(NamedTuple):
 
 
 class TrainedConvNet(NamedTuple):
-    """A trained ConvNet: parameters, settings, input channels, class names, and a sha256 of all its parameters."""
+    """A trained ConvNet: parameters, settings, input channels, class names, and a sha256 of all its
+    parameters.
+    """
 
     params: PyTree
     config: ConvNetConfig
@@ -65,16 +69,21 @@ def load_run(workdir: str, name: str) -> Run:
       name: of the run, or the path of its folder.
 
     Raises:
-      ArtifactError: the run is missing, unfinished or damaged, or its checkpoint is of another cell or classes.
+      FileError: the run is missing, unfinished or damaged, or its checkpoint is of another cell or
+        classes.
     """
     folder = Workdir(workdir).run(name)
     said = read_json(folder / "config.json", made_by="train")
     try:
         model, scales = ModelConfig(**said["model"]), Scales(**said["scales"])
         classes, best = tuple(said["classes"]), said["config"]["train"]["keep"] == "best"
-        extractors = {name: row["extractor"] for name, row in said.get("inputs", {}).items() if "extractor" in row}
+        extractors = {
+            name: row["extractor"]
+            for name, row in said.get("inputs", {}).items()
+            if "extractor" in row
+        }
     except (KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{folder / 'config.json'}: not of a trained run: {error!r}") from error
+        raise FileError(f"{folder / 'config.json'}: not of a trained run: {error!r}") from error
     like = jax.eval_shape(make_model(model).init, jax.random.key(0))
     with Checkpoints(folder / ("best" if best else "ckpt"), create=False) as checkpoints:
         identity = {"cell": model.cell, "classes": list(classes)}
@@ -83,18 +92,24 @@ def load_run(workdir: str, name: str) -> Run:
 
 
 def extractor_of(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be the same for features to mean the same: the ConvNet, and how its images were preprocessed.
+    """What must be the same for features to mean the same: the ConvNet, and how its images were
+    preprocessed.
 
     Args:
       about: of a feature store.
     """
     how = about.get("preprocessing")
-    named = {name: how[name] for name in ("name", "mean", "scale") if name in how} if isinstance(how, Mapping) else how
+    named = (
+        {name: how[name] for name in ("name", "mean", "scale") if name in how}
+        if isinstance(how, Mapping)
+        else how
+    )
     return {"convnet": about.get("sha256"), "preprocessing": named}
 
 
 def same_extractor(run: Run, name: str, about: Mapping[str, Any], folder: object) -> None:
-    """Raises ArtifactError where features are not of the ConvNet and preprocessing that a run was trained on.
+    """Raises FileError where features are not of the ConvNet and preprocessing that a run was
+    trained on.
 
     Args:
       run: the trained model.
@@ -105,26 +120,39 @@ def same_extractor(run: Run, name: str, about: Mapping[str, Any], folder: object
     made, found = run.extractors.get(name), extractor_of(about)
     for field in found if made is not None else ():
         if found[field] != made.get(field):
-            raise ArtifactError(f"{folder}: the {field} of these features is {found[field]}; the run was trained on "
-                                f"features of {made.get(field)}")
+            raise FileError(
+                f"{folder}: the {field} of these features is {found[field]}; the run was trained on "
+                f"features of {made.get(field)}"
+            )
 
 
 def load_convnet(folder: epath.Path) -> TrainedConvNet:
     """Reads the ConvNet that `fit_convnet` left in a folder.
 
     Raises:
-      ArtifactError: it is missing, unfinished or damaged.
+      FileError: it is missing, unfinished or damaged.
     """
     said = read_json(folder / "config.json", made_by="fit_convnet")
     try:
-        settings = {name: tuple(value) if isinstance(value, list) else value for name, value in said["convnet"].items()}
-        settings = {"preprocessing": "caffe"} | settings  # the only one there was before it was a setting
-        config, channels, classes = ConvNetConfig(**settings), said["channels"], tuple(said["classes"])
+        settings = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in said["convnet"].items()
+        }
+        settings = {
+            "preprocessing": "caffe"
+        } | settings  # the only one there was before it was a setting
+        config, channels, classes = (
+            ConvNetConfig(**settings),
+            said["channels"],
+            tuple(said["classes"]),
+        )
     except (KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{folder / 'config.json'}: not of a ConvNet: {error!r}") from error
+        raise FileError(f"{folder / 'config.json'}: not of a ConvNet: {error!r}") from error
     like = jax.eval_shape(make_convnet(config, channels, len(classes)).init, jax.random.key(0))
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:
-        params, _ = checkpoints.restore_params(like, identity={"cell": "convnet", "classes": list(classes)})
+        params, _ = checkpoints.restore_params(
+            like, identity={"cell": "convnet", "classes": list(classes)}
+        )
         sha256 = checkpoints.params_sha256()
     return TrainedConvNet(params, config, channels, classes, sha256)
 
@@ -134,27 +162,30 @@ def grafted(params: Params, entries: Sequence[str], workdir: str) -> Params:
 
     Args:
       params: of the new model.
-      entries: "run:part" takes a dotted part such as `cell.top` or `head`; "run:theirs=ours" one under another name.
-        `cell.motion` of a run that has only one LSTM is that LSTM: the authors' motion layer comes from a ConvLSTM.
+      entries: "run:part" takes a dotted part such as `cell.top` or `head`; "run:theirs=ours" one
+        under another name. `cell.motion` of a run that has only one LSTM is that LSTM: the authors'
+        motion layer comes from a ConvLSTM.
       workdir: where the runs are.
 
     Raises:
       ConfigError: an entry that is not of this form.
-      ArtifactError: a run that cannot be read.
-      GraftError: a part that is not there, or does not fit.
+      FileError: a run that cannot be read.
+      FileError: a part that is not there, or does not fit.
     """
     for entry in entries:
         name, _, part = entry.rpartition(":")
         theirs, _, ours = part.partition("=")
         if not name or not theirs:
-            raise ConfigError(f'TrainConfig.graft has {entry!r}; expected "run:part" or "run:theirs=ours"')
+            raise ConfigError(
+                f'TrainConfig.graft has {entry!r}; expected "run:part" or "run:theirs=ours"'
+            )
         source = load_run(workdir, name).params
         if theirs == "cell.motion" and not ours and source.cell.motion is None:
             theirs, ours = "cell.top", "cell.motion"
         try:
             params = graft(params, under(named_leaves(source), theirs, ours))
-        except GraftError as error:
-            raise GraftError(f"grafting {entry}: {error}") from error
+        except FileError as error:
+            raise FileError(f"grafting {entry}: {error}") from error
     return params
 
 
@@ -163,7 +194,9 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
-def resolved(model: ModelConfig, x: tuple[int, ...], motion: tuple[int, ...] | None, classes: int) -> ModelConfig:
+def resolved(
+    model: ModelConfig, x: tuple[int, ...], motion: tuple[int, ...] | None, classes: int
+) -> ModelConfig:
     """The model's sizes as the features have them.
 
     Args:
@@ -183,9 +216,15 @@ def resolved(model: ModelConfig, x: tuple[int, ...], motion: tuple[int, ...] | N
 
 
 def as_inputs(inputs: Inputs, scales: Scales) -> Inputs:
-    """Features as they are stored, made what a model reads: float32, scaled, vectors [B, T, D] as 1x1 maps."""
-    return Inputs(*(None if array is None else _as_map(array) / scale
-                    for array, scale in zip(inputs, scales, strict=True)))
+    """Features as they are stored, made what a model reads: float32, scaled, vectors [B, T, D] as
+    1x1 maps.
+    """
+    return Inputs(
+        *(
+            None if array is None else _as_map(array) / scale
+            for array, scale in zip(inputs, scales, strict=True)
+        )
+    )
 
 
 def _as_map(array: Array) -> Array:

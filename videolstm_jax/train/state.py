@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Metrics(NamedTuple):
-    """Of one step: `loss`, `accuracy` (the mean over frames) and `gradient_norm` before clipping; scalars."""
+    """Of one step: `loss`, `accuracy` (the mean over frames) and `gradient_norm` before clipping;
+    scalars.
+    """
 
     loss: Array
     accuracy: Array

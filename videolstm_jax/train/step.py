@@ -23,39 +23,52 @@ LossFn = Callable[["PyTree", Any, "Array"], tuple["Array", "Array"]]
 StepFn = Callable[["TrainState", Any], tuple["TrainState", Metrics]]
 
 
-def make_step(loss_fn: LossFn, tx: optax.GradientTransformation, seed: int, *, mesh: Mesh | None = None) -> StepFn:
+def make_step(
+    loss_fn: LossFn, tx: optax.GradientTransformation, seed: int, *, mesh: Mesh | None = None
+) -> StepFn:
     """The jitted update, the same for recurrent models and ConvNets.
 
-    The state is donated: the one passed in is gone afterwards. The dropout key is folded from `seed` and
-    `state.step`, so a step is a pure function of state and batch, and a resumed run repeats itself exactly.
+    The state is donated: the one passed in is gone afterwards. The dropout key is folded from
+    `seed` and `state.step`, so a step is a pure function of state and batch, and a resumed run
+    repeats itself exactly.
 
     Args:
       loss_fn: (params, batch, key) -> (loss, accuracy), scalars.
       tx: turns gradients into updates.
       seed: of the dropout masks.
-      mesh: spreads the batch over its devices, the state on each; None leaves everything where it is.
+      mesh: spreads the batch over its devices, the state on each; None leaves everything where it
+        is.
     """
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        (loss, accuracy), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params, batch, key)
+        (loss, accuracy), gradient = jax.value_and_grad(loss_fn, has_aux=True)(
+            state.params, batch, key
+        )
         updates, opt_state = tx.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return TrainState(state.step + 1, params, opt_state), Metrics(loss, accuracy, optax.tree.norm(gradient))
+        return TrainState(state.step + 1, params, opt_state), Metrics(
+            loss, accuracy, optax.tree.norm(gradient)
+        )
 
     if mesh is None:
         return jax.jit(step, donate_argnums=0)
-    shardings = {"in_shardings": (replicated(mesh), batched(mesh)), "out_shardings": replicated(mesh)}
+    shardings = {
+        "in_shardings": (replicated(mesh), batched(mesh)),
+        "out_shardings": replicated(mesh),
+    }
     return jax.jit(step, donate_argnums=0, **shardings)
 
 
 def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
-    """The loss of a recurrent model: `sequence_xent` of what `apply(params, clip, dropout_key=key)` says.
+    """The loss of a recurrent model: `sequence_xent` of what `apply(params, clip, dropout_key=key)`
+    says.
 
     Args:
       apply: the model.
-      attention_entropy: how much `sequence_entropy` takes off the loss, for cells with attention: attention pays for
-        each cell that it leaves out, and keeps to a sharp peak only where that tells the classes apart.
+      attention_entropy: how much `sequence_entropy` takes off the loss, for cells with attention:
+        attention pays for each cell that it leaves out, and keeps to a sharp peak only where that
+        tells the classes apart.
     """
 
     def loss_fn(params: PyTree, batch: Batch, key: Array) -> tuple[Array, Array]:
@@ -70,11 +83,15 @@ def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
 
 
 def convnet_loss(apply: Callable) -> LossFn:
-    """The loss of a ConvNet: `frame_xent` of the logits of a batch (image [B, S, S, ch], label [B])."""
+    """The loss of a ConvNet: `frame_xent` of the logits of a batch (image [B, S, S, ch], label
+    [B]).
+    """
 
     def loss_fn(params: PyTree, batch: tuple[Array, Array], key: Array) -> tuple[Array, Array]:
         image, label = batch
         logits, weight = apply(params, image, dropout_key=key).logits, jnp.ones(label.shape)
-        return frame_xent(logits, label, weight), frame_accuracy(logits[:, None], label, weight[:, None], weight)
+        return frame_xent(logits, label, weight), frame_accuracy(
+            logits[:, None], label, weight[:, None], weight
+        )
 
     return loss_fn

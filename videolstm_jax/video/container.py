@@ -10,25 +10,27 @@ from typing import Any
 import av
 from etils import epath
 
+from videolstm_jax.errors import VideoError
+
 PLACEHOLDER = 1
-"""Bytes of the packets that XviD writes where a picture travelled with its neighbour: they hold no picture."""
+"""Bytes of the packets that XviD writes where a picture travelled with its neighbour: they hold no
+picture.
+"""
 SPARE = 1
 """Pictures that a sound file may lack of what its container declares; more is a loss."""
 STILLS = ("image2", "tty")
 
 
-class BadVideo(ValueError):
-    """A file that cannot be used as a video: the message names it, what was found and what was expected."""
-
-
 @contextlib.contextmanager
 def open_video(path: str | os.PathLike) -> Iterator[tuple]:
-    """Opens a file and its video stream, and turns every error of the codecs into `BadVideo`."""
+    """Opens a file and its video stream, and turns every error of the codecs into `VideoError`."""
     file = epath.Path(path)
     if not file.is_file():
-        raise BadVideo(f"{path}: {'a folder' if file.is_dir() else 'no such file'}; expected a video file")
+        raise VideoError(
+            f"{path}: {'a folder' if file.is_dir() else 'no such file'}; expected a video file"
+        )
     if not file.stat().length:
-        raise BadVideo(f"{path}: empty, 0 bytes; expected a video file")
+        raise VideoError(f"{path}: empty, 0 bytes; expected a video file")
     source = file.open("rb") if "://" in str(path) else os.fspath(path)
     try:
         with open_source(source, os.fspath(path)) as found:
@@ -46,12 +48,16 @@ def open_source(source: Any, name: str) -> Iterator[tuple]:
         kinds = sorted({stream.type for stream in container.streams})
         kind = container.format.name
         if kind in STILLS or kind.endswith("_pipe"):
-            raise BadVideo(f"{name}: not a video but {kind}; expected moving pictures")
+            raise VideoError(f"{name}: not a video but {kind}; expected moving pictures")
         if not container.streams.video:
-            raise BadVideo(f"{name}: no video stream, only {', '.join(kinds) or 'nothing'}; expected one")
+            raise VideoError(
+                f"{name}: no video stream, only {', '.join(kinds) or 'nothing'}; expected one"
+            )
         stream = container.streams.video[0]
         if stream.codec_context is None:
-            raise BadVideo(f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes")
+            raise VideoError(
+                f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes"
+            )
         stream.codec_context.options = options
         stream.codec_context.thread_count = 1
         yield container, stream
@@ -59,11 +65,13 @@ def open_source(source: Any, name: str) -> Iterator[tuple]:
 
 @contextlib.contextmanager
 def naming(name: str) -> Iterator[None]:
-    """Turns every error of the codecs into `BadVideo`, which calls the file `name`."""
+    """Turns every error of the codecs into `VideoError`, which calls the file `name`."""
     try:
         yield
     except (av.FFmpegError, UnicodeError) as error:
-        raise BadVideo(f"{name}: damaged or not a video: {getattr(error, 'strerror', None) or error}") from error
+        raise VideoError(
+            f"{name}: damaged or not a video: {getattr(error, 'strerror', None) or error}"
+        ) from error
 
 
 def rate_of(stream: av.VideoStream) -> float:
@@ -73,39 +81,50 @@ def rate_of(stream: av.VideoStream) -> float:
 
 def declared(container: av.container.InputContainer, stream: av.VideoStream) -> int:
     """Pictures that the container promises, 0 where it does not say."""
-    if "mp4" in container.format.name:  # its index, unlike its header, knows what edit lists cut away
+    if (
+        "mp4" in container.format.name
+    ):  # its index, unlike its header, knows what edit lists cut away
         return sum(not entry.is_discard for entry in stream.index_entries) or stream.frames
     empty = sum(entry.size <= PLACEHOLDER for entry in stream.index_entries)
     return max(0, stream.frames - empty)
 
 
-def every_picture(path: str | os.PathLike, container: av.container.InputContainer,
-                  stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """Yields every picture in the order of display, then compares their number with what was declared."""
+def every_picture(
+    path: str | os.PathLike, container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.VideoFrame]:
+    """Yields every picture in the order of display, then compares their number with what was
+    declared.
+    """
     found = packets = 0
     end = 0.0
     for packet in container.demux(stream):
         packets += packet.size > PLACEHOLDER and not packet.is_discard
         if packet.is_corrupt:
-            raise BadVideo(f"{path}: packet {packets} is damaged; expected a sound file")
+            raise VideoError(f"{path}: packet {packets} is damaged; expected a sound file")
         for picture in packet.decode():
             if picture.is_corrupt:
-                raise BadVideo(f"{path}: frame {found} is damaged; expected a sound file")
+                raise VideoError(f"{path}: frame {found} is damaged; expected a sound file")
             found += 1
             end = max(end, (picture.time or 0.0) + 1 / rate_of(stream))
             yield picture
     if not found:
-        raise BadVideo(f"{path}: 0 frames decoded; expected at least 1")
+        raise VideoError(f"{path}: 0 frames decoded; expected at least 1")
     promised = declared(container, stream)
     if packets < promised or found < max(packets, promised) - SPARE:
-        raise BadVideo(f"{path}: cut short or damaged: {found} frames decoded; expected {max(packets, promised)}")
+        raise VideoError(
+            f"{path}: cut short or damaged: {found} frames decoded; expected {max(packets, promised)}"
+        )
     seconds = _seconds(container, stream)
     if end < seconds - 2 / rate_of(stream):
-        raise BadVideo(f"{path}: cut short: pictures end at {end:.2f} s; expected {seconds:.2f} s as declared")
+        raise VideoError(
+            f"{path}: cut short: pictures end at {end:.2f} s; expected {seconds:.2f} s as declared"
+        )
 
 
 def _seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """How long the pictures of a container without a frame count say they last, 0 where they do not."""
+    """How long the pictures of a container without a frame count say they last, 0 where they do
+    not.
+    """
     if "matroska" not in container.format.name:
         return 0.0
     tag = stream.metadata.get("DURATION", "").split(":")

@@ -17,7 +17,9 @@ from videolstm_jax.video.container import declared, every_picture, open_video, r
 
 
 class VideoInfo(NamedTuple):
-    """`frames`, displayed `width` and `height` in pixels, and frames a second, all as `read` returns them."""
+    """`frames`, displayed `width` and `height` in pixels, and frames a second, all as `read`
+    returns them.
+    """
 
     frames: int
     width: int
@@ -26,7 +28,9 @@ class VideoInfo(NamedTuple):
 
 
 class View(NamedTuple):
-    """One way to see frames: the (W, H) pixels they are squashed to, None for their own, in RGB or as luma."""
+    """One way to see frames: the (W, H) pixels they are squashed to, None for their own, in RGB or
+    as luma.
+    """
 
     size: tuple[int, int] | None = None
     grey: bool = False
@@ -35,15 +39,15 @@ class View(NamedTuple):
 def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     """Tells length, size and rate of a video from its header and first picture.
 
-    The whole file is decoded only where the container does not say how many frames it has. A damaged file may pass
-    here; `read` finds the damage.
+    The whole file is decoded only where the container does not say how many frames it has. A
+    damaged file may pass here; `read` finds the damage.
 
     Args:
       path: a video file.
       fps: the rate `read` will be asked for; 0 is the file's own.
 
     Raises:
-      BadVideo: missing, empty, no video, or no picture.
+      VideoError: missing, empty, no video, or no picture.
     """
     with open_video(path) as (container, stream):
         rate, frames = rate_of(stream), declared(container, stream)
@@ -57,38 +61,47 @@ def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     return VideoInfo(frames, width, height, rate)
 
 
-def read(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0,
-         size: tuple[int, int] | None = None) -> np.ndarray:
+def read(
+    path: str | os.PathLike,
+    *,
+    fps: float = 0.0,
+    max_frames: int = 0,
+    size: tuple[int, int] | None = None,
+) -> np.ndarray:
     """Decodes a video, upright as players show it.
 
-    Decoding happens in this process: a file that may be damaged goes through `guard.read_all`, since some broken
-    streams crash the codec. With `fps`, output frame k is the one whose time stamp is nearest to k / fps, the earlier
-    of two. Frames of other sizes than the first are squashed to its size.
+    Decoding happens in this process: a file that may be damaged goes through `guard.read_all`,
+    since some broken streams crash the codec. With `fps`, output frame k is the one whose time
+    stamp is nearest to k / fps, the earlier of two. Frames of other sizes than the first are
+    squashed to its size.
 
     Args:
       path: a video file.
       fps: frames a second to resample to; 0 takes every frame.
-      max_frames: how many frames to return at most; 0 returns all. What lies behind them is not checked.
-      size: (W, H) pixels to squash every frame to (Pillow's bilinear); None keeps the first frame's size.
+      max_frames: how many frames to return at most; 0 returns all. What lies behind them is not
+        checked.
+      size: (W, H) pixels to squash every frame to (Pillow's bilinear); None keeps the first frame's
+        size.
 
     Returns:
       [L, H, W, 3] uint8 RGB, L >= 1.
 
     Raises:
-      BadVideo: missing, empty, no video, no picture, damaged, or shorter than it declares.
+      VideoError: missing, empty, no video, no picture, damaged, or shorter than it declares.
     """
     return read_views(path, [View(size)], fps=fps, max_frames=max_frames)[0]
 
 
-def read_views(path: str | os.PathLike, views: Sequence[View], *, fps: float = 0.0,
-               max_frames: int = 0) -> list[np.ndarray]:
+def read_views(
+    path: str | os.PathLike, views: Sequence[View], *, fps: float = 0.0, max_frames: int = 0
+) -> list[np.ndarray]:
     """Decodes a video once and gives it in several sizes, see `read`.
 
     Returns:
       For each view [L, H, W, 3] uint8 RGB or, grey, [L, H, W] uint8 luma (`flow.image.grey`).
 
     Raises:
-      BadVideo: as `read`.
+      VideoError: as `read`.
     """
     seen: list[list[np.ndarray]] = [[] for _ in views]
     own = None
@@ -106,29 +119,46 @@ def check(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> 
     """Decodes a whole video for nothing but what `probe` can only promise; see `read`.
 
     Raises:
-      BadVideo: as `read`.
+      VideoError: as `read`.
     """
     info = probe(path, fps=fps)
     with open_video(path) as (container, stream):
-        return info._replace(frames=sum(1 for _ in chosen(path, container, stream, fps, max_frames)))
+        return info._replace(
+            frames=sum(1 for _ in chosen(path, container, stream, fps, max_frames))
+        )
 
 
-# ---- from picture to frame --------------------------------------------------------------------------------------
+# ---- from picture to frame -----------------------------------------------------------------------
 
 
-def chosen(path: str | os.PathLike, container: av.container.InputContainer, stream: av.VideoStream, fps: float,
-           max_frames: int) -> Iterator[av.VideoFrame]:
+def chosen(
+    path: str | os.PathLike,
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    fps: float,
+    max_frames: int,
+) -> Iterator[av.VideoFrame]:
     """Yields the pictures that `read` returns."""
     pictures = every_picture(path, container, stream)
-    yield from itertools.islice(resampled(pictures, container, stream, fps) if fps else pictures, max_frames or None)
+    yield from itertools.islice(
+        resampled(pictures, container, stream, fps) if fps else pictures, max_frames or None
+    )
     pictures.close()
 
 
-def resampled(pictures: Iterator[av.VideoFrame], container: av.container.InputContainer, stream: av.VideoStream,
-              fps: float) -> Iterator[av.VideoFrame]:
-    """Yields the picture nearest to each k / fps, for all k / fps before the end of the last picture."""
+def resampled(
+    pictures: Iterator[av.VideoFrame],
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    fps: float,
+) -> Iterator[av.VideoFrame]:
+    """Yields the picture nearest to each k / fps, for all k / fps before the end of the last
+    picture.
+    """
     period = 1 / rate_of(stream)
-    even = container.format.name == "avi"  # AVI has no time stamps; those of packed B pictures are not in order
+    even = (
+        container.format.name == "avi"
+    )  # AVI has no time stamps; those of packed B pictures are not in order
     k, last, now, first = 0, None, 0.0, 0.0
     for picture in pictures:
         stamp = picture.time
@@ -155,11 +185,15 @@ def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     """The image at (W, H) pixels, or at its own size where None; contiguous."""
     if size is None or image.shape[1::-1] == tuple(size):
         return np.ascontiguousarray(image)
-    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BILINEAR))
+    return np.asarray(
+        Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BILINEAR)
+    )
 
 
 def _stacked(images: list[np.ndarray]) -> np.ndarray:
-    """One array of all images; the list is emptied meanwhile, so that long videos are not held twice."""
+    """One array of all images; the list is emptied meanwhile, so that long videos are not held
+    twice.
+    """
     whole = np.empty((len(images), *images[0].shape), np.uint8)
     for at in reversed(range(len(images))):
         whole[at] = images.pop()

@@ -26,26 +26,47 @@ class _Encoder(NamedTuple):
 
 
 ENCODERS = {
-    "h264": _Encoder("libx264", "yuv420p", "yuv444p", 18,
-                     {"preset": "medium", "x264-params": "log-level=none:mbtree=0"}),
-    "h264_quick": _Encoder("libx264", "yuv420p", "yuv444p", 20,
-                           {"preset": "veryfast", "x264-params": "log-level=none:mbtree=0"}),
-    "mpeg4": _Encoder("mpeg4", "yuv420p", "yuv420p", None, {"flags": "+qscale", "global_quality": "236"}),
-    "mjpeg": _Encoder("mjpeg", "yuvj444p", "yuvj444p", None, {"flags": "+qscale", "global_quality": "236"}),
+    "h264": _Encoder(
+        "libx264",
+        "yuv420p",
+        "yuv444p",
+        18,
+        {"preset": "medium", "x264-params": "log-level=none:mbtree=0"},
+    ),
+    "h264_quick": _Encoder(
+        "libx264",
+        "yuv420p",
+        "yuv444p",
+        20,
+        {"preset": "veryfast", "x264-params": "log-level=none:mbtree=0"},
+    ),
+    "mpeg4": _Encoder(
+        "mpeg4", "yuv420p", "yuv420p", None, {"flags": "+qscale", "global_quality": "236"}
+    ),
+    "mjpeg": _Encoder(
+        "mjpeg", "yuvj444p", "yuvj444p", None, {"flags": "+qscale", "global_quality": "236"}
+    ),
     "ffv1": _Encoder("ffv1", "bgr0", "bgr0", None, {}),
 }
-"""`h264` plays everywhere (with an odd side, in players of the 4:4:4 profile), `h264_quick` keeps up with a stream;
-`ffv1` is lossless."""
+"""`h264` plays everywhere (with an odd side, in players of the 4:4:4 profile), `h264_quick` keeps
+up with a stream; `ffv1` is lossless."""
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".avi": "avi", ".mkv": "matroska"}
 
 
-def write(path: str | os.PathLike, frames: np.ndarray, fps: float = 25.0, *, codec: str = "h264",
-          crf: int | None = None) -> None:
+def write(
+    path: str | os.PathLike,
+    frames: np.ndarray,
+    fps: float = 25.0,
+    *,
+    codec: str = "h264",
+    crf: int | None = None,
+) -> None:
     """Encodes frames into the container that the suffix of `path` names.
 
-    One thread and no dates or version marks of the container, so that equal frames give equal bytes. A file decodes to
-    the size given: with an odd side, whose halved chroma planes h264 refuses, chroma is kept at full size.
+    One thread and no dates or version marks of the container, so that equal frames give equal
+    bytes. A file decodes to the size given: with an odd side, whose halved chroma planes h264
+    refuses, chroma is kept at full size.
 
     Args:
       path: .mp4, .m4v, .mov, .avi or .mkv.
@@ -67,12 +88,20 @@ def write(path: str | os.PathLike, frames: np.ndarray, fps: float = 25.0, *, cod
 
 
 @contextlib.contextmanager
-def growing(path: str | os.PathLike, size: tuple[int, int], fps: float = 25.0, *, codec: str = "h264",
-            crf: int | None = None) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yields a function that adds one frame [H, W, 3] uint8 to a film, in memory that does not grow.
+def growing(
+    path: str | os.PathLike,
+    size: tuple[int, int],
+    fps: float = 25.0,
+    *,
+    codec: str = "h264",
+    crf: int | None = None,
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that adds one frame [H, W, 3] uint8 to a film, in memory that does not
+    grow.
 
-    The film lies beside `path` while it grows, and is renamed into place when the block ends without an error. What is
-    to lie in a bucket grows on this machine, since nothing can be filled in there. The bytes are those of `write`.
+    The film lies beside `path` while it grows, and is renamed into place when the block ends
+    without an error. What is to lie in a bucket grows on this machine, since nothing can be filled
+    in there. The bytes are those of `write`.
 
     Args:
       path: see `write`.
@@ -87,11 +116,17 @@ def growing(path: str | os.PathLike, size: tuple[int, int], fps: float = 25.0, *
     path = epath.Path(path)
     first = np.zeros((1, size[1], size[0], 3), np.uint8)
     _check(path, first, fps, codec)
-    with _growable(path) as here, _muxing(os.fspath(here), path, first.shape[1:3], fps, codec, crf) as add:
+    with (
+        _growable(path) as here,
+        _muxing(os.fspath(here), path, first.shape[1:3], fps, codec, crf) as add,
+    ):
+
         def added(frame: np.ndarray) -> None:
             if frame.shape != first.shape[1:] or frame.dtype != np.uint8:
-                raise ValueError(f"{path}: a frame is {frame.dtype} {list(frame.shape)}; expected uint8 "
-                                 f"{list(first.shape[1:])}")
+                raise ValueError(
+                    f"{path}: a frame is {frame.dtype} {list(frame.shape)}; expected uint8 "
+                    f"{list(first.shape[1:])}"
+                )
             add(frame)
 
         yield added
@@ -110,8 +145,14 @@ def _growable(path: epath.Path) -> Iterator[epath.Path]:
 
 
 @contextlib.contextmanager
-def _muxing(target: io.BytesIO | str, path: epath.Path, sides: tuple[int, int], fps: float, codec: str,
-            crf: int | None) -> Iterator[Callable[[np.ndarray], None]]:
+def _muxing(
+    target: io.BytesIO | str,
+    path: epath.Path,
+    sides: tuple[int, int],
+    fps: float,
+    codec: str,
+    crf: int | None,
+) -> Iterator[Callable[[np.ndarray], None]]:
     encoder = ENCODERS[codec]
     options = dict(encoder.options)
     if encoder.quality is not None:
@@ -126,7 +167,11 @@ def _muxing(target: io.BytesIO | str, path: epath.Path, sides: tuple[int, int], 
         stream.codec_context.bit_rate = 0
 
         def add(frame: np.ndarray) -> None:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+                )
+            )
 
         yield add
         container.mux(stream.encode(None))
@@ -141,4 +186,6 @@ def _check(path: epath.Path, frames: np.ndarray, fps: float, codec: str) -> None
         raise ValueError(f"{path}: {fps} frames a second; expected more than 0")
     shape, dtype = np.shape(frames), getattr(frames, "dtype", None)
     if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or not all(shape):
-        raise ValueError(f"{path}: frames are {dtype} {list(shape)}; expected uint8 [L, H, W, 3] with at least 1 frame")
+        raise ValueError(
+            f"{path}: frames are {dtype} {list(shape)}; expected uint8 [L, H, W, 3] with at least 1 frame"
+        )

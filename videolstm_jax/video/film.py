@@ -7,14 +7,20 @@ from collections.abc import Callable, Collection
 
 import numpy as np
 
+from videolstm_jax.errors import VideoError
 from videolstm_jax.files import PathLike
 from videolstm_jax.types import Video
 from videolstm_jax.video import encode, live
-from videolstm_jax.video.container import BadVideo
 
 
-def film(path: PathLike, video: Video, draw: Callable[[np.ndarray, int], np.ndarray], *, fps: float = 0.0,
-         keep: Collection[int] = ()) -> dict[int, np.ndarray]:
+def film(
+    path: PathLike,
+    video: Video,
+    draw: Callable[[np.ndarray, int], np.ndarray],
+    *,
+    fps: float = 0.0,
+    keep: Collection[int] = (),
+) -> dict[int, np.ndarray]:
     """Reads a video and films it, one frame at a time, so that it may be of any length.
 
     Args:
@@ -28,10 +34,14 @@ def film(path: PathLike, video: Video, draw: Callable[[np.ndarray, int], np.ndar
       The frames [H, W, 3] to keep, by number.
 
     Raises:
-      BadVideo: the file cannot be read, or is another than `prepare` found. No film is left of it.
+      VideoError: the file cannot be read, or is another than `prepare` found. No film is left of
+        it.
     """
     kept, count, size = {}, 0, (0, 0)
-    with live.opened(video.path, fps=fps, max_frames=video.frames) as source, contextlib.ExitStack() as stack:
+    with (
+        live.opened(video.path, fps=fps, max_frames=video.frames) as source,
+        contextlib.ExitStack() as stack,
+    ):
         for t, frame in enumerate(source.frames):
             picture = draw(frame, t)
             if not count:
@@ -41,6 +51,8 @@ def film(path: PathLike, video: Video, draw: Callable[[np.ndarray, int], np.ndar
                 kept[t] = frame
             count, size = count + 1, frame.shape[1::-1]
         if (count, size) != (video.frames, (video.width, video.height)):
-            raise BadVideo(f"{video.path}: {count} frames of {size[0]} x {size[1]}; expected {video.frames} of "
-                           f"{video.width} x {video.height}, as the stage prepare found it")
+            raise VideoError(
+                f"{video.path}: {count} frames of {size[0]} x {size[1]}; expected {video.frames} of "
+                f"{video.width} x {video.height}, as the stage prepare found it"
+            )
     return kept

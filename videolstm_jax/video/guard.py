@@ -1,4 +1,6 @@
-"""Decoding in other processes, so that a file that crashes or stalls the codec costs one error and not the run."""
+"""Decoding in other processes, so that a file that crashes or stalls the codec costs one error and
+not the run.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from videolstm_jax.video.container import BadVideo
+from videolstm_jax.errors import VideoError
 from videolstm_jax.video.decode import VideoInfo, View
 
 T = TypeVar("T")
@@ -31,10 +33,14 @@ _OVER = "this crew has ended; expected one at work"
 
 
 class Crew:
-    """Worker processes, each started when it is first needed and again after it has died; threads may share a crew."""
+    """Worker processes, each started when it is first needed and again after it has died; threads
+    may share a crew.
+    """
 
     def __init__(self, workers: int = 2, *, limit: float = LIMIT):
-        """Sets how many processes there are, and the seconds one video may take before its worker is ended."""
+        """Sets how many processes there are, and the seconds one video may take before its worker
+        is ended.
+        """
         self.workers = workers
         self._limit = limit
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
@@ -49,7 +55,7 @@ class Crew:
         """See `decode.probe`.
 
         Raises:
-          BadVideo: what `decode.probe` raised, or how the worker ended.
+          VideoError: what `decode.probe` raised, or how the worker ended.
         """
         return VideoInfo(*self._ask("probe", path, fps=fps)[0])
 
@@ -57,14 +63,32 @@ class Crew:
         """See `decode.check` and `probe`."""
         return VideoInfo(*self._ask("check", path, fps=fps, max_frames=max_frames)[0])
 
-    def read_views(self, path: PathLike, views: Sequence[View], *, fps: float = 0.0, start: int = 0,
-                   max_frames: int = 0) -> list[np.ndarray]:
+    def read_views(
+        self,
+        path: PathLike,
+        views: Sequence[View],
+        *,
+        fps: float = 0.0,
+        start: int = 0,
+        max_frames: int = 0,
+    ) -> list[np.ndarray]:
         """See `decode.read_views`; frames before `start` are decoded but not returned."""
-        asked = {"fps": float(fps), "max_frames": int(max_frames), "start": int(start)}  # numpy's numbers are no JSON
+        asked = {
+            "fps": float(fps),
+            "max_frames": int(max_frames),
+            "start": int(start),
+        }  # numpy's numbers are no JSON
         return self._ask("read_views", path, views=list(views), **asked)[1]
 
-    def read(self, path: PathLike, *, fps: float = 0.0, start: int = 0, max_frames: int = 0,
-             size: tuple[int, int] | None = None) -> np.ndarray:
+    def read(
+        self,
+        path: PathLike,
+        *,
+        fps: float = 0.0,
+        start: int = 0,
+        max_frames: int = 0,
+        size: tuple[int, int] | None = None,
+    ) -> np.ndarray:
         """See `decode.read` and `read_views`."""
         return self.read_views(path, [View(size)], fps=fps, start=start, max_frames=max_frames)[0]
 
@@ -80,7 +104,8 @@ _CREWS: weakref.WeakKeyDictionary[Crew, list[_Worker]] = weakref.WeakKeyDictiona
 
 
 def interrupt() -> None:
-    """Ends the processes of all crews and waits for none, so that no thread goes on waiting for a video.
+    """Ends the processes of all crews and waits for none, so that no thread goes on waiting for a
+    video.
 
     For whoever handles a signal: nothing here waits or takes a lock.
     """
@@ -92,13 +117,14 @@ def interrupt() -> None:
 def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
     """Yields what `work` returns for each item, in order, a few items ahead of the one asked for.
 
-    Where `work` raises `BadVideo`, the error is yielded, so that the videos behind it still come. Left before the last
-    item, by an error or an interruption, it ends the crew: nobody waits for what is being decoded.
-    """
+    Where `work` raises `VideoError`, the error is yielded, so that the videos behind it still come.
+    Left before the last item, by an error or an interruption, it ends the crew: nobody waits for
+    what is being decoded."""
+
     def guarded(item: T) -> Any:
         try:
             return work(item)
-        except BadVideo as error:
+        except VideoError as error:
             return error
 
     waiting: collections.deque[Future] = collections.deque()
@@ -117,8 +143,16 @@ def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[
             raise
 
 
-def read_all(paths: Iterable[PathLike], *, fps: float = 0.0, max_frames: int = 0, size: tuple[int, int] | None = None,
-             grey: bool = False, workers: int = 2, limit: float = LIMIT) -> Iterator[np.ndarray | BadVideo]:
+def read_all(
+    paths: Iterable[PathLike],
+    *,
+    fps: float = 0.0,
+    max_frames: int = 0,
+    size: tuple[int, int] | None = None,
+    grey: bool = False,
+    workers: int = 2,
+    limit: float = LIMIT,
+) -> Iterator[np.ndarray | VideoError]:
     """Decodes videos in worker processes, a few ahead of the one asked for.
 
     Args:
@@ -131,13 +165,17 @@ def read_all(paths: Iterable[PathLike], *, fps: float = 0.0, max_frames: int = 0
       limit: seconds one video may take; then its worker is ended.
 
     Yields:
-      For each path in order, [L, H, W, 3] or, grey, [L, H, W] uint8, or the error that `decode.read` or its worker's
-      end gave.
+      For each path in order, [L, H, W, 3] or, grey, [L, H, W] uint8, or the error that
+      `decode.read` or its worker's end gave.
     """
     crew = Crew(workers, limit=limit)
     view = View(size, grey)
     try:
-        yield from ahead(crew, lambda path: crew.read_views(path, [view], fps=fps, max_frames=max_frames)[0], paths)
+        yield from ahead(
+            crew,
+            lambda path: crew.read_views(path, [view], fps=fps, max_frames=max_frames)[0],
+            paths,
+        )
     finally:
         crew.end()
 
@@ -150,7 +188,9 @@ def _end(workers: Sequence[_Worker]) -> None:
 
 
 class _Worker:
-    """One process, started when it is first asked and again after it has died, but not after `kill`."""
+    """One process, started when it is first asked and again after it has died, but not after
+    `kill`.
+    """
 
     def __init__(self) -> None:
         self._process: subprocess.Popen | None = None
@@ -172,22 +212,30 @@ class _Worker:
             process.stdin.write(json.dumps(request | {"limit": limit}).encode() + b"\n")
             process.stdin.flush()
             head = json.loads(process.stdout.readline())
-            arrays = [np.frombuffer(process.stdout.read(int(np.prod(shape))), np.uint8).reshape(shape)
-                      for shape in head["shapes"]]
-        except (OSError, ValueError) as error:  # the pipe ended: in the middle of a line or of the frames
+            arrays = [
+                np.frombuffer(process.stdout.read(int(np.prod(shape))), np.uint8).reshape(shape)
+                for shape in head["shapes"]
+            ]
+        except (
+            OSError,
+            ValueError,
+        ) as error:  # the pipe ended: in the middle of a line or of the frames
             process.kill()
             code = process.wait()
             if self._over:
                 raise RuntimeError(_OVER) from error
             if late.is_set():
-                raise BadVideo(f"{path}: not decoded after {limit:g} s; expected a video that can be read") from error
+                raise VideoError(
+                    f"{path}: not decoded after {limit:g} s; expected a video that can be read"
+                ) from error
             how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            raise BadVideo(f"{path}: the process decoding it ended with {how}; expected a video that can be read"
-                           ) from error
+            raise VideoError(
+                f"{path}: the process decoding it ended with {how}; expected a video that can be read"
+            ) from error
         finally:
             timer.cancel()
         if head["bad"]:
-            raise BadVideo(head["bad"])
+            raise VideoError(head["bad"])
         return head["info"], arrays
 
     def kill(self) -> None:
@@ -212,8 +260,12 @@ class _Worker:
             if self._over:
                 raise RuntimeError(_OVER)
             self._process = subprocess.Popen(
-                [sys.executable, "-c", "from videolstm_jax.video import worker; worker.serve()"], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": places}, start_new_session=True)
+                [sys.executable, "-c", "from videolstm_jax.video import worker; worker.serve()"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": places},
+                start_new_session=True,
+            )
             if self._over:  # since it was looked at: `kill` has seen no process, or this one
                 self._process.kill()
         return self._process

@@ -1,4 +1,6 @@
-"""Frames that are JPEG or PNG already to a video file, bit for bit: they are moved, not encoded again."""
+"""Frames that are JPEG or PNG already to a video file, bit for bit: they are moved, not encoded
+again.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: floa
         raise ValueError(f"{path}: {len(pictures)} frames; expected at least 1, and a file .avi")
     kind, mode, size = _seen(path, 0, pictures[0])
     if kind not in CODECS or mode not in FORMATS:
-        raise ValueError(f"{path}: frame 0 is {kind} {mode}; expected JPEG or PNG of 8 bits a channel")
+        raise ValueError(
+            f"{path}: frame 0 is {kind} {mode}; expected JPEG or PNG of 8 bits a channel"
+        )
     buffer = io.BytesIO()
     rate = fractions.Fraction(fps).limit_denominator(1001)
     with av.open(buffer, "w", format="avi", options={"fflags": "+bitexact"}) as container:
@@ -42,8 +46,10 @@ def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: floa
         stream.pix_fmt = "yuvj420p" if kind == "JPEG" else FORMATS[mode]
         for number, picture in enumerate(pictures):
             if _seen(path, number, picture)[:2] != (kind, mode):
-                raise ValueError(f"{path}: frame {number} is {_seen(path, number, picture)[:2]}; expected all "
-                                 f"{kind} {mode}, as frame 0")
+                raise ValueError(
+                    f"{path}: frame {number} is {_seen(path, number, picture)[:2]}; expected all "
+                    f"{kind} {mode}, as frame 0"
+                )
             packet = av.Packet(picture)
             packet.stream, packet.time_base, packet.is_keyframe = stream, 1 / rate, True
             packet.pts = packet.dts = number
@@ -57,4 +63,6 @@ def _seen(path: epath.Path, number: int, picture: bytes) -> tuple[str, str, tupl
         with Image.open(io.BytesIO(picture)) as image:
             return str(image.format), image.mode, image.size
     except UnidentifiedImageError as error:
-        raise ValueError(f"{path}: frame {number} is no picture, {len(picture)} bytes; expected JPEG or PNG") from error
+        raise ValueError(
+            f"{path}: frame {number} is no picture, {len(picture)} bytes; expected JPEG or PNG"
+        ) from error

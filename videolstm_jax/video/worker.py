@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode
-from videolstm_jax.video.container import BadVideo
 from videolstm_jax.video.decode import View
 
 
 def serve() -> None:
-    """Reads a request a line on standard input; writes a line of JSON and the frames on standard output."""
+    """Reads a request a line on standard input; writes a line of JSON and the frames on standard
+    output.
+    """
     _expendable()
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print must not mix with the frames
@@ -30,7 +32,7 @@ def serve() -> None:
         info, arrays, bad = (), [], ""
         try:
             info, arrays = _done(**request)
-        except BadVideo as error:
+        except VideoError as error:
             bad = str(error)
         except Exception as error:  # whatever a damaged file leads to, it is the file's fault
             bad = f"{path}: cannot be read: {error!r}"
@@ -42,7 +44,9 @@ def serve() -> None:
         _mortal(0)
 
 
-def _done(work: str, path: str, start: int = 0, **settings: Any) -> tuple[Sequence, list[np.ndarray]]:
+def _done(
+    work: str, path: str, start: int = 0, **settings: Any
+) -> tuple[Sequence, list[np.ndarray]]:
     if work == "read_views":
         views = [View(size and tuple(size), grey) for size, grey in settings.pop("views")]
         return (), [array[start:] for array in decode.read_views(path, views, **settings)]
@@ -56,9 +60,12 @@ def _mortal(seconds: float) -> None:
 
 
 def _expendable() -> None:
-    """A damaged header can ask for any amount of memory: then this process must go, and not the run."""
+    """A damaged header can ask for any amount of memory: then this process must go, and not the
+    run.
+    """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # absent on Windows
+
         most = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
     with contextlib.suppress(OSError):

@@ -1,0 +1,148 @@
+"""A small walk made by hand: squares that move, scores, and attention that peaks on the square."""
+
+import dataclasses
+import json
+
+import numpy as np
+
+from videolstm_jax import artifacts, config, files
+from videolstm_jax.stages import localize
+from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
+from videolstm_jax.video import encode
+
+CLASSES = ("Left", "Right", "Up", '<script>alert("Down")</script> & more')
+STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
+FRAMES, SIDE, SQUARE, CELLS = 24, 64, 18, 7
+
+
+def clip(label: int, seed: int, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
+    """Frames [L, H, W, 3] of one square on a soft ground, and its boxes [L, 4]."""
+    draw = np.random.default_rng(seed)
+    ground = draw.integers(60, 150, (4, 4, 3)).repeat(side // 4, 0).repeat(side // 4, 1)
+    frames = np.tile(ground.astype(np.uint8), (FRAMES, 1, 1, 1))
+    boxes = np.zeros((FRAMES, 4))
+    square = SQUARE * side // SIDE
+    middle = (side - square) / 2 + draw.uniform(-6, 6, 2) * side / SIDE
+    for t in range(FRAMES):
+        x, y = np.rint(
+            middle + np.array(STEPS[label]) * (t - FRAMES / 2) * 1.4 * side / SIDE
+        ).astype(int)
+        x, y = np.clip([x, y], 0, side - square)
+        frames[t, y : y + square, x : x + square] = (235, 190, 60)
+        boxes[t] = x, y, x + square, y + square
+    return frames, boxes
+
+
+def attention(boxes: np.ndarray, seed: int) -> np.ndarray:
+    """Maps [L, N, N] that sum to one, with a noisy peak on each box."""
+    draw = np.random.default_rng(seed)
+    centre = (
+        (boxes[:, :2] + boxes[:, 2:]) / 2 / SIDE * CELLS
+        - 0.5
+        + draw.normal(0, 0.3, (len(boxes), 2))
+    )
+    x, y = np.meshgrid(np.arange(CELLS), np.arange(CELLS))
+    maps = np.exp(-((x - centre[:, :1, None]) ** 2 + (y - centre[:, 1:, None]) ** 2) / 2) + 0.01
+    return (maps / maps.sum((1, 2), keepdims=True)).astype(np.float32)
+
+
+def frame_scores(label: int, sure: float, seed: int) -> np.ndarray:
+    """Softmax scores [L, C] that come to like `label` over time."""
+    draw = np.random.default_rng(seed)
+    logits = np.cumsum(draw.normal(0, 0.25, (FRAMES - 1, len(CLASSES))), axis=0)
+    logits[:, label] += np.linspace(0, sure, FRAMES - 1)
+    return (np.exp(logits) / np.exp(logits).sum(1, keepdims=True)).astype(np.float32)
+
+
+def _run(work, name, cfg, videos, skill, attends):
+    rows = []
+    for index, video in enumerate(videos):
+        draw = np.random.default_rng(1000 + index)
+        said = video.label if draw.uniform() < skill else int(draw.integers(len(CLASSES)))
+        scores = frame_scores(said, 3.0, 7 * index)
+        boxes = clip(video.label, index)[1]
+        arrays = {"attention": attention(boxes[:-1], index)} if attends else {}
+        files.write_arrays(work.passes(name, video.name), scores=scores, **arrays)
+        rows.append(scores.mean(0))
+    label = np.array([video.label for video in videos])
+    artifacts.save_scores(
+        work.run(name) / "scores.npz",
+        Scores(tuple(v.name for v in videos), np.stack(rows), label, CLASSES),
+    )
+    artifacts.save_config(work.run(name), cfg, classes=list(CLASSES))
+    metrics(work.run(name), 400, skill)
+    return np.stack(rows), label
+
+
+def metrics(folder, steps, skill):
+    """A metrics.jsonl of a training that gets as far as `skill`."""
+    draw = np.random.default_rng(steps)
+    rows = [
+        {
+            "step": step,
+            "loss": 1.6 * np.exp(-step / steps * 3 * skill) + abs(draw.normal(0, 0.06)),
+            "accuracy": min(1.0, skill * (1 - np.exp(-step / steps * 4)) + draw.normal(0, 0.02)),
+            "gradient_norm": 1.0,
+        }
+        for step in range(2, steps + 1, 2)
+    ]
+    files.write_jsonl(
+        folder / "metrics.jsonl", [{k: max(v, 0) for k, v in row.items()} for row in rows]
+    )
+
+
+def make(root, *, per_class: int = 3) -> artifacts.Workdir:
+    """Writes the whole walk under `root` and returns it."""
+    work = artifacts.Workdir(str(root / "work"))
+    videos, truth, number = [], [], 0
+    for part, count in (("train", 2), ("test", per_class)):
+        for label in range(len(CLASSES)):
+            for k in range(count):
+                name = f"c{label}/{part}_{k}"
+                path = root / "videos" / f"{name}.mp4"
+                frames, boxes = clip(label, number if part == "train" else label * per_class + k)
+                encode.write(path, frames, 12.0)
+                videos.append(
+                    Video(name, str(path), label, part, f"g{k}", FRAMES, SIDE, SIDE, 12.0)
+                )
+                truth.append(Detection(name, label, 1.0, Tube(0, boxes)))
+                number += 1
+    artifacts.save_dataset(work.dataset, Dataset(CLASSES, tuple(videos)))
+    artifacts.save_detections(work.truth, truth)
+    _models(work, [video for video in videos if video.part == "test"])
+    for stream in ("rgb", "flow"):
+        localize.run(config.RunConfig(workdir=work.root, data=config.DataConfig(stream=stream)))
+    return work
+
+
+def _models(work, test):
+    cfg = config.RunConfig(preset="small", workdir="work")
+    flow = config.change(cfg, data__stream="flow")
+    first, label = _run(work, "videolstm-rgb", cfg, test, 0.7, True)
+    second, _ = _run(work, "videolstm-flow", flow, test, 0.8, True)
+    _run(work, "convlstm-rgb", config.change(cfg, model__cell="convlstm"), test, 0.5, False)
+    names = tuple(video.name for video in test)
+    product = first * second / (first * second).sum(1, keepdims=True)
+    artifacts.save_scores(
+        work.fused("videolstm-rgb+videolstm-flow"), Scores(names, product, label, CLASSES)
+    )
+    for stream, skill in (("rgb", 0.45), ("flow", 0.6)):
+        folder = work.convnet(stream)
+        draw = np.random.default_rng(len(stream))
+        scores = (
+            draw.dirichlet(np.ones(len(CLASSES)), len(test)) * 0.5
+            + skill * 0.5 * np.eye(len(CLASSES))[label]
+        )
+        scores = scores / scores.sum(1, keepdims=True)
+        artifacts.save_scores(folder / "scores.npz", Scores(names, scores, label, CLASSES))
+        artifacts.save_config(folder, config.change(cfg, data__stream=stream))
+        metrics(folder, 300, skill)
+
+
+if __name__ == "__main__":
+    import pathlib
+    import sys
+
+    print(
+        json.dumps(dataclasses.asdict(make(pathlib.Path(sys.argv[1]), per_class=int(sys.argv[2]))))
+    )

@@ -1,0 +1,87 @@
+"""boxes.json, real and damaged."""
+
+import json
+
+import numpy as np
+import pytest
+
+from videolstm_jax.annotations.records import read_boxes
+from videolstm_jax.errors import FileError
+from videolstm_jax.types import Dataset, Video
+
+DATASET = Dataset(
+    ("a", "b"),
+    (
+        Video("a/x", "", 0, "train", "x", 4, 64, 48, 25.0),
+        Video("b/y", "", 1, "test", "y", 6, 64, 48, 25.0),
+    ),
+)
+BOX = [1, 2, 3, 4]
+
+
+def read(tmp_path, table, **options):
+    (tmp_path / "boxes.json").write_text(json.dumps(table))
+    return read_boxes(tmp_path / "boxes.json", DATASET, **options)
+
+
+def test_null_frames_split_a_tube(tmp_path):
+    found = read(
+        tmp_path, {"b/y": [None, BOX, [0, 0, 64, 48], None, None, [1.5, 2, 3, 4]], "a/x": [BOX]}
+    )
+    assert [
+        (one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist()) for one in found
+    ] == [
+        ("a/x", 0, 1.0, 0, [[1, 2, 3, 4]]),
+        ("b/y", 1, 1.0, 1, [[1, 2, 3, 4], [0, 0, 64, 48]]),
+        ("b/y", 1, 1.0, 5, [[1.5, 2, 3, 4]]),
+    ]
+    assert found[0].tube.boxes.dtype == np.float64
+    assert read(tmp_path, {"a/x": [None, None], "b/y": []}) == []
+
+
+def test_real_boxes_fit_their_videos(real_data):
+    table = json.loads((real_data / "weizmann" / "boxes.json").read_text())
+    dataset = Dataset(
+        ("any",),
+        tuple(
+            Video(name, "", 0, "train", "", len(rows), 64, 64, 25.0) for name, rows in table.items()
+        ),
+    )
+    found = read_boxes(real_data / "weizmann" / "boxes.json", dataset)
+    assert sum(len(one.tube.boxes) for one in found) == sum(
+        row is not None for rows in table.values() for row in rows
+    )
+    assert len({one.video for one in found}) == 24
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"a/z": [BOX]}, "boxes of a/z, which is no listed video"),
+        ({"a/x": [BOX] * 5}, "5 boxes of a/x; expected a list of at most its 4 frames"),
+        ({"a/x": 3}, "int boxes of a/x"),
+        ({"a/x": [BOX, [3, 2, 1, 4]]}, r"a/x frame 1: box \[3, 2, 1, 4\] is inverted or empty"),
+        ({"a/x": [[1, 2, 1, 4]]}, "inverted or empty"),
+        ({"a/x": [[0, 0, 64, 49]]}, "leaves the frame of 64 x 48 pixels"),
+        ({"a/x": [[-1, 0, 6, 4]]}, "leaves the frame"),
+        ({"a/x": [[1, 2, 3]]}, "expected four finite numbers"),
+        ({"a/x": [[1, 2, 3, "4"]]}, "expected four finite numbers"),
+        ({"a/x": [[1, 2, 3, float("inf")]]}, "expected four finite numbers"),
+        ([BOX], "a list; expected"),
+    ],
+)
+def test_bad_boxes_are_named(tmp_path, table, message):
+    with pytest.raises(FileError, match=message):
+        read(tmp_path, table)
+
+
+def test_boxes_of_unlisted_videos_and_unread_frames(tmp_path):
+    assert len(read(tmp_path, {"a/z": [BOX], "a/x": [BOX]}, unlisted={"a/z"})) == 1
+    found = read(tmp_path, {"a/x": [BOX] * 9}, cut=True)
+    assert len(found[0].tube.boxes) == 4
+
+
+def test_a_file_that_is_not_json(tmp_path):
+    (tmp_path / "boxes.json").write_text("{")
+    with pytest.raises(FileError, match="not JSON"):
+        read_boxes(tmp_path / "boxes.json", DATASET)

@@ -1,0 +1,296 @@
+"""ImageNet weights on the walk: each kind of file goes through fit_convnet and extract, with its
+preprocessing.
+"""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from etils import epath
+from prepared_workdir import config, write_prepared
+from weight_writers import PREPROCESSING, narrow, torch_arrays, write
+
+from videolstm_jax.artifacts import load_dataset, load_scores
+from videolstm_jax.clips.frames import FrameReader
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.weight_files import sha256_of
+from videolstm_jax.stages import extract, fit_convnet
+from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.runs import load_convnet
+
+LEAVES = narrow()
+STILL = {"convnet__learning_rate": 0.0, "convnet__weight_decay": 0.0, "convnet__steps": 1}
+
+
+def vgg(work, stream, **settings):
+    """The VGG that the narrow weights are of."""
+    plain = {
+        "convnet__head": "flatten",
+        "convnet__norm": "none",
+        "convnet__pixel_scale": 1.0,
+        "convnet__optimizer": "sgd",
+        "convnet__learning_rate": 1e-3,
+        "convnet__steps": 2,
+        "convnet__batch": 4,
+    }
+    return config(work, stream, **plain | settings)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return write_prepared(tmp_path_factory.mktemp("imagenet"))
+
+
+@pytest.fixture
+def work(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "work")
+    return tmp_path / "work"
+
+
+def _params(work, stream):
+    return {
+        name: np.asarray(leaf)
+        for name, leaf in named_leaves(
+            load_convnet(epath.Path(work / "convnets" / stream)).params
+        ).items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "stream"), [*((kind, "rgb") for kind in PREPROCESSING), ("pth", "flow")]
+)
+def test_each_file_goes_the_whole_way(work, tmp_path, kind, stream, capsys):
+    path = write(tmp_path, kind, LEAVES)
+    cfg = vgg(work, stream, convnet__weights=str(path), **STILL)
+    fit_convnet.run(cfg)
+    extract.run(cfg)
+    assert (
+        f"preprocessed as {PREPROCESSING[kind]}; logits from random numbers"
+        in capsys.readouterr().out
+    )
+    found = _params(work, stream)
+    for name, leaf in LEAVES.items():
+        if name == "block1_conv1.kernel" and stream == "flow":
+            leaf = np.stack([leaf.mean(2)] * 2, 2)
+        if not name.startswith("logits"):
+            np.testing.assert_allclose(found[name], leaf, rtol=1e-6, err_msg=name)
+    said = json.loads((work / "convnets" / stream / "config.json").read_text())
+    assert (
+        said["inputs"]["weights"] == sha256_of(path)
+        and said["convnet"]["preprocessing"] == PREPROCESSING[kind]
+    )
+    about = FeatureStore.open(work / "features" / stream / "pool5").about["preprocessing"]
+    mean = {"caffe": [123.68, 116.779, 103.939], "torch": [123.675, 116.28, 103.53]}[
+        PREPROCESSING[kind]
+    ]
+    assert about["name"] == PREPROCESSING[kind] and about["mean"] == (
+        mean if stream == "rgb" else [128.0, 128.0]
+    )
+    if stream == "rgb":
+        _features_are_those_of(work, PREPROCESSING[kind])
+
+
+def _features_are_those_of(work, preprocessing):
+    """Of the weights themselves, on images preprocessed by hand."""
+    video = load_dataset(work / "dataset.json").videos[0]
+    pixels = FrameReader("rgb", 16).read(video).astype(np.float64)
+    if preprocessing == "caffe":
+        images = pixels - [123.68, 116.779, 103.939]
+    else:
+        images = (pixels / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    tree: dict = {}
+    for name, leaf in LEAVES.items():
+        layer, _, part = name.rpartition(".")
+        tree.setdefault(layer, {})[part] = leaf
+    taps = jax.jit(make_convnet(vgg(work, "rgb").convnet, 3, 5).apply)(
+        tree, images.astype(np.float32)
+    )
+    for layer in ("pool5", "fc7"):
+        found, truth = (
+            FeatureStore.open(work / "features" / "rgb" / layer).read(video.name),
+            getattr(taps, layer),
+        )
+        np.testing.assert_allclose(found, truth, rtol=2e-3, atol=2e-3 * np.abs(truth).max())
+
+
+@pytest.mark.parametrize(
+    ("layers", "moves", "optimizer"),
+    [("all", {"block", "fc"}, "sgd"), ("dense", {"fc"}, "sgd"), ("last", set(), "adam")],
+)
+def test_frozen_layers_stay(work, tmp_path, layers, moves, optimizer):
+    cfg = vgg(
+        work,
+        "rgb",
+        convnet__weights=str(write(tmp_path, "h5", LEAVES)),
+        convnet__train_layers=layers,
+        convnet__weight_decay=0.1,
+        convnet__optimizer=optimizer,
+    )
+    fit_convnet.run(cfg)
+    for name, leaf in _params(work, "rgb").items():
+        if not name.startswith("logits"):
+            moved = any(name.startswith(part) for part in moves)
+            assert np.array_equal(leaf, LEAVES[name]) != moved, name
+    begun = make_convnet(cfg.convnet, 3, 2).init(jax.random.key(cfg.seed))
+    assert not np.array_equal(_params(work, "rgb")["logits.kernel"], begun["logits"]["kernel"])
+
+
+def test_every_option_of_fine_tuning_resumes_to_the_bit(work, tmp_path):
+    options = {
+        "convnet__weights": str(write(tmp_path, "pth", LEAVES)),
+        "convnet__train_layers": "dense",
+        "convnet__schedule": "steps",
+        "convnet__crop": 0.6,
+        "convnet__flip": True,
+        "convnet__steps": 6,
+        "train__save_every": 2,
+    }
+    honest = fit_convnet.run(vgg(work, "flow", **options))
+    expected = (_params(work, "flow"), (honest / "metrics.jsonl").read_bytes())
+    (honest / "config.json").unlink()
+    for step in ("4", "6"):
+        shutil.rmtree(honest / "ckpt" / step)
+    fit_convnet.run(vgg(work, "flow", **options))
+    found = _params(work, "flow")
+    assert all(np.array_equal(found[name], leaf) for name, leaf in expected[0].items())
+    assert (honest / "metrics.jsonl").read_bytes() == expected[1]
+
+
+def test_accuracy_is_that_of_frames_and_videos(work, tmp_path):
+    cfg = vgg(
+        work,
+        "flow",
+        convnet__weights=str(write(tmp_path, "safetensors", LEAVES)),
+        convnet__steps=30,
+    )
+    fit_convnet.run(cfg)
+    extract.run(cfg)
+    said = json.loads((work / "convnets" / "flow" / "accuracy.json").read_text())
+    logits, right = FeatureStore.open(work / "features" / "flow" / "logits"), 0
+    tests = [video for video in load_dataset(work / "dataset.json").videos if video.part == "test"]
+    for video in tests:
+        right += int((logits.read(video.name).argmax(1) == video.label).sum())
+    scores = load_scores(work / "convnets" / "flow" / "scores.npz")
+    assert said == {
+        "videos": 2,
+        "videos_right": int((scores.scores.argmax(1) == scores.label).sum()),
+        "missing": 0,
+        "frames": sum(video.frames - 1 for video in tests),
+        "frames_right": right,
+    }
+
+
+def test_weights_from_a_folder_keep_their_preprocessing(work, tmp_path):
+    cfg = vgg(work, "rgb", convnet__weights=str(write(tmp_path, "pth", LEAVES)), **STILL)
+    first = fit_convnet.run(cfg)
+    first.rename(tmp_path / "rgb")
+    fit_convnet.run(vgg(work, "rgb", convnet__weights=str(tmp_path / "{stream}"), **STILL))
+    assert load_convnet(epath.Path(work / "convnets" / "rgb")).config.preprocessing == "torch"
+    with pytest.raises(
+        ConfigError,
+        match=r"preprocessing is 'caffe'; the weights in .*rgb were trained with 'torch'",
+    ):
+        fit_convnet.run(
+            vgg(work, "rgb", convnet__weights=str(tmp_path / "rgb"), convnet__preprocessing="caffe")
+        )
+
+
+def test_features_of_another_preprocessing_are_in_the_way(work, tmp_path):
+    path = str(write(tmp_path, "npz", LEAVES))
+    fit_convnet.run(vgg(work, "rgb", convnet__weights=path, **STILL))
+    extract.run(vgg(work, "rgb"))
+    said = json.loads((work / "convnets" / "rgb" / "config.json").read_text())
+    said["convnet"]["preprocessing"] = "torch"
+    (work / "convnets" / "rgb" / "config.json").write_text(json.dumps(said))
+    with pytest.raises(FileError, match="remove the folder or give another"):
+        extract.run(vgg(work, "rgb"))
+
+
+def test_other_bytes_under_the_same_name_are_not_gone_on_with(work, tmp_path):
+    path = str(write(tmp_path, "npz", LEAVES))
+    fit_convnet.run(vgg(work, "rgb", convnet__weights=path))
+    write(tmp_path, "npz", narrow(seed=1))
+    with pytest.raises(FileError, match="made with weights"):
+        fit_convnet.run(vgg(work, "rgb", convnet__weights=path))
+
+
+def _npz(folder, arrays):
+    np.savez(folder / "w.npz", **arrays)
+    return str(folder / "w.npz")
+
+
+CONVOLUTIONS = {
+    name: array for name, array in torch_arrays(LEAVES).items() if name.startswith("features")
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "settings", "words"),
+    [
+        (
+            lambda f: write(f, "pth", LEAVES),
+            {"convnet__preprocessing": "caffe"},
+            "preprocessing is 'caffe'; the weights in .*narrow.pth were trained with 'torch'",
+        ),
+        (
+            lambda f: write(f, "h5", LEAVES),
+            {"convnet__preprocessing": "torch"},
+            "were trained with 'caffe'",
+        ),
+        (
+            lambda f: _npz(f, LEAVES),
+            {},
+            "does not say how its images were preprocessed; expected --convnet.preprocessing",
+        ),
+        (lambda f: _npz(f, CONVOLUTIONS), {}, "does not say how its images were preprocessed"),
+        (
+            lambda f: write(f, "h5", LEAVES),
+            {"convnet__pixel_scale": 0.5},
+            r"pixel_scale is 0.5; .* trained with 1.0",
+        ),
+        (
+            lambda f: write(f, "h5", LEAVES),
+            {"convnet__norm": "group"},
+            "do not fit: there is no block1_norm1",
+        ),
+        (
+            lambda f: write(f, "h5", LEAVES),
+            {"convnet__dense": (11,)},
+            r"do not fit: fc1.kernel has shape \(128, 10\)",
+        ),
+        (
+            lambda f: write(f, "h5", LEAVES),
+            {"convnet__image_size": 32},
+            r"fc1.kernel has shape .*; expected \(512",
+        ),
+        (
+            lambda f: write(f, "h5", LEAVES),
+            {"convnet__depths": (2, 1)},
+            "there is no block1_conv2.bias",
+        ),
+        (
+            lambda f: write(f, "h5", narrow((6, 8, 8), (1, 1, 1), side=2)),
+            {},
+            "no parameter 'block3_conv1",
+        ),
+    ],
+)
+def test_weights_that_do_not_belong_are_refused(prepared, tmp_path, make, settings, words):
+    with pytest.raises(ConfigError, match=words):
+        fit_convnet.run(vgg(prepared, "rgb", convnet__weights=str(make(tmp_path)), **settings))
+    assert not (prepared / "convnets").exists()
+
+
+def test_convolutions_alone_leave_the_dense_layers_random(work, tmp_path, capsys):
+    path = _npz(tmp_path, CONVOLUTIONS)
+    fit_convnet.run(
+        vgg(work, "rgb", convnet__weights=path, convnet__preprocessing="caffe", **STILL)
+    )
+    assert "preprocessed as caffe; fc1, logits from random numbers" in capsys.readouterr().out
+    found = _params(work, "rgb")
+    np.testing.assert_array_equal(found["block2_conv1.kernel"], LEAVES["block2_conv1.kernel"])
+    assert not np.array_equal(found["fc1.kernel"], LEAVES["fc1.kernel"])

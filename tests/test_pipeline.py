@@ -1,0 +1,168 @@
+"""One real walk, from videos to the page, and what must be true of it as a whole."""
+
+import contextlib
+import io
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from launch import config_flags
+from launch.pipeline import plan, run
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.presets import configured
+from videolstm_jax.synthetic import stick_actions
+from videolstm_jax.train.checkpoint import Checkpoints
+
+ROOT = pathlib.Path(__file__).parents[1]
+TINY = {
+    "data__frames": 6,
+    "data__batch": 4,
+    "data__max_frames": 20,
+    "convnet__image_size": 28,
+    "convnet__widths": (4, 6),
+    "convnet__depths": (1, 1),
+    "convnet__dense": (8,),
+    "convnet__batch": 4,
+    "convnet__steps": 6,
+    "model__hidden": 6,
+    "model__attention": 4,
+    "model__head": 8,
+    "train__steps": 6,
+    "train__save_every": 3,
+    "train__log_every": 2,
+    "eval__segments": 3,
+    "eval__batch": 4,
+    "eval__chunk": 16,
+    "report__examples": 2,
+}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stick")
+    return stick_actions.generate(
+        folder / "set",
+        classes=("SitDown", "StandUp"),
+        clips_per_class=2,
+        test_clips_per_class=1,
+        seed=3,
+    )
+
+
+def tiny(videos, **settings):
+    return configured("small", data__videos=str(videos), workdir="work", **{**TINY, **settings})
+
+
+def contents(folder):
+    """Every file's bytes by its relative path; of checkpoints, whose files carry times, the digests
+    of their arrays.
+    """
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        place = path.relative_to(folder)
+        if path.is_file() and "ckpt" not in place.parts:
+            found[str(place)] = path.read_bytes()
+        elif path.name == "ckpt":
+            with Checkpoints(path) as checkpoints:
+                found[str(place)] = json.dumps(checkpoints.meta(), sort_keys=True)
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(videos, tmp_path_factory):
+    here = tmp_path_factory.mktemp("pipeline")
+    before = pathlib.Path.cwd()
+    os.chdir(here)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            run(tiny(videos))
+    finally:
+        os.chdir(before)
+    (here / "said.txt").write_text(said.getvalue())
+    return here / "work"
+
+
+def test_what_it_will_cost_is_said_first(finished):
+    said = (finished.parent / "said.txt").read_text()
+    assert (
+        said.index("together") < said.index("flow takes about") < said.index("fits the rgb ConvNet")
+    )
+
+
+def test_every_stage_left_its_files(finished):
+    work = Workdir(str(finished))
+    assert len(artifacts.load_dataset(work.dataset).videos) == 6
+    assert len(artifacts.load_detections(work.truth)) == 6
+    for name in (
+        "nearest-motion",
+        "convnet-rgb",
+        "convnet-flow",
+        "videolstm-rgb",
+        "videolstm-flow",
+        "videolstm-rgb+videolstm-flow",
+    ):
+        scores = artifacts.load_scores(work.scores(name))
+        assert scores.classes == ("SitDown", "StandUp") and len(scores.videos) == 2
+        np.testing.assert_allclose(scores.scores.sum(1), 1, rtol=1e-5)
+    found = files.read_json(work.run("videolstm-rgb") / "map.json")
+    assert (
+        0 <= found["model"]["mean_frame_iou"]["value"] <= 1
+        and "mean_train_box" in found["baselines"]
+    )
+    page = (work.report / "index.html").read_text()
+    assert "videolstm-rgb+videolstm-flow" in page and "http://" not in page.replace(
+        "http://www.w3.org", ""
+    )
+
+
+def test_passes_cover_whole_videos(finished):
+    work = Workdir(str(finished))
+    for video in artifacts.load_dataset(work.dataset).videos:
+        if video.part == "test":
+            scores, attention = files.read_arrays(
+                work.passes("videolstm-rgb", video.name), "scores", "attention"
+            )
+            assert scores.shape == (video.frames - 1, 2) and attention.shape == (
+                video.frames - 1,
+                7,
+                7,
+            )
+            np.testing.assert_allclose(attention.sum((1, 2)), 1, rtol=1e-5)
+
+
+def test_a_second_walk_in_the_same_folder_changes_nothing(finished, videos, monkeypatch):
+    monkeypatch.chdir(finished.parent)
+    before = contents(finished)
+    run(tiny(videos))
+    assert contents(finished) == before
+
+
+@pytest.mark.slow
+def test_the_same_walk_elsewhere_gives_the_same_bytes(finished, videos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(tiny(videos))
+    assert contents(tmp_path / "work") == contents(finished)
+
+
+@pytest.mark.slow
+def test_single_commands_give_the_same_bytes_as_a_walk(videos, tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def run(command, folder):
+        words = command.replace("python", sys.executable, 1)
+        folder.mkdir(exist_ok=True)
+        done = subprocess.run(
+            words, shell=True, cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+
+    run(config_flags.command("pipeline", tiny(videos)), tmp_path / "pipeline")
+    for step in plan(tiny(videos)):
+        run(config_flags.command(step.stage, step.cfg), tmp_path / "single")
+    assert contents(tmp_path / "single" / "work") == contents(tmp_path / "pipeline" / "work")

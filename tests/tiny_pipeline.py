@@ -1,0 +1,118 @@
+"""Runs with random parameters, for the tests of what is done with trained ones: a walk as small as
+can be.
+"""
+
+import dataclasses
+
+import jax
+import numpy as np
+from small import shaken
+
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.core.cells import CELLS
+from videolstm_jax.core.model import make_model
+from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.presets import configured, for_cell
+from videolstm_jax.stages import evaluate, extract, localize, prepare
+from videolstm_jax.synthetic import stick_actions
+from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.runs import resolved
+from videolstm_jax.types import TrainState
+
+TINY = {
+    "data__max_frames": 20,
+    "convnet__image_size": 28,
+    "convnet__widths": (4, 6),
+    "convnet__depths": (1, 1),
+    "convnet__dense": (8,),
+    "model__hidden": 6,
+    "model__attention": 4,
+    "model__head": 8,
+    "eval__segments": 1,
+    "eval__batch": 4,
+    "eval__chunk": 32,
+    "localize__causal": True,
+    "flow__image": "jpeg",
+}
+CLASSES = ("SitDown", "StandUp")
+
+
+def _checkpoint(folder, params, identity):
+    with Checkpoints(folder / "ckpt") as checkpoints:
+        state = TrainState(np.int32(1), params, ())
+        checkpoints.save(state, identity=identity, about={})
+
+
+def write_convnet(cfg, stream, classes=CLASSES):
+    """What `fit_convnet` leaves."""
+    channels, folder = {"rgb": 3, "flow": 2}[stream], Workdir(cfg.workdir).convnet(stream)
+    config = dataclasses.replace(cfg.convnet, preprocessing="caffe")
+    params = make_convnet(config, channels, len(classes)).init(jax.random.key(channels))
+    artifacts.save_config(
+        folder, cfg, convnet=dataclasses.asdict(config), channels=channels, classes=classes
+    )
+    _checkpoint(folder, params, {"cell": "convnet", "classes": list(classes)})
+
+
+def write_run(cfg, classes=CLASSES, *, size=0.3):
+    """What `train` leaves of `cfg.model.cell` on `cfg.data.stream`."""
+    net, layers = cfg.convnet, CELLS[cfg.model.cell].layers
+    side = net.image_size // 2 ** len(net.widths)
+    shapes = {"pool5": (side, side, net.widths[-1]), "fc7": (net.dense[-1],)}
+    model = resolved(
+        cfg.model, shapes[layers.x], shapes[layers.motion] if layers.motion else None, len(classes)
+    )
+    params = shaken(
+        jax.eval_shape(make_model(model).init, jax.random.key(0)), seed=len(model.cell), size=size
+    )
+    folder = Workdir(cfg.workdir).run(cfg.run_name)
+    artifacts.save_config(
+        folder,
+        cfg,
+        model=dataclasses.asdict(model),
+        classes=classes,
+        scales={"x": 0.7, "motion": 0.6},
+    )
+    _checkpoint(folder, params, {"cell": model.cell, "classes": list(classes)})
+    return folder
+
+
+def write_flow_settings(cfg):
+    """What `prepare` leaves of how flow is made."""
+    flow = cfg.flow
+    files.write_json(
+        Workdir(cfg.workdir).flow / "settings.json",
+        {
+            "method": flow.method,
+            "width": flow.width,
+            "height": flow.height,
+            "bound": flow.bound,
+            "scaled": False,
+            "image": flow.image,
+            "fps": 0.0,
+            "max_frames": 0,
+        },
+    )
+
+
+def make(folder, cells):
+    """The stages from prepare to localize on two made-up videos, but with nothing learnt; returns
+    the configuration.
+    """
+    videos = stick_actions.generate(
+        folder / "set", classes=CLASSES, clips_per_class=1, test_clips_per_class=1, seed=3
+    )
+    cfg = configured("small", data__videos=str(videos), workdir=str(folder / "work"), **TINY)
+    prepare.run(cfg)
+    for stream in ("rgb", "flow"):
+        here = for_cell(cfg, "lstm", stream)
+        write_convnet(here, stream)
+        extract.run(here)
+    for cell, stream in cells:
+        here = for_cell(cfg, cell, stream)
+        write_run(here)
+        evaluate.run(here)
+        if cell in ("alstm", "convalstm", "motion_alstm", "videolstm"):
+            localize.run(here)
+    return cfg

@@ -1,0 +1,3 @@
+"""True boxes and other people's detections: readers of every known form, and the one form all
+become.
+"""

@@ -1,0 +1,75 @@
+"""Which frames a clip is made of: index arithmetic only."""
+
+from __future__ import annotations
+
+import numpy as np
+
+SEGMENT_RULES = ("paper", "authors")
+
+
+def segment_starts(length: int, segments: int, frames: int, *, rule: str = "paper") -> np.ndarray:
+    """First frames of the S segments a video is scored by (Sec. 5.2, "25 equally-spaced segments").
+
+    `paper` spaces them evenly from the first frame to the last, round(linspace(0, L - T, S)),
+    halves to the even number. `authors` is their integer rule with T = 30 and S = 25: avg = int((L
+    - 29) / 25), int(avg / 2 + j avg); it leaves the end of many videos unread. A video of at most T
+    frames has S equal segments, all starting at 0.
+
+    Args:
+      length: L, frames of the video.
+      segments: S.
+      frames: T, frames of a segment.
+      rule: `paper` or `authors`.
+
+    Returns:
+      Integer array [S], never decreasing; each start + T is at most max(L, T).
+
+    Raises:
+      ValueError: a number below 1, or a rule that does not exist.
+    """
+    for name, found in (("length", length), ("segments", segments), ("frames", frames)):
+        if found < 1:
+            raise ValueError(f"{name} is {found}; expected at least 1")
+    if rule not in SEGMENT_RULES:
+        raise ValueError(
+            f"segment rule is {rule!r}; expected one of {', '.join(map(repr, SEGMENT_RULES))}"
+        )
+    if length <= frames:
+        return np.zeros(segments, np.int64)
+    if rule == "paper":
+        return np.round(np.linspace(0, length - frames, segments)).astype(np.int64)
+    average = (length - (frames - 1)) // segments
+    return (average / 2 + average * np.arange(segments)).astype(np.int64)
+
+
+def unique_segments(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different starts in rising order, and how many segments have each: equal segments are run
+    once.
+
+    Args:
+      starts: [S] of `segment_starts`.
+
+    Returns:
+      Starts [U] and counts [U], which sum to S.
+    """
+    return np.unique(starts, return_counts=True)
+
+
+def clip_indices(length: int, start: int, frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """The T frames that a clip reads; behind the end of the video the last frame is repeated.
+
+    Args:
+      length: L, frames of the video.
+      start: first frame, inside the video.
+      frames: T.
+
+    Returns:
+      Index [T] and mask [T], true where the frame exists.
+
+    Raises:
+      ValueError: a start outside the video, or no frames.
+    """
+    if frames < 1 or not 0 <= start < length:
+        raise ValueError(f"a clip of {frames} frames from frame {start} of a video of {length}")
+    index = start + np.arange(frames)
+    return np.minimum(index, length - 1), index < length

@@ -1,0 +1,1 @@
+"""From folders, lists or tensorflow-datasets to the listed videos and their parts."""

@@ -1,0 +1,1 @@
+"""Features on disk: one file of frame records a video, written, read, checked, halved and imported."""

@@ -1,0 +1,1 @@
+"""The built-in data set: stick figures that perform eight actions."""
