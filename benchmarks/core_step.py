@@ -5,7 +5,8 @@ Run from the root of the checkout: python -m benchmarks.core_step --batch 2 --fr
 the value and the gradient, with respect to all parameters of the cell, of the mean square of all
 H_t at the paper's sizes. The contenders take turns. Wall times say what a step takes; processor
 times, of all cores together, change less on a busy machine, and mean nothing where another device
-does the work."""
+does the work.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 makes of them.
 
 A damaged clip is refused, or gives the same pictures as before, or gives other pictures without a
-complaint. The last are the ones to know about: no stage can see them."""
+complaint. The last are the ones to know about: no stage can see them.
+"""
 
 import argparse
 import fractions

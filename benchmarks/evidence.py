@@ -6,7 +6,8 @@ Run from the root of the checkout:
     benchmarks.evidence --name=weizmann --work="work/weizmann/without-*" --runs=videolstm-rgb
 Every test video is passed through the trained run once more, and boxes are made of each map by its
 moments, as `localize.box=moments` does. "a, b" is the geometric mean of two maps; the class is the
-one the run predicts. Nothing is chosen by the truth: every map that was tried is in the table."""
+one the run predicts. Nothing is chosen by the truth: every map that was tried is in the table.
+"""
 
 from __future__ import annotations
 

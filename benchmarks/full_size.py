@@ -5,7 +5,8 @@ Run from the root of the checkout: python -m benchmarks.full_size --data DIR, wh
 ucf101_clips, hmdb51_clips and fight_surv. Every clip goes through `prepare` and `extract` as in a
 walk, its first 64 frames, with random weights, which cost as much as trained ones. Then a few
 training steps of VGG-16 and of the VideoLSTM. `benchmarks.costs` makes docs/costs.md of the
-results."""
+results.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ Run from the root of the checkout:
     --runs=alstm-rgb,videolstm-rgb
 Reads what evaluate left and writes nothing there; of several work folders the test videos are
 pooled. Nothing is chosen by the truth: every option that was tried is in the table. Intervals are
-percentiles of a bootstrap over videos."""
+percentiles of a bootstrap over videos.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +110,8 @@ def joined(seen: Sequence[Seen]) -> list[Seen]:
 
     The k-th video in the order of classes is followed by the one half the list further on, so each
     is first once and second once. Scores and attention are those of the single videos: the carry is
-    that of a stream cut at the join."""
+    that of a stream cut at the join.
+    """
     made = []
     for place, first in enumerate(seen):
         second = seen[(place + len(seen) // 2) % len(seen)]
@@ -180,7 +182,8 @@ def _maps(
     """Video-mAP (voc) at each threshold as [value, low, high], whole videos drawn with replacement.
 
     Tubes of different videos do not compete for truth, so which are hits is settled once, and a
-    draw only says how often each counts."""
+    draw only says how often each counts.
+    """
     names = {name: place for place, name in enumerate(sorted(truth))}
     everything = [one for rows in found.values() for one in rows]
     classes = by_label(one for rows in truth.values() for one in rows)

@@ -4,7 +4,8 @@ the same run?
 Run from the root of the checkout: python -m benchmarks.store. Makes up post-ReLU maps of 7 x 7 x
 512 for videos as long as UCF101's, stores them as float16, as uint8 and as TFRecords, and lets a
 process on 1, 2, 4 .. cores draw batches from each in turn. Useful bytes are those of the clips as
-float16, whatever was read to get them. Then what one frame costs in each coding."""
+float16, whatever was read to get them. Then what one frame costs in each coding.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ same run?
 Run from the root of the checkout: python -m benchmarks.tvl1 --video CLIP. Every contender gets the
 same frames, two threads and its default settings (OpenCV's are those of the paper's authors), and
 they take turns. Without a video the frames are a smooth texture that drifts; OpenCV stops early
-where little moves, so a real clip says more."""
+where little moves, so a real clip says more.
+"""
 
 from __future__ import annotations
 

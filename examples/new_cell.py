@@ -5,7 +5,8 @@ move.
 
 A cell is three functions. `drive` does for all frames at once what the carry cannot change, `step`
 does the rest for one frame, `init` draws the parameters. Everything else, unrolling, masks,
-streaming, the head and the choice of convolution, comes from `make_model`."""
+streaming, the head and the choice of convolution, comes from `make_model`.
+"""
 
 from typing import NamedTuple
 

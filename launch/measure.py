@@ -1,7 +1,8 @@
 """Measures detected tubes against true ones; no JAX needed.
 
 Usage: python -m launch.measure --found=tubes.jsonl --truth=truth.jsonl [--list=testlist01.txt]
-[--json=measured.json]"""
+[--json=measured.json]
+"""
 
 from __future__ import annotations
 

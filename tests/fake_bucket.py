@@ -2,7 +2,8 @@
 it would to Google.
 
 The client is not changed in any way. Three environment variables send it here: `https_proxy`,
-`CURL_CA_BUNDLE` and a token, so that it asks nobody who it is."""
+`CURL_CA_BUNDLE` and a token, so that it asks nobody who it is.
+"""
 
 import http.server
 import json

@@ -2,7 +2,8 @@
 core against.
 
 Nothing here is shared with the package. Parameters come as any records with the fields of `types`;
-a kernel holds the gates i, f, o, g side by side."""
+a kernel holds the gates i, f, o, g side by side.
+"""
 
 from __future__ import annotations
 

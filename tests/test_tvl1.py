@@ -62,7 +62,7 @@ def endpoint_error(flow, truth):
 
 @pytest.fixture(scope="module")
 def pairs():
-    """name -> (first [2, H, W], second [2, H, W], truth), of two textures."""
+    """Name -> (first [2, H, W], second [2, H, W], truth), of two textures."""
     made = {name: [known_motion(field, seed) for seed in (0, 1)] for name, field in FIELDS.items()}
     return {
         name: tuple(np.stack(part) for part in zip(*two, strict=True)) for name, two in made.items()
@@ -71,7 +71,7 @@ def pairs():
 
 @pytest.fixture(scope="module")
 def found(pairs):
-    """name -> our flow of both textures, all made in one call."""
+    """Name -> our flow of both textures, all made in one call."""
     first, second = (np.concatenate([pair[k] for pair in pairs.values()]) for k in (0, 1))
     return dict(
         zip(

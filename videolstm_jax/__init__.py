@@ -1,7 +1,8 @@
 """VideoLSTM in JAX: recurrent networks that convolve, attend and flow for action recognition.
 
 The names below are the public ones. Each is imported when it is first used, so that localisation
-and measurement serve people who never start JAX."""
+and measurement serve people who never start JAX.
+"""
 
 import importlib
 from typing import Any

@@ -211,7 +211,8 @@ def save_detections(path: PathLike, detections: Iterable[Detection]) -> None:
     """Writes tubes, one a line: video, label, score, start, boxes.
 
     Neighbours that share one tube of one video, one for each class in order, become one line with
-    the list `scores` beside the class that scores best."""
+    the list `scores` beside the class that scores best.
+    """
     runs = itertools.groupby(detections, key=lambda found: (found.video, id(found.tube)))
     write_jsonl(path, (_row(list(run)) for _, run in runs))
 

@@ -2,7 +2,8 @@
 
 Letters: B batch, T frames in a clip, L frames in a video, N map side (1 for a vector), D depth of
 x, M and E side and depth of the motion map, K hidden channels, A attention channels, C classes, V
-videos, S segments, H and W pixels."""
+videos, S segments, H and W pixels.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +90,8 @@ class LSTMParams(NamedTuple):
 
     `x` [k, k, D, 4K] reads the input map, `hidden` [k, k, K, 4K] the layer's own H_{t-1}, `bias` is
     [4K]; `above` [k, k, K, 4K] is W_e of the motion LSTM, Eqs. (10)-(15), and None in every other
-    LSTM."""
+    LSTM.
+    """
 
     x: Array
     hidden: Array

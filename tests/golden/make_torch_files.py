@@ -1,7 +1,8 @@
 """Made the files beside it, once, with PyTorch 2.15 and safetensors 0.8, which no test needs.
 
 A narrow VGG in their formats, and tensors that share their numbers. Run where torch, numpy and
-safetensors are."""
+safetensors are.
+"""
 
 import collections
 
@@ -14,7 +15,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def narrow():
-    """torchvision's layer names; widths 4 and 6, depths 1 and 2, dense 7 and 5, 3 classes, for 8 x
+    """Torchvision's layer names; widths 4 and 6, depths 1 and 2, dense 7 and 5, 3 classes, for 8 x
     8 pixels.
     """
     features = nn.Sequential(

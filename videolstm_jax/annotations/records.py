@@ -26,7 +26,8 @@ class Annotated(NamedTuple):
     `classes` are the C names that labels count, empty where the file has none; `frames` L and
     `sizes` (W, H) of videos by "Class/stem", where the file says; `truth` the tubes in the order of
     video names, then of frames; `test` the test list in the file's own order, where it has one;
-    `notes` what was changed to fit the record."""
+    `notes` what was changed to fit the record.
+    """
 
     classes: tuple[str, ...]
     frames: dict[str, int]

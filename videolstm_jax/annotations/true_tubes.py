@@ -51,7 +51,8 @@ def train_boxes(
     video has boxes.
 
     It is the same for all, but in a pool, whose videos come from walks with training lists of their
-    own."""
+    own.
+    """
     tests = [video.name for video in dataset.videos if video.part == "test"]
     if work.train_boxes.exists():
         kept = files.read_json(work.train_boxes)

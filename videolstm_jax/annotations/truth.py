@@ -64,7 +64,8 @@ def save_truth(path: files.PathLike, annotated: Annotated) -> None:
     `class` is the class's name; `frames` and `size` (W, H) stand where the annotations say them.
     The first line also has `tubes`, how many lines there are, so that a file cut short is known as
     one, and where there are any `classes`, all names in order, the `test` list, `notes`, and
-    `without_tubes`, frames and size of the other videos by name."""
+    `without_tubes`, frames and size of the other videos by name.
+    """
     files.write_jsonl(path, _rows(annotated))
 
 

@@ -183,7 +183,8 @@ def _reader(
     map, has.
 
     A store's frames go where the batch wants them, so that memory is written once: a fifth of the
-    processor time of tf.data's own reader of records, which copies each clip four times."""
+    processor time of tf.data's own reader of records, which copies each clip four times.
+    """
 
     def read(
         each: Callable[..., Any], video: np.ndarray, start: np.ndarray

@@ -34,7 +34,8 @@ class Chunk(NamedTuple):
     starts anew behind it.
 
     `video` [B] is the index in the list, -1 for rows that only fill the batch; the mask is false
-    there and behind the end of a video."""
+    there and behind the end of a video.
+    """
 
     clip: Clip
     video: np.ndarray

@@ -35,7 +35,8 @@ class FrameReader:
     memory.
 
     Videos are kept from the first of the list on. Of the others only what is needed is decoded: all
-    RGB frames before the one asked for, since codecs want that, or the one pair of flow images."""
+    RGB frames before the one asked for, since codecs want that, or the one pair of flow images.
+    """
 
     def __init__(
         self,
@@ -122,7 +123,8 @@ def crops(step: int, *, batch: int, seed: int, side: int, smallest: float) -> np
 
     A pure function of (seed, step), drawn apart from `draws`. Height and width are uniform and
     independent, from `smallest` of the side up to all of it, so that size and shape vary; the place
-    is uniform."""
+    is uniform.
+    """
     generator = np.random.default_rng([seed, step, 1])
     sides = generator.integers(max(1, round(smallest * side)), side + 1, (batch, 2))
     corner = np.floor(generator.random((batch, 2)) * (side + 1 - sides)).astype(np.int64)

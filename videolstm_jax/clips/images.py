@@ -103,7 +103,8 @@ def mirrored(image: np.ndarray, stream: Stream) -> np.ndarray:
     the left.
 
     Motion is what a byte differs from 128 by, so its other sign is min(256 - x, 255), and no motion
-    stays none."""
+    stays none.
+    """
     image = image[..., ::-1, :]
     if stream == "flow":
         image = np.stack([255 - (np.maximum(image[..., 0], 1) - 1), image[..., 1]], -1)

@@ -14,7 +14,8 @@ def prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
     """Yields the same items, made up to `depth` ahead of their use.
 
     The thread starts with the first item asked for, and ends when the iterator is closed or
-    dropped. What the iterator raises is raised here, behind the items that came before it."""
+    dropped. What the iterator raises is raised here, behind the items that came before it.
+    """
     ready: queue.Queue = queue.Queue(depth)
     stop = threading.Event()
 

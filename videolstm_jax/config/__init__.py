@@ -1,7 +1,8 @@
 """Every setting of the project: one frozen dataclass a subject, checked where it is made.
 
 The defaults are the `paper` preset: the text to the letter, silent points filled plainly (see
-docs/decisions.md)."""
+docs/decisions.md).
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The six recurrent cells, each a `drive` over all frames, a `step` over one and its parameters.
 
 A vector is a 1 x 1 map, so there is no dense cell beside a convolutional one: LSTM and ConvLSTM
-share their functions, and so do ALSTM and ConvALSTM, the two motion cells."""
+share their functions, and so do ALSTM and ConvALSTM, the two motion cells.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +38,8 @@ class Drive(NamedTuple):
     lacks None.
 
     `gates` W_x * X_t [.., N, N, 4K]; `x` X_t [.., N, N, D], for attention to weigh; `query` W_xa *
-    X_t [.., N, N, A]; `motion` W_m * M_t [.., M, M, 4K]."""
+    X_t [.., N, N, A]; `motion` W_m * M_t [.., M, M, 4K].
+    """
 
     gates: Array | None = None
     x: Array | None = None
@@ -52,7 +54,8 @@ class Cell(NamedTuple):
     axes [T, B]; `step(conv, params, carry, drive_t) -> (Carry, CellOut)` sees one, leading axis
     [B]; `init(key, cfg) -> CellParams` draws the groups, which may be any records: a cell with no
     motion group has no motion state; `layers` are the features it reads; a `vector` cell has a 1 x
-    1 hidden map and 1 x 1 kernels."""
+    1 hidden map and 1 x 1 kernels.
+    """
 
     drive: Callable[[Conv, CellParams, Inputs], Any]
     step: Callable[[Conv, CellParams, Carry, Any], tuple[Carry, CellOut]]

@@ -3,7 +3,8 @@ channels.
 
 A kernel [k, k, D, O] slides over maps [.., N, N, D] with zeros outside; a kernel [1, 1, D, O] or
 [D, O] is a matrix product at every place. Leading axes are free: a frame has [B], a whole clip [T,
-B]."""
+B].
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,8 @@ class Model(NamedTuple):
 
     `init(key) -> Params`; `start(params, clip) -> Carry`, what the first frame begins from;
     `apply(params, clip, carry=None, *, dropout_key=None) -> Output`, from `start` where no carry is
-    given."""
+    given.
+    """
 
     init: Callable[[Array], Params]
     start: Callable[[Params, Clip], Carry]
@@ -124,7 +125,8 @@ def mean_start(conv: Conv, params: Params, clip: Clip, side: int, hidden: int) -
     exist.
 
     A vector cell takes the mean over all places too. The start knows the whole clip, so it is not
-    causal."""
+    causal.
+    """
     del hidden
     weight = clip.mask.astype(params.head.dense.dtype)
     weight = (weight / jnp.maximum(weight.sum(1, keepdims=True), 1))[:, :, None, None, None]

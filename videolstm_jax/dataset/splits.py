@@ -207,7 +207,8 @@ def _chosen_groups(counts: np.ndarray, share: float) -> np.ndarray:
     """Which of the groups, given their clips of each class [G, C], are held out: bool [G].
 
     Groups with the same clips are of one kind, and a kind is weighed once; the first of a kind is
-    taken first."""
+    taken first.
+    """
     _, first, kind, free = np.unique(
         counts, axis=0, return_index=True, return_inverse=True, return_counts=True
     )

@@ -1,7 +1,8 @@
 """Builders of the sets that tensorflow-datasets lacks: `hmdb51`, and `ucf101_24` with tubes.
 
 Importing this module makes both known to `tfds.load`. It needs tensorflow-datasets (the extra
-`tfds`)."""
+`tfds`).
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,8 @@ all files do.
 videos/<Class>/<stem>.avi    the frames as the set stores them, JPEG or PNG, or raw ones without
 loss labels.csv classInd.txt      parts, groups where the set has them, and the order of the classes
 truth.jsonl                  tubes, where the set has them tfds.json                    which set it
-is, and, written last, how many videos it has: the folder is whole"""
+is, and, written last, how many videos it has: the folder is whole
+"""
 
 from __future__ import annotations
 
@@ -51,7 +52,8 @@ class Fields(NamedTuple):
 
 class Example(NamedTuple):
     """One video of a set: `frames` are encoded pictures or uint8 [L, H, W, 1 or 3]; `spare` is its
-    name if `name` is another's too."""
+    name if `name` is another's too.
+    """
 
     name: str
     spare: str

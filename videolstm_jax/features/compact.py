@@ -18,7 +18,8 @@ from videolstm_jax.files import PathLike
 class Cost(NamedTuple):
     """Bytes before and after, and the error of what is read back: its root mean square and its
     largest, in the standard deviations of the features, and the share of values above zero that
-    became zero."""
+    became zero.
+    """
 
     before: int
     after: int

@@ -31,7 +31,8 @@ class FeatureWriter:
     Several workers may write to one folder, each with notes of its own: all read the notes of all,
     and whoever finds every video done finishes the store. A folder that holds features of another
     extractor, preprocessing, shape or dtype is refused; features of a video whose `source` was
-    another one are made again."""
+    another one are made again.
+    """
 
     def __init__(
         self,

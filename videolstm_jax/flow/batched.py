@@ -19,7 +19,8 @@ class Images(NamedTuple):
     """Flow images of one video, [L-1, H, W, 2] uint8, and what they were clipped from.
 
     `largest` is the greatest displacement in pixels, `saturated` the share of pixels at or beyond
-    the bound."""
+    the bound.
+    """
 
     name: str
     images: np.ndarray

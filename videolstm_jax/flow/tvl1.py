@@ -141,7 +141,8 @@ def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
     """Warps `b` and its gradient by the flow; pixels that leave the frame have no data term.
 
     Splines for `b` halve the error that bilinear samples leave in the flow; for the gradient they
-    change nothing."""
+    change nothing.
+    """
     height, width = a.shape[1:]
     x = u + lax.broadcasted_iota(jnp.float32, u.shape, 2)
     y = v + lax.broadcasted_iota(jnp.float32, u.shape, 1)
@@ -178,7 +179,7 @@ def _dual(u: Array, px: Array, py: Array, settings: Settings) -> tuple[Array, Ar
 
 
 def _moved(x: Array, by: int, axis: int) -> Array:
-    """x at the place one before (`by` -1) or one after (1), the edge repeated."""
+    """X at the place one before (`by` -1) or one after (1), the edge repeated."""
     n = x.shape[axis]
     if by > 0:
         return jnp.concatenate(
@@ -190,7 +191,7 @@ def _moved(x: Array, by: int, axis: int) -> Array:
 
 
 def _before(p: Array, axis: int) -> Array:
-    """p at the place one before, zero before the first: with `_moved(u, 1) - u` this makes div =
+    """P at the place one before, zero before the first: with `_moved(u, 1) - u` this makes div =
     -grad^T.
     """
     n = p.shape[axis]

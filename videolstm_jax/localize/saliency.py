@@ -2,7 +2,8 @@
 
 The paper upscales each map and blurs it with a Gaussian. Both are linear and act on rows and
 columns apart, so the chain is one small matrix on either side of the map: `columns(H) @ A_t @
-columns(W).T`."""
+columns(W).T`.
+"""
 
 from __future__ import annotations
 

@@ -61,7 +61,8 @@ def best_span(gain: NDArray) -> tuple[int, int]:
     all where none is > 0.
 
     Kadane's rule: the largest sum that ends with a frame is its running sum minus the smallest one
-    before it."""
+    before it.
+    """
     total = np.concatenate([[0.0], np.cumsum(gain)])
     lowest = np.minimum.accumulate(total)
     stop = int(np.argmax(total - lowest))

@@ -4,7 +4,8 @@
 exceed the threshold, and precision is read off its envelope at all points. `act` is that of ACT,
 MOC and YOWO: an overlap need only reach the threshold, and the area under precision and recall is
 summed in trapezoids. That code keeps the last pixel inside a box and adds one to each side, which
-is the area of our half-open boxes: nothing is added here."""
+is the area of our half-open boxes: nothing is added here.
+"""
 
 from __future__ import annotations
 

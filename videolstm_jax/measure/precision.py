@@ -25,7 +25,8 @@ class Ranked(NamedTuple):
 
     `total` detections; `place` [R] of those that meet truth in their video (or frame), `group` [R]
     which video (or frame) that is, `iou` [R, M] with its true objects, -1 where it has fewer than
-    M; `positives` true objects in all."""
+    M; `positives` true objects in all.
+    """
 
     total: int
     place: NDArray

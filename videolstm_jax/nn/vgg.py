@@ -36,7 +36,8 @@ class VGG(nn.Module):
     state.
 
     Dropout follows every dense layer, below the classes; it draws from the `dropout` rng and is off
-    without one. The parameters are float32 whatever `dtype` says, and so are the logits."""
+    without one. The parameters are float32 whatever `dtype` says, and so are the logits.
+    """
 
     widths: tuple[int, ...]
     depths: tuple[int, ...]

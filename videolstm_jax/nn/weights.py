@@ -5,7 +5,8 @@
 caffe | | torchvision, timm | O I H W | channels, rows, columns | R, G, B | torch | | conv1_1_W ..
 of the early TensorFlow VGG (the Caffe model) | H W I O | rows, columns, channels | R, G, B | caffe
 | | our own names, `block1_conv1.kernel` .. | H W I O | rows, columns, channels | R, G, B | said in
-the file |"""
+the file |
+"""
 
 from __future__ import annotations
 

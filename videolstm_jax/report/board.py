@@ -2,7 +2,8 @@
 scores over time.
 
 Films and film strips are made of these. Everything grows with the width of the picture, so that it
-can be read whether the video has 64 x 64 pixels or 1920 x 1080."""
+can be read whether the video has 64 x 64 pixels or 1920 x 1080.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ class Lines(NamedTuple):
     frame `start` on.
 
     Row t of `values` is frame start + t * `stride`. The timeline is as wide as `length` frames;
-    `bands` are stretches (first, last) of frames that are shaded."""
+    `bands` are stretches (first, last) of frames that are shaded.
+    """
 
     names: tuple[str, ...]
     so_far: np.ndarray

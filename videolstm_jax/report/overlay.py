@@ -1,7 +1,8 @@
 """What a model attends to, drawn onto the frames it saw.
 
 Frames are uint8 [H, W, 3]; saliency is [H, W] in [0, 255]; boxes are x0 y0 x1 y1 in pixels of the
-frame, half open."""
+frame, half open.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,8 @@ class Example(NamedTuple):
     `moving`, `still` and `strip` are pictures (bytes), `moving` None where there is one frame only.
     `film` is where a longer film of it lies, relative to the page, or empty. `facts` are short
     (name, value) pairs. `looks` draws the attention over time; `states` is a picture of the LSTM's
-    state, which `states_said` puts into words."""
+    state, which `states_said` puts into words.
+    """
 
     video: str
     true: str

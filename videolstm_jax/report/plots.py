@@ -2,7 +2,8 @@
 theme.
 
 The same numbers give the same characters. Colours are the CSS variables --c0 to --c7, --ink,
---soft, --line and --paper, each with a fallback for an SVG that is taken out of its page."""
+--soft, --line and --paper, each with a fallback for an SVG that is taken out of its page.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ class Seen(NamedTuple):
 
     `classes` are C names; `scores` [L', C] are of its frames, L' = L or L - 1; `heat` makes the
     saliency [H, W] of one of these frames at a size (H, W), None for a cell that does not attend;
-    `found` and `truth` are tubes in pixels of the video."""
+    `found` and `truth` are tubes in pixels of the video.
+    """
 
     video: Video
     classes: tuple[str, ...]

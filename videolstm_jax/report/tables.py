@@ -38,7 +38,8 @@ class Result(NamedTuple):
 
     `kind` is "ConvNet", "recurrent" or "fusion", `about` a few words on its input. `map_20` and
     `map_50` are video-mAP at IoU .2 and .5, `frame_iou` the mean over frames, `mass` the share of
-    the attention inside the true box, `area` the share of the frame that the box covers."""
+    the attention inside the true box, `area` the share of the frame that the box covers.
+    """
 
     name: str
     kind: str

@@ -1,7 +1,8 @@
 """Reads MATLAB files of version 5 to 7 into dicts, lists and arrays.
 
 SciPy reads them too, but crashes the interpreter on some damaged ones; this reader knows less and
-checks every length."""
+checks every length.
+"""
 
 from __future__ import annotations
 

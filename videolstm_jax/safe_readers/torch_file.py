@@ -2,7 +2,8 @@
 in the file.
 
 Such a file is a pickle, which may name any function of Python and have it called. Here a pickle may
-name only what plain tensors are made of; whatever else it asks for is refused by name."""
+name only what plain tensors are made of; whatever else it asks for is refused by name.
+"""
 
 from __future__ import annotations
 

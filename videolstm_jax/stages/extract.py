@@ -295,7 +295,8 @@ def _score(
     """What the ConvNet alone says of the test list: the ConvNet column of Table 1.
 
     The score of a video is its probabilities averaged over equally spaced frames; frames are
-    counted all. Videos that could not be read are `missing` and count as wrong."""
+    counted all. Videos that could not be read are `missing` and count as wrong.
+    """
     videos = [video for video in dataset.videos if video.part == "test"]
     if not videos:
         raise FileError(f"the dataset beside {folder} lists no test videos; expected at least one")

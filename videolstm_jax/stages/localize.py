@@ -55,7 +55,8 @@ class Pass(NamedTuple):
     how it looked.
 
     `detect` scores tubes as the settings say; `inside` are `looking.frames_inside`, `baselines` the
-    tubes to compare with."""
+    tubes to compare with.
+    """
 
     video: Video
     scores: NDArray

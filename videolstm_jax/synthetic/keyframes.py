@@ -17,7 +17,8 @@ class Cycle(NamedTuple):
     elbow, leg, leg_side, knee, and the hop in hundredths of the stature. `turn` is added to
     arm_side over a cycle, for arms that go round. The right limbs are `lag` of a cycle away from
     the left ones. `frames` is the usual length of a cycle, and `yaw` the view: 0 from the front, 90
-    from the side."""
+    from the side.
+    """
 
     keys: tuple[tuple[float, ...], ...]
     frames: float

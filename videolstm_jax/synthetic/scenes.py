@@ -22,7 +22,8 @@ class Difficulty(NamedTuple):
     `turn` degrees of yaw to either side of the usual view, `jitter` the camera's steps, `texture`
     the contrast of the background, `clutter` how many shapes lie in it, `distractor` the opacity
     and `distractor_size` the length of the thing that moves behind the actor, `noise` grey levels,
-    `frames` the length of a clip."""
+    `frames` the length of a clip.
+    """
 
     stature: tuple[float, float]
     limb: tuple[float, float]

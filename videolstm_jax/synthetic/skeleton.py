@@ -37,7 +37,8 @@ class Body(NamedTuple):
     """Lengths and thicknesses of an actor, as shares of the stature.
 
     `arm` and `thigh` are the lengths of one of their two equal bones, `head` is a radius, `limb`
-    and `trunk` widths."""
+    and `trunk` widths.
+    """
 
     torso: float
     arm: float
@@ -54,7 +55,8 @@ class Pose(NamedTuple):
     `arm` and `leg` swing forward from hanging straight down, `arm_side` and `leg_side` swing
     outward, `elbow` and `knee` bend. `lean` [L] bows the torso forward, `hop` [L] lifts the feet,
     as a share of the stature. `planted` says whether the feet or the pelvis stay above one spot of
-    the floor."""
+    the floor.
+    """
 
     lean: np.ndarray
     arm: np.ndarray

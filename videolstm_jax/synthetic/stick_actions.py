@@ -3,7 +3,8 @@
 videos/<Class>/v_<Class>_g01_c01.mp4    32-40 frames, 25 a second classInd.txt trainlist01.txt
 testlist01.txt    as UCF101 has them boxes.json                              {"<Class>/<stem>":
 [[x0, y0, x1, y1], ..]}, every frame, half-open pixels stick_actions.json                      the
-settings, written last: the set is whole"""
+settings, written last: the set is whole
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ class Checkpoints:
     Each holds the parameters, the rest of the training state, and a JSON item: the caller's
     `identity` and `about`, and for every leaf its dtype, shape and sha256. `identity` is what a run
     must have in common with a checkpoint to go on from it (cell, classes). Saves are asynchronous:
-    the arrays are copied, then written while training goes on."""
+    the arrays are copied, then written while training goes on.
+    """
 
     def __init__(self, folder: PathLike, *, keep: int = 2, create: bool = True):
         """Opens a folder that holds the last `keep` checkpoints.

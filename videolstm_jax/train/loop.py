@@ -37,7 +37,8 @@ class Plan(NamedTuple):
     `steps` is where training ends, `log_every` and `save_every` are counted in steps from the
     first. `identity` must agree with a checkpoint that is gone on from; `about` is kept beside the
     state. `validate` scores a state at every save; with `keep_best` the state of the highest
-    `valid_accuracy` is kept in `best/` too."""
+    `valid_accuracy` is kept in `best/` too.
+    """
 
     steps: int
     log_every: int

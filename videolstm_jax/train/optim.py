@@ -16,7 +16,8 @@ def rmsprop(cfg: OptimConfig) -> optax.GradientTransformation:
     """RMSprop of Sec. 5.2, learning rate 1e-3 and decay .9.
 
     As the authors' code: r = decay r + (1 - decay) g^2 from r = 0, then w -= lr g / sqrt(r + eps);
-    no momentum."""
+    no momentum.
+    """
     return optax.rmsprop(cfg.learning_rate, decay=cfg.decay, eps=cfg.eps)
 
 
@@ -24,7 +25,8 @@ def optimizer(cfg: OptimConfig, steps: int) -> optax.GradientTransformation:
     """The configured optimizer of a recurrent model that trains for `steps` updates.
 
     Without clipping, weight decay and schedule, `rmsprop` is the function above and nothing else.
-    Weight decay is decoupled from the gradient and leaves biases alone."""
+    Weight decay is decoupled from the gradient and leaves biases alone.
+    """
     rule = {
         "rmsprop": optax.scale_by_rms(decay=cfg.decay, eps=cfg.eps),
         "adam": optax.scale_by_adam(),

@@ -18,7 +18,8 @@ from videolstm_jax.types import Video
 class Pass(NamedTuple):
     """One whole video as a run saw it: `scores` [L', C] of its frames, and for cells that attend
     `attention` and the size of the `features` it weighs, [L', N, N], else None; runs evaluated
-    before those were kept have none."""
+    before those were kept have none.
+    """
 
     scores: np.ndarray
     attention: np.ndarray | None

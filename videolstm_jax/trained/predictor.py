@@ -22,7 +22,8 @@ class Prediction(NamedTuple):
 
     `frame` counts from 0; `scores` [C] are this frame's class probabilities and `mean` [C] their
     mean so far; `attention` [N, N] sums to one and `box` [4] is x0 y0 x1 y1 in pixels, both None
-    for cells that do not attend; `seconds` says what each stage took."""
+    for cells that do not attend; `seconds` says what each stage took.
+    """
 
     frame: int
     scores: np.ndarray
@@ -37,7 +38,8 @@ class Predictor:
 
     A frame's flow leads to the frame after it, so a run that looks at flow speaks of each frame
     when the next one has come, and its first call gives None. What it says is what `evaluate` says
-    of the whole video, and `localize` with `localize.causal`, from the same first carry."""
+    of the whole video, and `localize` with `localize.causal`, from the same first carry.
+    """
 
     def __init__(self, checkpoint: PathLike, *, flow: str = "", carry: Carry | None = None):
         """Loads a run with its ConvNets.

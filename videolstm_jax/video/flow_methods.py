@@ -34,7 +34,8 @@ def dis(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     one thread.
 
     Its result depends on the number of threads, and `batched` runs several batches at a time
-    anyway."""
+    anyway.
+    """
     cv2 = _opencv("dis")
     cv2.setNumThreads(1)
     found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

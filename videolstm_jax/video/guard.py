@@ -119,7 +119,8 @@ def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[
 
     Where `work` raises `VideoError`, the error is yielded, so that the videos behind it still come.
     Left before the last item, by an error or an interruption, it ends the crew: nobody waits for
-    what is being decoded."""
+    what is being decoded.
+    """
 
     def guarded(item: T) -> Any:
         try:
