@@ -73,10 +73,10 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     if not high > low:
         return [low]
     raw = (high - low) / about
-    scale = 10.0 ** math.baseline(math.log10(raw))
+    scale = 10.0 ** math.floor(math.log10(raw))
     step = next(scale * nice for nice in (1, 2, 2.5, 5, 10) if scale * nice >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [round(step * k, 12) for k in range(first, math.baseline(high / step + 1e-9) + 1)]
+    return [round(step * k, 12) for k in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def number(value: float) -> str:
