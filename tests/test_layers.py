@@ -49,7 +49,6 @@ MEET = {
     ("clips", "video"),
     ("dataset", "annotations"),
     ("dataset", "video"),
-    ("dataset", "features"),
     ("features", "dataset"),
     ("synthetic", "video"),
 }

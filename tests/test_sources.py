@@ -83,12 +83,12 @@ def test_a_manifest_gives_parts_and_groups(real_data):
 
 def test_class_folders_without_lists(folder):
     root = folder(
-        *(f"{label}/p{person}_{label}.mp4" for label in ("run", "pipeline") for person in range(4))
+        *(f"{label}/p{person}_{label}.mp4" for label in ("run", "walk") for person in range(4))
     )
     (root / "run" / "notes.txt").touch()
     (root / "run" / ".hidden.mp4").touch()
     dataset, _ = scan(root)
-    assert dataset.classes == ("run", "pipeline") and len(dataset.videos) == 8
+    assert dataset.classes == ("run", "walk") and len(dataset.videos) == 8
     tested = {video.group for video in dataset.videos if video.part == "test"}
     assert len(tested) == 1 and Counter(parts(dataset).values()) == {"train": 6, "test": 2}
     assert scan(root)[0] == dataset

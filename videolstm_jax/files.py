@@ -7,8 +7,9 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from etils import epath
@@ -16,6 +17,11 @@ from etils import epath
 from videolstm_jax.errors import FileError
 
 PathLike = str | os.PathLike
+
+# A bucket answers each question in tens of milliseconds, so many are asked at the same time.
+_THREADS = 16
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -111,6 +117,21 @@ def read_arrays(
         Exception
     ) as error:  # zipfile and numpy raise several kinds for one cause: the bytes are not an .npz
         raise FileError(f"{path}: cannot be read as arrays: {error}") from error
+
+
+def file_size(path: epath.Path) -> int | None:
+    """Bytes of a file; None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return None if status.is_directory else status.length
+
+
+def side_by_side(function: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
+    """Calls `function` on each item in several threads; the results are in the order of the items."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(function, items))
 
 
 def _existing(path: PathLike, made_by: str) -> epath.Path:

@@ -13,8 +13,7 @@ from etils import epath
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import DataConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
-from videolstm_jax.features.store import file_size, side_by_side
-from videolstm_jax.files import PathLike, read_json
+from videolstm_jax.files import PathLike, file_size, read_json, side_by_side
 from videolstm_jax.types import Video
 from videolstm_jax.video import flow_file
 

@@ -71,7 +71,7 @@ HMDB51_CLASSES = (
     "talk",
     "throw",
     "turn",
-    "pipeline",
+    "walk",
     "wave",
 )
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -15,12 +14,9 @@ from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
 from videolstm_jax.features.records import Moments
+from videolstm_jax.files import file_size, side_by_side
 
 _BLOCK = 1 << 24
-_THREADS = 16
-"""Files looked at side by side: a bucket answers each question in tens of milliseconds."""
-
-T = TypeVar("T")
 
 
 class FeatureStore:
@@ -227,12 +223,6 @@ def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.
     return folder / f"{name}{records.suffix(dtype)}"
 
 
-def side_by_side(ask: Callable[[Any], T], things: Sequence[Any]) -> list[T]:
-    """`ask` of each thing, in their order, several at a time."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(ask, things))
-
-
 def digest(path: epath.Path) -> str | None:
     """The sha256 of a file; None where there is none."""
     found = hashlib.sha256()
@@ -243,12 +233,3 @@ def digest(path: epath.Path) -> str | None:
     except FileNotFoundError:
         return None
     return found.hexdigest()
-
-
-def file_size(path: epath.Path) -> int | None:
-    """Bytes of a file; None where there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return None if found.is_directory else found.length

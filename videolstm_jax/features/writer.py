@@ -18,7 +18,8 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
-from videolstm_jax.features.store import FeatureStore, digest, file_size, record_path, side_by_side
+from videolstm_jax.features.store import FeatureStore, digest, record_path
+from videolstm_jax.files import file_size, side_by_side
 
 _FIELDS = ("frames", "sha256", "moments", "source")
 """What an index keeps of each video."""
