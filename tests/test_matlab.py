@@ -27,21 +27,21 @@ def whole(tmp_path_factory, request):
 
 def load(tmp_path, data):
     (tmp_path / "x.mat").write_bytes(data)
-    return matlab.load(str(tmp_path / "x.mat"))
+    return matlab.read_matlab(str(tmp_path / "x.mat"))
 
 
 def test_structs_are_dicts_whether_one_or_many(tmp_path, whole):
     found = load(tmp_path, whole)
-    many, single = matlab.rows(found["many"]), matlab.rows(found["single"])
-    assert [matlab.text(one["name"]) for one in many] == ["a/b", "c/d"] and len(single) == 1
-    assert matlab.number(single[0]["n"]) == 7 and matlab.rows(found["none"]) == []
+    many, single = matlab.as_list(found["many"]), matlab.as_list(found["single"])
+    assert [matlab.as_text(one["name"]) for one in many] == ["a/b", "c/d"] and len(single) == 1
+    assert matlab.as_integer(single[0]["n"]) == 7 and matlab.as_list(found["none"]) == []
     np.testing.assert_array_equal(single[0]["rows"], np.arange(8).reshape(2, 4))
     assert single[0]["rows"].dtype == np.uint16
     for wrong in (np.array([1, 2]), np.array([1.5]), np.array([np.inf]), np.array([np.nan])):
         with pytest.raises(ValueError, match=r"values|whole|unpack"):
-            matlab.number(wrong)
+            matlab.as_integer(wrong)
     with pytest.raises(ValueError, match="expected text"):
-        matlab.text(np.array([3]))
+        matlab.as_text(np.array([3]))
 
 
 def test_every_cut_is_refused(tmp_path, whole):
@@ -70,7 +70,7 @@ def test_damage_is_read_or_refused(tmp_path_factory, whole, data):
 
 
 def test_a_file_that_unpacks_to_no_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(matlab, "_MOST", 1 << 22)
+    monkeypatch.setattr(matlab, "_UNPACKED_LIMIT", 1 << 22)
     packed = zlib.compress(bytes(1 << 23))
     header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
     with pytest.raises(FileError, match="unpacks to more than 4 MiB"):

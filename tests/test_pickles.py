@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.safe_readers.pickles import loads
+from videolstm_jax.safe_readers.pickles import read_pickle
 
 plain = st.recursive(
     st.one_of(
@@ -34,7 +34,7 @@ plain = st.recursive(
 @settings(max_examples=60)
 @given(plain, st.integers(2, pickle.HIGHEST_PROTOCOL))
 def test_plain_values_come_back(value, protocol):
-    assert loads(pickle.dumps(value, protocol=protocol)) == value
+    assert read_pickle(pickle.dumps(value, protocol=protocol)) == value
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -50,7 +50,7 @@ def test_plain_values_come_back(value, protocol):
     ],
 )
 def test_arrays_of_every_protocol(protocol, array):
-    found = loads(
+    found = read_pickle(
         pickle.dumps(
             {"a": array, "n": array.ravel()[:1].sum() if array.dtype.kind != "U" else 0}, protocol
         )
@@ -68,7 +68,7 @@ def test_a_pickle_of_python_2():
         b"tp6\nRp7\n(I1\n(I2\ntp8\ncnumpy\ndtype\np9\n(S'u1'\np10\nI0\nI1\ntp11\nRp12\n(I3\nS'|'\np13\nNNNI-1\nI-1\n"
         b"I0\ntp14\nbI00\nS'\\xff\\x07'\np15\ntp16\nbs."
     )
-    found = loads(data)
+    found = read_pickle(data)
     assert list(found) == ["boxes"] and found["boxes"].tolist() == [255, 7]
 
 
@@ -79,7 +79,7 @@ def test_a_value_met_twice_is_taken_once():
     value = ["x"]
     for _ in range(30):
         value = [value, value]
-    found = loads(pickle.dumps(value))
+    found = read_pickle(pickle.dumps(value))
     assert found[0] is found[1]
 
 
@@ -103,7 +103,7 @@ def test_nothing_is_run(tmp_path, protocol):
     with pytest.raises(
         FileError, match=r"asks for (_?io|__builtin__|builtins)\.open; expected plain arrays"
     ):
-        loads(pickle.dumps({"boxes": [touched(tmp_path / "touched")]}, protocol))
+        read_pickle(pickle.dumps({"boxes": [touched(tmp_path / "touched")]}, protocol))
     assert not list(tmp_path.iterdir())
 
 
@@ -148,24 +148,24 @@ DTYPE = b"cnumpy\ndtype\n"
 )
 def test_refused_by_name(data, says):
     with pytest.raises(FileError, match=says):
-        loads(data)
+        read_pickle(data)
 
 
 def test_arrays_of_objects_and_wrong_shapes():
     with pytest.raises(FileError, match="holds values of type 'O8'"):
-        loads(pickle.dumps(np.array([{}], object)))
+        read_pickle(pickle.dumps(np.array([{}], object)))
     with pytest.raises(FileError, match="holds values of type 'V"):
-        loads(pickle.dumps(np.zeros(1, [("a", "f4")])))
+        read_pickle(pickle.dumps(np.zeros(1, [("a", "f4")])))
     good = pickle.dumps(np.arange(200, dtype=np.uint8), protocol=2)
     with pytest.raises(FileError, match="cannot reshape"):
-        loads(good.replace(b"K\xc8\x85", b"K\xc9\x85"))
+        read_pickle(good.replace(b"K\xc8\x85", b"K\xc9\x85"))
 
 
 def test_every_cut_is_refused():
     good = pickle.dumps({"a/b": {"boxes": np.arange(40.0).reshape(10, 4), "sf": 3}})
     for length in range(len(good)):
         with pytest.raises(FileError):
-            loads(good[:length])
+            read_pickle(good[:length])
 
 
 @settings(max_examples=150)
@@ -179,7 +179,7 @@ def test_damage_is_read_or_refused_and_never_run(data):
     for _ in range(data.draw(st.integers(1, 4))):
         good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
     try:
-        loads(bytes(good))
+        read_pickle(bytes(good))
     except FileError as error:
         assert str(error)
 
@@ -197,4 +197,4 @@ def test_every_opcode_of_a_plain_file_is_known(real_data):
         "numpy.core.multiarray scalar",
         "numpy.core.multiarray _reconstruct",
     }
-    assert len(loads(data)) == 3194
+    assert len(read_pickle(data)) == 3194

@@ -127,7 +127,7 @@ def read_tubes(
     for file in files:
         video = f"{file.parent.name}/{file.name.removesuffix(SUFFIX)}"
         try:
-            value = pickles.loads(file.read_bytes())
+            value = pickles.read_pickle(file.read_bytes())
             listed = [
                 (int(label), at, pair)
                 for label, pairs in value.items()

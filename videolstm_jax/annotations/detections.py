@@ -146,7 +146,7 @@ def _ours(path: epath.Path, classes: int) -> Iterator[tuple[str, Detection]]:
 
 def _pickled(path: epath.Path) -> Any:
     try:
-        return pickles.loads(path.read_bytes())
+        return pickles.read_pickle(path.read_bytes())
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
 
@@ -159,13 +159,13 @@ def _from_matlab(path: epath.Path) -> Iterator[tuple[str, Detection]]:
     boxes x y w h.
     """
     try:
-        variables = matlab.load(str(path))
+        variables = matlab.read_matlab(str(path))
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
     videos = next(
         (
             rows
-            for rows in map(matlab.rows, variables.values())
+            for rows in map(matlab.as_list, variables.values())
             if rows and all(isinstance(row, dict) and "videoName" in row for row in rows)
         ),
         None,
@@ -178,12 +178,12 @@ def _from_matlab(path: epath.Path) -> Iterator[tuple[str, Detection]]:
     for number, video in enumerate(videos, 1):
         where = f"{path}: video {number}"
         try:
-            name = matlab.text(video["videoName"])
+            name = matlab.as_text(video["videoName"])
             labels, scores = (np.asarray(video[key], float).ravel() for key in ("class", "score"))
             frames = [
-                np.asarray(one["fnr"], float).ravel() for one in matlab.rows(video["framenr"])
+                np.asarray(one["fnr"], float).ravel() for one in matlab.as_list(video["framenr"])
             ]
-            boxes = [np.asarray(one["bxs"], float) for one in matlab.rows(video["boxes"])]
+            boxes = [np.asarray(one["bxs"], float) for one in matlab.as_list(video["boxes"])]
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise FileError(
                 f"{where}: not detections as the evaluation of UCF101-24 keeps them: "

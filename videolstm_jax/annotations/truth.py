@@ -45,7 +45,9 @@ def read_truth(path: files.PathLike, *, split: int = 1) -> Annotated:
         raise FileError(f"{path}: expected .jsonl, .pkl, .mat, .xgtf or a folder of .xgtf")
     try:
         value = (
-            matlab.load(str(path)) if place.suffix == ".mat" else pickles.loads(place.read_bytes())
+            matlab.read_matlab(str(path))
+            if place.suffix == ".mat"
+            else pickles.read_pickle(place.read_bytes())
         )
     except FileError as error:
         raise FileError(f"{path}: {error}") from error

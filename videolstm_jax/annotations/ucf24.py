@@ -102,20 +102,20 @@ def _from_pickle(videos: dict[str, dict]) -> Iterator[tuple[str, int, list[Detec
 
 
 def _from_matlab(videos: Any) -> Iterator[tuple[str, int, list[Detection]]]:
-    for entry in matlab.rows(videos):
-        name = matlab.text(entry["name"])
+    for entry in matlab.as_list(videos):
+        name = matlab.as_text(entry["name"])
         yield (
             name,
-            matlab.number(entry["num_imgs"]),
+            matlab.as_integer(entry["num_imgs"]),
             [
                 _tube(
                     name,
-                    matlab.number(tube["class"]) - 1,
-                    matlab.number(tube["sf"]) - 1,
-                    matlab.number(tube["ef"]),
+                    matlab.as_integer(tube["class"]) - 1,
+                    matlab.as_integer(tube["sf"]) - 1,
+                    matlab.as_integer(tube["ef"]),
                     tube["boxes"],
                 )
-                for tube in matlab.rows(entry["tubes"])
+                for tube in matlab.as_list(entry["tubes"])
             ],
         )
 

@@ -1,5 +1,12 @@
-"""Reads pickles of numbers, text and arrays without trusting them: nothing that a file names is
-ever executed.
+"""Reads pickles of numbers, text and arrays; nothing that such a file names is ever executed.
+
+A pickle is a program for a small stack machine. It may name any function of Python and have it
+called, so reading an unknown pickle can run anything. This reader has three defences:
+
+1. The program is scanned before it runs. An opcode that builds objects in another way than arrays
+   need, or that would take more memory than the file has bytes, is refused.
+2. Seven names are known, those that NumPy writes arrays with. All others are refused.
+3. A known name is not answered by the function itself, but by a stand-in of this module.
 """
 
 from __future__ import annotations
@@ -16,13 +23,10 @@ import numpy as np
 from videolstm_jax.errors import FileError
 
 
-def loads(data: bytes) -> Any:
-    """Reads a pickle of dicts, lists, tuples, numbers, text, bytes and plain NumPy arrays, of
-    Python 2 or 3.
+def read_pickle(data: bytes) -> Any:
+    """Reads a pickle of plain values and NumPy arrays, written by Python 2 or 3.
 
-    Only seven names are known, those that arrays are written with, and each is answered by a
-    stand-in below. The opcodes are looked through first: those that build objects in another way,
-    or that ask for more memory than the file could fill, are refused before anything is read.
+    Plain values are dicts, lists, tuples, numbers, text and bytes.
 
     Args:
       data: the whole file.
@@ -31,14 +35,17 @@ def loads(data: bytes) -> Any:
       The value, arrays as read-only `numpy.ndarray`.
 
     Raises:
-      FileError: the file is cut short or no pickle, or asks for anything else, which is named.
+      FileError: the file is cut short or no pickle, or it asks for anything else, which the message
+        names. The message does not name the file.
     """
     try:
-        _look_through(data)
-        return _plain(_Reader(io.BytesIO(data), encoding="latin1").load(), {})
+        _check_opcodes(data)
+        value = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
+        return _without_stand_ins(value, {})
     except FileError:
         raise
-    except Exception as error:  # a damaged pickle raises what its last readable opcode happens to
+    except Exception as error:
+        # A damaged pickle raises whatever its last readable opcode happens to raise.
         raise FileError(
             f"not a whole pickle of plain arrays: {type(error).__name__}: {error}"
         ) from error
@@ -46,119 +53,98 @@ def loads(data: bytes) -> Any:
 
 # ---- what a file may ask for ---------------------------------------------------------------------
 
-_OPCODES = frozenset(
-    (
-        "PROTO",
-        "FRAME",
-        "STOP",
-        "MARK",
-        "POP",
-        "POP_MARK",
-        "NONE",
-        "NEWTRUE",
-        "NEWFALSE",
-        "INT",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG",
-        "LONG1",
-        "LONG4",
-        "FLOAT",
-        "BINFLOAT",
-        "STRING",
-        "BINSTRING",
-        "SHORT_BINSTRING",
-        "UNICODE",
-        "BINUNICODE",
-        "SHORT_BINUNICODE",
-        "BINUNICODE8",
-        "BINBYTES",
-        "SHORT_BINBYTES",
-        "BINBYTES8",
-        "BYTEARRAY8",
-        "EMPTY_LIST",
-        "APPEND",
-        "APPENDS",
-        "LIST",
-        "EMPTY_TUPLE",
-        "TUPLE",
-        "TUPLE1",
-        "TUPLE2",
-        "TUPLE3",
-        "EMPTY_DICT",
-        "DICT",
-        "SETITEM",
-        "SETITEMS",
-        "GET",
-        "BINGET",
-        "LONG_BINGET",
-        "PUT",
-        "BINPUT",
-        "LONG_BINPUT",
-        "MEMOIZE",
-        "GLOBAL",
-        "STACK_GLOBAL",
-        "REDUCE",
-        "BUILD",
-    )
+# Absent on purpose: INST, OBJ, NEWOBJ and NEWOBJ_EX (other ways to call a class), EXT1 to EXT4 and
+# PERSID, BINPERSID (names that lie outside the file), and what sets and buffers need.
+_ALLOWED_OPCODES = frozenset(
+    [
+        *("PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK"),
+        *("NONE", "NEWTRUE", "NEWFALSE"),
+        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+        *("STRING", "BINSTRING", "SHORT_BINSTRING"),
+        *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+        *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+        *("EMPTY_LIST", "APPEND", "APPENDS", "LIST"),
+        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+        *("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"),
+        *("GET", "BINGET", "LONG_BINGET", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"),
+        *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
+    ]
 )
 
+# Opcodes that store the top of the stack under a number of the file's choice.
+_MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
 
-def _look_through(data: bytes) -> None:
-    known = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
+
+def _check_opcodes(data: bytes) -> None:
+    """Scans a pickle from its first opcode to STOP, which must be its last byte.
+
+    Raises:
+      FileError: an opcode that is unknown or not allowed, a memo number that is too large, or bytes
+        behind STOP.
+    """
+    opcodes = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
     file = io.BytesIO(data)
     for count in itertools.count():
         position = file.tell()
         code = file.read(1)
-        if code not in known:
+        if code not in opcodes:
             raise FileError(
                 f"not a whole pickle: byte {position} of {len(data)} is {code!r}, no opcode"
             )
-        name = known[code].name
-        if name not in _OPCODES:
+        opcode = opcodes[code]
+        if opcode.name not in _ALLOWED_OPCODES:
             raise FileError(
-                f"has the opcode {name} at byte {position}; expected plain arrays, numbers and text"
+                f"has the opcode {opcode.name} at byte {position}; expected plain arrays, numbers "
+                "and text"
             )
-        if name == "STOP":
+        if opcode.name == "STOP":
             break
-        if (
-            name == "STRING"
-        ):  # whose reader in the standard library takes ASCII only, where Python 2 kept bytes
-            argument = file.readline()
-        else:
-            argument = known[code].arg.reader(file) if known[code].arg else None
-        if name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+        argument = _read_argument(opcode, file)
+        # The unpickler allocates its memo up to the largest number. After `count` opcodes a true
+        # pickle has stored at most `count` values; a larger number only wastes memory.
+        if opcode.name in _MEMO_OPCODES and argument > count:
             raise FileError(
-                f"remembers a value as number {argument} at byte {position}; expected at most {count}"
+                f"remembers a value as number {argument} at byte {position}; expected at most "
+                f"{count}"
             )
-    if file.tell() != len(data):
-        raise FileError(f"ends at byte {file.tell()}; {len(data) - file.tell()} more bytes follow")
+    left_over = len(data) - file.tell()
+    if left_over:
+        raise FileError(f"ends at byte {file.tell()}; {left_over} more bytes follow")
 
 
-class _Reader(pickle.Unpickler):
-    """An unpickler that knows no name but those that plain arrays need."""
+def _read_argument(opcode: pickletools.OpcodeInfo, file: io.BytesIO) -> Any:
+    """Reads the argument of an opcode; None where it has none."""
+    if opcode.name == "STRING":
+        # The standard library's reader of this argument takes ASCII only; Python 2 wrote any bytes.
+        return file.readline()
+    return opcode.arg.reader(file) if opcode.arg else None
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """An unpickler that knows only the names which plain arrays need."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Answers the names of `_NAMES`, under NumPy's older and newer modules, and refuses all
-        others.
+        """Answers a name of `_STAND_INS`; called by pickle.
+
+        NumPy 2 renamed its module `core` to `_core`; both spellings are known.
         """
-        answer = _NAMES.get((module.replace("numpy._core", "numpy.core"), name))
-        if answer is None:
+        stand_in = _STAND_INS.get((module.replace("numpy._core", "numpy.core"), name))
+        if stand_in is None:
             raise FileError(f"asks for {module}.{name}; expected plain arrays, numbers and text")
-        return _Named(f"{module}.{name}", answer)
+        return _AllowedName(f"{module}.{name}", stand_in)
 
 
-class _Named:
-    """One name of the file: it can be called, and has no state that the file could set."""
+class _AllowedName:
+    """A name of the file: it can be called, and has no state that the file could set."""
 
-    __slots__ = ("answer", "name")
+    # No `__dict__`, and a `__setstate__` that refuses: the opcode BUILD cannot change it.
+    __slots__ = ("name", "stand_in")
 
-    def __init__(self, name: str, answer: Callable):
-        self.name, self.answer = name, answer
+    def __init__(self, name: str, stand_in: Callable):
+        self.name, self.stand_in = name, stand_in
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.answer(*arguments)
+        return self.stand_in(*arguments)
 
     def __setstate__(self, state: object) -> None:
         raise FileError(f"sets the state of {self.name}; expected plain arrays, numbers and text")
@@ -168,11 +154,12 @@ class _Named:
 
 
 class _DType:
-    """Stands in for numpy.dtype: kind and width only, and no objects."""
+    """Stands in for numpy.dtype: a kind and a width only, no objects and no fields."""
 
     __slots__ = ("dtype",)
 
     def __init__(self, code: object, align: object = False, copy: object = False):
+        # "O" would be objects, "V" records; "u1,O" and the like are refused by the digits.
         if not isinstance(code, str) or code[:1] not in "uifUSb" or not code[1:].isdigit():
             raise FileError(
                 f"holds values of type {str(code)[:40]!r}; expected plain numbers or text"
@@ -180,12 +167,14 @@ class _DType:
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple) -> None:
-        if state[1] in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(state[1])
+        # NumPy's state of a dtype: version, byte order, then what only records have.
+        byte_order = state[1]
+        if byte_order in ("<", ">"):
+            self.dtype = self.dtype.newbyteorder(byte_order)
 
 
 class _Array:
-    """Stands in for numpy.ndarray: filled from raw bytes."""
+    """Stands in for numpy.ndarray: made empty, then filled from raw bytes."""
 
     __slots__ = ("value",)
 
@@ -193,78 +182,91 @@ class _Array:
         self.value = np.zeros(0)
 
     def __setstate__(self, state: tuple) -> None:
-        _, shape, dtype, fortran, data = state
-        self.value = _filled(data, dtype, shape, "F" if fortran else "C")
+        _version, shape, dtype, is_fortran, data = state
+        self.value = _array_from_bytes(data, dtype, shape, "F" if is_fortran else "C")
 
 
-def _filled(data: bytes | bytearray | str, dtype: _DType, shape: tuple, order: str) -> np.ndarray:
-    raw = (
-        data.encode("latin1") if isinstance(data, str) else bytes(data)
-    )  # Python 2 wrote bytes as text
+def _array_from_bytes(
+    data: bytes | bytearray | str, dtype: _DType, shape: tuple, order: str
+) -> np.ndarray:
+    # Python 2 wrote bytes as text, which was decoded as latin1 on the way here.
+    raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
     return np.frombuffer(raw, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
 
 
 def _scalar(dtype: _DType, data: bytes | str) -> Any:
-    return _filled(data, dtype, (), "C").item()
+    return _array_from_bytes(data, dtype, (), "C").item()
 
 
-def _reconstruct(kind: _Named, shape: object, code: object) -> _Array:
-    if not isinstance(kind, _Named) or kind.answer is not _refused_array:
+def _reconstruct(kind: _AllowedName, shape: object, code: object) -> _Array:
+    if not isinstance(kind, _AllowedName) or kind.stand_in is not _refuse_ndarray_call:
         raise FileError("builds an array of a kind of its own; expected numpy.ndarray")
     return _Array()
 
 
 def _frombuffer(data: bytes, dtype: _DType, shape: tuple, order: str) -> np.ndarray:
-    return _filled(data, dtype, shape, order)
+    return _array_from_bytes(data, dtype, shape, order)
 
 
-def _refused_array(*arguments: object) -> None:
+def _refuse_ndarray_call(*arguments: object) -> None:
+    # NumPy names ndarray only as an argument of `_reconstruct`; calling it could ask for any size.
     raise FileError("makes a numpy.ndarray by hand; expected one written by NumPy")
 
 
 def _encode(text: str, encoding: str) -> bytes:
+    # Protocol 2 has no bytes; Python 3 writes them as `_codecs.encode(text, "latin1")`.
     if encoding != "latin1":
         raise FileError(f"encodes text as {str(encoding)[:40]!r}; expected latin1")
     return text.encode("latin1")
 
 
-def _no_bytes(*arguments: object) -> bytes:
+def _empty_bytes(*arguments: object) -> bytes:
+    # Protocol 2 writes empty bytes as `bytes()`; `bytes(2**40)` would fill the memory.
     if arguments:
         raise FileError("makes bytes of something else; expected none")
     return b""
 
 
-_NAMES: dict[tuple[str, str], Callable] = {
+_STAND_INS: dict[tuple[str, str], Callable] = {
     ("numpy", "dtype"): _DType,
-    ("numpy", "ndarray"): _refused_array,
+    ("numpy", "ndarray"): _refuse_ndarray_call,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy.core.numeric", "_frombuffer"): _frombuffer,
     ("_codecs", "encode"): _encode,
-    ("__builtin__", "bytes"): _no_bytes,
+    ("__builtin__", "bytes"): _empty_bytes,
 }
 
 
-def _plain(value: Any, done: dict[int, Any]) -> Any:
-    """The value without stand-ins; `done` holds by identity what was met before, so that each is
-    taken once.
+def _without_stand_ins(value: Any, converted: dict[int, Any]) -> Any:
+    """Returns a value with arrays in place of their stand-ins.
+
+    Args:
+      value: as the unpickler made it.
+      converted: results by the identity of their origin. A value that occurs twice is converted
+        once: a short file can nest lists so that walking every path takes forever.
     """
-    if id(value) in done:
-        return done[id(value)]
+    if id(value) in converted:
+        return converted[id(value)]
     if isinstance(value, _Array):
         return value.value
-    if isinstance(value, (_Named, _DType)):
+    if isinstance(value, (_AllowedName, _DType)):
         raise FileError(
-            "holds a name or a type where a value should be; expected plain arrays, numbers and text"
+            "holds a name or a type where a value should be; expected plain arrays, numbers and "
+            "text"
         )
+    # Containers are registered before they are filled, since a pickle can put one into itself.
     if isinstance(value, dict):
-        made = done[id(value)] = {}
-        made.update((_plain(key, done), _plain(item, done)) for key, item in value.items())
-    elif isinstance(value, list):
-        made = done[id(value)] = []
-        made.extend(_plain(item, done) for item in value)
-    elif isinstance(value, tuple):
-        made = done[id(value)] = tuple(_plain(item, done) for item in value)
-    else:
-        made = value
-    return made
+        result = converted[id(value)] = {}
+        for key, item in value.items():
+            result[_without_stand_ins(key, converted)] = _without_stand_ins(item, converted)
+        return result
+    if isinstance(value, list):
+        result = converted[id(value)] = []
+        result.extend(_without_stand_ins(item, converted) for item in value)
+        return result
+    if isinstance(value, tuple):
+        result = tuple(_without_stand_ins(item, converted) for item in value)
+        converted[id(value)] = result
+        return result
+    return value

@@ -1,8 +1,11 @@
-"""Reads the tensors that PyTorch saved in a .pth file, without PyTorch and without running anything
-in the file.
+"""Reads the tensors of a .pth file without PyTorch and without running anything in the file.
 
 Such a file is a pickle, which may name any function of Python and have it called. Here a pickle may
-name only what plain tensors are made of; whatever else it asks for is refused by name.
+name only what plain tensors are made of; every other name is refused.
+
+The pickle does not hold the numbers. It describes tensors as views of "storages", which are runs of
+numbers of one type. Storages lie beside the pickle: as members of a zip file, or, in files from
+before PyTorch 1.6, behind it.
 """
 
 from __future__ import annotations
@@ -21,8 +24,11 @@ import numpy as np
 
 from videolstm_jax.errors import FileError
 
-_MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-_STORAGES = {
+# The first two pickles of a file from before PyTorch 1.6.
+_LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+
+# Storage classes of `torch` by name, and the type of their numbers. NumPy has no bfloat16.
+_STORAGE_TYPES = {
     "FloatStorage": "<f4",
     "DoubleStorage": "<f8",
     "HalfStorage": "<f2",
@@ -34,7 +40,12 @@ _STORAGES = {
     "ByteStorage": "<u1",
     "BoolStorage": "?",
 }
-_WRONG = (
+
+# Opcodes that store a value in the unpickler's memo under a number of the file's choice.
+_MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
+
+# What Python raises when a damaged file does not fit the format.
+_DAMAGE_ERRORS = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
     struct.error,
@@ -52,25 +63,23 @@ _WRONG = (
 )
 
 
-class _Kind(NamedTuple):
-    """Stands for a storage class of PyTorch: how its numbers lie in the file."""
+class _StorageClass(NamedTuple):
+    """Stands in for a storage class of PyTorch: the type of its numbers."""
 
     dtype: str
 
 
 class _Storage(NamedTuple):
-    """A run of numbers that tensors look into: `count` of them from `start` of the storage called
-    `key`.
-    """
+    """A run of numbers that tensors are views of: `count` of them from `start` of storage `key`."""
 
     key: str
-    kind: _Kind
+    kind: _StorageClass
     count: int
     start: int = 0
 
 
 class _Tensor(NamedTuple):
-    """A view of a storage, as the pickle describes it: offset and strides in numbers, not bytes."""
+    """A view of a storage as the pickle describes it: offset and strides in numbers, not bytes."""
 
     storage: _Storage
     offset: int
@@ -78,192 +87,234 @@ class _Tensor(NamedTuple):
     stride: tuple[int, ...]
 
 
-class _Unpickler(pickle.Unpickler):
+def read_torch(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
+    """Returns the tensors of a saved state_dict by name; bfloat16 becomes float32.
+
+    Args:
+      file: open for reading at its start, seekable; a zip file of today, or a file from before
+        PyTorch 1.6.
+      name: of the file, for messages.
+
+    Raises:
+      FileError: the file is damaged, is no such file, or asks for more than tensors need.
+    """
+    try:
+        return _read_zip(file, name) if zipfile.is_zipfile(file) else _read_legacy(file, name)
+    except FileError:
+        raise
+    except _DAMAGE_ERRORS as error:
+        raise FileError(
+            f"{name}: cannot be read as tensors that PyTorch saved: {error!r}"
+        ) from error
+
+
+def from_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """Returns bfloat16 numbers, given as uint16 bits, as float32: they are its upper half."""
+    return (bits.astype("<u4") << 16).view("<f4")
+
+
+# ---- the pickle ----------------------------------------------------------------------------------
+
+
+class _TensorUnpickler(pickle.Unpickler):
     """Makes dicts, tuples, numbers and the stand-ins above, nothing else."""
 
     def __init__(self, file: BinaryIO, name: str):
         super().__init__(file, encoding="utf-8")
         self._name = name
-        # Made anew for each file, so that no file can leave something behind in them.
-        self._known: dict[tuple[str, str], Any] = {
-            ("collections", "OrderedDict"): collections.OrderedDict,
-            ("torch._utils", "_rebuild_tensor"): lambda storage, offset, size, stride: _Tensor(
-                storage, offset, tuple(size), tuple(stride)
-            ),
-            ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, size, stride, *rest: (
-                _Tensor(storage, offset, tuple(size), tuple(stride))
-            ),
-            ("torch._utils", "_rebuild_parameter"): lambda tensor, *rest: tensor,
-            **{("torch", storage): _Kind(dtype) for storage, dtype in _STORAGES.items()},
-        }
+        self._allowed = _allowed_names()
 
     def find_class(self, module: str, name: str) -> Any:
-        """What the pickle may name; called by pickle."""
-        if (module, name) not in self._known:
+        """Answers a name of the pickle with its stand-in; called by pickle."""
+        if (module, name) not in self._allowed:
             raise FileError(
-                f"{self._name}: asks for {module}.{name}, which plain tensors do not need; it was not "
-                "run; expected the state_dict of a network"
+                f"{self._name}: asks for {module}.{name}, which plain tensors do not need; it was "
+                "not run; expected the state_dict of a network"
             )
-        return self._known[module, name]
+        return self._allowed[module, name]
 
     def persistent_load(self, pid: Any) -> _Storage:
-        """A storage; called by pickle."""
-        word, kind, key, _, count, *view = pid
-        if word != "storage" or not isinstance(kind, _Kind) or not isinstance(count, int):
+        """Returns a storage that the pickle refers to; called by pickle."""
+        # The fourth value is the device, which does not matter. Old files may add a view.
+        word, kind, key, _device, count, *view = pid
+        if word != "storage" or not isinstance(kind, _StorageClass) or not isinstance(count, int):
             raise pickle.UnpicklingError(f"a storage is described as {pid!r}")
         if view and view[0] is not None:
-            _, start, count = view[0]
+            _view_key, start, count = view[0]
             return _Storage(str(key), kind, count, start)
         return _Storage(str(key), kind, count)
 
 
-def _load(file: BinaryIO, name: str) -> Any:
-    """One pickle, after a look through it: a place in its memory that it cannot need would take all
-    of ours.
+def _allowed_names() -> dict[tuple[str, str], Any]:
+    """Returns what a pickle may name, with the stand-in of each.
+
+    The opcode BUILD can set attributes even of functions. The functions are therefore made anew for
+    each file, so that no file can leave something behind in them.
     """
+
+    def rebuild_tensor(storage, offset, size, stride):
+        return _Tensor(storage, offset, tuple(size), tuple(stride))
+
+    def rebuild_tensor_v2(storage, offset, size, stride, *_gradient_and_hooks):
+        return _Tensor(storage, offset, tuple(size), tuple(stride))
+
+    def rebuild_parameter(tensor, *_gradient_and_hooks):
+        return tensor
+
+    names: dict[tuple[str, str], Any] = {
+        ("collections", "OrderedDict"): collections.OrderedDict,
+        ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
+        ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor_v2,
+        ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
+    }
+    for storage_name, dtype in _STORAGE_TYPES.items():
+        names["torch", storage_name] = _StorageClass(dtype)
+    return names
+
+
+def _unpickle(file: BinaryIO, name: str) -> Any:
+    """Reads one pickle, from where the file stands."""
+    # The unpickler allocates its memo up to the largest number that the pickle stores a value
+    # under. After `count` opcodes that can be `count` at most; a larger one only fills the memory.
     start = file.tell()
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > count:
+    for count, (opcode, argument, _position) in enumerate(pickletools.genops(file)):
+        if opcode.name in _MEMO_OPCODES and argument > count:
             raise FileError(
                 f"{name}: remembers a value as number {argument}; expected at most {count}"
             )
     file.seek(start)
-    return _Unpickler(file, name).load()
+    return _TensorUnpickler(file, name).load()
 
 
-def read_torch(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
-    """The tensors of a saved state_dict by name; bfloat16 comes as float32.
-
-    Args:
-      file: open for reading at its start, seekable. Both the zip files of today and those from
-        before version 1.6.
-      name: what errors call it.
-
-    Raises:
-      FileError: damaged, not such a file, or one that asks for more than tensors need.
-    """
-    try:
-        found = _read_zip(file, name) if zipfile.is_zipfile(file) else _read_legacy(file, name)
-    except FileError:
-        raise
-    except _WRONG as error:
-        raise FileError(
-            f"{name}: cannot be read as tensors that PyTorch saved: {error!r}"
-        ) from error
-    return found
+# ---- the two kinds of files ----------------------------------------------------------------------
 
 
 def _read_zip(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
+    """Reads a zip: `<root>data.pkl` is the pickle, `<root>data/<key>` the numbers of a storage."""
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member for member in archive.infolist()}
-        inner = [member for member in members if member.rpartition("/")[2] == "data.pkl"]
-        if len(inner) != 1:
+        pickles = [member for member in members if member.rpartition("/")[2] == "data.pkl"]
+        if len(pickles) != 1:
             raise FileError(
-                f"{name}: a zip with {len(inner)} members called data.pkl; expected one"
+                f"{name}: a zip with {len(pickles)} members called data.pkl; expected one"
             )
-        root = inner[0].removesuffix("data.pkl")
-        order = (
-            archive.read(root + "byteorder").decode() if root + "byteorder" in members else "little"
-        )
+        root = pickles[0].removesuffix("data.pkl")
+        # Older versions of PyTorch wrote no such member, and were little-endian.
+        order_member = root + "byteorder"
+        order = archive.read(order_member).decode() if order_member in members else "little"
         if order != "little":
             raise FileError(f"{name}: its byte order is {order}; expected little")
+        # A compressed member could unpack to any size; torch.save never compresses.
         if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
             raise FileError(
                 f"{name}: its members are compressed, which those of torch.save are not"
             )
-        tree = _load(io.BytesIO(archive.read(inner[0])), name)
+        tree = _unpickle(io.BytesIO(archive.read(pickles[0])), name)
 
-        def data(storage: _Storage) -> bytes:
+        def storage_bytes(storage: _Storage) -> bytes:
             return archive.read(f"{root}data/{storage.key}")
 
-        return _tensors(tree, data, name)
+        return _arrays(tree, storage_bytes, name)
 
 
 def _read_legacy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
-    """Five pickles, then every storage as its length and its numbers, in the order of the fifth."""
+    """Reads five pickles, then every storage: its length and its numbers.
+
+    The pickles are a magic number, a protocol number, a description of the machine, the state_dict,
+    and the keys of the storages in their order.
+    """
     file.seek(0)
-    magic, protocol = (_load(file, name) for _ in range(2))
-    if magic != _MAGIC or protocol != _PROTOCOL:
+    magic, protocol = _unpickle(file, name), _unpickle(file, name)
+    if magic != _LEGACY_MAGIC or protocol != _LEGACY_PROTOCOL:
         raise FileError(
             f"{name}: begins with {str(magic)[:40]}, {str(protocol)[:40]}; expected a file that "
             "torch.save wrote"
         )
-    if not _load(file, name).get("little_endian", True):
+    machine = _unpickle(file, name)
+    if not machine.get("little_endian", True):
         raise FileError(f"{name}: its byte order is big; expected little")
-    tree, keys = (_load(file, name) for _ in range(2))
-    kinds = {tensor.storage.key: tensor.storage.kind for tensor in _flat(tree, name).values()}
-    stored = {}
+    tree, keys = _unpickle(file, name), _unpickle(file, name)
+    # The length counts numbers, and only a tensor tells how wide those of its storage are. A
+    # storage without a tensor is an error, since what follows it cannot be found.
+    classes = {}
+    for tensor in _state_dict(tree, name).values():
+        classes[tensor.storage.key] = tensor.storage.kind
+    storages = {}
     for key in map(str, keys):
         (count,) = struct.unpack("<q", file.read(8))
-        # A storage that no tensor looks into has no known width, and what follows cannot be found.
-        size = count * _width(kinds[key].dtype)
-        if size < 0 or len(data := file.read(size)) != size:
+        size = count * _width(classes[key].dtype)
+        if size < 0:  # read(-1) would take the rest of the file
             raise FileError(f"{name}: ends inside the numbers of a tensor")
-        stored[key] = data
-    return _tensors(tree, lambda storage: stored[storage.key], name)
+        storages[key] = file.read(size)
+        if len(storages[key]) != size:
+            raise FileError(f"{name}: ends inside the numbers of a tensor")
+    return _arrays(tree, lambda storage: storages[storage.key], name)
 
 
-def _flat(tree: Any, name: str) -> dict[str, _Tensor]:
+# ---- tensors -------------------------------------------------------------------------------------
+
+
+def _state_dict(tree: Any, name: str) -> dict[str, _Tensor]:
+    """Returns the tensors by name; a checkpoint may hold them under `state_dict`."""
     if isinstance(tree, Mapping) and isinstance(tree.get("state_dict"), Mapping):
         tree = tree["state_dict"]
     if not isinstance(tree, Mapping):
         raise FileError(
             f"{name}: holds a {type(tree).__name__}; expected a state_dict, tensors by name"
         )
-    others = [
-        key
-        for key, value in tree.items()
-        if not (isinstance(key, str) and isinstance(value, _Tensor))
-    ]
-    if others or not tree:
-        raise FileError(
-            f"{name}: {str(others[:1])[1:-1] or 'it'} holds no tensor; expected a state_dict, tensors "
-            "by name"
-        )
+    for key, value in tree.items():
+        if not isinstance(key, str) or not isinstance(value, _Tensor):
+            raise FileError(
+                f"{name}: {key!r} holds no tensor; expected a state_dict, tensors by name"
+            )
+    if not tree:
+        raise FileError(f"{name}: it holds no tensor; expected a state_dict, tensors by name")
     return dict(tree)
 
 
-def _tensors(tree: Any, data: Callable[[_Storage], bytes], name: str) -> dict[str, np.ndarray]:
+def _arrays(
+    tree: Any, storage_bytes: Callable[[_Storage], bytes], name: str
+) -> dict[str, np.ndarray]:
+    """Returns the tensors as arrays; a storage that several tensors share is read once."""
     storages: dict[str, bytes] = {}
-    found = {}
-    for key, tensor in _flat(tree, name).items():
-        if tensor.storage.key not in storages:
-            storages[tensor.storage.key] = data(tensor.storage)
-        found[key] = _array(tensor, storages[tensor.storage.key], f"{name}: {key}")
-    return found
+    arrays = {}
+    for key, tensor in _state_dict(tree, name).items():
+        storage_key = tensor.storage.key
+        if storage_key not in storages:
+            storages[storage_key] = storage_bytes(tensor.storage)
+        arrays[key] = _array(tensor, storages[storage_key], f"{name}: {key}")
+    return arrays
 
 
 def _array(tensor: _Tensor, data: bytes, name: str) -> np.ndarray:
-    """The numbers of one tensor, copied; a view that leaves its storage is refused."""
+    """Copies the numbers of one tensor out of its storage.
+
+    `as_strided` checks nothing: a view that leaves its storage would read foreign memory. All
+    checks of size, strides and offset are therefore made here.
+    """
     storage, offset, size, stride = tensor
-    lengths = [offset, storage.start, *size, *stride]
-    if len(size) != len(stride) or not all(
-        isinstance(length, int) and length >= 0 for length in lengths
-    ):
+    numbers = [offset, storage.start, *size, *stride]
+    are_counts = all(isinstance(number, int) and number >= 0 for number in numbers)
+    if len(size) != len(stride) or not are_counts:
         raise FileError(
             f"{name} has size {size}, stride {stride} and offset {offset}; expected whole numbers"
         )
     width = _width(storage.kind.dtype)
     first = storage.start + offset
     last = first + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
-    if math.prod(size) and (last + 1) * width > len(data):
+    count = math.prod(size)
+    if count and (last + 1) * width > len(data):
         raise FileError(f"{name} reaches to number {last + 1} of {len(data) // width} in the file")
-    if math.prod(size) > last + 1 - first and math.prod(
-        size
-    ):  # strides of 0 make much out of little
+    # Strides of 0 repeat numbers, so that a small file could describe an array of any size.
+    if count and count > last + 1 - first:
         raise FileError(f"{name} has size {size} but {last + 1 - first} numbers in the file")
-    half = storage.kind.dtype == "bfloat16"
-    values = np.frombuffer(data, "<u2" if half else storage.kind.dtype, len(data) // width)
-    view = np.lib.stride_tricks.as_strided(
-        values[first:], size, [step * width for step in stride], writeable=False
-    )
-    return from_bfloat16(view) if half else view.copy()
-
-
-def from_bfloat16(bits: np.ndarray) -> np.ndarray:
-    """bfloat16 numbers, given as uint16 bits, as float32: they are its upper half."""
-    return (bits.astype("<u4") << 16).view("<f4")
+    is_bfloat16 = storage.kind.dtype == "bfloat16"
+    values = np.frombuffer(data, "<u2" if is_bfloat16 else storage.kind.dtype, len(data) // width)
+    byte_strides = [step * width for step in stride]
+    view = np.lib.stride_tricks.as_strided(values[first:], size, byte_strides, writeable=False)
+    return from_bfloat16(view) if is_bfloat16 else view.copy()
 
 
 def _width(dtype: str) -> int:
+    """Returns the bytes of one number."""
     return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
