@@ -25,6 +25,7 @@ test-slow: $(INSTALLED)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 
 # Speed against rivals in the same run; results go to benchmarks/results/.
 bench: $(INSTALLED)
