@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.fetch_weights import SOURCES, Source, fetch
+from videolstm_jax.nn.fetch_weights import SOURCES, PublishedWeights, fetch
 
 DATA = bytes(range(256)) * 12_000
 
@@ -36,14 +36,14 @@ def server(tmp_path_factory):
 
     with http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
-    ) as made:
-        threading.Thread(target=made.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{made.server_port}"
-        made.shutdown()
+    ) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
 
 
 def _source(server, name="weights.h5", kind="sha256"):
-    return Source(
+    return PublishedWeights(
         f"{server}/{name}",
         "vgg.h5",
         f"{kind}:{hashlib.new(kind, DATA).hexdigest()}",

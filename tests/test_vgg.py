@@ -9,7 +9,7 @@ import pytest
 
 from videolstm_jax.config import ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
-from videolstm_jax.nn.vgg import VGG, make_convnet, needed
+from videolstm_jax.nn.vgg import VGG, make_convnet, params_for_taps
 from videolstm_jax.nn.videolstm import VideoLSTM
 from videolstm_jax.types import Clip, Inputs
 
@@ -161,7 +161,7 @@ def test_what_taps_need(layers):
     net = make_convnet(cfg, 3, 5)
     params = net.init(jax.random.key(0))
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-    whole, part = net.apply(params, x), needed(params, layers)
+    whole, part = net.apply(params, x), params_for_taps(params, layers)
     found = jax.jit(net.apply)(part, x)
     for layer in layers:
         np.testing.assert_allclose(

@@ -11,7 +11,7 @@ from videolstm_jax.clips.images import preprocess
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import read_weights
-from videolstm_jax.nn.weights import imported
+from videolstm_jax.nn.weights import vgg_weights
 from videolstm_jax.train.graft import graft
 
 TAPS = {"pool5": "block5_pool", "fc7": "fc2", "logits": "predictions"}
@@ -58,7 +58,7 @@ def assert_equal_taps(folder, side, classes, batch, ways):
     )
     apply = jax.jit(net.apply)
     for way in ways:
-        weights = imported(read_weights(way(theirs, folder)))
+        weights = vgg_weights(read_weights(way(theirs, folder)))
         assert weights.preprocessing == "caffe"
         taps = apply(graft(like, weights.leaves), preprocess(images, "rgb", preprocessing="caffe"))
         for name, tap in taps._asdict().items():
@@ -103,8 +103,8 @@ def _in_pytorchs_layout(net, folder):
     """O I H W, channels first before the dense layers, under our names, since the numbers are
     Caffe's.
     """
-    keras = imported(read_weights(_published(net, folder))).leaves
-    turned = imported(torch_arrays(keras)).leaves
+    keras = vgg_weights(read_weights(_published(net, folder))).leaves
+    turned = vgg_weights(torch_arrays(keras)).leaves
     np.savez(folder / "turned.npz", preprocessing="caffe", **turned)
     return folder / "turned.npz"
 

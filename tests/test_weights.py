@@ -1,4 +1,4 @@
-"""Weights of others as ours: against PyTorch's own outputs, between layouts, and what is refused."""
+"""Weights of others converted to ours: against PyTorch, between layouts, and what is refused."""
 
 import json
 import pathlib
@@ -16,7 +16,7 @@ from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import read_weights
-from videolstm_jax.nn.weights import for_channels, imported, taken
+from videolstm_jax.nn.weights import first_kernel_for, starting_leaves, vgg_weights
 from videolstm_jax.train.graft import graft, named_leaves
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -31,7 +31,7 @@ def assert_same(found, expected):
 
 @pytest.mark.parametrize("name", ["narrow_zip.pth", "narrow_legacy.pth", "narrow_timm.safetensors"])
 def test_what_pytorch_saved_gives_what_pytorch_gave(name):
-    weights, truth = imported(read_weights(GOLDEN / name)), np.load(GOLDEN / "narrow_taps.npz")
+    weights, truth = vgg_weights(read_weights(GOLDEN / name)), np.load(GOLDEN / "narrow_taps.npz")
     net = make_convnet(
         ConvNetConfig(image_size=8, widths=(4, 6), depths=(1, 2), dense=(7, 5)), 3, 3
     )
@@ -47,7 +47,7 @@ def test_what_pytorch_saved_gives_what_pytorch_gave(name):
 @pytest.mark.parametrize("kind", PREPROCESSING)
 def test_every_kind_of_file_gives_the_same_weights(tmp_path, kind):
     leaves = narrow()
-    weights = imported(read_weights(write(tmp_path, kind, leaves)))
+    weights = vgg_weights(read_weights(write(tmp_path, kind, leaves)))
     assert_same(weights.leaves, leaves)
     assert weights.preprocessing == PREPROCESSING[kind]
 
@@ -67,7 +67,7 @@ def test_every_shape_of_vgg_survives_every_layout(data):
         torch_arrays(leaves, "timm"),
         leaves,
     ):
-        assert_same(imported(arrays).leaves, leaves)
+        assert_same(vgg_weights(arrays).leaves, leaves)
 
 
 def test_the_early_tensorflow_names():
@@ -80,7 +80,7 @@ def test_the_early_tensorflow_names():
             return re.sub(r"block(\d)_conv(\d)", r"conv\1_\2", layer) + f"_{part}"
         return {"fc1": "fc6", "fc2": "fc7", "logits": "fc8"}[layer] + f"_{part}"
 
-    weights = imported({theirs(name): leaf for name, leaf in leaves.items()})
+    weights = vgg_weights({theirs(name): leaf for name, leaf in leaves.items()})
     assert_same(weights.leaves, leaves)
     assert weights.preprocessing == "caffe"
 
@@ -88,7 +88,9 @@ def test_the_early_tensorflow_names():
 def test_names_and_shapes_that_keras_publishes_fill_the_whole_vgg16(real_data):
     said = json.loads((real_data / "vgg16" / "keras_names_and_shapes.json").read_text())
     shapes = {row["name"]: row["shape"] for row in said["weightsManifest"][0]["weights"]}
-    leaves = imported({name: np.zeros(shape, np.float16) for name, shape in shapes.items()}).leaves
+    leaves = vgg_weights(
+        {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
+    ).leaves
     net = make_convnet(ConvNetConfig(), 3, 1000)
     expected = named_leaves(jax.eval_shape(net.init, jax.random.key(0)))
     assert {name: leaf.shape for name, leaf in leaves.items()} == {
@@ -98,29 +100,29 @@ def test_names_and_shapes_that_keras_publishes_fill_the_whole_vgg16(real_data):
 
 def test_flow_reads_the_mean_of_the_three_colours():
     kernel = narrow()["block1_conv1.kernel"]
-    found = for_channels(kernel, 2)
+    found = first_kernel_for(kernel, 2)
     assert found.shape == (3, 3, 2, 6)
     for at in (0, 1):
         np.testing.assert_allclose(
             found[:, :, at], sum(kernel[:, :, colour] for colour in range(3)) / 3, rtol=1e-6
         )
-    assert for_channels(kernel, 3) is kernel
+    assert first_kernel_for(kernel, 3) is kernel
 
 
 def test_the_last_layer_is_left_and_dense_layers_may_be_absent():
     leaves = narrow()
     names = leaves.keys()
-    found = taken(imported(leaves | {"preprocessing": np.array("torch")}), names, 2)
+    found = starting_leaves(vgg_weights(leaves | {"preprocessing": np.array("torch")}), names, 2)
     assert (
         found.keys() == names - {"logits.kernel", "logits.bias"}
         and found["block1_conv1.kernel"].shape[2] == 2
     )
     bare = {name: leaf for name, leaf in leaves.items() if name.startswith("block")}
-    assert taken(imported(bare), names, 3).keys() == bare.keys()
+    assert starting_leaves(vgg_weights(bare), names, 3).keys() == bare.keys()
     with pytest.raises(FileError, match=r"there is no fc2\.kernel; found block1_conv1"):
-        taken(imported(leaves), [*names, "fc2.kernel"], 3)
+        starting_leaves(vgg_weights(leaves), [*names, "fc2.kernel"], 3)
     with pytest.raises(FileError, match=r"there is no block1_norm1\.scale"):
-        taken(imported(leaves), [*names, "block1_norm1.scale"], 3)
+        starting_leaves(vgg_weights(leaves), [*names, "block1_norm1.scale"], 3)
 
 
 def test_convolutions_alone_in_pytorchs_layout_leave_the_preprocessing_open():
@@ -129,10 +131,10 @@ def test_convolutions_alone_in_pytorchs_layout_leave_the_preprocessing_open():
         name: array for name, array in torch_arrays(narrow()).items() if name.startswith("features")
     }
     assert (
-        imported(arrays).preprocessing == ""
-        and imported(torch_arrays(narrow())).preprocessing == "torch"
+        vgg_weights(arrays).preprocessing == ""
+        and vgg_weights(torch_arrays(narrow())).preprocessing == "torch"
     )
-    assert imported(narrow()).preprocessing == ""
+    assert vgg_weights(narrow()).preprocessing == ""
 
 
 def _changed(arrays, **changes):
@@ -190,4 +192,4 @@ def _changed(arrays, **changes):
 )
 def test_what_is_no_vgg_is_refused_by_name(arrays, words):
     with pytest.raises(FileError, match=words):
-        imported(arrays)
+        vgg_weights(arrays)

@@ -1,1 +1,1 @@
-"""Flax modules: the VGG below the recurrent cells, and the cells as a module."""
+"""Flax modules and weight files: the VGG backbone, its weights, and the cells as a module."""

@@ -1,12 +1,11 @@
-"""Fetches published ImageNet weights of VGG-16, and keeps them only if their checksum is the
-published one.
-"""
+"""Downloads published ImageNet weights of VGG-16 and keeps a file only if its checksum is right."""
 
 from __future__ import annotations
 
 import hashlib
 import http.client
 import urllib.request
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from etils import epath
@@ -14,13 +13,19 @@ from etils import epath
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, replacing
 
-_BLOCK = 1 << 20
-_TIMEOUT = 60.0
+_BLOCK_BYTES = 1 << 20
+_TIMEOUT_SECONDS = 60.0
 
 
-class Source(NamedTuple):
-    """A published file: where it lies, what it is called here, its checksum as "kind:hex", its
-    preprocessing.
+class PublishedWeights(NamedTuple):
+    """A file of weights that somebody publishes.
+
+    Attributes:
+      url: where it is published.
+      name: of the local file.
+      checksum: as published, "kind:hex".
+      preprocessing: of the images it was trained with, `caffe` or `torch`.
+      about: who trained it.
     """
 
     url: str
@@ -31,22 +36,23 @@ class Source(NamedTuple):
 
 
 SOURCES = {
-    "keras": Source(
+    "keras": PublishedWeights(
         "https://storage.googleapis.com/tensorflow/keras-applications/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
         "vgg16_weights_tf_dim_ordering_tf_kernels.h5",
-        # the one Keras itself checks; it publishes no other
+        # the checksum that Keras itself compares; it publishes no other
         "md5:64373286793e3c8b2b4e3219cbf3544b",
         "caffe",
         "the Caffe model of Simonyan and Zisserman, the paper's",
     ),
-    "torchvision": Source(
+    "torchvision": PublishedWeights(
         "https://download.pytorch.org/models/vgg16-397923af.pth",
         "vgg16-397923af.pth",
         "sha256:397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         "torch",
         "trained anew by torchvision",
     ),
-    "timm": Source(
+    "timm": PublishedWeights(
+        # a fixed revision, so that the checksum stays right
         "https://huggingface.co/timm/vgg16.tv_in1k/resolve/b8d8aa2dd860af9233c8c67385a8097fd6c35d3f/model.safetensors",
         "vgg16_tv_in1k.safetensors",
         "sha256:57b026918159a6bf9faf8405c3a551903768e7138989d9c6224a14227203fad8",
@@ -56,53 +62,64 @@ SOURCES = {
 }
 
 
-def fetch(source: Source, folder: PathLike, *, url: str = "") -> epath.Path:
-    """Writes the file into the folder, whole and checked or not at all; one that is there already
-    is only checked.
+def fetch(source: PublishedWeights, folder: PathLike, *, url: str = "") -> epath.Path:
+    """Downloads a file of weights into a folder; a file that exists is only checked.
+
+    The file appears whole and checked, or not at all.
 
     Args:
-      source: what to fetch.
-      folder: where to.
+      source: which file.
+      folder: where it is written.
       url: of a mirror; the checksum stays that of the source.
 
+    Returns:
+      The path of the file.
+
     Raises:
-      FileError: it cannot be fetched, or its checksum is another.
+      FileError: the file cannot be downloaded, or its checksum is another one.
     """
-    path, url = epath.Path(folder) / source.name, url or source.url
+    path = epath.Path(folder) / source.name
+    url = url or source.url
     kind = source.checksum.partition(":")[0]
     if path.exists():
         with path.open("rb") as file:
-            _agree(
-                str(path),
-                hashlib.file_digest(file, kind).hexdigest(),
-                source,
-                "; remove it to fetch it again",
-            )
+            checksum = hashlib.file_digest(file, kind).hexdigest()
+        _check_checksum(source, checksum, str(path), "; remove it to fetch it again")
         return path
-    digest, seen = hashlib.new(kind), 0
-    with replacing(path) as beside:
+    digest, size = hashlib.new(kind), 0
+    # The checksum is compared inside the block: an error there removes the temporary file.
+    with replacing(path) as temporary:
         try:
-            with urllib.request.urlopen(url, timeout=_TIMEOUT) as answer, beside.open("wb") as file:
-                size = int(answer.headers.get("Content-Length") or 0)
-                while block := answer.read(_BLOCK):
+            with temporary.open("wb") as file:
+                for block in _download(url, source.name):
                     file.write(block)
                     digest.update(block)
-                    if size and seen * 10 // size < (seen + len(block)) * 10 // size:
-                        print(
-                            f"{source.name}: {(seen + len(block)) / 1e6:.0f} of {size / 1e6:.0f} MB",
-                            flush=True,
-                        )
-                    seen += len(block)
+                    size += len(block)
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FileError(
-                f"{url} cannot be fetched: {error}; a machine without a network can be given the file: "
-                f"put it at {path}"
+                f"{url} cannot be fetched: {error}; on a machine without a network, copy the file "
+                f"by hand: put it at {path}"
             ) from error
-        _agree(url, digest.hexdigest(), source, f" after {seen} bytes; nothing was kept")
+        after = f" after {size} bytes; nothing was kept"
+        _check_checksum(source, digest.hexdigest(), url, after)
     return path
 
 
-def _agree(what: str, found: str, source: Source, then: str) -> None:
+def _download(url: str, name: str) -> Iterator[bytes]:
+    """Yields the bytes of a URL block by block; prints the progress ten times."""
+    with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
+        size = int(response.headers.get("Content-Length") or 0)
+        received = 0
+        while block := response.read(_BLOCK_BYTES):
+            yield block
+            tenths_before = received * 10 // size if size else 0
+            received += len(block)
+            if size and received * 10 // size > tenths_before:
+                print(f"{name}: {received / 1e6:.0f} of {size / 1e6:.0f} MB", flush=True)
+
+
+def _check_checksum(source: PublishedWeights, checksum: str, place: str, after: str) -> None:
+    """Raises FileError where a checksum is not the published one; `after` ends the message."""
     kind, _, expected = source.checksum.partition(":")
-    if found != expected:
-        raise FileError(f"{what}: its {kind} is {found}; expected {expected}{then}")
+    if checksum != expected:
+        raise FileError(f"{place}: its {kind} is {checksum}; expected {expected}{after}")

@@ -1,6 +1,4 @@
-"""VGG with the taps that the recurrent cells read: the last pooled map, the last dense layer, the
-logits.
-"""
+"""VGG, the backbone of a stream, with the layers that recurrent cells read: pool5, fc7, logits."""
 
 from __future__ import annotations
 
@@ -18,12 +16,18 @@ if TYPE_CHECKING:
     from videolstm_jax.types import Array, PyTree
 
 GROUPS = 8
+"""Of group normalisation, `norm="group"`, which the paper's VGG does not have."""
+
 _he = nn.initializers.he_normal()
 
 
 class Taps(NamedTuple):
-    """`pool5` [B, N, N, D] after the last max pool, `fc7` [B, F] after the last dense ReLU,
-    `logits` [B, C].
+    """The outputs of the layers that are read.
+
+    Attributes:
+      pool5: [B, N, N, D], after the last max pool.
+      fc7: [B, F], after the last dense ReLU.
+      logits: [B, C].
     """
 
     pool5: Array
@@ -32,11 +36,10 @@ class Taps(NamedTuple):
 
 
 class VGG(nn.Module):
-    """Blocks of 3x3 convolutions that each end in a 2x2 max pool, then dense layers; no mutable
-    state.
+    """Blocks of 3x3 convolutions, a 2x2 max pool after each, then dense layers; no mutable state.
 
-    Dropout follows every dense layer, below the classes; it draws from the `dropout` rng and is off
-    without one. The parameters are float32 whatever `dtype` says, and so are the logits.
+    Dropout follows every dense layer below the classes. It draws from the `dropout` rng and is off
+    without one. Parameters and logits are float32 whatever `dtype` is.
     """
 
     widths: tuple[int, ...]
@@ -53,22 +56,29 @@ class VGG(nn.Module):
     def from_config(
         cls, cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
     ) -> VGG:
-        """The configured network for images of so many channels: 3 for frames, 2 for flow."""
+        """Returns the configured network.
+
+        Args:
+          cfg: widths, depths, head and so on.
+          channels: of the images: 3 for frames, 2 for flow.
+          classes: C.
+          dtype: of the large products.
+        """
         return cls(
-            cfg.widths,
-            cfg.depths,
-            cfg.dense,
-            classes,
-            cfg.head,
-            cfg.norm,
-            cfg.dropout,
-            channels,
-            dtype,
+            widths=cfg.widths,
+            depths=cfg.depths,
+            dense=cfg.dense,
+            classes=classes,
+            head=cfg.head,
+            norm=cfg.norm,
+            dropout=cfg.dropout,
+            channels=channels,
+            dtype=dtype,
         )
 
     @nn.compact
     def __call__(self, x: Array) -> Taps:
-        """Taps of preprocessed images [B, S, S, channels]."""
+        """Returns the taps of preprocessed images [B, S, S, channels]."""
         if x.shape[-1] != self.channels:
             raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")
         dtype = jnp.dtype(self.dtype)
@@ -77,7 +87,9 @@ class VGG(nn.Module):
             for layer in range(1, depth + 1):
                 name = f"block{block}_conv{layer}"
                 x = nn.Conv(width, (3, 3), kernel_init=_he, dtype=dtype, name=name)(x)
-                if self.norm == "group":  # fewer groups where the width is not a multiple of 8
+                if self.norm == "group":
+                    # Fewer groups where the width is not a multiple of 8. Means and variances are
+                    # computed in float32: bfloat16 has too few digits for them.
                     norm = nn.GroupNorm(math.gcd(GROUPS, width), name=f"block{block}_norm{layer}")
                     x = norm(x.astype(jnp.float32)).astype(dtype)
                 x = nn.relu(x)
@@ -87,26 +99,31 @@ class VGG(nn.Module):
         fc7 = x
         for layer, width in enumerate(self.dense, 1):
             fc7 = nn.relu(nn.Dense(width, kernel_init=_he, dtype=dtype, name=f"fc{layer}")(x))
+            # The tap is what dropout reads, so that features do not change with a dropout key.
             x = nn.Dropout(self.dropout, deterministic=not self.has_rng("dropout"))(fc7)
         logits = nn.Dense(self.classes, kernel_init=_he, dtype=dtype, name="logits")(x)
         return Taps(pool5, fc7, logits.astype(jnp.float32))
 
 
 def flattened(x: Array) -> Array:
-    """[B, N, N, D] as [B, N N D], as VGG."""
+    """Flattens a map [B, N, N, D] to [B, N N D], as the paper's VGG does."""
     return x.reshape(x.shape[0], -1)
 
 
 def pooled(x: Array) -> Array:
-    """[B, N, N, D] as [B, 2 D]: the mean over the map beside its maximum. Far fewer weights for
-    small data sets.
+    """Reduces a map [B, N, N, D] to [B, 2 D]: its mean, then its maximum.
+
+    The first dense layer has far fewer weights then, which small data sets need.
     """
     return jnp.concatenate([x.mean(axis=(1, 2)), x.max(axis=(1, 2))], axis=-1)
 
 
 class ConvNet(NamedTuple):
-    """Two pure functions: `init(key) -> params` and `apply(params, x, *, dropout_key=None) ->
-    Taps`.
+    """A backbone as two pure functions.
+
+    Attributes:
+      init: `init(key) -> params`.
+      apply: `apply(params, x, *, dropout_key=None) -> Taps`, for images [B, S, S, channels].
     """
 
     init: Callable[[Array], PyTree]
@@ -116,18 +133,19 @@ class ConvNet(NamedTuple):
 def make_convnet(
     cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
 ) -> ConvNet:
-    """The configured VGG as two pure functions, as `make_model` gives the recurrent models.
+    """Returns the configured backbone as two pure functions, as `make_model` does for the cells.
 
     Args:
       cfg: widths, depths, head and so on.
-      channels: 3 for frames, 2 for flow.
+      channels: of the images: 3 for frames, 2 for flow.
       classes: C.
-      dtype: what the large products are computed in.
+      dtype: of the large products.
     """
     module = VGG.from_config(cfg, channels, classes, dtype=dtype)
     image = jax.ShapeDtypeStruct((1, cfg.image_size, cfg.image_size, channels), jnp.float32)
 
     def init(key: Array) -> PyTree:
+        # `lazy_init` needs shapes only, so nothing is computed on an image to draw the parameters.
         return module.lazy_init(key, image)["params"]
 
     def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> Taps:
@@ -137,25 +155,34 @@ def make_convnet(
     return ConvNet(init, apply)
 
 
-def needed(params: PyTree, layers: Sequence[str]) -> PyTree:
-    """The parameters with which `apply` still gives these taps, the others as zeros that take no
-    memory.
+def params_for_taps(params: PyTree, layers: Sequence[str]) -> PyTree:
+    """Returns parameters with which `apply` still gives some taps; the rest take no memory.
 
-    Nine tenths of a VGG-16 are dense layers, which pool5 does not depend on: a jitted function that
-    asks for pool5 alone never touches them.
+    Nine tenths of a VGG-16 are dense layers, which pool5 does not depend on. A jitted function that
+    returns only pool5 never reads them.
 
     Args:
       params: of a `ConvNet`.
-      layers: names of `Taps`.
+      layers: names of the taps.
+
+    Returns:
+      The same tree; parameters that the taps do not depend on are zeros without memory.
     """
     last = max(Taps._fields.index(layer) for layer in layers)
+    prefixes = ["block"]
+    if last >= Taps._fields.index("fc7"):
+        prefixes.append("fc")
+    if last >= Taps._fields.index("logits"):
+        prefixes.append("logits")
 
-    def kept(name: str) -> bool:
-        return name.startswith("block") or (last >= 1 and name.startswith("fc")) or last == 2
-
-    def nothing(leaf: Array) -> np.ndarray:
+    def without_memory(leaf: Array) -> np.ndarray:
+        # One zero, repeated with strides of 0: the shape stays that of the parameter.
         return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
 
-    return {
-        name: part if kept(name) else jax.tree.map(nothing, part) for name, part in params.items()
-    }
+    reduced = {}
+    for name, layer_params in params.items():
+        if name.startswith(tuple(prefixes)):
+            reduced[name] = layer_params
+        else:
+            reduced[name] = jax.tree.map(without_memory, layer_params)
+    return reduced

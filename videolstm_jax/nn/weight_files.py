@@ -1,5 +1,6 @@
-"""Reads the arrays of a file of weights by name, told apart by suffix: .h5, .pth, .safetensors,
-.npz.
+"""Reads the arrays of a file of weights by name: .h5, .pth, .safetensors or .npz.
+
+This module knows file formats. Which layer an array belongs to is told by `weight_layouts`.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ import hashlib
 import json
 import math
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from etils import epath
@@ -17,7 +18,8 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
 from videolstm_jax.safe_readers.torch_file import from_bfloat16, read_torch
 
-_SAFE_TYPES = {
+# Types of a safetensors header. NumPy has no bfloat16, so its bits are read as uint16.
+_SAFETENSORS_TYPES = {
     "F64": "<f8",
     "F32": "<f4",
     "F16": "<f2",
@@ -29,21 +31,23 @@ _SAFE_TYPES = {
     "U8": "<u1",
     "BOOL": "?",
 }
-_HEADER_LIMIT = 100_000_000
+
+# The library of safetensors refuses longer headers, too.
+_LONGEST_HEADER = 100_000_000
 
 
 def is_weight_file(path: PathLike) -> bool:
-    """Whether the name is that of a file of weights, and not of a folder."""
+    """Returns whether a path names a file of weights, by its suffix, and not a folder."""
     return _suffix(path) in _READERS
 
 
 def read_weights(path: PathLike) -> dict[str, np.ndarray]:
-    """Every array of the file under the name it has there; nothing in the file is executed.
+    """Reads every array of a file under the name it has there; nothing in the file is executed.
 
     Arrays of a Keras file are called "layer/weight" whichever of its layouts it has.
 
     Raises:
-      FileError: the file is missing, damaged, or of none of the four kinds.
+      FileError: the file is missing, damaged, or of none of the four formats.
     """
     path = epath.Path(path)
     reader = _READERS.get(_suffix(path))
@@ -51,15 +55,15 @@ def read_weights(path: PathLike) -> dict[str, np.ndarray]:
         raise FileError(f"{path}: a file of weights ends in one of {', '.join(_READERS)}")
     if not path.is_file():
         raise FileError(
-            f"{path} is missing; expected a file of weights; `python -m launch.fetch_weights` fetches "
-            "those of ImageNet"
+            f"{path} is missing; expected a file of weights; `python -m launch.fetch_weights` "
+            "fetches those of ImageNet"
         )
     with path.open("rb") as file:
         return reader(file, str(path))
 
 
 def sha256_of(path: PathLike) -> str:
-    """The sha256 of a file's bytes."""
+    """Returns the sha256 of a file's bytes."""
     with epath.Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -68,92 +72,122 @@ def _suffix(path: PathLike) -> str:
     return epath.Path(path).suffix.lower()
 
 
+# ---- HDF5 ----------------------------------------------------------------------------------------
+
+
 def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
-    """Keras' three layouts: weights of layers by name at the root or under model_weights, or
-    numbered variables.
+    """Reads a Keras file in any of its three layouts.
 
-    In the last the folder that holds them has the layer's name as an attribute.
+    Weights lie under the names of layers at the root (weights of Keras 1 and 2), or below
+    `model_weights` (a whole model), or as numbered variables (Keras 3). In the last case the folder
+    of the variables has the layer's name as an attribute.
     """
-    import h5py  # comes with TensorFlow; only who reads such a file pays for it
+    import h5py  # comes with TensorFlow; imported here, since no other format needs it
 
-    found = {}
+    arrays: dict[str, np.ndarray] = {}
 
-    def visit(inner: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            layer = item.parent.attrs.get("name")
-            layer = layer.decode() if isinstance(layer, bytes) else layer
-            key = (
-                f"{layer}/{inner.rpartition('/')[2]}"
-                if layer
-                else inner.removeprefix("model_weights/")
-            )
-            if item.external or item.is_virtual:
-                raise FileError(f"{name}: {inner} lies in another file; expected its numbers here")
-            found[key] = item[()]
+    def visit(path: str, item: object) -> None:
+        if not isinstance(item, h5py.Dataset):
+            return
+        # HDF5 can refer to other files of the machine; such a dataset would read any of them.
+        if item.external or item.is_virtual:
+            raise FileError(f"{name}: {path} lies in another file; expected its numbers here")
+        layer = item.parent.attrs.get("name")
+        if isinstance(layer, bytes):
+            layer = layer.decode()
+        weight = path.rpartition("/")[2]
+        key = f"{layer}/{weight}" if layer else path.removeprefix("model_weights/")
+        arrays[key] = np.asarray(item[()])
 
     try:
         with h5py.File(file, "r") as root:
             root.visititems(visit)
     except FileError:
         raise
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        TypeError,
-        KeyError,
-    ) as error:  # h5py's words for damage
+    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+        # These are what h5py raises for damage.
         raise FileError(f"{name}: cannot be read as HDF5: {error}") from error
-    return {key: np.asarray(value) for key, value in found.items()}
+    return arrays
+
+
+# ---- safetensors ---------------------------------------------------------------------------------
+
+
+class _HeaderRow(NamedTuple):
+    """A tensor of a safetensors header: its type, shape, and its first and last byte."""
+
+    kind: str
+    shape: tuple
+    first: Any
+    last: Any
 
 
 def _read_safetensors(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
-    """A length of 8 bytes, a JSON header of that length, then the numbers."""
-    start = file.read(8)
-    length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-    if not 2 <= length <= _HEADER_LIMIT:
+    """Reads a safetensors file: the length of a JSON header in eight bytes, the header, numbers."""
+    header = _safetensors_header(file, name)
+    data = file.read()
+    arrays = {}
+    for key, row in header.items():
+        if row.kind not in _SAFETENSORS_TYPES:
+            expected = ", ".join(_SAFETENSORS_TYPES)
+            raise FileError(f"{name}: {key} is {row.kind}; expected one of {expected}")
+        arrays[key] = _safetensors_array(row, data, f"{name}: {key}")
+    return arrays
+
+
+def _safetensors_header(file: BinaryIO, name: str) -> dict[str, _HeaderRow]:
+    length_bytes = file.read(8)
+    length = struct.unpack("<Q", length_bytes)[0] if len(length_bytes) == 8 else 0
+    # Checked before reading, so that a damaged length does not fill the memory. "{}" is shortest.
+    if not 2 <= length <= _LONGEST_HEADER:
         raise FileError(f"{name}: its header is {length} bytes long; not a safetensors file")
+    header = {}
     try:
-        header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        rows = {
-            key: (str(row["dtype"]), tuple(row["shape"]), first, last)
-            for key, row in header.items()
-            for first, last in [row["data_offsets"]]
-        }
+        rows = json.loads(file.read(length))
+        rows.pop("__metadata__", None)  # text about the file, no tensor
+        for key, row in rows.items():
+            first, last = row["data_offsets"]
+            header[key] = _HeaderRow(str(row["dtype"]), tuple(row["shape"]), first, last)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FileError(f"{name}: cannot be read as safetensors: {error!r}") from error
-    data, found = file.read(), {}
-    for key, (kind, shape, first, last) in rows.items():
-        if kind not in _SAFE_TYPES:
-            raise FileError(f"{name}: {key} is {kind}; expected one of {', '.join(_SAFE_TYPES)}")
-        dtype = np.dtype(_SAFE_TYPES[kind])
-        whole = all(isinstance(number, int) and number >= 0 for number in (*shape, first, last))
-        if not whole or last > len(data) or last - first != math.prod(shape) * dtype.itemsize:
-            raise FileError(
-                f"{name}: {key} of {kind} {list(shape)} lies at bytes {first} to {last} of "
-                f"{len(data)}; the file is damaged or cut short"
-            )
-        try:
-            array = np.frombuffer(data, dtype, math.prod(shape), first).reshape(shape)
-        except (
-            ValueError,
-            OverflowError,
-        ) as error:  # no numbers, in a shape that NumPy cannot have
-            raise FileError(
-                f"{name}: {key} of {kind} {list(shape)}: {error}; the file is damaged"
-            ) from error
-        found[key] = from_bfloat16(array) if kind == "BF16" else array
-    return found
+    return header
+
+
+def _safetensors_array(row: _HeaderRow, data: bytes, name: str) -> np.ndarray:
+    """Returns one tensor; its numbers must lie inside the file and be as many as its shape says."""
+    dtype = np.dtype(_SAFETENSORS_TYPES[row.kind])
+    numbers = (*row.shape, row.first, row.last)
+    are_counts = all(isinstance(number, int) and number >= 0 for number in numbers)
+    # Counts are checked first: what follows would raise for a shape with text in it.
+    if (
+        not are_counts
+        or row.last > len(data)
+        or row.last - row.first != math.prod(row.shape) * dtype.itemsize
+    ):
+        raise FileError(
+            f"{name} of {row.kind} {list(row.shape)} lies at bytes {row.first} to {row.last} of "
+            f"{len(data)}; the file is damaged or cut short"
+        )
+    try:
+        array = np.frombuffer(data, dtype, math.prod(row.shape), row.first).reshape(row.shape)
+    except (ValueError, OverflowError) as error:
+        # A tensor without numbers can have a shape that NumPy cannot have.
+        raise FileError(
+            f"{name} of {row.kind} {list(row.shape)}: {error}; the file is damaged"
+        ) from error
+    return from_bfloat16(array) if row.kind == "BF16" else array
+
+
+# ---- npz -----------------------------------------------------------------------------------------
 
 
 def _read_npz(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     try:
+        # Arrays of objects are pickles, which could run anything; they are refused.
         with np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (
-        Exception
-    ) as error:  # zipfile, zlib, tokenize and numpy raise many kinds for one cause: damage
+    except Exception as error:
+        # zipfile, zlib, tokenize and numpy raise many kinds of errors for one cause: damage.
         raise FileError(
             f"{name}: cannot be read as arrays, the file is damaged: {error}"
         ) from error

@@ -18,7 +18,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
 from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_of
-from videolstm_jax.nn.weights import imported, taken
+from videolstm_jax.nn.weights import starting_leaves, vgg_weights
 from videolstm_jax.train.graft import graft, named_leaves
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
@@ -156,7 +156,7 @@ def _from_file(
     params: PyTree, path: epath.Path, cfg: ConvNetConfig, dataset: Dataset
 ) -> _Beginning:
     """ImageNet's layers but the last, the first one averaged and repeated for flow."""
-    weights, names = imported(read_weights(path)), named_leaves(params)
+    weights, names = vgg_weights(read_weights(path)), named_leaves(params)
     if not weights.preprocessing and cfg.preprocessing == "auto":
         raise ConfigError(
             f"{path} does not say how its images were preprocessed; expected "
@@ -164,7 +164,7 @@ def _from_file(
         )
     _scaled_as(cfg, 1.0, path)
     preprocessing = _agreed(cfg, str(path), weights.preprocessing or cfg.preprocessing)
-    leaves = taken(weights, names, names["block1_conv1.kernel"].shape[2])
+    leaves = starting_leaves(weights, names, names["block1_conv1.kernel"].shape[2])
     begun = _Beginning(graft(params, leaves), preprocessing, {"weights": sha256_of(path)})
     fresh = sorted({name.partition(".")[0] for name in names if name not in leaves})
     print(

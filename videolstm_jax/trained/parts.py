@@ -21,7 +21,7 @@ from videolstm_jax.features import records
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import PathLike
 from videolstm_jax.flow import image
-from videolstm_jax.nn.vgg import make_convnet, needed
+from videolstm_jax.nn.vgg import make_convnet, params_for_taps
 from videolstm_jax.train.runs import Run, as_inputs, load_convnet, load_run, same_extractor
 from videolstm_jax.trained.evaluated import localize_settings
 from videolstm_jax.types import Carry, Clip, Inputs
@@ -119,7 +119,7 @@ def _look(
         same_extractor(run, name, about, folder)
     layers = sorted(set(inputs.values()))
     stored = {layer: _stored(work.features(stream, layer), dtype) for layer in layers}
-    params = needed(trained.params, layers)
+    params = params_for_taps(trained.params, layers)
     apply = jax.jit(
         lambda params, x: {layer: getattr(net.apply(params, x), layer)[:1] for layer in layers}
     )
