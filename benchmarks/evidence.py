@@ -22,7 +22,7 @@ from benchmarks import record
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig, ModelConfig
-from videolstm_jax.core import CELLS, bind, engines, unroll
+from videolstm_jax.core import bind, engines, find_cell, unroll
 from videolstm_jax.core.cells import Cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
@@ -53,7 +53,7 @@ class Poked(NamedTuple):
 
 def poked(name: str) -> Cell:
     """The cell whose attention, [B, T, N, N] in the inputs' third field, can be differentiated by."""
-    own, read = CELLS[name], expect if CELLS[name].vector else weigh
+    own, read = find_cell(name), expect if find_cell(name).vector else weigh
 
     def drive(conv, p, xs):
         inputs, more = xs
@@ -177,7 +177,7 @@ def measured(folder: str, run: str) -> list[Found]:
         for one in artifacts.load_dataset(work.dataset).videos
         if one.part == "test" and one.name in truth
     ]
-    layers = CELLS[trained.model.cell].layers
+    layers = find_cell(trained.model.cell).layers
     stream = files.read_json(work.run(run) / "config.json")["config"]["data"]["stream"]
     stores = [FeatureStore.open(work.features(stream, layers.x))]
     stores += [FeatureStore.open(work.features("flow", layers.motion))] if layers.motion else []

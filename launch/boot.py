@@ -52,9 +52,22 @@ def launch(main: Callable[[RunConfig], None], *, preset: str = "paper") -> None:
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.WARNING)  # orbax tells of every file it writes
         print(config_flags.pretty(cfg), flush=True)
+        _check_cells(cfg)
         main(cfg)
 
     app.run(guarded(run))
+
+
+def _check_cells(cfg: RunConfig) -> None:
+    """Raises ConfigError where a cell does not exist, before any stage has read a file."""
+    names = {cfg.model.cell, *cfg.pipeline.cells, cfg.pipeline.flow_cell}
+    # The module of the cells imports JAX, which takes longer than some of the commands.
+    if names == {RunConfig().model.cell}:
+        return
+    from videolstm_jax.core.cells import find_cell
+
+    for name in sorted(names):
+        find_cell(name)
 
 
 def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,14 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from absl import flags
 
 from launch import boot, config_flags
-from videolstm_jax.config import CELL_NAMES, STREAMS, RunConfig, change
+from videolstm_jax.config import STREAMS, RunConfig, change
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import configured, differences, for_cell
 
 if TYPE_CHECKING:
     from videolstm_jax.types import Dataset
 
-_ATTENDS = ("alstm", "convalstm", "motion_alstm", "videolstm")
 _VIDEOS = flags.DEFINE_string(
     "videos", None, "Short for --data.videos: the folder that holds the class folders."
 )
@@ -50,6 +50,8 @@ def plan(cfg: RunConfig) -> list[Step]:
                 f"--{name.replace('__', '.')} belongs to one run; a walk takes --pipeline.cells and "
                 "--pipeline.flow_cell, and names its runs itself"
             )
+    from videolstm_jax.core.cells import find_cell  # imports JAX, which --help does not need
+
     streams = [change(cfg, data__stream=stream) for stream in ("rgb", "flow")]
     if (
         cfg.flow.online
@@ -67,7 +69,7 @@ def plan(cfg: RunConfig) -> list[Step]:
     ]
     for run in _with_grafted(cfg, runs):
         steps += [Step("train", run), Step("evaluate", run)]
-        if run.model.cell in _ATTENDS:
+        if find_cell(run.model.cell).attends:
             steps.append(Step("localize", run))
     pair = (runs[-2].run_name, runs[-1].run_name)
     steps.append(Step("fuse", change(cfg, fuse__runs=pair, fuse__name=f"{pair[0]}+{pair[1]}")))
@@ -79,17 +81,24 @@ def _with_grafted(cfg: RunConfig, runs: list[RunConfig]) -> list[RunConfig]:
     """The runs in order, each after those it is grafted from, which are grafted as their preset
     says.
     """
+    from videolstm_jax.core.cells import CELLS  # imports JAX, which --help does not need
+
     order: dict[str, RunConfig] = {}
+    cells = {*CELLS, *cfg.pipeline.cells, cfg.pipeline.flow_cell}
+    sources = {}
+    for cell, stream in itertools.product(cells, STREAMS):
+        run_name = change(RunConfig(), model__cell=cell, data__stream=stream).run_name
+        sources[run_name] = (cell, stream)
 
     def add(run: RunConfig) -> None:
         for graft in run.train.graft:
             name, _, part = graft.partition(":")
-            cell, _, stream = name.rpartition("-")
-            if cell not in CELL_NAMES or stream not in STREAMS or not part:
+            if name not in sources or not part:
                 raise ConfigError(
                     f'train.graft has {graft!r}; expected "cell-stream:part" in a walk, such as '
                     "convlstm-flow:cell.motion"
                 )
+            cell, stream = sources[name]
             own = configured(
                 cfg.preset, cell
             ).train.graft  # with the caller's, a source would be its own source

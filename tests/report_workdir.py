@@ -69,7 +69,10 @@ def _run(work, name, cfg, videos, skill, attends):
         work.run(name) / "scores.npz",
         Scores(tuple(v.name for v in videos), np.stack(rows), label, CLASSES),
     )
-    artifacts.save_config(work.run(name), cfg, classes=list(CLASSES))
+    layers = {"x": "pool5", "motion": "pool5" if attends else None}
+    artifacts.save_config(
+        work.run(name), cfg, classes=list(CLASSES), attends=attends, layers=layers
+    )
     metrics(work.run(name), 400, skill)
     return np.stack(rows), label
 

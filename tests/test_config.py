@@ -23,7 +23,7 @@ from videolstm_jax.errors import ConfigError
 @pytest.mark.parametrize(
     "kind, field, value",
     [
-        (ModelConfig, "cell", "gru"),
+        (ModelConfig, "cell", "a gru"),
         (ModelConfig, "start", "mena"),
         (ModelConfig, "kernel", 2),
         (ModelConfig, "dropout", 1.0),
@@ -71,15 +71,15 @@ from videolstm_jax.errors import ConfigError
         (LocalizeConfig, "trim", "max"),
         (LocalizeConfig, "tubes", -1),
         (PipelineConfig, "cells", ("lstm", "lstm")),
-        (PipelineConfig, "flow_cell", "gru"),
+        (ModelConfig, "cell", "package.module:"),
+        (PipelineConfig, "cells", ("lstm", ":gru")),
+        (PipelineConfig, "flow_cell", "package/gru:CELL"),
         (RunConfig, "seed", -1),
         (RunConfig, "workdir", ""),
     ],
 )
 def test_a_bad_value_is_named(kind, field, value):
-    with pytest.raises(
-        ConfigError, match=rf"{kind.__name__}.*({field}|0 x 256|widths|gru)|workdir"
-    ):
+    with pytest.raises(ConfigError, match=rf"{kind.__name__}.*({field}|0 x 256|widths)|workdir"):
         kind(**{field: value})
 
 

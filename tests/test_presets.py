@@ -2,7 +2,8 @@
 
 import pytest
 
-from videolstm_jax.config import CELL_NAMES, RunConfig
+from videolstm_jax.config import RunConfig
+from videolstm_jax.core import CELLS
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import PRESETS, configured, differences, for_cell, settings
 
@@ -62,7 +63,7 @@ def test_the_columns(setting):
 
 
 def test_authors_start_and_dropout_of_each_cell():
-    column = {cell: configured("authors", cell).model for cell in CELL_NAMES}
+    column = {cell: configured("authors", cell).model for cell in CELLS}
     assert {cell: model.start for cell, model in column.items()} == {
         "lstm": "zeros",
         "convlstm": "zeros",
@@ -83,7 +84,7 @@ def test_paper_is_the_default():
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize("cell", CELLS)
 def test_every_preset_serves_every_cell(preset, cell):
     cfg = configured(preset, cell)
     assert (cfg.preset, cfg.model.cell, differences(cfg)) == (preset, cell, {})
@@ -98,5 +99,5 @@ def test_for_cell_takes_the_other_column_and_keeps_the_changes():
 def test_unknown_names():
     with pytest.raises(ConfigError, match="no preset 'papper'"):
         configured("papper")
-    with pytest.raises(ConfigError, match="'gru'"):
-        configured("paper", "gru")
+    with pytest.raises(ConfigError, match="'a gru'"):
+        configured("paper", "a gru")

@@ -348,7 +348,9 @@ def test_refuses(work):
     path = work.passes("videolstm-rgb", "Left/test2")
     good = {"scores": frame_scores(0), "attention": attention_of(true_tube(0))}
     files.write_arrays(path, scores=good["scores"])
-    with pytest.raises(FileError, match=r"test2\.npz holds no attention.*expected a run of alstm"):
+    with pytest.raises(
+        FileError, match=r"test2\.npz holds no attention.*expected a run whose cell attends"
+    ):
         localize.run(cfg(work))
     files.write_arrays(path, **{**good, "attention": good["attention"][:5]})
     with pytest.raises(

@@ -10,7 +10,7 @@ from small import shaken
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.core.cells import CELLS
+from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.presets import configured, for_cell
@@ -57,7 +57,7 @@ def write_convnet(cfg, stream, classes=CLASSES):
 
 def write_run(cfg, classes=CLASSES, *, size=0.3):
     """What `train` leaves of `cfg.model.cell` on `cfg.data.stream`."""
-    net, layers = cfg.convnet, CELLS[cfg.model.cell].layers
+    net, layers = cfg.convnet, find_cell(cfg.model.cell).layers
     side = net.image_size // 2 ** len(net.widths)
     shapes = {"pool5": (side, side, net.widths[-1]), "fc7": (net.dense[-1],)}
     model = resolved(
@@ -73,6 +73,8 @@ def write_run(cfg, classes=CLASSES, *, size=0.3):
         model=dataclasses.asdict(model),
         classes=classes,
         scales={"x": 0.7, "motion": 0.6},
+        attends=find_cell(model.cell).attends,
+        layers=layers._asdict(),
     )
     _checkpoint(folder, params, {"cell": model.cell, "classes": list(classes)})
     return folder
@@ -113,6 +115,6 @@ def make(folder, cells):
         here = for_cell(cfg, cell, stream)
         write_run(here)
         evaluate.run(here)
-        if cell in ("alstm", "convalstm", "motion_alstm", "videolstm"):
+        if find_cell(cell).attends:
             localize.run(here)
     return cfg

@@ -43,7 +43,7 @@ _HOME = {
         "Detection",
     ),
     "core.model": ("Model", "make_model"),
-    "core.cells": ("CELLS", "Cell", "Drive", "Layers", "bind"),
+    "core.cells": ("CELLS", "Cell", "Drive", "Layers", "bind", "find_cell"),
     "core.ops": ("lstm", "attention", "weigh", "expect"),
     "core.unroll": ("unroll",),
     "train.losses": ("sequence_xent",),

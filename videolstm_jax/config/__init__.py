@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 
-from videolstm_jax.config.checks import at_least
+from videolstm_jax.config.checks import at_least, cell_names
 from videolstm_jax.config.inputs import STREAMS, ConvNetConfig, DataConfig, FlowConfig
 from videolstm_jax.config.results import (
     EvalConfig,
@@ -19,11 +19,10 @@ from videolstm_jax.config.results import (
     PredictConfig,
     ReportConfig,
 )
-from videolstm_jax.config.training import CELL_NAMES, ModelConfig, OptimConfig, TrainConfig
+from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
 
 __all__ = [
-    "CELL_NAMES",
     "STREAMS",
     "ConfigError",
     "ConvNetConfig",
@@ -58,11 +57,8 @@ class PipelineConfig:
     """
 
     def __post_init__(self) -> None:
-        for cell in (*self.cells, self.flow_cell):
-            if cell not in CELL_NAMES:
-                raise ConfigError(
-                    f"PipelineConfig names the cell {cell!r}; expected one of {', '.join(CELL_NAMES)}"
-                )
+        cell_names(self, "cells", *self.cells)
+        cell_names(self, "flow_cell", self.flow_cell)
         if not self.cells or len(set(self.cells)) != len(self.cells):
             raise ConfigError(
                 f"PipelineConfig.cells is {self.cells}; expected one or more different cells"
@@ -102,7 +98,11 @@ class RunConfig:
     @property
     def run_name(self) -> str:
         """The folder of this run under `runs/`."""
-        return self.name or f"{self.model.cell}-{self.data.stream}"
+        if self.name:
+            return self.name
+        # A colon separates a run from its part in --train.graft, so no name of a run has one.
+        cell = self.model.cell.replace(":", ".")
+        return f"{cell}-{self.data.stream}"
 
 
 def change(cfg: RunConfig, **settings: object) -> RunConfig:

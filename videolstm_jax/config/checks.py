@@ -45,3 +45,19 @@ def sizes(owner: object, *names: str) -> None:
             raise ConfigError(
                 f"{type(owner).__name__}.{name} is {found!r}; expected one or more sizes from 1 up"
             )
+
+
+def cell_names(owner: object, name: str, *values: str) -> None:
+    """Raises ConfigError where one of the values of the field `name` cannot name a cell.
+
+    Only the form is checked, "cell" or "package.module:ATTRIBUTE": which cells exist is known to
+    `core.find_cell`, and a configuration is made without JAX.
+    """
+    for value in values:
+        module, colon, attribute = value.partition(":")
+        parts = [*module.split("."), attribute] if colon else [value]
+        if not all(part.isidentifier() for part in parts):
+            raise ConfigError(
+                f"{type(owner).__name__}.{name} is {value!r}; expected the name of a cell, or "
+                "package.module:ATTRIBUTE"
+            )

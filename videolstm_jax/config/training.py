@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, one_of, within
+from videolstm_jax.config.checks import at_least, cell_names, one_of, within
 from videolstm_jax.errors import ConfigError
-
-CELL_NAMES = ("lstm", "alstm", "convlstm", "convalstm", "motion_alstm", "videolstm")
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,7 @@ class ModelConfig:
     """
 
     cell: str = "videolstm"
-    """One of the six cells; ignored where `make_model` is given a cell of the caller's own."""
+    """One of the six cells, or "package.module:ATTRIBUTE" for another one, see `core.find_cell`."""
     map_size: int = 7
     """N, the side of the input map. Stages read it, the depths and the classes off the features."""
     depth: int = 512
@@ -59,7 +57,7 @@ class ModelConfig:
         one_of(self, "init", ("glorot", "fan_in"))
         one_of(self, "engine", ("auto", "im2col", "native"))
         one_of(self, "dtype", ("float32", "bfloat16"))
-        one_of(self, "cell", CELL_NAMES)
+        cell_names(self, "cell", self.cell)
         within(self, 0.0, 0.999, "dropout", "hidden_dropout")
         within(self, -1e6, 1e6, "attention_scale", "forget_bias")
         at_least(

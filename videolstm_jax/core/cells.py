@@ -6,6 +6,8 @@ share their functions, and so do ALSTM and ConvALSTM, the two motion cells.
 
 from __future__ import annotations
 
+import difflib
+import importlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
@@ -14,6 +16,7 @@ import jax
 
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
 from videolstm_jax.core.params import attended_params, motion_params, plain_params
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Carry, CellOut, CellParams, Inputs, LSTMParams, LSTMState
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ class Cell(NamedTuple):
     axes [T, B]; `step(conv, params, carry, drive_t) -> (Carry, CellOut)` sees one, leading axis
     [B]; `init(key, cfg) -> CellParams` draws the groups, which may be any records: a cell with no
     motion group has no motion state; `layers` are the features it reads; a `vector` cell has a 1 x
-    1 hidden map and 1 x 1 kernels.
+    1 hidden map and 1 x 1 kernels; a cell that `attends` returns an attention map in its `CellOut`.
     """
 
     drive: Callable[[Conv, CellParams, Inputs], Any]
@@ -62,6 +65,7 @@ class Cell(NamedTuple):
     init: Callable[[Array, ModelConfig], CellParams]
     layers: Layers
     vector: bool = False
+    attends: bool = False
 
 
 class BoundCell(NamedTuple):
@@ -183,9 +187,14 @@ CELLS: Mapping[str, Cell] = {
         attended_params,
         Layers("pool5"),
         vector=True,
+        attends=True,
     ),
     "convalstm": Cell(
-        attended_drive, partial(attended_step, weigh), attended_params, Layers("pool5")
+        attended_drive,
+        partial(attended_step, weigh),
+        attended_params,
+        Layers("pool5"),
+        attends=True,
     ),
     "motion_alstm": Cell(
         motion_drive,
@@ -193,8 +202,47 @@ CELLS: Mapping[str, Cell] = {
         motion_params,
         Layers("pool5", "fc7"),
         vector=True,
+        attends=True,
     ),
     "videolstm": Cell(
-        motion_drive, partial(motion_step, weigh), motion_params, Layers("pool5", "pool5")
+        motion_drive,
+        partial(motion_step, weigh),
+        motion_params,
+        Layers("pool5", "pool5"),
+        attends=True,
     ),
 }
+
+
+def find_cell(name: str) -> Cell:
+    """The cell that a setting names.
+
+    Args:
+      name: one of `CELLS`, or "package.module:ATTRIBUTE" for a `Cell` of the caller's own. Python
+        must be able to import the module; the command line looks in the current folder too.
+
+    Raises:
+      ConfigError: no cell has this name, the module cannot be imported, or its attribute is missing
+        or not a `Cell`.
+    """
+    if name in CELLS:
+        return CELLS[name]
+    module_name, colon, attribute = name.partition(":")
+    if not colon:
+        nearest = difflib.get_close_matches(name, CELLS, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise ConfigError(
+            f"there is no cell {name!r}; expected one of {', '.join(CELLS)}, or "
+            f"package.module:ATTRIBUTE{hint}"
+        )
+    try:
+        module = importlib.import_module(module_name)
+    # The module is the user's own: whatever it raises, one line must name the module and the cause.
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"cannot import the module of the cell {name!r}: {cause}") from error
+    cell = getattr(module, attribute, None)
+    if not isinstance(cell, Cell):
+        content = type(cell).__name__ if hasattr(module, attribute) else "missing"
+        raise ConfigError(f"the attribute of the cell {name!r} is {content}; expected a Cell")
+    return cell

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from videolstm_jax.config import ModelConfig
 from videolstm_jax.core import engines
-from videolstm_jax.core.cells import CELLS, Cell, bind, scale_attention
+from videolstm_jax.core.cells import Cell, bind, find_cell, scale_attention
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.params import head_params, start_params
 from videolstm_jax.core.unroll import unroll
@@ -61,7 +61,7 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
       ConfigError: sides that the cell cannot have.
       ShapeError: raised by `start` and `apply` for arrays that do not fit.
     """
-    cell = CELLS[cfg.cell] if cell is None else cell
+    cell = find_cell(cfg.cell) if cell is None else cell
     if cell.vector:
         cfg = dataclasses.replace(cfg, kernel=1, motion_kernel=1)
     _check_config(cfg, cell)

@@ -38,14 +38,11 @@ def reads(name: str, config: dict | None) -> str:
     """A few words on what a model reads, from its configuration."""
     if name.startswith("convnet-"):
         return "RGB" if name.endswith("rgb") else "flow"
-    chosen = (config or {}).get("config", {})
-    stream, cell = chosen.get("data", {}).get("stream"), chosen.get("model", {}).get("cell", "")
+    config = config or {}
+    stream = config.get("config", {}).get("data", {}).get("stream")
     if stream is None:
         return ""
-    return (
-        "flow"
-        if stream == "flow"
-        else "RGB\u00a0+\u00a0flow"
-        if cell in ("motion_alstm", "videolstm")
-        else "RGB"
-    )
+    if stream == "flow":
+        return "flow"
+    reads_motion = config.get("layers", {}).get("motion") is not None
+    return "RGB\u00a0+\u00a0flow" if reads_motion else "RGB"

@@ -15,7 +15,7 @@ from etils import epath
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.clips.evaluation import eval_segments, whole_videos
 from videolstm_jax.config import EvalConfig, RunConfig
-from videolstm_jax.core.cells import CELLS
+from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
@@ -100,7 +100,7 @@ def _reader(cfg: RunConfig, work: Workdir, dataset: Dataset) -> Reader:
             f"{len(dataset.classes)}; expected the same in one order"
             + (f"; they differ in {', '.join(odd[:5])}" if odd else "")
         )
-    layers = CELLS[trained.model.cell].layers
+    layers = find_cell(trained.model.cell).layers
     x = FeatureStore.open(work.features(cfg.data.stream, layers.x))
     motion = FeatureStore.open(work.features("flow", layers.motion)) if layers.motion else None
     sizes = resolved(trained.model, x.shape, motion.shape if motion else None, len(dataset.classes))
@@ -206,7 +206,7 @@ def _shown(cfg: RunConfig, reader: Reader, scores: np.ndarray, label: np.ndarray
     """The rows of the videos whose states are kept; none where a state is a vector and has no
     places.
     """
-    if cfg.eval.states == "none" or CELLS[reader.run.model.cell].vector:
+    if cfg.eval.states == "none" or find_cell(reader.run.model.cell).vector:
         return []
     return choose.videos(label, scores.argmax(1), scores.max(1), cfg.report.examples)
 

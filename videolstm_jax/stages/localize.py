@@ -154,7 +154,7 @@ def _read_pass(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> eva
     if found.attention is None:
         raise FileError(
             f"{work.passes(cfg.run_name, video.name)} holds no attention, so there is nothing to "
-            "localise with; expected a run of alstm, convalstm, motion_alstm or videolstm"
+            "localise with; expected a run whose cell attends"
         )
     return found
 

@@ -229,8 +229,7 @@ def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
     missing = []
     if not _attends(walk, name):
         missing.append(
-            f"{name} has no attention, so there is nothing to see of where it looks; alstm, convalstm, "
-            "motion_alstm and videolstm have."
+            f"{name} has no attention, because its cell does not attend; there is no map to show."
         )
     elif not tubes:
         missing.append(
@@ -262,10 +261,7 @@ def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
 
 
 def _attends(walk: Walk, name: str) -> bool:
-    return walk.configs[name].get("config", {}).get("model", {}).get("cell") not in (
-        "lstm",
-        "convlstm",
-    )
+    return walk.configs[name].get("attends", False)
 
 
 def _shown_run(walk: Walk, cfg: RunConfig) -> str | None:

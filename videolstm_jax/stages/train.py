@@ -15,7 +15,7 @@ from videolstm_jax.artifacts import Workdir, load_dataset, save_config
 from videolstm_jax.clips.batches import train_batches
 from videolstm_jax.clips.evaluation import eval_segments
 from videolstm_jax.config import ModelConfig, RunConfig
-from videolstm_jax.core.cells import CELLS
+from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
@@ -58,6 +58,7 @@ def run(cfg: RunConfig) -> epath.Path:
       FileError: parameters of another run that do not fit.
       FileError: the folder holds a run of other settings or other features.
     """
+    cell = find_cell(cfg.model.cell)
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     source = _source(cfg, work, _part(work, dataset, "train"))
@@ -103,6 +104,8 @@ def run(cfg: RunConfig) -> epath.Path:
         classes=dataset.classes,
         scales=source.scales._asdict(),
         inputs=inputs,
+        attends=cell.attends,
+        layers=cell.layers._asdict(),
     )
     return folder
 
@@ -118,7 +121,7 @@ def _part(work: Workdir, dataset: Dataset, part: str) -> list[Video]:
 
 
 def _source(cfg: RunConfig, work: Workdir, videos: Sequence[Video]) -> Source:
-    layers = CELLS[cfg.model.cell].layers
+    layers = find_cell(cfg.model.cell).layers
     x = FeatureStore.open(work.features(cfg.data.stream, layers.x))
     motion = FeatureStore.open(work.features("flow", layers.motion)) if layers.motion else None
     if cfg.data.feature_scale == "raw":

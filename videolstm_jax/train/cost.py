@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from videolstm_jax.core.cells import CELLS
+from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import Taps, make_convnet
 from videolstm_jax.train.optim import convnet_optimizer, optimizer
@@ -123,8 +123,8 @@ def estimate(stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace) -> Cost |
         )
     lengths = [video.frames - 1 for video in dataset.videos if video.part == "test"]
     clips = sum(min(cfg.eval.segments, max(1, length - cfg.data.frames + 1)) for length in lengths)
-    attends = jax.eval_shape(make_model(sizes).init, jax.random.key(0)).cell.attend is not None
-    kept = classes + attends * sizes.map_size**2
+    attention = sizes.map_size**2 if find_cell(sizes.cell).attends else 0
+    kept = classes + attention
     return Cost(
         (clips * cfg.data.frames + sum(lengths)) * pace.cells[sizes], 4 * sum(lengths) * kept
     )
@@ -142,7 +142,7 @@ def _taps(cfg: RunConfig, classes: int) -> Taps:
 
 
 def _sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
-    taps, layers = _taps(cfg, len(dataset.classes)), CELLS[cfg.model.cell].layers
+    taps, layers = _taps(cfg, len(dataset.classes)), find_cell(cfg.model.cell).layers
     motion = getattr(taps, layers.motion) if layers.motion else None
     return resolved(cfg.model, getattr(taps, layers.x), motion, len(dataset.classes))
 
@@ -152,7 +152,9 @@ def _clips(sizes: ModelConfig, n: int) -> Clip:
         return np.ones((n, _FRAMES, side, side, depth), np.float32)
 
     motion = (
-        features(sizes.motion_size, sizes.motion_depth) if CELLS[sizes.cell].layers.motion else None
+        features(sizes.motion_size, sizes.motion_depth)
+        if find_cell(sizes.cell).layers.motion
+        else None
     )
     return Clip(Inputs(features(sizes.map_size, sizes.depth), motion), np.ones((n, _FRAMES), bool))
 

@@ -14,7 +14,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips.images import pixels, preprocess, squashed
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.core.cells import CELLS, Layers
+from videolstm_jax.core.cells import Layers, find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
@@ -54,7 +54,7 @@ def load(checkpoint: PathLike, flow: str = "") -> Parts:
     work, name = artifacts.of_run(checkpoint)
     run = load_run(work.root, name)
     said = files.read_json(work.run(name) / "config.json")["config"]
-    layers, stream = CELLS[run.model.cell].layers, said["data"]["stream"]
+    layers, stream = find_cell(run.model.cell).layers, said["data"]["stream"]
     wanted: dict[str, dict[str, str]] = {stream: {"x": layers.x}}
     if layers.motion:
         wanted.setdefault("flow", {})["motion"] = layers.motion
