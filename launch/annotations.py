@@ -6,7 +6,9 @@ Usage: python -m launch.annotations --from=FILE [--to=truth.jsonl] [--against=FI
 from absl import app, flags
 
 from launch import boot
-from videolstm_jax.annotations import truth
+from videolstm_jax.annotations.compare import compare_ground_truth
+from videolstm_jax.annotations.truth import read_truth
+from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.errors import ConfigError
 
 _FROM = flags.DEFINE_string(
@@ -27,21 +29,21 @@ def main(argv: list[str]) -> None:
     """Reads, says what was read, and writes or compares as asked."""
     if len(argv) > 1 or not _FROM.value:
         raise app.UsageError("expected --from=FILE, and --to=truth.jsonl or --against=FILE")
-    found = truth.read_truth(_FROM.value, split=_SPLIT.value)
-    frames = sum(len(one.tube.boxes) for one in found.truth)
+    found = read_truth(_FROM.value, split=_SPLIT.value)
+    frames = sum(len(one.tube.boxes) for one in found.tubes)
     print(
-        f"{_FROM.value}: {len(found.truth)} tubes, {frames} boxes, {len(found.videos)} videos, "
+        f"{_FROM.value}: {len(found.tubes)} tubes, {frames} boxes, {len(found.videos)} videos, "
         f"{len(found.classes)} classes"
     )
     for note in found.notes:
         print(f"  {note}")
     if _AGAINST.value:
-        said = truth.differences(found, truth.read_truth(_AGAINST.value, split=_SPLIT.value))
+        said = compare_ground_truth(found, read_truth(_AGAINST.value, split=_SPLIT.value))
         print("\n".join(said[:_SHOWN]) or f"the same, tube by tube, as {_AGAINST.value}")
         if said:
             raise ConfigError(f"{len(said)} differences between {_FROM.value} and {_AGAINST.value}")
     if _TO.value:
-        truth.save_truth(_TO.value, found)
+        save_truth(_TO.value, found)
         print(f"wrote {_TO.value}")
 
 

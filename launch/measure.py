@@ -14,9 +14,9 @@ from etils import epath
 
 from launch import boot
 from videolstm_jax import artifacts, files
-from videolstm_jax.annotations import records
-from videolstm_jax.annotations.detections import Found, read_found
-from videolstm_jax.annotations.records import Annotated
+from videolstm_jax.annotations.boxes_json import read_boxes_json, read_boxes_table
+from videolstm_jax.annotations.detections import MeasuredDetections, read_detections
+from videolstm_jax.annotations.ground_truth import GroundTruth, add_dataset
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.dataset import lists
 from videolstm_jax.errors import ConfigError
@@ -79,7 +79,7 @@ class Task(NamedTuple):
     detections' classes.
     """
 
-    truth: Annotated
+    truth: GroundTruth
     listed: tuple[str, ...]
     classes: tuple[str, ...]
 
@@ -101,20 +101,20 @@ def task() -> Task:
     truth, annotated = truth._replace(test=given or truth.test), truth.videos
     listed = truth.test or tuple(sorted(annotated))
     if dataset is not None:
-        truth = records.fitted(_TRUTH.value, truth, dataset)  # knows more videos from here on
+        truth = add_dataset(_TRUTH.value, truth, dataset)  # knows more videos from here on
         listed = (
             given or tuple(video.name for video in dataset.videos if video.part == "test") or listed
         )
         if not classes and _FOUND.value.endswith(".jsonl"):
             classes = dataset.classes
-    if not {one.video for one in truth.truth} & set(listed):
+    if not {one.video for one in truth.tubes} & set(listed):
         raise ConfigError(
             f"none of the {len(listed)} listed videos has a true tube in {_TRUTH.value}"
         )
     return Task(truth, tuple(name for name in listed if name in annotated), classes)
 
 
-def _truth(dataset: Dataset | None) -> Annotated:
+def _truth(dataset: Dataset | None) -> GroundTruth:
     if not _TRUTH.value.endswith(".json"):
         return read_truth(_TRUTH.value, split=_SPLIT.value)
     if dataset is None:
@@ -122,12 +122,12 @@ def _truth(dataset: Dataset | None) -> Annotated:
             f"{_TRUTH.value} says nothing of classes and frames; expected --dataset=dataset.json"
         )
     table, frames = (
-        records.read_table(_TRUTH.value),
+        read_boxes_table(_TRUTH.value),
         {video.name: video.frames for video in dataset.videos},
     )
     unlisted = table.keys() - frames.keys()
-    truth = records.read_boxes(_TRUTH.value, dataset, unlisted=unlisted)
-    return Annotated(
+    truth = read_boxes_json(_TRUTH.value, dataset, unlisted=unlisted)
+    return GroundTruth(
         dataset.classes,
         {name: frames[name] for name in table if name in frames},
         {},
@@ -150,8 +150,8 @@ def measured(what: Task) -> tuple[dict[str, Any], str]:
                 f"--{flag.name}={','.join(flag.value)}; expected one or more of {', '.join(allowed)}"
             )
     thresholds, frame_thresholds, class_thresholds = map(_numbers, (_IOU, _FRAME_IOU, _CLASS_IOU))
-    truth = [one for one in what.truth.truth if one.video in set(what.listed)]
-    found = read_found(_FOUND.value, what.truth, listed=what.listed, classes=what.classes)
+    truth = [one for one in what.truth.tubes if one.video in set(what.listed)]
+    found = read_detections(_FOUND.value, what.truth, listed=what.listed, classes=what.classes)
     kept = found.detections
     if _NMS.value is not None:
         (limit,) = _numbers(_NMS)
@@ -199,7 +199,7 @@ def measured(what: Task) -> tuple[dict[str, Any], str]:
     return record, "\n".join(head) + "\n\n" + tube_table(summary, names)
 
 
-def _said(found: Found, kept: list, videos: int, truth: list) -> str:
+def _said(found: MeasuredDetections, kept: list, videos: int, truth: list) -> str:
     return (
         f"{len(kept)} {'boxes of single frames' if found.single else 'tubes'} found, {len(truth)} true tubes, "
         f"{videos} videos; in per cent"

@@ -40,12 +40,12 @@ def test_one_record(tmp_path):
     found = read(tmp_path, annotations())
     assert found.classes == ("Basketball", "Biking") and found.test == ("Basketball/b",)
     assert found.frames[NAME] == 9 and found.sizes[NAME] == (320, 240)
-    assert [(one.video, one.label, one.tube.start, len(one.tube.boxes)) for one in found.truth] == [
+    assert [(one.video, one.label, one.tube.start, len(one.tube.boxes)) for one in found.tubes] == [
         ("Basketball/b", 0, 2, 2),
         (NAME, 1, 0, 9),
         (NAME, 1, 2, 2),
     ]
-    assert found.truth[0].tube.boxes.tolist() == [[10, 20, 50, 60]] * 2
+    assert found.tubes[0].tube.boxes.tolist() == [[10, 20, 50, 60]] * 2
     assert read(tmp_path, annotations(), split=2).test == (NAME,)
 
 
@@ -62,17 +62,17 @@ def test_boxes_overlap_as_their_evaluation_has_it():
     for _ in range(200):
         corner = generator.uniform(0, 100, (2, 2))
         pair = np.concatenate([corner, corner + generator.uniform(1, 80, (2, 2))], axis=1)
-        ours = [act.tube_of(np.array([[1, *box]])).boxes[0] for box in pair]
+        ours = [act.act_tube(np.array([[1, *box]])).boxes[0] for box in pair]
         assert box_iou(*ours) == pytest.approx(theirs(*pair))
 
 
 def test_a_corner_on_the_frames_edge_ends_there():
-    edge = act.tube_of(np.array([[1, 0, 0, 320, 239.5]]), (320, 240)).boxes
+    edge = act.act_tube(np.array([[1, 0, 0, 320, 239.5]]), (320, 240)).boxes
     assert edge.tolist() == [[0, 0, 320, 240]]
-    assert act.tube_of(np.array([[1, 0, 0, 319, 239]]), (320, 240)).boxes.tolist() == [
+    assert act.act_tube(np.array([[1, 0, 0, 319, 239]]), (320, 240)).boxes.tolist() == [
         [0, 0, 320, 240]
     ]
-    assert act.tube_of(np.array([[1, 0, 0, 322, 9]]), (320, 240)).boxes.tolist() == [
+    assert act.act_tube(np.array([[1, 0, 0, 322, 9]]), (320, 240)).boxes.tolist() == [
         [0, 0, 323, 10]
     ]  # refused later
 
@@ -130,7 +130,7 @@ def test_linked_tubes_of_a_folder(tmp_path):
         pickle.dumps({0: [], 1: [[scored, np.float32(0.5)], (scored, 0.125)]})
     )
     for path in (tmp_path, place / "v_Biking_g01_c01_tubes.pkl"):
-        found = list(act.read_tubes(epath.Path(path), {NAME: (320, 240)}))
+        found = list(act.read_act_tubes(epath.Path(path), {NAME: (320, 240)}))
         assert [(one.video, one.label, one.score, one.tube.start) for _, one in found] == [
             (NAME, 1, 0.5, 2),
             (NAME, 1, 0.125, 2),
@@ -156,21 +156,21 @@ def test_linked_tubes_of_another_layout(tmp_path, value, says):
     path = tmp_path / "a_tubes.pkl"
     path.write_bytes(pickle.dumps(value))
     with pytest.raises(FileError, match=says):
-        list(act.read_tubes(epath.Path(path), {}))
+        list(act.read_act_tubes(epath.Path(path), {}))
 
 
 def test_a_folder_without_tubes_and_a_file_that_is_cut(tmp_path):
     with pytest.raises(FileError, match=r"holds no \*_tubes\.pkl"):
-        list(act.read_tubes(epath.Path(tmp_path), {}))
+        list(act.read_act_tubes(epath.Path(tmp_path), {}))
     (tmp_path / "a_tubes.pkl").write_bytes(pickle.dumps({1: [(rows(), 1.0)]})[:-30])
     with pytest.raises(FileError, match=r"a_tubes\.pkl: not a whole pickle"):
-        list(act.read_tubes(epath.Path(tmp_path), {}))
+        list(act.read_act_tubes(epath.Path(tmp_path), {}))
 
 
 def test_boxes_of_single_frames():
     table = np.array([[0, 3, 1, 0.5, 10, 20, 49, 59], [1, 1, 0, 0.25, 0, 0, 9, 9]], np.float32)
     found = [
-        one for _, one in act.read_boxes(epath.Path("f.pkl"), table, (NAME, "Basketball/b"), {})
+        one for _, one in act.read_act_boxes(epath.Path("f.pkl"), table, (NAME, "Basketball/b"), {})
     ]
     assert [
         (one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist()) for one in found
@@ -184,8 +184,8 @@ def test_boxes_of_single_frames():
         (table + [np.inf, *[0] * 7], "not a whole video, frame"),
     ):
         with pytest.raises(FileError, match=says):
-            list(act.read_boxes(epath.Path("f.pkl"), bad, (NAME, "Basketball/b"), {}))
+            list(act.read_act_boxes(epath.Path("f.pkl"), bad, (NAME, "Basketball/b"), {}))
     with pytest.raises(
         FileError, match="counts the test list; expected --list, or a truth that has one"
     ):
-        list(act.read_boxes(epath.Path("f.pkl"), table, (), {}))
+        list(act.read_act_boxes(epath.Path("f.pkl"), table, (), {}))

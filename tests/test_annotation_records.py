@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from videolstm_jax.annotations.records import read_boxes
+from videolstm_jax.annotations.boxes_json import read_boxes_json
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Dataset, Video
 
@@ -21,7 +21,7 @@ BOX = [1, 2, 3, 4]
 
 def read(tmp_path, table, **options):
     (tmp_path / "boxes.json").write_text(json.dumps(table))
-    return read_boxes(tmp_path / "boxes.json", DATASET, **options)
+    return read_boxes_json(tmp_path / "boxes.json", DATASET, **options)
 
 
 def test_null_frames_split_a_tube(tmp_path):
@@ -47,7 +47,7 @@ def test_real_boxes_fit_their_videos(real_data):
             Video(name, "", 0, "train", "", len(rows), 64, 64, 25.0) for name, rows in table.items()
         ),
     )
-    found = read_boxes(real_data / "weizmann" / "boxes.json", dataset)
+    found = read_boxes_json(real_data / "weizmann" / "boxes.json", dataset)
     assert sum(len(one.tube.boxes) for one in found) == sum(
         row is not None for rows in table.values() for row in rows
     )
@@ -84,4 +84,4 @@ def test_boxes_of_unlisted_videos_and_unread_frames(tmp_path):
 def test_a_file_that_is_not_json(tmp_path):
     (tmp_path / "boxes.json").write_text("{")
     with pytest.raises(FileError, match="not JSON"):
-        read_boxes(tmp_path / "boxes.json", DATASET)
+        read_boxes_json(tmp_path / "boxes.json", DATASET)

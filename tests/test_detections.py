@@ -8,8 +8,8 @@ import pytest
 from scipy import io as scipy_io
 
 from videolstm_jax import artifacts
-from videolstm_jax.annotations.detections import read_found
-from videolstm_jax.annotations.records import Annotated
+from videolstm_jax.annotations.detections import read_detections
+from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Detection, Tube
 
@@ -20,7 +20,7 @@ def tube(start=0, frames=2, box=BOX):
     return Tube(start, np.tile(np.array(box, float), (frames, 1)))
 
 
-TRUTH = Annotated(
+TRUTH = GroundTruth(
     ("a", "b"),
     {"a/x": 9, "b/y": 6, "b/train": 6},
     {"a/x": (64, 48), "b/y": (64, 48)},
@@ -49,14 +49,14 @@ def add(path, **changed):
 
 
 def test_our_own_file(path):
-    found = read_found(path, TRUTH)
+    found = read_detections(path, TRUTH)
     assert [(one.video, one.label, one.score) for one in found.detections] == [
         ("a/x", 0, 0.5),
         ("b/y", 1, 0.25),
     ]
     assert not found.single and found.notes == ()
     add(path, scores=[0.5, 0.25])
-    assert [one.label for one in read_found(path, TRUTH).detections] == [0, 1, 0, 1]
+    assert [one.label for one in read_detections(path, TRUTH).detections] == [0, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_our_own_file(path):
 def test_detections_that_do_not_fit_are_named_by_line(path, changed, says):
     add(path, **changed)
     with pytest.raises(FileError, match=rf"tubes\.jsonl:3: .*{says}"):
-        read_found(path, TRUTH)
+        read_detections(path, TRUTH)
 
 
 @pytest.mark.parametrize(
@@ -99,48 +99,48 @@ def test_detections_that_do_not_fit_are_named_by_line(path, changed, says):
 def test_lines_that_are_no_tube(path, changed, says):
     add(path, **changed)
     with pytest.raises(FileError, match=rf"tubes\.jsonl:3: .*{says}"):
-        read_found(path, TRUTH)
+        read_detections(path, TRUTH)
 
 
 def test_a_line_cut_short(path):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(FileError, match=r"tubes\.jsonl:2: not JSON"):
-        read_found(path, TRUTH)
+        read_detections(path, TRUTH)
 
 
 def test_what_is_not_measured_is_left_out_and_counted(path):
     add(path, video="b/bare")
     add(path, video="b/train")
-    found = read_found(path, TRUTH)
+    found = read_detections(path, TRUTH)
     assert len(found.detections) == 2
     assert found.notes == (
         "2 detections left out: of videos that are not measured or not annotated",
     )
     assert [
-        one.video for one in read_found(path, TRUTH, listed=("b/train", "b/bare")).detections
+        one.video for one in read_detections(path, TRUTH, listed=("b/train", "b/bare")).detections
     ] == ["b/train"]
 
 
 def test_what_is_found_in_a_video_annotated_as_empty_is_false_not_left_out(path):
     add(path, video="b/bare")
-    found = read_found(path, TRUTH._replace(frames={**TRUTH.frames, "b/bare": 9}))
+    found = read_detections(path, TRUTH._replace(frames={**TRUTH.frames, "b/bare": 9}))
     assert [one.video for one in found.detections] == ["a/x", "b/y", "b/bare"] and found.notes == ()
 
 
 def test_classes_are_matched_by_name(path):
     add(path, label=2)
-    found = read_found(path, TRUTH, classes=("b", "z", "a"))
+    found = read_detections(path, TRUTH, classes=("b", "z", "a"))
     assert [(one.video, one.label) for one in found.detections] == [("a/x", 1), ("b/y", 0)]
     assert found.notes == ("1 detections left out: of classes that the truth does not have",)
     with pytest.raises(FileError, match="label 2; expected 0 to 1"):
-        read_found(path, TRUTH._replace(classes=()))
+        read_detections(path, TRUTH._replace(classes=()))
 
 
 def test_tubes_of_moc(tmp_path):
     rows = np.array([[1, 0, 0, 63, 47, 0.9], [2, 0, 0, 63, 47, 0.9]], np.float32)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x_tubes.pkl").write_bytes(pickle.dumps({0: [[rows, 0.5]], 1: []}))
-    (one,) = read_found(tmp_path, TRUTH).detections
+    (one,) = read_detections(tmp_path, TRUTH).detections
     assert (
         one[:3] == ("a/x", 0, 0.5)
         and one.tube.start == 0
@@ -150,10 +150,10 @@ def test_tubes_of_moc(tmp_path):
     with pytest.raises(
         FileError, match=r"z_tubes\.pkl: label 0, tube 0: a detection of a/z, which is no video"
     ):
-        read_found(tmp_path, TRUTH)
+        read_detections(tmp_path, TRUTH)
     with pytest.raises(FileError, match=r"label 0, tube 0: a detection of a/x has a score of nan"):
         (tmp_path / "a" / "x_tubes.pkl").write_bytes(pickle.dumps({0: [[rows, float("nan")]]}))
-        read_found(tmp_path / "a" / "x_tubes.pkl", TRUTH)
+        read_detections(tmp_path / "a" / "x_tubes.pkl", TRUTH)
 
 
 class Call:
@@ -167,7 +167,7 @@ def test_malicious_pickles_are_refused_by_name(tmp_path, capsys):
     for name in ("x_tubes.pkl", "frame_detections.pkl"):
         (tmp_path / name).write_bytes(pickle.dumps({0: [Call()]}))
         with pytest.raises(FileError, match=rf"{name}: asks for (__builtin__|builtins)\.print"):
-            read_found(tmp_path / name, TRUTH)
+            read_detections(tmp_path / name, TRUTH)
     assert capsys.readouterr().out == ""
 
 
@@ -175,22 +175,24 @@ def test_boxes_of_single_frames_count_the_test_list(tmp_path):
     table = np.array([[1, 3, 1, 0.5, 0, 0, 9, 9], [0, 1, 0, 0.5, 0, 0, 9, 9]])
     path = tmp_path / "frame_detections.pkl"
     path.write_bytes(pickle.dumps(table))
-    found = read_found(path, TRUTH)
+    found = read_detections(path, TRUTH)
     assert found.single and [(one.video, one.tube.start) for one in found.detections] == [
         ("b/y", 2),
         ("a/x", 0),
     ]
-    assert [one.video for one in read_found(path, TRUTH, listed=("b/y", "a/x")).detections] == [
+    assert [
+        one.video for one in read_detections(path, TRUTH, listed=("b/y", "a/x")).detections
+    ] == [
         "b/y",
         "a/x",
     ]
     with pytest.raises(
         FileError, match=r"frame_detections\.pkl: counts the test list; expected --list, or a truth"
     ):
-        read_found(path, TRUTH._replace(test=()), listed=("a/x", "b/y"))
+        read_detections(path, TRUTH._replace(test=()), listed=("a/x", "b/y"))
     path.write_bytes(pickle.dumps(table * [1, 9, 1, 1, 1, 1, 1, 1]))
     with pytest.raises(FileError, match=r"frame_detections\.pkl: row 0: .*goes from frame 26"):
-        read_found(path, TRUTH)
+        read_detections(path, TRUTH)
 
 
 def matlab(**changed):
@@ -216,7 +218,7 @@ def matlab(**changed):
 
 def test_the_matlab_file_of_the_published_evaluation(tmp_path):
     scipy_io.savemat(tmp_path / "d.mat", matlab(), do_compression=True)
-    first, second = read_found(tmp_path / "d.mat", TRUTH).detections
+    first, second = read_detections(tmp_path / "d.mat", TRUTH).detections
     assert (
         first[:3] == ("a/x", 0, 0.5)
         and first.tube.start == 0
@@ -252,25 +254,25 @@ def test_the_matlab_file_of_the_published_evaluation(tmp_path):
 def test_matlab_detections_that_do_not_fit(tmp_path, changed, says):
     scipy_io.savemat(tmp_path / "d.mat", matlab(**changed))
     with pytest.raises(FileError, match=says):
-        read_found(tmp_path / "d.mat", TRUTH)
+        read_detections(tmp_path / "d.mat", TRUTH)
 
 
 def test_other_matlab_files(tmp_path):
     scipy_io.savemat(tmp_path / "d.mat", {"x": np.zeros(3)})
     with pytest.raises(FileError, match=r"d\.mat: holds \['x'\]; expected structs with videoName"):
-        read_found(tmp_path / "d.mat", TRUTH)
+        read_detections(tmp_path / "d.mat", TRUTH)
     whole = (tmp_path / "d.mat").read_bytes()
     (tmp_path / "d.mat").write_bytes(whole[:-9])
     with pytest.raises(FileError, match=r"d\.mat: is not a whole MATLAB file"):
-        read_found(tmp_path / "d.mat", TRUTH)
+        read_detections(tmp_path / "d.mat", TRUTH)
 
 
 def test_no_such_file_and_no_such_form(tmp_path):
     with pytest.raises(FileError, match=r"nowhere\.jsonl is missing"):
-        read_found(tmp_path / "nowhere.jsonl", TRUTH)
+        read_detections(tmp_path / "nowhere.jsonl", TRUTH)
     (tmp_path / "x.csv").write_text("")
     with pytest.raises(FileError, match=r"x\.csv: expected \.jsonl, \.pkl, \.mat or a folder"):
-        read_found(tmp_path / "x.csv", TRUTH)
+        read_detections(tmp_path / "x.csv", TRUTH)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileError, match=r"empty: holds no \*_tubes\.pkl"):
-        read_found(tmp_path / "empty", TRUTH)
+        read_detections(tmp_path / "empty", TRUTH)

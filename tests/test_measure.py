@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from videolstm_jax import artifacts
-from videolstm_jax.annotations import truth
+from videolstm_jax.annotations.ground_truth import GroundTruth
+from videolstm_jax.annotations.truth import read_truth
+from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure.frame_ap import frame_map
 from videolstm_jax.measure.suppress import suppress
@@ -263,7 +265,7 @@ def test_boxes_of_single_frames_need_the_list_they_count(work):
     ],
 )
 def test_a_truth_that_does_not_fit_the_data_set(work, tubes, about, says):
-    truth.save_truth(work / "truth.jsonl", truth.Annotated((), {}, {}, tubes)._replace(**about))
+    save_truth(work / "truth.jsonl", GroundTruth((), {}, {}, tubes)._replace(**about))
     assert says in refused(*flags(work))
 
 
@@ -375,9 +377,9 @@ def test_the_reference_figures_from_the_command(real_data, tmp_path):
         name="annotations",
     )
     assert "4458 tubes" in out and "3194 videos" in out and "the same, tube by tube" in out
-    annotated = truth.read_truth(tmp_path / "truth.jsonl")
+    annotated = read_truth(tmp_path / "truth.jsonl")
     listing = real_data / "splits" / "ucfTrainTestlist" / "testlist01.txt"
-    label = {one.video: one.label for one in annotated.truth}
+    label = {one.video: one.label for one in annotated.tubes}
     names = sorted(name.removesuffix(".avi") for name in listing.read_text().split())
     names = [name for name in names if name in label]
     artifacts.save_detections(
@@ -414,10 +416,10 @@ def test_the_reference_figures_from_the_command(real_data, tmp_path):
 
 
 def test_annotations_that_differ_are_listed(work):
-    truth.save_truth(
+    save_truth(
         work / "b.jsonl",
-        truth.read_truth(work / "truth.jsonl")._replace(
-            truth=[TRUE[0]._replace(tube=tube(HALF)), *TRUE[1:]]
+        read_truth(work / "truth.jsonl")._replace(
+            tubes=[TRUE[0]._replace(tube=tube(HALF)), *TRUE[1:]]
         ),
     )
     done = command("annotations", f"--from={work / 'truth.jsonl'}", f"--against={work / 'b.jsonl'}")

@@ -10,7 +10,8 @@ from collections import Counter
 import pytest
 from etils import epath
 
-from videolstm_jax.annotations import truth, ucf24
+from videolstm_jax.annotations import ucf24
+from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset import folders, lists, official, splits
 from videolstm_jax.dataset.lists import ListWarning
@@ -122,7 +123,7 @@ def test_ucf101_24_is_24_classes_of_ucf101(data, real_data):
         for part in ("train", "test")
     }
     assert ours["train"] == theirs["train"] and ours["test"] > theirs["test"]
-    boxed = truth.read_truth(real_data / "ucf24_annots" / "pyannot.pkl").videos
+    boxed = read_truth(real_data / "ucf24_annots" / "pyannot.pkl").videos
     assert len(boxed) == 3194 and ours["test"] - theirs["test"] == ours["test"] - boxed
     assert len(ours["train"] & boxed) == 2284
     for split, train, test in ((2, 2306, 901), (3, 2306, 901)):

@@ -60,7 +60,7 @@ def prepared_workdir(real_data, tmp_path_factory):
 @pytest.mark.slow
 def test_true_tubes_are_those_of_the_annotations(prepared_workdir):
     work, boxes = prepared_workdir
-    known = {one.video: one for one in read_truth(boxes).truth}
+    known = {one.video: one for one in read_truth(boxes).tubes}
     found = artifacts.load_detections(work.truth)
     assert [(one.video, one.tube.start, len(one.tube.boxes)) for one in found] == [
         (f"BasketballDunk/{TESTED['BasketballDunk']}", 16, 40),

@@ -15,7 +15,9 @@ from test_encode import smooth
 tfds = pytest.importorskip("tensorflow_datasets")
 
 from videolstm_jax import artifacts
-from videolstm_jax.annotations import records, truth, ucf24
+from videolstm_jax.annotations import ucf24
+from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
+from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig, RunConfig, change
 from videolstm_jax.dataset import folders, sources, tfds_builders, tfds_source
 from videolstm_jax.dataset.lists import ListWarning
@@ -314,9 +316,9 @@ def ucf101_24(manual, *, long=False):
     ]
     if long:
         made[2] = made[2]._replace(tube=Tube(1, np.tile(boxes[:1], (90, 1))))
-    truth.save_truth(
+    save_truth(
         manual / "truth.jsonl",
-        records.checked("made", records.Annotated(ucf24.CLASSES, {}, {}, made)),
+        check_ground_truth("made", GroundTruth(ucf24.CLASSES, {}, {}, made)),
     )
     return made
 

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from videolstm_jax import artifacts
-from videolstm_jax.annotations import truth
-from videolstm_jax.annotations.records import Annotated
+from videolstm_jax.annotations.compare import compare_ground_truth
+from videolstm_jax.annotations.ground_truth import GroundTruth, tubes_of_dataset
+from videolstm_jax.annotations.truth import read_truth
+from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset import sources
 from videolstm_jax.errors import FileError
@@ -23,7 +25,7 @@ def true(video="b/y", label=1, start=0, frames=2, box=BOX):
     return Detection(video, label, 1.0, Tube(start, np.tile(np.array(box, float), (frames, 1))))
 
 
-ANNOTATED = Annotated(
+ANNOTATED = GroundTruth(
     ("a", "b"),
     {"a/x": 9, "b/y": 6},
     {"a/x": (64, 48), "b/y": (64, 48)},
@@ -34,7 +36,7 @@ THIN = [1 / 3, 2, 1 / 3 + 1e-4, 40]
 WHOLE = ANNOTATED._replace(
     frames={**ANNOTATED.frames, "a/bare": 7, "c/q": 90},
     sizes={**ANNOTATED.sizes, "a/bare": (64, 48), "c/w": (8, 6)},
-    truth=[true("a/x", 0, 3, 4, box=THIN), *ANNOTATED.truth[1:]],
+    tubes=[true("a/x", 0, 3, 4, box=THIN), *ANNOTATED.tubes[1:]],
     test=("b/y", "a/bare", "a/x"),
     notes=("clipped",),
 )
@@ -42,7 +44,7 @@ WHOLE = ANNOTATED._replace(
 
 @pytest.fixture
 def path(tmp_path):
-    truth.save_truth(tmp_path / "truth.jsonl", ANNOTATED)
+    save_truth(tmp_path / "truth.jsonl", ANNOTATED)
     return tmp_path / "truth.jsonl"
 
 
@@ -55,25 +57,25 @@ def alter(path, line, **changed):
 
 
 def test_round_trip(path):
-    back = truth.read_truth(path)
+    back = read_truth(path)
     assert (
-        truth.differences(ANNOTATED, back) == []
+        compare_ground_truth(ANNOTATED, back) == []
         and back.classes == ("a", "b")
         and back.sizes == ANNOTATED.sizes
     )
     before = path.read_bytes()
-    truth.save_truth(path, back)
+    save_truth(path, back)
     assert path.read_bytes() == before and b"pickle" not in before
     assert [one.video for one in artifacts.load_detections(path)] == ["a/x", "b/y", "b/y"]
 
 
 def test_everything_comes_back(tmp_path):
-    truth.save_truth(tmp_path / "truth.jsonl", WHOLE)
-    back = truth.read_truth(tmp_path / "truth.jsonl")
-    assert truth.differences(WHOLE, back) == [] and back._replace(truth=[]) == WHOLE._replace(
-        truth=[]
+    save_truth(tmp_path / "truth.jsonl", WHOLE)
+    back = read_truth(tmp_path / "truth.jsonl")
+    assert compare_ground_truth(WHOLE, back) == [] and back._replace(tubes=[]) == WHOLE._replace(
+        tubes=[]
     )
-    np.testing.assert_array_equal(back.truth[0].tube.boxes, [THIN] * 4)
+    np.testing.assert_array_equal(back.tubes[0].tube.boxes, [THIN] * 4)
     rows = [json.loads(row) for row in (tmp_path / "truth.jsonl").read_text().splitlines()]
     assert [set(row) - set(rows[1]) for row in rows] == [
         {"tubes", "classes", "test", "notes", "without_tubes"},
@@ -83,10 +85,10 @@ def test_everything_comes_back(tmp_path):
 
 
 def test_the_truth_of_a_walk_says_less(tmp_path):
-    artifacts.save_detections(tmp_path / "truth.jsonl", ANNOTATED.truth)
-    back = truth.read_truth(tmp_path / "truth.jsonl")
+    artifacts.save_detections(tmp_path / "truth.jsonl", ANNOTATED.tubes)
+    back = read_truth(tmp_path / "truth.jsonl")
     assert (
-        len(back.truth) == 3
+        len(back.tubes) == 3
         and back.classes == ()
         and back.frames == {}
         and back.videos == {"a/x", "b/y"}
@@ -125,7 +127,7 @@ def test_the_truth_of_a_walk_says_less(tmp_path):
 def test_lines_that_do_not_fit(path, line, changed, says):
     alter(path, line, **changed)
     with pytest.raises(FileError, match=rf"truth\.jsonl{says}|truth\.jsonl:? .*{says}|{says}"):
-        truth.read_truth(path)
+        read_truth(path)
 
 
 @pytest.mark.parametrize(
@@ -156,14 +158,14 @@ def test_lines_that_do_not_fit(path, line, changed, says):
 def test_lines_that_are_no_tube(path, line, changed, says):
     alter(path, line, **changed)
     with pytest.raises(FileError, match=rf"truth\.jsonl{says}"):
-        truth.read_truth(path)
+        read_truth(path)
 
 
 @pytest.mark.parametrize("line", [b'{"video": "\xff"}', b"[" * 200_000, b"9" * 5_000, b"", b"{}}"])
 def test_lines_that_are_no_json(path, line):
     path.write_bytes(path.read_bytes() + line + b"\n")
     with pytest.raises(FileError, match=r"truth\.jsonl:4: not JSON"):
-        truth.read_truth(path)
+        read_truth(path)
 
 
 def test_files_cut_short(path):
@@ -171,35 +173,35 @@ def test_files_cut_short(path):
     for length in range(0, len(whole) - 1, 3):  # without the last line end nothing is missing
         path.write_bytes(whole[:length])
         with pytest.raises((FileError, FileError), match=r"truth\.jsonl"):
-            truth.read_truth(path)
+            read_truth(path)
     path.write_text("[1, 2]\n")
     with pytest.raises(FileError, match=r":1: lacks \['fields'\]"):
-        truth.read_truth(path)
+        read_truth(path)
 
 
 def test_files_of_no_known_form(tmp_path):
     with pytest.raises(FileError, match=r"nowhere\.pkl is missing"):
-        truth.read_truth(tmp_path / "nowhere.pkl")
+        read_truth(tmp_path / "nowhere.pkl")
     (tmp_path / "boxes.txt").write_text("1 2 3 4")
     with pytest.raises(FileError, match=r"boxes\.txt: expected \.jsonl, \.pkl, \.mat"):
-        truth.read_truth(tmp_path / "boxes.txt")
+        read_truth(tmp_path / "boxes.txt")
 
 
 def test_differences_are_listed_one_by_one():
     other = ANNOTATED._replace(
         frames={"a/x": 8, "b/y": 6},
-        truth=[true("a/x", 0, 3, 4, box=[1, 2, 30, 42.5]), true(start=1), true(start=4)],
+        tubes=[true("a/x", 0, 3, 4, box=[1, 2, 30, 42.5]), true(start=1), true(start=4)],
     )
-    assert truth.differences(ANNOTATED, other) == [
+    assert compare_ground_truth(ANNOTATED, other) == [
         "a/x: 9 and 8 frames",
         "a/x tube 0: 4 of 4 boxes differ, by up to 2.5 pixels",
         "b/y tube 0: label 1 and 1, frames from 0 and 1, 2 and 2 of them",
     ]
-    assert truth.differences(ANNOTATED, ANNOTATED._replace(truth=ANNOTATED.truth[::-1])) == []
-    assert truth.differences(ANNOTATED, ANNOTATED._replace(truth=ANNOTATED.truth[:2])) == [
+    assert compare_ground_truth(ANNOTATED, ANNOTATED._replace(tubes=ANNOTATED.tubes[::-1])) == []
+    assert compare_ground_truth(ANNOTATED, ANNOTATED._replace(tubes=ANNOTATED.tubes[:2])) == [
         "b/y: 2 and 1 tubes"
     ]
-    assert truth.differences(ANNOTATED, ANNOTATED._replace(classes=("a",)))[0].startswith(
+    assert compare_ground_truth(ANNOTATED, ANNOTATED._replace(classes=("a",)))[0].startswith(
         "classes: "
     )
 
@@ -224,16 +226,15 @@ def dataset(**changed):
 
 
 def test_tubes_take_the_labels_of_the_data_set():
-    found = truth.for_dataset("t", ANNOTATED, dataset())
+    found = tubes_of_dataset("t", ANNOTATED, dataset())
     assert [(one.video, one.label, one.tube.start) for one in found] == [
         ("b/y", 0, 0),
         ("b/y", 0, 4),
     ]
     assert [
-        len(one.tube.boxes)
-        for one in truth.for_dataset("t", ANNOTATED, dataset(frames=5), cut=True)
+        len(one.tube.boxes) for one in tubes_of_dataset("t", ANNOTATED, dataset(frames=5), cut=True)
     ] == [2, 1]
-    assert len(truth.for_dataset("t", ANNOTATED, dataset(frames=3), cut=True)) == 1
+    assert len(tubes_of_dataset("t", ANNOTATED, dataset(frames=3), cut=True)) == 1
 
 
 @pytest.mark.parametrize(
@@ -252,13 +253,13 @@ def test_tubes_take_the_labels_of_the_data_set():
             "has class B; expected one of the 3 classes",
         ),
         (
-            ANNOTATED._replace(classes=(), truth=[true(label=3)]),
+            ANNOTATED._replace(classes=(), tubes=[true(label=3)]),
             dataset(),
             "has label 3; expected 0 to 2",
         ),
         (ANNOTATED._replace(classes=("a",)), dataset(), "has label 1; expected 0 to 0"),
         (
-            ANNOTATED._replace(truth=[true("q/q")]),
+            ANNOTATED._replace(tubes=[true("q/q")]),
             dataset(),
             "none of its 3 videos is one of the 2 listed",
         ),
@@ -266,7 +267,7 @@ def test_tubes_take_the_labels_of_the_data_set():
 )
 def test_tubes_that_do_not_fit_the_videos(annotated, videos, says):
     with pytest.raises(FileError, match=says):
-        truth.for_dataset("t", annotated, videos)
+        tubes_of_dataset("t", annotated, videos)
 
 
 def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_path):

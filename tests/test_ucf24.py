@@ -9,7 +9,8 @@ import pytest
 from scipy import io as scipy_io
 
 from videolstm_jax.annotations import ucf24
-from videolstm_jax.annotations.truth import differences, read_truth
+from videolstm_jax.annotations.compare import compare_ground_truth
+from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.errors import FileError
 
 
@@ -24,9 +25,9 @@ def from_matlab(real_data):
 
 
 def test_reads_every_tube(annotated):
-    assert (len(annotated.frames), len(annotated.truth)) == (3194, 4458)
-    assert {one.label for one in annotated.truth} == set(range(24))
-    boxes = np.concatenate([one.tube.boxes for one in annotated.truth])
+    assert (len(annotated.frames), len(annotated.tubes)) == (3194, 4458)
+    assert {one.label for one in annotated.tubes} == set(range(24))
+    boxes = np.concatenate([one.tube.boxes for one in annotated.tubes])
     assert (
         (boxes[:, 2:] > boxes[:, :2]).all()
         and (boxes >= 0).all()
@@ -34,11 +35,11 @@ def test_reads_every_tube(annotated):
     )
     assert all(
         one.tube.start + len(one.tube.boxes) <= annotated.frames[one.video]
-        for one in annotated.truth
+        for one in annotated.tubes
     )
     dunk = [
         one.tube
-        for one in annotated.truth
+        for one in annotated.tubes
         if one.video == "BasketballDunk/v_BasketballDunk_g17_c03"
     ]
     assert [(one.start, one.start + len(one.boxes)) for one in dunk] == [
@@ -47,8 +48,8 @@ def test_reads_every_tube(annotated):
 
 
 def test_both_files_agree_tube_by_tube(annotated, from_matlab):
-    assert differences(annotated, from_matlab) == []
-    assert (len(from_matlab.frames), len(from_matlab.truth)) == (3194, 4458)
+    assert compare_ground_truth(annotated, from_matlab) == []
+    assert (len(from_matlab.frames), len(from_matlab.tubes)) == (3194, 4458)
     assert annotated.classes == from_matlab.classes == ucf24.CLASSES
 
 
@@ -58,7 +59,7 @@ def test_offsets_and_ends_against_the_raw_matlab_file(real_data, from_matlab):
     """
     raw = scipy_io.loadmat(real_data / "ucf24_annots" / "finalAnnots.mat")["annot"][0]
     tubes: dict[str, list] = {}
-    for one in from_matlab.truth:
+    for one in from_matlab.tubes:
         tubes.setdefault(one.video, []).append(one)
     overflown = 0
     for entry in raw:
@@ -98,10 +99,10 @@ def test_one_byte_does_not_overflow(tmp_path):
     )
     ours, theirs = read_truth(tmp_path / "a.pkl"), read_truth(tmp_path / "a.mat")
     assert (
-        ours.truth[0].tube.boxes.tolist() == [[200, 100, 300, 180]]
-        and ours.truth[0].tube.start == 3
+        ours.tubes[0].tube.boxes.tolist() == [[200, 100, 300, 180]]
+        and ours.tubes[0].tube.start == 3
     )
-    assert differences(ours, theirs) == []
+    assert compare_ground_truth(ours, theirs) == []
 
 
 def entry(**changed):

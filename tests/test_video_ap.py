@@ -191,7 +191,7 @@ def ucf24(real_data):
     annotated = read_truth(real_data / "ucf24_annots" / "pyannot.pkl")
     listed = (real_data / "splits" / "ucfTrainTestlist" / "testlist01.txt").read_text().split()
     truth: dict[str, list[Detection]] = {}
-    for one in annotated.truth:
+    for one in annotated.tubes:
         truth.setdefault(one.video, []).append(one)
     names = sorted(name.removesuffix(".avi") for name in listed)
     return annotated.frames, {name: truth[name] for name in names if name in truth}

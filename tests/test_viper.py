@@ -60,12 +60,12 @@ def read(tmp_path):
 
 
 def spans(annotated):
-    return [(one.tube.start, one.tube.start + len(one.tube.boxes)) for one in annotated.truth]
+    return [(one.tube.start, one.tube.start + len(one.tube.boxes)) for one in annotated.tubes]
 
 
 def test_one_person(read):
     found = read(document(person("3:6", box("3:4"), box("5:6", x=11.5))))
-    (one,) = found.truth
+    (one,) = found.tubes
     assert (one.video, found.classes[one.label], one.tube.start) == (
         "Biking/v_Biking_g01_c01",
         "Biking",
@@ -101,7 +101,7 @@ def test_actions_of_the_older_set(read):
         document(person("1:9", box("1:9"), action=old)),
         "WalkingWithDog/v_WalkingWithDog_g01_c01.xgtf",
     )
-    assert spans(found) == [(1, 3)] and found.classes[found.truth[0].label] == "WalkingWithDog"
+    assert spans(found) == [(1, 3)] and found.classes[found.tubes[0].label] == "WalkingWithDog"
 
 
 def test_boxes_are_clipped_and_counted(read):
@@ -119,7 +119,7 @@ def test_boxes_are_clipped_and_counted(read):
         )
     )
     assert spans(found) == [(0, 4), (8, 9)]
-    assert found.truth[0].tube.boxes[[0, 2]].tolist() == [[0, 20, 25, 60], [300, 220, 320, 240]]
+    assert found.tubes[0].tube.boxes[[0, 2]].tolist() == [[0, 20, 25, 60], [300, 220, 320, 240]]
     assert found.notes == (
         "2 boxes clipped to the frame",
         "2 boxes outside the frame left out",
@@ -143,7 +143,7 @@ def test_a_folder_and_the_name_that_is_spelled_otherwise(read):
     found = read(
         document(person("1:3", box("1:3"))), "RopeClimbing/v_RopeClimbing_g02_C01.xgtf", whole=True
     )
-    assert [one.video for one in found.truth] == [
+    assert [one.video for one in found.tubes] == [
         "Biking/v_Biking_g01_c01",
         "RopeClimbing/v_RopeClimbing_g02_c01",
     ]

@@ -1,3 +1,1 @@
-"""True boxes and other people's detections: readers of every known form, and the one form all
-become.
-"""
+"""Readers of ground-truth boxes and of detections, and the records that all of them fill."""

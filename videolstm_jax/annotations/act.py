@@ -1,198 +1,228 @@
-"""Reads the pickles of ACT, MOC and their kin: annotations, linked tubes and boxes of single
-frames.
-"""
+"""Reads the pickles of ACT, MOC and related projects: annotations, linked tubes, frame boxes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from videolstm_jax.annotations.records import Annotated, checked
+from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.errors import FileError
 from videolstm_jax.safe_readers import pickles
 from videolstm_jax.types import Detection, Tube
 
+# The ending of the file with one video's linked tubes.
 SUFFIX = "_tubes.pkl"
-"""How the file of one video's linked tubes ends."""
+
+Sizes = Mapping[str, tuple[int, int]]
+
+# Python raises these where the content of a pickle is not of the expected layout.
+_LAYOUT_ERRORS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
-def tube_of(rows: np.ndarray, size: tuple[int, int] = (0, 0)) -> Tube:
-    """A tube of rows <frame> <x1> <y1> <x2> <y2>, whose frames count from 1 and whose corners lie
-    inside the box.
+def act_tube(rows: np.ndarray, size: tuple[int, int] = (0, 0)) -> Tube:
+    """A tube from rows <frame> <x1> <y1> <x2> <y2>, in the way ACT counts frames and corners.
 
-    The second corner is the last pixel inside, so the half-open box ends one further: the area
-    their evaluation gives it. A corner on the frame's very edge, which is no pixel, ends there.
+    Frames count from 1. The second corner is the last pixel inside the box, so our half-open box
+    ends one pixel further; this gives the box the same area as ACT's evaluation. A corner on the
+    very edge of the frame is no pixel, so the box ends there.
 
     Args:
-      rows: [n, 5 or more]; what follows the box is left.
+      rows: [n, 5 or more]; columns behind the box are not read.
       size: W, H of the video in pixels, 0 where it is not known.
 
     Raises:
       FileError: another shape, or frames that do not follow each other.
     """
+    _check_rows(rows)
+    rows = rows.astype(np.float64)
+    finite = np.isfinite(rows[:, :5]).all(axis=1)
+    if not finite.all():
+        raise FileError(f"has a row that is not finite: {rows[~finite][0].tolist()}")
+    frames = rows[:, 0]
+    if frames[0] != int(frames[0]) or (np.diff(frames) != 1).any():
+        raise FileError(
+            f"goes from frame {frames[0]:g} to {frames[-1]:g} in {len(frames)} rows; expected "
+            "whole frames that follow each other"
+        )
+    boxes = rows[:, 1:5] + [0, 0, 1, 1]
+    for axis, edge in enumerate(size):
+        if edge:
+            end = boxes[:, 2 + axis]
+            on_edge = (end > edge) & (end <= edge + 1)
+            boxes[:, 2 + axis] = np.where(on_edge, edge, end)
+    return Tube(int(frames[0]) - 1, boxes)
+
+
+def _check_rows(rows: Any) -> None:
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] < 5 or not len(rows):
         raise FileError(f"is {list(np.shape(rows))}; expected rows of frame, x1, y1, x2, y2")
     if rows.dtype.kind not in "uif":
         raise FileError(f"is of {rows.dtype}; expected numbers")
-    rows = rows.astype(np.float64)
-    if not np.isfinite(rows[:, :5]).all():
-        raise FileError(
-            f"has a row that is not finite: {rows[~np.isfinite(rows[:, :5]).all(axis=1)][0].tolist()}"
-        )
-    frames = rows[:, 0]
-    if frames[0] != int(frames[0]) or (np.diff(frames) != 1).any():
-        raise FileError(
-            f"goes from frame {frames[0]:g} to {frames[-1]:g} in {len(frames)} rows; expected whole frames "
-            "that follow each other"
-        )
-    boxes = rows[:, 1:5] + [0, 0, 1, 1]
-    for axis, edge in enumerate(size):
-        far = boxes[:, 2 + axis]
-        boxes[:, 2 + axis] = np.where((far > edge) & (far <= edge + 1), edge, far) if edge else far
-    return Tube(int(frames[0]) - 1, boxes)
 
 
-def read_annotations(path: str, value: Any, *, split: int = 1) -> Annotated:
-    """Takes the layout of `UCF101v2-GT.pkl` and `JHMDB-GT.pkl` into the record.
+# ---- annotations ---------------------------------------------------------------------------------
+
+
+def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTruth:
+    """Converts the layout of `UCF101v2-GT.pkl` and `JHMDB-GT.pkl`.
 
     Args:
       path: names the file in messages.
-      value: the dict that the pickle holds: labels, nframes, resolution (height, width), gttubes,
+      content: the dict that the pickle holds: labels, nframes, resolution (height, width), gttubes,
         test_videos.
-      split: which of its test lists is kept, counted from 1.
+      split: which of its test lists is taken, counted from 1.
 
     Raises:
       FileError: a key is missing or of another form, there is no such split, or a tube does not fit
         its video.
     """
     try:
-        classes = tuple(str(name) for name in value["labels"])
-        frames = {str(name): int(length) for name, length in value["nframes"].items()}
-        sizes = {
-            str(name): (int(size[1]), int(size[0])) for name, size in value["resolution"].items()
-        }
-        lists = [tuple(str(name) for name in names) for names in value["test_videos"]]
-        tubes = [
-            (str(name), int(label), row)
-            for name, labels in value["gttubes"].items()
-            for label, rows in labels.items()
-            for row in rows
-        ]
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        classes = tuple(str(name) for name in content["labels"])
+        frames = {str(name): int(length) for name, length in content["nframes"].items()}
+        sizes = _read_sizes(content["resolution"])
+        test_lists = [_read_names(names) for names in content["test_videos"]]
+        raw_tubes = _read_raw_tubes(content["gttubes"])
+    except _LAYOUT_ERRORS as error:
         raise FileError(
             f"{path}: not annotations as ACT keeps them: {type(error).__name__}: {error}"
         ) from error
-    if not 1 <= split <= len(lists):
-        raise FileError(f"{path}: has {len(lists)} test lists; there is no split {split}")
-    unknown = sorted({name for name, _, _ in tubes} - frames.keys()) + sorted(
-        set(lists[split - 1]) - frames.keys()
-    )
-    if unknown:
-        raise FileError(f"{path}: nframes lacks {unknown[0]}, which has tubes or is listed")
-    truth = []
-    for name, label, rows in tubes:
+    if not 1 <= split <= len(test_lists):
+        raise FileError(f"{path}: has {len(test_lists)} test lists; there is no split {split}")
+    test = test_lists[split - 1]
+    without_length = sorted({name for name, _, _ in raw_tubes} - frames.keys())
+    without_length += sorted(set(test) - frames.keys())
+    if without_length:
+        raise FileError(f"{path}: nframes lacks {without_length[0]}, which has tubes or is listed")
+    tubes = []
+    for name, label, rows in raw_tubes:
         try:
-            truth.append(Detection(name, label, 1.0, tube_of(rows, sizes.get(name, (0, 0)))))
+            tube = act_tube(rows, sizes.get(name, (0, 0)))
         except FileError as error:
             raise FileError(f"{path}: a tube of {name} {error}") from error
-    return checked(path, Annotated(classes, frames, sizes, truth, lists[split - 1]))
+        tubes.append(Detection(name, label, 1.0, tube))
+    return check_ground_truth(path, GroundTruth(classes, frames, sizes, tubes, test))
 
 
-def read_tubes(
-    path: epath.Path, sizes: dict[str, tuple[int, int]]
-) -> Iterator[tuple[str, Detection]]:
-    """Reads linked tubes: one file Class/stem_tubes.pkl, {label: [(rows, score), ..]}, or a folder
-    of them.
+def _read_sizes(resolution: Any) -> dict[str, tuple[int, int]]:
+    """W, H by video; ACT stores the height first."""
+    return {str(name): (int(size[1]), int(size[0])) for name, size in resolution.items()}
+
+
+def _read_names(names: Any) -> tuple[str, ...]:
+    return tuple(str(name) for name in names)
+
+
+def _read_raw_tubes(gttubes: Any) -> list[tuple[str, int, Any]]:
+    """Video, label and rows of each tube of {video: {label: [rows, ..]}}."""
+    raw_tubes = []
+    for name, by_label in gttubes.items():
+        for label, tubes in by_label.items():
+            for rows in tubes:
+                raw_tubes.append((str(name), int(label), rows))
+    return raw_tubes
+
+
+# ---- detections ----------------------------------------------------------------------------------
+
+
+def read_act_tubes(path: epath.Path, sizes: Sizes) -> Iterator[tuple[str, Detection]]:
+    """Reads linked tubes: one file Class/stem_tubes.pkl, {label: [(rows, score), ..]}, or a folder.
 
     Args:
       path: the file or the folder.
-      sizes: W, H by video where it is known, see `tube_of`.
+      sizes: W, H by video where it is known, see `act_tube`.
 
     Yields:
-      Where each stands, for messages, and the detection. The scores of single frames, column 6, are
-      left.
+      The place of each tube, for messages, and the detection. The scores of single frames, column
+      6, are not read.
 
     Raises:
-      FileError: naming the file.
       FileError: naming the file, for another layout; or there is no such file.
     """
-    files = (
-        sorted([*path.glob(f"*{SUFFIX}"), *path.glob(f"*/*{SUFFIX}")]) if path.is_dir() else [path]
-    )
-    if not files:
+    paths = [path]
+    if path.is_dir():
+        paths = sorted([*path.glob(f"*{SUFFIX}"), *path.glob(f"*/*{SUFFIX}")])
+    if not paths:
         raise FileError(f"{path}: holds no *{SUFFIX}")
-    for file in files:
-        video = f"{file.parent.name}/{file.name.removesuffix(SUFFIX)}"
+    for file in paths:
+        yield from _read_tube_file(file, sizes)
+
+
+def _read_tube_file(file: epath.Path, sizes: Sizes) -> Iterator[tuple[str, Detection]]:
+    """The tubes of one video."""
+    video = f"{file.parent.name}/{file.name.removesuffix(SUFFIX)}"
+    for label, number, scored_rows in _read_scored_rows(file):
+        where = f"{file}: label {label}, tube {number}"
         try:
-            value = pickles.read_pickle(file.read_bytes())
-            listed = [
-                (int(label), at, pair)
-                for label, pairs in value.items()
-                for at, pair in enumerate(pairs)
-            ]
-        except FileError as error:
-            raise FileError(f"{file}: {error}") from error
-        except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise FileError(
-                f"{file}: not the tubes of a video by label: {type(error).__name__}: {error}"
-            ) from error
-        for label, at, pair in listed:
-            where = f"{file}: label {label}, tube {at}"
-            try:
-                rows, score = pair
-                yield (
-                    where,
-                    Detection(video, label, float(score), tube_of(rows, sizes.get(video, (0, 0)))),
-                )
-            except (TypeError, ValueError, OverflowError) as error:
-                raise FileError(f"{where}: {error}") from error
+            rows, score = scored_rows
+            tube = act_tube(rows, sizes.get(video, (0, 0)))
+            detection = Detection(video, label, float(score), tube)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise FileError(f"{where}: {error}") from error
+        yield where, detection
 
 
-def read_boxes(
-    path: epath.Path, rows: Any, videos: Sequence[str], sizes: dict[str, tuple[int, int]]
+def _read_scored_rows(file: epath.Path) -> list[tuple[int, int, Any]]:
+    """Label, number and (rows, score) of each tube in the file."""
+    scored_rows = []
+    try:
+        for label, pairs in pickles.read_pickle(file.read_bytes()).items():
+            for number, pair in enumerate(pairs):
+                scored_rows.append((int(label), number, pair))
+    except FileError as error:
+        raise FileError(f"{file}: {error}") from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise FileError(
+            f"{file}: not the tubes of a video by label: {type(error).__name__}: {error}"
+        ) from error
+    return scored_rows
+
+
+def read_act_boxes(
+    path: epath.Path, rows: Any, videos: Sequence[str], sizes: Sizes
 ) -> Iterator[tuple[str, Detection]]:
-    """Takes `frame_detections.pkl`, an array of rows <video> <frame> <label> <score> <x1> <y1> <x2>
-    <y2>.
+    """Converts `frame_detections.pkl`: rows <video> <frame> <label> <score> <x1> <y1> <x2> <y2>.
 
     Args:
       path: names the file in messages.
-      rows: what the pickle holds.
+      rows: the content of the pickle.
       videos: the test list that the first column counts, from 0.
-      sizes: W, H by video where it is known, see `tube_of`.
+      sizes: W, H by video where it is known, see `act_tube`.
 
     Yields:
-      Where each stands, and the detection: a tube of one frame.
+      The place of each box, for messages, and the detection: a tube of one frame.
 
     Raises:
       FileError: another layout, or a video that the list does not have.
     """
-    if (
-        not isinstance(rows, np.ndarray)
-        or rows.ndim != 2
-        or rows.shape[1] != 8
-        or rows.dtype.kind not in "uif"
-    ):
-        found = (
-            f"{rows.dtype} {list(rows.shape)}"
-            if isinstance(rows, np.ndarray)
-            else type(rows).__name__
-        )
-        raise FileError(f"{path}: {found}; expected the boxes of frames, numbers [n, 8]")
+    _check_box_rows(path, rows)
     if not len(videos):
         raise FileError(f"{path}: counts the test list; expected --list, or a truth that has one")
-    whole = rows[:, :3].astype(np.float64)
-    for at, (row, ints) in enumerate(zip(rows.astype(np.float64), whole.tolist(), strict=True)):
-        where = f"{path}: row {at}"
-        if not all(value == value // 1 for value in ints):
-            raise FileError(f"{where}: {ints} is not a whole video, frame and label")
-        if not 0 <= ints[0] < len(videos):
-            raise FileError(f"{where}: video {ints[0]:g}; the test list has {len(videos)}")
-        video = videos[int(ints[0])]
+    for number, row in enumerate(rows.astype(np.float64)):
+        where = f"{path}: row {number}"
+        indices = row[:3].tolist()
+        if not all(value == value // 1 for value in indices):
+            raise FileError(f"{where}: {indices} is not a whole video, frame and label")
+        index, _, label = indices
+        if not 0 <= index < len(videos):
+            raise FileError(f"{where}: video {index:g}; the test list has {len(videos)}")
+        video = videos[int(index)]
+        frame_and_box = row[[1, 4, 5, 6, 7]][None]
         try:
-            tube = tube_of(row[[1, 4, 5, 6, 7]][None], sizes.get(video, (0, 0)))
+            tube = act_tube(frame_and_box, sizes.get(video, (0, 0)))
         except FileError as error:
             raise FileError(f"{where}: {error}") from error
-        yield where, Detection(video, int(ints[2]), float(row[3]), tube)
+        yield where, Detection(video, int(label), float(row[3]), tube)
+
+
+def _check_box_rows(path: epath.Path, rows: Any) -> None:
+    if not isinstance(rows, np.ndarray):
+        content = type(rows).__name__
+    elif rows.ndim != 2 or rows.shape[1] != 8 or rows.dtype.kind not in "uif":
+        content = f"{rows.dtype} {list(rows.shape)}"
+    else:
+        return
+    raise FileError(f"{path}: {content}; expected the boxes of frames, numbers [n, 8]")

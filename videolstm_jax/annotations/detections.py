@@ -1,27 +1,26 @@
-"""Reads detected tubes, ours or other people's, and refuses by name what cannot be measured against
-a truth.
-"""
+"""Reads detected tubes of any known form, and checks them against the ground truth's videos."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from etils import epath
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.annotations import act
-from videolstm_jax.annotations.records import Annotated, fault
+from videolstm_jax.annotations import act, matlab_detections
+from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
-from videolstm_jax.safe_readers import matlab, pickles
-from videolstm_jax.types import Detection, Tube
+from videolstm_jax.safe_readers import pickles
+from videolstm_jax.types import Detection
 
 
-class Found(NamedTuple):
-    """Detections of measured videos; `single` if they are boxes of frames; `notes` says what was
-    left out, and why.
+class MeasuredDetections(NamedTuple):
+    """Detections of the measured videos.
+
+    `single` is true if they are boxes of single frames. `notes` say how many detections were left
+    out, and why.
     """
 
     detections: list[Detection]
@@ -29,13 +28,13 @@ class Found(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_found(
+def read_detections(
     path: files.PathLike,
-    truth: Annotated,
+    ground_truth: GroundTruth,
     *,
     listed: Sequence[str] = (),
     classes: Sequence[str] = (),
-) -> Found:
+) -> MeasuredDetections:
     """Reads detections and checks each against what is known of its video.
 
     The file is a `tubes.jsonl`; a folder of ACT's or MOC's `Class/stem_tubes.pkl`, or one of them;
@@ -44,182 +43,98 @@ def read_found(
 
     Args:
       path: the file or folder.
-      truth: the true tubes, with the frames and sizes of videos where they are known, and the test
-        list that a `frame_detections.pkl` counts.
-      listed: the videos that are measured; none takes the truth's test list, or else all its
-        videos. A listed video that the truth knows and has no tube of was annotated as empty:
-        whatever is found there is false.
-      classes: names of the detections' classes where they are not numbered as the truth's are.
-        Those that the truth lacks are left out.
+      ground_truth: the true tubes, the frames and sizes of videos where they are known, and the
+        test list that a `frame_detections.pkl` counts.
+      listed: the videos that are measured. Where none are given, these are the ground truth's test
+        list, or else all its videos. A listed video without a true tube was annotated as empty:
+        all its detections are false.
+      classes: names of the detections' classes, where they are not numbered as the ground truth's
+        are. Detections of classes that the ground truth lacks are left out.
 
     Raises:
-      FileError: no such file or another layout; or, naming the line, a video that neither the truth
-        nor the list knows, an unknown class, a score that is not a number, a tube that leaves its
-        video or has a box that is inverted or leaves the frame.
-      FileError: a bad line of a tubes.jsonl.
+      FileError: no such file or another layout; or, naming the line, a video that neither the
+        ground truth nor the list knows, an unknown class, a score that is not a number, a tube that
+        leaves its video, or a box that is inverted or leaves the frame.
     """
-    listed = tuple(listed) or truth.test or tuple(sorted(truth.videos))
-    known = {*truth.videos, *truth.test, *listed}
-    measured = truth.videos & set(listed)
-    count = (
-        len(classes)
-        or len(truth.classes)
-        or 1 + max((one.label for one in truth.truth), default=-1)
-    )
-    kept, left = [], Counter[str]()
-    single = False
-    for where, one, alone in _rows(epath.Path(path), truth, count):
-        single = alone
-        if one.video not in known:
+    listed = tuple(listed) or ground_truth.test or tuple(sorted(ground_truth.videos))
+    known = {*ground_truth.videos, *ground_truth.test, *listed}
+    measured = ground_truth.videos & set(listed)
+    class_count = _count_classes(ground_truth, classes)
+    detections: list[Detection] = []
+    left_out: Counter[str] = Counter()
+    path = epath.Path(path)
+    for where, detection in _read_any(path, ground_truth, class_count):
+        if detection.video not in known:
             raise FileError(
-                f"{where}: a detection of {one.video}, which is no video of the truth or of the list"
+                f"{where}: a detection of {detection.video}, which is no video of the truth or of "
+                "the list"
             )
-        wrong = fault(
-            one,
-            classes=count,
-            frames=truth.frames.get(one.video, 0),
-            size=truth.sizes.get(one.video, (0, 0)),
-        )
-        if wrong:
-            raise FileError(f"{where}: a detection of {one.video} {wrong}")
-        why, one = _placed(one, truth.classes, classes, measured)
-        if why:
-            left[why] += 1
+        fault = ground_truth.fault(detection, classes=class_count)
+        if fault:
+            raise FileError(f"{where}: a detection of {detection.video} {fault}")
+        label = _true_label(detection.label, ground_truth.classes, classes)
+        if detection.video not in measured:
+            left_out["of videos that are not measured or not annotated"] += 1
+        elif label is None:
+            left_out["of classes that the truth does not have"] += 1
         else:
-            kept.append(one)
-    return Found(
-        kept,
-        single,
-        tuple(f"{number} detections left out: {why}" for why, number in sorted(left.items())),
-    )
+            detections.append(detection._replace(label=label))
+    notes = [f"{count} detections left out: {reason}" for reason, count in sorted(left_out.items())]
+    return MeasuredDetections(detections, _holds_frame_boxes(path), tuple(notes))
 
 
-def _placed(
-    one: Detection, names: Sequence[str], classes: Sequence[str], measured: Collection[str]
-) -> tuple[str, Detection]:
-    """Why a detection is left out, empty where it is not, and the detection with the label that the
-    truth counts.
-    """
-    if one.video not in measured:
-        return "of videos that are not measured or not annotated", one
-    if not classes or not names:
-        return "", one
-    if classes[one.label] not in names:
-        return "of classes that the truth does not have", one
-    return "", one._replace(label=names.index(classes[one.label]))
+def _count_classes(ground_truth: GroundTruth, classes: Sequence[str]) -> int:
+    """How many classes the labels of detections may count."""
+    if classes or ground_truth.classes:
+        return len(classes or ground_truth.classes)
+    return 1 + max((tube.label for tube in ground_truth.tubes), default=-1)
 
 
-def _rows(
-    path: epath.Path, truth: Annotated, classes: int
-) -> Iterator[tuple[str, Detection, bool]]:
-    """Where each detection stands, the detection, and whether it is a box of a single frame."""
+def _true_label(label: int, true_names: Sequence[str], names: Sequence[str]) -> int | None:
+    """The label that the ground truth counts; None where it has no such class."""
+    if not names or not true_names:
+        return label
+    name = names[label]
+    return true_names.index(name) if name in true_names else None
+
+
+def _holds_frame_boxes(path: epath.Path) -> bool:
+    """Whether the file holds boxes of single frames: a pickle that is not one video's tubes."""
+    return path.suffix == ".pkl" and not path.name.endswith(act.SUFFIX)
+
+
+def _read_any(
+    path: epath.Path, ground_truth: GroundTruth, class_count: int
+) -> Iterator[tuple[str, Detection]]:
+    """The place of each detection, for messages, and the detection."""
     if not path.exists():
         raise FileError(f"{path} is missing; expected detections")
-    try:
-        if path.is_dir():
-            yield from ((*row, False) for row in act.read_tubes(path, truth.sizes))
-        elif path.suffix == ".jsonl":
-            yield from ((*row, False) for row in _ours(path, classes))
-        elif path.suffix == ".mat":
-            yield from ((*row, False) for row in _from_matlab(path))
-        elif path.name.endswith(act.SUFFIX):
-            yield from ((*row, False) for row in act.read_tubes(path, truth.sizes))
-        elif path.suffix == ".pkl":
-            value = _pickled(path)
-            yield from (
-                (*row, True) for row in act.read_boxes(path, value, truth.test, truth.sizes)
-            )
-        else:
-            raise FileError(f"{path}: expected .jsonl, .pkl, .mat or a folder of *{act.SUFFIX}")
-    except FileError as error:
-        raise FileError(str(error)) from error
+    if path.is_dir() or path.name.endswith(act.SUFFIX):
+        return act.read_act_tubes(path, ground_truth.sizes)
+    if path.suffix == ".jsonl":
+        return _read_jsonl(path, class_count)
+    if path.suffix == ".mat":
+        return matlab_detections.read_matlab_detections(path)
+    if _holds_frame_boxes(path):
+        boxes = _load_pickle(path)
+        return act.read_act_boxes(path, boxes, ground_truth.test, ground_truth.sizes)
+    raise FileError(f"{path}: expected .jsonl, .pkl, .mat or a folder of *{act.SUFFIX}")
 
 
-def _ours(path: epath.Path, classes: int) -> Iterator[tuple[str, Detection]]:
-    for where, row, found in artifacts.each_line_of_detections(path):
-        if "scores" in row and len(found) < classes:
+def _read_jsonl(path: epath.Path, class_count: int) -> Iterator[tuple[str, Detection]]:
+    """The tubes of a tubes.jsonl; a line with scores of all classes is one tube of each class."""
+    for where, row, detections in artifacts.each_line_of_detections(path):
+        if "scores" in row and len(detections) < class_count:
             raise FileError(
-                f"{where}: {len(found)} scores of {row['video']}; expected {classes}, one for each class"
+                f"{where}: {len(detections)} scores of {row['video']}; expected {class_count}, one "
+                "for each class"
             )
-        yield from ((where, one) for one in found)
+        for detection in detections:
+            yield where, detection
 
 
-def _pickled(path: epath.Path) -> Any:
+def _load_pickle(path: epath.Path) -> Any:
     try:
         return pickles.read_pickle(path.read_bytes())
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
-
-
-# ---- MATLAB --------------------------------------------------------------------------------------
-
-
-def _from_matlab(path: epath.Path) -> Iterator[tuple[str, Detection]]:
-    """Structs videoName, class, score, framenr(k).fnr, boxes(k).bxs: labels and frames from 1,
-    boxes x y w h.
-    """
-    try:
-        variables = matlab.read_matlab(str(path))
-    except FileError as error:
-        raise FileError(f"{path}: {error}") from error
-    videos = next(
-        (
-            rows
-            for rows in map(matlab.as_list, variables.values())
-            if rows and all(isinstance(row, dict) and "videoName" in row for row in rows)
-        ),
-        None,
-    )
-    if videos is None:
-        raise FileError(
-            f"{path}: holds {sorted(variables)}; expected structs with videoName, class, score, framenr and "
-            "boxes"
-        )
-    for number, video in enumerate(videos, 1):
-        where = f"{path}: video {number}"
-        try:
-            name = matlab.as_text(video["videoName"])
-            labels, scores = (np.asarray(video[key], float).ravel() for key in ("class", "score"))
-            frames = [
-                np.asarray(one["fnr"], float).ravel() for one in matlab.as_list(video["framenr"])
-            ]
-            boxes = [np.asarray(one["bxs"], float) for one in matlab.as_list(video["boxes"])]
-        except (KeyError, TypeError, ValueError, IndexError) as error:
-            raise FileError(
-                f"{where}: not detections as the evaluation of UCF101-24 keeps them: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        if not len(labels) == len(scores) == len(frames) == len(boxes):
-            raise FileError(
-                f"{where}, {name}: {len(labels)} classes, {len(scores)} scores, {len(frames)} spans and "
-                f"{len(boxes)} tubes; expected as many"
-            )
-        for at, (label, score, span, box) in enumerate(
-            zip(labels, scores, frames, boxes, strict=True), 1
-        ):
-            yield (
-                f"{where}, tube {at}",
-                _matlab_tube(f"{where}, tube {at}", name, label, score, span, box),
-            )
-
-
-def _matlab_tube(
-    where: str, name: str, label: float, score: float, span: np.ndarray, box: np.ndarray
-) -> Detection:
-    whole = (
-        len(span)
-        and np.isfinite(span).all()
-        and span[0] == int(span[0])
-        and (np.diff(span) == 1).all()
-    )
-    if not whole or label % 1 or box.shape != (len(span), 4):
-        raise FileError(
-            f"{where}: class {label:g}, {len(span)} frames and boxes {list(box.shape)}; expected a whole "
-            "class, frames that follow each other and [n, 4] boxes for them"
-        )
-    return Detection(
-        name,
-        int(label) - 1,
-        float(score),
-        Tube(int(span[0]) - 1, np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1)),
-    )

@@ -1,19 +1,17 @@
-"""Takes in the corrected UCF101-24 tubes, from their pickle or from the MATLAB file it was made
-from.
-"""
+"""Reads the corrected UCF101-24 tubes, from their pickle or from their MATLAB file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.annotations.records import Annotated, checked
+from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.errors import FileError
 from videolstm_jax.safe_readers import matlab
 from videolstm_jax.types import Detection, Tube
 
+# The 24 classes of UCF101 that have boxes, in the order that their labels count.
 CLASSES = (
     "Basketball",
     "BasketballDunk",
@@ -40,23 +38,31 @@ CLASSES = (
     "VolleyballSpiking",
     "WalkingWithDog",
 )
-"""The 24 classes of UCF101 that have boxes, as their labels count them."""
+# W, H of every UCF101 video, in pixels.
 SIZE = (320, 240)
-"""W, H of every UCF101 video."""
+
+# Python raises these where the content of a file is not of the expected layout.
+_LAYOUT_ERRORS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
-def read_value(path: str, value: Any) -> Annotated:
-    """Takes what `pyannot.pkl` or `finalAnnots.mat` of the corrected annotations holds into the
-    record.
+class _Entry(NamedTuple):
+    """One video of the file: its name, its frames (L) and its true tubes."""
 
-    Boxes are stored as x, y, w, h in one or two unsigned bytes and are cast before x + w, which
-    would overflow. They become x, y, x + w, y + h, as the evaluation published with them has it. In
-    the pickle `sf` counts from 0, `ef` is exclusive and labels count from 0; in the MATLAB file all
-    three count from 1 and `ef` is inclusive.
+    video: str
+    frames: int
+    tubes: list[Detection]
+
+
+def read_ucf24(path: str, content: Any) -> GroundTruth:
+    """Converts `pyannot.pkl` or `finalAnnots.mat` of the corrected annotations.
+
+    Boxes are stored as x, y, w, h and become x, y, x + w, y + h, as in the evaluation published
+    with them. In the pickle `sf` counts from 0, `ef` is exclusive and labels count from 0. In the
+    MATLAB file all three count from 1 and `ef` is inclusive.
 
     Args:
       path: names the file in messages.
-      value: the pickle's dict by video, or the MATLAB file's dict by variable.
+      content: the pickle's dict by video, or the MATLAB file's dict by variable.
 
     Returns:
       Frames and size of each video, and tubes with boxes x0 y0 x1 y1 in pixels, half open.
@@ -65,66 +71,71 @@ def read_value(path: str, value: Any) -> Annotated:
       FileError: it is of another form, or a tube does not fit its video.
     """
     try:
-        entries = list(_from_matlab(value["annot"]) if "annot" in value else _from_pickle(value))
-        frames = {name: length for name, length, _ in entries}
-        truth = [tube for _, _, tubes in entries for tube in tubes]
+        from_matlab = "annot" in content
+        entries = _read_matlab(content["annot"]) if from_matlab else _read_pickle(content)
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+    except _LAYOUT_ERRORS as error:
         raise FileError(
             f"{path}: not the corrected UCF101-24 annotations: {type(error).__name__}: {error}"
         ) from error
+    frames = {entry.video: entry.frames for entry in entries}
     if len(frames) != len(entries):
         raise FileError(
             f"{path}: {len(entries)} entries for {len(frames)} videos; expected one each"
         )
-    for one in truth:
-        if 0 <= one.label < len(CLASSES) and one.video.split("/")[0] != CLASSES[one.label]:
-            raise FileError(
-                f"{path}: a tube of {one.video} has label {one.label}, {CLASSES[one.label]}; expected "
-                "the class its name begins with"
-            )
-    return checked(path, Annotated(CLASSES, frames, dict.fromkeys(frames, SIZE), truth))
+    tubes = [tube for entry in entries for tube in entry.tubes]
+    for tube in tubes:
+        _check_class(path, tube)
+    sizes = dict.fromkeys(frames, SIZE)
+    return check_ground_truth(path, GroundTruth(CLASSES, frames, sizes, tubes))
 
 
-def _from_pickle(videos: dict[str, dict]) -> Iterator[tuple[str, int, list[Detection]]]:
-    for name, entry in videos.items():
-        yield (
-            str(name),
-            int(entry["numf"]),
-            [
-                _tube(
-                    str(name), int(tube["label"]), int(tube["sf"]), int(tube["ef"]), tube["boxes"]
-                )
-                for tube in entry["annotations"]
-            ],
+def _check_class(path: str, tube: Detection) -> None:
+    """Refuses a label other than the class in the video's name; `tube_fault` refuses the rest."""
+    if not 0 <= tube.label < len(CLASSES):
+        return
+    name = CLASSES[tube.label]
+    if tube.video.split("/")[0] != name:
+        raise FileError(
+            f"{path}: a tube of {tube.video} has label {tube.label}, {name}; expected the class "
+            "its name begins with"
         )
 
 
-def _from_matlab(videos: Any) -> Iterator[tuple[str, int, list[Detection]]]:
+def _read_pickle(videos: dict[str, dict]) -> list[_Entry]:
+    entries = []
+    for name, entry in videos.items():
+        tubes = []
+        for tube in entry["annotations"]:
+            label, start, stop = int(tube["label"]), int(tube["sf"]), int(tube["ef"])
+            tubes.append(_detection(str(name), label, start, stop, tube["boxes"]))
+        entries.append(_Entry(str(name), int(entry["numf"]), tubes))
+    return entries
+
+
+def _read_matlab(videos: Any) -> list[_Entry]:
+    entries = []
     for entry in matlab.as_list(videos):
         name = matlab.as_text(entry["name"])
-        yield (
-            name,
-            matlab.as_integer(entry["num_imgs"]),
-            [
-                _tube(
-                    name,
-                    matlab.as_integer(tube["class"]) - 1,
-                    matlab.as_integer(tube["sf"]) - 1,
-                    matlab.as_integer(tube["ef"]),
-                    tube["boxes"],
-                )
-                for tube in matlab.as_list(entry["tubes"])
-            ],
-        )
+        frames = matlab.as_integer(entry["num_imgs"])
+        tubes = []
+        for tube in matlab.as_list(entry["tubes"]):
+            label = matlab.as_integer(tube["class"]) - 1
+            # Frames sf..ef from 1, both inclusive, are the half-open frames sf - 1..ef from 0.
+            start, stop = matlab.as_integer(tube["sf"]) - 1, matlab.as_integer(tube["ef"])
+            tubes.append(_detection(name, label, start, stop, tube["boxes"]))
+        entries.append(_Entry(name, frames, tubes))
+    return entries
 
 
-def _tube(name: str, label: int, start: int, stop: int, raw: np.ndarray) -> Detection:
+def _detection(name: str, label: int, start: int, stop: int, raw: np.ndarray) -> Detection:
+    """A true tube of the frames start <= t < stop from its boxes x y w h."""
     if np.shape(raw) != (stop - start, 4) or np.asarray(raw).dtype.kind not in "uif":
         raise FileError(
-            f"a tube of {name} has boxes {list(np.shape(raw))}; expected [{stop - start}, 4] numbers "
-            f"for frames {start} to {stop - 1}"
+            f"a tube of {name} has boxes {list(np.shape(raw))}; expected [{stop - start}, 4] "
+            f"numbers for frames {start} to {stop - 1}"
         )
+    # The file has one or two unsigned bytes a number; x + w would overflow without the cast.
     corner, side = raw[:, :2].astype(np.float64), raw[:, 2:].astype(np.float64)
     return Detection(name, label, 1.0, Tube(start, np.concatenate([corner, corner + side], axis=1)))

@@ -1,8 +1,7 @@
-"""Reads the annotations of THUMOS13, one ViPER file (.xgtf) a video, into tubes of 24 classes."""
+"""Reads the annotations of THUMOS13 into tubes of 24 classes: one ViPER file (.xgtf) a video."""
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
 from typing import NamedTuple
@@ -12,13 +11,15 @@ from xml.parsers import expat
 import numpy as np
 from etils import epath
 
-from videolstm_jax.annotations.records import Annotated, checked
+from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.annotations.ucf24 import CLASSES
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Detection, Tube
 
 SUFFIX = ".xgtf"
-_OLD = {
+
+# Actions as the files call them that were taken over from the older 11-class set.
+_OLD_NAMES = {
     "basketball_shooting": "Basketball",
     "biking": "Biking",
     "diving": "Diving",
@@ -30,30 +31,44 @@ _OLD = {
     "volleyball_spiking": "VolleyballSpiking",
     "walking": "WalkingWithDog",
 }
-"""What files taken over from the older 11-class set call their actions."""
+
+# The largest frame number of a file: a span is expanded to its frames, so a malicious number would
+# fill the memory.
+_MOST_FRAMES = 1_000_000
+
+_CUT_SPAN = "spans of boxes cut at the video's last frame"
+_CLIPPED = "boxes clipped to the frame"
+_OUTSIDE = "boxes outside the frame left out"
+
+# Python's XML parsers and `int`, `float` and dict look-ups raise these for a damaged file;
+# LookupError is also an unknown text encoding.
+_DAMAGE_ERRORS = (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError)
+
+Box = tuple[float, float, float, float]
 
 
-_MOST = 1_000_000
-"""Frames that a file may speak of."""
+class _Video(NamedTuple):
+    """What a file says of its video: the class name, L (or the most there may be) and W, H."""
+
+    action: str
+    frames: int
+    size: tuple[int, int]
 
 
 class _Person(NamedTuple):
-    """One person: boxes x0 y0 x1 y1 by frame from 0, the frames where the action is marked, and if
-    it ever is.
-    """
+    """Boxes x0 y0 x1 y1 of one person by frame from 0, and the frames where the person acts."""
 
-    boxes: dict[int, tuple[float, ...]]
+    boxes: dict[int, Box]
     acting: set[int]
-    actor: bool
 
 
-def read_viper(path: str) -> Annotated:
+def read_viper(path: str) -> GroundTruth:
     """Reads `Class/stem.xgtf`, or a folder of them.
 
     Frames count from 1 and spans include their last frame; x and y count from 0. A tube is a run of
-    frames on which a person has a box and the action of the file's folder is marked; where a file
-    marks it for nobody, every person acts. Boxes are clipped to the frame, and what lies behind
-    NUMFRAMES is left: `notes` counts both.
+    frames on which a person has a box and the action of the file's folder is marked. Where a file
+    marks the action for nobody, every person acts. Boxes are clipped to the frame, and frames
+    behind NUMFRAMES are left out: `notes` counts both.
 
     Raises:
       FileError: no files, a file that is cut short or no ViPER file, one with a document type
@@ -61,167 +76,183 @@ def read_viper(path: str) -> Annotated:
         numbers.
     """
     place = epath.Path(path)
-    files = (
-        sorted([*place.glob(f"*{SUFFIX}"), *place.glob(f"*/*{SUFFIX}")])
-        if place.is_dir()
-        else [place]
-    )
-    if not files:
+    paths = [place]
+    if place.is_dir():
+        paths = sorted([*place.glob(f"*{SUFFIX}"), *place.glob(f"*/*{SUFFIX}")])
+    if not paths:
         raise FileError(f"{path}: holds no *{SUFFIX}")
     frames: dict[str, int] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    truth: list[Detection] = []
-    changed: Counter[str] = Counter()
-    for file in files:
-        stem = re.sub(
-            r"_C(\d+)$", r"_c\1", file.name.removesuffix(SUFFIX)
-        )  # v_RopeClimbing_g02_C01 is spelled so
-        name = f"{file.parent.name}/{stem}"
-        if file.parent.name not in CLASSES:
-            raise FileError(
-                f"{file}: lies in the folder {file.parent.name}; expected one of the 24 classes"
-            )
+    tubes: list[Detection] = []
+    changes: Counter[str] = Counter()
+    for file in paths:
+        action = file.parent.name
+        # One video of UCF101 is spelled in two ways: v_RopeClimbing_g02_C01.
+        stem = re.sub(r"_C(\d+)$", r"_c\1", file.name.removesuffix(SUFFIX))
+        name = f"{action}/{stem}"
+        if action not in CLASSES:
+            raise FileError(f"{file}: lies in the folder {action}; expected one of the 24 classes")
         if name in frames:
             raise FileError(f"{file}: {name} is there twice")
         try:
-            source = _source(file.read_bytes(), stem)
-            frames[name], sizes[name] = _information(source, "NUMFRAMES"), _size(source)
-            label = CLASSES.index(file.parent.name)
-            truth += [
-                Detection(name, label, 1.0, tube)
-                for tube in _tubes(
-                    source, file.parent.name, frames[name] or _MOST, sizes[name], changed
-                )
-            ]
-        except (
-            ElementTree.ParseError,
-            expat.ExpatError,
-            ValueError,
-            LookupError,
-        ) as error:  # also unknown encodings
+            source = _find_source(file.read_bytes(), stem)
+            frames[name] = _read_number(source, "NUMFRAMES")
+            sizes[name] = (
+                _read_number(source, "H-FRAME-SIZE"),
+                _read_number(source, "V-FRAME-SIZE"),
+            )
+            video = _Video(action, frames[name] or _MOST_FRAMES, sizes[name])
+            for tube in _read_tubes(source, video, changes):
+                tubes.append(Detection(name, CLASSES.index(action), 1.0, tube))
+        except _DAMAGE_ERRORS as error:
             raise FileError(f"{file}: not a whole ViPER file: {error}") from error
-    notes = tuple(f"{count} {what}" for what, count in sorted(changed.items()))
-    return checked(path, Annotated(CLASSES, frames, sizes, truth, notes=notes))
+    notes = tuple(f"{count} {change}" for change, count in sorted(changes.items()))
+    return check_ground_truth(path, GroundTruth(CLASSES, frames, sizes, tubes, notes=notes))
 
 
 # ---- one file ------------------------------------------------------------------------------------
 
 
-def _source(data: bytes, stem: str) -> ElementTree.Element:
-    """The part of the file that speaks of this video: some files hold others before or behind it."""
-    guard = expat.ParserCreate()
-    guard.StartDoctypeDeclHandler = _refuse_doctype
-    guard.Parse(data, True)
+def _find_source(data: bytes, stem: str) -> ElementTree.Element:
+    """The part of the file about this video: some files hold other videos before or behind it."""
+    _refuse_doctype(data)
     root = ElementTree.fromstring(data)
-    sources = [one for one in root.iter() if _tag(one) == "sourcefile"]
-    named = [
-        one
-        for one in sources
-        if re.split(r"[\\/]", one.get("filename", ""))[-1].startswith(stem + ".")
-    ]
-    filled = [one for one in (*named, *sources) if any(_tag(child) == "object" for child in one)]
+    sources = [element for element in root.iter() if _tag(element) == "sourcefile"]
     if not sources:
         raise ValueError("holds no sourcefile")
-    return filled[0] if filled else sources[0]
+    named = [source for source in sources if _file_name(source).startswith(f"{stem}.")]
+    for source in (*named, *sources):
+        if any(_tag(child) == "object" for child in source):
+            return source
+    return sources[0]
 
 
-def _refuse_doctype(name: str, *rest: object) -> None:
-    raise ValueError(f"declares the document type {name}; expected none")
+def _refuse_doctype(data: bytes) -> None:
+    """Parses the file once only to refuse a document type, which could define entities.
+
+    A few lines of nested entities expand to gigabytes, and ElementTree would expand them.
+    """
+
+    def refuse(name: str, *_: object) -> None:
+        raise ValueError(f"declares the document type {name}; expected none")
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.Parse(data, True)
 
 
-def _size(source: ElementTree.Element) -> tuple[int, int]:
-    return _information(source, "H-FRAME-SIZE"), _information(source, "V-FRAME-SIZE")
+def _file_name(source: ElementTree.Element) -> str:
+    """The name of the video file, without its folders, which may be those of Windows."""
+    return re.split(r"[\\/]", source.get("filename", ""))[-1]
 
 
-def _information(source: ElementTree.Element, name: str) -> int:
-    """A number of the file's own description, 0 where it is not said."""
-    for one in source.iter():
-        if _tag(one) == "attribute" and one.get("name", "").upper() == name:
-            value = int(next((child.attrib["value"] for child in one), "0"))
-            if not 0 <= value <= _MOST:
-                raise ValueError(f"says {name} {value}; expected 0 to {_MOST}")
-            return value
+def _read_number(source: ElementTree.Element, name: str) -> int:
+    """A number of the file's own description, 0 where the file does not have it."""
+    for element in source.iter():
+        if _tag(element) == "attribute" and element.get("name", "").upper() == name:
+            number = int(next((child.attrib["value"] for child in element), "0"))
+            if not 0 <= number <= _MOST_FRAMES:
+                raise ValueError(f"says {name} {number}; expected 0 to {_MOST_FRAMES}")
+            return number
     return 0
 
 
-def _tubes(
-    source: ElementTree.Element,
-    action: str,
-    frames: int,
-    size: tuple[int, int],
-    changed: Counter[str],
-) -> list[Tube]:
-    people = [
-        _person(one, action, frames, size, changed)
-        for one in source
-        if _tag(one) == "object" and one.get("name", "").upper() == "PERSON"
-    ]
-    marked = any(person.actor for person in people)
+def _read_tubes(source: ElementTree.Element, video: _Video, changes: Counter[str]) -> list[Tube]:
+    """The tubes of all persons; what was changed to fit the video is counted in `changes`."""
+    people = []
+    for element in source:
+        if _tag(element) == "object" and element.get("name", "").upper() == "PERSON":
+            people.append(_read_person(element, video, changes))
+    is_marked = any(person.acting for person in people)
     tubes = []
     for person in people:
-        there = sorted(person.boxes.keys() & person.acting if marked else person.boxes)
-        for _, run in itertools.groupby(enumerate(there), key=lambda pair: pair[1] - pair[0]):
-            span = [frame for _, frame in run]
-            tubes.append(
-                Tube(span[0], np.array([person.boxes[frame] for frame in span], np.float64))
-            )
+        frames = person.boxes.keys() & person.acting if is_marked else person.boxes
+        for run in _runs(sorted(frames)):
+            boxes = np.array([person.boxes[frame] for frame in run], np.float64)
+            tubes.append(Tube(run[0], boxes))
     return tubes
 
 
-def _person(
-    one: ElementTree.Element, action: str, frames: int, size: tuple[int, int], changed: Counter[str]
-) -> _Person:
-    parts = {
-        _OLD.get(part.get("name", ""), part.get("name", "")): part
-        for part in one
-        if _tag(part) == "attribute"
-    }
-    whole = _frames(one.attrib["framespan"], frames)
-    boxes: dict[int, tuple[float, ...]] = {}
-    location = next((part for name, part in parts.items() if name.upper() == "LOCATION"), ())
-    for box in location:
-        span = _frames(box.attrib["framespan"], frames)
-        if _last(box.attrib["framespan"]) > frames:
-            changed["spans of boxes cut at the video's last frame"] += 1
-        x, y, w, h = (float(box.attrib[side]) for side in ("x", "y", "width", "height"))
-        clipped = _clipped((x, y, x + w, y + h), size)
-        if clipped != (x, y, x + w, y + h):
-            changed[
-                "boxes clipped to the frame" if clipped else "boxes outside the frame left out"
-            ] += 1
-        if clipped:
-            boxes.update(dict.fromkeys(span & whole, clipped))
+def _runs(frames: list[int]) -> list[list[int]]:
+    """The rising frame numbers in runs without a gap."""
+    runs: list[list[int]] = []
+    for frame in frames:
+        if runs and runs[-1][-1] == frame - 1:
+            runs[-1].append(frame)
+        else:
+            runs.append([frame])
+    return runs
+
+
+def _read_person(person: ElementTree.Element, video: _Video, changes: Counter[str]) -> _Person:
+    attributes = {}
+    for element in person:
+        if _tag(element) == "attribute":
+            name = element.get("name", "")
+            attributes[_OLD_NAMES.get(name, name)] = element
+    lifetime = _frames(person.attrib["framespan"], video.frames)
+    boxes: dict[int, Box] = {}
+    for name, element in attributes.items():
+        if name.upper() == "LOCATION":
+            boxes = _read_boxes(element, lifetime, video, changes)
+            break
     acting: set[int] = set()
-    for flag in parts.get(action, ()):
+    for flag in attributes.get(video.action, ()):
         if flag.get("value", "").lower() in ("true", "1"):
-            acting |= _frames(flag.attrib["framespan"], frames) if flag.get("framespan") else whole
-    return _Person(boxes, acting, bool(acting))
+            # A flag without a span is meant for as long as the person is there.
+            has_span = flag.get("framespan")
+            acting |= _frames(flag.attrib["framespan"], video.frames) if has_span else lifetime
+    return _Person(boxes, acting)
 
 
-def _clipped(box: tuple[float, ...], size: tuple[int, int]) -> tuple[float, ...]:
-    """The part of a box inside the frame, empty where there is none; a size of 0 is not known."""
+def _read_boxes(
+    location: ElementTree.Element, lifetime: set[int], video: _Video, changes: Counter[str]
+) -> dict[int, Box]:
+    """Boxes by frame, clipped to the video's frames and pixels."""
+    boxes: dict[int, Box] = {}
+    for element in location:
+        span = element.attrib["framespan"]
+        frames = _frames(span, video.frames)
+        if _last_frame(span) > video.frames:
+            changes[_CUT_SPAN] += 1
+        x, y, w, h = (float(element.attrib[side]) for side in ("x", "y", "width", "height"))
+        box = (x, y, x + w, y + h)
+        clipped = _clip(box, video.size)
+        if clipped is None:
+            changes[_OUTSIDE] += 1
+            continue
+        if clipped != box:
+            changes[_CLIPPED] += 1
+        boxes.update(dict.fromkeys(frames & lifetime, clipped))
+    return boxes
+
+
+def _clip(box: Box, size: tuple[int, int]) -> Box | None:
+    """The part of a box inside the frame, None where there is none; a size of 0 is not known."""
     if not np.isfinite(box).all():
         raise ValueError(f"has the box {box}; expected finite numbers")
+    width, height = size
     x0, y0 = max(box[0], 0.0), max(box[1], 0.0)
-    x1, y1 = (min(end, side) if side else end for end, side in zip(box[2:], size, strict=True))
-    return (x0, y0, float(x1), float(y1)) if x0 < x1 and y0 < y1 else ()
+    x1 = float(min(box[2], width)) if width else box[2]
+    y1 = float(min(box[3], height)) if height else box[3]
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
-def _frames(spans: str, frames: int) -> set[int]:
-    """Frames from 0 of "first:last" pairs that count from 1 and include the last."""
-    found: set[int] = set()
+def _frames(spans: str, most: int) -> set[int]:
+    """Frames from 0 of "first:last" pairs, which count from 1 and include the last."""
+    frames: set[int] = set()
     for span in spans.split():
         first, last = map(int, span.split(":"))
         if first < 1 or last < first:
             raise ValueError(f"has the span {span!r}; expected first:last, from 1 on")
-        found.update(range(first - 1, min(last, frames)))
-    return found
+        frames.update(range(first - 1, min(last, most)))
+    return frames
 
 
-def _last(spans: str) -> int:
+def _last_frame(spans: str) -> int:
     return max((int(span.split(":")[1]) for span in spans.split()), default=0)
 
 
-def _tag(one: ElementTree.Element) -> str:
+def _tag(element: ElementTree.Element) -> str:
     """The name of an element without its namespace."""
-    return one.tag.rpartition("}")[2]
+    return element.tag.rpartition("}")[2]

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from etils import epath
 
-from videolstm_jax.annotations import records, truth
+from videolstm_jax.annotations import truth
+from videolstm_jax.annotations.boxes_json import read_boxes_json
+from videolstm_jax.annotations.ground_truth import tubes_of_dataset
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset import folders, splits
 from videolstm_jax.dataset.splits import Listed
@@ -95,13 +97,13 @@ def boxes(cfg: DataConfig, dataset: Dataset, *, root: PathLike | None = None) ->
             f"{path} counts the frames of the files; expected data.fps 0, found {cfg.fps}"
         )
     if path.suffix != ".json":
-        return truth.for_dataset(
+        return tubes_of_dataset(
             path, truth.read_truth(path, split=cfg.split), dataset, cut=cfg.max_frames > 0
         )
     unlisted = {video.name for video in folders.listed(folder)} - {
         video.name for video in dataset.videos
     }
-    return records.read_boxes(path, dataset, unlisted=unlisted, cut=cfg.max_frames > 0)
+    return read_boxes_json(path, dataset, unlisted=unlisted, cut=cfg.max_frames > 0)
 
 
 def bad_row(video: Listed, error: VideoError) -> dict[str, str]:

@@ -166,7 +166,7 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
                 f"{dl_manager.manual_dir}: no tubes; expected {', '.join(file.name for file in files)}"
             )
         tubes: dict[str, list[Tube]] = {}
-        for one in truth.read_truth(path).truth:
+        for one in truth.read_truth(path).tubes:
             tubes.setdefault(one.video, []).append(one.tube)
         parts = _by_part(videos, rows, self.builder_config.split, classes=("ucf101_24",))
         if not any(video.name in tubes for listed in parts.values() for video in listed):

@@ -20,7 +20,8 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.annotations import records, truth
+from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
+from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset import lists
 from videolstm_jax.errors import FileError, VideoError
@@ -318,7 +319,7 @@ def _write_lists(folder: epath.Path, rows: list[Example], label: Any) -> None:
         for tube in row.tubes
     ]
     if tubes:
-        truth.save_truth(
+        save_truth(
             folder / "truth.jsonl",
-            records.checked(folder, records.Annotated(tuple(classes), {}, {}, tubes)),
+            check_ground_truth(folder, GroundTruth(tuple(classes), {}, {}, tubes)),
         )

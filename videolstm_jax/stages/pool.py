@@ -10,7 +10,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.annotations.true_tubes import read_true_tubes, train_boxes
+from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError

@@ -1,0 +1,96 @@
+"""Reads detections from the MATLAB files of the evaluation published with UCF101-24's boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers import matlab
+from videolstm_jax.types import Detection, Tube
+
+
+class _VideoDetections(NamedTuple):
+    """One struct of the file: n tubes of one video, each with its frames [m] and boxes [m, 4]."""
+
+    video: str
+    labels: np.ndarray
+    scores: np.ndarray
+    spans: list[np.ndarray]
+    boxes: list[np.ndarray]
+
+
+def read_matlab_detections(path: epath.Path) -> Iterator[tuple[str, Detection]]:
+    """Reads structs videoName, class, score, framenr(k).fnr and boxes(k).bxs.
+
+    Labels and frames count from 1; boxes are x, y, w, h.
+
+    Yields:
+      The place of each tube, for messages, and the detection.
+
+    Raises:
+      FileError: another layout, or lists of different lengths.
+    """
+    for number, struct in enumerate(_find_structs(path), 1):
+        where = f"{path}: video {number}"
+        content = _read_struct(where, struct)
+        columns = (content.labels, content.scores, content.spans, content.boxes)
+        for at, (label, score, span, boxes) in enumerate(zip(*columns, strict=True), 1):
+            tube_where = f"{where}, tube {at}"
+            tube = _tube(tube_where, label, span, boxes)
+            yield tube_where, Detection(content.video, int(label) - 1, float(score), tube)
+
+
+def _find_structs(path: epath.Path) -> list[dict[str, Any]]:
+    """The first variable of the file that is a list of structs with videoName."""
+    try:
+        variables = matlab.read_matlab(str(path))
+    except FileError as error:
+        raise FileError(f"{path}: {error}") from error
+    for variable in variables.values():
+        rows = matlab.as_list(variable)
+        if rows and all(isinstance(row, dict) and "videoName" in row for row in rows):
+            return rows
+    raise FileError(
+        f"{path}: holds {sorted(variables)}; expected structs with videoName, class, score, "
+        "framenr and boxes"
+    )
+
+
+def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
+    try:
+        content = _VideoDetections(
+            matlab.as_text(struct["videoName"]),
+            np.asarray(struct["class"], float).ravel(),
+            np.asarray(struct["score"], float).ravel(),
+            [np.asarray(row["fnr"], float).ravel() for row in matlab.as_list(struct["framenr"])],
+            [np.asarray(row["bxs"], float) for row in matlab.as_list(struct["boxes"])],
+        )
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise FileError(
+            f"{where}: not detections as the evaluation of UCF101-24 keeps them: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    labels, scores, spans, boxes = map(len, content[1:])
+    if not labels == scores == spans == boxes:
+        raise FileError(
+            f"{where}, {content.video}: {labels} classes, {scores} scores, {spans} spans and "
+            f"{boxes} tubes; expected as many"
+        )
+    return content
+
+
+def _tube(where: str, label: float, span: np.ndarray, boxes: np.ndarray) -> Tube:
+    """A tube from its frames [m], counted from 1, and its boxes [m, 4], x y w h."""
+    follows = len(span) > 0 and bool(np.isfinite(span).all())
+    follows = follows and span[0] == int(span[0]) and bool((np.diff(span) == 1).all())
+    if not follows or label % 1 or boxes.shape != (len(span), 4):
+        raise FileError(
+            f"{where}: class {label:g}, {len(span)} frames and boxes {list(boxes.shape)}; expected "
+            "a whole class, frames that follow each other and [n, 4] boxes for them"
+        )
+    corner, side = boxes[:, :2], boxes[:, 2:]
+    return Tube(int(span[0]) - 1, np.concatenate([corner, corner + side], axis=1))

@@ -1,0 +1,76 @@
+"""The true tubes of a work folder, and the mean training box that a baseline is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.errors import FileError
+from videolstm_jax.localize import baselines
+from videolstm_jax.types import Dataset, Detection
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import NDArray
+
+
+def read_true_tubes(work: Workdir, dataset: Dataset) -> dict[str, list[Detection]]:
+    """The true tubes of listed videos, by video; none where no boxes are known.
+
+    Raises:
+      FileError: a label that the data set lacks, or a tube longer than its video.
+    """
+    if not work.truth.exists():
+        return {}
+    frames = {video.name: video.frames for video in dataset.videos}
+    tubes: dict[str, list[Detection]] = {}
+    for tube in artifacts.load_detections(work.truth):
+        if not 0 <= tube.label < len(dataset.classes):
+            raise FileError(
+                f"{work.truth}: a tube of {tube.video} has label {tube.label}; expected 0 to "
+                f"{len(dataset.classes) - 1}"
+            )
+        if tube.video not in frames:
+            continue
+        last, most = tube.tube.start + len(tube.tube.boxes) - 1, frames[tube.video] - 1
+        if last > most:
+            raise FileError(
+                f"{work.truth}: a tube of {tube.video} ends with frame {last}; expected at most "
+                f"{most}"
+            )
+        tubes.setdefault(tube.video, []).append(tube)
+    return tubes
+
+
+def train_boxes(
+    work: Workdir, dataset: Dataset, truth: Mapping[str, Sequence[Detection]]
+) -> dict[str, NDArray]:
+    """The mean training box [4] of each test video, as shares of the frame.
+
+    All test videos of a work folder have the same one. A pool of work folders keeps one for each
+    video in train_boxes.json, since each folder has a training list of its own.
+
+    Args:
+      work: the work folder.
+      dataset: its videos.
+      truth: true tubes by video.
+
+    Returns:
+      x0, y0, x1, y1 by video; empty where no training video has boxes.
+    """
+    tests = [video.name for video in dataset.videos if video.part == "test"]
+    if work.train_boxes.exists():
+        pooled = files.read_json(work.train_boxes)
+        return {name: np.array(pooled[name], float) for name in tests if name in pooled}
+    tubes, sizes = [], []
+    for video in dataset.videos:
+        if video.part == "train":
+            for tube in truth.get(video.name, []):
+                tubes.append(tube.tube)
+                sizes.append((video.height, video.width))
+    if not tubes:
+        return {}
+    return dict.fromkeys(tests, baselines.mean_box(tubes, sizes))
