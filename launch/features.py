@@ -16,7 +16,7 @@ from etils import epath
 
 from launch import boot
 from videolstm_jax.artifacts import load_dataset, save_dataset
-from videolstm_jax.features import importers
+from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.inspection import inspect
 from videolstm_jax.features.store import FeatureStore
@@ -38,8 +38,8 @@ _DTYPE = flags.DEFINE_enum(
     "dtype", "float16", ["float16", "uint8"], "authors, sharma: how the store is written."
 )
 _IMPORT = {
-    "authors": importers.authors,
-    "sharma": lambda folder: importers.sharma(folder, side=_SIDE.value),
+    "authors": foreign.authors_features,
+    "sharma": lambda folder: foreign.sharma_features(folder, side=_SIDE.value),
 }
 
 
@@ -67,8 +67,8 @@ def _verify(folder: str) -> str:
 def _compact(source: str, target: str) -> str:
     found = compact(source, target)
     return (
-        f"{target}: {found.after / found.before:.3f} of the bytes ({found.before:,} to {found.after:,}); errors in "
-        f"standard deviations: {found.rms:.5f} root mean square, {found.largest:.4f} the largest; "
+        f"{target}: {found.bytes_after / found.bytes_before:.3f} of the bytes ({found.bytes_before:,} to {found.bytes_after:,}); errors in "
+        f"standard deviations: {found.rms_error:.5f} root mean square, {found.largest_error:.4f} the largest; "
         f"{100 * found.lost:.3f} % of the values above zero became zero"
     )
 
@@ -78,7 +78,7 @@ def _import(layout: str, source: str, target: str) -> str:
         raise app.UsageError("--dataset: expected a dataset.json to read, or to write")
     found = _IMPORT[layout](source)
     if not epath.Path(_DATASET.value).exists():  # in a bucket, too
-        save_dataset(_DATASET.value, importers.listed(_LISTS.value or source, found))
+        save_dataset(_DATASET.value, importers.dataset_from_lists(_LISTS.value or source, found))
     dataset = load_dataset(_DATASET.value)
     about = {
         "imported": layout,

@@ -66,15 +66,19 @@ def test_half_the_bytes_for_a_hundredth_of_a_deviation(tmp_path, listed):
     was = np.concatenate([store.read(video.name) for video in listed]).astype(np.float64)
     error = was - np.concatenate([small.read(video.name) for video in listed])
     assert (
-        cost.rms == pytest.approx(np.sqrt(np.mean(error**2)) / was.std(), rel=1e-5)
-        and 0 < cost.rms < 0.01
+        cost.rms_error == pytest.approx(np.sqrt(np.mean(error**2)) / was.std(), rel=1e-5)
+        and 0 < cost.rms_error < 0.01
     )
-    assert cost.largest == pytest.approx(np.abs(error).max() / was.std(), rel=1e-5)
-    assert cost.lost < 0.01 and cost.after / cost.before == pytest.approx((4 + 144) / 288)
+    assert cost.largest_error == pytest.approx(np.abs(error).max() / was.std(), rel=1e-5)
+    assert cost.lost < 0.01 and cost.bytes_after / cost.bytes_before == pytest.approx(
+        (4 + 144) / 288
+    )
     assert (
         small.about == store.about and small.frames == store.frames and small.std == store.std > 0
     )
-    assert sum(path.stat().st_size for path in (tmp_path / "small").rglob("*.u8")) == cost.after
+    assert (
+        sum(path.stat().st_size for path in (tmp_path / "small").rglob("*.u8")) == cost.bytes_after
+    )
     before = small.path("c0/v00").stat().mtime
     assert (
         compact(tmp_path / "large", tmp_path / "small") == cost

@@ -12,7 +12,7 @@ import pytest
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.features import importers
+from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.stages import train
 from videolstm_jax.types import Dataset, Video
@@ -90,8 +90,8 @@ def check(store, names):
 
 
 def test_the_authors_maps_become_channel_last(authors, tmp_path):
-    found = importers.authors(authors)
-    dataset = importers.listed(tmp_path, found)
+    found = foreign.authors_features(authors)
+    dataset = importers.dataset_from_lists(tmp_path, found)
     assert dataset.classes == ("Archery", "Bowling")
     assert [(v.name, v.label, v.part, v.group, v.frames) for v in dataset.videos] == [
         (f"Archery/{STEMS[0]}", 0, "train", "g01", 4),
@@ -107,13 +107,13 @@ def test_the_authors_maps_become_channel_last(authors, tmp_path):
 
 
 def test_sharmas_rows_are_read_in_fortran_order(sharma, tmp_path):
-    found = importers.sharma(sharma, side=N)
+    found = foreign.sharma_features(sharma, side=N)
     as_he_does = np.concatenate([found["archery/a_1"].read(), found["archery/a_2"].read()])
     with h5py.File(sharma / "train_features.h5") as file:
         rows = file["features"][:]
     reshaped = np.stack([row.reshape(N * N, D, order="F").reshape(N, N, D) for row in rows])
     assert np.array_equal(as_he_does, reshaped)
-    dataset = importers.listed(sharma, found)
+    dataset = importers.dataset_from_lists(sharma, found)
     assert dataset.classes == ("archery", "bowling") and [v.part for v in dataset.videos] == [
         "train",
         "train",
@@ -130,7 +130,7 @@ def test_fully_connected_features_are_vectors(tmp_path):
         (tmp_path / kind).mkdir()
         array = np.random.default_rng(0).normal(size=shape).astype(np.float32)
         write_h5(tmp_path / kind / "a.h5", array)
-        found = importers.authors(tmp_path / kind)["a"]
+        found = foreign.authors_features(tmp_path / kind)["a"]
         assert (found.frames, found.shape) == (4, (10,)) and np.array_equal(
             found.read(), array.reshape(4, 10)
         )
@@ -141,7 +141,7 @@ def test_one_record_a_frame_loses_the_last(tmp_path, frames, taken):
     write_h5(tmp_path / "a.h5", maps(0, 4))
     video = Video("c/a", "", 0, "train", "a", frames, 8, 8, 25.0)
     dataset = Dataset(("c",), (video, video._replace(name="c/unused", part="unused")))
-    found = importers.authors(tmp_path)
+    found = foreign.authors_features(tmp_path)
     if taken is None:
         with pytest.raises(
             FileError, match=f"c/a has 4 records; expected {frames - 1} or {frames} for {frames}"
@@ -156,8 +156,8 @@ def test_one_record_a_frame_loses_the_last(tmp_path, frames, taken):
 
 
 def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
-    found = importers.authors(authors)
-    dataset = importers.listed(
+    found = foreign.authors_features(authors)
+    dataset = importers.dataset_from_lists(
         tmp_path, dict.fromkeys((*STEMS, "a_1", "a_2", "b_1"), found[STEMS[0]])
     )
     with pytest.raises(FileError, match="there are no features of Archery/other"):
@@ -168,7 +168,7 @@ def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
             {},
         )
     with pytest.raises(FileError, match=r"has no \.h5 files; expected one a video"):
-        importers.authors(tmp_path / "nowhere")
+        foreign.authors_features(tmp_path / "nowhere")
     for array, says in (
         (np.zeros((2, 3, 4, 5)), r"\[2, 3, 4, 5\]; expected \[T, D, N, N\]"),
         (np.zeros(3), r"\[3\]"),
@@ -176,29 +176,29 @@ def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
         (tmp_path / "odd").mkdir(exist_ok=True)
         write_h5(tmp_path / "odd" / "a.h5", array)
         with pytest.raises(FileError, match=says):
-            importers.authors(tmp_path / "odd")
+            foreign.authors_features(tmp_path / "odd")
     write_h5(tmp_path / "odd" / "a.h5", np.zeros((2, 3)), name="feature")
     with pytest.raises(FileError, match=r"has \['feature'\]; expected an array called features"):
-        importers.authors(tmp_path / "odd")
+        foreign.authors_features(tmp_path / "odd")
     (tmp_path / "odd" / "a.h5").write_bytes(b"not HDF5" * 100)
     with pytest.raises(FileError, match="cannot be read as HDF5"):
-        importers.authors(tmp_path / "odd")
+        foreign.authors_features(tmp_path / "odd")
     with pytest.raises(FileError, match=r"rows of 54 values; expected a multiple of 7 x 7"):
-        importers.sharma(sharma)
+        foreign.sharma_features(sharma)
     (sharma / "train_framenum.txt").write_text("3\n4\n")
     with pytest.raises(FileError, match=r"has 8 rows; the lengths of train_framenum\.txt sum to 7"):
-        importers.sharma(sharma, side=N)
+        foreign.sharma_features(sharma, side=N)
     (sharma / "train_framenum.txt").write_text("8\n")
     with pytest.raises(FileError, match=r"train_framenum\.txt: 1 lines for 2 videos"):
-        importers.sharma(sharma, side=N)
+        foreign.sharma_features(sharma, side=N)
     (sharma / "train_framenum.txt").write_text("3\n5\n")
-    found = importers.sharma(sharma, side=N)
+    found = foreign.sharma_features(sharma, side=N)
     (sharma / "train_labels.txt").write_text("0,1\n1,0\n")
     with pytest.raises(FileError, match=r"'0,1'; expected one number a line"):
-        importers.listed(sharma, found)
+        importers.dataset_from_lists(sharma, found)
     (sharma / "train_labels.txt").write_text("0\n1\n")
     with pytest.raises(FileError, match="labels and the classes that file names tell do not agree"):
-        importers.listed(sharma, found)
+        importers.dataset_from_lists(sharma, found)
 
 
 def test_from_their_files_to_a_trained_model_without_writing_a_line(authors, tmp_path):

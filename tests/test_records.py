@@ -87,7 +87,7 @@ def test_moments_of_parts_are_those_of_the_whole(lengths, seed):
     r = np.random.default_rng(seed)
     parts = [r.normal(3, 2, (length, 5)).astype(np.float16) for length in lengths]
     whole = np.concatenate(parts).astype(np.float64)
-    mean, std = records.deviation([records.moments(part) for part in parts], whole.size)
+    mean, std = records.mean_and_deviation([records.moments(part) for part in parts], whole.size)
     assert mean == pytest.approx(whole.mean(), rel=1e-12) and std == pytest.approx(
         whole.std(), rel=1e-10
     )

@@ -1,1 +1,1 @@
-"""Features on disk: one file of frame records a video, written, read, checked, halved and imported."""
+"""Features on disk: one file of frame records a video, written, read, checked, halved, imported."""

@@ -1,4 +1,4 @@
-"""Rewrites a store of float16 as one of uint8, half the size, and says what that costs."""
+"""Rewrites a store of float16 as one of uint8, half the size, and measures what that costs."""
 
 from __future__ import annotations
 
@@ -15,27 +15,36 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.files import PathLike
 
 
-class Cost(NamedTuple):
-    """Bytes before and after, and the error of what is read back: its root mean square and its
-    largest, in the standard deviations of the features, and the share of values above zero that
-    became zero.
+class CompactionReport(NamedTuple):
+    """What a smaller store saves, and how far its values are from the original ones.
+
+    Attributes:
+      bytes_before: of the original store.
+      bytes_after: of the smaller one.
+      rms_error: root mean square, in standard deviations of the features.
+      largest_error: in standard deviations of the features.
+      lost: the share of values above zero that became zero.
     """
 
-    before: int
-    after: int
-    rms: float
-    largest: float
+    bytes_before: int
+    bytes_after: int
+    rms_error: float
+    largest_error: float
     lost: float
 
 
-def compact(source: PathLike, target: PathLike) -> Cost:
-    """Writes the same features once more, as uint8; goes on where it was killed.
+def compact(source: PathLike, target: PathLike) -> CompactionReport:
+    """Writes the features of a store once more, as uint8; a killed run goes on where it was.
 
-    What made them, and their deviation over the training list, is said as before.
+    The new store keeps what the old one says of its origin, and its deviation over the training
+    list.
+
+    Args:
+      source: the folder of a float16 store without values below zero.
+      target: the folder of the new store.
 
     Raises:
-      FileError: no store, or one that is compact already or has values below zero; others are in
-        the way.
+      FileError: no such store, or the target holds other features.
     """
     store = FeatureStore.open(source)
     if store.dtype != "float16":
@@ -44,28 +53,28 @@ def compact(source: PathLike, target: PathLike) -> Cost:
     for name in writer.missing(store.frames):
         writer.write(name, store.read(name))
     small = writer.finish(store.frames)
+    # A model that was trained with features divided by `std` must go on dividing by the same.
     index = small.folder / "index.json"
     files.write_json(index, files.read_json(index) | {"std": store.std})
-    return cost(store, small)
+    return compare_stores(store, small)
 
 
-def cost(store: FeatureStore, small: FeatureStore) -> Cost:
-    """Compares the two, video by video."""
-    square, largest, lost, there = 0.0, 0.0, 0, 0
+def compare_stores(store: FeatureStore, small: FeatureStore) -> CompactionReport:
+    """Compares a store with a smaller one of the same features, video by video."""
+    square, largest, lost, positive = 0.0, 0.0, 0, 0
     for name in store.frames:
-        was, now = store.read(name), small.read(name)
-        error = was.astype(np.float32) - now.astype(np.float32)
-        square, largest = (
-            square + records.moments(error).square,
-            max(largest, float(np.abs(error).max())),
-        )
-        lost, there = lost + int(((was > 0) & (now == 0)).sum()), there + int((was > 0).sum())
+        original, reduced = store.read(name), small.read(name)
+        error = original.astype(np.float32) - reduced.astype(np.float32)
+        square += records.moments(error).square
+        largest = max(largest, float(np.abs(error).max()))
+        lost += int(((original > 0) & (reduced == 0)).sum())
+        positive += int((original > 0).sum())
     frames = sum(store.frames.values())
-    std = store.statistics(list(store.frames))[1] or 1.0
-    return Cost(
-        frames * store.record_bytes,
-        frames * small.record_bytes,
-        math.sqrt(square / (frames * math.prod(store.shape))) / std,
-        largest / std,
-        lost / max(1, there),
+    std = store.statistics(list(store.frames))[1] or 1.0  # features that are all alike have none
+    return CompactionReport(
+        bytes_before=frames * store.record_bytes,
+        bytes_after=frames * small.record_bytes,
+        rms_error=math.sqrt(square / (frames * math.prod(store.shape))) / std,
+        largest_error=largest / std,
+        lost=lost / max(1, positive),
     )

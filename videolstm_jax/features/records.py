@@ -1,6 +1,4 @@
-"""How the features of one frame become a record of fixed size, and what is noted of them on the
-way.
-"""
+"""Encodes the features of one frame as a record of fixed size, and sums up their statistics."""
 
 from __future__ import annotations
 
@@ -13,11 +11,15 @@ import numpy as np
 from videolstm_jax.errors import FileError
 
 DTYPES = ("float16", "uint8")
+"""How a store can be written."""
+
 LARGEST = float(np.finfo(np.float16).max)
 PEAK_BYTES = 4
 """A uint8 record opens with the frame's largest value, as a little-endian float32."""
 LEVELS = 255.0
-_BLOCK = 64
+
+# Frames that `moments` converts to float64 at once, so that a long video needs no second copy.
+_FRAMES_AT_ONCE = 64
 
 
 class Moments(NamedTuple):
@@ -28,7 +30,7 @@ class Moments(NamedTuple):
 
 
 def check_dtype(dtype: str) -> str:
-    """`dtype`, where a store can have it.
+    """Returns `dtype` where a store can have it.
 
     Raises:
       FileError: it cannot.
@@ -38,56 +40,58 @@ def check_dtype(dtype: str) -> str:
     return dtype
 
 
-def suffix(dtype: str) -> str:
-    """What the files of a store end in."""
+def file_suffix(dtype: str) -> str:
+    """Returns the suffix of a store's files of records."""
     return {"float16": ".f16", "uint8": ".u8"}[dtype]
 
 
 def record_bytes(shape: Sequence[int], dtype: str = "float16") -> int:
-    """Bytes of one frame's record: 2 a value, or 1 a value behind the peak."""
+    """Returns the bytes of one frame's record: 2 a value, or 1 a value behind the peak."""
     values = math.prod(shape)
     return 2 * values if dtype == "float16" else PEAK_BYTES + values
 
 
-def encode(array: np.ndarray, dtype: str, what: str = "features") -> bytes:
-    """Records of some frames.
+def encode(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
+    """Encodes the features of some frames as records.
 
-    `float16` is the values themselves. `uint8` is for maps after a ReLU, half the size: each value
-    v of a frame whose largest is p becomes round(255 sqrt(v / p)). The root spends the levels where
-    most values lie, near zero: the step at v is about 2 sqrt(v p) / 255.
+    `float16` is the values themselves. `uint8` is for maps after a ReLU, at half the size: each
+    value v of a frame whose largest is p becomes round(255 sqrt(v / p)). The root spends the levels
+    where most values lie, near zero: the step at v is about 2 sqrt(v p) / 255.
 
     Args:
       array: [n, *shape], any float; for `uint8` nothing below zero.
       dtype: `float16` or `uint8`.
-      what: what an error calls the array.
+      name: of the array, for messages.
 
     Returns:
       n records, one after another.
 
     Raises:
-      FileError: no frames, values that are not finite, that float16 does not hold, or below zero
-        for `uint8`.
+      FileError: no frames; values that are not finite or that float16 does not hold; or values
+        below zero for `uint8`.
     """
     array = np.asarray(array)
-    low, peak = (float(array.min()), float(array.max())) if array.size else (math.nan, math.nan)
-    reach = max(-low, peak)
-    if not reach <= LARGEST:  # also true of NaN
-        raise FileError(f"{what} reach {reach}; float16 holds at most {LARGEST:.0f}")
+    lowest = float(array.min()) if array.size else math.nan
+    highest = float(array.max()) if array.size else math.nan
+    reach = max(-lowest, highest)
+    if not reach <= LARGEST:  # written so that NaN is refused, too
+        raise FileError(f"{name} reach {reach}; float16 holds at most {LARGEST:.0f}")
     if dtype == "float16":
         return np.ascontiguousarray(array, "<f2").tobytes()
-    if low < 0:
+    if lowest < 0:
         raise FileError(
-            f"{what} go down to {low}; uint8 holds what a ReLU leaves, nothing below zero; store them "
-            "as float16"
+            f"{name} go down to {lowest}; uint8 holds what a ReLU leaves, nothing below zero; "
+            "store them as float16"
         )
     rows = array.reshape(len(array), -1).astype(np.float32)
     peaks = rows.max(1, keepdims=True)
-    codes = np.rint(LEVELS * np.sqrt(rows / np.where(peaks > 0, peaks, 1))).astype(np.uint8)
+    divisors = np.where(peaks > 0, peaks, 1)  # a frame of zeros has no peak to divide by
+    codes = np.rint(LEVELS * np.sqrt(rows / divisors)).astype(np.uint8)
     return np.concatenate([peaks.astype("<f4").view(np.uint8), codes], axis=1).tobytes()
 
 
 def decode(data: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
-    """What some records hold, float16 [n, *shape]; of `float16` not to be written to."""
+    """Decodes some records to float16 [n, *shape]; of a float16 store the result is read-only."""
     if dtype == "float16":
         return np.frombuffer(data, "<f2").reshape(-1, *shape)
     values = np.empty((len(data) // record_bytes(shape, dtype), *shape), np.float16)
@@ -96,27 +100,32 @@ def decode(data: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
 
 
 def decode_into(out: np.ndarray, data: bytes, dtype: str, scale: float = 1.0) -> None:
-    """Writes what some records hold, times `scale`, to `out`, float16 or float32 [n, ..] of as many
-    values a frame.
+    """Decodes records into `out` and multiplies them by `scale`.
+
+    Args:
+      out: [n, ..], float16 or float32, of as many values a frame as the records.
+      data: n records.
+      dtype: of the records, `float16` or `uint8`.
+      scale: in float32.
     """
     if dtype == "float16":
-        _scaled(np.frombuffer(data, "<f2").reshape(out.shape), scale, out)
+        _write_scaled(np.frombuffer(data, "<f2").reshape(out.shape), scale, out)
         return
     values = math.prod(out.shape[1:])
     rows = np.frombuffer(data, np.uint8).reshape(len(out), PEAK_BYTES + values)
     peaks = np.ascontiguousarray(rows[:, :PEAK_BYTES]).view("<f4")
-    levels = (
-        np.square(np.arange(256, dtype=np.float32)) * (peaks / np.float32(LEVELS * LEVELS))
-    ).astype(np.float16)
+    # A frame has only 256 different values: its table of them is computed once, then looked up,
+    # which is three times as fast as computing every value.
+    squares = np.square(np.arange(256, dtype=np.float32))
+    levels = (squares * (peaks / np.float32(LEVELS * LEVELS))).astype(np.float16)
     tables = np.empty(levels.shape, out.dtype)
-    _scaled(levels, scale, tables)
+    _write_scaled(levels, scale, tables)
     for frame, table, row in zip(out.reshape(len(out), values), tables, rows, strict=True):
-        np.take(
-            table, row[PEAK_BYTES:], out=frame, mode="clip"
-        )  # to look up is three times as fast as to reckon
+        # A code is always a place of the table; `clip` only spares NumPy a buffer.
+        np.take(table, row[PEAK_BYTES:], out=frame, mode="clip")
 
 
-def _scaled(values: np.ndarray, scale: float, out: np.ndarray) -> None:
+def _write_scaled(values: np.ndarray, scale: float, out: np.ndarray) -> None:
     if scale == 1.0:
         out[...] = values
     else:
@@ -124,24 +133,28 @@ def _scaled(values: np.ndarray, scale: float, out: np.ndarray) -> None:
 
 
 def moments(array: np.ndarray) -> Moments:
-    """Sum and sum of squares of what was decoded, block by block, so that a long video needs no
-    second copy.
-    """
+    """Returns the sum and the sum of squares of decoded features [n, *shape]."""
     total, square = 0.0, 0.0
-    for at in range(0, len(array), _BLOCK):
-        values = array[at : at + _BLOCK].astype(np.float64)
-        total, square = total + float(values.sum()), square + float(np.square(values).sum())
+    for start in range(0, len(array), _FRAMES_AT_ONCE):
+        values = array[start : start + _FRAMES_AT_ONCE].astype(np.float64)
+        total += float(values.sum())
+        square += float(np.square(values).sum())
     return Moments(total, square)
 
 
-def deviation(parts: Sequence[Moments], count: int) -> tuple[float, float]:
-    """Mean and standard deviation of `count` values with these moments.
+def mean_and_deviation(parts: Sequence[Moments], count: int) -> tuple[float, float]:
+    """Returns the mean and the standard deviation of values, from the moments of their parts.
+
+    Args:
+      parts: the moments, one for each video.
+      count: of all values.
 
     Raises:
       FileError: there are no values.
     """
     if not count:
         raise FileError("no features to take statistics of")
+    # `fsum` is exact, so the result does not depend on the order of the videos.
     mean = math.fsum(part.total for part in parts) / count
     square = math.fsum(part.square for part in parts) / count
     return mean, math.sqrt(max(0.0, square - mean * mean))

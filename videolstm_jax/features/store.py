@@ -1,11 +1,10 @@
-"""Reads a feature store: clips from the middle of a video at the price of their own bytes."""
+"""Reads a feature store: a clip from the middle of a video costs one read of its own bytes."""
 
 from __future__ import annotations
 
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from etils import epath
@@ -13,17 +12,28 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
+from videolstm_jax.features.index import check_index
 from videolstm_jax.features.records import Moments
 from videolstm_jax.files import file_size, side_by_side
 
-_BLOCK = 1 << 24
+_BLOCK_BYTES = 1 << 24
+
+# Damaged files that one message names.
+_NAMED_FILES = 10
 
 
 class FeatureStore:
-    """A finished store: `folder`, `shape`, `dtype`, `frames` (L' of each video), `about`, `std`
-    (None if unknown).
+    """A finished store.
 
-    `source` tells the file that each video's features were made from, where that was known.
+    Attributes:
+      folder: where it lies.
+      shape: of one frame's features, [N, N, D] or [D].
+      dtype: of the records, `float16` or `uint8`.
+      frames: records of each video, by name.
+      about: what made the features, and with which preprocessing.
+      source: by name, the fingerprint of the video that the features were made from, where known.
+      std: the standard deviation over the training list; None where unknown.
+      record_bytes: of one frame.
     """
 
     def __init__(self, folder: epath.Path, index: dict):
@@ -37,7 +47,9 @@ class FeatureStore:
         self.std: float | None = index.get("std")
         self.record_bytes = records.record_bytes(self.shape, self.dtype)
         self._sha256: dict[str, str] = index["sha256"]
+        # Absent where a store was written by an early version.
         self._moments: dict[str, list[float]] = index.get("moments", {})
+        # Videos whose file has been found to have its full size; checked once each.
         self._checked: set[str] = set()
 
     @classmethod
@@ -49,26 +61,11 @@ class FeatureStore:
         """
         path = epath.Path(folder) / "index.json"
         index = files.read_json(path, made_by="extract")
-        check_head(path, index, "frames", "sha256")
-        frames, sha256, *beside = (
-            index["frames"],
-            index["sha256"],
-            index.get("moments", {}),
-            index.get("source", {}),
-        )
-        if (
-            not all(isinstance(one, dict) for one in (frames, sha256, *beside))
-            or frames.keys() != sha256.keys()
-        ):
-            raise FileError(f"{path}: expected frames and sha256 by the names of the same videos")
-        if bad := [name for name, length in frames.items() if not _counts(length)]:
-            raise FileError(
-                f"{path}: {bad[0]} has {frames[bad[0]]!r} frames; expected at least one"
-            )
+        check_index(path, index)
         return cls(path.parent, index)
 
     def path(self, name: str) -> epath.Path:
-        """The file of one video.
+        """Returns the file of one video.
 
         Raises:
           FileError: the store does not have the video.
@@ -78,19 +75,17 @@ class FeatureStore:
         return record_path(self.folder, name, self.dtype)
 
     def read(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Features of the frames start <= t < stop, float16 [n, *shape], not to be written to.
+        """Returns the features of the frames start <= t < stop, float16 [n, *shape], read-only.
 
         Raises:
           FileError: an unknown video, frames outside it, or a file that is missing or short.
         """
         stop = self.frames.get(name, 0) if stop is None else stop
         path = self._checked_path(name, start, stop)
-        return records.decode(self._bytes(path, start, stop - start), self.shape, self.dtype)
+        return records.decode(self._read_records(path, start, stop - start), self.shape, self.dtype)
 
     def fill(self, out: np.ndarray, name: str, start: int, *, scale: float = 1.0) -> None:
         """Reads as many frames from `start` on as `out` has, and multiplies them by `scale`.
-
-        Float16 goes from the file straight to where it is wanted, without a copy in between.
 
         Args:
           out: [n, ..] float16 or float32, contiguous; each frame of as many values as `shape` has.
@@ -103,11 +98,14 @@ class FeatureStore:
         """
         path = self._checked_path(name, start, start + len(out))
         if self.dtype == "float16" and out.dtype == np.dtype("<f2") and scale == 1.0:
-            self._bytes(path, start, len(out), out.reshape(-1).view(np.uint8))
+            # The records are the values: they go from the file to their place without a copy.
+            self._read_records_into(out.reshape(-1).view(np.uint8), path, start, len(out))
         else:
-            records.decode_into(out, self._bytes(path, start, len(out)), self.dtype, scale)
+            data = self._read_records(path, start, len(out))
+            records.decode_into(out, data, self.dtype, scale)
 
     def _checked_path(self, name: str, start: int, stop: int) -> epath.Path:
+        """Returns the file of a video, which must have its full size and the frames."""
         path, length = self.path(name), self.frames[name]
         if not 0 <= start <= stop <= length:
             raise FileError(f"{path}: frames {start} to {stop} asked for; it has {length}")
@@ -115,58 +113,72 @@ class FeatureStore:
             self.check_sizes([name])
         return path
 
-    def _bytes(
-        self, path: epath.Path, start: int, frames: int, out: np.ndarray | None = None
-    ) -> bytes | np.ndarray:
-        """The records of some frames, written to `out` [bytes] where it is given."""
-        wanted = frames * self.record_bytes
+    def _read_records(self, path: epath.Path, start: int, frames: int) -> bytes:
         with path.open("rb") as file:
             file.seek(start * self.record_bytes)
-            if out is not None and hasattr(file, "readinto"):
-                taken, data = file.readinto(out), out
-            else:  # a bucket's file cannot read to a place
-                data = file.read(wanted)
-                taken = len(data)
-        if taken != wanted:
-            raise FileError(
-                f"{path}: gave {taken} bytes for {frames} frames; expected {wanted}; it has been cut "
-                "short"
-            )
-        if out is not None and data is not out:
-            out[:] = np.frombuffer(data, np.uint8)
+            data = file.read(frames * self.record_bytes)
+        self._check_read(path, frames, len(data))
         return data
 
+    def _read_records_into(
+        self, out: np.ndarray, path: epath.Path, start: int, frames: int
+    ) -> None:
+        """Reads records into `out`, uint8 [bytes]."""
+        with path.open("rb") as file:
+            file.seek(start * self.record_bytes)
+            if hasattr(file, "readinto"):
+                size = file.readinto(out)
+            else:  # the file of a bucket cannot read into an array
+                data = file.read(len(out))
+                size = len(data)
+                if size == len(out):
+                    out[:] = np.frombuffer(data, np.uint8)
+        self._check_read(path, frames, size)
+
+    def _check_read(self, path: epath.Path, frames: int, size: int) -> None:
+        expected = frames * self.record_bytes
+        if size != expected:
+            raise FileError(
+                f"{path}: gave {size} bytes for {frames} frames; expected {expected}; it has been "
+                "cut short"
+            )
+
     def check_sizes(self, names: Sequence[str]) -> None:
-        """Raises FileError where a video's file is missing or has another size than the index says."""
-        for name, found in zip(
-            names, side_by_side(file_size, [self.path(name) for name in names]), strict=True
-        ):
+        """Compares the sizes of the videos' files with the index.
+
+        Raises:
+          FileError: a file is missing or has another size.
+        """
+        sizes = side_by_side(file_size, [self.path(name) for name in names])
+        for name, size in zip(names, sizes, strict=True):
             expected = self.frames[name] * self.record_bytes
-            if found != expected:
-                words = "missing" if found is None else f"{found} bytes long"
+            if size != expected:
+                state = "missing" if size is None else f"{size} bytes long"
                 raise FileError(
-                    f"{self.path(name)}: is {words}; expected {expected} bytes; the stage extract writes it"
+                    f"{self.path(name)}: is {state}; expected {expected} bytes; the stage extract "
+                    "writes it"
                 )
         self._checked.update(names)
 
     def verify(self) -> None:
-        """Reads every file, several side by side, and compares it with the index.
+        """Reads every file, several side by side, and compares its digest with the index.
 
         Raises:
           FileError: naming the files that are missing or damaged.
         """
-        found = side_by_side(digest, [self.path(name) for name in self.frames])
-        damaged = [
-            name for name, one in zip(self.frames, found, strict=True) if one != self._sha256[name]
-        ]
+        digests = side_by_side(sha256_if_exists, [self.path(name) for name in self.frames])
+        damaged = []
+        for name, digest in zip(self.frames, digests, strict=True):
+            if digest != self._sha256[name]:
+                damaged.append(f"{name}{records.file_suffix(self.dtype)}")
         if damaged:
             raise FileError(
-                f"{self.folder}: {len(damaged)} of {len(self.frames)} files are missing or damaged: "
-                + ", ".join(f"{name}{records.suffix(self.dtype)}" for name in damaged[:10])
+                f"{self.folder}: {len(damaged)} of {len(self.frames)} files are missing or "
+                f"damaged: {', '.join(damaged[:_NAMED_FILES])}"
             )
 
     def statistics(self, names: Sequence[str]) -> tuple[float, float]:
-        """Mean and standard deviation over all values of the named videos.
+        """Returns the mean and the standard deviation over all values of the named videos.
 
         Raises:
           FileError: no videos, or one that the store does not have.
@@ -176,60 +188,34 @@ class FeatureStore:
                 f"{self.folder / 'index.json'}: no features to take statistics of; expected a video"
             )
         parts = side_by_side(self._moments_of, names)
-        return records.deviation(
-            parts, sum(self.frames[name] for name in names) * math.prod(self.shape)
-        )
+        frames = sum(self.frames[name] for name in names)
+        return records.mean_and_deviation(parts, frames * math.prod(self.shape))
 
     def _moments_of(self, name: str) -> Moments:
-        self.path(name)
-        found = self._moments.get(name)  # absent where the store was written before they were kept
-        return Moments(*found) if found else records.moments(self.read(name))
-
-
-def check_head(path: epath.Path, head: Any, *fields: str) -> None:
-    """Raises FileError where what opens an index lacks shape, dtype, about or one of `fields`, or
-    is no such.
-    """
-    missing = {"shape", "dtype", "about", *fields} - (
-        head.keys() if isinstance(head, dict) else set()
-    )
-    if missing:
-        raise FileError(f"{path}: lacks {sorted(missing)}")
-    shape, dtype = head["shape"], head["dtype"]
-    if (
-        not isinstance(shape, list)
-        or not shape
-        or not all(map(_counts, shape))
-        or dtype not in records.DTYPES
-    ):
-        raise FileError(
-            f"{path}: shape is {shape!r}, expected a list of sides of at least 1; dtype is {dtype!r}, "
-            f"expected dtype {' or '.join(records.DTYPES)}"
-        )
-
-
-def _counts(value: Any) -> bool:
-    return type(value) is int and value > 0
+        self.path(name)  # raises where the store does not have the video
+        if name in self._moments:
+            return Moments(*self._moments[name])
+        return records.moments(self.read(name))
 
 
 def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.Path:
-    """Where a store keeps one video.
+    """Returns the file of one video in a store.
 
     Raises:
       FileError: a name that would leave the folder.
     """
     if not name or name.startswith("/") or ".." in name.split("/"):
         raise FileError(f"{folder}: a video is called {name!r}; expected Class/stem")
-    return folder / f"{name}{records.suffix(dtype)}"
+    return folder / f"{name}{records.file_suffix(dtype)}"
 
 
-def digest(path: epath.Path) -> str | None:
-    """The sha256 of a file; None where there is none."""
-    found = hashlib.sha256()
+def sha256_if_exists(path: epath.Path) -> str | None:
+    """Returns the sha256 of a file; None where there is none."""
+    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                found.update(block)
+            while block := file.read(_BLOCK_BYTES):
+                digest.update(block)
     except FileNotFoundError:
         return None
-    return found.hexdigest()
+    return digest.hexdigest()

@@ -1,14 +1,10 @@
-"""Writes a feature store: one file of fixed-size frame records a video, and an index that is
-written last.
-"""
+"""Writes a feature store: one file of frame records a video, and an index that is written last."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -17,22 +13,24 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
-from videolstm_jax.features import records
-from videolstm_jax.features.store import FeatureStore, digest, record_path
+from videolstm_jax.features import notes, records
+from videolstm_jax.features.index import make_index, rows_of_index
+from videolstm_jax.features.store import FeatureStore, record_path, sha256_if_exists
 from videolstm_jax.files import file_size, side_by_side
 
-_FIELDS = ("frames", "sha256", "moments", "source")
-"""What an index keeps of each video."""
+# Missing videos that one message names.
+_NAMED_VIDEOS = 5
 
 
 class FeatureWriter:
-    """Writes a store video by video; what a killed run finished is not made again.
+    """Writes a store video by video; a video that a killed run finished is not made again.
 
-    Finished videos are noted in `done.jsonl`, one line a video, until `finish` writes `index.json`.
-    Several workers may write to one folder, each with notes of its own: all read the notes of all,
-    and whoever finds every video done finishes the store. A folder that holds features of another
-    extractor, preprocessing, shape or dtype is refused; features of a video whose `source` was
-    another one are made again.
+    Finished videos are noted (see `notes`) until `finish` writes `index.json`. Several workers may
+    write to one folder, each with notes of its own. All read the notes of all, and the worker that
+    finds every video done finishes the store.
+
+    A folder with features of another extractor, preprocessing, shape or dtype is refused. Features
+    of a video whose `source` has changed are made again.
     """
 
     def __init__(
@@ -48,14 +46,14 @@ class FeatureWriter:
         """Opens a folder to write to.
 
         Args:
-          folder: where the store lies, or will lie; a bucket will do.
+          folder: of the store; it may lie in a bucket.
           shape: of one frame's features, [N, N, D] or [D].
-          about: what made the features and with which preprocessing; anything JSON can hold.
+          about: what made the features and with which preprocessing; anything that JSON can hold.
           dtype: `float16`, or `uint8` for maps after a ReLU at half the size (see
             `records.encode`).
-          worker: the name of this worker's notes, where several write to one folder.
-          source: what tells the file of each video from others, where that is known; kept in the
-            index.
+          worker: name of this worker's notes, where several write to one folder.
+          source: by video, a fingerprint of the file that its features are made from, where known;
+            kept in the index.
 
         Raises:
           FileError: the folder holds features of another shape, dtype or about.
@@ -67,87 +65,89 @@ class FeatureWriter:
                 f"{folder}: features of shape {tuple(shape)}; expected sides of at least 1"
             )
         self._dtype = records.check_dtype(dtype)
+        # Through JSON and back, so that it compares equal to what a file holds (tuples, for one).
         self._about = json.loads(json.dumps(about, allow_nan=False))
         self._source = source
-        self._notes = self._folder / (f"done-{worker}.jsonl" if worker else "done.jsonl")
-        self._refuse_others()
+        self._notes = notes.notes_path(self._folder, worker)
+        self._index = self._folder / "index.json"
+        self._check_same_features()
         self._folder.mkdir(parents=True, exist_ok=True)
         files.write_json(self._folder / "about.json", self._head())
-        if self._notes.exists():  # whole lines only, where a run was killed while it wrote one
-            files.write_jsonl(self._notes, _noted(self._notes).values())
-        self._done = self._found()
+        if self._notes.exists():
+            # Writes whole lines only, so that a torn last line does not swallow the next one.
+            files.write_jsonl(self._notes, notes.read_notes(self._notes))
+        self._done = self._finished_rows()
         self._reopen()
 
     def _head(self) -> dict:
         return {"shape": list(self._shape), "dtype": self._dtype, "about": self._about}
 
-    def _refuse_others(self) -> None:
-        for path in (self._folder / "index.json", self._folder / "about.json"):
-            found = _json(path) or self._head()
-            for field, ours in self._head().items():
-                if found.get(field) != ours:
+    def _check_same_features(self) -> None:
+        """Raises FileError where the folder holds features of another shape, dtype or about."""
+        for path in (self._index, self._folder / "about.json"):
+            head = _read_if_exists(path) or self._head()
+            for field, value in self._head().items():
+                if head.get(field) != value:
                     raise FileError(
-                        f"{path}: {field} is {found.get(field)}; these features have {ours}; "
+                        f"{path}: {field} is {head.get(field)}; these features have {value}; "
                         "remove the folder or give another"
                     )
 
-    def _found(self) -> dict[str, dict]:
-        """What all workers have noted of these sources. The index is read last: its writer removes
-        the notes behind it.
-
-        Where there are notes of another source too, the file itself tells which was written last.
-        """
-        rows = list(_rows(self._folder))
-        if index := _json(self._folder / "index.json"):
-            rows = [_row(index, name) for name in index["frames"]] + rows
-        ours = {
-            row["name"]: row for row in rows if row.get("source") == self._source.get(row["name"])
-        }
-        doubted = {
-            row["name"] for row in rows if row.get("source") != self._source.get(row["name"])
-        } & ours.keys()
-        return {
-            name: row
-            for name, row in ours.items()
-            if name not in doubted or digest(self._path(name)) == row["sha256"]
-        }
+    def _finished_rows(self) -> dict[str, dict]:
+        """Returns what all workers have noted of videos of these sources, by name."""
+        rows = notes.read_all_notes(self._folder)
+        # The index is read after the notes: a worker that finishes the store writes the index first
+        # and removes the notes then. In the other order both could be missed.
+        index = _read_if_exists(self._index)
+        if index:
+            rows = rows_of_index(index) + rows
+        current, outdated = {}, set()
+        for row in rows:
+            name = row["name"]
+            if row.get("source") == self._source.get(name):
+                current[name] = row
+            else:
+                outdated.add(name)
+        # Where there are notes of another source too, the file itself tells which came last.
+        for name in outdated & current.keys():
+            if sha256_if_exists(self._path(name)) != current[name]["sha256"]:
+                del current[name]
+        return current
 
     def _reopen(self) -> None:
-        """Makes a store unfinished, with notes for its index, where it holds features of other
-        sources.
-        """
-        index = _json(self._folder / "index.json")
+        """Makes a finished store unfinished where it holds features of other sources."""
+        index = _read_if_exists(self._index)
         if index and not index["frames"].keys() <= self._done.keys():
+            # Notes before the index goes: a run that is killed in between loses nothing.
             files.write_jsonl(self._notes, self._done.values())
-            (self._folder / "index.json").unlink(missing_ok=True)
+            self._index.unlink(missing_ok=True)
 
     def _path(self, name: str) -> epath.Path:
         return record_path(self._folder, name, self._dtype)
 
     def done(self, name: str) -> bool:
-        """Whether the video is finished, as far as this writer has read, and its file still there
-        at its full size.
-        """
+        """Returns whether the video is noted as finished and its file has its full size."""
         row = self._done.get(name)
-        return row is not None and (
-            file_size(self._path(name))
-            == row["frames"] * records.record_bytes(self._shape, self._dtype)
-        )
+        if row is None:
+            return False
+        expected = row["frames"] * records.record_bytes(self._shape, self._dtype)
+        return file_size(self._path(name)) == expected
 
     def missing(self, names: Iterable[str]) -> list[str]:
-        """Those of the videos that no worker has finished, in their order; reads the notes of all
-        workers again.
+        """Returns those of the videos that no worker has finished, in their order.
+
+        The notes of all workers are read again.
         """
-        self._done = self._found()
+        self._done = self._finished_rows()
         names = list(names)
-        return [
-            name
-            for name, done in zip(names, side_by_side(self.done, names), strict=True)
-            if not done
-        ]
+        are_done = side_by_side(self.done, names)
+        return [name for name, done in zip(names, are_done, strict=True) if not done]
 
     def noted(self, field: str) -> dict[str, Any]:
-        """What `write` was told beside the features, by video, as far as this writer has read."""
+        """Returns a field that was given to `write` beside the features, by video.
+
+        Notes of other workers count as of the last call of `missing`.
+        """
         return {name: row[field] for name, row in self._done.items() if field in row}
 
     def write(self, name: str, array: np.ndarray, **beside: Any) -> None:
@@ -156,7 +156,7 @@ class FeatureWriter:
         Args:
           name: "Class/stem".
           array: [L', *shape], any float.
-          beside: what else to note of the video until the store is finished; JSON values.
+          **beside: more to note of the video until the store is finished; JSON values.
 
         Raises:
           FileError: another shape, no frames, or values that are not finite, beyond float16, or
@@ -165,28 +165,31 @@ class FeatureWriter:
         path = self._path(name)
         array = np.asarray(array)
         if array.shape[1:] != self._shape or not len(array):
+            expected = ", ".join(["frames", *map(str, self._shape)])
             raise FileError(
-                f"{path}: features of {name} are {list(array.shape)}; expected [frames, {str(list(self._shape))[1:]}"
+                f"{path}: features of {name} are {list(array.shape)}; expected [{expected}]"
             )
         data = records.encode(array, self._dtype, f"{path}: features of {name}")
         files.write_bytes(path, data)
-        found = records.moments(records.decode(data, self._shape, self._dtype))
+        # Statistics are those of the values that are read back, not of the original ones.
+        moments = records.moments(records.decode(data, self._shape, self._dtype))
         row = {
             "name": name,
             "frames": len(array),
             "sha256": hashlib.sha256(data).hexdigest(),
-            "moments": list(found),
+            "moments": list(moments),
             **beside,
         }
         if name in self._source:
             row["source"] = self._source[name]
-        with self._notes.open("a") as notes:
-            notes.write(json.dumps(row) + "\n")
+        with self._notes.open("a") as file:
+            file.write(json.dumps(row) + "\n")
         self._done[name] = row
 
     def finish(self, names: Iterable[str], *, train: Sequence[str] = ()) -> FeatureStore:
-        """Writes the index, which makes the store whole. Two workers that finish at once write the
-        same bytes.
+        """Writes the index, with which the store is finished, and removes the notes.
+
+        Two workers that finish at the same time write the same bytes.
 
         Args:
           names: every video of the store.
@@ -201,67 +204,30 @@ class FeatureWriter:
         if missing:
             raise FileError(
                 f"{self._folder}: {len(missing)} of {len(names)} videos have no features: "
-                + ", ".join(missing[:5])
+                + ", ".join(missing[:_NAMED_VIDEOS])
             )
-        index = self._head() | {
-            field: {name: self._done[name][field] for name in names if field in self._done[name]}
-            for field in _FIELDS
-        }
-        std = FeatureStore(self._folder, index).statistics(train)[1] if train else None
-        files.write_json(self._folder / "index.json", index | {"std": std})
-        torn = [
-            path
-            for parent in sorted({self._path(name).parent for name in names})
-            for path in parent.iterdir()
-            if path.name.startswith(".") and f"{records.suffix(self._dtype)}.part-" in path.name
-        ]
-        for leftover in (
-            self._folder / "about.json",
-            *_notes(self._folder),
-            *torn,
-        ):  # torn by writers that were killed
-            leftover.unlink(missing_ok=True)
+        index = make_index(self._head(), [self._done[name] for name in names])
+        index["std"] = FeatureStore(self._folder, index).statistics(train)[1] if train else None
+        files.write_json(self._index, index)
+        self._remove_leftovers(names)
         return FeatureStore.open(self._folder)
 
-
-def notes_of(folder: epath.Path) -> dict[str, dict]:
-    """What the workers of an unfinished store have noted, by video."""
-    return {row["name"]: row for row in _rows(folder)}
-
-
-def _rows(folder: epath.Path) -> Iterator[dict]:
-    for notes in _notes(folder):
-        yield from _noted(notes).values()
-
-
-def _notes(folder: epath.Path) -> list[epath.Path]:
-    return sorted(
-        path for path in folder.iterdir() if re.fullmatch(r"done(-.+)?\.jsonl", path.name)
-    )
+    def _remove_leftovers(self, names: Sequence[str]) -> None:
+        """Removes what only an unfinished store needs, and torn files of killed writers."""
+        leftovers = [self._folder / "about.json", *notes.notes_paths(self._folder)]
+        torn = f"{records.file_suffix(self._dtype)}.part-"
+        for parent in sorted({self._path(name).parent for name in names}):
+            for path in parent.iterdir():
+                if path.name.startswith(".") and torn in path.name:
+                    leftovers.append(path)
+        for path in leftovers:
+            path.unlink(missing_ok=True)  # another worker may be removing them as well
 
 
-def _noted(path: epath.Path) -> dict[str, dict]:
-    """The whole lines of one worker's notes."""
-    rows = {}
-    with contextlib.suppress(FileNotFoundError):
-        for line in path.read_text().splitlines():
-            with contextlib.suppress(
-                ValueError, KeyError, TypeError
-            ):  # torn where a run was killed while it wrote
-                row = json.loads(line)
-                rows[row["name"]] = row
-    return rows
+def _read_if_exists(path: epath.Path) -> dict | None:
+    """Returns the content of a JSON file; None where there is none.
 
-
-def _row(index: dict[str, Any], name: str) -> dict:
-    return {"name": name} | {
-        field: index[field][name] for field in _FIELDS if name in index.get(field, {})
-    }
-
-
-def _json(path: epath.Path) -> dict | None:
-    """What a file holds; None where there is none, or no more: another worker may finish in this
-    moment.
+    Another worker may finish the store, and remove the file, while it is being read.
     """
     try:
         return files.read_json(path)

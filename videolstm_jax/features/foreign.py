@@ -1,0 +1,180 @@
+"""Reads features that others stored: the authors' h5 files, and Sharma's.
+
+The authors wrote one file a video, Sharma one a list of videos. Both call the array `features`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.foreign_lists import PARTS, read_names, read_numbers
+from videolstm_jax.files import PathLike
+
+_ARRAY_NAME = "features"
+
+
+class ForeignFeatures(NamedTuple):
+    """The features of one video in somebody else's file.
+
+    Attributes:
+      frames: n, the records of the video.
+      shape: of one record, [N, N, D] or [D].
+      read: reads them, float [n, *shape].
+    """
+
+    frames: int
+    shape: tuple[int, ...]
+    read: Callable[[], np.ndarray]
+
+
+def authors_features(folder: PathLike) -> dict[str, ForeignFeatures]:
+    """Opens the authors' features: `<stem>.h5` for each video.
+
+    A file holds `features` [T, D, N, N] with the channel first, or [T, D]. The authors ran from
+    `image_0001.jpg` to the last image but one, so a video of L frames has T = L - 1 records, as
+    here.
+
+    Args:
+      folder: of the files.
+
+    Returns:
+      The features by stem, such as v_ApplyEyeMakeup_g08_c01.
+
+    Raises:
+      FileError: no files, one that is damaged, or an array of another form.
+    """
+    folder = epath.Path(folder)
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    features = {}
+    for path in paths:
+        if path.name.endswith(".h5"):
+            features[path.name.removesuffix(".h5")] = _authors_video(path)
+    if not features:
+        raise FileError(f"{folder}: has no .h5 files; expected one a video")
+    return features
+
+
+def _authors_video(path: epath.Path) -> ForeignFeatures:
+    shape = _array_shape(path)
+    is_map = len(shape) == 4 and shape[2] == shape[3]
+    if not (is_map or len(shape) == 2) or min(shape) < 1:
+        raise FileError(
+            f"{path}: {_ARRAY_NAME} is {list(shape)}; expected [T, D, N, N], channel first, or "
+            "[T, D]"
+        )
+    frames, depth = shape[:2]
+
+    def read_map() -> np.ndarray:
+        return np.moveaxis(_read_rows(path, 0, frames), 1, 3)
+
+    def read_vector() -> np.ndarray:
+        return _read_rows(path, 0, frames).reshape(frames, depth)
+
+    # Fully connected layers are stored as [T, D] or as maps of side 1.
+    if len(shape) == 2 or shape[2] == 1:
+        return ForeignFeatures(frames, (depth,), read_vector)
+    return ForeignFeatures(frames, (*shape[2:], depth), read_map)
+
+
+def sharma_features(folder: PathLike, *, side: int = 7) -> dict[str, ForeignFeatures]:
+    """Opens Sharma's features: `<part>_features.h5`, all frames of a list one after another.
+
+    A file holds `features` [frames, N N D] in Fortran order: MATLAB wrote a row as an N N x D array
+    column by column, so that the region runs fastest, then the channel. Regions themselves run
+    along the rows of the image. `<part>_filename.txt` and `<part>_framenum.txt` tell which rows
+    belong to which video.
+
+    Args:
+      folder: of the three files of each part: train, valid, test.
+      side: N.
+
+    Returns:
+      The features by file name without extension, such as cartwheel/some_clip.
+
+    Raises:
+      FileError: no files, one that is damaged, or lists and rows that do not agree.
+    """
+    features: dict[str, ForeignFeatures] = {}
+    for part in PARTS:
+        path = epath.Path(folder) / f"{part}_features.h5"
+        if not path.exists():
+            continue
+        for name, video in _sharma_part(path, folder, part, side):
+            if name in features:
+                raise FileError(f"{path}: {name} is listed twice")
+            features[name] = video
+    if not features:
+        expected = ", ".join(f"{part}_features.h5" for part in PARTS)
+        raise FileError(f"{folder}: has no {expected}")
+    return features
+
+
+def _sharma_part(
+    path: epath.Path, folder: PathLike, part: str, side: int
+) -> list[tuple[str, ForeignFeatures]]:
+    """Returns the name and the features of each video of a part, in the order of the list."""
+    shape = _array_shape(path)
+    if len(shape) != 2 or min(shape) < 1:
+        raise FileError(f"{path}: {_ARRAY_NAME} is {list(shape)}; expected [frames, N * N * D]")
+    rows, columns = shape
+    if columns % (side * side):
+        raise FileError(f"{path}: rows of {columns} values; expected a multiple of {side} x {side}")
+    names = read_names(folder, part)
+    lengths = read_numbers(folder, part, "framenum")
+    if sum(lengths) != rows or min(lengths) < 1:
+        raise FileError(
+            f"{path}: has {rows} rows; the lengths of {part}_framenum.txt sum to {sum(lengths)}; "
+            "expected as many, and at least 1 a video"
+        )
+    videos = []
+    start = 0
+    map_shape = (side, side, columns // side**2)
+    for name, length in zip(names, lengths, strict=True):
+        read = _sharma_reader(path, start, start + length, side)
+        videos.append((name, ForeignFeatures(length, map_shape, read)))
+        start += length
+    return videos
+
+
+def _sharma_reader(path: epath.Path, start: int, stop: int, side: int) -> Callable[[], np.ndarray]:
+    """Returns what reads some rows as [n, N, N, D]."""
+
+    def read() -> np.ndarray:
+        # Fortran order of [N N, D] is C order of [D, N N].
+        maps = _read_rows(path, start, stop).reshape(stop - start, -1, side, side)
+        return np.moveaxis(maps, 1, 3)
+
+    return read
+
+
+# ---- HDF5 ----------------------------------------------------------------------------------------
+
+
+def _array_shape(path: epath.Path) -> tuple[int, ...]:
+    return _with_array(path, lambda array: tuple(map(int, array.shape)))
+
+
+def _read_rows(path: epath.Path, start: int, stop: int) -> np.ndarray:
+    return _with_array(path, lambda array: np.asarray(array[start:stop]))
+
+
+def _with_array(path: epath.Path, function: Callable[[Any], Any]) -> Any:
+    """Opens the array of a file, calls a function on it, and closes the file."""
+    import h5py  # comes with TensorFlow; imported here, since only foreign features need it
+
+    try:
+        # Through `epath`, so that the file may lie in a bucket.
+        with path.open("rb") as file, h5py.File(file, "r") as root:
+            if not isinstance(root.get(_ARRAY_NAME), h5py.Dataset):
+                raise FileError(
+                    f"{path}: has {sorted(root)}; expected an array called {_ARRAY_NAME}"
+                )
+            return function(root[_ARRAY_NAME])
+    except (OSError, RuntimeError, KeyError) as error:
+        # These are what h5py raises for damage.
+        raise FileError(f"{path}: cannot be read as HDF5: {error}") from error

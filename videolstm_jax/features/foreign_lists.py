@@ -1,0 +1,65 @@
+"""Reads the text files that lie beside others' features: names, lengths and labels, one a line."""
+
+from __future__ import annotations
+
+import re
+
+from etils import epath
+
+from videolstm_jax.dataset.lists import without_extension
+from videolstm_jax.errors import FileError
+from videolstm_jax.files import PathLike
+
+PARTS = ("train", "valid", "test")
+
+# The authors call the list of names `train_filenames.txt`, Sharma calls it `train_filename.txt`.
+_NAME_LISTS = ("filenames", "filename")
+
+
+def has_names(folder: PathLike, part: str) -> bool:
+    """Returns whether the folder lists the videos of a part."""
+    return _list_path(folder, part, _NAME_LISTS) is not None
+
+
+def read_names(folder: PathLike, part: str) -> list[str]:
+    """Returns the file names of a part without extension, in the order of the list.
+
+    Raises:
+      FileError: there is no list.
+    """
+    return [without_extension(line) for line in _read_lines(folder, part, _NAME_LISTS)]
+
+
+def read_numbers(folder: PathLike, part: str, kind: str) -> list[int]:
+    """Returns the numbers of `<part>_<kind>.txt`, one for each video of the part.
+
+    Raises:
+      FileError: a list is missing, a line is not one number, or there are not as many as videos.
+    """
+    lines = _read_lines(folder, part, (kind,))
+    path = f"{folder}/{part}_{kind}.txt"
+    for line in lines:
+        if not re.fullmatch(r"\d+", line):
+            raise FileError(f"{path}: {line!r}; expected one number a line")
+    names = len(read_names(folder, part))
+    if names != len(lines):
+        raise FileError(f"{path}: {len(lines)} lines for {names} videos; expected as many")
+    return [int(line) for line in lines]
+
+
+def _list_path(folder: PathLike, part: str, kinds: tuple[str, ...]) -> epath.Path | None:
+    """Returns the first of `<part>_<kind>.txt` that exists."""
+    for kind in kinds:
+        path = epath.Path(folder) / f"{part}_{kind}.txt"
+        if path.exists():
+            return path
+    return None
+
+
+def _read_lines(folder: PathLike, part: str, kinds: tuple[str, ...]) -> list[str]:
+    path = _list_path(folder, part, kinds)
+    if path is None:
+        raise FileError(
+            f"{folder}/{part}_{kinds[0]}.txt is missing; expected the lists beside the features"
+        )
+    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
