@@ -16,6 +16,7 @@ import scipy
 from scipy import ndimage
 
 from benchmarks import record
+from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import frame_boxes
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.localize.tubes import video_tube
@@ -25,7 +26,9 @@ SIZE, SIGMA, THETA, FRAMES, REPEATS = (240, 320), 20.0, 100.0, 64, 15
 
 def ours(attention: np.ndarray) -> np.ndarray:
     """Two small matrices, then boxes: [n, 4]."""
-    return frame_boxes(saliency(attention[None], SIZE, sigma=SIGMA)[0], THETA)[0]
+    return frame_boxes(
+        saliency(attention[None], SIZE, settings=LocalizeConfig(sigma=SIGMA))[0], THETA
+    )[0]
 
 
 def scipy_chain(attention: np.ndarray) -> np.ndarray:

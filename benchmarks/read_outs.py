@@ -21,11 +21,12 @@ from benchmarks import record
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.localize.found import scored, video_found
+from videolstm_jax.localize.scoring import VideoOutput, score_tracks
+from videolstm_jax.localize.tubes import video_tracks
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
-from videolstm_jax.measure.errors import frame_overlaps
 from videolstm_jax.measure.overlap import envelope_area, tube_iou
 from videolstm_jax.measure.precision import by_label, ordered
+from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.types import Detection, Tube
 
@@ -141,15 +142,9 @@ def measured(
     found: dict[str, list[Detection]] = {}
     overlaps, lengths, count = [], [], 0
     for one in seen:
-        tracks = video_found(one.attention, one.size, one.frames, how)
-        rows = scored(
-            one.name,
-            tracks,
-            one.scores.mean(axis=0, dtype=np.float64),
-            how,
-            one.scores,
-            one.attention,
-        )
+        tracks = video_tracks(one.attention, one.size, one.frames, settings=how)
+        scores = one.scores.mean(axis=0, dtype=np.float64)
+        rows = score_tracks(tracks, VideoOutput(one.name, scores, one.scores, one.attention), how)
         found[one.name] = [_cut_to_truth(row, one.truth) for row in rows] if true_spans else rows
         labels = {true.label for true in one.truth}
         lengths += [

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize import causal
 from videolstm_jax.localize.tubes import video_tube
 
@@ -17,10 +18,10 @@ def maps(seed, frames, cells=7):
     )
 
 
-def followed(attention, size, **how):
+def followed(attention, size, settings):
     trail, boxes = causal.START, []
     for one in attention:
-        trail, box = causal.follow(trail, one, size, **how)
+        trail, box = causal.follow(trail, one, size, settings=settings)
         boxes.append(box)
     return trail, np.array(boxes)
 
@@ -34,12 +35,10 @@ def followed(attention, size, **how):
     st.sampled_from(["region", "moments"]),
 )
 def test_equals_the_causal_tube(seed, frames, span, normalise, box):
-    attention, how = (
-        maps(seed, frames),
-        {"span": span, "normalise": normalise, "box": box, "theta": 120.0},
-    )
-    trail, boxes = followed(attention, (48, 80), **how)
-    whole = video_tube(attention, (48, 80), frames + 1, causal=True, **how)
+    attention = maps(seed, frames)
+    how = LocalizeConfig(span=span, normalise=normalise, box=box, theta=120.0, causal=True)
+    trail, boxes = followed(attention, (48, 80), how)
+    whole = video_tube(attention, (48, 80), frames + 1, settings=how)
     np.testing.assert_allclose(boxes, whole.boxes[:-1], atol=1e-9)
     assert len(trail.boxes) <= max(span, 1)
 
@@ -47,13 +46,14 @@ def test_equals_the_causal_tube(seed, frames, span, normalise, box):
 @pytest.mark.parametrize("box", ["region", "moments"])
 @pytest.mark.parametrize("normalise", ["frame", "video"])
 def test_agrees_from_the_first_box_on_where_the_first_maps_are_empty(normalise, box):
-    attention, how = maps(8, 20), {"span": 7, "normalise": normalise, "box": box}
+    attention = maps(8, 20)
+    how = LocalizeConfig(span=7, normalise=normalise, box=box, causal=True)
     attention[:3] = 0
     trail, boxes = causal.START, []
     for one in attention:
-        trail, found = causal.follow(trail, one, (48, 80), **how)
+        trail, found = causal.follow(trail, one, (48, 80), settings=how)
         boxes.append(found)
-    whole = video_tube(attention, (48, 80), 20, causal=True, **how).boxes
+    whole = video_tube(attention, (48, 80), 20, settings=how).boxes
     assert [found is None for found in boxes] == [True] * 3 + [False] * 17
     np.testing.assert_allclose(boxes[3:], whole[3:], atol=1e-9)
     np.testing.assert_array_equal(whole[:3], whole[[3] * 3])
@@ -62,13 +62,13 @@ def test_agrees_from_the_first_box_on_where_the_first_maps_are_empty(normalise, 
 @pytest.mark.parametrize("normalise", ["frame", "video"])
 def test_knows_nothing_of_later_frames(normalise):
     attention = maps(3, 20)
-    whole = video_tube(attention, (40, 60), 20, normalise=normalise, causal=True).boxes
+    stream = LocalizeConfig(normalise=normalise, causal=True)
+    whole = video_tube(attention, (40, 60), 20, settings=stream).boxes
     for length in (1, 2, 9, 19):
-        cut = video_tube(
-            attention[:length], (40, 60), length, normalise=normalise, causal=True
-        ).boxes
+        cut = video_tube(attention[:length], (40, 60), length, settings=stream).boxes
         np.testing.assert_array_equal(cut, whole[:length])
-    later = video_tube(attention, (40, 60), 20, normalise=normalise).boxes
+    centred = LocalizeConfig(normalise=normalise)
+    later = video_tube(attention, (40, 60), 20, settings=centred).boxes
     assert np.abs(later[:10] - whole[:10]).max() > 0.1, (
         "looking ahead should make a difference here"
     )
@@ -77,8 +77,8 @@ def test_knows_nothing_of_later_frames(normalise):
 def test_per_frame_without_smoothing_causal_changes_nothing():
     attention = maps(5, 12)
     np.testing.assert_array_equal(
-        video_tube(attention, (40, 60), 12, span=0, causal=True).boxes,
-        video_tube(attention, (40, 60), 12, span=0).boxes,
+        video_tube(attention, (40, 60), 12, settings=LocalizeConfig(span=0, causal=True)).boxes,
+        video_tube(attention, (40, 60), 12, settings=LocalizeConfig(span=0)).boxes,
     )
 
 
@@ -86,7 +86,7 @@ def test_no_box_before_anything_is_salient():
     trail, box = causal.follow(causal.START, np.zeros((7, 7)), (40, 60))
     assert box is None
     trail, box = causal.follow(trail, maps(0, 1)[0], (40, 60))
-    trail, held = causal.follow(trail, np.zeros((7, 7)), (40, 60), span=0)
+    trail, held = causal.follow(trail, np.zeros((7, 7)), (40, 60), settings=LocalizeConfig(span=0))
     assert box is not None and held is not None
     np.testing.assert_array_equal(held, box)
 
@@ -94,7 +94,3 @@ def test_no_box_before_anything_is_salient():
 def test_refuses_what_is_no_attention():
     with pytest.raises(ValueError, match="expected finite and not negative"):
         causal.follow(causal.START, np.full((7, 7), np.nan), (40, 60))
-    with pytest.raises(ValueError, match="expected 'frame' or 'video'"):
-        causal.follow(causal.START, maps(0, 1)[0], (40, 60), normalise="clip")
-    with pytest.raises(ValueError, match="expected 'region' or 'moments'"):
-        causal.follow(causal.START, maps(0, 1)[0], (40, 60), box="circle")

@@ -1,15 +1,15 @@
-"""What boxes are made of: attention, what passes it, and what moves against the camera."""
+"""The inputs of the localizer: attention, weighted features, and motion without the camera's."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videolstm_jax.localize.evidence import (
-    evidence,
+from videolstm_jax.localize.inputs import (
+    camera_free_flow,
     feature_size,
-    flow_against_camera,
     flow_magnitude,
+    localizer_input,
 )
 
 RNG = np.random.default_rng(0)
@@ -27,16 +27,16 @@ def test_feature_size_is_the_mean_of_absolute_values():
     np.testing.assert_allclose(feature_size(x), by_hand, rtol=1e-6)
 
 
-def test_what_passes_is_the_size_of_attention_times_features():
+def test_weighted_features_are_the_size_of_attention_times_features():
     """Eq. (9): the mean absolute value of A * X, place by place, in shares of its sum."""
     x = RNG.normal(size=(3, 7, 7, 4))
     product = np.abs(ATTENTION[..., None] * x).mean(-1)
     np.testing.assert_allclose(
-        evidence("passed", ATTENTION, feature_size(x)),
+        localizer_input("weighted_features", ATTENTION, feature_size(x)),
         product / product.sum((1, 2), keepdims=True),
         rtol=1e-5,
     )
-    assert evidence("attention", ATTENTION) is ATTENTION
+    assert localizer_input("attention", ATTENTION) is ATTENTION
 
 
 @given(st.floats(0.1, 100), st.floats(-30, 30), st.floats(-30, 30))
@@ -44,10 +44,10 @@ def test_the_camera_does_not_count(scale, right, down):
     images = np.full((2, 14, 14, 2), 128.0)
     images += np.round([right, down])
     images[:, 2:4, 4:6, 0] += 40
-    found = flow_against_camera(images.astype(np.uint8), 7)
+    found = camera_free_flow(images.astype(np.uint8), 7)
     assert found[0, 1, 2] == pytest.approx(1) and found.sum() == pytest.approx(2)
     features = np.full((3, 7, 7), scale, np.float32)
-    both = evidence("moving", ATTENTION, features, found)
+    both = localizer_input("motion", ATTENTION, features, found)
     assert both.shape == ATTENTION.shape and both[2, 1, 2] == pytest.approx(1)  # held at the end
 
 
@@ -55,7 +55,7 @@ def test_the_geometric_mean():
     flow = RNG.dirichlet(np.ones(49), 3).reshape(3, 7, 7)
     by_hand = np.sqrt(ATTENTION * flow)
     np.testing.assert_allclose(
-        evidence("moving", ATTENTION, np.ones((3, 7, 7)), flow),
+        localizer_input("motion", ATTENTION, np.ones((3, 7, 7)), flow),
         by_hand / by_hand.sum((1, 2), keepdims=True),
     )
 
@@ -66,13 +66,13 @@ def test_plain_flow_counts_the_camera():
 
 
 def test_nothing_anywhere_is_uniform():
-    np.testing.assert_allclose(evidence("passed", ATTENTION, np.zeros((3, 7, 7))), 1 / 49)
+    np.testing.assert_allclose(
+        localizer_input("weighted_features", ATTENTION, np.zeros((3, 7, 7))), 1 / 49
+    )
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="'felt'; expected 'attention', 'passed' or 'moving'"):
-        evidence("felt", ATTENTION)
-    with pytest.raises(ValueError, match="'passed' needs the size of the features"):
-        evidence("passed", ATTENTION)
-    with pytest.raises(ValueError, match="'moving' needs the flow images"):
-        evidence("moving", ATTENTION, np.ones((3, 7, 7)))
+    with pytest.raises(ValueError, match="'weighted_features' needs the size of the features"):
+        localizer_input("weighted_features", ATTENTION)
+    with pytest.raises(ValueError, match="'motion' needs the flow images"):
+        localizer_input("motion", ATTENTION, np.ones((3, 7, 7)))

@@ -100,7 +100,7 @@ def test_boxes_go_by_the_settings_of_the_last_localisation(prepared_workdir, fre
         "span": 3,
         "theta": 60.0,
         "causal": True,
-        "evidence": "moving",
+        "input": "motion",
     }
     localize.run(
         change(

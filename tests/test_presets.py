@@ -46,7 +46,7 @@ COLUMNS = {  # setting: (paper, authors, modern), for VideoLSTM
     "flow__height": (256, 256, 256),
     "localize__sigma": (20.0, 20.0, 0.0),
     "localize__box": ("region", "region", "moments"),
-    "localize__evidence": ("attention", "attention", "passed"),
+    "localize__input": ("attention", "attention", "weighted_features"),
     "localize__theta": (100.0, 100.0, 100.0),
     "localize__normalise": ("frame", "frame", "frame"),
     "localize__span": (15, 15, 15),

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.saliency import axis_matrix, saliency
 
 
@@ -34,7 +35,7 @@ def scipy_chain(attention: np.ndarray, size: tuple[int, int], sigma: float) -> n
 def test_equals_scipy(seed, cells, height, width, sigma):
     attention = maps(seed, 1, cells)
     expected = scipy_chain(attention[0], (height, width), sigma)
-    found = saliency(attention, (height, width), sigma=sigma)[0]
+    found = saliency(attention, (height, width), settings=LocalizeConfig(sigma=sigma))[0]
     np.testing.assert_allclose(found, expected * 255 / expected.max(), atol=2e-4)
 
 
@@ -43,7 +44,7 @@ def test_each_frame_or_the_video_peaks_at_255():
     attention[1] *= 0.25
     by_frame = saliency(attention, (60, 80))
     assert (by_frame.max(axis=(1, 2)) == 255).all()
-    by_video = saliency(attention, (60, 80), normalise="video")
+    by_video = saliency(attention, (60, 80), settings=LocalizeConfig(normalise="video"))
     assert by_video.max() == 255
     assert (by_video.max(axis=(1, 2)) == 255).sum() == 1
     np.testing.assert_allclose(by_video[1] / by_video[1].max(), by_frame[1] / 255, rtol=1e-5)
@@ -52,7 +53,7 @@ def test_each_frame_or_the_video_peaks_at_255():
 def test_one_cell_lands_on_its_own_pixels_on_both_axes():
     attention = np.zeros((1, 7, 7))
     attention[0, 2, 5] = 1
-    found = saliency(attention, (70, 210), sigma=0.0)[0]
+    found = saliency(attention, (70, 210), settings=LocalizeConfig(sigma=0.0))[0]
     y, x = np.unravel_index(found.argmax(), found.shape)
     assert (
         abs(y + 0.5 - 25) <= 1 and abs(x + 0.5 - 165) <= 1
@@ -60,7 +61,7 @@ def test_one_cell_lands_on_its_own_pixels_on_both_axes():
     held = np.zeros((1, 7, 7))
     held[0, 0, 0] = 1
     np.testing.assert_array_equal(
-        saliency(held, (70, 210), sigma=0.0)[0, :5, :15], 255
+        saliency(held, (70, 210), settings=LocalizeConfig(sigma=0.0))[0, :5, :15], 255
     )  # beyond the outer centres
 
 
@@ -93,8 +94,3 @@ def test_rows_of_the_matrix_sum_to_one_and_are_kept():
 def test_refuses(bad):
     with pytest.raises(ValueError, match="attention has"):
         saliency(bad, (24, 32))
-
-
-def test_refuses_an_unknown_maximum():
-    with pytest.raises(ValueError, match="expected 'frame' or 'video'"):
-        saliency(maps(0), (24, 32), normalise="clip")

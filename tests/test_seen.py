@@ -5,7 +5,7 @@ import pytest
 from report_workdir import CLASSES, FRAMES, SIDE, clip, frame_scores
 
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.localize.found import heat
+from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report import board, overlay
 from videolstm_jax.report.seen import Drawn, Seen, action, boxes_at
 from videolstm_jax.types import Tube, Video
@@ -71,7 +71,8 @@ def test_heat_is_scaled_as_the_boxes_are_made(normalise, same):
     maps = np.zeros((FRAMES - 1, 7, 7), np.float32)
     maps[:, 3, 3] = np.where(np.arange(FRAMES - 1) == 9, 1.0, 0.2)
     drawn = Drawn(
-        seen_of(heat=heat(maps, LocalizeConfig(normalise=normalise, sigma=0.0))), 2 * SIDE
+        seen_of(heat=saliency_by_frame(maps, LocalizeConfig(normalise=normalise, sigma=0.0))),
+        2 * SIDE,
     )
     faint, strong = (drawn.panels(FRAME, t)[-2 * SIDE :, -2 * SIDE :].astype(int) for t in (3, 9))
     assert (abs(faint - strong).max() == 0) == same and strong.max() > 200
@@ -79,7 +80,7 @@ def test_heat_is_scaled_as_the_boxes_are_made(normalise, same):
 
 def test_the_last_frame_holds_what_is_known():
     maps = np.random.default_rng(0).dirichlet(np.ones(49), FRAMES - 1).reshape(-1, 7, 7)
-    drawn = Drawn(seen_of(heat=heat(maps, LocalizeConfig())), SIDE)
+    drawn = Drawn(seen_of(heat=saliency_by_frame(maps, LocalizeConfig())), SIDE)
     np.testing.assert_array_equal(
         drawn.panels(FRAME, FRAMES - 1)[30:], drawn.panels(FRAME, FRAMES - 2)[30:]
     )

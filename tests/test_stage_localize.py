@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.config import RunConfig, change
+from videolstm_jax.config import LocalizeConfig, RunConfig, change
 from videolstm_jax.errors import FileError
 from videolstm_jax.localize.baselines import coverage
 from videolstm_jax.localize.tubes import video_tube
@@ -115,7 +115,9 @@ def test_the_file_of_tubes(work):
     assert [(one.video, one.label) for one in found[:2]] == [("Left/test0", 0), ("Left/test0", 1)]
     assert found[0].tube is found[1].tube
     assert found[0].score == pytest.approx(0.8)
-    expected = video_tube(attention_of(true_tube(0)), SIZE, FRAMES, sigma=6.0, span=5)
+    expected = video_tube(
+        attention_of(true_tube(0)), SIZE, FRAMES, settings=LocalizeConfig(sigma=6.0, span=5)
+    )
     np.testing.assert_allclose(found[0].tube.boxes, expected.boxes, atol=1e-3)
     value = files.read_json(work.run("videolstm-rgb") / "map.json")
     truth = artifacts.load_detections(work.truth)
@@ -194,7 +196,7 @@ def test_classes_that_share_a_tube_are_written_in_order(work):
         )
 
 
-def test_floors_stand_beside_the_model(work):
+def test_baselines_stand_beside_the_model(work):
     value = files.read_json(localize.run(cfg(work)))
     baselines = value["baselines"]
     assert set(baselines) == {
@@ -227,7 +229,7 @@ def test_floors_stand_beside_the_model(work):
     )
 
 
-def test_flow_makes_another_floor(work):
+def test_flow_makes_another_baseline(work):
     """Flow that moves where the square is follows it; flow of some videos only is left out."""
 
     def write(name, label):
@@ -241,11 +243,11 @@ def test_flow_makes_another_floor(work):
     assert "flow_magnitude" not in files.read_json(localize.run(cfg(work)))["baselines"]
     write("Left/test2", 0)
     write("Right/test1", 1)
-    floor = files.read_json(localize.run(cfg(work)))["baselines"]["flow_magnitude"]
-    assert floor["mean_frame_iou"]["value"] > 0.5
+    baseline = files.read_json(localize.run(cfg(work)))["baselines"]["flow_magnitude"]
+    assert baseline["mean_frame_iou"]["value"] > 0.5
 
 
-def test_boxes_are_made_of_what_passes_and_moves(work):
+def test_boxes_are_made_of_weighted_features_and_motion(work):
     """Uniform attention over features, or flow, that are large where the square is."""
 
     def write(name, label):
@@ -264,23 +266,27 @@ def test_boxes_are_made_of_what_passes_and_moves(work):
         write_flow(work.flow / f"{name}.zip", images, "png")
 
     def iou(kind, box="region"):
-        value = files.read_json(localize.run(cfg(work, localize__evidence=kind, localize__box=box)))
-        assert value["settings"]["evidence"] == kind
+        value = files.read_json(localize.run(cfg(work, localize__input=kind, localize__box=box)))
+        assert value["settings"]["input"] == kind
         return value["model"]["mean_frame_iou"]["value"]
 
     names = {"Left/test0": 0, "Right/test1": 1, "Left/test2": 0, "Right/test3": 1}
     with pytest.raises(
-        FileError, match=r"test0\.npz: evidence 'passed' needs the size of the features"
+        FileError,
+        match=r"test0\.npz: localize.input 'weighted_features' needs the size of the features",
     ):
-        localize.run(cfg(work, localize__evidence="passed"))
+        localize.run(cfg(work, localize__input="weighted_features"))
     for name, label in names.items():
         write(name, label)
     assert (
-        iou("attention") < 0.2 and min(iou("passed"), iou("moving"), iou("moving", "moments")) > 0.5
+        iou("attention") < 0.2
+        and min(iou("weighted_features"), iou("motion"), iou("motion", "moments")) > 0.5
     )
     (work.flow / "Left/test2.zip").unlink()
-    with pytest.raises(FileError, match=r"test2\.npz: evidence 'moving' needs the flow images"):
-        localize.run(cfg(work, localize__evidence="moving"))
+    with pytest.raises(
+        FileError, match=r"test2\.npz: localize.input 'motion' needs the flow images"
+    ):
+        localize.run(cfg(work, localize__input="motion"))
 
 
 def test_the_same_config_writes_the_same_bytes(work):

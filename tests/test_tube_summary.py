@@ -3,9 +3,9 @@
 import pytest
 from tube_scenes import scenes
 
-from videolstm_jax.measure.errors import recall
 from videolstm_jax.measure.frame_ap import frame_aps, frame_map
 from videolstm_jax.measure.precision import AVERAGED
+from videolstm_jax.measure.tube_errors import recall
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 

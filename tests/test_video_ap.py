@@ -11,8 +11,8 @@ from tube_scenes import BOX, FAR, HALF, found, scenes, tube
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure import overlap
-from videolstm_jax.measure.errors import best_overlaps, error_split, recall
 from videolstm_jax.measure.precision import checked
+from videolstm_jax.measure.tube_errors import best_overlaps, error_split, recall
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 from videolstm_jax.types import Detection, Tube
 

@@ -52,7 +52,7 @@ _MODERN = {
     "train__keep": "best",
     "flow__percentile": 99.0,
     "localize__box": "moments",
-    "localize__evidence": "passed",
+    "localize__input": "weighted_features",
     "localize__sigma": 0.0,  # the Gaussian would only add its own variance to the moments
 }
 

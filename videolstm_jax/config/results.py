@@ -39,10 +39,10 @@ class EvalConfig:
 class LocalizeConfig:
     """From attention to boxes to tubes (Sec. 4)."""
 
-    evidence: str = "attention"
-    """What boxes are made of: `attention`; `passed`, attention times the size of the features it
-    weighs, Eq. (9); or `moving`, the geometric mean of that and of the flow against the
-    camera's."""
+    input: str = "attention"
+    """The maps that boxes are made of: `attention`; `weighted_features`, attention times the size of
+    the features, Eq. (9); `motion`, their geometric mean with the flow without the camera's motion.
+    """
     sigma: float = 20.0
     """Of the Gaussian, in pixels of a 224 x 224 input; scaled to each axis of the video."""
     theta: float = 100.0
@@ -69,7 +69,7 @@ class LocalizeConfig:
     """Score tubes with this fused score file instead of the run's own frame scores."""
 
     def __post_init__(self) -> None:
-        one_of(self, "evidence", ("attention", "passed", "moving"))
+        one_of(self, "input", ("attention", "weighted_features", "motion"))
         one_of(self, "normalise", ("frame", "video"))
         one_of(self, "box", ("region", "moments"))
         one_of(self, "trim", ("none", "chance", "mean", "saliency"))

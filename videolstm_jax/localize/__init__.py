@@ -1,1 +1,1 @@
-"""From attention to boxes to tubes (Sec. 4): numpy and scipy in, tubes out, JAX never started."""
+"""From attention to boxes to tubes (Sec. 4), with numpy and scipy only: JAX is never started."""

@@ -1,5 +1,6 @@
-"""The tubes that a video's own tube is compared with: baselines that need no model, and upper_bound that
-know the truth.
+"""The tubes that a video's own tube is compared with: baselines and upper bounds.
+
+A baseline needs no model. An upper bound is made from the true boxes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,22 @@ if TYPE_CHECKING:
 
 UPPER_BOUNDS = ("perfect_box", "ideal_attention", "perfect_tube")
 FRACTIONS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Sides of the centred boxes that are tried, in shares of the frame's."""
+"""Sides of the centred boxes, as fractions of the frame's sides."""
+
+DESCRIPTIONS = {
+    "full_frame": "the full frame",
+    "centred": "a centred box, with the fraction of the frame's sides that fits the truth best",
+    "mean_train_box": "the mean true box of the training list",
+    "uniform_attention": "uniform attention through the same localizer",
+    "flow_magnitude": "the mean optical flow of each cell as attention, through the same localizer",
+    "ideal_attention": "the fraction of each cell that the longest true tube covers, as attention: "
+    "the most that a map of this size allows",
+    "perfect_box": "the still box that overlaps best with the longest true tube: the most that a "
+    "box that does not move allows",
+    "perfect_tube": "the longest true tube itself: the most that one tube a video allows with this "
+    "model's scores",
+}
+"""What each baseline and upper bound is, as map.json and the report say it."""
 
 
 def baseline_tubes(
@@ -30,42 +46,39 @@ def baseline_tubes(
     flow: NDArray | None = None,
     train_box: NDArray | None = None,
 ) -> dict[str, Tube]:
-    """All baselines and upper bounds of one video.
+    """Makes all baselines and upper bounds of one video.
 
     Args:
-      truth: its true tubes; the upper bounds are made of the longest.
+      truth: its true tubes; the upper bounds are made from the longest.
       size: H, W in pixels.
       frames: L.
       cells: N, the side of the attention map.
-      from_attention: the pipeline under test, [L', N, N] -> tube of L frames.
+      from_attention: the localizer under test, [L', N, N] to a tube of L frames.
       flow: [L', N, N] flow magnitude as attention; without it that baseline is left out.
-      train_box: the mean training box in shares of the frame [4]; without it that baseline is left
-        out.
+      train_box: the mean training box [4] as fractions of the frame; without it that baseline is
+        left out.
 
     Returns:
-      Tubes by name: "centred 0.3" .. "centred 0.9", full_frame, uniform_attention, `UPPER_BOUNDS`, and
-      where they can be made mean_train_box and flow_magnitude. All but perfect_tube, the longest
-      true tube itself, have L frames.
+      Tubes by name: "centred 0.3" .. "centred 0.9", full_frame, uniform_attention, `UPPER_BOUNDS`,
+      and where they can be made mean_train_box and flow_magnitude. All but perfect_tube, the
+      longest true tube itself, have L frames.
     """
     height, width = size
-    made = {
-        f"centred {fraction}": baselines.centred_tube(size, frames, fraction)
-        for fraction in FRACTIONS
-    }
-    made["full_frame"] = baselines.centred_tube(size, frames)
-    made["uniform_attention"] = from_attention(baselines.uniform_attention(1, cells))
+    tubes = {}
+    for fraction in FRACTIONS:
+        tubes[f"centred {fraction}"] = baselines.centred_tube(size, frames, fraction)
+    tubes["full_frame"] = baselines.centred_tube(size, frames)
+    tubes["uniform_attention"] = from_attention(baselines.uniform_attention(1, cells))
     if train_box is not None:
-        made["mean_train_box"] = baselines.still_tube(
-            train_box * (width, height, width, height), frames
-        )
+        pixels = train_box * (width, height, width, height)
+        tubes["mean_train_box"] = baselines.still_tube(pixels, frames)
     if flow is not None:
-        made["flow_magnitude"] = from_attention(flow)
+        tubes["flow_magnitude"] = from_attention(flow)
     longest = max(truth, key=lambda tube: len(tube.boxes))
-    lead = np.zeros(
-        (longest.start, cells, cells)
-    )  # maps of zeros have no box, so the first true one is held
+    # Maps of zeros have no box, so the frames before the true tube hold its first box.
+    lead = np.zeros((longest.start, cells, cells))
     ideal = baselines.ideal_attention(longest.boxes, size, cells)
-    made["ideal_attention"] = from_attention(np.concatenate([lead, ideal]))
-    made["perfect_box"] = baselines.still_tube(baselines.best_still_box(longest.boxes), frames)
-    made["perfect_tube"] = longest
-    return made
+    tubes["ideal_attention"] = from_attention(np.concatenate([lead, ideal]))
+    tubes["perfect_box"] = baselines.still_tube(baselines.best_still_box(longest.boxes), frames)
+    tubes["perfect_tube"] = longest
+    return tubes

@@ -1,6 +1,4 @@
-"""What localisation must beat and what it cannot: still boxes, plain motion, the best that a box or
-a map can do.
-"""
+"""Tubes and maps that localisation is compared with: still boxes, plain motion, ideal attention."""
 
 from __future__ import annotations
 
@@ -9,15 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.localize.tubes import overlaps
+from videolstm_jax.localize.linking import box_overlaps
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 
+# ---- still boxes ---------------------------------------------------------------------------------
+
+
 def centred_tube(size: tuple[int, int], frames: int, fraction: float = 1.0) -> Tube:
-    """The same box on every frame: centred, with this fraction of the frame's height and width.
+    """Makes a tube of one centred box with this fraction of the frame's height and width.
 
     Args:
       size: H, W in pixels.
@@ -35,52 +36,55 @@ def centred_tube(size: tuple[int, int], frames: int, fraction: float = 1.0) -> T
 
 
 def still_tube(box: Sequence[float], frames: int) -> Tube:
-    """One box [4] held for all frames."""
+    """Makes a tube that holds one box [4] for all frames."""
     return Tube(0, np.tile(np.asarray(box, float), (frames, 1)))
 
 
 def mean_box(tubes: Sequence[Tube], sizes: Sequence[tuple[int, int]]) -> NDArray:
-    """The mean true box of the training list, in shares of the frame; each video weighs the same.
+    """Returns the mean box of tubes of different videos; each tube has the same weight.
 
     Args:
       tubes: true tubes.
-      sizes: H, W of each one's video.
+      sizes: H, W of the video of each tube.
 
     Returns:
-      [4] x0 y0 x1 y1 in [0, 1]: times W H W H it is a box in pixels.
+      [4] x0 y0 x1 y1 in [0, 1], as fractions of the frame: times W H W H it is a box in pixels.
 
     Raises:
       ValueError: there are no tubes.
     """
     if not tubes:
         raise ValueError("there are no true tubes to average; expected at least one")
-    return np.mean(
-        [
-            tube.boxes.mean(axis=0) / (width, height, width, height)
-            for tube, (height, width) in zip(tubes, sizes, strict=True)
-        ],
-        axis=0,
-    )
+    boxes = []
+    for tube, (height, width) in zip(tubes, sizes, strict=True):
+        boxes.append(tube.boxes.mean(axis=0) / (width, height, width, height))
+    return np.mean(boxes, axis=0)
 
 
 def best_still_box(boxes: NDArray) -> NDArray:
-    """The one box [4] that overlaps best with all of a tube's [n, 4]: one of its own, their mean or
-    their median.
+    """Returns the box [4] with the best mean overlap with all boxes [n, 4] of a tube.
+
+    The candidates are the tube's own boxes, their mean and their median.
     """
-    few = boxes[np.linspace(0, len(boxes) - 1, min(len(boxes), 100)).round().astype(int)]
-    tried = np.concatenate(
-        [few, boxes.mean(axis=0, keepdims=True), np.median(boxes, axis=0, keepdims=True)]
-    )
-    return tried[np.argmax([overlaps(boxes, box).mean() for box in tried])]
+    # 100 of the tube's boxes, evenly spaced, are enough: neighbours hardly differ.
+    chosen = np.linspace(0, len(boxes) - 1, min(len(boxes), 100)).round().astype(int)
+    mean = boxes.mean(axis=0, keepdims=True)
+    median = np.median(boxes, axis=0, keepdims=True)
+    candidates = np.concatenate([boxes[chosen], mean, median])
+    overlaps = [box_overlaps(boxes, candidate).mean() for candidate in candidates]
+    return candidates[np.argmax(overlaps)]
+
+
+# ---- maps ----------------------------------------------------------------------------------------
 
 
 def uniform_attention(frames: int, cells: int) -> NDArray:
-    """Attention that looks nowhere: [T, N, N], each map sums to 1."""
+    """Returns attention that has the same weight everywhere: [T, N, N], each map sums to 1."""
     return np.full((frames, cells, cells), 1 / cells**2)
 
 
 def flow_attention(flow: NDArray, cells: int) -> NDArray:
-    """Attention that looks where things move: the magnitude of the flow, averaged over each cell.
+    """Returns the magnitude of the flow, averaged over each cell, as attention.
 
     Args:
       flow: [T, H, W, 2] displacements in any one unit, zero where nothing moves.
@@ -90,61 +94,23 @@ def flow_attention(flow: NDArray, cells: int) -> NDArray:
       [T, N, N], each map sums to 1; uniform on frames without any motion.
     """
     magnitude = np.hypot(flow[..., 0].astype(np.float32), flow[..., 1].astype(np.float32))
-    rows, columns = (_pooling(side, cells) for side in magnitude.shape[1:])
+    rows, columns = (_mean_matrix(side, cells) for side in magnitude.shape[1:])
     return as_attention(rows @ magnitude @ columns.T)
 
 
-def _pooling(pixels: int, cells: int) -> NDArray:
-    """[N, pixels] the share of each pixel in the mean of each cell; a pixel on a border is divided."""
-    edge = np.arange(pixels) * cells / pixels
-    low = np.maximum(edge, np.arange(cells)[:, None])
-    high = np.minimum(edge + cells / pixels, np.arange(1, cells + 1)[:, None])
+def _mean_matrix(pixels: int, cells: int) -> NDArray:
+    """Returns the weight of each pixel in the mean of each cell along one axis: [N, pixels].
+
+    A pixel on the border of two cells is divided between them.
+    """
+    edges = np.arange(pixels) * cells / pixels
+    low = np.maximum(edges, np.arange(cells)[:, None])
+    high = np.minimum(edges + cells / pixels, np.arange(1, cells + 1)[:, None])
     return np.maximum(0, high - low).astype(np.float32)
 
 
-def coverage(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
-    """The share of each cell of the map that a box covers.
-
-    Args:
-      boxes: [T, 4] in pixels.
-      size: H, W in pixels.
-      cells: N.
-
-    Returns:
-      [T, N, N] in [0, 1].
-    """
-    height, width = size
-    grid = np.arange(cells)
-
-    def along(low: NDArray, high: NDArray, side: int) -> NDArray:
-        first, last = low[:, None] * cells / side, high[:, None] * cells / side
-        return np.maximum(0, np.minimum(last, grid + 1) - np.maximum(first, grid))
-
-    x0, y0, x1, y1 = np.asarray(boxes, float).T
-    return along(y0, y1, height)[:, :, None] * along(x0, x1, width)[:, None, :]
-
-
-def covered_cells(tubes: Sequence[Tube], size: tuple[int, int], frames: int, cells: int) -> NDArray:
-    """The share of each cell that the true box covering it most does: [T, N, N], zero on frames
-    without truth.
-
-    Args:
-      tubes: the true tubes of one video.
-      size: H, W in pixels.
-      frames: T, how many frames are asked for; what lies beyond is left out.
-      cells: N.
-    """
-    covered = np.zeros((frames, cells, cells))
-    for tube in tubes:
-        stop = min(tube.start + len(tube.boxes), frames)
-        if tube.start < stop:
-            true = coverage(tube.boxes[: stop - tube.start], size, cells)
-            covered[tube.start : stop] = np.maximum(covered[tube.start : stop], true)
-    return covered
-
-
 def ideal_attention(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
-    """Attention as good as the map allows: each cell weighs as much of it as the true box covers.
+    """Returns the best attention that a map of N x N cells allows: each cell weighs its coverage.
 
     Args:
       boxes: [T, 4] true boxes in pixels.
@@ -158,7 +124,57 @@ def ideal_attention(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArra
 
 
 def as_attention(maps: NDArray) -> NDArray:
-    """The maps [T, N, N] divided by their sums; uniform where that is zero."""
+    """Divides the maps [T, N, N] by their sums; a map that sums to zero becomes uniform."""
     total = maps.sum(axis=(1, 2), keepdims=True)
-    flat = np.full_like(maps, 1 / maps[0].size)
-    return np.divide(maps, total, out=flat, where=total > 0)
+    uniform = np.full_like(maps, 1 / maps[0].size)
+    return np.divide(maps, total, out=uniform, where=total > 0)
+
+
+# ---- cells under boxes ---------------------------------------------------------------------------
+
+
+def coverage(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
+    """Returns the fraction of each cell of the map that a box covers.
+
+    Args:
+      boxes: [T, 4] in pixels.
+      size: H, W in pixels.
+      cells: N.
+
+    Returns:
+      [T, N, N] in [0, 1].
+    """
+    height, width = size
+    x0, y0, x1, y1 = np.asarray(boxes, float).T
+    rows = _axis_coverage(y0, y1, height, cells)
+    columns = _axis_coverage(x0, x1, width, cells)
+    return rows[:, :, None] * columns[:, None, :]
+
+
+def _axis_coverage(low: NDArray, high: NDArray, pixels: int, cells: int) -> NDArray:
+    """Returns the fraction of each cell that the intervals from `low` to `high` [T] cover: [T, N]."""
+    grid = np.arange(cells)
+    first = low[:, None] * cells / pixels
+    last = high[:, None] * cells / pixels
+    return np.maximum(0, np.minimum(last, grid + 1) - np.maximum(first, grid))
+
+
+def covered_cells(tubes: Sequence[Tube], size: tuple[int, int], frames: int, cells: int) -> NDArray:
+    """Returns the fraction of each cell that the true box covering it most covers.
+
+    Args:
+      tubes: the true tubes of one video.
+      size: H, W in pixels.
+      frames: T; tubes may end later.
+      cells: N.
+
+    Returns:
+      [T, N, N], zero on frames without truth.
+    """
+    covered = np.zeros((frames, cells, cells))
+    for tube in tubes:
+        stop = min(tube.start + len(tube.boxes), frames)
+        if tube.start < stop:
+            fractions = coverage(tube.boxes[: stop - tube.start], size, cells)
+            covered[tube.start : stop] = np.maximum(covered[tube.start : stop], fractions)
+    return covered

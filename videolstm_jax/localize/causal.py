@@ -1,4 +1,4 @@
-"""The tube of a stream: one box a frame, from the attention seen so far."""
+"""The tube of a stream: one box a frame, from the attention up to this frame."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.localize.saliency import checked_attention, scaled, upscaled
-from videolstm_jax.localize.smooth import inside, smooth
-from videolstm_jax.localize.tubes import linked_box, proposals
+from videolstm_jax.config import LocalizeConfig
+from videolstm_jax.localize.boxes import propose_boxes
+from videolstm_jax.localize.linking import next_box
+from videolstm_jax.localize.saliency import PAPER, check_attention, scale_to_255, upscale
+from videolstm_jax.localize.smooth import clip_to_frame, smooth
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -16,8 +18,10 @@ if TYPE_CHECKING:
 
 
 class Trail(NamedTuple):
-    """All that the next box needs to know: the last unsmoothed boxes [n, 4], n at most span, and
-    the peak so far.
+    """The state that the next box depends on; it does not grow with the stream.
+
+    `boxes` [n, 4] are the last unsmoothed boxes, at most `span` of them; `peak` is the largest
+    saliency, before scaling, of the last frame or of all frames so far, see `follow`.
     """
 
     boxes: NDArray
@@ -25,47 +29,38 @@ class Trail(NamedTuple):
 
 
 START = Trail(np.zeros((0, 4)))
-"""Before the first frame."""
+"""The state before the first frame."""
 
 
 def follow(
-    trail: Trail,
-    attention: NDArray,
-    size: tuple[int, int],
-    *,
-    sigma: float = 20.0,
-    theta: float = 100.0,
-    normalise: str = "frame",
-    span: int = 15,
-    box: str = "region",
+    trail: Trail, attention: NDArray, size: tuple[int, int], *, settings: LocalizeConfig = PAPER
 ) -> tuple[Trail, NDArray | None]:
-    """One step of `tubes.video_tube` with `causal`: frame by frame the same boxes, in memory that
-    does not grow.
+    """Takes one step of `tubes.video_tube` with `settings.causal`: the same boxes frame by frame.
 
     Args:
-      trail: what the frames before left, `START` on the first.
+      trail: the state after the frame before; `START` on the first frame.
       attention: [N, N] of this frame.
       size: H, W of the video in pixels.
-      sigma: of the Gaussian, see `saliency`.
-      theta: the threshold on saliency.
-      normalise: `frame`, or `video`: by the largest saliency so far.
-      span: of the smoothing, see `smooth`.
-      box: `region` or `moments`.
+      settings: how boxes are made. With `normalise` "video", the largest saliency so far becomes
+        255. `causal` and `tubes` are not used: a stream is always causal and has one tube.
 
     Returns:
-      The trail, and the smoothed box [4] inside the frame, or None as long as nothing was salient.
+      The next state, and the smoothed box [4] inside the frame; None as long as no frame had a
+      box.
 
     Raises:
-      ValueError: as `video_tube`.
+      ValueError: the attention is not finite [N, N], or it is negative.
     """
-    if normalise not in ("frame", "video"):
-        raise ValueError(f"normalise is {normalise!r}; expected 'frame' or 'video'")
-    one = upscaled(checked_attention(attention[None]), size, sigma=sigma)[0]
-    peak = one.max() if normalise == "frame" else max(trail.peak, one.max())
-    last = linked_box(
-        *proposals(scaled(one, peak), box, theta), trail.boxes[-1] if len(trail.boxes) else None
-    )
-    if last is None:
+    frame = upscale(check_attention(attention[None]), size, settings.sigma)[0]
+    peak = frame.max()
+    if settings.normalise == "video":
+        peak = max(trail.peak, peak)
+    last = trail.boxes[-1] if len(trail.boxes) else None
+    boxes, mass = propose_boxes(scale_to_255(frame, peak), settings)
+    box = next_box(boxes, mass, last)
+    if box is None:
         return Trail(trail.boxes, peak), None
-    boxes = np.concatenate([trail.boxes, last[None]])[-max(span, 1) :]
-    return Trail(boxes, peak), inside(smooth(Tube(0, boxes), span), size).boxes[-1]
+    # The next fit sees no more than `span` boxes, and the next link needs one.
+    recent = np.concatenate([trail.boxes, box[None]])[-max(settings.span, 1) :]
+    smoothed = clip_to_frame(smooth(Tube(0, recent), settings.span), size)
+    return Trail(recent, peak), smoothed.boxes[-1]

@@ -1,99 +1,143 @@
-"""Saliency: attention maps brought to the pixels of the video (Sec. 4).
+"""Saliency: attention maps at the size of the video, with values in [0, 255] (Sec. 4).
 
-The paper upscales each map and blurs it with a Gaussian. Both are linear and act on rows and
-columns apart, so the chain is one small matrix on either side of the map: `columns(H) @ A_t @
-columns(W).T`.
+The paper upscales each map and blurs it with a Gaussian. Both steps are linear and treat rows and
+columns separately, so together they are one small matrix on either side of the map:
+`axis_matrix(H) @ A_t @ axis_matrix(W).T`.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 
+from videolstm_jax.config import LocalizeConfig
+
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
+PAPER = LocalizeConfig()
+"""The settings of the paper, which every function of this package takes by default."""
 INPUT_SIDE = 224
-"""Pixels a side of the network's input, in which sigma is given."""
+"""Height and width of the network's input in pixels; sigma is given on this scale."""
 
 
 def saliency(
-    attention: NDArray, size: tuple[int, int], *, sigma: float = 20.0, normalise: str = "frame"
+    attention: NDArray, size: tuple[int, int], *, settings: LocalizeConfig = PAPER
 ) -> NDArray:
-    """Attention maps at the size of the video, in [0, 255].
+    """Scales attention maps to the size of the video and to the range [0, 255].
 
-    The map is upscaled linearly between the centres of its cells (the centre of pixel y lies at (y
-    + .5) N / H - .5 cells; beyond the outer centres the value is held), blurred, and scaled so that
-    the maximum is 255. Rows and columns have their own factors, since frames are squashed to a
-    square before the network sees them.
+    A map is upscaled linearly between the centres of its cells: the centre of pixel y lies at
+    (y + .5) N / H - .5 cells, and beyond the outer centres the value is held. Then it is blurred
+    and scaled so that the maximum is 255.
 
     Args:
       attention: [T, N, N], not negative.
-      size: H, W in pixels.
-      sigma: of the Gaussian, in pixels of a 224 x 224 input: sigma H / 224 rows and sigma W / 224
-        columns.
-      normalise: `frame`: the maximum of each frame is 255; `video`: that of all T frames is.
+      size: H, W of the video in pixels.
+      settings: `sigma`, `normalise` and `causal` are used. The Gaussian has sigma H / 224 rows and
+        sigma W / 224 columns, because frames are squashed to a square before the network reads
+        them.
 
     Returns:
       [T, H, W] float32. A map of zeros stays zero.
 
     Raises:
-      ValueError: attention that is not finite [T, N, N] or negative, or an unknown `normalise`.
+      ValueError: the attention is not finite [T, N, N], or it is negative.
     """
-    attention = checked_attention(attention)
-    if normalise not in ("frame", "video"):
-        raise ValueError(f"normalise is {normalise!r}; expected 'frame' or 'video'")
-    maps = upscaled(attention, size, sigma=sigma)
-    peak = (
-        maps.max(axis=(1, 2), keepdims=True, initial=0)
-        if normalise == "frame"
-        else maps.max(initial=0)
-    )
-    return scaled(maps, peak)
+    maps = upscale(check_attention(attention), size, settings.sigma)
+    peaks = _peaks_by_frame(maps.max(axis=(1, 2)), settings)
+    return scale_to_255(maps, peaks[:, None, None])
 
 
-def upscaled(attention: NDArray, size: tuple[int, int], *, sigma: float) -> NDArray:
-    """Maps [T, N, N] upscaled and blurred but not yet scaled: [T, H, W] float32."""
+def saliency_frames(
+    attention: NDArray, size: tuple[int, int], settings: LocalizeConfig
+) -> Iterator[NDArray]:
+    """Yields `saliency` frame by frame, so that a long video is never in memory at full size."""
+    frame_at = saliency_by_frame(attention, settings)
+    for t in range(len(attention)):
+        yield frame_at(t, size)
+
+
+def saliency_by_frame(
+    attention: NDArray, settings: LocalizeConfig
+) -> Callable[[int, tuple[int, int]], NDArray]:
+    """Returns a function that computes `saliency` of one frame at any size.
+
+    Args:
+      attention: [T, N, N], checked.
+      settings: as `saliency`.
+
+    Returns:
+      A function of the frame t and the size (H, W) in pixels, which gives [H, W] in [0, 255].
+    """
+
+    # The maximum over the video costs one pass over all maps: once for each size is enough.
+    @functools.cache
+    def peaks_at(size: tuple[int, int]) -> NDArray:
+        maxima = [upscale(frame[None], size, settings.sigma).max() for frame in attention]
+        return _peaks_by_frame(np.array(maxima), settings)
+
+    def frame_at(t: int, size: tuple[int, int]) -> NDArray:
+        frame = upscale(attention[t : t + 1], size, settings.sigma)[0]
+        peak = frame.max() if settings.normalise == "frame" else peaks_at(size)[t]
+        return scale_to_255(frame, peak)
+
+    return frame_at
+
+
+def _peaks_by_frame(maxima: NDArray, settings: LocalizeConfig) -> NDArray:
+    """Returns the value that becomes 255 on each frame [T], from the maximum of each frame [T]."""
+    if settings.normalise == "frame":
+        return maxima
+    if settings.causal:
+        return np.maximum.accumulate(maxima)  # a stream knows the maximum so far only
+    return np.full_like(maxima, maxima.max())
+
+
+def upscale(attention: NDArray, size: tuple[int, int], sigma: float) -> NDArray:
+    """Upscales and blurs maps [T, N, N] without scaling their values: [T, H, W] float32."""
     height, width = size
-    rows, columns = (
-        axis_matrix(cells, side, sigma * side / INPUT_SIDE)
-        for cells, side in zip(attention.shape[1:], (height, width), strict=True)
-    )
+    rows = axis_matrix(attention.shape[1], height, sigma * height / INPUT_SIDE)
+    columns = axis_matrix(attention.shape[2], width, sigma * width / INPUT_SIDE)
     return rows @ attention.astype(np.float32, copy=False) @ columns.T
 
 
-def scaled(maps: NDArray, peak: NDArray) -> NDArray:
-    """Maps times 255 / peak; the peak itself comes out as exactly 255."""
+def scale_to_255(maps: NDArray, peak: NDArray) -> NDArray:
+    """Multiplies maps by 255 / peak, so that the peak is exactly 255; zeros where it is 0."""
+    # Dividing first makes the peak exactly 1. Multiplying by 255 / peak would round it.
     return np.divide(maps, peak, out=np.zeros_like(maps), where=peak > 0) * np.float32(255)
 
 
 @functools.lru_cache(maxsize=64)
 def axis_matrix(cells: int, pixels: int, sigma: float) -> NDArray:
-    """What upscaling and the Gaussian do along one axis: [pixels, cells] float32, rows that sum to
-    1.
+    """Returns the matrix that upscales and blurs along one axis.
 
     Args:
       cells: N.
       pixels: H or W.
       sigma: of the Gaussian along this axis, in pixels; 0 does not blur.
+
+    Returns:
+      [pixels, cells] float32, read only; each row sums to 1.
     """
-    at = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    weights = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(cells)))
+    # Position of each pixel's centre in cells, held at the outer centres.
+    position = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
+    weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(cells)))
     if sigma > 0:
         weights = ndimage.gaussian_filter1d(weights, sigma, axis=0, mode="reflect")
     weights = weights.astype(np.float32)
-    weights.flags.writeable = False
+    weights.flags.writeable = False  # the cache returns the same array to every caller
     return weights
 
 
-def checked_attention(attention: NDArray) -> NDArray:
-    """The maps as an array.
+def check_attention(attention: NDArray) -> NDArray:
+    """Returns the maps as an array.
 
     Raises:
-      ValueError: they are not finite [T, N, N] or negative.
+      ValueError: they are not finite [T, N, N], or they are negative.
     """
     attention = np.asarray(attention)
     if attention.ndim != 3 or attention.shape[1] != attention.shape[2] or not attention.size:
@@ -101,8 +145,8 @@ def checked_attention(attention: NDArray) -> NDArray:
             f"attention has shape {attention.shape}; expected [T, N, N], none of them 0"
         )
     if not np.isfinite(attention).all() or attention.min() < 0:
+        low, high = attention.min(), attention.max()
         raise ValueError(
-            f"attention has values from {attention.min()} to {attention.max()}; expected finite and not "
-            "negative"
+            f"attention has values from {low} to {high}; expected finite and not negative"
         )
     return attention

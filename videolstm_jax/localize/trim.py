@@ -1,5 +1,6 @@
-"""When it happens: one span of frames a class, from class scores and attention, without any label
-of time.
+"""Temporal localisation: one span of frames a class, from class scores and attention.
+
+No label of time is used. The score of a class says whether the action occurs, the span says when.
 """
 
 from __future__ import annotations
@@ -14,75 +15,82 @@ from videolstm_jax.types import Detection, Tube
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
-RULES = ("chance", "mean", "saliency")
-FLOOR = 1e-6
-"""A frame's score counts as no less, so that a single frame cannot veto a span for ever."""
+SMALLEST = 1e-6
+"""A frame's score counts as at least this, so that a single frame cannot exclude a span."""
 
 
 def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
-    """How much each frame speaks for each class: positive inside an action, negative outside.
+    """Measures how much each frame speaks for each class: positive inside an action.
 
-    `chance`: log p_t(c) - log 1 / C. With equal priors that is log p(frame | c) - log p(frame), so
-    that the span of the largest sum is the likeliest one to hold frames of class c between frames
-    of any kind (Page 1954). It has no threshold, and keeps all of a video that is trimmed already.
-    `mean`: log p_t(c) minus its mean over the video. It can place a class that never comes to
-    chance, but always cuts. `saliency`: `chance`, and the log of the attention's peak minus its
-    mean over the video: attention is sharp where there is something to look at.
+    `chance`: log p_t(c) - log 1 / C. With equal priors this is log p(frame | c) - log p(frame), so
+    the span with the largest sum is the likeliest one to hold frames of class c between frames of
+    any class (Page 1954). It has no threshold, and it keeps a video that is already trimmed.
+    `mean`: log p_t(c) minus its mean over the video. It finds a class that is always below chance,
+    but it always cuts. `saliency`: `chance`, plus the log of the attention's peak minus its mean
+    over the video: attention is sharp where there is something to attend to.
 
     Args:
       scores: [L', C] class probabilities of each frame.
       attention: [L', N, N].
-      rule: `chance`, `mean` or `saliency`.
+      rule: the setting `localize.trim`: `chance`, `mean` or `saliency`.
 
     Returns:
       [L', C].
 
     Raises:
-      ValueError: an unknown rule, or not as many maps as frames.
+      ValueError: there are not as many maps as frames.
     """
-    if rule not in RULES:
-        raise ValueError(f"trim is {rule!r}; expected one of {', '.join(map(repr, RULES))}")
     if len(attention) != len(scores):
         raise ValueError(f"{len(scores)} frame scores for {len(attention)} maps; expected as many")
-    logs = np.log(np.maximum(np.asarray(scores, float), FLOOR))
+    logs = np.log(np.maximum(np.asarray(scores, float), SMALLEST))
     if rule == "mean":
         return logs - logs.mean(axis=0)
-    likelihood = logs + np.log(logs.shape[1])
-    if rule == "chance":
-        return likelihood
-    peak = np.log(
-        np.maximum(np.asarray(attention, float).reshape(len(attention), -1).max(axis=1), FLOOR)
-    )
-    return likelihood + (peak - peak.mean())[:, None]
+    gain = logs + np.log(logs.shape[1])
+    if rule == "saliency":
+        gain = gain + _sharpness(attention)[:, None]
+    return gain
+
+
+def _sharpness(attention: NDArray) -> NDArray:
+    """Returns the log of each map's peak minus its mean over the video: [L', N, N] to [L']."""
+    peaks = np.asarray(attention, float).reshape(len(attention), -1).max(axis=1)
+    logs = np.log(np.maximum(peaks, SMALLEST))
+    return logs - logs.mean()
 
 
 def best_span(gain: NDArray) -> tuple[int, int]:
-    """The frames [start, stop) of the largest sum of gain [n], the first and shortest of equals;
-    all where none is > 0.
+    """Returns the frames [start, stop) with the largest sum of gain [n].
 
-    Kadane's rule: the largest sum that ends with a frame is its running sum minus the smallest one
-    before it.
+    Of equal spans the first and shortest is taken; all frames are, where no gain is above 0.
+    Kadane's rule: the largest sum that ends with a frame is the running sum minus the smallest
+    running sum before it.
     """
     total = np.concatenate([[0.0], np.cumsum(gain)])
     lowest = np.minimum.accumulate(total)
     stop = int(np.argmax(total - lowest))
     if not total[stop] > lowest[stop]:
         return 0, len(gain)
-    return int(np.flatnonzero(total[:stop] == lowest[stop])[-1]), stop
+    # The last of several equal minima makes the span the shortest.
+    start = int(np.flatnonzero(total[:stop] == lowest[stop])[-1])
+    return start, stop
 
 
-def trimmed(found: Sequence[Detection], gain: NDArray) -> list[Detection]:
-    """Tubes of one video, each cut to the best span of its class; scores stay, since they say
-    whether, not when.
+def trim_tubes(detections: Sequence[Detection], gain: NDArray) -> list[Detection]:
+    """Cuts each tube of one video to the best span of its class; the scores do not change.
 
     Args:
-      found: tubes of one video.
-      gain: `frame_gain` [L', C]; frames beyond L' are as the last one.
+      detections: of one video.
+      gain: `frame_gain` [L', C]; frames beyond L' count as the last one.
     """
-    return [one._replace(tube=_cut(one.tube, gain[:, one.label])) for one in found]
+    trimmed = []
+    for detection in detections:
+        tube = _cut(detection.tube, gain[:, detection.label])
+        trimmed.append(detection._replace(tube=tube))
+    return trimmed
 
 
 def _cut(tube: Tube, gain: NDArray) -> Tube:
-    frames = np.minimum(np.arange(tube.start, tube.start + len(tube.boxes)), len(gain) - 1)
-    start, stop = best_span(gain[frames])
+    """Cuts one tube to the best span within its own frames, by the gain [L'] of its class."""
+    frames = np.arange(tube.start, tube.start + len(tube.boxes))
+    start, stop = best_span(gain[np.minimum(frames, len(gain) - 1)])
     return Tube(tube.start + start, tube.boxes[start:stop])

@@ -1,188 +1,120 @@
-"""Tubes: one box a frame, linked over the video, Eq. (17)."""
+"""From the attention of one video to its smoothed tubes, Eqs. (16)-(17)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.localize.boxes import frame_boxes, moment_box
-from videolstm_jax.localize.saliency import checked_attention, scaled, upscaled
-from videolstm_jax.localize.smooth import inside, smooth
-from videolstm_jax.types import Detection, Tube
+from videolstm_jax.config import LocalizeConfig
+from videolstm_jax.localize.boxes import propose_boxes
+from videolstm_jax.localize.linking import Track, link, link_all
+from videolstm_jax.localize.saliency import PAPER, check_attention, saliency_frames
+from videolstm_jax.localize.smooth import clip_to_frame, smooth
+from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 
-def link(boxes: Sequence[NDArray], mass: Sequence[NDArray]) -> Tube:
-    """One box a frame: that which overlaps the last box most, Eq. (17).
-
-    The first frame with boxes takes the one of the largest mass, and so does every frame where
-    several overlap the last (unsmoothed) box equally, not at all included; after that the first
-    listed. A frame without boxes holds the last box; frames before the first box hold that one.
-
-    Args:
-      boxes: for each of L frames [n_t, 4], n_t may be 0.
-      mass: for each frame [n_t].
-
-    Returns:
-      A tube of all L frames.
-
-    Raises:
-      ValueError: no frame has a box.
-    """
-    linked: list[NDArray] = []
-    last = None
-    for candidates, weight in zip(boxes, mass, strict=True):
-        last = linked_box(candidates, weight, last)
-        if last is not None:
-            linked.append(last)
-    if not linked:
-        raise ValueError(f"none of {len(boxes)} frames has a box; expected at least one")
-    return Tube(0, np.array([linked[0]] * (len(boxes) - len(linked)) + linked, float))
-
-
-def linked_box(boxes: NDArray, mass: NDArray, last: NDArray | None) -> NDArray | None:
-    """The next box of a tube that has come to `last` (None where it has none yet), see `link`."""
-    if not len(boxes):
-        return last
-    overlap = np.zeros(len(boxes)) if last is None else overlaps(boxes, last)
-    return boxes[np.lexsort((-np.asarray(mass), -overlap))[0]]
-
-
-def overlaps(boxes: NDArray, last: NDArray) -> NDArray:
-    """[n] the IoU of boxes [n, 4] with the last one [4]."""
-    side = np.maximum(0, np.minimum(boxes[:, 2:], last[2:]) - np.maximum(boxes[:, :2], last[:2]))
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-    shared = side[:, 0] * side[:, 1]
-    return shared / (area + (last[2] - last[0]) * (last[3] - last[1]) - shared)
-
-
 def video_tube(
-    attention: NDArray,
-    size: tuple[int, int],
-    frames: int,
-    *,
-    sigma: float = 20.0,
-    theta: float = 100.0,
-    normalise: str = "frame",
-    span: int = 15,
-    box: str = "region",
-    causal: bool = False,
+    attention: NDArray, size: tuple[int, int], frames: int, *, settings: LocalizeConfig = PAPER
 ) -> Tube:
-    """The whole way from the attention of one video to its smoothed tube, Eqs. (16)-(17).
+    """Makes one smoothed tube that covers all frames of a video, Eqs. (16)-(17).
 
-    The attention of N frames is made from N - 1 flows, so a video has one map fewer than frames:
-    the last box is repeated until the tube covers all of them.
+    The attention of L frames is made from L - 1 flow images, so a video may have one map fewer
+    than frames: the last box is repeated until the tube covers all of them.
 
     Args:
       attention: [L', N, N], L' at most `frames`.
       size: H, W of the video in pixels.
       frames: L.
-      sigma: of the Gaussian, see `saliency`.
-      theta: the threshold on saliency.
-      normalise: `frame` or `video`, see `saliency`.
-      span: of the smoothing, see `smooth`.
-      box: `region`: around what passes theta, see `frame_boxes`; `moments`: see `moment_box`, theta
-        is not used.
-      causal: no box knows of later frames, as `causal.follow` makes them: smoothing looks back
-        only, and `video` takes the maximum so far. Frames before the first box, where a stream has
-        none yet, hold that one.
+      settings: how boxes are made; the paper's where not given. `tubes` is not used. With
+        `causal`, frames before the first box hold that box, where a stream has none yet.
 
     Returns:
       A tube of L boxes inside the frame.
 
     Raises:
-      ValueError: attention that is not finite [L', N, N], negative, longer than the video or zero
-        everywhere, or an unknown `box`.
+      ValueError: the attention is not finite [L', N, N], negative, longer than the video, or zero
+        everywhere.
     """
-    attention = checked_video(attention, frames)
-    found = [
-        proposals(one, box, theta) for one in saliencies(attention, size, sigma, normalise, causal)
-    ]
-    boxes = link([boxes for boxes, _ in found], [mass for _, mass in found]).boxes
-    lead = (
-        next(t for t, (some, _) in enumerate(found) if len(some)) if causal else 0
-    )  # copies that no stream has seen
-    boxes = smooth(Tube(lead, boxes[lead:]), span, causal=causal).boxes
-    boxes = np.concatenate([np.repeat(boxes[:1], lead, axis=0), boxes])
-    return inside(repeat_last(Tube(0, boxes), frames), size)
+    attention = _check_video(attention, frames)
+    boxes, mass = _propose(attention, size, settings)
+    linked = link(boxes, mass).boxes
+    # `link` fills the frames before the first box with copies of it. A stream does not have these
+    # copies, so they must not take part in the causal fit.
+    lead = 0
+    if settings.causal:
+        while not len(boxes[lead]):
+            lead += 1
+    fitted = smooth(Tube(lead, linked[lead:]), settings.span, causal=settings.causal).boxes
+    smoothed = np.concatenate([np.repeat(fitted[:1], lead, axis=0), fitted])
+    return clip_to_frame(repeat_last(Tube(0, smoothed), frames), size)
 
 
-def checked_video(attention: NDArray, frames: int) -> NDArray:
-    """The attention of one video as an array.
+def video_tracks(
+    attention: NDArray, size: tuple[int, int], frames: int, *, settings: LocalizeConfig = PAPER
+) -> list[Track]:
+    """Makes as many tubes of one video as `settings.tubes` says.
+
+    Args:
+      attention: [L', N, N], L' at most `frames`.
+      size: H, W of the video in pixels.
+      frames: L.
+      settings: how boxes are made. `tubes` 1 gives `video_tube` with mass 1; n the n heaviest of
+        all linked regions; 0 all of them.
+
+    Returns:
+      Smoothed tubes inside the frame, the heaviest first.
 
     Raises:
-      ValueError: it is not finite [L', N, N], negative, longer than the video or zero everywhere.
+      ValueError: as `video_tube`, or no map has a region at or above `settings.theta`.
     """
-    attention = checked_attention(attention)
-    if len(attention) > frames:
+    if settings.tubes == 1:
+        return [Track(video_tube(attention, size, frames, settings=settings), 1.0)]
+    attention = _check_video(attention, frames)
+    tracks = link_all(*_propose(attention, size, settings))
+    if not tracks:
         raise ValueError(
-            f"attention has {len(attention)} maps for {frames} frames; expected at most as many"
+            f"none of {len(attention)} maps has a region at or above theta, {settings.theta}; "
+            "expected one"
         )
-    if not attention.any():
-        raise ValueError(
-            f"all {len(attention)} attention maps are zero; expected at least one that is not"
-        )
-    return attention
-
-
-def proposals(saliency: NDArray, box: str, theta: float) -> tuple[NDArray, NDArray]:
-    """Boxes [n, 4] and mass [n] of one frame, by `region` or `moments`, see `video_tube`."""
-    if box not in ("region", "moments"):
-        raise ValueError(f"box is {box!r}; expected 'region' or 'moments'")
-    return moment_box(saliency) if box == "moments" else frame_boxes(saliency, theta)
-
-
-def saliencies(
-    attention: NDArray, size: tuple[int, int], sigma: float, normalise: str, causal: bool
-) -> Iterator[NDArray]:
-    """`saliency` frame by frame, so that a long video never lies in memory at full size."""
-    whole = peaks(attention, size, sigma, normalise, causal)
-    for t in range(len(attention)):
-        yield saliency_at(attention, t, size, sigma, whole)
-
-
-def peaks(
-    attention: NDArray, size: tuple[int, int], sigma: float, normalise: str, causal: bool
-) -> NDArray | None:
-    """[L'] what becomes 255 on each frame with `video`: the largest value of all, or so far; None
-    with `frame`.
-    """
-    if normalise not in ("frame", "video"):
-        raise ValueError(f"normalise is {normalise!r}; expected 'frame' or 'video'")
-    if normalise == "frame":
-        return None
-    each = np.array([upscaled(one[None], size, sigma=sigma).max() for one in attention])
-    return np.maximum.accumulate(each) if causal else np.full(len(each), each.max())
-
-
-def saliency_at(
-    attention: NDArray, t: int, size: tuple[int, int], sigma: float, whole: NDArray | None
-) -> NDArray:
-    """The saliency [H, W] of frame t, given the `peaks` of all."""
-    one = upscaled(attention[t : t + 1], size, sigma=sigma)[0]
-    return scaled(one, one.max() if whole is None else whole[t])
+    finished = []
+    for track in tracks[: settings.tubes or None]:
+        tube = smooth(track.tube, settings.span, causal=settings.causal)
+        # A region on the last map lasts to the end of the video, which may be a frame later.
+        if tube.start + len(tube.boxes) == len(attention):
+            tube = repeat_last(tube, frames)
+        finished.append(Track(clip_to_frame(tube, size), track.mass))
+    return finished
 
 
 def repeat_last(tube: Tube, frames: int) -> Tube:
-    """The tube with its last box repeated until it ends with the video's last frame."""
+    """Repeats the last box of a tube until it ends with the last frame of the video."""
     missing = max(0, frames - tube.start - len(tube.boxes))
-    return Tube(
-        tube.start, np.concatenate([tube.boxes, np.repeat(tube.boxes[-1:], missing, axis=0)])
-    )
+    copies = np.repeat(tube.boxes[-1:], missing, axis=0)
+    return Tube(tube.start, np.concatenate([tube.boxes, copies]))
 
 
-def detections(video: str, tube: Tube, scores: NDArray) -> list[Detection]:
-    """One tube with the score of every class (Sec. 5.2).
+def _propose(
+    attention: NDArray, size: tuple[int, int], settings: LocalizeConfig
+) -> tuple[list[NDArray], list[NDArray]]:
+    """Returns the boxes [n_t, 4] and the masses [n_t] of every frame."""
+    boxes, mass = [], []
+    for frame in saliency_frames(attention, size, settings):
+        frame_boxes, frame_mass = propose_boxes(frame, settings)
+        boxes.append(frame_boxes)
+        mass.append(frame_mass)
+    return boxes, mass
 
-    Args:
-      video: its name.
-      tube: of the whole video.
-      scores: [C], or [L', C] frame scores, whose mean over the video is taken.
-    """
-    mean = np.asarray(scores, float)
-    mean = mean.mean(axis=0) if mean.ndim == 2 else mean
-    return [Detection(video, label, float(score), tube) for label, score in enumerate(mean)]
+
+def _check_video(attention: NDArray, frames: int) -> NDArray:
+    """Returns the attention of one video as an array; refuses it as `video_tube` says."""
+    attention = check_attention(attention)
+    maps = len(attention)
+    if maps > frames:
+        raise ValueError(f"attention has {maps} maps for {frames} frames; expected at most as many")
+    if not attention.any():
+        raise ValueError(f"all {maps} attention maps are zero; expected at least one that is not")
+    return attention

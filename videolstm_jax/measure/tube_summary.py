@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videolstm_jax.measure.errors import best_overlaps, error_split
 from videolstm_jax.measure.frame_ap import frame_aps
 from videolstm_jax.measure.overlap import STYLES, style_of
 from videolstm_jax.measure.precision import AVERAGED
+from videolstm_jax.measure.tube_errors import best_overlaps, error_split
 from videolstm_jax.measure.video_ap import video_aps
 from videolstm_jax.types import Detection
 

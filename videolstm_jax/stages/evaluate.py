@@ -20,7 +20,7 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import write_arrays
-from videolstm_jax.localize.evidence import feature_size
+from videolstm_jax.localize.inputs import feature_size
 from videolstm_jax.measure.accuracy import right_of
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.measure.states import state_maps

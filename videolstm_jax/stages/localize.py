@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,20 +14,21 @@ from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.localize import baselines
-from videolstm_jax.localize.baseline_tubes import baseline_tubes
-from videolstm_jax.localize.evidence import evidence, flow_against_camera, flow_magnitude
-from videolstm_jax.localize.found import one_tube, scored, video_found
-from videolstm_jax.localize.several import Track
+from videolstm_jax.localize.baseline_tubes import DESCRIPTIONS, baseline_tubes
+from videolstm_jax.localize.baselines import covered_cells
+from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
+from videolstm_jax.localize.linking import Track
+from videolstm_jax.localize.scoring import VideoOutput, score_tracks
+from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
-from videolstm_jax.measure.errors import frame_overlaps
-from videolstm_jax.measure.looking import (
-    Looking,
+from videolstm_jax.measure.attention_stats import (
+    AttentionStats,
+    attention_stats,
     attention_summary,
-    frames_inside,
-    looking,
-    whole_frames,
+    full_frame_share,
+    mass_inside,
 )
+from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.trained import evaluated
 from videolstm_jax.types import Dataset, Detection, Tube, Video
@@ -38,98 +39,99 @@ if TYPE_CHECKING:
 
     from videolstm_jax.types import NDArray
 
-ABOUT = {
-    "full_frame": "the whole frame",
-    "centred": "a centred box, the fraction of the frame's sides that suits the truth best",
-    "mean_train_box": "the mean true box of the training list",
-    "uniform_attention": "attention that looks nowhere, through the same pipeline",
-    "flow_magnitude": "mean optical flow of each cell as attention, through the same pipeline",
-    "ideal_attention": "the share of each cell that the longest true tube covers as attention: what the map allows",
-    "perfect_box": "the one still box that overlaps best with the longest true tube: what a box that stays allows",
-    "perfect_tube": "the longest true tube itself: what one tube a video, scored by this model, allows",
-}
+FLOW_CHUNK = 64
+"""Flow images that are read at a time, so that a long video is never in memory at full size."""
 
 
-class Pass(NamedTuple):
-    """What a run said of one video: `scores` [C] of the video, `frame_scores` [L, C], `tracks`, and
-    how it looked.
+class _Task(NamedTuple):
+    """All that the localization of a video needs to know beside the video.
 
-    `detect` scores tubes as the settings say; `inside` are `looking.frames_inside`, `baselines` the
-    tubes to compare with.
+    `truth` holds the true tubes and `train_boxes` the mean training box [4] by video; `fused` holds
+    the scores [C] by video if `localize.scores` names a score file.
+    """
+
+    cfg: RunConfig
+    work: Workdir
+    dataset: Dataset
+    truth: Mapping[str, list[Detection]]
+    train_boxes: Mapping[str, NDArray]
+    fused: Mapping[str, NDArray] | None
+
+
+class LocalizedVideo(NamedTuple):
+    """The tubes of one video with all that is measured of them.
+
+    `frame_scores` [L, C] reach the last frame. `inside` is `attention_stats.mass_inside`, and
+    `baselines` are the tubes to compare with; both are empty where the video has no truth.
     """
 
     video: Video
-    scores: NDArray
+    output: VideoOutput
     frame_scores: NDArray
     tracks: list[Track]
-    detect: Callable[[list[Track]], list[Detection]]
-    look: Looking
-    inside: tuple[NDArray, NDArray] | None
-    baselines: dict[str, Tube]
+    stats: AttentionStats
+    inside: tuple[NDArray, NDArray] | None = None
+    baselines: Mapping[str, Tube] = {}
 
     @property
-    def tube(self) -> Tube:
-        """The heaviest one."""
-        return self.tracks[0].tube
+    def size(self) -> tuple[int, int]:
+        """H, W in pixels."""
+        return self.video.height, self.video.width
 
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes runs/<name>/tubes.jsonl, one line a test video, and map.json with all measures of
-    docs/evaluation.md.
+    """Writes runs/<name>/tubes.jsonl, one line a tube, and map.json, see docs/evaluation.md.
 
     Returns:
-      The path of map.json. What needs true boxes is null in it where the test videos have none.
+      The path of map.json. The numbers that need true boxes are null in it where no test video has
+      any.
 
     Raises:
       FileError: a file is missing or does not fit, or the run's cell has no attention.
     """
     work = Workdir(cfg.workdir)
     dataset = artifacts.load_dataset(work.dataset)
-    videos = [video for video in dataset.videos if video.part == "test"]
-    if not videos:
-        raise FileError(f"{work.dataset} lists no test videos; expected at least one")
+    tests = _test_videos(work, dataset)
     truth = read_true_tubes(work, dataset)
     boxes = train_boxes(work, dataset, truth)
-    given = _given_scores(cfg, work, dataset, videos)
-    passes = []
-    for number, video in enumerate(videos, 1):
-        passes.append(
-            _watch(
-                cfg,
-                work,
-                video,
-                len(dataset.classes),
-                truth.get(video.name, []),
-                boxes.get(video.name),
-                given,
-            )
-        )
-        if number % 50 == 0 or number == len(videos):
-            print(f"localize: {number} of {len(videos)} videos", flush=True)
+    fused = _fused_scores(cfg, work, dataset, tests)
+    task = _Task(cfg, work, dataset, truth, boxes, fused)
+    videos = []
+    for count, video in enumerate(tests, 1):
+        videos.append(_localize(task, video))
+        if count % 50 == 0 or count == len(tests):
+            print(f"localize: {count} of {len(tests)} videos", flush=True)
     folder = work.run(cfg.run_name)
-    found = [row for one in passes for row in one.detect(one.tracks)]
-    artifacts.save_detections(folder / "tubes.jsonl", found)
-    value = {
+    tracks = [video.tracks for video in videos]
+    artifacts.save_detections(folder / "tubes.jsonl", _detections(task, videos, tracks))
+    summary = {
         "run": cfg.run_name,
         "scores": cfg.localize.scores or "mean of frame scores",
         "settings": dataclasses.asdict(cfg.localize),
         "classes": list(dataset.classes),
-        "videos": len(passes),
-        "tubes": sum(len(one.tracks) for one in passes),
-        **_measured(cfg, passes, truth, by_frame=given is None and cfg.localize.tubes == 1),
+        "videos": len(videos),
+        "tubes": sum(len(video.tracks) for video in videos),
+        **_measure(task, videos),
     }
-    files.write_json(folder / "map.json", value)
-    _say(value)
+    files.write_json(folder / "map.json", summary)
+    _print_summary(summary)
     return folder / "map.json"
 
 
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def _given_scores(
-    cfg: RunConfig, work: Workdir, dataset: Dataset, videos: list[Video]
+def _test_videos(work: Workdir, dataset: Dataset) -> list[Video]:
+    videos = [video for video in dataset.videos if video.part == "test"]
+    if not videos:
+        raise FileError(f"{work.dataset} lists no test videos; expected at least one")
+    return videos
+
+
+def _fused_scores(
+    cfg: RunConfig, work: Workdir, dataset: Dataset, videos: Sequence[Video]
 ) -> dict[str, NDArray] | None:
-    """Scores by video where `localize.scores` names a score file."""
+    """Reads the scores [C] by video if `localize.scores` names a score file."""
     if not cfg.localize.scores:
         return None
     path = work.scores(cfg.localize.scores)
@@ -148,167 +150,219 @@ def _given_scores(
     return rows
 
 
-def _read_pass(cfg: RunConfig, work: Workdir, video: Video, classes: int) -> evaluated.Pass:
-    """Frame scores [L', C], attention [L', N, N] and the size of its features of one video."""
-    found = evaluated.load_pass(work, cfg.run_name, video, classes)
-    if found.attention is None:
+def _read_pass(task: _Task, video: Video) -> evaluated.Pass:
+    """Reads the frame scores [L', C], the attention and the size of features [L', N, N]."""
+    name = task.cfg.run_name
+    stored = evaluated.load_pass(task.work, name, video, len(task.dataset.classes))
+    if stored.attention is None:
         raise FileError(
-            f"{work.passes(cfg.run_name, video.name)} holds no attention, so there is nothing to "
+            f"{task.work.passes(name, video.name)} holds no attention, so there is nothing to "
             "localise with; expected a run whose cell attends"
         )
-    return found
+    return stored
 
 
-def _flow_map(
-    work: Workdir, video: Video, cells: int, of: Callable[[NDArray, int], NDArray]
+def _flow_maps(
+    work: Workdir, video: Video, cells: int, to_attention: Callable[[NDArray, int], NDArray]
 ) -> NDArray | None:
-    """Flow as attention [L - 1, N, N], made `of` images and N, or None where no flow was kept."""
+    """Returns the flow as attention [L - 1, N, N]; None where no flow images were written."""
     path = work.flow / f"{video.name}.zip"
     if not path.exists():
         return None
+    images = video.frames - 1
     maps = []
-    for start in range(0, video.frames - 1, 64):  # a long video never lies in memory at full size
-        maps.append(of(read_flow(path, start, min(start + 64, video.frames - 1)), cells))
+    for start in range(0, images, FLOW_CHUNK):
+        stop = min(start + FLOW_CHUNK, images)
+        maps.append(to_attention(read_flow(path, start, stop), cells))
     return np.concatenate(maps)
 
 
 # ---- one video -----------------------------------------------------------------------------------
 
 
-def _watch(
-    cfg: RunConfig,
-    work: Workdir,
-    video: Video,
-    classes: int,
-    truth: list[Detection],
-    train_box: NDArray | None,
-    given: dict[str, NDArray] | None,
-) -> Pass:
-    frame_scores, attention, features = _read_pass(cfg, work, video, classes)
-    size, cells, how = (video.height, video.width), attention.shape[1], cfg.localize
-    against = (
-        _flow_map(work, video, cells, flow_against_camera) if how.evidence == "moving" else None
+def _localize(task: _Task, video: Video) -> LocalizedVideo:
+    """Makes the tubes of one video and, where it has true boxes, what they are compared with."""
+    stored = _read_pass(task, video)
+    frame_scores, attention = stored.scores, stored.attention
+    if task.fused is None:
+        scores = frame_scores.mean(axis=0, dtype=np.float64)
+    else:
+        scores = task.fused[video.name]
+    # The attention of L frames may have L - 1 maps: the last frame has the scores before it.
+    missing = video.frames - len(frame_scores)
+    every_frame = np.concatenate([frame_scores, np.repeat(frame_scores[-1:], missing, axis=0)])
+    localized = LocalizedVideo(
+        video=video,
+        output=VideoOutput(video.name, scores, frame_scores, attention),
+        frame_scores=every_frame,
+        tracks=_tracks(task, video, stored),
+        stats=attention_stats(attention),
     )
+    if not task.truth.get(video.name):
+        return localized
+    return _compared(task, localized)
+
+
+def _tracks(task: _Task, video: Video, stored: evaluated.Pass) -> list[Track]:
+    settings = task.cfg.localize
+    flow = None
+    if settings.input == "motion":
+        flow = _flow_maps(task.work, video, stored.attention.shape[1], camera_free_flow)
     try:
-        tracks = video_found(
-            evidence(how.evidence, attention, features, against), size, video.frames, how
-        )
+        maps = localizer_input(settings.input, stored.attention, stored.features, flow)
+        return video_tracks(maps, (video.height, video.width), video.frames, settings=settings)
     except ValueError as error:
-        raise FileError(f"{work.passes(cfg.run_name, video.name)}: {error}") from error
-    padded = np.concatenate(
-        [frame_scores, np.repeat(frame_scores[-1:], video.frames - len(frame_scores), axis=0)]
-    )
-    scores = frame_scores.mean(axis=0, dtype=np.float64) if given is None else given[video.name]
-    detect = partial(
-        scored, video.name, scores=scores, how=how, frame_scores=frame_scores, attention=attention
-    )
-    seen = Pass(video, scores, padded, tracks, detect, looking(attention), None, {})
-    if not truth:
-        return seen
-    tubes = [one.tube for one in truth]
-    covered = baselines.covered_cells(tubes, size, len(attention), cells)
-    rivals = baseline_tubes(
-        tubes,
-        size,
+        path = task.work.passes(task.cfg.run_name, video.name)
+        raise FileError(f"{path}: {error}") from error
+
+
+def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
+    """Adds the attention inside the true boxes, and the baselines, to a video with truth."""
+    video, attention = localized.video, localized.output.attention
+    cells = attention.shape[1]
+    true_tubes = [detection.tube for detection in task.truth[video.name]]
+    covered = covered_cells(true_tubes, localized.size, len(attention), cells)
+    tubes = baseline_tubes(
+        true_tubes,
+        localized.size,
         video.frames,
         cells,
-        partial(one_tube, size=size, frames=video.frames, how=how),
-        flow=_flow_map(work, video, cells, flow_magnitude),
-        train_box=train_box,
+        partial(video_tube, size=localized.size, frames=video.frames, settings=task.cfg.localize),
+        flow=_flow_maps(task.work, video, cells, flow_magnitude),
+        train_box=task.train_boxes.get(video.name),
     )
-    return seen._replace(inside=frames_inside(attention, covered), baselines=rivals)
+    return localized._replace(inside=mass_inside(attention, covered), baselines=tubes)
 
 
 # ---- all videos ----------------------------------------------------------------------------------
 
 
-def _measured(
-    cfg: RunConfig, passes: list[Pass], truth: dict[str, list[Detection]], *, by_frame: bool
-) -> dict[str, Any]:
-    """What map.json says of the attention, of the tubes and of the baselines."""
-    attention = attention_summary(
-        [one.look for one in passes], [one.inside for one in passes if one.inside]
-    )
-    attention["full_frame_boxes"] = float(
-        np.mean(
-            [
-                whole_frames(track.tube, (one.video.height, one.video.width))
-                for one in passes
-                for track in one.tracks
-            ]
-        )
-    )
-    known = [one for one in passes if one.video.name in truth]
-    true = [one for seen in known for one in truth[seen.video.name]]
-    value = {
-        "attention": attention,
-        "truth": {"videos": len(known), "tubes": len(true)},
+def _detections(
+    task: _Task, videos: Sequence[LocalizedVideo], tracks: Sequence[list[Track]]
+) -> list[Detection]:
+    """Scores the tracks of every video, its own or a baseline's, with the model's scores."""
+    detections: list[Detection] = []
+    for video, own in zip(videos, tracks, strict=True):
+        detections.extend(score_tracks(own, video.output, task.cfg.localize))
+    return detections
+
+
+def _measure(task: _Task, videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
+    """Measures the attention, the tubes and the baselines, as map.json holds them."""
+    known = [video for video in videos if video.video.name in task.truth]
+    summary: dict[str, Any] = {
+        "attention": _attention(videos),
+        "truth": {
+            "videos": len(known),
+            "tubes": sum(len(task.truth[video.video.name]) for video in known),
+        },
         "model": None,
         "baselines": {},
     }
     if not known:
-        return value
-    frame_scores = {one.video.name: one.frame_scores for one in known} if by_frame else None
-
-    def measures(tracks: list[list[Track]], overlaps: NDArray) -> dict[str, Any]:
-        found = [one for seen, own in zip(known, tracks, strict=True) for one in seen.detect(own)]
-        return {
-            **tube_summary(found, true, frame_scores=frame_scores),
-            "mean_frame_iou": mean_interval(overlaps, seed=cfg.seed)._asdict(),
-        }
-
-    ours = _overlaps(known, [one.tube for one in known], truth)
-    value["model"] = measures([one.tracks for one in known], ours)
-    value["frame_iou"] = {
-        one.video.name: {"model": float(iou)} for one, iou in zip(known, ours, strict=True)
-    }
-    for name, tubes in _rivals(known, truth).items():
-        theirs = _overlaps(known, tubes, truth)
+        return summary
+    ours = _overlaps(task, known, [video.tracks[0].tube for video in known])
+    summary["model"] = _tube_measures(task, known, [video.tracks for video in known], ours)
+    frame_iou = {}
+    for video, iou in zip(known, ours, strict=True):
+        frame_iou[video.video.name] = {"model": float(iou)}
+    for name, tubes in _common_baselines(task, known).items():
+        # Only the centred box has a fraction in its name, such as "centred 0.5".
         kind, _, fraction = name.partition(" ")
-        for one, iou in zip(known, theirs, strict=True):
-            value["frame_iou"][one.video.name][kind] = float(iou)
-        value["baselines"][kind] = {
-            **measures([[Track(tube, 1.0)] for tube in tubes], theirs),
-            "about": ABOUT[kind],
-            **({"fraction": float(fraction)} if fraction else {}),
-            "model_minus_baseline": paired_interval(ours, theirs, seed=cfg.seed)._asdict(),
-        }
-    return value
+        theirs = _overlaps(task, known, tubes)
+        for video, iou in zip(known, theirs, strict=True):
+            frame_iou[video.video.name][kind] = float(iou)
+        row = _tube_measures(task, known, [[Track(tube, 1.0)] for tube in tubes], theirs)
+        row["about"] = DESCRIPTIONS[kind]
+        if fraction:
+            row["fraction"] = float(fraction)
+        difference = paired_interval(ours, theirs, seed=task.cfg.seed)
+        row["model_minus_baseline"] = difference._asdict()
+        summary["baselines"][kind] = row
+    summary["frame_iou"] = frame_iou
+    return summary
 
 
-def _rivals(known: list[Pass], truth: dict[str, list[Detection]]) -> dict[str, list[Tube]]:
-    """The baselines that every video has; of the centred boxes only the best."""
-    names = [name for name in known[0].baselines if all(name in one.baselines for one in known)]
-    made = {name: [one.baselines[name] for one in known] for name in names}
-    centred = [name for name in names if name.startswith("centred")]
-    best = max(centred, key=lambda name: _overlaps(known, made[name], truth).mean())
-    return {name: tubes for name, tubes in made.items() if name not in centred or name == best}
+def _attention(videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
+    """Summarises the attention of all videos, and how many boxes are full-frame boxes."""
+    inside = [video.inside for video in videos if video.inside is not None]
+    summary = attention_summary([video.stats for video in videos], inside)
+    shares = []
+    for video in videos:
+        shares.extend(full_frame_share(track.tube, video.size) for track in video.tracks)
+    summary["full_frame_boxes"] = float(np.mean(shares))
+    return summary
 
 
-def _overlaps(known: list[Pass], tubes: list[Tube], truth: dict[str, list[Detection]]) -> NDArray:
-    """[V] the mean IoU of a video's boxes with its true ones, over the frames with truth."""
-    return np.array(
-        [
-            frame_overlaps(tube, [true.tube for true in truth[one.video.name]]).mean()
-            for one, tube in zip(known, tubes, strict=True)
-        ]
-    )
+def _tube_measures(
+    task: _Task,
+    known: Sequence[LocalizedVideo],
+    tracks: Sequence[list[Track]],
+    overlaps: NDArray,
+) -> dict[str, Any]:
+    """Measures tubes, the model's or a baseline's, against the truth.
+
+    Args:
+      task: with the truth.
+      known: the V videos that have truth.
+      tracks: the tubes of each.
+      overlaps: [V] of `_overlaps`.
+    """
+    truth: list[Detection] = []
+    for video in known:
+        truth.extend(task.truth[video.video.name])
+    # Frame scores rank the boxes of frame-mAP only where they belong to the tubes: fused scores
+    # have none, and several tubes of a frame would have the same.
+    frame_scores = None
+    if task.fused is None and task.cfg.localize.tubes == 1:
+        frame_scores = {video.video.name: video.frame_scores for video in known}
+    measures = tube_summary(_detections(task, known, tracks), truth, frame_scores=frame_scores)
+    measures["mean_frame_iou"] = mean_interval(overlaps, seed=task.cfg.seed)._asdict()
+    return measures
 
 
-def _say(value: dict[str, Any]) -> None:
-    look = value["attention"]
+def _common_baselines(task: _Task, known: Sequence[LocalizedVideo]) -> dict[str, list[Tube]]:
+    """Returns the baselines that every video has; of the centred boxes only the best."""
+    common: dict[str, list[Tube]] = {}
+    for name in known[0].baselines:
+        if all(name in video.baselines for video in known):
+            common[name] = [video.baselines[name] for video in known]
+    centred = [name for name in common if name.startswith("centred")]
+    best = max(centred, key=lambda name: _overlaps(task, known, common[name]).mean())
+    for name in centred:
+        if name != best:
+            del common[name]
+    return common
+
+
+def _overlaps(task: _Task, known: Sequence[LocalizedVideo], tubes: Sequence[Tube]) -> NDArray:
+    """Returns the mean IoU of each video's boxes with its true ones on frames with truth: [V]."""
+    overlaps = []
+    for video, tube in zip(known, tubes, strict=True):
+        true_tubes = [detection.tube for detection in task.truth[video.video.name]]
+        overlaps.append(frame_overlaps(tube, true_tubes).mean())
+    return np.array(overlaps)
+
+
+def _print_summary(summary: Mapping[str, Any]) -> None:
+    """Prints the attention, the model and the baselines, one line each."""
+    attention = summary["attention"]
+    entropy, peak = attention["entropy"], attention["peak"]
+    full_frame = 100 * attention["full_frame_boxes"]
     print(
-        f"localize: attention entropy {look['entropy']:.3f} of the largest, peak {look['peak']:.3f}, full-frame "
-        f"boxes {100 * look['full_frame_boxes']:.1f} %"
+        f"localize: attention entropy {entropy:.3f} of the largest possible, peak {peak:.3f}, "
+        f"{full_frame:.1f} % full-frame boxes"
     )
-    if look["warning"]:
-        print(f"localize: warning: {look['warning']}")
-    if value["model"] is None:
+    if attention["warning"]:
+        print(f"localize: warning: {attention['warning']}")
+    if summary["model"] is None:
         print("localize: no true boxes for the test videos, so nothing is measured")
         return
     print(f"localize: {'':<18} {'frame IoU':>9} {'video-mAP .2':>12} {'.5':>6}")
-    for name, row in {"model": value["model"], **value["baselines"]}.items():
-        voc = row["video_map"]["voc"]
+    for name, row in {"model": summary["model"], **summary["baselines"]}.items():
+        frame_iou = row["mean_frame_iou"]["value"]
+        video_map = row["video_map"]["voc"]
         print(
-            f"localize: {name:<18} {row['mean_frame_iou']['value']:>9.3f} {voc['0.2']:>12.3f} {voc['0.5']:>6.3f}"
+            f"localize: {name:<18} {frame_iou:>9.3f} {video_map['0.2']:>12.3f} "
+            f"{video_map['0.5']:>6.3f}"
         )

@@ -10,7 +10,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import OverlayConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.localize.found import heat
+from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report import choose, embed
 from videolstm_jax.report.seen import Drawn, Seen
 from videolstm_jax.trained import evaluated
@@ -50,7 +50,7 @@ def run(cfg: OverlayConfig) -> epath.Path:
     folder = work.path / "overlays" / name
     for video in names:
         told = evaluated.load_pass(work, name, listed[video], len(dataset.classes))
-        looks = None if told.attention is None else heat(told.attention, how)
+        looks = None if told.attention is None else saliency_by_frame(told.attention, how)
         seen = Seen(
             listed[video],
             dataset.classes,

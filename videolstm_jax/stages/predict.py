@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.config import PredictConfig
+from videolstm_jax.config import LocalizeConfig, PredictConfig
 from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import board, embed, overlay
@@ -175,7 +175,8 @@ class _Film:
     ) -> None:
         self.frames = 0
         self._path, self._side, self._fps = path, side, fps
-        self._classes, self._sigma = predictor.classes, predictor.parts.how.sigma
+        self._classes = predictor.classes
+        self._settings = LocalizeConfig(sigma=predictor.parts.how.sigma)
         self._recent = board.Recent(predictor.classes)
         self._cells, self._scores = board.Thinned(KEPT_CELLS), board.Thinned(KEPT_SCORES)
         self._mean = np.zeros(len(predictor.classes))
@@ -215,7 +216,9 @@ class _Film:
     def _view(self, frame: np.ndarray, found: Prediction, side: int) -> board.View:
         look = found.attention
         heat = (
-            None if look is None else lambda size: saliency(look[None], size, sigma=self._sigma)[0]
+            None
+            if look is None
+            else lambda size: saliency(look[None], size, settings=self._settings)[0]
         )
         return board.view(frame, side, heat, found=None if found.box is None else found.box[None])
 

@@ -16,10 +16,10 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.localize.baselines import covered_cells
-from videolstm_jax.localize.found import heat
+from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.measure import accuracy
-from videolstm_jax.measure.errors import frame_overlaps
-from videolstm_jax.measure.looking import frames_inside, trace
+from videolstm_jax.measure.attention_stats import frame_stats, mass_inside
+from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.report import (
     choose,
     classes,
@@ -295,7 +295,7 @@ def _card(
     looks = (
         None
         if told.attention is None
-        else heat(told.attention, evaluated.localize_settings(walk.work, name))
+        else saliency_by_frame(told.attention, evaluated.localize_settings(walk.work, name))
     )
     seen = Seen(video, walk.dataset.classes, told.scores, looks, tubes, truth)
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
@@ -324,14 +324,14 @@ def _card(
 
 def _over_time(attention: np.ndarray, truth: Sequence[Tube], video: Video) -> dict[str, np.ndarray]:
     """What attention does frame by frame, by the names on the page."""
-    each = trace(attention)
+    each = frame_stats(attention)
     named = {"entropy": each.entropy, "peak": each.peak, "drift": each.drift}
     if truth:
         covered = covered_cells(
             truth, (video.height, video.width), len(attention), attention.shape[1]
         )
         named |= dict(
-            zip(("in the true box", example.AREA), frames_inside(attention, covered), strict=True)
+            zip(("in the true box", example.AREA), mass_inside(attention, covered), strict=True)
         )
     return named
 

@@ -11,7 +11,7 @@ from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.localize.saliency import checked_attention
+from videolstm_jax.localize.saliency import check_attention
 from videolstm_jax.types import Video
 
 
@@ -69,7 +69,7 @@ def load_pass(work: Workdir, name: str, video: Video, classes: int) -> Pass:
     if not np.isfinite(scores).all():
         raise FileError(f"{path}: scores are not finite; expected class probabilities")
     try:
-        return Pass(scores, None if attention is None else checked_attention(attention), features)
+        return Pass(scores, None if attention is None else check_attention(attention), features)
     except ValueError as error:
         raise FileError(f"{path}: {error}") from error
 

@@ -65,11 +65,10 @@ def load(checkpoint: PathLike, flow: str = "") -> Parts:
     notes = [note] * bool(note)
     if run.model.start == "mean":
         notes.append("the run starts from the mean of a whole video, a stream from its first frame")
-    if how.evidence == "moving" and grey is None:
-        how = dataclasses.replace(how, evidence="passed")
+    if how.input == "motion" and grey is None:
+        how = dataclasses.replace(how, input="weighted_features")
         notes.append(
-            "the run does not look at flow, so boxes are made of what attention lets through, not of what "
-            "moves"
+            "the run does not look at flow, so boxes are made of the weighted features without motion"
         )
     if how.normalise == "video":
         notes.append(

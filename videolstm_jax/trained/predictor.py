@@ -11,7 +11,7 @@ import numpy as np
 from videolstm_jax.errors import VideoError
 from videolstm_jax.files import PathLike
 from videolstm_jax.localize import causal
-from videolstm_jax.localize.evidence import evidence, feature_size, flow_against_camera
+from videolstm_jax.localize.inputs import camera_free_flow, feature_size, localizer_input
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.trained.parts import load
 from videolstm_jax.types import Carry
@@ -103,20 +103,16 @@ class Predictor:
             how = parts.how
             features = feature_size(seen[parts.stream][parts.layers.x][None])
             against = (
-                flow_against_camera(images["flow"][None], len(attention))
-                if how.evidence == "moving"
+                camera_free_flow(images["flow"][None], len(attention))
+                if how.input == "motion"
                 else None
             )
-            found = evidence(how.evidence, attention[None], features, against)[0]
+            maps = localizer_input(how.input, attention[None], features, against)[0]
             self._trail, box = causal.follow(
                 self._trail,
-                found,
+                maps,
                 frame.shape[:2],
-                sigma=how.sigma,
-                box=how.box,
-                theta=how.theta,
-                normalise=how.normalise,
-                span=how.span,
+                settings=how,
             )
             seconds["localize"] = lap()
         self._total += scores

@@ -2,8 +2,8 @@
 network makes of it?
 
 Run from the root of the checkout:
-    python -m benchmarks.evidence --name=demo --work=work/demo --runs=videolstm-rgb python -m
-    benchmarks.evidence --name=weizmann --work="work/weizmann/without-*" --runs=videolstm-rgb
+    python -m benchmarks.localizer_inputs --name=demo --work=work/demo --runs=videolstm-rgb python -m
+    benchmarks.localizer_inputs --name=weizmann --work="work/weizmann/without-*" --runs=videolstm-rgb
 Every test video is passed through the trained run once more, and boxes are made of each map by its
 moments, as `localize.box=moments` does. "a, b" is the geometric mean of two maps; the class is the
 one the run predicts. Nothing is chosen by the truth: every map that was tried is in the table.
@@ -30,10 +30,10 @@ from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.localize import baselines
 from videolstm_jax.localize.baselines import as_attention
-from videolstm_jax.localize.evidence import evidence, flow_against_camera, flow_magnitude
-from videolstm_jax.localize.found import one_tube
+from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
+from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
-from videolstm_jax.measure.errors import frame_overlaps
+from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.train.runs import as_inputs, load_run
 from videolstm_jax.types import Carry, CellOut, Clip, Inputs
 from videolstm_jax.video.flow_file import read_flow
@@ -145,7 +145,7 @@ def maps(
         "attention, flow against the camera": np.sqrt(a * against),
         "mean of attention and flow against the camera": (a + against) / 2,
         "attention x flow against the camera": a * against,
-        "moving: passed, flow against the camera": evidence("moving", a, x, against),
+        "moving: passed, flow against the camera": localizer_input("motion", a, x, against),
     }
     if h.shape[1:3] == a.shape[1:3]:
         state, cam = np.abs(h).mean(-1), np.maximum((h * dh).sum(-1), 0)
@@ -201,10 +201,10 @@ def measured(folder: str, run: str) -> list[Found]:
         size = video.height, video.width
         images = read_flow(work.flow / f"{video.name}.zip")
         made = maps(
-            *seen, *(of(images, seen[0].shape[1]) for of in (flow_magnitude, flow_against_camera))
+            *seen, *(of(images, seen[0].shape[1]) for of in (flow_magnitude, camera_free_flow))
         )
         tubes = {
-            f"{name}{tail}": one_tube(one, size, video.frames, how)
+            f"{name}{tail}": video_tube(one, size, video.frames, settings=how)
             for name, one in made.items()
             for tail, how in (("", MOMENTS), (", region", REGION))
             if how is MOMENTS or name == "attention"
@@ -244,7 +244,7 @@ def table(found: Sequence[Found]) -> dict[str, dict[str, Any]]:
 
 
 def main() -> None:
-    """Prints the table of every run and writes results/evidence_<name>.json."""
+    """Prints the table of every run and writes results/localizer_inputs_<name>.json."""
     asked = record.finished_runs(__doc__)
     result = {}
     for run in asked.runs:
@@ -256,7 +256,9 @@ def main() -> None:
                 f"  {name:50s} {_said(row['frame_iou'])}  {_said(row['minus_attention'], '+')}  "
                 f"{_said(row['minus_best_centred'], '+')}"
             )
-    record.save(f"evidence_{asked.name}", {"question": record.question(__doc__), "runs": result})
+    record.save(
+        f"localizer_inputs_{asked.name}", {"question": record.question(__doc__), "runs": result}
+    )
 
 
 def _said(value: Mapping[str, float], sign: str = "") -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tube_scenes import BOX, FAR, HALF, found, tube
 
-from videolstm_jax.measure.errors import best_overlaps, error_split, frame_overlaps, recall
+from videolstm_jax.measure.tube_errors import best_overlaps, error_split, frame_overlaps, recall
 
 
 def test_kinds_of_errors():

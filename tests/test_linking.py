@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.localize.several import Track, link_all, video_tracks, weighted
-from videolstm_jax.localize.tubes import link, video_tube
+from videolstm_jax.config import LocalizeConfig
+from videolstm_jax.localize.linking import Track, link, link_all
+from videolstm_jax.localize.scoring import share_scores
+from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.types import Tube
 
 LEFT, RIGHT, NEAR_LEFT = [0, 0, 10, 10], [50, 0, 60, 10], [4, 0, 14, 10]
@@ -109,14 +111,15 @@ def spots(*walks, frames, cells=7):
 def test_one_peak_gives_the_tube_of_the_paper(causal):
     walk = [(3, t // 3) for t in range(20)]
     attention = spots((walk, 1), frames=20)
-    (track,) = video_tracks(attention, (48, 100), 21, sigma=10.0, span=7, causal=causal)
-    expected = video_tube(attention, (48, 100), 21, sigma=10.0, span=7, causal=causal)
+    how = LocalizeConfig(sigma=10.0, span=7, causal=causal, tubes=0)
+    (track,) = video_tracks(attention, (48, 100), 21, settings=how)
+    expected = video_tube(attention, (48, 100), 21, settings=how)
     np.testing.assert_allclose(track.tube.boxes, expected.boxes)
 
 
 def test_two_actors_get_a_tube_each():
     attention = spots(([(1, 1)] * 12, 1.0), ([(5, 5)] * 6, 0.8), frames=12)
-    tracks = video_tracks(attention, (70, 70), 13, sigma=5.0)
+    tracks = video_tracks(attention, (70, 70), 13, settings=LocalizeConfig(sigma=5.0, tubes=0))
     assert [(track.tube.start, len(track.tube.boxes)) for track in tracks] == [(0, 13), (0, 6)]
     for track, place in zip(tracks, (15, 55), strict=True):
         np.testing.assert_allclose(track.tube.boxes.reshape(-1, 2, 2).mean(axis=1), place, atol=1.5)
@@ -124,14 +127,15 @@ def test_two_actors_get_a_tube_each():
 
 def test_scores_are_shared_out_by_mass():
     tracks = [Track(Tube(0, np.ones((3, 4))), 6.0), Track(Tube(1, np.zeros((2, 4))), 2.0)]
-    found = weighted("a", tracks, np.array([[0.2, 0.8], [0.4, 0.6]]))
+    found = share_scores("a", tracks, np.array([[0.2, 0.8], [0.4, 0.6]]))
     assert [(one.label, one.tube.start) for one in found] == [(0, 0), (1, 0), (0, 1), (1, 1)]
     np.testing.assert_allclose([one.score for one in found], [0.225, 0.525, 0.075, 0.175])
     assert found[0].tube is found[1].tube
 
 
 def test_refuses_what_cannot_be_localised():
+    every = LocalizeConfig(tubes=0)
     with pytest.raises(ValueError, match="5 maps for 4 frames"):
-        video_tracks(np.ones((5, 7, 7)) / 49, (24, 32), 4)
+        video_tracks(np.ones((5, 7, 7)) / 49, (24, 32), 4, settings=every)
     with pytest.raises(ValueError, match="maps are zero"):
-        video_tracks(np.zeros((3, 7, 7)), (24, 32), 4)
+        video_tracks(np.zeros((3, 7, 7)), (24, 32), 4, settings=every)

@@ -1,0 +1,82 @@
+"""The maps that boxes are made of: attention, the weighted features of Eq. (9), or also motion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videolstm_jax.localize.baselines import as_attention, flow_attention
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import NDArray
+
+ZERO_FLOW = 128
+"""The grey level of a flow image where nothing moves."""
+
+
+def localizer_input(
+    kind: str, attention: NDArray, features: NDArray | None = None, flow: NDArray | None = None
+) -> NDArray:
+    """Returns the maps [T, N, N] that boxes are made of; each sums to 1.
+
+    Args:
+      kind: the setting `localize.input`. `attention`: A itself. `weighted_features`: A times
+        `features`, the size of the weighted features that the LSTM reads, Eq. (9). `motion`: the
+        geometric mean of the weighted features and `flow`.
+      attention: A, [T, N, N].
+      features: [T, N, N] from `feature_size`; not needed for `attention`.
+      flow: [T', N, N] from `camera_free_flow`, of T or T - 1 frames; needed for `motion` only.
+
+    Raises:
+      ValueError: the features or the flow that this kind needs are missing.
+    """
+    if kind == "attention":
+        return attention
+    if features is None:
+        raise ValueError(
+            f"localize.input {kind!r} needs the size of the features, which evaluate writes"
+        )
+    weighted = as_attention(attention * features.astype(np.float64))
+    if kind == "weighted_features":
+        return weighted
+    if flow is None:
+        raise ValueError(f"localize.input {kind!r} needs the flow images")
+    # The last frame has no flow image of its own: the flow before it is repeated.
+    motion = np.concatenate([flow, flow[-1:]])[: len(weighted)]
+    return as_attention(np.sqrt(weighted * motion))
+
+
+def feature_size(x: NDArray) -> NDArray:
+    """Returns the mean absolute feature of every place: [T, N, N, D] to [T, N, N] float32."""
+    return np.abs(x.astype(np.float32)).mean(axis=-1)
+
+
+def flow_magnitude(images: NDArray, cells: int) -> NDArray:
+    """Returns the magnitude of the flow as attention.
+
+    Args:
+      images: [T, H, W, 2] uint8 flow images.
+      cells: N.
+
+    Returns:
+      [T, N, N], each map sums to 1.
+    """
+    return flow_attention(images.astype(np.float32) - ZERO_FLOW, cells)
+
+
+def camera_free_flow(images: NDArray, cells: int) -> NDArray:
+    """Returns the magnitude of the flow without the camera's motion, as attention.
+
+    The camera's motion is the median displacement of each frame: most pixels are background.
+
+    Args:
+      images: [T, H, W, 2] uint8 flow images.
+      cells: N.
+
+    Returns:
+      [T, N, N], each map sums to 1.
+    """
+    flow = images.astype(np.float32) - ZERO_FLOW
+    camera = np.median(flow, axis=(1, 2), keepdims=True)
+    return flow_attention(flow - camera, cells)

@@ -1,0 +1,201 @@
+"""Statistics of attention: how peaked it is, how it moves, and how much of it lies on the actor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from videolstm_jax.types import Tube
+
+if TYPE_CHECKING:
+    from videolstm_jax.types import NDArray
+
+UNIFORM_ENTROPY = 0.99
+"""Attention is called uniform if its mean entropy is above this fraction of the largest possible."""
+CONSTANT_MOTION = 0.01
+"""Attention is called constant if its maps differ from their mean by less than this fraction."""
+FULL_FRAME_AREA = 0.99
+"""A box that covers this fraction of the frame or more is a full-frame box."""
+
+
+class FrameStats(NamedTuple):
+    """Statistics of one video's attention on every frame, [T] each.
+
+    `entropy` in [0, 1]; `peak`, the largest value; `drift`, the fraction of the mass that lies
+    elsewhere than on the frame before, NaN on the first frame.
+    """
+
+    entropy: NDArray
+    peak: NDArray
+    drift: NDArray
+
+
+class AttentionStats(NamedTuple):
+    """Statistics of one video's attention.
+
+    `entropy`, `peak` and `drift` are means of `frames`; `mean` [N, N] is the mean map; `motion` is
+    the fraction of the mass that would have to move to make each map the mean map.
+    """
+
+    entropy: float
+    peak: float
+    drift: float
+    motion: float
+    mean: NDArray
+    frames: FrameStats
+
+
+# ---- one video -----------------------------------------------------------------------------------
+
+
+def frame_stats(attention: NDArray) -> FrameStats:
+    """Computes the statistics of every map of one video.
+
+    Args:
+      attention: [T, N, N], each map sums to 1.
+
+    Returns:
+      The entropy of each map divided by log N^2, its largest value, and its drift: half the sum of
+      absolute differences to the map before.
+    """
+    flat = np.asarray(attention, float).reshape(len(attention), -1)
+    logs = np.log(np.where(flat > 0, flat, 1))
+    # A map of one cell has no entropy to be divided by.
+    largest = np.log(flat.shape[1]) if flat.shape[1] > 1 else 1.0
+    entropy = -(flat * logs).sum(axis=1) / largest
+    drift = 0.5 * np.abs(np.diff(flat, axis=0)).sum(axis=1)
+    return FrameStats(entropy, flat.max(axis=1), np.concatenate([[np.nan], drift]))
+
+
+def attention_stats(attention: NDArray) -> AttentionStats:
+    """Computes the statistics of the attention of one video.
+
+    Args:
+      attention: [T, N, N], each map sums to 1.
+
+    Returns:
+      Means over frames; the drift of a video of one frame is 0.
+    """
+    attention = np.asarray(attention, float)
+    flat = attention.reshape(len(attention), -1)
+    mean = flat.mean(axis=0)
+    frames = frame_stats(attention)
+    drift = float(frames.drift[1:].mean()) if len(flat) > 1 else 0.0
+    return AttentionStats(
+        entropy=float(frames.entropy.mean()),
+        peak=float(frames.peak.mean()),
+        drift=drift,
+        motion=_mean_distance(flat, mean),
+        mean=mean.reshape(attention.shape[1:]),
+        frames=frames,
+    )
+
+
+def _mean_distance(maps: NDArray, mean: NDArray) -> float:
+    """Returns the mean fraction of mass that must move to turn maps [n, N N] into the mean [N N]."""
+    return float(0.5 * np.abs(maps - mean).sum(axis=1).mean())
+
+
+def mass_inside(attention: NDArray, covered: NDArray) -> tuple[NDArray, NDArray]:
+    """Measures how much of the attention lies inside the true boxes.
+
+    Args:
+      attention: [T, N, N], each map sums to 1; the weight of a cell is spread evenly over it.
+      covered: [T, N, N] the fraction of each cell that the true boxes cover; zero on frames
+        without truth.
+
+    Returns:
+      The attention's mass inside the box [T], and the box's fraction of the frame [T], which is
+      the mass that uniform attention would have there; NaN on frames without truth.
+    """
+    has_truth = covered.any(axis=(1, 2))
+    mass = (attention * covered).sum(axis=(1, 2))
+    area = covered.mean(axis=(1, 2))
+    return np.where(has_truth, mass, np.nan), np.where(has_truth, area, np.nan)
+
+
+def full_frame_share(tube: Tube, size: tuple[int, int]) -> float:
+    """Returns the fraction of a tube's boxes that cover the frame of H, W pixels to 99 % or more."""
+    height, width = size
+    areas = np.prod(tube.boxes[:, 2:] - tube.boxes[:, :2], axis=1)
+    return float((areas >= FULL_FRAME_AREA * height * width).mean())
+
+
+# ---- all videos ----------------------------------------------------------------------------------
+
+
+def attention_summary(
+    stats: Sequence[AttentionStats], inside: Sequence[tuple[NDArray, NDArray]]
+) -> dict[str, Any]:
+    """Summarises the attention of all videos, as map.json holds it.
+
+    Args:
+      stats: of every video.
+      inside: `mass_inside` of every video with truth; its mean over frames is the video's share.
+
+    Returns:
+      `mean_stats`; `warning`; `mass_inside_truth` and `area_of_truth`, None without truth; and
+      `over_time`: the means of the same numbers frame by frame.
+    """
+    means = mean_stats(stats)
+    over_time = {}
+    for name in FrameStats._fields:
+        over_time[name] = mean_over_time([getattr(video.frames, name) for video in stats])
+    shares: dict[str, float | None] = {"mass_inside_truth": None, "area_of_truth": None}
+    if inside:
+        for name, rows in zip(shares, zip(*inside, strict=True), strict=True):
+            over_time[name] = mean_over_time(rows)
+            videos = [float(np.nanmean(row)) for row in rows if not np.isnan(row).all()]
+            shares[name] = float(np.mean(videos)) if videos else None
+    return {**means, **shares, "warning": attention_warning(means), "over_time": over_time}
+
+
+def mean_stats(stats: Sequence[AttentionStats]) -> dict[str, float]:
+    """Averages the statistics over videos.
+
+    Returns:
+      The means of `entropy`, `peak`, `drift` and `motion`, and `between`: the fraction of the mass
+      that would have to move to make each video's mean map the mean map of all.
+    """
+    means = {}
+    for name in ("entropy", "peak", "drift", "motion"):
+        means[name] = float(np.mean([getattr(video, name) for video in stats]))
+    maps = np.array([video.mean.ravel() for video in stats])
+    means["between"] = _mean_distance(maps, maps.mean(axis=0))
+    return means
+
+
+def mean_over_time(rows: Sequence[NDArray]) -> list[float | None]:
+    """Averages over videos on every frame, up to the frame that half of the videos reach.
+
+    Args:
+      rows: one number a frame [T] of each video, NaN where a frame has none.
+
+    Returns:
+      One number a frame, None where no video has one.
+    """
+    # Beyond the median length a mean would be that of a few long videos.
+    lengths = sorted((len(row) for row in rows), reverse=True)
+    frames = lengths[(len(lengths) - 1) // 2] if lengths else 0
+    table = np.full((len(rows), frames), np.nan)
+    for line, row in zip(table, rows, strict=True):
+        line[: len(row)] = row[:frames]
+    means: list[float | None] = []
+    for column in table.T:
+        known = column[~np.isnan(column)]
+        means.append(float(known.mean()) if len(known) else None)
+    return means
+
+
+def attention_warning(means: dict[str, float]) -> str | None:
+    """Returns a warning if the attention cannot localise anything, by `mean_stats`; else None."""
+    if means["entropy"] > UNIFORM_ENTROPY:
+        return (
+            f"attention is nearly uniform: its entropy is {means['entropy']:.3f} of the largest "
+            "possible"
+        )
+    if means["motion"] + means["between"] < CONSTANT_MOTION:
+        return "attention hardly depends on the video: all maps are nearly the same"
+    return None
