@@ -178,7 +178,7 @@ def measured(folder: str, run: str) -> list[Found]:
         if one.part == "test" and one.name in truth
     ]
     layers = find_cell(trained.model.cell).layers
-    stream = files.read_json(work.run(run) / "config.json")["config"]["data"]["stream"]
+    stream = artifacts.load_config(work.run(run))["config"]["data"]["stream"]
     stores = [FeatureStore.open(work.features(stream, layers.x))]
     stores += [FeatureStore.open(work.features("flow", layers.motion))] if layers.motion else []
     longest = max(stores[0].frames[one.name] for one in videos)

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import difflib
 import inspect
 import itertools
-import re
 import sys
 import typing
 from collections.abc import Iterator
@@ -17,19 +15,18 @@ from typing import Any
 
 from absl import flags
 
-from videolstm_jax.config import RunConfig
+from videolstm_jax.config import RunConfig, as_text, flatten
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.presets import PRESETS, configured, differences, settings
+from videolstm_jax.presets import PRESETS, configured
 
 
 def flag_kinds() -> Iterator[tuple[str, Any]]:
     """Every flag as ("section.field" or "field", type), in the order of the dataclasses."""
     default = RunConfig()
-    for path, _ in settings(default):
+    for path in flatten(default):
         section, _, leaf = path.rpartition("__")
         owner = type(getattr(default, section)) if section else RunConfig
-        if path != "preset":
-            yield path.replace("__", "."), typing.get_type_hints(owner)[leaf]
+        yield path.replace("__", "."), typing.get_type_hints(owner)[leaf]
 
 
 def define(values: flags.FlagValues = flags.FLAGS, *, preset: str = "paper") -> None:
@@ -80,44 +77,21 @@ def config(values: flags.FlagValues = flags.FLAGS) -> RunConfig:
     Raises:
       ConfigError: an unknown preset (with the nearest name), or a setting that cannot be used.
     """
-    preset = values["preset"].value
-    if preset not in PRESETS:
-        near = difflib.get_close_matches(preset, PRESETS, 1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise ConfigError(
-            f"there is no preset {preset!r}{hint}; expected one of {', '.join(PRESETS)}"
-        )
-    return configured(preset, **chosen(values))
-
-
-def command(stage: str, cfg: RunConfig) -> str:
-    """The command line that gives a launcher exactly this configuration, saying only what its
-    preset does not.
-    """
-    words = [f"python -m launch.{stage}", f"--preset={cfg.preset}"]
-    if cfg.model.cell != RunConfig().model.cell:
-        words.append(f"--model.cell={cfg.model.cell}")
-    words += [
-        f"--{path.replace('__', '.')}={_shell(value)}" for path, value in differences(cfg).items()
-    ]
-    return " ".join(words)
+    return configured(values["preset"].value, **chosen(values))
 
 
 def pretty(cfg: RunConfig) -> str:
-    """The resolved configuration, a section a line, with what differs from the preset marked by a
-    star.
-    """
-    changed = differences(cfg)
+    """The resolved configuration, a section a line, with what the user gave marked by a star."""
     sections: dict[str, list[str]] = {}
-    for path, value in settings(cfg):
+    for path, value in flatten(cfg).items():
         section, _, leaf = path.rpartition("__")
-        sections.setdefault(section or "run", []).append(
-            f"{'*' * (path in changed)}{leaf}={_text(value)}"
-        )
-    lines = [f"preset {cfg.preset} (* = differs from the preset)"]
-    return "\n".join(
-        lines + [f"  {section:9s} {' '.join(words)}" for section, words in sections.items()]
-    )
+        star = "*" if path in cfg.overrides else ""
+        text = as_text(value) or "''"
+        sections.setdefault(section or "run", []).append(f"{star}{leaf}={text}")
+    lines = [f"preset {cfg.preset} (* = given)"]
+    for section, assignments in sections.items():
+        lines.append(f"  {section:9s} {' '.join(assignments)}")
+    return "\n".join(lines)
 
 
 def _docstrings() -> dict[str, str]:
@@ -146,21 +120,6 @@ def _is_text(node: ast.stmt) -> bool:
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
     )
-
-
-def _text(value: Any) -> str:
-    return (
-        ",".join(map(str, value))
-        if isinstance(value, tuple)
-        else str(value)
-        if value != ""
-        else "''"
-    )
-
-
-def _shell(value: Any) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return text if re.fullmatch(r"[\w.,:/+=@%-]*", text) else "'" + text.replace("'", "'\\''") + "'"
 
 
 def _cast(name: str, kind: Any, value: Any) -> Any:

@@ -10,6 +10,7 @@ from absl import flags
 from launch import boot, pipeline
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import ConfigError
+from videolstm_jax.pipeline import commands, plan, run
 
 _SEEDS = flags.DEFINE_list("seeds", [], "Walk once with each of these seeds.")
 _LEAVE_ONE_OUT = flags.DEFINE_boolean(
@@ -56,17 +57,17 @@ def main(cfg: RunConfig) -> None:
     cfg = pipeline.with_short_flags(cfg)
     each = parts(cfg)
     if pipeline.DRY_RUN.value:
-        print("\n".join(f"# {name}\n{pipeline.commands(part)}" for name, part in each.items()))
+        print("\n".join(f"# {name}\n{commands(part)}" for name, part in each.items()))
         return
     for number, (name, part) in enumerate(each.items(), 1):
         print(f"\n=== {name} ({number}/{len(each)})", flush=True)
-        pipeline.run(part)
+        run(part)
     pool, localize, report = (
         importlib.import_module(f"videolstm_jax.stages.{name}")
         for name in ("pool", "localize", "report")
     )
     pooled = change(cfg, workdir=str(pool.run(cfg, tuple(each))))
-    for step in pipeline.plan(pooled):
+    for step in plan(pooled):
         if step.stage == "localize":
             localize.run(step.cfg)
     pool.summary(cfg, tuple(each))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.errors import FileError
+from videolstm_jax.presets import configured
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 
 SCORES = Scores(
@@ -35,6 +36,56 @@ def test_dataset_round_trip(tmp_path):
     )
     artifacts.save_dataset(tmp_path / "dataset.json", dataset)
     assert artifacts.load_dataset(tmp_path / "dataset.json") == dataset
+
+
+@pytest.mark.parametrize("layout", [{}, {"layout": 1}])
+def test_a_work_folder_of_an_earlier_version_is_refused(tmp_path, layout):
+    record = {"classes": [], "videos": [], "config": {}, **layout}
+    for name, load in (
+        ("dataset.json", lambda: artifacts.load_dataset(tmp_path / "dataset.json")),
+        ("config.json", lambda: artifacts.load_config(tmp_path)),
+    ):
+        files.write_json(tmp_path / name, record)
+        with pytest.raises(FileError, match=rf"{name}: .* earlier version; remove it or give an"):
+            load()
+
+
+VIDEO = Video("a/x", "videos/a/x.avi", 0, "train", "g01", 31, 320, 240, 25.0)
+
+
+@pytest.mark.parametrize(
+    "videos, message",
+    [
+        ((VIDEO, VIDEO), "lists a/x twice"),
+        ((VIDEO._replace(label=2),), "a/x has the label 2; expected 0 to 1"),
+        ((VIDEO._replace(label=-1),), "a/x has the label -1"),
+        ((VIDEO._replace(part="tset"),), "a/x belongs to the part 'tset'; expected one of train"),
+    ],
+)
+def test_a_list_that_contradicts_itself_is_neither_written_nor_read(tmp_path, videos, message):
+    path = tmp_path / "dataset.json"
+    with pytest.raises(FileError, match=message):
+        artifacts.save_dataset(path, Dataset(("a", "b"), videos))
+    rows = [video._asdict() for video in videos]
+    files.write_json(path, {"layout": artifacts.LAYOUT, "classes": ["a", "b"], "videos": rows})
+    with pytest.raises(FileError, match=message):
+        artifacts.load_dataset(path)
+
+
+def test_the_videos_of_a_part():
+    dataset = Dataset(("a",), (VIDEO, VIDEO._replace(name="a/y", part="test")))
+    assert [video.name for video in dataset.part("test")] == ["a/y"]
+    with pytest.raises(FileError, match="lists no videos of the part 'valid'"):
+        dataset.part("valid")
+
+
+def test_config_json_records_what_the_user_gave(tmp_path):
+    cfg = configured("authors", "alstm", train__steps=5)
+    artifacts.save_config(tmp_path, cfg, classes=["a"])
+    record = artifacts.load_config(tmp_path)
+    assert record["overrides"] == {"model.cell": "alstm", "train.steps": 5}
+    assert record["config"]["preset"] == "authors" and record["classes"] == ["a"]
+    assert "overrides" not in record["config"]
 
 
 def test_scores_round_trip_and_same_bytes(tmp_path):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from launch import pipeline
+from videolstm_jax import pipeline
 from videolstm_jax.config import change
 from videolstm_jax.presets import configured
 from videolstm_jax.train import cost

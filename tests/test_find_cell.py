@@ -60,6 +60,19 @@ def test_a_cell_that_cannot_be_found(package, name, message):
     assert "\n" not in str(error.value)
 
 
-def test_the_run_of_a_cell_with_a_module_has_no_colon_in_its_name():
-    cfg = change(RunConfig(), model__cell="my_package.gru:CELL", data__stream="flow")
-    assert cfg.run_name == "my_package.gru.CELL-flow"
+@pytest.mark.parametrize(
+    "cell, name",
+    [
+        ("my_package.gru:CELL", "gru-flow"),
+        ("my_package.gru:CONV_GRU", "conv_gru-flow"),
+        ("convlstm", "convlstm-flow"),
+    ],
+)
+def test_the_run_of_a_cell_has_a_short_name(cell, name):
+    cfg = change(RunConfig(), model__cell=cell, data__stream="flow")
+    assert cfg.run_name == name
+
+
+def test_two_cells_of_one_name_cannot_be_trained_together():
+    with pytest.raises(ConfigError, match="cells with different names"):
+        change(RunConfig(), pipeline__cells=("a.gru:CELL", "b.gru:CELL"))

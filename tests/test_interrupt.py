@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from test_encode import smooth
 
-from launch import config_flags
-from launch.pipeline import plan
+from videolstm_jax import pipeline
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import VideoError
+from videolstm_jax.pipeline import plan
 from videolstm_jax.video import encode, guard
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -123,13 +123,14 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
         label = "jump" if k < 2 else "run"
         encode.write(tmp_path / "videos" / label / f"v_x_g0{k % 2 + 1}_c01.mp4", smooth(4, 24, 32))
     cfg = change(
-        RunConfig(workdir=str(tmp_path / "work")),
+        RunConfig(),
+        workdir=str(tmp_path / "work"),
         data__videos=str(tmp_path / "videos"),
         flow__width=16,
         flow__height=12,
         data__test_fraction=0.5,
     )
-    command = [sys.executable, *config_flags.command("prepare", cfg).split()[1:]]
+    command = [sys.executable, *pipeline.command("prepare", cfg).split()[1:]]
     status, words = interrupted(command, environment, folder, cwd=ROOT)
     assert (
         status == 130
@@ -216,7 +217,7 @@ def test_a_walk_stopped_in_every_stage_leaves_the_same_files(tmp_path):
         seed=3,
     )
     cfg = tiny(videos)
-    command = [sys.executable, "-u", *config_flags.command("pipeline", cfg).split()[1:]]
+    command = [sys.executable, "-u", *pipeline.command("pipeline", cfg).split()[1:]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     (tmp_path / "whole").mkdir()
     (tmp_path / "stopped").mkdir()

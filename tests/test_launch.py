@@ -1,6 +1,7 @@
 """Every launcher answers --help quickly, explains every flag, and turns a slip into one line."""
 
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -8,10 +9,10 @@ import pytest
 from absl import flags
 
 from launch import config_flags
-from launch.pipeline import plan
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.presets import configured
+from videolstm_jax.pipeline import command, commands, plan
+from videolstm_jax.presets import PRESETS, configured
 
 ROOT = pathlib.Path(__file__).parents[1]
 LAUNCHERS = sorted(
@@ -42,7 +43,7 @@ def test_help(name):
     [
         (["--preset=demmo"], "did you mean demo"),
         (["--modle.cell=lstm"], "Did you mean: model.cell"),
-        (["--model.cell=lstmm"], "expected one of lstm"),
+        (["--model.cell=lstmm"], "no cell 'lstmm'; expected one of"),
         (["stray"], "unexpected words"),
         (["--train.steps=many"], "train.steps"),
         (["--fuse.weights=1,x"], "fuse.weights"),
@@ -94,9 +95,37 @@ def test_flags_become_the_configuration():
     ],
 )
 def test_a_command_says_the_configuration(cfg):
-    import shlex
+    assert parse(*shlex.split(command("train", cfg))[3:]) == cfg
 
-    assert parse(*shlex.split(config_flags.command("train", cfg))[3:]) == cfg
+
+def test_explicit_flags_reach_every_run_of_a_pipeline():
+    """Also where they equal a default, and where a preset says otherwise for the cell."""
+    cfg = parse(
+        "--preset=authors",
+        "--model.start=mean",
+        "--model.dropout=0.7",
+        "--pipeline.cells=lstm,videolstm",
+    )
+    runs = [step.cfg for step in plan(cfg) if step.stage == "train"]
+    assert [run.run_name for run in runs] == [
+        "lstm-rgb",
+        "convlstm-flow",
+        "convalstm-rgb",
+        "videolstm-rgb",
+        "convalstm-flow",
+    ]
+    assert {(run.model.start, run.model.dropout) for run in runs} == {("mean", 0.7)}
+    for line in commands(cfg).splitlines():
+        assert "--model.start=mean" in line and "--model.dropout=0.7" in line
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_the_commands_of_a_plan_give_its_configurations(preset):
+    cfg = configured(preset, data__videos="a folder/it's", model__dropout=0.7, optim__eps=1e-9)
+    for step in plan(cfg):
+        arguments = shlex.split(command(step.stage, step.cfg))[3:]
+        parsed = parse(*arguments)
+        assert parsed == step.cfg and parsed.overrides == step.cfg.overrides
 
 
 def test_every_setting_has_a_flag():

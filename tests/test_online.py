@@ -11,10 +11,10 @@ import pytest
 from prepared_workdir import config
 from test_encode import smooth
 
-from launch.pipeline import plan, run
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError, VideoError
+from videolstm_jax.pipeline import plan, run
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.video import encode, flow_file

@@ -11,10 +11,9 @@ import sys
 import numpy as np
 import pytest
 
-from launch import config_flags
-from launch.pipeline import plan, run
-from videolstm_jax import artifacts, files
+from videolstm_jax import artifacts, files, pipeline
 from videolstm_jax.artifacts import Workdir
+from videolstm_jax.pipeline import plan, run
 from videolstm_jax.presets import configured
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoint import Checkpoints
@@ -162,7 +161,7 @@ def test_single_commands_give_the_same_bytes_as_a_walk(videos, tmp_path):
         )
         assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
 
-    run(config_flags.command("pipeline", tiny(videos)), tmp_path / "pipeline")
+    run(pipeline.command("pipeline", tiny(videos)), tmp_path / "pipeline")
     for step in plan(tiny(videos)):
-        run(config_flags.command(step.stage, step.cfg), tmp_path / "single")
+        run(pipeline.command(step.stage, step.cfg), tmp_path / "single")
     assert contents(tmp_path / "single" / "work") == contents(tmp_path / "pipeline" / "work")

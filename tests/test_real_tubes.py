@@ -9,8 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from launch import pipeline
-from videolstm_jax import artifacts, files
+from videolstm_jax import artifacts, files, pipeline
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.presets import configured

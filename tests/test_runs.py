@@ -91,7 +91,7 @@ def test_what_is_not_a_run_is_named(tmp_path):
     )
     with pytest.raises(FileError, match="made with cell 'alstm'; expected 'convalstm'"):
         load_run(str(tmp_path), "one")
-    path.write_text("{}")
+    path.write_text('{"layout": 2}')
     with pytest.raises(FileError, match="not of a trained run"):
         load_run(str(tmp_path), "one")
 

@@ -199,7 +199,7 @@ def test_a_list_without_test_videos(trained):
             videos=tuple(video._replace(part="train") for video in dataset.videos)
         )
 
-    with listing(trained, without), pytest.raises(FileError, match="lists no test videos"):
+    with listing(trained, without), pytest.raises(FileError, match="no videos of the part 'test'"):
         evaluate.run(trained)
 
 

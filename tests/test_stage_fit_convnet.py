@@ -153,7 +153,7 @@ def test_what_is_missing_is_named(work):
         work / "dataset.json",
         dataset._replace(videos=tuple(v for v in dataset.videos if v.part == "test")),
     )
-    with pytest.raises(FileError, match="lists no training videos"):
+    with pytest.raises(FileError, match="no videos of the part 'train'"):
         fit_convnet.run(config(work, "rgb"))
 
 

@@ -387,5 +387,5 @@ def test_refuses(work):
     with pytest.raises(FileError, match="has label 2; expected 0 to 1"):
         localize.run(cfg(work))
     artifacts.save_dataset(work.dataset, Dataset(CLASSES, (video("Left/a", 0, "train"),)))
-    with pytest.raises(FileError, match="lists no test videos"):
+    with pytest.raises(FileError, match="no videos of the part 'test'"):
         localize.run(cfg(work))

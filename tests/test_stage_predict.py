@@ -15,7 +15,7 @@ from test_encode import decoded, smooth
 
 from videolstm_jax.config import ModelConfig, PredictConfig, change
 from videolstm_jax.errors import ConfigError, VideoError
-from videolstm_jax.presets import configured, for_cell
+from videolstm_jax.presets import Settings, configured
 from videolstm_jax.report import board
 from videolstm_jax.stages import predict
 from videolstm_jax.video import encode
@@ -282,7 +282,7 @@ def test_memory_at_full_size(tmp_path):
     """Two VGG-16 at 224 pixels, VideoLSTM with 512 channels, flow at 340 x 256, UCF101's classes,
     320 x 240 frames.
     """
-    cfg = for_cell(configured("paper", workdir=str(tmp_path / "work")), "videolstm", "rgb")
+    cfg = Settings("paper", {"workdir": str(tmp_path / "work")}).for_cell("videolstm", "rgb")
     assert cfg.model == ModelConfig() and cfg.convnet.dense == (4096, 4096)
     classes = tuple(f"Class{c}" for c in range(101))
     for stream in ("rgb", "flow"):

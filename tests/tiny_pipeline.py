@@ -13,7 +13,7 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.presets import configured, for_cell
+from videolstm_jax.presets import Settings, configured
 from videolstm_jax.stages import evaluate, extract, localize, prepare
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoint import Checkpoints
@@ -108,11 +108,11 @@ def make(folder, cells):
     cfg = configured("small", data__videos=str(videos), workdir=str(folder / "work"), **TINY)
     prepare.run(cfg)
     for stream in ("rgb", "flow"):
-        here = for_cell(cfg, "lstm", stream)
+        here = Settings.of(cfg).for_cell("lstm", stream)
         write_convnet(here, stream)
         extract.run(here)
     for cell, stream in cells:
-        here = for_cell(cfg, cell, stream)
+        here = Settings.of(cfg).for_cell(cell, stream)
         write_run(here)
         evaluate.run(here)
         if find_cell(cell).attends:

@@ -7,7 +7,7 @@ import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from etils import epath
@@ -22,7 +22,14 @@ from videolstm_jax.files import (
     write_json,
     write_jsonl,
 )
-from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
+from videolstm_jax.types import Dataset, Detection, Part, Scores, Tube, Video
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import RunConfig
+
+LAYOUT = 2
+"""Version of the names and records in a work folder; raised when an older folder would be misread."""
+PARTS = get_args(Part)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,20 +142,65 @@ def of_run(folder: PathLike) -> tuple[Workdir, str]:
 
 
 def save_dataset(path: PathLike, dataset: Dataset) -> None:
-    """Writes the listed videos."""
+    """Writes the listed videos.
+
+    Raises:
+      FileError: a name twice, a label outside the classes, or a part of another name.
+    """
+    _check_dataset(path, dataset)
     write_json(
         path,
-        {"classes": list(dataset.classes), "videos": [video._asdict() for video in dataset.videos]},
+        {
+            "layout": LAYOUT,
+            "classes": list(dataset.classes),
+            "videos": [video._asdict() for video in dataset.videos],
+        },
     )
 
 
 def load_dataset(path: PathLike) -> Dataset:
-    """Reads the listed videos that `prepare` wrote."""
-    value = read_json(path, made_by="prepare")
+    """Reads the listed videos that `prepare` wrote.
+
+    Raises:
+      FileError: the file is missing, was written by another version, or does not hold a list of
+        videos with different names, labels within the classes and known parts.
+    """
+    record = _with_layout(path, read_json(path, made_by="prepare"))
     try:
-        return Dataset(tuple(value["classes"]), tuple(Video(**row) for row in value["videos"]))
+        dataset = Dataset(tuple(record["classes"]), tuple(Video(**row) for row in record["videos"]))
+        _check_dataset(path, dataset)
     except (KeyError, TypeError) as error:
         raise FileError(f"{path}: not a list of videos: {error}") from error
+    return dataset
+
+
+def _with_layout(path: PathLike, record: Any) -> dict[str, Any]:
+    """The record, which must say that it was written in the layout of this version."""
+    if not isinstance(record, dict) or record.get("layout") != LAYOUT:
+        raise FileError(
+            f"{path}: this work folder was written by an earlier version; remove it or give another "
+            "--workdir"
+        )
+    return record
+
+
+def _check_dataset(path: PathLike, dataset: Dataset) -> None:
+    """Raises FileError where a list of videos contradicts itself."""
+    names = set()
+    for video in dataset.videos:
+        if video.name in names:
+            raise FileError(f"{path}: lists {video.name} twice; expected different names")
+        names.add(video.name)
+        if not 0 <= video.label < len(dataset.classes):
+            raise FileError(
+                f"{path}: {video.name} has the label {video.label}; expected 0 to "
+                f"{len(dataset.classes) - 1}"
+            )
+        if video.part not in PARTS:
+            raise FileError(
+                f"{path}: {video.name} belongs to the part {video.part!r}; expected one of "
+                f"{', '.join(PARTS)}"
+            )
 
 
 def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
@@ -305,8 +357,27 @@ def _numbers(value: Any, what: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def save_config(folder: PathLike, cfg: Any, **resolved: Any) -> None:
-    """Writes config.json: the whole configuration, and beside it what was resolved at run time
-    (inputs, classes).
+def save_config(folder: PathLike, cfg: RunConfig, **resolved: Any) -> None:
+    """Writes config.json, the record of how a model was trained.
+
+    Args:
+      folder: of the run or of the ConvNet.
+      cfg: the resolved configuration, written as `config`; the settings that the user gave are
+        written as `overrides`, by the names of their flags.
+      **resolved: values that were only known at run time, such as sizes and class names.
     """
-    write_json(epath.Path(folder) / "config.json", {"config": dataclasses.asdict(cfg), **resolved})
+    config = dataclasses.asdict(cfg)
+    overrides = {path.replace("__", "."): value for path, value in config.pop("overrides").items()}
+    record = {"layout": LAYOUT, "config": config, "overrides": overrides, **resolved}
+    write_json(epath.Path(folder) / "config.json", record)
+
+
+def load_config(folder: PathLike, made_by: str = "") -> dict[str, Any]:
+    """Reads config.json of a run or of a ConvNet, see `save_config`.
+
+    Raises:
+      FileError: the file is missing (`made_by` names the stage that writes it), is not JSON, or was
+        written by another version.
+    """
+    path = epath.Path(folder) / "config.json"
+    return _with_layout(path, read_json(path, made_by=made_by))

@@ -5,11 +5,12 @@ for a laptop.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import difflib
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from videolstm_jax.config import RunConfig, change
+from videolstm_jax.config import RunConfig, as_text, change, flatten
 from videolstm_jax.errors import ConfigError
 
 
@@ -23,6 +24,14 @@ class Preset(NamedTuple):
 
 _MEAN_START = {"model__start": "mean"}
 _TWO_DROPOUTS = {"model__dropout": 0.5, "model__hidden_dropout": 0.5}
+# The authors copy parts of networks that were trained before into VideoLSTM.
+_GRAFTS = {
+    "train__graft": (
+        "convlstm-flow:cell.motion",
+        "convalstm-rgb:cell.top",
+        "convalstm-rgb:cell.attend",
+    )
+}
 
 _AUTHORS = {
     "model__init": "fan_in",
@@ -32,11 +41,6 @@ _AUTHORS = {
     "data__validation": 0.0,
     "eval__segment_rule": "authors",
     "train__steps": 22_500,
-    "train__graft": (
-        "convlstm-flow:cell.motion",
-        "convalstm-rgb:cell.top",
-        "convalstm-rgb:cell.attend",
-    ),
     "pipeline__flow_cell": "convalstm",
 }
 
@@ -93,12 +97,11 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "what the authors' released code does, where it differs from the text",
             _AUTHORS,
             {
-                "lstm": _TWO_DROPOUTS | {"train__graft": ()},
-                "convlstm": {"train__graft": ()},
-                "alstm": _MEAN_START | _TWO_DROPOUTS | {"train__graft": ()},
-                "convalstm": _MEAN_START | {"train__graft": ()},
-                "motion_alstm": _MEAN_START | _TWO_DROPOUTS | {"train__graft": ()},
-                "videolstm": _MEAN_START,
+                "lstm": _TWO_DROPOUTS,
+                "alstm": _MEAN_START | _TWO_DROPOUTS,
+                "convalstm": _MEAN_START,
+                "motion_alstm": _MEAN_START | _TWO_DROPOUTS,
+                "videolstm": _MEAN_START | _GRAFTS,
             },
         ),
         "modern": Preset("our best guess until measured, at the paper's size", _MODERN),
@@ -132,50 +135,90 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """The settings a user asked for: a preset, and what was given on top of it.
+
+    The overrides are kept as they were given, never recovered from a configuration. A configuration
+    is folded from them for each cell anew: the defaults, the preset's settings, the preset's column
+    for the cell, then every override.
+    """
+
+    preset: str = "paper"
+    overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Given as `section__field: value` or `field: value`; they win also where they equal a default."""
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            nearest = difflib.get_close_matches(self.preset, PRESETS, 1)
+            hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+            raise ConfigError(
+                f"there is no preset {self.preset!r}{hint}; expected one of {', '.join(PRESETS)}"
+            )
+
+    @classmethod
+    def of(cls, cfg: RunConfig) -> Settings:
+        """The settings that a configuration was folded from.
+
+        Raises:
+          ConfigError: the configuration was not made by `Settings`, `configured` or `change`, or
+            `change` gave it another cell without the preset's column for that cell. Its settings
+            would be lost on the way to another cell.
+        """
+        settings = cls(cfg.preset, cfg.overrides)
+        folded, actual = flatten(settings.config()), flatten(cfg)
+        for path, value in actual.items():
+            if folded[path] != value:
+                raise ConfigError(
+                    f"{path.replace('__', '.')} is {value!r}, which neither the preset {cfg.preset!r} "
+                    "nor an override says; expected a configuration made by `configured` and `change`"
+                )
+        return settings
+
+    def override(self, **settings: Any) -> Settings:
+        """The same, with more settings on top, given as `section__field=value`."""
+        return dataclasses.replace(self, overrides={**self.overrides, **settings})
+
+    def arguments(self) -> list[str]:
+        """The command-line arguments that give these settings."""
+        arguments = [f"--preset={self.preset}"]
+        for path, value in self.overrides.items():
+            arguments.append(f"--{path.replace('__', '.')}={as_text(value)}")
+        return arguments
+
+    def config(self) -> RunConfig:
+        """The configuration for the cell that the overrides name, or for the default cell.
+
+        Raises:
+          ConfigError: an unknown setting, or a value that cannot be used.
+        """
+        preset = PRESETS[self.preset]
+        cell = self.overrides.get("model__cell", RunConfig().model.cell)
+        values = {**preset.settings, **preset.cells.get(cell, {}), **self.overrides}
+        cfg = change(RunConfig(), **values)
+        return dataclasses.replace(cfg, preset=self.preset, overrides=dict(self.overrides))
+
+    def for_cell(self, cell: str, stream: str) -> RunConfig:
+        """The configuration of one run: the preset's column for this cell, then every override.
+
+        Args:
+          cell: one of the six, or "package.module:ATTRIBUTE".
+          stream: "rgb" or "flow", which the cell's input is read from.
+        """
+        return self.override(model__cell=cell, data__stream=stream).config()
+
+
 def configured(preset: str, cell: str | None = None, **settings: Any) -> RunConfig:
-    """The settings of a preset for one cell, with the caller's own on top, given as
-    `section__field=value`.
+    """The configuration of a preset for one cell, with the caller's settings on top.
+
+    Args:
+      preset: a name in PRESETS.
+      cell: the cell to train; None takes `model__cell` of the settings, or the default one.
+      **settings: given as `section__field=value` or `field=value`.
 
     Raises:
-      ConfigError: an unknown preset, cell or setting.
+      ConfigError: an unknown preset or setting, or a value that cannot be used.
     """
-    if preset not in PRESETS:
-        raise ConfigError(f"there is no preset {preset!r}; expected one of {', '.join(PRESETS)}")
-    cell = cell or settings.get("model__cell", RunConfig().model.cell)
-    chosen = PRESETS[preset]
-    layers = {
-        **chosen.settings,
-        **chosen.cells.get(cell, {}),
-        "preset": preset,
-        "model__cell": cell,
-        **settings,
-    }
-    return change(RunConfig(), **layers)
-
-
-def settings(cfg: RunConfig) -> Iterator[tuple[str, Any]]:
-    """Every setting of a configuration as ("section__field" or "field", value), in the order of the
-    dataclasses.
-    """
-    for field in dataclasses.fields(cfg):
-        value = getattr(cfg, field.name)
-        if dataclasses.is_dataclass(value):
-            yield from (
-                (f"{field.name}__{leaf.name}", getattr(value, leaf.name))
-                for leaf in dataclasses.fields(value)
-            )
-        else:
-            yield field.name, value
-
-
-def differences(cfg: RunConfig) -> dict[str, Any]:
-    """The settings that are not those of the configuration's preset for its cell."""
-    base = dict(settings(configured(cfg.preset, cfg.model.cell)))
-    return {name: value for name, value in settings(cfg) if value != base[name]}
-
-
-def for_cell(cfg: RunConfig, cell: str, stream: str) -> RunConfig:
-    """The same settings for another cell and stream: its preset's own column, with what the caller
-    changed on top.
-    """
-    return configured(cfg.preset, cell, **{**differences(cfg), "data__stream": stream})
+    if cell is not None:
+        settings["model__cell"] = cell
+    return Settings(preset, settings).config()

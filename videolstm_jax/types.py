@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from videolstm_jax.errors import FileError
+
 if TYPE_CHECKING:
     import jax
     import numpy as np
@@ -182,6 +184,20 @@ class Dataset(NamedTuple):
 
     classes: tuple[str, ...]
     videos: tuple[Video, ...]
+
+    def part(self, name: Part) -> tuple[Video, ...]:
+        """The videos of one part, such as the test list, in order.
+
+        Raises:
+          FileError: no video belongs to this part.
+        """
+        videos = tuple(video for video in self.videos if video.part == name)
+        if not videos:
+            raise FileError(
+                f"the data set lists no videos of the part {name!r}; expected at least one; the "
+                "stage prepare assigns videos to parts"
+            )
+        return videos
 
 
 class Scores(NamedTuple):

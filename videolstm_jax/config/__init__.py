@@ -7,9 +7,11 @@ docs/decisions.md).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from videolstm_jax.config.checks import at_least, cell_names
+from videolstm_jax.config.checks import at_least, cell_names, short_name
 from videolstm_jax.config.inputs import STREAMS, ConvNetConfig, DataConfig, FlowConfig
 from videolstm_jax.config.results import (
     EvalConfig,
@@ -39,7 +41,9 @@ __all__ = [
     "RunConfig",
     "TrainConfig",
     "PipelineConfig",
+    "as_text",
     "change",
+    "flatten",
 ]
 
 
@@ -59,9 +63,11 @@ class PipelineConfig:
     def __post_init__(self) -> None:
         cell_names(self, "cells", *self.cells)
         cell_names(self, "flow_cell", self.flow_cell)
-        if not self.cells or len(set(self.cells)) != len(self.cells):
+        # Runs are folders named after their cells, so two cells must not share a name either.
+        names = {short_name(cell) for cell in self.cells}
+        if not self.cells or len(names) != len(self.cells):
             raise ConfigError(
-                f"PipelineConfig.cells is {self.cells}; expected one or more different cells"
+                f"PipelineConfig.cells is {self.cells}; expected one or more cells with different names"
             )
 
 
@@ -85,6 +91,9 @@ class RunConfig:
     localize: LocalizeConfig = field(default_factory=LocalizeConfig)
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+    overrides: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """The settings that the user gave on top of the preset, as `section__field: value`; `change`
+    and `presets.Settings` fill it in."""
 
     def __post_init__(self) -> None:
         at_least(self, 0, "seed")
@@ -98,30 +107,53 @@ class RunConfig:
     @property
     def run_name(self) -> str:
         """The folder of this run under `runs/`."""
-        if self.name:
-            return self.name
-        # A colon separates a run from its part in --train.graft, so no name of a run has one.
-        cell = self.model.cell.replace(":", ".")
-        return f"{cell}-{self.data.stream}"
+        return self.name or f"{short_name(self.model.cell)}-{self.data.stream}"
 
 
-def change(cfg: RunConfig, **settings: object) -> RunConfig:
-    """The same run with other settings, given as `section__field=value` or `field=value`.
+NOT_SETTINGS = ("preset", "overrides")
+"""Fields of RunConfig that say where its settings come from."""
+
+
+def flatten(cfg: RunConfig) -> dict[str, Any]:
+    """Every setting as `section__field: value` or `field: value`, in the order of the dataclasses."""
+    values: dict[str, Any] = {}
+    for field_ in dataclasses.fields(cfg):
+        value = getattr(cfg, field_.name)
+        if dataclasses.is_dataclass(value):
+            for leaf in dataclasses.fields(value):
+                values[f"{field_.name}__{leaf.name}"] = getattr(value, leaf.name)
+        elif field_.name not in NOT_SETTINGS:
+            values[field_.name] = value
+    return values
+
+
+def as_text(value: Any) -> str:
+    """A setting as it is written on a command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def change(cfg: RunConfig, **settings: Any) -> RunConfig:
+    """The same run with other settings, which are remembered as the user's own.
+
+    Args:
+      cfg: the configuration to start from; its preset stays.
+      **settings: given as `section__field=value` or `field=value`.
 
     Raises:
-      ConfigError: a section or field that does not exist.
+      ConfigError: a setting that does not exist, or a value that cannot be used.
     """
-    sections: dict[str, dict[str, object]] = {}
-    top: dict[str, object] = {}
+    known = flatten(cfg)
+    sections: dict[str, dict[str, Any]] = {}
+    replaced: dict[str, Any] = {}
     for path, value in settings.items():
-        section, _, name = path.rpartition("__")
-        owner = getattr(cfg, section, None) if section else cfg
-        if not dataclasses.is_dataclass(owner) or name not in {
-            f.name for f in dataclasses.fields(owner)
-        }:
+        if path not in known:
             raise ConfigError(f"there is no setting {path.replace('__', '.')}")
-        (sections.setdefault(section, {}) if section else top)[name] = value
-    replaced = {
-        name: dataclasses.replace(getattr(cfg, name), **values) for name, values in sections.items()
-    }
-    return dataclasses.replace(cfg, **replaced, **top)
+        section, _, name = path.rpartition("__")
+        if section:
+            sections.setdefault(section, {})[name] = value
+        else:
+            replaced[name] = value
+    # A section is made anew, so that its checks see all its new values together.
+    for section, values in sections.items():
+        replaced[section] = dataclasses.replace(getattr(cfg, section), **values)
+    return dataclasses.replace(cfg, **replaced, overrides={**cfg.overrides, **settings})

@@ -61,3 +61,15 @@ def cell_names(owner: object, name: str, *values: str) -> None:
                 f"{type(owner).__name__}.{name} is {value!r}; expected the name of a cell, or "
                 "package.module:ATTRIBUTE"
             )
+
+
+def short_name(cell: str) -> str:
+    """The name of a cell in the names of folders: "videolstm", or that of a cell's attribute.
+
+    `my_package.gru:CONV_GRU` becomes "conv_gru". An attribute called `CELL` says nothing, so that
+    `my_package.gru:CELL` is named after its module, "gru".
+    """
+    module, _, attribute = cell.rpartition(":")
+    if module and attribute.lower() == "cell":
+        return module.rpartition(".")[2].lower()
+    return attribute.lower() if module else cell

@@ -59,9 +59,7 @@ def run(cfg: RunConfig) -> epath.Path:
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    videos = [video for video in dataset.videos if video.part == "test"]
-    if not videos:
-        raise FileError(f"{work.dataset}: lists no test videos; expected at least one")
+    videos = dataset.part("test")
     reader = _reader(cfg, work, dataset)
     _forget(work.run(cfg.run_name))
     _whole(reader, videos, cfg.eval, work, cfg.run_name)

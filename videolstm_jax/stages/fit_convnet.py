@@ -12,7 +12,7 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, save_config
 from videolstm_jax.clips.frames import FrameReader, frame_batches
-from videolstm_jax.config import ConvNetConfig, RunConfig, change
+from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
@@ -49,9 +49,7 @@ def run(cfg: RunConfig) -> epath.Path:
     """
     work, stream = Workdir(cfg.workdir), cfg.data.stream
     dataset = load_dataset(work.dataset)
-    videos = [video for video in dataset.videos if video.part == "train"]
-    if not videos:
-        raise FileError(f"{work.dataset}: lists no training videos; expected at least one")
+    videos = dataset.part("train")
     index = prepared.read_index(work, cfg.data)
     about = {"videos": _list_of(videos, index), "flow": _flow_of(index) if stream == "flow" else ""}
     online = _online(cfg, work, index) if stream == "flow" and cfg.flow.online else None
@@ -70,7 +68,8 @@ def run(cfg: RunConfig) -> epath.Path:
     )
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
     begun = _started(net, cfg, dataset)
-    cfg, about = change(cfg, convnet__preprocessing=begun.preprocessing), about | begun.about
+    convnet = dataclasses.replace(cfg.convnet, preprocessing=begun.preprocessing)
+    cfg, about = dataclasses.replace(cfg, convnet=convnet), about | begun.about
     state = replicate(new_state(begun.params, tx), mesh)
     step = make_step(convnet_loss(_holding(net.apply, cfg.convnet)), tx, cfg.seed, mesh=mesh)
     plan = Plan(

@@ -91,7 +91,7 @@ def run(cfg: RunConfig) -> epath.Path:
     """
     work = Workdir(cfg.workdir)
     dataset = artifacts.load_dataset(work.dataset)
-    tests = _test_videos(work, dataset)
+    tests = dataset.part("test")
     truth = read_true_tubes(work, dataset)
     boxes = train_boxes(work, dataset, truth)
     fused = _fused_scores(cfg, work, dataset, tests)
@@ -119,13 +119,6 @@ def run(cfg: RunConfig) -> epath.Path:
 
 
 # ---- reading -------------------------------------------------------------------------------------
-
-
-def _test_videos(work: Workdir, dataset: Dataset) -> list[Video]:
-    videos = [video for video in dataset.videos if video.part == "test"]
-    if not videos:
-        raise FileError(f"{work.dataset} lists no test videos; expected at least one")
-    return videos
 
 
 def _fused_scores(

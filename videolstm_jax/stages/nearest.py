@@ -27,10 +27,7 @@ def run(cfg: RunConfig) -> epath.Path:
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    parts = {
-        part: [video for video in dataset.videos if video.part == part]
-        for part in ("train", "test")
-    }
+    parts = {part: dataset.part(part) for part in ("train", "test")}
     train, test = (
         np.stack([_energy(work, video) for video in parts[part]]) for part in ("train", "test")
     )

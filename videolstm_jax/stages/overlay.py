@@ -40,7 +40,7 @@ def run(cfg: OverlayConfig) -> epath.Path:
             raise FileError(
                 f"{work.dataset} does not list {video}; expected a name such as {next(iter(listed))}"
             )
-    fps = files.read_json(work.run(name) / "config.json")["config"]["data"].get("fps", 0.0)
+    fps = artifacts.load_config(work.run(name), made_by="train")["config"]["data"].get("fps", 0.0)
     how = evaluated.localize_settings(work, name)
     tubes = work.run(name) / "tubes.jsonl"
     found = choose.tubes_of_best_class(artifacts.load_detections(tubes)) if tubes.exists() else {}

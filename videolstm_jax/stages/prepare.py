@@ -26,7 +26,9 @@ _LEAST = 0.02
 """Of the paper's bound: a set of still videos must not blow up its noise."""
 
 
-def run(cfg: RunConfig, *, told: Callable[[Dataset], None] = lambda listed: None) -> epath.Path:
+def run(
+    cfg: RunConfig, *, on_listed: Callable[[Dataset], None] = lambda listed: None
+) -> epath.Path:
     """Writes dataset.json, truth.jsonl where there are boxes, bad.jsonl where videos were skipped,
     and flow/.
 
@@ -37,7 +39,7 @@ def run(cfg: RunConfig, *, told: Callable[[Dataset], None] = lambda listed: None
 
     Args:
       cfg: `data` says which videos, `flow` how; `workdir` where to.
-      told: is given the list of the videos before any flow is computed.
+      on_listed: called with the listed videos before any flow is computed.
 
     Returns:
       The folder of the walk.
@@ -60,7 +62,7 @@ def run(cfg: RunConfig, *, told: Callable[[Dataset], None] = lambda listed: None
     bound = _sampled_bound(cfg, listed) if cfg.flow.percentile else cfg.flow.bound
     settings = _settings(cfg, bound)
     _claim(work.flow / "settings.json", settings)
-    told(listed)
+    on_listed(listed)
     index = work.flow / "index.json"
     if index.exists():
         index.unlink()

@@ -99,7 +99,7 @@ def gather(work: Workdir, *, allow_missing: bool = False) -> Walk:
         truth.setdefault(true.video, []).append(true)
     folders = [*_convnets(work), *_folders(work.path / "runs")]
     configs = {
-        _name(work, folder): files.read_json(folder / "config.json")
+        _name(work, folder): artifacts.load_config(folder)
         for folder in folders
         if (folder / "config.json").exists()
     }

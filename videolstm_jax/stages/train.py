@@ -61,7 +61,7 @@ def run(cfg: RunConfig) -> epath.Path:
     cell = find_cell(cfg.model.cell)
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    source = _source(cfg, work, _part(work, dataset, "train"))
+    source = _source(cfg, work, dataset.part("train"))
     motion_shape = None if source.motion is None else source.motion.shape
     sizes = resolved(cfg.model, source.x.shape, motion_shape, len(dataset.classes))
     model = make_model(sizes)
@@ -73,9 +73,7 @@ def run(cfg: RunConfig) -> epath.Path:
     step = make_step(loss, tx, cfg.seed, mesh=mesh)
     inputs = _inputs(source)
     validate = (
-        _validation(cfg, source, _part(work, dataset, "valid"), apply)
-        if cfg.data.validation
-        else None
+        _validation(cfg, source, dataset.part("valid"), apply) if cfg.data.validation else None
     )
     plan = Plan(
         steps=cfg.train.steps,
@@ -92,7 +90,7 @@ def run(cfg: RunConfig) -> epath.Path:
     fit(
         state,
         step,
-        _batches(cfg, source, _part(work, dataset, "train")),
+        _batches(cfg, source, dataset.part("train")),
         plan,
         folder=folder,
         place=lambda batch: spread(batch, mesh),
@@ -108,16 +106,6 @@ def run(cfg: RunConfig) -> epath.Path:
         layers=cell.layers._asdict(),
     )
     return folder
-
-
-def _part(work: Workdir, dataset: Dataset, part: str) -> list[Video]:
-    videos = [video for video in dataset.videos if video.part == part]
-    if not videos:
-        raise FileError(
-            f"{work.dataset}: lists no videos of the part {part!r}; expected at least one; the stage "
-            "prepare deals them out"
-        )
-    return videos
 
 
 def _source(cfg: RunConfig, work: Workdir, videos: Sequence[Video]) -> Source:

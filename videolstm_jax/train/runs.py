@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax.artifacts import Workdir, load_config
 from videolstm_jax.config import ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.files import read_json
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.graft import graft, named_leaves, under
@@ -73,7 +72,7 @@ def load_run(workdir: str, name: str) -> Run:
         classes.
     """
     folder = Workdir(workdir).run(name)
-    said = read_json(folder / "config.json", made_by="train")
+    said = load_config(folder, made_by="train")
     try:
         model, scales = ModelConfig(**said["model"]), Scales(**said["scales"])
         classes, best = tuple(said["classes"]), said["config"]["train"]["keep"] == "best"
@@ -132,7 +131,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     Raises:
       FileError: it is missing, unfinished or damaged.
     """
-    said = read_json(folder / "config.json", made_by="fit_convnet")
+    said = load_config(folder, made_by="fit_convnet")
     try:
         settings = {
             name: tuple(value) if isinstance(value, list) else value

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax import files
+from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import ConfigError, FileError
@@ -84,7 +84,9 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
     folder, known = work.run(name), {field.name for field in dataclasses.fields(LocalizeConfig)}
     last = folder / "map.json"
     path = last if last.exists() else folder / "config.json"
-    value = files.read_json(path, made_by="train")
+    value = (
+        files.read_json(path) if path == last else artifacts.load_config(folder, made_by="train")
+    )
     try:
         said = value["settings"] if path == last else value["config"].get("localize", {})
         return LocalizeConfig(**{key: value for key, value in said.items() if key in known})

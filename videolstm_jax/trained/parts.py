@@ -53,7 +53,7 @@ def load(checkpoint: PathLike, flow: str = "") -> Parts:
     """Reads a run, the ConvNets its features came from and how its flow was made; see `Predictor`."""
     work, name = artifacts.of_run(checkpoint)
     run = load_run(work.root, name)
-    said = files.read_json(work.run(name) / "config.json")["config"]
+    said = artifacts.load_config(work.run(name), made_by="train")["config"]
     layers, stream = find_cell(run.model.cell).layers, said["data"]["stream"]
     wanted: dict[str, dict[str, str]] = {stream: {"x": layers.x}}
     if layers.motion:

@@ -1,0 +1,207 @@
+"""All stages in order: the plan of a pipeline, its single commands, what it will cost, and its run."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from videolstm_jax.config import STREAMS, RunConfig, change
+from videolstm_jax.config.checks import short_name
+from videolstm_jax.core.cells import CELLS, find_cell
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.presets import Settings, configured
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from videolstm_jax.types import Dataset
+
+_OF_ONE_RUN = ("name", "model__cell", "data__stream", "fuse__runs")
+"""Settings that a pipeline of several runs decides itself."""
+
+
+class Step(NamedTuple):
+    """One stage with the configuration it runs under."""
+
+    stage: str
+    cfg: RunConfig
+
+    @property
+    def label(self) -> str:
+        """The stage, with the stream or the run where the pipeline calls the stage several times."""
+        if self.stage in ("train", "evaluate", "localize"):
+            return f"{self.stage} {self.cfg.run_name}"
+        both_streams_at_once = self.stage == "extract" and self.cfg.flow.online
+        if self.stage in ("fit_convnet", "extract") and not both_streams_at_once:
+            return f"{self.stage} {self.cfg.data.stream}"
+        return self.stage
+
+
+# ---- the plan ------------------------------------------------------------------------------------
+
+
+def plan(cfg: RunConfig) -> list[Step]:
+    """The stages of a pipeline, in order; each can also be given as a command of its own.
+
+    Args:
+      cfg: made by `configured` or `change`; its overrides reach every stage and every run.
+
+    Raises:
+      ConfigError: an override that names one run or cell, where a pipeline has several.
+    """
+    settings = Settings.of(cfg)
+    for name in _OF_ONE_RUN:
+        if name in settings.overrides:
+            raise ConfigError(
+                f"--{name.replace('__', '.')} belongs to one run; a pipeline takes --pipeline.cells "
+                "and --pipeline.flow_cell, and names its runs itself"
+            )
+    streams = [change(cfg, data__stream=stream) for stream in STREAMS]
+    steps = [Step("prepare", cfg)]
+    if cfg.flow.online:
+        # One extraction makes the features of both streams. There is no stored flow for `nearest`.
+        steps += [Step("fit_convnet", stream_cfg) for stream_cfg in streams]
+        steps.append(Step("extract", cfg))
+    else:
+        steps.append(Step("nearest", cfg))
+        for stream_cfg in streams:
+            steps += [Step("fit_convnet", stream_cfg), Step("extract", stream_cfg)]
+    for cell in pipeline_cells(cfg):
+        find_cell(cell)  # A mistake in a name is reported before any work is done.
+    runs = [settings.for_cell(cell, "rgb") for cell in cfg.pipeline.cells]
+    runs.append(settings.for_cell(cfg.pipeline.flow_cell, "flow"))
+    for run_cfg in _with_graft_sources(settings, runs):
+        steps += [Step("train", run_cfg), Step("evaluate", run_cfg)]
+        if find_cell(run_cfg.model.cell).attends:
+            steps.append(Step("localize", run_cfg))
+    fused = (runs[-2].run_name, runs[-1].run_name)
+    steps.append(Step("fuse", change(cfg, fuse__runs=fused, fuse__name="+".join(fused))))
+    steps.append(Step("report", cfg))
+    return steps
+
+
+def pipeline_cells(cfg: RunConfig) -> tuple[str, ...]:
+    """The names of all cells that a pipeline trains for its own sake."""
+    return (*cfg.pipeline.cells, cfg.pipeline.flow_cell)
+
+
+def _with_graft_sources(settings: Settings, runs: Sequence[RunConfig]) -> list[RunConfig]:
+    """The runs in order, each after the runs that its parameters are grafted from."""
+    ordered: dict[str, RunConfig] = {}
+
+    def add(run_cfg: RunConfig) -> None:
+        for graft in run_cfg.train.graft:
+            add(_graft_source(settings, run_cfg, graft))
+        ordered.setdefault(run_cfg.run_name, run_cfg)
+
+    for run_cfg in runs:
+        add(run_cfg)
+    return list(ordered.values())
+
+
+def _graft_source(settings: Settings, run_cfg: RunConfig, graft: str) -> RunConfig:
+    """The run that one entry of `train.graft` takes parameters from."""
+    name, _, part = graft.partition(":")
+    cell_name, _, stream = name.rpartition("-")
+    cells = {short_name(cell): cell for cell in (*CELLS, *pipeline_cells(settings.config()))}
+    if cell_name not in cells or stream not in STREAMS or not part:
+        raise ConfigError(
+            f'train.graft has {graft!r}; expected "cell-stream:part" in a pipeline, such as '
+            "convlstm-flow:cell.motion"
+        )
+    cell = cells[cell_name]
+    # A graft given by the user is meant for the runs of the pipeline. A source keeps the grafts of
+    # its preset; with the user's, it could be its own source.
+    own_grafts = configured(settings.preset, cell).train.graft
+    source = settings.override(train__graft=own_grafts)
+    if part == "cell.motion":
+        # The grafted layer must have the size of the layer it replaces.
+        source = source.override(model__kernel=run_cfg.model.motion_kernel)
+    return source.for_cell(cell, stream)
+
+
+# ---- the commands --------------------------------------------------------------------------------
+
+
+def command(stage: str, cfg: RunConfig, program: str = "python -m launch.") -> str:
+    """The command line that gives a stage exactly this configuration: its preset and its overrides.
+
+    Args:
+      stage: its name.
+      cfg: made by `configured` or `change`.
+      program: what stands before the name of the stage.
+
+    Raises:
+      ConfigError: the configuration does not follow from its preset and overrides.
+    """
+    arguments = [shlex.quote(argument) for argument in Settings.of(cfg).arguments()]
+    return " ".join([program + stage, *arguments])
+
+
+def commands(cfg: RunConfig, program: str = "python -m launch.") -> str:
+    """The single commands that a pipeline stands for, one a line."""
+    return "\n".join(command(step.stage, step.cfg, program) for step in plan(cfg))
+
+
+# ---- the run -------------------------------------------------------------------------------------
+
+
+def run(cfg: RunConfig) -> epath.Path:
+    """Runs every stage of the plan, and prints what each will cost and what it took.
+
+    Returns:
+      The page of pictures.
+
+    Raises:
+      ConfigError, FileError, VideoError: as the stages do.
+    """
+    steps = plan(cfg)
+    seconds: list[tuple[str, float]] = []
+    for number, step in enumerate(steps, 1):
+        print(f"\n[{number}/{len(steps)}] {step.label}", flush=True)
+        began = time.perf_counter()
+        path = _run_step(step, steps)
+        seconds.append((step.label, time.perf_counter() - began))
+    seconds.append(("all stages", sum(took for _, took in seconds)))
+    width = max(len(label) for label, _ in seconds)
+    lines = [f"{label:{width}s} {took:8.1f} s" for label, took in seconds]
+    print("\n" + "\n".join(lines) + f"\n\nthe page of pictures: {path}")
+    return path
+
+
+def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path:
+    """Runs one stage; `prepare` prints the cost of all as soon as it has listed the videos."""
+    # Imported when it is needed: a plan alone does not wait for TensorFlow.
+    stage = importlib.import_module(f"videolstm_jax.stages.{step.stage}")
+    if step.stage == "prepare":
+        return stage.run(
+            step.cfg, on_listed=lambda dataset: print(cost(steps, dataset), flush=True)
+        )
+    return stage.run(step.cfg)
+
+
+def cost(steps: Sequence[Step], dataset: Dataset) -> str:
+    """A table of what the stages that learn will cost on this device, and all of them together."""
+    costs = importlib.import_module("videolstm_jax.train.cost")
+    pace = importlib.import_module("videolstm_jax.flow.pace")
+    runs = [step.cfg for step in steps if step.stage == "train"]
+    measured = costs.measured(runs[0], runs, dataset)
+    lines = [
+        "about, from nothing, at this device's speed just now; compiling and reading videos come on top:"
+    ]
+    total_seconds, total_disk = 0.0, 0
+    for step in steps:
+        estimate = costs.estimate(step.stage, step.cfg, dataset, measured)
+        if estimate is None:
+            continue
+        seconds, disk = estimate
+        lines.append(f"  {step.label:24s} {pace.duration(seconds):>8s} {pace.size(disk):>10s}")
+        total_seconds += seconds
+        total_disk += disk
+    lines.append(
+        f"  {'together':24s} {pace.duration(total_seconds):>8s} {pace.size(total_disk):>10s}"
+    )
+    return "\n".join(lines)
