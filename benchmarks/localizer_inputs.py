@@ -27,14 +27,14 @@ from videolstm_jax.core.cells import Cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
-from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.localize import baselines
 from videolstm_jax.localize.baselines import as_attention
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
-from videolstm_jax.train.runs import as_inputs, load_run
+from videolstm_jax.trained.functions import as_inputs
+from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Carry, CellOut, Clip, Inputs
 from videolstm_jax.video.flow_file import read_flow
 
@@ -168,7 +168,8 @@ class Found(NamedTuple):
 
 def measured(folder: str, run: str) -> list[Found]:
     """The test videos with truth of one work folder."""
-    work, trained = Workdir(folder), load_run(folder, run)
+    work = Workdir(folder)
+    trained = TrainedModel.of_run(work, run)
     truth: dict[str, list] = {}
     for one in artifacts.load_detections(work.truth):
         truth.setdefault(one.video, []).append(one.tube)
@@ -177,12 +178,9 @@ def measured(folder: str, run: str) -> list[Found]:
         for one in artifacts.load_dataset(work.dataset).videos
         if one.part == "test" and one.name in truth
     ]
-    layers = find_cell(trained.model.cell).layers
-    stream = artifacts.load_config(work.run(run))["config"]["data"]["stream"]
-    stores = [FeatureStore.open(work.features(stream, layers.x))]
-    stores += [FeatureStore.open(work.features("flow", layers.motion))] if layers.motion else []
+    stores = list(trained.open_features(work).by_input().values())
     longest = max(stores[0].frames[one.name] for one in videos)
-    look, found = looker(trained.model), []
+    look, found = looker(trained.config), []
     for video in videos:
         length = stores[0].frames[video.name]
         arrays = [

@@ -26,11 +26,11 @@ def test_a_pass_comes_back(work, length):
         np.full((length, 2, 2), 0.25, np.float32),
     )
     files.write_arrays(work.passes("r", "a/x"), scores=scores, attention=maps)
-    back = evaluated.load_pass(work, "r", VIDEO, 3)
+    back = evaluated.load_video(work, "r", VIDEO, 3)
     np.testing.assert_array_equal(back.scores, scores)
     np.testing.assert_array_equal(back.attention, maps)
     files.write_arrays(work.passes("r", "a/x"), scores=scores)
-    assert evaluated.load_pass(work, "r", VIDEO, 3).attention is None
+    assert evaluated.load_video(work, "r", VIDEO, 3).attention is None
 
 
 @pytest.mark.parametrize(
@@ -52,14 +52,14 @@ def test_a_pass_comes_back(work, length):
 def test_a_pass_of_another_video_is_refused(work, arrays, says):
     files.write_arrays(work.passes("r", "a/x"), **arrays)
     with pytest.raises(FileError, match=rf"a/x\.npz.*{says}"):
-        evaluated.load_pass(work, "r", VIDEO, 3)
+        evaluated.load_video(work, "r", VIDEO, 3)
 
 
 def test_a_missing_pass_names_its_stage(work):
     with pytest.raises(
         FileError, match=r"a/x\.npz is missing; the stage evaluate \(for the test list\) writes it"
     ):
-        evaluated.load_pass(work, "r", VIDEO, 3)
+        evaluated.load_video(work, "r", VIDEO, 3)
 
 
 def test_settings_are_those_that_localize_ran_with_last(work):

@@ -1,11 +1,16 @@
 """Segments and whole videos as scoring reads them, against direct reads of the store."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from test_batches import LENGTHS, NAMES, VIDEOS, store
 
 from videolstm_jax.clips import evaluation, snippets
+from videolstm_jax.config import DataConfig, EvalConfig
 from videolstm_jax.errors import FileError
+
+DATA = DataConfig(frames=8)
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +24,7 @@ def test_every_different_segment_is_read_once(stores, rule):
     x, motion = stores
     found = {}
     for got in evaluation.eval_segments(
-        x, motion, VIDEOS, segments=5, frames=8, batch=4, rule=rule, motion_scale=2.0
+        x, motion, VIDEOS, DATA, EvalConfig(segments=5, batch=4, segment_rule=rule)
     ):
         (inputs, mask), label, weight = got.batch
         assert inputs.x.shape == (4, 8, 2, 2, 3) and inputs.motion.shape == (4, 8, 1, 1, 5)
@@ -37,7 +42,7 @@ def test_every_different_segment_is_read_once(stores, rule):
             found[video, start] = count
             index, there = snippets.clip_indices(LENGTHS[video], start, 8)
             assert np.array_equal(inputs.x[row], x.read(NAMES[video])[index])
-            assert np.array_equal(inputs.motion[row, :, 0, 0], 2 * motion.read(NAMES[video])[index])
+            assert np.array_equal(inputs.motion[row, :, 0, 0], motion.read(NAMES[video])[index])
             assert np.array_equal(mask[row], there)
     for video, length in enumerate(LENGTHS):
         starts = snippets.segment_starts(length, 5, 8, rule=rule)
@@ -49,7 +54,11 @@ def test_every_different_segment_is_read_once(stores, rule):
 
 def test_repeats_can_count(stores):
     for got in evaluation.eval_segments(
-        stores[0], None, VIDEOS[:2], segments=5, frames=8, batch=4, short_clips="count"
+        stores[0],
+        None,
+        VIDEOS[:2],
+        dataclasses.replace(DATA, short_clips="count"),
+        EvalConfig(segments=5, batch=4),
     ):
         assert got.batch.clip.mask.all(1).tolist() == [True, True, False, False]
         assert got.batch.clip.inputs.motion is None
@@ -61,7 +70,7 @@ def test_chunks_put_together_are_the_videos(stores, batch, chunk):
     pieces = {at: [] for at in range(len(LENGTHS))}
     others = {at: [] for at in range(len(LENGTHS))}
     expected_start, longest = 0, []
-    for got in evaluation.whole_videos(x, motion, VIDEOS, batch=batch, chunk=chunk, x_scale=0.5):
+    for got in evaluation.whole_videos(x, motion, VIDEOS, batch=batch, chunk=chunk):
         inputs, mask = got.clip
         assert inputs.x.shape == (batch, chunk, 2, 2, 3) and inputs.motion.shape == (
             batch,
@@ -84,7 +93,7 @@ def test_chunks_put_together_are_the_videos(stores, batch, chunk):
                 others[at].append(inputs.motion[row][mask[row]])
     assert expected_start == 0 and longest == sorted(longest, reverse=True)
     for at, name in enumerate(NAMES):
-        assert np.array_equal(np.concatenate(pieces[at]), x.read(name) * np.float32(0.5))
+        assert np.array_equal(np.concatenate(pieces[at]), x.read(name))
         assert np.array_equal(np.concatenate(others[at])[:, 0, 0], motion.read(name))
 
 

@@ -16,7 +16,9 @@ from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.stages import localize
-from videolstm_jax.train.runs import as_inputs, extractor_of, load_run
+from videolstm_jax.trained.backbone import extractor_of
+from videolstm_jax.trained.functions import as_inputs
+from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.video import decode
@@ -121,20 +123,18 @@ def test_boxes_go_by_the_settings_of_the_last_localisation(prepared_workdir, fre
     )
     np.testing.assert_allclose(boxes, tube.boxes[: FRAMES - 1], atol=1e-3, rtol=0)
     assert np.abs(np.array(boxes) - [one.box for one in watched(fresh, frames)]).max() > 1
-    assert "a film's heat by that of each frame" in again.parts.note and not fresh.parts.note
+    assert "the film's heat is scaled frame by frame" in again.warning and not fresh.warning
 
 
 def test_from_a_given_carry(prepared_workdir, fresh):
     """As a mean start would give, which knows the whole video."""
-    work, run = (
-        Workdir(prepared_workdir.workdir),
-        load_run(prepared_workdir.workdir, "videolstm-rgb"),
-    )
+    work = Workdir(prepared_workdir.workdir)
+    run = TrainedModel.of_run(work, "videolstm-rgb")
     stores = [FeatureStore.open(work.features(stream, "pool5")) for stream in ("rgb", "flow")]
     (video, frames), *_ = listed(prepared_workdir)
     inputs = Inputs(*(store.read(video.name)[None] for store in stores))
     clip = Clip(as_inputs(inputs, run.scales), np.ones((1, FRAMES - 1), bool))
-    model = make_model(run.model)
+    model = make_model(run.config)
     carry = shaken(model.start(run.params, clip))
     out = jax.jit(model.apply)(run.params, clip, carry)
     fresh.restart(carry)
@@ -202,10 +202,10 @@ def test_frames_that_do_not_belong(fresh, frame, says):
 def test_quick_flow_is_said_to_be_another(prepared_workdir, fresh):
     pytest.importorskip("cv2")
     other = Predictor(run_of(prepared_workdir), flow="dis")
-    assert other.parts.note == "the run was trained on tvl1 flow and sees dis"
+    assert other.warning == "the model was trained on tvl1 flow and reads dis flow"
     frames = listed(prepared_workdir)[0][1]
     quick, slow = watched(other, frames), watched(fresh, frames)
-    assert len(quick) == len(slow) and not fresh.parts.note
+    assert len(quick) == len(slow) and not fresh.warning
     assert any((a.scores != b.scores).any() for a, b in zip(quick, slow, strict=True))
     with pytest.raises(ConfigError, match="expected one of tvl1"):
         Predictor(run_of(prepared_workdir), flow="horn-schunck")

@@ -15,16 +15,11 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.train.runs import (
-    Scales,
-    as_inputs,
-    extractor_of,
-    grafted,
-    load_convnet,
-    load_run,
-    resolved,
-    same_extractor,
-)
+from videolstm_jax.train.sizes import sized
+from videolstm_jax.trained.backbone import check_extractor, extractor_of, load_convnet
+from videolstm_jax.trained.functions import Scales, as_inputs
+from videolstm_jax.trained.grafts import grafted
+from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Inputs, TrainState
 
 CLASSES = ("bend", "jack")
@@ -47,6 +42,10 @@ def _params(model, seed):
     like = jax.eval_shape(make_model(model).init, jax.random.key(0))
     r = np.random.default_rng(seed)
     return jax.tree.map(lambda leaf: jnp.asarray(r.normal(0, 1, leaf.shape), leaf.dtype), like)
+
+
+def load_run(work, name):
+    return TrainedModel.of_run(Workdir(str(work)), name)
 
 
 def write_run(work, name, model, seed=0, scales=None, keep="last"):
@@ -75,14 +74,14 @@ def test_a_run_is_read_back(tmp_path, keep):
     model = _model("videolstm")
     params = write_run(tmp_path, "one", model, scales=Scales(2.5, 0.5), keep=keep)
     for name in ("one", str(tmp_path / "runs" / "one")):
-        run = load_run(str(tmp_path), name)
-        assert run.model == model and run.scales == Scales(2.5, 0.5) and run.classes == CLASSES
+        run = load_run(tmp_path, name)
+        assert run.config == model and run.scales == Scales(2.5, 0.5) and run.classes == CLASSES
         assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), run.params, params))
 
 
 def test_what_is_not_a_run_is_named(tmp_path):
     with pytest.raises(FileError, match=r"runs/one/config.json is missing; the stage train"):
-        load_run(str(tmp_path), "one")
+        load_run(tmp_path, "one")
     write_run(tmp_path, "one", _model("alstm"))
     path = tmp_path / "runs/one/config.json"
     said = json.loads(path.read_text())
@@ -90,10 +89,10 @@ def test_what_is_not_a_run_is_named(tmp_path):
         json.dumps(said | {"model": said["model"] | {"cell": "convalstm", "kernel": 1}})
     )
     with pytest.raises(FileError, match="made with cell 'alstm'; expected 'convalstm'"):
-        load_run(str(tmp_path), "one")
+        load_run(tmp_path, "one")
     path.write_text('{"layout": 2}')
     with pytest.raises(FileError, match="not of a trained run"):
-        load_run(str(tmp_path), "one")
+        load_run(tmp_path, "one")
 
 
 def test_a_convnet_is_read_back(tmp_path):
@@ -123,7 +122,7 @@ def test_the_authors_start_of_videolstm(tmp_path):
         "rgb:cell.attend",
         "rgb:head.classes=head.classes",
     )
-    found = named_leaves(grafted(fresh, entries, str(tmp_path)))
+    found = named_leaves(grafted(fresh, entries, Workdir(str(tmp_path))))
     for name, leaf in named_leaves(fresh).items():
         expected = leaf
         if name in ("cell.motion.x", "cell.motion.hidden", "cell.motion.bias"):
@@ -150,7 +149,7 @@ def test_the_authors_start_of_videolstm(tmp_path):
 def test_what_cannot_be_grafted_raises(tmp_path, entry, error, words):
     write_run(tmp_path, "narrow", _model("convlstm", kernel=1))
     with pytest.raises(error, match=words):
-        grafted(_params(_model("videolstm"), 0), (entry,), str(tmp_path))
+        grafted(_params(_model("videolstm"), 0), (entry,), Workdir(str(tmp_path)))
 
 
 def test_features_become_what_a_model_reads():
@@ -164,7 +163,7 @@ def test_features_become_what_a_model_reads():
 
 
 def test_sizes_are_read_off_the_features():
-    found = resolved(ModelConfig(), (7, 7, 64), (128,), 5)
+    found = sized(ModelConfig(), (7, 7, 64), (128,), 5)
     assert (found.map_size, found.depth, found.motion_size, found.motion_depth, found.classes) == (
         7,
         64,
@@ -173,7 +172,7 @@ def test_sizes_are_read_off_the_features():
         5,
     )
     with pytest.raises(ConfigError, match=r"\[7, 6, 64\]; expected \[N, N, D\] or \[D\]"):
-        resolved(ModelConfig(), (7, 6, 64), None, 5)
+        sized(ModelConfig(), (7, 6, 64), None, 5)
 
 
 def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tmp_path):
@@ -182,27 +181,26 @@ def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tm
         "preprocessing": {"name": "caffe", "mean": [1.0], "scale": [1.0], "fps": 25.0},
     }
     write_run(tmp_path, "one", _model("convlstm"))
-    run = load_run(str(tmp_path), "one")
-    same_extractor(run, "x", about, "f")  # a run from before this was noted
-    run = run._replace(extractors={"x": extractor_of(about)})
-    same_extractor(
-        run,
-        "x",
+    assert load_run(tmp_path, "one").extractors == {}
+    check_extractor(None, about, "f")  # a run from before this was noted
+    trained_on = extractor_of(about)
+    check_extractor(
+        trained_on,
         about | {"layer": "fc7", "preprocessing": about["preprocessing"] | {"fps": 0.0}},
         "f",
     )
     with pytest.raises(
         FileError, match=r"f: the convnet of these features is b; the run was .* of a"
     ):
-        same_extractor(run, "x", about | {"sha256": "b"}, "f")
+        check_extractor(trained_on, about | {"sha256": "b"}, "f")
     with pytest.raises(
         FileError, match=r"f: the preprocessing of these features is .*'torch'.* of .*'caffe'"
     ):
-        same_extractor(
-            run, "x", about | {"preprocessing": about["preprocessing"] | {"name": "torch"}}, "f"
+        check_extractor(
+            trained_on, about | {"preprocessing": about["preprocessing"] | {"name": "torch"}}, "f"
         )
     with pytest.raises(FileError, match="preprocessing of these features is unknown"):
-        same_extractor(run, "x", about | {"preprocessing": "unknown"}, "f")
+        check_extractor(trained_on, about | {"preprocessing": "unknown"}, "f")
 
 
 def test_a_run_says_what_made_its_features(tmp_path):
@@ -211,4 +209,4 @@ def test_a_run_says_what_made_its_features(tmp_path):
     extractor = {"convnet": "a", "preprocessing": "unknown"}
     inputs = {"x": {"store": "features/rgb/fc7", "sha256": "b", "extractor": extractor}}
     path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
-    assert load_run(str(tmp_path), "one").extractors == {"x": extractor}
+    assert load_run(tmp_path, "one").extractors == {"x": extractor}

@@ -18,7 +18,8 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.report import choose
 from videolstm_jax.stages import evaluate, train
-from videolstm_jax.train.runs import as_inputs, load_run
+from videolstm_jax.trained.functions import as_inputs
+from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Clip, Dataset, Inputs, Video
 
 
@@ -42,8 +43,9 @@ def trained(tmp_path_factory):
 
 def by_hand(cfg):
     """Scores, frame scores and attention of each test video, one video and one segment at a time."""
-    work, run = Workdir(cfg.workdir), load_run(cfg.workdir, cfg.run_name)
-    model, store = make_model(run.model), FeatureStore.open(work.features("rgb", "pool5"))
+    work = Workdir(cfg.workdir)
+    run = TrainedModel.of_run(work, cfg.run_name)
+    model, store = make_model(run.config), FeatureStore.open(work.features("rgb", "pool5"))
 
     @jax.jit
     def forward(x):
@@ -112,7 +114,8 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
     cfg = change(trained, eval__states=kind, report__examples=2, model__start=first, name=name)
     if name != trained.run_name:
         train.run(cfg)
-    work, run = Workdir(cfg.workdir), load_run(cfg.workdir, cfg.run_name)
+    work = Workdir(cfg.workdir)
+    run = TrainedModel.of_run(work, cfg.run_name)
     files.write_arrays(work.states(cfg.run_name, "old/one"), mean=np.zeros(3))
     evaluate.run(cfg)
     kept = sorted(
@@ -122,7 +125,7 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
     found = artifacts.load_scores(work.scores(cfg.run_name))
     shown = choose.videos(found.label, found.scores.argmax(1), found.scores.max(1), 2)
     assert kept == sorted(found.videos[row] for row in shown) and len(kept) == 2
-    model, store = make_model(run.model), FeatureStore.open(work.features("rgb", "pool5"))
+    model, store = make_model(run.config), FeatureStore.open(work.features("rgb", "pool5"))
     x = as_inputs(Inputs(store.read(kept[0])[None]), run.scales).x
     early = x[:, : cfg.eval.chunk]
     carry = model.start(run.params, Clip(Inputs(early), np.ones(early.shape[:2], bool)))

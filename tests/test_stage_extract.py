@@ -18,7 +18,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.train.runs import load_convnet
+from videolstm_jax.trained.backbone import load_convnet
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.decode import probe
 

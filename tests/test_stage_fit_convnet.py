@@ -18,7 +18,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import fit_convnet
 from videolstm_jax.train.loop import Stopped
-from videolstm_jax.train.runs import load_convnet
+from videolstm_jax.trained.backbone import load_convnet
 
 
 @pytest.fixture(scope="module")

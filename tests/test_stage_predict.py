@@ -138,7 +138,7 @@ def test_the_film_does_not_replace_its_source(checkpoint, clip, tmp_path):
 def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
     encode.write(tmp_path / "one.avi", smooth(1, 24, 32), codec="ffv1")
     with pytest.raises(
-        VideoError, match="too short, nothing can be said of it; expected at least 2 frames"
+        VideoError, match="too short to predict a frame; expected at least 2 frames"
     ):
         predict.run(config(checkpoint, tmp_path / "one.avi", output=str(tmp_path / "film.mp4")))
     assert not list(tmp_path.glob("*film*"))
@@ -169,7 +169,7 @@ def test_an_output_that_is_no_film(checkpoint, clip):
 
 def test_on_a_terminal_the_line_is_rewritten(quick, checkpoint, clip, monkeypatch, capsys):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(predict, "REDRAWN", 0.0)
+    monkeypatch.setattr(predict, "REDRAWN_AFTER", 0.0)
     predict.run(config(checkpoint, clip, output="none"))
     said = capsys.readouterr().out
     assert said.count("\r\x1b[2Kframe") == 12 and "frames/s\n" in said
@@ -195,7 +195,7 @@ def test_the_command_reads_a_pipe(checkpoint, clip, tmp_path):
             cwd=ROOT,
         )
     assert done.returncode == 0, done.stderr
-    assert f"wrote {film}" in done.stdout and "watches standard input" in done.stdout
+    assert f"wrote {film}" in done.stdout and "reads standard input" in done.stdout
     assert len(decoded(film)[0]) == 12
 
 
@@ -291,8 +291,8 @@ def test_memory_at_full_size(tmp_path):
     checkpoint = str(tiny_pipeline.write_run(cfg, classes, size=0.01))
     encode.write(tmp_path / "a.mp4", smooth(12, 240, 320), 25)
     code = (
-        "from test_stage_predict import *\nshow = predict._Line.show\n"
-        "predict._Line.show = lambda line, found: print('held', resident()) or show(line, found)\n"
+        "from test_stage_predict import *\nshow = predict._StatusLine.show\n"
+        "predict._StatusLine.show = lambda line, found: print('held', resident()) or show(line, found)\n"
         "predict.run(PredictConfig(checkpoint=sys.argv[1], video=sys.argv[2]))\n"
         "print('most', resident(what='VmHWM'))"
     )

@@ -28,7 +28,7 @@ from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.loop import Stopped
-from videolstm_jax.train.runs import load_run
+from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Dataset, Video
 
 CLASSES = ("bend", "jack")
@@ -86,6 +86,10 @@ def config(work, cell="lstm", **settings):
     return change(cfg, **settings)
 
 
+def model_of(work, name):
+    return TrainedModel.of_run(Workdir(str(work)), name)
+
+
 def _params(folder):
     said = json.loads((folder / "config.json").read_text())
     like = jax.eval_shape(make_model(ModelConfig(**said["model"])).init, jax.random.key(0))
@@ -107,9 +111,9 @@ def test_it_trains_and_is_read_back(work):
         and rows[-1]["loss"] < 0.5 * rows[0]["loss"]
         and rows[-1]["accuracy"] > 0.9
     )
-    run = load_run(str(work), "videolstm-rgb")
+    run = model_of(work, "videolstm-rgb")
     assert run.classes == CLASSES
-    assert (run.model.map_size, run.model.depth, run.model.motion_depth, run.model.classes) == (
+    assert (run.config.map_size, run.config.depth, run.config.motion_depth, run.config.classes) == (
         3,
         4,
         5,
@@ -144,7 +148,7 @@ def test_each_cell_reads_its_own_layers(work, cell, x, motion):
     stream = "flow" if cell == "convlstm" else "rgb"
     folder = train.run(config(work, cell, train__steps=2, data__stream=stream))
     assert folder.name == f"{cell}-{stream}"
-    model = load_run(str(work), folder.name).model
+    model = model_of(work, folder.name).config
     assert (model.map_size, model.depth) == x
     if motion:
         assert (model.motion_size, model.motion_depth) == motion
@@ -166,7 +170,7 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, mon
     with pytest.raises(Stopped):
         train.run(cfg)
     with pytest.raises(FileError, match=r"config.json is missing; the stage train writes it"):
-        load_run(str(work), "parts")
+        model_of(work, "parts")
     parts = train.run(cfg)
     assert seen == [0, 7]
     assert _same(_params(whole), _params(parts))
@@ -185,7 +189,7 @@ def test_a_longer_run_that_was_stopped_is_not_finished(work, monkeypatch):
     with pytest.raises(Stopped, match="after step 3"):
         train.run(config(work, train__steps=9))
     with pytest.raises(FileError, match=r"config.json is missing; the stage train writes it"):
-        load_run(str(work), "lstm-rgb")
+        model_of(work, "lstm-rgb")
 
 
 @pytest.mark.slow
@@ -229,9 +233,9 @@ def test_the_best_on_the_validation_list_is_kept(work, monkeypatch):
     best = max(valid, key=lambda step: (valid[step]["valid_accuracy"], -step))
     with Checkpoints(folder / "best") as checkpoints:
         assert checkpoints.latest == best
-        like = jax.eval_shape(make_model(load_run(str(work), "kept").model).init, jax.random.key(0))
+        like = jax.eval_shape(make_model(model_of(work, "kept").config).init, jax.random.key(0))
         assert _same(
-            checkpoints.restore_params(like, identity={})[0], load_run(str(work), "kept").params
+            checkpoints.restore_params(like, identity={})[0], model_of(work, "kept").params
         )
     with pytest.raises(ConfigError, match=r"keep is 'best' but data.validation is 0"):
         dataclasses.replace(cfg, data=dataclasses.replace(cfg.data, validation=0.0))
@@ -248,7 +252,7 @@ def test_parts_of_other_runs_are_grafted(work):
             train__steps=1,
         )
     )
-    ours, theirs = (named_leaves(load_run(str(work), name).params) for name in ("joint", "other"))
+    ours, theirs = (named_leaves(model_of(work, name).params) for name in ("joint", "other"))
     assert {name for name in ours if np.array_equal(ours[name], theirs[name])} >= {
         "cell.top.x",
         "cell.top.hidden",

@@ -17,7 +17,7 @@ from videolstm_jax.presets import Settings, configured
 from videolstm_jax.stages import evaluate, extract, localize, prepare
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoint import Checkpoints
-from videolstm_jax.train.runs import resolved
+from videolstm_jax.train.sizes import sized
 from videolstm_jax.types import TrainState
 
 TINY = {
@@ -60,7 +60,7 @@ def write_run(cfg, classes=CLASSES, *, size=0.3):
     net, layers = cfg.convnet, find_cell(cfg.model.cell).layers
     side = net.image_size // 2 ** len(net.widths)
     shapes = {"pool5": (side, side, net.widths[-1]), "fc7": (net.dense[-1],)}
-    model = resolved(
+    model = sized(
         cfg.model, shapes[layers.x], shapes[layers.motion] if layers.motion else None, len(classes)
     )
     params = shaken(

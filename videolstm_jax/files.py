@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -58,6 +59,12 @@ def write_json(path: PathLike, value: Any) -> None:
 def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
     """Writes one JSON object a line, whole or not at all."""
     write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode())
+
+
+def json_sha256(value: Any) -> str:
+    """The sha256 of a value that JSON can hold; the order of keys does not matter."""
+    text = json.dumps(value, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_json(path: PathLike, made_by: str = "") -> Any:

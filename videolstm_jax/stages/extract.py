@@ -28,7 +28,7 @@ from videolstm_jax.measure.accuracy import right_of, top_k
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import Taps, make_convnet
 from videolstm_jax.train.log import Progress
-from videolstm_jax.train.runs import TrainedConvNet, load_convnet
+from videolstm_jax.trained.backbone import TrainedConvNet, load_convnet
 from videolstm_jax.types import Dataset, Scores, Video
 from videolstm_jax.video.online import FlowSettings, both_streams
 

@@ -15,7 +15,7 @@ from videolstm_jax.clips.frames import FrameReader, frame_batches
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.files import PathLike
+from videolstm_jax.files import PathLike, json_sha256
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
 from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_of
 from videolstm_jax.nn.weights import starting_leaves, vgg_weights
@@ -23,7 +23,7 @@ from videolstm_jax.train.graft import graft, named_leaves
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
-from videolstm_jax.train.runs import fingerprint, load_convnet
+from videolstm_jax.trained.backbone import load_convnet
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.types import Dataset, PyTree, Video
@@ -241,7 +241,7 @@ def _identity(cfg: RunConfig, dataset: Dataset) -> dict[str, Any]:
 
 
 def _list_of(videos: list[Video], index: Mapping[str, Any]) -> str:
-    return fingerprint(
+    return json_sha256(
         [
             [video.name, video.label, video.frames, index["source"].get(video.name)]
             for video in videos
@@ -251,6 +251,6 @@ def _list_of(videos: list[Video], index: Mapping[str, Any]) -> str:
 
 def _flow_of(index: Mapping[str, Any]) -> str:
     """Of how flow was made; which videos it was made of, the list says."""
-    return fingerprint(
+    return json_sha256(
         {name: value for name, value in index.items() if name not in ("frames", "source")}
     )

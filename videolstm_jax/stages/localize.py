@@ -143,10 +143,10 @@ def _fused_scores(
     return rows
 
 
-def _read_pass(task: _Task, video: Video) -> evaluated.Pass:
+def _read_pass(task: _Task, video: Video) -> evaluated.EvaluatedVideo:
     """Reads the frame scores [L', C], the attention and the size of features [L', N, N]."""
     name = task.cfg.run_name
-    stored = evaluated.load_pass(task.work, name, video, len(task.dataset.classes))
+    stored = evaluated.load_video(task.work, name, video, len(task.dataset.classes))
     if stored.attention is None:
         raise FileError(
             f"{task.work.passes(name, video.name)} holds no attention, so there is nothing to "
@@ -196,7 +196,7 @@ def _localize(task: _Task, video: Video) -> LocalizedVideo:
     return _compared(task, localized)
 
 
-def _tracks(task: _Task, video: Video, stored: evaluated.Pass) -> list[Track]:
+def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list[Track]:
     settings = task.cfg.localize
     flow = None
     if settings.input == "motion":

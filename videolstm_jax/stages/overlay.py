@@ -49,7 +49,7 @@ def run(cfg: OverlayConfig) -> epath.Path:
         truth[true.video] = (*truth.get(true.video, ()), true.tube)
     folder = work.path / "overlays" / name
     for video in names:
-        told = evaluated.load_pass(work, name, listed[video], len(dataset.classes))
+        told = evaluated.load_video(work, name, listed[video], len(dataset.classes))
         looks = None if told.attention is None else saliency_by_frame(told.attention, how)
         seen = Seen(
             listed[video],

@@ -1,4 +1,4 @@
-"""Reads a video, a camera or a pipe with a trained run, and films what it sees as it goes."""
+"""Reads a video, a camera or a pipe with a trained model, and films its predictions on the way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from etils import epath
@@ -19,58 +19,51 @@ from videolstm_jax.report import board, embed, overlay
 from videolstm_jax.report.latency import Latency
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.video import encode, live
-from videolstm_jax.video.live import Live
 
-EVERY = 100
+PRINTED_EVERY = 100
 """Off a terminal, a line is printed every so many frames."""
-REDRAWN = 0.1
+REDRAWN_AFTER = 0.1
 """On a terminal, the line is rewritten at most once in so many seconds."""
+BEST_CLASSES = 3
+"""Classes that the line names."""
 KEPT_CELLS = 4 * board.CELLS
+"""Pictures among which the strip chooses at most."""
 KEPT_SCORES = 960
-"""Frames whose scores the strip's timeline keeps at most; of a longer stream every second, fourth
+"""Frames whose scores the strip's timeline keeps at most; of a longer stream every second, fourth,
 .. frame.
 """
+CLEAR_LINE = "\r\x1b[2K"
+"""Brings the terminal's cursor to the start of the line and empties it."""
 
 
 def run(cfg: PredictConfig) -> epath.Path | None:
-    """Reads to the end of the stream, or until it is interrupted, which is how a camera's stream
-    ends.
+    """Reads to the end of the stream, or until it is interrupted, which is how a camera's ends.
 
-    Writes the film as it goes, and behind it a film strip of the whole, a .png of the same name. A
-    stream that turns out damaged is filmed as far as it could be read. Times go to the terminal
-    only.
+    Writes the film as frames come, and after it a film strip of the whole, a .png of the same name.
+    A stream that turns out damaged is filmed as far as it could be read. Times are only printed.
 
     Returns:
       The path of the film, or None where none was asked for.
 
     Raises:
-      FileError, ConfigError: a run or setting that cannot be used.
-      VideoError: no such stream, damage in it, or too few frames to say anything.
+      FileError, ConfigError: a model or setting that cannot be used.
+      VideoError: no such stream, damage in it, or too few frames to predict one.
     """
     path = _film_path(cfg)
-    if (
-        path is not None
-        and os.path.exists(cfg.video)
-        and path.exists()
-        and os.path.samefile(path, cfg.video)
-    ):
-        raise ConfigError(
-            f"the film would replace its own source, {cfg.video}; expected another PredictConfig.output"
-        )
+    _check_not_source(path, cfg.video)
     predictor, latency = Predictor(cfg.checkpoint, flow=cfg.flow), Latency()
-    if predictor.parts.note:
-        print(f"predict: warning: {predictor.parts.note}", file=sys.stderr, flush=True)
-    with live.opened(cfg.video, fps=predictor.parts.fps, max_frames=cfg.max_frames) as stream:
-        print(
-            f"predict: {cfg.checkpoint} watches {stream.name}, {stream.fps:g} frames a second",
-            flush=True,
-        )
+    if predictor.warning:
+        print(f"predict: warning: {predictor.warning}", file=sys.stderr, flush=True)
+    fps = predictor.model.origin.fps
+    with live.opened(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
+        rate = f"{stream.fps:g} frames a second"
+        print(f"predict: {cfg.checkpoint} reads {stream.name}, {rate}", flush=True)
         with _Film(path, cfg.side, stream.fps, predictor) as film:
-            damage = _watch(predictor, stream, film, latency)
+            damage = _read(predictor, stream.frames, film, latency)
         if not film.frames:
             raise damage or VideoError(
-                f"{stream.name}: too short, nothing can be said of it; expected at least "
-                f"{1 + (predictor.parts.flow is not None)} frames"
+                f"{stream.name}: too short to predict a frame; expected at least "
+                f"{1 + predictor.delay} frames"
             )
     print(latency.table(), flush=True)
     if damage is not None:
@@ -79,96 +72,124 @@ def run(cfg: PredictConfig) -> epath.Path | None:
 
 
 def _film_path(cfg: PredictConfig) -> epath.Path | None:
+    """Where the film goes; None where none is wanted."""
     if cfg.output == "none":
         return None
     if not cfg.output:
-        camera = cfg.video.isdecimal() and not epath.Path(cfg.video).exists()
-        stem = (
-            "stdin"
-            if cfg.video == live.PIPE
-            else f"camera-{cfg.video}"
-            if camera
-            else epath.Path(cfg.video).stem
-        )
-        return artifacts.of_run(cfg.checkpoint)[0].path / "predicted" / f"{stem}.mp4"
+        return _predicted_folder(cfg) / f"{_stream_stem(cfg.video)}.mp4"
     path = epath.Path(cfg.output)
     if path.suffix.lower() not in encode.CONTAINERS or "://" in cfg.output:
         raise ConfigError(
-            f"PredictConfig.output is {cfg.output!r}; expected none, or a path on this machine that "
-            f"ends in {', '.join(encode.CONTAINERS)}"
+            f"PredictConfig.output is {cfg.output!r}; expected none, or a path on this machine "
+            f"that ends in {', '.join(encode.CONTAINERS)}"
         )
     return path
 
 
-def _watch(predictor: Predictor, stream: Live, film: _Film, latency: Latency) -> VideoError | None:
-    """Reads all there is; returns the damage that it came to, if any."""
-    line = _Line(predictor.classes)
-    found: Prediction | None = None
+def _predicted_folder(cfg: PredictConfig) -> epath.Path:
+    return artifacts.of_run(cfg.checkpoint)[0].path / "predicted"
+
+
+def _stream_stem(video: str) -> str:
+    """The name of a film of this file, camera or pipe."""
+    if video == live.PIPE:
+        return "stdin"
+    path = epath.Path(video)
+    # A number is a camera, unless a file has that name; see `live.opened`.
+    if video.isdecimal() and not path.exists():
+        return f"camera-{video}"
+    return path.stem
+
+
+def _check_not_source(path: epath.Path | None, video: str) -> None:
+    """Raises ConfigError where the film would be written over the video that it shows."""
+    if path is None or not path.exists() or not os.path.exists(video):
+        return
+    if os.path.samefile(path, video):
+        raise ConfigError(
+            f"the film would replace its own source, {video}; expected another PredictConfig.output"
+        )
+
+
+def _read(
+    predictor: Predictor, frames: Iterator[np.ndarray], film: _Film, latency: Latency
+) -> VideoError | None:
+    """Reads all frames there are; returns the damage that ended them, if any."""
+    line = _StatusLine(predictor.classes)
+    prediction: Prediction | None = None
     frame: np.ndarray | None = None
     damage = None
     try:
         while True:
             began = time.perf_counter()
-            following = next(stream.frames, None)
+            following = next(frames, None)
             if following is None:
                 break
             decoded = time.perf_counter() - began
             before, frame = frame, following
-            found = predictor(frame)
-            if found is None:
+            prediction = predictor(frame)
+            if prediction is None:
                 continue
-            drawn = film.add(
-                frame if predictor.parts.flow is None or before is None else before, found
-            )
-            latency.add({"decode": decoded, **found.seconds, **drawn})
-            line.show(found)
+            # With flow the prediction is of the frame before the one that was just read.
+            predicted = frame if predictor.delay == 0 or before is None else before
+            drawn = film.add(predicted, prediction)
+            latency.add({"decode": decoded, **prediction.seconds, **drawn})
+            line.show(prediction)
     except KeyboardInterrupt:
         print("\npredict: interrupted", flush=True)
     except VideoError as error:
         damage = error
-    if found is not None and frame is not None and predictor.parts.flow is not None:
-        film.add(
-            frame, found._replace(frame=found.frame + 1)
-        )  # the last frame has no flow: what is known is held
-    line.end(found)
+    if prediction is not None and frame is not None and predictor.delay:
+        # The last frame has no flow: the film holds the last prediction on it.
+        film.add(frame, prediction._replace(frame=prediction.frame + 1))
+    line.end(prediction)
     return damage
 
 
-class _Line:
-    """What is known, in one line: rewritten in place on a terminal, printed now and then elsewhere."""
+class _StatusLine:
+    """The last prediction in one line: rewritten on a terminal, printed now and then elsewhere."""
 
     def __init__(self, classes: tuple[str, ...]) -> None:
         self._classes = classes
         self._terminal = sys.stdout.isatty()
         self._begun = self._shown = 0.0
-        self._last = ""
+        self._text = ""
 
-    def show(self, found: Prediction) -> None:
-        """Says what has been found, if it is time to."""
+    def show(self, prediction: Prediction) -> None:
+        """Prints a prediction, if it is time to."""
         now = time.perf_counter()
-        if found.frame == 1:
-            self._begun = now  # the first frame compiles
-        best = np.argsort(-found.mean, kind="stable")[:3]
-        said = "  ".join(f"{self._classes[c]} {found.mean[c]:.2f}" for c in best)
-        box = "" if found.box is None else f"  box {' '.join(f'{side:.0f}' for side in found.box)}"
-        rate = (
-            f"  {(found.frame - 1) / (now - self._begun):.1f} frames/s" if found.frame > 1 else ""
-        )
-        self._last = f"frame {found.frame}  {said}{box}{rate}"
-        if self._terminal and now - self._shown >= REDRAWN:
+        if prediction.frame == 1:
+            self._begun = now  # the first frame compiles, so it is not counted
+        self._text = self._described(prediction, now)
+        if self._terminal and now - self._shown >= REDRAWN_AFTER:
             self._shown = now
-            print("\r\x1b[2K" + self._last, end="", flush=True)
-        elif not self._terminal and found.frame % EVERY == 0:
-            print(self._last, flush=True)
+            print(CLEAR_LINE + self._text, end="", flush=True)
+        elif not self._terminal and prediction.frame % PRINTED_EVERY == 0:
+            print(self._text, flush=True)
 
-    def end(self, found: Prediction | None) -> None:
-        """Leaves the last line where it can be read."""
-        if found is not None and (self._terminal or found.frame % EVERY):
-            print(("\r\x1b[2K" if self._terminal else "") + self._last, flush=True)
+    def end(self, prediction: Prediction | None) -> None:
+        """Prints the last line, where it has not been printed already."""
+        if prediction is None:
+            return
+        if self._terminal:
+            print(CLEAR_LINE + self._text, flush=True)
+        elif prediction.frame % PRINTED_EVERY:
+            print(self._text, flush=True)
+
+    def _described(self, prediction: Prediction, now: float) -> str:
+        parts = [f"frame {prediction.frame}"]
+        for label in np.argsort(-prediction.mean, kind="stable")[:BEST_CLASSES]:
+            parts.append(f"{self._classes[label]} {prediction.mean[label]:.2f}")
+        if prediction.box is not None:
+            parts.append("box " + " ".join(f"{side:.0f}" for side in prediction.box))
+        if prediction.frame > 1:
+            rate = (prediction.frame - 1) / (now - self._begun)
+            parts.append(f"{rate:.1f} frames/s")
+        return "  ".join(parts)
 
 
 class _Film:
-    """The film, opened when its first picture is there, and the strip that is written behind it."""
+    """The film, opened with its first picture, and the strip that is written after it."""
 
     def __init__(
         self, path: epath.Path | None, side: int, fps: float, predictor: Predictor
@@ -176,8 +197,10 @@ class _Film:
         self.frames = 0
         self._path, self._side, self._fps = path, side, fps
         self._classes = predictor.classes
-        self._settings = LocalizeConfig(sigma=predictor.parts.how.sigma)
+        # Scaled frame by frame, whatever the boxes do: a film cannot know a later maximum.
+        self._heat = LocalizeConfig(sigma=predictor.functions.settings.sigma)
         self._recent = board.Recent(predictor.classes)
+        # Thinned as the stream grows, so that memory does not.
         self._cells, self._scores = board.Thinned(KEPT_CELLS), board.Thinned(KEPT_SCORES)
         self._mean = np.zeros(len(predictor.classes))
         self._stack = contextlib.ExitStack()
@@ -191,42 +214,50 @@ class _Film:
         if error[0] is None and self._path is not None and self.frames:
             files.write_bytes(self._path.with_suffix(".png"), embed.still(self._strip()))
 
-    def add(self, frame: np.ndarray, found: Prediction) -> dict[str, float]:
+    def add(self, frame: np.ndarray, prediction: Prediction) -> dict[str, float]:
         """Draws and writes one frame; returns the seconds of both."""
         self.frames += 1
         if self._path is None:
             return {}
         began = time.perf_counter()
-        view, lines, word = (
-            self._view(frame, found, self._side),
-            self._recent.add(found.scores, found.mean),
-            f"frame {found.frame}",
+        view = self._view(frame, prediction, self._side)
+        lines = self._recent.add(prediction.scores, prediction.mean)
+        title = f"frame {prediction.frame}"
+        card = board.card(view, lines, title)
+        self._cells.add(
+            lambda: board.cell(self._view(frame, prediction, self._side // 2), lines, title)
         )
-        card = board.card(view, lines, word)
-        self._cells.add(lambda: board.cell(self._view(frame, found, self._side // 2), lines, word))
-        self._scores.add(lambda: found.scores)
-        self._mean = found.mean
+        self._scores.add(lambda: prediction.scores)
+        self._mean = prediction.mean
         drawn = time.perf_counter()
-        if self._write is None:
-            film = encode.growing(self._path, card.shape[1::-1], self._fps, codec="h264_quick")
-            self._write = self._stack.enter_context(film)
-        self._write(card)
+        self._writer(card)(card)
         return {"draw": drawn - began, "encode": time.perf_counter() - drawn}
 
-    def _view(self, frame: np.ndarray, found: Prediction, side: int) -> board.View:
-        look = found.attention
-        heat = (
-            None
-            if look is None
-            else lambda size: saliency(look[None], size, settings=self._settings)[0]
-        )
-        return board.view(frame, side, heat, found=None if found.box is None else found.box[None])
+    def _writer(self, card: np.ndarray) -> Callable[[np.ndarray], None]:
+        """Writes a frame to the film, which begins at the size of the first one."""
+        if self._write is None:
+            size = card.shape[1::-1]
+            film = encode.growing(self._path, size, self._fps, codec="h264_quick")
+            self._write = self._stack.enter_context(film)
+        return self._write
+
+    def _view(self, frame: np.ndarray, prediction: Prediction, side: int) -> board.View:
+        attention, heat, boxes = prediction.attention, None, None
+        if attention is not None:
+
+            def heat(size: tuple[int, int]) -> np.ndarray:
+                return saliency(attention[None], size, settings=self._heat)[0]
+
+        if prediction.box is not None:
+            boxes = prediction.box[None]
+        return board.view(frame, side, heat, found=boxes)
 
     def _strip(self) -> np.ndarray:
-        chosen = [self._cells.kept[k] for k in overlay.evenly(len(self._cells.kept), board.CELLS)]
+        cells = self._cells.kept
+        chosen = [cells[index] for index in overlay.evenly(len(cells), board.CELLS)]
         top = np.argsort(-self._mean, kind="stable")[: len(board.PALETTE)]
         lines = board.Lines(
-            tuple(self._classes[c] for c in top),
+            tuple(self._classes[label] for label in top),
             self._mean[top],
             np.stack(self._scores.kept)[:, top],
             0,

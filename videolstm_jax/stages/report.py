@@ -290,7 +290,7 @@ def _card(
     walk: Walk, name: str, video: Video, scores: np.ndarray, tubes: tuple[Tube, ...]
 ) -> page.Example:
     """Draws one example and writes its film."""
-    told = evaluated.load_pass(walk.work, name, video, len(walk.dataset.classes))
+    told = evaluated.load_video(walk.work, name, video, len(walk.dataset.classes))
     truth = tuple(true.tube for true in walk.truth.get(video.name, []))
     looks = (
         None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,42 +13,38 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, save_config
 from videolstm_jax.clips.batches import train_batches
-from videolstm_jax.clips.evaluation import eval_segments
 from videolstm_jax.config import ModelConfig, RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
-from videolstm_jax.errors import FileError
-from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.files import read_json
-from videolstm_jax.measure.scores import video_scores
+from videolstm_jax.files import json_sha256
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import optimizer
-from videolstm_jax.train.runs import Scales, as_inputs, extractor_of, fingerprint, grafted, resolved
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
-from videolstm_jax.types import Batch, Clip, Dataset, Output, Params, TrainState, Video
+from videolstm_jax.trained.features import (
+    ModelFeatures,
+    described_inputs,
+    feature_scales,
+    open_features,
+)
+from videolstm_jax.trained.functions import Scales
+from videolstm_jax.trained.grafts import grafted
+from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.types import Batch, Dataset, TrainState, Video
 
 VALID_SEGMENTS = 5
 """Segments of each validation video; the 25 of the paper are for the test list."""
-
-
-class Source(NamedTuple):
-    """What a cell reads: the store of its own stream, that of the flow stream or None, and their
-    scales.
-    """
-
-    x: FeatureStore
-    motion: FeatureStore | None
-    scales: Scales
+SMALLEST = 1e-12
+"""A validation score below it counts as this much, so that its logarithm is finite."""
 
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes `runs/<name>/`: ckpt/, metrics.jsonl, best/ with `keep=best`, and config.json when it
-    is done.
+    """Trains, and writes `runs/<name>/`.
 
+    It holds ckpt/, metrics.jsonl, best/ with `keep=best`, and config.json once training is done.
     The top LSTM reads the features of `cfg.data.stream`, a motion layer those of flow. Sizes are
-    read off the features. Stopped and started again, it goes on where it stopped.
+    read off the features. Training that was stopped goes on where it stopped.
 
     Returns:
       The folder.
@@ -61,183 +57,137 @@ def run(cfg: RunConfig) -> epath.Path:
     cell = find_cell(cfg.model.cell)
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    source = _source(cfg, work, dataset.part("train"))
-    motion_shape = None if source.motion is None else source.motion.shape
-    sizes = resolved(cfg.model, source.x.shape, motion_shape, len(dataset.classes))
-    model = make_model(sizes)
-    apply = _reading(model.apply, source.scales)
-    params = grafted(jax.jit(model.init)(jax.random.key(cfg.seed)), cfg.train.graft, cfg.workdir)
-    tx, mesh = optimizer(cfg.optim, cfg.train.steps), data_mesh(cfg.train.devices, cfg.data.batch)
-    state = replicate(new_state(params, tx), mesh)
-    loss = model_loss(apply, attention_entropy=cfg.train.attention_entropy)
-    step = make_step(loss, tx, cfg.seed, mesh=mesh)
-    inputs = _inputs(source)
-    validate = (
-        _validation(cfg, source, dataset.part("valid"), apply) if cfg.data.validation else None
-    )
+    train_list = dataset.part("train")
+    features = open_features(work, cfg.data.stream, cell.layers)
+    model = _new_model(cfg, dataset, features, train_list)
+    inputs = described_inputs(features)
     plan = Plan(
         steps=cfg.train.steps,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,
-        identity=_identity(cfg, sizes, dataset, inputs),
+        identity=_identity(cfg, model.config, dataset, inputs),
         about={},
-        validate=validate,
+        validate=_validation(cfg, dataset, model, features),
         keep_best=cfg.train.keep == "best",
     )
+
     folder = work.run(cfg.run_name)
-    count = sum(leaf.size for leaf in jax.tree.leaves(params))
+    count = sum(leaf.size for leaf in jax.tree.leaves(model.params))
     print(f"trains {cfg.run_name}, {count:,} parameters: {folder}", flush=True)
-    fit(
-        state,
-        step,
-        _batches(cfg, source, dataset.part("train")),
-        plan,
-        folder=folder,
-        place=lambda batch: spread(batch, mesh),
-    )
+    _fit(cfg, model, plan, _batches(cfg, features, train_list), folder)
     save_config(
         folder,
         cfg,
-        model=dataclasses.asdict(sizes),
+        model=dataclasses.asdict(model.config),
         classes=dataset.classes,
-        scales=source.scales._asdict(),
+        scales=model.scales._asdict(),
         inputs=inputs,
+        # So that no later stage needs the cell's code to know these.
         attends=cell.attends,
         layers=cell.layers._asdict(),
     )
     return folder
 
 
-def _source(cfg: RunConfig, work: Workdir, videos: Sequence[Video]) -> Source:
-    layers = find_cell(cfg.model.cell).layers
-    x = FeatureStore.open(work.features(cfg.data.stream, layers.x))
-    motion = FeatureStore.open(work.features("flow", layers.motion)) if layers.motion else None
-    if cfg.data.feature_scale == "raw":
-        return Source(x, motion, Scales())
-    return Source(
-        x, motion, Scales(_deviation(x, videos), _deviation(motion, videos) if motion else 1.0)
-    )
+def _new_model(
+    cfg: RunConfig, dataset: Dataset, features: ModelFeatures, train_list: Sequence[Video]
+) -> TrainedModel:
+    """The model before its first step: drawn at random, then grafted."""
+    scales = Scales()
+    if cfg.data.feature_scale == "std":
+        scales = feature_scales(features, train_list)
+    config = features.sizes(cfg.model, len(dataset.classes))
+    # Compiled as one program: drawn leaf by leaf, a large model takes seconds.
+    params = jax.jit(make_model(config).init)(jax.random.key(cfg.seed))
+    params = grafted(params, cfg.train.graft, Workdir(cfg.workdir))
+    return TrainedModel(config, params, scales, dataset.classes, cfg.data.stream)
 
 
-def _deviation(store: FeatureStore, videos: Sequence[Video]) -> float:
-    """The standard deviation of the training list's features, which the index has where `extract`
-    knew the list.
-    """
-    found = store.std or store.statistics([video.name for video in videos])[1]
-    if not found > 0:
-        raise FileError(f"{store.folder}: the features of the training list are all the same")
-    return found
-
-
-def _inputs(source: Source) -> dict[str, Any]:
-    """Names the stores, and what is in them, for config.json and for checkpoints."""
-    stores = {"x": source.x, "motion": source.motion}
-    return {
-        name: {
-            "store": "/".join(store.folder.parts[-3:]),
-            "sha256": fingerprint(read_json(store.folder / "index.json", made_by="extract")),
-            "extractor": extractor_of(store.about),
-        }
-        for name, store in stores.items()
-        if store is not None
-    }
+def _fit(
+    cfg: RunConfig,
+    model: TrainedModel,
+    plan: Plan,
+    batches_from: Callable[[int], Iterator[Batch]],
+    folder: epath.Path,
+) -> None:
+    """Trains to the end of the plan, on as many devices as the settings say."""
+    optimize = optimizer(cfg.optim, cfg.train.steps)
+    mesh = data_mesh(cfg.train.devices, cfg.data.batch)
+    state = replicate(new_state(model.params, optimize), mesh)
+    # The functions read float16, so that half the bytes are sent to the devices.
+    loss = model_loss(model.functions.apply, attention_entropy=cfg.train.attention_entropy)
+    step = make_step(loss, optimize, cfg.seed, mesh=mesh)
+    fit(state, step, batches_from, plan, folder=folder, place=partial(spread, mesh=mesh))
 
 
 def _identity(
-    cfg: RunConfig, sizes: ModelConfig, dataset: Dataset, inputs: dict[str, Any]
+    cfg: RunConfig, config: ModelConfig, dataset: Dataset, inputs: dict[str, Any]
 ) -> dict[str, Any]:
-    """What a checkpoint must have been trained with to be gone on with; the length of training may
-    be another.
+    """The settings and data that a checkpoint must agree with for training to go on from it.
+
+    How long training lasts may differ, and so may how the same numbers are computed.
     """
-    chosen = {
-        f"model.{name}": value
-        for name, value in dataclasses.asdict(sizes).items()
-        if name not in ("cell", "classes", "engine", "remat")
-    }
-    chosen |= {f"optim.{name}": value for name, value in dataclasses.asdict(cfg.optim).items()}
-    for name in ("stream", "frames", "batch", "order", "short_clips", "feature_scale"):
-        chosen[f"data.{name}"] = getattr(cfg.data, name)
-    if cfg.optim.schedule != "constant":
-        chosen["train.steps"] = cfg.train.steps
-    chosen["train.attention_entropy"] = (
-        cfg.train.attention_entropy or None
-    )  # as checkpoints from before there was one
-    chosen |= {f"features.{name}": value["sha256"] for name, value in inputs.items()}
-    videos = fingerprint(
-        [[video.name, video.label] for video in dataset.videos if video.part == "train"]
-    )
-    return {
-        "cell": sizes.cell,
+    identity = {
+        "cell": config.cell,
         "classes": dataset.classes,
         "seed": cfg.seed,
         "train.graft": cfg.train.graft,
-        "videos": videos,
-        **chosen,
+        # Checkpoints from before there was this term have None.
+        "train.attention_entropy": cfg.train.attention_entropy or None,
     }
-
-
-def _reading(apply: Callable[..., Output], scales: Scales) -> Callable[..., Output]:
-    """`apply` of features as they are stored, float16 and unscaled: half of what must be sent to
-    the device.
-    """
-
-    def read(params: Params, clip: Clip, *, dropout_key: jax.Array | None = None) -> Output:
-        return apply(
-            params, clip._replace(inputs=as_inputs(clip.inputs, scales)), dropout_key=dropout_key
-        )
-
-    return read
+    for name, value in dataclasses.asdict(config).items():
+        if name not in ("cell", "classes", "engine", "remat"):
+            identity[f"model.{name}"] = value
+    for name, value in dataclasses.asdict(cfg.optim).items():
+        identity[f"optim.{name}"] = value
+    for name in ("stream", "frames", "batch", "order", "short_clips", "feature_scale"):
+        identity[f"data.{name}"] = getattr(cfg.data, name)
+    if cfg.optim.schedule != "constant":  # then the length says how the learning rate falls
+        identity["train.steps"] = cfg.train.steps
+    for name, row in inputs.items():
+        identity[f"features.{name}"] = row["sha256"]
+    labels = [[video.name, video.label] for video in dataset.videos if video.part == "train"]
+    identity["videos"] = json_sha256(labels)
+    return identity
 
 
 def _batches(
-    cfg: RunConfig, source: Source, videos: Sequence[Video]
+    cfg: RunConfig, features: ModelFeatures, train_list: Sequence[Video]
 ) -> Callable[[int], Iterator[Batch]]:
-    hosts = {"host_index": jax.process_index(), "host_count": jax.process_count()}
-    return lambda start: train_batches(
-        source.x,
-        source.motion,
-        videos,
-        cfg.data,
-        seed=cfg.seed,
-        start_step=start,
-        dtype="float16",
-        **hosts,
-    )
+    """The training batches from a given step on; of several hosts each reads its share."""
+
+    def batches_from(step: int) -> Iterator[Batch]:
+        return train_batches(
+            features.x,
+            features.motion,
+            train_list,
+            cfg.data,
+            seed=cfg.seed,
+            start_step=step,
+            dtype="float16",
+            host_index=jax.process_index(),
+            host_count=jax.process_count(),
+        )
+
+    return batches_from
 
 
 def _validation(
-    cfg: RunConfig, source: Source, videos: Sequence[Video], apply: Callable[..., Output]
-) -> Callable[[TrainState], dict[str, float]]:
-    """Accuracy and mean -log p of the validation videos, each scored by a few segments (Sec. 5.2)."""
-    logits_of = jax.jit(lambda params, clip: apply(params, clip).logits)
-
-    def rows(params: Params) -> Iterator[tuple[int, np.ndarray, np.ndarray, int]]:
-        for found in eval_segments(
-            source.x,
-            source.motion,
-            videos,
-            segments=VALID_SEGMENTS,
-            frames=cfg.data.frames,
-            batch=cfg.eval.batch,
-            rule=cfg.eval.segment_rule,
-            short_clips=cfg.data.short_clips,
-        ):
-            logits = np.asarray(logits_of(params, found.batch.clip))
-            for at in np.flatnonzero(found.video >= 0):
-                yield (
-                    int(found.video[at]),
-                    logits[at],
-                    found.batch.clip.mask[at],
-                    int(found.count[at]),
-                )
+    cfg: RunConfig, dataset: Dataset, model: TrainedModel, features: ModelFeatures
+) -> Callable[[TrainState], dict[str, float]] | None:
+    """Accuracy and mean -log p of the validation videos by a few segments (Sec. 5.2)."""
+    if not cfg.data.validation:
+        return None
+    videos = dataset.part("valid")
+    settings = dataclasses.replace(cfg.eval, segments=VALID_SEGMENTS)
 
     def validate(state: TrainState) -> dict[str, float]:
-        right, surprise = 0, 0.0
-        for video, group in itertools.groupby(rows(state.params), key=lambda row: row[0]):
-            _, logits, mask, counts = zip(*group, strict=True)
-            scores = video_scores(np.stack(logits), np.stack(mask), counts=np.array(counts))
-            right += int(scores.argmax() == videos[video].label)
-            surprise -= float(np.log(max(scores[videos[video].label], 1e-12)))
-        return {"valid_accuracy": right / len(videos), "valid_loss": surprise / len(videos)}
+        trained = model.with_params(state.params)
+        right, loss = 0, 0.0
+        every_score = trained.segments(features, videos, cfg.data, settings)
+        for video, scores in zip(videos, every_score, strict=True):
+            right += int(scores.argmax() == video.label)
+            loss -= float(np.log(max(scores[video.label], SMALLEST)))
+        return {"valid_accuracy": right / len(videos), "valid_loss": loss / len(videos)}
 
     return validate

@@ -14,7 +14,7 @@ from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import Taps, make_convnet
 from videolstm_jax.train.optim import convnet_optimizer, optimizer
-from videolstm_jax.train.runs import resolved
+from videolstm_jax.train.sizes import sized
 from videolstm_jax.train.state import new_state
 from videolstm_jax.types import Clip, Inputs
 
@@ -144,7 +144,7 @@ def _taps(cfg: RunConfig, classes: int) -> Taps:
 def _sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
     taps, layers = _taps(cfg, len(dataset.classes)), find_cell(cfg.model.cell).layers
     motion = getattr(taps, layers.motion) if layers.motion else None
-    return resolved(cfg.model, getattr(taps, layers.x), motion, len(dataset.classes))
+    return sized(cfg.model, getattr(taps, layers.x), motion, len(dataset.classes))
 
 
 def _clips(sizes: ModelConfig, n: int) -> Clip:

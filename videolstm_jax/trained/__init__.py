@@ -1,3 +1,1 @@
-"""A trained model as one object, from the work folder or from a folder of its own, and the stream
-it reads.
-"""
+"""A trained model as one object, read from a work folder or a bundle, and the stream it reads."""

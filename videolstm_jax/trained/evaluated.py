@@ -1,4 +1,4 @@
-"""An evaluated run, read back: what it said of each test video, and how its boxes are made."""
+"""What `evaluate` and `localize` left of a run, read back."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from videolstm_jax.localize.saliency import check_attention
 from videolstm_jax.types import Video
 
 
-class Pass(NamedTuple):
-    """One whole video as a run saw it: `scores` [L', C] of its frames, and for cells that attend
-    `attention` and the size of the `features` it weighs, [L', N, N], else None; runs evaluated
-    before those were kept have none.
+class EvaluatedVideo(NamedTuple):
+    """One whole video as a run scored it.
+
+    `scores` [L', C] are those of its frames. Of cells that attend, `attention` [L', N, N] and the
+    size of the `features` that it weighs, [L', N, N]; else both are None. Runs evaluated before
+    the features were kept have no `features`.
     """
 
     scores: np.ndarray
@@ -26,11 +28,11 @@ class Pass(NamedTuple):
     features: np.ndarray | None
 
 
-def load_pass(work: Workdir, name: str, video: Video, classes: int) -> Pass:
+def load_video(work: Workdir, name: str, video: Video, classes: int) -> EvaluatedVideo:
     """Reads what `evaluate` kept of one test video.
 
     Args:
-      work: where the run lies.
+      work: the work folder.
       name: of the run.
       video: of L frames, of which L' = L - 1 or L have scores.
       classes: C.
@@ -39,7 +41,7 @@ def load_pass(work: Workdir, name: str, video: Video, classes: int) -> Pass:
       FileError: the file is missing or damaged, or not of this video and as many classes.
     """
     path = work.passes(name, video.name)
-    scores, *maps = files.read_arrays(
+    scores, attention, features = files.read_arrays(
         path,
         "scores",
         "attention",
@@ -47,48 +49,65 @@ def load_pass(work: Workdir, name: str, video: Video, classes: int) -> Pass:
         optional=("attention", "features"),
         made_by="evaluate (for the test list)",
     )
-    attention, features = maps
-    lengths = (video.frames - 1, video.frames)
-    length = len(scores) if scores.ndim else 0
-    if (
-        scores.shape != (length, classes)
-        or length not in lengths
-        or (attention is not None and (attention.ndim != 3 or len(attention) != length))
-        or (features is not None and (attention is None or features.shape != attention.shape))
-    ):
-        held = f"scores {scores.shape}" + "".join(
-            f" and {name} {None if one is None else one.shape}"
-            for name, one in (("attention", attention), ("features", features))[
-                : 1 if features is None else 2
-            ]
-        )
+    if not _shapes_fit(scores, attention, features, video, classes):
+        shapes = f"scores {scores.shape} and attention {_shape(attention)}"
+        if features is not None:
+            shapes += f" and features {features.shape}"
         raise FileError(
-            f"{path}: {held}; expected [L', {classes}] and [L', N, N] with L' {lengths[0]} or "
-            f"{lengths[1]} for {video.frames} frames"
+            f"{path}: {shapes}; expected [L', {classes}] and [L', N, N] with L' "
+            f"{video.frames - 1} or {video.frames} for {video.frames} frames"
         )
     if not np.isfinite(scores).all():
         raise FileError(f"{path}: scores are not finite; expected class probabilities")
+    if attention is None:
+        return EvaluatedVideo(scores, None, features)
     try:
-        return Pass(scores, None if attention is None else check_attention(attention), features)
+        return EvaluatedVideo(scores, check_attention(attention), features)
     except ValueError as error:
         raise FileError(f"{path}: {error}") from error
 
 
+def _shapes_fit(
+    scores: np.ndarray,
+    attention: np.ndarray | None,
+    features: np.ndarray | None,
+    video: Video,
+    classes: int,
+) -> bool:
+    # Where a video has flow, its last frame has none and so no features either: L' is L - 1.
+    length = len(scores) if scores.ndim else 0
+    if scores.shape != (length, classes) or length not in (video.frames - 1, video.frames):
+        return False
+    if attention is None:
+        return features is None
+    if attention.ndim != 3 or len(attention) != length:
+        return False
+    return features is None or features.shape == attention.shape
+
+
+def _shape(array: np.ndarray | None) -> tuple[int, ...] | None:
+    return None if array is None else array.shape
+
+
 def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
-    """How the boxes of a run are made: as `localize` last made them (map.json), else as the run was
-    set (config.json).
+    """The settings that the boxes of a run are made with.
+
+    Those of the last `localize` (map.json); else those that the run was trained with (config.json).
 
     Raises:
       FileError: neither file is there, or it does not hold such settings.
     """
-    folder, known = work.run(name), {field.name for field in dataclasses.fields(LocalizeConfig)}
+    folder = work.run(name)
     last = folder / "map.json"
     path = last if last.exists() else folder / "config.json"
-    value = (
-        files.read_json(path) if path == last else artifacts.load_config(folder, made_by="train")
-    )
+    if path == last:
+        record = files.read_json(path)
+    else:
+        record = artifacts.load_config(folder, made_by="train")
+    known = {field.name for field in dataclasses.fields(LocalizeConfig)}
     try:
-        said = value["settings"] if path == last else value["config"].get("localize", {})
-        return LocalizeConfig(**{key: value for key, value in said.items() if key in known})
+        settings = record["settings"] if path == last else record["config"].get("localize", {})
+        # A setting of a later version is passed over: it changes nothing that is known here.
+        return LocalizeConfig(**{name: settings[name] for name in settings if name in known})
     except (AttributeError, KeyError, TypeError, ConfigError) as error:
         raise FileError(f"{path}: not the settings of localize: {error!r}") from error

@@ -1,28 +1,31 @@
-"""A trained run as a function of one frame after another, in memory that does not grow."""
+"""A trained model that reads one frame after another, in memory that does not grow."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from videolstm_jax.errors import VideoError
-from videolstm_jax.files import PathLike
 from videolstm_jax.localize import causal
 from videolstm_jax.localize.inputs import camera_free_flow, feature_size, localizer_input
 from videolstm_jax.measure.scores import softmax
-from videolstm_jax.trained.parts import load
-from videolstm_jax.types import Carry
+from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.trained.stream import frame_step, stream_functions
+
+if TYPE_CHECKING:
+    from videolstm_jax.files import PathLike
+    from videolstm_jax.types import Carry
 
 
 class Prediction(NamedTuple):
-    """What is known once a frame has been seen.
+    """What is known once a frame has been read.
 
     `frame` counts from 0; `scores` [C] are this frame's class probabilities and `mean` [C] their
     mean so far; `attention` [N, N] sums to one and `box` [4] is x0 y0 x1 y1 in pixels, both None
-    for cells that do not attend; `seconds` says what each stage took.
+    for cells that do not attend; `seconds` has the time of each step.
     """
 
     frame: int
@@ -34,38 +37,52 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """Reads a stream one frame at a time: `found = predictor(frame)`.
+    """Reads a stream one frame at a time: `prediction = predictor(frame)`.
 
-    A frame's flow leads to the frame after it, so a run that looks at flow speaks of each frame
-    when the next one has come, and its first call gives None. What it says is what `evaluate` says
-    of the whole video, and `localize` with `localize.causal`, from the same first carry.
+    The flow of a frame leads to the frame after it. So a model that reads flow predicts each frame
+    when the next one has come, and its first call returns None. Its scores and attention are those
+    of `evaluate` on the whole video, and its boxes those of `localize` with `localize.causal`, from
+    the same first carry.
     """
 
-    def __init__(self, checkpoint: PathLike, *, flow: str = "", carry: Carry | None = None):
-        """Loads a run with its ConvNets.
+    def __init__(
+        self, model: TrainedModel | PathLike, *, flow: str = "", carry: Carry | None = None
+    ):
+        """Loads a model with its ConvNets.
 
         Args:
-          checkpoint: the folder of the run in its work folder, `<work>/runs/<name>`.
-          flow: another method of flow than the run was trained on.
+          model: a model, or the folder of one: a run, `<work>/runs/<name>`, or a bundle.
+          flow: another method of flow than the model was trained on.
           carry: what the first frame begins from; None takes the model's own start. A `mean` start
             is then that of the first frame alone, since no other is known.
 
         Raises:
-          FileError: something of the run is missing, damaged or does not belong to it.
-          ConfigError: a method of flow that is not there.
+          FileError: something is missing, damaged or does not belong to the model.
+          ConfigError: an unknown method of flow.
         """
-        self.parts = load(checkpoint, flow)
+        self.model = model if isinstance(model, TrainedModel) else TrainedModel.load(model)
+        self.functions = stream_functions(self.model, flow)
         self.restart(carry)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The C class names."""
-        return self.parts.run.classes
+        return self.model.classes
+
+    @property
+    def warning(self) -> str:
+        """Where the stream differs from the stages; empty where it does not."""
+        return "; ".join(self.functions.warnings)
+
+    @property
+    def delay(self) -> int:
+        """Frames that must follow a frame before it is predicted: 1 with flow, else 0."""
+        return 0 if self.functions.flow is None else 1
 
     def restart(self, carry: Carry | None = None) -> None:
         """Forgets every frame: the next one is the first of another stream, from this carry."""
         self.carry = carry
-        self._before: tuple[np.ndarray, np.ndarray] | None = None
+        self._before: tuple[np.ndarray, np.ndarray] | None = None  # the last frame, RGB and grey
         self._size: tuple[int, ...] | None = None
         self._trail = causal.START
         self._total = np.zeros(len(self.classes))
@@ -78,66 +95,63 @@ class Predictor:
           frame: [H, W, 3] uint8 RGB, all of one size; it may be overwritten afterwards.
 
         Returns:
-          What is known of this frame, or, for a run that looks at flow, of the one before; then
+          The prediction of this frame, or, for a model that reads flow, of the one before; then
           None at first.
 
         Raises:
           VideoError: another dtype, shape or size than expected.
         """
         self._check(frame)
-        parts, lap = self.parts, _timer()
+        lap = _timer()
         images = self._images(frame)
         if images is None:
             return None
-        seconds = {"flow": lap()} if parts.flow else {}
-        seen = {stream: look(images[stream]) for stream, look in parts.look.items()}
+        seconds = {"flow": lap()} if self.delay else {}
+        features = {stream: of(images[stream]) for stream, of in self.functions.features.items()}
         seconds["convnets"] = lap()
-        motion = seen["flow"][parts.layers.motion] if parts.layers.motion else None
-        logits, attention, self.carry = parts.step(
-            seen[parts.stream][parts.layers.x], motion, self.carry
-        )
+
+        layers = self.model.cell.layers
+        x = features[self.model.stream][layers.x]
+        motion = features["flow"][layers.motion] if layers.motion else None
+        logits, attention, self.carry = frame_step(self.model, x, motion, self.carry)
         scores = softmax(logits)
         seconds["step"] = lap()
+
         box = None
         if attention is not None:
-            how = parts.how
-            features = feature_size(seen[parts.stream][parts.layers.x][None])
-            against = (
-                camera_free_flow(images["flow"][None], len(attention))
-                if how.input == "motion"
-                else None
-            )
-            maps = localizer_input(how.input, attention[None], features, against)[0]
-            self._trail, box = causal.follow(
-                self._trail,
-                maps,
-                frame.shape[:2],
-                settings=how,
-            )
+            box = self._next_box(attention, x, images, frame.shape[:2])
             seconds["localize"] = lap()
         self._total += scores
         self._count += 1
-        return Prediction(
-            self._count - 1,
-            scores.astype(np.float32),
-            self._total / self._count,
-            attention,
-            box,
-            seconds,
-        )
+        mean = self._total / self._count
+        return Prediction(self._count - 1, scores.astype(np.float32), mean, attention, box, seconds)
 
     def _images(self, frame: np.ndarray) -> dict[str, np.ndarray] | None:
-        """The RGB image and the flow image of the frame that can be spoken of; None while there is
-        none.
-        """
-        if self.parts.flow is None or self.parts.grey is None:
+        """The images of the frame that can be predicted now, by stream; None while none can."""
+        flow = self.functions.flow
+        if flow is None:
             return {"rgb": frame}
-        before, self._before = self._before, (frame.copy(), self.parts.grey(frame))
-        return (
-            None
-            if before is None
-            else {"rgb": before[0], "flow": self.parts.flow(before[1], self._before[1])}
-        )
+        # Copied, since the caller may overwrite the frame before the next call.
+        before, self._before = self._before, (frame.copy(), flow.grey(frame))
+        if before is None:
+            return None
+        return {"rgb": before[0], "flow": flow.image(before[1], self._before[1])}
+
+    def _next_box(
+        self,
+        attention: np.ndarray,
+        x: np.ndarray,
+        images: Mapping[str, np.ndarray],
+        size: tuple[int, int],
+    ) -> np.ndarray | None:
+        """Goes on with the tube by one frame of H, W = `size`."""
+        settings = self.functions.settings
+        flow = None
+        if settings.input == "motion":
+            flow = camera_free_flow(images["flow"][None], len(attention))
+        maps = localizer_input(settings.input, attention[None], feature_size(x[None]), flow)
+        self._trail, box = causal.follow(self._trail, maps[0], size, settings=settings)
+        return box
 
     def _check(self, frame: np.ndarray) -> None:
         shape, dtype = np.shape(frame), getattr(frame, "dtype", None)

@@ -1,0 +1,120 @@
+"""A trained ConvNet, read back, and the check that features come from the expected one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+
+from videolstm_jax.artifacts import load_config
+from videolstm_jax.clips.images import pixels
+from videolstm_jax.config import ConvNetConfig
+from videolstm_jax.errors import FileError
+from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.train.checkpoint import Checkpoints
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from videolstm_jax.types import PyTree
+
+
+class TrainedConvNet(NamedTuple):
+    """The parameters of a ConvNet, its settings, input channels and class names.
+
+    `sha256` is that of all its parameters, also where `params` has only what some layers need.
+    """
+
+    params: PyTree
+    config: ConvNetConfig
+    channels: int
+    classes: tuple[str, ...]
+    sha256: str
+
+
+class Backbone(NamedTuple):
+    """The ConvNet of one stream as a model uses it.
+
+    `folder` is where it was read from. `dtypes` says for each layer that the model reads how its
+    store rounds features, `float16` or `uint8`.
+    """
+
+    folder: epath.Path
+    stream: str
+    convnet: TrainedConvNet
+    dtypes: Mapping[str, str]
+
+    def about(self) -> dict[str, Any]:
+        """What a feature store of this ConvNet says of it; see `extractor_of`."""
+        config = self.convnet.config
+        mean, scale = pixels(self.stream, config.preprocessing, config.pixel_scale)
+        preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
+        return {"sha256": self.convnet.sha256, "preprocessing": preprocessing}
+
+
+def load_convnet(folder: epath.Path) -> TrainedConvNet:
+    """Reads the ConvNet that `fit_convnet` left in a folder.
+
+    Raises:
+      FileError: it is missing, unfinished or damaged.
+    """
+    path = folder / "config.json"
+    record = load_config(folder, made_by="fit_convnet")
+    try:
+        config = convnet_config(record["convnet"])
+        channels, classes = record["channels"], tuple(record["classes"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FileError(f"{path}: not of a ConvNet: {error!r}") from error
+    like = jax.eval_shape(make_convnet(config, channels, len(classes)).init, jax.random.key(0))
+    identity = {"cell": "convnet", "classes": list(classes)}
+    with Checkpoints(folder / "ckpt", create=False) as checkpoints:
+        params, _ = checkpoints.restore_params(like, identity=identity)
+        sha256 = checkpoints.params_sha256()
+    return TrainedConvNet(params, config, channels, classes, sha256)
+
+
+def convnet_config(record: Mapping[str, Any]) -> ConvNetConfig:
+    """The settings of a ConvNet from a JSON object, in which tuples have become lists."""
+    # A file from before preprocessing was a setting lacks it; there was only one then.
+    settings: dict[str, Any] = {"preprocessing": "caffe"}
+    for name, value in record.items():
+        settings[name] = tuple(value) if isinstance(value, list) else value
+    return ConvNetConfig(**settings)
+
+
+def extractor_of(about: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal for features to mean the same: the ConvNet, and how images are prepared.
+
+    Args:
+      about: of a feature store.
+    """
+    preprocessing = about.get("preprocessing")
+    if isinstance(preprocessing, Mapping):
+        # The rest of it, such as frames a second, may differ between two videos of one store.
+        names = ("name", "mean", "scale")
+        preprocessing = {name: preprocessing[name] for name in names if name in preprocessing}
+    return {"convnet": about.get("sha256"), "preprocessing": preprocessing}
+
+
+def check_extractor(
+    trained_on: Mapping[str, Any] | None, about: Mapping[str, Any], folder: object
+) -> None:
+    """Refuses features of another ConvNet or preprocessing than a model was trained on.
+
+    Args:
+      trained_on: `extractor_of` the features of training; None where that was not recorded.
+      about: of the store that is to be read.
+      folder: where that lies, for the message.
+
+    Raises:
+      FileError: they differ.
+    """
+    if trained_on is None:
+        return
+    for field, value in extractor_of(about).items():
+        if value != trained_on.get(field):
+            raise FileError(
+                f"{folder}: the {field} of these features is {value}; the run was trained on "
+                f"features of {trained_on.get(field)}"
+            )

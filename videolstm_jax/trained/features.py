@@ -1,0 +1,82 @@
+"""The feature stores that a model reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from videolstm_jax import files
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.train.sizes import sized
+from videolstm_jax.trained.backbone import extractor_of
+from videolstm_jax.trained.functions import Scales
+
+if TYPE_CHECKING:
+    from videolstm_jax.artifacts import Workdir
+    from videolstm_jax.config import ModelConfig
+    from videolstm_jax.core.cells import Layers
+    from videolstm_jax.types import Video
+
+
+class ModelFeatures(NamedTuple):
+    """The store of a model's own stream, and that of its motion input or None."""
+
+    x: FeatureStore
+    motion: FeatureStore | None = None
+
+    def by_input(self) -> dict[str, FeatureStore]:
+        """The stores that there are, under `x` and `motion`."""
+        stores = {"x": self.x, "motion": self.motion}
+        return {name: store for name, store in stores.items() if store is not None}
+
+    def sizes(self, config: ModelConfig, classes: int) -> ModelConfig:
+        """The settings of a model with the sizes of these features."""
+        motion_shape = None if self.motion is None else self.motion.shape
+        return sized(config, self.x.shape, motion_shape, classes)
+
+
+def open_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
+    """Opens the stores that a cell reads.
+
+    Args:
+      work: the work folder.
+      stream: of `x`; the motion input is always flow.
+      layers: of the cell.
+
+    Raises:
+      FileError: `extract` has not written one of them.
+    """
+    x = FeatureStore.open(work.features(stream, layers.x))
+    if layers.motion is None:
+        return ModelFeatures(x)
+    return ModelFeatures(x, FeatureStore.open(work.features("flow", layers.motion)))
+
+
+def feature_scales(features: ModelFeatures, videos: Sequence[Video]) -> Scales:
+    """The standard deviation of each input over all values of these videos, the training list.
+
+    Raises:
+      FileError: all features are the same.
+    """
+    deviations = {}
+    for name, store in features.by_input().items():
+        # The index has it where `extract` knew the training list; an imported store may not.
+        deviation = store.std or store.statistics([video.name for video in videos])[1]
+        if not deviation > 0:
+            raise FileError(f"{store.folder}: the features of the training list are all the same")
+        deviations[name] = deviation
+    return Scales(**deviations)
+
+
+def described_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]:
+    """Names the stores and what is in them, for config.json and for checkpoints."""
+    inputs = {}
+    for name, store in features.by_input().items():
+        index = files.read_json(store.folder / "index.json", made_by="extract")
+        inputs[name] = {
+            "store": "/".join(store.folder.parts[-3:]),
+            "sha256": files.json_sha256(index),
+            "extractor": extractor_of(store.about),
+        }
+    return inputs

@@ -1,0 +1,45 @@
+"""Parameters of a new model that are taken over from other runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.train.graft import graft, named_leaves, under
+from videolstm_jax.trained.run_folder import read_run
+
+if TYPE_CHECKING:
+    from videolstm_jax.artifacts import Workdir
+    from videolstm_jax.types import Params
+
+
+def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
+    """Parameters that take over parts of other runs.
+
+    Args:
+      params: of the new model.
+      entries: "run:part" takes a dotted part such as `cell.top` or `head`; "run:theirs=ours" takes
+        one under another name. `cell.motion` of a run that has only one LSTM is that LSTM: the
+        authors' motion layer comes from a ConvLSTM.
+      work: the work folder of the runs.
+
+    Raises:
+      ConfigError: an entry that is not of this form.
+      FileError: a run that cannot be read, or a part that is missing or does not fit.
+    """
+    for entry in entries:
+        name, _, part = entry.rpartition(":")
+        theirs, _, ours = part.partition("=")
+        if not name or not theirs:
+            raise ConfigError(
+                f'TrainConfig.graft has {entry!r}; expected "run:part" or "run:theirs=ours"'
+            )
+        source, _ = read_run(work, name)
+        if theirs == "cell.motion" and not ours and source.params.cell.motion is None:
+            theirs, ours = "cell.top", "cell.motion"
+        try:
+            params = graft(params, under(named_leaves(source.params), theirs, ours))
+        except FileError as error:
+            raise FileError(f"grafting {entry}: {error}") from error
+    return params

@@ -1,0 +1,180 @@
+"""A trained model as one object, from its training to a stream."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from videolstm_jax import artifacts
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.core.cells import Cell, find_cell
+from videolstm_jax.errors import FileError
+from videolstm_jax.nn.vgg import params_for_taps
+from videolstm_jax.trained import scoring
+from videolstm_jax.trained.backbone import Backbone, check_extractor
+from videolstm_jax.trained.features import ModelFeatures, open_features
+from videolstm_jax.trained.functions import ModelFunctions, Scales, model_functions
+from videolstm_jax.trained.origin import Origin, StoredModel
+from videolstm_jax.trained.run_folder import read_run
+
+if TYPE_CHECKING:
+    import jax
+
+    from videolstm_jax.config import DataConfig, EvalConfig, ModelConfig
+    from videolstm_jax.files import PathLike
+    from videolstm_jax.trained.scoring import WholeVideo
+    from videolstm_jax.types import Carry, Clip, NDArray, Output, Params, Video
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """A recurrent model with all it needs; see `StoredModel` for the fields before `origin`.
+
+    It reads features as the stores hold them: float16 or float32, not scaled, vectors [B, T, D].
+    `origin` is the run or the bundle that it was read from; None while it is being trained.
+    """
+
+    config: ModelConfig
+    params: Params
+    scales: Scales
+    classes: tuple[str, ...]
+    stream: str
+    extractors: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    origin: Origin | None = None
+
+    # ---- where it comes from ---------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, path: PathLike) -> TrainedModel:
+        """Reads a model from the folder of a run, `<work>/runs/<name>`.
+
+        Raises:
+          FileError: the folder is missing, or something in it is missing or damaged.
+        """
+        work, name = artifacts.of_run(path)
+        return cls.of_run(work, name)
+
+    @classmethod
+    def of_run(cls, work: Workdir, name: str) -> TrainedModel:
+        """Reads the model of a finished training.
+
+        Args:
+          work: the work folder.
+          name: of the run, or the path of its folder.
+
+        Raises:
+          FileError: the run is missing, unfinished or damaged.
+        """
+        return cls.stored(*read_run(work, name))
+
+    @classmethod
+    def stored(cls, model: StoredModel, origin: Origin) -> TrainedModel:
+        """The model that was read from a place."""
+        return cls(*model, origin=origin)
+
+    def with_params(self, params: Params) -> TrainedModel:
+        """The same model with other parameters; nothing is compiled anew."""
+        return dataclasses.replace(self, params=params)
+
+    # ---- what it computes ------------------------------------------------------------------------
+
+    @property
+    def cell(self) -> Cell:
+        """The cell that the settings name."""
+        return find_cell(self.config.cell)
+
+    @functools.cached_property
+    def functions(self) -> ModelFunctions:
+        """Its functions, pure and compiled; they take parameters first."""
+        return model_functions(self.config, self.cell, self.scales)
+
+    def apply(
+        self, clip: Clip, carry: Carry | None = None, *, dropout_key: jax.Array | None = None
+    ) -> Output:
+        """Logits, attention and the next carry of a batch of clips, with its own parameters.
+
+        Args:
+          clip: features as they are stored, and the mask [B, T].
+          carry: what the first frame begins from; None takes the model's own start.
+          dropout_key: of the dropout; None means evaluation.
+        """
+        return self.functions.apply(self.params, clip, carry, dropout_key=dropout_key)
+
+    # ---- features and what it makes of them ------------------------------------------------------
+
+    def open_features(self, work: Workdir, *, stream: str = "") -> ModelFeatures:
+        """Opens the stores of a work folder that the model reads, and checks that they fit.
+
+        Args:
+          work: the work folder.
+          stream: of `x`, where it is to be another than that of the training.
+
+        Raises:
+          FileError: a store is missing, has other shapes, or was made by another ConvNet or with
+            another preprocessing than those of the training.
+        """
+        features = open_features(work, stream or self.stream, self.cell.layers)
+        sizes = features.sizes(self.config, len(self.classes))
+        if sizes != self.config:
+            raise FileError(
+                f"{features.x.folder}: features {list(features.x.shape)} make {sizes}; "
+                f"the model was trained on {self.config}"
+            )
+        for name, store in features.by_input().items():
+            check_extractor(self.extractors.get(name), store.about, store.folder)
+        return features
+
+    def segments(
+        self,
+        features: ModelFeatures,
+        videos: Sequence[Video],
+        data: DataConfig,
+        settings: EvalConfig,
+    ) -> Iterator[NDArray]:
+        """Yields the scores [C] of each video from its segments; see `scoring.segment_scores`."""
+        return scoring.segment_scores(self, features, videos, data, settings)
+
+    def whole_videos(
+        self, features: ModelFeatures, videos: Sequence[Video], settings: EvalConfig
+    ) -> Iterator[WholeVideo]:
+        """Yields frame scores and attention of each video; see `scoring.whole_videos`."""
+        return scoring.whole_videos(self, features, videos, settings)
+
+    def states(
+        self, features: ModelFeatures, videos: Sequence[Video], settings: EvalConfig
+    ) -> Iterator[tuple[Video, NDArray]]:
+        """Yields the states [L', N, N, K] of each video; see `scoring.whole_states`."""
+        return scoring.whole_states(self, features, videos, settings)
+
+    # ---- what a stream needs beside it -----------------------------------------------------------
+
+    def layers_by_stream(self) -> dict[str, dict[str, str]]:
+        """The layers that the model reads of each stream: {stream: {input: layer}}."""
+        layers = {self.stream: {"x": self.cell.layers.x}}
+        if self.cell.layers.motion is not None:
+            # A model on flow features reads both of its inputs from the same ConvNet.
+            layers.setdefault("flow", {})["motion"] = self.cell.layers.motion
+        return layers
+
+    def backbone(self, stream: str) -> Backbone:
+        """The ConvNet that the model's features of one stream come from.
+
+        Raises:
+          FileError: it is missing or damaged, or not the one of the training.
+        """
+        folder, convnet = self.origin.convnet(stream)
+        if convnet.classes != self.classes:
+            raise FileError(
+                f"{folder}: the ConvNet knows {', '.join(convnet.classes)}; the run knows "
+                f"{', '.join(self.classes)}; expected the same"
+            )
+        inputs = self.layers_by_stream()[stream]
+        layers = sorted(set(inputs.values()))
+        dtypes = {layer: self.origin.feature_dtype(stream, layer) for layer in layers}
+        convnet = convnet._replace(params=params_for_taps(convnet.params, layers))
+        backbone = Backbone(folder, stream, convnet, dtypes)
+        for name in inputs:
+            check_extractor(self.extractors.get(name), backbone.about(), folder)
+        return backbone

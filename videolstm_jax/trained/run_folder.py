@@ -1,0 +1,133 @@
+"""A finished training in a work folder, read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+
+from videolstm_jax.artifacts import Workdir, load_config, load_missing, load_scores
+from videolstm_jax.config import LocalizeConfig, ModelConfig
+from videolstm_jax.core.model import make_model
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.files import read_json
+from videolstm_jax.measure.accuracy import top_k
+from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.trained import backbone
+from videolstm_jax.trained.evaluated import localize_settings
+from videolstm_jax.trained.functions import Scales
+from videolstm_jax.trained.origin import StoredModel
+from videolstm_jax.video.online import FlowSettings
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from videolstm_jax.trained.backbone import TrainedConvNet
+
+
+class RunFolder(NamedTuple):
+    """The run `name` of a work folder; `config` is the configuration that it was trained with."""
+
+    work: Workdir
+    name: str
+    config: Mapping[str, Any]
+
+    @property
+    def folder(self) -> epath.Path:
+        """The folder of the run."""
+        return self.work.run(self.name)
+
+    @property
+    def fps(self) -> float:
+        """The rate that videos were resampled to; 0 is their own."""
+        return self.config["data"].get("fps", 0.0)
+
+    def convnet(self, stream: str) -> tuple[epath.Path, TrainedConvNet]:
+        """The ConvNet of a stream and where it lies."""
+        folder = self.work.convnet(stream)
+        return folder, backbone.load_convnet(folder)
+
+    def feature_dtype(self, stream: str, layer: str) -> str:
+        """The dtype of the store; where there is none, the one that it was to be written in."""
+        folder = self.work.features(stream, layer)
+        if (folder / "index.json").exists():
+            return FeatureStore.open(folder).dtype
+        return self.config["data"].get("feature_dtype", "float16")
+
+    def flow_settings(self) -> FlowSettings:
+        """The settings that `prepare` made flow with."""
+        path = self.work.flow / "settings.json"
+        return FlowSettings.of(read_json(path, made_by="prepare"), path)
+
+    def localize_settings(self) -> LocalizeConfig:
+        """The settings that `localize` last ran with, else those of the training."""
+        return localize_settings(self.work, self.name)
+
+    def provenance(self) -> dict[str, Any]:
+        """The run, its configuration, and the sha256 of the training list where it is known."""
+        kept = _kept_checkpoints(self.folder, self.config)
+        with Checkpoints(kept, create=False) as checkpoints:
+            identity = checkpoints.meta()["identity"]
+        return {
+            "run": self.name,
+            "preset": self.config.get("preset", ""),
+            "seed": self.config.get("seed"),
+            "settings": dict(self.config),
+            "training_list_sha256": identity.get("videos"),
+        }
+
+    def results(self) -> dict[str, Any]:
+        """The accuracy on the test list and the frame IoU of the tubes, as far as measured."""
+        results: dict[str, Any] = {}
+        path = self.folder / "scores.npz"
+        if path.exists():
+            scores = load_scores(path)
+            missing = load_missing(self.work, scores.classes)
+            right = int(top_k(scores.scores, scores.label))
+            results["accuracy"] = {"right": right, "videos": len(scores.label) + len(missing)}
+        path = self.folder / "map.json"
+        if path.exists():
+            measured = read_json(path).get("model")
+            if measured:
+                results["frame_iou"] = measured["mean_frame_iou"]
+        return results
+
+
+def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
+    """Reads a run: the last checkpoint, or the best one where the run kept it.
+
+    Args:
+      work: the work folder.
+      name: of the run, or the path of its folder.
+
+    Raises:
+      FileError: the run is missing, unfinished or damaged, or its checkpoint is of another cell or
+        other classes.
+    """
+    folder = work.run(name)
+    path = folder / "config.json"
+    record = load_config(folder, made_by="train")
+    try:
+        config, scales = ModelConfig(**record["model"]), Scales(**record["scales"])
+        classes, run_config = tuple(record["classes"]), record["config"]
+        stream = run_config["data"]["stream"]
+        extractors = {}
+        for input_name, row in record.get("inputs", {}).items():
+            if "extractor" in row:
+                extractors[input_name] = row["extractor"]
+        kept = _kept_checkpoints(folder, run_config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FileError(f"{path}: not of a trained run: {error!r}") from error
+    like = jax.eval_shape(make_model(config).init, jax.random.key(0))
+    identity = {"cell": config.cell, "classes": list(classes)}
+    with Checkpoints(kept, create=False) as checkpoints:
+        params, _ = checkpoints.restore_params(like, identity=identity)
+    stored = StoredModel(config, params, scales, classes, stream, extractors)
+    return stored, RunFolder(work, folder.name, run_config)
+
+
+def _kept_checkpoints(folder: epath.Path, config: Mapping[str, Any]) -> epath.Path:
+    """The folder of the checkpoints that hold the parameters of the finished run."""
+    return folder / ("best" if config["train"]["keep"] == "best" else "ckpt")

@@ -1,0 +1,185 @@
+"""The two ways in which a model scores videos: by segments, and in one pass over all frames."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import numpy as np
+
+from videolstm_jax.clips import evaluation
+from videolstm_jax.errors import FileError
+from videolstm_jax.localize.inputs import feature_size
+from videolstm_jax.measure.scores import softmax, video_scores
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import DataConfig, EvalConfig
+    from videolstm_jax.trained.features import ModelFeatures
+    from videolstm_jax.trained.model import TrainedModel
+    from videolstm_jax.types import Carry, Clip, NDArray, Video
+
+# One chunk of frames: (clip, carry) to the next carry and arrays [B, T, ..] by name.
+ReadChunk = Callable[["Clip", "Carry"], tuple["Carry", dict[str, "NDArray"]]]
+
+
+class WholeVideo(NamedTuple):
+    """One pass over all L' frames of a video, all float32.
+
+    `scores` [L', C] are class probabilities. Of cells that attend, `attention` [L', N, N] sums to
+    one and `features` [L', N, N] is the mean absolute feature that it weighs; else both are None.
+    """
+
+    video: Video
+    scores: NDArray
+    attention: NDArray | None
+    features: NDArray | None
+
+
+class _Segment(NamedTuple):
+    """The logits [T, C] of one segment of a video, which stands for `count` equal ones."""
+
+    video: int
+    logits: NDArray
+    mask: NDArray
+    count: int
+
+
+def segment_scores(
+    model: TrainedModel,
+    features: ModelFeatures,
+    videos: Sequence[Video],
+    data: DataConfig,
+    settings: EvalConfig,
+) -> Iterator[NDArray]:
+    """Yields the class scores [C] of each video, in order (Sec. 5.2).
+
+    Args:
+      model: the model.
+      features: of the videos.
+      videos: the list to score.
+      data: the frames of a segment, and what becomes of shorter videos.
+      settings: how many segments, by which rule, how many in a batch.
+
+    Raises:
+      FileError: features that do not fit the list, or scores that are not finite.
+    """
+    segments = _segments(model, features, videos, data, settings)
+    for number, group in itertools.groupby(segments, key=lambda segment: segment.video):
+        of_video = list(group)
+        logits = np.stack([segment.logits for segment in of_video])
+        mask = np.stack([segment.mask for segment in of_video])
+        counts = np.array([segment.count for segment in of_video])
+        try:
+            yield video_scores(logits, mask, counts=counts)
+        except ValueError as error:
+            raise FileError(f"{videos[number].name}: {error}") from error
+
+
+def _segments(
+    model: TrainedModel,
+    features: ModelFeatures,
+    videos: Sequence[Video],
+    data: DataConfig,
+    settings: EvalConfig,
+) -> Iterator[_Segment]:
+    """Runs the model on batches of segments; those of one video follow one another."""
+    batches = evaluation.eval_segments(features.x, features.motion, videos, data, settings)
+    for segments in batches:
+        clip = segments.batch.clip
+        logits = np.asarray(model.functions.logits(model.params, clip))
+        for row in np.flatnonzero(segments.video >= 0):  # the others only fill the batch
+            video, count = int(segments.video[row]), int(segments.count[row])
+            yield _Segment(video, logits[row], clip.mask[row], count)
+
+
+def whole_videos(
+    model: TrainedModel, features: ModelFeatures, videos: Sequence[Video], settings: EvalConfig
+) -> Iterator[WholeVideo]:
+    """Yields frame scores and attention of each video, the longest first, from one pass.
+
+    Args:
+      model: the model.
+      features: of the videos.
+      videos: the list to read.
+      settings: how many videos side by side, in chunks of how many frames.
+
+    Raises:
+      FileError: features that do not fit the list.
+    """
+
+    def read(clip: Clip, carry: Carry) -> tuple[Carry, dict[str, NDArray]]:
+        out = model.functions.chunk(model.params, clip, carry)
+        arrays = {"logits": np.asarray(out.logits)}
+        if out.attention is not None:
+            arrays["attention"] = np.asarray(out.attention)
+            arrays["features"] = feature_size(clip.inputs.x)
+        return out.carry, arrays
+
+    for video, arrays in _read_chunks(model, features, videos, settings, read):
+        scores = softmax(arrays["logits"]).astype(np.float32)
+        attention = arrays.get("attention")
+        if attention is not None:
+            attention = attention.astype(np.float32)
+        yield WholeVideo(video, scores, attention, arrays.get("features"))
+
+
+def whole_states(
+    model: TrainedModel, features: ModelFeatures, videos: Sequence[Video], settings: EvalConfig
+) -> Iterator[tuple[Video, NDArray]]:
+    """Yields the state [L', N, N, K] of each video that `settings.states` names.
+
+    Only the carry holds the state, so frames are read one at a time. The carry begins from the
+    first chunk, as in the pass that gave the attention: with `start=mean` it depends on it.
+
+    Args:
+      model: one whose state keeps places.
+      features: of the videos.
+      videos: the list to read.
+      settings: which state, how many videos side by side, the frames of a chunk.
+    """
+
+    def read(clip: Clip, carry: Carry) -> tuple[Carry, dict[str, NDArray]]:
+        states = []
+        for t in np.flatnonzero(clip.mask.any(axis=0)):
+            frame = jax.tree.map(lambda values, t=t: values[:, t : t + 1], clip)
+            carry = model.functions.advance(model.params, frame, carry)
+            states.append(np.asarray(getattr(carry.top, settings.states)))
+        return carry, {"states": np.stack(states, axis=1)}
+
+    for video, arrays in _read_chunks(model, features, videos, settings, read):
+        yield video, arrays["states"]
+
+
+def _read_chunks(
+    model: TrainedModel,
+    features: ModelFeatures,
+    videos: Sequence[Video],
+    settings: EvalConfig,
+    read: ReadChunk,
+) -> Iterator[tuple[Video, dict[str, NDArray]]]:
+    """Reads videos chunk by chunk, the carry kept, and yields the arrays of each when it ends."""
+    batch = min(settings.batch, len(videos))
+    chunks = evaluation.whole_videos(
+        features.x, features.motion, videos, batch=batch, chunk=settings.chunk
+    )
+    carry: Any = None
+    parts: list[dict[str, NDArray]] = []
+    for chunk in chunks:
+        if chunk.start == 0:
+            carry = model.functions.begin(model.params, chunk.clip)
+        carry, arrays = read(chunk.clip, carry)
+        parts.append(arrays)
+        if not chunk.last:
+            continue
+        for row in np.flatnonzero(chunk.video >= 0):
+            video = videos[int(chunk.video[row])]
+            length = features.x.frames[video.name]
+            yield video, _row_of(parts, row, length)
+        parts = []
+
+
+def _row_of(parts: list[dict[str, NDArray]], row: int, length: int) -> dict[str, NDArray]:
+    """The first `length` frames of one row of a batch, its chunks put together."""
+    return {name: np.concatenate([part[name][row] for part in parts])[:length] for name in parts[0]}

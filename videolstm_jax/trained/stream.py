@@ -1,0 +1,182 @@
+"""What a trained model needs to read a stream, as functions of one frame."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import numpy as np
+
+from videolstm_jax.clips.images import preprocess, squashed
+from videolstm_jax.features import records
+from videolstm_jax.flow import image
+from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.types import Inputs
+from videolstm_jax.video import decode, flow_file, flow_methods
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import LocalizeConfig
+    from videolstm_jax.trained.backbone import Backbone
+    from videolstm_jax.trained.model import TrainedModel
+    from videolstm_jax.types import Carry, NDArray
+    from videolstm_jax.video.online import FlowSettings
+
+COPIES = 4
+"""Copies of a picture that a group-normalised ConvNet is given at once. For fewer, XLA adds up a
+group in another order; features would round to other neighbours now and then, and scores would
+differ from those of whole videos by 1e-5."""
+
+ImageFeatures = Callable[["NDArray"], dict[str, "NDArray"]]
+"""An image [H, W, ch] uint8 to the features of each layer."""
+
+
+class FlowFunctions(NamedTuple):
+    """Flow images of a stream.
+
+    `grey` brings a frame [H, W, 3] to luma at the size of flow; `image` makes the flow image
+    [H', W', 2] uint8 of two of those.
+    """
+
+    grey: Callable[[NDArray], NDArray]
+    image: Callable[[NDArray, NDArray], NDArray]
+
+
+class FrameStep(NamedTuple):
+    """One frame: `logits` [C], `attention` [N, N] or None, and the next `carry`."""
+
+    logits: NDArray
+    attention: NDArray | None
+    carry: Carry
+
+
+class StreamFunctions(NamedTuple):
+    """The functions of one frame that a model's stream is made of.
+
+    `features` makes them by stream. `flow` is None for a model that reads RGB alone. `settings`
+    are those of the boxes, as a stream can follow them. `warnings` say where the stream differs
+    from the stages.
+    """
+
+    features: Mapping[str, ImageFeatures]
+    flow: FlowFunctions | None
+    settings: LocalizeConfig
+    warnings: tuple[str, ...]
+
+
+def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFunctions:
+    """Reads the ConvNets of a model and how its flow was made.
+
+    Args:
+      model: one that was read from a run or a bundle.
+      flow_method: another method of flow than the model was trained on; empty keeps that.
+
+    Raises:
+      FileError: something is missing, damaged or does not belong to the model.
+      ConfigError: an unknown method of flow.
+    """
+    streams = model.layers_by_stream()
+    features = {stream: image_features(model.backbone(stream)) for stream in streams}
+    flow, warnings = None, []
+    if "flow" in streams:
+        trained_on = model.origin.flow_settings()
+        flow = flow_functions(trained_on._replace(method=flow_method or trained_on.method))
+        if flow_method and flow_method != trained_on.method:
+            warnings.append(
+                f"the model was trained on {trained_on.method} flow and reads {flow_method} flow"
+            )
+    if model.config.start == "mean":
+        warnings.append(
+            "the first carry comes from the mean of a whole video in training, from the first "
+            "frame in a stream"
+        )
+    settings = model.origin.localize_settings()
+    if settings.input == "motion" and flow is None:
+        settings = dataclasses.replace(settings, input="weighted_features")
+        warnings.append(
+            "the model does not read flow, so boxes are made of the weighted features without "
+            "motion"
+        )
+    if settings.normalise == "video":
+        warnings.append(
+            "boxes are scaled by the largest saliency so far, not by that of the whole video; the "
+            "film's heat is scaled frame by frame"
+        )
+    return StreamFunctions(features, flow, settings, tuple(warnings))
+
+
+def image_features(backbone: Backbone) -> ImageFeatures:
+    """The features of one image by layer, as the store would give them back."""
+    convnet, config = backbone.convnet, backbone.convnet.config
+    layers = sorted(backbone.dtypes)
+    network = make_convnet(config, convnet.channels, len(convnet.classes))
+    apply = jax.jit(
+        lambda params, x: {layer: getattr(network.apply(params, x), layer)[:1] for layer in layers}
+    )
+    copies = COPIES if config.norm == "group" else 1
+
+    def features(picture: NDArray) -> dict[str, NDArray]:
+        small = _squashed(picture, backbone.stream, config.image_size)
+        x = preprocess(
+            small[None],
+            backbone.stream,
+            preprocessing=config.preprocessing,
+            pixel_scale=config.pixel_scale,
+        )
+        taps = jax.device_get(apply(convnet.params, x.repeat(copies, axis=0)))
+        return {layer: _rounded(tap, backbone.dtypes[layer]) for layer, tap in taps.items()}
+
+    return features
+
+
+def _squashed(picture: NDArray, stream: str, side: int) -> NDArray:
+    # Frames are squashed by FFmpeg and flow images by Pillow, as the stage `extract` does it.
+    if stream == "rgb":
+        return decode.squashed_to(picture, (side, side))
+    return squashed(picture[None], side)[0]
+
+
+def _rounded(tap: NDArray, dtype: str) -> NDArray:
+    """One frame's features [1, ..] as they come back from a store of that dtype."""
+    return records.decode(records.encode(tap, dtype), tap.shape[1:], dtype)[0]
+
+
+def flow_functions(settings: FlowSettings) -> FlowFunctions:
+    """The flow of two frames as it would be stored and read again.
+
+    Raises:
+      ConfigError: an unknown method of flow.
+    """
+    displacement = flow_methods.method(settings.method)
+    bound = image.limit(settings.bound, scaled=settings.scaled)
+
+    def grey(frame: NDArray) -> NDArray:
+        return image.grey(decode.squashed_to(frame, settings.view.size))
+
+    def flow_image(before: NDArray, after: NDArray) -> NDArray:
+        height, width = before.shape
+        moved = displacement(before[None], after[None])
+        images = image.to_image(moved, bound(width, height))
+        return flow_file.as_stored(images, settings.image)[0]
+
+    return FlowFunctions(grey, flow_image)
+
+
+def frame_step(
+    model: TrainedModel, x: NDArray, motion: NDArray | None, carry: Carry | None
+) -> FrameStep:
+    """One step of a model.
+
+    Args:
+      model: the model.
+      x: features of the frame as they are stored, [N, N, D] or [D].
+      motion: those of its motion input, or None for a cell without.
+      carry: after the frame before; None on the first.
+    """
+    inputs = Inputs(x[None, None], None if motion is None else motion[None, None])
+    if carry is None:
+        carry = model.functions.begin_stream(model.params, inputs)
+    out = model.functions.frame(model.params, inputs, carry)
+    attention = None if out.attention is None else np.asarray(out.attention)[0, 0]
+    return FrameStep(np.asarray(out.logits)[0, 0], attention, out.carry)
