@@ -42,8 +42,8 @@ def parts(cfg: RunConfig) -> dict[str, RunConfig]:
             "prepare it once, then give --videos the folder that was made in the work folder"
         )
     else:
-        sources = importlib.import_module("videolstm_jax.dataset.sources")
-        dataset, _ = sources.scan(dataclasses.replace(cfg.data, hold_out=""), seed=cfg.seed)
+        scan = importlib.import_module("videolstm_jax.dataset.scan")
+        dataset, _ = scan.scan_videos(dataclasses.replace(cfg.data, hold_out=""), seed=cfg.seed)
         groups = sorted({video.group for video in dataset.videos})
         changed = {f"without-{group}": {"data__hold_out": group} for group in groups}
     return {

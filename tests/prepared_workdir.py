@@ -5,7 +5,7 @@ import numpy as np
 from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, save_dataset
 from videolstm_jax.config import ConvNetConfig, DataConfig, RunConfig, TrainConfig, change
-from videolstm_jax.dataset.prepared import sources
+from videolstm_jax.dataset.prepared import video_fingerprints
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import encode, flow_file
 
@@ -63,7 +63,7 @@ def write_index(work, videos):
         "fps": 0.0,
         "max_frames": 0,
         "frames": {video.name: video.frames - 1 for video in videos},
-        "source": sources(videos),
+        "source": video_fingerprints(videos),
     }
     files.write_json(work.flow / "index.json", index)
 

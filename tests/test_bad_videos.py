@@ -15,7 +15,7 @@ from test_encode import smooth
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import DataConfig, RunConfig, change
-from videolstm_jax.dataset import sources
+from videolstm_jax.dataset import scan
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.stages import fuse, nearest, prepare, report
 from videolstm_jax.types import Scores
@@ -154,7 +154,7 @@ def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
         "Popen",
         lambda command, **named: started([sys.executable, "-c", code], **named),
     )
-    dataset, bad = sources.scan(DataConfig(videos=str(folder), on_bad_video="skip"))
+    dataset, bad = scan.scan_videos(DataConfig(videos=str(folder), on_bad_video="skip"))
     assert "ended with SIGABRT" in {row["name"]: row["reason"] for row in bad}["run/2"]
     kept = {video.name for video in dataset.videos}
     assert {"jump/0", "run/1", "run/3"} < kept and len(kept) + len(bad) == 8 + len(BAD)
@@ -169,7 +169,7 @@ def test_a_time_limit_is_a_setting(folder, monkeypatch):
         lambda command, **named: started([sys.executable, "-c", code], **named),
     )
     with pytest.raises(VideoError, match=r"jump/0\.mp4: not decoded after 0\.5 s"):
-        sources.scan(DataConfig(videos=str(folder), time_limit=0.5))
+        scan.scan_videos(DataConfig(videos=str(folder), time_limit=0.5))
 
 
 def test_what_asks_for_too_much_memory_is_refused(tmp_path):

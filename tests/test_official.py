@@ -13,7 +13,8 @@ from etils import epath
 from videolstm_jax.annotations import ucf24
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import folders, lists, official, splits
+from videolstm_jax.dataset import folders, lists, official_lists, splits
+from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists import ListWarning
 from videolstm_jax.errors import ConfigError, FileError
 
@@ -59,7 +60,7 @@ def chosen(root, **settings):
     """What is chosen without a word of warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return folders.choose(DataConfig(videos=str(root), **settings))
+        return list_videos(DataConfig(videos=str(root), **settings))
 
 
 def parts(choice):
@@ -75,7 +76,7 @@ def parts(choice):
 def test_ucf101_with_its_lists_beside(data, split, train, test):
     choice = chosen(data / "UCF-101", split=split)
     assert parts(choice) == {"train": train, "test": test} and len(choice.classes) == 101
-    assert choice.about == f", split {split} of UCF101 in {data / UCF101}"
+    assert choice.origin == f"split {split} of UCF101 in {data / UCF101}"
     assert {video.group for video in choice.videos if video.part == "test"} == {
         f"g{number:02}" for number in range(7 * split - 6, 7 * split + 1)
     }
@@ -86,7 +87,7 @@ def test_hmdb51_with_its_lists_beside(data, split):
     choice = chosen(data / "hmdb51_org", split=split)
     assert parts(choice) == {"train": 3570, "test": 1530} and len(choice.classes) == 51
     assert set(Counter((video.label, video.part) for video in choice.videos).values()) == {70, 30}
-    assert choice.about == f", split {split} of HMDB51 in {data / HMDB51}, 1666 unused"
+    assert choice.origin == f"split {split} of HMDB51 in {data / HMDB51}, 1666 unused"
 
 
 def test_validation_takes_whole_groups_of_the_training_list(data):
@@ -109,7 +110,7 @@ def test_validation_takes_whole_groups_of_the_training_list(data):
 def test_ucf101_24_is_24_classes_of_ucf101(data, real_data):
     choice = chosen(data / "UCF-101", classes=("ucf101_24",))
     assert choice.classes == ucf24.CLASSES and parts(choice) == {"train": 2293, "test": 914}
-    assert choice.about == f", split 1 of UCF101-24 (THUMOS13) in {data / UCF101}"
+    assert choice.origin == f"split 1 of UCF101-24 (THUMOS13) in {data / UCF101}"
     theirs = {
         part: set(
             (real_data / "splits" / "ucf101_24_lists" / f"ucf101_24_anno_{part}_list.txt")
@@ -142,12 +143,12 @@ def test_the_lists_of_the_corrected_boxes(data, real_data, tmp_path):
     with pytest.warns(
         ListWarning, match=r"4 videos are in no list of split 1 .* LongJump/v_LongJump_g07_c04"
     ):
-        choice = folders.choose(
+        choice = list_videos(
             DataConfig(videos=str(data / "UCF-101"), lists=str(tmp_path), classes=("ucf101_24",))
         )
     assert (
         parts(choice) == {"train": 2293, "test": 910}
-        and "tested on corrected boxes" in choice.about
+        and "tested on corrected boxes" in choice.origin
     )
 
 
@@ -193,7 +194,7 @@ def test_thumos13_packs_all_videos_in_one_folder(data, tmp_path):
     with pytest.warns(
         ListWarning, match="101 videos to train and 101 to test on; UCF101 was published with 9537"
     ):
-        choice = folders.choose(DataConfig(videos=str(root)))
+        choice = list_videos(DataConfig(videos=str(root)))
     assert parts(choice) == {"train": 101, "test": 101} and len(choice.classes) == 101
 
 
@@ -226,19 +227,19 @@ def test_what_archives_make_of_odd_characters(tmp_path):
         "x_turn_f_cm_np1_fr_med_0.avi 1 \ny_turn_f_cm_np1_fr_med_0.avi 2 \n"
     )
     choice = chosen(root)
-    assert parts(choice) == {"train": 4, "test": 3} and choice.about == f", split 1 of {beside}"
+    assert parts(choice) == {"train": 4, "test": 3} and choice.origin == f"split 1 of {beside}"
     (root / "wave" / "Zwei!!_(Part4)_wave_f_cm_np1_fr_med_0.avi").touch()
     with pytest.warns(
         ListWarning, match="1 videos are in no list of split 1 .* wave/Zwei____Part4_"
     ):
-        assert parts(folders.choose(DataConfig(videos=str(root)))) == {"train": 4, "test": 3}
+        assert parts(list_videos(DataConfig(videos=str(root)))) == {"train": 4, "test": 3}
     (root / "wave" / "Zwei!!_(Part4)_wave_f_cm_np1_fr_med_0.avi").rename(
         root / "wave" / "Zwei++_(Part4)_wave_f_cm_np1_fr_med_0.avi"
     )
     with pytest.raises(
         FileError, match=r"Zwei!!_\(Part4\).* may be any of .*Zwei\+\+.*Zwei____Part4_"
     ):
-        folders.choose(DataConfig(videos=str(root)))
+        list_videos(DataConfig(videos=str(root)))
 
 
 def test_a_name_that_is_not_utf8(tmp_path):
@@ -248,7 +249,7 @@ def test_a_name_that_is_not_utf8(tmp_path):
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     with pytest.raises(FileError, match="the name is not UTF-8"):
-        folders.find_clips(tmp_path)
+        folders.find_video_files(tmp_path)
 
 
 # ---- which lists, and whether they are whole -----------------------------------------------------
@@ -257,22 +258,35 @@ def test_a_name_that_is_not_utf8(tmp_path):
 def test_lists_are_looked_for_in_order(data, tmp_path):
     here = epath.Path(data)
     labels = {"Archery", "YoYo"}
-    assert official.read(here / "UCF-101", labels, 1).folder == here / UCF101
-    assert official.read(here / "hmdb51_org", {"wave", "chew"}, 1).folder == here / HMDB51
-    assert official.read(here / "UCF-101", {"cooking", "reading", "Archery"}, 1) is None
+    assert official_lists.find_official_lists(here / "UCF-101", labels, 1).folder == here / UCF101
     assert (
-        official.read(here / "UCF-101", labels, 1, given=str(here / HMDB51)).folder == here / HMDB51
+        official_lists.find_official_lists(here / "hmdb51_org", {"wave", "chew"}, 1).folder
+        == here / HMDB51
+    )
+    assert (
+        official_lists.find_official_lists(here / "UCF-101", {"cooking", "reading", "Archery"}, 1)
+        is None
+    )
+    assert (
+        official_lists.find_official_lists(
+            here / "UCF-101", labels, 1, folder=str(here / HMDB51)
+        ).folder
+        == here / HMDB51
     )
     inside = touched(tmp_path / "all", ["Archery/a.avi", "YoYo/b.avi"])
     shutil.copytree(data / UCF101, inside / UCF101)
-    assert official.read(epath.Path(inside), labels, 3).folder == inside / UCF101
-    assert sorted(folders.find_clips(inside)) == ["Archery/a", "YoYo/b"]
+    assert (
+        official_lists.find_official_lists(epath.Path(inside), labels, 3).folder == inside / UCF101
+    )
+    assert sorted(folders.find_video_files(inside)) == ["Archery/a", "YoYo/b"]
     with pytest.raises(
         FileError, match=r"data\.lists is .*UCF-101: expected a folder with trainlist0N\.txt"
     ):
-        official.read(here / "UCF-101", labels, 1, given=str(here / "UCF-101"))
+        official_lists.find_official_lists(
+            here / "UCF-101", labels, 1, folder=str(here / "UCF-101")
+        )
     with pytest.raises(FileError, match=r"lacks trainlist04\.txt and testlist04\.txt"):
-        official.read(here / "UCF-101", labels, 4)
+        official_lists.find_official_lists(here / "UCF-101", labels, 4)
 
 
 def test_labels_csv_stands_before_lists_beside_and_after_lists_that_are_named(tmp_path):
@@ -296,14 +310,14 @@ def test_lists_cut_short_are_told_from_whole_ones(data, tmp_path):
         "".join(whole.read_text().splitlines(keepends=True)[:9500])
     )
     with pytest.warns(ListWarning) as told:
-        folders.choose(DataConfig(videos=str(data / "UCF-101"), lists=str(beside)))
+        list_videos(DataConfig(videos=str(data / "UCF-101"), lists=str(beside)))
     said = [str(one.message) for one in told]
     assert (
         "split 1 has 9500 videos to train and 3783 to test on; UCF101 was published with 9537 and 3783"
         in said[0]
     )
     assert said[1].startswith("37 videos are in no list of split 1")
-    assert official.published(["a", "b"], 1, 2, 2) == ("", "")
+    assert official_lists.compare_published(["a", "b"], 1, 2, 2) == ("", "")
 
 
 def test_classes_that_cannot_be_chosen(data, tmp_path):
@@ -311,17 +325,17 @@ def test_classes_that_cannot_be_chosen(data, tmp_path):
         FileError,
         match=r"data\.classes names Archary; expected some of the 101 classes .*ucf101_24",
     ):
-        folders.choose(DataConfig(videos=str(data / "UCF-101"), classes=("Archery", "Archary")))
+        list_videos(DataConfig(videos=str(data / "UCF-101"), classes=("Archery", "Archary")))
     root = touched(tmp_path / "UCF-101", ["Basketball/a.avi", "Biking/b.avi"])
     shutil.copytree(data / UCF101, tmp_path / UCF101)
     with pytest.raises(
         FileError, match=r"classInd\.txt: names class ApplyEyeMakeup, .* no clips.*data\.classes"
     ):
-        folders.choose(DataConfig(videos=str(root)))
+        list_videos(DataConfig(videos=str(root)))
     with pytest.raises(
         FileError, match="listed videos are not there: Basketball/v_Basketball_g08_c01"
     ):
-        folders.choose(DataConfig(videos=str(root), classes=("Basketball", "Biking")))
+        list_videos(DataConfig(videos=str(root), classes=("Basketball", "Biking")))
     with pytest.raises(
         ConfigError, match=r"source is 'tfds:'; expected 'folder', 'stick_actions' or 'tfds:'"
     ):
@@ -332,14 +346,16 @@ def test_label_files_count_from_one(tmp_path):
     (tmp_path / "classInd.txt").write_text("0 Basketball\n1 BasketballDunk")
     with pytest.raises(FileError, match='expected class 1 as "1 Name", since classes count from 1'):
         lists.read_classes(epath.Path(tmp_path / "classInd.txt"))
-    videos = [splits.Listed("Basketball/x", "", "Basketball", "g")]
+    videos = [splits.ListedVideo("Basketball/x", "", "Basketball", "g")]
     with pytest.raises(
         FileError, match="has class number 0; expected 1, since classes count from 1"
     ):
-        splits.from_lists(videos, ("Basketball",), [lists.Row("Basketball/x", 0, "list:1")], [])
+        splits.assign_parts(
+            videos, ("Basketball",), [lists.ListRow("Basketball/x", 0, "list:1")], []
+        )
 
 
 def test_hmdb51_lists_that_name_a_video_twice(tmp_path):
     (tmp_path / "wave_test_split1.txt").write_text("a.avi 1 \nb.avi 2 \na.avi 0 \n")
     with pytest.raises(FileError, match=r"split1\.txt:3: wave/a is listed twice, first at .*:1"):
-        lists.read_official(epath.Path(tmp_path), 1)
+        lists.read_split(epath.Path(tmp_path), 1)

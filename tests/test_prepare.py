@@ -10,8 +10,8 @@ from test_encode import smooth
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset import sources
-from videolstm_jax.dataset.splits import ListWarning
+from videolstm_jax.dataset import flow_writing, scan
+from videolstm_jax.dataset.lists import ListWarning
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import batched, image, tvl1
 from videolstm_jax.stages import prepare
@@ -111,7 +111,7 @@ def test_again_is_free_and_broken_off_is_resumed(prepared_workdir, tmp_path, mon
     prepare.run(cfg)
     assert written(tmp_path / "work") == left
     monkeypatch.setattr(
-        prepare.batched, "flow_images", lambda videos, *args, **named: iter(list(videos))
+        flow_writing.batched, "flow_images", lambda videos, *args, **named: iter(list(videos))
     )
     prepare.run(cfg)
     assert written(tmp_path / "work") == left
@@ -129,14 +129,14 @@ def test_a_replaced_video_is_done_again(tmp_path):
 
 def test_nothing_is_marked_done_when_it_stops_half_way(tmp_path, monkeypatch):
     cfg = settings(tmp_path, made(tmp_path / "videos"))
-    plain = prepare.flow_file.write_flow
+    plain = flow_writing.flow_file.write_flow
 
     def full(path, *args, **named):
         if "run" in str(path):
             raise OSError(28, "No space left on device")
         plain(path, *args, **named)
 
-    monkeypatch.setattr(prepare.flow_file, "write_flow", full)
+    monkeypatch.setattr(flow_writing.flow_file, "write_flow", full)
     with pytest.raises(OSError, match="No space left"):
         prepare.run(cfg)
     assert not (tmp_path / "work" / "flow" / "index.json").exists()
@@ -218,7 +218,7 @@ def test_warnings(tmp_path, capsys):
 
 def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
     cfg = settings(tmp_path, drifting(tmp_path / "videos", (2, 0, 2, 0)), flow__bound=0.5)
-    plain = prepare.batched.flow_images
+    plain = flow_writing.batched.flow_images
 
     def dying(*args, **named):
         for number, done in enumerate(plain(*args, **named)):
@@ -226,10 +226,10 @@ def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
                 raise KeyboardInterrupt
             yield done
 
-    monkeypatch.setattr(prepare.batched, "flow_images", dying)
+    monkeypatch.setattr(flow_writing.batched, "flow_images", dying)
     with pytest.raises(KeyboardInterrupt):
         prepare.run(cfg)
-    monkeypatch.setattr(prepare.batched, "flow_images", plain)
+    monkeypatch.setattr(flow_writing.batched, "flow_images", plain)
     prepare.run(cfg)
     said = capsys.readouterr().err
     assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in said
@@ -262,15 +262,15 @@ def test_how_many_boxes_there_may_be_is_known_at_the_end(tmp_path, monkeypatch):
     """A header may promise fewer frames than there are, or more."""
     videos = made(tmp_path / "videos")
     (videos / "boxes.json").write_text(json.dumps({"run/v_x_g01_c01_2": [[0, 0, 9, 9]] * 6}))
-    plain = sources.scan
+    plain = scan.scan_videos
 
-    def scan(*args, **named):
+    def shortened(*args, **named):
         dataset, bad = plain(*args, **named)
         return dataset._replace(
             videos=tuple(video._replace(frames=3) for video in dataset.videos)
         ), bad
 
-    monkeypatch.setattr(prepare.sources, "scan", scan)
+    monkeypatch.setattr(scan, "scan_videos", shortened)
     prepare.run(settings(tmp_path, videos))
     (found,) = artifacts.load_detections(tmp_path / "work" / "truth.jsonl")
     assert len(found.tube.boxes) == 6
@@ -337,10 +337,10 @@ def test_built_in_set(tmp_path):
 def test_cost(prepared_workdir):
     cfg, _ = prepared_workdir
     dataset = artifacts.load_dataset(artifacts.Workdir(cfg.workdir).dataset)
-    found = prepare.cost(cfg, dataset)
+    found = prepare.estimate_cost(cfg, dataset)
     assert found.pairs == 28 and 0 < found.flow_seconds < 60
     assert found.feature_bytes == 2 * 2 * 28 * (7 * 7 * 512 + 4096 + 2)
-    twice = prepare.cost(cfg, dataset._replace(videos=dataset.videos * 2))
+    twice = prepare.estimate_cost(cfg, dataset._replace(videos=dataset.videos * 2))
     assert twice.pairs == 56 and twice.flow_bytes == 2 * found.flow_bytes
     assert "28 pairs of frames" in str(found)
 

@@ -12,12 +12,12 @@ from prepared_workdir import config, write_prepared
 
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.dataset.prepared import (
-    Motion,
-    check_sources,
+    FlowRange,
+    check_fingerprints,
     finished_flow,
-    note_of,
-    read_index,
-    sources,
+    flow_note,
+    read_flow_index,
+    video_fingerprints,
 )
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.compact import compact
@@ -56,7 +56,9 @@ def walk(done, tmp_path):
         )  # a free atom of no content: the same pictures
         if prepare:
             said = json.loads(index.read_text())
-            index.write_text(json.dumps(said | {"source": sources(load_dataset(path).videos)}))
+            index.write_text(
+                json.dumps(said | {"source": video_fingerprints(load_dataset(path).videos)})
+            )
 
     return config(path.parent, "rgb", convnet__steps=2), replace
 
@@ -104,7 +106,7 @@ def test_a_replaced_test_video_is_extracted_again(walk):
         sum(path.stat().st_mtime_ns != then for path, then in before.items()) == 3
     )  # left/p2 of three layers
     store = FeatureStore.open(Workdir(cfg.workdir).features("rgb", "pool5"))
-    assert store.source == sources(load_dataset(Workdir(cfg.workdir).dataset).videos)
+    assert store.source == video_fingerprints(load_dataset(Workdir(cfg.workdir).dataset).videos)
 
 
 def test_a_replaced_training_video_is_another_training_list(walk):
@@ -129,10 +131,10 @@ def test_a_folder_from_before_sources_were_kept_is_refused(walk):
 
 def test_a_file_that_is_gone_is_named(done):
     work, video = Workdir(str(done)), load_dataset(done / "dataset.json").videos[0]
-    index = read_index(work, config(done, "rgb").data)
-    check_sources(index, [video])
+    index = read_flow_index(work, config(done, "rgb").data)
+    check_fingerprints(index, [video])
     with pytest.raises(VideoError, match=r"gone\.mp4: no file; expected \d+ bytes"):
-        check_sources(index, [video._replace(path=str(done / "gone.mp4"))])
+        check_fingerprints(index, [video._replace(path=str(done / "gone.mp4"))])
 
 
 # ---- stores and flow files -----------------------------------------------------------------------
@@ -185,8 +187,10 @@ def test_a_halved_store_keeps_its_sources(tmp_path):
 
 def test_flow_files_tell_their_video_and_its_motion(tmp_path):
     images = np.zeros((2, 4, 5, 2), np.uint8)
-    flow_file.write_flow(tmp_path / "a.zip", images, note=note_of("9 bytes", Motion(1.2345, 0.25)))
-    assert finished_flow(tmp_path / "a.zip", "9 bytes") == (2, Motion(1.234, 0.25))
+    flow_file.write_flow(
+        tmp_path / "a.zip", images, note=flow_note("9 bytes", FlowRange(1.2345, 0.25))
+    )
+    assert finished_flow(tmp_path / "a.zip", "9 bytes") == (2, FlowRange(1.234, 0.25))
     assert finished_flow(tmp_path / "a.zip", "8 bytes") == (0, None)
     flow_file.write_flow(
         tmp_path / "a.zip", images, note="9 bytes"

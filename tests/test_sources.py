@@ -9,8 +9,8 @@ import pytest
 
 from videolstm_jax import artifacts
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import sources
 from videolstm_jax.dataset.lists import ListWarning
+from videolstm_jax.dataset.scan import read_dataset_tubes, scan_videos
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.video import decode, encode
 
@@ -34,7 +34,7 @@ def folder(tmp_path, clip):
 
 
 def scan(root, **settings):
-    return sources.scan(DataConfig(videos=str(root), **settings))
+    return scan_videos(DataConfig(videos=str(root), **settings))
 
 
 def parts(dataset):
@@ -53,7 +53,7 @@ def test_weizmann_as_it_lies(real_data, tmp_path):
         frames = decode.read(video.path)
         assert frames.shape == (video.frames, video.height, video.width, 3)
         assert video.label == dataset.classes.index(video.name.split("/")[0])
-    truth = sources.boxes(DataConfig(videos=str(real_data / "weizmann")), dataset)
+    truth = read_dataset_tubes(DataConfig(videos=str(real_data / "weizmann")), dataset)
     assert {one.video for one in truth} == {video.name for video in dataset.videos}
     artifacts.save_dataset(tmp_path / "dataset.json", dataset)
     assert artifacts.load_dataset(tmp_path / "dataset.json") == dataset
@@ -94,7 +94,7 @@ def test_class_folders_without_lists(folder):
     assert scan(root)[0] == dataset
     video = dataset.videos[0]
     assert (video.frames, video.width, video.height, video.fps) == (6, 48, 32, 10.0)
-    assert {sources.scan(DataConfig(videos=str(root)), seed=seed)[0] for seed in range(6)} > {
+    assert {scan_videos(DataConfig(videos=str(root)), seed=seed)[0] for seed in range(6)} > {
         dataset
     }
 
@@ -136,12 +136,12 @@ def test_lists_decide_and_unlisted_clips_stay_out(folder):
     ):
         scan(root)
     (root / "boxes.json").write_text(json.dumps({"A/z": [[0, 0, 9, 9]], "A/x": [[0, 0, 9, 9]]}))
-    assert [one.video for one in sources.boxes(DataConfig(videos=str(root), split=2), dataset)] == [
-        "A/x"
-    ]
+    assert [
+        one.video for one in read_dataset_tubes(DataConfig(videos=str(root), split=2), dataset)
+    ] == ["A/x"]
     with pytest.raises(FileError, match=r"expected data\.fps 0, found 5"):
-        sources.boxes(DataConfig(videos=str(root), split=2, fps=5.0), dataset)
-    assert sources.boxes(DataConfig(videos=str(root / "A")), dataset) == []
+        read_dataset_tubes(DataConfig(videos=str(root), split=2, fps=5.0), dataset)
+    assert read_dataset_tubes(DataConfig(videos=str(root / "A")), dataset) == []
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_lists_that_do_not_fit_the_folder_are_named(folder, tmp_path):
     with pytest.raises(FileError, match="no such folder"):
         scan(tmp_path / "nowhere")
     with pytest.raises(FileError, match=r"data\.videos is empty"):
-        sources.scan(DataConfig())
+        scan_videos(DataConfig())
 
 
 def test_bad_videos_fail_or_are_skipped(folder, clip):
@@ -191,7 +191,7 @@ def test_bad_videos_fail_or_are_skipped(folder, clip):
     assert "p9_A.mp4" in bad[0]["reason"] and bad[0]["path"].endswith("p9_A.mp4")
     assert "1 frame; expected at least 2" in bad[1]["reason"]
     (root / "boxes.json").write_text(json.dumps({"A/p9_A": [[0, 0, 9, 9]]}))
-    assert sources.boxes(DataConfig(videos=str(root)), dataset) == []
+    assert read_dataset_tubes(DataConfig(videos=str(root)), dataset) == []
 
 
 def test_skipping_all_of_a_class_is_refused(folder):

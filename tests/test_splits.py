@@ -9,21 +9,22 @@ from etils import epath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videolstm_jax.dataset import groups as grouping
 from videolstm_jax.dataset import lists, splits
-from videolstm_jax.dataset.lists import ListWarning, Row
+from videolstm_jax.dataset.lists import ListRow, ListWarning
 from videolstm_jax.errors import FileError
 
 
 def listed(names, groups=None):
-    groups = groups or splits.groups(names)
+    groups = groups or grouping.group_by_name(names)
     return [
-        splits.Listed(name, f"{name}.avi", name.split("/")[0], group)
+        splits.ListedVideo(name, f"{name}.avi", name.split("/")[0], group)
         for name, group in zip(names, groups, strict=True)
     ]
 
 
 def rows(*names, number=None):
-    return [Row(name, number, f"list:{at}") for at, name in enumerate(names, 1)]
+    return [ListRow(name, number, f"list:{at}") for at, name in enumerate(names, 1)]
 
 
 def parts(videos):
@@ -34,12 +35,15 @@ def parts(videos):
 
 
 def test_groups_are_told_by_the_names():
-    assert splits.groups(["Archery/v_Archery_g03_c01", "Punch/v_Punch_g25_c07"]) == ["g03", "g25"]
-    assert splits.groups(["wave/RATRACE_wave_f_nm_np1_fr_goo_37"]) == ["RATRACE_wave"]
-    assert splits.groups(["bend/p0_bend", "wave1/p11_wave1"]) == ["p0", "p11"]
-    assert splits.groups(["bend/anna_2_bend", "wave_one/bo_wave_one"]) == ["anna", "bo"]
-    assert splits.groups(["bend/p0_bend", "jack/clip7"]) == ["p0_bend", "clip7"]
-    assert splits.groups(["bend/_bend", "jack/jack"]) == ["_bend", "jack"]
+    assert grouping.group_by_name(["Archery/v_Archery_g03_c01", "Punch/v_Punch_g25_c07"]) == [
+        "g03",
+        "g25",
+    ]
+    assert grouping.group_by_name(["wave/RATRACE_wave_f_nm_np1_fr_goo_37"]) == ["RATRACE_wave"]
+    assert grouping.group_by_name(["bend/p0_bend", "wave1/p11_wave1"]) == ["p0", "p11"]
+    assert grouping.group_by_name(["bend/anna_2_bend", "wave_one/bo_wave_one"]) == ["anna", "bo"]
+    assert grouping.group_by_name(["bend/p0_bend", "jack/clip7"]) == ["p0_bend", "clip7"]
+    assert grouping.group_by_name(["bend/_bend", "jack/jack"]) == ["_bend", "jack"]
 
 
 # ---- official lists ------------------------------------------------------------------------------
@@ -54,7 +58,7 @@ def test_official_ucf101_lists(real_data, split, train, test):
     assert (
         len(classes) == 101 and classes[0] == "ApplyEyeMakeup" and classes[36] == "HandstandPushups"
     )
-    train_rows, test_rows = lists.read_official(folder, split)
+    train_rows, test_rows = lists.read_split(folder, split)
     assert (len(train_rows), len(test_rows)) == (train, test)
     assert {row.number for row in train_rows} == set(range(1, 102)) and {
         row.number for row in test_rows
@@ -63,7 +67,7 @@ def test_official_ucf101_lists(real_data, split, train, test):
         row.name.replace("v_HandStandPushups", "v_HandstandPushups")
         for row in train_rows + test_rows
     )
-    videos = splits.from_lists(listed(on_disk), classes, train_rows, test_rows)
+    videos = splits.assign_parts(listed(on_disk), classes, train_rows, test_rows)
     assert Counter(video.part for video in videos) == {"train": train, "test": test}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -75,12 +79,12 @@ def test_official_ucf101_lists(real_data, split, train, test):
 @pytest.mark.parametrize("split", [1, 2, 3])
 def test_official_hmdb51_lists(real_data, split):
     folder = epath.Path(real_data / "splits" / "hmdb51_testTrainMulti_7030_splits")
-    train, test = lists.read_official(folder, split)
+    train, test = lists.read_split(folder, split)
     assert (len(train), len(test)) == (3570, 1530)
     classes = sorted({row.name.split("/")[0] for row in train})
     assert len(classes) == 51 and classes == sorted({row.name.split("/")[0] for row in test})
     on_disk = sorted({row.name for row in train + test} | {"wave/Neither_wave_f_nm_np1_fr_goo_0"})
-    videos = splits.from_lists(listed(on_disk), classes, train, test)
+    videos = splits.assign_parts(listed(on_disk), classes, train, test)
     assert Counter(video.part for video in videos) == {"train": 3570, "test": 1530, "unused": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -91,7 +95,9 @@ def test_official_hmdb51_lists(real_data, split):
 
 
 def test_videos_in_neither_list_are_unused():
-    videos = splits.from_lists(listed(["A/x", "A/y", "B/z"]), ("A", "B"), rows("a/X"), rows("B/z"))
+    videos = splits.assign_parts(
+        listed(["A/x", "A/y", "B/z"]), ("A", "B"), rows("a/X"), rows("B/z")
+    )
     assert parts(videos) == {"A/x": "train", "A/y": "unused", "B/z": "test"}
 
 
@@ -110,7 +116,7 @@ def test_videos_in_neither_list_are_unused():
 )
 def test_lists_that_do_not_fit_are_named(train, test, message):
     with pytest.raises(FileError, match=message):
-        splits.from_lists(listed(["A/x", "A/y", "B/z"]), ("A", "B"), train, test)
+        splits.assign_parts(listed(["A/x", "A/y", "B/z"]), ("A", "B"), train, test)
 
 
 # ---- splits made here ----------------------------------------------------------------------------
@@ -132,7 +138,7 @@ def test_no_group_is_parted_and_every_class_is_learnt(clips, share, seed):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            split = splits.hold_out_share(videos, share, seed=seed, part="test", rest="train")
+            split = grouping.hold_out_share(videos, share, seed=seed, part="test", rest="train")
     except FileError:
         split = None
     of = {person: {label for label, p in clips if p == person} for _, person in clips}
@@ -156,14 +162,14 @@ def test_every_class_with_two_groups_is_on_both_sides():
         for label, clips in (("a", 2), ("b", 3), ("c", 40))
         for clip in range(clips)
     ]
-    split = splits.hold_out_share(listed(names), 0.25, seed=0, part="test", rest="train")
+    split = grouping.hold_out_share(listed(names), 0.25, seed=0, part="test", rest="train")
     tested = Counter(video.label for video in split if video.part == "test")
     assert tested == {"a": 1, "b": 1, "c": 10}
 
 
 def test_the_share_is_met_by_people_who_do_everything():
     for seed in range(3):
-        split = splits.hold_out_share(listed(PEOPLE), 0.25, seed=seed, part="test", rest="train")
+        split = grouping.hold_out_share(listed(PEOPLE), 0.25, seed=seed, part="test", rest="train")
         tested = Counter(video.label for video in split if video.part == "test")
         assert tested == {"bend": 2, "jack": 2, "wave": 2}
         assert len({video.group for video in split if video.part == "test"}) == 2
@@ -171,7 +177,7 @@ def test_the_share_is_met_by_people_who_do_everything():
 
 def test_the_seed_decides_and_nothing_else():
     def held(seed, names):
-        split = splits.hold_out_share(listed(names), 0.25, seed=seed, part="test", rest="train")
+        split = grouping.hold_out_share(listed(names), 0.25, seed=seed, part="test", rest="train")
         return frozenset(video.group for video in split if video.part == "test")
 
     shuffled = [PEOPLE[at] for at in np.random.default_rng(0).permutation(len(PEOPLE))]
@@ -182,10 +188,10 @@ def test_the_seed_decides_and_nothing_else():
 def test_official_size_takes_moments(real_data):
     folder = epath.Path(real_data / "splits" / "ucfTrainTestlist")
     names = [row.name for row in lists.read_list(folder / "trainlist01.txt")]
-    split = splits.hold_out_share(listed(names), 0.1, seed=0, part="valid", rest="train")
+    split = grouping.hold_out_share(listed(names), 0.1, seed=0, part="valid", rest="train")
     assert len({video.group for video in split if video.part == "valid"}) == 2
     singles = listed(names, [str(at) for at in range(len(names))])
-    split = splits.hold_out_share(singles, 0.25, seed=0, part="test", rest="train")
+    split = grouping.hold_out_share(singles, 0.25, seed=0, part="test", rest="train")
     for label, count in Counter(video.label for video in split).items():
         held = sum(video.label == label and video.part == "test" for video in split)
         assert abs(held - 0.25 * count) <= 0.5
@@ -193,13 +199,15 @@ def test_official_size_takes_moments(real_data):
 
 def test_what_cannot_be_held_out_is_said():
     with pytest.raises(FileError, match="no group can be held out for test: 2 groups in 2 classes"):
-        splits.hold_out_share(listed(["a/x", "b/y"]), 0.5, seed=0, part="test", rest="train")
+        grouping.hold_out_share(listed(["a/x", "b/y"]), 0.5, seed=0, part="test", rest="train")
     with pytest.warns(ListWarning, match="no clip of b is held out for test"):
-        splits.hold_out_share(listed(["a/x", "a/z", "b/y"]), 0.5, seed=0, part="test", rest="train")
+        grouping.hold_out_share(
+            listed(["a/x", "a/z", "b/y"]), 0.5, seed=0, part="test", rest="train"
+        )
 
 
 def test_one_group_is_held_out():
-    split = splits.hold_out_group(listed(PEOPLE), "p3")
+    split = grouping.hold_out_group(listed(PEOPLE), "p3")
     assert {video.name for video in split if video.part == "test"} == {
         "bend/p3_bend",
         "jack/p3_jack",
@@ -209,13 +217,13 @@ def test_one_group_is_held_out():
     with pytest.raises(
         FileError, match=r"data\.hold_out is 'p9'; expected one of the groups p0, p1"
     ):
-        splits.hold_out_group(listed(PEOPLE), "p9")
+        grouping.hold_out_group(listed(PEOPLE), "p9")
 
 
 def test_parts_are_checked():
     def made(**of):
         return [
-            splits.Listed(f"{label}/{at}", "", label, group, part)
+            splits.ListedVideo(f"{label}/{at}", "", label, group, part)
             for at, (label, group, part) in enumerate(of.values())
         ]
 

@@ -19,9 +19,11 @@ from videolstm_jax.annotations import ucf24
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig, RunConfig, change
-from videolstm_jax.dataset import folders, sources, tfds_builders, tfds_source
+from videolstm_jax.dataset import hmdb51 as hmdb51_classes
+from videolstm_jax.dataset import scan, tfds_export
+from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists import ListWarning
-from videolstm_jax.dataset.tfds_source import export
+from videolstm_jax.dataset.tfds_export import export_tfds
 from videolstm_jax.errors import FileError
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Detection, Tube
@@ -124,8 +126,8 @@ def written(folder):
 
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_every_frame_of_a_set_becomes_a_frame_of_a_video(data_dir, tmp_path, kind):
-    root = export(config(f"small_set/{kind}", data_dir), tmp_path / "out")
-    choice = folders.choose(DataConfig(videos=str(root)))
+    root = export_tfds(config(f"small_set/{kind}", data_dir), tmp_path / "out")
+    choice = list_videos(DataConfig(videos=str(root)))
     assert choice.classes == ("run_jog", "a walk")  # in the set's order
     assert sorted(video.part for video in choice.videos) == ["test"] * 2 + ["train"] * 3
     seen = {}
@@ -151,23 +153,23 @@ def test_every_frame_of_a_set_becomes_a_frame_of_a_video(data_dir, tmp_path, kin
 
 def test_an_export_is_kept_finished_and_not_mixed(data_dir, tmp_path, monkeypatch):
     cfg = config("small_set/png", data_dir)
-    whole = written(export(cfg, tmp_path / "a"))
-    assert written(export(cfg, tmp_path / "b")) == whole
-    monkeypatch.setattr(tfds_source, "_write_lists", lambda *_: 1 / 0)
+    whole = written(export_tfds(cfg, tmp_path / "a"))
+    assert written(export_tfds(cfg, tmp_path / "b")) == whole
+    monkeypatch.setattr(tfds_export, "_write_lists", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        export(cfg, tmp_path / "c")
+        export_tfds(cfg, tmp_path / "c")
     with pytest.raises(
         FileError, match=r"holds tfds:small_set/png of .*; expected tfds:small_set/raw"
     ):
-        export(config("small_set/raw", data_dir), tmp_path / "c")
+        export_tfds(config("small_set/raw", data_dir), tmp_path / "c")
     monkeypatch.undo()
     monkeypatch.setattr(
-        tfds_source.pictures, "write_pictures", lambda *_: 1 / 0
+        tfds_export.pictures, "write_pictures", lambda *_: 1 / 0
     )  # every video is there
-    assert written(export(cfg, tmp_path / "c")) == whole
+    assert written(export_tfds(cfg, tmp_path / "c")) == whole
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     assert (
-        written(export(cfg, tmp_path / "c")) == whole
+        written(export_tfds(cfg, tmp_path / "c")) == whole
     )  # a whole folder needs no tensorflow-datasets
 
 
@@ -175,18 +177,18 @@ def test_a_prepared_folder_without_the_code_that_made_it(data_dir, tmp_path):
     SmallSet(config="odd", data_dir=data_dir).download_and_prepare()
     cfg = config(f"{data_dir}/small_set/odd/1.0.0", validation=0.3)
     with pytest.warns(ListWarning, match="does not say which videos are of one recording"):
-        root = export(cfg, tmp_path)
+        root = export_tfds(cfg, tmp_path)
     assert (root / "labels.csv").read_text().splitlines()[
         0
     ] == "path,label"  # one split: the parts are made here
-    choice = folders.choose(DataConfig(videos=str(root), test_fraction=0.5))
+    choice = list_videos(DataConfig(videos=str(root), test_fraction=0.5))
     assert len(choice.videos) == 4 and {video.part for video in choice.videos} == {"train", "test"}
     assert {decode.probe(video.path).fps for video in choice.videos} == {12.5}
 
 
 def test_names_and_groups_of_a_set_are_kept(data_dir, tmp_path):
-    root = export(config("small_set/named", data_dir, validation=0.3), tmp_path)
-    choice = folders.choose(DataConfig(videos=str(root)))
+    root = export_tfds(config("small_set/named", data_dir, validation=0.3), tmp_path)
+    choice = list_videos(DataConfig(videos=str(root)))
     stems = sorted(video.name.split("/")[1] for video in choice.videos)
     assert (
         stems.count("clip") == 2
@@ -202,16 +204,16 @@ def test_sets_that_cannot_be_used_are_named(data_dir, tmp_path, monkeypatch):
     with pytest.raises(
         FileError, match=r"1\.0\.0: 0 features are a label \[\]; expected one.*it has video"
     ):
-        export(config("small_set/unlabelled", data_dir), tmp_path / "a")
+        export_tfds(config("small_set/unlabelled", data_dir), tmp_path / "a")
     with pytest.raises(
         FileError, match=r"tfds:no_such_set: tensorflow-datasets cannot give it.*NotFoundError"
     ):
-        export(config("no_such_set", data_dir), tmp_path / "b")
+        export_tfds(config("no_such_set", data_dir), tmp_path / "b")
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(
         FileError, match=r"needs tensorflow-datasets: pip install 'videolstm-jax\[tfds\]'"
     ):
-        export(config("small_set/png", data_dir), tmp_path / "c")
+        export_tfds(config("small_set/png", data_dir), tmp_path / "c")
 
 
 def test_prepare_takes_a_set(data_dir, tmp_path):
@@ -255,14 +257,14 @@ def hmdb51(manual, classes=("wave", "chew", "flic_flac")):
 
 def test_hmdb51_from_its_archives(tmp_path):
     hmdb51(tmp_path / "data" / "downloads" / "manual")
-    root = export(config("hmdb51/hmdb51_2", tmp_path / "data"), tmp_path / "out")
+    root = export_tfds(config("hmdb51/hmdb51_2", tmp_path / "data"), tmp_path / "out")
     builder = tfds.builder("hmdb51/hmdb51_2", data_dir=str(tmp_path / "data"))
     assert builder.info.features["label"].num_classes == 51
     assert {name: split.num_examples for name, split in builder.info.splits.items()} == {
         "train": 6,
         "test": 3,
     }
-    choice = folders.choose(DataConfig(videos=str(root)))
+    choice = list_videos(DataConfig(videos=str(root)))
     assert choice.classes == ("chew", "flic_flac", "wave") and len(choice.videos) == 9
     assert {video.group for video in choice.videos if video.part == "test"} == {
         f"Clip_#1!_({at})_{label}" for at, label in enumerate(("wave", "chew", "flic_flac"))
@@ -277,16 +279,16 @@ def test_hmdb51_from_its_archives(tmp_path):
 def test_hmdb51_says_what_it_lacks(tmp_path):
     manual = tmp_path / "downloads" / "manual"
     with pytest.raises(FileError, match=r"(?s)does not exist or is empty.*hmdb51_org"):
-        export(config("hmdb51/hmdb51_1", tmp_path), tmp_path / "a")
+        export_tfds(config("hmdb51/hmdb51_1", tmp_path), tmp_path / "a")
     manual.mkdir(parents=True)
     (manual / "hmdb51_org.rar").touch()
     with pytest.raises(
         FileError, match=r"no hmdb51_org; .*Unpack hmdb51_org\.rar first \(unrar x or bsdtar -xf\)"
     ):
-        export(config("hmdb51/hmdb51_1", tmp_path), tmp_path / "b")
+        export_tfds(config("hmdb51/hmdb51_1", tmp_path), tmp_path / "b")
     hmdb51(manual)
     with pytest.raises(FileError, match=r"lacks trainlist01\.txt"):
-        export(config("hmdb51/hmdb51_1", tmp_path), tmp_path / "c")
+        export_tfds(config("hmdb51/hmdb51_1", tmp_path), tmp_path / "c")
 
 
 def ucf101_24(manual, *, long=False):
@@ -325,12 +327,12 @@ def ucf101_24(manual, *, long=False):
 
 def test_ucf101_24_brings_its_tubes(tmp_path):
     made = ucf101_24(tmp_path / "data" / "downloads" / "manual")
-    root = export(config("ucf101_24/ucf101_24_1", tmp_path / "data"), tmp_path / "out")
+    root = export_tfds(config("ucf101_24/ucf101_24_1", tmp_path / "data"), tmp_path / "out")
     cfg = DataConfig(videos=str(root))
-    dataset, bad = sources.scan(cfg)
+    dataset, bad = scan.scan_videos(cfg)
     assert dataset.classes == ucf24.CLASSES and len(dataset.videos) == 48 and not bad
     assert {video.group for video in dataset.videos if video.part == "test"} == {"g01"}
-    found = sources.boxes(cfg, dataset)
+    found = scan.read_dataset_tubes(cfg, dataset)
     assert [(one.video, one.label, one.tube.start) for one in found] == [
         (one.video, one.label, one.tube.start)
         for one in sorted(made, key=lambda one: (one.video, one.tube.start))
@@ -350,15 +352,15 @@ def test_ucf101_24_refuses_tubes_of_other_videos(tmp_path):
     with pytest.raises(
         (FileError, FileError), match="v_Surfing_g01_c01 reaches frame 90; expected at most"
     ):
-        export(config("ucf101_24/ucf101_24_1", tmp_path), tmp_path / "a")
+        export_tfds(config("ucf101_24/ucf101_24_1", tmp_path), tmp_path / "a")
     (manual / "truth.jsonl").unlink()
     with pytest.raises(
         FileError, match=r"no tubes; expected pyannot\.pkl, finalAnnots\.mat, truth\.jsonl"
     ):
-        export(config("ucf101_24/ucf101_24_1", tmp_path), tmp_path / "b")
+        export_tfds(config("ucf101_24/ucf101_24_1", tmp_path), tmp_path / "b")
 
 
 def test_the_classes_of_hmdb51_are_those_of_its_lists(real_data):
     lists = real_data / "splits" / "hmdb51_testTrainMulti_7030_splits"
     named = {path.name.removesuffix("_test_split1.txt") for path in lists.glob("*_test_split1.txt")}
-    assert set(tfds_builders.HMDB51_CLASSES) == named and len(tfds_builders.HMDB51_CLASSES) == 51
+    assert set(hmdb51_classes.CLASSES) == named and len(hmdb51_classes.CLASSES) == 51

@@ -13,7 +13,7 @@ from videolstm_jax.annotations.ground_truth import GroundTruth, tubes_of_dataset
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import sources
+from videolstm_jax.dataset import scan
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 from videolstm_jax.video import decode
@@ -283,13 +283,13 @@ def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_pat
         ),
     )
     settings = {"videos": str(tmp_path), "boxes": str(real_data / "ucf24_annots" / "pyannot.pkl")}
-    tubes = sources.boxes(DataConfig(**settings), found)
+    tubes = scan.read_dataset_tubes(DataConfig(**settings), found)
     assert [(found.classes[one.label], one.tube.start, len(one.tube.boxes)) for one in tubes] == [
         ("BasketballDunk", 16, 40),
         ("SoccerJuggling", 0, 240),
     ]
-    assert len(sources.boxes(DataConfig(**settings, max_frames=30), found)) == 2
+    assert len(scan.read_dataset_tubes(DataConfig(**settings, max_frames=30), found)) == 2
     with pytest.raises(FileError, match=r"data\.fps 0"):
-        sources.boxes(DataConfig(**settings, fps=5.0), found)
+        scan.read_dataset_tubes(DataConfig(**settings, fps=5.0), found)
     with pytest.raises(FileError, match=r"data\.boxes is .*nowhere, which is not there"):
-        sources.boxes(DataConfig(**{**settings, "boxes": "nowhere"}), found)
+        scan.read_dataset_tubes(DataConfig(**{**settings, "boxes": "nowhere"}), found)

@@ -1,5 +1,7 @@
-"""What the stage `prepare` read, as flow/index.json and the notes of flow files keep it, and
-whether it is still so.
+"""Reads back what the stage `prepare` wrote of its work, and finds videos that changed since then.
+
+flow/index.json has the settings of the flow and the size of each video file; each flow file has a
+note of its own video.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from videolstm_jax.types import Video
 from videolstm_jax.video import flow_file
 
 
-class Motion(NamedTuple):
-    """Of a video's flow: the greatest displacement in pixels, and the share of pixels at or beyond
+class FlowRange(NamedTuple):
+    """The range of a video's flow.
+
+    `largest` is the greatest displacement in pixels, `saturated` the share of pixels at or beyond
     the bound.
     """
 
@@ -27,20 +31,23 @@ class Motion(NamedTuple):
     saturated: float
 
 
-def sources(videos: Sequence[Video]) -> dict[str, str]:
-    """What tells the file of each video from another that has taken its place, by the video's name."""
+def video_fingerprints(videos: Sequence[Video]) -> dict[str, str]:
+    """The size of each video's file by the video's name: it shows that a file was replaced.
+
+    A digest would be safer, but would read every byte of the set on each start of a stage.
+    """
     sizes = side_by_side(file_size, [epath.Path(video.path) for video in videos])
-    return {
-        video.name: "no file" if size is None else f"{size} bytes"
-        for video, size in zip(videos, sizes, strict=True)
-    }
+    fingerprints = {}
+    for video, size in zip(videos, sizes, strict=True):
+        fingerprints[video.name] = "no file" if size is None else f"{size} bytes"
+    return fingerprints
 
 
-def read_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
+def read_flow_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
     """Reads flow/index.json: the settings of the flow, `frames` (pairs) and `source` of each video.
 
     Raises:
-      FileError: `prepare` has not run to its end, or not since sources are kept.
+      FileError: `prepare` has not finished, or its index is older than fingerprints are.
       ConfigError: `prepare` read other frames of the videos than these settings would.
     """
     path = work.flow / "index.json"
@@ -48,47 +55,50 @@ def read_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
     for name in ("fps", "max_frames"):
         if index.get(name) != getattr(cfg, name):
             raise ConfigError(
-                f"DataConfig.{name} is {getattr(cfg, name)}; {path} was made with {index.get(name)}; "
-                "expected the same"
+                f"DataConfig.{name} is {getattr(cfg, name)}; {path} was made with "
+                f"{index.get(name)}; expected the same"
             )
     if "source" not in index:
         raise FileError(
-            f"{path}: does not say which files were read, so that replaced ones would go unseen; run "
-            "the stage prepare again, which keeps the flow that is there"
+            f"{path}: does not say which files were read, so that replaced ones would go unseen; "
+            "run the stage prepare again, which keeps the flow that is there"
         )
     return index
 
 
-def check_sources(index: Mapping[str, Any], videos: Sequence[Video]) -> None:
+def check_fingerprints(index: Mapping[str, Any], videos: Sequence[Video]) -> None:
     """Raises VideoError where the file of a video is not the one that `prepare` read."""
-    found, expected = sources(videos), index["source"]
+    now, before = video_fingerprints(videos), index["source"]
     for video in videos:
-        if found[video.name] != expected.get(video.name):
+        expected = before.get(video.name)
+        if now[video.name] != expected:
             raise VideoError(
-                f"{video.path}: {found[video.name]}; expected {expected.get(video.name)}, as when the stage "
-                "prepare read it: run that again"
+                f"{video.path}: {now[video.name]}; expected {expected}, as when the stage prepare "
+                "read it: run that again"
             )
 
 
 # ---- notes of flow files -------------------------------------------------------------------------
 
 
-def note_of(source: str, motion: Motion) -> str:
-    """What a flow file says of its video and of itself."""
-    return f"{source}; largest {motion.largest:.3f}, saturated {motion.saturated:.4f}"
+def flow_note(fingerprint: str, flow_range: FlowRange) -> str:
+    """The note in a flow file: the video it was made from, and the range of its flow."""
+    largest, saturated = flow_range
+    return f"{fingerprint}; largest {largest:.3f}, saturated {saturated:.4f}"
 
 
-def finished_flow(path: PathLike, source: str) -> tuple[int, Motion | None]:
-    """The pairs of a flow file, 0 where it is missing, damaged or made from another video, and what
-    moves in it.
+def finished_flow(path: PathLike, fingerprint: str) -> tuple[int, FlowRange | None]:
+    """The pairs of frames and the range of a flow file of this very video.
 
-    Files from before that was kept do not tell.
+    The pairs are 0 where the file is missing, damaged or made from another video. The range is None
+    there, and in older files, which did not keep it.
     """
     try:
         pairs, note = flow_file.describe(path)
     except FileError:
         return 0, None
-    told = re.fullmatch(r"(.*); largest (\S+), saturated (\S+)", note)
-    if (told[1] if told else note) != source:
+    match = re.fullmatch(r"(.*); largest (\S+), saturated (\S+)", note)
+    made_from = match[1] if match else note
+    if made_from != fingerprint:
         return 0, None
-    return pairs, told and Motion(float(told[2]), float(told[3]))
+    return pairs, FlowRange(float(match[2]), float(match[3])) if match else None

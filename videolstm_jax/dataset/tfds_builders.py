@@ -13,68 +13,18 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from videolstm_jax.annotations import truth, ucf24
+from videolstm_jax.annotations import ucf24
+from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import folders, official
-from videolstm_jax.dataset.splits import Listed
+from videolstm_jax.dataset import hmdb51, official_lists
+from videolstm_jax.dataset.listing import list_videos
+from videolstm_jax.dataset.splits import ListedVideo
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Tube
 from videolstm_jax.video import decode, guard
 
-HMDB51_CLASSES = (
-    "brush_hair",
-    "cartwheel",
-    "catch",
-    "chew",
-    "clap",
-    "climb",
-    "climb_stairs",
-    "dive",
-    "draw_sword",
-    "dribble",
-    "drink",
-    "eat",
-    "fall_floor",
-    "fencing",
-    "flic_flac",
-    "golf",
-    "handstand",
-    "hit",
-    "hug",
-    "jump",
-    "kick",
-    "kick_ball",
-    "kiss",
-    "laugh",
-    "pick",
-    "pour",
-    "pullup",
-    "punch",
-    "push",
-    "pushup",
-    "ride_bike",
-    "ride_horse",
-    "run",
-    "shake_hands",
-    "shoot_ball",
-    "shoot_bow",
-    "shoot_gun",
-    "sit",
-    "situp",
-    "smile",
-    "smoke",
-    "somersault",
-    "stand",
-    "swing_baseball",
-    "sword",
-    "sword_exercise",
-    "talk",
-    "throw",
-    "turn",
-    "walk",
-    "wave",
-)
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+TUBE_FILES = ("pyannot.pkl", "finalAnnots.mat", "truth.jsonl")
 
 
 class SplitConfig(tfds.core.BuilderConfig):
@@ -95,47 +45,53 @@ class SplitConfig(tfds.core.BuilderConfig):
 
 
 class Hmdb51(tfds.core.GeneratorBasedBuilder):
-    """HMDB51: 51 actions, 70 training and 30 test clips of each in every split; configurations
-    hmdb51_1 to hmdb51_3.
+    """HMDB51: 51 actions, 70 training and 30 test clips of each in every split.
+
+    The configurations are hmdb51_1 to hmdb51_3.
     """
 
     BUILDER_CONFIGS: ClassVar[list[SplitConfig]] = SplitConfig.three("hmdb51")
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     The manual directory must hold
-      `hmdb51_org` (or hmdb51_org.zip): a folder of videos for each of the 51 classes; unpack hmdb51_org.rar, then each
-        of the 51 .rar files in it (`unrar x FILE` or `bsdtar -xf FILE`);
-      `testTrainMulti_7030_splits` (or testTrainMulti_7030_splits.zip): what test_train_splits.rar unpacks to.
-    Both archives are at https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database.
+      `hmdb51_org` (or hmdb51_org.zip): a folder of videos for each of the 51 classes; unpack
+        hmdb51_org.rar, then each of the 51 .rar files in it (`unrar x FILE` or `bsdtar -xf FILE`);
+      `testTrainMulti_7030_splits` (or testTrainMulti_7030_splits.zip): the folder that
+        test_train_splits.rar unpacks to.
+    Both archives are at
+      https://serre-lab.clps.brown.edu/resource/hmdb-a-large-human-motion-database.
     """
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return _info(self, "51 actions from films and the web.", HMDB51_CLASSES)
+        return _dataset_info(self, "51 actions from films and the web.", hmdb51.CLASSES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        videos = _unpacked(dl_manager, "hmdb51_org", "hmdb51", "HMDB51")
-        rows = _unpacked(dl_manager, *official.FOLDERS[1:3], "test_train_splits")
-        return {
-            part: self._generate_examples(listed)
-            for part, listed in _by_part(videos, rows, self.builder_config.split).items()
-        }
+        videos = _find_unpacked(dl_manager, "hmdb51_org", "hmdb51", "HMDB51")
+        # The second and third of these folders are HMDB51's.
+        list_names = (*official_lists.LIST_FOLDERS[1:3], "test_train_splits")
+        lists = _find_unpacked(dl_manager, *list_names)
+        by_part = _list_by_part(videos, lists, self.builder_config.split)
+        return {part: self._generate_examples(listed) for part, listed in by_part.items()}
 
-    def _generate_examples(self, listed: Sequence[Listed]) -> Iterator[tuple[str, dict]]:
-        for video, info, frames in _decoded(listed):
-            yield video.name, _example(video, info, frames)
+    def _generate_examples(self, listed: Sequence[ListedVideo]) -> Iterator[tuple[str, dict]]:
+        for video, frames in _decode_all(listed):
+            yield video.name, _example(video, frames)
 
 
 class Ucf101_24(tfds.core.GeneratorBasedBuilder):
-    """UCF101-24: the 24 classes of UCF101 that have tubes (THUMOS13); configurations ucf101_24_1 to
-    ucf101_24_3.
+    """UCF101-24: the 24 classes of UCF101 that have tubes (THUMOS13).
+
+    The configurations are ucf101_24_1 to ucf101_24_3.
     """
 
     BUILDER_CONFIGS: ClassVar[list[SplitConfig]] = SplitConfig.three("ucf101_24")
     MANUAL_DOWNLOAD_INSTRUCTIONS = """
     The manual directory must hold
-      `UCF-101` (or UCF-101.zip): class folders, those of the 24 classes at least; what UCF101.rar unpacks to;
+      `UCF-101` (or UCF-101.zip): class folders, those of the 24 classes at least, which UCF101.rar
+        unpacks to;
       `ucfTrainTestlist` (or UCF101TrainTestSplits-RecognitionTask.zip): the lists of UCF101;
-      `pyannot.pkl`, `finalAnnots.mat` or `truth.jsonl`: the tubes (https://github.com/gurkirt/corrected-UCF101-Annots,
-        or a file that `python -m launch.annotations` wrote).
+      `pyannot.pkl`, `finalAnnots.mat` or `truth.jsonl`: the tubes
+        (https://github.com/gurkirt/corrected-UCF101-Annots, or a file that
+        `python -m launch.annotations` wrote).
     The videos and lists are at https://www.crcv.ucf.edu/data/UCF101.php.
     """
 
@@ -145,132 +101,140 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
             "frame": np.int32,
             "box": tfds.features.Tensor(shape=(4,), dtype=np.float32),
         }
-        return _info(
+        return _dataset_info(
             self,
-            "24 actions of UCF101 with tubes: one row a box, the frame counted from 0, x0 y0 x1 y1 in "
-            "pixels, half open.",
+            "24 actions of UCF101 with tubes: one row a box, the frame counted from 0, x0 y0 x1 y1 "
+            "in pixels, half open.",
             ucf24.CLASSES,
             tubes=tfds.features.Sequence(row),
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        videos = _unpacked(dl_manager, "UCF-101", "UCF101", "UCF101_videos")
-        rows = _unpacked(dl_manager, "ucfTrainTestlist", "UCF101TrainTestSplits-RecognitionTask")
-        files = [
-            dl_manager.manual_dir / name
-            for name in ("pyannot.pkl", "finalAnnots.mat", "truth.jsonl")
-        ]
-        path = next((file for file in files if file.exists()), None)
-        if path is None:
-            raise FileError(
-                f"{dl_manager.manual_dir}: no tubes; expected {', '.join(file.name for file in files)}"
-            )
+        videos = _find_unpacked(dl_manager, "UCF-101", "UCF101", "UCF101_videos")
+        lists = _find_unpacked(
+            dl_manager, "ucfTrainTestlist", "UCF101TrainTestSplits-RecognitionTask"
+        )
+        path = _find_tubes(dl_manager.manual_dir)
         tubes: dict[str, list[Tube]] = {}
-        for one in truth.read_truth(path).tubes:
-            tubes.setdefault(one.video, []).append(one.tube)
-        parts = _by_part(videos, rows, self.builder_config.split, classes=("ucf101_24",))
-        if not any(video.name in tubes for listed in parts.values() for video in listed):
+        for detection in read_truth(path).tubes:
+            tubes.setdefault(detection.video, []).append(detection.tube)
+        by_part = _list_by_part(videos, lists, self.builder_config.split, classes=("ucf101_24",))
+        names = {video.name for listed in by_part.values() for video in listed}
+        if not names & tubes.keys():
+            example = by_part["train"][0].name
             raise FileError(
-                f"{path}: no tube of any listed video; expected names such as {parts['train'][0].name}"
+                f"{path}: no tube of any listed video; expected names such as {example}"
             )
         return {
             part: self._generate_examples(listed, str(path), tubes)
-            for part, listed in parts.items()
+            for part, listed in by_part.items()
         }
 
     def _generate_examples(
-        self, listed: Sequence[Listed], path: str, tubes: dict[str, list[Tube]]
+        self, listed: Sequence[ListedVideo], path: str, tubes: dict[str, list[Tube]]
     ) -> Iterator[tuple[str, dict]]:
-        for video, info, frames in _decoded(listed):
-            rows = [
-                {"tube": number, "frame": tube.start + at, "box": box.astype(np.float32)}
-                for number, tube in enumerate(tubes.get(video.name, []))
-                for at, box in enumerate(tube.boxes)
-            ]
-            over = max((row["frame"] for row in rows), default=0)
-            if over >= len(frames):
+        for video, frames in _decode_all(listed):
+            rows = _tube_rows(tubes.get(video.name, []))
+            last = max((row["frame"] for row in rows), default=0)
+            if last >= len(frames):
                 raise FileError(
-                    f"{path}: a tube of {video.name} reaches frame {over}; expected at most "
+                    f"{path}: a tube of {video.name} reaches frame {last}; expected at most "
                     f"{len(frames) - 1}"
                 )
-            yield video.name, {**_example(video, info, frames), "tubes": rows}
+            yield video.name, {**_example(video, frames), "tubes": rows}
 
 
-def _info(
-    builder: tfds.core.DatasetBuilder, about: str, classes: Sequence[str], **more: Any
+# ---- what both sets have -------------------------------------------------------------------------
+
+
+def _dataset_info(
+    builder: tfds.core.DatasetBuilder, description: str, classes: Sequence[str], **more: Any
 ) -> tfds.core.DatasetInfo:
-    """What both sets have: frames as JPEG, as tensorflow-datasets' own ucf101, the class, the name
-    and the group.
-    """
+    """Frames as JPEG like those of tensorflow-datasets' own ucf101, class, name, group and fps."""
+    features = {
+        "video": tfds.features.Video((None, None, None, 3), encoding_format="jpeg"),
+        "label": tfds.features.ClassLabel(names=list(classes)),
+        "name": tfds.features.Text(),
+        "group": tfds.features.Text(),
+        "fps": np.float32,
+        **more,
+    }
     return tfds.core.DatasetInfo(
         builder=builder,
-        description=about,
-        features=tfds.features.FeaturesDict(
-            {
-                "video": tfds.features.Video((None, None, None, 3), encoding_format="jpeg"),
-                "label": tfds.features.ClassLabel(names=list(classes)),
-                "name": tfds.features.Text(),
-                "group": tfds.features.Text(),
-                "fps": np.float32,
-                **more,
-            }
-        ),
+        description=description,
+        features=tfds.features.FeaturesDict(features),
     )
 
 
-def _unpacked(dl_manager: tfds.download.DownloadManager, *names: str) -> epath.Path:
-    """The first folder of the manual directory with one of these names, or what an archive with one
-    holds.
-    """
-    for name in names:
-        folder = dl_manager.manual_dir / name
-        archive = next(
-            (
-                path
-                for path in (dl_manager.manual_dir / (name + end) for end in ARCHIVES)
-                if path.exists()
-            ),
-            None,
-        )
-        if folder.is_dir() or archive:
-            return _inside(folder if folder.is_dir() else dl_manager.extract(archive))
-    rar = sorted(path.name for path in dl_manager.manual_dir.glob("*.rar"))
-    raise FileError(
-        f"{dl_manager.manual_dir}: no {names[0]}; expected a folder or {' '.join(ARCHIVES)} of that name"
-        + (f". Unpack {rar[0]} first (unrar x or bsdtar -xf)" if rar else "")
-    )
-
-
-def _inside(folder: epath.Path) -> epath.Path:
-    """The folder itself, or the one it wraps: archives hold a folder of their own name."""
-    held = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-    return _inside(held[0]) if len(held) == 1 and held[0].is_dir() else folder
-
-
-def _by_part(
-    videos: epath.Path, rows: epath.Path, split: int, *, classes: tuple[str, ...] = ()
-) -> dict[str, list[Listed]]:
-    choice = folders.choose(
-        DataConfig(videos=str(videos), lists=str(rows), split=split, classes=classes)
-    )
-    return {
-        part: [video for video in choice.videos if video.part == part] for part in ("train", "test")
-    }
-
-
-def _decoded(listed: Sequence[Listed]) -> Iterator[tuple[Listed, decode.VideoInfo, np.ndarray]]:
-    """Yields each video with its header and frames [L, H, W, 3], decoded in worker processes."""
-    for video, frames in zip(listed, guard.read_all([video.path for video in listed]), strict=True):
-        if isinstance(frames, VideoError):
-            raise frames
-        yield video, decode.probe(video.path), frames
-
-
-def _example(video: Listed, info: decode.VideoInfo, frames: np.ndarray) -> dict[str, Any]:
+def _example(video: ListedVideo, frames: np.ndarray) -> dict[str, Any]:
     return {
         "video": frames,
         "label": video.label,
         "name": video.name,
         "group": video.group,
-        "fps": info.fps,
+        "fps": decode.probe(video.path).fps,
     }
+
+
+def _tube_rows(tubes: Sequence[Tube]) -> list[dict[str, Any]]:
+    """One row for each box; the tubes of a video are counted from 0."""
+    rows = []
+    for number, tube in enumerate(tubes):
+        for frame, box in enumerate(tube.boxes, tube.start):
+            rows.append({"tube": number, "frame": frame, "box": box.astype(np.float32)})
+    return rows
+
+
+def _list_by_part(
+    videos: epath.Path, lists: epath.Path, split: int, *, classes: tuple[str, ...] = ()
+) -> dict[str, list[ListedVideo]]:
+    """The videos of the training and the test list of one split."""
+    cfg = DataConfig(videos=str(videos), lists=str(lists), split=split, classes=classes)
+    listed = list_videos(cfg).videos
+    return {part: [video for video in listed if video.part == part] for part in ("train", "test")}
+
+
+def _decode_all(listed: Sequence[ListedVideo]) -> Iterator[tuple[ListedVideo, np.ndarray]]:
+    """Yields each video with its frames [L, H, W, 3], decoded in worker processes."""
+    decoded = guard.read_all([video.path for video in listed])
+    for video, frames in zip(listed, decoded, strict=True):
+        if isinstance(frames, VideoError):
+            raise frames
+        yield video, frames
+
+
+# ---- the manual directory ------------------------------------------------------------------------
+
+
+def _find_tubes(manual_dir: epath.Path) -> epath.Path:
+    """The first file of tubes that exists."""
+    for name in TUBE_FILES:
+        if (manual_dir / name).exists():
+            return manual_dir / name
+    raise FileError(f"{manual_dir}: no tubes; expected {', '.join(TUBE_FILES)}")
+
+
+def _find_unpacked(dl_manager: tfds.download.DownloadManager, *names: str) -> epath.Path:
+    """The first folder with one of these names, or the content of an archive with one."""
+    manual_dir = dl_manager.manual_dir
+    for name in names:
+        if (manual_dir / name).is_dir():
+            return _content_folder(manual_dir / name)
+        for ending in ARCHIVES:
+            archive = manual_dir / f"{name}{ending}"
+            if archive.exists():
+                return _content_folder(dl_manager.extract(archive))
+    # tensorflow-datasets cannot unpack .rar, the form that both sets are published in.
+    rar = sorted(path.name for path in manual_dir.glob("*.rar"))
+    hint = f". Unpack {rar[0]} first (unrar x or bsdtar -xf)" if rar else ""
+    raise FileError(
+        f"{manual_dir}: no {names[0]}; expected a folder or {' '.join(ARCHIVES)} of that name{hint}"
+    )
+
+
+def _content_folder(folder: epath.Path) -> epath.Path:
+    """The folder itself, or the one that it wraps: archives hold a folder of their own name."""
+    content = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
+    if len(content) == 1 and content[0].is_dir():
+        return _content_folder(content[0])
+    return folder

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from videolstm_jax.dataset.splits import groups
+from videolstm_jax.dataset.groups import group_by_name
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign import ForeignFeatures
 from videolstm_jax.features.foreign_lists import PARTS, has_names, read_names, read_numbers
@@ -48,7 +48,7 @@ def dataset_from_lists(folder: PathLike, features: Mapping[str, ForeignFeatures]
         stem = video.name.rsplit("/", 1)[-1]
         names.append(f"{class_names[video.label]}/{stem}")
     videos = {}
-    for video, name, group in zip(listed, names, groups(names), strict=True):
+    for video, name, group in zip(listed, names, group_by_name(names), strict=True):
         if name in videos:
             raise FileError(f"{folder}: {name} is listed twice")
         videos[name] = Video(

@@ -17,7 +17,7 @@ from videolstm_jax.clips.images import pixels, preprocess, squashed
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.dataset import prepared
-from videolstm_jax.dataset.prepared import Motion
+from videolstm_jax.dataset.prepared import FlowRange
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.store import FeatureStore
@@ -61,7 +61,7 @@ class _Block(NamedTuple):
     net: _Net
     images: np.ndarray
     last: bool
-    motion: Motion | None = None
+    motion: FlowRange | None = None
 
 
 def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008
@@ -86,7 +86,7 @@ def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008
       VideoError: a video is not as `prepare` found it.
     """
     work = Workdir(cfg.workdir)
-    dataset, index = load_dataset(work.dataset), prepared.read_index(work, cfg.data)
+    dataset, index = load_dataset(work.dataset), prepared.read_flow_index(work, cfg.data)
     nets = [
         _net(cfg, work, dataset, index, stream, shard)
         for stream in (STREAMS if cfg.flow.online else (cfg.data.stream,))
@@ -94,7 +94,7 @@ def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008
     missing = _missing(nets, dataset)
     left = [video for video in shard.of(dataset.videos) if video.name in missing]
     if nets[0].stream == "rgb":
-        prepared.check_sources(index, left)
+        prepared.check_fingerprints(index, left)
     blocks = (
         _online(cfg, work, index, left, nets)
         if cfg.flow.online
@@ -252,7 +252,7 @@ def _online(
     for video, rgb, flow in both_streams(
         videos, settings, nets[0].side, workers=cfg.data.workers, limit=cfg.data.time_limit
     ):
-        motion = Motion(flow.largest, flow.saturated)
+        motion = FlowRange(flow.largest, flow.saturated)
         for net, images in zip(nets, (rgb, flow.images), strict=True):
             for start in range(0, video.frames - 1, BLOCK):
                 block = preprocess(

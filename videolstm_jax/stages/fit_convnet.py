@@ -50,7 +50,7 @@ def run(cfg: RunConfig) -> epath.Path:
     work, stream = Workdir(cfg.workdir), cfg.data.stream
     dataset = load_dataset(work.dataset)
     videos = dataset.part("train")
-    index = prepared.read_index(work, cfg.data)
+    index = prepared.read_flow_index(work, cfg.data)
     about = {"videos": _list_of(videos, index), "flow": _flow_of(index) if stream == "flow" else ""}
     online = _online(cfg, work, index) if stream == "flow" and cfg.flow.online else None
     reader = FrameReader(
@@ -87,7 +87,7 @@ def run(cfg: RunConfig) -> epath.Path:
 
     def batches(start: int):
         if stream == "rgb" or online:
-            prepared.check_sources(index, videos)
+            prepared.check_fingerprints(index, videos)
         return frame_batches(
             videos,
             reader,

@@ -1,0 +1,100 @@
+"""Decodes the listed videos to their ends, and keeps a row for each that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from videolstm_jax.config import DataConfig
+from videolstm_jax.dataset.scan import bad_row
+from videolstm_jax.dataset.splits import ListedVideo
+from videolstm_jax.errors import VideoError
+from videolstm_jax.types import Dataset, Video
+from videolstm_jax.video import guard
+from videolstm_jax.video.decode import VideoInfo
+
+
+class VideoDecoder:
+    """Decodes videos of a data set in worker processes.
+
+    Where bad videos are skipped, `bad_rows` gets a line of bad.jsonl for each; else the first one
+    raises its error.
+    """
+
+    def __init__(self, cfg: DataConfig, dataset: Dataset, *, skip_bad: bool | None = None):
+        """Sets what is decoded.
+
+        Args:
+          cfg: how videos are read, and whether bad ones are skipped.
+          dataset: the listed videos and their classes.
+          skip_bad: overrides `cfg.on_bad_video`.
+        """
+        self.bad_rows: list[dict[str, str]] = []
+        self._cfg = cfg
+        self._classes = dataset.classes
+        self._skip_bad = cfg.on_bad_video != "fail" if skip_bad is None else skip_bad
+
+    def read_grey(
+        self, videos: Sequence[Video], size: tuple[int, int] | None
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields the name and the grey frames [L, H, W] uint8 of each good video.
+
+        Args:
+          videos: which ones.
+          size: (W, H) that frames are brought to; None keeps theirs.
+
+        Raises:
+          VideoError: a bad video that is not skipped.
+        """
+        decoded = guard.read_all(
+            [video.path for video in videos],
+            fps=self._cfg.fps,
+            max_frames=self._cfg.max_frames,
+            size=size,
+            grey=True,
+            workers=self._cfg.workers,
+            limit=self._cfg.time_limit,
+        )
+        for video, frames in self._good(videos, decoded, len):
+            yield video.name, frames
+
+    def count_frames(self, videos: Sequence[Video]) -> dict[str, int]:
+        """Decodes the videos without keeping frames; L of each good one, by name.
+
+        Raises:
+          VideoError: a bad video that is not skipped.
+        """
+        crew = guard.Crew(self._cfg.workers, limit=self._cfg.time_limit)
+
+        def check(video: Video) -> VideoInfo:
+            return crew.check(video.path, fps=self._cfg.fps, max_frames=self._cfg.max_frames)
+
+        try:
+            infos = guard.ahead(crew, check, videos)
+            good = self._good(videos, infos, lambda info: info.frames)
+            return {video.name: info.frames for video, info in good}
+        finally:
+            crew.end()
+
+    def _good(
+        self, videos: Sequence[Video], results: Iterator, count: Callable[..., int]
+    ) -> Iterator[tuple]:
+        """Yields videos with their results; an error or a single frame makes a video a bad one."""
+        for video, result in zip(videos, results, strict=True):
+            error = None
+            if isinstance(result, VideoError):
+                error = result
+            elif count(result) < 2:
+                error = VideoError(f"{video.path}: 1 frame; flow needs 2")
+            if error is None:
+                yield video, result
+            elif not self._skip_bad:
+                raise error
+            else:
+                self.bad_rows.append(bad_row(listed_video(video, self._classes), error))
+
+
+def listed_video(video: Video, classes: Sequence[str]) -> ListedVideo:
+    """A video as it was before it was opened."""
+    return ListedVideo(video.name, video.path, classes[video.label], video.group, video.part)

@@ -1,0 +1,152 @@
+"""Computes and stores the flow of listed videos; flow that exists already is kept."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset.decoding import VideoDecoder
+from videolstm_jax.dataset.prepared import FlowRange, finished_flow, flow_note
+from videolstm_jax.flow import batched, image, pace
+from videolstm_jax.types import Dataset, Video
+from videolstm_jax.video import flow_file, flow_methods
+
+# How many training videos are measured for a bound that is a percentile of displacements.
+_SAMPLED_VIDEOS = 48
+# The smallest such bound, as a share of the paper's. Without it, a set of still videos would be
+# stored as amplified noise.
+_LEAST_SHARE = 0.02
+
+
+class FlowTarget(NamedTuple):
+    """Where flow is stored, what it is made from, and how it is scaled.
+
+    `fingerprints` are those of the videos by name, see `prepared.video_fingerprints`. `limit` gives
+    the displacement that becomes 0 or 255, from (W, H).
+    """
+
+    folder: epath.Path
+    fingerprints: Mapping[str, str]
+    limit: Callable[[int, int], float]
+
+    def path(self, name: str) -> epath.Path:
+        """The flow file of a video."""
+        return self.folder / f"{name}.zip"
+
+
+class StoredFlow(NamedTuple):
+    """L of each video whose flow is stored, and the range of its flow where that is known."""
+
+    frames: dict[str, int]
+    ranges: dict[str, FlowRange]
+
+
+def read_stored_flow(target: FlowTarget) -> StoredFlow:
+    """The flow that is stored already, of videos that have not been replaced since."""
+    stored = StoredFlow({}, {})
+    for name, fingerprint in target.fingerprints.items():
+        pairs, flow_range = finished_flow(target.path(name), fingerprint)
+        if pairs:
+            stored.frames[name] = pairs + 1
+        if flow_range:
+            stored.ranges[name] = flow_range
+    return stored
+
+
+def write_missing_flow(
+    cfg: RunConfig,
+    target: FlowTarget,
+    videos: Sequence[Video],
+    stored: StoredFlow,
+    decoder: VideoDecoder,
+) -> dict[str, int]:
+    """Writes the flow that is not stored yet, and warns of videos whose flow looks wrong.
+
+    Args:
+      cfg: `flow` and `data` say how.
+      target: where the flow goes.
+      videos: all listed videos.
+      stored: the flow that is kept.
+      decoder: reads the videos, and keeps the bad ones.
+
+    Returns:
+      L of every good video by name.
+    """
+    frames, ranges = dict(stored.frames), dict(stored.ranges)
+    missing = [video for video in videos if video.name not in frames]
+    progress = pace.Progress(len(missing), sum(video.frames - 1 for video in missing))
+    flow_of_videos = batched.flow_images(
+        decoder.read_grey(missing, _flow_size(cfg)),
+        target.limit,
+        method=flow_methods.method(cfg.flow.method),
+        workers=cfg.data.workers,
+        progress=progress.pairs_done,
+    )
+    writing: collections.deque[Future] = collections.deque()
+    with ThreadPoolExecutor(cfg.data.workers) as pool:
+        for flow in flow_of_videos:
+            frames[flow.name] = len(flow.images) + 1
+            ranges[flow.name] = FlowRange(flow.largest, flow.saturated)
+            note = flow_note(target.fingerprints[flow.name], ranges[flow.name])
+            path = target.path(flow.name)
+            writing.append(
+                pool.submit(flow_file.write_flow, path, flow.images, cfg.flow.image, note=note)
+            )
+            # Flow is computed faster than it is compressed; waiting bounds the memory.
+            if len(writing) > 2 * cfg.data.workers:
+                writing.popleft().result()
+            progress.video_done()
+        for future in writing:
+            future.result()
+    pace.warn_of_flow(ranges)
+    return frames
+
+
+def sample_bound(cfg: RunConfig, dataset: Dataset) -> float:
+    """The percentile `cfg.flow.percentile` of displacements in the middle of some training videos.
+
+    The result is in pixels at a longer side of 340. It is at most the paper's 20 pixels, since the
+    sample is measured in flow images of that range.
+    """
+    train = [video for video in dataset.videos if video.part == "train"]
+    step = max(1, len(train) // _SAMPLED_VIDEOS)
+    sample = train[::step][:_SAMPLED_VIDEOS]
+    # A bad video is no reason to stop here: `write_missing_flow` finds it again and reports it.
+    decoder = VideoDecoder(cfg.data, dataset, skip_bad=True)
+    middles = (
+        (name, _middle(frames)) for name, frames in decoder.read_grey(sample, _flow_size(cfg))
+    )
+    flow_of_videos = batched.flow_images(
+        middles,
+        image.limit(image.PAPER_BOUND, scaled=True),
+        method=flow_methods.method(cfg.flow.method),
+    )
+    # A byte b stands for a displacement of (2 b - 255) / 255 of the bound.
+    levels = [np.abs(2 * flow.images.astype(np.int16) - 255).ravel() for flow in flow_of_videos]
+    if not levels:
+        return image.PAPER_BOUND
+    share = float(np.percentile(np.concatenate(levels), cfg.flow.percentile)) / 255
+    bound = round(image.PAPER_BOUND * max(share, _LEAST_SHARE), 2)
+    print(
+        f"prepare: flow is bounded by {bound} pixels at a longer side of {image.PAPER_WIDTH}, the "
+        f"{cfg.flow.percentile:g}th percentile of {len(levels)} training videos",
+        flush=True,
+    )
+    return bound
+
+
+def _middle(frames: np.ndarray) -> np.ndarray:
+    """Three frames from the middle of a video, or as many as there are."""
+    start = max(0, len(frames) // 2 - 1)
+    return frames[start : start + 3]
+
+
+def _flow_size(cfg: RunConfig) -> tuple[int, int] | None:
+    """(W, H) that flow is computed at; None is that of each video."""
+    return (cfg.flow.width, cfg.flow.height) if cfg.flow.width else None

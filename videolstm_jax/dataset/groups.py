@@ -1,0 +1,167 @@
+"""Groups of videos that belong together, and splits that never part a group."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from videolstm_jax.dataset.lists import ListWarning
+from videolstm_jax.dataset.splits import ListedVideo, some
+from videolstm_jax.errors import FileError
+from videolstm_jax.types import Part
+
+# The end of HMDB51's stems: body parts seen, camera motion, people, camera direction, quality, and
+# the number of the clip.
+_HMDB51_TAIL = r"_[fhlu]_[cn]m_np\d+_(?:ba|fr|le|ri)_(?:bad|goo|med)_\d+"
+
+
+def group_by_name(names: Sequence[str]) -> list[str]:
+    """The group of each video by its name: the recording it was cut from, or who acts in it.
+
+    UCF101's "v_Archery_g03_c01" is of group g03, HMDB51's "RATRACE_wave_f_nm_np1_fr_goo_37" of
+    RATRACE_wave. Where every stem ends with its class ("bend/anna_bend"), the group is the text
+    before the first underscore. Otherwise the stem is a group of its own.
+
+    Args:
+      names: "Class/stem" of all videos.
+
+    Returns:
+      The groups in the same order.
+    """
+    pairs = [name.rsplit("/", 1) for name in names]
+    by_actor = all(re.fullmatch(rf"[^_]+_(.*_)?{re.escape(label)}", stem) for label, stem in pairs)
+    groups = []
+    for _, stem in pairs:
+        match = re.search(r"_(g\d+)_", stem) or re.fullmatch(rf"(.+){_HMDB51_TAIL}", stem)
+        if match:
+            groups.append(match[1])
+        elif by_actor:
+            groups.append(stem.split("_", 1)[0])
+        else:
+            groups.append(stem)
+    return groups
+
+
+def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVideo]:
+    """Makes one group the test list, and all others train (leave-one-group-out).
+
+    Raises:
+      FileError: no video is of that group.
+    """
+    known = sorted({video.group for video in videos})
+    if group not in known:
+        raise FileError(f"data.hold_out is {group!r}; expected one of the groups {some(known)}")
+    return [video._replace(part="test" if video.group == group else "train") for video in videos]
+
+
+def hold_out_share(
+    videos: Sequence[ListedVideo], share: float, *, seed: int, part: Part, rest: Part
+) -> list[ListedVideo]:
+    """Splits by whole groups so that about the same share of every class is held out.
+
+    Groups are taken one by one. Each time it is the group that brings the held out shares of all
+    classes closest to the wanted share; the seed decides between equal ones. Every class that has
+    two groups or more ends up on both sides where that is possible.
+
+    Args:
+      videos: with labels and groups.
+      share: of the clips of each class, 0 to 1.
+      seed: shuffles the groups.
+      part: of the held out videos.
+      rest: the part of the others.
+
+    Returns:
+      The videos in the same order, with their parts.
+
+    Raises:
+      FileError: nothing can be held out, since every group is the last of some class.
+    """
+    labels, label = np.unique([video.label for video in videos], return_inverse=True)
+    names, group = np.unique([video.group for video in videos], return_inverse=True)
+    position = np.random.default_rng(seed).permutation(len(names))
+    counts = np.zeros((len(names), len(labels)))  # clips of each class in each shuffled group
+    np.add.at(counts, (position[group], label), 1)
+    is_held = _GroupChoice(counts, share).choose()[position[group]]
+    if not is_held.any():
+        raise FileError(
+            f"no group can be held out for {part}: {len(names)} groups in {len(labels)} classes, "
+            "and each is the last of some class; give lists, or more groups"
+        )
+    lacking = sorted(set(labels.tolist()) - set(labels[label[is_held]].tolist()))
+    if lacking:
+        warnings.warn(
+            f"no clip of {some(lacking)} is held out for {part}: too few groups",
+            ListWarning,
+            stacklevel=2,
+        )
+    split = []
+    for video, held in zip(videos, is_held, strict=True):
+        split.append(video._replace(part=part if held else rest))
+    return split
+
+
+class _GroupChoice:
+    """Chooses which of G groups are held out, by their clips of each of C classes.
+
+    Groups with the same clips are interchangeable and form one kind. A kind is weighed once, which
+    makes the choice among thousands of single videos fast; its groups are taken in their order.
+    """
+
+    def __init__(self, counts: np.ndarray, share: float):
+        """Takes the clips of each class in each group [G, C] and the share to hold out."""
+        kinds, first, kind, members = np.unique(
+            counts, axis=0, return_index=True, return_inverse=True, return_counts=True
+        )
+        self.kinds = kinds  # clips of each class in a group of the kind [K, C]
+        self.has_class = (kinds > 0).astype(float)
+        # `queue` holds the groups kind by kind; kind k owns queue[begin[k]:end[k]], of which
+        # queue[begin[k]:next[k]] are held out.
+        self.queue = np.argsort(kind.ravel(), kind="stable")
+        self.begin = np.cumsum(members) - members
+        self.end = self.begin + members
+        self.next = self.begin.copy()
+        self.by_first = np.argsort(first)  # kinds in the order of their first groups
+        self.size = counts.sum(0)
+        self.wanted = share * self.size
+        self.excess = -self.wanted  # held out clips of each class, minus the wanted ones
+        self.groups_left = (self.has_class * members[:, None]).sum(0)
+
+    def choose(self) -> np.ndarray:
+        """Which groups are held out: bool [G]."""
+        every_kind = np.ones(len(self.kinds), bool)
+        while (kind := self._best(every_kind, 0.0)) is not None:
+            self._take(kind)
+        # A class with few groups may have none so far, since each would hold out too much of it.
+        for label in range(len(self.size)):
+            if self.excess[label] + self.wanted[label] < 0.5:
+                kind = self._best(self.has_class[:, label] > 0, np.inf)
+                if kind is not None:
+                    self._take(kind)
+        is_held = np.zeros(len(self.queue), bool)
+        for begin, stop in zip(self.begin, self.next, strict=True):
+            is_held[self.queue[begin:stop]] = True
+        return is_held
+
+    def _best(self, candidates: np.ndarray, limit: float) -> int | None:
+        """The candidate [K] whose group brings the shares closest to the wanted one.
+
+        The distance is the sum over classes of (excess / size)^2. None is best where each changes
+        it by `limit` or more, has no group left, or is the last group of some class.
+        """
+        change = self.kinds @ (2 * self.excess / self.size**2)
+        change += np.square(self.kinds) @ (1 / self.size**2)
+        exhausted = self.next == self.end
+        is_last = self.has_class @ (self.groups_left < 2).astype(float) > 0
+        change[~candidates | exhausted | is_last] = np.inf
+        # Rounded, since sums in another order must not break ties in another way.
+        change = change[self.by_first].round(9)
+        at = int(change.argmin())
+        return int(self.by_first[at]) if change[at] < limit else None
+
+    def _take(self, kind: int) -> None:
+        self.next[kind] += 1
+        self.excess += self.kinds[kind]
+        self.groups_left -= self.has_class[kind]

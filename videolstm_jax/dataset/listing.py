@@ -1,0 +1,175 @@
+"""Decides which videos of a folder are used, in which part, and which classes they have."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from etils import epath
+
+from videolstm_jax.config import DataConfig
+from videolstm_jax.dataset import folders, groups, labels_csv, lists, official_lists, splits
+from videolstm_jax.dataset.lists import ListWarning
+from videolstm_jax.dataset.official_lists import OfficialLists
+from videolstm_jax.dataset.splits import ListedVideo
+from videolstm_jax.errors import FileError
+from videolstm_jax.files import PathLike
+
+
+class Listing(NamedTuple):
+    """The used videos with their parts, the classes in order, and where the parts come from.
+
+    `origin` is for people to read; it is empty where the parts come from labels.csv or were made
+    here.
+    """
+
+    videos: list[ListedVideo]
+    classes: tuple[str, ...]
+    origin: str
+
+
+class _Split(NamedTuple):
+    """Videos with parts; `given` if lists decided them and not a split made here."""
+
+    videos: list[ListedVideo]
+    origin: str
+    given: bool = True
+
+
+def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> Listing:
+    """Lists a folder of videos with classes and parts, without opening a video.
+
+    Parts come from the first of these that exists: `cfg.hold_out`; labels.csv; the lists of UCF101
+    or HMDB51 (`find_official_lists`); a split by whole groups. `cfg.validation` then takes whole
+    groups out of the training list. Videos that official lists name as unused, or do not name, are
+    left out. A warning names the latter, and another says where the lists are shorter than the
+    published ones.
+
+    Args:
+      cfg: where to look, and how to split.
+      seed: of the splits that are made here.
+      root: the folder, where it is not `cfg.videos`.
+
+    Raises:
+      FileError: no videos, or lists that do not fit them.
+    """
+    folder = folders.videos_folder(cfg, root)
+    videos = folders.list_folder(folder)
+    official = _find_lists(cfg, folder, videos)
+    index = official.index if official and official.index else folder / "classInd.txt"
+    all_classes = _read_classes(index, videos)
+    videos = splits.match_spelling(videos, all_classes)
+    classes = official_lists.choose_classes(cfg.classes, all_classes)
+    if cfg.classes:
+        videos = [video for video in videos if video.label in classes]
+        official = official and official.only(classes)
+    _check_classes(videos, classes, index)
+    split = _split(cfg, seed, videos, all_classes, classes, official)
+    videos = split.videos
+    if cfg.validation and not any(video.part == "valid" for video in videos):
+        videos = _hold_out_validation(videos, cfg.validation, seed)
+    splits.check_parts(videos, classes, given=split.given)
+    return Listing(videos, classes, split.origin)
+
+
+def _find_lists(
+    cfg: DataConfig, folder: epath.Path, videos: Sequence[ListedVideo]
+) -> OfficialLists | None:
+    """The official lists; a labels.csv goes before lists that the user does not name."""
+    if labels_csv.find_labels_csv(folder) and not cfg.lists:
+        return None
+    labels = {video.label for video in videos}
+    return official_lists.find_official_lists(folder, labels, cfg.split, folder=cfg.lists)
+
+
+def _read_classes(index: epath.Path, videos: Sequence[ListedVideo]) -> tuple[str, ...]:
+    """All classes in the order of classInd.txt, or else of their names."""
+    if index.exists():
+        return lists.read_classes(index)
+    return tuple(sorted({video.label for video in videos}))
+
+
+def _check_classes(
+    videos: Sequence[ListedVideo], classes: Sequence[str], index: epath.Path
+) -> None:
+    with_videos = {video.label for video in videos}
+    unknown = sorted(with_videos - set(classes))
+    if unknown:
+        raise FileError(
+            f"{index}: does not name class {unknown[0]}, which has videos; it names {len(classes)} "
+            "classes"
+        )
+    empty = sorted(set(classes) - with_videos)
+    if empty:
+        raise FileError(
+            f"{index}: names class {empty[0]}, which has no clips; expected clips of each "
+            "(data.classes takes some of them)"
+        )
+    if len(classes) < 2:
+        raise FileError(f"only one class, {classes[0]}; expected two or more")
+
+
+# ---- parts ---------------------------------------------------------------------------------------
+
+
+def _split(
+    cfg: DataConfig,
+    seed: int,
+    videos: list[ListedVideo],
+    all_classes: Sequence[str],
+    classes: Sequence[str],
+    official: OfficialLists | None,
+) -> _Split:
+    """Gives each video its part, from the first source there is."""
+    if cfg.hold_out:
+        held_out = groups.hold_out_group(videos, cfg.hold_out)
+        return _Split(held_out, f"{cfg.hold_out} held out")
+    if official:
+        return _split_by_lists(videos, all_classes, classes, official, cfg.split)
+    if videos[0].part:  # of labels.csv, which has parts in every line or in none
+        return _Split(videos, "")
+    made = groups.hold_out_share(videos, cfg.test_fraction, seed=seed, part="test", rest="train")
+    return _Split(made, "", given=False)
+
+
+def _split_by_lists(
+    videos: Sequence[ListedVideo],
+    all_classes: Sequence[str],
+    classes: Sequence[str],
+    official: OfficialLists,
+    split: int,
+) -> _Split:
+    """The videos of the lists with their parts; warns of unlisted videos and of short lists."""
+    # Class numbers in the lists count all classes of the set, also where only some are used.
+    assigned = splits.assign_parts(videos, all_classes, official.train, official.test)
+    name, difference = official_lists.compare_published(
+        classes, split, len(official.train), len(official.test)
+    )
+    if difference:
+        warnings.warn(f"{official.folder}: {difference}", ListWarning, stacklevel=4)
+    unused = [video.name for video in assigned if video.part == "unused"]
+    named_unused = {splits.plain_name(row.name) for row in official.unused}
+    unlisted = [name for name in unused if splits.plain_name(name) not in named_unused]
+    if unlisted:
+        warnings.warn(
+            f"{len(unlisted)} videos are in no list of split {split} in {official.folder} and are "
+            f"left out, such as {', '.join(unlisted[:8])}",
+            ListWarning,
+            stacklevel=4,
+        )
+    origin = f"split {split} of {name} in {official.folder}" if name else ""
+    origin = origin or f"split {split} of {official.folder}"
+    if unused:
+        origin += f", {len(unused)} unused"
+    return _Split([video for video in assigned if video.part != "unused"], origin)
+
+
+def _hold_out_validation(
+    videos: Sequence[ListedVideo], share: float, seed: int
+) -> list[ListedVideo]:
+    """Moves whole groups of the training list to the validation part."""
+    train = [video for video in videos if video.part == "train"]
+    others = [video for video in videos if video.part != "train"]
+    train = groups.hold_out_share(train, share, seed=seed, part="valid", rest="train")
+    return sorted([*others, *train])

@@ -1,0 +1,211 @@
+"""Finds the lists that UCF101 and HMDB51 were published with, and checks that they are complete."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from etils import epath
+
+from videolstm_jax.annotations import ucf24
+from videolstm_jax.dataset import lists
+from videolstm_jax.dataset.lists import ListRow
+from videolstm_jax.errors import FileError
+
+# The folders that the archives of lists unpack to: UCF101's, HMDB51's, that of HMDB51's mirrors,
+# and that of the corrected UCF101-24.
+LIST_FOLDERS = (
+    "ucfTrainTestlist",
+    "testTrainMulti_7030_splits",
+    "hmdb51_testTrainMulti_7030_splits",
+    "splitfiles",
+)
+# Sets of classes that `data.classes` can name by one word.
+CLASS_SETS = {"ucf101_24": ucf24.CLASSES}
+
+
+class OfficialLists(NamedTuple):
+    """The rows of one split and the folder they were read from.
+
+    `index` is its classInd.txt, None where it has none; `unused` are videos that the lists name for
+    neither part.
+    """
+
+    folder: epath.Path
+    index: epath.Path | None
+    train: list[ListRow]
+    test: list[ListRow]
+    unused: list[ListRow]
+
+    def only(self, classes: Collection[str]) -> OfficialLists:
+        """The rows of these classes; the case of letters does not matter."""
+        known = {name.casefold() for name in classes}
+
+        def of_classes(rows: list[ListRow]) -> list[ListRow]:
+            return [row for row in rows if _label(row).casefold() in known]
+
+        return self._replace(
+            train=of_classes(self.train),
+            test=of_classes(self.test),
+            unused=of_classes(self.unused),
+        )
+
+
+class PublishedSet(NamedTuple):
+    """How many videos the published lists of a set have, in each of its splits.
+
+    `classes` is the number of classes; `first` and `last` are the ends of their sorted names.
+    """
+
+    name: str
+    classes: int
+    first: str
+    last: str
+    train: tuple[int, ...]
+    test: tuple[int, ...]
+
+
+_UCF24 = (24, "Basketball", "WalkingWithDog")
+PUBLISHED = (
+    PublishedSet("UCF101", 101, "ApplyEyeMakeup", "YoYo", (9537, 9586, 9624), (3783, 3734, 3696)),
+    PublishedSet("HMDB51", 51, "brush_hair", "wave", (3570,) * 3, (1530,) * 3),
+    PublishedSet("UCF101-24 (THUMOS13)", *_UCF24, (2293, 2306, 2306), (914, 901, 901)),
+    PublishedSet("UCF101-24 (tested on corrected boxes)", *_UCF24, (2293,), (910,)),
+    PublishedSet("UCF101-24 (corrected boxes)", *_UCF24, (2284,), (910,)),
+)
+
+
+def find_official_lists(
+    root: epath.Path, labels: Collection[str], split: int, *, folder: str = ""
+) -> OfficialLists | None:
+    """Reads the official lists of a folder of videos; None where there are none.
+
+    They lie in the folder itself, or in or beside it in a folder of `LIST_FOLDERS`. Such a folder
+    must know most of the classes: HMDB51's lists may lie beside UCF101's videos.
+
+    Args:
+      root: the folder of videos.
+      labels: the classes of the videos.
+      split: which of the splits, from 1.
+      folder: the folder of the lists, where the user names it.
+
+    Raises:
+      FileError: no lists in `folder`, not those of this split, or a line that cannot be read.
+    """
+    if folder:
+        place = epath.Path(folder)
+        if not place.is_dir() or not _has_lists(place):
+            raise FileError(
+                f"data.lists is {folder}: expected a folder with trainlist0N.txt and "
+                "testlist0N.txt, or with a file <class>_test_splitN.txt for each class"
+            )
+    elif _has_lists(root):
+        place = root
+    else:
+        place = _find_list_folder(root, labels)
+    rows = lists.read_split(place, split) if place else None
+    if not rows:
+        return None
+    train, test = rows
+    index = place / "classInd.txt"
+    unused = lists.read_unused(place, split)
+    return OfficialLists(place, index if index.exists() else None, train, test, unused)
+
+
+def choose_classes(wanted: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """The wanted classes in the order of the set; all where none is named.
+
+    Args:
+      wanted: names of classes, or of `CLASS_SETS`.
+      classes: of the set.
+
+    Raises:
+      FileError: a class that the set lacks.
+    """
+    if not wanted:
+        return tuple(classes)
+    names: set[str] = set()
+    for name in wanted:
+        names.update(CLASS_SETS.get(name, (name,)))
+    unknown = sorted(names - set(classes))
+    if unknown:
+        examples = ", ".join(classes[:8])
+        raise FileError(
+            f"data.classes names {', '.join(unknown[:8])}; expected some of the {len(classes)} "
+            f"classes there are, such as {examples}, or {', '.join(CLASS_SETS)}"
+        )
+    return tuple(name for name in classes if name in names)
+
+
+def compare_published(
+    classes: Collection[str], split: int, train: int, test: int
+) -> tuple[str, str]:
+    """Compares the lengths of lists with those of the published set that has these classes.
+
+    Args:
+      classes: of the set.
+      split: from 1.
+      train: how many videos the training list has.
+      test: how many the test list has.
+
+    Returns:
+      The name of the set, empty where it is none of them, and what differs, empty where nothing
+      does.
+    """
+    ends = len(classes), min(classes, default=""), max(classes, default="")
+    same_classes = []
+    for known in PUBLISHED:
+        if (known.classes, known.first, known.last) == ends and split <= len(known.train):
+            same_classes.append(known)
+    for known in same_classes:
+        if (known.train[split - 1], known.test[split - 1]) == (train, test):
+            return known.name, ""
+    if not same_classes:
+        return "", ""
+    known = same_classes[0]
+    return known.name, (
+        f"split {split} has {train} videos to train and {test} to test on; {known.name} was "
+        f"published with {known.train[split - 1]} and {known.test[split - 1]}"
+    )
+
+
+# ---- folders of lists ----------------------------------------------------------------------------
+
+
+def _find_list_folder(root: epath.Path, labels: Collection[str]) -> epath.Path | None:
+    """The first folder of `LIST_FOLDERS`, in the folder of videos or beside it, that fits them."""
+    for place in (root, root.parent):
+        for name in LIST_FOLDERS:
+            folder = place / name
+            if folder.is_dir() and _has_lists(folder) and _knows(folder, labels):
+                return folder
+    return None
+
+
+def _has_lists(folder: epath.Path) -> bool:
+    return any(lists.is_list_name(path.name) for path in folder.iterdir())
+
+
+def _knows(folder: epath.Path, labels: Collection[str]) -> bool:
+    """Whether at least half of the labels are classes of these lists."""
+    known = {name.casefold() for name in _classes(folder)}
+    return 2 * sum(label.casefold() in known for label in labels) >= len(labels)
+
+
+def _classes(folder: epath.Path) -> set[str]:
+    """The classes that the lists of a folder name, by the cheapest way there is."""
+    index = folder / "classInd.txt"
+    if index.exists():
+        return set(lists.read_classes(index))
+    paths = [path for path in folder.iterdir() if lists.is_list_name(path.name)]
+    # HMDB51's files carry the class in their names.
+    from_names = {
+        path.name.rsplit("_test_split", 1)[0] for path in paths if "_test_split" in path.name
+    }
+    if from_names:
+        return from_names
+    return {_label(row) for path in paths for row in lists.read_list(path)}
+
+
+def _label(row: ListRow) -> str:
+    return row.name.split("/")[0]

@@ -1,0 +1,138 @@
+"""Writes a set of tensorflow-datasets as a folder of videos, which the pipeline reads as any other.
+
+- videos/<Class>/<stem>.avi: the frames as the set stores them, JPEG or PNG; raw ones without loss.
+- labels.csv and classInd.txt: parts, groups where the set has them, and the order of the classes.
+- truth.jsonl: tubes, where the set has them.
+- tfds.json: which set it is; the number of videos, written last, marks the folder as complete.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import warnings
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax import files
+from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
+from videolstm_jax.annotations.truth_jsonl import save_truth
+from videolstm_jax.config import DataConfig
+from videolstm_jax.dataset import tfds_reader
+from videolstm_jax.dataset.lists import ListWarning
+from videolstm_jax.dataset.tfds_reader import TfdsExample
+from videolstm_jax.errors import FileError
+from videolstm_jax.types import Detection
+from videolstm_jax.video import encode, pictures
+
+PREFIX = "tfds:"
+
+
+def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
+    """Writes the set that `cfg.source` names as a folder of videos, unless that exists already.
+
+    The videos of an interrupted call are used again. A set that does not exist is downloaded or
+    built first.
+
+    Args:
+      cfg: `source` is "tfds:" and the name of a set, with its configuration behind a slash, or the
+        folder of a prepared one; `videos` is the data_dir of tensorflow-datasets, empty for its
+        own.
+      folder: where the videos go.
+
+    Returns:
+      The folder.
+
+    Raises:
+      FileError: no tensorflow-datasets, no such set, one without labelled videos or without a
+        training part, or the folder holds another set.
+    """
+    folder = epath.Path(folder)
+    marker = folder / "tfds.json"
+    settings = {"source": cfg.source, "data_dir": cfg.videos}
+    if _is_complete(marker, settings):
+        return folder
+    files.write_json(marker, settings)
+    builder = tfds_reader.open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
+    fields = tfds_reader.find_fields(builder)
+    parts = tfds_reader.find_parts(builder)
+    count = sum(builder.info.splits[name].num_examples for name in parts)
+    print(
+        f"{cfg.source}: writing {count} examples of {builder.info.full_name} as videos", flush=True
+    )
+    rows: dict[str, TfdsExample] = {}
+    for example in tfds_reader.read_examples(builder, fields, parts):
+        if example.name in rows:  # a set may count its videos anew in each split
+            example = example._replace(name=example.spare)
+        # Only the text is kept; the frames of all videos would not fit in memory.
+        rows[example.name] = example._replace(frames=None)
+        _write_video(folder / "videos" / f"{example.name}.avi", example)
+    if cfg.validation and not fields.group and "valid" not in parts.values():
+        warnings.warn(
+            f"{cfg.source} does not say which videos are of one recording: data.validation holds "
+            "out single videos, whose like may be trained on",
+            ListWarning,
+            stacklevel=2,
+        )
+    _write_lists(folder, list(rows.values()), builder.info.features[fields.label].names)
+    files.write_json(marker, {**settings, "set": builder.info.full_name, "videos": len(rows)})
+    return folder
+
+
+def _is_complete(marker: epath.Path, settings: dict[str, str]) -> bool:
+    """Whether the folder holds all of this set; refuses a folder of another set."""
+    if not marker.exists():
+        return False
+    content = files.read_json(marker)
+    if any(content.get(name) != value for name, value in settings.items()):
+        data_dir = content.get("data_dir") or "the usual place"
+        wanted_dir = settings["data_dir"] or "the usual place"
+        raise FileError(
+            f"{marker.parent} holds {content.get('source')} of {data_dir}; expected "
+            f"{settings['source']} of {wanted_dir}: take another workdir"
+        )
+    return "videos" in content
+
+
+def _write_video(path: epath.Path, example: TfdsExample) -> None:
+    if path.exists():
+        return
+    frames = example.frames
+    if isinstance(frames, np.ndarray) and frames.dtype == np.uint8:
+        rgb = np.broadcast_to(frames, (*frames.shape[:3], 3))  # grey frames have one channel
+        encode.write(path, rgb, example.fps, codec="ffv1")
+    else:
+        pictures.write_pictures(path, list(frames), example.fps)
+
+
+def _write_lists(folder: epath.Path, rows: list[TfdsExample], class_names: list[str]) -> None:
+    """Writes labels.csv, classInd.txt and, where there are tubes, truth.jsonl."""
+    present = {row.label for row in rows}
+    names = [tfds_reader.class_folder(name) for name in class_names]
+    classes = [name for name in names if name in present]
+    columns = ["label"]
+    if rows[0].part:
+        columns.append("part")
+    if all(row.group for row in rows):
+        columns.append("group")
+    _write_labels_csv(folder / "labels.csv", rows, columns)
+    lines = [f"{number} {name}\n" for number, name in enumerate(classes, 1)]
+    files.write_bytes(folder / "classInd.txt", "".join(lines).encode())
+    tubes = []
+    for row in rows:
+        for tube in row.tubes:
+            tubes.append(Detection(row.name, classes.index(row.label), 1.0, tube))
+    if tubes:
+        ground_truth = GroundTruth(tuple(classes), {}, {}, tubes)
+        save_truth(folder / "truth.jsonl", check_ground_truth(folder, ground_truth))
+
+
+def _write_labels_csv(path: epath.Path, rows: list[TfdsExample], columns: list[str]) -> None:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["path", *columns])
+    for row in rows:
+        cells = [getattr(row, column) for column in columns]
+        writer.writerow([f"videos/{row.name}.avi", *cells])
+    files.write_bytes(path, table.getvalue().encode())
