@@ -1,40 +1,54 @@
-"""What every test runs under: strict promotion, four fake devices, and the folder of real data
-where there is one.
-"""
+"""What every test runs under: strict promotion, four devices, one store of compiled programs."""
 
 import os
+import pathlib
+import shutil
+import tempfile
 
+# These are set before JAX is imported, and in the environment: commands that tests start inherit
+# them, and so do the processes of pytest-xdist.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
-os.environ.setdefault(
-    "JAX_DISABLE_MOST_OPTIMIZATIONS", "1"
-)  # most of a test's time is compiling tiny programs
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-
-import pathlib
+# Most of a test's time is compiling tiny programs: optimise them little, and store all of them.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import hypothesis
 import jax
 import pytest
 
+ROOT = pathlib.Path(__file__).parents[1]
+
 hypothesis.settings.register_profile("local", deadline=None)
-hypothesis.settings.register_profile(
-    "ci", deadline=None, derandomize=True
-)  # a change is judged on the same examples
+# CI judges a change on the same examples each time.
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+def pytest_configure(config):
+    """Gives all processes of a session one store of compiled programs.
+
+    A session has a store of its own, because JAX does not write the entries atomically and some
+    tests kill processes. Set JAX_COMPILATION_CACHE_DIR to keep one for many sessions. The processes
+    of pytest-xdist start later than this, and inherit the variable.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="videolstm-compiled-")
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+
+
 @pytest.fixture(scope="session")
 def real_data() -> pathlib.Path:
-    """The folder of real videos that lies beside a checkout; tests that need it are skipped where
-    it is absent.
-    """
-    folder = pathlib.Path(
-        os.environ.get("VIDEOLSTM_REAL_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data")
-    )
+    """Returns the folder of real videos beside the checkout; skips the test where it is absent."""
+    default = ROOT.parent / "shared" / "data"
+    folder = pathlib.Path(os.environ.get("VIDEOLSTM_REAL_DATA", default))
     if not folder.is_dir():
         pytest.skip(f"no folder of real data at {folder}; set VIDEOLSTM_REAL_DATA to one")
     return folder
