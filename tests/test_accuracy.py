@@ -50,10 +50,10 @@ def test_a_class_without_videos_is_left_out_of_the_mean():
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 10), (3, 10), (10, 10), (3508, 3783)])
 def test_wilson_solves_its_equation(hits, total):
-    found = accuracy.wilson(hits, total)
+    interval = accuracy.wilson(hits, total)
     expected = stats.binomtest(hits, total).proportion_ci(0.95, "wilson")
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
-    assert found.low <= found.value <= found.high
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert interval.low <= interval.value <= interval.high
 
 
 def test_wilson_refuses_counts_that_make_no_share():
@@ -64,18 +64,18 @@ def test_wilson_refuses_counts_that_make_no_share():
 
 def test_bootstrap_of_a_mean_is_close_to_the_normal_one():
     values = np.random.default_rng(1).normal(2, 3, 400)
-    found = accuracy.mean_interval(values)
+    interval = accuracy.mean_interval(values)
     half = 1.96 * values.std() / 20
-    assert found.value == pytest.approx(values.mean())
-    assert found.low == pytest.approx(values.mean() - half, abs=0.1 * half + 0.02)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.1 * half + 0.02)
-    assert found == accuracy.mean_interval(values)
+    assert interval.value == pytest.approx(values.mean())
+    assert interval.low == pytest.approx(values.mean() - half, abs=0.1 * half + 0.02)
+    assert interval.high == pytest.approx(values.mean() + half, abs=0.1 * half + 0.02)
+    assert interval == accuracy.mean_interval(values)
 
 
 def test_pairs_are_drawn_whole():
     theirs = np.random.default_rng(1).normal(0, 5, 100)
-    found = accuracy.paired_interval(theirs + 0.5, theirs)
-    assert found.low == pytest.approx(0.5) == found.high
+    interval = accuracy.paired_interval(theirs + 0.5, theirs)
+    assert interval.low == pytest.approx(0.5) == interval.high
     with pytest.raises(ValueError, match="one of each a video"):
         accuracy.paired_interval(theirs, theirs[:-1])
 

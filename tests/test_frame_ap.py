@@ -12,13 +12,13 @@ from videolstm_jax.types import Detection, Tube
 BOX, FAR = [0.0, 0, 10, 10], [50.0, 50, 60, 60]
 
 
-def found(video, score, boxes, label=0, start=0):
+def detection(video, score, boxes, label=0, start=0):
     return Detection(video, label, score, Tube(start, np.array(boxes, float)))
 
 
 def test_frames_without_truth_count_only_where_all_do():
-    truth = [found("a", 1, [BOX] * 2, start=2)]
-    detections = [found("a", 0.5, [BOX] * 4)]  # ties: frames 0 and 1 come first and are false
+    truth = [detection("a", 1, [BOX] * 2, start=2)]
+    detections = [detection("a", 0.5, [BOX] * 4)]  # ties: frames 0 and 1 come first and are false
     assert frame_map(detections, truth, 0.5) == pytest.approx(
         0.5
     )  # hits at ranks 3 and 4: 1/3 and 1/2, enveloped
@@ -27,15 +27,15 @@ def test_frames_without_truth_count_only_where_all_do():
 
 
 def test_truth_of_another_class_makes_a_frame_count():
-    truth = [found("a", 1, [BOX], label=0, start=1), found("a", 1, [BOX], label=1, start=0)]
-    detections = [found("a", 0.5, [BOX] * 3)]
+    truth = [detection("a", 1, [BOX], label=0, start=1), detection("a", 1, [BOX], label=1, start=0)]
+    detections = [detection("a", 0.5, [BOX] * 3)]
     assert frame_aps(detections, truth, [0.5], frames="truth") == {0: [0.5], 1: [0.0]}
     assert frame_aps(detections, truth, [0.5])[0] == [0.5]
 
 
 def test_frame_scores_order_the_boxes():
-    truth = [found("a", 1, [BOX], start=2)]
-    detections = [found("a", 0.5, [BOX] * 3)]
+    truth = [detection("a", 1, [BOX], start=2)]
+    detections = [detection("a", 0.5, [BOX] * 3)]
     scores = {"a": np.array([[0.1], [0.2], [0.9]])}
     assert frame_map(detections, truth, 0.5) == pytest.approx(1 / 3)
     assert frame_map(detections, truth, 0.5, frame_scores=scores) == 1
@@ -46,11 +46,11 @@ def test_frame_scores_order_the_boxes():
 
 
 def test_two_actors_need_two_boxes():
-    truth = [found("a", 1, [BOX] * 3), found("a", 1, [FAR] * 3)]
-    one = [found("a", 0.9, [BOX] * 3)]
+    truth = [detection("a", 1, [BOX] * 3), detection("a", 1, [FAR] * 3)]
+    one = [detection("a", 0.9, [BOX] * 3)]
     assert frame_map(one, truth, 0.5) == 0.5
-    assert frame_map([*one, found("a", 0.8, [FAR] * 3)], truth, 0.5) == 1
-    assert frame_map([*one, found("a", 0.8, [BOX] * 3)], truth, 0.5) == 0.5
+    assert frame_map([*one, detection("a", 0.8, [FAR] * 3)], truth, 0.5) == 1
+    assert frame_map([*one, detection("a", 0.8, [BOX] * 3)], truth, 0.5) == 0.5
 
 
 def by_hand(detections, truth, threshold, style, frames):
@@ -111,7 +111,7 @@ def scenes(seed):
             boxes = np.concatenate([corner, corner + generator.uniform(5, 12, (frames, 2))], axis=1)
             score = int(generator.integers(1, 5)) / 4 if scored else 1.0
             made.append(
-                found(
+                detection(
                     f"v{generator.integers(3)}",
                     score,
                     boxes,
@@ -146,7 +146,7 @@ def test_never_rises_with_the_threshold(seed, style):
 
 
 def test_refuses():
-    truth = [found("a", 1, [BOX])]
+    truth = [detection("a", 1, [BOX])]
     with pytest.raises(ValueError, match="expected 'all' or 'truth'"):
         frame_map([], truth, 0.5, frames="some")
     with pytest.raises(ValueError, match="style is"):

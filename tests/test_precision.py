@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tube_scenes import FAR, found, scenes
+from tube_scenes import FAR, detection, scenes
 
 from videolstm_jax.measure.overlap import STYLES
 from videolstm_jax.measure.precision import (
     AVERAGED,
     Ranked,
     average_precision,
-    checked,
-    claims,
-    ordered,
-    turns,
+    check_detections,
+    match,
+    sort_by_score,
+    rank_in_group,
 )
 
 
 def test_ties_are_ordered_by_start_then_boxes():
-    early = checked(
-        [found("a", 0.5, start=3), found("a", 0.5, start=1), found("a", 0.5, FAR, start=1)],
+    early = check_detections(
+        [detection("a", 0.5, start=3), detection("a", 0.5, start=1), detection("a", 0.5, FAR, start=1)],
         "detections",
     )
     assert [(one.tube.start, one.tube.boxes[0, 0]) for one in early] == [(1, 0), (1, 50), (3, 0)]
@@ -34,7 +34,7 @@ def test_any_order_of_arrival_gives_one_order(seed):
     def listed(some):
         return [
             (one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist())
-            for one in ordered(some)
+            for one in sort_by_score(some)
         ]
 
     assert listed(detections) == listed(
@@ -61,11 +61,11 @@ def test_claims_equal_plain_loops(seed, style):
         expected.append(best if hit else -1)
         taken |= {(group[row], best)} if hit else set()
     ranked = Ranked(rows, np.arange(rows), group, iou, int(count.sum()))
-    np.testing.assert_array_equal(claims(ranked, 0.5, STYLES[style]), expected)
+    np.testing.assert_array_equal(match(ranked, 0.5, STYLES[style]), expected)
 
 
 def test_turns_count_earlier_rows_of_the_group():
-    np.testing.assert_array_equal(turns(np.array([2, 0, 2, 2, 1, 0])), [0, 0, 1, 2, 0, 1])
+    np.testing.assert_array_equal(rank_in_group(np.array([2, 0, 2, 2, 1, 0])), [0, 0, 1, 2, 0, 1])
 
 
 def test_thresholds():

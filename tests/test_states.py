@@ -11,12 +11,12 @@ def test_the_mean_of_absolute_values_and_the_channels_that_vary():
     states[..., 1] = 0.9  # large everywhere: nothing to see
     states[0, 0, 0, 3] = -0.8
     states[1, 2, 2, 4] = 0.5
-    found = state_maps(states, channels=2)
-    assert found.channel.tolist() == [3, 4] and found.maps.shape == (2, 2, 3, 3)
-    assert found.maps[0, 0, 0, 0] == np.float16(-0.8) and np.count_nonzero(found.maps[0]) == 1
-    assert found.mean[0, 0, 0] == pytest.approx(1.7 / 5, rel=1e-3)
-    assert found.mean[1, 0, 0] == pytest.approx(0.18, rel=1e-3)
-    assert found.mean.dtype == found.maps.dtype == np.float16
+    maps = state_maps(states, channels=2)
+    assert maps.channel.tolist() == [3, 4] and maps.maps.shape == (2, 2, 3, 3)
+    assert maps.maps[0, 0, 0, 0] == np.float16(-0.8) and np.count_nonzero(maps.maps[0]) == 1
+    assert maps.mean[0, 0, 0] == pytest.approx(1.7 / 5, rel=1e-3)
+    assert maps.mean[1, 0, 0] == pytest.approx(0.18, rel=1e-3)
+    assert maps.mean.dtype == maps.maps.dtype == np.float16
 
 
 def test_fewer_channels_than_asked_for():

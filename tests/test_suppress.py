@@ -3,25 +3,25 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tube_scenes import FAR, HALF, found, scenes
+from tube_scenes import FAR, HALF, detection, scenes
 
 from videolstm_jax.measure.overlap import tube_iou
-from videolstm_jax.measure.precision import ordered
+from videolstm_jax.measure.precision import sort_by_score
 from videolstm_jax.measure.suppress import suppress
 
 
 def test_only_repeats_of_one_class_and_video_go():
-    kept = found("a", 0.9)
+    kept = detection("a", 0.9)
     others = [
-        found("a", 0.7, label=1),
-        found("b", 0.6),
-        found("a", 0.5, FAR),
-        found("a", 0.4, HALF),
+        detection("a", 0.7, label=1),
+        detection("b", 0.6),
+        detection("a", 0.5, FAR),
+        detection("a", 0.4, HALF),
     ]
-    assert suppress([found("a", 0.8), *others[::-1], kept], 0.5) == ordered(
+    assert suppress([detection("a", 0.8), *others[::-1], kept], 0.5) == sort_by_score(
         [kept, *others]
     )  # .5 is not more than .5
-    assert suppress([kept, found("a", 0.4, HALF)], 0.4) == [kept]
+    assert suppress([kept, detection("a", 0.4, HALF)], 0.4) == [kept]
     with pytest.raises(ValueError, match="expected 0 to 1"):
         suppress([], 2)
 
@@ -31,7 +31,7 @@ def test_only_repeats_of_one_class_and_video_go():
 def test_equals_plain_loops(seed, iou):
     detections, _, generator = scenes(seed)
     expected = []
-    for one in ordered(detections):
+    for one in sort_by_score(detections):
         if not any(
             (one.video, one.label) == (other.video, other.label)
             and tube_iou(one.tube, other.tube) > iou

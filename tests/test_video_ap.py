@@ -6,36 +6,36 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tube_scenes import BOX, FAR, HALF, found, scenes, tube
+from tube_scenes import BOX, FAR, HALF, detection, scenes, tube
 
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure import overlap
-from videolstm_jax.measure.precision import checked
+from videolstm_jax.measure.precision import check_detections
 from videolstm_jax.measure.tube_errors import best_overlaps, error_split, recall
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 from videolstm_jax.types import Detection, Tube
 
-TRUTH = [found("a", 1), found("b", 1), found("c", 1, FAR, label=1)]
+TRUTH = [detection("a", 1), detection("b", 1), detection("c", 1, FAR, label=1)]
 
 
 @pytest.mark.parametrize(
     ("detections", "voc", "act"),
     [
-        ([found("a", 0.9), found("b", 0.8), found("c", 0.7, FAR, 1)], 1.0, 1.0),
-        ([found("a", 0.9), found("b", 0.8)], 0.5, 0.5),  # class 1 is never found
+        ([detection("a", 0.9), detection("b", 0.8), detection("c", 0.7, FAR, 1)], 1.0, 1.0),
+        ([detection("a", 0.9), detection("b", 0.8)], 0.5, 0.5),  # class 1 is never detected
         # a duplicate between two right ones
         (
-            [found("a", 0.9), found("a", 0.8), found("b", 0.7)],
+            [detection("a", 0.9), detection("a", 0.8), detection("b", 0.7)],
             (0.5 + 0.5 * 2 / 3) / 2,
             (0.5 + 0.5 * 3.5 / 6) / 2,
         ),
         (
-            [found("d", 0.9), found("a", 0.8)],
+            [detection("d", 0.9), detection("a", 0.8)],
             0.25 / 2,
             0.5 * 0.25 / 2,
         ),  # a video without truth is false
-        ([found("a", 0.9, start=4)], 0.0, 0.0),
+        ([detection("a", 0.9, start=4)], 0.0, 0.0),
         ([], 0.0, 0.0),
     ],
 )
@@ -45,21 +45,21 @@ def test_golden(detections, voc, act):
 
 
 def test_an_overlap_equal_to_the_threshold_counts_in_act_only():
-    detections = [found("a", 0.9, HALF)]
+    detections = [detection("a", 0.9, HALF)]
     assert video_map(detections, TRUTH[:1], 0.5) == 0
     assert video_map(detections, TRUTH[:1], 0.5, style="act") == 1
 
 
 def test_each_detection_takes_the_best_that_is_left():
-    truth = [found("a", 1, BOX), found("a", 1, HALF)]
-    both = [found("a", 0.9, BOX), found("a", 0.8, BOX)]
+    truth = [detection("a", 1, BOX), detection("a", 1, HALF)]
+    both = [detection("a", 0.9, BOX), detection("a", 0.8, BOX)]
     assert video_map(both, truth, 0.4) == 1  # the second takes the second true tube, IoU .5
     assert video_map(both, truth, 0.6) == 0.5
     assert video_map(both[:1] * 3, truth[:1], 0.6) == 1
 
 
 def test_classes_without_truth_are_left_out():
-    detections = [found("a", 0.9), found("a", 0.99, label=7)]
+    detections = [detection("a", 0.9), detection("a", 0.99, label=7)]
     assert video_aps(detections, TRUTH[:1], [0.5]) == {0: [1.0]}
     assert set(video_aps(detections, TRUTH, [0.5])) == {0, 1}
 
@@ -70,19 +70,19 @@ def test_averaged_over_thresholds():
 
 
 def test_ties_are_broken_by_name_then_start():
-    truth = [found("a", 1), found("b", 1, FAR)]
-    detections = [found("b", 0.5), found("a", 0.5)]
+    truth = [detection("a", 1), detection("b", 1, FAR)]
+    detections = [detection("b", 0.5), detection("a", 0.5)]
     assert video_map(detections, truth, 0.5) == 0.5  # a first: precision 1 at recall .5
-    assert video_map([found("b", 0.5, FAR), found("a", 0.5, FAR)], truth, 0.5) == 0.25
+    assert video_map([detection("b", 0.5, FAR), detection("a", 0.5, FAR)], truth, 0.5) == 0.25
 
 
 def by_hand(detections, truth, threshold, style):
     """The evaluation written as plain loops over one class after another."""
     aps = []
     for label in sorted({one.label for one in truth}):
-        left = [one for one in checked(truth, "truth") if one.label == label]
+        left = [one for one in check_detections(truth, "truth") if one.label == label]
         total, hits = len(left), []
-        for one in [one for one in checked(detections, "detections") if one.label == label]:
+        for one in [one for one in check_detections(detections, "detections") if one.label == label]:
             same = [true for true in left if true.video == one.video]
             best = max(same, key=lambda true: overlap.tube_iou(one.tube, true.tube), default=None)
             iou = -1 if best is None else overlap.tube_iou(one.tube, best.tube)
@@ -145,8 +145,8 @@ def test_what_changes_nothing(seed, style):
     """Scores only rank; classes without truth, and false tubes behind all others, cost nothing."""
     detections, truth, _ = scenes(seed)
 
-    def measured(found):
-        return np.array(list(video_aps(found, truth, [0.1, 0.3, 0.6], style=style).values()))
+    def measured(tubes):
+        return np.array(list(video_aps(tubes, truth, [0.1, 0.3, 0.6], style=style).values()))
 
     ranked_alike = [one._replace(score=one.score**3 - 7) for one in detections]
     of_no_class = [one._replace(label=9) for one in detections]
@@ -173,13 +173,13 @@ def test_refuses():
     with pytest.raises(ValueError, match="style is 'coco'; expected one of 'voc', 'act'"):
         video_map([], TRUTH, 0.5, style="coco")
     with pytest.raises(ValueError, match="no truth"):
-        video_map([found("a", 1)], [], 0.5)
+        video_map([detection("a", 1)], [], 0.5)
     with pytest.raises(ValueError, match=r"threshold is 50; expected 0 to 1"):
-        video_map([found("a", 1)], TRUTH, 50)
+        video_map([detection("a", 1)], TRUTH, 50)
     with pytest.raises(ValueError, match=r"detections of a have boxes \(0, 4\)"):
         video_map([Detection("a", 0, 1.0, Tube(0, np.zeros((0, 4))))], TRUTH, 0.5)
     with pytest.raises(ValueError, match="detections of a have a score of nan"):
-        video_map([found("a", float("nan"))], TRUTH, 0.5)
+        video_map([detection("a", float("nan"))], TRUTH, 0.5)
 
 
 # ---- the corrected UCF101-24 truth ---------------------------------------------------------------

@@ -24,9 +24,9 @@ def test_against_loops(seed):
     logits = random.normal(size=random.integers(1, 5, 3)) * 3
     mask = random.random(logits.shape[:2]) < 0.7
     mask[0, 0] = True
-    found = video_scores(logits, mask)
-    np.testing.assert_allclose(found, oracle(logits, mask), rtol=1e-12)
-    assert found.sum() == pytest.approx(1)
+    scores = video_scores(logits, mask)
+    np.testing.assert_allclose(scores, oracle(logits, mask), rtol=1e-12)
+    assert scores.sum() == pytest.approx(1)
 
 
 def test_equal_segments_may_be_run_once():

@@ -152,7 +152,7 @@ def coverage(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
 
 
 def _axis_coverage(low: NDArray, high: NDArray, pixels: int, cells: int) -> NDArray:
-    """Returns the fraction of each cell that the intervals from `low` to `high` [T] cover: [T, N]."""
+    """Returns the fraction of each cell that intervals `low` to `high` [T] cover: [T, N]."""
     grid = np.arange(cells)
     first = low[:, None] * cells / pixels
     last = high[:, None] * cells / pixels

@@ -82,7 +82,7 @@ def moment_box(saliency: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def _even_interval(shares: NDArray) -> tuple[float, float]:
-    """Returns the ends of the interval with the mean and deviation of the shares [n] of n pixels."""
+    """Returns the ends of the interval with the mean and deviation of shares [n] of n pixels."""
     centres = np.arange(len(shares)) + 0.5
     mean = shares @ centres
     # A pixel is itself an evenly filled interval of width 1, with variance 1 / 12.

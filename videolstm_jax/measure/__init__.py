@@ -1,1 +1,1 @@
-"""Measures of classes, tubes and fusions: numpy and scipy in, numbers out, JAX never started."""
+"""Measures of classes, tubes and fusions, with numpy and scipy only: JAX is never started."""

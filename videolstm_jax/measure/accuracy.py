@@ -1,4 +1,4 @@
-"""How often the right class comes first, in exact counts, and how sure such a number is."""
+"""Accuracy in exact counts, and confidence intervals of shares and means."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 
 
 class Interval(NamedTuple):
-    """An estimate with the bounds that hold it."""
+    """An estimate with the lower and upper bound of its confidence interval."""
 
     value: float
     low: float
     high: float
 
 
+# ---- counts --------------------------------------------------------------------------------------
+
+
 def ranks(scores: NDArray, label: NDArray) -> NDArray:
-    """How many classes stand before the right one: those with a higher score, and on ties those
-    listed earlier.
+    """Counts the classes that stand before the right one.
+
+    These are the classes with a higher score, and on ties those that are listed earlier.
 
     Args:
       scores: [V, C].
@@ -38,26 +42,25 @@ def ranks(scores: NDArray, label: NDArray) -> NDArray:
     scores, label = np.asarray(scores), np.asarray(label)
     if scores.ndim != 2 or label.shape != scores.shape[:1]:
         raise ValueError(f"scores {scores.shape} and label {label.shape}; expected [V, C] and [V]")
-    if len(label) and (label.min() < 0 or label.max() >= scores.shape[1]):
-        raise ValueError(
-            f"labels {label.min()} to {label.max()}; expected 0 to {scores.shape[1] - 1}"
-        )
+    classes = scores.shape[1]
+    if len(label) and (label.min() < 0 or label.max() >= classes):
+        raise ValueError(f"labels {label.min()} to {label.max()}; expected 0 to {classes - 1}")
     if np.isnan(scores).any():
-        raise ValueError(
-            f"scores of {int(np.isnan(scores).any(axis=1).sum())} videos are NaN; expected numbers"
-        )
+        videos = int(np.isnan(scores).any(axis=1).sum())
+        raise ValueError(f"scores of {videos} videos are NaN; expected numbers")
     own = np.take_along_axis(scores, label[:, None], axis=1)
-    earlier = np.arange(scores.shape[1]) < label[:, None]
-    return ((scores > own) | ((scores == own) & earlier)).sum(axis=1)
+    listed_earlier = np.arange(classes) < label[:, None]
+    before = (scores > own) | ((scores == own) & listed_earlier)
+    return before.sum(axis=1)
 
 
 def top_k(scores: NDArray, label: NDArray, k: int = 1) -> int:
-    """How many videos have the right class among their k best.
+    """Counts the videos that have the right class among their k best.
 
     Args:
       scores: [V, C].
       label: [V].
-      k: how many classes are looked at.
+      k: the number of best classes that count.
 
     Returns:
       An exact count; divide by V for the accuracy.
@@ -66,7 +69,7 @@ def top_k(scores: NDArray, label: NDArray, k: int = 1) -> int:
 
 
 def accuracy(scores: NDArray, label: NDArray, k: int = 1) -> float:
-    """The share of videos with the right class among their k best.
+    """Returns the share of videos with the right class among their k best.
 
     Raises:
       ValueError: there are no videos.
@@ -77,55 +80,64 @@ def accuracy(scores: NDArray, label: NDArray, k: int = 1) -> float:
 
 
 def confusion(scores: NDArray, label: NDArray) -> NDArray:
-    """[C, C] counts of videos: the row is the right class, the column the class that came first."""
-    ranks(scores, label)  # checks the shapes and labels
+    """Counts videos [C, C]: the row is the right class, the column the class that came first."""
+    ranks(scores, label)  # refuses shapes and labels that do not fit
     classes = np.shape(scores)[1]
     first = np.argmax(scores, axis=1)
-    return np.bincount(np.asarray(label) * classes + first, minlength=classes * classes).reshape(
-        classes, classes
-    )
+    counts = np.bincount(np.asarray(label) * classes + first, minlength=classes * classes)
+    return counts.reshape(classes, classes)
 
 
 def per_class_accuracy(
     scores: NDArray, label: NDArray, *, missing: NDArray | None = None
 ) -> NDArray:
-    """[C] the share of each class's videos that are right; NaN for a class without videos.
+    """Returns the share of each class's videos that are right: [C], NaN for a class without videos.
 
     Args:
       scores: [V, C].
       label: [V].
-      missing: [n] the right classes of videos without scores, which count as wrong; none where not
-        given.
+      missing: [n] the right classes of videos without scores, which count as wrong; none by
+        default.
     """
     counts = confusion(scores, label)
     videos = counts.sum(axis=1)
     if missing is not None:
         videos = videos + np.bincount(missing, minlength=len(videos))
-    return np.divide(np.diag(counts), videos, out=np.full(len(counts), np.nan), where=videos > 0)
+    unknown = np.full(len(counts), np.nan)
+    return np.divide(np.diag(counts), videos, out=unknown, where=videos > 0)
 
 
 def mean_class_accuracy(
     scores: NDArray, label: NDArray, *, missing: NDArray | None = None
 ) -> float:
-    """The mean of `per_class_accuracy` over the classes that have videos."""
+    """Averages `per_class_accuracy` over the classes that have videos."""
     return float(np.nanmean(per_class_accuracy(scores, label, missing=missing)))
 
 
-def right_of(scores: NDArray, label: NDArray, missing: Sequence[int] | NDArray = ()) -> str:
-    """In words, how many videos of the test list are right; `missing` ones, without scores, count
-    as wrong.
+def accuracy_text(scores: NDArray, label: NDArray, missing: Sequence[int] | NDArray = ()) -> str:
+    """Writes the accuracy as text, such as "52 of 64 test videos right, 81.2 %".
+
+    Args:
+      scores: [V, C].
+      label: [V].
+      missing: the right classes of videos without scores, which count as wrong.
     """
-    right, total = top_k(scores, label), len(label) + len(missing)
-    lost = f" ({len(missing)} could not be read and count as wrong)" if len(missing) else ""
-    return f"{right} of {total} test videos right{lost}, {100 * right / max(total, 1):.1f} %"
+    right = top_k(scores, label)
+    total = len(label) + len(missing)
+    share = 100 * right / max(total, 1)
+    note = f" ({len(missing)} could not be read and count as wrong)" if len(missing) else ""
+    return f"{right} of {total} test videos right{note}, {share:.1f} %"
+
+
+# ---- intervals -----------------------------------------------------------------------------------
 
 
 def wilson(hits: int, total: int, *, confidence: float = 0.95) -> Interval:
-    """Wilson's score interval of a share.
+    """Computes Wilson's score interval of a share.
 
     Args:
-      hits: how many were right.
-      total: of how many.
+      hits: the number that were right.
+      total: the number of all.
       confidence: the probability that the interval holds the true share.
 
     Returns:
@@ -143,17 +155,16 @@ def wilson(hits: int, total: int, *, confidence: float = 0.95) -> Interval:
     scale = 1 + z * z / total
     middle = (share + z * z / (2 * total)) / scale
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
-    return Interval(
-        share,
-        max(0.0, middle - half) if hits else 0.0,
-        min(1.0, middle + half) if hits < total else 1.0,
-    )
+    # The bounds of "none" and "all" are 0 and 1 exactly, where the formula would round.
+    low = max(0.0, middle - half) if hits else 0.0
+    high = min(1.0, middle + half) if hits < total else 1.0
+    return Interval(share, low, high)
 
 
 def mean_interval(
     values: NDArray, *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
 ) -> Interval:
-    """The mean of one number a video, with the percentiles of its bootstrap.
+    """Computes the mean of one number a video and the percentiles of its bootstrap.
 
     Args:
       values: [V].
@@ -168,28 +179,40 @@ def mean_interval(
     if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
         raise ValueError(f"values {values.shape}; expected finite numbers, at least one")
     generator = np.random.default_rng(seed)
-    means = np.array(
-        [values[generator.integers(len(values), size=len(values))].mean() for _ in range(resamples)]
-    )
+    means = np.zeros(resamples)
+    for index in range(resamples):
+        drawn = generator.integers(len(values), size=len(values))
+        means[index] = values[drawn].mean()
     low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return Interval(float(values.mean()), float(low), float(high))
 
 
 def paired_interval(
-    ours: NDArray,
-    theirs: NDArray,
+    values: NDArray,
+    baseline: NDArray,
     *,
     confidence: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """The mean difference of two measurements of the same videos: whole pairs are drawn, see
-    `mean_interval`.
+    """Computes the mean difference of two measurements of the same videos, and its bootstrap.
+
+    Pairs are drawn together, so that what is common to a video cancels; see `mean_interval`.
+
+    Args:
+      values: [V].
+      baseline: [V], which is subtracted.
+      confidence: as in `mean_interval`.
+      resamples: as in `mean_interval`.
+      seed: as in `mean_interval`.
 
     Raises:
-      ValueError: not as many of both, or as `mean_interval`.
+      ValueError: the shapes differ, or as `mean_interval`.
     """
-    ours, theirs = np.asarray(ours, float), np.asarray(theirs, float)
-    if ours.shape != theirs.shape:
-        raise ValueError(f"{ours.shape} and {theirs.shape} values; expected one of each a video")
-    return mean_interval(ours - theirs, confidence=confidence, resamples=resamples, seed=seed)
+    values, baseline = np.asarray(values, float), np.asarray(baseline, float)
+    if values.shape != baseline.shape:
+        raise ValueError(
+            f"{values.shape} and {baseline.shape} values; expected one of each a video"
+        )
+    difference = values - baseline
+    return mean_interval(difference, confidence=confidence, resamples=resamples, seed=seed)

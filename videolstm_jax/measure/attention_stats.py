@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 UNIFORM_ENTROPY = 0.99
-"""Attention is called uniform if its mean entropy is above this fraction of the largest possible."""
+"""Attention is called uniform if its mean entropy exceeds this fraction of the largest possible."""
 CONSTANT_MOTION = 0.01
 """Attention is called constant if its maps differ from their mean by less than this fraction."""
 FULL_FRAME_AREA = 0.99
@@ -94,7 +94,7 @@ def attention_stats(attention: NDArray) -> AttentionStats:
 
 
 def _mean_distance(maps: NDArray, mean: NDArray) -> float:
-    """Returns the mean fraction of mass that must move to turn maps [n, N N] into the mean [N N]."""
+    """Returns the mean fraction of mass that must move to turn maps [n, N N] into their mean."""
     return float(0.5 * np.abs(maps - mean).sum(axis=1).mean())
 
 
@@ -117,7 +117,7 @@ def mass_inside(attention: NDArray, covered: NDArray) -> tuple[NDArray, NDArray]
 
 
 def full_frame_share(tube: Tube, size: tuple[int, int]) -> float:
-    """Returns the fraction of a tube's boxes that cover the frame of H, W pixels to 99 % or more."""
+    """Returns the fraction of a tube's boxes that cover 99 % or more of the frame (H, W pixels)."""
     height, width = size
     areas = np.prod(tube.boxes[:, 2:] - tube.boxes[:, :2], axis=1)
     return float((areas >= FULL_FRAME_AREA * height * width).mean())

@@ -11,10 +11,10 @@ from videolstm_jax.measure.overlap import box_iou, style_of
 from videolstm_jax.measure.precision import (
     Ranked,
     average_precision,
-    by_label,
-    checked,
+    check_detections,
+    group_by_class,
     mean_over_classes,
-    turns,
+    rank_in_group,
 )
 from videolstm_jax.types import Detection
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 
 class _Boxes(NamedTuple):
-    """The boxes of one class's tubes, laid end to end: `video` [R] rank of the name, `frame`,
-    `score`, `box` [R, 4].
+    """The R boxes of many tubes, one after the other.
+
+    `video` [R] is the rank of the video's name, `frame` [R], `score` [R] and `box` [R, 4].
     """
 
     video: NDArray
@@ -32,9 +33,18 @@ class _Boxes(NamedTuple):
     score: NDArray
     box: NDArray
 
+    @property
+    def key(self) -> NDArray:
+        """[R] one number for each frame of each video, in the order of videos and frames."""
+        return self.video.astype(np.int64) << 32 | self.frame.astype(np.int64)
+
+    def take(self, index: NDArray) -> _Boxes:
+        """The boxes of this index, or where this mask is true."""
+        return _Boxes(*(column[index] for column in self))
+
 
 def frame_aps(
-    found: Sequence[Detection],
+    detections: Sequence[Detection],
     truth: Sequence[Detection],
     thresholds: Sequence[float],
     *,
@@ -42,50 +52,49 @@ def frame_aps(
     frames: str = "all",
     frame_scores: Mapping[str, NDArray] | None = None,
 ) -> dict[int, list[float]]:
-    """The average precision over boxes of every class that has truth, at each IoU threshold.
+    """Computes the average precision over boxes of every class with truth, at each threshold.
 
-    The rule is that of `video_ap.video_aps`, with one frame of one video in the place of a video.
-    Ties of score are broken by the video's name, then the frame.
+    The rule is that of `video_ap.video_aps`, with a frame of a video in the place of a video. Ties
+    of score are broken by the video's name, then the frame.
 
     Args:
-      found: the detections of all classes; each box of a tube is one detection.
+      detections: of all classes; each box of a tube is one detection.
       truth: the true tubes.
       thresholds: on the IoU of boxes.
       style: `voc` or `act`, see `overlap`.
-      frames: `all`, where a box on a frame without truth is false, or `truth`: only frames with
-        truth of any class.
-      frame_scores: by video [L, C], the scores of single frames; without it each box has its tube's
-        score.
+      frames: `all`, where a box on a frame without truth is false, or `truth`: only the frames
+        with truth of any class.
+      frame_scores: by video [L, C], the scores of single frames; without it each box has the score
+        of its tube.
 
     Returns:
       By class, one number in [0, 1] a threshold.
 
     Raises:
       ValueError: an unknown style or choice of frames, a threshold outside [0, 1], detections that
-        are not tubes, or frame scores that do not reach a tube's last frame.
+        are not tubes, or frame scores that end before a tube.
     """
     if frames not in ("all", "truth"):
         raise ValueError(f"frames is {frames!r}; expected 'all' or 'truth'")
     convention = style_of(style)
-    tubes = checked(truth, "true tubes")
-    names = {
-        name: rank for rank, name in enumerate(sorted({one.video for one in (*found, *tubes)}))
-    }
-    seen = np.unique(_key(_laid_out(tubes, names, None)))
-    detections = by_label(checked(found, "detections"))
+    true_tubes = check_detections(truth, "true tubes")
+    names = sorted({detection.video for detection in (*detections, *true_tubes)})
+    rank_of = {name: rank for rank, name in enumerate(names)}
+    frames_with_truth = np.unique(_boxes_of(true_tubes, rank_of).key)
+    own = group_by_class(check_detections(detections, "detections"))
     aps = {}
-    for label, own in sorted(by_label(tubes).items()):
-        boxes = _laid_out(detections.get(label, []), names, frame_scores)
+    for label, tubes in sorted(group_by_class(true_tubes).items()):
+        boxes = _boxes_of(own.get(label, []), rank_of, frame_scores)
         if frames == "truth":
-            _, kept = _among(seen, _key(boxes))  # np.isin hashes such keys badly: 20 times slower
-            boxes = _Boxes(*(part[kept] for part in boxes))
-        ranked = _class_ranked(boxes, _laid_out(own, names, None))
+            _, has_truth = _look_up(frames_with_truth, boxes.key)
+            boxes = boxes.take(has_truth)
+        ranked = _rank(boxes, _boxes_of(tubes, rank_of))
         aps[label] = [average_precision(ranked, threshold, convention) for threshold in thresholds]
     return aps
 
 
 def frame_map(
-    found: Sequence[Detection],
+    detections: Sequence[Detection],
     truth: Sequence[Detection],
     iou: float,
     *,
@@ -93,63 +102,69 @@ def frame_map(
     frames: str = "all",
     frame_scores: Mapping[str, NDArray] | None = None,
 ) -> float:
-    """Frame-mAP at one IoU threshold: the mean of `frame_aps` over the classes that have truth.
+    """Computes frame-mAP: the mean of `frame_aps` over classes with truth, at one IoU threshold.
 
     Raises:
       ValueError: as `frame_aps`, or there is no truth at all.
     """
-    aps = frame_aps(found, truth, [iou], style=style, frames=frames, frame_scores=frame_scores)
+    aps = frame_aps(detections, truth, [iou], style=style, frames=frames, frame_scores=frame_scores)
     return mean_over_classes({label: values[0] for label, values in aps.items()})
 
 
-def _laid_out(
-    tubes: Sequence[Detection], names: Mapping[str, int], frame_scores: Mapping[str, NDArray] | None
+def _boxes_of(
+    tubes: Sequence[Detection],
+    rank_of: Mapping[str, int],
+    frame_scores: Mapping[str, NDArray] | None = None,
 ) -> _Boxes:
-    length = [len(one.tube.boxes) for one in tubes]
-    video = np.repeat([names[one.video] for one in tubes], length).astype(int)
-    frame = np.concatenate(
-        [one.tube.start + np.arange(len(one.tube.boxes)) for one in tubes] or [np.zeros(0, int)]
+    """Puts the boxes of all tubes one after the other."""
+    # Each list begins with an empty array, so that no tubes at all give arrays of length 0.
+    video, frame, score, box = (
+        [np.zeros(0, int)],
+        [np.zeros(0, int)],
+        [np.zeros(0)],
+        [np.zeros((0, 4))],
     )
-    score = np.concatenate([_scores(one, frame_scores) for one in tubes] or [np.zeros(0)])
-    return _Boxes(
-        video, frame, score, np.concatenate([one.tube.boxes for one in tubes] or [np.zeros((0, 4))])
-    )
+    for detection in tubes:
+        length = len(detection.tube.boxes)
+        video.append(np.full(length, rank_of[detection.video]))
+        frame.append(detection.tube.start + np.arange(length))
+        score.append(_box_scores(detection, frame_scores))
+        box.append(detection.tube.boxes)
+    return _Boxes(*(np.concatenate(column) for column in (video, frame, score, box)))
 
 
-def _scores(one: Detection, frame_scores: Mapping[str, NDArray] | None) -> NDArray:
-    start, stop = one.tube.start, one.tube.start + len(one.tube.boxes)
+def _box_scores(detection: Detection, frame_scores: Mapping[str, NDArray] | None) -> NDArray:
+    """Returns the score of each box of one tube: [n]."""
+    start, stop = detection.tube.start, detection.tube.start + len(detection.tube.boxes)
     if frame_scores is None:
-        return np.full(stop - start, float(one.score))
-    scores = frame_scores.get(one.video, np.zeros((0, 0)))
-    if stop > len(scores) or one.label >= scores.shape[1]:
+        return np.full(stop - start, float(detection.score))
+    scores = frame_scores.get(detection.video, np.zeros((0, 0)))
+    if stop > len(scores) or detection.label >= scores.shape[1]:
         raise ValueError(
-            f"frame scores of {one.video} are {scores.shape}; expected [{stop}, {one.label + 1}] or more"
+            f"frame scores of {detection.video} are {scores.shape}; expected "
+            f"[{stop}, {detection.label + 1}] or more"
         )
-    return scores[start:stop, one.label].astype(float)
+    return scores[start:stop, detection.label].astype(float)
 
 
-def _key(boxes: _Boxes) -> NDArray:
-    """One number for each frame of each video."""
-    return boxes.video.astype(np.int64) << 32 | boxes.frame.astype(np.int64)
+def _look_up(keys: NDArray, wanted: NDArray) -> tuple[NDArray, NDArray]:
+    """Returns the index of each wanted key among sorted keys, and whether it is one of them."""
+    # np.isin would do, but it hashes such large keys badly and takes 20 times as long.
+    index = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return index, keys[index] == wanted
 
 
-def _among(keys: NDArray, wanted: NDArray) -> tuple[NDArray, NDArray]:
-    """Where each wanted key stands among sorted keys, and whether it is one of them."""
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return at, keys[at] == wanted
-
-
-def _class_ranked(found: _Boxes, truth: _Boxes) -> Ranked:
-    order = np.lexsort(
-        (found.frame, found.video, -found.score)
-    )  # stable: what is left keeps the order of `checked`
-    found = _Boxes(*(part[order] for part in found))
-    keys, group = np.unique(_key(truth), return_inverse=True)
-    slot = turns(group)
-    boxes = np.full((len(keys), slot.max() + 1, 4), np.nan)
-    boxes[group, slot] = truth.box
-    at, there = _among(keys, _key(found))
-    place = np.flatnonzero(there)
-    true = boxes[at[place]]
-    iou = np.where(np.isnan(true[..., 0]), -1.0, box_iou(found.box[place, None], true))
-    return Ranked(len(order), place, at[place], iou, len(truth.frame))
+def _rank(boxes: _Boxes, truth: _Boxes) -> Ranked:
+    """Pairs the boxes of one class, by falling score, with the true boxes of their frames."""
+    # The sort is stable, so boxes that agree in all keys stay in the order of `check_detections`.
+    boxes = boxes.take(np.lexsort((boxes.frame, boxes.video, -boxes.score)))
+    keys, group = np.unique(truth.key, return_inverse=True)
+    # True boxes by frame: [frames, M, 4], NaN where a frame has fewer than M.
+    slot = rank_in_group(group)
+    table = np.full((len(keys), slot.max() + 1, 4), np.nan)
+    table[group, slot] = truth.box
+    frame, has_truth = _look_up(keys, boxes.key)
+    place = np.flatnonzero(has_truth)
+    true = table[frame[place]]
+    iou = np.where(np.isnan(true[..., 0]), -1.0, box_iou(boxes.box[place, None], true))
+    return Ranked(len(boxes.frame), place, frame[place], iou, len(truth.frame))

@@ -1,4 +1,4 @@
-"""Late fusion: class scores of several streams made into one (Sec. 5.2)."""
+"""Late fusion: the class scores of several streams combined into one (Sec. 5.2)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from scipy import optimize, special
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
-_FLOOR = float(
-    np.finfo(np.float32).tiny
-)  # a class that one stream rules out keeps a finite logarithm
+# A class to which one stream gives probability 0 keeps a finite logarithm.
+_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def product_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = None) -> NDArray:
-    """The product of class probabilities, each to the power of its weight, made to sum to one (Sec.
-    5.2).
+    """Multiplies class probabilities, each to the power of its weight (Sec. 5.2).
 
     Args:
       scores: one [V, C] a stream, rows that sum to 1; the same videos and classes in the same
         order.
-      weights: one exponent a stream; 1 each where not given.
+      weights: one exponent a stream; 1 each by default.
 
     Returns:
       [V, C], rows that sum to 1.
@@ -31,38 +29,44 @@ def product_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = 
     Raises:
       ValueError: shapes or counts that do not agree, or scores that are no probabilities.
     """
-    streams, weight = _checked(scores, weights)
-    return special.softmax(
-        sum(w * np.log(np.maximum(p, _FLOOR)) for w, p in zip(weight, streams, strict=True)), axis=1
-    )
+    streams, exponents = _check(scores, weights)
+    log_product = 0
+    for stream, exponent in zip(streams, exponents, strict=True):
+        log_product = log_product + exponent * _log(stream)
+    return special.softmax(log_product, axis=1)
 
 
 def mean_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = None) -> NDArray:
-    """The weighted mean of class probabilities.
+    """Computes the weighted mean of class probabilities.
 
     Args:
       scores: one [V, C] a stream, rows that sum to 1.
-      weights: one a stream; equal where not given.
+      weights: one a stream; equal by default.
 
     Returns:
       [V, C], rows that sum to 1.
 
     Raises:
-      ValueError: as `product_fusion`, or weights that sum to nothing.
+      ValueError: as `product_fusion`, or weights that sum to zero or less.
     """
-    streams, weight = _checked(scores, weights)
-    if not sum(weight) > 0:
-        raise ValueError(f"weights {weight} sum to {sum(weight)}; expected more than 0")
-    return sum(w * p for w, p in zip(weight, streams, strict=True)) / sum(weight)
+    streams, factors = _check(scores, weights)
+    if not sum(factors) > 0:
+        raise ValueError(f"weights {factors} sum to {sum(factors)}; expected more than 0")
+    total = 0
+    for stream, factor in zip(streams, factors, strict=True):
+        total = total + factor * stream
+    return total / sum(factors)
 
 
 def temper(scores: NDArray, temperature: float) -> NDArray:
-    """Class probabilities to the power of 1 / temperature, made to sum to one: above 1 is less sure
-    of itself.
+    """Raises class probabilities to the power of 1 / temperature; above 1 they become less certain.
 
     Args:
       scores: [V, C], rows that sum to 1.
       temperature: more than 0.
+
+    Returns:
+      [V, C], rows that sum to 1.
 
     Raises:
       ValueError: the temperature is not above 0, or the scores are no probabilities.
@@ -73,8 +77,9 @@ def temper(scores: NDArray, temperature: float) -> NDArray:
 
 
 def fit_temperature(scores: NDArray, label: NDArray) -> float:
-    """The temperature under which the right classes are most likely; fit it on validation scores,
-    never on test's.
+    """Finds the temperature that makes the right classes most likely.
+
+    Fit it on validation scores, never on test scores.
 
     Args:
       scores: [V, C], rows that sum to 1.
@@ -86,46 +91,60 @@ def fit_temperature(scores: NDArray, label: NDArray) -> float:
     Raises:
       ValueError: there are no videos, or the scores are no probabilities.
     """
-    (probability,), _ = _checked([scores], None)
-    if not len(probability) or np.shape(label) != (len(probability),):
+    (probability,), _ = _check([scores], None)
+    videos = len(probability)
+    if not videos or np.shape(label) != (videos,):
         raise ValueError(
             f"scores {np.shape(scores)} and label {np.shape(label)}; expected [V, C] and [V], V > 0"
         )
-    log = np.log(np.maximum(probability, _FLOOR))
+    logs = _log(probability)
 
     def loss(log_temperature: float) -> float:
-        tempered = special.log_softmax(log / np.exp(log_temperature), axis=1)
-        return -float(tempered[np.arange(len(label)), label].mean())
+        tempered = special.log_softmax(logs / np.exp(log_temperature), axis=1)
+        return -float(tempered[np.arange(videos), label].mean())
 
-    found = optimize.minimize_scalar(
+    # The search is over the logarithm, in which the loss has a similar curvature everywhere.
+    result = optimize.minimize_scalar(
         loss, bounds=np.log([0.01, 100.0]), method="bounded", options={"xatol": 1e-4}
     )
-    return float(np.exp(found.x))
+    return float(np.exp(result.x))
 
 
-def _checked(
+def _log(probability: NDArray) -> NDArray:
+    return np.log(np.maximum(probability, _SMALLEST))
+
+
+def _check(
     scores: Sequence[NDArray], weights: Sequence[float] | None
 ) -> tuple[list[NDArray], list[float]]:
-    streams = [np.asarray(one, float) for one in scores]
-    weight = [1.0] * len(streams) if weights is None else [float(w) for w in weights]
-    if not streams or len(weight) != len(streams):
+    """Returns streams [V, C] and a weight for each, or refuses them as `product_fusion` says."""
+    streams = [np.asarray(stream, float) for stream in scores]
+    if weights is None:
+        weights = [1.0] * len(streams)
+    factors = [float(weight) for weight in weights]
+    if not streams or len(factors) != len(streams):
         raise ValueError(
-            f"{len(streams)} streams and {len(weight)} weights; expected as many, at least one"
+            f"{len(streams)} streams and {len(factors)} weights; expected as many, at least one"
         )
-    if not np.isfinite(weight).all():
-        raise ValueError(f"weights {weight}; expected finite numbers")
-    for index, one in enumerate(streams):
-        if one.ndim != 2 or one.shape != streams[0].shape:
+    if not np.isfinite(factors).all():
+        raise ValueError(f"weights {factors}; expected finite numbers")
+    first = streams[0].shape
+    for index, stream in enumerate(streams):
+        if stream.ndim != 2 or stream.shape != first:
             raise ValueError(
-                f"stream {index} has scores {one.shape}; expected [V, C] {streams[0].shape} as the first"
+                f"stream {index} has scores {stream.shape}; expected [V, C] {first} as the first"
             )
-        if not (
-            np.isfinite(one).all()
-            and (one >= 0).all()
-            and np.allclose(one.sum(axis=1), 1, atol=1e-3)
-        ):
+        if not _are_probabilities(stream):
             raise ValueError(
-                f"stream {index} has scores from {one.min()} to {one.max()}; expected probabilities whose "
-                "rows sum to 1"
+                f"stream {index} has scores from {stream.min()} to {stream.max()}; expected "
+                "probabilities whose rows sum to 1"
             )
-    return streams, weight
+    return streams, factors
+
+
+def _are_probabilities(scores: NDArray) -> bool:
+    """Whether scores [V, C] are finite, not negative, and sum to 1 in each row."""
+    if not np.isfinite(scores).all() or (scores < 0).any():
+        return False
+    # Published scores are rounded: their rows sum to 1 only nearly.
+    return np.allclose(scores.sum(axis=1), 1, atol=1e-3)

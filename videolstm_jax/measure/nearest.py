@@ -1,6 +1,4 @@
-"""Nearest neighbour on motion energy: the floor that a network must pass before its accuracy means
-anything.
-"""
+"""Nearest neighbour on motion energy: a baseline of accuracy that needs no network."""
 
 from __future__ import annotations
 
@@ -8,8 +6,7 @@ import numpy as np
 
 
 def motion_energy(flow: np.ndarray, side: int = 16) -> np.ndarray:
-    """Where a video moves, and how much: the mean magnitude of its flow, after Bobick and Davis
-    (2001).
+    """Computes where a video moves: the mean magnitude of its flow (Bobick and Davis 2001).
 
     Args:
       flow: [L, H, W, 2] displacements in any unit.
@@ -20,28 +17,33 @@ def motion_energy(flow: np.ndarray, side: int = 16) -> np.ndarray:
       nothing moves.
     """
     magnitude = np.sqrt(np.square(np.asarray(flow, np.float64)).sum(-1)).mean(0)
-    for axis in (0, 1):
-        edges = np.linspace(0, magnitude.shape[axis], side + 1)
-        total = np.concatenate(
-            [np.zeros_like(magnitude.take([0], axis)), magnitude.cumsum(axis)], axis
-        )
-        low = np.minimum(edges.astype(int), magnitude.shape[axis] - 1)
-        shape = [1, 1]
-        shape[axis] = side + 1
-        part = (edges - low).reshape(
-            shape
-        )  # integral of a piecewise constant image, so that any size fits any side
-        magnitude = np.diff(
-            total.take(low, axis) * (1 - part) + total.take(low + 1, axis) * part, axis=axis
-        )
-    return magnitude / magnitude.sum() if magnitude.sum() > 0 else magnitude
+    # The result is contiguous, so that its sum is taken in one order whatever the axis.
+    by_rows = _cell_sums(magnitude, side)
+    energy = np.ascontiguousarray(_cell_sums(by_rows.T, side).T)
+    total = energy.sum()
+    return energy / total if total > 0 else energy
+
+
+def _cell_sums(image: np.ndarray, side: int) -> np.ndarray:
+    """Integrates an image [H, W] over `side` equal parts of its rows: [side, W].
+
+    The image counts as constant within a pixel, so that any height fits any number of parts.
+    """
+    height = image.shape[0]
+    edges = np.linspace(0, height, side + 1)
+    # The integral from the top to the beginning of each pixel, and to the end of the last.
+    integral = np.concatenate([np.zeros_like(image[:1]), image.cumsum(0)])
+    pixel = np.minimum(edges.astype(int), height - 1)
+    part = (edges - pixel)[:, None]
+    return np.diff(integral[pixel] * (1 - part) + integral[pixel + 1] * part, axis=0)
 
 
 def nearest_scores(
     train: np.ndarray, label: np.ndarray, test: np.ndarray, classes: int
 ) -> np.ndarray:
-    """Scores of each class by the distance to its nearest training example; the first is the
-    nearest neighbour's.
+    """Scores each class by the distance to its nearest training example.
+
+    The class that scores best is that of the nearest neighbour.
 
     Args:
       train: [n, F].
@@ -50,7 +52,7 @@ def nearest_scores(
       classes: C.
 
     Returns:
-      Scores [V, C], rows summing to 1.
+      Scores [V, C], rows that sum to 1.
 
     Raises:
       ValueError: a class without training examples.
@@ -60,9 +62,11 @@ def nearest_scores(
         raise ValueError(
             f"class {missing[0]} has no training example; expected one of each of {classes} classes"
         )
-    square = np.square(test).sum(1)[:, None] + np.square(train).sum(1) - 2 * test @ train.T
-    distance = np.sqrt(np.maximum(square, 0))
+    # |a - b|^2 = |a|^2 + |b|^2 - 2 a b; rounding may leave it slightly below zero.
+    squared = np.square(test).sum(1)[:, None] + np.square(train).sum(1) - 2 * test @ train.T
+    distance = np.sqrt(np.maximum(squared, 0))
     nearest = np.stack([distance[:, label == c].min(1) for c in range(classes)], 1)
-    typical = np.maximum(np.median(nearest, 1, keepdims=True), np.finfo(float).tiny)
-    power = np.exp((nearest.min(1, keepdims=True) - nearest) / typical)
+    # Distances are taken in units of the median, so that scores do not depend on their scale.
+    unit = np.maximum(np.median(nearest, 1, keepdims=True), np.finfo(float).tiny)
+    power = np.exp((nearest.min(1, keepdims=True) - nearest) / unit)
     return power / power.sum(1, keepdims=True)

@@ -1,10 +1,11 @@
-"""How far two boxes, or two tubes, cover each other, in the two styles that published figures use.
+"""Overlap of boxes and of tubes, in the two styles that published figures use.
 
-`voc` is the evaluation of the corrected UCF101-24 annotations: boxes as they are, an overlap must
-exceed the threshold, and precision is read off its envelope at all points. `act` is that of ACT,
-MOC and YOWO: an overlap need only reach the threshold, and the area under precision and recall is
-summed in trapezoids. That code keeps the last pixel inside a box and adds one to each side, which
-is the area of our half-open boxes: nothing is added here.
+`voc` is the evaluation of the corrected UCF101-24 annotations. Boxes are taken as they are, an
+overlap must exceed the threshold, and the area is that under the envelope of precision at all
+points. `act` is the evaluation of ACT, MOC and YOWO. An overlap need only reach the threshold, and
+the area under precision and recall is summed in trapezoids. That code counts the last pixel as
+inside the box and adds one to each side, which is the area of our half-open boxes: nothing is added
+here.
 """
 
 from __future__ import annotations
@@ -21,36 +22,38 @@ if TYPE_CHECKING:
 
 
 class Style(NamedTuple):
-    """One convention: whether an IoU passes a threshold, and the area under precision and recall."""
+    """One style: `reaches` compares IoUs with a threshold, `area` integrates precision."""
 
     reaches: Callable[[NDArray, float], NDArray]
     area: Callable[[NDArray, int], float]
 
 
 def envelope_area(hits: NDArray, positives: int) -> float:
-    """The area under the upper envelope of precision against recall, at all points (PASCAL VOC 2010
-    and later).
+    """Returns the area under the upper envelope of precision against recall, at all points.
+
+    This is the rule of PASCAL VOC 2010 and later.
 
     Args:
       hits: [D] bool in falling order of score, true where a detection took a true object.
-      positives: how many true objects there are.
+      positives: the number of true objects.
     """
-    taken = np.cumsum(hits)
-    precision = taken / np.arange(1, len(hits) + 1)
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    # The envelope at a rank is the best precision at this rank or any later one.
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float(envelope[hits].sum() / positives)
 
 
 def trapezoid_area(hits: NDArray, positives: int) -> float:
-    """The area under precision against recall in trapezoids, starting at precision 1 and recall 0
-    (ACT).
+    """Returns the area under precision against recall in trapezoids, the rule of ACT.
 
     Args:
       hits: [D] bool in falling order of score, true where a detection took a true object.
-      positives: how many true objects there are.
+      positives: the number of true objects.
     """
+    # The curve starts with precision 1 at recall 0. Recall rises at hits only.
     precision = np.concatenate([[1.0], np.cumsum(hits) / np.arange(1, len(hits) + 1)])
-    return float((0.5 * (precision[1:] + precision[:-1]))[hits].sum() / positives)
+    means = 0.5 * (precision[1:] + precision[:-1])
+    return float(means[hits].sum() / positives)
 
 
 STYLES: Mapping[str, Style] = {
@@ -60,21 +63,19 @@ STYLES: Mapping[str, Style] = {
 
 
 def style_of(name: str) -> Style:
-    """The convention of that name.
+    """Returns the style of that name.
 
     Raises:
       ValueError: there is none.
     """
-    try:
-        return STYLES[name]
-    except KeyError:
-        raise ValueError(
-            f"style is {name!r}; expected one of {', '.join(map(repr, STYLES))}"
-        ) from None
+    if name not in STYLES:
+        expected = ", ".join(repr(style) for style in STYLES)
+        raise ValueError(f"style is {name!r}; expected one of {expected}")
+    return STYLES[name]
 
 
 def box_iou(a: NDArray, b: NDArray) -> NDArray:
-    """Intersection over union of boxes, pair by pair.
+    """Computes the intersection over union of boxes, pair by pair.
 
     Args:
       a: [.., 4] x0 y0 x1 y1, broadcast against `b`.
@@ -84,8 +85,8 @@ def box_iou(a: NDArray, b: NDArray) -> NDArray:
       [..] in [0, 1]; 0 where both boxes are empty.
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
-    side = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.prod(np.maximum(side, 0.0), axis=-1)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.prod(np.maximum(sides, 0.0), axis=-1)
     union = _area(a) + _area(b) - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
@@ -95,7 +96,7 @@ def _area(box: NDArray) -> NDArray:
 
 
 def tube_iou(a: Tube, b: Tube) -> float:
-    """The mean IoU of the boxes on shared frames, times the IoU of the two spans of frames.
+    """Computes the IoU of two tubes: that of boxes on shared frames times that of the spans.
 
     Args:
       a: one tube.
@@ -109,14 +110,17 @@ def tube_iou(a: Tube, b: Tube) -> float:
 
 
 def space_and_time(a: Tube, b: Tube) -> tuple[float, float]:
-    """The two factors of `tube_iou`: the mean IoU of boxes on shared frames, and the IoU of the
-    spans of frames.
+    """Computes the two factors of `tube_iou`.
+
+    Returns:
+      The mean IoU of the boxes on shared frames, and the IoU of the two spans of frames.
     """
     a_stop, b_stop = a.start + len(a.boxes), b.start + len(b.boxes)
-    first, last = max(a.start, b.start), min(a_stop, b_stop)
-    if first >= last:
+    start, stop = max(a.start, b.start), min(a_stop, b_stop)
+    if start >= stop:
         return 0.0, 0.0
-    shared = box_iou(
-        a.boxes[first - a.start : last - a.start], b.boxes[first - b.start : last - b.start]
+    boxes = box_iou(
+        a.boxes[start - a.start : stop - a.start], b.boxes[start - b.start : stop - b.start]
     )
-    return float(shared.mean()), (last - first) / (max(a_stop, b_stop) - min(a.start, b.start))
+    union = max(a_stop, b_stop) - min(a.start, b.start)
+    return float(boxes.mean()), (stop - start) / union

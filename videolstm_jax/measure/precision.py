@@ -1,6 +1,4 @@
-"""Greedy matching of detections to truth in the order of scores, which every average precision
-rests on.
-"""
+"""Average precision: detections take true objects greedily in the order of their scores."""
 
 from __future__ import annotations
 
@@ -21,11 +19,12 @@ AVERAGED = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 
 
 class Ranked(NamedTuple):
-    """The detections of one class in falling order of score, ready to be matched at any threshold.
+    """The detections of one class by falling score, with the truth that each may take.
 
-    `total` detections; `place` [R] of those that meet truth in their video (or frame), `group` [R]
-    which video (or frame) that is, `iou` [R, M] with its true objects, -1 where it has fewer than
-    M; `positives` true objects in all.
+    A group is a video (or a frame of a video, for frame-mAP) that has truth of this class. `total`
+    is the number of detections. R of them lie in a group: `place` [R] is their place among all,
+    `group` [R] their group, and `iou` [R, M] their IoU with each true object of the group, -1 where
+    the group has fewer than M. `positives` is the number of true objects.
     """
 
     total: int
@@ -35,90 +34,116 @@ class Ranked(NamedTuple):
     positives: int
 
 
-def ordered(detections: Iterable[Detection]) -> list[Detection]:
-    """Detections by falling score; ties by video name, then start, then length and boxes, never by
-    order of arrival.
-    """
-
-    def rough(found: Detection) -> tuple:
-        return (-found.score, found.video, found.label, found.tube.start, len(found.tube.boxes))
-
-    ranked = sorted(detections, key=rough)
-    if len({rough(found) for found in ranked}) == len(ranked):
-        return ranked
-    runs = (list(run) for _, run in itertools.groupby(ranked, key=rough))
-    return [
-        found
-        for run in runs
-        for found in (
-            run if len(run) == 1 else sorted(run, key=lambda one: np.ravel(one.tube.boxes).tolist())
-        )
-    ]
+# ---- preparing detections ------------------------------------------------------------------------
 
 
-def checked(detections: Iterable[Detection], what: str) -> list[Detection]:
-    """The detections with boxes as float arrays, in their one order.
+def check_detections(detections: Iterable[Detection], kind: str) -> list[Detection]:
+    """Returns the detections with boxes as float arrays, in the order of `sort_by_score`.
+
+    Args:
+      detections: in any order.
+      kind: how a message calls them, such as "detections" or "true tubes".
 
     Raises:
-      ValueError: naming the video, for boxes that are not finite [n, 4], an empty tube, or a score
-        that is not finite.
+      ValueError: boxes are not finite [n, 4], a tube is empty, or a score is not finite. The
+        message names the video.
     """
-    kept = []
-    for found in detections:
-        boxes = np.asarray(found.tube.boxes, float)
+    checked = []
+    for detection in detections:
+        boxes = np.asarray(detection.tube.boxes, float)
         if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) or not np.isfinite(boxes).all():
             raise ValueError(
-                f"{what} of {found.video} have boxes {boxes.shape}; expected finite [n, 4], n at least 1"
+                f"{kind} of {detection.video} have boxes {boxes.shape}; expected finite [n, 4], "
+                "n at least 1"
             )
-        if not np.isfinite(found.score):
+        if not np.isfinite(detection.score):
             raise ValueError(
-                f"{what} of {found.video} have a score of {found.score}; expected a finite number"
+                f"{kind} of {detection.video} have a score of {detection.score}; expected a finite "
+                "number"
             )
-        kept.append(found._replace(tube=found.tube._replace(boxes=boxes)))
-    return ordered(kept)
+        checked.append(detection._replace(tube=detection.tube._replace(boxes=boxes)))
+    return sort_by_score(checked)
 
 
-def claims(ranked: Ranked, threshold: float, style: Style) -> NDArray:
-    """Which true object each detection takes: in order of score, the best that is left, if it
-    passes the threshold.
+def sort_by_score(detections: Iterable[Detection]) -> list[Detection]:
+    """Sorts detections by falling score; the order of the input never matters.
+
+    Ties are broken by the video's name, then the class, the start, the length and the boxes.
+    """
+
+    def key_without_boxes(detection: Detection) -> tuple:
+        tube = detection.tube
+        return -detection.score, detection.video, detection.label, tube.start, len(tube.boxes)
+
+    ranked = sorted(detections, key=key_without_boxes)
+    # To compare boxes is slow, so only the detections that agree in all else are sorted by them.
+    result: list[Detection] = []
+    for _, group in itertools.groupby(ranked, key=key_without_boxes):
+        equal = list(group)
+        if len(equal) > 1:
+            equal.sort(key=lambda detection: np.ravel(detection.tube.boxes).tolist())
+        result.extend(equal)
+    return result
+
+
+def group_by_class(detections: Iterable[Detection]) -> dict[int, list[Detection]]:
+    """Returns the detections of each class, in the order of the input."""
+    groups: dict[int, list[Detection]] = {}
+    for detection in detections:
+        groups.setdefault(int(detection.label), []).append(detection)
+    return groups
+
+
+# ---- matching ------------------------------------------------------------------------------------
+
+
+def match(ranked: Ranked, threshold: float, style: Style) -> NDArray:
+    """Assigns to each detection the true object it takes.
+
+    In the order of score each takes the true object of its group with the best IoU among those
+    that are left, if that IoU passes the threshold.
 
     Args:
       ranked: the detections of one class.
       threshold: IoU in [0, 1].
-      style: says whether an IoU equal to the threshold passes.
+      style: decides whether an IoU equal to the threshold passes.
 
     Returns:
-      [R] index of the true object within its group, or -1.
+      [R] the index of the true object within its group, or -1.
     """
     taken = np.full(len(ranked.place), -1)
     if not len(taken):
         return taken
     free = np.ones((ranked.group.max() + 1, ranked.iou.shape[1]), bool)
-    turn = turns(ranked.group)
-    for now in range(
-        turn.max() + 1
-    ):  # the n-th detection of every group at once: groups do not compete
-        rows = np.flatnonzero(turn == now)
+    ranks = rank_in_group(ranked.group)
+    # Groups do not compete, so the n-th detections of all groups are matched at once.
+    for rank in range(ranks.max() + 1):
+        rows = np.flatnonzero(ranks == rank)
         groups = ranked.group[rows]
-        left = np.where(free[groups] & (ranked.iou[rows] >= 0), ranked.iou[rows], -np.inf)
-        best = left.argmax(axis=1)
-        hit = style.reaches(left[np.arange(len(rows)), best], threshold)
+        available = free[groups] & (ranked.iou[rows] >= 0)
+        iou = np.where(available, ranked.iou[rows], -np.inf)
+        best = iou.argmax(axis=1)
+        hit = style.reaches(iou[np.arange(len(rows)), best], threshold)
         taken[rows[hit]] = best[hit]
         free[groups[hit], best[hit]] = False
     return taken
 
 
-def turns(group: NDArray) -> NDArray:
-    """[R] how many earlier rows belong to the same group [R]."""
+def rank_in_group(group: NDArray) -> NDArray:
+    """Counts, for each row, the earlier rows of the same group: [R] to [R]."""
     order = np.argsort(group, kind="stable")
     first = np.flatnonzero(np.diff(group[order], prepend=-1))
-    turn = np.empty(len(group), int)
-    turn[order] = np.arange(len(group)) - np.repeat(first, np.diff(first, append=len(group)))
-    return turn
+    size = np.diff(first, append=len(group))
+    rank = np.empty(len(group), int)
+    rank[order] = np.arange(len(group)) - np.repeat(first, size)
+    return rank
+
+
+# ---- average precision ---------------------------------------------------------------------------
 
 
 def average_precision(ranked: Ranked, threshold: float, style: Style) -> float:
-    """The average precision of one class at one IoU threshold.
+    """Computes the average precision of one class at one IoU threshold.
 
     Raises:
       ValueError: the threshold lies outside [0, 1].
@@ -126,23 +151,15 @@ def average_precision(ranked: Ranked, threshold: float, style: Style) -> float:
     if not 0 <= threshold <= 1:
         raise ValueError(f"the IoU threshold is {threshold}; expected 0 to 1")
     hits = np.zeros(ranked.total, bool)
-    hits[ranked.place] = claims(ranked, threshold, style) >= 0
+    hits[ranked.place] = match(ranked, threshold, style) >= 0
     return style.area(hits, ranked.positives)
 
 
-def by_label(detections: Iterable[Detection]) -> dict[int, list[Detection]]:
-    """The detections of each class, in the order given."""
-    groups: dict[int, list[Detection]] = {}
-    for found in detections:
-        groups.setdefault(int(found.label), []).append(found)
-    return groups
-
-
 def mean_over_classes(precisions: dict[int, float]) -> float:
-    """The mean over the classes that have truth.
+    """Averages the precisions of the classes that have truth.
 
     Raises:
-      ValueError: no class has any.
+      ValueError: there is no such class.
     """
     if not precisions:
         raise ValueError("there is no truth to measure against; expected at least one true tube")

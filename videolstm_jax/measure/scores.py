@@ -6,8 +6,9 @@ import numpy as np
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Class probabilities [.., C] of logits [.., C], in float64."""
+    """Returns the class probabilities [.., C] of logits [.., C], in float64."""
     logits = np.asarray(logits, np.float64)
+    # Subtracting the maximum changes nothing in the result and keeps exp finite.
     power = np.exp(logits - logits.max(-1, keepdims=True))
     return power / power.sum(-1, keepdims=True)
 
@@ -15,12 +16,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def video_scores(
     logits: np.ndarray, mask: np.ndarray, *, counts: np.ndarray | None = None
 ) -> np.ndarray:
-    """Softmax of every frame, summed over a segment's frames, averaged over segments (Sec. 5.2).
+    """Computes video scores: softmax by frame, sum over a segment, mean over segments (Sec. 5.2).
 
     Args:
       logits: [S, T, C].
       mask: [S, T], true where the frame exists; the others are left out.
-      counts: [S], how many equal segments each row stands for; None means one each.
+      counts: [S], the number of equal segments that each row stands for; one each by default.
 
     Returns:
       Scores [C], scaled to sum to 1.
@@ -36,7 +37,9 @@ def video_scores(
         )
     if not np.isfinite(logits[mask]).all():
         raise ValueError("logits are not finite")
-    weight = np.ones(len(logits)) if counts is None else np.asarray(counts, float)
-    probability = softmax(np.where(mask[..., None], logits, 0.0)) * mask[..., None]
-    total = np.einsum("stc,s->c", probability, weight)
+    exists = mask[..., None]
+    weights = np.ones(len(logits)) if counts is None else np.asarray(counts, float)
+    # Masked logits may be anything, NaN too, so they are replaced before the softmax.
+    probabilities = softmax(np.where(exists, logits, 0.0)) * exists
+    total = np.einsum("stc,s->c", probabilities, weights)
     return total / total.sum()

@@ -1,4 +1,4 @@
-"""The state of an LSTM that keeps places, as a few maps that can be looked at."""
+"""Maps of the states of a convolutional LSTM, for the pictures of the report."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 CHANNELS = 3
-"""Single channels that are kept beside the mean."""
+"""Single channels that are shown beside the mean."""
 
 
 class StateMaps(NamedTuple):
-    """One video's states: `mean` [T, N, N], `channel` [n] the numbers of n channels, and their maps
-    [n, T, N, N].
+    """Maps of one video's states.
 
-    The mean is that of absolute values over channels; a single channel keeps its sign.
+    `mean` [T, N, N] is the mean of absolute values over channels. `channel` [n] are the numbers of
+    n single channels, and `maps` [n, T, N, N] their values with the sign.
     """
 
     mean: NDArray
@@ -26,17 +26,16 @@ class StateMaps(NamedTuple):
 
 
 def state_maps(states: NDArray, *, channels: int = CHANNELS) -> StateMaps:
-    """Picks what can be seen of K channels.
+    """Chooses the channels that vary most over the frames and places of a video.
 
-    The channels that differ most over the frames and places of the video are picked, by their
-    standard deviation: a channel that is large everywhere shows nothing.
+    The variation is the standard deviation: a channel that is large everywhere shows nothing.
 
     Args:
       states: [T, N, N, K] hidden or cell states.
-      channels: how many to keep at most.
+      channels: the largest number of single channels.
 
     Returns:
-      float16 maps, which the report needs no finer.
+      Maps in float16, which is fine enough for pictures.
 
     Raises:
       ValueError: states that are not [T, N, N, K].
@@ -44,10 +43,8 @@ def state_maps(states: NDArray, *, channels: int = CHANNELS) -> StateMaps:
     if states.ndim != 4 or not states.size:
         raise ValueError(f"states have shape {states.shape}; expected [T, N, N, K], none of them 0")
     values = np.asarray(states, np.float32)
-    spread = values.reshape(-1, values.shape[-1]).std(axis=0)
-    channel = np.argsort(-spread, kind="stable")[:channels]
-    return StateMaps(
-        np.abs(values).mean(axis=-1).astype(np.float16),
-        channel.astype(np.int32),
-        np.moveaxis(values[..., channel], -1, 0).astype(np.float16),
-    )
+    deviation = values.reshape(-1, values.shape[-1]).std(axis=0)
+    channel = np.argsort(-deviation, kind="stable")[:channels]
+    mean = np.abs(values).mean(axis=-1)
+    maps = np.moveaxis(values[..., channel], -1, 0)
+    return StateMaps(mean.astype(np.float16), channel.astype(np.int32), maps.astype(np.float16))

@@ -1,26 +1,22 @@
-"""What goes wrong with tubes: which truth is reached at all, and what kind of error each false
-detection is.
-"""
+"""Errors of tubes: the true tubes that are reached at all, and the kind of each false detection."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from videolstm_jax.measure.overlap import box_iou, space_and_time, style_of, tube_iou
-from videolstm_jax.measure.precision import by_label, checked
+from videolstm_jax.measure.precision import check_detections, group_by_class
 from videolstm_jax.types import Detection, Tube
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 
-class Split(NamedTuple):
-    """How many of the highest scored detections are right, and how the others and the missed truth
-    divide.
-    """
+class ErrorCounts(NamedTuple):
+    """Counts of the highest scored detections by kind, and of the true tubes that none took."""
 
     right: int
     localisation: int
@@ -31,57 +27,55 @@ class Split(NamedTuple):
     missed: int
 
 
-def best_overlaps(found: Sequence[Detection], truth: Sequence[Detection]) -> NDArray:
-    """The IoU of each true tube with the tube of its own class and video that covers it best,
-    whatever its score.
+# ---- overlaps ------------------------------------------------------------------------------------
+
+
+def best_overlaps(detections: Sequence[Detection], truth: Sequence[Detection]) -> NDArray:
+    """Computes the IoU of each true tube with the best tube of its class and video.
 
     Args:
-      found: the detections of all classes.
+      detections: of all classes; their scores are not used.
       truth: the true tubes.
 
     Returns:
-      One number in [0, 1] a true tube, in the order of `truth`; 0 where nothing was found.
+      One number in [0, 1] for each true tube, in the order of `truth`; 0 where its class and video
+      have no detection.
     """
     tubes: dict[tuple[str, int], list[Tube]] = {}
-    for one in found:
-        tubes.setdefault((one.video, int(one.label)), []).append(one.tube)
-    return np.array(
-        [
-            max(
-                (
-                    tube_iou(tube, true.tube)
-                    for tube in tubes.get((true.video, int(true.label)), [])
-                ),
-                default=0.0,
-            )
-            for true in truth
-        ]
-    )
+    for detection in detections:
+        tubes.setdefault((detection.video, int(detection.label)), []).append(detection.tube)
+    best = []
+    for true in truth:
+        candidates = tubes.get((true.video, int(true.label)), [])
+        overlaps = [tube_iou(tube, true.tube) for tube in candidates]
+        best.append(max(overlaps, default=0.0))
+    return np.array(best)
 
 
 def recall(
-    found: Sequence[Detection],
+    detections: Sequence[Detection],
     truth: Sequence[Detection],
     thresholds: Sequence[float],
     *,
     style: str = "voc",
 ) -> NDArray:
-    """The share of true tubes that some tube of their class covers, at each IoU threshold.
+    """Computes the fraction of true tubes that some tube of their class covers, at each threshold.
 
     Raises:
       ValueError: an unknown style, or there is no truth.
     """
     if not len(truth):
         raise ValueError("there is no truth to measure against; expected at least one true tube")
-    best = best_overlaps(found, truth)
-    return np.array([style_of(style).reaches(best, threshold).mean() for threshold in thresholds])
+    best = best_overlaps(detections, truth)
+    reaches = style_of(style).reaches
+    return np.array([reaches(best, threshold).mean() for threshold in thresholds])
 
 
 def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
-    """The IoU of a tube's box with the true box it covers best, on each frame that has truth.
+    """Computes the IoU of a tube's box with the true box it covers best, on frames with truth.
 
     Args:
-      tube: what was found.
+      tube: the tube that is measured.
       truth: the true tubes of the same video.
 
     Returns:
@@ -89,87 +83,100 @@ def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
     """
     best: dict[int, float] = {}
     for true in truth:
-        first, last = (
-            max(tube.start, true.start),
-            min(tube.start + len(tube.boxes), true.start + len(true.boxes)),
-        )
-        best.update(
-            (frame, 0.0)
-            for frame in range(true.start, true.start + len(true.boxes))
-            if frame not in best
-        )
-        if first < last:
-            iou = box_iou(
-                tube.boxes[first - tube.start : last - tube.start],
-                true.boxes[first - true.start : last - true.start],
-            )
-            best.update(
-                (frame, max(best[frame], value)) for frame, value in enumerate(iou.tolist(), first)
-            )
+        true_stop = true.start + len(true.boxes)
+        for frame in range(true.start, true_stop):
+            best.setdefault(frame, 0.0)
+        start = max(tube.start, true.start)
+        stop = min(tube.start + len(tube.boxes), true_stop)
+        if start < stop:
+            boxes = tube.boxes[start - tube.start : stop - tube.start]
+            iou = box_iou(boxes, true.boxes[start - true.start : stop - true.start])
+            for frame, value in enumerate(iou.tolist(), start):
+                best[frame] = max(best[frame], value)
     return np.array([best[frame] for frame in sorted(best)])
 
 
-def error_split(
-    found: Sequence[Detection], truth: Sequence[Detection], iou: float, *, style: str = "voc"
-) -> Split:
-    """Sorts the detections that should have been right by what is wrong with them.
+# ---- kinds of errors -----------------------------------------------------------------------------
 
-    Of each class the n highest scored detections are looked at, where n is the number of its true
-    tubes: a perfect detector has no other. In falling order of score a detection is right where it
-    takes a true tube (as in `video_ap`); a duplicate, where all the true tubes of its class it
-    passes the threshold on are taken; else, where its class is in the video, an error of time if
-    the spans of frames agree less than the boxes on shared frames do, and of localisation if not;
-    an error of classification, where it passes the threshold on a true tube of another class; and
-    other than these where its class is not in the video and nothing is covered. Truth that none of
-    them took is missed.
+
+def error_split(
+    detections: Sequence[Detection], truth: Sequence[Detection], iou: float, *, style: str = "voc"
+) -> ErrorCounts:
+    """Counts the kinds of errors among the detections that should have been right.
+
+    Of each class the n highest scored detections are counted, where n is the number of its true
+    tubes: a perfect detector has no others. In falling order of score a detection is
+
+    - right, if it takes a true tube, as in `video_ap`;
+    - a duplicate, if it passes the threshold on true tubes of its class, but all of them are taken;
+    - an error of time, if its class is in the video and the spans of frames agree less than the
+      boxes on shared frames do;
+    - an error of localisation, if its class is in the video and the boxes agree less;
+    - an error of classification, if it passes the threshold on a true tube of another class;
+    - another error, if none of these holds.
+
+    True tubes that none of them took are missed.
 
     Args:
-      found: the detections of all classes.
+      detections: of all classes.
       truth: the true tubes.
       iou: the threshold on the IoU of tubes.
       style: `voc` or `act`, which differ where an IoU equals the threshold.
 
     Returns:
-      Counts: the first six sum to the detections looked at, `right` and `missed` to the true tubes.
+      Counts: the first six sum to the detections counted, `right` and `missed` to the true tubes.
 
     Raises:
       ValueError: an unknown style, or detections that are not tubes.
     """
     reaches = style_of(style).reaches
-    tubes = checked(truth, "true tubes")
+
+    def passes(overlap: float) -> bool:
+        return bool(reaches(overlap, iou))
+
+    true_tubes = check_detections(truth, "true tubes")
     in_video: dict[str, list[Detection]] = {}
-    for true in tubes:
+    for true in true_tubes:
         in_video.setdefault(true.video, []).append(true)
-    count = dict.fromkeys(Split._fields, 0)
-    detections = by_label(checked(found, "detections"))
-    for label, own in by_label(tubes).items():
+    counts = dict.fromkeys(ErrorCounts._fields, 0)
+    own = group_by_class(check_detections(detections, "detections"))
+    for label, tubes in group_by_class(true_tubes).items():
         taken: set[int] = set()
-        for one in detections.get(label, [])[: len(own)]:
-            count[
-                _kind(
-                    one, in_video.get(one.video, []), taken, lambda value: bool(reaches(value, iou))
-                )
-            ] += 1
-        count["missed"] += len(own) - len(taken)
-    return Split(**count)
+        for detection in own.get(label, [])[: len(tubes)]:
+            rivals = in_video.get(detection.video, [])
+            kind = _error_kind(detection, rivals, taken, passes)
+            counts[kind] += 1
+        counts["missed"] += len(tubes) - len(taken)
+    return ErrorCounts(**counts)
 
 
-def _kind(one: Detection, truth: list[Detection], taken: set[int], passes) -> str:
-    """Names the error of one detection; a true tube it takes is added to `taken` by identity."""
-    same = [true for true in truth if true.label == one.label]
-    left = [true for true in same if id(true) not in taken]
-    best = max(left, key=lambda true: tube_iou(one.tube, true.tube), default=None)
-    if best is not None and passes(tube_iou(one.tube, best.tube)):
+def _error_kind(
+    detection: Detection,
+    truth: list[Detection],
+    taken: set[int],
+    passes: Callable[[float], bool],
+) -> str:
+    """Names the kind of one detection and marks the true tube that it takes.
+
+    Args:
+      detection: of some class.
+      truth: the true tubes of its video, of all classes.
+      taken: the ids of true tubes that better detections took; one may be added.
+      passes: whether an IoU passes the threshold.
+    """
+    overlap = {id(true): tube_iou(detection.tube, true.tube) for true in truth}
+    same_class = [true for true in truth if true.label == detection.label]
+    free = [true for true in same_class if id(true) not in taken]
+    best = max(free, key=lambda true: overlap[id(true)], default=None)
+    if best is not None and passes(overlap[id(best)]):
         taken.add(id(best))
         return "right"
-    if any(passes(tube_iou(one.tube, true.tube)) for true in same):
+    if any(passes(overlap[id(true)]) for true in same_class):
         return "duplicate"
-    if same:
-        space, time = max(
-            (space_and_time(one.tube, true.tube) for true in same),
-            key=lambda pair: pair[0] * pair[1],
-        )
+    if same_class:
+        nearest = max(same_class, key=lambda true: overlap[id(true)])
+        space, time = space_and_time(detection.tube, nearest.tube)
         return "time" if time < space else "localisation"
-    if any(passes(tube_iou(one.tube, true.tube)) for true in truth):
+    if any(passes(overlap[id(true)]) for true in truth):
         return "classification"
     return "other"

@@ -1,9 +1,9 @@
-"""Every number that is reported of one set of tubes, in one record that can be written as JSON."""
+"""All numbers that are reported of one set of tubes, as one record that can be written as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,33 +21,71 @@ VIDEO_THRESHOLDS = (0.05, 0.1, 0.125, 0.2, 0.3, 0.5)
 FRAME_THRESHOLDS = (0.2, 0.5)
 RECALL_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 MEAN = "0.5:0.95"
-"""What the mean over .5, .55 .. .95 is called beside single thresholds."""
+"""The name of the mean over .5, .55 .. .95 beside single thresholds."""
+
+
+class SummaryOptions(NamedTuple):
+    """The thresholds and conventions of a summary.
+
+    `thresholds` of video-mAP: none leaves out all that is measured on tubes. `frame_thresholds` of
+    frame-mAP; with `average_frames` it is also averaged over .5, .55 .. .95. `class_thresholds` of
+    the numbers of each class and of the kinds of errors. `styles`, see `overlap`; classes, recall
+    and errors are of the first. `frames`, see `frame_ap`; the numbers of each class are of the
+    first.
+    """
+
+    thresholds: Sequence[float] = VIDEO_THRESHOLDS
+    frame_thresholds: Sequence[float] = FRAME_THRESHOLDS
+    class_thresholds: Sequence[float] = FRAME_THRESHOLDS
+    styles: Sequence[str] = tuple(STYLES)
+    frames: Sequence[str] = ("all", "truth")
+    average_frames: bool = False
+
+
+class _Curve(NamedTuple):
+    """Average precisions by class: at named thresholds, then those the mean is taken over.
+
+    `mean` says whether there are any of the latter.
+    """
+
+    aps: Mapping[int, Sequence[float]]
+    thresholds: Sequence[float]
+    mean: bool
+
+    def means(self) -> dict[str, float]:
+        """The means over classes by threshold."""
+        values = np.mean(list(self.aps.values()), axis=0)
+        named = len(self.thresholds)
+        means = {}
+        for threshold, value in zip(self.thresholds, values[:named], strict=True):
+            means[str(threshold)] = float(value)
+        if self.mean:
+            means[MEAN] = float(values[named:].mean())
+        return means
+
+    def of_classes(self, thresholds: Sequence[float]) -> dict[str, dict[str, float]]:
+        """The numbers of each class at some of the named thresholds."""
+        columns = {str(threshold): self.thresholds.index(threshold) for threshold in thresholds}
+        rows = {}
+        for label, values in self.aps.items():
+            rows[str(label)] = {name: values[column] for name, column in columns.items()}
+        return rows
 
 
 def tube_summary(
-    found: Sequence[Detection],
+    detections: Sequence[Detection],
     truth: Sequence[Detection],
     *,
     frame_scores: Mapping[str, NDArray] | None = None,
-    thresholds: Sequence[float] = VIDEO_THRESHOLDS,
-    frame_thresholds: Sequence[float] = FRAME_THRESHOLDS,
-    class_thresholds: Sequence[float] = FRAME_THRESHOLDS,
-    styles: Sequence[str] = tuple(STYLES),
-    frames: Sequence[str] = ("all", "truth"),
-    average_frames: bool = False,
+    **options: Any,
 ) -> dict[str, Any]:
     """Measures tubes against the truth.
 
     Args:
-      found: the detections of all classes, of the videos that have truth.
+      detections: of all classes, of the videos that have truth.
       truth: the true tubes.
       frame_scores: by video [L, C], see `frame_ap.frame_aps`.
-      thresholds: of video-mAP; none leaves out all that is measured on tubes.
-      frame_thresholds: of frame-mAP.
-      class_thresholds: of `per_class` and `errors`.
-      styles: see `overlap`; classes, recall and errors are of the first.
-      frames: see `frame_ap`; `frame_per_class` is of the first.
-      average_frames: whether frame-mAP too is averaged over .5, .55 .. .95.
+      **options: fields of `SummaryOptions`.
 
     Returns:
       `video_map` by style and threshold ("0.5:0.95" is the mean over .5, .55 .. .95), `frame_map`
@@ -60,91 +98,71 @@ def tube_summary(
     """
     if not truth:
         raise ValueError("there is no truth to measure against; expected at least one true tube")
-    boxes = {
-        style: {
-            where: _Curve(
-                frame_aps(
-                    found,
-                    truth,
-                    _asked(frame_thresholds, average_frames),
-                    style=style,
-                    frames=where,
-                    frame_scores=frame_scores,
-                ),
-                frame_thresholds,
-                average_frames,
-            )
-            for where in frames
-        }
-        for style in styles
-    }
-    summary = {
-        "frame_map": {
-            style: {where: curve.means() for where, curve in row.items()}
-            for style, row in boxes.items()
-        },
-        "frame_per_class": boxes[styles[0]][frames[0]].of_classes(frame_thresholds),
-    }
-    if not thresholds:
-        return summary
-    each = sorted({*thresholds, *class_thresholds})
-    tubes = {
-        style: _Curve(video_aps(found, truth, _asked(each, True), style=style), each, True)
-        for style in styles
-    }
-    best = best_overlaps(found, truth)
+    chosen = SummaryOptions(**options)
+    frame_summary = _frame_summary(detections, truth, frame_scores, chosen)
+    if not chosen.thresholds:
+        return frame_summary
+    curves = _video_curves(detections, truth, chosen)
+    video_map = {}
+    for style, curve in curves.items():
+        means = curve.means()
+        shown = [str(threshold) for threshold in curve.thresholds if threshold in chosen.thresholds]
+        video_map[style] = {name: means[name] for name in (*shown, MEAN)}
+    first = chosen.styles[0]
+    best = best_overlaps(detections, truth)
+    reaches = style_of(first).reaches
+    errors = {}
+    for iou in chosen.class_thresholds:
+        errors[str(iou)] = error_split(detections, truth, iou, style=first)._asdict()
     return {
-        "video_map": {
-            style: {
-                name: value
-                for name, value in curve.means().items()
-                if name == MEAN or float(name) in thresholds
-            }
-            for style, curve in tubes.items()
-        },
-        **summary,
-        "per_class": tubes[styles[0]].of_classes(class_thresholds),
+        "video_map": video_map,
+        **frame_summary,
+        "per_class": curves[first].of_classes(chosen.class_thresholds),
         "recall": {
             "iou": list(RECALL_THRESHOLDS),
-            "recall": [
-                float(style_of(styles[0]).reaches(best, iou).mean()) for iou in RECALL_THRESHOLDS
-            ],
+            "recall": [float(reaches(best, iou).mean()) for iou in RECALL_THRESHOLDS],
         },
         "mean_tube_iou": float(best.mean()),
-        "errors": {
-            str(iou): error_split(found, truth, iou, style=styles[0])._asdict()
-            for iou in class_thresholds
-        },
+        "errors": errors,
     }
 
 
-def _asked(thresholds: Sequence[float], average: bool) -> tuple[float, ...]:
-    return (*thresholds, *(AVERAGED if average else ()))
+def _frame_summary(
+    detections: Sequence[Detection],
+    truth: Sequence[Detection],
+    frame_scores: Mapping[str, NDArray] | None,
+    options: SummaryOptions,
+) -> dict[str, Any]:
+    """Measures single boxes: `frame_map`, and `frame_per_class` of the first style and frames."""
+    named = list(options.frame_thresholds)
+    averaged = AVERAGED if options.average_frames else ()
+    frame_map: dict[str, dict[str, Any]] = {}
+    per_class = None
+    for style in options.styles:
+        frame_map[style] = {}
+        for frames in options.frames:
+            aps = frame_aps(
+                detections,
+                truth,
+                (*named, *averaged),
+                style=style,
+                frames=frames,
+                frame_scores=frame_scores,
+            )
+            curve = _Curve(aps, named, options.average_frames)
+            frame_map[style][frames] = curve.means()
+            if per_class is None:
+                per_class = curve.of_classes(named)
+    return {"frame_map": frame_map, "frame_per_class": per_class}
 
 
-class _Curve:
-    """Average precisions by class, at named thresholds and, behind them, at those of the mean."""
-
-    def __init__(
-        self, aps: Mapping[int, Sequence[float]], thresholds: Sequence[float], average: bool
-    ):
-        self.aps, self.thresholds, self.average = aps, list(thresholds), average
-
-    def means(self) -> dict[str, float]:
-        """The means over classes by threshold."""
-        means = np.mean(list(self.aps.values()), axis=0)
-        named = {
-            str(threshold): float(value)
-            for threshold, value in zip(self.thresholds, means, strict=False)
-        }
-        return {
-            **named,
-            **({MEAN: float(means[len(self.thresholds) :].mean())} if self.average else {}),
-        }
-
-    def of_classes(self, thresholds: Sequence[float]) -> dict[str, dict[str, float]]:
-        """The numbers of each class at some of the named thresholds."""
-        return {
-            str(label): {str(iou): values[self.thresholds.index(iou)] for iou in thresholds}
-            for label, values in self.aps.items()
-        }
+def _video_curves(
+    detections: Sequence[Detection], truth: Sequence[Detection], options: SummaryOptions
+) -> dict[str, _Curve]:
+    """Measures tubes in every style, at the thresholds of video-mAP and of single classes."""
+    named = sorted({*options.thresholds, *options.class_thresholds})
+    curves = {}
+    for style in options.styles:
+        aps = video_aps(detections, truth, (*named, *AVERAGED), style=style)
+        curves[style] = _Curve(aps, named, True)
+    return curves

@@ -8,83 +8,97 @@ from typing import Any
 from videolstm_jax.measure.tube_summary import MEAN
 
 _FRAMES = {"all": "all frames", "truth": "frames with truth"}
+_RECALL_SHOWN = ("0.1", "0.2", "0.3", "0.5", "0.75")
 
 
 def tube_table(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]]) -> str:
-    """Lays out what `tube_summary` measured, in per cent.
+    """Lays out the numbers of `tube_summary` in per cent.
 
     Args:
-      summary: what `tube_summary` returned.
-      classes: by class number its name and how many true tubes it has.
+      summary: the record that `tube_summary` returns.
+      classes: by class number its name and its number of true tubes.
 
     Returns:
       Lines: the mean average precisions, recall, mean tube IoU, errors, and each class.
     """
+    has_tubes = "video_map" in summary
     blocks = []
-    if "video_map" in summary:
-        blocks.append(_grid("video-mAP at IoU", summary["video_map"]))
-    blocks.append(
-        _grid(
-            "frame-mAP at IoU",
-            {
-                f"{style}, {_FRAMES[where]}": row
-                for style, rows in summary["frame_map"].items()
-                for where, row in rows.items()
-            },
-        )
-    )
-    if "recall" in summary:
-        pairs = dict(
-            zip(map(str, summary["recall"]["iou"]), summary["recall"]["recall"], strict=True)
-        )
-        shown = {iou: pairs[iou] for iou in ("0.1", "0.2", "0.3", "0.5", "0.75") if iou in pairs}
-        blocks.append(_grid("recall at IoU", {"true tubes reached": shown}))
+    if has_tubes:
+        blocks.append(_grid("video-mAP at IoU", _percent(summary["video_map"])))
+    frame_rows = {}
+    for style, by_frames in summary["frame_map"].items():
+        for frames, row in by_frames.items():
+            frame_rows[f"{style}, {_FRAMES[frames]}"] = row
+    blocks.append(_grid("frame-mAP at IoU", _percent(frame_rows)))
+    if has_tubes:
+        blocks.append(_grid("recall at IoU", _percent({"true tubes reached": _recall(summary)})))
         blocks.append([f"mean tube IoU {100 * summary['mean_tube_iou']:.2f}"])
-        blocks.append(
-            _grid(
-                "what the first n tubes are",
-                {f"at IoU {iou}": row for iou, row in summary["errors"].items()},
-                counts=True,
-            )
-        )
-    blocks.append(_classes(summary, classes))
+        counts = {}
+        for iou, row in summary["errors"].items():
+            counts[f"at IoU {iou}"] = {kind: str(count) for kind, count in row.items()}
+        blocks.append(_grid("the first n tubes by kind", counts))
+    blocks.append(_class_grid(summary, classes))
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def _grid(
-    title: str, rows: Mapping[str, Mapping[str, float]], *, counts: bool = False
-) -> list[str]:
+def _recall(summary: Mapping[str, Any]) -> dict[str, float]:
+    """Returns the recall at the thresholds that are shown."""
+    names = [str(iou) for iou in summary["recall"]["iou"]]
+    recall = dict(zip(names, summary["recall"]["recall"], strict=True))
+    return {iou: recall[iou] for iou in _RECALL_SHOWN if iou in recall}
+
+
+def _percent(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, str]]:
+    """Writes every number in per cent with two decimals."""
+    texts = {}
+    for name, row in rows.items():
+        texts[name] = {column: f"{100 * value:.2f}" for column, value in row.items()}
+    return texts
+
+
+def _grid(title: str, rows: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """Lays out rows that have the same columns, below a line of the title and the column names."""
     first = next(iter(rows.values()), {})
     if not first:
         return []
-    columns = [MEAN.replace("0.", ".") if name == MEAN else name for name in first]
-    width = max(map(len, (title, *rows))) + 2
-    wide = max(8, max(map(len, columns)) + 2)
-    lines = [title.ljust(width) + "".join(name.rjust(wide) for name in columns)]
-    for name, row in rows.items():
-        numbers = [str(value) if counts else f"{100 * value:.2f}" for value in row.values()]
-        lines.append(f"  {name}".ljust(width) + "".join(number.rjust(wide) for number in numbers))
-    return lines
+    columns = [".5:.95" if name == MEAN else name for name in first]
+    cells = [(name, list(row.values())) for name, row in rows.items()]
+    width = max(len(name) for name in (title, *rows)) + 2
+    return _lines(title, columns, cells, width=width, column_width=8)
 
 
-def _classes(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]]) -> list[str]:
-    both = (("tube ", "per_class"), ("frame ", "frame_per_class"))
-    kinds = [(name, summary[key]) for name, key in both if key in summary]
-    columns = [
-        "tubes",
-        *(f"{name}{iou}" for name, rows in kinds for iou in next(iter(rows.values()), {})),
-    ]
-    rows: list[Sequence[str]] = []
+def _class_grid(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]]) -> list[str]:
+    """Lays out the average precisions of each class, of tubes and of frames."""
+    columns = ["tubes"]
+    tables = []
+    for prefix, key in (("tube", "per_class"), ("frame", "frame_per_class")):
+        if key in summary:
+            tables.append(summary[key])
+            thresholds = next(iter(summary[key].values()), {})
+            columns.extend(f"{prefix} {iou}" for iou in thresholds)
+    cells = []
     for label, (name, tubes) in sorted(classes.items()):
-        values = [value for _, by_class in kinds for value in by_class[str(label)].values()]
-        rows.append([name, str(tubes), *(f"{100 * value:.2f}" for value in values)])
+        row = [str(tubes)]
+        for by_class in tables:
+            row.extend(f"{100 * value:.2f}" for value in by_class[str(label)].values())
+        cells.append((name, row))
     title = "average precision of each class"
-    width = max(len(title), *(len(row[0]) + 2 for row in rows)) + 2
-    wide = max(9, max(map(len, columns)) + 2)
-    return [
-        title.ljust(width) + "".join(name.rjust(wide) for name in columns),
-        *(
-            f"  {row[0]}".ljust(width) + "".join(cell.rjust(wide) for cell in row[1:])
-            for row in rows
-        ),
-    ]
+    width = max(len(title), *(len(name) + 2 for name, _ in cells)) + 2
+    return _lines(title, columns, cells, width=width, column_width=9)
+
+
+def _lines(
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[str]]],
+    *,
+    width: int,
+    column_width: int,
+) -> list[str]:
+    """Aligns names to the left and cells to the right; columns are as wide as their names need."""
+    column_width = max(column_width, max(len(column) for column in columns) + 2)
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        return name.ljust(width) + "".join(cell.rjust(column_width) for cell in cells)
+
+    return [line(title, columns), *(line(f"  {name}", cells) for name, cells in rows)]

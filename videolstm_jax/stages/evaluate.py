@@ -11,7 +11,7 @@ from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_sc
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
-from videolstm_jax.measure.accuracy import right_of
+from videolstm_jax.measure.accuracy import accuracy_text
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
 from videolstm_jax.train.log import Progress
@@ -56,7 +56,7 @@ def run(cfg: RunConfig) -> epath.Path:
     save_scores(path, Scores(tuple(video.name for video in videos), scores, label, dataset.classes))
 
     missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
-    print(f"{cfg.run_name}: {right_of(scores, label, missing)}", flush=True)
+    print(f"{cfg.run_name}: {accuracy_text(scores, label, missing)}", flush=True)
     return path
 
 

@@ -24,7 +24,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.files import write_json
 from videolstm_jax.flow import pace
-from videolstm_jax.measure.accuracy import right_of, top_k
+from videolstm_jax.measure.accuracy import accuracy_text, top_k
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import Taps, make_convnet
 from videolstm_jax.train.log import Progress
@@ -323,7 +323,7 @@ def _score(
         },
     )
     print(
-        f"the {stream} ConvNet alone: {right_of(found.scores, label, unread)}, "
+        f"the {stream} ConvNet alone: {accuracy_text(found.scores, label, unread)}, "
         f"{100 * frames_right / frames:.1f} % of their frames",
         flush=True,
     )

@@ -7,7 +7,7 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.config import RunConfig
-from videolstm_jax.measure.accuracy import right_of
+from videolstm_jax.measure.accuracy import accuracy_text
 from videolstm_jax.measure.nearest import motion_energy, nearest_scores
 from videolstm_jax.types import Scores, Video
 from videolstm_jax.video.flow_file import read_flow
@@ -42,7 +42,7 @@ def run(cfg: RunConfig) -> epath.Path:
     )
     missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
     print(
-        f"nearest neighbour on motion energy: {right_of(scores, label['test'], missing)}",
+        f"nearest neighbour on motion energy: {accuracy_text(scores, label['test'], missing)}",
         flush=True,
     )
     return path
