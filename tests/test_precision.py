@@ -13,14 +13,18 @@ from videolstm_jax.measure.precision import (
     average_precision,
     check_detections,
     match,
-    sort_by_score,
     rank_in_group,
+    sort_by_score,
 )
 
 
 def test_ties_are_ordered_by_start_then_boxes():
     early = check_detections(
-        [detection("a", 0.5, start=3), detection("a", 0.5, start=1), detection("a", 0.5, FAR, start=1)],
+        [
+            detection("a", 0.5, start=3),
+            detection("a", 0.5, start=1),
+            detection("a", 0.5, FAR, start=1),
+        ],
         "detections",
     )
     assert [(one.tube.start, one.tube.boxes[0, 0]) for one in early] == [(1, 0), (1, 50), (3, 0)]

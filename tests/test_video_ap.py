@@ -82,7 +82,9 @@ def by_hand(detections, truth, threshold, style):
     for label in sorted({one.label for one in truth}):
         left = [one for one in check_detections(truth, "truth") if one.label == label]
         total, hits = len(left), []
-        for one in [one for one in check_detections(detections, "detections") if one.label == label]:
+        for one in [
+            one for one in check_detections(detections, "detections") if one.label == label
+        ]:
             same = [true for true in left if true.video == one.video]
             best = max(same, key=lambda true: overlap.tube_iou(one.tube, true.tube), default=None)
             iou = -1 if best is None else overlap.tube_iou(one.tube, best.tube)
