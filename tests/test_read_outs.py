@@ -1,6 +1,4 @@
-"""The benchmark of the localiser's options: its untrimmed test and its intervals, on a few
-synthetic videos.
-"""
+"""The benchmark of the localizer's options, on a few synthetic videos."""
 
 import numpy as np
 import pytest
@@ -13,11 +11,11 @@ from videolstm_jax.types import Detection, Tube
 SIZE, FRAMES = (56, 56), 9
 
 
-def seen(name, label, place):
+def scored_video(name, label, place):
     boxes = np.tile([place, place, place + 20.0, place + 24], (FRAMES, 1))
     scores = np.full((FRAMES - 1, 2), 0.1)
     scores[:, label] = 0.9
-    return read_outs.Seen(
+    return read_outs.ScoredVideo(
         name,
         SIZE,
         FRAMES,
@@ -29,13 +27,18 @@ def seen(name, label, place):
 
 @pytest.fixture
 def videos():
-    return [seen("a", 0, 4), seen("b", 0, 20), seen("c", 1, 12), seen("d", 1, 28)]
+    return [
+        scored_video("a", 0, 4),
+        scored_video("b", 0, 20),
+        scored_video("c", 1, 12),
+        scored_video("d", 1, 28),
+    ]
 
 
 def test_joined_videos_hold_two_classes_one_after_the_other(videos):
-    made = read_outs.joined(videos)
-    assert [one.name for one in made] == ["a+c", "b+d", "c+a", "d+b"]
-    first = made[0]
+    pairs = read_outs.joined(videos)
+    assert [one.name for one in pairs] == ["a+c", "b+d", "c+a", "d+b"]
+    first = pairs[0]
     assert (
         first.frames == 2 * FRAMES and len(first.scores) == len(first.attention) == 2 * FRAMES - 1
     )
@@ -49,15 +52,16 @@ def test_joined_videos_hold_two_classes_one_after_the_other(videos):
     ]
 
 
-def test_trimming_reaches_the_ceiling_where_scores_are_right(videos):
-    made, how = read_outs.joined(videos), LocalizeConfig(sigma=0.0, span=1)
-    whole = read_outs.measured(made, how, resamples=5)
-    cut = read_outs.measured(made, LocalizeConfig(sigma=0.0, span=1, trim="chance"), resamples=5)
-    upper_bound = read_outs.measured(made, how, resamples=5, true_spans=True)
-    assert whole["video_map"]["0.5"][0] == 0 and whole["share of the frames"] == 1
-    assert cut["video_map"] == upper_bound["video_map"] and cut["video_map"]["0.5"] == [1, 1, 1]
-    assert cut["share of the frames"] == 0.5
-    np.testing.assert_array_equal(cut["overlaps"], whole["overlaps"])
+def test_trimming_reaches_the_upper_bound_where_scores_are_right(videos):
+    pairs = read_outs.joined(videos)
+    settings = LocalizeConfig(sigma=0.0, span=1)
+    full = read_outs.measure(pairs, settings, resamples=5)
+    cut = read_outs.measure(pairs, LocalizeConfig(sigma=0.0, span=1, trim="chance"), resamples=5)
+    upper_bound = read_outs.measure(pairs, settings, resamples=5, true_spans=True)
+    assert full.video_map["0.5"][0] == 0 and full.frames == 1
+    assert cut.video_map == upper_bound.video_map and cut.video_map["0.5"] == [1, 1, 1]
+    assert cut.frames == 0.5
+    np.testing.assert_array_equal(cut.overlaps, full.overlaps)
 
 
 def test_intervals_hold_the_value(videos, capsys):
