@@ -1,0 +1,166 @@
+"""Draws docs/images/architecture.svg: the way of the data, and the layers of the packages.
+
+python tools/draw_architecture.py
+"""
+
+import pathlib
+from html import escape
+from typing import NamedTuple
+
+WIDTH = 980
+MARGIN = 20
+INK = "#1f2933"
+QUIET = "#52606d"
+LINE = "#9aa5b1"
+DATA_FILL = "#e3f0ff"
+MODEL_FILL = "#fdebd3"
+PACKAGE_FILL = "#ffffff"
+BAND_FILLS = ("#f1f4f8", "#e6ebf1")
+
+# A row of the way of the data: (name, content or shape, the stages that write it).
+STEPS = (
+    (
+        ("videos", "a folder a class", ""),
+        ("dataset.json", "classes, parts, frames", "prepare"),
+        ("flow/", "images of TV-L1 flow", "prepare"),
+        ("features/", "pool5, fc7 of each frame", "fit_convnet, extract"),
+    ),
+    (
+        ("clips", "x [B, T, N, N, D], mask", "train, evaluate"),
+        ("cell", "carry, attention, head", ""),
+        ("scores, attention", "[L, C] and [L, N, N]", "evaluate"),
+        ("tubes.jsonl", "a box on each frame", "localize"),
+        ("index.html", "results and pictures", "report"),
+    ),
+)
+MODEL_STEPS = {"cell"}
+
+LAYERS = (
+    ("6", "commands", ("launch", "cli")),
+    ("5", "stages in order", ("pipeline", "stages")),
+    ("4", "the trained model", ("trained",)),
+    (
+        "3",
+        "disk and learning",
+        ("train", "features", "clips", "dataset", "annotations", "video", "synthetic"),
+    ),
+    (
+        "2",
+        "pure functions",
+        ("core", "nn", "flow", "localize", "measure", "report", "safe_readers"),
+    ),
+    ("1", "files", ("artifacts", "files")),
+    ("0", "records, settings", ("types", "config", "presets", "errors")),
+)
+
+
+class Box(NamedTuple):
+    """A rectangle in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def _rectangle(box: Box, fill: str, stroke: str) -> str:
+    return (
+        f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" '
+        f'rx="6" fill="{fill}" stroke="{stroke}"/>'
+    )
+
+
+def _text(x: float, y: float, text: str, style: str) -> str:
+    return f'<text x="{x:g}" y="{y:g}" class="{style}">{escape(text)}</text>'
+
+
+def _arrow(points: list[tuple[float, float]]) -> str:
+    path = " ".join(f"{x:g},{y:g}" for x, y in points)
+    return f'<polyline points="{path}" class="arrow" marker-end="url(#head)"/>'
+
+
+def _data_row(row: tuple, top: float) -> list[str]:
+    """Draws one row of boxes; the name of the stage that makes a box stands above it."""
+    parts = []
+    gap = 36
+    width = (WIDTH - 2 * MARGIN - gap * (len(row) - 1)) / len(row)
+    for index, (name, content, stage) in enumerate(row):
+        box = Box(MARGIN + index * (width + gap), top, width, 52)
+        fill = MODEL_FILL if name in MODEL_STEPS else DATA_FILL
+        middle = box.x + width / 2
+        parts.append(_rectangle(box, fill, LINE))
+        parts.append(_text(middle, top + 22, name, "name"))
+        parts.append(_text(middle, top + 41, content, "small"))
+        parts.append(_text(middle, top - 8, stage, "stage"))
+        if index:
+            parts.append(_arrow([(box.x - gap + 3, top + 26), (box.x - 4, top + 26)]))
+    return parts
+
+
+def _layer(index: int, top: float, height: float) -> list[str]:
+    """Draws one layer: a band with its number, its subject and its packages."""
+    number, subject, packages = LAYERS[index]
+    band = Box(MARGIN, top, WIDTH - 2 * MARGIN, height)
+    parts = [_rectangle(band, BAND_FILLS[index % 2], "none")]
+    parts.append(_text(MARGIN + 20, top + height / 2 + 5, number, "name"))
+    parts.append(_text(MARGIN + 42, top + height / 2 + 5, subject, "left"))
+    width = 100
+    for place, package in enumerate(packages):
+        box = Box(MARGIN + 176 + place * (width + 9), top + 6, width, height - 12)
+        parts.append(_rectangle(box, PACKAGE_FILL, LINE))
+        parts.append(_text(box.x + width / 2, top + height / 2 + 5, package, "package"))
+    return parts
+
+
+def draw() -> str:
+    """Returns the picture as the text of an SVG file."""
+    parts = [_text(MARGIN, 30, "The way of the data", "title")]
+    first, second = 70, 176
+    parts += _data_row(STEPS[0], first)
+    parts += _data_row(STEPS[1], second)
+
+    # The last box of the first row leads to the first box of the second.
+    turn = (first + 52 + second - 22) / 2
+    right = WIDTH - MARGIN - 110
+    left = MARGIN + 12
+    parts.append(
+        _arrow([(right, first + 54), (right, turn), (left, turn), (left, second - 4)]),
+    )
+
+    top = 270
+    parts.append(_text(MARGIN, top, "The packages: imports point down only", "title"))
+    height = 40
+    for index in range(len(LAYERS)):
+        parts += _layer(index, top + 14 + index * (height + 4), height)
+    total_height = top + 14 + len(LAYERS) * (height + 4) + 12
+
+    style = f"""
+text {{ font-family: "DejaVu Sans", Arial, sans-serif; font-size: 13px; fill: {INK} }}
+.title {{ font-size: 16px; font-weight: bold }}
+.name {{ font-weight: bold; text-anchor: middle }}
+.package {{ text-anchor: middle; font-family: "DejaVu Sans Mono", monospace; font-size: 12px }}
+.small {{ font-size: 11.5px; fill: {QUIET}; text-anchor: middle }}
+.stage {{ font-family: "DejaVu Sans Mono", monospace; font-size: 11.5px; text-anchor: middle }}
+.left {{ fill: {QUIET} }}
+.arrow {{ fill: none; stroke: {QUIET}; stroke-width: 1.4 }}"""
+    head = (
+        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
+        f'markerHeight="8" orient="auto"><path d="M0 0 L8 4 L0 8 Z" fill="{QUIET}"/></marker>'
+        "</defs>"
+    )
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total_height}" '
+        f'width="{WIDTH}" height="{total_height}">',
+        "<title>The way of the data, and the layers of the packages</title>",
+        f"<style>{style}\n</style>",
+        head,
+        f'<rect width="{WIDTH}" height="{total_height}" fill="#ffffff"/>',
+        *parts,
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    picture = pathlib.Path(__file__).parents[1] / "docs" / "images" / "architecture.svg"
+    picture.write_text(draw(), encoding="utf-8")
