@@ -35,6 +35,7 @@ setup(
         "matplotlib>=3.9",
         "jinja2>=3.1",
         "h5py>=3.11",
+        "safetensors>=0.4.3",
         f"tensorflow-cpu>=2.19; {_SMALL}",
         f"tensorflow>=2.19; {_LARGE}",
     ],

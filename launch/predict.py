@@ -10,11 +10,11 @@ from absl import app, flags, logging
 from launch import boot
 from videolstm_jax.config import PredictConfig
 
+_MODEL = flags.DEFINE_string(
+    "model", "", "The folder of a bundle, or of a run, such as work/demo/runs/videolstm-rgb."
+)
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint",
-    "",
-    "The folder of a trained run, such as work/demo/runs/videolstm-rgb;"
-    " its ConvNets are read where the walk left them.",
+    "checkpoint", "", "Another name of --model, for the folder of a run."
 )
 _VIDEO = flags.DEFINE_string(
     "video", "", "A video file, the number of a camera, or - for standard input."
@@ -45,6 +45,7 @@ def main(argv: list[str]) -> None:
         raise app.UsageError(f"unexpected words {argv[1:]}; settings are given as --name=value")
     logging.set_verbosity(logging.WARNING)
     cfg = PredictConfig(
+        model=_MODEL.value,
         checkpoint=_CHECKPOINT.value,
         video=_VIDEO.value,
         flow=_FLOW.value,

@@ -64,6 +64,7 @@ _HOME = {
     "localize.tubes": ("video_tube", "video_tracks"),
     "localize.smooth": ("smooth",),
     "flow.tvl1": ("tvl1",),
+    "trained.model": ("TrainedModel",),
     "trained.predictor": ("Predictor", "Prediction"),
 }
 _MODULE = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names}

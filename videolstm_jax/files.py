@@ -64,7 +64,12 @@ def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
 def json_sha256(value: Any) -> str:
     """The sha256 of a value that JSON can hold; the order of keys does not matter."""
     text = json.dumps(value, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return bytes_sha256(text.encode())
+
+
+def bytes_sha256(data: bytes) -> str:
+    """The sha256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def read_json(path: PathLike, made_by: str = "") -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from videolstm_jax.config.checks import at_least, cell_names, short_name
 from videolstm_jax.config.inputs import STREAMS, ConvNetConfig, DataConfig, FlowConfig
 from videolstm_jax.config.results import (
+    BundleConfig,
     EvalConfig,
     FuseConfig,
     LocalizeConfig,
@@ -25,6 +26,7 @@ from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
 
 __all__ = [
+    "BundleConfig",
     "STREAMS",
     "ConfigError",
     "ConvNetConfig",

@@ -112,12 +112,12 @@ class ReportConfig:
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """A trained run reading a stream; no part of a run, whose own settings it takes over."""
+    """A trained model reading a stream; no part of a run, whose own settings it takes over."""
 
+    model: str = ""
+    """The folder of a bundle, or of a run, such as work/demo/runs/videolstm-rgb."""
     checkpoint: str = ""
-    """The folder of a run, such as work/demo/runs/videolstm-rgb; its ConvNets lie where the walk
-    left them.
-    """
+    """Another name of `model`, for the folder of a run."""
     video: str = ""
     """A video file, the number of a camera, or - for standard input."""
     flow: str = ""
@@ -134,15 +134,40 @@ class PredictConfig:
     """Stop after so many frames; 0 reads to the end."""
 
     def __post_init__(self) -> None:
-        for name, wanted in (
-            ("checkpoint", "the folder of a run"),
-            ("video", "a file, a camera's number or -"),
-        ):
-            if not getattr(self, name):
-                raise ConfigError(f"PredictConfig.{name} is empty; expected {wanted}")
+        if self.model and self.checkpoint:
+            raise ConfigError("PredictConfig has both model and checkpoint; expected one of them")
+        if not self.folder:
+            raise ConfigError(
+                "PredictConfig.checkpoint is empty; expected model or checkpoint, the folder of a run"
+            )
+        if not self.video:
+            raise ConfigError(
+                "PredictConfig.video is empty; expected a file, a camera's number or -"
+            )
         one_of(self, "flow", ("", "tvl1", "dis", "opencv_tvl1"))
         at_least(self, 0, "max_frames")
         within(self, 16, 4096, "side")
+
+    @property
+    def folder(self) -> str:
+        """The folder of the model, by whichever name it was given."""
+        return self.model or self.checkpoint
+
+
+@dataclass(frozen=True)
+class BundleConfig:
+    """A trained run that is written as a folder of its own; no part of a run."""
+
+    run: str = ""
+    """The folder of a run, such as work/demo/runs/videolstm-rgb."""
+    to: str = ""
+    """The folder to write, which must not exist yet."""
+
+    def __post_init__(self) -> None:
+        if not self.run:
+            raise ConfigError("BundleConfig.run is empty; expected the folder of a run")
+        if not self.to:
+            raise ConfigError("BundleConfig.to is empty; expected the path of a new folder")
 
 
 @dataclass(frozen=True)

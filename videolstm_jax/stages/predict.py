@@ -17,6 +17,7 @@ from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import board, embed, overlay
 from videolstm_jax.report.latency import Latency
+from videolstm_jax.trained.bundle import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.video import encode, live
 
@@ -51,13 +52,13 @@ def run(cfg: PredictConfig) -> epath.Path | None:
     """
     path = _film_path(cfg)
     _check_not_source(path, cfg.video)
-    predictor, latency = Predictor(cfg.checkpoint, flow=cfg.flow), Latency()
+    predictor, latency = Predictor(cfg.folder, flow=cfg.flow), Latency()
     if predictor.warning:
         print(f"predict: warning: {predictor.warning}", file=sys.stderr, flush=True)
     fps = predictor.model.origin.fps
     with live.opened(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
         rate = f"{stream.fps:g} frames a second"
-        print(f"predict: {cfg.checkpoint} reads {stream.name}, {rate}", flush=True)
+        print(f"predict: {cfg.folder} reads {stream.name}, {rate}", flush=True)
         with _Film(path, cfg.side, stream.fps, predictor) as film:
             damage = _read(predictor, stream.frames, film, latency)
         if not film.frames:
@@ -87,7 +88,11 @@ def _film_path(cfg: PredictConfig) -> epath.Path | None:
 
 
 def _predicted_folder(cfg: PredictConfig) -> epath.Path:
-    return artifacts.of_run(cfg.checkpoint)[0].path / "predicted"
+    """The folder of films: in the work folder of a run, in the current one for a bundle."""
+    if is_bundle(cfg.folder):
+        return epath.Path("predicted")
+    work, _ = artifacts.of_run(cfg.folder)
+    return work.path / "predicted"
 
 
 def _stream_stem(video: str) -> str:

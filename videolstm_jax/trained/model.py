@@ -12,15 +12,16 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cells import Cell, find_cell
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.vgg import params_for_taps
-from videolstm_jax.trained import scoring
+from videolstm_jax.trained import bundle, scoring
 from videolstm_jax.trained.backbone import Backbone, check_extractor
 from videolstm_jax.trained.features import ModelFeatures, open_features
 from videolstm_jax.trained.functions import ModelFunctions, Scales, model_functions
-from videolstm_jax.trained.origin import Origin, StoredModel
+from videolstm_jax.trained.origin import Origin
 from videolstm_jax.trained.run_folder import read_run
 
 if TYPE_CHECKING:
     import jax
+    from etils import epath
 
     from videolstm_jax.config import DataConfig, EvalConfig, ModelConfig
     from videolstm_jax.files import PathLike
@@ -48,11 +49,14 @@ class TrainedModel:
 
     @classmethod
     def load(cls, path: PathLike) -> TrainedModel:
-        """Reads a model from the folder of a run, `<work>/runs/<name>`.
+        """Reads a model from the folder of a run, `<work>/runs/<name>`, or from a bundle.
 
         Raises:
           FileError: the folder is missing, or something in it is missing or damaged.
         """
+        if bundle.is_bundle(path):
+            stored, origin = bundle.read_bundle(path)
+            return cls(*stored, origin=origin)
         work, name = artifacts.of_run(path)
         return cls.of_run(work, name)
 
@@ -67,12 +71,16 @@ class TrainedModel:
         Raises:
           FileError: the run is missing, unfinished or damaged.
         """
-        return cls.stored(*read_run(work, name))
+        stored, origin = read_run(work, name)
+        return cls(*stored, origin=origin)
 
-    @classmethod
-    def stored(cls, model: StoredModel, origin: Origin) -> TrainedModel:
-        """The model that was read from a place."""
-        return cls(*model, origin=origin)
+    def save(self, folder: PathLike) -> epath.Path:
+        """Writes a bundle: a new folder with all that the model needs; see `bundle.write_bundle`.
+
+        Raises:
+          FileError: the folder exists, or something that the model needs is missing or damaged.
+        """
+        return bundle.write_bundle(self, folder)
 
     def with_params(self, params: Params) -> TrainedModel:
         """The same model with other parameters; nothing is compiled anew."""

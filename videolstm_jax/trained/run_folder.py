@@ -27,12 +27,21 @@ if TYPE_CHECKING:
     from videolstm_jax.trained.backbone import TrainedConvNet
 
 
+PATHS = ("workdir", "data.videos", "data.boxes", "data.lists", "convnet.weights")
+"""Settings that are paths."""
+
+
 class RunFolder(NamedTuple):
-    """The run `name` of a work folder; `config` is the configuration that it was trained with."""
+    """The run `name` of a work folder; `record` is the content of its config.json."""
 
     work: Workdir
     name: str
-    config: Mapping[str, Any]
+    record: Mapping[str, Any]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration that it was trained with."""
+        return self.record["config"]
 
     @property
     def folder(self) -> epath.Path:
@@ -66,7 +75,7 @@ class RunFolder(NamedTuple):
         return localize_settings(self.work, self.name)
 
     def provenance(self) -> dict[str, Any]:
-        """The run, its configuration, and the sha256 of the training list where it is known."""
+        """The run, its settings, and the sha256 of the training list where that is known."""
         kept = _kept_checkpoints(self.folder, self.config)
         with Checkpoints(kept, create=False) as checkpoints:
             identity = checkpoints.meta()["identity"]
@@ -74,7 +83,8 @@ class RunFolder(NamedTuple):
             "run": self.name,
             "preset": self.config.get("preset", ""),
             "seed": self.config.get("seed"),
-            "settings": dict(self.config),
+            "data_source": self.config["data"].get("source", ""),
+            "overrides": _without_paths(self.record.get("overrides", {})),
             "training_list_sha256": identity.get("videos"),
         }
 
@@ -125,7 +135,12 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
     with Checkpoints(kept, create=False) as checkpoints:
         params, _ = checkpoints.restore_params(like, identity=identity)
     stored = StoredModel(config, params, scales, classes, stream, extractors)
-    return stored, RunFolder(work, folder.name, run_config)
+    return stored, RunFolder(work, folder.name, record)
+
+
+def _without_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the user gave, without those that name places on the user's machine."""
+    return {name: value for name, value in overrides.items() if name not in PATHS}
 
 
 def _kept_checkpoints(folder: epath.Path, config: Mapping[str, Any]) -> epath.Path:

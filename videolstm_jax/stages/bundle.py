@@ -1,0 +1,21 @@
+"""Writes a trained run as a bundle, a folder of its own that another machine can load."""
+
+from __future__ import annotations
+
+from etils import epath
+
+from videolstm_jax.config import BundleConfig
+from videolstm_jax.trained.model import TrainedModel
+
+
+def run(cfg: BundleConfig) -> epath.Path:
+    """Writes the bundle; see `trained.bundle`.
+
+    Returns:
+      The folder.
+
+    Raises:
+      FileError: the run, its ConvNets or its flow settings are missing or damaged, or the folder
+        exists already.
+    """
+    return TrainedModel.load(cfg.run).save(cfg.to)

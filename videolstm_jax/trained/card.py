@@ -1,0 +1,94 @@
+"""The card of a bundle, README.md: what the model is, what was measured, how to load it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+LICENSE = (
+    "The code is under the Apache License 2.0. The parameters depend on the videos and the weights "
+    "that they were trained from: write their terms here before you pass the folder on."
+)
+
+USE = (
+    "```",
+    "videolstm predict --model=THIS_FOLDER --video=FILE",
+    "```",
+    "",
+    "```python",
+    "from videolstm_jax import Predictor, TrainedModel",
+    "",
+    'predictor = Predictor("THIS_FOLDER")  # a stream, frame by frame',
+    'model = TrainedModel.load("THIS_FOLDER")  # features, batch by batch',
+    "```",
+)
+
+
+def card(record: Mapping[str, Any]) -> str:
+    """The text of README.md.
+
+    Args:
+      record: the content of model.json.
+    """
+    model, classes = record["model"], record["classes"]
+    name = record["provenance"].get("run") or model["cell"]
+    backbones = ", ".join(sorted(record["backbones"]))
+    lines = [
+        f"# {name}",
+        "",
+        f"A recurrent model for action recognition in videos, of the cell `{model['cell']}`.",
+        "It was trained with videolstm-jax. The folder is complete: it has the parameters of the",
+        f"model and of the image networks of the streams: {backbones}.",
+        "",
+        f"## The {len(classes)} classes",
+        "",
+        ", ".join(classes),
+        "",
+        "## Measured results",
+        "",
+        *_results(record["results"]),
+        "",
+        "## Use",
+        "",
+        *USE,
+        "",
+        "## Origin",
+        "",
+        *_origin(record),
+        "",
+        "## License",
+        "",
+        LICENSE,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _results(results: Mapping[str, Any]) -> list[str]:
+    lines = []
+    accuracy = results.get("accuracy")
+    if accuracy is not None:
+        share = 100 * accuracy["right"] / max(accuracy["videos"], 1)
+        counts = f"{accuracy['right']} of {accuracy['videos']} test videos"
+        lines.append(f"- Accuracy: {counts}, {share:.1f} %.")
+    overlap = results.get("frame_iou")
+    if overlap is not None:
+        lines.append(
+            f"- Mean frame IoU of the boxes: {overlap['value']:.3f} "
+            f"({overlap['low']:.3f} to {overlap['high']:.3f})."
+        )
+    return lines or ["The model was not evaluated before it was written."]
+
+
+def _origin(record: Mapping[str, Any]) -> list[str]:
+    provenance = record["provenance"]
+    lines = [f"- Preset: {provenance.get('preset') or 'unknown'}; seed {provenance.get('seed')}."]
+    if provenance.get("data_source"):
+        lines.append(f"- Data: `{provenance['data_source']}`; the results are of its test list.")
+    for name, value in sorted(provenance.get("overrides", {}).items()):
+        lines.append(f"- Setting: `{name}={value}`.")
+    if provenance.get("training_list_sha256"):
+        lines.append(f"- Training list: sha256 `{provenance['training_list_sha256']}`.")
+    versions = [f"{name} {version}" for name, version in record["versions"].items()]
+    lines.append(f"- Written with {', '.join(versions)}.")
+    return lines
