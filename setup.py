@@ -31,7 +31,7 @@ setup(
         "absl-py>=2.1",
         "etils[epath]>=1.9",
         "av>=14,<19",
-        "pillow>=11",
+        "pillow>=11.3",
         "matplotlib>=3.9",
         "jinja2>=3.1",
         "h5py>=3.11",

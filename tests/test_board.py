@@ -9,6 +9,14 @@ from hypothesis import strategies as st
 from PIL import ImageFont
 
 from videolstm_jax.report import board, overlay
+from videolstm_jax.report.score_lines import (
+    FIRST_WINDOW,
+    WINDOW,
+    EvenSample,
+    RecentScores,
+    ScoreLines,
+    stable_slots,
+)
 
 
 def painted(picture, colour):
@@ -18,7 +26,7 @@ def painted(picture, colour):
 
 def lines(values, so_far=(0.75, 0.25), **more):
     values = np.asarray(values, float).reshape(-1, 2)
-    return board.Lines(
+    return ScoreLines(
         ("Jump", "Walk"), np.asarray(so_far), values, **{"start": 0, "length": len(values), **more}
     )
 
@@ -35,7 +43,7 @@ def frame(width=96, height=64, level=90):
 def test_places_are_kept(rows):
     places = []
     for chosen in rows:
-        before, places = places, board.kept_places(places, chosen)
+        before, places = places, stable_slots(places, chosen)
         assert sorted(places) == sorted(chosen)
         for slot, one in enumerate(before):
             assert one not in chosen or places[slot] == one
@@ -43,24 +51,24 @@ def test_places_are_kept(rows):
 
 @given(st.integers(1, 500), st.sampled_from([2, 4, 10, 32]))
 def test_thinned_is_even_and_bounded(count, most):
-    thinned, made = board.Thinned(most), []
+    thinned, made = EvenSample(most), []
     for t in range(count):
         thinned.add(lambda t=t: made.append(t) or t)
-    assert thinned.kept == list(range(0, count, thinned.stride))
-    assert min(count, most // 2) <= len(thinned.kept) <= most
+    assert thinned.items == list(range(0, count, thinned.stride))
+    assert min(count, most // 2) <= len(thinned.items) <= most
     assert len(made) <= most * (1 + np.log2(max(1, count / most)))
 
 
 def test_recent_scores_scroll():
-    recent = board.Recent(tuple("abcde"))
+    recent = RecentScores(tuple("abcde"))
     generator = np.random.default_rng(0)
-    for t in range(board.WINDOW + 50):
+    for t in range(WINDOW + 50):
         scores = generator.dirichlet(np.ones(5))
         found = recent.add(scores, np.array([0.05, 0.3, 0.2, 0.4, 0.05]))
-        assert len(found.values) == min(t + 1, board.WINDOW) and found.start == max(
-            0, t + 1 - board.WINDOW
+        assert len(found.values) == min(t + 1, WINDOW) and found.start == max(
+            0, t + 1 - WINDOW
         )
-        assert found.length in (board.YOUNG, 2 * board.YOUNG, board.WINDOW) and found.length >= len(
+        assert found.length in (FIRST_WINDOW, 2 * FIRST_WINDOW, WINDOW) and found.length >= len(
             found.values
         )
     assert found.names[0] == "d" and set(found.names) == {"a", "b", "c", "d"}
@@ -112,27 +120,27 @@ def test_bands_shade_the_action():
 
 def test_a_card_has_both_panels_and_the_board():
     heat, box = np.full((64, 96), 128.0), np.array([[10.0, 10, 50, 40]])
-    one = board.card(board.View(frame(400, 200), None, None, None), lines([[1, 0]]), "frame 3")
+    one = board.card(board.FrameView(frame(400, 200), None, None, None), lines([[1, 0]]), "frame 3")
     two = board.card(
-        board.View(frame(400, 200), np.full((200, 400), 128.0), box, box + 9),
+        board.FrameView(frame(400, 200), np.full((200, 400), 128.0), box, box + 9),
         lines([[1, 0]]),
         "frame 3",
     )
     assert one.shape[1] == 400 and two.shape[1] == 804 and two.shape[0] > 200
     assert (
-        len(painted(two[:, :400], overlay.FOUND)[0])
+        len(painted(two[:, :400], overlay.DETECTED)[0])
         > 50
-        < len(painted(two[:, 404:], overlay.FOUND)[0])
+        < len(painted(two[:, 404:], overlay.DETECTED)[0])
     )
     assert len(painted(two[:, 404:][60:], overlay.TRUE)[0]) < len(
         painted(two[:, :400][60:], overlay.TRUE)[0]
     )
-    narrow = board.card(board.View(frame(), heat, box, None), lines([[1, 0]]), "frame 3")
+    narrow = board.card(board.FrameView(frame(), heat, box, None), lines([[1, 0]]), "frame 3")
     assert narrow.shape[1] == board.NARROWEST and (narrow[5, :60] == overlay.BAND).all()
 
 
 def test_a_cell_says_the_best_class_so_far():
-    view = board.View(frame(400, 64), None, None, None)
+    view = board.FrameView(frame(400, 64), None, None, None)
     first, second = (
         board.cell(view, lines([[1, 0]], so_far), "frame 3")[:30]
         for so_far in ((0.7, 0.3), (0.2, 0.8))
@@ -154,17 +162,17 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
     """Tiny and thin frames, long names, single frames: sides are even, and nothing is raised."""
     generator = np.random.default_rng(seed)
     values = generator.dirichlet(np.ones(names), size=1 + seed % 3)
-    known = board.Lines(
+    known = ScoreLines(
         tuple("ümläut" * 9 for _ in range(names)), values[-1], values, 0, 1 + seed % 5
     )
     picture = board.card(
-        board.View(frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))),
+        board.FrameView(frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))),
         known,
         "frame 1000000",
     )
     assert picture.dtype == np.uint8 and not picture.shape[0] % 2 and not picture.shape[1] % 2
     strip = board.strip(
-        [board.cell(board.View(frame(*size), None, None, None), known, "0")] * 3, known
+        [board.cell(board.FrameView(frame(*size), None, None, None), known, "0")] * 3, known
     )
     assert strip.shape[1] >= board.NARROWEST
 
@@ -172,14 +180,14 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
 @pytest.mark.parametrize("width, height", [(64, 64), (1920, 1080)])
 def test_a_view_at_the_size_it_is_shown(width, height):
     boxes = np.array([[width / 4, height / 4, width / 2, height / 2]])
-    seen = board.view(frame(width, height), 640, lambda size: np.zeros(size), found=boxes)
+    seen = board.frame_view(frame(width, height), 640, lambda size: np.zeros(size), detections=boxes)
     shown_height, shown_width = seen.frame.shape[:2]
     assert max(shown_width, shown_height) == 640 and seen.saliency.shape == (
         shown_height,
         shown_width,
     )
     np.testing.assert_allclose(
-        seen.found, [[shown_width / 4, shown_height / 4, shown_width / 2, shown_height / 2]]
+        seen.detections, [[shown_width / 4, shown_height / 4, shown_width / 2, shown_height / 2]]
     )
     assert seen.truth is None
 

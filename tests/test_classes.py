@@ -8,13 +8,13 @@ from videolstm_jax.report import classes
 def test_names_the_mistakes():
     section = classes.section("fused", np.array([[3, 1], [0, 4]]), ["in", "out"])
     assert "in / out" in section.tables[0].rows[0][0].text
-    assert "called out (1)" in section.wide[1].svg and "3 of 4" in section.wide[1].svg
+    assert "predicted as out (1)" in section.wide[1].svg and "3 of 4" in section.wide[1].svg
     assert section.wide[0].title == "Confusion matrix of fused"
 
 
 def test_says_so_where_all_is_right():
     section = classes.section("fused", np.diag([3, 4]), ["in", "out"])
-    assert not section.tables and section.words[-1] == "No test video was named wrongly."
+    assert not section.tables and section.paragraphs[-1] == "All test videos are predicted correctly."
 
 
 def test_of_many_classes_the_worst_are_drawn():
@@ -28,4 +28,4 @@ def test_of_many_classes_the_worst_are_drawn():
 
 
 def test_nothing_scored_yet():
-    assert "evaluate" in classes.section("", np.zeros((0, 0), int), ()).missing[0]
+    assert "evaluate" in classes.section("", np.zeros((0, 0), int), ()).notices[0]

@@ -31,5 +31,5 @@ def test_long_trainings_stay_small():
 
 def test_the_section_names_the_stages_that_are_missing():
     empty = curves.section({}, {})
-    assert not empty.plots and "train" in empty.missing[0] and "fit_convnet" in empty.missing[1]
+    assert not empty.plots and "train" in empty.notices[0] and "fit_convnet" in empty.notices[1]
     assert len(curves.section({"a": ROWS}, {"rgb": ROWS}).plots) == 4

@@ -9,7 +9,7 @@ from report_workdir import CLASSES, FRAMES, SIDE, attention, clip, frame_scores
 
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import example
-from videolstm_jax.report.seen import Seen
+from videolstm_jax.report.predicted import PredictedVideo
 from videolstm_jax.report.states import States
 from videolstm_jax.types import Tube, Video
 
@@ -20,7 +20,7 @@ SCORES = np.array([0.5, 0.3, 0.1, 0.1])
 def seen():
     boxes, maps = clip(0, 3)[1], attention(clip(0, 3)[1][:-1], 3)
     video = Video("c0/a", "a.mp4", 0, "test", "g", FRAMES, SIDE, SIDE, 12.5)
-    return Seen(
+    return PredictedVideo(
         video,
         CLASSES,
         frame_scores(0, 3.0, 1),
@@ -32,11 +32,12 @@ def seen():
 
 def frames_of(length=FRAMES):
     frames = clip(0, 3)[0]
-    return {t: frames[t % FRAMES] for t in example.frames_shown(length)}
+    return {t: frames[t % FRAMES] for t in example.shown_frames(length)}
 
 
 def card_of(seen, **more):
-    return example.example(seen, SCORES, frames_of(seen.video.frames), "videos/a.mp4", **more)
+    frames = frames_of(seen.video.frames)
+    return example.example(seen, example.CardData(SCORES, frames, "videos/a.mp4", **more))
 
 
 def test_the_card_holds_what_was_seen(seen):
@@ -50,13 +51,13 @@ def test_the_card_holds_what_was_seen(seen):
     with Image.open(io.BytesIO(card.moving)) as image:
         assert image.n_frames == FRAMES and image.size[0] == 2 * 256 + 4
     with Image.open(io.BytesIO(card.strip)) as image:
-        assert image.format == "PNG" and image.size[0] == 8 * (2 * SIDE + 3) - 3
-    assert "heat map" in card.seen and "found box" in card.seen
+        assert image.format == "AVIF" and image.size[0] == 8 * (2 * SIDE + 3) - 3
+    assert "heat map" in card.description and "detected box" in card.description
 
 
-@pytest.mark.parametrize("length, moving", [(1, 0), (2, 2), (48, 48), (49, 25), (200, 40)])
+@pytest.mark.parametrize("length, moving", [(1, 0), (2, 2), (24, 24), (25, 13), (200, 23)])
 def test_frames_that_are_shown(length, moving):
-    shown = example.frames_shown(length)
+    shown = example.shown_frames(length)
     assert {0, length - 1} <= shown <= set(range(length)) and moving <= len(shown) <= moving + 8
 
 
@@ -65,39 +66,39 @@ def test_long_videos_move_in_strides(seen):
         video=seen.video._replace(frames=200), scores=np.tile(SCORES, (199, 1)), heat=None
     )
     with Image.open(io.BytesIO(card_of(long).moving)) as image:
-        assert image.n_frames == 40
+        assert image.n_frames == 23
         image.seek(1)
         image.load()
-        assert image.info["duration"] == 400, "five frames at 12.5 a second"
+        assert image.info["duration"] == 720, "nine frames at 12.5 a second"
 
 
 def test_a_model_without_attention_and_boxes(seen):
-    bare = seen._replace(heat=None, found=(), truth=(), video=seen.video._replace(frames=1))
+    bare = seen._replace(heat=None, detections=(), truth=(), video=seen.video._replace(frames=1))
     card = card_of(bare)
-    assert card.moving is None and "heat map" not in card.seen and "box" not in card.seen
+    assert card.moving is None and "heat map" not in card.description and "box" not in card.description
 
 
 def test_the_timeline_leads_with_the_true_and_the_predicted_class(seen):
-    plot = example.timeline(seen, 2)
+    plot = example.score_plot(seen, 2)
     assert [name for name, *_ in plot.legend[:2]] == ["Left (true)", "Up (predicted)"] and len(
         plot.legend
     ) == 4
     assert "shaded" in plot.title, "the truth does not cover the video"
-    assert "shaded" not in example.timeline(seen._replace(truth=()), 2).title
+    assert "shaded" not in example.score_plot(seen._replace(truth=()), 2).title
 
 
 def test_attention_over_time_is_drawn_as_wide_as_the_strip():
-    assert example.looks({}) is None
+    assert example.attention_plot({}) is None
     drift = np.full(FRAMES - 1, 0.2)
     drift[0] = np.nan
-    plot = example.looks(
+    plot = example.attention_plot(
         {
             "entropy": np.linspace(1, 0.5, FRAMES - 1),
             "drift": drift,
-            example.AREA: np.full(FRAMES - 1, 0.1),
+            example.BOX_AREA: np.full(FRAMES - 1, 0.1),
         }
     )
-    assert plot.legend == (("entropy", 0, False), ("drift", 1, False), (example.AREA, 2, True))
+    assert plot.legend == (("entropy", 0, False), ("drift", 1, False), (example.BOX_AREA, 2, True))
     assert 'viewBox="0 0 1000 170"' in plot.svg and "nan" not in plot.svg
 
 
@@ -108,6 +109,6 @@ def test_the_state_lies_under_the_strip_on_the_same_frames(seen):
     card = card_of(seen, states=kept)
     with Image.open(io.BytesIO(card.states)) as image, Image.open(io.BytesIO(card.strip)) as strip:
         assert image.size[0] == strip.size[0] and image.size[1] == 3 * (strip.size[1] + 3) - 3
-    assert card.states_said == "Hidden state of the LSTM on the frames of the strip"
+    assert card.states_title == "Hidden state of the LSTM on the frames of the strip"
     bare = card_of(seen)
-    assert bare.states is None and bare.states_said == ""
+    assert bare.states is None and bare.states_title == ""

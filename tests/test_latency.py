@@ -4,12 +4,12 @@ import re
 
 import numpy as np
 
-from videolstm_jax.report.latency import KEPT, WARM, Latency
+from videolstm_jax.report.latency import WARM_UP, WINDOW, Latency
 
 
 def test_medians_without_the_frames_that_compile():
     latency = Latency()
-    for _ in range(WARM):
+    for _ in range(WARM_UP):
         latency.add({"flow": 100.0})
     times = np.random.default_rng(0).uniform(0.01, 0.02, 60)
     for taken in times:
@@ -25,9 +25,9 @@ def test_medians_without_the_frames_that_compile():
 
 def test_only_the_last_frames_are_kept():
     latency = Latency()
-    for number in range(WARM + 3 * KEPT):
-        latency.add({"flow": 1.0 if number < WARM + 2 * KEPT else 0.002})
-    assert f"last {KEPT} frames" in latency.table()
+    for number in range(WARM_UP + 3 * WINDOW):
+        latency.add({"flow": 1.0 if number < WARM_UP + 2 * WINDOW else 0.002})
+    assert f"last {WINDOW} frames" in latency.table()
     assert re.search(r"  flow +2\.00 +2\.00", latency.table())
 
 

@@ -113,7 +113,7 @@ def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
     assert local.time_plots({"old": found}) == ()
     plots = local.section({"old": found, "new": said}).plots[2:]
     assert [plot.legend[0] for plot in plots] == [("new", 1, False)] * 4
-    assert plots[3].legend == (("new", 1, False), ("that box's share of the frame", 1, True))
+    assert plots[3].legend == (("new", 1, False), ("area of the true box", 1, True))
     assert all("nan" not in plot.svg for plot in plots)
     table = local.attention_table({"old": found, "new": said})
     assert [row[table.head.index("Drift")].text for row in table.rows] == ["", "0.050"]
@@ -143,15 +143,15 @@ def test_errors_are_told_by_threshold(found):
 
 def test_without_true_boxes_only_attention_is_described(found):
     section = local.section({"a": unmeasured(found)})
-    assert len(section.tables) == 1 and not section.plots and "no true boxes" in section.missing[0]
+    assert len(section.tables) == 1 and not section.plots and "no true boxes" in section.notices[0]
     table = section.tables[0]
     assert table.rows[0][table.head.index("Mass in the true box")].text == "–"
 
 
 def test_a_warning_of_the_stage_is_passed_on(found):
     found["attention"]["warning"] = "attention is nearly uniform"
-    assert local.section({"a": found}).missing == ("a: attention is nearly uniform.",)
+    assert local.section({"a": found}).notices == ("a: attention is nearly uniform.",)
 
 
 def test_no_tubes_yet():
-    assert "localize" in local.section({}).missing[0]
+    assert "localize" in local.section({}).notices[0]

@@ -113,8 +113,8 @@ def test_scaled_boxes():
 def test_a_box_is_drawn_on_its_own_edges_only(height, width):
     frame = grey(height, width)
     x0, y0, x1, y1 = width // 4, height // 4, width // 2, height // 2
-    drawn = overlay.draw_boxes(frame, np.array([[x0, y0, x1, y1]]), [overlay.FOUND])
-    found = (drawn == overlay.FOUND).all(-1)
+    drawn = overlay.draw_boxes(frame, np.array([[x0, y0, x1, y1]]), [overlay.DETECTED])
+    found = (drawn == overlay.DETECTED).all(-1)
     rows, columns = np.nonzero(found)
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (y0, y1, x0, x1)
     assert found[[y0, y1 - 1], x0:x1].all() and found[y0:y1, [x0, x1 - 1]].all()
@@ -144,13 +144,13 @@ def test_dashes_leave_gaps_and_lines_do_not():
 def test_any_box_can_be_drawn(box, label, size):
     """Outside, inverted, empty: the picture keeps its size and nothing is raised."""
     frame = grey(*size)
-    drawn = overlay.draw_boxes(frame, np.array([box]), [overlay.FOUND], [label], dashed=[True])
+    drawn = overlay.draw_boxes(frame, np.array([box]), [overlay.DETECTED], [label], dashed=[True])
     assert drawn.shape == frame.shape and drawn.dtype == np.uint8
 
 
 def test_labels_show_beside_their_box():
-    plain = overlay.draw_boxes(grey(), np.array([[10, 30, 50, 60]]), [overlay.FOUND])
-    labelled = overlay.draw_boxes(grey(), np.array([[10, 30, 50, 60]]), [overlay.FOUND], ["found"])
+    plain = overlay.draw_boxes(grey(), np.array([[10, 30, 50, 60]]), [overlay.DETECTED])
+    labelled = overlay.draw_boxes(grey(), np.array([[10, 30, 50, 60]]), [overlay.DETECTED], ["found"])
     changed = np.nonzero((plain != labelled).any(-1))
     assert len(changed[0]) > 50 and changed[0].max() < 30
 

@@ -60,7 +60,7 @@ def test_any_numbers_make_well_formed_svg(y, name):
 def test_words_are_escaped_everywhere():
     made = [
         plots.lines(EVIL, [Series(EVIL, [0, 1], [0, 1])], Axis(EVIL), Axis(EVIL)),
-        plots.bars(EVIL, [EVIL], [0.5], [EVIL], wrong=[EVIL]),
+        plots.bars(EVIL, [EVIL], [0.5], [EVIL], mistakes=[EVIL]),
         plots.confusion(EVIL, np.eye(2, dtype=int), [EVIL, "b"]),
     ]
     for plot in made:

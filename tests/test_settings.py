@@ -18,4 +18,4 @@ def test_every_config_is_there_whole_and_differences_are_named():
 
 
 def test_nothing_saved_yet():
-    assert "fit_convnet" in settings.section({}).missing[0]
+    assert "fit_convnet" in settings.section({}).notices[0]

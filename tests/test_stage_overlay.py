@@ -41,7 +41,7 @@ def test_films_and_strips(walk):
     assert len(film) == report_workdir.FRAMES and rate == 12
     strip = np.asarray(Image.open(folder / "c0-test_0.png"))
     for picture in (film[5], strip):
-        assert shows(picture, drawing.FOUND) and shows(picture, drawing.TRUE)
+        assert shows(picture, drawing.DETECTED) and shows(picture, drawing.TRUE)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     overlay.run(of(walk, videos=("c0/test_0",)))
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -56,7 +56,7 @@ def test_videos_chosen_by_rule(walk, capsys):
 def test_a_cell_that_does_not_attend(walk):
     folder = overlay.run(of(walk, "convlstm-rgb", videos=("c1/test_0",)))
     film = decoded(folder / "c1-test_0.mp4")[0]
-    assert shows(film[5], drawing.TRUE) and not shows(film[5], drawing.FOUND)
+    assert shows(film[5], drawing.TRUE) and not shows(film[5], drawing.DETECTED)
 
 
 def test_heat_and_boxes_follow_the_last_localisation(tmp_path):

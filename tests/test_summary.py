@@ -15,9 +15,9 @@ def test_the_headline_is_of_a_fusion_where_there_is_one():
         result("a", "recurrent", 15),
         result("b", "recurrent", 16),
     ]
-    assert summary.final(rows).name == "b"
-    assert summary.final([*rows, result("a+b", "fusion", 14)]).name == "a+b"
-    assert summary.final([result("x", "comparison", 20)]) is None
+    assert summary.headline_result(rows).name == "b"
+    assert summary.headline_result([*rows, result("a+b", "fusion", 14)]).name == "a+b"
+    assert summary.headline_result([result("x", "comparison", 20)]) is None
 
 
 def test_picking_the_best_of_several_is_admitted():
@@ -50,7 +50,7 @@ def test_what_is_absent_is_said():
         and [
             word
             for word in ("prepare", "fit_convnet", "evaluate", "fuse")
-            if not any(word in words for words in section.missing)
+            if not any(word in words for words in section.notices)
         ]
         == []
     )

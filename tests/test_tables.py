@@ -61,9 +61,9 @@ def test_confused_pairs_count_both_directions_most_first():
     assert tables.confused_pairs(np.diag([3, 4]), ["a", "b"]) is None
 
 
-def test_worst_answers_name_what_was_said():
-    assert tables.worst_answers(np.array([[5, 1, 2], [0, 4, 0], [0, 0, 7]]), ["a", "b", "c"]) == [
-        "called c (2), b (1)",
+def test_wrong_predictions_name_the_classes_most_frequent_first():
+    assert tables.wrong_predictions(np.array([[5, 1, 2], [0, 4, 0], [0, 0, 7]]), ["a", "b", "c"]) == [
+        "predicted as c (2), b (1)",
         "",
         "",
     ]

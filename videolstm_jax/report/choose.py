@@ -1,79 +1,85 @@
-"""Which test videos the page shows, by a rule that can be said in one sentence."""
+"""The choice of test videos and tubes for pictures, by a rule that the page states."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from videolstm_jax.types import Detection, Tube
 
 RULE = (
-    "Chosen by rule, not by eye: up to a third are mistakes, more where there are not enough right answers, the "
-    "most confident of each class; the others are right answers of middling confidence, class by class."
+    "Chosen by rule, not by eye: up to a third are mistakes, more where there are not enough right "
+    "answers, the most confident of each class. The others are right answers of medium confidence, "
+    "class by class."
 )
 
 
 def videos(
     label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, count: int
 ) -> list[int]:
-    """Picks test videos as `RULE` says.
+    """Picks test videos by `RULE`.
 
     Args:
       label: [V] true classes.
-      predicted: [V] what the model said.
-      confidence: [V] its score of that.
+      predicted: [V] predicted classes.
+      confidence: [V] scores of the predicted classes.
       count: how many to pick at most.
 
     Returns:
       Indices of videos, by true class, right answers before mistakes.
     """
-    label, predicted, confidence = (
-        np.asarray(label),
-        np.asarray(predicted),
-        np.asarray(confidence, float),
-    )
-    classes = sorted(set(label.tolist()))
-    wrong, right = {}, {}
-    for c in classes:
-        mistakes = np.flatnonzero((label == c) & (predicted != c))
-        wrong[c] = mistakes[np.argsort(-confidence[mistakes], kind="stable")].tolist()
-        hits = np.flatnonzero((label == c) & (predicted == c))
-        away = np.abs(confidence[hits] - np.median(confidence[hits])) if len(hits) else np.zeros(0)
-        right[c] = hits[np.argsort(away, kind="stable")].tolist()
-    picked = _turns(wrong, max(1, count // 3)) if count else []
-    seen = {int(label[v]) for v in picked}
-    unseen = {c: right[c] or wrong[c] for c in classes if c not in seen}
-    picked += [
-        v
-        for v in _turns({c: rest[:1] for c, rest in unseen.items()}, count - len(picked))
-        if v not in picked
-    ]
-    picked += _turns(
-        {c: [v for v in right[c] if v not in picked] for c in classes}, count - len(picked)
-    )
-    picked += _turns(
-        {c: [v for v in wrong[c] if v not in picked] for c in classes}, count - len(picked)
-    )
+    label, predicted = np.asarray(label), np.asarray(predicted)
+    wrong, right = _ranked(label, predicted, np.asarray(confidence, float))
+    picked = _in_turns(wrong, max(1, count // 3)) if count else []
+    # Then every class that has no mistake among them shows one video, right if it has one.
+    shown = {int(label[v]) for v in picked}
+    others = {index: (right[index] or wrong[index])[:1] for index in right if index not in shown}
+    picked += _in_turns(others, count - len(picked))
+    # Then right answers in turns; mistakes fill the places for which there are not enough.
+    picked += _in_turns(_without(right, picked), count - len(picked))
+    picked += _in_turns(_without(wrong, picked), count - len(picked))
     return sorted(picked, key=lambda v: (label[v], predicted[v] != label[v], v))
 
 
-def tubes_of_best_class(found: Iterable[Detection]) -> dict[str, tuple[Tube, ...]]:
-    """All tubes of the class that scores best in each video, the best tube first."""
-    rows: dict[str, list[Detection]] = {}
-    for one in found:
-        rows.setdefault(one.video, []).append(one)
-    tubes = {}
-    for video, every in rows.items():
-        ranked = sorted(every, key=lambda one: -one.score)
-        tubes[video] = tuple(one.tube for one in ranked if one.label == ranked[0].label)
-    return tubes
+def _ranked(
+    label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray
+) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+    """For each class its mistakes, the most confident first, and its right answers, the one of
+    median confidence first.
+    """
+    wrong, right = {}, {}
+    for index in sorted(set(label.tolist())):
+        mistakes = np.flatnonzero((label == index) & (predicted != index))
+        wrong[index] = mistakes[np.argsort(-confidence[mistakes], kind="stable")].tolist()
+        hits = np.flatnonzero((label == index) & (predicted == index))
+        median = np.median(confidence[hits]) if len(hits) else 0.0
+        distance = np.abs(confidence[hits] - median)
+        right[index] = hits[np.argsort(distance, kind="stable")].tolist()
+    return wrong, right
 
 
-def _turns(queues: dict[int, list[int]], count: int) -> list[int]:
+def _without(queues: Mapping[int, Sequence[int]], picked: Sequence[int]) -> dict[int, list[int]]:
+    return {index: [v for v in queue if v not in picked] for index, queue in queues.items()}
+
+
+def _in_turns(queues: Mapping[int, Sequence[int]], count: int) -> list[int]:
     """The first of every queue, then the second of every queue, until there are `count`."""
     longest = max(map(len, queues.values()), default=0)
-    order = [
-        queue[turn] for turn in range(longest) for queue in queues.values() if turn < len(queue)
-    ]
+    order = []
+    for turn in range(longest):
+        order += [queue[turn] for queue in queues.values() if turn < len(queue)]
     return order[: max(count, 0)]
+
+
+def tubes_of_best_class(detections: Iterable[Detection]) -> dict[str, tuple[Tube, ...]]:
+    """Returns, for each video, all tubes of the class with the highest score, the best tube first."""
+    by_video: dict[str, list[Detection]] = {}
+    for detection in detections:
+        by_video.setdefault(detection.video, []).append(detection)
+    tubes = {}
+    for video, rows in by_video.items():
+        rows.sort(key=lambda detection: -detection.score)
+        best = rows[0].label
+        tubes[video] = tuple(row.tube for row in rows if row.label == best)
+    return tubes

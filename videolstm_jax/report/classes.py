@@ -1,4 +1,4 @@
-"""Which classes are named rightly, and which are taken for which."""
+"""The section on classes: which are predicted rightly, and which are confused."""
 
 from __future__ import annotations
 
@@ -11,65 +11,63 @@ from videolstm_jax.report.page import Section
 from videolstm_jax.report.plots import Plot
 
 MANY = 30
-"""Beyond so many classes only the worst are drawn as bars."""
+"""With more classes, only the 30 worst are drawn as bars."""
 
 
 def section(
     name: str, counts: np.ndarray, classes: Sequence[str], *, missing: np.ndarray | None = None
 ) -> Section:
-    """The confusion matrix of one model or fusion, the accuracy of each class and the pairs most
-    confused.
+    """Shows the confusion matrix, the accuracy of each class and the most confused pairs.
 
     Args:
-      name: whose answers they are; empty where there are none yet.
-      counts: [C, C] videos, true classes down and answers across.
+      name: the model or fusion; empty if there are no scores yet.
+      counts: [C, C] videos, true classes down and predicted classes across.
       classes: C names.
-      missing: [n] true classes of test videos that could not be read; they count as wrong, and
-        stand in no row.
+      missing: [n] true classes of test videos that could not be read. They count as wrong and are
+        in no row of the matrix.
     """
     empty = Section("classes", "Class by class")
     if not name:
-        return empty._replace(
-            missing=(
-                "There are no class scores to compare yet; the stages evaluate and fuse write "
-                "them.",
-            )
-        )
+        notice = "No class scores yet. The stages evaluate and fuse write them."
+        return empty._replace(notices=(notice,))
     pairs = tables.confused_pairs(counts, classes)
-    words = (
-        "Rows are true classes, columns what was answered; off the diagonal lie the mistakes.",
-        *(() if pairs else ("No test video was named wrongly.",)),
-    )
-    lost = np.bincount(np.zeros(0, int) if missing is None else missing, minlength=len(classes))
-    if lost.any():
-        words += (
-            f"{lost.sum()} test videos could not be read: they count as wrong and stand in no row.",
+    paragraphs = ["Rows are true classes, columns predicted classes; mistakes lie off the diagonal."]
+    if not pairs:
+        paragraphs.append("All test videos are predicted correctly.")
+    labels = np.zeros(0, int) if missing is None else missing
+    unread = np.bincount(labels, minlength=len(classes))
+    if unread.any():
+        paragraphs.append(
+            f"{unread.sum()} test videos could not be read. They count as wrong and are in no row."
         )
     matrix = plots.confusion(f"Confusion matrix of {name}", counts, classes)
-    bars = class_bars(counts, classes, lost)
-    return empty._replace(words=words, tables=(pairs,) if pairs else (), wide=(matrix, bars))
+    return empty._replace(
+        paragraphs=tuple(paragraphs),
+        tables=(pairs,) if pairs else (),
+        wide=(matrix, class_bars(counts, classes, unread)),
+    )
 
 
-def class_bars(counts: np.ndarray, classes: Sequence[str], lost: np.ndarray | int = 0) -> Plot:
-    """The accuracy of each class, or of the worst where there are many, and what its mistakes were.
+def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | int = 0) -> Plot:
+    """Draws the accuracy of each class, or of the worst of many, with its frequent mistakes.
 
     Args:
-      counts: [C, C] videos, true classes down and answers across.
+      counts: [C, C] videos, true classes down and predicted classes across.
       classes: C names.
-      lost: [C] videos of each class without an answer.
+      unread: [C] videos of each class without scores.
     """
-    total = counts.sum(axis=1) + lost
-    share = np.diag(counts) / np.maximum(total, 1)
-    rows = np.flatnonzero(total)
+    total = counts.sum(axis=1) + unread
+    accuracy = np.diag(counts) / np.maximum(total, 1)
+    shown = np.flatnonzero(total)
     title = "Accuracy of each class"
     if len(classes) > MANY:
-        rows = rows[np.argsort(share[rows], kind="stable")][:MANY]
-        title = f"The {len(rows)} classes that are right least often"
-    wrong = tables.worst_answers(counts, classes)
+        shown = shown[np.argsort(accuracy[shown], kind="stable")][:MANY]
+        title = f"The {len(shown)} classes with the lowest accuracy"
+    mistakes = tables.wrong_predictions(counts, classes)
     return plots.bars(
         title,
-        [classes[c] for c in rows],
-        [float(share[c]) for c in rows],
-        [f"{int(counts[c, c])} of {int(total[c])}" for c in rows],
-        wrong=[wrong[c] for c in rows],
+        [classes[index] for index in shown],
+        [float(accuracy[index]) for index in shown],
+        [f"{int(counts[index, index])} of {int(total[index])}" for index in shown],
+        mistakes=[mistakes[index] for index in shown],
     )

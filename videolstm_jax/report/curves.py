@@ -1,4 +1,4 @@
-"""Training curves: the rows of metrics.jsonl as plots."""
+"""The section on training: the rows of metrics.jsonl as curves."""
 
 from __future__ import annotations
 
@@ -11,61 +11,70 @@ from videolstm_jax.report.page import Section
 from videolstm_jax.report.plots import Axis, Plot, Series, lines, smooth, thinned
 
 Rows = Sequence[Mapping[str, Any]]
+"""The rows of a metrics.jsonl: `step`, and numbers whose names contain "loss" or "acc"."""
 
-POINTS_A_WINDOW = 25
-"""The running mean covers one part in so many of a line."""
+WINDOWS = 25
+"""A running mean covers this fraction of a curve: one 25th."""
 
 
 def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section:
-    """The training curves of the recurrent models and of the ConvNets, each name -> rows as
-    `curves` takes them.
-    """
-    drawn = (*curves(models, "Recurrent models"), *curves(convnets, "ConvNets"))
-    missing = [
-        words
-        for rows, words in (
-            (models, "No recurrent model has been trained yet; the stage train does it."),
-            (convnets, "No ConvNet has been fitted yet; the stage fit_convnet does it."),
-        )
-        if not rows
-    ]
-    words = ("A faint line is what was logged, a full line its running mean.",) if drawn else ()
-    return Section("training", "Training", words, plots=drawn, missing=tuple(missing))
+    """Makes the section from the rows of each recurrent model and of each ConvNet, by name."""
+    plots = (*curves(models, "Recurrent models"), *curves(convnets, "ConvNets"))
+    notices = []
+    if not models:
+        notices.append("No recurrent model has been trained yet. The stage train does it.")
+    if not convnets:
+        notices.append("No ConvNet has been fitted yet. The stage fit_convnet does it.")
+    legend = "Faint lines are the logged values, full lines their running means."
+    return Section(
+        "training",
+        "Training",
+        paragraphs=(legend,) if plots else (),
+        plots=plots,
+        notices=tuple(notices),
+    )
 
 
-def curves(runs: Mapping[str, Rows], what: str) -> list[Plot]:
-    """One plot of losses and one of accuracies, a colour a run; validation is dashed.
+def curves(rows_by_run: Mapping[str, Rows], kind: str) -> list[Plot]:
+    """Plots losses and accuracies, one colour for each run; validation is dashed.
 
     Args:
-      runs: name -> rows; a row has `step` and any numbers whose names hold "loss" or "acc".
-      what: "ConvNets", say; it heads the plots.
+      rows_by_run: name -> rows.
+      kind: heads the titles, such as "ConvNets".
     """
     plots = []
-    for word, title, percent in (("loss", "loss", False), ("acc", "accuracy", True)):
+    for key_part, title, percent in (("loss", "loss", False), ("acc", "accuracy", True)):
         series: list[Series] = []
-        for colour, (name, rows) in enumerate(runs.items()):
-            for field in sorted({key for row in rows for key in row if word in key.lower()}):
-                series += _line(rows, field, name, colour)
+        for colour, (name, rows) in enumerate(rows_by_run.items()):
+            for field in _fields(rows, key_part):
+                series += _series(rows, field, name, colour)
         if series:
             y_axis = Axis(title, 0.0, 1.0 if percent else None, percent)
-            plots.append(
-                lines(f"{what}: {title} of the training batches", series, Axis("step", 0.0), y_axis)
-            )
+            full_title = f"{kind}: {title} of the training batches"
+            plots.append(lines(full_title, series, Axis("step", 0.0), y_axis))
     return plots
 
 
-def _line(rows: Sequence[Mapping[str, Any]], field: str, name: str, colour: int) -> list[Series]:
-    kept = [
-        (row["step"], row[field])
-        for row in rows
-        if isinstance(row.get(field), int | float) and "step" in row
-    ]
-    if not kept:
+def _fields(rows: Rows, key_part: str) -> list[str]:
+    """The fields of any row whose name contains `key_part`, sorted."""
+    fields = set()
+    for row in rows:
+        fields.update(key for key in row if key_part in key.lower())
+    return sorted(fields)
+
+
+def _series(rows: Rows, field: str, name: str, colour: int) -> list[Series]:
+    """A faint line of the values and a full line of their running mean; one line if few values."""
+    points = []
+    for row in rows:
+        if isinstance(row.get(field), int | float) and "step" in row:
+            points.append((row["step"], row[field]))
+    if not points:
         return []
-    x, y = (np.array(values, float) for values in zip(*kept, strict=True))
+    x, y = np.array(points, float).T
     if "valid" in field:
         return [Series(f"{name}, validation", x, y, colour, dashed=True)]
-    window = len(y) // POINTS_A_WINDOW
+    window = len(y) // WINDOWS
     if window < 2:
         return [Series(name, *thinned(x, y), colour)]
     return [

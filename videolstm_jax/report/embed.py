@@ -1,4 +1,9 @@
-"""Pictures as bytes that a page can carry inside itself."""
+"""Pictures as bytes, for files and for a page that carries its pictures inside itself.
+
+Moving pictures and photographs are AVIF: the same quality takes about a fifth of the bytes of
+animated WebP, and a page with a dozen examples stays below one megabyte. Browsers show AVIF since
+2023.
+"""
 
 from __future__ import annotations
 
@@ -8,49 +13,87 @@ import io
 import numpy as np
 from PIL import Image
 
+SPEED = 6
+"""Effort of the AVIF encoder, 0 (slowest) to 10. From 7 on the files are half as large again."""
+MOVING_QUALITY = 30
+"""Quality of AVIF animations, 0 to 100. The eye forgives more in a moving picture than in a still."""
+SETTINGS = {
+    "PNG": {"optimize": True},
+    # Sheets of plain rectangles are a third as large as in PNG.
+    "WEBP": {"lossless": True, "method": 4},
+    "AVIF": {"quality": 40},
+}
+"""Pillow's options by the kind of a still picture."""
 
-def animation(frames: np.ndarray, seconds: float, *, quality: int = 80) -> bytes:
-    """An animated WebP that runs for ever; the same frames give the same bytes.
+
+def animation(frames: np.ndarray, seconds: float, *, quality: int = MOVING_QUALITY) -> bytes:
+    """Encodes an animated AVIF that repeats for ever; equal frames give equal bytes.
 
     Args:
-      frames: uint8 [n, H, W, 3].
-      seconds: from one frame to the next; browsers do not go below 0.02.
+      frames: uint8 [n, H, W, 3], n >= 2.
+      seconds: the time from one frame to the next; browsers do not go below 0.02.
       quality: of the lossy compression, 0 to 100.
     """
     first, *rest = [Image.fromarray(frame) for frame in frames]
     buffer = io.BytesIO()
     first.save(
         buffer,
-        "WEBP",
+        "AVIF",
         save_all=True,
         append_images=rest,
         duration=max(20, round(1000 * seconds)),
-        loop=0,
         quality=quality,
-        method=2,
+        speed=SPEED,
+        max_threads=1,
     )
-    return buffer.getvalue()
+    return _without_dates(buffer.getvalue())
 
 
 def still(frame: np.ndarray, kind: str = "PNG") -> bytes:
-    """One picture [H, W, 3] as `PNG`, lossless, or `WEBP`, small."""
+    """Encodes one picture; equal frames give equal bytes.
+
+    Args:
+      frame: uint8 [H, W, 3].
+      kind: `PNG` and `WEBP` are lossless, `AVIF` is lossy and small.
+    """
+    options = dict(SETTINGS[kind])
+    if kind == "AVIF":
+        options |= {"speed": SPEED, "max_threads": 1}
     buffer = io.BytesIO()
-    Image.fromarray(frame).save(
-        buffer, kind, **({"optimize": True} if kind == "PNG" else {"quality": 85, "method": 4})
-    )
+    Image.fromarray(frame).save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 def data_uri(content: bytes) -> str:
-    """A picture as a `data:` address, its kind told from its first bytes.
+    """Returns a picture as a `data:` address, its kind read from its first bytes.
 
     Raises:
-      ValueError: neither PNG nor WebP.
+      ValueError: neither PNG nor WebP nor AVIF.
     """
     if content.startswith(b"\x89PNG"):
         kind = "png"
     elif content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         kind = "webp"
+    elif content[4:12] in (b"ftypavif", b"ftypavis"):
+        kind = "avif"
     else:
-        raise ValueError(f"a picture that begins with {content[:12]!r}; expected PNG or WebP")
+        raise ValueError(
+            f"a picture that begins with {content[:12]!r}; expected PNG, WebP or AVIF"
+        )
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _without_dates(content: bytes) -> bytes:
+    """Sets the dates in the headers of an AVIF animation to zero.
+
+    libavif writes the time of encoding into the headers of the movie, its track and its media
+    (boxes `mvhd`, `tkhd` and `mdhd` of ISO 14496-12, version 1: four bytes of version and flags,
+    then the times of creation and of modification, eight bytes each). Equal frames would give
+    different bytes from one second to the next.
+    """
+    changed = bytearray(content)
+    movie = content.index(b"moov")
+    for box in (b"mvhd", b"tkhd", b"mdhd"):
+        dates = content.index(box, movie) + len(box) + 4
+        changed[dates : dates + 16] = bytes(16)
+    return bytes(changed)

@@ -1,155 +1,203 @@
-"""The card of one test video on the page: from what a model saw to the pictures and words of an
-`Example`.
-"""
+"""The card of one test video on the page: its pictures, its plots and its facts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from videolstm_jax.report import board, embed, overlay
 from videolstm_jax.report.page import Example
 from videolstm_jax.report.plots import Axis, Plot, Series, lines
-from videolstm_jax.report.seen import Drawn, Seen, action
+from videolstm_jax.report.predicted import PredictedVideo, Renderer, action_spans
 from videolstm_jax.report.states import States, sheet
 
-AREA = "that box's share"
-"""The name in `looks` of what uniform attention would have in the true box; it is dashed."""
-LONG = 1000
-"""Pixels of a plot as wide as the film strip."""
+BOX_AREA = "area of the true box"
+"""The name of the dashed line in the attention plot: the mass of uniform attention in the box."""
+STRIP_WIDTH = 1000
+"""Width in pixels of a plot that is as wide as the film strip."""
 SIDE = 256
-"""Pixels of a panel's longer edge."""
+"""Longer edge in pixels of a panel on the page."""
 FILM_SIDE = 384
-"""The same of the film beside the page, which must hold the board too."""
-MOVING_FRAMES = 48
-"""An animation shows at most so many frames; of a longer video every second, third .."""
+"""Longer edge in pixels of a panel of the film beside the page, which also holds the score board."""
+MOVING_FRAMES = 24
+"""An animation has at most this many frames; a longer video is shown in steps of several frames."""
+TRUE_COLOUR, WRONG_COLOUR, OTHER_COLOURS = 2, 1, (0, 3, 4, 5)
+"""Colours of the score plot, places in `plots.COLOURS`: green, red, and those of other classes."""
 
 
-def frames_shown(length: int) -> set[int]:
-    """The frames, of L, that `example` wants to have."""
-    return {*range(0, length, _stride(length)), *overlay.evenly(length, board.CELLS).tolist()}
+class CardData(NamedTuple):
+    """What the stage read for one card, besides the video itself.
 
-
-def _stride(length: int) -> int:
-    return -(-length // MOVING_FRAMES)
-
-
-def timeline(seen: Seen, predicted: int, most: int = 4) -> Plot:
-    """Scores over time of the true class, the predicted one and the strongest others; shaded where
-    the truth lies.
+    `scores` [C] are those of the whole video. `frames` are the pictures [H, W, 3] of
+    `shown_frames`, by number. `film` is the address of the film relative to the page. `facts` are
+    (name, value) pairs. `attention_curves` are values [L'] by name; `states` may be absent.
     """
-    label = seen.video.label
-    strongest = np.argsort(-seen.scores.mean(0), kind="stable").tolist()
-    chosen = list(dict.fromkeys([label, predicted, *strongest]))[:most]
-    paint = {label: 2, predicted: 2 if predicted == label else 1}
-    others = iter((0, 3, 4, 5))
-    frames = np.arange(len(seen.scores))
+
+    scores: np.ndarray
+    frames: Mapping[int, np.ndarray]
+    film: str
+    facts: tuple[tuple[str, str], ...] = ()
+    attention_curves: Mapping[str, np.ndarray] | None = None
+    states: States | None = None
+
+
+def shown_frames(length: int) -> set[int]:
+    """Returns the numbers of the frames, of L, that a card shows."""
+    moving = range(0, length, _stride(length))
+    strip = overlay.evenly(length, board.CELLS).tolist()
+    return {*moving, *strip}
+
+
+def example(prediction: PredictedVideo, data: CardData) -> Example:
+    """Draws the card of one video."""
+    video, classes = prediction.video, prediction.classes
+    best = int(data.scores.argmax())
+    strip_frames = overlay.evenly(video.frames, board.CELLS)
+    panels = _panels(prediction, data.frames)
+    moving = None
+    if video.frames > 1:
+        moving = embed.animation(panels, _stride(video.frames) / video.fps)
+    return Example(
+        video=video.name,
+        true=classes[video.label],
+        predicted=classes[best],
+        score=float(data.scores[best]),
+        right=best == video.label,
+        facts=data.facts,
+        moving=moving,
+        still=embed.still(panels[len(panels) // 2], "AVIF"),
+        strip=_strip(prediction, data.frames, strip_frames),
+        description=_description(prediction, best),
+        timeline=score_plot(prediction, best),
+        film=data.film,
+        attention=attention_plot(data.attention_curves or {}),
+        **_state_fields(prediction, data.states, strip_frames),
+    )
+
+
+# ---- plots ---------------------------------------------------------------------------------------
+
+
+def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plot:
+    """Plots the scores over time of the true class, the predicted class and the next best classes.
+
+    The frames of the action are shaded where it does not last for the whole video.
+
+    Args:
+      prediction: the video.
+      predicted: the class of the highest score of the whole video.
+      most: the number of classes shown.
+    """
+    label = prediction.video.label
+    by_score = np.argsort(-prediction.scores.mean(0), kind="stable").tolist()
+    shown = list(dict.fromkeys([label, predicted, *by_score]))[:most]
+    other_colours = iter(OTHER_COLOURS)
+    frames = np.arange(len(prediction.scores))
     series = []
-    for c in chosen:
-        role = " (true)" if c == label else " (predicted)" if c == predicted else ""
-        index = paint[c] if c in paint else next(others)
-        series.append(
-            Series(seen.classes[c] + role, frames, seen.scores[:, c], index, dashed=not role)
-        )
+    for index in shown:
+        if index == label:
+            role, colour = " (true)", TRUE_COLOUR
+        elif index == predicted:
+            role, colour = " (predicted)", WRONG_COLOUR
+        else:
+            role, colour = "", next(other_colours)
+        name = prediction.classes[index] + role
+        series.append(Series(name, frames, prediction.scores[:, index], colour, dashed=not role))
     last = len(frames) - 1
-    bands = [(first, min(end, last)) for first, end in action(seen) if first < min(end, last)]
-    words = "Class scores over time" + (", shaded where the action is" if bands else "")
+    bands = []
+    for first, end in action_spans(prediction):
+        if first < min(end, last):
+            bands.append((first, min(end, last)))
     plot = lines(
-        words,
-        series[::-1],
+        "Class scores over time" + (", shaded where the action is" if bands else ""),
+        series[::-1],  # the line drawn last lies on top: the true class
         Axis("frame", 0.0, float(max(last, 1))),
         Axis("score", 0.0, 1.0),
         height=240,
         bands=bands,
     )
-    return plot._replace(
-        legend=plot.legend[::-1]
-    )  # drawn last, so that it lies on top, but named first
+    return plot._replace(legend=plot.legend[::-1])  # but the true class is named first
 
 
-def looks(over_time: Mapping[str, np.ndarray]) -> Plot | None:
-    """Entropy, peak and drift of the attention over time, and its share in the true box beside the
-    box's own.
+def attention_plot(curves: Mapping[str, np.ndarray]) -> Plot | None:
+    """Plots entropy, peak, drift and mass in the true box of the attention over time.
+
+    Args:
+      curves: values [L'] by the name of the line; the line `BOX_AREA` is dashed.
+
+    Returns:
+      The plot; None without curves.
     """
-    if not over_time:
+    if not curves:
         return None
-    series = [
-        Series(name, np.arange(len(values)), values, index, dashed=name == AREA)
-        for index, (name, values) in enumerate(over_time.items())
-    ]
-    last = float(max(1, max(len(values) for values in over_time.values()) - 1))
+    series = []
+    for colour, (name, values) in enumerate(curves.items()):
+        series.append(
+            Series(name, np.arange(len(values)), values, colour, dashed=name == BOX_AREA)
+        )
+    longest = max(len(values) for values in curves.values())
     return lines(
         "Attention over time",
         series,
-        Axis("frame", 0.0, last),
+        Axis("frame", 0.0, float(max(1, longest - 1))),
         Axis("share", 0.0, 1.0),
         height=170,
-        width=LONG,
+        width=STRIP_WIDTH,
     )
 
 
-def example(
-    seen: Seen,
-    scores: np.ndarray,
-    frames: Mapping[int, np.ndarray],
-    film: str,
-    *,
-    facts: tuple[tuple[str, str], ...] = (),
-    over_time: Mapping[str, np.ndarray] | None = None,
-    states: States | None = None,
-) -> Example:
-    """The card of one video.
-
-    Args:
-      seen: the video.
-      scores: [C] of the whole video.
-      frames: those of `frames_shown` [H, W, 3], by number.
-      film: where the film lies, relative to the page.
-      facts: (name, value) pairs beside the classes.
-      over_time: a number a frame of the attention, by name.
-      states: the LSTM's state, where it was kept.
-    """
-    length, label, predicted = seen.video.frames, seen.video.label, int(scores.argmax())
-    drawn, small, stride = Drawn(seen, SIDE), Drawn(seen, SIDE // 2), _stride(length)
-    pictures = [drawn.panels(frames[t], t) for t in range(0, length, stride)]
-    moving = embed.animation(pictures, stride / seen.video.fps) if length > 1 else None
-    at = overlay.evenly(length, board.CELLS)
-    cells = np.stack(
-        [small.cell(frames[t], t) for t in at.tolist()]
-    )  # the scores over time stand above, as a plot
-    said = (
-        f"{seen.classes[label]}, predicted {seen.classes[predicted]}; {length} frames of {seen.video.name}"
-        + ("" if seen.heat is None else ", with a heat map of the attention")
-        + (" and the found box" if seen.found else "")
-        + (" and the true box" if seen.truth else "")
-    )
-    strip = embed.still(overlay.filmstrip(cells, columns=len(at), ground=overlay.BAND))
-    return Example(
-        seen.video.name,
-        seen.classes[label],
-        seen.classes[predicted],
-        float(scores[predicted]),
-        predicted == label,
-        facts,
-        moving,
-        embed.still(pictures[len(pictures) // 2], "WEBP"),
-        strip,
-        said,
-        timeline(seen, predicted),
-        film,
-        looks(over_time or {}),
-        *_states(seen, states, at),
-    )
+# ---- pictures ------------------------------------------------------------------------------------
 
 
-def _states(seen: Seen, states: States | None, at: np.ndarray) -> tuple[bytes | None, str]:
-    """The state under the film strip, on the same frames and as wide, and what it is."""
+def _stride(length: int) -> int:
+    """The step between the frames of an animation."""
+    return -(-length // MOVING_FRAMES)
+
+
+def _panels(prediction: PredictedVideo, frames: Mapping[int, np.ndarray]) -> list[np.ndarray]:
+    """The frames of the animation, each beside itself under its attention."""
+    renderer = Renderer(prediction, SIDE)
+    length = prediction.video.frames
+    return [renderer.panels(frames[t], t) for t in range(0, length, _stride(length))]
+
+
+def _strip(
+    prediction: PredictedVideo, frames: Mapping[int, np.ndarray], numbers: np.ndarray
+) -> bytes:
+    """The film strip, without a score board, since the page has the scores as a plot."""
+    renderer = Renderer(prediction, SIDE // 2)
+    cells = np.stack([renderer.cell(frames[t], t) for t in numbers.tolist()])
+    picture = overlay.filmstrip(cells, columns=len(numbers), ground=overlay.BAND)
+    return embed.still(picture, "AVIF")
+
+
+def _state_fields(
+    prediction: PredictedVideo, states: States | None, numbers: np.ndarray
+) -> dict[str, bytes | str | None]:
+    """The state of the LSTM on the frames of the film strip, as wide as the strip."""
     if states is None:
-        return None, ""
-    picture = sheet(
-        states, at, overlay.display_size(seen.video.width, seen.video.height, SIDE // 2)
+        return {}
+    video = prediction.video
+    size = overlay.display_size(video.width, video.height, SIDE // 2)
+    return {
+        "states": embed.still(sheet(states, numbers, size), "WEBP"),
+        "states_title": f"{states.kind.capitalize()} state of the LSTM on the frames of the strip",
+    }
+
+
+def _description(prediction: PredictedVideo, predicted: int) -> str:
+    """The text for readers who do not see the pictures."""
+    video, classes = prediction.video, prediction.classes
+    text = (
+        f"{classes[video.label]}, predicted {classes[predicted]}; "
+        f"{video.frames} frames of {video.name}"
     )
-    return embed.still(
-        picture
-    ), f"{states.kind.capitalize()} state of the LSTM on the frames of the strip"
+    if prediction.heat is not None:
+        text += ", with a heat map of the attention"
+    if prediction.detections:
+        text += " and the detected box"
+    if prediction.truth:
+        text += " and the true box"
+    return text

@@ -1,4 +1,4 @@
-"""What each stage of a stream takes, a frame."""
+"""The time that each part of a stream takes for a frame."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from collections.abc import Mapping
 
 import numpy as np
 
-KEPT = 1000
-"""Times of so many last frames are kept."""
-WARM = 2
-"""The first frames compile, and are not counted."""
+WINDOW = 1000
+"""Percentiles are taken over this many frames, the last ones."""
+WARM_UP = 2
+"""The first frames include compilation and are not counted."""
 
 
 class Latency:
-    """Collects seconds by stage, in memory that does not grow."""
+    """Collects seconds by part of the work, in bounded memory."""
 
     def __init__(self) -> None:
-        """Begins with none."""
-        self._times: dict[str, collections.deque[float]] = {}
+        """Starts without a frame."""
+        self._seconds: dict[str, collections.deque[float]] = {}
         self._frames = 0
 
     def add(self, seconds: Mapping[str, float]) -> None:
-        """Notes one frame."""
+        """Adds the times of one frame."""
         self._frames += 1
-        if self._frames > WARM:
-            for stage, taken in {**seconds, "all": sum(seconds.values())}.items():
-                self._times.setdefault(stage, collections.deque(maxlen=KEPT)).append(taken)
+        if self._frames <= WARM_UP:
+            return
+        for part, value in {**seconds, "all": sum(seconds.values())}.items():
+            self._seconds.setdefault(part, collections.deque(maxlen=WINDOW)).append(value)
 
     def table(self) -> str:
-        """Milliseconds a frame, a line a stage; one line where too few frames were seen."""
-        if not self._times:
-            return f"{self._frames} frames are too few to time: the first {WARM} compile"
-        counted = len(self._times["all"])
+        """Formats milliseconds for a frame, a line for each part; one line if frames were few."""
+        if not self._seconds:
+            return f"{self._frames} frames are too few to time: the first {WARM_UP} compile"
+        counted = len(self._seconds["all"])
         rows = [f"ms a frame, of the last {counted} frames   median     95 %"]
-        for stage, taken in self._times.items():
-            median, most = 1000 * np.percentile(list(taken), (50, 95))
-            rows.append(f"  {stage:<38} {median:8.2f} {most:8.2f}")
+        for part, values in self._seconds.items():
+            median, high = 1000 * np.percentile(list(values), (50, 95))
+            rows.append(f"  {part:<38} {median:8.2f} {high:8.2f}")
         return "\n".join(rows)

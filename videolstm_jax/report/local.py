@@ -1,4 +1,4 @@
-"""Localisation: what the runs' map.json say, as numbers for the results, as tables and as plots."""
+"""The section on localisation: the map.json of each run as numbers, tables and plots."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 from videolstm_jax.report import plots, tables
 from videolstm_jax.report.page import Section
 from videolstm_jax.report.plots import Axis, Plot, Series
-from videolstm_jax.report.tables import Cell, Table, percent
+from videolstm_jax.report.tables import Table, TableCell, percent
 
-Measured = Mapping[str, Any]
-"""A map.json: `attention`, and where there are true boxes `model` and `baselines`, each with the same
-measures.
+Measures = Mapping[str, Any]
+"""The contents of a map.json.
+
+`attention` describes the attention. Where there are true boxes, `model` and each of `baselines`
+hold the same measures of boxes and tubes; `model` is None otherwise.
 """
 
-BASELINES = {
+BASELINE_NAMES = {
     "full_frame": "whole frame",
     "centred": "centred box",
     "mean_train_box": "mean training box",
@@ -27,166 +29,146 @@ BASELINES = {
     "perfect_tube": "perfect tube",
 }
 UPPER_BOUNDS = ("perfect_box", "ideal_attention", "perfect_tube")
-SHOWN = ("0.1", "0.2", "0.3", "0.5", "0.5:0.95")
+THRESHOLDS = ("0.1", "0.2", "0.3", "0.5", "0.5:0.95")
 """The IoU thresholds whose video-mAP is a column."""
+ERROR_KINDS = ("right", "localisation", "classification", "time", "duplicate", "other", "missed")
+BOX_AREA = "area of the true box"
+"""The name of the dashed line in the plot of the mass in the true box."""
+EXPLANATION = (
+    "A detected tube is right if its class is right and its overlap with the true tube "
+    "(intersection over union, IoU) exceeds a threshold. Baselines find the box without a model; "
+    "a model is worth what it gains over them. Upper bounds use the ground truth: the best box "
+    "that does not move; ideal attention, the best that a map with so few cells allows; and the "
+    "true tube itself, where only the class scores can be wrong."
+)
 
 
-def numbers(found: Measured | None) -> dict[str, float | None]:
-    """The localisation fields of `tables.Result`; none where nothing was measured."""
-    if not found:
+def numbers(measures: Measures | None) -> dict[str, float | None]:
+    """Returns the localisation fields of `tables.Result`; none where nothing was measured."""
+    if not measures:
         return {}
-    look = found["attention"]
-    fields = {"mass": look["mass_inside_truth"], "area": look["area_of_truth"]}
-    if found["model"]:
-        by_iou = found["model"]["video_map"]["voc"]
-        fields |= {
-            "map_20": by_iou["0.2"],
-            "map_50": by_iou["0.5"],
-            "frame_iou": found["model"]["mean_frame_iou"]["value"],
-        }
+    attention = measures["attention"]
+    fields = {"mass": attention["mass_inside_truth"], "area": attention["area_of_truth"]}
+    if measures["model"]:
+        video_map = measures["model"]["video_map"]["voc"]
+        fields["map_20"], fields["map_50"] = video_map["0.2"], video_map["0.5"]
+        fields["frame_iou"] = measures["model"]["mean_frame_iou"]["value"]
     return fields
 
 
-def section(maps: Mapping[str, Measured]) -> Section:
-    """The part of the page on attention, boxes and tubes.
+def section(maps: Mapping[str, Measures]) -> Section:
+    """Makes the section on attention, boxes and tubes.
 
     Args:
       maps: run -> its map.json.
     """
     empty = Section("localisation", "How well it locates")
     if not maps:
+        notice = (
+            "No tubes yet. The stage localize makes them from the attention of a run, and measures "
+            "them if the data set has true boxes."
+        )
+        return empty._replace(notices=(notice,))
+    warnings = []
+    for name, measures in maps.items():
+        warning = measures["attention"]["warning"]
+        if warning:
+            warnings.append(f"{name}: {warning}.")
+    measured = {name: measures for name, measures in maps.items() if measures["model"]}
+    if not measured:
+        notice = (
+            "The test videos have no true boxes, so the tubes are not measured. The stage prepare "
+            "reads boxes if the data set has them."
+        )
         return empty._replace(
-            missing=(
-                "No tubes have been made yet; the stage localize makes them from the attention "
-                "of a run, and measures them where the data set has true boxes.",
-            )
+            tables=(attention_table(maps),), plots=time_plots(maps), notices=(*warnings, notice)
         )
-    warnings = tuple(
-        f"{name}: {found['attention']['warning']}."
-        for name, found in maps.items()
-        if found["attention"]["warning"]
-    )
-    known = {name: found for name, found in maps.items() if found["model"]}
-    if not known:
-        absent = (
-            "The test videos have no true boxes, so the tubes are not measured; prepare reads boxes where a data "
-            "set has them."
-        )
-        return empty._replace(
-            tables=(attention_table(maps),), plots=time_plots(maps), missing=(*warnings, absent)
-        )
-    best = max(known, key=lambda name: known[name]["model"]["mean_frame_iou"]["value"])
-    words = (
-        "A tube is right where its class is, and where its overlap with the true tube (intersection over union, "
-        "IoU) exceeds a threshold. Baselines use no model to find the box: what a model gains, it gains over them. "
-        "Ceilings know the truth: the best box that stays where it is, ideal attention, which is the most that a "
-        "map this coarse allows, and the true tube itself, which only the class scores can still spoil.",
-    )
+    best = max(measured, key=lambda name: measured[name]["model"]["mean_frame_iou"]["value"])
     return empty._replace(
-        words=words,
-        missing=warnings,
-        tables=(*tube_tables(known), error_table(known), attention_table(maps)),
-        plots=(recall_plot(best, known[best]), map_plot(known), *time_plots(maps)),
+        paragraphs=(EXPLANATION,),
+        notices=tuple(warnings),
+        tables=(*tube_tables(measured), error_table(measured), attention_table(maps)),
+        plots=(recall_plot(best, measured[best]), map_plot(measured), *time_plots(maps)),
     )
 
 
-def tube_tables(known: Mapping[str, Measured]) -> tuple[Table, ...]:
-    """One table a run: its own tubes, and under them the baselines and upper bounds with the class scores
-    of this run.
-    """
+# ---- tables --------------------------------------------------------------------------------------
+
+
+def tube_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
+    """Makes one table for each run: its tubes, then baselines and upper bounds with its scores."""
     head = (
         "Boxes from",
         "Kind",
         "Mean frame IoU",
         "95 % interval",
-        *(f"Video-mAP {iou.replace('0.', '.')}" for iou in SHOWN),
-        "The run minus this",
+        *(f"Video-mAP {threshold.replace('0.', '.')}" for threshold in THRESHOLDS),
+        "Gain of the run",
+    )
+    note = (
+        "Intervals are percentiles of a bootstrap over videos. Baselines and upper bounds have the "
+        "class scores of this run."
     )
     made = []
-    for run, found in known.items():
-        rows = [[run, "run", *_measures(found["model"]), ""]]
-        for kind, baseline in _baselines(found).items():
-            gain = baseline["model_minus_baseline"]
-            said = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
-            name = BASELINES.get(kind, kind) + (
-                f", {baseline['fraction']:g} of the sides" if "fraction" in baseline else ""
-            )
-            rows.append(
-                [
-                    name,
-                    "upper bound" if kind in UPPER_BOUNDS else "baseline",
-                    *_measures(baseline),
-                    Cell(said, gain["value"]),
-                ]
-            )
-        made.append(
-            tables.plain(
-                f"Tubes of {run}, and what they must beat",
-                head,
-                rows,
-                "Intervals are percentiles of a bootstrap over videos. Every baseline and upper bound "
-                "carries this run's own class scores.",
-            )
-        )
+    for run, measures in maps.items():
+        rows = [[run, "run", *_measure_cells(measures["model"]), ""]]
+        rows += [_baseline_row(kind, row) for kind, row in _baselines(measures).items()]
+        made.append(tables.plain(f"Tubes of {run} and its baselines", head, rows, note))
     return tuple(made)
 
 
-def _baselines(found: Measured) -> dict[str, Measured]:
-    """The baselines, worst first, then the upper bounds."""
-    kinds = sorted(
-        found["baselines"],
-        key=lambda kind: (
-            kind in UPPER_BOUNDS,
-            found["baselines"][kind]["mean_frame_iou"]["value"],
-            kind,
-        ),
-    )
-    return {kind: found["baselines"][kind] for kind in kinds}
+def _baseline_row(kind: str, measures: Measures) -> list[TableCell | str | float]:
+    gain = measures["model_minus_baseline"]
+    gain_text = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
+    name = BASELINE_NAMES.get(kind, kind)
+    if "fraction" in measures:
+        name += f", {measures['fraction']:g} of the sides"
+    row_kind = "upper bound" if kind in UPPER_BOUNDS else "baseline"
+    return [name, row_kind, *_measure_cells(measures), TableCell(gain_text, gain["value"])]
 
 
-def _measures(row: Measured) -> list[Cell | float]:
-    iou, by_iou = row["mean_frame_iou"], row["video_map"]["voc"]
-    return [
-        iou["value"],
-        Cell(f"{iou['low']:.3f} to {iou['high']:.3f}", iou["low"]),
-        *(by_iou[at] for at in SHOWN),
-    ]
+def _measure_cells(measures: Measures) -> list[TableCell | float]:
+    iou, video_map = measures["mean_frame_iou"], measures["video_map"]["voc"]
+    interval = TableCell(f"{iou['low']:.3f} to {iou['high']:.3f}", iou["low"])
+    return [iou["value"], interval, *(video_map[threshold] for threshold in THRESHOLDS)]
 
 
-def error_table(known: Mapping[str, Measured]) -> Table:
-    """How the best scored tubes of each run divide into right ones and kinds of errors, at IoU .2
-    and .5.
-    """
-    kinds = ("right", "localisation", "classification", "time", "duplicate", "other", "missed")
-    rows = [
-        [f"{name} at IoU {iou}", *(split[kind] for kind in kinds)]
-        for name, found in known.items()
-        for iou, split in found["model"]["errors"].items()
-    ]
-    return tables.plain(
-        "What goes wrong with tubes", ("Run", *(kind.capitalize() for kind in kinds)), rows
-    )
+def _baselines(measures: Measures) -> dict[str, Measures]:
+    """The baselines, the worst first, then the upper bounds."""
+    baselines = measures["baselines"]
+
+    def order(kind: str) -> tuple[bool, float, str]:
+        return kind in UPPER_BOUNDS, baselines[kind]["mean_frame_iou"]["value"], kind
+
+    return {kind: baselines[kind] for kind in sorted(baselines, key=order)}
 
 
-def attention_table(maps: Mapping[str, Measured]) -> Table:
-    """How peaked each run's attention is, whether it moves, and how much of it lies on the actor."""
+def error_table(maps: Mapping[str, Measures]) -> Table:
+    """Counts right tubes and kinds of errors of each run, at IoU .2 and .5."""
     rows = []
-    for name, found in maps.items():
-        look = found["attention"]
-        rows.append(
-            [
-                name,
-                look["entropy"],
-                look["peak"],
-                look.get("drift", ""),
-                look["motion"],
-                look["between"],
-                *(
-                    Cell(percent(look[key]), look[key])
-                    for key in ("mass_inside_truth", "area_of_truth", "full_frame_boxes")
-                ),
-            ]
-        )
+    for name, measures in maps.items():
+        for iou, counts in measures["model"]["errors"].items():
+            rows.append([f"{name} at IoU {iou}", *(counts[kind] for kind in ERROR_KINDS)])
+    head = ("Run", *(kind.capitalize() for kind in ERROR_KINDS))
+    return tables.plain("Errors of the tubes", head, rows)
+
+
+def attention_table(maps: Mapping[str, Measures]) -> Table:
+    """Describes each run's attention: how peaked it is, how it moves, how much lies on the actor."""
+    rows = []
+    for name, measures in maps.items():
+        attention = measures["attention"]
+        row = [
+            name,
+            attention["entropy"],
+            attention["peak"],
+            attention.get("drift", ""),  # absent in files of earlier versions
+            attention["motion"],
+            attention["between"],
+        ]
+        for key in ("mass_inside_truth", "area_of_truth", "full_frame_boxes"):
+            row.append(TableCell(percent(attention[key]), attention[key]))
+        rows.append(row)
     head = (
         "Run",
         "Entropy",
@@ -195,32 +177,37 @@ def attention_table(maps: Mapping[str, Measured]) -> Table:
         "Moves within a video",
         "Differs between videos",
         "Mass in the true box",
-        "That box's share of the frame",
-        "Boxes that are the whole frame",
+        "Area of the true box",
+        "Boxes of the whole frame",
     )
-    return tables.plain(
-        "Where attention looks",
-        head,
-        rows,
-        "Entropy is 1 for attention that looks nowhere; the peak "
-        "is the largest share that one cell has. Drift is the share of the mass that moves from one "
-        "frame to the next; what moves within a video is the share that would have to, for every map "
-        "to be the video's mean map.",
+    note = (
+        "Uniform attention has entropy 1. The peak is the largest share of one cell. Drift is the "
+        "share of the mass that moves from one frame to the next. A map moves within a video by "
+        "the share of its mass that differs from the mean map of the video."
     )
+    return tables.plain("Where attention looks", head, rows, note)
 
 
-def recall_plot(name: str, found: Measured) -> Plot:
-    """The share of true tubes that are covered, against the IoU asked for; a run's own line and its
-    baselines'.
-    """
-    rows = {
-        name: found["model"],
-        **{BASELINES.get(kind, kind): baseline for kind, baseline in _baselines(found).items()},
-    }
-    series = [
-        Series(label, row["recall"]["iou"], row["recall"]["recall"], index, dashed=bool(index))
-        for index, (label, row) in enumerate(rows.items())
-    ]
+# ---- plots ---------------------------------------------------------------------------------------
+
+ATTENTION_PLOTS = {
+    "entropy": ("Entropy of the attention, frame by frame", "entropy", 1.0),
+    "peak": ("Largest share of one cell, frame by frame", "peak", None),
+    "drift": ("Attention that moves from one frame to the next", "drift", None),
+    "mass_inside_truth": ("Attention in the true box, frame by frame", "share", 1.0),
+}
+"""Title, label and upper end of the y axis of each curve in map.json; None follows the data."""
+
+
+def recall_plot(name: str, measures: Measures) -> Plot:
+    """Plots the share of true tubes that a run and its baselines cover, against the IoU."""
+    rows = {name: measures["model"]}
+    for kind, baseline in _baselines(measures).items():
+        rows[BASELINE_NAMES.get(kind, kind)] = baseline
+    series = []
+    for index, (label, row) in enumerate(rows.items()):
+        recall = row["recall"]
+        series.append(Series(label, recall["iou"], recall["recall"], index, dashed=index > 0))
     return plots.lines(
         f"True tubes that {name} and the baselines cover",
         series,
@@ -229,47 +216,40 @@ def recall_plot(name: str, found: Measured) -> Plot:
     )
 
 
-def map_plot(known: Mapping[str, Measured]) -> Plot:
-    """Video-mAP of every run against the IoU threshold."""
+def map_plot(maps: Mapping[str, Measures]) -> Plot:
+    """Plots the video-mAP of every run against the IoU threshold."""
     series = []
-    for index, (name, found) in enumerate(known.items()):
-        by_iou = found["model"]["video_map"]["voc"]
-        at = sorted((float(key), value) for key, value in by_iou.items() if ":" not in key)
-        series.append(Series(name, [iou for iou, _ in at], [value for _, value in at], index))
-    return plots.lines(
-        "Video-mAP of the runs", series, Axis("IoU", 0.0), Axis("video-mAP", 0.0, 1.0)
-    )
+    for index, (name, measures) in enumerate(maps.items()):
+        points = []
+        for threshold, value in measures["model"]["video_map"]["voc"].items():
+            if ":" not in threshold:  # a mean over thresholds is no point
+                points.append((float(threshold), value))
+        points.sort()
+        series.append(Series(name, [x for x, _ in points], [y for _, y in points], index))
+    axes = Axis("IoU", 0.0), Axis("video-mAP", 0.0, 1.0)
+    return plots.lines("Video-mAP of the runs", series, *axes)
 
 
-CURVES = {
-    "entropy": ("Entropy of the attention, frame by frame", "entropy"),
-    "peak": ("Largest share of one cell, frame by frame", "peak"),
-    "drift": ("Attention that moves from one frame to the next", "drift"),
-    "mass_inside_truth": ("Attention in the true box, frame by frame", "share"),
-}
-
-
-def time_plots(maps: Mapping[str, Measured]) -> tuple[Plot, ...]:
-    """What attention does from the first frame on: the mean over videos, a line a run; a dashed one
-    is the box's area.
-    """
+def time_plots(maps: Mapping[str, Measures]) -> tuple[Plot, ...]:
+    """Plots the attention from the first frame on: means over videos, a line for each run."""
     made = []
-    for kind, (title, label) in CURVES.items():
-        series = []
-        for index, (name, found) in enumerate(maps.items()):
-            curves = found["attention"].get("over_time", {})
-            series += _curve(name, curves.get(kind), index)
-            if kind == "mass_inside_truth":
-                area = _curve(
-                    "that box's share of the frame", curves.get("area_of_truth"), index, dashed=True
-                )
-                series += area if len(series) == 1 else []  # the same boxes for every run
+    for kind, (title, label, top) in ATTENTION_PLOTS.items():
+        series = _time_series(maps, kind)
         if series:
-            top = 1.0 if kind in ("entropy", "mass_inside_truth") else None
-            made.append(
-                plots.lines(title, series, Axis("frame", 0.0), Axis(label, 0.0, top), height=200)
-            )
+            axes = Axis("frame", 0.0), Axis(label, 0.0, top)
+            made.append(plots.lines(title, series, *axes, height=200))
     return tuple(made)
+
+
+def _time_series(maps: Mapping[str, Measures], kind: str) -> list[Series]:
+    series: list[Series] = []
+    for index, (name, measures) in enumerate(maps.items()):
+        curves = measures["attention"].get("over_time", {})
+        series += _curve(name, curves.get(kind), index)
+        # All runs see the same true boxes: their area is drawn once, beside the first run.
+        if kind == "mass_inside_truth" and len(series) == 1:
+            series += _curve(BOX_AREA, curves.get("area_of_truth"), index, dashed=True)
+    return series
 
 
 def _curve(

@@ -1,4 +1,4 @@
-"""What a model attends to, drawn onto the frames it saw.
+"""Attention, boxes and titles drawn onto frames.
 
 Frames are uint8 [H, W, 3]; saliency is [H, W] in [0, 255]; boxes are x0 y0 x1 y1 in pixels of the
 frame, half open.
@@ -15,20 +15,23 @@ from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
 
-FOUND: Colour = (64, 224, 255)
-"""The box that a model found: cyan, which no colour of the heat map comes near."""
+DETECTED: Colour = (64, 224, 255)
+"""Detected boxes are cyan, far from every colour of the heat map."""
 TRUE: Colour = (255, 255, 255)
-"""The true box: white, and dashed, so that it is told apart without colour too."""
+"""True boxes are white and dashed, so that readers can tell them apart without colour."""
 HEAT: Colour = (252, 165, 60)
-"""The colour that names the heat map: one of its own."""
+"""The colour of the word "attention" in titles, one of the heat map's own."""
 BAND: Colour = (24, 26, 32)
+"""The dark ground behind titles and between pictures."""
 TEXT: Colour = (228, 228, 224)
+GREY_WEIGHTS = (0.299, 0.587, 0.114)
+"""Rec. 601 luma."""
 
 
 def display_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """The size at which a frame is shown so that its longer edge comes near `side` pixels.
+    """Returns the size at which the longer edge of a frame comes near `side` pixels.
 
-    A small frame grows by a whole factor, so that its pixels stay square; a large one shrinks to
+    A small frame grows by a whole factor, so that its pixels stay square; a large frame shrinks to
     fit.
 
     Returns:
@@ -48,8 +51,9 @@ def display_size(width: int, height: int, side: int) -> tuple[int, int]:
 
 
 def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Frames [n, H, W, 3] at `size` (W', H'): repeated pixels for whole factors, else Pillow's box
-    filter.
+    """Resizes frames [n, H, W, 3] to `size` (W', H').
+
+    Pixels are repeated where both factors are whole numbers; otherwise Pillow's box filter is used.
     """
     width, height = size
     across, down = width // frames.shape[2], height // frames.shape[1]
@@ -61,15 +65,12 @@ def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def scaled(boxes: np.ndarray, size: tuple[int, int], shown: tuple[int, int]) -> np.ndarray:
-    """Boxes [n, 4] of a frame of `size` (W, H) as pixels of the same frame shown at `shown` (W',
-    H').
-    """
+    """Scales boxes [n, 4] from a frame of `size` (W, H) to the same frame at `shown` (W', H')."""
     return np.asarray(boxes, float) * (np.array(shown * 2, float) / np.array(size * 2, float))
 
 
 def heat(saliency: np.ndarray) -> np.ndarray:
-    """The colours of a saliency map: matplotlib's perceptually uniform `inferno`, opaque in
-    proportion to saliency.
+    """Colours a saliency map with matplotlib's `inferno`, opaque in proportion to saliency.
 
     Args:
       saliency: [H, W] in [0, 255].
@@ -85,10 +86,11 @@ def heat(saliency: np.ndarray) -> np.ndarray:
 
 
 def _levels(saliency: np.ndarray) -> np.ndarray:
+    """Saliency rounded to uint8, checked."""
     saliency = np.asarray(saliency)
-    if saliency.size and not (
-        saliency.min() >= 0 and saliency.max() <= 255.001
-    ):  # neither holds where one is NaN
+    # Written so that NaN is refused too: both comparisons are false for it. Resizing may leave a
+    # value slightly above 255.
+    if saliency.size and not (saliency.min() >= 0 and saliency.max() <= 255.001):
         raise ValueError(
             f"saliency runs from {saliency.min()} to {saliency.max()}; expected 0 to 255"
         )
@@ -97,13 +99,16 @@ def _levels(saliency: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _inferno() -> np.ndarray:
-    # The lowest third of inferno is near black and would only dim the frame: the map starts above
-    # it.
+    """The colours of the 256 levels, [256, 3] uint8.
+
+    The lowest quarter of inferno is near black and would only dim the frame, so the map starts
+    above it.
+    """
     return colormaps["inferno"](np.linspace(0.25, 1.0, 256), bytes=True)[:, :3]
 
 
 def blend(frame: np.ndarray, saliency: np.ndarray, alpha: float = 0.8) -> np.ndarray:
-    """A frame, faded to grey, under the colours of its saliency.
+    """Blends a frame, faded to grey, with the colours of its saliency.
 
     Args:
       frame: uint8 [H, W, 3].
@@ -122,19 +127,19 @@ def blend(frame: np.ndarray, saliency: np.ndarray, alpha: float = 0.8) -> np.nda
         )
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}; expected 0 to 1")
+    # Colours and opacities are tables of 256 levels, and the sums are made in place: a film blends
+    # every frame.
     opacity = (np.arange(256, dtype=np.float32) / 255 * np.float32(alpha))[:, None]
-    over, through = (
-        _inferno().astype(np.float32) * opacity,
-        1 - opacity,
-    )  # by level: a film blends every frame
+    heat_part, frame_part = _inferno().astype(np.float32) * opacity, 1 - opacity
     level = _levels(saliency)
-    under = frame.astype(np.float32)
-    grey = under @ np.array([0.299, 0.587, 0.114], np.float32)
-    under *= np.float32(1 - alpha)  # grey below, so that a colourful scene is not read as heat
-    under += (grey * np.float32(alpha))[..., None]
-    under *= through[level]
-    under += over[level]
-    return np.rint(under, out=under).clip(0, 255).astype(np.uint8)
+    picture = frame.astype(np.float32)
+    # The frame fades to grey, so that colours of the scene are not taken for heat.
+    grey = picture @ np.array(GREY_WEIGHTS, np.float32)
+    picture *= np.float32(1 - alpha)
+    picture += (grey * np.float32(alpha))[..., None]
+    picture *= frame_part[level]
+    picture += heat_part[level]
+    return np.rint(picture, out=picture).clip(0, 255).astype(np.uint8)
 
 
 def draw_boxes(
@@ -145,13 +150,13 @@ def draw_boxes(
     *,
     dashed: Sequence[bool] = (),
 ) -> np.ndarray:
-    """The frame with boxes on it, each rimmed in black so that it shows on any ground.
+    """Draws boxes onto a copy of a frame, each with a black rim so that it shows on any ground.
 
     Args:
       frame: uint8 [H, W, 3]; left untouched.
       boxes: [n, 4]; what lies outside the frame is cut off.
       colours: n colours.
-      labels: n short words above the boxes, or none at all.
+      labels: n short texts above the boxes, or none at all.
       dashed: n flags, or none at all for solid lines.
 
     Returns:
@@ -165,6 +170,7 @@ def draw_boxes(
     for index, box in enumerate(np.asarray(boxes, float).reshape(-1, 4)):
         x0, y0, x1, y1 = np.clip(np.rint(box), 0, [width, height] * 2).astype(int).tolist()
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+        # Boxes are half open and Pillow's rectangles are closed: hence the - 1.
         pen.rectangle(
             (x0 - rim, y0 - rim, x1 - 1 + rim, y1 - 1 + rim),
             outline=(0, 0, 0),
@@ -180,6 +186,7 @@ def draw_boxes(
 def _outline(
     pen: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: Colour, line: int, dash: int
 ) -> None:
+    """Draws the four sides; `dash` is the length of a dash in pixels, 0 for solid lines."""
     x0, y0, x1, y1 = box
     if not dash:
         pen.rectangle(box, outline=colour, width=line)
@@ -201,6 +208,7 @@ def _label(
     colour: Colour,
     size: tuple[int, int],
 ) -> None:
+    """Writes a text above the box, or inside where there is no room above it."""
     font = ImageFont.load_default(text_size(max(size)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     wide, high = right - left + 4, bottom - top + 4
@@ -211,13 +219,14 @@ def _label(
 
 
 def text_size(side: int) -> int:
-    """Points of readable text on a picture whose longer edge has `side` pixels."""
+    """Returns the size of readable text on a picture whose longer edge has `side` pixels."""
     return max(10, min(48, round(side / 16)))
 
 
 def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray:
-    """The frame under a dark band that carries short words, each in its colour; words that do not
-    fit are left out.
+    """Puts a dark band with short texts, each in its colour, above a frame.
+
+    Texts from the first that does not fit are left out.
     """
     size = text_size(max(frame.shape[:2]))
     band = Image.new("RGB", (frame.shape[1], size + 6), BAND)
@@ -230,22 +239,30 @@ def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray
     return np.concatenate([np.asarray(band), frame])
 
 
-def boxed(frame: np.ndarray, found: np.ndarray | None, truth: np.ndarray | None) -> np.ndarray:
-    """The frame with true boxes, white and dashed, under the found ones, cyan."""
-    true = np.zeros((0, 4)) if truth is None else np.asarray(truth, float).reshape(-1, 4)
-    guess = np.zeros((0, 4)) if found is None else np.asarray(found, float).reshape(-1, 4)
+def boxed(
+    frame: np.ndarray, detections: np.ndarray | None, truth: np.ndarray | None
+) -> np.ndarray:
+    """Draws true boxes, white and dashed, and over them the detected boxes, cyan."""
+    below, above = _boxes(truth), _boxes(detections)
     return draw_boxes(
         frame,
-        np.concatenate([true, guess]),
-        [TRUE] * len(true) + [FOUND] * len(guess),
-        dashed=[True] * len(true) + [False] * len(guess),
+        np.concatenate([below, above]),
+        [TRUE] * len(below) + [DETECTED] * len(above),
+        dashed=[True] * len(below) + [False] * len(above),
     )
+
+
+def _boxes(boxes: np.ndarray | None) -> np.ndarray:
+    return np.zeros((0, 4)) if boxes is None else np.asarray(boxes, float).reshape(-1, 4)
 
 
 def filmstrip(
     frames: np.ndarray, *, columns: int = 8, gap: int = 3, ground: Colour = (255, 255, 255)
 ) -> np.ndarray:
-    """Frames [n, H, W, 3] in rows of `columns`, `gap` pixels apart on `ground`; uint8 [H', W', 3].
+    """Lays frames [n, H, W, 3] out in rows of `columns`, `gap` pixels apart on `ground`.
+
+    Returns:
+      uint8 [H', W', 3].
 
     Raises:
       ValueError: no frame.
@@ -265,7 +282,5 @@ def filmstrip(
 
 
 def evenly(length: int, count: int) -> np.ndarray:
-    """The indices of `count` frames (or all, where there are fewer) spread evenly from the first to
-    the last of L.
-    """
+    """Returns the numbers of `count` frames, or of all if fewer, spread from the first to the last."""
     return np.unique(np.rint(np.linspace(0, length - 1, min(count, length))).astype(int))

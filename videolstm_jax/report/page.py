@@ -1,6 +1,4 @@
-"""The page itself: what it holds, as records, and how they become one HTML file that asks the
-network for nothing.
-"""
+"""The records that make up the page, and the page as one HTML file without outside references."""
 
 from __future__ import annotations
 
@@ -15,12 +13,12 @@ from videolstm_jax.report.tables import Table
 
 
 class Example(NamedTuple):
-    """One test video as a model saw it.
+    """The card of one test video.
 
-    `moving`, `still` and `strip` are pictures (bytes), `moving` None where there is one frame only.
-    `film` is where a longer film of it lies, relative to the page, or empty. `facts` are short
-    (name, value) pairs. `looks` draws the attention over time; `states` is a picture of the LSTM's
-    state, which `states_said` puts into words.
+    `moving`, `still`, `strip` and `states` are encoded pictures; `moving` is None for a video of
+    one frame, `states` for a run whose states were not saved. `description` is the text for readers
+    who do not see the pictures. `film` is the address of the film relative to the page, or empty.
+    `facts` are (name, value) pairs. `timeline` plots the scores, `attention` the attention.
     """
 
     video: str
@@ -32,32 +30,34 @@ class Example(NamedTuple):
     moving: bytes | None
     still: bytes
     strip: bytes
-    seen: str
+    description: str
     timeline: Plot
     film: str = ""
-    looks: Plot | None = None
+    attention: Plot | None = None
     states: bytes | None = None
-    states_said: str = ""
+    states_title: str = ""
 
 
 class Section(NamedTuple):
-    """A part of the page, in the order of its fields; `missing` says what another stage would add."""
+    """A section of the page.
+
+    `paragraphs` explain it; `notices` say what is absent and which stage writes it. `folded` are
+    (title, text) pairs that the reader can open. `wide` plots share a row where there is room.
+    """
 
     anchor: str
     title: str
-    words: tuple[str, ...] = ()
+    paragraphs: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
     plots: tuple[Plot, ...] = ()
     wide: tuple[Plot, ...] = ()
     examples: tuple[Example, ...] = ()
     folded: tuple[tuple[str, str], ...] = ()
-    missing: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 class Page(NamedTuple):
-    """All of it: the title of the window, the headline, a lead of a few sentences, (value, name)
-    facts, sections.
-    """
+    """The whole page: window title, headline, opening paragraphs, (value, name) facts, sections."""
 
     title: str
     headline: str
@@ -67,7 +67,11 @@ class Page(NamedTuple):
 
 
 def environment() -> jinja2.Environment:
-    """Jinja with autoescape on and undefined names an error; only finished SVG goes in unescaped."""
+    """Returns Jinja with the filters and globals of the template.
+
+    Names of videos and classes come from users, so autoescape is on; only SVG that `plots` has
+    already escaped goes in as it is. An undefined name is an error.
+    """
     env = jinja2.Environment(
         loader=jinja2.PackageLoader("videolstm_jax.report"),
         autoescape=True,
@@ -83,5 +87,5 @@ def environment() -> jinja2.Environment:
 
 
 def render(page: Page) -> str:
-    """The page as HTML; the same page gives the same characters."""
+    """Returns the page as HTML; equal pages give equal characters."""
     return environment().get_template("page.html.j2").render(page=page)

@@ -1,4 +1,4 @@
-"""How every model was made: the settings that its stage saved."""
+"""The section on settings: what each stage saved in its config.json."""
 
 from __future__ import annotations
 
@@ -12,30 +12,27 @@ from videolstm_jax.report.page import Section
 
 
 def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
-    """The settings in which models differ as a table, and each config.json whole, folded, with its
-    sha256.
+    """Shows the settings in which models differ, and each config.json with its sha256, folded.
 
     Args:
-      configs: name -> what config.json holds, settings under `config`.
+      configs: name -> the contents of config.json, settings under `config`.
     """
     empty = Section("settings", "How it was made")
     if not configs:
-        return empty._replace(
-            missing=("No stage has saved its settings yet; fit_convnet and train do.",)
-        )
-    differ = tables.differences(
-        {name: config.get("config", {}) for name, config in configs.items()}
-    )
+        notice = "No stage has saved its settings yet; fit_convnet and train do."
+        return empty._replace(notices=(notice,))
+    settings = {name: config.get("config", {}) for name, config in configs.items()}
+    table = tables.differences(settings)
     folded = []
     for name, config in configs.items():
         text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         folded.append((f"Settings of {name} (sha256 {digest[:12]})", text))
-    return empty._replace(tables=(differ,) if differ else (), folded=tuple(folded))
+    return empty._replace(tables=(table,) if table else (), folded=tuple(folded))
 
 
-def reads(name: str, config: dict | None) -> str:
-    """A few words on what a model reads, from its configuration."""
+def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
+    """Names the streams that a model reads, from its name and its config.json."""
     if name.startswith("convnet-"):
         return "RGB" if name.endswith("rgb") else "flow"
     config = config or {}

@@ -1,4 +1,4 @@
-"""The state of an LSTM as pictures, beside the frames it was in."""
+"""The state of an LSTM over time as pictures."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from videolstm_jax.report import overlay
 
 
 class States(NamedTuple):
-    """`kind` (hidden or cell), `mean` [T, N, N] over channels, `channel` [n] numbers and their
-    `maps` [n, T, N, N].
+    """State maps of one video of T frames.
+
+    `kind` is "hidden" or "cell". `mean` [T, N, N] is the mean of the absolute values over channels.
+    `channel` [n] are numbers of channels, `maps` [n, T, N, N] their values.
     """
 
     kind: str
@@ -22,45 +24,40 @@ class States(NamedTuple):
 
 
 def sheet(states: States, frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Some frames across; down the mean over channels, then each channel.
+    """Draws frames across, the mean over channels in the first row, then a row for each channel.
 
     Args:
       states: of one video.
-      frames: [n] the frames shown; beyond the last state, the last one stands.
+      frames: [n] the frames shown; a frame without a state shows the last state.
       size: (W, H) pixels of one picture.
 
     Returns:
-      uint8 [H', W', 3]; every row has its own scale, a channel's is symmetric about zero.
+      uint8 [H', W', 3]. Every row has its own scale; that of a channel is symmetric about zero.
     """
-    at = np.minimum(frames, len(states.mean) - 1)
-    rows = [("mean", coloured(states.mean, at, signed=False))]
-    rows += [
-        (f"channel {number}", coloured(maps, at, signed=True))
-        for number, maps in zip(states.channel.tolist(), states.maps, strict=True)
-    ]
-    cells = [
-        overlay.titled(
-            _enlarged(one, size), [(name if column == 0 else f"frame {frame}", overlay.TEXT)]
-        )
-        for name, row in rows
-        for column, (one, frame) in enumerate(zip(row, frames.tolist(), strict=True))
-    ]
-    return overlay.filmstrip(np.stack(cells), columns=len(frames), ground=overlay.BAND)
+    times = np.minimum(frames, len(states.mean) - 1)
+    rows = [("mean", coloured(states.mean, times, signed=False))]
+    for number, maps in zip(states.channel.tolist(), states.maps, strict=True):
+        rows.append((f"channel {number}", coloured(maps, times, signed=True)))
+    pictures = []
+    for name, row in rows:
+        for column, frame in enumerate(frames.tolist()):
+            title = name if column == 0 else f"frame {frame}"
+            pictures.append(overlay.titled(_enlarged(row[column], size), [(title, overlay.TEXT)]))
+    return overlay.filmstrip(np.stack(pictures), columns=len(frames), ground=overlay.BAND)
 
 
-def coloured(maps: np.ndarray, at: np.ndarray, *, signed: bool) -> np.ndarray:
-    """Frames `at` of maps [T, N, N] as uint8 [n, N, N, 3], on the scale of all T."""
+def coloured(maps: np.ndarray, times: np.ndarray, *, signed: bool) -> np.ndarray:
+    """Colours the frames `times` [n] of maps [T, N, N], on the scale of all T; uint8 [n, N, N, 3]."""
     maps = np.asarray(maps, float)
     largest = np.abs(maps).max(initial=0) or 1.0
     if signed:
-        return colormaps["RdBu_r"](0.5 + 0.5 * maps[at] / largest, bytes=True)[..., :3]
-    return colormaps["inferno"](maps[at] / largest, bytes=True)[..., :3]
+        return colormaps["RdBu_r"](0.5 + 0.5 * maps[times] / largest, bytes=True)[..., :3]
+    return colormaps["inferno"](maps[times] / largest, bytes=True)[..., :3]
 
 
 def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture of a few cells at W x H pixels, each cell a plain rectangle."""
-    across, down = (
-        (np.arange(pixels) * cells) // pixels
-        for pixels, cells in zip(size, (image.shape[1], image.shape[0]), strict=True)
-    )
-    return image[down][:, across]
+    """A picture of a few map cells at W x H pixels, each cell a plain rectangle."""
+    width, height = size
+    columns = np.arange(width) * image.shape[1] // width
+    rows = np.arange(height) * image.shape[0] // height
+    return image[rows][:, columns]

@@ -1,4 +1,4 @@
-"""The opening of the page: what was done, how much of it is right, and the table of results."""
+"""The opening of the page and the section with the table of results."""
 
 from __future__ import annotations
 
@@ -9,86 +9,87 @@ from videolstm_jax.report.page import Page, Section
 from videolstm_jax.report.tables import Result
 from videolstm_jax.types import Dataset
 
-ORDER = ("fusion", "recurrent", "ConvNet")
-"""The headline is of the best result of the first kind that there is."""
+HEADLINE_KINDS = ("fusion", "recurrent", "ConvNet")
+"""The headline reports the best result of the first of these kinds that has results."""
+TITLE = "VideoLSTM report"
 
 
-def final(rows: Sequence[Result]) -> Result | None:
-    """What the headline and the confusion matrix are of; None where nothing was evaluated."""
-    for kind in ORDER:
-        same = [row for row in rows if row.kind == kind and row.total]
-        if same:
-            return max(same, key=lambda row: row.accuracy)
+def headline_result(rows: Sequence[Result]) -> Result | None:
+    """Returns the result of the headline and of the confusion matrix; None without results."""
+    for kind in HEADLINE_KINDS:
+        candidates = [row for row in rows if row.kind == kind and row.total]
+        if candidates:
+            return max(candidates, key=lambda row: row.accuracy)
     return None
 
 
 def opening(rows: Sequence[Result], dataset: Dataset | None, *, missing: int = 0) -> Page:
-    """The page with its headline, lead and facts, and no section yet; `missing` test videos count
-    as wrong.
+    """Makes the page with headline, opening paragraph and facts, and no section yet.
+
+    Args:
+      rows: the results.
+      dataset: the list of videos, if there is one.
+      missing: the number of test videos that could not be read; they count as wrong.
     """
-    row = final(rows)
-    title, facts = "VideoLSTM report", _facts(dataset)
+    row = headline_result(rows)
+    facts = _facts(dataset)
     if row is None:
         lead = (
-            "Once the stages fit_convnet, train and evaluate have run, this page says how many test videos are "
-            "named correctly, and where the models looked."
+            "When the stages fit_convnet, train and evaluate have run, this page shows how many "
+            "test videos are named correctly, and where the models looked."
         )
-        return Page(title, "Nothing has been evaluated yet", (lead,), facts, ())
+        return Page(TITLE, "Nothing has been evaluated yet", (lead,), facts, ())
+    headline = f"{row.correct} of {row.total} test videos are named correctly"
+    return Page(TITLE, headline, (_lead(row, rows, dataset, missing),), facts, ())
+
+
+def _lead(row: Result, rows: Sequence[Result], dataset: Dataset | None, missing: int) -> str:
+    interval = f"95 % interval {100 * row.low:.1f} to {100 * row.high:.1f} %"
+    text = f"{row.name} has an accuracy of {tables.percent(row.accuracy)} ({interval})"
+    # The best of several on the same list is an optimistic estimate: the reader must know.
     rivals = sum(other.kind == row.kind for other in rows)
-    lead = (
-        f"{row.name} is right on {tables.percent(row.accuracy)} (95 % interval {100 * row.low:.1f} to "
-        f"{100 * row.high:.1f} %)"
-    )
     if rivals > 1:
-        lead += f", the best of {rivals} of its kind on this very list"
+        text += f", the best of {rivals} of its kind on this same list"
+    text += "."
     if dataset:
-        lead += f". A guess among {len(dataset.classes)} classes is right on {tables.percent(1 / len(dataset.classes))}"
+        chance = tables.percent(1 / len(dataset.classes))
+        text += f" A guess among {len(dataset.classes)} classes has {chance}."
     if missing:
-        lead += f". {missing} test videos could not be read and count as wrong"
-    return Page(
-        title,
-        f"{row.correct} of {row.total} test videos are named correctly",
-        (lead + ".",),
-        facts,
-        (),
-    )
+        text += f" {missing} test videos could not be read and count as wrong."
+    return text
 
 
 def _facts(dataset: Dataset | None) -> tuple[tuple[str, str], ...]:
     if dataset is None:
         return ()
-    count = {
-        part: sum(video.part == part for video in dataset.videos)
-        for part in ("train", "valid", "test")
-    }
-    every = (
+    sizes = {"train": 0, "valid": 0, "test": 0}
+    for video in dataset.videos:
+        sizes[video.part] += 1
+    counts = (
         (len(dataset.classes), "classes"),
         (len(dataset.videos), "videos"),
         (len({video.group for video in dataset.videos}), "groups"),
-        (count["train"], "to train on"),
-        (count["valid"], "to validate on"),
-        (count["test"], "to test on"),
+        (sizes["train"], "to train on"),
+        (sizes["valid"], "to validate on"),
+        (sizes["test"], "to test on"),
     )
-    return tuple((f"{number:,}", name) for number, name in every if number)
+    return tuple((f"{count:,}", name) for count, name in counts if count)
+
+
+NOTICES = {
+    "ConvNet": "The ConvNets have no scores yet. The stage fit_convnet writes them.",
+    "recurrent": "No recurrent model has scores yet. The stages train and evaluate write them.",
+    "fusion": "No fusion yet. The stage fuse multiplies the scores of several runs.",
+}
+"""What the section says of each kind of results that is absent."""
 
 
 def section(rows: Sequence[Result], dataset: Dataset | None) -> Section:
-    """The table of results, and which stages would add to it."""
+    """Makes the table of results, and names the stages that would add to it."""
     kinds = {row.kind for row in rows}
-    missing = [
-        words
-        for kind, words in (
-            ("ConvNet", "The ConvNets have no scores yet; the stage fit_convnet makes them."),
-            (
-                "recurrent",
-                "No recurrent model has scores yet; the stages train and evaluate make them.",
-            ),
-            ("fusion", "No fusion yet; the stage fuse multiplies the scores of several runs."),
-        )
-        if kind not in kinds
-    ]
+    notices = [notice for kind, notice in NOTICES.items() if kind not in kinds]
     if dataset is None:
-        missing.insert(0, "There is no list of videos; the stage prepare writes it.")
+        notices.insert(0, "There is no list of videos; the stage prepare writes it.")
     return Section(
-        "results", "Results", tables=(tables.results(rows),) if rows else (), missing=tuple(missing)
+        "results", "Results", tables=(tables.results(rows),) if rows else (), notices=tuple(notices)
     )

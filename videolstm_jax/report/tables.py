@@ -1,20 +1,21 @@
-"""Numbers as rows of words: what the tables of the page say."""
+"""Tables of the page as records: numbers as text, with the values they are sorted by."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from videolstm_jax.report import plots
 
+ABSENT = "–"
+"""The text of a number that does not exist."""
 
-class Cell(NamedTuple):
-    """One cell: its words, the number it is sorted by, whether it is the best of its column, and a
-    drawing or none.
-    """
+
+class TableCell(NamedTuple):
+    """A cell: text, sort value, whether it is the best of its column, and an SVG drawing or none."""
 
     text: str
     value: float | None = None
@@ -23,27 +24,35 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table: the first column names the rows, `numeric` says which columns are set as numbers."""
+    """A table whose first column names the rows; `numeric` tells which columns hold numbers."""
 
     caption: str
     head: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     numeric: tuple[bool, ...]
     note: str = ""
 
 
-class Result(NamedTuple):
-    """What one model or fusion said of the test list, with the 95 % Wilson interval; None where it
-    says nothing.
+class Column(NamedTuple):
+    """One column of a table before its rows are formed."""
 
-    `kind` is "ConvNet", "recurrent" or "fusion", `about` a few words on its input. `map_20` and
-    `map_50` are video-mAP at IoU .2 and .5, `frame_iou` the mean over frames, `mass` the share of
-    the attention inside the true box, `area` the share of the frame that the box covers.
+    head: str
+    cells: Sequence[TableCell]
+    numeric: bool = True
+
+
+class Result(NamedTuple):
+    """The result of one model or fusion on the test list; None for what was not measured.
+
+    `kind` is "ConvNet", "recurrent", "fusion" or "comparison"; `inputs` names the streams it reads.
+    `low` and `high` bound the 95 % Wilson interval of the accuracy. `map_20` and `map_50` are
+    video-mAP at IoU .2 and .5, `frame_iou` the mean over frames, `mass` the share of the attention
+    inside the true box, `area` the share of the frame that the true box covers.
     """
 
     name: str
     kind: str
-    about: str
+    inputs: str
     correct: int
     total: int
     low: float
@@ -57,175 +66,180 @@ class Result(NamedTuple):
 
     @property
     def accuracy(self) -> float:
-        """The share of the test list that is right; 0 of an empty list."""
+        """The share of the test list that is right; 0 for an empty list."""
         return self.correct / self.total if self.total else 0.0
 
 
-def percent(share: float | None) -> str:
-    """A share in [0, 1] as words; a dash for None."""
-    return "–" if share is None else f"{100 * share:.1f} %"
+# ---- the table of results ------------------------------------------------------------------------
 
-
-def _column(values: Sequence[float | None], said: Sequence[str]) -> list[Cell]:
-    known = [v for v in values if v is not None]
-    best = max(known) if known and max(known) > min(known) else None
-    return [
-        Cell(words, value, best is not None and value == best)
-        for value, words in zip(values, said, strict=True)
-    ]
+LOCALISATION_COLUMNS = (
+    ("Video-mAP at .2", "map_20"),
+    ("Video-mAP at .5", "map_50"),
+    ("Mean frame IoU", "frame_iou"),
+)
+"""Heads of columns and the fields of `Result` they show, left out where no row has a value."""
 
 
 def results(rows: Sequence[Result]) -> Table:
-    """The table of Sec. 5 for whatever was evaluated: accuracy with its interval, localisation
-    where there is any.
-    """
-    columns: list[tuple[str, bool, list[Cell]]] = [
-        ("Model", False, [Cell(row.name) for row in rows]),
-        ("Kind", False, [Cell(row.kind) for row in rows]),
-        ("Reads", False, [Cell(row.about) for row in rows]),
-        ("Right", True, [Cell(f"{row.correct} / {row.total}", row.correct) for row in rows]),
-        (
-            "Accuracy",
-            True,
-            _column([row.accuracy for row in rows], [percent(row.accuracy) for row in rows]),
-        ),
-        (
-            "95 % interval",
-            True,
-            [
-                Cell(
-                    f"{100 * row.low:.1f} to {100 * row.high:.1f}",
-                    row.low,
-                    svg=plots.interval(row.accuracy, row.low, row.high),
-                )
-                for row in rows
-            ],
-        ),
-        (
-            "Mean class accuracy",
-            True,
-            _column([row.mean_class for row in rows], [percent(row.mean_class) for row in rows]),
-        ),
+    """Makes the table of Sec. 5: accuracies with intervals, and localisation if measured."""
+    columns = [
+        Column("Model", [TableCell(row.name) for row in rows], numeric=False),
+        Column("Kind", [TableCell(row.kind) for row in rows], numeric=False),
+        Column("Reads", [TableCell(row.inputs) for row in rows], numeric=False),
+        Column("Right", [TableCell(f"{r.correct} / {r.total}", r.correct) for r in rows]),
+        _measure("Accuracy", [row.accuracy for row in rows], percent),
+        Column("95 % interval", [_interval(row) for row in rows]),
+        _measure("Mean class accuracy", [row.mean_class for row in rows], percent),
     ]
-    for head, field in (
-        ("Video-mAP at .2", "map_20"),
-        ("Video-mAP at .5", "map_50"),
-        ("Mean frame IoU", "frame_iou"),
-    ):
+    for head, field in LOCALISATION_COLUMNS:
         values = [getattr(row, field) for row in rows]
-        if any(v is not None for v in values):
-            columns.append(
-                (head, True, _column(values, ["–" if v is None else f"{v:.3f}" for v in values]))
-            )
-    if any(row.mass is not None for row in rows):
-        said = [
-            "–"
-            if row.mass is None
-            else percent(row.mass) + (f" (of {percent(row.area)})" if row.area else "")
-            for row in rows
-        ]
-        columns.append(
-            ("Attention in the box (of the frame)", True, _column([r.mass for r in rows], said))
-        )
+        if any(value is not None for value in values):
+            columns.append(_measure(head, values, _fraction))
+    masses = [row.mass for row in rows]
+    if any(mass is not None for mass in masses):
+        texts = [_mass(row) for row in rows]
+        columns.append(Column("Attention in the box (of the frame)", _cells(masses, texts)))
     return _table(
         "On the test list",
         columns,
-        "The interval is Wilson's, for so many test videos. The best of a column is set in bold.",
+        "The interval is Wilson's for this number of test videos. Bold marks the best of a column.",
     )
 
 
-def _table(caption: str, columns: Sequence[tuple[str, bool, list[Cell]]], note: str = "") -> Table:
+def percent(share: float | None) -> str:
+    """Formats a share in [0, 1] as a percentage."""
+    return ABSENT if share is None else f"{100 * share:.1f} %"
+
+
+def _fraction(value: float | None) -> str:
+    return ABSENT if value is None else f"{value:.3f}"
+
+
+def _interval(row: Result) -> TableCell:
+    text = f"{100 * row.low:.1f} to {100 * row.high:.1f}"
+    return TableCell(text, row.low, svg=plots.interval(row.accuracy, row.low, row.high))
+
+
+def _mass(row: Result) -> str:
+    if row.mass is None or not row.area:
+        return percent(row.mass)
+    return f"{percent(row.mass)} (of {percent(row.area)})"
+
+
+def _measure(
+    head: str, values: Sequence[float | None], text: Callable[[float | None], str]
+) -> Column:
+    return Column(head, _cells(values, [text(value) for value in values]))
+
+
+def _cells(values: Sequence[float | None], texts: Sequence[str]) -> list[TableCell]:
+    """Cells of a column, the highest value marked as best unless all are equal."""
+    known = [value for value in values if value is not None]
+    best = max(known) if known and max(known) > min(known) else None
+    cells = []
+    for value, text in zip(values, texts, strict=True):
+        cells.append(TableCell(text, value, best is not None and value == best))
+    return cells
+
+
+def _table(caption: str, columns: Sequence[Column], note: str = "") -> Table:
     return Table(
-        caption,
-        tuple(head for head, _, _ in columns),
-        tuple(zip(*(cells for _, _, cells in columns), strict=True)),
-        tuple(numeric for _, numeric, _ in columns),
-        note,
+        caption=caption,
+        head=tuple(column.head for column in columns),
+        rows=tuple(zip(*(column.cells for column in columns), strict=True)),
+        numeric=tuple(column.numeric for column in columns),
+        note=note,
     )
+
+
+# ---- other tables --------------------------------------------------------------------------------
 
 
 def plain(
     caption: str,
     head: Sequence[str],
-    rows: Sequence[Sequence[Cell | str | float | None]],
+    rows: Sequence[Sequence[TableCell | str | float | None]],
     note: str = "",
 ) -> Table:
-    """A table of words and numbers as they come: fractions with three places, None as a dash, cells
-    as they are.
-    """
+    """Makes a table of text and numbers; a column with a number in it is numeric."""
+    cells = tuple(tuple(_plain_cell(value) for value in row) for row in rows)
+    numeric = []
+    for column in range(len(head)):
+        numeric.append(any(row[column].value is not None for row in cells))
+    return Table(caption, tuple(head), cells, tuple(numeric), note)
 
-    def cell(value: Cell | str | float | None) -> Cell:
-        if isinstance(value, Cell):
-            return value
-        if isinstance(value, str):
-            return Cell(value)
-        return (
-            Cell("–")
-            if value is None
-            else Cell(f"{value:.3f}" if isinstance(value, float) else str(value), value)
-        )
 
-    made = tuple(tuple(cell(value) for value in row) for row in rows)
-    numeric = tuple(any(row[k].value is not None for row in made) for k in range(len(head)))
-    return Table(caption, tuple(head), made, numeric, note)
+def _plain_cell(value: TableCell | str | float | None) -> TableCell:
+    """Fractions get three places, None a dash; cells stay as they are."""
+    if isinstance(value, TableCell):
+        return value
+    if isinstance(value, str):
+        return TableCell(value)
+    if value is None:
+        return TableCell(ABSENT)
+    return TableCell(f"{value:.3f}" if isinstance(value, float) else str(value), value)
 
 
 def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> Table | None:
-    """The pairs of classes taken for each other most often, in either direction; None where all is
-    right.
+    """Lists the pairs of classes that are most often confused, in either direction.
+
+    Args:
+      counts: [C, C] videos, true classes down and predicted classes across.
+      names: C names.
+      most: the number of pairs.
+
+    Returns:
+      The table; None if no video is wrong.
     """
-    either = np.triu(counts + counts.T, 1)
-    order = sorted(zip(*np.nonzero(either), strict=True), key=lambda at: (-either[at], at))[:most]
-    if not order:
+    both_ways = np.triu(counts + counts.T, 1)
+    pairs = list(zip(*np.nonzero(both_ways), strict=True))
+    pairs.sort(key=lambda pair: (-both_ways[pair], pair))
+    rows = []
+    for i, j in pairs[:most]:
+        confused, total = int(both_ways[i, j]), int(counts[i].sum() + counts[j].sum())
+        share = TableCell(f"{confused} of {total}", confused)
+        rows.append((f"{names[i]} / {names[j]}", int(counts[i, j]), int(counts[j, i]), share))
+    if not rows:
         return None
-    rows = [
-        (
-            f"{names[i]} / {names[j]}",
-            int(counts[i, j]),
-            int(counts[j, i]),
-            Cell(
-                f"{int(either[i, j])} of {int(counts[i].sum() + counts[j].sum())}",
-                int(either[i, j]),
-            ),
-        )
-        for i, j in order
-    ]
-    head = ("Pair", "First for second", "Second for first", "Of both classes")
-    return plain("Classes taken for each other", head, rows)
+    head = ("Pair", "First predicted as second", "Second predicted as first", "Of both classes")
+    return plain("Classes most often confused", head, rows)
 
 
-def worst_answers(counts: np.ndarray, names: Sequence[str]) -> list[str]:
-    """For each class, what its wrongly named videos were called, most frequent first."""
-    said = []
-    for index, row in enumerate(counts):
-        wrong = [(int(n), names[j]) for j, n in enumerate(row) if j != index and n]
-        wrong.sort(key=lambda pair: (-pair[0], pair[1]))
-        said.append(
-            "called " + ", ".join(f"{name} ({n})" for n, name in wrong[:3]) if wrong else ""
-        )
-    return said
+def wrong_predictions(counts: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Names, for each class, the three classes its wrong videos were predicted as most often.
+
+    Args:
+      counts: [C, C] videos, true classes down and predicted classes across.
+      names: C names.
+    """
+    texts = []
+    for label, row in enumerate(counts):
+        mistakes = [(-int(n), names[j]) for j, n in enumerate(row) if j != label and n]
+        most_frequent = [f"{name} ({-n})" for n, name in sorted(mistakes)[:3]]
+        texts.append("predicted as " + ", ".join(most_frequent) if most_frequent else "")
+    return texts
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested settings as `section.field` -> JSON words."""
-    found: dict[str, str] = {}
+    """Flattens nested settings to `section.field` -> JSON text."""
+    fields: dict[str, str] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
+            fields |= flat(value, f"{prefix}{name}.")
         else:
-            found[prefix + name] = json.dumps(value, ensure_ascii=False)
-    return found
+            fields[prefix + name] = json.dumps(value, ensure_ascii=False)
+    return fields
 
 
 def differences(configs: Mapping[str, Mapping[str, Any]]) -> Table | None:
-    """The settings in which runs differ, a column a run; None where fewer than two runs differ in
-    anything.
-    """
-    flats = {name: flat(config) for name, config in configs.items()}
-    names = sorted(set().union(*flats.values())) if flats else []
+    """Lists the settings in which runs differ, a column for each run; None where they are equal."""
+    settings_by_run = {name: flat(config) for name, config in configs.items()}
+    fields = sorted(set().union(*settings_by_run.values()))
     rows = []
-    for name in names:
-        values = [settings.get(name, "–") for settings in flats.values()]
+    for field in fields:
+        values = [settings.get(field, ABSENT) for settings in settings_by_run.values()]
         if len(set(values)) > 1:
-            rows.append((name, *values))
-    return plain("Settings in which the runs differ", ("Setting", *flats), rows) if rows else None
+            rows.append((field, *values))
+    if not rows:
+        return None
+    return plain("Settings in which the runs differ", ("Setting", *settings_by_run), rows)

@@ -17,6 +17,7 @@ from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import board, embed, overlay
 from videolstm_jax.report.latency import Latency
+from videolstm_jax.report.score_lines import EvenSample, RecentScores, ScoreLines
 from videolstm_jax.trained.bundle import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.video import encode, live
@@ -204,9 +205,9 @@ class _Film:
         self._classes = predictor.classes
         # Scaled frame by frame, whatever the boxes do: a film cannot know a later maximum.
         self._heat = LocalizeConfig(sigma=predictor.functions.settings.sigma)
-        self._recent = board.Recent(predictor.classes)
+        self._recent = RecentScores(predictor.classes)
         # Thinned as the stream grows, so that memory does not.
-        self._cells, self._scores = board.Thinned(KEPT_CELLS), board.Thinned(KEPT_SCORES)
+        self._cells, self._scores = EvenSample(KEPT_CELLS), EvenSample(KEPT_SCORES)
         self._mean = np.zeros(len(predictor.classes))
         self._stack = contextlib.ExitStack()
         self._write: Callable[[np.ndarray], None] | None = None
@@ -246,7 +247,7 @@ class _Film:
             self._write = self._stack.enter_context(film)
         return self._write
 
-    def _view(self, frame: np.ndarray, prediction: Prediction, side: int) -> board.View:
+    def _view(self, frame: np.ndarray, prediction: Prediction, side: int) -> board.FrameView:
         attention, heat, boxes = prediction.attention, None, None
         if attention is not None:
 
@@ -255,16 +256,16 @@ class _Film:
 
         if prediction.box is not None:
             boxes = prediction.box[None]
-        return board.view(frame, side, heat, found=boxes)
+        return board.frame_view(frame, side, heat, detections=boxes)
 
     def _strip(self) -> np.ndarray:
-        cells = self._cells.kept
+        cells = self._cells.items
         chosen = [cells[index] for index in overlay.evenly(len(cells), board.CELLS)]
         top = np.argsort(-self._mean, kind="stable")[: len(board.PALETTE)]
-        lines = board.Lines(
+        lines = ScoreLines(
             tuple(self._classes[label] for label in top),
             self._mean[top],
-            np.stack(self._scores.kept)[:, top],
+            np.stack(self._scores.items)[:, top],
             0,
             self.frames,
             stride=self._scores.stride,

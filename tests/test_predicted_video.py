@@ -7,7 +7,7 @@ from report_workdir import CLASSES, FRAMES, SIDE, clip, frame_scores
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report import board, overlay
-from videolstm_jax.report.seen import Drawn, Seen, action, boxes_at
+from videolstm_jax.report.predicted import PredictedVideo, Renderer, action_spans, boxes_at
 from videolstm_jax.types import Tube, Video
 
 VIDEO = Video("c0/a", "a.mp4", 0, "test", "g", FRAMES, SIDE, SIDE, 12.5)
@@ -15,7 +15,7 @@ FRAME = np.full((SIDE, SIDE, 3), 40, np.uint8)
 
 
 def seen_of(**more):
-    return Seen(VIDEO, CLASSES, frame_scores(0, 3.0, 1), None, (), ())._replace(**more)
+    return PredictedVideo(VIDEO, CLASSES, frame_scores(0, 3.0, 1), None, (), ())._replace(**more)
 
 
 def has(picture, colour):
@@ -38,10 +38,10 @@ def test_every_tube_is_drawn_on_its_own_frames():
         Tube(start, np.tile(np.array([x, 10.0, x + 20, 50]), (8, 1)))
         for start, x in ((0, 4), (4, 36))
     )
-    drawn = Drawn(seen_of(found=(left, right)), 2 * SIDE)
+    drawn = Renderer(seen_of(detections=(left, right)), 2 * SIDE)
     sides = [
         [
-            has(half, overlay.FOUND)
+            has(half, overlay.DETECTED)
             for half in np.split(drawn.panels(FRAME, t)[-2 * SIDE :], 2, axis=1)
         ]
         for t in (0, 5, 10, 20)
@@ -50,13 +50,13 @@ def test_every_tube_is_drawn_on_its_own_frames():
 
 
 def test_true_boxes_are_drawn_on_their_own_frames_only():
-    drawn = Drawn(seen_of(truth=(Tube(4, clip(0, 3)[1][4:12]),)), 2 * SIDE)
+    drawn = Renderer(seen_of(truth=(Tube(4, clip(0, 3)[1][4:12]),)), 2 * SIDE)
     white = [has(drawn.panels(FRAME, t)[30:], overlay.TRUE) for t in range(FRAMES)]
     assert white == [4 <= t < 12 for t in range(FRAMES)]
 
 
 def test_a_card_is_panels_over_the_scores_up_to_its_frame():
-    drawn = Drawn(seen_of(), 384)
+    drawn = Renderer(seen_of(), 384)
     first, last = (drawn.card(FRAME, t) for t in (2, FRAMES - 1))
     panels = drawn.panels(FRAME, 2)
     np.testing.assert_array_equal(first[: len(panels)], panels)
@@ -70,7 +70,7 @@ def test_a_card_is_panels_over_the_scores_up_to_its_frame():
 def test_heat_is_scaled_as_the_boxes_are_made(normalise, same):
     maps = np.zeros((FRAMES - 1, 7, 7), np.float32)
     maps[:, 3, 3] = np.where(np.arange(FRAMES - 1) == 9, 1.0, 0.2)
-    drawn = Drawn(
+    drawn = Renderer(
         seen_of(heat=saliency_by_frame(maps, LocalizeConfig(normalise=normalise, sigma=0.0))),
         2 * SIDE,
     )
@@ -80,7 +80,7 @@ def test_heat_is_scaled_as_the_boxes_are_made(normalise, same):
 
 def test_the_last_frame_holds_what_is_known():
     maps = np.random.default_rng(0).dirichlet(np.ones(49), FRAMES - 1).reshape(-1, 7, 7)
-    drawn = Drawn(seen_of(heat=saliency_by_frame(maps, LocalizeConfig())), SIDE)
+    drawn = Renderer(seen_of(heat=saliency_by_frame(maps, LocalizeConfig())), SIDE)
     np.testing.assert_array_equal(
         drawn.panels(FRAME, FRAMES - 1)[30:], drawn.panels(FRAME, FRAMES - 2)[30:]
     )
@@ -94,12 +94,12 @@ def test_the_true_class_is_always_among_those_shown(label, shown):
         classes=names,
         scores=np.tile([0.3, 0.25, 0.2, 0.15, 0.1, 0.0], (5, 1)),
     )
-    lines = Drawn(seen, SIDE)._lines(3)
+    lines = Renderer(seen, SIDE)._lines(3)
     assert lines.names == tuple(names[c] + " (true)" * (c == label) for c in shown)
     assert len(lines.values) == 4 and lines.length == FRAMES
 
 
 def test_the_action_is_told_where_it_is_not_all_there_is():
     boxes = np.tile([0.0, 0, 5, 5], (FRAMES, 1))
-    assert action(seen_of(truth=(Tube(0, boxes),))) == ()
-    assert action(seen_of(truth=(Tube(4, boxes[:8]),))) == ((4, 11),)
+    assert action_spans(seen_of(truth=(Tube(0, boxes),))) == ()
+    assert action_spans(seen_of(truth=(Tube(4, boxes[:8]),))) == ((4, 11),)

@@ -1,0 +1,120 @@
+"""A video with the predictions of a model, and the pictures of its frames for films and strips."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from videolstm_jax.report import board, overlay
+from videolstm_jax.types import Tube, Video
+
+
+class PredictedVideo(NamedTuple):
+    """A video of L frames with a model's scores, attention and detections, and the ground truth.
+
+    `classes` are C names. `scores` [L', C] belong to frames; L' is L, or L - 1 for models that read
+    flow. `heat` makes the saliency [H, W] of one of these frames at a size (H, W); it is None for a
+    cell without attention. `detections` and `truth` are tubes in pixels of the video.
+    """
+
+    video: Video
+    classes: tuple[str, ...]
+    scores: np.ndarray
+    heat: Callable[[int, tuple[int, int]], np.ndarray] | None
+    detections: tuple[Tube, ...]
+    truth: tuple[Tube, ...]
+
+
+class Renderer:
+    """Draws the frames of one video at one size.
+
+    A model that reads flow has no scores for the last frame; that frame shows the scores of the one
+    before it.
+    """
+
+    def __init__(self, prediction: PredictedVideo, side: int):
+        """Prepares pictures of frames with a longer edge of about `side` pixels."""
+        self._prediction, self._side = prediction, side
+        self._shown = _shown_classes(prediction)
+        counts = np.arange(1, len(prediction.scores) + 1)[:, None]
+        self._running_means = np.cumsum(prediction.scores, axis=0, dtype=np.float64) / counts
+
+    def card(self, frame: np.ndarray, t: int) -> np.ndarray:
+        """Draws a picture of the film: the panels, and below them the score board."""
+        return board.card(self._view(frame, t), self._lines(t), f"frame {t}")
+
+    def panels(self, frame: np.ndarray, t: int) -> np.ndarray:
+        """Draws the frame, and beside it the frame under its attention."""
+        return board.panels(self._view(frame, t), self._lines(t), f"frame {t}")
+
+    def cell(self, frame: np.ndarray, t: int) -> np.ndarray:
+        """Draws the frame with attention and boxes over it, for a film strip."""
+        return board.cell(self._view(frame, t), self._lines(t), f"frame {t}")
+
+    def strip(self, frames: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Draws the frames of `strip_frames` as cells over the score board of the whole video."""
+        cells = [self.cell(frames[t], t) for t in self.strip_frames()]
+        return board.strip(cells, self._lines(self._prediction.video.frames - 1))
+
+    def strip_frames(self) -> list[int]:
+        """Returns the frames of the film strip, spread evenly from the first to the last."""
+        return overlay.evenly(self._prediction.video.frames, board.CELLS).tolist()
+
+    def _view(self, frame: np.ndarray, t: int) -> board.FrameView:
+        prediction = self._prediction
+        heat = None
+        if prediction.heat is not None:
+            heat = functools.partial(prediction.heat, min(t, len(prediction.scores) - 1))
+        detections = boxes_at(prediction.detections, t) if prediction.detections else None
+        truth = boxes_at(prediction.truth, t) if prediction.truth else None
+        return board.frame_view(frame, self._side, heat, detections=detections, truth=truth)
+
+    def _lines(self, t: int) -> board.ScoreLines:
+        """The scores of the shown classes up to frame t."""
+        prediction = self._prediction
+        last = min(t, len(prediction.scores) - 1)
+        names = []
+        for index in self._shown:
+            suffix = " (true)" if index == prediction.video.label else ""
+            names.append(prediction.classes[index] + suffix)
+        return board.ScoreLines(
+            names=tuple(names),
+            so_far=self._running_means[last, self._shown],
+            values=prediction.scores[: last + 1, self._shown],
+            start=0,
+            length=prediction.video.frames,
+            bands=action_spans(prediction),
+        )
+
+
+def boxes_at(tubes: Sequence[Tube], frame: int) -> np.ndarray:
+    """Returns the boxes [n, 4] of the tubes that exist at a frame."""
+    boxes = []
+    for tube in tubes:
+        offset = frame - tube.start
+        if 0 <= offset < len(tube.boxes):
+            boxes.append(tube.boxes[offset])
+    return np.array(boxes, float).reshape(-1, 4)
+
+
+def action_spans(prediction: PredictedVideo) -> tuple[tuple[int, int], ...]:
+    """Returns the frames (first, last) of each true tube that does not last for the whole video."""
+    spans = []
+    for tube in prediction.truth:
+        first, last = tube.start, tube.start + len(tube.boxes) - 1
+        if first > 0 or last < prediction.video.frames - 1:
+            spans.append((first, last))
+    return tuple(spans)
+
+
+def _shown_classes(prediction: PredictedVideo) -> list[int]:
+    """The classes with the highest mean scores; the true class takes the last place if it is not
+    among them.
+    """
+    by_score = np.argsort(-prediction.scores.mean(0), kind="stable")
+    best = by_score[: len(board.PALETTE)].tolist()
+    label = prediction.video.label
+    return best if label in best else [*best[:-1], label]
