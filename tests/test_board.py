@@ -65,9 +65,7 @@ def test_recent_scores_scroll():
     for t in range(WINDOW + 50):
         scores = generator.dirichlet(np.ones(5))
         found = recent.add(scores, np.array([0.05, 0.3, 0.2, 0.4, 0.05]))
-        assert len(found.values) == min(t + 1, WINDOW) and found.start == max(
-            0, t + 1 - WINDOW
-        )
+        assert len(found.values) == min(t + 1, WINDOW) and found.start == max(0, t + 1 - WINDOW)
         assert found.length in (FIRST_WINDOW, 2 * FIRST_WINDOW, WINDOW) and found.length >= len(
             found.values
         )
@@ -166,7 +164,9 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
         tuple("ümläut" * 9 for _ in range(names)), values[-1], values, 0, 1 + seed % 5
     )
     picture = board.card(
-        board.FrameView(frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))),
+        board.FrameView(
+            frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))
+        ),
         known,
         "frame 1000000",
     )
@@ -180,7 +180,9 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
 @pytest.mark.parametrize("width, height", [(64, 64), (1920, 1080)])
 def test_a_view_at_the_size_it_is_shown(width, height):
     boxes = np.array([[width / 4, height / 4, width / 2, height / 2]])
-    seen = board.frame_view(frame(width, height), 640, lambda size: np.zeros(size), detections=boxes)
+    seen = board.frame_view(
+        frame(width, height), 640, lambda size: np.zeros(size), detections=boxes
+    )
     shown_height, shown_width = seen.frame.shape[:2]
     assert max(shown_width, shown_height) == 640 and seen.saliency.shape == (
         shown_height,

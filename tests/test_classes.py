@@ -14,7 +14,9 @@ def test_names_the_mistakes():
 
 def test_says_so_where_all_is_right():
     section = classes.section("fused", np.diag([3, 4]), ["in", "out"])
-    assert not section.tables and section.paragraphs[-1] == "All test videos are predicted correctly."
+    assert (
+        not section.tables and section.paragraphs[-1] == "All test videos are predicted correctly."
+    )
 
 
 def test_of_many_classes_the_worst_are_drawn():

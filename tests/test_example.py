@@ -75,7 +75,9 @@ def test_long_videos_move_in_strides(seen):
 def test_a_model_without_attention_and_boxes(seen):
     bare = seen._replace(heat=None, detections=(), truth=(), video=seen.video._replace(frames=1))
     card = card_of(bare)
-    assert card.moving is None and "heat map" not in card.description and "box" not in card.description
+    assert (
+        card.moving is None and "heat map" not in card.description and "box" not in card.description
+    )
 
 
 def test_the_timeline_leads_with_the_true_and_the_predicted_class(seen):

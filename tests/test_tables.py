@@ -62,7 +62,9 @@ def test_confused_pairs_count_both_directions_most_first():
 
 
 def test_wrong_predictions_name_the_classes_most_frequent_first():
-    assert tables.wrong_predictions(np.array([[5, 1, 2], [0, 4, 0], [0, 0, 7]]), ["a", "b", "c"]) == [
+    assert tables.wrong_predictions(
+        np.array([[5, 1, 2], [0, 4, 0], [0, 0, 7]]), ["a", "b", "c"]
+    ) == [
         "predicted as c (2), b (1)",
         "",
         "",

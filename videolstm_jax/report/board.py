@@ -81,7 +81,7 @@ def frame_view(
 
 
 def card(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
-    """Draws `panels` over the board; uint8 [H', W', 3], both sides even, as video codecs ask for."""
+    """Draws `panels` over the board; uint8 [H', W', 3], both sides even for video codecs."""
     return _even(_over_board(panels(view, lines, title), lines))
 
 

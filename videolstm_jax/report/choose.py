@@ -45,8 +45,11 @@ def videos(
 def _ranked(
     label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray
 ) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
-    """For each class its mistakes, the most confident first, and its right answers, the one of
-    median confidence first.
+    """Ranks the videos of each class.
+
+    Returns:
+      For each class, mistakes with the most confident first, and right answers with that of median
+      confidence first.
     """
     wrong, right = {}, {}
     for index in sorted(set(label.tolist())):
@@ -73,7 +76,7 @@ def _in_turns(queues: Mapping[int, Sequence[int]], count: int) -> list[int]:
 
 
 def tubes_of_best_class(detections: Iterable[Detection]) -> dict[str, tuple[Tube, ...]]:
-    """Returns, for each video, all tubes of the class with the highest score, the best tube first."""
+    """Returns the tubes of the class with the highest score for each video, the best tube first."""
     by_video: dict[str, list[Detection]] = {}
     for detection in detections:
         by_video.setdefault(detection.video, []).append(detection)

@@ -31,7 +31,9 @@ def section(
         notice = "No class scores yet. The stages evaluate and fuse write them."
         return empty._replace(notices=(notice,))
     pairs = tables.confused_pairs(counts, classes)
-    paragraphs = ["Rows are true classes, columns predicted classes; mistakes lie off the diagonal."]
+    paragraphs = [
+        "Rows are true classes, columns predicted classes; mistakes lie off the diagonal."
+    ]
     if not pairs:
         paragraphs.append("All test videos are predicted correctly.")
     labels = np.zeros(0, int) if missing is None else missing

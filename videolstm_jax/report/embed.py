@@ -16,7 +16,7 @@ from PIL import Image
 SPEED = 6
 """Effort of the AVIF encoder, 0 (slowest) to 10. From 7 on the files are half as large again."""
 MOVING_QUALITY = 30
-"""Quality of AVIF animations, 0 to 100. The eye forgives more in a moving picture than in a still."""
+"""Quality of AVIF animations, 0 to 100; errors are harder to see in moving pictures."""
 SETTINGS = {
     "PNG": {"optimize": True},
     # Sheets of plain rectangles are a third as large as in PNG.
@@ -77,9 +77,7 @@ def data_uri(content: bytes) -> str:
     elif content[4:12] in (b"ftypavif", b"ftypavis"):
         kind = "avif"
     else:
-        raise ValueError(
-            f"a picture that begins with {content[:12]!r}; expected PNG, WebP or AVIF"
-        )
+        raise ValueError(f"a picture that begins with {content[:12]!r}; expected PNG, WebP or AVIF")
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 

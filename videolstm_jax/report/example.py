@@ -20,7 +20,7 @@ STRIP_WIDTH = 1000
 SIDE = 256
 """Longer edge in pixels of a panel on the page."""
 FILM_SIDE = 384
-"""Longer edge in pixels of a panel of the film beside the page, which also holds the score board."""
+"""Longer edge in pixels of a panel of the film, which also has a score board."""
 MOVING_FRAMES = 24
 """An animation has at most this many frames; a longer video is shown in steps of several frames."""
 TRUE_COLOUR, WRONG_COLOUR, OTHER_COLOURS = 2, 1, (0, 3, 4, 5)
@@ -134,9 +134,7 @@ def attention_plot(curves: Mapping[str, np.ndarray]) -> Plot | None:
         return None
     series = []
     for colour, (name, values) in enumerate(curves.items()):
-        series.append(
-            Series(name, np.arange(len(values)), values, colour, dashed=name == BOX_AREA)
-        )
+        series.append(Series(name, np.arange(len(values)), values, colour, dashed=name == BOX_AREA))
     longest = max(len(values) for values in curves.values())
     return lines(
         "Attention over time",

@@ -154,7 +154,7 @@ def error_table(maps: Mapping[str, Measures]) -> Table:
 
 
 def attention_table(maps: Mapping[str, Measures]) -> Table:
-    """Describes each run's attention: how peaked it is, how it moves, how much lies on the actor."""
+    """Describes each run's attention: how peaked it is, how it moves, its mass on the actor."""
     rows = []
     for name, measures in maps.items():
         attention = measures["attention"]

@@ -42,7 +42,8 @@ def display_size(width: int, height: int, side: int) -> tuple[int, int]:
     """
     if min(width, height, side) < 1:
         raise ValueError(
-            f"a frame of {width} x {height} pixels cannot be shown at {side}; expected at least 1 each"
+            f"a frame of {width} x {height} pixels cannot be shown at {side}; expected at least 1 "
+            "each"
         )
     longest = max(width, height)
     if longest <= side:
@@ -123,7 +124,8 @@ def blend(frame: np.ndarray, saliency: np.ndarray, alpha: float = 0.8) -> np.nda
     """
     if frame.shape[:2] != saliency.shape:
         raise ValueError(
-            f"a frame of {frame.shape[:2]} and a saliency map of {saliency.shape}; expected one size"
+            f"a frame of {frame.shape[:2]} and a saliency map of {saliency.shape}; expected one "
+            "size"
         )
     if not 0 <= alpha <= 1:
         raise ValueError(f"alpha is {alpha}; expected 0 to 1")
@@ -239,9 +241,7 @@ def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray
     return np.concatenate([np.asarray(band), frame])
 
 
-def boxed(
-    frame: np.ndarray, detections: np.ndarray | None, truth: np.ndarray | None
-) -> np.ndarray:
+def boxed(frame: np.ndarray, detections: np.ndarray | None, truth: np.ndarray | None) -> np.ndarray:
     """Draws true boxes, white and dashed, and over them the detected boxes, cyan."""
     below, above = _boxes(truth), _boxes(detections)
     return draw_boxes(
@@ -282,5 +282,5 @@ def filmstrip(
 
 
 def evenly(length: int, count: int) -> np.ndarray:
-    """Returns the numbers of `count` frames, or of all if fewer, spread from the first to the last."""
+    """Returns numbers of `count` frames, or of all if fewer, spread from the first to the last."""
     return np.unique(np.rint(np.linspace(0, length - 1, min(count, length))).astype(int))

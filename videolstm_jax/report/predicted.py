@@ -111,9 +111,7 @@ def action_spans(prediction: PredictedVideo) -> tuple[tuple[int, int], ...]:
 
 
 def _shown_classes(prediction: PredictedVideo) -> list[int]:
-    """The classes with the highest mean scores; the true class takes the last place if it is not
-    among them.
-    """
+    """The classes with the highest mean scores; the true class is always among them."""
     by_score = np.argsort(-prediction.scores.mean(0), kind="stable")
     best = by_score[: len(board.PALETTE)].tolist()
     label = prediction.video.label

@@ -47,7 +47,7 @@ def sheet(states: States, frames: np.ndarray, size: tuple[int, int]) -> np.ndarr
 
 
 def coloured(maps: np.ndarray, times: np.ndarray, *, signed: bool) -> np.ndarray:
-    """Colours the frames `times` [n] of maps [T, N, N], on the scale of all T; uint8 [n, N, N, 3]."""
+    """Colours frames `times` [n] of maps [T, N, N] on the scale of all T; uint8 [n, N, N, 3]."""
     maps = np.asarray(maps, float)
     largest = np.abs(maps).max(initial=0) or 1.0
     if signed:

@@ -15,7 +15,7 @@ ABSENT = "–"
 
 
 class TableCell(NamedTuple):
-    """A cell: text, sort value, whether it is the best of its column, and an SVG drawing or none."""
+    """A cell: text, sort value, whether it is the best of its column, and perhaps a drawing."""
 
     text: str
     value: float | None = None

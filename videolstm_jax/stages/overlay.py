@@ -1,6 +1,4 @@
-"""Films and strips of what an evaluated run saw in videos of its walk: heat, boxes, true boxes,
-scores over time.
-"""
+"""The stage `overlay`: films and strips of test videos with attention, boxes and scores."""
 
 from __future__ import annotations
 
@@ -10,64 +8,65 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import OverlayConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report import choose, embed
-from videolstm_jax.report.seen import Drawn, Seen
-from videolstm_jax.trained import evaluated
-from videolstm_jax.types import Tube
+from videolstm_jax.report.predicted import Renderer
+from videolstm_jax.trained import work_contents
+from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.film import film
 
 
 def run(cfg: OverlayConfig) -> epath.Path:
-    """Writes overlays/<run>/<Class>-<stem>.mp4, and a film strip .png of the same name, of each
-    video.
+    """Writes overlays/<run>/<Class>-<stem>.mp4 and a film strip .png of the same name.
 
-    Frames are read and filmed one at a time, so a video of any length and size may be shown.
+    Frames are read and drawn one at a time, so a video of any length and size can be shown.
 
     Returns:
       The folder of the pictures.
 
     Raises:
-      FileError: the run was not evaluated, or a video is none of the walk's or not as it was.
-      VideoError: a file that cannot be read.
+      FileError: the run was not evaluated, or the data set does not list a video.
+      VideoError: a file cannot be read, or has changed since `prepare` read it.
     """
     work, name = artifacts.of_run(cfg.run)
     dataset = artifacts.load_dataset(work.dataset)
-    listed = {video.name: video for video in dataset.videos}
-    names = cfg.videos or _chosen(work, name, cfg.examples)
-    for video in names:
-        if video not in listed:
-            raise FileError(
-                f"{work.dataset} does not list {video}; expected a name such as {next(iter(listed))}"
-            )
-    fps = artifacts.load_config(work.run(name), made_by="train")["config"]["data"].get("fps", 0.0)
-    how = evaluated.localize_settings(work, name)
-    tubes = work.run(name) / "tubes.jsonl"
-    found = choose.tubes_of_best_class(artifacts.load_detections(tubes)) if tubes.exists() else {}
-    truth: dict[str, tuple[Tube, ...]] = {}
-    for true in artifacts.load_detections(work.truth) if work.truth.exists() else []:
-        truth[true.video] = (*truth.get(true.video, ()), true.tube)
+    videos = _videos(work, dataset, cfg.videos or _chosen(work, name, cfg.examples))
+    config = artifacts.load_config(work.run(name), made_by="train")
+    fps = config["config"]["data"].get("fps", 0.0)
+    tubes = work_contents.load_best_tubes(work, name)
+    truth = work_contents.load_truth(work)
     folder = work.path / "overlays" / name
-    for video in names:
-        told = evaluated.load_video(work, name, listed[video], len(dataset.classes))
-        looks = None if told.attention is None else saliency_by_frame(told.attention, how)
-        seen = Seen(
-            listed[video],
+    for video in videos:
+        prediction, _ = work_contents.load_prediction(
+            work,
+            name,
+            video,
             dataset.classes,
-            told.scores,
-            looks,
-            found.get(video, ()),
-            truth.get(video, ()),
+            detections=tubes.get(video.name, ()),
+            truth=truth.get(video.name, ()),
         )
-        path = folder / f"{video.replace('/', '-')}.mp4"
-        large, small = Drawn(seen, cfg.side), Drawn(seen, cfg.side // 2)
-        frames = film(path, seen.video, large.card, fps=fps, keep=small.strip_frames())
+        path = folder / f"{video.name.replace('/', '-')}.mp4"
+        large, small = Renderer(prediction, cfg.side), Renderer(prediction, cfg.side // 2)
+        frames = film(path, video, large.card, fps=fps, keep=small.strip_frames())
         files.write_bytes(path.with_suffix(".png"), embed.still(small.strip(frames)))
         print(f"overlay: {path}", flush=True)
     return folder
 
 
+def _videos(work: Workdir, dataset: Dataset, names: tuple[str, ...]) -> list[Video]:
+    """The videos of these names; all are looked up before the first is drawn."""
+    listed = {video.name: video for video in dataset.videos}
+    for name in names:
+        if name not in listed:
+            example = next(iter(listed))
+            raise FileError(
+                f"{work.dataset} does not list {name}; expected a name such as {example}"
+            )
+    return [listed[name] for name in names]
+
+
 def _chosen(work: Workdir, name: str, count: int) -> tuple[str, ...]:
+    """Names of test videos, chosen by the rule of the page."""
     scores = artifacts.load_scores(work.scores(name))
-    rows = choose.videos(scores.label, scores.scores.argmax(1), scores.scores.max(1), count)
+    predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)
+    rows = choose.videos(scores.label, predicted, confidence, count)
     return tuple(scores.videos[row] for row in rows)

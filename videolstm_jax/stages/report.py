@@ -1,22 +1,22 @@
-"""The page of pictures: reads whatever the other stages left, and says which stage would make what
-is absent.
+"""The stage `report`: one HTML page with the results, training curves and examples.
+
+The page shows what the other stages have written so far, and names the stages that would add the
+rest.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import STREAMS, RunConfig
+from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.localize.baselines import covered_cells
-from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.measure import accuracy
 from videolstm_jax.measure.attention_stats import frame_stats, mass_inside
 from videolstm_jax.measure.tube_errors import frame_overlaps
@@ -29,317 +29,224 @@ from videolstm_jax.report import (
     page,
     settings,
     summary,
-    tables,
 )
-from videolstm_jax.report.seen import Drawn, Seen
+from videolstm_jax.report.predicted import PredictedVideo, Renderer
 from videolstm_jax.report.states import States
-from videolstm_jax.trained import evaluated
-from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
+from videolstm_jax.report.tables import Result
+from videolstm_jax.trained import work_contents
+from videolstm_jax.trained.work_contents import WorkFolderContents
+from videolstm_jax.types import Scores, Tube, Video
 from videolstm_jax.video.film import film
 
 
-class Walk(NamedTuple):
-    """What was read: each model's words and scores, the runs' configurations and measured tubes,
-    the true tubes.
-    """
-
-    work: Workdir
-    dataset: Dataset | None
-    results: tuple[tuple[tables.Result, Scores], ...]
-    configs: dict[str, dict]
-    maps: dict[str, dict]
-    truth: dict[str, list[Detection]]
-    missing: (
-        np.ndarray
-    )  # labels [n] of the test videos that could not be read, unless they are to be left out
-    strange: tuple[str, ...]  # names of scores that are of another test list
-
-
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes report/index.html, and beside it a film of every example.
+    """Writes report/index.html, and a film of every example into report/videos.
 
     Returns:
       The path of the page.
 
     Raises:
       ConfigError: `report.run` names a run that was not evaluated.
-      FileError: a file that is there but cannot be used.
+      FileError: a file exists but cannot be used.
     """
     work = Workdir(cfg.workdir)
-    walk = gather(work, allow_missing=cfg.eval.allow_missing)
-    rows = [result for result, _ in walk.results]
-    results = summary.section(rows, walk.dataset)
-    results = results._replace(missing=(*results.missing, *map(_is_strange, walk.strange)))
+    contents = work_contents.read_contents(work, allow_missing=cfg.eval.allow_missing)
+    rows = [result for result, _ in contents.results]
+    examples = _examples(contents, cfg)
     sections = (
-        results,
-        _examples(walk, cfg),
-        curves.section(_logged(work, _folders(work.path / "runs")), _logged(work, _convnets(work))),
-        _classes(walk, summary.final(rows)),
-        local.section(walk.maps),
-        settings.section(walk.configs),
+        _results(contents, rows),
+        examples,
+        curves.section(*work_contents.load_metrics(work)),
+        _classes(contents, summary.headline_result(rows)),
+        local.section(contents.maps),
+        settings.section(contents.configs),
     )
-    opening = summary.opening(rows, walk.dataset, missing=len(walk.missing))
+    opening = summary.opening(rows, contents.dataset, missing=len(contents.unread))
+    html = page.render(opening._replace(sections=sections))
     path = work.report / "index.html"
-    files.write_bytes(path, page.render(opening._replace(sections=sections)).encode())
-    _forget_films(work.report / "videos", {card.film for card in sections[1].examples})
-    print(f"report: {len(walk.results)} results, {len(sections[1].examples)} examples", flush=True)
+    files.write_bytes(path, html.encode())
+    _remove_other_films(work.report / "videos", {card.film for card in examples.examples})
+    print(f"report: {len(rows)} results, {len(examples.examples)} examples", flush=True)
     return path
 
 
-# ---- reading -------------------------------------------------------------------------------------
+def _results(contents: WorkFolderContents, rows: Sequence[Result]) -> page.Section:
+    section = summary.section(rows, contents.dataset)
+    notices = list(section.notices)
+    for name in contents.outdated:
+        notices.append(
+            f"{name} is left out: its scores are of other videos or classes than the test list "
+            "has. Run the stage that wrote them again."
+        )
+    return section._replace(notices=tuple(notices))
 
 
-def gather(work: Workdir, *, allow_missing: bool = False) -> Walk:
-    """Reads everything but videos, frame scores and attention."""
-    dataset = artifacts.load_dataset(work.dataset) if work.dataset.exists() else None
-    known = dataset is not None and not allow_missing
-    missing = artifacts.load_missing(work, dataset.classes) if known else np.zeros(0, np.int32)
-    truth: dict[str, list[Detection]] = {}
-    for true in artifacts.load_detections(work.truth) if work.truth.exists() else []:
-        truth.setdefault(true.video, []).append(true)
-    folders = [*_convnets(work), *_folders(work.path / "runs")]
-    configs = {
-        _name(work, folder): artifacts.load_config(folder)
-        for folder in folders
-        if (folder / "config.json").exists()
-    }
-    maps = {
-        folder.name: files.read_json(folder / "map.json")
-        for folder in _folders(work.path / "runs")
-        if (folder / "map.json").exists()
-    }
-    results, strange = [], []
-    for name, kind, about, path in _scored(work, folders, configs):
-        scores = artifacts.load_scores(path)
-        if dataset is None or _fits(scores, dataset):
-            results.append((_result(name, kind, about, scores, maps.get(name), missing), scores))
-        else:
-            strange.append(name)
-    return Walk(work, dataset, tuple(results), configs, maps, truth, missing, tuple(strange))
-
-
-def _scored(work: Workdir, folders: list[epath.Path], configs: dict[str, dict]) -> Iterator[tuple]:
-    """Name, kind, about and path of every file of scores."""
-    for folder in folders:
-        if (folder / "scores.npz").exists():
-            name = _name(work, folder)
-            kind = (
-                "ConvNet"
-                if name.startswith("convnet-")
-                else "recurrent"
-                if name in configs
-                else "comparison"
-            )
-            yield name, kind, settings.reads(name, configs.get(name)), folder / "scores.npz"
-    fused = work.path / "fused"
-    for path in sorted(fused.glob("*.npz")) if fused.exists() else []:
-        yield path.stem, "fusion", "scores", path
-
-
-def _fits(scores: Scores, dataset: Dataset) -> bool:
-    """Whether the scores are of the test list as it is now."""
-    return scores.classes == dataset.classes and dict(
-        zip(scores.videos, scores.label.tolist(), strict=True)
-    ) == {video.name: video.label for video in dataset.videos if video.part == "test"}
-
-
-def _convnets(work: Workdir) -> list[epath.Path]:
-    return [work.convnet(stream) for stream in STREAMS]
-
-
-def _folders(path: epath.Path) -> list[epath.Path]:
-    return sorted(folder for folder in path.iterdir() if folder.is_dir()) if path.exists() else []
-
-
-def _name(work: Workdir, folder: epath.Path) -> str:
-    return folder.name if folder.parent == work.path / "runs" else f"convnet-{folder.name}"
-
-
-def _result(
-    name: str, kind: str, about: str, scores: Scores, found: dict | None, missing: np.ndarray
-) -> tables.Result:
-    total = len(scores.label) + len(missing)
-    right = accuracy.top_k(scores.scores, scores.label)
-    sure = accuracy.wilson(right, total) if total else accuracy.Interval(0.0, 0.0, 1.0)
-    mean = (
-        accuracy.mean_class_accuracy(scores.scores, scores.label, missing=missing) if total else 0.0
-    )
-    return tables.Result(
-        name, kind, about, right, total, sure.low, sure.high, mean, **local.numbers(found)
-    )
-
-
-def _logged(work: Workdir, folders: list[epath.Path]) -> dict[str, list[dict]]:
-    """Name -> the rows of metrics.jsonl, of those that were trained."""
-    return {
-        _name(work, folder): files.read_jsonl(folder / "metrics.jsonl")
-        for folder in folders
-        if (folder / "metrics.jsonl").exists()
-    }
-
-
-def _is_strange(name: str) -> str:
-    return (
-        f"{name} is left out: its scores are of other videos or classes than the test list has; the stage that "
-        "made them makes them anew."
-    )
-
-
-def _forget_films(folder: epath.Path, shown: set[str]) -> None:
-    """Deletes the films of an earlier page that this one does not show."""
-    for old in folder.glob("*.mp4") if folder.exists() else []:
-        if f"{folder.name}/{old.name}" not in shown:
-            old.unlink()
-
-
-def _classes(walk: Walk, final: tables.Result | None) -> page.Section:
-    if final is None:
+def _classes(contents: WorkFolderContents, result: Result | None) -> page.Section:
+    if result is None:
         return classes.section("", np.zeros((0, 0), int), ())
-    scores = next(scores for result, scores in walk.results if result is final)
-    return classes.section(
-        final.name,
-        accuracy.confusion(scores.scores, scores.label),
-        scores.classes,
-        missing=walk.missing,
-    )
+    scores = _scores_of(contents, result.name, result.kind)
+    counts = accuracy.confusion(scores.scores, scores.label)
+    return classes.section(result.name, counts, scores.classes, missing=contents.unread)
+
+
+def _scores_of(contents: WorkFolderContents, name: str, kind: str) -> Scores:
+    """The scores of a row of the table; a run and a fusion may share a name."""
+    for result, scores in contents.results:
+        if (result.name, result.kind) == (name, kind):
+            return scores
+    raise KeyError(name)
+
+
+def _remove_other_films(folder: epath.Path, shown: set[str]) -> None:
+    """Deletes the films of an earlier page that this page does not show."""
+    for path in folder.glob("*.mp4") if folder.exists() else []:
+        if f"{folder.name}/{path.name}" not in shown:
+            path.unlink()
 
 
 # ---- examples ------------------------------------------------------------------------------------
 
 
-def _examples(walk: Walk, cfg: RunConfig) -> page.Section:
+def _examples(contents: WorkFolderContents, cfg: RunConfig) -> page.Section:
     section = page.Section("examples", "Where it looks")
     if not cfg.report.examples:
-        return section._replace(missing=("No example is shown, since report.examples is 0.",))
-    name = _shown_run(walk, cfg)
-    if name is None or walk.dataset is None:
-        return section._replace(
-            missing=(
-                "No run has been evaluated on whole videos yet; the stage evaluate does it, "
-                "after prepare, extract and train.",
-            )
+        return section._replace(notices=("No example is shown, since report.examples is 0.",))
+    name = _shown_run(contents, cfg.report.run)
+    if name is None or contents.dataset is None:
+        notice = (
+            "No run has been evaluated on whole videos yet. The stage evaluate does it, after "
+            "prepare, extract and train."
         )
-    scores = next(
-        scores
-        for result, scores in walk.results
-        if (result.name, result.kind) == (name, "recurrent")
+        return section._replace(notices=(notice,))
+    tubes = work_contents.load_best_tubes(contents.work, name)
+    notices = _absent_inputs(contents, name, tubes)
+    videos = {video.name: video for video in contents.dataset.videos}
+    scores = _scores_of(contents, name, "recurrent")
+    predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)
+    cards = []
+    for row in choose.videos(scores.label, predicted, confidence, cfg.report.examples):
+        video = videos[scores.videos[row]]
+        try:
+            detections = tubes.get(video.name, ())
+            cards.append(_card(contents, name, video, scores.scores[row], detections))
+        except VideoError:
+            notices.append(
+                f"{video.name} is left out: its file has changed since the stage prepare read it."
+            )
+    caption = f"Test videos with the predictions of {name}: the frame, the attention, the boxes."
+    return section._replace(
+        paragraphs=(caption, choose.RULE) if cards else (),
+        examples=tuple(cards),
+        notices=tuple(notices),
     )
-    found = walk.work.run(name) / "tubes.jsonl"
-    tubes = choose.tubes_of_best_class(artifacts.load_detections(found)) if found.exists() else {}
-    missing = []
-    if not _attends(walk, name):
-        missing.append(
+
+
+def _absent_inputs(
+    contents: WorkFolderContents, name: str, tubes: dict[str, tuple[Tube, ...]]
+) -> list[str]:
+    """Notices on attention and boxes that the examples cannot show."""
+    notices = []
+    if not _attends(contents, name):
+        notices.append(
             f"{name} has no attention, because its cell does not attend; there is no map to show."
         )
     elif not tubes:
-        missing.append(
-            f"{name} has no boxes yet; the stage localize makes them from its attention."
+        notices.append(
+            f"{name} has no boxes yet. The stage localize makes them from its attention."
         )
-    if not walk.truth:
-        missing.append(
-            "There are no true boxes; the stage prepare writes truth.jsonl where a data set has them."
+    if not contents.truth:
+        notices.append(
+            "There are no true boxes. The stage prepare writes truth.jsonl if a data set has them."
         )
-    listed = {video.name: video for video in walk.dataset.videos}
-    cards = []
-    for row in choose.videos(
-        scores.label, scores.scores.argmax(1), scores.scores.max(1), cfg.report.examples
-    ):
-        video = scores.videos[row]
-        try:
-            cards.append(_card(walk, name, listed[video], scores.scores[row], tubes.get(video, ())))
-        except VideoError:
-            missing.append(
-                f"{video} is left out: its file is not as it was when the stage prepare read it."
-            )
-    words = (
-        f"Test videos as {name} saw them: the frame, the attention over it, and the boxes.",
-        choose.RULE,
-    )
-    return section._replace(
-        words=words if cards else (), examples=tuple(cards), missing=tuple(missing)
-    )
+    return notices
 
 
-def _attends(walk: Walk, name: str) -> bool:
-    return walk.configs[name].get("attends", False)
+def _attends(contents: WorkFolderContents, name: str) -> bool:
+    return contents.configs[name].get("attends", False)
 
 
-def _shown_run(walk: Walk, cfg: RunConfig) -> str | None:
-    """The run whose attention is shown, see `config.ReportConfig`."""
-    runs = {result.name: result for result, _ in walk.results if result.kind == "recurrent"}
-    if cfg.report.run:
-        if cfg.report.run not in runs:
-            raise ConfigError(
-                f"report.run is {cfg.report.run!r}; expected one of {', '.join(runs) or 'no run yet'}"
-            )
-        return cfg.report.run
-    able = [name for name in runs if (walk.work.run(name) / "videos").exists()]
-    return max(
-        able,
-        key=lambda name: (
-            _attends(walk, name),
-            name in walk.maps,
-            runs[name].about.startswith("RGB"),
-            runs[name].accuracy,
-        ),
-        default=None,
-    )
+def _shown_run(contents: WorkFolderContents, wanted: str) -> str | None:
+    """The run whose examples are shown: the one that the user wants, or the most telling one.
+
+    Preferred are runs with attention, then with tubes, then RGB, then of higher accuracy. RGB comes
+    before accuracy because readers recognise what attention lies on.
+    """
+    runs = {result.name: result for result, _ in contents.results if result.kind == "recurrent"}
+    if wanted:
+        if wanted not in runs:
+            names = ", ".join(runs) or "no run yet"
+            raise ConfigError(f"report.run is {wanted!r}; expected one of {names}")
+        return wanted
+
+    def preference(name: str) -> tuple[bool, bool, bool, float]:
+        reads_rgb = runs[name].inputs.startswith("RGB")
+        return _attends(contents, name), name in contents.maps, reads_rgb, runs[name].accuracy
+
+    evaluated_runs = [name for name in runs if (contents.work.run(name) / "videos").exists()]
+    return max(evaluated_runs, key=preference, default=None)
 
 
 def _card(
-    walk: Walk, name: str, video: Video, scores: np.ndarray, tubes: tuple[Tube, ...]
+    contents: WorkFolderContents,
+    name: str,
+    video: Video,
+    scores: np.ndarray,
+    detections: tuple[Tube, ...],
 ) -> page.Example:
     """Draws one example and writes its film."""
-    told = evaluated.load_video(walk.work, name, video, len(walk.dataset.classes))
-    truth = tuple(true.tube for true in walk.truth.get(video.name, []))
-    looks = (
-        None
-        if told.attention is None
-        else saliency_by_frame(told.attention, evaluated.localize_settings(walk.work, name))
+    truth = contents.truth.get(video.name, ())
+    prediction, attention = work_contents.load_prediction(
+        contents.work,
+        name,
+        video,
+        contents.dataset.classes,
+        detections=detections,
+        truth=truth,
     )
-    seen = Seen(video, walk.dataset.classes, told.scores, looks, tubes, truth)
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
     frames = film(
-        walk.work.report / address,
+        contents.work.report / address,
         video,
-        Drawn(seen, example.FILM_SIDE).card,
-        fps=walk.configs[name]["config"]["data"].get("fps", 0.0),
-        keep=example.frames_shown(video.frames),
+        Renderer(prediction, example.FILM_SIDE).card,
+        fps=contents.configs[name]["config"]["data"].get("fps", 0.0),
+        keep=example.shown_frames(video.frames),
     )
+    data = example.CardData(
+        scores=scores,
+        frames=frames,
+        film=address,
+        facts=_facts(prediction),
+        attention_curves=None if attention is None else _curves(attention, truth, video),
+        states=_states(contents.work, name, video),
+    )
+    return example.example(prediction, data)
+
+
+def _facts(prediction: PredictedVideo) -> tuple[tuple[str, str], ...]:
+    video = prediction.video
     facts = [("Length", f"{video.frames} frames, {video.frames / video.fps:.1f} s")]
-    if tubes and truth:
-        which = ", heaviest tube" if len(tubes) > 1 else ""
-        facts.append((f"Mean frame IoU{which}", f"{frame_overlaps(tubes[0], truth).mean():.2f}"))
-    over_time = None if told.attention is None else _over_time(told.attention, truth, video)
-    return example.example(
-        seen,
-        scores,
-        frames,
-        address,
-        facts=tuple(facts),
-        over_time=over_time,
-        states=_states(walk, name, video),
-    )
+    if prediction.detections and prediction.truth:
+        overlap = frame_overlaps(prediction.detections[0], prediction.truth).mean()
+        suffix = ", best tube" if len(prediction.detections) > 1 else ""
+        facts.append((f"Mean frame IoU{suffix}", f"{overlap:.2f}"))
+    return tuple(facts)
 
 
-def _over_time(attention: np.ndarray, truth: Sequence[Tube], video: Video) -> dict[str, np.ndarray]:
-    """What attention does frame by frame, by the names on the page."""
-    each = frame_stats(attention)
-    named = {"entropy": each.entropy, "peak": each.peak, "drift": each.drift}
+def _curves(attention: np.ndarray, truth: Sequence[Tube], video: Video) -> dict[str, np.ndarray]:
+    """Statistics of the attention [L', N, N] frame by frame, by their names on the page."""
+    stats = frame_stats(attention)
+    curves_by_name = {"entropy": stats.entropy, "peak": stats.peak, "drift": stats.drift}
     if truth:
-        covered = covered_cells(
-            truth, (video.height, video.width), len(attention), attention.shape[1]
-        )
-        named |= dict(
-            zip(("in the true box", example.AREA), mass_inside(attention, covered), strict=True)
-        )
-    return named
+        size, (length, cells) = (video.height, video.width), attention.shape[:2]
+        mass, area = mass_inside(attention, covered_cells(truth, size, length, cells))
+        curves_by_name |= {"in the true box": mass, example.BOX_AREA: area}
+    return curves_by_name
 
 
-def _states(walk: Walk, name: str, video: Video) -> States | None:
-    """The state maps that evaluate kept, if any."""
-    path = walk.work.states(name, video.name)
+def _states(work: Workdir, name: str, video: Video) -> States | None:
+    """The state maps that evaluate saved, if it did."""
+    path = work.states(name, video.name)
     if not path.exists():
         return None
-    kind, *maps = files.read_arrays(path, "kind", "mean", "channel", "maps")
-    return States(str(kind), *maps)
+    kind, mean, channel, maps = files.read_arrays(path, "kind", "mean", "channel", "maps")
+    return States(str(kind), mean, channel, maps)

@@ -1,0 +1,205 @@
+"""The results in a work folder, read back for the page and for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.config import STREAMS
+from videolstm_jax.localize.saliency import saliency_by_frame
+from videolstm_jax.measure import accuracy
+from videolstm_jax.report import choose, local, settings
+from videolstm_jax.report.predicted import PredictedVideo
+from videolstm_jax.report.tables import Result
+from videolstm_jax.trained import evaluated
+from videolstm_jax.types import Dataset, Scores, Tube, Video
+
+
+class WorkFolderContents(NamedTuple):
+    """Whatever the stages have written so far, except videos, frame scores and attention.
+
+    `results` pairs each row of the table of results with its scores. `configs` and `maps` are the
+    contents of config.json and map.json by name. `truth` are the true tubes by video. `unread` [n]
+    are the labels of test videos that could not be read and count as wrong. `outdated` names the
+    scores that belong to another test list.
+    """
+
+    work: Workdir
+    dataset: Dataset | None
+    results: tuple[tuple[Result, Scores], ...]
+    configs: dict[str, dict[str, Any]]
+    maps: dict[str, dict[str, Any]]
+    truth: dict[str, tuple[Tube, ...]]
+    unread: np.ndarray
+    outdated: tuple[str, ...]
+
+
+class _ScoreFile(NamedTuple):
+    """A file of scores, the name and kind of its model, and the streams it reads."""
+
+    path: epath.Path
+    name: str
+    kind: str
+    inputs: str
+
+
+def read_contents(work: Workdir, *, allow_missing: bool = False) -> WorkFolderContents:
+    """Reads a work folder, whole or in part.
+
+    Args:
+      work: the work folder.
+      allow_missing: leave test videos that could not be read out of the accuracies.
+
+    Raises:
+      FileError: a file exists but cannot be used.
+    """
+    dataset = artifacts.load_dataset(work.dataset) if work.dataset.exists() else None
+    unread = np.zeros(0, np.int32)
+    if dataset is not None and not allow_missing:
+        unread = artifacts.load_missing(work, dataset.classes)
+    configs, maps = {}, {}
+    for name, folder in _model_folders(work).items():
+        if (folder / "config.json").exists():
+            configs[name] = artifacts.load_config(folder)
+        if (folder / "map.json").exists():
+            maps[name] = files.read_json(folder / "map.json")
+    results, outdated = [], []
+    for file in _score_files(work, configs):
+        scores = artifacts.load_scores(file.path)
+        if dataset is None or _same_test_list(scores, dataset):
+            results.append((_result(file, scores, maps.get(file.name), unread), scores))
+        else:
+            outdated.append(file.name)
+    return WorkFolderContents(
+        work=work,
+        dataset=dataset,
+        results=tuple(results),
+        configs=configs,
+        maps=maps,
+        truth=load_truth(work),
+        unread=unread,
+        outdated=tuple(outdated),
+    )
+
+
+def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
+    """Reads the true tubes by video; none where the data set has no boxes."""
+    truth: dict[str, list[Tube]] = {}
+    for detection in artifacts.load_detections(work.truth) if work.truth.exists() else []:
+        truth.setdefault(detection.video, []).append(detection.tube)
+    return {video: tuple(tubes) for video, tubes in truth.items()}
+
+
+def load_best_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]:
+    """Reads the detected tubes of the best class of each video; none before `localize`."""
+    path = work.run(run) / "tubes.jsonl"
+    return choose.tubes_of_best_class(artifacts.load_detections(path)) if path.exists() else {}
+
+
+def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[dict]]]:
+    """Reads metrics.jsonl of the recurrent models and of the ConvNets, by name."""
+    models: dict[str, list[dict]] = {}
+    convnets: dict[str, list[dict]] = {}
+    for name, folder in _model_folders(work).items():
+        if (folder / "metrics.jsonl").exists():
+            group = convnets if _is_convnet(name) else models
+            group[name] = files.read_jsonl(folder / "metrics.jsonl")
+    return models, convnets
+
+
+def load_prediction(
+    work: Workdir,
+    run: str,
+    video: Video,
+    classes: tuple[str, ...],
+    *,
+    detections: Iterable[Tube] = (),
+    truth: Iterable[Tube] = (),
+) -> tuple[PredictedVideo, np.ndarray | None]:
+    """Reads what a run predicted for one test video.
+
+    The heat map is scaled with the settings of the run's boxes, so that it shows what they were
+    made from.
+
+    Returns:
+      The prediction, and the attention [L', N, N]; None for a cell without attention.
+
+    Raises:
+      FileError: the run was not evaluated on this video.
+    """
+    passes = evaluated.load_video(work, run, video, len(classes))
+    heat = None
+    if passes.attention is not None:
+        heat = saliency_by_frame(passes.attention, evaluated.localize_settings(work, run))
+    prediction = PredictedVideo(
+        video, classes, passes.scores, heat, tuple(detections), tuple(truth)
+    )
+    return prediction, passes.attention
+
+
+# ---- folders and files ---------------------------------------------------------------------------
+
+
+def _model_folders(work: Workdir) -> dict[str, epath.Path]:
+    """The folders of ConvNets and runs by the names that the page gives them, existing or not."""
+    folders = {f"convnet-{stream}": work.convnet(stream) for stream in STREAMS}
+    runs = work.path / "runs"
+    for folder in sorted(runs.iterdir()) if runs.exists() else []:
+        if folder.is_dir():
+            folders[folder.name] = folder
+    return folders
+
+
+def _is_convnet(name: str) -> bool:
+    return name.startswith("convnet-")
+
+
+def _score_files(work: Workdir, configs: dict[str, dict[str, Any]]) -> Iterator[_ScoreFile]:
+    """Yields every file of scores, those of fusions last."""
+    for name, folder in _model_folders(work).items():
+        path = folder / "scores.npz"
+        if path.exists():
+            if _is_convnet(name):
+                kind = "ConvNet"
+            elif name in configs:
+                kind = "recurrent"
+            else:  # scores without settings are no trained model, such as the nearest neighbour
+                kind = "comparison"
+            yield _ScoreFile(path, name, kind, settings.inputs_text(name, configs.get(name)))
+    fused = work.path / "fused"
+    for path in sorted(fused.glob("*.npz")) if fused.exists() else []:
+        yield _ScoreFile(path, path.stem, "fusion", "scores")
+
+
+def _same_test_list(scores: Scores, dataset: Dataset) -> bool:
+    """Whether the scores belong to the test list of the data set as it is now."""
+    scored = dict(zip(scores.videos, scores.label.tolist(), strict=True))
+    listed = {video.name: video.label for video in dataset.videos if video.part == "test"}
+    return scores.classes == dataset.classes and scored == listed
+
+
+def _result(
+    file: _ScoreFile, scores: Scores, measures: dict[str, Any] | None, unread: np.ndarray
+) -> Result:
+    total = len(scores.label) + len(unread)
+    correct = accuracy.top_k(scores.scores, scores.label)
+    interval, mean_class = accuracy.Interval(0.0, 0.0, 1.0), 0.0
+    if total:
+        interval = accuracy.wilson(correct, total)
+        mean_class = accuracy.mean_class_accuracy(scores.scores, scores.label, missing=unread)
+    return Result(
+        name=file.name,
+        kind=file.kind,
+        inputs=file.inputs,
+        correct=correct,
+        total=total,
+        low=interval.low,
+        high=interval.high,
+        mean_class=mean_class,
+        **local.numbers(measures),
+    )
