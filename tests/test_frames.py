@@ -9,6 +9,7 @@ from PIL import Image
 
 from videolstm_jax.clips import frames
 from videolstm_jax.clips.frames import FrameReader
+from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.types import Video
 from videolstm_jax.video import decode, encode, flow_file
@@ -62,12 +63,22 @@ def reader(stream, folder):
     return FrameReader(stream, SIDE, flow=folder)
 
 
-def take(count, videos, reader, **options):
-    return list(
-        itertools.islice(
-            frames.frame_batches(videos, reader, **{"batch": 7, "seed": 3} | options), count
-        )
+def settings(**changed):
+    """No augmentation, unless a test wants some."""
+    return ConvNetConfig(**{"batch": 7, "flip": False, "preprocessing": "caffe"} | changed)
+
+
+def take(count, videos, reader, *, seed=3, start_step=0, workers=2, cache_bytes=2 << 30, **changed):
+    batches = frames.frame_batches(
+        videos,
+        reader,
+        settings(**changed),
+        seed=seed,
+        start_step=start_step,
+        workers=workers,
+        cache_bytes=cache_bytes,
     )
+    return list(itertools.islice(batches, count))
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
@@ -77,7 +88,7 @@ def test_batches_are_the_frames_that_were_drawn(folder, videos, truth, stream, m
     for step, (images, labels) in enumerate(
         take(8, videos, reader(stream, folder), cache_bytes=memory)
     ):
-        drawn = frames.draws(videos, step, batch=7, seed=3)
+        drawn = frames.draw_frames(videos, step, batch=7, seed=3)
         assert (
             images.shape == (7, SIDE, SIDE, {"rgb": 3, "flow": 2}[stream])
             and images.dtype == np.float32
@@ -90,7 +101,7 @@ def test_batches_are_the_frames_that_were_drawn(folder, videos, truth, stream, m
 
 
 def test_draws_are_uniform_over_videos_then_frames(videos):
-    drawn = [frames.draws(videos, step, batch=500, seed=0, reach=2) for step in range(12)]
+    drawn = [frames.draw_frames(videos, step, batch=500, seed=0, reach=2) for step in range(12)]
     counts = Counter(np.concatenate([one.video for one in drawn]).tolist())
     assert all(abs(count - 2000) < 5 * 2000**0.5 for count in counts.values())
     for at, length in enumerate(LENGTHS):
@@ -123,7 +134,7 @@ def test_batch_k_depends_on_seed_and_k_alone(folder, videos, stream):
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
 def test_frames_are_mirrored_and_shifted_as_drawn(folder, videos, truth, stream):
     ((images, _),) = take(1, videos, reader(stream, folder), flip=True, shift=0.2, batch=40)
-    drawn = frames.draws(videos, 0, batch=40, seed=3, reach=3)
+    drawn = frames.draw_frames(videos, 0, batch=40, seed=3, reach=3)
     for image, video, frame, mirror, (down, right) in zip(images, *drawn, strict=True):
         expected = truth[stream][video][frame].astype(int)
         if mirror:
@@ -140,8 +151,8 @@ def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
     ((images, _),) = take(
         1, videos, reader(stream, folder), flip=True, crop=0.5, batch=20, preprocessing="torch"
     )
-    drawn = frames.draws(videos, 0, batch=20, seed=3)
-    boxes = frames.crops(0, batch=20, seed=3, side=SIDE, smallest=0.5)
+    drawn = frames.draw_frames(videos, 0, batch=20, seed=3)
+    boxes = frames.draw_crops(0, batch=20, seed=3, side=SIDE, smallest=0.5)
     assert len(np.unique(boxes, axis=0)) > 10
     for image, video, frame, mirror, box in zip(images, *drawn[:3], boxes, strict=True):
         expected = truth[stream][video][frame]
@@ -203,10 +214,10 @@ def test_real_flow_images_of_the_authors(real_data):
 
 def test_what_cannot_be_read_is_named(folder, videos):
     with pytest.raises(ConfigError, match="no videos to train on"):
-        frames.frame_batches((), reader("rgb", folder), batch=2, seed=0)
+        frames.frame_batches((), reader("rgb", folder), settings(), seed=0)
     with pytest.raises(ConfigError, match="a/z has 1 frame; expected at least 2"):
         frames.frame_batches(
-            (videos[0], videos[2]._replace(frames=1)), reader("rgb", folder), batch=2, seed=0
+            (videos[0], videos[2]._replace(frames=1)), reader("rgb", folder), settings(), seed=0
         )
     with pytest.raises(ConfigError, match="stream is 'depth'"):
         FrameReader("depth", 16)

@@ -55,17 +55,17 @@ def test_what_is_stored_with_features_is_what_is_done():
     smallest=st.floats(0.1, 1.0),
 )
 def test_cuts_lie_inside_and_are_large_enough(step, seed, side, smallest):
-    boxes = frames.crops(step, batch=9, seed=seed, side=side, smallest=smallest)
+    boxes = frames.draw_crops(step, batch=9, seed=seed, side=side, smallest=smallest)
     assert boxes.shape == (9, 4) and boxes.min() >= 0 and boxes.max() <= side
     assert (boxes[:, 2:] - boxes[:, :2]).min() >= max(1, round(smallest * side))
     np.testing.assert_array_equal(
-        boxes, frames.crops(step, batch=9, seed=seed, side=side, smallest=smallest)
+        boxes, frames.draw_crops(step, batch=9, seed=seed, side=side, smallest=smallest)
     )
 
 
 def test_cuts_reach_every_size_and_corner():
     boxes = np.concatenate(
-        [frames.crops(step, batch=500, seed=0, side=10, smallest=0.7) for step in range(4)]
+        [frames.draw_crops(step, batch=500, seed=0, side=10, smallest=0.7) for step in range(4)]
     )
     sides = boxes[:, 2:] - boxes[:, :2]
     assert {tuple(row) for row in sides.tolist()} == {
@@ -74,7 +74,7 @@ def test_cuts_reach_every_size_and_corner():
     for axis in (0, 1):
         small = boxes[sides[:, axis] == 7, axis]
         assert all(abs(np.mean(small == at) - 0.25) < 0.1 for at in range(4))
-    assert (frames.crops(0, batch=3, seed=0, side=10, smallest=1.0) == [0, 0, 10, 10]).all()
+    assert (frames.draw_crops(0, batch=3, seed=0, side=10, smallest=1.0) == [0, 0, 10, 10]).all()
 
 
 @pytest.mark.parametrize("channels", [2, 3])

@@ -36,13 +36,14 @@ if "worker.serve" in " ".join(sys.orig_argv) and "STALL" in os.environ:
 READERS = {
     "in the main thread": "next(guard.read_all([sys.argv[1]] * 9))",
     "behind a thread that runs ahead": "next(frame_batches([Video('c/v', sys.argv[1], 0, 'train', 'v', 6, 32, 24, 25)],"
-    " FrameReader('rgb', 8), batch=3, seed=0))",
+    " FrameReader('rgb', 8), ConvNetConfig(batch=3, preprocessing='caffe'), seed=0))",
 }
 READ = """
 import sys
 from absl import app
 from launch import boot
 from videolstm_jax.clips.frames import FrameReader, frame_batches
+from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
 app.run(boot.guarded(lambda argv: {reader}))

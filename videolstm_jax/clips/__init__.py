@@ -1,3 +1,1 @@
-"""Which frames a model reads: batches of clips to train on, segments and whole videos to score,
-images for ConvNets.
-"""
+"""Which frames are read: clips to train on, segments and whole videos to score, single images."""

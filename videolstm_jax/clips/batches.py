@@ -1,4 +1,4 @@
-"""Training batches of clips: tf.data draws them, threads read them straight from the feature store."""
+"""Training batches of clips: tf.data draws them, and threads read them from the feature store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,11 +17,40 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Batch, Clip, Inputs, Video
 
 
+class Host(NamedTuple):
+    """The part of each batch that this machine reads; the parts in order are the batch."""
+
+    index: int
+    count: int
+
+
+ONLY_HOST = Host(0, 1)
+
+
 def map_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape of one frame's features as the cells read them: a vector (D,) is a 1 x 1 map (1, 1,
-    D).
+    """The shape of one frame's features as cells read them; a vector (D,) is a map (1, 1, D)."""
+    return (1,) * (3 - len(shape)) + tuple(shape)
+
+
+def common_lengths(
+    x: FeatureStore, motion: FeatureStore | None, videos: Sequence[Video]
+) -> np.ndarray:
+    """Frames of each video in the stores [V].
+
+    Raises:
+      FileError: a file is missing or short, or the two stores hold different frames of a video.
     """
-    return tuple(shape) if len(shape) == 3 else (1,) * (3 - len(shape)) + tuple(shape)
+    names = [video.name for video in videos]
+    x.check_sizes(names)
+    if motion is not None:
+        motion.check_sizes(names)
+        for name in names:
+            if motion.frames[name] != x.frames[name]:
+                raise FileError(
+                    f"{name} has {x.frames[name]} frames in {x.folder} and {motion.frames[name]} "
+                    f"in {motion.folder}; expected as many"
+                )
+    return np.array([x.frames[name] for name in names], np.int64)
 
 
 def train_batches(
@@ -32,20 +61,17 @@ def train_batches(
     *,
     seed: int,
     start_step: int = 0,
-    host_index: int = 0,
-    host_count: int = 1,
-    x_scale: float = 1.0,
-    motion_scale: float = 1.0,
+    host: Host = ONLY_HOST,
     dtype: str = "float32",
 ) -> Iterator[Batch]:
     """Yields batches of `cfg.batch` clips of `cfg.frames` frames without end.
 
-    Batch k is a pure function of (seed, k), so to resume is to say where. `cfg.order` `iid` draws
-    every video from the whole list ("128 videos sampled at each iteration", Sec. 5.2); `epochs`
-    goes through one random order of the list after another. The first frame is uniform over those
-    that leave T frames. A video shorter than T repeats its last frame, which the mask says unless
-    `cfg.short_clips` is `count`. Only the frames of the clip are read from disk, the same ones of
-    both stores.
+    Batch k is a pure function of (seed, k), so training resumes from the number of its next batch.
+    `cfg.order` `iid` draws every video from the whole list ("128 videos sampled at each iteration",
+    Sec. 5.2); `epochs` goes through one random order of the list after another. The first frame is
+    uniform over those that leave T frames. A video shorter than T repeats its last frame; the mask
+    is false there unless `cfg.short_clips` is `count`. Only the frames of the clip are read from
+    disk, the same ones of both stores.
 
     Args:
       x: features the top LSTM reads.
@@ -54,178 +80,152 @@ def train_batches(
       cfg: batch, frames, order, short_clips, workers.
       seed: of all draws.
       start_step: the first batch to yield.
-      host_index: which part of each batch is wanted; the parts of all hosts, in order, are the
-        batch.
-      host_count: hosts that share a batch.
-      x_scale: what x is multiplied by.
-      motion_scale: what motion is multiplied by.
+      host: the part of each batch that is yielded.
       dtype: of the features; `float16`, as they are stored, halves the memory where the model casts
         by itself.
 
     Returns:
       Batches of numpy arrays; x [B, T, N, N, D], motion [B, T, M, M, E] or None, B = cfg.batch /
-      host_count.
+      host.count.
 
     Raises:
       ConfigError: a batch that the hosts cannot share, no videos, or a host or step that does not
         exist.
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
-    if host_count < 1 or cfg.batch % host_count or not 0 <= host_index < host_count:
+    if host.count < 1 or cfg.batch % host.count or not 0 <= host.index < host.count:
         raise ConfigError(
-            f"data.batch is {cfg.batch} for host {host_index} of {host_count}; expected a multiple of "
-            "the hosts"
+            f"data.batch is {cfg.batch} for host {host.index} of {host.count}; expected a multiple "
+            "of the hosts"
         )
     if start_step < 0 or dtype not in ("float32", "float16"):
         raise ConfigError(
-            f"start_step is {start_step}, dtype {dtype!r}; expected 0 or more, 'float32' or 'float16'"
+            f"start_step is {start_step}, dtype {dtype!r}; expected 0 or more, 'float32' or "
+            "'float16'"
         )
     if not videos:
         raise ConfigError("no videos to train on; expected at least one in the training list")
     lengths = common_lengths(x, motion, videos)
-    draws = _draws(
-        _tensorflow(), lengths, cfg, seed=seed, start_step=start_step, host=(host_index, host_count)
-    )
-    read = _reader([(x, x_scale), (motion, motion_scale)], videos, lengths, cfg, np.dtype(dtype))
-    return _batches(draws, read, [video.label for video in videos], cfg)
+    draws = _draw_clips(lengths, cfg, seed, start_step, host)
+    reader = _ClipReader((x, motion), videos, lengths, cfg, np.dtype(dtype))
+    return prefetch(_read_batches(draws, reader, cfg.workers))
 
 
-def common_lengths(
-    x: FeatureStore, motion: FeatureStore | None, videos: Sequence[Video]
-) -> np.ndarray:
-    """Frames L' of each video in the stores [V].
-
-    Raises:
-      FileError: a file is missing or short, or the two stores hold different frames of a video.
-    """
-    for store in (x, motion):
-        if store is not None:
-            store.check_sizes([video.name for video in videos])
-    for video in videos:
-        if motion is not None and motion.frames[video.name] != x.frames[video.name]:
-            raise FileError(
-                f"{video.name} has {x.frames[video.name]} frames in {x.folder} and "
-                f"{motion.frames[video.name]} in {motion.folder}; expected as many"
-            )
-    return np.array([x.frames[video.name] for video in videos], np.int64)
+# ---- drawing -------------------------------------------------------------------------------------
 
 
-def _tensorflow() -> Any:
-    """Imports TensorFlow, which takes seconds, without its start-up lines and without touching an
-    accelerator.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    import tensorflow as tf
-
-    with contextlib.suppress(RuntimeError):  # too late to hide them once TensorFlow has run on one
-        tf.config.set_visible_devices([], "GPU")
-    return tf
-
-
-def _draws(
-    tf: Any,
-    lengths: np.ndarray,
-    cfg: DataConfig,
-    *,
-    seed: int,
-    start_step: int,
-    host: tuple[int, int],
+def _draw_clips(
+    lengths: np.ndarray, cfg: DataConfig, seed: int, start_step: int, host: Host
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Which video and first frame [B] each batch of this host has; its element q is clip p of all
-    hosts.
+    """The video index [B] and the first frame [B] of each clip in this host's batches.
+
+    tf.data's stateless random numbers make clip p a function of (seed, p), whatever the number of
+    hosts and threads.
     """
-    count, batch, frames = len(lengths), cfg.batch, cfg.frames
-    share = batch // host[1]
+    tf = _import_tensorflow()
+    count, share = len(lengths), cfg.batch // host.count
     video_key, start_key = (int(key) for key in np.random.SeedSequence(seed).generate_state(2))
     lengths_of = tf.constant(lengths, tf.int64)
 
     def uniform(key: int, p: Any, below: Any) -> Any:
-        return tf.random.stateless_uniform(
-            [],
-            seed=tf.stack([tf.constant(key, tf.int64), p]),
-            minval=0,
-            maxval=below,
-            dtype=tf.int64,
-        )
+        pair = tf.stack([tf.constant(key, tf.int64), p])
+        return tf.random.stateless_uniform([], seed=pair, minval=0, maxval=below, dtype=tf.int64)
 
-    def in_epochs(p: Any) -> Any:
+    def draw_in_epochs(p: Any) -> Any:
+        # Each epoch p // count is a permutation of its own, computed one element at a time.
         epoch = tf.stack([tf.constant(video_key, tf.int64), p // count])
-        return tf.random.experimental.index_shuffle(
-            p % count, seed=epoch, max_index=tf.constant(count - 1, tf.int64)
-        )
+        last = tf.constant(count - 1, tf.int64)
+        return tf.random.experimental.index_shuffle(p % count, seed=epoch, max_index=last)
 
-    def independent(p: Any) -> Any:
+    def draw_independent(p: Any) -> Any:
         return uniform(video_key, p, count)
 
-    video_of = {"epochs": in_epochs, "iid": independent}[cfg.order]
+    draw_video = {"epochs": draw_in_epochs, "iid": draw_independent}[cfg.order]
 
-    def clip(q: Any) -> Any:
-        p = q // share * batch + host[0] * share + q % share
-        video = video_of(p)
-        length = lengths_of[video]
-        return video, uniform(start_key, p, length - tf.minimum(length, frames) + 1)
+    def draw(q: Any) -> Any:
+        # Element q of this host is clip p of all hosts: its row of the whole batch.
+        p = q // share * cfg.batch + host.index * share + q % share
+        video = draw_video(p)
+        starts = lengths_of[video] - tf.minimum(lengths_of[video], cfg.frames) + 1
+        return video, uniform(start_key, p, starts)
 
-    clips = tf.data.Dataset.range(start_step * share, 2**62).map(
-        clip, num_parallel_calls=2, deterministic=True
-    )
+    numbers = tf.data.Dataset.range(start_step * share, 2**62)
+    clips = numbers.map(draw, num_parallel_calls=2, deterministic=True)
     return clips.batch(share, drop_remainder=True).prefetch(2).as_numpy_iterator()
 
 
-def _reader(
-    sources: Sequence[tuple[FeatureStore | None, float]],
-    videos: Sequence[Video],
-    lengths: np.ndarray,
-    cfg: DataConfig,
-    dtype: np.dtype,
-) -> Callable[..., tuple[Inputs, np.ndarray]]:
-    """`read(each, video, start)`: clips and mask of a batch, by as many threads as `each`, a pool's
-    map, has.
+def _import_tensorflow() -> Any:
+    """Imports TensorFlow, which takes seconds, and keeps it quiet and off every accelerator."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    import tensorflow as tf
 
-    A store's frames go where the batch wants them, so that memory is written once: a fifth of the
-    processor time of tf.data's own reader of records, which copies each clip four times.
+    # JAX needs the memory of the GPU. It is too late to hide it once TensorFlow has used it.
+    with contextlib.suppress(RuntimeError):
+        tf.config.set_visible_devices([], "GPU")
+    return tf
+
+
+# ---- reading -------------------------------------------------------------------------------------
+
+
+class _ClipReader:
+    """Reads the clips of a batch from one or two stores, several clips at a time.
+
+    A store's frames go straight to their place in the batch, so memory is written once. This takes
+    a fifth of the processor time of tf.data's own reader of records, which copies a clip four
+    times.
     """
 
-    def read(
-        each: Callable[..., Any], video: np.ndarray, start: np.ndarray
-    ) -> tuple[Inputs, np.ndarray]:
-        maps = [
-            None
-            if store is None
-            else np.empty((len(video), cfg.frames, *map_shape(store.shape)), dtype)
-            for store, _ in sources
-        ]
+    def __init__(
+        self,
+        stores: tuple[FeatureStore, FeatureStore | None],
+        videos: Sequence[Video],
+        lengths: np.ndarray,
+        cfg: DataConfig,
+        dtype: np.dtype,
+    ):
+        self._stores = stores
+        self._videos = videos
+        self._lengths = lengths
+        self._labels = np.array([video.label for video in videos], np.int32)
+        self._frames = cfg.frames
+        self._count_repeats = cfg.short_clips == "count"
+        self._dtype = dtype
 
-        def fill(row: int) -> None:
-            taken = min(cfg.frames, int(lengths[video[row]]))
-            for values, (store, scale) in zip(maps, sources, strict=True):
+    def read(self, video: np.ndarray, start: np.ndarray, map_rows: Callable[..., Any]) -> Batch:
+        """Reads the clips of videos [B] from their first frames [B] on.
+
+        `map_rows` is `map` of a pool, whose threads share the rows of the batch.
+        """
+        maps = [self._empty(store, len(video)) for store in self._stores]
+
+        def fill_row(row: int) -> None:
+            for values, store in zip(maps, self._stores, strict=True):
                 if store is not None:
-                    store.fill(
-                        values[row, :taken], videos[video[row]].name, int(start[row]), scale=scale
-                    )
-                    values[row, taken:] = values[row, taken - 1]
+                    self._fill(values[row], store, int(video[row]), int(start[row]))
 
-        for _ in each(fill, range(len(video))):
-            pass
-        there = np.arange(cfg.frames) < lengths[video][:, None]
-        return Inputs(*maps), there | (cfg.short_clips == "count")
+        for _ in map_rows(fill_row, range(len(video))):
+            pass  # waits for every row, and raises what a thread raised
+        exists = np.arange(self._frames) < self._lengths[video][:, None]
+        clip = Clip(Inputs(*maps), exists | self._count_repeats)
+        return Batch(clip, self._labels[video], np.ones(len(video), np.float32))
 
-    return read
+    def _empty(self, store: FeatureStore | None, rows: int) -> np.ndarray | None:
+        if store is None:
+            return None
+        return np.empty((rows, self._frames, *map_shape(store.shape)), self._dtype)
+
+    def _fill(self, clip: np.ndarray, store: FeatureStore, index: int, start: int) -> None:
+        """Reads one clip [T, N, N, D]; a short video repeats its last frame."""
+        length = min(self._frames, int(self._lengths[index]))
+        store.fill(clip[:length], self._videos[index].name, start)
+        clip[length:] = clip[length - 1]
 
 
-def _batches(
-    draws: Iterator[tuple[np.ndarray, np.ndarray]],
-    read: Callable[..., tuple[Inputs, np.ndarray]],
-    labels: Sequence[int],
-    cfg: DataConfig,
+def _read_batches(
+    draws: Iterator[tuple[np.ndarray, np.ndarray]], reader: _ClipReader, workers: int
 ) -> Iterator[Batch]:
-    """Batches made ahead of their use."""
-    labels_of = np.array(labels, np.int32)
-
-    def made() -> Iterator[Batch]:
-        with ThreadPoolExecutor(max(2, cfg.workers)) as pool:
-            for video, start in draws:
-                inputs, mask = read(pool.map, video, start)
-                yield Batch(Clip(inputs, mask), labels_of[video], np.ones(len(video), np.float32))
-
-    return prefetch(made())
+    with ThreadPoolExecutor(max(2, workers)) as pool:
+        for video, start in draws:
+            yield reader.read(video, start, pool.map)

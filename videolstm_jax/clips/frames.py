@@ -1,6 +1,4 @@
-"""Single frames for the ConvNets: random ones to train on, and all of a video to extract features
-from.
-"""
+"""Single frames for the backbones: random ones to train on, and all of a video for its features."""
 
 from __future__ import annotations
 
@@ -13,15 +11,18 @@ from etils import epath
 
 from videolstm_jax.clips.images import CHANNELS, cropped, mirrored, preprocess, shifted, squashed
 from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
 from videolstm_jax.types import Stream, Video
 from videolstm_jax.video import flow_file, guard
 
 
-class Draws(NamedTuple):
-    """What one batch of random frames is: `video` [B] index, `frame` [B], `mirror` [B] bool,
-    `shift` [B, 2] (y, x).
+class FrameDraws(NamedTuple):
+    """The random frames of one batch.
+
+    `video` [B] is the index in the list, `frame` [B] the frame, `mirror` [B] bool, `shift` [B, 2]
+    pixels down and to the right.
     """
 
     video: np.ndarray
@@ -31,11 +32,10 @@ class Draws(NamedTuple):
 
 
 class FrameReader:
-    """Reads frames of one stream, squashed to a square, and keeps as many whole videos as fit in
-    memory.
+    """Reads frames of one stream, squashed to a square, and may keep whole videos in memory.
 
-    Videos are kept from the first of the list on. Of the others only what is needed is decoded: all
-    RGB frames before the one asked for, since codecs want that, or the one pair of flow images.
+    Of videos that are not kept only the needed part is decoded: all RGB frames before the wanted
+    one, since codecs need them, or the one pair of flow images.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class FrameReader:
           image_size: side of the square in pixels.
           flow: the folder of flow files, for `flow`.
           fps: the rate RGB frames are resampled to; 0 is each video's own.
-          online: makes flow images of a video's pairs start to stop where none are stored, see
+          online: computes flow images of a video's pairs start to stop where none are stored, see
             `video.online`.
           workers: processes that decode RGB frames.
           limit: seconds that decoding one video may take.
@@ -69,19 +69,20 @@ class FrameReader:
         self._fps = fps
         self._online = online
         self._crew = guard.Crew(workers, limit=limit)
-        self._keep: frozenset[str] = frozenset()
-        self._kept: dict[str, np.ndarray] = {}
+        self._cached_names: frozenset[str] = frozenset()
+        self._cache: dict[str, np.ndarray] = {}
 
     @property
     def channels(self) -> int:
         """3 of `rgb`, 2 of `flow`."""
         return CHANNELS[self.stream]
 
-    def keep(self, videos: Sequence[Video], size: int) -> None:
-        """Lets the first videos whose frames fit in `size` bytes stay in memory once they are read."""
-        sizes = np.cumsum([(video.frames - 1) * self.side**2 * self.channels for video in videos])
-        self._keep = frozenset(
-            video.name for video, needed in zip(videos, sizes, strict=True) if needed <= size
+    def cache_first(self, videos: Sequence[Video], size: int) -> None:
+        """Keeps the first videos whose frames fit in `size` bytes in memory once they are read."""
+        bytes_of = [(video.frames - 1) * self.side**2 * self.channels for video in videos]
+        fits = np.cumsum(bytes_of) <= size
+        self._cached_names = frozenset(
+            video.name for video, fit in zip(videos, fits, strict=True) if fit
         )
 
     def read(self, video: Video, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -92,20 +93,18 @@ class FrameReader:
           VideoError: it cannot be decoded.
         """
         stop = video.frames - 1 if stop is None else stop
-        if video.name in self._keep:
-            if video.name not in self._kept:
-                self._kept[video.name] = self._read(video, 0, video.frames - 1)
-            return self._kept[video.name][start:stop]
-        return self._read(video, start, stop)
+        if video.name not in self._cached_names:
+            return self._read(video, start, stop)
+        if video.name not in self._cache:
+            self._cache[video.name] = self._read(video, 0, video.frames - 1)
+        return self._cache[video.name][start:stop]
 
     def _read(self, video: Video, start: int, stop: int) -> np.ndarray:
+        path = video.path
         if self.stream == "rgb":
-            path = video.path
-            images = self._crew.read(
-                path, fps=self._fps, start=start, max_frames=stop, size=(self.side, self.side)
-            )
+            size = (self.side, self.side)
+            images = self._crew.read(path, fps=self._fps, start=start, max_frames=stop, size=size)
         elif self._online:
-            path = video.path
             images = squashed(self._online(path, start, stop), self.side)
         else:
             path = str(self._flow / f"{video.name}.zip")
@@ -117,22 +116,13 @@ class FrameReader:
         return images
 
 
-def crops(step: int, *, batch: int, seed: int, side: int, smallest: float) -> np.ndarray:
-    """Where the frames of batch `step` are cut: x0, y0, x1, y1 [B, 4], half-open whole pixels of a
-    square.
-
-    A pure function of (seed, step), drawn apart from `draws`. Height and width are uniform and
-    independent, from `smallest` of the side up to all of it, so that size and shape vary; the place
-    is uniform.
-    """
-    generator = np.random.default_rng([seed, step, 1])
-    sides = generator.integers(max(1, round(smallest * side)), side + 1, (batch, 2))
-    corner = np.floor(generator.random((batch, 2)) * (side + 1 - sides)).astype(np.int64)
-    return np.concatenate([corner, corner + sides], 1)
+# ---- random frames -------------------------------------------------------------------------------
 
 
-def draws(videos: Sequence[Video], step: int, *, batch: int, seed: int, reach: int = 0) -> Draws:
-    """Batch `step` of independent draws: a video of the list, then one of its L - 1 frames.
+def draw_frames(
+    videos: Sequence[Video], step: int, *, batch: int, seed: int, reach: int = 0
+) -> FrameDraws:
+    """Draws the frames of batch `step`: a video of the list, then one of its L - 1 frames.
 
     A pure function of (seed, step). Classes come as often as the list holds them.
 
@@ -145,28 +135,44 @@ def draws(videos: Sequence[Video], step: int, *, batch: int, seed: int, reach: i
     """
     generator = np.random.default_rng([seed, step])
     video = generator.integers(len(videos), size=batch)
-    pairs = np.array([videos[at].frames - 1 for at in video])
+    pairs = np.array([videos[index].frames - 1 for index in video])
     frame = np.floor(generator.random(batch) * pairs).astype(np.int64)
-    return Draws(
-        video,
-        frame,
-        generator.random(batch) < 0.5,
-        generator.integers(-reach, reach + 1, (batch, 2)),
-    )
+    mirror = generator.random(batch) < 0.5
+    shift = generator.integers(-reach, reach + 1, (batch, 2))
+    return FrameDraws(video, frame, mirror, shift)
+
+
+def draw_crops(step: int, *, batch: int, seed: int, side: int, smallest: float) -> np.ndarray:
+    """Draws where the frames of batch `step` are cut.
+
+    A pure function of (seed, step), drawn apart from `draw_frames`. Height and width are uniform
+    and independent, from `smallest` of the side up to all of it, so that size and shape vary; the
+    place is uniform.
+
+    Args:
+      step: which batch.
+      batch: B.
+      seed: of all batches.
+      side: of the frames in pixels.
+      smallest: the least share of the side.
+
+    Returns:
+      x0, y0, x1, y1 [B, 4], half-open whole pixels.
+    """
+    # The third number makes these draws independent of those of `draw_frames`.
+    generator = np.random.default_rng([seed, step, 1])
+    sides = generator.integers(max(1, round(smallest * side)), side + 1, (batch, 2))
+    corner = np.floor(generator.random((batch, 2)) * (side + 1 - sides)).astype(np.int64)
+    return np.concatenate([corner, corner + sides], 1)
 
 
 def frame_batches(
     videos: Sequence[Video],
     reader: FrameReader,
+    cfg: ConvNetConfig,
     *,
-    batch: int,
     seed: int,
     start_step: int = 0,
-    flip: bool = False,
-    shift: float = 0.0,
-    crop: float = 1.0,
-    preprocessing: str = "caffe",
-    pixel_scale: float = 1.0,
     workers: int = 2,
     cache_bytes: int = 2 << 30,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -175,14 +181,9 @@ def frame_batches(
     Args:
       videos: the training list.
       reader: of the stream and size wanted.
-      batch: B.
+      cfg: batch (B), flip, shift, crop, preprocessing and pixel_scale.
       seed: of all draws.
       start_step: the first batch to yield.
-      flip: mirror half of the frames; the x component of flow changes its sign.
-      shift: move frames by up to this share of their side, repeating the edge.
-      crop: cut frames to between this share of their sides and all of it; see `crops`.
-      preprocessing: see `pixels`.
-      pixel_scale: see `pixels`.
       workers: threads that decode.
       cache_bytes: memory for videos that are kept whole.
 
@@ -197,31 +198,47 @@ def frame_batches(
     for video in videos:
         if video.frames < 2:
             raise ConfigError(f"{video.name} has {video.frames} frame; expected at least 2")
-    reader.keep(videos, cache_bytes)
+    reader.cache_first(videos, cache_bytes)
+    return prefetch(_frame_batches(videos, reader, cfg, seed, start_step, workers))
+
+
+def _frame_batches(
+    videos: Sequence[Video],
+    reader: FrameReader,
+    cfg: ConvNetConfig,
+    seed: int,
+    step: int,
+    workers: int,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     labels = np.array([video.label for video in videos], np.int32)
-    reach = round(shift * reader.side)
+    reach = round(cfg.shift * reader.side)
 
-    def image(row: tuple) -> np.ndarray:
-        at, frame, mirror, (down, right), box = row
-        one = reader.read(videos[at], frame, frame + 1)[0]
-        one = mirrored(one, reader.stream) if flip and mirror else one
-        one = cropped(one, box) if crop < 1 else one
-        return shifted(one, down, right) if reach else one
+    def read_image(index: int, frame: int, mirror: bool, shift: np.ndarray, box: np.ndarray):
+        image = reader.read(videos[index], frame, frame + 1)[0]
+        if cfg.flip and mirror:
+            image = mirrored(image, reader.stream)
+        if cfg.crop < 1:
+            image = cropped(image, box)
+        return shifted(image, *shift) if reach else image
 
-    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        step = start_step
-        with ThreadPoolExecutor(workers) as pool:
-            while True:
-                drawn = draws(videos, step, batch=batch, seed=seed, reach=reach)
-                boxes = crops(step, batch=batch, seed=seed, side=reader.side, smallest=crop)
-                images = np.stack(list(pool.map(image, zip(*drawn, boxes, strict=True))))
-                images = preprocess(
-                    images, reader.stream, preprocessing=preprocessing, pixel_scale=pixel_scale
-                )
-                yield images, labels[drawn.video]
-                step += 1
+    with ThreadPoolExecutor(workers) as pool:
+        while True:
+            drawn = draw_frames(videos, step, batch=cfg.batch, seed=seed, reach=reach)
+            boxes = draw_crops(
+                step, batch=cfg.batch, seed=seed, side=reader.side, smallest=cfg.crop
+            )
+            images = np.stack(list(pool.map(read_image, *drawn, boxes)))
+            pixels = preprocess(
+                images,
+                reader.stream,
+                preprocessing=cfg.preprocessing,
+                pixel_scale=cfg.pixel_scale,
+            )
+            yield pixels, labels[drawn.video]
+            step += 1
 
-    return prefetch(batches())
+
+# ---- whole videos --------------------------------------------------------------------------------
 
 
 def video_frames(
@@ -232,13 +249,24 @@ def video_frames(
     preprocessing: str = "caffe",
     pixel_scale: float = 1.0,
 ) -> Iterator[np.ndarray]:
-    """Yields all L - 1 frames of a video in order, preprocessed, float32 [n, S, S, ch] with n at
-    most `block`.
+    """Yields all L - 1 frames of a video in order, preprocessed, in blocks.
+
+    Args:
+      video: of the list.
+      reader: of the stream and size wanted.
+      block: frames of a block; the last one may have fewer.
+      preprocessing: see `images.pixels`.
+      pixel_scale: see `images.pixels`.
+
+    Yields:
+      float32 [n, S, S, ch].
     """
-    whole = reader.read(video) if reader.stream == "rgb" else None
+    # RGB is decoded from the start of the file for every block, so it is read once. Flow files give
+    # any block at its own price.
+    rgb = reader.read(video) if reader.stream == "rgb" else None
     for start in range(0, video.frames - 1, block):
         stop = min(start + block, video.frames - 1)
-        images = reader.read(video, start, stop) if whole is None else whole[start:stop]
+        images = reader.read(video, start, stop) if rgb is None else rgb[start:stop]
         yield preprocess(
             images, reader.stream, preprocessing=preprocessing, pixel_scale=pixel_scale
         )

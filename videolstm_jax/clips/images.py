@@ -1,4 +1,4 @@
-"""What is done to single images: brought to size, turned, moved or cut, and made a ConvNet's input."""
+"""Single images: brought to size, mirrored, moved or cut, and made the input of a backbone."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ CHANNELS = {"rgb": 3, "flow": 2}
 
 
 class Pixels(NamedTuple):
-    """What makes a pixel's channels a ConvNet's input: (pixel - mean) * scale."""
+    """The numbers that make a pixel's channels a backbone's input: (pixel - mean) * scale."""
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
 
 
+# By the weights they belong to, in the order R, G, B: the ImageNet mean of Caffe's VGG, and the
+# mean and deviation of torchvision. Flow loses the grey of no motion. Where RGB is brought to unit
+# deviation, flow is divided by the mean of the three, since its first kernel is theirs averaged.
 PREPROCESSING = {
     "caffe": {
         "rgb": Pixels((123.68, 116.779, 103.939), (1.0, 1.0, 1.0)),
@@ -31,37 +34,6 @@ PREPROCESSING = {
         "flow": Pixels((128.0, 128.0), (1 / 57.63, 1 / 57.63)),
     },
 }
-"""By the weights it belongs to, in the order R, G, B. Flow loses the grey of no motion; where RGB
-is brought to unit deviation flow is divided by the mean of the three, since its first kernel is
-theirs averaged."""
-
-
-def squashed(images: np.ndarray, side: int) -> np.ndarray:
-    """Images [n, H, W, ch] uint8 squashed to [n, S, S, ch], channel by channel (Pillow's bilinear),
-    no crop.
-    """
-    if images.shape[1:3] == (side, side):
-        return images
-    return (
-        np.stack([_resized(image, side, side) for image in images])
-        if len(images)
-        else images[:, :side, :side]
-    )
-
-
-def _resized(
-    image: np.ndarray, width: int, height: int, box: tuple[int, ...] | None = None
-) -> np.ndarray:
-    planes = [
-        Image.fromarray(np.ascontiguousarray(image[..., at])) for at in range(image.shape[-1])
-    ]
-    return np.stack(
-        [
-            np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR, box))
-            for plane in planes
-        ],
-        -1,
-    )
 
 
 def pixels(stream: Stream, preprocessing: str = "caffe", pixel_scale: float = 1.0) -> Pixels:
@@ -79,15 +51,14 @@ def pixels(stream: Stream, preprocessing: str = "caffe", pixel_scale: float = 1.
 def preprocess(
     images: np.ndarray, stream: Stream, *, preprocessing: str = "caffe", pixel_scale: float = 1.0
 ) -> np.ndarray:
-    """What every ConvNet is fed, in training and extraction: pixels minus their mean, times a
-    factor.
+    """The input of every backbone, in training and extraction: pixels minus their mean, scaled.
 
-    RGB keeps the order R, G, B; weights made for B, G, R have the channels of their first kernel
-    turned when read.
+    RGB keeps the order R, G, B. Weights made for B, G, R have the channels of their first kernel
+    reversed when they are read.
 
     Args:
       images: [.., ch] uint8, 0 to 255.
-      stream: whose mean is taken off.
+      stream: whose mean is subtracted.
       preprocessing: see `pixels`.
       pixel_scale: see `pixels`.
 
@@ -98,29 +69,54 @@ def preprocess(
     return (images.astype(np.float32) - np.array(mean, np.float32)) * np.array(scale, np.float32)
 
 
-def mirrored(image: np.ndarray, stream: Stream) -> np.ndarray:
-    """The image [.., S, ch] uint8 seen in a mirror: left is right, and motion to the right goes to
-    the left.
+# ---- size and place ------------------------------------------------------------------------------
 
-    Motion is what a byte differs from 128 by, so its other sign is min(256 - x, 255), and no motion
+
+def squashed(images: np.ndarray, side: int) -> np.ndarray:
+    """Images [n, H, W, ch] uint8 squashed to [n, S, S, ch] by Pillow's bilinear filter, no crop."""
+    if images.shape[1:3] == (side, side):
+        return images
+    if not len(images):
+        return images[:, :side, :side]
+    return np.stack([_resized(image, side, side) for image in images])
+
+
+def cropped(image: np.ndarray, box: Sequence[int]) -> np.ndarray:
+    """The part x0, y0, x1, y1 of the image [H, W, ch] uint8, resized to H x W by Pillow."""
+    left, top, right, bottom = box
+    return _resized(image, image.shape[1], image.shape[0], (left, top, right, bottom))
+
+
+def _resized(
+    image: np.ndarray, width: int, height: int, box: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """An image [H, W, ch], or a box of it, at another size.
+
+    Each channel is resized alone, since Pillow has no image of two channels.
+    """
+    planes = []
+    for channel in range(image.shape[-1]):
+        plane = Image.fromarray(np.ascontiguousarray(image[..., channel]))
+        planes.append(np.asarray(plane.resize((width, height), Image.Resampling.BILINEAR, box)))
+    return np.stack(planes, -1)
+
+
+def mirrored(image: np.ndarray, stream: Stream) -> np.ndarray:
+    """The image [.., S, ch] uint8 with left and right exchanged; flow in x changes its sign.
+
+    A byte x of flow means a motion of x - 128, so its opposite is min(256 - x, 255), and no motion
     stays none.
     """
     image = image[..., ::-1, :]
     if stream == "flow":
-        image = np.stack([255 - (np.maximum(image[..., 0], 1) - 1), image[..., 1]], -1)
+        # The same as min(256 - x, 255), without leaving the range of a byte.
+        opposite = 255 - (np.maximum(image[..., 0], 1) - 1)
+        image = np.stack([opposite, image[..., 1]], -1)
     return image
 
 
 def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """The image [H, W, ch] moved by whole pixels; what comes in repeats the edge."""
+    """The image [H, W, ch] moved by whole pixels; the edge is repeated where nothing is left."""
     rows = np.clip(np.arange(image.shape[0]) - down, 0, image.shape[0] - 1)
     columns = np.clip(np.arange(image.shape[1]) - right, 0, image.shape[1] - 1)
     return image[rows][:, columns]
-
-
-def cropped(image: np.ndarray, box: Sequence[int]) -> np.ndarray:
-    """The part x0, y0, x1, y1 of the image [H, W, ch] uint8, brought back to its size (Pillow's
-    bilinear).
-    """
-    left, top, right, bottom = box
-    return _resized(image, image.shape[1], image.shape[0], (left, top, right, bottom))

@@ -1,4 +1,4 @@
-"""Lets an iterator run ahead in a thread of its own."""
+"""Runs an iterator ahead of its use, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,32 +11,15 @@ T = TypeVar("T")
 
 
 def prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
-    """Yields the same items, made up to `depth` ahead of their use.
+    """Yields the same items, computed up to `depth` ahead of their use.
 
-    The thread starts with the first item asked for, and ends when the iterator is closed or
-    dropped. What the iterator raises is raised here, behind the items that came before it.
+    The thread starts when the first item is wanted, and ends when the iterator is closed or
+    dropped. An error of `items` is raised here, behind the items that came before it.
     """
+    # Each entry is an item and None, or None and the error that ended the items.
     ready: queue.Queue = queue.Queue(depth)
     stop = threading.Event()
-
-    def put(item: tuple) -> None:
-        while not stop.is_set():
-            try:
-                return ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-
-    def work() -> None:
-        try:
-            for item in items:
-                put((item, None))
-                if stop.is_set():
-                    return
-            put((None, StopIteration()))
-        except BaseException as error:
-            put((None, error))
-
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=_fill, args=(items, ready, stop), daemon=True)
     thread.start()
     try:
         while True:
@@ -49,3 +32,25 @@ def prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
     finally:
         stop.set()
         thread.join()
+
+
+def _fill(items: Iterator, ready: queue.Queue, stop: threading.Event) -> None:
+    """Puts every item, and then the reason of the end, into the queue."""
+    error: BaseException = StopIteration()
+    try:
+        for item in items:
+            _put(ready, (item, None), stop)
+            if stop.is_set():
+                return
+    except BaseException as raised:
+        error = raised
+    _put(ready, (None, error), stop)
+
+
+def _put(ready: queue.Queue, entry: tuple, stop: threading.Event) -> None:
+    """Waits for room in the queue, but not where the reader has gone: it would be for ever."""
+    while not stop.is_set():
+        try:
+            return ready.put(entry, timeout=0.1)
+        except queue.Full:
+            continue

@@ -1,4 +1,4 @@
-"""Which frames a clip is made of: index arithmetic only."""
+"""Which frames a clip or a segment consists of: arithmetic of frame numbers only."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ SEGMENT_RULES = ("paper", "authors")
 def segment_starts(length: int, segments: int, frames: int, *, rule: str = "paper") -> np.ndarray:
     """First frames of the S segments a video is scored by (Sec. 5.2, "25 equally-spaced segments").
 
-    `paper` spaces them evenly from the first frame to the last, round(linspace(0, L - T, S)),
-    halves to the even number. `authors` is their integer rule with T = 30 and S = 25: avg = int((L
-    - 29) / 25), int(avg / 2 + j avg); it leaves the end of many videos unread. A video of at most T
-    frames has S equal segments, all starting at 0.
+    `paper` spaces them evenly from the first frame to the last: round(linspace(0, L - T, S)),
+    halves to the even number. `authors` is their integer rule with T = 30 and S = 25:
+    avg = int((L - 29) / 25), int(avg / 2 + j avg). It does not read the end of many videos. A video
+    of at most T frames has S equal segments, which all start at 0.
 
     Args:
       length: L, frames of the video.
@@ -27,24 +27,23 @@ def segment_starts(length: int, segments: int, frames: int, *, rule: str = "pape
     Raises:
       ValueError: a number below 1, or a rule that does not exist.
     """
-    for name, found in (("length", length), ("segments", segments), ("frames", frames)):
-        if found < 1:
-            raise ValueError(f"{name} is {found}; expected at least 1")
+    for name, value in (("length", length), ("segments", segments), ("frames", frames)):
+        if value < 1:
+            raise ValueError(f"{name} is {value}; expected at least 1")
     if rule not in SEGMENT_RULES:
-        raise ValueError(
-            f"segment rule is {rule!r}; expected one of {', '.join(map(repr, SEGMENT_RULES))}"
-        )
+        known = ", ".join(map(repr, SEGMENT_RULES))
+        raise ValueError(f"segment rule is {rule!r}; expected one of {known}")
     if length <= frames:
         return np.zeros(segments, np.int64)
     if rule == "paper":
         return np.round(np.linspace(0, length - frames, segments)).astype(np.int64)
     average = (length - (frames - 1)) // segments
+    # The cast drops the half of an odd average / 2, as the authors' int() does.
     return (average / 2 + average * np.arange(segments)).astype(np.int64)
 
 
 def unique_segments(starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different starts in rising order, and how many segments have each: equal segments are run
-    once.
+    """The different starts in rising order and their counts, so that equal segments run once.
 
     Args:
       starts: [S] of `segment_starts`.

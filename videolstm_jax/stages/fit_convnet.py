@@ -23,9 +23,9 @@ from videolstm_jax.train.graft import graft, named_leaves
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
-from videolstm_jax.trained.backbone import load_convnet
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
+from videolstm_jax.trained.backbone import load_convnet
 from videolstm_jax.types import Dataset, PyTree, Video
 from videolstm_jax.video.online import FlowSettings, OnlineFlow
 
@@ -91,14 +91,9 @@ def run(cfg: RunConfig) -> epath.Path:
         return frame_batches(
             videos,
             reader,
-            batch=cfg.convnet.batch,
+            cfg.convnet,
             seed=cfg.seed,
             start_step=start,
-            flip=cfg.convnet.flip,
-            shift=cfg.convnet.shift,
-            crop=cfg.convnet.crop,
-            preprocessing=cfg.convnet.preprocessing,
-            pixel_scale=cfg.convnet.pixel_scale,
             workers=cfg.data.workers,
         )
 

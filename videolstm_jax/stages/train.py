@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, save_config
-from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.clips.batches import Host, train_batches
 from videolstm_jax.config import ModelConfig, RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
@@ -165,8 +165,7 @@ def _batches(
             seed=cfg.seed,
             start_step=step,
             dtype="float16",
-            host_index=jax.process_index(),
-            host_count=jax.process_count(),
+            host=Host(jax.process_index(), jax.process_count()),
         )
 
     return batches_from
