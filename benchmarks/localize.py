@@ -1,8 +1,7 @@
-"""How long is the way from one 7x7 attention map to boxes at 320x240, beside the plain SciPy chain
-in the same run?
+"""How long does it take to make boxes at 320x240 from a 7x7 attention map, beside plain SciPy?
 
 Run from the root of the checkout: OPENBLAS_NUM_THREADS=1 python -m benchmarks.localize. Times are
-processor time, so that a busy machine changes them little; no time is reported if any box differs.
+processor time, so that a busy machine changes them little. No time is reported if any box differs.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import scipy
@@ -25,14 +25,14 @@ SIZE, SIGMA, THETA, FRAMES, REPEATS = (240, 320), 20.0, 100.0, 64, 15
 
 
 def ours(attention: np.ndarray) -> np.ndarray:
-    """Two small matrices, then boxes: [n, 4]."""
+    """Makes boxes [n, 4] of one map by two small matrices."""
     return frame_boxes(
         saliency(attention[None], SIZE, settings=LocalizeConfig(sigma=SIGMA))[0], THETA
     )[0]
 
 
 def scipy_chain(attention: np.ndarray) -> np.ndarray:
-    """zoom, gaussian_filter, label, sums and find_objects as their manuals have them: [n, 4]."""
+    """Makes boxes [n, 4] by zoom, gaussian_filter, label and find_objects, as in their manuals."""
     zoomed = ndimage.zoom(
         attention, [side / 7 for side in SIZE], order=1, grid_mode=True, mode="grid-mirror"
     )
@@ -45,13 +45,19 @@ def scipy_chain(attention: np.ndarray) -> np.ndarray:
     )
 
 
-def milliseconds(run: Callable[[], object], frames: int) -> dict[str, float]:
-    """The best and the median of several passes, a frame."""
+def every_frame(make_boxes: Callable[[np.ndarray], np.ndarray], attention: np.ndarray) -> None:
+    """Makes boxes of every map."""
+    for frame in attention:
+        make_boxes(frame)
+
+
+def milliseconds(run: Callable[[], object]) -> dict[str, float]:
+    """Returns the best and the median time of several passes, divided by the number of frames."""
     passes = []
     for _ in range(REPEATS):
         start = time.process_time()
         run()
-        passes.append(1e3 * (time.process_time() - start) / frames)
+        passes.append(1e3 * (time.process_time() - start) / FRAMES)
     return {"best": round(min(passes), 3), "median": round(float(np.median(passes)), 3)}
 
 
@@ -60,34 +66,29 @@ def main() -> None:
     generator = np.random.default_rng(0)
     rows = {}
     for kind, concentration in (("peaked", 0.05), ("middling", 0.5), ("nearly uniform", 20.0)):
-        attention = (
-            generator.dirichlet(np.full(49, concentration), FRAMES)
-            .reshape(FRAMES, 7, 7)
-            .astype(np.float32)
-        )
-        boxes = [ours(one) for one in attention]
-        different = sum(
-            not np.array_equal(a, scipy_chain(one)) for a, one in zip(boxes, attention, strict=True)
-        )
+        maps = generator.dirichlet(np.full(49, concentration), FRAMES)
+        attention = maps.reshape(FRAMES, 7, 7).astype(np.float32)
+        boxes = [ours(frame) for frame in attention]
+        different = 0
+        for own, frame in zip(boxes, attention, strict=True):
+            different += not np.array_equal(own, scipy_chain(frame))
         if different:
             raise SystemExit(
-                f"{different} of {FRAMES} {kind} maps have other boxes than the SciPy chain: no times"
+                f"{different} of {FRAMES} {kind} maps have other boxes than the SciPy chain: no "
+                "times"
             )
         rows[kind] = {
-            "boxes a frame": round(float(np.mean([len(one) for one in boxes])), 2),
-            "ours": milliseconds(lambda maps=attention: [ours(one) for one in maps], FRAMES),
-            "scipy chain": milliseconds(
-                lambda maps=attention: [scipy_chain(one) for one in maps], FRAMES
-            ),
-            "ours, whole tube": milliseconds(
-                lambda maps=attention: video_tube(maps, SIZE, FRAMES + 1), FRAMES
-            ),
+            "boxes a frame": round(float(np.mean([len(own) for own in boxes])), 2),
+            "ours": milliseconds(partial(every_frame, ours, attention)),
+            "scipy chain": milliseconds(partial(every_frame, scipy_chain, attention)),
+            "ours, whole tube": milliseconds(partial(video_tube, attention, SIZE, FRAMES + 1)),
         }
         print(kind, rows[kind])
     record.save(
         "localize",
         {
-            "question": "milliseconds of processor time a frame from a 7x7 map to boxes at 320x240; boxes identical",
+            "question": "milliseconds of processor time a frame from a 7x7 map to boxes at 320x240; "
+            "boxes identical",
             "device": record.processor(),
             "python": platform.python_version(),
             "numpy": np.__version__,

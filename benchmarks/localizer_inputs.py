@@ -1,12 +1,13 @@
-"""Which maps made with class labels only say best where the action is: attention, or what the
-network makes of it?
+"""Which map, made with class labels only, says best where the action is?
 
 Run from the root of the checkout:
-    python -m benchmarks.localizer_inputs --name=demo --work=work/demo --runs=videolstm-rgb python -m
-    benchmarks.localizer_inputs --name=weizmann --work="work/weizmann/without-*" --runs=videolstm-rgb
-Every test video is passed through the trained run once more, and boxes are made of each map by its
-moments, as `localize.box=moments` does. "a, b" is the geometric mean of two maps; the class is the
-one the run predicts. Nothing is chosen by the truth: every map that was tried is in the table.
+    python -m benchmarks.localizer_inputs --name=demo --work=work/demo --runs=videolstm-rgb
+    python -m benchmarks.localizer_inputs --name=weizmann --work="work/weizmann/without-*"
+    --runs=videolstm-rgb
+Every test video is passed through the trained model once more. Boxes are made of each map by its
+moments, as with `localize.box=moments`. "a, b" is the geometric mean of two maps. The class is the
+one that the model predicts. No map is chosen by the truth: every map that was tried is in the
+table, under the name that it has in the committed results.
 """
 
 from __future__ import annotations
@@ -27,239 +28,249 @@ from videolstm_jax.core.cells import Cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
-from videolstm_jax.localize import baselines
-from videolstm_jax.localize.baselines import as_attention
+from videolstm_jax.localize.baselines import as_attention, centred_tube
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.accuracy import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.types import Carry, CellOut, Clip, Inputs
+from videolstm_jax.types import Carry, CellOut, Clip, Inputs, Tube, Video
 from videolstm_jax.video.flow_file import read_flow
 
 MOMENTS = LocalizeConfig(box="moments", sigma=0.0)
 REGION = LocalizeConfig()
+CENTRED = (0.3, 0.4, 0.5, 0.6, 0.7)
+"""Sides of the centred boxes, as fractions of the frame's sides."""
 
 
-class Poked(NamedTuple):
-    """A frame's `Drive` with `more`, what is added to its attention: zero, so that gradients can be
-    asked for.
+class ProbedDrive(NamedTuple):
+    """A frame's `Drive`, and the `probe` [B, N, N, 1] that is added to its attention.
+
+    The probe is zero: it is there to have the derivative by the attention.
     """
 
     drive: Any
-    more: Any
+    probe: Any
 
 
-def poked(name: str) -> Cell:
-    """The cell whose attention, [B, T, N, N] in the inputs' third field, can be differentiated by."""
-    own, read = find_cell(name), expect if find_cell(name).vector else weigh
+class ModelMaps(NamedTuple):
+    """The maps of one video that need the model, for T frames.
+
+    `attention` [T, N, N]; `hidden` [T, N, N, K], or [T, 1, 1, K] of cells whose state is a vector;
+    `by_attention` and `by_hidden`, the derivatives of the class score by them; `features`
+    [T, N, N], the size of the features.
+    """
+
+    attention: np.ndarray
+    by_attention: np.ndarray
+    hidden: np.ndarray
+    by_hidden: np.ndarray
+    features: np.ndarray
+
+
+class VideoOverlaps(NamedTuple):
+    """The mean frame `iou` of one video by the name of the map, or baseline, that boxes are of."""
+
+    video: str
+    iou: Mapping[str, float]
+
+
+# ---- the model -----------------------------------------------------------------------------------
+
+
+def probed_cell(name: str) -> Cell:
+    """Returns the cell with a probe of its attention; it reads (Inputs, probe [B, T, N, N])."""
+    cell = find_cell(name)
+    read = expect if cell.vector else weigh
 
     def drive(conv, p, xs):
-        inputs, more = xs
-        return Poked(own.drive(conv, p, inputs), more[..., None])
+        inputs, probe = xs
+        return ProbedDrive(cell.drive(conv, p, inputs), probe[..., None])
 
+    # The step of the cells in core/cells.py, written out, since the probe is added in its middle.
     def step(conv, p, carry, d):
-        asks, after, frame = carry.top.hidden, carry.motion, d.drive
-        if own.layers.motion:
+        query, motion, frame = carry.top.hidden, carry.motion, d.drive
+        if cell.layers.motion:
             above = conv(p.motion.above, carry.top.hidden)
-            after = lstm(
-                carry.motion,
-                total(
-                    p.motion.bias, frame.motion, conv(p.motion.hidden, carry.motion.hidden), above
-                ),
-            )
-            asks = after.hidden
-        a = attention(p.attend, frame.query, asks) + d.more
-        z = total(p.top.bias, conv(p.top.x, read(a, frame.x)), conv(p.top.hidden, carry.top.hidden))
+            recurrent = conv(p.motion.hidden, carry.motion.hidden)
+            motion = lstm(carry.motion, total(p.motion.bias, frame.motion, recurrent, above))
+            query = motion.hidden
+        a = attention(p.attend, frame.query, query) + d.probe
+        x = conv(p.top.x, read(a, frame.x))
+        z = total(p.top.bias, x, conv(p.top.hidden, carry.top.hidden))
         top = lstm(carry.top, z)
-        return Carry(top, after), CellOut(top.hidden, a[..., 0])
+        return Carry(top, motion), CellOut(top.hidden, a[..., 0])
 
-    return own._replace(drive=drive, step=step)
+    return cell._replace(drive=drive, step=step)
 
 
-def looker(model: ModelConfig) -> Callable:
-    """(params, clip, class) to the maps of one clip [1, T, ..], each [T, N, N], jitted."""
+def probed_model(model: ModelConfig) -> Callable:
+    """Returns a compiled function from (params, clip, class) to the `ModelMaps` of one clip."""
     conv = engines.in_scan(model.engine)
-    cell = bind(poked(model.cell), conv, drive_conv=engines.native)
+    cell = bind(probed_cell(model.cell), conv, drive_conv=engines.native)
     start = make_model(model).start
 
     @jax.jit
-    def look(params, clip, label):
+    def compute(params, clip, label):
         frames, side = clip.mask.shape[1], clip.inputs.x.shape[2]
         exists = clip.mask[0].astype(jnp.float32)
 
-        def score(more, poke):
-            _, out = unroll(cell, params.cell, start(params, clip), (clip.inputs, more), clip.mask)
-            logits = classify(params.head, out.hidden + poke)
+        def class_score(attention_probe, hidden_probe):
+            inputs = (clip.inputs, attention_probe)
+            _, out = unroll(cell, params.cell, start(params, clip), inputs, clip.mask)
+            logits = classify(params.head, out.hidden + hidden_probe)
             return jnp.sum(jax.nn.log_softmax(logits)[0, :, label] * exists), out
 
-        more = jnp.zeros((1, frames, side, side))
-        hidden = jax.eval_shape(lambda: score(more, 0.0))[1].hidden
-        (by_attention, by_hidden), out = jax.grad(score, (0, 1), has_aux=True)(
-            more, jnp.zeros(hidden.shape, hidden.dtype)
-        )
-        return (
-            out.attention[0],
-            by_attention[0],
-            out.hidden[0],
-            by_hidden[0],
-            jnp.abs(clip.inputs.x[0]).mean(-1),
-        )
+        attention_probe = jnp.zeros((1, frames, side, side))
+        hidden = jax.eval_shape(lambda: class_score(attention_probe, 0.0))[1].hidden
+        hidden_probe = jnp.zeros(hidden.shape, hidden.dtype)
+        gradient = jax.grad(class_score, (0, 1), has_aux=True)
+        (by_attention, by_hidden), out = gradient(attention_probe, hidden_probe)
+        features = jnp.abs(clip.inputs.x[0]).mean(-1)
+        return ModelMaps(out.attention[0], by_attention[0], out.hidden[0], by_hidden[0], features)
 
-    return look
+    return compute
 
 
-def maps(
-    a: np.ndarray,
-    da: np.ndarray,
-    h: np.ndarray,
-    dh: np.ndarray,
-    x: np.ndarray,
-    flow: np.ndarray,
-    against: np.ndarray,
-) -> dict[str, np.ndarray]:
-    """All maps of one video, [T, N, N] each, by name.
+# ---- maps and boxes ------------------------------------------------------------------------------
+
+
+def candidate_maps(model: ModelMaps, flow: np.ndarray, camera_free: np.ndarray) -> dict:
+    """Combines the maps of one video in every way that was tried.
 
     Args:
-      a: attention.
-      da: the derivative of the class score by it.
-      h: the hidden state, [T, N, N, K], or [T, 1, 1, K] of cells whose state is a vector.
-      dh: the derivative of the class score by it.
-      x: the size of the features.
-      flow: flow magnitude, in shares.
-      against: that of the flow against the camera's.
+      model: the maps that need the model.
+      flow: [T, N, N] flow magnitude as attention.
+      camera_free: [T, N, N] that of the flow without the camera's motion.
+
+    Returns:
+      [T, N, N] by name; each map sums to 1.
     """
-    gain, passed = np.maximum(a * da, 0), a * x
-    made = {
+    a, by_a, x = model.attention, model.by_attention, model.features
+    gain = np.maximum(a * by_a, 0)
+    maps = {
         "attention": a,
         "features": x,
-        "passed: attention x features": passed,
-        "gradient of the class by attention": np.maximum(da, 0),
+        "passed: attention x features": a * x,
+        "gradient of the class by attention": np.maximum(by_a, 0),
         "class evidence of attention": gain,
-        "attention x absolute gradient": a * np.abs(da),
+        "attention x absolute gradient": a * np.abs(by_a),
         "attention, class evidence": np.sqrt(a * gain),
         "flow": flow,
-        "flow against the camera": against,
+        "flow against the camera": camera_free,
         "attention, flow": np.sqrt(a * flow),
-        "attention, flow against the camera": np.sqrt(a * against),
-        "mean of attention and flow against the camera": (a + against) / 2,
-        "attention x flow against the camera": a * against,
-        "moving: passed, flow against the camera": localizer_input("motion", a, x, against),
+        "attention, flow against the camera": np.sqrt(a * camera_free),
+        "mean of attention and flow against the camera": (a + camera_free) / 2,
+        "attention x flow against the camera": a * camera_free,
+        "moving: passed, flow against the camera": localizer_input("motion", a, x, camera_free),
     }
-    if h.shape[1:3] == a.shape[1:3]:
-        state, cam = np.abs(h).mean(-1), np.maximum((h * dh).sum(-1), 0)
-        made |= {
+    if model.hidden.shape[1:3] == a.shape[1:3]:
+        state = np.abs(model.hidden).mean(-1)
+        # Grad-CAM's weights, place by place.
+        cam = np.maximum((model.hidden * model.by_hidden).sum(-1), 0)
+        maps |= {
             "hidden state": state,
             "attention, hidden state": np.sqrt(a * state),
             "attention x hidden state": a * state,
             "class evidence of the hidden state": cam,
             "attention, class evidence of the hidden state": np.sqrt(a * cam),
         }
-    return {name: as_attention(one) for name, one in made.items()}
+    return {name: as_attention(values) for name, values in maps.items()}
 
 
-class Found(NamedTuple):
-    """One video: `iou` of every map's boxes and of every floor's, by name."""
+def candidate_tubes(maps: Mapping[str, np.ndarray], video: Video) -> dict[str, Tube]:
+    """Makes a tube of every map and of every centred box of one video, by name."""
+    size = video.height, video.width
+    tubes = {}
+    for name, values in maps.items():
+        tubes[name] = video_tube(values, size, video.frames, settings=MOMENTS)
+        if name == "attention":
+            region = video_tube(values, size, video.frames, settings=REGION)
+            tubes["attention, region"] = region
+    for fraction in CENTRED:
+        tubes[f"centred {fraction}"] = centred_tube(size, video.frames, fraction)
+    return tubes
 
-    video: str
-    iou: Mapping[str, float]
 
-
-def measured(folder: str, run: str) -> list[Found]:
-    """The test videos with truth of one work folder."""
+def measure(folder: str, run: str) -> list[VideoOverlaps]:
+    """Measures every map on the test videos with truth of one work folder."""
     work = Workdir(folder)
     trained = TrainedModel.of_run(work, run)
-    truth: dict[str, list] = {}
-    for one in artifacts.load_detections(work.truth):
-        truth.setdefault(one.video, []).append(one.tube)
-    videos = [
-        one
-        for one in artifacts.load_dataset(work.dataset).videos
-        if one.part == "test" and one.name in truth
-    ]
+    truth: dict[str, list[Tube]] = {}
+    for detection in artifacts.load_detections(work.truth):
+        truth.setdefault(detection.video, []).append(detection.tube)
+    tests = artifacts.load_dataset(work.dataset).part("test")
+    videos = [video for video in tests if video.name in truth]
     stores = list(trained.open_features(work).by_input().values())
-    longest = max(stores[0].frames[one.name] for one in videos)
-    look, found = looker(trained.config), []
+    # All videos are padded to one length, so that the model is compiled once.
+    longest = max(stores[0].frames[video.name] for video in videos)
+    compute = probed_model(trained.config)
+    overlaps = []
     for video in videos:
         length = stores[0].frames[video.name]
-        arrays = [
-            np.pad(
-                store.read(video.name, 0, length),
-                [(0, longest - length)] + [(0, 0)] * len(store.shape),
-            )
-            for store in stores
-        ]
-        inputs = as_inputs(Inputs(*(array[None] for array in arrays)), trained.scales)
+        arrays = []
+        for store in stores:
+            array = store.read(video.name, 0, length)
+            padding = [(0, longest - length)] + [(0, 0)] * len(store.shape)
+            arrays.append(np.pad(array, padding)[None])
+        inputs = as_inputs(Inputs(*arrays), trained.scales)
         (scores,) = files.read_arrays(work.passes(run, video.name), "scores", made_by="evaluate")
-        seen = look(
-            trained.params, Clip(inputs, np.arange(longest)[None] < length), scores.mean(0).argmax()
-        )
-        seen = [np.asarray(one[:length], np.float64) for one in seen]
-        size = video.height, video.width
+        clip = Clip(inputs, np.arange(longest)[None] < length)
+        computed = compute(trained.params, clip, scores.mean(0).argmax())
+        model = ModelMaps(*(np.asarray(array[:length], np.float64) for array in computed))
         images = read_flow(work.flow / f"{video.name}.zip")
-        made = maps(
-            *seen, *(of(images, seen[0].shape[1]) for of in (flow_magnitude, camera_free_flow))
-        )
-        tubes = {
-            f"{name}{tail}": video_tube(one, size, video.frames, settings=how)
-            for name, one in made.items()
-            for tail, how in (("", MOMENTS), (", region", REGION))
-            if how is MOMENTS or name == "attention"
-        }
-        tubes |= {
-            f"centred {share}": baselines.centred_tube(size, video.frames, share)
-            for share in (0.3, 0.4, 0.5, 0.6, 0.7)
-        }
-        found.append(
-            Found(
-                video.name,
-                {
-                    name: float(frame_overlaps(tube, truth[video.name]).mean())
-                    for name, tube in tubes.items()
-                },
-            )
-        )
-    return found
+        cells = model.attention.shape[1]
+        maps = candidate_maps(model, flow_magnitude(images, cells), camera_free_flow(images, cells))
+        iou = {}
+        for name, tube in candidate_tubes(maps, video).items():
+            iou[name] = float(frame_overlaps(tube, truth[video.name]).mean())
+        overlaps.append(VideoOverlaps(video.name, iou))
+    return overlaps
 
 
-def table(found: Sequence[Found]) -> dict[str, dict[str, Any]]:
-    """Mean frame IoU of every map, and what it has above attention and above the best centred box."""
-    columns = {name: np.array([one.iou[name] for one in found]) for name in found[0].iou}
-    best = max(
-        (name for name in columns if name.startswith("centred")),
-        key=lambda name: columns[name].mean(),
-    )
-    return {
-        name: {
+# ---- the table -----------------------------------------------------------------------------------
+
+
+def table(overlaps: Sequence[VideoOverlaps]) -> dict[str, dict[str, Any]]:
+    """Compares the mean frame IoU of every map with attention and with the best centred box."""
+    columns = {}
+    for name in overlaps[0].iou:
+        columns[name] = np.array([video.iou[name] for video in overlaps])
+    centred = [name for name in columns if name.startswith("centred")]
+    best = max(centred, key=lambda name: columns[name].mean())
+    rows = {}
+    for name, values in columns.items():
+        if name in centred and name != best:
+            continue
+        rows[name] = {
             "frame_iou": mean_interval(values)._asdict(),
             "minus_attention": paired_interval(values, columns["attention"])._asdict(),
             "minus_best_centred": paired_interval(values, columns[best])._asdict(),
         }
-        for name, values in columns.items()
-        if name == best or not name.startswith("centred")
-    }
+    return rows
 
 
 def main() -> None:
     """Prints the table of every run and writes results/localizer_inputs_<name>.json."""
-    asked = record.finished_runs(__doc__)
-    result = {}
-    for run in asked.runs:
-        found = [one for folder in asked.folders for one in measured(folder, run)]
-        rows = result[run] = {"videos": len(found), "rows": table(found)}
-        print(f"{run}, {len(found)} videos")
-        for name, row in rows["rows"].items():
-            print(
-                f"  {name:50s} {_said(row['frame_iou'])}  {_said(row['minus_attention'], '+')}  "
-                f"{_said(row['minus_best_centred'], '+')}"
-            )
-    record.save(
-        f"localizer_inputs_{asked.name}", {"question": record.question(__doc__), "runs": result}
-    )
+    arguments = record.finished_runs(__doc__)
+    runs = {}
+    for run in arguments.runs:
+        overlaps = []
+        for folder in arguments.folders:
+            overlaps.extend(measure(folder, run))
+        rows = table(overlaps)
+        runs[run] = {"videos": len(overlaps), "rows": rows}
+        print(f"{run}, {len(overlaps)} videos")
+        for name, row in rows.items():
+            cells = [_interval(row["frame_iou"])]
+            cells += [_interval(row[key], "+") for key in ("minus_attention", "minus_best_centred")]
+            print(f"  {name:50s} {'  '.join(cells)}")
+    result = {"question": record.question(__doc__), "runs": runs}
+    record.save(f"localizer_inputs_{arguments.name}", result)
 
 
-def _said(value: Mapping[str, float], sign: str = "") -> str:
+def _interval(value: Mapping[str, float], sign: str = "") -> str:
     return f"{value['value']:{sign}.3f} ({value['low']:{sign}.3f} {value['high']:{sign}.3f})"
 
 
