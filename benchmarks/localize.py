@@ -87,8 +87,8 @@ def main() -> None:
     record.save(
         "localize",
         {
-            "question": "milliseconds of processor time a frame from a 7x7 map to boxes at 320x240; "
-            "boxes identical",
+            "question": "milliseconds of processor time a frame from a 7x7 map to boxes at "
+            "320x240; boxes identical",
             "device": record.processor(),
             "python": platform.python_version(),
             "numpy": np.__version__,
