@@ -12,6 +12,7 @@ from prepared_workdir import config
 from test_encode import smooth
 
 from videolstm_jax.artifacts import Workdir, load_dataset
+from videolstm_jax.clips import blocks
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.pipeline import plan, run
@@ -87,7 +88,7 @@ def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
     cfg = change(cfg, workdir=str(tmp_path / "work"), flow__online=True)
     prepare.run(cfg)
     shutil.copytree(folder / "work" / "convnets", tmp_path / "work" / "convnets")
-    shown, plain, videos = [], extract.both_streams, []
+    shown, plain, videos = [], blocks.both_streams, []
     monkeypatch.setattr(
         extract.Progress, "show", lambda progress, number, *args, **named: shown.append(number)
     )
@@ -100,11 +101,11 @@ def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
             videos.append(one[0].name)
             yield one
 
-    monkeypatch.setattr(extract, "both_streams", dying)
+    monkeypatch.setattr(blocks, "both_streams", dying)
     with pytest.raises(KeyboardInterrupt):
         extract.run(cfg)
     assert shown == [1, 2]
-    monkeypatch.setattr(extract, "both_streams", plain)
+    monkeypatch.setattr(blocks, "both_streams", plain)
     extract.run(cfg)
     assert shown == [1, 2, 1, 2]
     assert (

@@ -1,6 +1,4 @@
-"""The stage `extract`: every frame once, in whatever blocks, resumable; and the ConvNet's own
-scores.
-"""
+"""The stage `extract`: every frame once, in blocks of any size, resumable; the scores."""
 
 import json
 import shutil
@@ -13,6 +11,7 @@ from prepared_workdir import CLASSES, config, write_index, write_prepared
 
 from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset
+from videolstm_jax.clips import blocks
 from videolstm_jax.clips.frames import FrameReader, preprocess
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
@@ -115,7 +114,7 @@ def test_a_second_run_changes_nothing(work):
 def test_killed_and_started_again_it_makes_only_what_is_left(work, monkeypatch):
     before = _bytes(work / "features")
     shutil.rmtree(work / "features")
-    honest, seen = extract.video_frames, []
+    honest, seen = blocks.video_frames, []
 
     def dying(video, *args, **options):
         seen.append(video.name)
@@ -123,7 +122,7 @@ def test_killed_and_started_again_it_makes_only_what_is_left(work, monkeypatch):
             raise KeyboardInterrupt
         yield from honest(video, *args, **options)
 
-    monkeypatch.setattr(extract, "video_frames", dying)
+    monkeypatch.setattr(blocks, "video_frames", dying)
     with pytest.raises(KeyboardInterrupt):
         extract.run(config(work, "rgb"))
     assert not (work / "features/rgb/pool5/index.json").exists()

@@ -1,6 +1,4 @@
-"""The stage `fit_convnet`: it learns from the training list only, resumes to the bit, and starts
-from another net.
-"""
+"""The stage `fit_convnet`: only the training list, resumed to the bit, started from weights."""
 
 import json
 import os
@@ -19,6 +17,7 @@ from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import fit_convnet
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.trained.backbone import load_convnet
+from videolstm_jax.trained.convnet_start import starting_point
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +95,7 @@ def test_it_starts_from_another_convnet(fitted, work):
 def test_other_classes_keep_all_but_the_last_layer(fitted, work):
     dataset = load_dataset(work / "dataset.json")._replace(classes=("left", "right", "up"))
     cfg = config(work, "flow", convnet__weights=str(fitted))
-    found = fit_convnet._started(make_convnet(cfg.convnet, 2, 3), cfg, dataset).params
+    found = starting_point(make_convnet(cfg.convnet, 2, 3), cfg, dataset).params
     theirs = load_convnet(fitted).params
     assert _same(found["fc1"], theirs["fc1"]) and found["logits"]["bias"].shape == (3,)
 

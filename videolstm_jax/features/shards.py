@@ -27,6 +27,10 @@ class Shard(NamedTuple):
         return items[self.number - 1 :: self.count]
 
 
+ALONE = Shard()
+"""The shard of a worker that takes all items."""
+
+
 def parse_shard(text: str) -> Shard:
     """Parses "i/n".
 

@@ -1,4 +1,4 @@
-"""Runs the ConvNets over every frame of every video, for their features and their own scores."""
+"""The stage `extract`: runs the backbones over every frame of every video and scores them."""
 
 from __future__ import annotations
 
@@ -11,319 +11,275 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
-from videolstm_jax.clips.frames import FrameReader, video_frames
-from videolstm_jax.clips.images import pixels, preprocess, squashed
+from videolstm_jax.artifacts import Workdir, load_dataset, load_missing
+from videolstm_jax.clips.blocks import (
+    BackboneImages,
+    FrameBlock,
+    blocks_of_both_streams,
+    blocks_of_stream,
+)
+from videolstm_jax.clips.frames import FrameReader
+from videolstm_jax.clips.images import pixels
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.dataset import prepared
-from videolstm_jax.dataset.prepared import FlowRange
 from videolstm_jax.errors import FileError
-from videolstm_jax.features.shards import Shard
-from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.features.convnet_scores import save_convnet_scores
+from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.features.writer import FeatureWriter
-from videolstm_jax.files import write_json
 from videolstm_jax.flow import pace
-from videolstm_jax.measure.accuracy import accuracy_text, top_k
-from videolstm_jax.measure.scores import softmax
 from videolstm_jax.nn.vgg import Taps, make_convnet
 from videolstm_jax.train.log import Progress
 from videolstm_jax.trained.backbone import TrainedConvNet, load_convnet
-from videolstm_jax.types import Dataset, Scores, Video
-from videolstm_jax.video.online import FlowSettings, both_streams
+from videolstm_jax.types import Dataset, Video
+from videolstm_jax.video.online import FlowSettings
 
 BLOCK = 32
-"""Frames in each pass; a video's last block is filled up, so that nothing is traced twice."""
-SCORED = 25
-"""Equally spaced frames whose class probabilities are averaged for the score of a video."""
+"""Frames of a pass; a video's last block is filled up, so that only one shape is compiled."""
+
+# Blocks of frames that are decoded ahead of the backbone.
+_PREFETCHED_BLOCKS = 4
 
 
-class _Net(NamedTuple):
-    """The ConvNet of one stream: images to taps, where they are written, its side, and how it is
-    fed.
+class _Job(NamedTuple):
+    """What an extraction works on: settings, files, videos, and this worker's share of them."""
+
+    cfg: RunConfig
+    work: Workdir
+    dataset: Dataset
+    index: Mapping[str, Any]
+    shard: Shard
+
+
+class _Backbone(NamedTuple):
+    """The backbone of one stream.
+
+    Attributes:
+      apply: preprocessed images [BLOCK, S, S, ch] to taps.
+      images: that it reads.
+      writers: of the store of each tap.
     """
 
-    stream: str
     apply: Callable[[np.ndarray], Taps]
+    images: BackboneImages
     writers: Taps
-    side: int
-    how: Mapping[str, Any]
 
 
-class _Block(NamedTuple):
-    """Preprocessed frames of one video, at most BLOCK of them, for one ConvNet; `last` are the last
-    of the video.
+def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
+    """Writes `features/<stream>/{pool5,fc7,logits}` of all videos and the scores of the backbone.
 
-    `motion` is what moves in flow that is stored nowhere.
-    """
+    Scores are `scores.npz` and `accuracy.json` in `convnets/<stream>/`. A video of L frames has
+    L - 1 records, since so many have a flow. What a killed run finished is not made again. With
+    `flow.online` flow is computed here and not stored, and both streams are extracted from one
+    decoding.
 
-    video: Video
-    net: _Net
-    images: np.ndarray
-    last: bool
-    motion: FlowRange | None = None
-
-
-def run(cfg: RunConfig, *, shard: Shard = Shard()) -> epath.Path:  # noqa: B008
-    """Writes `features/<stream>/{pool5,fc7,logits}` of all videos, and what the ConvNet alone says
-    of the test list.
-
-    That is `scores.npz` and `accuracy.json`, of frames and of videos, in `convnets/<stream>/`. A
-    video of L frames has L - 1, since so many have a flow. What a killed run finished is not made
-    again. With `flow.online` flow is computed here and kept nowhere, and both streams are extracted
-    from one decoding.
-
-    Of several workers, each takes its shard of the videos; who finds that no other has any left
-    finishes the stores.
+    Of several workers, each takes its shard of the videos. The one that finds all videos done at
+    its end finishes the stores.
 
     Returns:
-      The folder of the stream's features, or of both streams'.
+      The folder of the stream's features, or of both streams' with `flow.online`.
 
     Raises:
-      FileError: no ConvNet, or one of other classes; videos that cannot be read; features of
-        another ConvNet are in the way.
-      ConfigError: not prepared with these settings.
+      ConfigError: the videos were not prepared with these settings.
+      FileError: no backbone, or one of other classes; videos that cannot be read; or features of
+        another backbone in the same folders.
       VideoError: a video is not as `prepare` found it.
     """
     work = Workdir(cfg.workdir)
-    dataset, index = load_dataset(work.dataset), prepared.read_flow_index(work, cfg.data)
-    nets = [
-        _net(cfg, work, dataset, index, stream, shard)
-        for stream in (STREAMS if cfg.flow.online else (cfg.data.stream,))
-    ]
-    missing = _missing(nets, dataset)
-    left = [video for video in shard.of(dataset.videos) if video.name in missing]
-    if nets[0].stream == "rgb":
-        prepared.check_fingerprints(index, left)
-    blocks = (
-        _online(cfg, work, index, left, nets)
-        if cfg.flow.online
-        else _stored(cfg, work, left, *nets)
+    job = _Job(
+        cfg, work, load_dataset(work.dataset), prepared.read_flow_index(work, cfg.data), shard
     )
-    _extract(blocks, len(left), len(nets))
-    folder = work.features(nets[0].stream, "pool5").parent
-    folder = folder.parent if cfg.flow.online else folder
-    if shard.count > 1 and (others := _missing(nets, dataset)):
+    streams = STREAMS if cfg.flow.online else (cfg.data.stream,)
+    backbones = {stream: _open_backbone(job, stream) for stream in streams}
+    videos = _videos_to_do(job, backbones)
+    _write_features(_blocks(job, videos, backbones), backbones, len(videos))
+
+    folder = work.features(streams[0], "pool5").parent
+    if cfg.flow.online:
+        folder = folder.parent
+    missing = _missing(job, backbones) if shard.count > 1 else set()
+    if missing:
         print(
-            f"shard {shard.number} of {shard.count} is done; {len(others)} videos of others are not. The last worker "
-            "finishes the stores; if none does, run extract once more without --shard",
+            f"shard {shard.number} of {shard.count} is done; {len(missing)} videos of others are "
+            "not. The last worker finishes the stores; if none does, run extract once more without "
+            "--shard",
             flush=True,
         )
         return folder
-    unread = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
-    for net in nets:
-        pace.warn_of_flow(net.writers.logits.noted("motion"), "extract")
-        stores = _finish(net.writers, dataset)
-        _score(stores.logits, dataset, work.convnet(net.stream), net.stream, unread)
+    for backbone in backbones.values():
+        _finish(job, backbone)
     return folder
 
 
-def _missing(nets: Sequence[_Net], dataset: Dataset) -> set[str]:
-    """The videos that lack one of the taps."""
-    return set().union(
-        *(
-            writer.missing(video.name for video in dataset.videos)
-            for net in nets
-            for writer in net.writers
-        )
-    )
+# ---- what is to be done --------------------------------------------------------------------------
 
 
-def _net(
-    cfg: RunConfig,
-    work: Workdir,
-    dataset: Dataset,
-    index: Mapping[str, Any],
-    stream: str,
-    shard: Shard,
-) -> _Net:
-    trained = load_convnet(work.convnet(stream))
-    if trained.classes != dataset.classes:
+def _open_backbone(job: _Job, stream: str) -> _Backbone:
+    """Loads the backbone of a stream and opens the stores of its taps."""
+    folder = job.work.convnet(stream)
+    trained = load_convnet(folder)
+    if trained.classes != job.dataset.classes:
         raise FileError(
-            f"{work.convnet(stream)}: the ConvNet knows {', '.join(trained.classes)}; {work.dataset} "
-            f"lists {', '.join(dataset.classes)}; expected the same"
+            f"{folder}: the ConvNet knows {', '.join(trained.classes)}; {job.work.dataset} lists "
+            f"{', '.join(job.dataset.classes)}; expected the same"
         )
     net = make_convnet(trained.config, trained.channels, len(trained.classes))
-    image = (BLOCK, trained.config.image_size, trained.config.image_size, trained.channels)
-    shapes = jax.eval_shape(net.apply, trained.params, jax.ShapeDtypeStruct(image, np.float32))
-    about = _about(cfg, trained, index, stream)
-    dtypes = Taps(
-        cfg.data.feature_dtype, cfg.data.feature_dtype, "float16"
-    )  # logits may be below zero
-    writers = Taps(
-        *(
-            FeatureWriter(
-                work.features(stream, layer),
-                shape.shape[1:],
-                about | {"layer": layer},
-                dtype=dtype,
-                worker=shard.worker,
-                source=index["source"],
-            )
-            for layer, shape, dtype in zip(Taps._fields, shapes, dtypes, strict=True)
+    side = trained.config.image_size
+    images = jax.ShapeDtypeStruct((BLOCK, side, side, trained.channels), np.float32)
+    taps = jax.eval_shape(net.apply, trained.params, images)
+    about = _about(job, trained, stream)
+    writers = {}
+    for layer, tap in zip(Taps._fields, taps, strict=True):
+        # uint8 holds nothing below zero, which logits may be.
+        dtype = "float16" if layer == "logits" else job.cfg.data.feature_dtype
+        writers[layer] = FeatureWriter(
+            job.work.features(stream, layer),
+            tap.shape[1:],
+            about | {"layer": layer},
+            dtype=dtype,
+            worker=job.shard.worker,
+            source=job.index["source"],
         )
-    )
     apply = jax.jit(net.apply)
-    how = {"preprocessing": trained.config.preprocessing, "pixel_scale": trained.config.pixel_scale}
-    return _Net(
-        stream,
-        lambda images: apply(trained.params, images),
-        writers,
-        trained.config.image_size,
-        how,
+    cfg = trained.config
+    return _Backbone(
+        apply=lambda images: apply(trained.params, images),
+        images=BackboneImages(stream, side, cfg.preprocessing, cfg.pixel_scale),
+        writers=Taps(**writers),
     )
 
 
-def _about(
-    cfg: RunConfig, trained: TrainedConvNet, index: Mapping[str, Any], stream: str
-) -> dict[str, Any]:
-    flow = index if stream == "flow" else {}
-    mean, scale = pixels(stream, trained.config.preprocessing, trained.config.pixel_scale)
-    kept = {
-        name: flow[name] for name in ("method", "width", "height", "bound", "image") if name in flow
-    }
+def _about(job: _Job, trained: TrainedConvNet, stream: str) -> dict[str, Any]:
+    """Returns what the index of a store keeps of its origin."""
+    flow = {}
+    if stream == "flow":
+        for name in ("method", "width", "height", "bound", "image"):
+            if name in job.index:
+                flow[name] = job.index[name]
+    cfg = trained.config
+    mean, scale = pixels(stream, cfg.preprocessing, cfg.pixel_scale)
     return {
         "stream": stream,
-        "convnet": dataclasses.asdict(trained.config),
+        "convnet": dataclasses.asdict(cfg),
         "sha256": trained.sha256,
         "preprocessing": {
             "squash": "bilinear",
-            "side": trained.config.image_size,
+            "side": cfg.image_size,
             "order": "RGB",
-            "name": trained.config.preprocessing,
+            "name": cfg.preprocessing,
             "mean": mean,
             "scale": scale,
-            "fps": cfg.data.fps,
-            "max_frames": cfg.data.max_frames,
-            "flow": kept,
+            "fps": job.cfg.data.fps,
+            "max_frames": job.cfg.data.max_frames,
+            "flow": flow,
         },
     }
 
 
-def _extract(blocks: Iterator[_Block], videos: int, streams: int) -> None:
-    """Writes the taps of each video; decoding runs ahead in a thread of its own."""
-    frames = written = 0
-    begun = time.monotonic()
-    progress, taps = Progress(videos, 0, unit="video"), []
-    for video, net, images, last, motion in prefetch(blocks, depth=4):
-        padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
-        padded[: len(images)] = images
-        found = jax.device_get(net.apply(padded))
-        taps.append(Taps(*(tap[: len(images)] for tap in found)))
-        if not last:
-            continue
-        for writer, parts in zip(net.writers, zip(*taps, strict=True), strict=True):
-            writer.write(
-                video.name, np.concatenate(parts), **({"motion": motion} if motion else {})
-            )
-        taps, written = [], written + 1
-        if written % streams == 0:
-            number, frames = written // streams, frames + video.frames - 1
-            progress.show(
-                number, {"frames/s": frames / (time.monotonic() - begun)}, logged=number % 100 == 0
-            )
+def _missing(job: _Job, backbones: Mapping[str, _Backbone]) -> set[str]:
+    """Returns the names of the videos that lack one of the taps, whoever should write them."""
+    names = [video.name for video in job.dataset.videos]
+    missing: set[str] = set()
+    for backbone in backbones.values():
+        for writer in backbone.writers:
+            missing.update(writer.missing(names))
+    return missing
 
 
-def _stored(cfg: RunConfig, work: Workdir, videos: Sequence[Video], net: _Net) -> Iterator[_Block]:
+def _videos_to_do(job: _Job, backbones: Mapping[str, _Backbone]) -> list[Video]:
+    """Returns the videos of this worker's shard that are not finished."""
+    missing = _missing(job, backbones)
+    # The shard is of all videos, not of the missing ones: it must be the same for a worker that is
+    # started again.
+    videos = [video for video in job.shard.of(job.dataset.videos) if video.name in missing]
+    if "rgb" in backbones:  # for flow alone stored flow is read instead of the video
+        prepared.check_fingerprints(job.index, videos)
+    return videos
+
+
+# ---- features ------------------------------------------------------------------------------------
+
+
+def _blocks(
+    job: _Job, videos: Sequence[Video], backbones: Mapping[str, _Backbone]
+) -> Iterator[FrameBlock]:
+    """Returns all frames of the videos, for the backbone of one stream or for both."""
+    images = [backbone.images for backbone in backbones.values()]
+    data = job.cfg.data
+    if job.cfg.flow.online:
+        settings = FlowSettings.of(job.index, job.work.flow / "index.json")
+        return blocks_of_both_streams(
+            videos, settings, images, BLOCK, workers=data.workers, limit=data.time_limit
+        )
     reader = FrameReader(
-        net.stream,
-        net.side,
-        flow=work.flow,
-        fps=cfg.data.fps,
-        workers=cfg.data.workers,
-        limit=cfg.data.time_limit,
+        images[0].stream,
+        images[0].side,
+        flow=job.work.flow,
+        fps=data.fps,
+        workers=data.workers,
+        limit=data.time_limit,
     )
-    for video in videos:
-        seen = 0
-        for images in video_frames(video, reader, block=BLOCK, **net.how):
-            seen += len(images)
-            yield _Block(video, net, images, seen == video.frames - 1)
+    return blocks_of_stream(videos, reader, images[0], BLOCK)
 
 
-def _online(
-    cfg: RunConfig,
-    work: Workdir,
-    index: Mapping[str, Any],
-    videos: Sequence[Video],
-    nets: Sequence[_Net],
-) -> Iterator[_Block]:
-    """Both streams of each video in turn."""
-    settings = FlowSettings.of(index, work.flow / "index.json")
-    for video, rgb, flow in both_streams(
-        videos, settings, nets[0].side, workers=cfg.data.workers, limit=cfg.data.time_limit
-    ):
-        motion = FlowRange(flow.largest, flow.saturated)
-        for net, images in zip(nets, (rgb, flow.images), strict=True):
-            for start in range(0, video.frames - 1, BLOCK):
-                block = preprocess(
-                    squashed(images[start : start + BLOCK], net.side), net.stream, **net.how
-                )
-                yield _Block(
-                    video,
-                    net,
-                    block,
-                    start + BLOCK >= video.frames - 1,
-                    motion if net.stream == "flow" else None,
-                )
+def _write_features(
+    blocks: Iterator[FrameBlock], backbones: Mapping[str, _Backbone], videos: int
+) -> None:
+    """Writes the taps of each video; decoding runs ahead in a thread of its own."""
+    progress = Progress(videos, 0, unit="video")
+    start = time.monotonic()
+    frames = written = 0
+    taps: list[Taps] = []  # of the blocks of the current video
+    for block in prefetch(blocks, depth=_PREFETCHED_BLOCKS):
+        backbone = backbones[block.stream]
+        taps.append(_taps_of(block.images, backbone))
+        if not block.is_last:
+            continue
+        _write_video(block, taps, backbone.writers)
+        taps = []
+        written += 1
+        if written % len(backbones) == 0:  # a video counts when all its streams are written
+            number = written // len(backbones)
+            frames += block.video.frames - 1
+            rate = frames / (time.monotonic() - start)
+            progress.show(number, {"frames/s": rate}, logged=number % 100 == 0)
 
 
-def _finish(writers: Taps, dataset: Dataset) -> Taps:
-    names = [video.name for video in dataset.videos]
-    train = [video.name for video in dataset.videos if video.part == "train"]
+def _taps_of(images: np.ndarray, backbone: _Backbone) -> Taps:
+    """Runs the backbone on images [n, S, S, ch], filled up with zeros to BLOCK of them."""
+    padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
+    padded[: len(images)] = images
+    taps = jax.device_get(backbone.apply(padded))
+    return Taps(*(tap[: len(images)] for tap in taps))
+
+
+def _write_video(last_block: FrameBlock, taps: Sequence[Taps], writers: Taps) -> None:
+    """Writes the taps of all blocks of a video, each to its store."""
+    beside = {"motion": last_block.flow_range} if last_block.flow_range else {}
+    for layer, writer in writers._asdict().items():
+        features = np.concatenate([getattr(block_taps, layer) for block_taps in taps])
+        writer.write(last_block.video.name, features, **beside)
+
+
+def _finish(job: _Job, backbone: _Backbone) -> None:
+    """Finishes the stores of a stream and writes the scores of its backbone."""
+    names = [video.name for video in job.dataset.videos]
+    train = [video.name for video in job.dataset.videos if video.part == "train"]
+    pace.warn_of_flow(backbone.writers.logits.noted("motion"), "extract")
     stores = Taps(
-        writers.pool5.finish(names, train=train),
-        writers.fc7.finish(names, train=train),
-        writers.logits.finish(names),
+        pool5=backbone.writers.pool5.finish(names, train=train),
+        fc7=backbone.writers.fc7.finish(names, train=train),
+        logits=backbone.writers.logits.finish(names),  # never read as features: needs no deviation
     )
     for store in stores:
-        for video in dataset.videos:
+        for video in job.dataset.videos:
             if store.frames[video.name] != video.frames - 1:
                 raise FileError(
-                    f"{store.folder}: {video.name} has {store.frames[video.name]} frames of features; "
-                    f"expected {video.frames - 1}; remove the folder and extract again"
+                    f"{store.folder}: {video.name} has {store.frames[video.name]} frames of "
+                    f"features; expected {video.frames - 1}; remove the folder and extract again"
                 )
-    return stores
-
-
-def _score(
-    logits: FeatureStore,
-    dataset: Dataset,
-    folder: epath.Path,
-    stream: str,
-    unread: Sequence[int] | np.ndarray,
-) -> None:
-    """What the ConvNet alone says of the test list: the ConvNet column of Table 1.
-
-    The score of a video is its probabilities averaged over equally spaced frames; frames are
-    counted all. Videos that could not be read are `missing` and count as wrong.
-    """
-    videos = dataset.part("test")
-    scores, frames, frames_right = [], 0, 0
-    for video in videos:
-        found = logits.read(video.name)
-        scores.append(
-            softmax(found[np.round(np.linspace(0, len(found) - 1, SCORED)).astype(int)]).mean(0)
-        )
-        frames, frames_right = (
-            frames + len(found),
-            frames_right + top_k(found, np.full(len(found), video.label)),
-        )
-    label = np.array([video.label for video in videos])
-    found = Scores(tuple(video.name for video in videos), np.stack(scores), label, dataset.classes)
-    save_scores(folder / "scores.npz", found)
-    right = top_k(found.scores, label)
-    write_json(
-        folder / "accuracy.json",
-        {
-            "videos": len(videos) + len(unread),
-            "videos_right": right,
-            "missing": len(unread),
-            "frames": frames,
-            "frames_right": frames_right,
-        },
-    )
-    print(
-        f"the {stream} ConvNet alone: {accuracy_text(found.scores, label, unread)}, "
-        f"{100 * frames_right / frames:.1f} % of their frames",
-        flush=True,
-    )
+    unread = ()
+    if not job.cfg.eval.allow_missing:
+        unread = load_missing(job.work, job.dataset.classes)
+    stream = backbone.images.stream
+    save_convnet_scores(stores.logits, job.dataset, job.work.convnet(stream), stream, unread)

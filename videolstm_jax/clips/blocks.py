@@ -1,0 +1,106 @@
+"""All frames of all videos in blocks, preprocessed for a backbone: what extraction reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from videolstm_jax.clips.frames import FrameReader, video_frames
+from videolstm_jax.clips.images import preprocess, squashed
+from videolstm_jax.types import Stream, Video
+from videolstm_jax.video.online import FlowSettings, both_streams
+
+
+class BackboneImages(NamedTuple):
+    """The images that the backbone of a stream reads.
+
+    Attributes:
+      stream: `rgb` or `flow`.
+      side: S, pixels.
+      preprocessing: see `images.pixels`.
+      pixel_scale: see `images.pixels`.
+    """
+
+    stream: Stream
+    side: int
+    preprocessing: str
+    pixel_scale: float
+
+
+class FrameBlock(NamedTuple):
+    """Some consecutive frames of one video, for one backbone.
+
+    Attributes:
+      video: that they are of.
+      stream: of the backbone.
+      images: preprocessed, float32 [n, S, S, ch].
+      is_last: whether the video's stream ends with them.
+      flow_range: of the video's flow, where that is stored nowhere: the greatest displacement in
+        pixels, and the share of pixels at or beyond the bound.
+    """
+
+    video: Video
+    stream: Stream
+    images: np.ndarray
+    is_last: bool
+    flow_range: tuple[float, float] | None = None
+
+
+def blocks_of_stream(
+    videos: Sequence[Video], reader: FrameReader, images: BackboneImages, size: int
+) -> Iterator[FrameBlock]:
+    """Yields the L - 1 frames of each video of one stream, at most `size` at a time."""
+    for video in videos:
+        count = 0
+        blocks = video_frames(
+            video,
+            reader,
+            block=size,
+            preprocessing=images.preprocessing,
+            pixel_scale=images.pixel_scale,
+        )
+        for block in blocks:
+            count += len(block)
+            yield FrameBlock(video, images.stream, block, is_last=count == video.frames - 1)
+
+
+def blocks_of_both_streams(
+    videos: Sequence[Video],
+    settings: FlowSettings,
+    images: Sequence[BackboneImages],
+    size: int,
+    *,
+    workers: int,
+    limit: float,
+) -> Iterator[FrameBlock]:
+    """Yields the frames of each video, then its flow, which is computed on the way.
+
+    Args:
+      videos: as the stage prepare listed them.
+      settings: of the flow.
+      images: of the RGB backbone and of the flow backbone.
+      size: frames of a block at most.
+      workers: processes that decode.
+      limit: seconds that decoding one video may take.
+    """
+    decoded = both_streams(videos, settings, images[0].side, workers=workers, limit=limit)
+    for video, rgb, flow in decoded:
+        flow_range = (flow.largest, flow.saturated)
+        for stream_images, frames in zip(images, (rgb, flow.images), strict=True):
+            stream = stream_images.stream
+            for start in range(0, video.frames - 1, size):
+                block = preprocess(
+                    squashed(frames[start : start + size], stream_images.side),
+                    stream,
+                    preprocessing=stream_images.preprocessing,
+                    pixel_scale=stream_images.pixel_scale,
+                )
+                yield FrameBlock(
+                    video,
+                    stream,
+                    block,
+                    is_last=start + size >= video.frames - 1,
+                    flow_range=flow_range if stream == "flow" else None,
+                )

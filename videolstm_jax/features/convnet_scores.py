@@ -1,0 +1,67 @@
+"""Scores of a backbone alone, from its stored logits: the ConvNet column of Table 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax.artifacts import save_scores
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.files import write_json
+from videolstm_jax.measure.accuracy import accuracy_text, top_k
+from videolstm_jax.measure.scores import softmax
+from videolstm_jax.types import Dataset, Scores
+
+SCORED_FRAMES = 25
+"""Equally spaced frames whose class probabilities are averaged for the score of a video."""
+
+
+def save_convnet_scores(
+    logits: FeatureStore,
+    dataset: Dataset,
+    folder: epath.Path,
+    stream: str,
+    unread: Sequence[int] | np.ndarray = (),
+) -> None:
+    """Writes `scores.npz` and `accuracy.json` of the test list, and prints the accuracy.
+
+    The score of a video is its probabilities averaged over equally spaced frames. The accuracy of
+    frames counts all of them.
+
+    Args:
+      logits: of every frame.
+      dataset: whose test list is scored.
+      folder: of the backbone, where both files go.
+      stream: for the line that is printed.
+      unread: labels of test videos that could not be read; they count as wrong.
+
+    Raises:
+      FileError: the dataset lists no test videos.
+    """
+    videos = dataset.part("test")
+    video_scores, frames, frames_right = [], 0, 0
+    for video in videos:
+        frame_logits = logits.read(video.name)
+        spaced = np.round(np.linspace(0, len(frame_logits) - 1, SCORED_FRAMES)).astype(int)
+        video_scores.append(softmax(frame_logits[spaced]).mean(0))
+        frames += len(frame_logits)
+        frames_right += top_k(frame_logits, np.full(len(frame_logits), video.label))
+    names = tuple(video.name for video in videos)
+    labels = np.array([video.label for video in videos])
+    scores = Scores(names, np.stack(video_scores), labels, dataset.classes)
+    save_scores(folder / "scores.npz", scores)
+    accuracy = {
+        "videos": len(videos) + len(unread),
+        "videos_right": top_k(scores.scores, labels),
+        "missing": len(unread),
+        "frames": frames,
+        "frames_right": frames_right,
+    }
+    write_json(folder / "accuracy.json", accuracy)
+    print(
+        f"the {stream} ConvNet alone: {accuracy_text(scores.scores, labels, unread)}, "
+        f"{100 * frames_right / frames:.1f} % of their frames",
+        flush=True,
+    )

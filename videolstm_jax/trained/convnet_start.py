@@ -1,0 +1,145 @@
+"""Where a backbone starts: random numbers, ImageNet weights, or another backbone of ours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+from etils import epath
+
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_of
+from videolstm_jax.nn.weights import FIRST_KERNEL, starting_leaves, vgg_weights
+from videolstm_jax.train.graft import graft, named_leaves
+from videolstm_jax.trained.backbone import load_convnet
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import ConvNetConfig, RunConfig
+    from videolstm_jax.nn.vgg import ConvNet
+    from videolstm_jax.types import Dataset, PyTree
+
+
+class StartingPoint(NamedTuple):
+    """Where the training of a backbone starts.
+
+    Attributes:
+      params: of every layer.
+      preprocessing: of the images that belongs to them.
+      fingerprints: of the file that they come from, if there is one.
+    """
+
+    params: PyTree
+    preprocessing: str
+    fingerprints: dict[str, str]
+
+
+def starting_point(net: ConvNet, cfg: RunConfig, dataset: Dataset) -> StartingPoint:
+    """Returns random parameters, or those that `convnet.weights` names.
+
+    Args:
+      net: the backbone.
+      cfg: `convnet`, the seed and the stream.
+      dataset: whose classes decide whether a last layer can be taken over.
+
+    Raises:
+      ConfigError: weights that do not fit the backbone or the settings of its preprocessing.
+      FileError: a file of weights or a folder that cannot be read.
+    """
+    params = jax.jit(net.init)(jax.random.key(cfg.seed))
+    if not cfg.convnet.weights:
+        # With group normalisation random numbers are the usual start, so nothing is printed.
+        if cfg.convnet.norm == "none":
+            print(
+                "starts from random numbers; --convnet.weights takes weights of ImageNet, as the "
+                "paper's ConvNets had (docs/convnets.md)",
+                flush=True,
+            )
+        return StartingPoint(params, _agreed_preprocessing(cfg.convnet, "", "caffe"), {})
+    path = epath.Path(cfg.convnet.weights.replace("{stream}", cfg.data.stream))
+    if is_weight_file(path):
+        return _from_weight_file(params, path, cfg.convnet)
+    return _from_convnet_folder(params, path, cfg.convnet, dataset.classes)
+
+
+def _from_weight_file(params: PyTree, path: epath.Path, cfg: ConvNetConfig) -> StartingPoint:
+    """Returns ImageNet's layers but the last; for flow the first is averaged and repeated."""
+    names = named_leaves(params)
+    arrays = read_weights(path)
+    with _must_fit(path):
+        weights = vgg_weights(arrays)
+    if not weights.preprocessing and cfg.preprocessing == "auto":
+        raise ConfigError(
+            f"{path} does not say how its images were preprocessed; expected "
+            "--convnet.preprocessing=caffe or torch"
+        )
+    _check_pixel_scale(cfg, 1.0, path)  # published weights read pixels as they are
+    preprocessing = _agreed_preprocessing(
+        cfg, str(path), weights.preprocessing or cfg.preprocessing
+    )
+    channels = names[FIRST_KERNEL].shape[2]
+    with _must_fit(path):
+        leaves = starting_leaves(weights, names, channels)
+        params = graft(params, leaves)
+    random_layers = sorted({name.partition(".")[0] for name in names if name not in leaves})
+    print(
+        f"starts from {path}, preprocessed as {preprocessing}; {', '.join(random_layers)} from "
+        "random numbers",
+        flush=True,
+    )
+    return StartingPoint(params, preprocessing, {"weights": sha256_of(path)})
+
+
+def _from_convnet_folder(
+    params: PyTree, folder: epath.Path, cfg: ConvNetConfig, classes: tuple[str, ...]
+) -> StartingPoint:
+    """Returns the layers of another backbone of ours; the last only where the classes agree."""
+    if not (folder / "config.json").exists():
+        raise ConfigError(
+            f"ConvNetConfig.weights is {cfg.weights!r}; expected the folder of a ConvNet that the "
+            "stage fit_convnet trained, such as other-work/convnets/rgb, or a file of ImageNet "
+            "weights, .h5, .pth, .safetensors or .npz"
+        )
+    trained = load_convnet(folder)
+    _check_pixel_scale(cfg, trained.config.pixel_scale, folder)
+    preprocessing = _agreed_preprocessing(cfg, str(folder), trained.config.preprocessing)
+    leaves = named_leaves(trained.params)
+    if trained.classes != classes:
+        leaves = {name: leaf for name, leaf in leaves.items() if not name.startswith("logits.")}
+    with _must_fit(folder):
+        params = graft(params, leaves)
+    return StartingPoint(params, preprocessing, {"weights": trained.sha256})
+
+
+@contextlib.contextmanager
+def _must_fit(path: epath.Path) -> Iterator[None]:
+    """Turns an error about layers and shapes into one about the setting that names the weights.
+
+    Errors of reading the file stay errors of the file, so reading is left outside.
+    """
+    try:
+        yield
+    except FileError as error:
+        raise ConfigError(f"the weights in {path} do not fit: {error}") from error
+
+
+def _check_pixel_scale(cfg: ConvNetConfig, pixel_scale: float, path: epath.Path) -> None:
+    if pixel_scale != cfg.pixel_scale:
+        raise ConfigError(
+            f"ConvNetConfig.pixel_scale is {cfg.pixel_scale}; the weights in {path} were trained "
+            f"with {pixel_scale}"
+        )
+
+
+def _agreed_preprocessing(cfg: ConvNetConfig, path: str, preprocessing: str) -> str:
+    """Returns the preprocessing to use; `path` of the weights is empty where there are none."""
+    if cfg.preprocessing == "auto":
+        return preprocessing
+    # Weights see other images under another preprocessing, which costs accuracy without any error.
+    if path and cfg.preprocessing != preprocessing:
+        raise ConfigError(
+            f"ConvNetConfig.preprocessing is {cfg.preprocessing!r}; the weights in {path} were "
+            f"trained with {preprocessing!r}"
+        )
+    return cfg.preprocessing
