@@ -32,6 +32,7 @@ LAYER = {
     "annotations": 3,
     "video": 3,
     "synthetic": 3,
+    "testing": 3,
     "trained": 4,
     "stages": 5,
     "pipeline": 5.5,  # the stages in order

@@ -10,12 +10,15 @@ import difflib
 import importlib
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import jax
 
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
 from videolstm_jax.core.params import attended_params, motion_params, plain_params
+from videolstm_jax.core.start import MeanStart, mean_carry, mean_params, zero_carry
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Carry, CellOut, CellParams, Inputs, LSTMParams, LSTMState
 
@@ -28,8 +31,9 @@ Read: TypeAlias = "Callable[[Array, Array], Array]"
 
 
 class Layers(NamedTuple):
-    """The ConvNet layers a cell reads: `x` of its own stream and `motion` of the flow stream,
-    "pool5" or "fc7".
+    """The backbone layers a cell reads: "pool5", "fc7" or "logits".
+
+    `x` is a layer of the cell's own stream, `motion` one of the flow stream or None.
     """
 
     x: str
@@ -37,8 +41,7 @@ class Layers(NamedTuple):
 
 
 class Drive(NamedTuple):
-    """What the inputs say before the carry is known, for all frames at once; a cell leaves what it
-    lacks None.
+    """What does not depend on the carry, for all frames at once; a cell leaves what it lacks None.
 
     `gates` W_x * X_t [.., N, N, 4K]; `x` X_t [.., N, N, D], for attention to weigh; `query` W_xa *
     X_t [.., N, N, A]; `motion` W_m * M_t [.., M, M, 4K].
@@ -51,25 +54,36 @@ class Drive(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One recurrent cell: what a researcher writes to try another.
+    """One recurrent cell, and all that the rest of the project needs to know about it.
 
-    `drive(conv, params, inputs) -> Drive` (any record of arrays) sees all frames at once, leading
-    axes [T, B]; `step(conv, params, carry, drive_t) -> (Carry, CellOut)` sees one, leading axis
-    [B]; `init(key, cfg) -> CellParams` draws the groups, which may be any records: a cell with no
-    motion group has no motion state; `layers` are the features it reads; a `vector` cell has a 1 x
-    1 hidden map and 1 x 1 kernels; a cell that `attends` returns an attention map in its `CellOut`.
+    Attributes:
+      drive: `drive(conv, params, inputs) -> Drive`, or any record of arrays, sees all frames at
+        once, leading axes [T, B].
+      step: `step(conv, params, carry, drive_t) -> (carry, CellOut)` sees one frame, leading axis
+        [B]. The carry may be any tree of arrays [B, ..]; no stage looks inside it.
+      init: `init(key, cfg)` draws the parameters, any tree of arrays.
+      layers: the features it reads.
+      vector: its hidden map is 1 x 1, and so are its kernels.
+      attends: its `CellOut` has an attention map.
+      zeros: `zeros(cfg, batch) -> carry` before the first frame. Left out, it is that of one LSTM.
+      mean_start: makes the carry before the first frame from the mean input, for `start="mean"`;
+        None where the cell can only start from zeros.
+      states: the maps [B, n, n, k] of the carry that can be kept for pictures, by name.
     """
 
-    drive: Callable[[Conv, CellParams, Inputs], Any]
-    step: Callable[[Conv, CellParams, Carry, Any], tuple[Carry, CellOut]]
-    init: Callable[[Array, ModelConfig], CellParams]
+    drive: Callable[[Conv, Any, Inputs], Any]
+    step: Callable[[Conv, Any, Any, Any], tuple[Any, CellOut]]
+    init: Callable[[Array, ModelConfig], Any]
     layers: Layers
     vector: bool = False
     attends: bool = False
+    zeros: Callable[[ModelConfig, int], Any] = zero_carry
+    mean_start: MeanStart | None = None
+    states: Mapping[str, Callable[[Any], Array]] = MappingProxyType({})
 
 
 class BoundCell(NamedTuple):
-    """A cell that has its convolutions: `drive(params, inputs)` and `step(params, carry, drive_t)`."""
+    """A cell with its convolutions: `drive(params, inputs)`, `step(params, carry, drive_t)`."""
 
     drive: Callable[[CellParams, Inputs], Any]
     step: Callable[[CellParams, Carry, Any], tuple[Carry, CellOut]]
@@ -81,17 +95,17 @@ def bind(cell: Cell, conv: Conv, *, drive_conv: Conv | None = None) -> BoundCell
 
 
 def scale_attention(cell: Cell, scale: float) -> Cell:
-    """The cell with a constant factor on A * X, Eq. (9), taken into the `x` of its `Drive`; without
-    one, as it is.
+    """The cell with a constant factor on A * X, Eq. (9).
+
+    The factor is taken into the `x` of its `Drive`; a cell whose drive has none is left as it is.
     """
 
     def drive(conv: Conv, p: CellParams, xs: Inputs) -> Drive:
         d = cell.drive(conv, p, xs)
         if getattr(d, "x", None) is None:
             return d
-        return d._replace(
-            x=d.x.astype(jax.tree.leaves(p)[0].dtype) * scale
-        )  # 16 bits are too few for the product
+        # Features of 16 bits have too few of them for the product.
+        return d._replace(x=d.x.astype(jax.tree.leaves(p)[0].dtype) * scale)
 
     return cell._replace(drive=drive)
 
@@ -130,8 +144,7 @@ def plain_step(conv: Conv, p: CellParams, carry: Carry, d: Drive) -> tuple[Carry
 def attended_step(
     read: Read, conv: Conv, p: CellParams, carry: Carry, d: Drive
 ) -> tuple[Carry, CellOut]:
-    """ALSTM and ConvALSTM: attends where H_{t-1} asks, Eqs. (7)-(8), then updates the LSTM, Eqs.
-    (1)-(6).
+    """ALSTM and ConvALSTM: attends by H_{t-1}, Eqs. (7)-(8), then the LSTM, Eqs. (1)-(6).
 
     Args:
       read: `weigh` keeps the map, Eq. (9); `expect` averages it to 1 x 1 as ALSTM does.
@@ -178,9 +191,32 @@ def _top(conv: Conv, p: LSTMParams, state: LSTMState, x: Array) -> LSTMState:
     return lstm(state, total(p.bias, conv(p.x, x), conv(p.hidden, state.hidden)))
 
 
+# A motion cell has two LSTMs, and the others one. The states of a vector cell have no places, so
+# there is nothing to keep for pictures.
+_LSTM_STATES = MappingProxyType(
+    {"hidden": attrgetter("top.hidden"), "cell": attrgetter("top.cell")}
+)
+_ONE_START = MeanStart(mean_params, mean_carry)
+_TWO_STARTS = MeanStart(partial(mean_params, motion=True), mean_carry)
+
 CELLS: Mapping[str, Cell] = {
-    "lstm": Cell(plain_drive, plain_step, plain_params, Layers("fc7"), vector=True),
-    "convlstm": Cell(plain_drive, plain_step, plain_params, Layers("pool5")),
+    "lstm": Cell(
+        plain_drive,
+        plain_step,
+        plain_params,
+        Layers("fc7"),
+        vector=True,
+        zeros=partial(zero_carry, vector=True),
+        mean_start=_ONE_START,
+    ),
+    "convlstm": Cell(
+        plain_drive,
+        plain_step,
+        plain_params,
+        Layers("pool5"),
+        mean_start=_ONE_START,
+        states=_LSTM_STATES,
+    ),
     "alstm": Cell(
         attended_drive,
         partial(attended_step, expect),
@@ -188,6 +224,8 @@ CELLS: Mapping[str, Cell] = {
         Layers("pool5"),
         vector=True,
         attends=True,
+        zeros=partial(zero_carry, vector=True),
+        mean_start=_ONE_START,
     ),
     "convalstm": Cell(
         attended_drive,
@@ -195,6 +233,8 @@ CELLS: Mapping[str, Cell] = {
         attended_params,
         Layers("pool5"),
         attends=True,
+        mean_start=_ONE_START,
+        states=_LSTM_STATES,
     ),
     "motion_alstm": Cell(
         motion_drive,
@@ -203,6 +243,8 @@ CELLS: Mapping[str, Cell] = {
         Layers("pool5", "fc7"),
         vector=True,
         attends=True,
+        zeros=partial(zero_carry, vector=True, motion=True),
+        mean_start=_TWO_STARTS,
     ),
     "videolstm": Cell(
         motion_drive,
@@ -210,6 +252,9 @@ CELLS: Mapping[str, Cell] = {
         motion_params,
         Layers("pool5", "pool5"),
         attends=True,
+        zeros=partial(zero_carry, motion=True),
+        mean_start=_TWO_STARTS,
+        states=_LSTM_STATES,
     ),
 }
 

@@ -1,5 +1,4 @@
-"""The convolutions a cell may be given: each maps `(kernel, map)` to the map of all output
-channels.
+"""The convolutions a cell may be given: each maps `(kernel, map)` to a map of output channels.
 
 A kernel [k, k, D, O] slides over maps [.., N, N, D] with zeros outside; a kernel [1, 1, D, O] or
 [D, O] is a matrix product at every place. Leading axes are free: a frame has [B], a whole clip [T,
@@ -77,9 +76,7 @@ ENGINES: Mapping[str, Callable[..., Array]] = {"im2col": im2col, "native": nativ
 
 
 def in_scan(name: str) -> Callable[..., Array]:
-    """The convolution for what is inside the scan: the one called `name`, or with `auto` the
-    backend's faster one.
-    """
+    """The convolution inside the scan, by name; `auto` is the faster one of the backend."""
     if name == "auto":
         name = "im2col" if jax.default_backend() == "cpu" else "native"
     return ENGINES[name]

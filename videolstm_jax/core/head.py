@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 def dropout(key: Array | None, rate: float, x: Array) -> Array:
-    """`x` with each entry zero at chance `rate`, the others grown to keep the mean; unchanged
-    without a key.
+    """`x` with each entry zero at chance `rate`, the others scaled up to keep the mean.
+
+    Without a key, or at rate 0, `x` is unchanged.
     """
     if key is None or rate == 0:
         return x
-    kept = jax.random.bernoulli(key, 1 - rate, x.shape)
-    return jnp.where(kept, x / (1 - rate), jnp.zeros_like(x))
+    survives = jax.random.bernoulli(key, 1 - rate, x.shape)
+    return jnp.where(survives, x / (1 - rate), jnp.zeros_like(x))
 
 
 def classify(

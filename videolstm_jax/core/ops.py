@@ -1,6 +1,4 @@
-"""The equations of the paper as functions of arrays: one LSTM, one attention, two ways of reading
-it.
-"""
+"""The equations of the paper as functions of arrays: one LSTM, one attention, two uses of it."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ def total(bias: Array, *terms: Array) -> Array:
 
 
 def lstm(state: LSTMState, z: Array) -> LSTMState:
-    """The LSTM after its sums, Eqs. (1)-(6), and as well (10)-(15).
+    """The LSTM after its sums, Eqs. (1)-(6) and (10)-(15).
 
     Args:
       state: C_{t-1} and H_{t-1}, [B, N, N, K].
@@ -46,8 +44,9 @@ def lstm(state: LSTMState, z: Array) -> LSTMState:
 
 
 def attention(p: AttentionParams, query: Array, h: Array) -> Array:
-    """Where to look, Eqs. (7)-(8): Z_t = W_z * tanh(W_xa * X_t + W_ha * H + b_a), and a softmax
-    over all places.
+    """The attention map, Eqs. (7)-(8): a softmax of Z_t over all places.
+
+    Z_t = W_z * tanh(W_xa * X_t + W_ha * H + b_a).
 
     Args:
       p: the attention's parameters.

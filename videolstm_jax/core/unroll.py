@@ -10,18 +10,18 @@ from jax import lax
 
 if TYPE_CHECKING:
     from videolstm_jax.core.cells import BoundCell
-    from videolstm_jax.types import Array, Carry, CellOut, CellParams, Inputs
+    from videolstm_jax.types import Array, CellOut, Inputs, PyTree
 
 
 def unroll(
     cell: BoundCell,
-    params: CellParams,
-    carry: Carry,
+    params: PyTree,
+    carry: PyTree,
     xs: Inputs,
     mask: Array,
     *,
     remat: bool = False,
-) -> tuple[Carry, CellOut]:
+) -> tuple[PyTree, CellOut]:
     """Runs a cell over time; a frame that does not exist leaves the carry as it was.
 
     The cell's convolution is bound before: `unroll(bind(CELLS["videolstm"], engines.im2col), ..)`.
@@ -29,19 +29,19 @@ def unroll(
     Args:
       cell: a cell with its convolution, from `cells.bind`.
       params: the cell's parameters.
-      carry: C and H before the first frame.
+      carry: the state before the first frame, any tree of arrays [B, ..].
       xs: the inputs, [B, T, ..].
       mask: [B, T] bool, true where the frame exists.
       remat: recompute each step in the backward pass instead of keeping what it made.
 
     Returns:
-      The carry after the last frame, and what the cell showed at each, [B, T, ..]; where the mask
-      is false that is what it would have shown.
+      The carry after the last frame, and the `CellOut` of every frame, [B, T, ..]; where the mask
+      is false it is that of a frame with the padding as its content.
     """
     xs, mask = jax.tree.map(swap_time, (xs, mask))
     step = jax.checkpoint(cell.step, prevent_cse=False) if remat else cell.step
 
-    def frame(carry: Carry, drive_and_mask: tuple) -> tuple[Carry, CellOut]:
+    def frame(carry: PyTree, drive_and_mask: tuple) -> tuple[PyTree, CellOut]:
         drive, exists = drive_and_mask
         after, out = step(params, carry, drive)
         return hold(exists, after, carry), out
@@ -50,8 +50,8 @@ def unroll(
     return carry, jax.tree.map(swap_time, out)
 
 
-def hold(exists: Array, after: Carry, before: Carry) -> Carry:
-    """The carry `after` a frame for the rows [B] where it `exists`, and `before` it for the others."""
+def hold(exists: Array, after: PyTree, before: PyTree) -> PyTree:
+    """The carry `after` a frame for the rows [B] where it `exists`, else that `before` it."""
 
     def choose(new: Array, old: Array) -> Array:
         return jnp.where(exists.reshape(-1, *[1] * (new.ndim - 1)), new, old)

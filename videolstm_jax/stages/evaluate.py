@@ -123,8 +123,12 @@ def _shown(
 def _write_states(
     cfg: RunConfig, model: TrainedModel, features: ModelFeatures, videos: Sequence[Video]
 ) -> None:
-    """Writes maps of the state that `eval.states` names; a state that is a vector has no maps."""
-    if cfg.eval.states == "none" or model.cell.vector or not videos:
+    """Writes maps of the state that `eval.states` names, where the cell has it."""
+    if cfg.eval.states == "none" or not videos:
+        return
+    if cfg.eval.states not in model.cell.states:
+        names = ", ".join(model.cell.states) or "none"
+        print(f"no maps of the state {cfg.eval.states!r} are written; the cell has {names}")
         return
     work, kind = Workdir(cfg.workdir), np.array(cfg.eval.states)
     for video, states in model.states(features, videos, cfg.eval):

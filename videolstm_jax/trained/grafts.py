@@ -36,7 +36,8 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
                 f'TrainConfig.graft has {entry!r}; expected "run:part" or "run:theirs=ours"'
             )
         source, _ = read_run(work, name)
-        if theirs == "cell.motion" and not ours and source.params.cell.motion is None:
+        has_motion = getattr(source.params.cell, "motion", None) is not None
+        if theirs == "cell.motion" and not ours and not has_motion:
             theirs, ours = "cell.top", "cell.motion"
         try:
             params = graft(params, under(named_leaves(source.params), theirs, ours))

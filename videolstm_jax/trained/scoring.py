@@ -134,18 +134,19 @@ def whole_states(
     first chunk, as in the pass that gave the attention: with `start=mean` it depends on it.
 
     Args:
-      model: one whose state keeps places.
+      model: one whose cell has the map of this name in its `states`.
       features: of the videos.
       videos: the list to read.
       settings: which state, how many videos side by side, the frames of a chunk.
     """
+    state_of = model.cell.states[settings.states]
 
     def read(clip: Clip, carry: Carry) -> tuple[Carry, dict[str, NDArray]]:
         states = []
         for t in np.flatnonzero(clip.mask.any(axis=0)):
             frame = jax.tree.map(lambda values, t=t: values[:, t : t + 1], clip)
             carry = model.functions.advance(model.params, frame, carry)
-            states.append(np.asarray(getattr(carry.top, settings.states)))
+            states.append(np.asarray(state_of(carry)))
         return carry, {"states": np.stack(states, axis=1)}
 
     for video, arrays in _read_chunks(model, features, videos, settings, read):

@@ -1,0 +1,88 @@
+"""The carry before the first frame: zeros, or made of the mean input over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from videolstm_jax.core.params import start_params
+from videolstm_jax.types import Carry, Inputs, LSTMState, StartParams
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import ModelConfig
+    from videolstm_jax.core.engines import Conv
+    from videolstm_jax.types import Array
+
+
+class MeanStart(NamedTuple):
+    """A first carry that is learned from the mean input, as in the released code of the paper.
+
+    `init(keys, cfg)` draws its parameters from two keys. `carry(conv, params, mean)` makes the
+    carry from `mean`, the mean over the frames that exist, [B, N, N, D]; a vector cell gets the
+    mean over all places too, [B, 1, 1, D].
+    """
+
+    init: Callable[[Array, ModelConfig], Any]
+    carry: Callable[[Conv, Any, Inputs], Any]
+
+
+def zero_carry(
+    cfg: ModelConfig, batch: int, *, vector: bool = False, motion: bool = False
+) -> Carry:
+    """C_0 = H_0 = 0, float32 [B, N', N', K]: nothing is known before the first frame.
+
+    Args:
+      cfg: gives N and K.
+      batch: B.
+      vector: whether the states are vectors, N' = 1, or maps, N' = N.
+      motion: whether there is a motion LSTM with a state of its own.
+    """
+    side = 1 if vector else cfg.map_size
+    zeros = jnp.zeros((batch, side, side, cfg.hidden))
+    state = LSTMState(zeros, zeros)
+    return Carry(state, state if motion else None)
+
+
+def mean_params(
+    keys: Array, cfg: ModelConfig, *, motion: bool = False
+) -> tuple[StartParams, StartParams | None]:
+    """The kernels of `mean_carry` for the top LSTM and, with `motion`, for the motion LSTM."""
+    top = start_params(keys[0], cfg, cfg.kernel, cfg.depth)
+    if not motion:
+        return top, None
+    return top, start_params(keys[1], cfg, cfg.motion_kernel, cfg.motion_depth)
+
+
+def mean_carry(conv: Conv, params: tuple[StartParams, StartParams | None], mean: Inputs) -> Carry:
+    """C_0 = tanh(W * mean) and so for H_0, [B, N', N', K], of each LSTM from its own input."""
+
+    def state(p: StartParams, x: Array) -> LSTMState:
+        maps = (conv(kernel, x).astype(x.dtype) for kernel in p)
+        return LSTMState(*map(jnp.tanh, maps))
+
+    top, motion = params
+    return Carry(state(top, mean.x), None if motion is None else state(motion, mean.motion))
+
+
+def mean_over_time(inputs: Inputs, mask: Array, *, dtype: Any, vector: bool) -> Inputs:
+    """The mean of each input over the frames that exist, [B, N, N, D]; zero where none does.
+
+    The mean knows the whole clip, so a model that starts from it is not causal.
+
+    Args:
+      inputs: [B, T, N, N, D].
+      mask: [B, T], true where the frame exists.
+      dtype: of the result.
+      vector: whether to take the mean over all places too, which gives [B, 1, 1, D].
+    """
+    weight = mask.astype(dtype)
+    weight = (weight / jnp.maximum(weight.sum(1, keepdims=True), 1))[:, :, None, None, None]
+
+    def mean(x: Array) -> Array:
+        over_time = jnp.sum(x.astype(dtype) * weight, axis=1)
+        return over_time.mean((1, 2), keepdims=True) if vector else over_time
+
+    return jax.tree.map(mean, inputs)
