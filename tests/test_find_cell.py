@@ -14,6 +14,11 @@ def test_one_of_the_six(name):
     assert find_cell(name) is CELLS[name]
 
 
+def test_cells_can_be_keys():
+    cell = CELLS["convlstm"]._replace(states={"hidden": str})
+    assert len({*CELLS.values(), cell, cell._replace()}) == 7
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_a_cell_attends_where_it_has_attention_parameters(name):
     assert CELLS[name].attends == (name not in ("lstm", "convlstm"))

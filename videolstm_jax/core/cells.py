@@ -81,6 +81,10 @@ class Cell(NamedTuple):
     mean_start: MeanStart | None = None
     states: Mapping[str, Callable[[Any], Array]] = MappingProxyType({})
 
+    def __hash__(self) -> int:
+        """Functions are cached by their cell; a mapping has no hash, but its names have."""
+        return hash((*self[:-1], *self.states))
+
 
 class BoundCell(NamedTuple):
     """A cell with its convolutions: `drive(params, inputs)`, `step(params, carry, drive_t)`."""
