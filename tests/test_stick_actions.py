@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.synthetic import drawing, keyframes, skeleton, stick_actions
-from videolstm_jax.synthetic.stick_actions import CLASSES, ClipSpec
+from videolstm_jax.synthetic import drawing, keyframes, skeleton, stick_actions, stick_clips
+from videolstm_jax.synthetic.stick_actions import StickSettings
+from videolstm_jax.synthetic.stick_clips import CLASSES, ClipSpec
 
 SMALL = {
     "classes": ("Chop", "JumpingJack", "SitDown", "Toss"),
@@ -64,9 +65,9 @@ def test_actors_of_the_test_list_never_train(made):
         for name in ("train", "test")
     }
     assert group == {"train": {"g01", "g03"}, "test": {"g02"}}
-    clips = stick_actions.specs(clips_per_class=8, test_clips_per_class=8)
+    clips = stick_actions.list_clips(StickSettings(clips_per_class=8, test_clips_per_class=8))
     people = {
-        test: {stick_actions.cast(spec)[0] for spec in clips if spec.test == test}
+        test: {stick_clips.sample_clip(spec)[0] for spec in clips if spec.test == test}
         for test in (False, True)
     }
     assert len(people[False]) == len(people[True]) == 4 and not people[False] & people[True]
@@ -75,8 +76,8 @@ def test_actors_of_the_test_list_never_train(made):
 def test_videos_are_ordinary_files_with_a_box_a_frame(made):
     boxes = json.loads((made / "boxes.json").read_text())
     assert len(boxes) == 16
-    for spec in stick_actions.specs(**SMALL)[::5]:
-        frames, true, _ = stick_actions.clip(spec)
+    for spec in stick_actions.list_clips(StickSettings(**SMALL))[::5]:
+        frames, true, _ = stick_clips.make_clip(spec)
         with av.open(str(made / "videos" / f"{spec.name}.mp4")) as file:
             assert float(file.streams.video[0].average_rate) == 25.0
             seen = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
@@ -169,19 +170,19 @@ def test_wrong_settings_are_named(tmp_path, wrong, message):
 def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, difficulty, size):
     """The actor's pixels are found a second way: as what changes when their colours do."""
     spec = ClipSpec(action, number, test, difficulty, seed=9, size=size)
-    actor, scene = stick_actions.cast(spec)
+    actor, scene = stick_clips.sample_clip(spec)
     pictures = []
     for colour in ((255, 0, 255), (0, 255, 0)):
         painted = actor._replace(
             skin=colour, hair=colour, shirt=colour, trousers=colour, shoes=colour
         )
-        seen, near, facing = stick_actions.perform(spec, actor, scene)
+        seen, near, facing = stick_clips.move_actor(spec, actor, scene)
         frames, boxes = drawing.draw_clip(
             seen, near, facing, painted, scene._replace(noise=0), size
         )
         pictures.append(frames.astype(int))
     change = np.abs(pictures[0] - pictures[1]).max(-1)
-    assert np.array_equal(boxes, stick_actions.clip(spec)[1])
+    assert np.array_equal(boxes, stick_clips.make_clip(spec)[1])
     for pixels, (x0, y0, x1, y1) in zip(change, boxes, strict=True):
         assert 0 <= x0 < x1 <= size and 0 <= y0 < y1 <= size
         covered = np.argwhere(pixels > 0)
@@ -203,8 +204,8 @@ def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, diff
 @given(st.sampled_from(CLASSES), st.integers(0, 200), st.sampled_from(["easy", "hard"]))
 @settings(max_examples=30, deadline=None)
 def test_bones_keep_their_lengths_and_feet_stay_above_the_floor(action, number, difficulty):
-    actor, scene = stick_actions.cast(ClipSpec(action, number, difficulty=difficulty))
-    style = keyframes.Style(
+    actor, scene = stick_clips.sample_clip(ClipSpec(action, number, difficulty=difficulty))
+    style = keyframes.MotionStyle(
         actor.tempo, scene.start, actor.reach, actor.lag, scene.sway, 0.02, scene.seed
     )
     pose, _ = keyframes.pose(action, style, 40)
@@ -233,15 +234,15 @@ def test_joints_lie_where_the_figure_is_drawn():
     for difficulty in ("easy", "hard"):
         for action in CLASSES:
             spec = ClipSpec(action, 1, difficulty=difficulty)
-            _, boxes, joints = stick_actions.clip(spec)
+            _, boxes, joints = stick_clips.make_clip(spec)
             low, high = np.maximum(joints.min(1), 0), np.minimum(joints.max(1), 64)
             assert (low >= boxes[:, :2] - 1.0).all() and (high <= boxes[:, 2:] + 1.0).all()
-            assert np.array_equal(joints, stick_actions.clip_joints(spec))
+            assert np.array_equal(joints, stick_clips.clip_joints(spec))
 
 
 def test_easy_figures_are_large_and_in_the_picture():
     clips = [
-        stick_actions.clip(ClipSpec(action, number)) for action in CLASSES for number in (0, 2)
+        stick_clips.make_clip(ClipSpec(action, number)) for action in CLASSES for number in (0, 2)
     ]
     heights = np.concatenate([boxes[:, 3] - boxes[:, 1] for _, boxes, _ in clips])
     assert 0.6 < heights.mean() / 64 < 0.95

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from videolstm_jax.synthetic import keyframes, scenes, stick_actions
-from videolstm_jax.synthetic.stick_actions import CLASSES, PAIRS, ClipSpec
+from videolstm_jax.synthetic import keyframes, scenes, stick_clips
+from videolstm_jax.synthetic.keyframes import PAIRS
+from videolstm_jax.synthetic.stick_clips import CLASSES, ClipSpec
 
 
 def fitted_accuracy(train, label, test, test_label, waves=1200, width=2.0, ridge=1e-3):
@@ -28,7 +29,7 @@ def joint_features(clips, test, difficulty):
     rows, labels = [], []
     for label, action in enumerate(CLASSES):
         for number in range(clips):
-            joints = stick_actions.clip_joints(ClipSpec(action, number, test, difficulty, seed=21))
+            joints = stick_clips.clip_joints(ClipSpec(action, number, test, difficulty, seed=21))
             joints = joints[np.linspace(0, len(joints) - 1, 8).round().astype(int)]
             joints = joints - joints[:, 2:3]
             rows.append((joints / np.linalg.norm(joints[:, 1], axis=-1).mean()).reshape(8, -1))
@@ -59,7 +60,7 @@ def test_one_frame_of_true_joints_tells_little_and_eight_tell_all(difficulty):
 def test_pairs_are_one_motion_played_backwards(pair):
     forwards, backwards = (keyframes.ACTIONS[name] for name in pair)
     assert forwards[0] is backwards[0] and (forwards[1], backwards[1]) == (1, -1)
-    steady = keyframes.Style(1.0, 0.3, 1.0, 0.01, 0.0, 0.0, 5)
+    steady = keyframes.MotionStyle(1.0, 0.3, 1.0, 0.01, 0.0, 0.0, 5)
     there, _ = keyframes.pose(pair[0], steady, 33)
     back, _ = keyframes.pose(pair[1], steady._replace(start=0.3 + 32 / forwards[0].frames), 33)
     for one, other in zip(there[:-1], back[:-1], strict=True):
@@ -69,7 +70,7 @@ def test_pairs_are_one_motion_played_backwards(pair):
 
 def attributes(spec):
     """Everything of a clip that must not tell its class, as one vector."""
-    actor, scene = stick_actions.cast(spec)
+    actor, scene = stick_clips.sample_clip(spec)
     wall, thing = scene.background, scene.distractor
     values = [
         scene.frames,
@@ -123,13 +124,13 @@ def test_nothing_but_the_motion_depends_on_the_class(difficulty):
 
 def test_context_is_the_chance_of_the_classs_own_background():
     walls = [
-        stick_actions.cast(ClipSpec("Chop", number, context=0.4))[1].background
+        stick_clips.sample_clip(ClipSpec("Chop", number, context=0.4))[1].background
         for number in range(300)
     ]
-    own = stick_actions.cast(ClipSpec("Chop", 0, context=1.0))[1].background
+    own = stick_clips.sample_clip(ClipSpec("Chop", 0, context=1.0))[1].background
     assert 0.3 < np.mean([wall == own for wall in walls]) < 0.5
-    assert own == stick_actions.cast(ClipSpec("Chop", 7, True, context=1.0))[1].background
-    assert own != stick_actions.cast(ClipSpec("Toss", 0, context=1.0))[1].background
+    assert own == stick_clips.sample_clip(ClipSpec("Chop", 7, True, context=1.0))[1].background
+    assert own != stick_clips.sample_clip(ClipSpec("Toss", 0, context=1.0))[1].background
 
 
 def test_any_sixteen_frames_show_the_direction():
@@ -138,7 +139,7 @@ def test_any_sixteen_frames_show_the_direction():
     """
     for action in CLASSES:
         for number in range(6):
-            joints = stick_actions.clip_joints(ClipSpec(action, number))
+            joints = stick_clips.clip_joints(ClipSpec(action, number))
             speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(1)
             crops = np.lib.stride_tricks.sliding_window_view(speed, 15)
             assert crops.mean(1).min() > 0.8  # pixels a frame, of the fastest joint

@@ -1,1 +1,1 @@
-"""The built-in data set: stick figures that perform eight actions."""
+"""The built-in data set, stick actions: stick figures that perform eight actions."""

@@ -1,4 +1,4 @@
-"""The eight actions: keyframes of one cycle each, and which way round the cycle is played."""
+"""The eight actions: keyframes of one cycle each, and the direction the cycle is played in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from videolstm_jax.synthetic.skeleton import Pose
 class Cycle(NamedTuple):
     """One cycle of a motion.
 
-    `keys` has one row a keyframe: when (share of the cycle), then degrees of lean, arm, arm_side,
-    elbow, leg, leg_side, knee, and the hop in hundredths of the stature. `turn` is added to
-    arm_side over a cycle, for arms that go round. The right limbs are `lag` of a cycle away from
+    `keys` has one row a keyframe: its time (share of the cycle), then degrees of lean, arm,
+    arm_side, elbow, leg, leg_side, knee, and the hop in hundredths of the stature. `turn` is added
+    to arm_side over a cycle, for arms that go round. The right limbs are `lag` of a cycle behind
     the left ones. `frames` is the usual length of a cycle, and `yaw` the view: 0 from the front, 90
-    from the side.
+    from the side. `planted` is that of `skeleton.Pose`.
     """
 
     keys: tuple[tuple[float, ...], ...]
@@ -30,7 +30,7 @@ class Cycle(NamedTuple):
 
 ARM_CIRCLES = Cycle(
     (
-        # when lean  arm side elbow leg leg_side knee hop
+        # time, lean, arm, arm_side, elbow, leg, leg_side, knee, hop
         (0.00, 0, 22, 0, 8, 0, 11, 0, 0),
         (0.25, 0, 0, 0, 5, 3, 11, 6, 0),
         (0.50, 0, -22, 0, 5, 0, 11, 0, 0.5),
@@ -93,6 +93,7 @@ KNEES = Cycle(
     planted=False,
 )
 
+# Each class with its motion, and whether that plays forwards (1) or backwards (-1).
 ACTIONS: dict[str, tuple[Cycle, int]] = {
     "ArmCirclesIn": (ARM_CIRCLES, -1),
     "ArmCirclesOut": (ARM_CIRCLES, 1),
@@ -103,16 +104,13 @@ ACTIONS: dict[str, tuple[Cycle, int]] = {
     "StandUp": (SITTING, -1),
     "Toss": (CHOPPING, -1),
 }
-"""Each class, its motion, and whether it plays forwards (1) or backwards (-1)."""
-
+# Pairs of classes that are one motion played forwards and backwards, so no single frame tells them
+# apart.
 PAIRS = (("ArmCirclesOut", "ArmCirclesIn"), ("SitDown", "StandUp"), ("Chop", "Toss"))
-"""Classes that are one motion played forwards and backwards, so that no single frame tells them
-apart.
-"""
 
 
-class Style(NamedTuple):
-    """How one clip performs its action, whatever the action.
+class MotionStyle(NamedTuple):
+    """The manner in which one clip performs its action, the same for every action.
 
     `tempo` multiplies the speed; `start` is the first phase in cycles; `reach` multiplies the range
     of every angle; `lag` delays the right limbs, in cycles; `sway` is the amplitude in degrees of
@@ -128,11 +126,11 @@ class Style(NamedTuple):
     seed: int
 
 
-def pose(action: str, style: Style, frames: int) -> tuple[Pose, float]:
+def pose(action: str, style: MotionStyle, frames: int) -> tuple[Pose, float]:
     """The angles of one clip, and the yaw its action is usually seen from.
 
-    Played backwards, a clip meets the same phases in the opposite order, and nothing else differs:
-    of uniform first phases, single frames of a pair of classes have one distribution.
+    A clip played backwards has the same phases in the opposite order, and nothing else differs.
+    Since first phases are uniform, single frames of a pair of classes have one distribution.
 
     Args:
       action: a key of `ACTIONS`.
@@ -141,39 +139,36 @@ def pose(action: str, style: Style, frames: int) -> tuple[Pose, float]:
     """
     cycle, direction = ACTIONS[action]
     draw = np.random.default_rng(style.seed)
-    time = np.arange(frames)
     speed = style.tempo / cycle.frames
     slow = _slow(draw, frames, 9)
-    phase = style.start + direction * (speed * time + style.unsteady * slow[:, 0])
+    phase = style.start + direction * (speed * np.arange(frames) + style.unsteady * slow[:, 0])
     left = _angles(cycle, style, phase)
     right = _angles(cycle, style, phase + cycle.lag + style.lag)
     left[:, 1:7] += style.sway * slow[:, 1:7]
     right[:, 1:7] += style.sway * _slow(draw, frames, 6)
     both = np.stack([left, right], -1)
-    lean, hop = both[:, 0].mean(-1) + style.sway * slow[:, 7], both[:, 7].mean(-1) / 100
-    arm, arm_side, elbow, leg, leg_side, knee = (both[:, k] for k in range(1, 7))
-    return Pose(
-        lean,
-        arm,
-        arm_side,
-        np.maximum(elbow, 0.0),
-        leg,
-        leg_side,
-        np.maximum(knee, 0.0),
-        np.maximum(hop, 0.0),
-        cycle.planted,
-    ), cycle.yaw
+    arm, arm_side, elbow, leg, leg_side, knee = (both[:, track] for track in range(1, 7))
+    angles = Pose(
+        lean=both[:, 0].mean(-1) + style.sway * slow[:, 7],
+        arm=arm,
+        arm_side=arm_side,
+        elbow=np.maximum(elbow, 0.0),  # splines overshoot; elbows and knees bend one way only
+        leg=leg,
+        leg_side=leg_side,
+        knee=np.maximum(knee, 0.0),
+        hop=np.maximum(both[:, 7].mean(-1) / 100, 0.0),
+        planted=cycle.planted,
+    )
+    return angles, cycle.yaw
 
 
-def _angles(cycle: Cycle, style: Style, phase: np.ndarray) -> np.ndarray:
-    """The eight tracks of the keyframes at each phase [L, 8], smooth and periodic; `reach`
-    stretches them.
-    """
+def _angles(cycle: Cycle, style: MotionStyle, phase: np.ndarray) -> np.ndarray:
+    """The eight tracks of the keyframes at each phase [L, 8]; `reach` stretches their range."""
+    # A periodic spline needs the first keyframe again at the end of the cycle.
     keys = np.array(cycle.keys + ((1.0, *cycle.keys[0][1:]),))
     mean = keys[:-1, 1:].mean(0)
-    tracks = mean + style.reach * (
-        CubicSpline(keys[:, 0], keys[:, 1:], bc_type="periodic")(phase) - mean
-    )
+    spline = CubicSpline(keys[:, 0], keys[:, 1:], bc_type="periodic")
+    tracks = mean + style.reach * (spline(phase) - mean)
     tracks[:, 2] += cycle.turn * phase
     return tracks
 

@@ -1,4 +1,4 @@
-"""Who plays a stick action and where: what is drawn by lot before a clip is made."""
+"""The random actors, backgrounds and scenes of stick actions, drawn before a clip is made."""
 
 from __future__ import annotations
 
@@ -7,22 +7,29 @@ from typing import NamedTuple
 
 import numpy as np
 
+from videolstm_jax.synthetic.shapes import Colour
 from videolstm_jax.synthetic.skeleton import Body
 
-Colour = tuple[int, int, int]
 TEXTURES = ("plain", "clouds", "stripes", "checks")
 
 
 class Difficulty(NamedTuple):
-    """The ranges a setting draws from; lengths are shares of the picture's side unless said
-    otherwise.
+    """The ranges that a difficulty draws from; lengths are shares of the picture's side.
 
-    `stature` is the actor's, `limb` their thickness over their stature, `centre` how far they may
-    stand from the middle, `headroom` the least space between feet and the lower edge, and the most,
-    `turn` degrees of yaw to either side of the usual view, `jitter` the camera's steps, `texture`
-    the contrast of the background, `clutter` how many shapes lie in it, `distractor` the opacity
-    and `distractor_size` the length of the thing that moves behind the actor, `noise` grey levels,
-    `frames` the length of a clip.
+    Attributes:
+      stature: of the actor.
+      limb: thickness of the limbs as a share of the stature.
+      centre: the largest distance of the actor from the middle.
+      headroom: the least and the most space between the feet and the lower edge.
+      turn: degrees of yaw to either side of the usual view.
+      jitter: the camera's steps.
+      texture: the contrast of the background.
+      clutter: the number of shapes in the background.
+      distractor: the opacity of the object that moves behind the actor.
+      distractor_size: its length.
+      noise: grey levels.
+      sway: degrees of slow changes of every angle.
+      frames: the length of a clip.
     """
 
     stature: tuple[float, float]
@@ -88,9 +95,7 @@ class Actor(NamedTuple):
 
 
 class Background(NamedTuple):
-    """What stands still: `texture` names a pattern, `floor` is where it gets darker, `seed` draws
-    the rest.
-    """
+    """The wall and floor: `texture` names a pattern, `floor` its height, `seed` draws the rest."""
 
     texture: str
     hue: float
@@ -103,8 +108,9 @@ class Background(NamedTuple):
 
 
 class Distractor(NamedTuple):
-    """A bar with a ball at its end that passes behind the actor; lengths are shares of the side,
-    times frames.
+    """A bar with a ball at its end that passes behind the actor.
+
+    Lengths are shares of the side, times are frames.
     """
 
     colour: Colour
@@ -180,7 +186,7 @@ def sample_background(draw: np.random.Generator, level: Difficulty) -> Backgroun
 
 
 def sample_scene(draw: np.random.Generator, level: Difficulty, actor: Actor) -> Scene:
-    """Draws where and how an actor is filmed, whatever they do."""
+    """Draws where and how an actor is filmed, the same for every action."""
     stature = draw.uniform(*level.stature)
     corner = draw.uniform(0.05, 0.95, 2)
     path = draw.uniform(0.2, 0.8, 2) - corner

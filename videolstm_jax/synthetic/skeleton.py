@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+# The order of every array of joints.
 JOINTS = (
     "head",
     "neck",
@@ -25,12 +26,11 @@ JOINTS = (
     "right_ankle",
     "right_toe",
 )
-"""The order of every array of joints."""
 
+# Neck length, half the width of shoulders and of hips, as shares of the stature.
 NECK = 0.05
 SHOULDERS = 0.115
 HIPS = 0.06
-"""Neck length, half the width of shoulders and of hips, as shares of the stature."""
 
 
 class Body(NamedTuple):
@@ -89,24 +89,22 @@ def joints(pose: Pose, body: Body) -> np.ndarray:
     for side, sign in enumerate((1.0, -1.0)):
         across = np.array([[sign, 0.0, 0.0]])
         shoulder = neck - 0.03 * spine + SHOULDERS * across
-        elbow = shoulder + body.arm * _swung(pose.arm[:, side], pose.arm_side[:, side], sign)
-        hand = elbow + body.arm * _swung(
-            pose.arm[:, side] + pose.elbow[:, side], pose.arm_side[:, side], sign
-        )
+        arm, arm_side = pose.arm[:, side], pose.arm_side[:, side]
+        elbow = shoulder + body.arm * _bone(arm, arm_side, sign)
+        hand = elbow + body.arm * _bone(arm + pose.elbow[:, side], arm_side, sign)
         hip = pelvis + HIPS * across
-        knee = hip + body.thigh * _swung(pose.leg[:, side], pose.leg_side[:, side], sign)
-        shin = pose.leg[:, side] - pose.knee[:, side]
-        ankle = knee + body.thigh * _swung(shin, pose.leg_side[:, side], sign)
-        pitch = np.radians(
-            np.clip(-shin - 25.0, 0.0, 70.0)
-        )  # the toe drops when the heel is up behind
-        toe = ankle + body.foot * np.stack(
-            [np.full(frames, 0.35 * sign), -np.sin(pitch), np.cos(pitch)], -1
-        )
+        leg, leg_side = pose.leg[:, side], pose.leg_side[:, side]
+        knee = hip + body.thigh * _bone(leg, leg_side, sign)
+        shin = leg - pose.knee[:, side]
+        ankle = knee + body.thigh * _bone(shin, leg_side, sign)
+        # The toe drops when the heel is up behind.
+        pitch = np.radians(np.clip(-shin - 25.0, 0.0, 70.0))
+        outward = np.full(frames, 0.35 * sign)
+        toe = ankle + body.foot * np.stack([outward, -np.sin(pitch), np.cos(pitch)], -1)
         limbs["arms"] += [shoulder, elbow, hand]
         limbs["legs"] += [hip, knee, ankle, toe]
-    found = np.stack([head, neck, pelvis, *limbs["arms"], *limbs["legs"]], 1)
-    return found + _standing(found, pose)[:, None]
+    points = np.stack([head, neck, pelvis, *limbs["arms"], *limbs["legs"]], 1)
+    return points + _standing_shift(points, pose)[:, None]
 
 
 def project(points: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
@@ -125,20 +123,16 @@ def project(points: np.ndarray, yaw: float) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([across, points[..., 1]], -1), near
 
 
-def _swung(forward: np.ndarray, outward: np.ndarray, sign: float) -> np.ndarray:
-    """The direction of a bone that hung straight down and swung by two angles in degrees: [L, 3] of
-    length 1.
-    """
+def _bone(forward: np.ndarray, outward: np.ndarray, sign: float) -> np.ndarray:
+    """The direction [L, 3] of a bone that swung from straight down by two angles in degrees."""
     f, o = np.radians(forward), np.radians(outward)
     return np.stack([sign * np.sin(o), -np.cos(o) * np.cos(f), np.cos(o) * np.sin(f)], -1)
 
 
-def _standing(found: np.ndarray, pose: Pose) -> np.ndarray:
-    """The shift [L, 3] that puts the lowest foot on the floor, plus the hop, with feet or pelvis
-    above one spot.
-    """
-    ankles = found[:, [JOINTS.index("left_ankle"), JOINTS.index("right_ankle")]]
-    toes = found[:, [JOINTS.index("left_toe"), JOINTS.index("right_toe")]]
+def _standing_shift(points: np.ndarray, pose: Pose) -> np.ndarray:
+    """The shift [L, 3] that puts the lowest foot on the floor, or a hop above it."""
+    ankles = points[:, [JOINTS.index("left_ankle"), JOINTS.index("right_ankle")]]
+    toes = points[:, [JOINTS.index("left_toe"), JOINTS.index("right_toe")]]
     lift = pose.hop - np.minimum(ankles[..., 1], toes[..., 1]).min(1)
     spot = -ankles.mean(1) if pose.planted else np.zeros((len(lift), 3))
     return np.stack([spot[:, 0], lift, spot[:, 2]], -1)
