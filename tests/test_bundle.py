@@ -108,8 +108,8 @@ def test_the_model_is_that_of_the_run(bundle, work):
     assert leaves.keys() == expected.keys()
     for name, leaf in leaves.items():
         np.testing.assert_array_equal(leaf, expected[name], strict=True)
-    assert ours.origin.localize_settings() == LocalizeConfig(sigma=3.0)
-    assert ours.origin.flow_settings() == theirs.origin.flow_settings()
+    assert ours.place.localize_settings() == LocalizeConfig(sigma=3.0)
+    assert ours.place.flow_settings() == theirs.place.flow_settings()
 
 
 def test_a_bundle_of_a_bundle_has_the_same_bytes(bundle, tmp_path):

@@ -62,7 +62,7 @@ def run(cfg: RunConfig) -> epath.Path:
 
 def _check_belongs(model: TrainedModel, cfg: RunConfig, dataset: Dataset) -> None:
     """Raises FileError where the run in the folder is of another cell or of other classes."""
-    folder = model.origin.folder
+    folder = model.place.folder
     if model.config.cell != cfg.model.cell:
         raise FileError(
             f"{folder}: the checkpoint is of the cell {model.config.cell}; expected "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from videolstm_jax import artifacts
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.accuracy import top_k, wilson
@@ -16,19 +18,66 @@ from videolstm_jax.types import Scores
 if TYPE_CHECKING:
     from etils import epath
 
+NAMED = 3
+"""Videos or classes that an error names at most."""
+
+
+class _Fusion(NamedTuple):
+    """The runs to fuse: their names, one exponent each, and the paths of their score files."""
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    paths: tuple[epath.Path, ...]
+
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes fused/<fuse.name>.npz, the product of the scores of `fuse.runs`, and prints how often
-    it is right.
+    """Writes fused/<fuse.name>.npz, the product of the scores of `fuse.runs`, and prints accuracies.
 
     Returns:
       The path of the fused scores.
 
     Raises:
-      ConfigError: no runs, or not one weight a run.
+      ConfigError: no runs, or not one weight for each run.
       FileError: scores are missing, or the runs do not agree on videos, labels or classes.
     """
-    names, weights = cfg.fuse.runs, cfg.fuse.weights or (1.0,) * len(cfg.fuse.runs)
+    work = Workdir(cfg.workdir)
+    path = work.fused(cfg.fuse.name)
+    fusion = _checked(cfg, work)
+    runs = {}
+    for name, source in zip(fusion.names, fusion.paths, strict=True):
+        runs[name] = artifacts.load_scores(source)
+    streams = aligned(runs)
+    tables = [stream.scores for stream in streams]
+    try:
+        product = product_fusion(tables, fusion.weights)
+        # A mean has no exponents, and no use for a run that counts against: its size is its weight.
+        mean = mean_fusion(tables, [abs(weight) for weight in fusion.weights])
+    except ValueError as error:
+        raise FileError(f"scores of {', '.join(fusion.names)} cannot be fused: {error}") from error
+    artifacts.save_scores(path, streams[0]._replace(scores=product))
+
+    classes, label = streams[0].classes, streams[0].label
+    missing = 0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, classes))
+    for name, weight, table in zip(fusion.names, fusion.weights, tables, strict=True):
+        print(f"fuse: {name:<24} {_accuracy(table, label, missing)}  weight {weight:g}")
+    print(f"fuse: {'product':<24} {_accuracy(product, label, missing)}  -> {path}")
+    print(f"fuse: {'mean, for comparison':<24} {_accuracy(mean, label, missing)}")
+    if missing:
+        print(
+            f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
+            f"{work.bad}"
+        )
+    return path
+
+
+def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
+    """The runs and weights that the settings ask for.
+
+    Raises:
+      ConfigError: they do not fit one another.
+    """
+    names = cfg.fuse.runs
+    weights = cfg.fuse.weights or (1.0,) * len(names)
     if not names:
         raise ConfigError(
             "FuseConfig.runs is empty; expected the names of runs, or paths of score files"
@@ -39,81 +88,78 @@ def run(cfg: RunConfig) -> epath.Path:
         )
     if len(weights) != len(names):
         raise ConfigError(
-            f"FuseConfig.weights has {len(weights)} exponents for {len(names)} runs; expected one each"
+            f"FuseConfig.weights has {len(weights)} exponents for {len(names)} runs; expected one "
+            "each"
         )
-    work = artifacts.Workdir(cfg.workdir)
-    paths = [work.scores(name) for name in names]
-    path = work.fused(cfg.fuse.name)
-    if path in paths:
+    paths = tuple(work.scores(name) for name in names)
+    if work.fused(cfg.fuse.name) in paths:
         raise ConfigError(
-            f"FuseConfig.name is {cfg.fuse.name!r}, which is also one of its runs; expected another name"
+            f"FuseConfig.name is {cfg.fuse.name!r}, which is also one of its runs; expected "
+            "another name"
         )
-    streams = aligned(
-        {str(name): artifacts.load_scores(file) for name, file in zip(names, paths, strict=True)}
-    )
-    first, arrays = streams[0], [stream.scores for stream in streams]
-    try:
-        fused = first._replace(scores=product_fusion(arrays, weights))
-        mean = mean_fusion(arrays, [abs(weight) for weight in weights])
-    except ValueError as error:
-        raise FileError(f"scores of {', '.join(names)} cannot be fused: {error}") from error
-    artifacts.save_scores(path, fused)
-    missing = 0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, first.classes))
-    for name, weight, scores in zip(names, weights, arrays, strict=True):
-        print(f"fuse: {name:<24} {_words(scores, first.label, missing)}  weight {weight:g}")
-    print(f"fuse: {'product':<24} {_words(fused.scores, first.label, missing)}  -> {path}")
-    print(f"fuse: {'mean, for comparison':<24} {_words(mean, first.label, missing)}")
-    if missing:
-        print(
-            f"fuse: of these, {missing} test videos could not be read and count as wrong, see {work.bad}"
-        )
-    return path
+    return _Fusion(names, weights, paths)
 
 
-def aligned(streams: dict[str, Scores]) -> list[Scores]:
+def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
     """The scores of each run with the videos in the order of the first.
 
     Raises:
       FileError: a run has other classes, videos or labels than the first, or names a video twice.
     """
-    (first_name, first), *_ = streams.items()
-    rows = []
-    for name, scores in streams.items():
-        if scores.classes != first.classes:
+    first_name, first = next(iter(runs.items()))
+    streams = []
+    for name, scores in runs.items():
+        _check_classes(name, scores, first_name, first)
+        _check_videos(name, scores, first_name, first)
+        row_of = {video: row for row, video in enumerate(scores.videos)}
+        order = np.array([row_of[video] for video in first.videos], int)
+        label = scores.label[order]
+        differing = np.flatnonzero(label != first.label)
+        if len(differing):
             raise FileError(
-                f"{name} has {len(scores.classes)} classes, {first_name} has {len(first.classes)}"
-                f"{_examples(set(scores.classes) ^ set(first.classes), 'not in both')}; expected the same in one order"
+                f"{name} labels {len(differing)} videos otherwise than {first_name}, the first "
+                f"is {first.videos[differing[0]]}; expected the same labels"
             )
-        place = {video: row for row, video in enumerate(scores.videos)}
-        if len(place) != len(scores.videos):
-            twice = len(scores.videos) - len(place)
-            raise FileError(f"{name} names {twice} videos twice; expected each once")
-        lacks, more = set(first.videos) - place.keys(), place.keys() - set(first.videos)
-        if lacks or more:
-            raise FileError(
-                f"{name} lacks {len(lacks)} of the {len(first.videos)} videos of {first_name} and has {len(more)} more"
-                f"{_examples(lacks, 'lacks')}{_examples(more, 'has')}; expected the same videos"
-            )
-        order = np.array([place[video] for video in first.videos], int)
-        one = Scores(first.videos, scores.scores[order], scores.label[order], scores.classes)
-        differ = np.flatnonzero(one.label != first.label)
-        if len(differ):
-            raise FileError(
-                f"{name} labels {len(differ)} videos otherwise than {first_name}, the first "
-                f"is {first.videos[differ[0]]}; expected the same labels"
-            )
-        rows.append(one)
-    return rows
+        streams.append(Scores(first.videos, scores.scores[order], label, scores.classes))
+    return streams
 
 
-def _examples(names: set[str], verb: str) -> str:
-    some = sorted(names)[:3]
-    return f"; {verb} {', '.join(some)}{' ..' if len(names) > 3 else ''}" if some else ""
+def _check_classes(name: str, scores: Scores, first_name: str, first: Scores) -> None:
+    if scores.classes != first.classes:
+        differing = set(scores.classes) ^ set(first.classes)
+        raise FileError(
+            f"{name} has {len(scores.classes)} classes, {first_name} has {len(first.classes)}"
+            f"{_examples('not in both', differing)}; expected the same in one order"
+        )
 
 
-def _words(scores: np.ndarray, label: np.ndarray, missing: int) -> str:
+def _check_videos(name: str, scores: Scores, first_name: str, first: Scores) -> None:
+    videos, expected = set(scores.videos), set(first.videos)
+    if len(videos) != len(scores.videos):
+        twice = len(scores.videos) - len(videos)
+        raise FileError(f"{name} names {twice} videos twice; expected each once")
+    lacking, more = expected - videos, videos - expected
+    if lacking or more:
+        raise FileError(
+            f"{name} lacks {len(lacking)} of the {len(first.videos)} videos of {first_name} and "
+            f"has {len(more)} more{_examples('lacks', lacking)}{_examples('has', more)}; expected "
+            "the same videos"
+        )
+
+
+def _examples(verb: str, names: set[str]) -> str:
+    """A clause that names some of these; empty where there are none."""
+    if not names:
+        return ""
+    dots = " .." if len(names) > NAMED else ""
+    return f"; {verb} {', '.join(sorted(names)[:NAMED])}{dots}"
+
+
+def _accuracy(scores: np.ndarray, label: Sequence[int], missing: int) -> str:
+    """How many test videos are right, with an interval; `missing` ones count as wrong."""
     if not len(label):
         return "no videos"
-    hits, total = top_k(scores, label), len(label) + missing
-    sure = wilson(hits, total)
-    return f"{hits:>5} of {total} right, {100 * sure.value:.2f} % ({100 * sure.low:.1f} to {100 * sure.high:.1f})"
+    right, total = top_k(scores, label), len(label) + missing
+    share = wilson(right, total)
+    low, high = 100 * share.low, 100 * share.high
+    return f"{right:>5} of {total} right, {100 * share.value:.2f} % ({low:.1f} to {high:.1f})"

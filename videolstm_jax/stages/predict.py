@@ -56,7 +56,7 @@ def run(cfg: PredictConfig) -> epath.Path | None:
     predictor, latency = Predictor(cfg.folder, flow=cfg.flow), Latency()
     if predictor.warning:
         print(f"predict: warning: {predictor.warning}", file=sys.stderr, flush=True)
-    fps = predictor.model.origin.fps
+    fps = predictor.model.place.fps
     with live.opened(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
         rate = f"{stream.fps:g} frames a second"
         print(f"predict: {cfg.folder} reads {stream.name}, {rate}", flush=True)

@@ -28,7 +28,7 @@ from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone import Backbone, TrainedConvNet, convnet_config
 from videolstm_jax.trained.card import card
 from videolstm_jax.trained.functions import Scales
-from videolstm_jax.trained.origin import StoredModel
+from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.video.online import FlowSettings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ PACKAGES = ("videolstm-jax", "jax", "flax", "numpy")
 
 
 class BundleFolder(NamedTuple):
-    """A bundle as a place that a model was read from; see `origin.Origin`."""
+    """A bundle as a place that a model was read from; see `place.Place`."""
 
     folder: epath.Path
     record: Mapping[str, Any]
@@ -138,13 +138,13 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
         "layers": model.cell.layers._asdict(),
         "stream": model.stream,
         "scales": model.scales._asdict(),
-        "fps": model.origin.fps,
+        "fps": model.place.fps,
         "extractors": {name: dict(row) for name, row in model.extractors.items()},
         "backbones": {backbone.stream: _backbone_record(backbone) for backbone in backbones},
-        "flow": model.origin.flow_settings()._asdict() if "flow" in layers else None,
-        "localize": dataclasses.asdict(model.origin.localize_settings()),
-        "provenance": model.origin.provenance(),
-        "results": model.origin.results(),
+        "flow": model.place.flow_settings()._asdict() if "flow" in layers else None,
+        "localize": dataclasses.asdict(model.place.localize_settings()),
+        "provenance": model.place.provenance(),
+        "results": model.place.results(),
         "versions": {name: _version(name) for name in PACKAGES},
     }
 

@@ -16,7 +16,7 @@ from videolstm_jax.trained import bundle, scoring
 from videolstm_jax.trained.backbone import Backbone, check_extractor
 from videolstm_jax.trained.features import ModelFeatures, open_features
 from videolstm_jax.trained.functions import ModelFunctions, Scales, model_functions
-from videolstm_jax.trained.origin import Origin
+from videolstm_jax.trained.place import Place
 from videolstm_jax.trained.run_folder import read_run
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """A recurrent model with all it needs; see `StoredModel` for the fields before `origin`.
+    """A recurrent model with all it needs; see `StoredModel` for the fields before `stored_at`.
 
     It reads features as the stores hold them: float16 or float32, not scaled, vectors [B, T, D].
-    `origin` is the run or the bundle that it was read from; None while it is being trained.
+    `stored_at` is the run or the bundle that it was read from; None while it is being trained.
     """
 
     config: ModelConfig
@@ -43,7 +43,7 @@ class TrainedModel:
     classes: tuple[str, ...]
     stream: str
     extractors: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
-    origin: Origin | None = None
+    stored_at: Place | None = None
 
     # ---- where it comes from ---------------------------------------------------------------------
 
@@ -55,8 +55,8 @@ class TrainedModel:
           FileError: the folder is missing, or something in it is missing or damaged.
         """
         if bundle.is_bundle(path):
-            stored, origin = bundle.read_bundle(path)
-            return cls(*stored, origin=origin)
+            stored, place = bundle.read_bundle(path)
+            return cls(*stored, stored_at=place)
         work, name = artifacts.of_run(path)
         return cls.of_run(work, name)
 
@@ -71,8 +71,8 @@ class TrainedModel:
         Raises:
           FileError: the run is missing, unfinished or damaged.
         """
-        stored, origin = read_run(work, name)
-        return cls(*stored, origin=origin)
+        stored, place = read_run(work, name)
+        return cls(*stored, stored_at=place)
 
     def save(self, folder: PathLike) -> epath.Path:
         """Writes a bundle: a new folder with all that the model needs; see `bundle.write_bundle`.
@@ -158,6 +158,17 @@ class TrainedModel:
 
     # ---- what a stream needs beside it -----------------------------------------------------------
 
+    @property
+    def place(self) -> Place:
+        """The run or the bundle that the model was read from.
+
+        Raises:
+          FileError: it is still being trained.
+        """
+        if self.stored_at is None:
+            raise FileError("the model was not read from a run or a bundle, so it has no ConvNets")
+        return self.stored_at
+
     def layers_by_stream(self) -> dict[str, dict[str, str]]:
         """The layers that the model reads of each stream: {stream: {input: layer}}."""
         layers = {self.stream: {"x": self.cell.layers.x}}
@@ -172,7 +183,7 @@ class TrainedModel:
         Raises:
           FileError: it is missing or damaged, or not the one of the training.
         """
-        folder, convnet = self.origin.convnet(stream)
+        folder, convnet = self.place.convnet(stream)
         if convnet.classes != self.classes:
             raise FileError(
                 f"{folder}: the ConvNet knows {', '.join(convnet.classes)}; the run knows "
@@ -180,7 +191,7 @@ class TrainedModel:
             )
         inputs = self.layers_by_stream()[stream]
         layers = sorted(set(inputs.values()))
-        dtypes = {layer: self.origin.feature_dtype(stream, layer) for layer in layers}
+        dtypes = {layer: self.place.feature_dtype(stream, layer) for layer in layers}
         convnet = convnet._replace(params=params_for_taps(convnet.params, layers))
         backbone = Backbone(folder, stream, convnet, dtypes)
         for name in inputs:

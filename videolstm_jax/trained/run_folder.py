@@ -18,7 +18,7 @@ from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.trained import backbone
 from videolstm_jax.trained.evaluated import localize_settings
 from videolstm_jax.trained.functions import Scales
-from videolstm_jax.trained.origin import StoredModel
+from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.video.online import FlowSettings
 
 if TYPE_CHECKING:

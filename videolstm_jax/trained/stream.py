@@ -80,7 +80,7 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
     features = {stream: image_features(model.backbone(stream)) for stream in streams}
     flow, warnings = None, []
     if "flow" in streams:
-        trained_on = model.origin.flow_settings()
+        trained_on = model.place.flow_settings()
         flow = flow_functions(trained_on._replace(method=flow_method or trained_on.method))
         if flow_method and flow_method != trained_on.method:
             warnings.append(
@@ -91,7 +91,7 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
             "the first carry comes from the mean of a whole video in training, from the first "
             "frame in a stream"
         )
-    settings = model.origin.localize_settings()
+    settings = model.place.localize_settings()
     if settings.input == "motion" and flow is None:
         settings = dataclasses.replace(settings, input="weighted_features")
         warnings.append(

@@ -33,7 +33,7 @@ class StoredModel(NamedTuple):
     extractors: Mapping[str, Mapping[str, Any]]
 
 
-class Origin(Protocol):
+class Place(Protocol):
     """The place a model was read from: a run in a work folder, or a bundle.
 
     A stream and a bundle need more than the recurrent model. What they need is read when it is
