@@ -1,4 +1,4 @@
-"""TrainedModel gives, from stored features, what the model gives from features made ready by hand."""
+"""TrainedModel on stored features equals the model on features made ready by hand."""
 
 import dataclasses
 import json

@@ -31,7 +31,7 @@ class _Fusion(NamedTuple):
 
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes fused/<fuse.name>.npz, the product of the scores of `fuse.runs`, and prints accuracies.
+    """Writes fused/<fuse.name>.npz, the product of the scores of `fuse.runs`.
 
     Returns:
       The path of the fused scores.

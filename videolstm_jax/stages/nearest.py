@@ -9,7 +9,7 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.config import RunConfig
-from videolstm_jax.measure.accuracy import right_of
+from videolstm_jax.measure.accuracy import accuracy_text
 from videolstm_jax.measure.nearest import motion_energy, nearest_scores
 from videolstm_jax.types import Scores, Video
 from videolstm_jax.video.flow_file import read_flow
@@ -17,7 +17,7 @@ from videolstm_jax.video.flow_file import read_flow
 NAME = "nearest-motion"
 """The name of the run."""
 PAIRS = 64
-"""Flow images of a video that are read at most, so that a long one is never in memory as a whole."""
+"""Flow images of a video that are read at most, so that a long one needs little memory."""
 NO_MOTION = 127.5
 """The middle of the range of a flow image. It is half a level from the grey of no motion, 128; the
 published numbers were made with it."""
@@ -42,7 +42,9 @@ def run(cfg: RunConfig) -> epath.Path:
     names = tuple(video.name for video in test)
     save_scores(path, Scores(names, scores, label, dataset.classes))
     missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
-    print(f"nearest neighbour on motion energy: {right_of(scores, label, missing)}", flush=True)
+    print(
+        f"nearest neighbour on motion energy: {accuracy_text(scores, label, missing)}", flush=True
+    )
     return path
 
 

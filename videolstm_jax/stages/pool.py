@@ -1,4 +1,4 @@
-"""Pools several work folders, of seeds or held-out groups, into one folder and one table of counts."""
+"""Pools the work folders of seeds or held-out groups into one folder and one table of counts."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def text(summary: Mapping[str, Any]) -> str:
         overlap = row["model"]
         lines.append(
             f"\n{name}: frame IoU {overlap['value']:.3f} ({overlap['low']:.3f} to "
-            f"{overlap['high']:.3f}), attention in the true box {row['mass_inside_truth']:.3f}, its "
-            f"share of the frame {row['area_of_truth']:.3f}"
+            f"{overlap['high']:.3f}), attention in the true box {row['mass_inside_truth']:.3f}, "
+            f"its share of the frame {row['area_of_truth']:.3f}"
         )
         for baseline, measures in row["baselines"].items():
             minus = measures["minus"]
