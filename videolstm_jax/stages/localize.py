@@ -14,24 +14,21 @@ from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.localize.baseline_tubes import DESCRIPTIONS, baseline_tubes
+from videolstm_jax.localize.baseline_tubes import baseline_tubes
 from videolstm_jax.localize.baselines import covered_cells
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
 from videolstm_jax.localize.linking import Track
-from videolstm_jax.localize.scoring import VideoOutput, score_tracks
+from videolstm_jax.localize.scoring import VideoOutput
 from videolstm_jax.localize.tubes import video_tracks, video_tube
-from videolstm_jax.measure.accuracy import mean_interval, paired_interval
-from videolstm_jax.measure.attention_stats import (
-    AttentionStats,
-    attention_stats,
-    attention_summary,
-    full_frame_share,
-    mass_inside,
-)
-from videolstm_jax.measure.tube_errors import frame_overlaps
-from videolstm_jax.measure.tube_summary import tube_summary
+from videolstm_jax.measure.attention_stats import attention_stats, mass_inside
 from videolstm_jax.trained import evaluated
-from videolstm_jax.types import Dataset, Detection, Tube, Video
+from videolstm_jax.trained.localized import (
+    LocalizedVideo,
+    MeasureOptions,
+    measure_videos,
+    score_videos,
+)
+from videolstm_jax.types import Dataset, Detection, Video
 from videolstm_jax.video.flow_file import read_flow
 
 if TYPE_CHECKING:
@@ -58,27 +55,6 @@ class _Task(NamedTuple):
     fused: Mapping[str, NDArray] | None
 
 
-class LocalizedVideo(NamedTuple):
-    """The tubes of one video with all that is measured of them.
-
-    `frame_scores` [L, C] reach the last frame. `inside` is `attention_stats.mass_inside`, and
-    `baselines` are the tubes to compare with; both are empty where the video has no truth.
-    """
-
-    video: Video
-    output: VideoOutput
-    frame_scores: NDArray
-    tracks: list[Track]
-    stats: AttentionStats
-    inside: tuple[NDArray, NDArray] | None = None
-    baselines: Mapping[str, Tube] = {}
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """H, W in pixels."""
-        return self.video.height, self.video.width
-
-
 def run(cfg: RunConfig) -> epath.Path:
     """Writes runs/<name>/tubes.jsonl, one line a tube, and map.json, see docs/evaluation.md.
 
@@ -102,8 +78,11 @@ def run(cfg: RunConfig) -> epath.Path:
         if count % 50 == 0 or count == len(tests):
             print(f"localize: {count} of {len(tests)} videos", flush=True)
     folder = work.run(cfg.run_name)
-    tracks = [video.tracks for video in videos]
-    artifacts.save_detections(folder / "tubes.jsonl", _detections(task, videos, tracks))
+    detections = score_videos(videos, [video.tracks for video in videos], cfg.localize)
+    artifacts.save_detections(folder / "tubes.jsonl", detections)
+    # Frame scores rank the boxes of frame-mAP only where they belong to the tubes: fused scores
+    # have none, and several tubes of a frame would have the same.
+    rank_by_frame = fused is None and cfg.localize.tubes == 1
     summary = {
         "run": cfg.run_name,
         "scores": cfg.localize.scores or "mean of frame scores",
@@ -111,7 +90,7 @@ def run(cfg: RunConfig) -> epath.Path:
         "classes": list(dataset.classes),
         "videos": len(videos),
         "tubes": sum(len(video.tracks) for video in videos),
-        **_measure(task, videos),
+        **measure_videos(videos, MeasureOptions(cfg.localize, rank_by_frame, cfg.seed)),
     }
     files.write_json(folder / "map.json", summary)
     _print_summary(summary)
@@ -190,10 +169,9 @@ def _localize(task: _Task, video: Video) -> LocalizedVideo:
         frame_scores=every_frame,
         tracks=_tracks(task, video, stored),
         stats=attention_stats(attention),
+        truth=task.truth.get(video.name, ()),
     )
-    if not task.truth.get(video.name):
-        return localized
-    return _compared(task, localized)
+    return _compared(task, localized) if localized.truth else localized
 
 
 def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list[Track]:
@@ -213,7 +191,7 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
     """Adds the attention inside the true boxes, and the baselines, to a video with truth."""
     video, attention = localized.video, localized.output.attention
     cells = attention.shape[1]
-    true_tubes = [detection.tube for detection in task.truth[video.name]]
+    true_tubes = [true.tube for true in localized.truth]
     covered = covered_cells(true_tubes, localized.size, len(attention), cells)
     tubes = baseline_tubes(
         true_tubes,
@@ -225,116 +203,6 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
         train_box=task.train_boxes.get(video.name),
     )
     return localized._replace(inside=mass_inside(attention, covered), baselines=tubes)
-
-
-# ---- all videos ----------------------------------------------------------------------------------
-
-
-def _detections(
-    task: _Task, videos: Sequence[LocalizedVideo], tracks: Sequence[list[Track]]
-) -> list[Detection]:
-    """Scores the tracks of every video, its own or a baseline's, with the model's scores."""
-    detections: list[Detection] = []
-    for video, own in zip(videos, tracks, strict=True):
-        detections.extend(score_tracks(own, video.output, task.cfg.localize))
-    return detections
-
-
-def _measure(task: _Task, videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
-    """Measures the attention, the tubes and the baselines, as map.json holds them."""
-    known = [video for video in videos if video.video.name in task.truth]
-    summary: dict[str, Any] = {
-        "attention": _attention(videos),
-        "truth": {
-            "videos": len(known),
-            "tubes": sum(len(task.truth[video.video.name]) for video in known),
-        },
-        "model": None,
-        "baselines": {},
-    }
-    if not known:
-        return summary
-    ours = _overlaps(task, known, [video.tracks[0].tube for video in known])
-    summary["model"] = _tube_measures(task, known, [video.tracks for video in known], ours)
-    frame_iou = {}
-    for video, iou in zip(known, ours, strict=True):
-        frame_iou[video.video.name] = {"model": float(iou)}
-    for name, tubes in _common_baselines(task, known).items():
-        # Only the centred box has a fraction in its name, such as "centred 0.5".
-        kind, _, fraction = name.partition(" ")
-        theirs = _overlaps(task, known, tubes)
-        for video, iou in zip(known, theirs, strict=True):
-            frame_iou[video.video.name][kind] = float(iou)
-        row = _tube_measures(task, known, [[Track(tube, 1.0)] for tube in tubes], theirs)
-        row["about"] = DESCRIPTIONS[kind]
-        if fraction:
-            row["fraction"] = float(fraction)
-        difference = paired_interval(ours, theirs, seed=task.cfg.seed)
-        row["model_minus_baseline"] = difference._asdict()
-        summary["baselines"][kind] = row
-    summary["frame_iou"] = frame_iou
-    return summary
-
-
-def _attention(videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
-    """Summarises the attention of all videos, and how many boxes are full-frame boxes."""
-    inside = [video.inside for video in videos if video.inside is not None]
-    summary = attention_summary([video.stats for video in videos], inside)
-    shares = []
-    for video in videos:
-        shares.extend(full_frame_share(track.tube, video.size) for track in video.tracks)
-    summary["full_frame_boxes"] = float(np.mean(shares))
-    return summary
-
-
-def _tube_measures(
-    task: _Task,
-    known: Sequence[LocalizedVideo],
-    tracks: Sequence[list[Track]],
-    overlaps: NDArray,
-) -> dict[str, Any]:
-    """Measures tubes, the model's or a baseline's, against the truth.
-
-    Args:
-      task: with the truth.
-      known: the V videos that have truth.
-      tracks: the tubes of each.
-      overlaps: [V] of `_overlaps`.
-    """
-    truth: list[Detection] = []
-    for video in known:
-        truth.extend(task.truth[video.video.name])
-    # Frame scores rank the boxes of frame-mAP only where they belong to the tubes: fused scores
-    # have none, and several tubes of a frame would have the same.
-    frame_scores = None
-    if task.fused is None and task.cfg.localize.tubes == 1:
-        frame_scores = {video.video.name: video.frame_scores for video in known}
-    measures = tube_summary(_detections(task, known, tracks), truth, frame_scores=frame_scores)
-    measures["mean_frame_iou"] = mean_interval(overlaps, seed=task.cfg.seed)._asdict()
-    return measures
-
-
-def _common_baselines(task: _Task, known: Sequence[LocalizedVideo]) -> dict[str, list[Tube]]:
-    """Returns the baselines that every video has; of the centred boxes only the best."""
-    common: dict[str, list[Tube]] = {}
-    for name in known[0].baselines:
-        if all(name in video.baselines for video in known):
-            common[name] = [video.baselines[name] for video in known]
-    centred = [name for name in common if name.startswith("centred")]
-    best = max(centred, key=lambda name: _overlaps(task, known, common[name]).mean())
-    for name in centred:
-        if name != best:
-            del common[name]
-    return common
-
-
-def _overlaps(task: _Task, known: Sequence[LocalizedVideo], tubes: Sequence[Tube]) -> NDArray:
-    """Returns the mean IoU of each video's boxes with its true ones on frames with truth: [V]."""
-    overlaps = []
-    for video, tube in zip(known, tubes, strict=True):
-        true_tubes = [detection.tube for detection in task.truth[video.video.name]]
-        overlaps.append(frame_overlaps(tube, true_tubes).mean())
-    return np.array(overlaps)
 
 
 def _print_summary(summary: Mapping[str, Any]) -> None:
