@@ -13,14 +13,16 @@ import tiny_pipeline
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import BundleConfig, LocalizeConfig
+from videolstm_jax.config import BundleConfig, LocalizeConfig, PredictConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import bundle as stage
+from videolstm_jax.stages import predict
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.types import Scores
+from videolstm_jax.video import encode
 
 ROOT = pathlib.Path(__file__).parents[1]
 CELLS = (("videolstm", "rgb"), ("motion_alstm", "flow"), ("lstm", "rgb"))
@@ -268,6 +270,15 @@ def test_the_stage_writes_a_bundle(work, tmp_path):
     for settings in ({"run": "x"}, {"to": "x"}):
         with pytest.raises(ConfigError, match="is empty"):
             BundleConfig(**settings)
+
+
+def test_a_bundle_is_filmed_in_the_current_folder(bundle, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    encode.write(tmp_path / "clip.avi", FRAMES, 10, codec="ffv1")
+    path = predict.run(PredictConfig(model=str(bundle), video="clip.avi", side=64))
+    assert path.as_posix() == "predicted/clip.mp4" and path.exists()
+    assert f"predict: {bundle} reads clip.avi" in capsys.readouterr().out
+    assert len(list(bundle.iterdir())) == 5, "nothing is written to the bundle"
 
 
 CHILD = """

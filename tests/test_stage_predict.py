@@ -149,6 +149,7 @@ def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
     [
         ({"checkpoint": ""}, "checkpoint is empty"),
         ({"video": ""}, "video is empty"),
+        ({"model": "m"}, "both model and checkpoint"),
         ({"flow": "lk"}, "flow is 'lk'"),
         ({"side": 3}, "side is 3"),
         ({"max_frames": -1}, "max_frames is -1"),
@@ -157,6 +158,11 @@ def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
 def test_settings(settings, says):
     with pytest.raises(ConfigError, match=says):
         PredictConfig(**{"checkpoint": "c", "video": "v", **settings})
+
+
+def test_model_and_checkpoint_are_one_setting():
+    assert PredictConfig(model="m", video="v").folder == "m"
+    assert PredictConfig(checkpoint="c", video="v").folder == "c"
 
 
 def test_an_output_that_is_no_film(checkpoint, clip):
