@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from typing import NamedTuple
 from xml.etree import ElementTree
-from xml.parsers import expat
 
 import numpy as np
 from etils import epath
@@ -14,6 +13,7 @@ from etils import epath
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.annotations.ucf24 import CLASSES
 from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers.xml_file import XML_ERRORS, read_xml
 from videolstm_jax.types import Detection, Tube
 
 SUFFIX = ".xgtf"
@@ -39,10 +39,6 @@ _MOST_FRAMES = 1_000_000
 _CUT_SPAN = "spans of boxes cut at the video's last frame"
 _CLIPPED = "boxes clipped to the frame"
 _OUTSIDE = "boxes outside the frame left out"
-
-# Python's XML parsers and `int`, `float` and dict look-ups raise these for a damaged file;
-# LookupError is also an unknown text encoding.
-_DAMAGE_ERRORS = (ElementTree.ParseError, expat.ExpatError, ValueError, LookupError)
 
 Box = tuple[float, float, float, float]
 
@@ -104,7 +100,7 @@ def read_viper(path: str) -> GroundTruth:
             video = _Video(action, frames[name] or _MOST_FRAMES, sizes[name])
             for tube in _read_tubes(source, video, changes):
                 tubes.append(Detection(name, CLASSES.index(action), 1.0, tube))
-        except _DAMAGE_ERRORS as error:
+        except XML_ERRORS as error:
             raise FileError(f"{file}: not a whole ViPER file: {error}") from error
     notes = tuple(f"{count} {change}" for change, count in sorted(changes.items()))
     return check_ground_truth(path, GroundTruth(CLASSES, frames, sizes, tubes, notes=notes))
@@ -115,9 +111,7 @@ def read_viper(path: str) -> GroundTruth:
 
 def _find_source(data: bytes, stem: str) -> ElementTree.Element:
     """The part of the file about this video: some files hold other videos before or behind it."""
-    _refuse_doctype(data)
-    root = ElementTree.fromstring(data)
-    sources = [element for element in root.iter() if _tag(element) == "sourcefile"]
+    sources = [element for element in read_xml(data).iter() if _tag(element) == "sourcefile"]
     if not sources:
         raise ValueError("holds no sourcefile")
     named = [source for source in sources if _file_name(source).startswith(f"{stem}.")]
@@ -125,20 +119,6 @@ def _find_source(data: bytes, stem: str) -> ElementTree.Element:
         if any(_tag(child) == "object" for child in source):
             return source
     return sources[0]
-
-
-def _refuse_doctype(data: bytes) -> None:
-    """Parses the file once only to refuse a document type, which could define entities.
-
-    A few lines of nested entities expand to gigabytes, and ElementTree would expand them.
-    """
-
-    def refuse(name: str, *_: object) -> None:
-        raise ValueError(f"declares the document type {name}; expected none")
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(data, True)
 
 
 def _file_name(source: ElementTree.Element) -> str:

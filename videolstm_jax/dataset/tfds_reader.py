@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax.dataset import labels_csv, lists
+from videolstm_jax.dataset.labels_csv import PARTS
+from videolstm_jax.dataset.lists import without_extension
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Tube
 
@@ -170,9 +171,7 @@ def find_parts(builder: Any) -> dict[str, str]:
       FileError: there is no training split.
     """
     name, splits = builder.info.full_name, builder.info.splits
-    parts = {
-        split: labels_csv.PARTS[split] for split in sorted(splits) if split in labels_csv.PARTS
-    }
+    parts = {split: PARTS[split] for split in sorted(splits) if split in PARTS}
     if "train" not in parts.values():
         raise FileError(
             f"{name}: splits {', '.join(splits) or 'none'}; expected train, and test or validation"
@@ -223,7 +222,7 @@ def _read_example(
     folder = class_folder(classes[label])
     spare = f"{folder}/{split}_{number:06d}"
     name = _text(example[fields.name]) if fields.name else ""
-    stem = lists.without_extension(name.replace("\\", "/").rsplit("/", 1)[-1])
+    stem = without_extension(name.replace("\\", "/").rsplit("/", 1)[-1])
     return TfdsExample(
         name=f"{folder}/{stem}" if stem else spare,
         spare=spare,
