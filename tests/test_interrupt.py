@@ -76,6 +76,15 @@ def there(folder):
     return found
 
 
+def wait_for_worker(folder, process=None):
+    """Returns once a worker has begun; fails where none begins in time or the process has ended."""
+    deadline = time.monotonic() + 6 * SOON  # importing JAX takes its time on a busy machine
+    while not there(folder):
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "no worker has begun"
+        time.sleep(0.02)
+
+
 def interrupted(command, environment, folder, **how):
     """Sends Ctrl-C to the whole process group once a worker has stalled; gives status and words."""
     process = subprocess.Popen(
@@ -87,9 +96,7 @@ def interrupted(command, environment, folder, **how):
         stderr=subprocess.PIPE,
         **how,
     )
-    while not there(folder):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
+    wait_for_worker(folder, process)
     os.killpg(process.pid, signal.SIGINT)
     words = process.communicate(timeout=SOON)[1]
     return process.returncode, words
@@ -149,12 +156,11 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
 def test_a_worker_whose_reader_was_killed_ends_by_itself(stalling, tmp_path):
     environment, folder = stalling
     encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))
-    code = READ.format(reader="next(guard.read_all([sys.argv[1]], limit=0.5))")
+    code = READ.format(reader="next(guard.read_all([sys.argv[1]], limit=3))")
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "a.mp4")], env=environment
     )
-    while not there(folder):
-        time.sleep(0.02)
+    wait_for_worker(folder, process)
     process.kill()
     process.wait()
     ends = time.monotonic() + SOON
@@ -177,8 +183,7 @@ def test_a_video_whose_crew_was_ended_is_no_bad_one(stalling, tmp_path, monkeypa
     crew = guard.Crew(1)
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(crew.read, tmp_path / "a.mp4")
-        while not there(stalling[1]):
-            time.sleep(0.02)
+        wait_for_worker(stalling[1])
         guard.interrupt()
         with pytest.raises(RuntimeError, match="this crew has ended"):
             found.result()
