@@ -40,8 +40,8 @@ def test_motion_is_the_mass_that_would_have_to_move():
 
 
 def test_a_vector_is_a_map_of_one_cell():
-    one = attention_stats(np.ones((4, 1, 1)))
-    assert (one.entropy, one.peak) == (0, 1)
+    stats = attention_stats(np.ones((4, 1, 1)))
+    assert (stats.entropy, stats.peak) == (0, 1)
 
 
 def test_between_videos_and_warnings():
@@ -63,17 +63,21 @@ def test_mass_inside_a_box():
     mass, area = mass_inside(attention, covered)
     np.testing.assert_allclose(mass, [0.6, 0.4, np.nan])
     np.testing.assert_allclose(area, [0.25, 0.125, np.nan])
-    found = attention_summary([attention_stats(attention)], [(mass, area)])
-    assert (found["mass_inside_truth"], found["area_of_truth"]) == (
+    summary = attention_summary([attention_stats(attention)], [(mass, area)])
+    assert (summary["mass_inside_truth"], summary["area_of_truth"]) == (
         pytest.approx(0.5),
         pytest.approx(0.1875),
     )
-    assert found["over_time"]["mass_inside_truth"] == [pytest.approx(0.6), pytest.approx(0.4), None]
+    assert summary["over_time"]["mass_inside_truth"] == [
+        pytest.approx(0.6),
+        pytest.approx(0.4),
+        None,
+    ]
 
 
 def test_drift_is_the_mass_that_moves_from_frame_to_frame():
-    each = frame_stats(peaks(3, 3, 4))
-    np.testing.assert_allclose(each.drift, [np.nan, 0, 1])
+    frames = frame_stats(peaks(3, 3, 4))
+    np.testing.assert_allclose(frames.drift, [np.nan, 0, 1])
     assert attention_stats(peaks(3, 3, 4)).drift == 0.5
     assert attention_stats(peaks(3)).drift == 0
     halves = np.array([[[0.5, 0.5], [0, 0]], [[0.5, 0], [0.5, 0]]])
@@ -89,11 +93,11 @@ def test_the_mean_over_time_ends_where_most_videos_have_ended():
 
 
 def test_a_summary_without_truth_has_no_shares():
-    found = attention_summary([attention_stats(peaks(1, 2)), attention_stats(peaks(5))], [])
-    assert found["mass_inside_truth"] is None and found["area_of_truth"] is None
-    assert set(found["over_time"]) == {"entropy", "peak", "drift"}
-    assert found["over_time"]["drift"] == [None, 1]
-    assert found["drift"] == 0.5 and found["warning"] is None
+    summary = attention_summary([attention_stats(peaks(1, 2)), attention_stats(peaks(5))], [])
+    assert summary["mass_inside_truth"] is None and summary["area_of_truth"] is None
+    assert set(summary["over_time"]) == {"entropy", "peak", "drift"}
+    assert summary["over_time"]["drift"] == [None, 1]
+    assert summary["drift"] == 0.5 and summary["warning"] is None
 
 
 def test_full_frame_share():

@@ -1,4 +1,4 @@
-"""Floors: still boxes where they should be, and maps that weigh each cell by hand-counted shares."""
+"""Baselines: still boxes where they should be, and maps with hand-counted weights of cells."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_mean_box_weighs_videos_alike_whatever_their_size_and_length():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 9))
 def test_coverage_counts_subpixels(seed, cells):
-    """Boxes on a grid of pixels that the cells divide: the share is a plain mean of a painted mask."""
+    """Where cells divide the grid of pixels, the share is a plain mean of a painted mask."""
     generator = np.random.default_rng(seed)
     height, width = cells * 4, cells * 6
     x0, y0 = generator.integers(0, width), generator.integers(0, height)
@@ -41,8 +41,8 @@ def test_coverage_counts_subpixels(seed, cells):
     painted = np.zeros((height, width))
     painted[y0:y1, x0:x1] = 1
     expected = painted.reshape(cells, 4, cells, 6).mean(axis=(1, 3))
-    found = baselines.coverage(np.array([[x0, y0, x1, y1]]), (height, width), cells)[0]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    maps = baselines.coverage(np.array([[x0, y0, x1, y1]]), (height, width), cells)[0]
+    np.testing.assert_allclose(maps, expected, atol=1e-12)
     ideal = baselines.ideal_attention(np.array([[x0, y0, x1, y1]]), (height, width), cells)[0]
     np.testing.assert_allclose(ideal, expected / expected.sum(), atol=1e-12)
 
@@ -62,9 +62,9 @@ def test_flow_magnitude_is_the_mean_of_each_cell():
     flow = np.zeros((2, 8, 12, 2), np.float32)
     flow[0, :4, :6] = [3, 4]
     flow[0, 4:, 6:, 0] = -5
-    found = baselines.flow_attention(flow, 2)
-    np.testing.assert_allclose(found[0], [[0.5, 0], [0, 0.5]], atol=1e-6)
-    np.testing.assert_allclose(found[1], 0.25)  # nothing moves
+    maps = baselines.flow_attention(flow, 2)
+    np.testing.assert_allclose(maps[0], [[0.5, 0], [0, 0.5]], atol=1e-6)
+    np.testing.assert_allclose(maps[1], 0.25)  # nothing moves
 
 
 def test_flow_on_a_border_of_cells_is_divided():

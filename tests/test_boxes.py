@@ -8,7 +8,7 @@ from videolstm_jax.localize.boxes import frame_boxes, moment_box
 
 
 def flood(saliency: np.ndarray, threshold: float) -> list[tuple[list[int], float]]:
-    """Every 8-connected region by a stack: its box and its sum, in the order of their first pixels."""
+    """Every 8-connected region by a stack: its box and sum, in the order of first pixels."""
     left = {(int(y), int(x)) for y, x in np.argwhere(saliency >= threshold)}
     regions = []
     for start in sorted(left):

@@ -20,8 +20,8 @@ def maps(seed, frames, cells=7):
 
 def followed(attention, size, settings):
     trail, boxes = causal.START, []
-    for one in attention:
-        trail, box = causal.follow(trail, one, size, settings=settings)
+    for frame in attention:
+        trail, box = causal.follow(trail, frame, size, settings=settings)
         boxes.append(box)
     return trail, np.array(boxes)
 
@@ -36,10 +36,10 @@ def followed(attention, size, settings):
 )
 def test_equals_the_causal_tube(seed, frames, span, normalise, box):
     attention = maps(seed, frames)
-    how = LocalizeConfig(span=span, normalise=normalise, box=box, theta=120.0, causal=True)
-    trail, boxes = followed(attention, (48, 80), how)
-    whole = video_tube(attention, (48, 80), frames + 1, settings=how)
-    np.testing.assert_allclose(boxes, whole.boxes[:-1], atol=1e-9)
+    cfg = LocalizeConfig(span=span, normalise=normalise, box=box, theta=120.0, causal=True)
+    trail, boxes = followed(attention, (48, 80), cfg)
+    tube = video_tube(attention, (48, 80), frames + 1, settings=cfg)
+    np.testing.assert_allclose(boxes, tube.boxes[:-1], atol=1e-9)
     assert len(trail.boxes) <= max(span, 1)
 
 
@@ -47,31 +47,29 @@ def test_equals_the_causal_tube(seed, frames, span, normalise, box):
 @pytest.mark.parametrize("normalise", ["frame", "video"])
 def test_agrees_from_the_first_box_on_where_the_first_maps_are_empty(normalise, box):
     attention = maps(8, 20)
-    how = LocalizeConfig(span=7, normalise=normalise, box=box, causal=True)
+    cfg = LocalizeConfig(span=7, normalise=normalise, box=box, causal=True)
     attention[:3] = 0
     trail, boxes = causal.START, []
-    for one in attention:
-        trail, found = causal.follow(trail, one, (48, 80), settings=how)
-        boxes.append(found)
-    whole = video_tube(attention, (48, 80), 20, settings=how).boxes
-    assert [found is None for found in boxes] == [True] * 3 + [False] * 17
-    np.testing.assert_allclose(boxes[3:], whole[3:], atol=1e-9)
-    np.testing.assert_array_equal(whole[:3], whole[[3] * 3])
+    for frame in attention:
+        trail, box = causal.follow(trail, frame, (48, 80), settings=cfg)
+        boxes.append(box)
+    tube = video_tube(attention, (48, 80), 20, settings=cfg).boxes
+    assert [box is None for box in boxes] == [True] * 3 + [False] * 17
+    np.testing.assert_allclose(boxes[3:], tube[3:], atol=1e-9)
+    np.testing.assert_array_equal(tube[:3], tube[[3] * 3])
 
 
 @pytest.mark.parametrize("normalise", ["frame", "video"])
 def test_knows_nothing_of_later_frames(normalise):
     attention = maps(3, 20)
     stream = LocalizeConfig(normalise=normalise, causal=True)
-    whole = video_tube(attention, (40, 60), 20, settings=stream).boxes
+    tube = video_tube(attention, (40, 60), 20, settings=stream).boxes
     for length in (1, 2, 9, 19):
         cut = video_tube(attention[:length], (40, 60), length, settings=stream).boxes
-        np.testing.assert_array_equal(cut, whole[:length])
+        np.testing.assert_array_equal(cut, tube[:length])
     centred = LocalizeConfig(normalise=normalise)
     later = video_tube(attention, (40, 60), 20, settings=centred).boxes
-    assert np.abs(later[:10] - whole[:10]).max() > 0.1, (
-        "looking ahead should make a difference here"
-    )
+    assert np.abs(later[:10] - tube[:10]).max() > 0.1, "looking ahead should make a difference here"
 
 
 def test_per_frame_without_smoothing_causal_changes_nothing():

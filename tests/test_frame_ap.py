@@ -12,13 +12,13 @@ from videolstm_jax.types import Detection, Tube
 BOX, FAR = [0.0, 0, 10, 10], [50.0, 50, 60, 60]
 
 
-def detection(video, score, boxes, label=0, start=0):
+def scored_tube(video, score, boxes, label=0, start=0):
     return Detection(video, label, score, Tube(start, np.array(boxes, float)))
 
 
 def test_frames_without_truth_count_only_where_all_do():
-    truth = [detection("a", 1, [BOX] * 2, start=2)]
-    detections = [detection("a", 0.5, [BOX] * 4)]  # ties: frames 0 and 1 come first and are false
+    truth = [scored_tube("a", 1, [BOX] * 2, start=2)]
+    detections = [scored_tube("a", 0.5, [BOX] * 4)]  # ties: frames 0 and 1 come first and are false
     assert frame_map(detections, truth, 0.5) == pytest.approx(
         0.5
     )  # hits at ranks 3 and 4: 1/3 and 1/2, enveloped
@@ -27,15 +27,18 @@ def test_frames_without_truth_count_only_where_all_do():
 
 
 def test_truth_of_another_class_makes_a_frame_count():
-    truth = [detection("a", 1, [BOX], label=0, start=1), detection("a", 1, [BOX], label=1, start=0)]
-    detections = [detection("a", 0.5, [BOX] * 3)]
+    truth = [
+        scored_tube("a", 1, [BOX], label=0, start=1),
+        scored_tube("a", 1, [BOX], label=1, start=0),
+    ]
+    detections = [scored_tube("a", 0.5, [BOX] * 3)]
     assert frame_aps(detections, truth, [0.5], frames="truth") == {0: [0.5], 1: [0.0]}
     assert frame_aps(detections, truth, [0.5])[0] == [0.5]
 
 
 def test_frame_scores_order_the_boxes():
-    truth = [detection("a", 1, [BOX], start=2)]
-    detections = [detection("a", 0.5, [BOX] * 3)]
+    truth = [scored_tube("a", 1, [BOX], start=2)]
+    detections = [scored_tube("a", 0.5, [BOX] * 3)]
     scores = {"a": np.array([[0.1], [0.2], [0.9]])}
     assert frame_map(detections, truth, 0.5) == pytest.approx(1 / 3)
     assert frame_map(detections, truth, 0.5, frame_scores=scores) == 1
@@ -46,38 +49,42 @@ def test_frame_scores_order_the_boxes():
 
 
 def test_two_actors_need_two_boxes():
-    truth = [detection("a", 1, [BOX] * 3), detection("a", 1, [FAR] * 3)]
-    one = [detection("a", 0.9, [BOX] * 3)]
-    assert frame_map(one, truth, 0.5) == 0.5
-    assert frame_map([*one, detection("a", 0.8, [FAR] * 3)], truth, 0.5) == 1
-    assert frame_map([*one, detection("a", 0.8, [BOX] * 3)], truth, 0.5) == 0.5
+    truth = [scored_tube("a", 1, [BOX] * 3), scored_tube("a", 1, [FAR] * 3)]
+    first = [scored_tube("a", 0.9, [BOX] * 3)]
+    assert frame_map(first, truth, 0.5) == 0.5
+    assert frame_map([*first, scored_tube("a", 0.8, [FAR] * 3)], truth, 0.5) == 1
+    assert frame_map([*first, scored_tube("a", 0.8, [BOX] * 3)], truth, 0.5) == 0.5
 
 
 def by_hand(detections, truth, threshold, style, frames):
     aps = []
-    seen = {(one.video, one.tube.start + k) for one in truth for k in range(len(one.tube.boxes))}
-    for label in sorted({one.label for one in truth}):
+    frames_with_truth = {
+        (detection.video, detection.tube.start + k)
+        for detection in truth
+        for k in range(len(detection.tube.boxes))
+    }
+    for label in sorted({detection.label for detection in truth}):
         left = [
-            [one.video, one.tube.start + k, box]
-            for one in truth
-            if one.label == label
-            for k, box in enumerate(one.tube.boxes)
+            [detection.video, detection.tube.start + k, box]
+            for detection in truth
+            if detection.label == label
+            for k, box in enumerate(detection.tube.boxes)
         ]
         rows = sorted(
             (
-                -one.score,
-                one.video,
-                one.tube.start + k,
-                one.tube.start,
-                len(one.tube.boxes),
-                one.tube.boxes.tolist(),
+                -detection.score,
+                detection.video,
+                detection.tube.start + k,
+                detection.tube.start,
+                len(detection.tube.boxes),
+                detection.tube.boxes.tolist(),
                 box.tolist(),
             )
-            for one in detections
-            if one.label == label
-            for k, box in enumerate(one.tube.boxes)
+            for detection in detections
+            if detection.label == label
+            for k, box in enumerate(detection.tube.boxes)
         )
-        rows = [row for row in rows if frames == "all" or (row[1], row[2]) in seen]
+        rows = [row for row in rows if frames == "all" or (row[1], row[2]) in frames_with_truth]
         total, hits = len(left), []
         for _, video, frame, *_, box in rows:
             same = [true for true in left if true[:2] == [video, frame]]
@@ -104,14 +111,14 @@ def scenes(seed):
     generator = np.random.default_rng(seed)
 
     def some(count, scored):
-        made = []
+        detections = []
         for _ in range(count):
             frames = int(generator.integers(1, 6))
             corner = generator.uniform(0, 8, (frames, 2))
             boxes = np.concatenate([corner, corner + generator.uniform(5, 12, (frames, 2))], axis=1)
             score = int(generator.integers(1, 5)) / 4 if scored else 1.0
-            made.append(
-                detection(
+            detections.append(
+                scored_tube(
                     f"v{generator.integers(3)}",
                     score,
                     boxes,
@@ -119,7 +126,7 @@ def scenes(seed):
                     int(generator.integers(4)),
                 )
             )
-        return made
+        return detections
 
     return (
         some(int(generator.integers(0, 20)), True),
@@ -146,7 +153,7 @@ def test_never_rises_with_the_threshold(seed, style):
 
 
 def test_refuses():
-    truth = [detection("a", 1, [BOX])]
+    truth = [scored_tube("a", 1, [BOX])]
     with pytest.raises(ValueError, match="expected 'all' or 'truth'"):
         frame_map([], truth, 0.5, frames="some")
     with pytest.raises(ValueError, match="style is"):

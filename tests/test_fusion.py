@@ -1,4 +1,4 @@
-"""Fusion against products and means written out, and against published accuracies on real scores."""
+"""Fusion against written-out products and means, and published accuracies on real scores."""
 
 import numpy as np
 import pytest

@@ -1,6 +1,4 @@
-"""Every region ends in exactly one tube, and the paper's single tube is what is left where there is
-one region.
-"""
+"""Every region ends in exactly one tube; a single region gives the single tube of the paper."""
 
 import numpy as np
 import pytest
@@ -68,7 +66,7 @@ def scene(seed, frames):
         )
         for corner in low
     ]
-    return boxes, [generator.uniform(1, 2, len(one)) for one in boxes]
+    return boxes, [generator.uniform(1, 2, len(frame)) for frame in boxes]
 
 
 @settings(max_examples=40, deadline=None)
@@ -79,13 +77,13 @@ def test_every_box_lies_in_exactly_one_tube(seed, frames):
     assert sum(track.mass for track in tracks) == pytest.approx(sum(map(np.sum, mass)))
     weights = [track.mass for track in tracks]
     assert weights == sorted(weights, reverse=True)
-    for frame, found in enumerate(boxes):
+    for frame, candidates in enumerate(boxes):
         shown = [
             tuple(track.tube.boxes[frame - track.tube.start])
             for track in tracks
             if 0 <= frame - track.tube.start < len(track.tube.boxes)
         ]
-        assert all(shown.count(tuple(box)) >= 1 for box in found)
+        assert all(shown.count(tuple(box)) >= 1 for box in candidates)
 
 
 @settings(max_examples=25, deadline=None)
@@ -111,9 +109,9 @@ def spots(*walks, frames, cells=7):
 def test_one_peak_gives_the_tube_of_the_paper(causal):
     walk = [(3, t // 3) for t in range(20)]
     attention = spots((walk, 1), frames=20)
-    how = LocalizeConfig(sigma=10.0, span=7, causal=causal, tubes=0)
-    (track,) = video_tracks(attention, (48, 100), 21, settings=how)
-    expected = video_tube(attention, (48, 100), 21, settings=how)
+    cfg = LocalizeConfig(sigma=10.0, span=7, causal=causal, tubes=0)
+    (track,) = video_tracks(attention, (48, 100), 21, settings=cfg)
+    expected = video_tube(attention, (48, 100), 21, settings=cfg)
     np.testing.assert_allclose(track.tube.boxes, expected.boxes)
 
 
@@ -127,10 +125,17 @@ def test_two_actors_get_a_tube_each():
 
 def test_scores_are_shared_out_by_mass():
     tracks = [Track(Tube(0, np.ones((3, 4))), 6.0), Track(Tube(1, np.zeros((2, 4))), 2.0)]
-    found = share_scores("a", tracks, np.array([[0.2, 0.8], [0.4, 0.6]]))
-    assert [(one.label, one.tube.start) for one in found] == [(0, 0), (1, 0), (0, 1), (1, 1)]
-    np.testing.assert_allclose([one.score for one in found], [0.225, 0.525, 0.075, 0.175])
-    assert found[0].tube is found[1].tube
+    detections = share_scores("a", tracks, np.array([[0.2, 0.8], [0.4, 0.6]]))
+    assert [(detection.label, detection.tube.start) for detection in detections] == [
+        (0, 0),
+        (1, 0),
+        (0, 1),
+        (1, 1),
+    ]
+    np.testing.assert_allclose(
+        [detection.score for detection in detections], [0.225, 0.525, 0.075, 0.175]
+    )
+    assert detections[0].tube is detections[1].tube
 
 
 def test_refuses_what_cannot_be_localised():

@@ -44,10 +44,10 @@ def test_the_camera_does_not_count(scale, right, down):
     images = np.full((2, 14, 14, 2), 128.0)
     images += np.round([right, down])
     images[:, 2:4, 4:6, 0] += 40
-    found = camera_free_flow(images.astype(np.uint8), 7)
-    assert found[0, 1, 2] == pytest.approx(1) and found.sum() == pytest.approx(2)
+    flow = camera_free_flow(images.astype(np.uint8), 7)
+    assert flow[0, 1, 2] == pytest.approx(1) and flow.sum() == pytest.approx(2)
     features = np.full((3, 7, 7), scale, np.float32)
-    both = localizer_input("motion", ATTENTION, features, found)
+    both = localizer_input("motion", ATTENTION, features, flow)
     assert both.shape == ATTENTION.shape and both[2, 1, 2] == pytest.approx(1)  # held at the end
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tube_scenes import FAR, detection, scenes
+from tube_scenes import FAR, scenes, scored_tube
 
 from videolstm_jax.measure.overlap import STYLES
 from videolstm_jax.measure.precision import (
@@ -21,13 +21,17 @@ from videolstm_jax.measure.precision import (
 def test_ties_are_ordered_by_start_then_boxes():
     early = check_detections(
         [
-            detection("a", 0.5, start=3),
-            detection("a", 0.5, start=1),
-            detection("a", 0.5, FAR, start=1),
+            scored_tube("a", 0.5, start=3),
+            scored_tube("a", 0.5, start=1),
+            scored_tube("a", 0.5, FAR, start=1),
         ],
         "detections",
     )
-    assert [(one.tube.start, one.tube.boxes[0, 0]) for one in early] == [(1, 0), (1, 50), (3, 0)]
+    assert [(detection.tube.start, detection.tube.boxes[0, 0]) for detection in early] == [
+        (1, 0),
+        (1, 50),
+        (3, 0),
+    ]
 
 
 @settings(max_examples=25, deadline=None)
@@ -37,8 +41,14 @@ def test_any_order_of_arrival_gives_one_order(seed):
 
     def listed(some):
         return [
-            (one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist())
-            for one in sort_by_score(some)
+            (
+                detection.video,
+                detection.label,
+                detection.score,
+                detection.tube.start,
+                detection.tube.boxes.tolist(),
+            )
+            for detection in sort_by_score(some)
         ]
 
     assert listed(detections) == listed(
@@ -55,15 +65,15 @@ def test_claims_equal_plain_loops(seed, style):
     group = generator.integers(0, groups, rows)
     iou = generator.integers(0, 5, (rows, slots)) / 4
     iou[np.arange(slots) >= count[group][:, None]] = -1
-    taken, expected = set(), []
+    used, expected = set(), []
     for row in range(rows):
-        left = [slot for slot in range(count[group[row]]) if (group[row], slot) not in taken]
+        left = [slot for slot in range(count[group[row]]) if (group[row], slot) not in used]
         best = max(left, key=lambda slot, row=row: iou[row, slot], default=None)
         hit = best is not None and (
             iou[row, best] > 0.5 if style == "voc" else iou[row, best] >= 0.5
         )
         expected.append(best if hit else -1)
-        taken |= {(group[row], best)} if hit else set()
+        used |= {(group[row], best)} if hit else set()
     ranked = Ranked(rows, np.arange(rows), group, iou, int(count.sum()))
     np.testing.assert_array_equal(match(ranked, 0.5, STYLES[style]), expected)
 

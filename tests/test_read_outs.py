@@ -37,7 +37,7 @@ def videos():
 
 def test_joined_videos_hold_two_classes_one_after_the_other(videos):
     pairs = read_outs.joined(videos)
-    assert [one.name for one in pairs] == ["a+c", "b+d", "c+a", "d+b"]
+    assert [video.name for video in pairs] == ["a+c", "b+d", "c+a", "d+b"]
     first = pairs[0]
     assert (
         first.frames == 2 * FRAMES and len(first.scores) == len(first.attention) == 2 * FRAMES - 1

@@ -35,8 +35,8 @@ def scipy_chain(attention: np.ndarray, size: tuple[int, int], sigma: float) -> n
 def test_equals_scipy(seed, cells, height, width, sigma):
     attention = maps(seed, 1, cells)
     expected = scipy_chain(attention[0], (height, width), sigma)
-    found = saliency(attention, (height, width), settings=LocalizeConfig(sigma=sigma))[0]
-    np.testing.assert_allclose(found, expected * 255 / expected.max(), atol=2e-4)
+    result = saliency(attention, (height, width), settings=LocalizeConfig(sigma=sigma))[0]
+    np.testing.assert_allclose(result, expected * 255 / expected.max(), atol=2e-4)
 
 
 def test_each_frame_or_the_video_peaks_at_255():
@@ -53,8 +53,8 @@ def test_each_frame_or_the_video_peaks_at_255():
 def test_one_cell_lands_on_its_own_pixels_on_both_axes():
     attention = np.zeros((1, 7, 7))
     attention[0, 2, 5] = 1
-    found = saliency(attention, (70, 210), settings=LocalizeConfig(sigma=0.0))[0]
-    y, x = np.unravel_index(found.argmax(), found.shape)
+    result = saliency(attention, (70, 210), settings=LocalizeConfig(sigma=0.0))[0]
+    y, x = np.unravel_index(result.argmax(), result.shape)
     assert (
         abs(y + 0.5 - 25) <= 1 and abs(x + 0.5 - 165) <= 1
     )  # the centre of cell (2, 5) of 10 x 30 pixels

@@ -1,4 +1,4 @@
-"""Smoothing equals a weighted least-squares line fitted on every frame, and keeps what is straight."""
+"""Smoothing equals a weighted least-squares line on every frame, and keeps straight motion."""
 
 import numpy as np
 import pytest
@@ -27,9 +27,9 @@ def lowess(values: np.ndarray, span: int) -> np.ndarray:
 @given(st.integers(0, 10**6), st.integers(2, 40), st.integers(2, 45))
 def test_equals_least_squares(seed, frames, span):
     boxes = np.random.default_rng(seed).uniform(0, 300, (frames, 4))
-    found = smooth(Tube(3, boxes), span)
-    assert found.start == 3
-    np.testing.assert_allclose(found.boxes, lowess(boxes, span), atol=1e-7)
+    smoothed = smooth(Tube(3, boxes), span)
+    assert smoothed.start == 3
+    np.testing.assert_allclose(smoothed.boxes, lowess(boxes, span), atol=1e-7)
 
 
 @settings(max_examples=25, deadline=None)
@@ -60,10 +60,10 @@ def test_inside_clips_and_keeps_a_pixel():
     tube = Tube(
         2, np.array([[-4.0, 5, 30, 50], [10, 10, 10, 10], [31.9, -3, 40, -1], [20, 8, 12, 4]])
     )
-    found = clip_to_frame(tube, (24, 32))
-    assert found.start == 2
+    smoothed = clip_to_frame(tube, (24, 32))
+    assert smoothed.start == 2
     np.testing.assert_allclose(
-        found.boxes, [[0, 5, 30, 24], [10, 10, 11, 11], [31, 0, 32, 1], [12, 4, 20, 8]]
+        smoothed.boxes, [[0, 5, 30, 24], [10, 10, 11, 11], [31, 0, 32, 1], [12, 4, 20, 8]]
     )
 
 
@@ -71,7 +71,7 @@ def test_inside_clips_and_keeps_a_pixel():
 @given(st.integers(0, 10**6), st.integers(1, 30), st.integers(0, 35))
 def test_causal_is_the_end_of_every_shorter_tube(seed, frames, span):
     boxes = np.random.default_rng(seed).uniform(0, 300, (frames, 4))
-    found = smooth(Tube(2, boxes), span, causal=True)
+    smoothed = smooth(Tube(2, boxes), span, causal=True)
     ends = [smooth(Tube(0, boxes[: t + 1]), span).boxes[-1] for t in range(frames)]
-    assert found.start == 2
-    np.testing.assert_allclose(found.boxes, ends, atol=1e-9)
+    assert smoothed.start == 2
+    np.testing.assert_allclose(smoothed.boxes, ends, atol=1e-9)

@@ -1,6 +1,4 @@
-"""The localize stage on attention that follows a square: tubes, measures, baselines, and what it
-refuses.
-"""
+"""The localize stage on attention that follows a square: tubes, measures, baselines, refusals."""
 
 import hashlib
 import json
@@ -56,17 +54,17 @@ def work(tmp_path):
     ]
     artifacts.save_dataset(folder.dataset, Dataset(CLASSES, tuple(sorted(videos))))
     truth = [
-        Detection(one.name, one.label, 1.0, true_tube(one.label))
-        for one in videos
-        if one.name != "Right/test3"
+        Detection(listed.name, listed.label, 1.0, true_tube(listed.label))
+        for listed in videos
+        if listed.name != "Right/test3"
     ]
     artifacts.save_detections(folder.truth, truth)
-    for one in videos:
-        if one.part == "test":
+    for listed in videos:
+        if listed.part == "test":
             files.write_arrays(
-                folder.passes("videolstm-rgb", one.name),
-                scores=frame_scores(one.label),
-                attention=attention_of(true_tube(one.label)),
+                folder.passes("videolstm-rgb", listed.name),
+                scores=frame_scores(listed.label),
+                attention=attention_of(true_tube(listed.label)),
             )
     return folder
 
@@ -111,25 +109,28 @@ def test_the_file_of_tubes(work):
         len(row["boxes"]) == FRAMES and len(row["scores"]) == 2 and row["start"] == 0
         for row in rows
     )
-    found = artifacts.load_detections(path)
-    assert [(one.video, one.label) for one in found[:2]] == [("Left/test0", 0), ("Left/test0", 1)]
-    assert found[0].tube is found[1].tube
-    assert found[0].score == pytest.approx(0.8)
+    detections = artifacts.load_detections(path)
+    assert [(detection.video, detection.label) for detection in detections[:2]] == [
+        ("Left/test0", 0),
+        ("Left/test0", 1),
+    ]
+    assert detections[0].tube is detections[1].tube
+    assert detections[0].score == pytest.approx(0.8)
     expected = video_tube(
         attention_of(true_tube(0)), SIZE, FRAMES, settings=LocalizeConfig(sigma=6.0, span=5)
     )
-    np.testing.assert_allclose(found[0].tube.boxes, expected.boxes, atol=1e-3)
+    np.testing.assert_allclose(detections[0].tube.boxes, expected.boxes, atol=1e-3)
     value = files.read_json(work.run("videolstm-rgb") / "map.json")
     truth = artifacts.load_detections(work.truth)
-    known = [one for one in found if one.video != "Right/test3"]
-    tested = [one for one in truth if "test" in one.video]
-    assert value["model"]["video_map"]["voc"]["0.5"] == pytest.approx(video_map(known, tested, 0.5))
+    annotated = [detection for detection in detections if detection.video != "Right/test3"]
+    tested = [detection for detection in truth if "test" in detection.video]
+    assert value["model"]["video_map"]["voc"]["0.5"] == pytest.approx(
+        video_map(annotated, tested, 0.5)
+    )
 
 
 def test_several_tubes_share_the_score(work):
-    """Attention on the square and, more faintly and for a while, in a corner that has nothing to do
-    with it.
-    """
+    """Attention lies on the square and, more faintly and for a while, in a far corner."""
     path = work.passes("videolstm-rgb", "Left/test0")
     maps = attention_of(true_tube(0))
     maps[3:7, 0, 0] += 0.8 * maps.max()
@@ -151,27 +152,32 @@ def test_several_tubes_share_the_score(work):
 
 
 def test_tubes_are_cut_to_the_frames_of_their_class(work):
-    said = frame_scores(0)
-    said[:2], said[9:] = [0.1, 0.9], [0.3, 0.7]
+    scores = frame_scores(0)
+    scores[:2], scores[9:] = [0.1, 0.9], [0.3, 0.7]
     files.write_arrays(
         work.passes("videolstm-rgb", "Left/test0"),
-        scores=said,
+        scores=scores,
         attention=attention_of(true_tube(0)),
     )
     value = files.read_json(localize.run(cfg(work, localize__trim="chance")))
-    found = artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")[:2]
-    spans = [(one.label, one.tube.start, len(one.tube.boxes)) for one in found]
+    detections = artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")[:2]
+    spans = [
+        (detection.label, detection.tube.start, len(detection.tube.boxes))
+        for detection in detections
+    ]
     assert spans == [(0, 2, 7), (1, 0, 2)]
-    assert [one.score for one in found] == pytest.approx(said.mean(axis=0).tolist())
+    assert [detection.score for detection in detections] == pytest.approx(
+        scores.mean(axis=0).tolist()
+    )
     assert value["settings"]["trim"] == "chance"
-    whole = files.read_json(localize.run(cfg(work)))
-    assert value["model"]["mean_tube_iou"] > whole["model"]["mean_tube_iou"]
-    assert value["model"]["mean_frame_iou"] == whole["model"]["mean_frame_iou"], (
+    full = files.read_json(localize.run(cfg(work)))
+    assert value["model"]["mean_tube_iou"] > full["model"]["mean_tube_iou"]
+    assert value["model"]["mean_frame_iou"] == full["model"]["mean_frame_iou"], (
         "boxes alone, whatever the time"
     )
     assert (
         value["baselines"]["centred"]["mean_tube_iou"]
-        > whole["baselines"]["centred"]["mean_tube_iou"]
+        > full["baselines"]["centred"]["mean_tube_iou"]
     )
 
 
@@ -217,10 +223,10 @@ def test_baselines_stand_beside_the_model(work):
             difference["low"] <= difference["value"] + 1e-12
             and difference["value"] <= difference["high"] + 1e-12
         )
-    whole = 24 * 24 / (60 * 80)
-    assert baselines["full_frame"]["mean_frame_iou"]["value"] == pytest.approx(whole)
+    area = 24 * 24 / (60 * 80)
+    assert baselines["full_frame"]["mean_frame_iou"]["value"] == pytest.approx(area)
     assert baselines["uniform_attention"]["mean_frame_iou"]["value"] == pytest.approx(
-        whole, rel=1e-3
+        area, rel=1e-3
     )
     assert baselines["centred"]["fraction"] in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     assert (

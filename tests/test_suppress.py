@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tube_scenes import FAR, HALF, detection, scenes
+from tube_scenes import FAR, HALF, scenes, scored_tube
 
 from videolstm_jax.measure.overlap import tube_iou
 from videolstm_jax.measure.precision import sort_by_score
@@ -11,17 +11,17 @@ from videolstm_jax.measure.suppress import suppress
 
 
 def test_only_repeats_of_one_class_and_video_go():
-    kept = detection("a", 0.9)
-    others = [
-        detection("a", 0.7, label=1),
-        detection("b", 0.6),
-        detection("a", 0.5, FAR),
-        detection("a", 0.4, HALF),
+    best = scored_tube("a", 0.9)
+    different = [
+        scored_tube("a", 0.7, label=1),
+        scored_tube("b", 0.6),
+        scored_tube("a", 0.5, FAR),
+        scored_tube("a", 0.4, HALF),
     ]
-    assert suppress([detection("a", 0.8), *others[::-1], kept], 0.5) == sort_by_score(
-        [kept, *others]
+    assert suppress([scored_tube("a", 0.8), *different[::-1], best], 0.5) == sort_by_score(
+        [best, *different]
     )  # .5 is not more than .5
-    assert suppress([kept, detection("a", 0.4, HALF)], 0.4) == [kept]
+    assert suppress([best, scored_tube("a", 0.4, HALF)], 0.4) == [best]
     with pytest.raises(ValueError, match="expected 0 to 1"):
         suppress([], 2)
 
@@ -31,14 +31,17 @@ def test_only_repeats_of_one_class_and_video_go():
 def test_equals_plain_loops(seed, iou):
     detections, _, generator = scenes(seed)
     expected = []
-    for one in sort_by_score(detections):
+    for detection in sort_by_score(detections):
         if not any(
-            (one.video, one.label) == (other.video, other.label)
-            and tube_iou(one.tube, other.tube) > iou
+            (detection.video, detection.label) == (other.video, other.label)
+            and tube_iou(detection.tube, other.tube) > iou
             for other in expected
         ):
-            expected.append(one)
+            expected.append(detection)
     left = suppress([detections[at] for at in generator.permutation(len(detections))], iou)
-    assert [one[:3] + (one.tube.start, one.tube.boxes.tolist()) for one in left] == [
-        one[:3] + (one.tube.start, one.tube.boxes.tolist()) for one in expected
+    assert [
+        detection[:3] + (detection.tube.start, detection.tube.boxes.tolist()) for detection in left
+    ] == [
+        detection[:3] + (detection.tube.start, detection.tube.boxes.tolist())
+        for detection in expected
     ]

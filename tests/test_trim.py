@@ -47,9 +47,9 @@ def test_each_class_is_found_where_it_is(rule):
 
 
 def test_what_is_trimmed_already_is_kept_by_chance_and_cut_by_the_mean():
-    said = scores((0, 0.6, 5), (0, 0.9, 5))
-    assert best_span(frame_gain(said, flat(10), "chance")[:, 0]) == (0, 10)
-    assert best_span(frame_gain(said, flat(10), "mean")[:, 0]) == (5, 10)
+    frame_scores = scores((0, 0.6, 5), (0, 0.9, 5))
+    assert best_span(frame_gain(frame_scores, flat(10), "chance")[:, 0]) == (0, 10)
+    assert best_span(frame_gain(frame_scores, flat(10), "mean")[:, 0]) == (5, 10)
 
 
 def test_a_class_below_chance_keeps_the_video():
@@ -58,34 +58,39 @@ def test_a_class_below_chance_keeps_the_video():
 
 
 def test_chance_is_the_likeliest_span():
-    """Of all spans, frames inside drawn from the class and outside from any: compared by the joint
-    likelihood.
-    """
-    said = np.random.default_rng(0).dirichlet([1, 1, 1], 9)
+    """The joint likelihood: frames inside a span are drawn from the class, outside from any."""
+    frame_scores = np.random.default_rng(0).dirichlet([1, 1, 1], 9)
     joint = {
-        (a, b): np.prod(said[a:b, 1] / (1 / 3)) for a, b in itertools.combinations(range(10), 2)
+        (a, b): np.prod(frame_scores[a:b, 1] / (1 / 3))
+        for a, b in itertools.combinations(range(10), 2)
     }
-    assert best_span(frame_gain(said, flat(9), "chance")[:, 1]) == max(joint, key=joint.get)
+    assert best_span(frame_gain(frame_scores, flat(9), "chance")[:, 1]) == max(joint, key=joint.get)
 
 
 def test_saliency_cuts_where_attention_is_dull():
     sharp, dull = np.zeros((4, 2, 2)), np.full((8, 2, 2), 0.25)
     sharp[:, 0, 0] = 1
-    said = scores((0, 0.4, 12))
-    assert best_span(frame_gain(said, np.concatenate([dull, sharp]), "saliency")[:, 0]) == (8, 12)
-    assert best_span(frame_gain(said, np.concatenate([dull, sharp]), "chance")[:, 0]) == (0, 12)
+    frame_scores = scores((0, 0.4, 12))
+    assert best_span(frame_gain(frame_scores, np.concatenate([dull, sharp]), "saliency")[:, 0]) == (
+        8,
+        12,
+    )
+    assert best_span(frame_gain(frame_scores, np.concatenate([dull, sharp]), "chance")[:, 0]) == (
+        0,
+        12,
+    )
 
 
 def test_a_zero_does_not_veto_for_ever():
-    said = scores((0, 0.95, 40))
-    said[20] = [0, 0.5, 0.5]
-    assert best_span(frame_gain(said, flat(40), "chance")[:, 0]) == (0, 40)
+    frame_scores = scores((0, 0.95, 40))
+    frame_scores[20] = [0, 0.5, 0.5]
+    assert best_span(frame_gain(frame_scores, flat(40), "chance")[:, 0]) == (0, 40)
 
 
 def test_tubes_are_cut_within_their_own_frames_and_keep_their_scores():
     boxes = np.arange(32.0).reshape(8, 4)
     gain = frame_gain(scores((0, 0.8, 4), (1, 0.9, 6)), flat(10), "chance")
-    found = trim_tubes(
+    cut = trim_tubes(
         [
             Detection("a", 0, 0.5, Tube(2, boxes)),
             Detection("a", 1, 0.4, Tube(2, boxes)),
@@ -93,9 +98,11 @@ def test_tubes_are_cut_within_their_own_frames_and_keep_their_scores():
         ],
         gain,
     )
-    spans = [(one.tube.start, len(one.tube.boxes), one.score) for one in found]
+    spans = [
+        (detection.tube.start, len(detection.tube.boxes), detection.score) for detection in cut
+    ]
     assert spans == [(2, 2, 0.5), (4, 6, 0.4), (8, 8, 0.3)]
-    np.testing.assert_array_equal(found[1].tube.boxes, boxes[2:])
+    np.testing.assert_array_equal(cut[1].tube.boxes, boxes[2:])
 
 
 def test_refuses():

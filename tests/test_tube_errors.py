@@ -2,29 +2,29 @@
 
 import numpy as np
 import pytest
-from tube_scenes import BOX, FAR, HALF, detection, tube
+from tube_scenes import BOX, FAR, HALF, scored_tube, tube
 
 from videolstm_jax.measure.tube_errors import best_overlaps, error_split, frame_overlaps, recall
 
 
 def test_kinds_of_errors():
     truth = [
-        detection("a", 1),
-        detection("b", 1),
-        detection("c", 1),
-        detection("d", 1),
-        detection("e", 1),
-        detection("f", 1),
-        detection("g", 1, label=1),
+        scored_tube("a", 1),
+        scored_tube("b", 1),
+        scored_tube("c", 1),
+        scored_tube("d", 1),
+        scored_tube("e", 1),
+        scored_tube("f", 1),
+        scored_tube("g", 1, label=1),
     ]
     detections = [
-        detection("a", 0.9),
-        detection("a", 0.8),
-        detection("b", 0.7, FAR),
-        detection("c", 0.6, frames=40),
-        detection("g", 0.5),
-        detection("h", 0.4),
-        detection("d", 0.1),
+        scored_tube("a", 0.9),
+        scored_tube("a", 0.8),
+        scored_tube("b", 0.7, FAR),
+        scored_tube("c", 0.6, frames=40),
+        scored_tube("g", 0.5),
+        scored_tube("h", 0.4),
+        scored_tube("d", 0.1),
     ]  # the last is beyond the six looked at
     split = error_split(detections, truth, 0.5)
     assert split._asdict() == {
@@ -44,8 +44,8 @@ def test_frame_overlaps_are_those_of_frames_with_truth():
 
 
 def test_recall_looks_at_the_best_tube_of_the_class():
-    truth = [detection("a", 1), detection("b", 1), detection("b", 1, label=1)]
-    detections = [detection("a", 0.1, HALF), detection("a", 0.9, FAR), detection("b", 0.9)]
+    truth = [scored_tube("a", 1), scored_tube("b", 1), scored_tube("b", 1, label=1)]
+    detections = [scored_tube("a", 0.1, HALF), scored_tube("a", 0.9, FAR), scored_tube("b", 0.9)]
     np.testing.assert_allclose(best_overlaps(detections, truth), [0.5, 1, 0])
     np.testing.assert_allclose(recall(detections, truth, [0.2, 0.5, 0.9]), [2 / 3, 1 / 3, 1 / 3])
     np.testing.assert_allclose(recall(detections, truth, [0.5], style="act"), [2 / 3])

@@ -65,10 +65,10 @@ def walking(frames: int, cells: int = 7) -> np.ndarray:
 @pytest.mark.parametrize("frames", [1, 2, 20])
 def test_the_whole_way_equals_its_parts(normalise, frames):
     attention = walking(frames)
-    how = LocalizeConfig(sigma=10.0, theta=90.0, normalise=normalise, span=5)
-    found = [frame_boxes(one, 90) for one in saliency(attention, (48, 100), settings=how)]
-    expected = smooth(link([boxes for boxes, _ in found], [mass for _, mass in found]), 5)
-    tube = video_tube(attention, (48, 100), frames + 1, settings=how)
+    cfg = LocalizeConfig(sigma=10.0, theta=90.0, normalise=normalise, span=5)
+    proposals = [frame_boxes(frame, 90) for frame in saliency(attention, (48, 100), settings=cfg)]
+    expected = smooth(link([boxes for boxes, _ in proposals], [mass for _, mass in proposals]), 5)
+    tube = video_tube(attention, (48, 100), frames + 1, settings=cfg)
     assert tube.boxes.shape == (frames + 1, 4)
     np.testing.assert_allclose(
         tube.boxes[:-1], np.clip(expected.boxes, 0, [100, 48, 100, 48]), atol=1e-6
@@ -122,11 +122,16 @@ def test_repeat_last_reaches_the_end_and_no_further():
 
 def test_every_class_shares_the_tube_and_has_its_mean_score():
     tube = Tube(0, np.tile([0.0, 0, 5, 5], (3, 1)))
-    found = detections_of("Jump/a", tube, np.array([[0.2, 0.8], [0.6, 0.4]]))
-    assert [(one.video, one.label) for one in found] == [("Jump/a", 0), ("Jump/a", 1)]
-    np.testing.assert_allclose([one.score for one in found], [0.4, 0.6])
-    assert all(one.tube is tube for one in found)
-    assert [one.score for one in detections_of("Jump/a", tube, np.array([0.25, 0.75]))] == [
+    detections = detections_of("Jump/a", tube, np.array([[0.2, 0.8], [0.6, 0.4]]))
+    assert [(detection.video, detection.label) for detection in detections] == [
+        ("Jump/a", 0),
+        ("Jump/a", 1),
+    ]
+    np.testing.assert_allclose([detection.score for detection in detections], [0.4, 0.6])
+    assert all(detection.tube is tube for detection in detections)
+    assert [
+        detection.score for detection in detections_of("Jump/a", tube, np.array([0.25, 0.75]))
+    ] == [
         0.25,
         0.75,
     ]

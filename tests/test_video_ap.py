@@ -1,12 +1,10 @@
-"""Video-mAP: hand-made cases, properties, and published-style figures on the corrected UCF101-24
-truth.
-"""
+"""Video-mAP: hand-made cases, properties, and figures on the corrected UCF101-24 truth."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tube_scenes import BOX, FAR, HALF, detection, scenes, tube
+from tube_scenes import BOX, FAR, HALF, scenes, scored_tube, tube
 
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.localize.baselines import centred_tube
@@ -16,26 +14,26 @@ from videolstm_jax.measure.tube_errors import best_overlaps, error_split, recall
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
 from videolstm_jax.types import Detection, Tube
 
-TRUTH = [detection("a", 1), detection("b", 1), detection("c", 1, FAR, label=1)]
+TRUTH = [scored_tube("a", 1), scored_tube("b", 1), scored_tube("c", 1, FAR, label=1)]
 
 
 @pytest.mark.parametrize(
     ("detections", "voc", "act"),
     [
-        ([detection("a", 0.9), detection("b", 0.8), detection("c", 0.7, FAR, 1)], 1.0, 1.0),
-        ([detection("a", 0.9), detection("b", 0.8)], 0.5, 0.5),  # class 1 is never detected
+        ([scored_tube("a", 0.9), scored_tube("b", 0.8), scored_tube("c", 0.7, FAR, 1)], 1.0, 1.0),
+        ([scored_tube("a", 0.9), scored_tube("b", 0.8)], 0.5, 0.5),  # class 1 is never detected
         # a duplicate between two right ones
         (
-            [detection("a", 0.9), detection("a", 0.8), detection("b", 0.7)],
+            [scored_tube("a", 0.9), scored_tube("a", 0.8), scored_tube("b", 0.7)],
             (0.5 + 0.5 * 2 / 3) / 2,
             (0.5 + 0.5 * 3.5 / 6) / 2,
         ),
         (
-            [detection("d", 0.9), detection("a", 0.8)],
+            [scored_tube("d", 0.9), scored_tube("a", 0.8)],
             0.25 / 2,
             0.5 * 0.25 / 2,
         ),  # a video without truth is false
-        ([detection("a", 0.9, start=4)], 0.0, 0.0),
+        ([scored_tube("a", 0.9, start=4)], 0.0, 0.0),
         ([], 0.0, 0.0),
     ],
 )
@@ -45,21 +43,21 @@ def test_golden(detections, voc, act):
 
 
 def test_an_overlap_equal_to_the_threshold_counts_in_act_only():
-    detections = [detection("a", 0.9, HALF)]
+    detections = [scored_tube("a", 0.9, HALF)]
     assert video_map(detections, TRUTH[:1], 0.5) == 0
     assert video_map(detections, TRUTH[:1], 0.5, style="act") == 1
 
 
 def test_each_detection_takes_the_best_that_is_left():
-    truth = [detection("a", 1, BOX), detection("a", 1, HALF)]
-    both = [detection("a", 0.9, BOX), detection("a", 0.8, BOX)]
+    truth = [scored_tube("a", 1, BOX), scored_tube("a", 1, HALF)]
+    both = [scored_tube("a", 0.9, BOX), scored_tube("a", 0.8, BOX)]
     assert video_map(both, truth, 0.4) == 1  # the second takes the second true tube, IoU .5
     assert video_map(both, truth, 0.6) == 0.5
     assert video_map(both[:1] * 3, truth[:1], 0.6) == 1
 
 
 def test_classes_without_truth_are_left_out():
-    detections = [detection("a", 0.9), detection("a", 0.99, label=7)]
+    detections = [scored_tube("a", 0.9), scored_tube("a", 0.99, label=7)]
     assert video_aps(detections, TRUTH[:1], [0.5]) == {0: [1.0]}
     assert set(video_aps(detections, TRUTH, [0.5])) == {0, 1}
 
@@ -70,24 +68,30 @@ def test_averaged_over_thresholds():
 
 
 def test_ties_are_broken_by_name_then_start():
-    truth = [detection("a", 1), detection("b", 1, FAR)]
-    detections = [detection("b", 0.5), detection("a", 0.5)]
+    truth = [scored_tube("a", 1), scored_tube("b", 1, FAR)]
+    detections = [scored_tube("b", 0.5), scored_tube("a", 0.5)]
     assert video_map(detections, truth, 0.5) == 0.5  # a first: precision 1 at recall .5
-    assert video_map([detection("b", 0.5, FAR), detection("a", 0.5, FAR)], truth, 0.5) == 0.25
+    assert video_map([scored_tube("b", 0.5, FAR), scored_tube("a", 0.5, FAR)], truth, 0.5) == 0.25
 
 
 def by_hand(detections, truth, threshold, style):
     """The evaluation written as plain loops over one class after another."""
     aps = []
-    for label in sorted({one.label for one in truth}):
-        left = [one for one in check_detections(truth, "truth") if one.label == label]
+    for label in sorted({detection.label for detection in truth}):
+        left = [
+            detection for detection in check_detections(truth, "truth") if detection.label == label
+        ]
         total, hits = len(left), []
-        for one in [
-            one for one in check_detections(detections, "detections") if one.label == label
+        for detection in [
+            detection
+            for detection in check_detections(detections, "detections")
+            if detection.label == label
         ]:
-            same = [true for true in left if true.video == one.video]
-            best = max(same, key=lambda true: overlap.tube_iou(one.tube, true.tube), default=None)
-            iou = -1 if best is None else overlap.tube_iou(one.tube, best.tube)
+            same = [true for true in left if true.video == detection.video]
+            best = max(
+                same, key=lambda true: overlap.tube_iou(detection.tube, true.tube), default=None
+            )
+            iou = -1 if best is None else overlap.tube_iou(detection.tube, best.tube)
             hit = iou > threshold if style == "voc" else iou >= threshold
             hits.append(hit)
             if hit:
@@ -150,9 +154,11 @@ def test_what_changes_nothing(seed, style):
     def measured(tubes):
         return np.array(list(video_aps(tubes, truth, [0.1, 0.3, 0.6], style=style).values()))
 
-    ranked_alike = [one._replace(score=one.score**3 - 7) for one in detections]
-    of_no_class = [one._replace(label=9) for one in detections]
-    behind = [one._replace(score=-1.0, tube=tube([90, 90, 99, 99])) for one in detections]
+    ranked_alike = [detection._replace(score=detection.score**3 - 7) for detection in detections]
+    of_no_class = [detection._replace(label=9) for detection in detections]
+    behind = [
+        detection._replace(score=-1.0, tube=tube([90, 90, 99, 99])) for detection in detections
+    ]
     for changed in (ranked_alike, detections + of_no_class, detections + behind):
         np.testing.assert_allclose(measured(changed), measured(detections), atol=1e-12)
 
@@ -160,9 +166,9 @@ def test_what_changes_nothing(seed, style):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["voc", "act"]))
 def test_duplicates_never_help(seed, style):
-    """Where a class has one true tube a video, a second copy of every detection can only be false."""
+    """Where a class has one true tube a video, a copy of every detection can only be false."""
     detections, truth, _ = scenes(seed)
-    single = list({(one.video, one.label): one for one in truth}.values())
+    single = list({(detection.video, detection.label): detection for detection in truth}.values())
     once = video_aps(detections, single, [0.1, 0.5], style=style)
     twice = video_aps([*detections, *detections], single, [0.1, 0.5], style=style)
     for label, aps in twice.items():
@@ -175,13 +181,13 @@ def test_refuses():
     with pytest.raises(ValueError, match="style is 'coco'; expected one of 'voc', 'act'"):
         video_map([], TRUTH, 0.5, style="coco")
     with pytest.raises(ValueError, match="no truth"):
-        video_map([detection("a", 1)], [], 0.5)
+        video_map([scored_tube("a", 1)], [], 0.5)
     with pytest.raises(ValueError, match=r"threshold is 50; expected 0 to 1"):
-        video_map([detection("a", 1)], TRUTH, 50)
+        video_map([scored_tube("a", 1)], TRUTH, 50)
     with pytest.raises(ValueError, match=r"detections of a have boxes \(0, 4\)"):
         video_map([Detection("a", 0, 1.0, Tube(0, np.zeros((0, 4))))], TRUTH, 0.5)
     with pytest.raises(ValueError, match="detections of a have a score of nan"):
-        video_map([detection("a", float("nan"))], TRUTH, 0.5)
+        video_map([scored_tube("a", float("nan"))], TRUTH, 0.5)
 
 
 # ---- the corrected UCF101-24 truth ---------------------------------------------------------------
@@ -193,8 +199,8 @@ def ucf24(real_data):
     annotated = read_truth(real_data / "ucf24_annots" / "pyannot.pkl")
     listed = (real_data / "splits" / "ucfTrainTestlist" / "testlist01.txt").read_text().split()
     truth: dict[str, list[Detection]] = {}
-    for one in annotated.tubes:
-        truth.setdefault(one.video, []).append(one)
+    for detection in annotated.tubes:
+        truth.setdefault(detection.video, []).append(detection)
     names = sorted(name.removesuffix(".avi") for name in listed)
     return annotated.frames, {name: truth[name] for name in names if name in truth}
 
@@ -219,7 +225,7 @@ def test_centred_boxes_on_ucf24(ucf24, style, expected):
     detections = ranked(truth, lambda name: centred_tube((240, 320), frames[name], 0.5))
     aps = video_aps(
         detections,
-        [one for tubes in truth.values() for one in tubes],
+        [true for tubes in truth.values() for true in tubes],
         [0.05, 0.1, 0.125, 0.2, 0.3, 0.5],
         style=style,
     )
@@ -229,9 +235,9 @@ def test_centred_boxes_on_ucf24(ucf24, style, expected):
 
 def test_true_tubes_on_ucf24(ucf24):
     frames, truth = ucf24
-    every = [one for tubes in truth.values() for one in tubes]
+    every = [true for tubes in truth.values() for true in tubes]
     longest = {
-        name: max((one.tube for one in tubes), key=lambda one: len(one.boxes))
+        name: max((true.tube for true in tubes), key=lambda true: len(true.boxes))
         for name, tubes in truth.items()
     }
     detections = ranked(truth, longest.__getitem__)

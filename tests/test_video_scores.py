@@ -10,9 +10,9 @@ from videolstm_jax.measure.scores import softmax, video_scores
 
 def oracle(logits, mask):
     total = np.zeros(logits.shape[-1])
-    for segment, exists in zip(logits, mask, strict=True):
-        for frame, there in zip(segment, exists, strict=True):
-            if there:
+    for segment, frames in zip(logits, mask, strict=True):
+        for frame, exists in zip(segment, frames, strict=True):
+            if exists:
                 total += np.exp(frame) / np.exp(frame).sum() / len(logits)
     return total / total.sum()
 

@@ -13,7 +13,7 @@ def tube(box, start=0, frames=4):
     return Tube(start, np.tile(np.asarray(box, float), (frames, 1)))
 
 
-def detection(video, score, box=BOX, label=0, **where):
+def scored_tube(video, score, box=BOX, label=0, **where):
     return Detection(video, label, score, tube(box, **where))
 
 

@@ -184,8 +184,8 @@ def mean_over_time(rows: Sequence[NDArray]) -> list[float | None]:
         line[: len(row)] = row[:frames]
     means: list[float | None] = []
     for column in table.T:
-        known = column[~np.isnan(column)]
-        means.append(float(known.mean()) if len(known) else None)
+        numbers = column[~np.isnan(column)]
+        means.append(float(numbers.mean()) if len(numbers) else None)
     return means
 
 
