@@ -1,126 +1,148 @@
-"""How long is one training step of a recurrent cell under each convolution, beside Flax's ConvLSTM
-in the same run?
+"""How long does a training step of a recurrent cell take under each way to convolve?
 
-Run from the root of the checkout: python -m benchmarks.core_step --batch 2 --frames 6. A step is
-the value and the gradient, with respect to all parameters of the cell, of the mean square of all
-H_t at the paper's sizes. The contenders take turns. Wall times say what a step takes; processor
-times, of all cores together, change less on a busy machine, and mean nothing where another device
-does the work.
+    python -m benchmarks.core_step --batch 2 --frames 6
+
+Compares our ways to convolve with each other and with Flax's `nn.RNN(nn.ConvLSTMCell)`, which take
+turns in one process. A step is the value and the gradient, with respect to all parameters of the
+cell, of the mean square of all H_t, at the paper's sizes. Processor times are those of all cores
+together: they change less on a busy machine, and mean nothing where another device does the work.
+Results: benchmarks/results/core_step_<backend>_<dtype>_<batch>x<frames>.json.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen
 
-from benchmarks import record
+from benchmarks import command_line, record
 from videolstm_jax.config import ModelConfig
-from videolstm_jax.core import CELLS, bind, engines, make_model, unroll
-from videolstm_jax.types import Carry, Inputs, LSTMState
+from videolstm_jax.core import bind, engines, find_cell, make_model, unroll
+from videolstm_jax.types import Clip, Inputs
 
 
-def ours(name: str, batch: int, frames: int, dtype: str) -> dict[str, tuple[Callable, tuple]]:
-    """The step of one cell under each engine, with its arguments."""
-    cfg, kind = ModelConfig(cell=name), None if dtype == "float32" else jnp.dtype(dtype)
-    params = jax.jit(make_model(cfg).init)(jax.random.key(0)).cell
-    x = jax.nn.relu(jax.random.normal(jax.random.key(1), (batch, frames, 7, 7, 512)))
-    zeros = jnp.zeros((batch, 7, 7, cfg.hidden))
-    state = LSTMState(zeros, zeros)
-    moves = CELLS[name].layers.motion is not None
-    rest = (
-        Carry(state, state if moves else None),
-        Inputs(x, x if moves else None),
-        jnp.ones((batch, frames), bool),
+class Contender(NamedTuple):
+    """A training step and the arguments to call it with; the first are the parameters."""
+
+    step: Callable
+    arguments: tuple
+
+
+class Sizes(NamedTuple):
+    """Clips of a batch, frames of a clip, and the type of the large products."""
+
+    batch: int
+    frames: int
+    dtype: str
+
+
+def our_contenders(cell_name: str, sizes: Sizes) -> dict[str, Contender]:
+    """Returns the step of one cell under each engine."""
+    cell = find_cell(cell_name)
+    model = make_model(ModelConfig(cell=cell_name))
+    params = jax.jit(model.init)(jax.random.key(0))
+    x = _maps(sizes)
+    inputs = Inputs(x, x if cell.layers.motion else None)
+    mask = jnp.ones((sizes.batch, sizes.frames), bool)
+    carry = model.start(params, Clip(inputs, mask))
+    contenders = {}
+    for engine_name, conv in engines.ENGINES.items():
+        step = _step_of(cell, conv, sizes.dtype)
+        contenders[f"{cell_name}, {engine_name}"] = Contender(
+            step, (params.cell, carry, inputs, mask)
+        )
+    return contenders
+
+
+def _step_of(cell, conv: Callable, dtype: str) -> Callable:
+    kind = None if dtype == "float32" else jnp.dtype(dtype)
+    bound = bind(
+        cell,
+        partial(conv, dtype=kind),
+        # Inputs are convolved for all frames at once, where XLA's own convolution is the best.
+        drive_conv=partial(engines.native, dtype=kind),
     )
 
-    def step(conv: Callable) -> Callable:
-        cell = bind(
-            CELLS[name], partial(conv, dtype=kind), drive_conv=partial(engines.native, dtype=kind)
-        )
-        return jax.value_and_grad(
-            lambda p, *rest: jnp.mean(jnp.square(unroll(cell, p, *rest)[1].hidden))
-        )
+    def loss(params, carry, inputs, mask):
+        _, out = unroll(bound, params, carry, inputs, mask)
+        return jnp.mean(jnp.square(out.hidden))
 
-    return {
-        f"{name}, {engine}": (step(conv), (params, *rest))
-        for engine, conv in engines.ENGINES.items()
-    }
+    return jax.value_and_grad(loss)
 
 
-def flax_convlstm(batch: int, frames: int, dtype: str) -> tuple[Callable, tuple]:
-    """The step of `nn.RNN(nn.ConvLSTMCell)`."""
-    rnn = linen.RNN(linen.ConvLSTMCell(512, (3, 3), dtype=jnp.dtype(dtype)))
-    x = jax.nn.relu(jax.random.normal(jax.random.key(1), (batch, frames, 7, 7, 512)))
+def flax_convlstm(sizes: Sizes) -> Contender:
+    """Returns the step of `nn.RNN(nn.ConvLSTMCell)`."""
+    rnn = linen.RNN(linen.ConvLSTMCell(512, (3, 3), dtype=jnp.dtype(sizes.dtype)))
+    x = _maps(sizes)
     params = jax.jit(rnn.init)(jax.random.key(0), x[:, :1])
-    return jax.value_and_grad(
-        lambda p, x: jnp.mean(jnp.square(rnn.apply(p, x).astype(jnp.float32)))
-    ), (params, x)
+
+    def loss(params, x):
+        return jnp.mean(jnp.square(rnn.apply(params, x).astype(jnp.float32)))
+
+    return Contender(jax.value_and_grad(loss), (params, x))
 
 
-def timed(
-    contenders: dict[str, tuple[Callable, tuple]], repeats: int
-) -> dict[str, dict[str, float]]:
-    """Milliseconds and MiB of each."""
-    compiled = {
-        name: (jax.jit(step).lower(*args).compile(), args)
-        for name, (step, args) in contenders.items()
-    }
-    passes: dict[str, list[tuple[float, float]]] = {name: [] for name in compiled}
+def _maps(sizes: Sizes) -> jax.Array:
+    """Returns random maps [B, T, 7, 7, 512] that are nowhere below zero, as pool5 is."""
+    shape = (sizes.batch, sizes.frames, 7, 7, 512)
+    return jax.nn.relu(jax.random.normal(jax.random.key(1), shape))
+
+
+def time_contenders(contenders: dict[str, Contender], repeats: int) -> dict[str, dict[str, float]]:
+    """Returns milliseconds and MiB of each contender; they take turns."""
+    compiled, times = {}, {}
+    for name, contender in contenders.items():
+        compiled[name] = jax.jit(contender.step).lower(*contender.arguments).compile()
+        times[name] = []
     for turn in range(repeats + 1):
-        for name, (step, args) in compiled.items():
-            wall, busy = time.perf_counter(), time.process_time()
-            jax.block_until_ready(step(*args))
-            if turn:  # the first turn warms
-                passes[name].append(
-                    (1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - busy))
-                )
-    return {
-        name: {
-            "best_ms": round(min(times)[0], 2),
-            "median_ms": round(statistics.median(wall for wall, _ in times), 2),
-            "best_processor_ms": round(min(busy for _, busy in times), 2),
-            "temporary_mib": round(compiled[name][0].memory_analysis().temp_size_in_bytes / 2**20),
+        for name, step in compiled.items():
+            wall_start, busy_start = time.perf_counter(), time.process_time()
+            jax.block_until_ready(step(*contenders[name].arguments))
+            wall, busy = time.perf_counter() - wall_start, time.process_time() - busy_start
+            if turn:  # the first turn warms up
+                times[name].append((1e3 * wall, 1e3 * busy))
+    figures = {}
+    for name, pairs in times.items():
+        memory = compiled[name].memory_analysis().temp_size_in_bytes
+        figures[name] = {
+            "best_ms": round(min(wall for wall, _ in pairs), 2),
+            "median_ms": round(statistics.median(wall for wall, _ in pairs), 2),
+            "best_processor_ms": round(min(busy for _, busy in pairs), 2),
+            "temporary_mib": round(memory / 2**20),
         }
-        for name, times in passes.items()
-    }
+    return figures
 
 
 def main() -> None:
-    """Runs all contenders, prints what they took, and writes it to benchmarks/results/."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--frames", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=3)
+    """Times all contenders, prints the figures and writes them."""
+    parser = command_line.parser(__doc__, name="core_step", repeats=3)
+    parser.add_argument("--batch", type=int, default=2, help="clips of a batch")
+    parser.add_argument("--frames", type=int, default=6, help="of a clip")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
-    parser.add_argument("--cells", nargs="+", default=["convlstm"])
+    parser.add_argument("--cells", nargs="+", default=["convlstm"], help="names of cells")
     parser.add_argument("--rival", type=int, default=1, help="0 leaves Flax out")
-    args = parser.parse_args()
-    sizes = (args.batch, args.frames, args.dtype)
-    contenders: dict[str, tuple[Callable, tuple]] = {}
-    for name in args.cells:
-        contenders |= ours(name, *sizes)
-    if args.rival:
-        contenders["Flax nn.RNN(ConvLSTMCell)"] = flax_convlstm(*sizes)
-    file = f"core_step_{jax.default_backend()}_{args.dtype}_{args.batch}x{args.frames}"
-    record.save(
-        file,
-        {
-            "device": record.device(),
-            "jax": jax.__version__,
-            "batch": args.batch,
-            "frames": args.frames,
-            "dtype": args.dtype,
-            "repeats": args.repeats,
-            "steps": timed(contenders, args.repeats),
-        },
-    )
+    options = parser.parse_args()
+    sizes = Sizes(options.batch, options.frames, options.dtype)
+    contenders: dict[str, Contender] = {}
+    for cell_name in options.cells:
+        contenders |= our_contenders(cell_name, sizes)
+    if options.rival:
+        contenders["Flax nn.RNN(ConvLSTMCell)"] = flax_convlstm(sizes)
+    name = f"{options.name}_{jax.default_backend()}_{sizes.dtype}_{sizes.batch}x{sizes.frames}"
+    figures = {
+        "device": record.device(),
+        "jax": jax.__version__,
+        **sizes._asdict(),
+        "repeats": options.repeats,
+        "steps": time_contenders(contenders, options.repeats),
+    }
+    record.save(name, figures, options.out)
 
 
 if __name__ == "__main__":

@@ -1,23 +1,28 @@
-"""Writes docs/costs.md: what UCF101 costs in disk and hours, worked out from the results of
-`benchmarks.full_size`.
+"""What does UCF101 cost in disk space and hours? Works it out from measured rates.
 
-Run from the root of the checkout: python -m benchmarks.costs.
+    python -m benchmarks.costs
+
+Compares stages, training and machines, from the results of `benchmarks.full_size`, one file for
+each machine. Writes docs/costs.md; measures nothing itself.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
 import pathlib
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from benchmarks.record import RESULTS
 
 ROOT = pathlib.Path(__file__).parents[1]
+
+# UCF101: 27 hours at 25 frames a second. Every video has one pair of frames, and one record of
+# features, less than frames.
 VIDEOS, FRAMES = 13_320, 2_500_000
-"""Of UCF101; 27 hours at 25 frames a second. Every video has one pair, and one frame of features,
-less than frames.
-"""
-CONVNET = (20_000, 64)
-"""Steps and frames a step of fitting a ConvNet, the preset `paper`."""
-RECURRENT = (20_000, 128, 30)
-"""Steps, clips a step and frames a clip of training a cell, the preset `paper` (Sec. 5.2)."""
+PAIRS = FRAMES - VIDEOS
+
 TITLES = {
     "decode and check": "decoding and checking every video (`prepare --flow.online`)",
     "prepare": "`prepare`: decoding and TV-L1 at 340x256, JPEG files",
@@ -26,25 +31,48 @@ TITLES = {
     "extract online": "`extract --flow.online`: flow and both streams at once",
 }
 
-HEAD = """# What it costs
 
-Measured, then multiplied: the first frames of {clips} real clips of UCF101, HMDB51 and a set of surveillance videos
-({sizes} sizes, from {smallest} to {largest} pixels) go through `prepare` and `extract` at the paper's sizes, flow at
-340x256 and VGG-16 at 224x224, and a training step of each model is timed. UCF101 has {videos:,} videos and about
-{frames:,} frames; a stage's rate counts everything in it, compiling too. Split what is in hours among machines with
-`launch.extract --shard=i/n`. This page is written by `python -m benchmarks.costs` from
-`benchmarks/results/full_size_*.json`, which `python -m benchmarks.full_size --data DIR` measures.
+class Training(NamedTuple):
+    """A training of the preset `paper`: its steps, clips or frames a step, frames of a clip."""
+
+    steps: int
+    batch: int
+    frames: int = 1
+
+    @property
+    def total_frames(self) -> int:
+        """Frames that pass the network in the whole training."""
+        return self.steps * self.batch * self.frames
+
+
+BACKBONE = Training(20_000, 64)
+RECURRENT = Training(20_000, 128, 30)  # Sec. 5.2
+
+HEAD = """# Costs
+
+This page estimates the disk space and the hours that UCF101 takes.
+
+How it is measured: the first frames of {clips} real clips of UCF101, HMDB51 and a set of
+surveillance videos ({sizes} sizes, from {smallest} to {largest} pixels) go through `prepare` and
+`extract` at the paper's sizes: flow at 340x256, VGG-16 at 224x224. A training step of each network
+is timed. The rates are multiplied by the size of UCF101: {videos:,} videos, about {frames:,}
+frames. The rate of a stage includes everything, compilation too.
+
+Stages that take hours can be split among machines with `launch.extract --shard=i/n`.
+
+`python -m benchmarks.full_size --data DIR` measures the rates and writes them to
+`benchmarks/results/full_size_*.json`; `python -m benchmarks.costs` makes this page of them.
 """
 
-EMPTY = """# What it costs
+EMPTY = """# Costs
 
-Nothing has been measured on this checkout yet: `python -m benchmarks.full_size --data DIR`, then `python -m
-benchmarks.costs`, fill this page.
+Nothing has been measured on this checkout yet. `python -m benchmarks.full_size --data DIR`, then
+`python -m benchmarks.costs`, fill this page.
 """
 
 
 def page(results: Sequence[dict]) -> str:
-    """The page in Markdown; one section a machine, and one of disk space, which is the same on all.
+    """Returns the page in Markdown: disk space, which is the same everywhere, and each machine.
 
     Raises:
       ValueError: there are no results.
@@ -52,41 +80,47 @@ def page(results: Sequence[dict]) -> str:
     if not results:
         raise ValueError("no results; run python -m benchmarks.full_size --data DIR first")
     first = results[0]
-    sizes = sorted((int(w) * int(h), size) for size in first["sizes"] for w, h in [size.split("x")])
-    text = HEAD.format(
+    sizes = sorted(first["sizes"], key=_area)
+    head = HEAD.format(
         clips=first["clips"],
         sizes=len(sizes),
-        smallest=sizes[0][1],
-        largest=sizes[-1][1],
+        smallest=sizes[0],
+        largest=sizes[-1],
         videos=VIDEOS,
         frames=FRAMES,
     )
-    return "\n".join(
-        [text, *_disk(first), *(line for result in results for line in _machine(result))]
-    )
+    lines = [head, *_disk_lines(first)]
+    for result in results:
+        lines += _machine_lines(result)
+    return "\n".join(lines)
 
 
-def _disk(result: dict) -> list[str]:
-    each = result["bytes_per_frame"]
-    pairs = FRAMES - VIDEOS
+def _area(size: str) -> tuple[int, str]:
+    """Returns the pixels of a size such as 320x240; the text decides among equal ones."""
+    width, height = size.split("x")
+    return int(width) * int(height), size
+
+
+def _disk_lines(result: dict) -> list[str]:
+    bytes_a_frame = result["bytes_per_frame"]
+    flow = bytes_a_frame["flow"]
+    features = sum(bytes_a_frame[layer] for layer in ("pool5", "fc7", "logits"))
+    total = flow + 2 * features
     rows = [
-        ("flow images, both components", each["flow"]),
-        ("pool5 of one stream, float16", each["pool5"]),
-        ("fc7 of one stream, float16", each["fc7"]),
-        ("logits of one stream", each["logits"]),
+        ("flow images, both components", flow),
+        ("pool5 of one stream, float16", bytes_a_frame["pool5"]),
+        ("fc7 of one stream, float16", bytes_a_frame["fc7"]),
+        ("logits of one stream", bytes_a_frame["logits"]),
+        ("all of it, both streams", total),
+        ("without flow images (`--flow.online`)", total - flow),
     ]
-    stored = each["flow"] + 2 * (each["pool5"] + each["fc7"] + each["logits"])
-    rows += [
-        ("all of it, both streams", stored),
-        ("without flow images (`--flow.online`)", stored - each["flow"]),
-    ]
-    lines = ["## Disk", "", "| what | bytes a frame | UCF101 |", "|---|---|---|"]
-    lines += [f"| {name} | {size:,.0f} | {size * pairs / 1e9:,.1f} GB |" for name, size in rows]
-    return [*lines, "", "Half of the features' share with `--data.feature_dtype=uint8`.", ""]
+    lines = ["## Disk", "", "| files | bytes a frame | UCF101 |", "|---|---|---|"]
+    for title, size in rows:
+        lines.append(f"| {title} | {size:,.0f} | {size * PAIRS / 1e9:,.1f} GB |")
+    return [*lines, "", "`--data.feature_dtype=uint8` halves the share of the features.", ""]
 
 
-def _machine(result: dict) -> list[str]:
-    pairs = FRAMES - VIDEOS
+def _machine_lines(result: dict) -> list[str]:
     lines = [
         f"## Time on {result['device']}",
         "",
@@ -96,46 +130,52 @@ def _machine(result: dict) -> list[str]:
         "|---|---|---|---|",
     ]
     for name, row in result["stages"].items():
-        lines.append(
-            f"| {TITLES[name]} | {row['frames']:,} frames in {row['seconds']:,.0f} s | "
-            f"{row['frames_per_second']:,.1f} | {_hours(pairs / row['frames_per_second'])} |"
-        )
-    training = result["training"]
+        rate = row["frames_per_second"]
+        measured = f"{row['frames']:,} frames in {row['seconds']:,.0f} s"
+        lines.append(f"| {TITLES[name]} | {measured} | {rate:,.1f} | {_duration(PAIRS / rate)} |")
     lines += [
         "",
         "| training, preset `paper` | measured | frames a second | whole training |",
         "|---|---|---|---|",
     ]
-    for name, title, row, frames in (
-        (
-            "vgg16",
-            f"VGG-16, one stream, {CONVNET[0]:,} steps of {CONVNET[1]} frames",
-            f"{training['vgg16']['batch']} frames",
-            CONVNET[0] * CONVNET[1],
-        ),
-        (
-            "videolstm",
-            f"VideoLSTM, {RECURRENT[0]:,} steps of {RECURRENT[1]} clips of {RECURRENT[2]} frames",
-            f"{training['videolstm']['batch']} clips of {training['videolstm']['frames']} frames",
-            RECURRENT[0] * RECURRENT[1] * RECURRENT[2],
-        ),
-    ):
-        one = training[name]["seconds_a_frame"]
-        lines.append(
-            f"| {title} | a step of {row} in {training[name]['seconds_a_step']:.2f} s | {1 / one:,.1f} | "
-            f"{_hours(frames * one)} |"
+    backbone, model = result["training"]["vgg16"], result["training"]["videolstm"]
+    lines.append(
+        _training_line(
+            f"VGG-16, one stream, {BACKBONE.steps:,} steps of {BACKBONE.batch} frames",
+            f"{backbone['batch']} frames",
+            backbone,
+            BACKBONE,
         )
+    )
+    lines.append(
+        _training_line(
+            f"VideoLSTM, {RECURRENT.steps:,} steps of {RECURRENT.batch} clips of "
+            f"{RECURRENT.frames} frames",
+            f"{model['batch']} clips of {model['frames']} frames",
+            model,
+            RECURRENT,
+        )
+    )
     return [*lines, ""]
 
 
-def _hours(seconds: float) -> str:
+def _training_line(title: str, batch: str, measured: dict, training: Training) -> str:
+    seconds_a_frame = measured["seconds_a_frame"]
+    step = f"a step of {batch} in {measured['seconds_a_step']:.2f} s"
+    duration = _duration(training.total_frames * seconds_a_frame)
+    return f"| {title} | {step} | {1 / seconds_a_frame:,.1f} | {duration} |"
+
+
+def _duration(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 36e4 else f"{seconds / 86400:.1f} days"
+    if seconds < 36e4:  # up to 100 hours
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"
 
 
-def read(folder: pathlib.Path) -> list[dict]:
-    """The results of every machine, the CPU's first."""
+def read_results(folder: pathlib.Path) -> list[dict]:
+    """Returns the results of every machine, the CPU's first."""
     paths = sorted(
         folder.glob("full_size_*.json"), key=lambda path: ("cpu" not in path.name, path.name)
     )
@@ -144,13 +184,18 @@ def read(folder: pathlib.Path) -> list[dict]:
 
 def main() -> None:
     """Writes the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--results", default=str(ROOT / "benchmarks" / "results"))
-    parser.add_argument("--page", default=str(ROOT / "docs" / "costs.md"))
-    args = parser.parse_args()
-    found = read(pathlib.Path(args.results))
-    pathlib.Path(args.page).write_text(page(found).rstrip() + "\n" if found else EMPTY)
-    print(f"costs: wrote {args.page}")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--results", default=str(RESULTS), help="folder of the results of benchmarks.full_size"
+    )
+    parser.add_argument("--page", default=str(ROOT / "docs" / "costs.md"), help="that is written")
+    options = parser.parse_args()
+    results = read_results(pathlib.Path(options.results))
+    text = page(results).rstrip() + "\n" if results else EMPTY
+    pathlib.Path(options.page).write_text(text)
+    print(f"costs: wrote {options.page}")
 
 
 if __name__ == "__main__":

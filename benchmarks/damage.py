@@ -1,11 +1,15 @@
-"""Damages clips of several codecs in several ways, and counts what decoding in worker processes
-makes of them.
+"""How often is a damaged video refused, and how often is it read with other pictures?
 
-A damaged clip is refused, or gives the same pictures as before, or gives other pictures without a
-complaint. The last are the ones to know about: no stage can see them.
+    python -m benchmarks.damage --each 25
+
+Compares codecs and kinds of damage. A damaged clip is refused, or gives the same pictures as
+before, or gives other pictures without an error. The last are the ones to know about: no stage can
+notice them. Clips are decoded in worker processes, as the stages do.
+Results: benchmarks/results/damage.json.
 """
 
-import argparse
+from __future__ import annotations
+
 import fractions
 import pathlib
 import tempfile
@@ -14,10 +18,12 @@ from collections import Counter
 import av
 import numpy as np
 
-from benchmarks import record
+from benchmarks import command_line, record
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import guard
 
+# Encoder, pixel format, suffix, options. A key frame every 12 frames (`g`) lets damage both spread
+# and end within a clip of 40.
 CODECS = {
     "H.264, mp4": ("libx264", "yuv420p", ".mp4", {"preset": "veryfast", "g": "12"}),
     "H.264, mkv": ("libx264", "yuv420p", ".mkv", {"preset": "veryfast", "g": "12"}),
@@ -42,69 +48,71 @@ KINDS = (
 LIMIT = 30.0
 """Seconds for one small clip."""
 
+# Where headers lie: damage of the kind "noise in the header" begins in these bytes.
+_HEADER_BYTES = 400
 
-def clip(frames: int = 40, width: int = 128, height: int = 96) -> np.ndarray:
-    """Frames [L, H, W, 3] uint8 of a texture that drifts, turns brighter and is cut once."""
+
+def textured_clip(frames: int = 40, width: int = 128, height: int = 96) -> np.ndarray:
+    """Returns [L, H, W, 3] uint8 of a texture that drifts, turns brighter and is cut once."""
     random = np.random.default_rng(0)
-    texture = (
-        random.normal(size=(height // 8 + 1, width // 8 + 1, 3))
-        .repeat(8, 0)
-        .repeat(8, 1)[:height, :width]
-    )
+    patches = random.normal(size=(height // 8 + 1, width // 8 + 1, 3))
+    texture = patches.repeat(8, 0).repeat(8, 1)[:height, :width]
     grain = random.normal(0, 0.15, (frames, height, width, 3))
-    moved = [
-        np.roll(texture if t < frames // 2 else texture[::-1], (t, 2 * t), (0, 1))
-        for t in range(frames)
-    ]
-    return np.uint8(
-        np.clip(
-            128 + 40 * (np.stack(moved) + grain) + np.arange(frames)[:, None, None, None], 0, 255
-        )
-    )
+    moved = []
+    for t in range(frames):
+        scene = texture if t < frames // 2 else texture[::-1]
+        moved.append(np.roll(scene, (t, 2 * t), (0, 1)))
+    brightness = np.arange(frames)[:, None, None, None]
+    return np.uint8(np.clip(128 + 40 * (np.stack(moved) + grain) + brightness, 0, 255))
 
 
-def encoded(codec: str, folder: pathlib.Path) -> pathlib.Path | None:
-    """The clip in a codec of `CODECS`; None where this build of FFmpeg cannot write it."""
+def encode_clip(codec: str, folder: pathlib.Path) -> pathlib.Path | None:
+    """Writes the clip in a codec of `CODECS`; None where this build of FFmpeg cannot write it."""
     encoder, pixels, suffix, options = CODECS[codec]
     path = folder / f"sound{suffix}"
     try:
         av.Codec(encoder, "w")
     except av.codec.codec.UnknownCodecError:
         return None
+    clip = textured_clip()
     with av.open(str(path), "w") as container:
         stream = container.add_stream(encoder, rate=fractions.Fraction(25), options=options)
-        stream.height, stream.width = clip().shape[1:3]
+        stream.height, stream.width = clip.shape[1:3]
         stream.pix_fmt = pixels
-        for image in clip():
+        for image in clip:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
     return path
 
 
 def damaged(data: bytes, kind: str, random: np.random.Generator) -> bytes:
-    """The bytes of a file with one kind of damage, at a random place and of a random size."""
+    """Returns the bytes of a file with one kind of damage, at a random place and of random size."""
+    # Sizes are uniform in their logarithm: small damage is as likely as large.
     size = int(np.exp(random.uniform(np.log(16), np.log(len(data) / 5))))
-    at = int(random.integers(0, len(data) - size))
+    start = int(random.integers(0, len(data) - size))
     broken = bytearray(data)
     if kind == "cut short":
         return data[: int(random.uniform(0.01, 0.99) * len(data))]
     if kind == "a run lost":
-        return data[:at] + data[at + size :]
+        return data[:start] + data[start + size :]
     if kind == "a run of zeros":
-        broken[at : at + size] = bytes(size)
+        broken[start : start + size] = bytes(size)
     elif kind == "a run of noise":
-        broken[at : at + size] = random.bytes(size)
+        broken[start : start + size] = random.bytes(size)
     elif kind == "flipped bits":
-        for place in random.integers(0, 8 * len(data), random.integers(1, 21)):
-            broken[place // 8] ^= 1 << place % 8
+        for bit in random.integers(0, 8 * len(data), random.integers(1, 21)):
+            broken[bit // 8] ^= 1 << bit % 8
     else:
-        at = int(random.integers(0, 400))
-        broken[at : at + 16] = random.bytes(16)
+        start = int(random.integers(0, _HEADER_BYTES))
+        broken[start : start + 16] = random.bytes(16)
     return bytes(broken)
 
 
-def tried(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | None:
-    """What came of `each` clips of every kind of damage; None where the codec cannot be written.
+def try_codec(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | None:
+    """Decodes `each` clips of every kind of damage and counts the outcomes.
+
+    Returns:
+      The counts of each kind; None where the codec cannot be written.
 
     Raises:
       AssertionError: a sound clip between the damaged ones came back otherwise than before.
@@ -112,63 +120,63 @@ def tried(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | None:
     random = np.random.default_rng(seed)
     counts = {kind: Counter() for kind in KINDS}
     with tempfile.TemporaryDirectory() as folder:
-        sound = encoded(codec, pathlib.Path(folder))
+        sound = encode_clip(codec, pathlib.Path(folder))
         if sound is None:
             return None
         data = sound.read_bytes()
-        paths: list[tuple[str, pathlib.Path]] = []
+        clips: list[tuple[str, pathlib.Path]] = []
         for kind in KINDS:
             for number in range(each):
                 path = sound.with_name(f"{kind}-{number}{sound.suffix}")
                 path.write_bytes(damaged(data, kind, random))
-                paths.append((kind, path))
-            paths.append(("", sound))
+                clips.append((kind, path))
+            # A sound clip behind every kind: damage must not change what is decoded after it.
+            clips.append(("", sound))
         (expected,) = guard.read_all([sound])
-        for (kind, _), found in zip(
-            paths, guard.read_all([path for _, path in paths], limit=LIMIT), strict=True
-        ):
+        decoded = guard.read_all([path for _, path in clips], limit=LIMIT)
+        for (kind, _), frames in zip(clips, decoded, strict=True):
             if kind:
-                counts[kind][outcome(found, expected)] += 1
-            elif not np.array_equal(found, expected):
-                raise AssertionError(f"a sound clip, {codec}, was not read as before: {found!r}")
+                counts[kind][outcome(frames, expected)] += 1
+            elif not np.array_equal(frames, expected):
+                raise AssertionError(f"a sound clip, {codec}, was not read as before: {frames!r}")
     return counts
 
 
-def outcome(found: np.ndarray | VideoError, expected: np.ndarray) -> str:
-    """What one damaged clip came to."""
-    if isinstance(found, VideoError):
-        return (
-            "decoder died"
-            if "process decoding it ended" in str(found)
-            else "too slow"
-            if "not decoded after" in str(found)
-            else "refused"
-        )
-    return "same pictures" if np.array_equal(found, expected) else "other pictures"
+def outcome(frames: np.ndarray | VideoError, expected: np.ndarray) -> str:
+    """Returns in a few words what one damaged clip came to."""
+    if isinstance(frames, VideoError):
+        message = str(frames)
+        if "process decoding it ended" in message:
+            return "decoder died"
+        if "not decoded after" in message:
+            return "too slow"
+        return "refused"
+    return "same pictures" if np.array_equal(frames, expected) else "other pictures"
 
 
 def main() -> None:
-    """Tries every codec, prints a table and writes benchmarks/results/damage.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Tries every codec, prints a table and writes it."""
+    parser = command_line.parser(__doc__, name="damage")
     parser.add_argument(
         "--each", type=int, default=25, help="clips of each codec and kind of damage"
     )
-    args = parser.parse_args()
-    found = {}
+    options = parser.parse_args()
+    codecs = {}
     for codec in CODECS:
-        counts = tried(codec, args.each)
+        counts = try_codec(codec, options.each)
         if counts is None:
             print(f"{codec}: cannot be written here")
             continue
-        found[codec] = {kind: dict(sorted(counter.items())) for kind, counter in counts.items()}
+        codecs[codec] = {kind: dict(sorted(counter.items())) for kind, counter in counts.items()}
         print(f"{codec}: {dict(sum(counts.values(), Counter()))}")
-        for kind, counter in found[codec].items():
+        for kind, counter in codecs[codec].items():
             print(f"  {kind:20s} {counter}", flush=True)
     versions = {
         "PyAV": av.__version__,
         "libavcodec": ".".join(map(str, av.library_versions["libavcodec"])),
     }
-    record.save("damage", {"versions": versions, "codecs": found})
+    figures = {"device": record.processor(), "versions": versions, "codecs": codecs}
+    record.save(options.name, figures, options.out)
 
 
 if __name__ == "__main__":

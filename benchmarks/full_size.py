@@ -1,11 +1,13 @@
-"""What do the stages cost at the paper's sizes: flow at 340 x 256, VGG-16 at 224 x 224, on real
-clips of many sizes?
+"""How long do the stages take at the paper's sizes, and how many bytes do they leave?
 
-Run from the root of the checkout: python -m benchmarks.full_size --data DIR, where DIR holds
-ucf101_clips, hmdb51_clips and fight_surv. Every clip goes through `prepare` and `extract` as in a
-walk, its first 64 frames, with random weights, which cost as much as trained ones. Then a few
-training steps of VGG-16 and of the VideoLSTM. `benchmarks.costs` makes docs/costs.md of the
-results.
+    python -m benchmarks.full_size --data DIR
+
+Compares the stages with each other on real clips of many sizes: flow at 340 x 256, VGG-16 at
+224 x 224. DIR holds ucf101_clips, hmdb51_clips and fight_surv. The first 64 frames of every clip go
+through `prepare` and `extract` as in a pipeline, with random weights, which take as long as trained
+ones. Then a few training steps of VGG-16 and of the VideoLSTM are timed. `benchmarks.costs` makes
+docs/costs.md of the results.
+Results: benchmarks/results/full_size_<backend>.json.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import record
+from benchmarks import command_line, record
 from videolstm_jax import Batch, Clip, Inputs, ModelConfig, make_model
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig, change
@@ -35,11 +37,17 @@ from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
 
 SETS = ("ucf101_clips", "hmdb51_clips", "fight_surv")
+CLASSES = 101
+"""Of UCF101; the layers that training steps are timed with have as many outputs."""
 
 
 def write_list(data: pathlib.Path, folder: pathlib.Path, most: int) -> None:
-    """Writes labels.csv of the clips of each set, at most so many a set, in turn for training and
-    for testing.
+    """Writes labels.csv of the clips of each set, in turn for training and for testing.
+
+    Args:
+      data: the folder of the sets.
+      folder: where the list is written.
+      most: clips of each set; 0 takes all.
     """
     with (folder / "labels.csv").open("w", newline="") as file:
         rows = csv.writer(file)
@@ -50,118 +58,149 @@ def write_list(data: pathlib.Path, folder: pathlib.Path, most: int) -> None:
                 rows.writerow((path.resolve(), name, ("train", "test")[number % 2]))
 
 
-def stages(cfg: RunConfig, *, online: bool) -> dict:
-    """Frames and seconds of each stage, and the bytes that they leave."""
-    found: dict[str, dict] = {}
+# ---- stages --------------------------------------------------------------------------------------
+
+
+def time_stages(cfg: RunConfig, *, online: bool) -> dict:
+    """Runs the stages, and returns their frames and seconds and the bytes that they leave.
+
+    Args:
+      cfg: of all stages.
+      online: whether the extraction in one pass is timed, too.
+    """
     work = Workdir(cfg.workdir)
-
-    def timed(name: str, run: Callable[[], object]) -> None:
-        began = time.perf_counter()
-        run()
-        seconds = time.perf_counter() - began
-        frames = sum(video.frames - 1 for video in load_dataset(work.dataset).videos)
-        found[name] = {
-            "frames": frames,
-            "seconds": round(seconds, 2),
-            "frames_per_second": round(frames / seconds, 2),
-        }
-        print(
-            f"{name}: {frames} frames in {seconds:.1f} s, {frames / seconds:.2f} a second",
-            flush=True,
-        )
-
-    timed("decode and check", lambda: prepare.run(change(cfg, flow__online=True)))
-    timed("prepare", lambda: prepare.run(cfg))
-    for stream in ("rgb", "flow"):
-        here = change(cfg, data__stream=stream)
-        fit_convnet.run(here)
-        timed(f"extract {stream}", lambda here=here: extract.run(here))
-    kept = {"flow": _bytes(work.flow)} | {
-        layer: _bytes(work.features("rgb", layer)) for layer in ("pool5", "fc7", "logits")
+    figures = {
+        "decode and check": _time_stage(
+            "decode and check", cfg, lambda: prepare.run(change(cfg, flow__online=True))
+        ),
+        "prepare": _time_stage("prepare", cfg, lambda: prepare.run(cfg)),
     }
+    for stream in ("rgb", "flow"):
+        stream_cfg = change(cfg, data__stream=stream)
+        fit_convnet.run(stream_cfg)
+        name = f"extract {stream}"
+        figures[name] = _time_stage(name, cfg, lambda cfg=stream_cfg: extract.run(cfg))
+    sizes = {"flow": _bytes_of(work.flow)}
+    for layer in ("pool5", "fc7", "logits"):
+        sizes[layer] = _bytes_of(work.features("rgb", layer))
     if online:
-        (work.path / "features").rename(work.path / "features of two steps")
-        timed("extract online", lambda: extract.run(change(cfg, flow__online=True)))
-        same = _files(work.path / "features") == _files(work.path / "features of two steps")
-        found["extract online"]["same_bytes_as_two_steps"] = same
-    frames = found["prepare"]["frames"]
+        # Features of the extraction from stored flow are moved away, to compare the bytes.
+        two_steps = work.path / "features of two steps"
+        (work.path / "features").rename(two_steps)
+        name = "extract online"
+        figures[name] = _time_stage(name, cfg, lambda: extract.run(change(cfg, flow__online=True)))
+        same = _contents(work.path / "features") == _contents(two_steps)
+        figures[name]["same_bytes_as_two_steps"] = same
+    frames = figures["prepare"]["frames"]
     return {
-        "stages": found,
-        "bytes_per_frame": {name: round(size / frames, 1) for name, size in kept.items()},
+        "stages": figures,
+        "bytes_per_frame": {name: round(size / frames, 1) for name, size in sizes.items()},
         "bad": len(read_jsonl(work.bad)) if work.bad.exists() else 0,
     }
 
 
-def training(cfg: RunConfig, *, images: int, clips: int, frames: int, steps: int) -> dict:
-    """Seconds of a training step: VGG-16 on `images` frames, VideoLSTM on `clips` of so many
-    frames.
-    """
-    random = np.random.default_rng(0)
-    net, tx = make_convnet(cfg.convnet, 3, 101), convnet_optimizer(cfg.convnet)
-    side = cfg.convnet.image_size
-    image = random.normal(0, 50, (images, side, side, 3)).astype(np.float32)
-    state = new_state(jax.jit(net.init)(jax.random.key(0)), tx)
-    seconds = _step(
-        make_step(convnet_loss(net.apply), tx, 0), state, (image, np.arange(images) % 101), steps
-    )
-    found = {
-        "vgg16": {
-            "batch": images,
-            "seconds_a_step": seconds,
-            "seconds_a_frame": round(seconds / images, 5),
-        }
-    }
-    del state
-    model, tx = make_model(ModelConfig(classes=101)), rmsprop(cfg.optim)
-    maps = random.normal(size=(2, clips, frames, 7, 7, 512)).clip(0).astype(np.float32)
-    batch = Batch(
-        Clip(Inputs(*maps), np.ones((clips, frames), bool)),
-        np.arange(clips) % 101,
-        np.ones(clips, "f"),
-    )
-    state = new_state(jax.jit(model.init)(jax.random.key(0)), tx)
-    seconds = _step(make_step(model_loss(model.apply), tx, 0), state, batch, steps)
-    return found | {
-        "videolstm": {
-            "batch": clips,
-            "frames": frames,
-            "seconds_a_step": seconds,
-            "seconds_a_frame": round(seconds / clips / frames, 5),
-        }
+def _time_stage(name: str, cfg: RunConfig, run: Callable[[], object]) -> dict:
+    start = time.perf_counter()
+    run()
+    seconds = time.perf_counter() - start
+    videos = load_dataset(Workdir(cfg.workdir).dataset).videos
+    frames = sum(video.frames - 1 for video in videos)
+    rate = frames / seconds
+    print(f"{name}: {frames} frames in {seconds:.1f} s, {rate:.2f} a second", flush=True)
+    return {
+        "frames": frames,
+        "seconds": round(seconds, 2),
+        "frames_per_second": round(rate, 2),
     }
 
 
-def _step(step: Callable, state: object, batch: object, steps: int) -> float:
-    """The quickest of some steps, in seconds, after one that compiles."""
-    batch, times = jax.tree.map(jnp.asarray, batch), []
-    for _ in range(steps + 1):
-        began = time.perf_counter()
-        state, metrics = step(state, batch)
-        jax.block_until_ready(metrics.loss)
-        times.append(time.perf_counter() - began)
-    return round(min(times[1:]), 3)
-
-
-def _bytes(folder: os.PathLike) -> int:
+def _bytes_of(folder: os.PathLike) -> int:
     return sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*") if path.is_file())
 
 
-def _files(folder: os.PathLike) -> dict[str, bytes]:
+def _contents(folder: os.PathLike) -> dict[str, bytes]:
+    """Returns the bytes of all files of a folder by their relative paths."""
+    contents = {}
+    for path in pathlib.Path(folder).rglob("*"):
+        if path.is_file():
+            contents[str(path.relative_to(folder))] = path.read_bytes()
+    return contents
+
+
+# ---- training steps ------------------------------------------------------------------------------
+
+
+def time_training(cfg: RunConfig, *, images: int, clips: int, frames: int, steps: int) -> dict:
+    """Returns the seconds of a training step of VGG-16 and of the VideoLSTM.
+
+    Args:
+      cfg: sizes of the backbone and the optimizer.
+      images: of a step of VGG-16.
+      clips: of a step of the VideoLSTM.
+      frames: of a clip.
+      steps: that are timed.
+    """
+    backbone_seconds = _time_backbone(cfg, images, steps)
+    model_seconds = _time_model(cfg, clips, frames, steps)
     return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in pathlib.Path(folder).rglob("*")
-        if path.is_file()
+        "vgg16": {
+            "batch": images,
+            "seconds_a_step": backbone_seconds,
+            "seconds_a_frame": round(backbone_seconds / images, 5),
+        },
+        "videolstm": {
+            "batch": clips,
+            "frames": frames,
+            "seconds_a_step": model_seconds,
+            "seconds_a_frame": round(model_seconds / clips / frames, 5),
+        },
     }
 
 
-def main() -> None:
-    """Measures, prints and writes benchmarks/results/full_size_<backend>.json."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def _time_backbone(cfg: RunConfig, images: int, steps: int) -> float:
+    net, tx = make_convnet(cfg.convnet, 3, CLASSES), convnet_optimizer(cfg.convnet)
+    side = cfg.convnet.image_size
+    pixels = np.random.default_rng(0).normal(0, 50, (images, side, side, 3)).astype(np.float32)
+    labels = np.arange(images) % CLASSES
+    state = new_state(jax.jit(net.init)(jax.random.key(0)), tx)
+    return _best_seconds(make_step(convnet_loss(net.apply), tx, 0), state, (pixels, labels), steps)
+
+
+def _time_model(cfg: RunConfig, clips: int, frames: int, steps: int) -> float:
+    model, tx = make_model(ModelConfig(classes=CLASSES)), rmsprop(cfg.optim)
+    normal = np.random.default_rng(0).normal(size=(2, clips, frames, 7, 7, 512))
+    x, motion = normal.clip(0).astype(np.float32)
+    batch = Batch(
+        Clip(Inputs(x, motion), np.ones((clips, frames), bool)),
+        np.arange(clips) % CLASSES,
+        np.ones(clips, "f"),
+    )
+    state = new_state(jax.jit(model.init)(jax.random.key(0)), tx)
+    return _best_seconds(make_step(model_loss(model.apply), tx, 0), state, batch, steps)
+
+
+def _best_seconds(step: Callable, state: object, batch: object, steps: int) -> float:
+    """Returns the seconds of the quickest of some steps, after one that compiles."""
+    batch = jax.tree.map(jnp.asarray, batch)
+    times = []
+    for _ in range(steps + 1):
+        start = time.perf_counter()
+        state, metrics = step(state, batch)
+        jax.block_until_ready(metrics.loss)
+        times.append(time.perf_counter() - start)
+    return round(min(times[1:]), 3)
+
+
+# ---- command -------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(__doc__, name="full_size")
     parser.add_argument(
         "--data", default=os.environ.get("VIDEOLSTM_REAL_DATA", ""), help="the folder of real clips"
     )
     parser.add_argument("--clips", type=int, default=0, help="of each set; 0 takes all")
-    parser.add_argument("--max_frames", type=int, default=64)
+    parser.add_argument("--max_frames", type=int, default=64, help="of each clip")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--images", type=int, default=16, help="in a training step of VGG-16")
     parser.add_argument(
@@ -172,48 +211,51 @@ def main() -> None:
     parser.add_argument(
         "--online", type=int, default=1, help="0 leaves out the extraction in one pass"
     )
-    parser.add_argument(
-        "--results", default=str(record.RESULTS), help="where the figures are written"
+    return parser
+
+
+def _config(options: argparse.Namespace, folder: str) -> RunConfig:
+    return change(
+        RunConfig(workdir=f"{folder}/work"),
+        data__videos=folder,
+        data__max_frames=options.max_frames,
+        data__workers=options.workers,
+        convnet__steps=1,
+        convnet__batch=2,
+        # Random weights stay as they are, and give features that float16 holds.
+        convnet__learning_rate=0.0,
+        convnet__pixel_scale=1 / 58,
     )
-    args = parser.parse_args()
-    if not args.data:
+
+
+def main() -> None:
+    """Times stages and training steps, prints the figures and writes them."""
+    options = _parser().parse_args()
+    if not options.data:
         print("full_size: no folder of real clips; expected --data DIR or VIDEOLSTM_REAL_DATA")
         return
     with tempfile.TemporaryDirectory() as folder:
-        write_list(pathlib.Path(args.data), pathlib.Path(folder), args.clips)
-        cfg = change(
-            RunConfig(workdir=f"{folder}/work"),
-            data__videos=folder,
-            data__max_frames=args.max_frames,
-            data__workers=args.workers,
-            convnet__steps=1,
-            convnet__batch=2,
-            convnet__learning_rate=0.0,
-            convnet__pixel_scale=1 / 58,
-        )  # random weights as they are, and features that float16 holds
-        found = stages(cfg, online=bool(args.online))
-        sizes = {
-            f"{video.width}x{video.height}"
-            for video in load_dataset(Workdir(cfg.workdir).dataset).videos
-        }
-        videos = len(load_dataset(Workdir(cfg.workdir).dataset).videos)
-    found |= {
+        write_list(pathlib.Path(options.data), pathlib.Path(folder), options.clips)
+        cfg = _config(options, folder)
+        figures = time_stages(cfg, online=bool(options.online))
+        videos = load_dataset(Workdir(cfg.workdir).dataset).videos
+    figures |= {
         "device": record.device(),
         "backend": jax.default_backend(),
         "jax": jax.__version__,
-        "workers": args.workers,
-        "clips": videos,
-        "sizes": sorted(sizes),
-        "max_frames": args.max_frames,
-        "training": training(
+        "workers": options.workers,
+        "clips": len(videos),
+        "sizes": sorted({f"{video.width}x{video.height}" for video in videos}),
+        "max_frames": options.max_frames,
+        "training": time_training(
             cfg,
-            images=args.images,
-            clips=args.train_clips,
-            frames=args.train_frames,
-            steps=args.steps,
+            images=options.images,
+            clips=options.train_clips,
+            frames=options.train_frames,
+            steps=options.steps,
         ),
     }
-    record.save(f"full_size_{jax.default_backend()}", found, args.results)
+    record.save(f"{options.name}_{jax.default_backend()}", figures, options.out)
 
 
 if __name__ == "__main__":

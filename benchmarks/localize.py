@@ -15,7 +15,7 @@ import numpy as np
 import scipy
 from scipy import ndimage
 
-from benchmarks import record
+from benchmarks import command_line, record
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import frame_boxes
 from videolstm_jax.localize.saliency import saliency
@@ -63,6 +63,7 @@ def milliseconds(run: Callable[[], object]) -> dict[str, float]:
 
 def main() -> None:
     """Times peaked, middling and nearly uniform maps, and writes results/localize.json."""
+    options = command_line.parser(__doc__, name="localize").parse_args()
     generator = np.random.default_rng(0)
     rows = {}
     for kind, concentration in (("peaked", 0.05), ("middling", 0.5), ("nearly uniform", 20.0)):
@@ -85,7 +86,7 @@ def main() -> None:
         }
         print(kind, rows[kind])
     record.save(
-        "localize",
+        options.name,
         {
             "question": "milliseconds of processor time a frame from a 7x7 map to boxes at "
             "320x240; boxes identical",
@@ -95,6 +96,7 @@ def main() -> None:
             "scipy": scipy.__version__,
             "rows": rows,
         },
+        options.out,
     )
 
 

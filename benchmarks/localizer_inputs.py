@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import record
+from benchmarks import command_line, record
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig, ModelConfig
@@ -253,7 +253,7 @@ def table(overlaps: Sequence[VideoOverlaps]) -> dict[str, dict[str, Any]]:
 
 def main() -> None:
     """Prints the table of every run and writes results/localizer_inputs_<name>.json."""
-    arguments = record.finished_runs(__doc__)
+    arguments = command_line.finished_runs(command_line.parser(__doc__))
     runs = {}
     for run in arguments.runs:
         overlaps = []
@@ -266,8 +266,8 @@ def main() -> None:
             cells = [_interval(row["frame_iou"])]
             cells += [_interval(row[key], "+") for key in ("minus_attention", "minus_best_centred")]
             print(f"  {name:50s} {'  '.join(cells)}")
-    result = {"question": record.question(__doc__), "runs": runs}
-    record.save(f"localizer_inputs_{arguments.name}", result)
+    result = {"question": command_line.question(__doc__), "runs": runs}
+    record.save(f"localizer_inputs_{arguments.name}", result, arguments.out)
 
 
 def _interval(value: Mapping[str, float], sign: str = "") -> str:

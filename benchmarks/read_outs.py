@@ -11,13 +11,12 @@ Intervals are percentiles of a bootstrap over videos.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import record
+from benchmarks import command_line, record
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig
@@ -317,9 +316,9 @@ def _interval(values: Sequence[float], sign: str = "") -> str:
 
 def main() -> None:
     """Prints both tables of every run and writes results/read_outs_<name>.json."""
-    parser = argparse.ArgumentParser()
+    parser = command_line.parser(__doc__)
     parser.add_argument("--resamples", type=int, default=1000, help="of each interval of video-mAP")
-    arguments = record.finished_runs(__doc__, parser)
+    arguments = command_line.finished_runs(parser)
     resamples = arguments.resamples
     titles = ("frame IoU", "minus paper", "video-mAP .2", "video-mAP .5")
     head = " " * 30 + "".join(title.ljust(26) for title in titles) + "tubes  frames"
@@ -335,8 +334,8 @@ def main() -> None:
             "trimmed": {"videos": len(videos), "rows": trimmed},
             "untrimmed": {"videos": len(pairs), "rows": untrimmed},
         }
-    result = {"question": record.question(__doc__), "resamples": resamples, "runs": runs}
-    record.save(f"read_outs_{arguments.name}", result)
+    result = {"question": command_line.question(__doc__), "resamples": resamples, "runs": runs}
+    record.save(f"read_outs_{arguments.name}", result, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""How fast are random clips of 30 frames read from the feature store, beside a TFRecord a video in
-the same run?
+"""How fast are random clips of 30 frames read from the feature store, beside TFRecords?
 
-Run from the root of the checkout: python -m benchmarks.store. Makes up post-ReLU maps of 7 x 7 x
-512 for videos as long as UCF101's, stores them as float16, as uint8 and as TFRecords, and lets a
-process on 1, 2, 4 .. cores draw batches from each in turn. Useful bytes are those of the clips as
-float16, whatever was read to get them. Then what one frame costs in each coding.
+    python -m benchmarks.store
+
+Compares the store as float16 and as uint8 with TFRecord files of one video each, with a record a
+frame or with the video as one record, in the same run. Maps of 7 x 7 x 512 as they are after a ReLU
+are made for videos as long as UCF101's. A process on 1, 2, 4 .. cores draws batches from each in
+turn. Useful bytes are those of the clips as float16, whatever was read to get them. Then the size,
+the error and the speed of each coding of a frame are measured.
+Results: benchmarks/results/store.json.
 """
 
 from __future__ import annotations
@@ -20,11 +23,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import record
+from benchmarks import command_line, record
 from videolstm_jax.config import DataConfig
 from videolstm_jax.features import records
 from videolstm_jax.features.compact import compact
@@ -32,285 +35,301 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.types import Video
 
+# Set before TensorFlow is imported, which reads them once.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+
 ROOT = pathlib.Path(__file__).parents[1]
 SHAPE, FRAMES = (7, 7, 512), 30
 STEP_SECONDS = 0.11
-"""What an H200 is reckoned to take for a step of VideoLSTM at batch 128 x 30."""
+"""An estimate of what an H200 takes for a step of VideoLSTM at batch 128 x 30."""
 
 
-def maps(rng: np.random.Generator, frames: int) -> np.ndarray:
-    """Heavy-tailed maps, about three quarters of them zero, as VGG-16's pool5 is."""
-    normal = rng.standard_normal((frames, *SHAPE), np.float32)
-    scale = np.exp(
-        rng.standard_normal(SHAPE[-1:], np.float32)
-    )  # some channels are much stronger than others
+# ---- what is read --------------------------------------------------------------------------------
+
+
+def pool5_maps(random: np.random.Generator, frames: int) -> np.ndarray:
+    """Returns heavy-tailed maps, about three quarters of them zero, as VGG-16's pool5 is."""
+    normal = random.standard_normal((frames, *SHAPE), np.float32)
+    # Some channels are much stronger than others.
+    scale = np.exp(random.standard_normal(SHAPE[-1:], np.float32))
     return np.maximum((normal - 0.7) * 6 * scale, 0).astype(np.float16)
 
 
-def write(folder: pathlib.Path, videos: int, seed: int = 0) -> None:
-    """The same features four times: two stores, and TFRecords of a frame or of a video a record."""
-    import tensorflow as tf
-
-    rng = np.random.default_rng(seed)
+def write_contenders(folder: pathlib.Path, videos: int, seed: int = 0) -> None:
+    """Writes the same features four times: two stores, TFRecords of a frame or a video a record."""
+    random = np.random.default_rng(seed)
     writer = FeatureWriter(folder / "float16", SHAPE, {"made": "up"})
-    names = [f"c{at % 5}/v{at:03}" for at in range(videos)]
+    names = [f"c{number % 5}/v{number:03}" for number in range(videos)]
     for name in names:
-        array = maps(
-            rng, int(np.clip(rng.lognormal(5.1, 0.5), 29, 900))
-        )  # mean 186 frames, as UCF101's
-        writer.write(name, array)
-        for kind, rows in (
-            ("frames", [frame.tobytes() for frame in array]),
-            ("video", [array.tobytes()]),
-        ):
-            path = folder / kind / f"{name}.tfrecord"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tf.io.TFRecordWriter(str(path)) as file:
-                for row in rows:
-                    file.write(row)
+        # Lengths have a mean of 186 frames, as UCF101's.
+        length = int(np.clip(random.lognormal(5.1, 0.5), 29, 900))
+        maps = pool5_maps(random, length)
+        writer.write(name, maps)
+        _write_tfrecord(folder / "frames" / f"{name}.tfrecord", [frame.tobytes() for frame in maps])
+        _write_tfrecord(folder / "video" / f"{name}.tfrecord", [maps.tobytes()])
     writer.finish(names)
     compact(folder / "float16", folder / "uint8")
 
 
-def ours(folder: pathlib.Path, kind: str, batch: int, workers: int) -> Iterator[Any]:
-    """Batches as the stage train draws them."""
+def _write_tfrecord(path: pathlib.Path, rows: list[bytes]) -> None:
+    import tensorflow as tf
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as file:
+        for row in rows:
+            file.write(row)
+
+
+# ---- contenders ----------------------------------------------------------------------------------
+
+
+class Load(NamedTuple):
+    """What a contender is asked to do: clips of a batch, and threads that read."""
+
+    batch: int
+    workers: int
+
+
+def store_clips(folder: pathlib.Path, kind: str, load: Load) -> Iterator[Any]:
+    """Yields batches from a store, `float16` or `uint8`, as the stage train draws them."""
     from videolstm_jax.clips.batches import train_batches
 
     store = FeatureStore.open(folder / kind)
-    videos = [
-        Video(name, "", 0, "train", name, length + 1, 1, 1, 25.0)
-        for name, length in store.frames.items()
-    ]
-    drawn = train_batches(
-        store,
-        None,
-        videos,
-        DataConfig(batch=batch, frames=FRAMES, workers=workers),
-        seed=0,
-        dtype="float16",
-    )
-    return (batch.clip.inputs.x for batch in drawn)
+    videos = []
+    for name, length in store.frames.items():
+        videos.append(Video(name, "", 0, "train", name, length + 1, 1, 1, 25.0))
+    cfg = DataConfig(batch=load.batch, frames=FRAMES, workers=load.workers)
+    for batch in train_batches(store, None, videos, cfg, seed=0, dtype="float16"):
+        yield batch.clip.inputs.x
 
 
-def rival(folder: pathlib.Path, kind: str, batch: int, workers: int) -> Iterator[Any]:
-    """The same draws from a TFRecord a video; a record a frame lets it stop behind the last frame
-    it wants.
-    """
+def tfrecord_clips(folder: pathlib.Path, kind: str, load: Load) -> Iterator[Any]:
+    """Yields the same draws from a TFRecord a video, with a record of a frame or of the video."""
     import tensorflow as tf
 
     store = FeatureStore.open(folder / "float16")
     paths = tf.constant([str(folder / kind / f"{name}.tfrecord") for name in store.frames])
     lengths = tf.constant(list(store.frames.values()), tf.int64)
+    values = int(np.prod(SHAPE))
 
-    def clip(at: Any) -> Any:
-        video = tf.random.stateless_uniform(
-            [], seed=[0, at], minval=0, maxval=len(store.frames), dtype=tf.int64
-        )
-        taken = tf.minimum(lengths[video], FRAMES)
-        start = tf.random.stateless_uniform(
-            [], seed=[1, at], minval=0, maxval=lengths[video] - taken + 1, dtype=tf.int64
-        )
-        file = tf.data.TFRecordDataset(paths[video])
+    def uniform(seed: list, below: Any) -> Any:
+        return tf.random.stateless_uniform([], seed, minval=0, maxval=below, dtype=tf.int64)
+
+    def clip(number: Any) -> Any:
+        video = uniform([0, number], len(store.frames))
+        count = tf.minimum(lengths[video], FRAMES)
+        start = uniform([1, number], lengths[video] - count + 1)
+        rows = tf.data.TFRecordDataset(paths[video])
         if kind == "frames":
-            rows = (
-                file.skip(start)
-                .take(taken)
-                .map(lambda row: tf.io.decode_raw(row, tf.float16))
-                .batch(FRAMES)
-            )
+            # Reading may stop behind the last frame of the clip.
+            rows = rows.skip(start).take(count)
+            rows = rows.map(lambda row: tf.io.decode_raw(row, tf.float16)).batch(FRAMES)
         else:
-            rows = file.map(
-                lambda row: tf.reshape(
-                    tf.io.decode_raw(row, tf.float16), (-1, int(np.prod(SHAPE)))
-                )[start : start + taken]
-            )
-        index = tf.minimum(tf.range(FRAMES, dtype=tf.int64), taken - 1)
+            rows = rows.map(lambda row: tf.reshape(tf.io.decode_raw(row, tf.float16), (-1, values)))
+            rows = rows.map(lambda row: row[start : start + count])
+        # Short videos repeat their last frame, as our batches do.
+        index = tf.minimum(tf.range(FRAMES, dtype=tf.int64), count - 1)
         return rows.map(lambda row: tf.reshape(tf.gather(row, index), (FRAMES, *SHAPE)))
 
     clips = tf.data.Dataset.range(2**62).interleave(
         clip,
-        cycle_length=max(2, workers),
+        cycle_length=max(2, load.workers),
         block_length=1,
-        num_parallel_calls=max(2, workers),
+        num_parallel_calls=max(2, load.workers),
         deterministic=True,
     )
-    return clips.batch(batch, drop_remainder=True).prefetch(2).as_numpy_iterator()
+    return clips.batch(load.batch, drop_remainder=True).prefetch(2).as_numpy_iterator()
 
 
 CONTENDERS: dict[str, tuple[Callable[..., Iterator[Any]], str]] = {
-    "store, float16": (ours, "float16"),
-    "store, uint8": (ours, "uint8"),
-    "TFRecord, a record a frame": (rival, "frames"),
-    "TFRecord, a record a video": (rival, "video"),
+    "store, float16": (store_clips, "float16"),
+    "store, uint8": (store_clips, "uint8"),
+    "TFRecord, a record a frame": (tfrecord_clips, "frames"),
+    "TFRecord, a record a video": (tfrecord_clips, "video"),
 }
 
 
-def measured(
-    folder: pathlib.Path, batch: int, batches: int, workers: int, repeats: int
+def time_contenders(
+    folder: pathlib.Path, load: Load, batches: int, repeats: int
 ) -> dict[str, dict]:
-    """Useful MB/s of each contender, in turns, on the cores this process may use."""
-    useful = batches * batch * FRAMES * records.record_bytes(SHAPE) / 1e6
-    passes: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
+    """Returns useful MB/s of each contender, in turns, on the cores that this process may use."""
+    useful = batches * load.batch * FRAMES * records.record_bytes(SHAPE) / 1e6
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in CONTENDERS}
     for turn in range(repeats + 1):
         for name, (reader, kind) in CONTENDERS.items():
-            drawn = reader(folder, kind, batch, workers)
-            list(itertools.islice(drawn, 2))
+            clips = reader(folder, kind, load)
+            list(itertools.islice(clips, 2))  # fills what is read ahead
             wall, busy = time.perf_counter(), time.process_time()
-            for _ in itertools.islice(drawn, batches):
+            for _ in itertools.islice(clips, batches):
                 pass
-            if turn:  # the first turn warms
-                passes[name].append(
-                    (useful / (time.perf_counter() - wall), useful / (time.process_time() - busy))
-                )
-            del drawn
-    return {
-        name: {
-            "median_mb_s": round(statistics.median(rate for rate, _ in found)),
-            "best_mb_s": round(max(rate for rate, _ in found)),
-            "best_mb_per_processor_s": round(max(rate for _, rate in found)),
+            wall, busy = time.perf_counter() - wall, time.process_time() - busy
+            if turn:  # the first turn warms up
+                rates[name].append((useful / wall, useful / busy))
+            del clips  # ends its threads before the next contender begins
+    figures = {}
+    for name, pairs in rates.items():
+        figures[name] = {
+            "median_mb_s": round(statistics.median(rate for rate, _ in pairs)),
+            "best_mb_s": round(max(rate for rate, _ in pairs)),
+            "best_mb_per_processor_s": round(max(rate for _, rate in pairs)),
         }
-        for name, found in passes.items()
-    }
+    return figures
 
 
-def codings(frames: int = 64) -> dict[str, dict]:
-    """Bytes of a frame, error and speed of one thread in plain NumPy; a bitmask with its values for
-    comparison.
-    """
-    array = maps(np.random.default_rng(1), frames)
-    rows = array.reshape(frames, -1)
+# ---- codings of a frame --------------------------------------------------------------------------
 
-    def unmasked(data: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        values = np.zeros(rows.size, np.float16)
-        values[np.unpackbits(data[0]).astype(bool)] = data[1]
-        return values.reshape(array.shape)
 
-    peaks = array.max((1, 2, 3), keepdims=True).astype(np.float32)
-    levels = np.rint(array / peaks * 255).astype(np.uint8)
-    mask = (np.packbits(rows.ravel() > 0), rows.ravel()[rows.ravel() > 0])
-    made = {kind: records.encode(array, kind) for kind in records.DTYPES}
-    ways: dict[str, tuple[float, Callable[[], np.ndarray]]] = {
-        kind: (
+class Coding(NamedTuple):
+    """A way to store maps: bytes of a frame, and what decodes all of them."""
+
+    frame_bytes: float
+    decode: Callable[[], np.ndarray]
+
+
+def codings(maps: np.ndarray) -> dict[str, Coding]:
+    """Returns our codings of maps [n, *SHAPE], and two others in plain NumPy for comparison."""
+    frames = len(maps)
+    all_codings = {}
+    for dtype in records.DTYPES:
+        data = records.encode(maps, dtype)
+        all_codings[dtype] = Coding(
             len(data) / frames,
-            lambda data=data, kind=kind: records.decode(data, SHAPE, kind).copy(),
+            lambda data=data, dtype=dtype: records.decode(data, SHAPE, dtype).copy(),
         )
-        for kind, data in made.items()
-    }
-    ways["uint8 in equal steps"] = (
-        len(made["uint8"]) / frames,
-        lambda: (levels * (peaks / 255)).astype(np.float16),
+    peaks = maps.max((1, 2, 3), keepdims=True).astype(np.float32)
+    levels = np.rint(maps / peaks * 255).astype(np.uint8)
+    all_codings["uint8 in equal steps"] = Coding(
+        all_codings["uint8"].frame_bytes, lambda: (levels * (peaks / 255)).astype(np.float16)
     )
-    ways["bitmask and float16 values"] = (
-        (mask[0].nbytes + mask[1].nbytes) / frames,
-        lambda: unmasked(mask),
+    flat = maps.ravel()
+    mask, positive = np.packbits(flat > 0), flat[flat > 0]
+
+    def unmask() -> np.ndarray:
+        values = np.zeros(flat.size, np.float16)
+        values[np.unpackbits(mask).astype(bool)] = positive
+        return values.reshape(maps.shape)
+
+    all_codings["bitmask and float16 values"] = Coding(
+        (mask.nbytes + positive.nbytes) / frames, unmask
     )
-    found = {}
-    for name, (size, decode) in ways.items():
-        error, deviation = (
-            decode().astype(np.float64) - array,
-            float(array.astype(np.float64).std()),
-        )
-        lost = float(((decode() == 0) & (array > 0)).sum() / (array > 0).sum())
-        began, turns = time.process_time(), 0
-        while time.process_time() - began < 1:
-            decode()
-            turns += 1
-        rate = turns * array.nbytes / 1e6 / (time.process_time() - began)
-        found[name] = {
-            "bytes_a_frame": round(size),
-            "of_float16": round(size / records.record_bytes(SHAPE), 3),
-            "rms_error_in_deviations": round(float(np.sqrt(np.mean(error**2))) / deviation, 6),
+    return all_codings
+
+
+def measure_codings(frames: int = 64) -> dict[str, Any]:
+    """Returns bytes of a frame, error, and speed of one thread, of each coding."""
+    maps = pool5_maps(np.random.default_rng(1), frames)
+    deviation = float(maps.astype(np.float64).std())
+    figures: dict[str, Any] = {}
+    for name, coding in codings(maps).items():
+        decoded = coding.decode()
+        error = decoded.astype(np.float64) - maps
+        rms = float(np.sqrt(np.mean(error**2)))
+        lost = float(((decoded == 0) & (maps > 0)).sum() / (maps > 0).sum())
+        figures[name] = {
+            "bytes_a_frame": round(coding.frame_bytes),
+            "of_float16": round(coding.frame_bytes / records.record_bytes(SHAPE), 3),
+            "rms_error_in_deviations": round(rms / deviation, 6),
             "above_zero_lost": round(lost, 5),
-            "decoded_mb_per_processor_s": round(rate),
+            "decoded_mb_per_processor_s": round(_decoding_rate(coding, maps.nbytes)),
         }
-    return found | {"zeros": round(float((array == 0).mean()), 3)}
+    figures["zeros"] = round(float((maps == 0).mean()), 3)
+    return figures
+
+
+def _decoding_rate(coding: Coding, size: int) -> float:
+    """Returns MB of float16 that are decoded in a second of one processor."""
+    start, turns = time.process_time(), 0
+    while time.process_time() - start < 1:
+        coding.decode()
+        turns += 1
+    return turns * size / 1e6 / (time.process_time() - start)
+
+
+# ---- command -------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command_line.parser(__doc__, name="store", repeats=3)
+    parser.add_argument("--videos", type=int, default=64, help="that are made")
+    parser.add_argument("--batch", type=int, default=64, help="clips of a batch")
+    parser.add_argument("--batches", type=int, default=8, help="that are timed together")
+    parser.add_argument("--cores", type=int, nargs="*", help="default: 1, 2, 4 .. up to all")
+    parser.add_argument(
+        "--folder", type=pathlib.Path, help="where features are kept for the next time"
+    )
+    parser.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def _run_child(options: argparse.Namespace) -> None:
+    """Measures on the first `options.child` cores and prints the figures as JSON."""
+    # Before TensorFlow is imported, which counts the cores once. That is why each number of cores
+    # has a process of its own.
+    cores = sorted(os.sched_getaffinity(0))[: options.child]
+    os.sched_setaffinity(0, set(cores))
+    load = Load(options.batch, workers=2 * options.child)
+    print(json.dumps(time_contenders(options.folder, load, options.batches, options.repeats)))
+
+
+def _measure_on(cores: int, folder: pathlib.Path, options: argparse.Namespace) -> dict[str, dict]:
+    """Measures in a process of its own on so many cores."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.store",
+        f"--child={cores}",
+        f"--folder={folder.absolute()}",
+        f"--batch={options.batch}",
+        f"--batches={options.batches}",
+        f"--repeats={options.repeats}",
+    ]
+    child = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    figures = json.loads(child.stdout)
+    rates = [f"{name} {row['median_mb_s']} MB/s" for name, row in figures.items()]
+    print(f"{cores} cores: {', '.join(rates)}", flush=True)
+    return figures
+
+
+def _core_counts(options: argparse.Namespace) -> list[int]:
+    if options.cores:
+        return options.cores
+    available = len(os.sched_getaffinity(0))
+    powers = [2**k for k in range(available.bit_length()) if 2**k < available]
+    return [*powers, available]
 
 
 def main() -> None:
-    """Writes what is read, measures on 1, 2, 4 .. cores, prints it and writes it to
-    benchmarks/results/.
-    """
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--videos", type=int, default=64)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--batches", type=int, default=8)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--cores", type=int, nargs="*", help="1, 2, 4 .. up to all, if not given")
-    parser.add_argument(
-        "--folder",
-        type=pathlib.Path,
-        help="where features made before lie, or will; else temporary",
-    )
-    parser.add_argument("--child", type=int, default=0, help=argparse.SUPPRESS)
-    args = parser.parse_args()
-    if args.child:
-        os.sched_setaffinity(
-            0, set(sorted(os.sched_getaffinity(0))[: args.child])
-        )  # before TensorFlow counts them
-        print(
-            json.dumps(
-                measured(args.folder, args.batch, args.batches, 2 * args.child, args.repeats)
-            )
-        )
+    """Writes what is read, measures, prints the figures and writes them."""
+    options = _parser().parse_args()
+    if options.child:
+        _run_child(options)
         return
-    there = len(os.sched_getaffinity(0))
-    cores = args.cores or [*(2**k for k in range(there.bit_length()) if 2**k < there), there]
+    by_cores = {}
     with tempfile.TemporaryDirectory() as temporary:
-        folder = args.folder or pathlib.Path(temporary)
+        folder = options.folder or pathlib.Path(temporary)
         if not (folder / "uint8" / "index.json").exists():
-            write(folder, args.videos)
-        found = {}
-        for count in cores:
-            words = [
-                sys.executable,
-                "-m",
-                "benchmarks.store",
-                f"--child={count}",
-                f"--folder={folder.absolute()}",
-                f"--batch={args.batch}",
-                f"--batches={args.batches}",
-                f"--repeats={args.repeats}",
-            ]
-            done = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
-            found[count] = json.loads(done.stdout)
-            print(
-                f"{count} cores: "
-                + ", ".join(
-                    f"{name} {rates['median_mb_s']} MB/s" for name, rates in found[count].items()
-                ),
-                flush=True,
-            )
-    report(args, found)
-
-
-def report(args: argparse.Namespace, found: dict[int, dict[str, dict]]) -> None:
-    """Prints and writes all of it, with the ratios that were asked for."""
-    ratio = {
-        count: round(
-            rates["store, float16"]["median_mb_s"]
-            / max(rates[name]["median_mb_s"] for name in CONTENDERS if name.startswith("TF")),
-            2,
-        )
-        for count, rates in found.items()
+            write_contenders(folder, options.videos)
+        for cores in _core_counts(options):
+            by_cores[cores] = _measure_on(cores, folder, options)
+    ratios = {}
+    for cores, rows in by_cores.items():
+        tfrecord = max(row["median_mb_s"] for name, row in rows.items() if name.startswith("TF"))
+        ratios[cores] = round(rows["store, float16"]["median_mb_s"] / tfrecord, 2)
+    needed = 128 * FRAMES * records.record_bytes(SHAPE) / 1e6 / STEP_SECONDS
+    figures = {
+        "device": record.processor(),
+        "videos": options.videos,
+        "batch": options.batch,
+        "frames": FRAMES,
+        "shape": SHAPE,
+        "repeats": options.repeats,
+        "cores": by_cores,
+        "float16_beside_the_faster_tfrecord": ratios,
+        "an_h200_at_128_x_30_wants_mb_s": round(needed),
+        "codings": measure_codings(),
     }
-    wanted = 128 * FRAMES * records.record_bytes(SHAPE) / 1e6 / STEP_SECONDS
-    record.save(
-        "store",
-        {
-            "device": record.processor(),
-            "videos": args.videos,
-            "batch": args.batch,
-            "frames": FRAMES,
-            "shape": SHAPE,
-            "repeats": args.repeats,
-            "cores": found,
-            "float16_beside_the_faster_tfrecord": ratio,
-            "an_h200_at_128_x_30_wants_mb_s": round(wanted),
-            "codings": codings(),
-        },
-    )
+    record.save(options.name, figures, options.out)
 
 
 if __name__ == "__main__":

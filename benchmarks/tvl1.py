@@ -1,15 +1,16 @@
-"""How long does the flow of one pair take, beside OpenCV's DualTVL1 and scikit-image's TV-L1 in the
-same run?
+"""How long does the optical flow of one pair of frames take, beside OpenCV and scikit-image?
 
-Run from the root of the checkout: python -m benchmarks.tvl1 --video CLIP. Every contender gets the
-same frames, two threads and its default settings (OpenCV's are those of the paper's authors), and
-they take turns. Without a video the frames are a smooth texture that drifts; OpenCV stops early
-where little moves, so a real clip says more.
+    python -m benchmarks.tvl1 --video CLIP
+
+Compares our TV-L1 with OpenCV's DualTVL1 and scikit-image's TV-L1 in the same run. Every contender
+gets the same frames, two threads and its default settings (OpenCV's are those of the paper's
+authors), and they take turns. Without a video the frames are a smooth texture that drifts; OpenCV
+stops early where little moves, so a real clip tells more.
+Results: benchmarks/results/tvl1_<backend>.json.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import time
 from collections.abc import Callable
@@ -21,90 +22,92 @@ import numpy as np
 from scipy import ndimage
 from skimage.registration import optical_flow_tvl1
 
-from benchmarks import record
+from benchmarks import command_line, record
 from videolstm_jax.flow import batched, image
 from videolstm_jax.video import decode
 
 THREADS = 2
+BOUND = 20.0
+"""Pixels of motion that our flow images are scaled by; it does not change how long they take."""
 
 
-def drifting(frames: int, width: int, height: int) -> np.ndarray:
-    """[L, H, W] uint8 of a texture that moves by 3 and 1 pixels a frame."""
+def drifting_texture(frames: int, width: int, height: int) -> np.ndarray:
+    """Returns [L, H, W] uint8 of a texture that moves by 3 and 1 pixels a frame."""
     noise = np.random.default_rng(0).normal(size=(height, width))
-    texture = sum(
-        ndimage.gaussian_filter(noise, sigma, mode="wrap") * sigma for sigma in (1.5, 3, 6)
-    )
+    # Several scales, as in natural images: one alone would suit one level of the pyramid.
+    scales = (1.5, 3, 6)
+    texture = sum(ndimage.gaussian_filter(noise, sigma, mode="wrap") * sigma for sigma in scales)
     texture = np.uint8((texture - texture.min()) / np.ptp(texture) * 255)
     return np.stack([np.roll(texture, (t, 3 * t), (0, 1)) for t in range(frames)])
 
 
-def ours(frames: np.ndarray) -> None:
-    """As `prepare` does it, images in [0, 255] included."""
-    list(batched.flow_images([("clip", frames)], lambda width, height: 20.0, workers=THREADS))
+def our_flow(frames: np.ndarray) -> None:
+    """Computes flow as the stage prepare does, images in [0, 255] included."""
+    list(batched.flow_images([("clip", frames)], lambda width, height: BOUND, workers=THREADS))
 
 
-def opencv(frames: np.ndarray) -> None:
-    """Pair after pair; OpenCV spreads each over the threads."""
+def opencv_flow(frames: np.ndarray) -> None:
+    """Computes pair after pair; OpenCV spreads each over the threads."""
     cv2.setNumThreads(THREADS)
     method = cv2.optflow.DualTVL1OpticalFlow_create()
-    for a, b in itertools.pairwise(frames):
-        method.calc(a, b, None)
+    for before, after in itertools.pairwise(frames):
+        method.calc(before, after, None)
 
 
-def skimage(frames: np.ndarray) -> None:
-    """Two pairs at a time, one thread each."""
+def skimage_flow(frames: np.ndarray) -> None:
+    """Computes two pairs at a time, each in one thread."""
+    images = frames / np.float32(255)
     with ThreadPoolExecutor(THREADS) as pool:
-        list(
-            pool.map(optical_flow_tvl1, frames[:-1] / np.float32(255), frames[1:] / np.float32(255))
-        )
+        list(pool.map(optical_flow_tvl1, images[:-1], images[1:]))
 
 
-def timed(
+CONTENDERS = {"ours": our_flow, "OpenCV DualTVL1": opencv_flow, "scikit-image": skimage_flow}
+
+
+def time_flow(
     contenders: dict[str, Callable[[np.ndarray], None]], frames: np.ndarray, repeats: int
 ) -> dict[str, dict]:
-    """Milliseconds a pair, wall time and processor time."""
-    passes: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
-    ours(frames)  # compiles
+    """Returns milliseconds a pair of each contender, wall time and processor time."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in contenders}
+    our_flow(frames)  # compiles
     for _ in range(repeats):
-        for name, run in contenders.items():
+        for name, compute in contenders.items():
             wall, busy = time.perf_counter(), time.process_time()
-            run(frames)
-            passes[name].append((time.perf_counter() - wall, time.process_time() - busy))
+            compute(frames)
+            times[name].append((time.perf_counter() - wall, time.process_time() - busy))
     scale = 1e3 / (len(frames) - 1)
-    return {
-        name: {
-            "ms_a_pair": round(min(wall for wall, _ in times) * scale, 2),
-            "processor_ms_a_pair": round(min(busy for _, busy in times) * scale, 2),
+    figures = {}
+    for name, pairs in times.items():
+        figures[name] = {
+            "ms_a_pair": round(min(wall for wall, _ in pairs) * scale, 2),
+            "processor_ms_a_pair": round(min(busy for _, busy in pairs) * scale, 2),
         }
-        for name, times in passes.items()
-    }
+    return figures
 
 
 def main() -> None:
-    """Times the large and the small size, prints and writes to benchmarks/results/."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Times a large and a small size, prints the figures and writes them."""
+    parser = command_line.parser(__doc__, name="tvl1", repeats=3)
     parser.add_argument("--video", default="", help="a clip to take the frames from")
-    parser.add_argument("--pairs", type=int, default=12)
-    parser.add_argument("--small_pairs", type=int, default=128)
-    parser.add_argument("--repeats", type=int, default=3)
-    args = parser.parse_args()
-    found = {
+    parser.add_argument("--pairs", type=int, default=12, help="of 340 x 256 pixels")
+    parser.add_argument("--small_pairs", type=int, default=128, help="of 64 x 64 pixels")
+    options = parser.parse_args()
+    figures = {
         "device": record.device(),
         "jax": jax.__version__,
         "opencv": cv2.__version__,
         "threads": THREADS,
-        "frames": "a real clip" if args.video else "a drifting texture",
+        "frames": "a real clip" if options.video else "a drifting texture",
     }
-    for width, height, pairs in ((340, 256, args.pairs), (64, 64, args.small_pairs)):
-        if args.video:
-            frames = image.grey(decode.read(args.video, size=(width, height), max_frames=pairs + 1))
+    for width, height, pairs in ((340, 256, options.pairs), (64, 64, options.small_pairs)):
+        if options.video:
+            clip = decode.read(options.video, size=(width, height), max_frames=pairs + 1)
+            frames = image.grey(clip)
         else:
-            frames = drifting(pairs + 1, width, height)
-        contenders = {"ours": ours, "OpenCV DualTVL1": opencv, "scikit-image": skimage}
-        found[f"{width}x{height}, {len(frames) - 1} pairs"] = timed(
-            contenders, frames, args.repeats
-        )
-    record.save(f"tvl1_{jax.default_backend()}", found)
+            frames = drifting_texture(pairs + 1, width, height)
+        key = f"{width}x{height}, {len(frames) - 1} pairs"
+        figures[key] = time_flow(CONTENDERS, frames, options.repeats)
+    record.save(f"{options.name}_{jax.default_backend()}", figures, options.out)
 
 
 if __name__ == "__main__":

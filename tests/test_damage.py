@@ -1,6 +1,4 @@
-"""Hundreds of damaged clips of several codecs: each is refused or read, and none takes the run
-down.
-"""
+"""Hundreds of damaged clips of several codecs: each is refused or read, and none ends the run."""
 
 from collections import Counter
 
@@ -47,10 +45,8 @@ def test_outcomes_are_told_apart():
 
 @pytest.mark.slow
 def test_damaged_clips_of_every_codec():
-    """Sound clips lie between the damaged ones, and `tried` asserts that they come back as they
-    were.
-    """
-    found = {codec: damage.tried(codec, 20) for codec in damage.CODECS}
+    """Sound clips lie between the damaged ones; `try_codec` asserts that they come back unchanged."""
+    found = {codec: damage.try_codec(codec, 20) for codec in damage.CODECS}
     found = {
         codec: sum(counts.values(), Counter())
         for codec, counts in found.items()

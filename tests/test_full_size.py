@@ -1,6 +1,4 @@
-"""The benchmark of the stages on clips made for the purpose, and the page of costs that is worked
-out from it.
-"""
+"""The benchmark of the stages on small clips, and the page of costs that is made of its results."""
 
 import json
 import pathlib
@@ -38,7 +36,7 @@ def measured(tmp_path_factory):
         flow__width=24,
         flow__height=16,
     )
-    return full_size.stages(cfg, online=True)
+    return full_size.time_stages(cfg, online=True)
 
 
 def test_every_stage_counts_its_frames(measured):
@@ -83,7 +81,7 @@ def test_the_page_multiplies_what_was_measured():
 
 
 def test_the_page_in_docs_is_of_the_results_that_are_kept():
-    found = costs.read(ROOT / "benchmarks" / "results")
+    found = costs.read_results(ROOT / "benchmarks" / "results")
     text = (ROOT / "docs" / "costs.md").read_text()
     assert text == (costs.page(found).rstrip() + "\n" if found else costs.EMPTY)
 
@@ -91,7 +89,7 @@ def test_the_page_in_docs_is_of_the_results_that_are_kept():
 @pytest.mark.slow
 def test_training_steps_are_timed(tmp_path):
     cfg = change(config(tmp_path, "rgb"))
-    found = full_size.training(cfg, images=2, clips=1, frames=2, steps=1)
+    found = full_size.time_training(cfg, images=2, clips=1, frames=2, steps=1)
     assert json.loads(json.dumps(found)) == found
     assert found["videolstm"]["seconds_a_frame"] == pytest.approx(
         found["videolstm"]["seconds_a_step"] / 2, abs=1e-3

@@ -1,0 +1,53 @@
+"""Every benchmark says its question, and its command line can be read without running it."""
+
+import importlib
+import json
+import pathlib
+
+import pytest
+
+from benchmarks import command_line, record
+
+FOLDER = pathlib.Path(record.__file__).parent
+SHARED = {"__init__", "command_line", "record"}
+NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - SHARED)
+
+
+def _benchmark(name):
+    if name == "tvl1":  # its rivals are extras
+        pytest.importorskip("cv2")
+        pytest.importorskip("skimage")
+    return importlib.import_module(f"benchmarks.{name}")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_says_the_question_and_the_command(name, monkeypatch, capsys):
+    module = _benchmark(name)
+    question = command_line.question(module.__doc__)
+    assert "?" in question
+    assert f"python -m benchmarks.{name}" in module.__doc__
+    monkeypatch.setattr("sys.argv", [name, "--help"])
+    with pytest.raises(SystemExit) as stop:
+        module.main()
+    help_text = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert question.split()[0] in help_text and f"benchmarks.{name}" in help_text
+
+
+def test_runs_that_are_not_there_are_refused(monkeypatch, capsys, tmp_path):
+    words = ["x", "--name=a", "--runs=b,c", f"--work={tmp_path}/none-*"]
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit):
+        command_line.finished_runs(command_line.parser("Is it so?"))
+    assert "matches no folder; expected the work folder" in capsys.readouterr().err
+    (tmp_path / "none-1").mkdir()
+    options = command_line.finished_runs(command_line.parser("Is it so?"))
+    assert options.runs == ["b", "c"] and options.folders == [f"{tmp_path}/none-1"]
+
+
+def test_results_name_the_device(tmp_path):
+    record.save("a", {"seconds": 1}, tmp_path)
+    record.save("b", {"device": "a machine", "seconds": 1}, tmp_path)
+    first = json.loads((tmp_path / "a.json").read_text())
+    assert first == {"device": record.device(), "seconds": 1}
+    assert json.loads((tmp_path / "b.json").read_text())["device"] == "a machine"
