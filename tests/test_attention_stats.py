@@ -10,7 +10,7 @@ from videolstm_jax.measure.attention_stats import (
     frame_stats,
     full_frame_share,
     mass_inside,
-    mean_over_time,
+    mean_by_frame,
     mean_stats,
 )
 from videolstm_jax.types import Tube
@@ -86,10 +86,10 @@ def test_drift_is_the_mass_that_moves_from_frame_to_frame():
 
 def test_the_mean_over_time_ends_where_most_videos_have_ended():
     rows = [np.array([1.0, 2, 3, 4]), np.array([3.0, np.nan, 5]), np.array([2.0])]
-    assert mean_over_time(rows) == [2, 2, 4]
-    assert mean_over_time(rows[:2]) == [2, 2, 4, 4]
-    assert mean_over_time([np.array([np.nan, 1.0])]) == [None, 1]
-    assert mean_over_time([]) == []
+    assert mean_by_frame(rows) == [2, 2, 4]
+    assert mean_by_frame(rows[:2]) == [2, 2, 4, 4]
+    assert mean_by_frame([np.array([np.nan, 1.0])]) == [None, 1]
+    assert mean_by_frame([]) == []
 
 
 def test_a_summary_without_truth_has_no_shares():

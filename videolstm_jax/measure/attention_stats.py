@@ -142,11 +142,11 @@ def attention_summary(
     means = mean_stats(stats)
     over_time = {}
     for name in FrameStats._fields:
-        over_time[name] = mean_over_time([getattr(video.frames, name) for video in stats])
+        over_time[name] = mean_by_frame([getattr(video.frames, name) for video in stats])
     shares: dict[str, float | None] = {"mass_inside_truth": None, "area_of_truth": None}
     if inside:
         for name, rows in zip(shares, zip(*inside, strict=True), strict=True):
-            over_time[name] = mean_over_time(rows)
+            over_time[name] = mean_by_frame(rows)
             videos = [float(np.nanmean(row)) for row in rows if not np.isnan(row).all()]
             shares[name] = float(np.mean(videos)) if videos else None
     return {**means, **shares, "warning": attention_warning(means), "over_time": over_time}
@@ -167,7 +167,7 @@ def mean_stats(stats: Sequence[AttentionStats]) -> dict[str, float]:
     return means
 
 
-def mean_over_time(rows: Sequence[NDArray]) -> list[float | None]:
+def mean_by_frame(rows: Sequence[NDArray]) -> list[float | None]:
     """Averages over videos on every frame, up to the frame that half of the videos reach.
 
     Args:
