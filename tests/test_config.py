@@ -9,15 +9,37 @@ from videolstm_jax.config import (
     DataConfig,
     EvalConfig,
     FlowConfig,
+    FuseConfig,
     LocalizeConfig,
     ModelConfig,
     OptimConfig,
+    OverlayConfig,
     PipelineConfig,
+    PredictConfig,
+    ReportConfig,
     RunConfig,
     TrainConfig,
     change,
 )
+from videolstm_jax.config.setting import sentence
 from videolstm_jax.errors import ConfigError
+
+CONFIGS = (
+    ConvNetConfig,
+    DataConfig,
+    EvalConfig,
+    FlowConfig,
+    FuseConfig,
+    LocalizeConfig,
+    ModelConfig,
+    OptimConfig,
+    OverlayConfig,
+    PipelineConfig,
+    PredictConfig,
+    ReportConfig,
+    RunConfig,
+    TrainConfig,
+)
 
 
 @pytest.mark.parametrize(
@@ -120,3 +142,40 @@ def test_change_names_an_unknown_setting(path):
 def test_run_name():
     assert RunConfig().run_name == "videolstm-rgb"
     assert change(RunConfig(), name="mine").run_name == "mine"
+
+
+@pytest.mark.parametrize("owner", CONFIGS, ids=lambda owner: owner.__name__)
+def test_every_setting_has_a_sentence_of_one_line(owner):
+    for field in dataclasses.fields(owner):
+        if field.name in ("preset", "overrides") or dataclasses.is_dataclass(
+            field.default_factory if field.default is dataclasses.MISSING else field.default
+        ):
+            continue
+        short = sentence(field.metadata["help"])
+        assert short[0].isupper() or not short[0].isalpha()
+        assert short.endswith(".") and 6 <= len(short) <= 76, (field.name, short)
+
+
+def test_a_sentence_does_not_end_at_an_abbreviation():
+    assert sentence("K (Sec. 5.2) of Eq. (7). More.") == "K (Sec. 5.2) of Eq. (7)."
+    assert sentence("One sentence.") == "One sentence."
+
+
+def test_the_home_folder_in_paths(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    cfg = change(
+        RunConfig(),
+        workdir="~/work",
+        data__videos="~/videos",
+        data__lists="~/lists",
+        data__boxes="~/boxes.json",
+        convnet__weights="~/{stream}",
+        fuse__runs=("a", "~/b.npz"),
+        localize__scores="~/scores.npz",
+    )
+    assert (cfg.workdir, cfg.data.videos) == ("/home/someone/work", "/home/someone/videos")
+    assert (cfg.data.lists, cfg.data.boxes) == ("/home/someone/lists", "/home/someone/boxes.json")
+    assert cfg.convnet.weights == "/home/someone/{stream}"
+    assert cfg.fuse.runs == ("a", "/home/someone/b.npz")
+    assert cfg.localize.scores == "/home/someone/scores.npz"
+    assert change(RunConfig(), workdir="gs://bucket/~x").workdir == "gs://bucket/~x"

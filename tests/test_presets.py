@@ -1,5 +1,7 @@
 """Each preset's column of docs/decisions.md, row by row."""
 
+import dataclasses
+
 import pytest
 
 from videolstm_jax.config import RunConfig, change, flatten
@@ -97,71 +99,43 @@ def test_for_cell_takes_the_other_column_and_keeps_the_overrides():
     assert (cfg.model.hidden_dropout, cfg.train.graft) == (0.5, ())
 
 
-def other_values(preset, cell):
-    """For every setting a value that differs from the configuration of this preset and cell.
+OTHERS = {  # values that are different and valid, where none can be derived from the type
+    "data__source": "tfds:ucf101/ucf101_1",
+    "pipeline__cells": ("convlstm", "alstm"),
+    "pipeline__flow_cell": "motion_alstm",
+    "fuse__weights": (1.0, 0.5),
+}
 
-    Yields `section__field: value` in the smallest groups that make a valid configuration.
-    """
-    cfg = configured(preset, cell)
-    words = {
-        "data__source": "tfds:ucf101/ucf101_1",
-        "pipeline__cells": ("convlstm", "alstm"),
-        "convnet__depths": tuple(depth + 1 for depth in cfg.convnet.depths),
-        "convnet__image_size": cfg.convnet.image_size * 2,
-        "convnet__preprocessing": "torch",
-        "localize__evidence": "moving",
-        "localize__trim": "saliency",
-        "model__cell": "convalstm" if cell == "lstm" else "lstm",
-        "pipeline__flow_cell": "motion_alstm",
-    }
-    others = {
-        "data__stream": ("rgb", "flow"),
-        "data__order": ("iid", "epochs"),
-        "data__short_clips": ("mask", "count"),
-        "data__feature_scale": ("raw", "std"),
-        "data__feature_dtype": ("float16", "uint8"),
-        "data__difficulty": ("easy", "hard"),
-        "data__on_bad_video": ("fail", "skip"),
-        "flow__method": ("tvl1", "dis"),
-        "flow__image": ("jpeg", "png"),
-        "convnet__head": ("flatten", "pooled"),
-        "convnet__norm": ("none", "group"),
-        "convnet__optimizer": ("sgd", "adam"),
-        "convnet__schedule": ("cosine", "steps"),
-        "convnet__train_layers": ("all", "last"),
-        "model__start": ("zeros", "mean"),
-        "model__init": ("glorot", "fan_in"),
-        "model__engine": ("auto", "native"),
-        "model__dtype": ("float32", "bfloat16"),
-        "optim__name": ("rmsprop", "adam"),
-        "optim__schedule": ("constant", "cosine"),
-        "eval__segment_rule": ("paper", "authors"),
-        "eval__states": ("hidden", "cell"),
-        "localize__normalise": ("frame", "video"),
-        "localize__box": ("region", "moments"),
-        "train__keep": ("last", "best"),
-    }
+
+def other_value(path, value):
+    """A value of the setting that differs from this one."""
+    section, _, name = path.rpartition("__")
+    owner = getattr(RunConfig(), section) if section else RunConfig()
+    (field,) = [field for field in dataclasses.fields(owner) if field.name == name]
+    if path in OTHERS:
+        return OTHERS[path]
+    if field.metadata["choices"]:
+        return next(choice for choice in field.metadata["choices"] if choice != value)
+    if isinstance(value, bool):
+        return not value
+    if path in ("model__kernel", "model__motion_kernel"):
+        return value + 2
+    if path == "convnet__image_size":
+        return value * 2
+    if isinstance(value, int):
+        return value + 1
+    if isinstance(value, float):
+        return 0.25 if value != 0.25 else 0.5
+    if isinstance(value, tuple) and value and isinstance(value[0], int):
+        return tuple(size + 1 for size in value)
+    return ("a", "b") if isinstance(value, tuple) else f"{value}x"
+
+
+def other_values(cfg):
+    """Every setting but the cell and the stream, with a value that the configuration lacks."""
     for path, value in flatten(cfg).items():
-        if path in words:
-            other = words[path]
-        elif path in others:
-            first, second = others[path]
-            other = second if value == first else first
-        elif isinstance(value, bool):
-            other = not value
-        elif path in ("model__kernel", "model__motion_kernel"):
-            other = value + 2
-        elif isinstance(value, int):
-            other = value + 1
-        elif isinstance(value, float):
-            other = 0.25 if value != 0.25 else 0.5
-        elif isinstance(value, tuple):
-            words_expected = path == "fuse__runs" or not value or isinstance(value[0], str)
-            other = ("a", "b") if words_expected else tuple(item + 1 for item in value)
-            other = (1.0, 0.5) if path == "fuse__weights" else other
-        else:
-            other = f"{value}x"
-        yield path, other, value
+        if path not in ("model__cell", "data__stream"):
+            yield path, other_value(path, value), value
 
 
 TOGETHER = {  # settings that are only valid with another one
@@ -174,32 +148,33 @@ TOGETHER = {  # settings that are only valid with another one
 }
 
 
+def valid_with(path, wanted, defaults):
+    """The overrides that give this setting this value, and those that it is only valid with."""
+    overrides = {**TOGETHER.get(path, {}), path: wanted}
+    if path == "data__validation" and wanted == 0.0:
+        overrides["train__keep"] = "last"
+    if path in ("convnet__widths", "convnet__depths") and wanted == defaults[path]:
+        for name in ("convnet__widths", "convnet__depths", "convnet__image_size"):
+            overrides[name] = defaults[name]
+    return overrides
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("cell", CELLS)
 def test_an_override_reaches_every_run(preset, cell):
-    """Every setting, with another value than the preset's and with the default of the project."""
+    """Every setting: with another value than the preset's, and with the default of the project."""
     defaults = flatten(RunConfig())
-    for path, other, value in other_values(preset, cell):
+    for path, other, value in other_values(configured(preset, cell)):
         assert other != value, path
         for wanted in (other, defaults[path]):
-            overrides = {**TOGETHER.get(path, {}), path: wanted}
-            if path == "data__validation" and wanted == 0.0:
-                overrides["train__keep"] = "last"  # "best" needs validation videos
-            if path in ("flow__width", "flow__height") and wanted == other:
-                overrides |= {"flow__width": 7, "flow__height": 7, path: wanted}
-            if path in ("convnet__widths", "convnet__depths") and wanted == defaults[path]:
-                blocks = ("convnet__widths", "convnet__depths", "convnet__image_size")
-                overrides |= {name: defaults[name] for name in blocks}
+            overrides = valid_with(path, wanted, defaults)
             settings = Settings(preset, overrides)
-            expected = dict(overrides)
-            if path not in ("model__cell", "data__stream"):
-                for stream in ("rgb", "flow"):
-                    found = flatten(settings.for_cell(cell, stream))
-                    assert {name: found[name] for name in expected} == expected
-                    assert (found["model__cell"], found["data__stream"]) == (cell, stream)
-            found = flatten(settings.config())
-            assert {name: found[name] for name in expected} == expected
             assert Settings.of(settings.config()) == settings
+            for stream in ("rgb", "flow"):
+                run = settings.for_cell(cell, stream)
+                values = flatten(run)
+                assert {name: values[name] for name in overrides} == overrides
+                assert (run.model.cell, run.data.stream) == (cell, stream)
 
 
 def test_settings_that_nobody_gave_are_not_lost_silently():

@@ -1,5 +1,6 @@
-"""Named settings: the paper to the letter, its authors' code, our own best guess, and small sizes
-for a laptop.
+"""Named settings: the paper, its authors' code, our own best guess, and small sizes for a laptop.
+
+And `Settings`, which folds a preset and the user's own settings into the configuration of a run.
 """
 
 from __future__ import annotations
@@ -146,9 +147,10 @@ class Settings:
 
     preset: str = "paper"
     overrides: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Given as `section__field: value` or `field: value`; they win also where they equal a default."""
+    """`section__field: value` or `field: value`; they win also where they equal a default."""
 
     def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
         if self.preset not in PRESETS:
             nearest = difflib.get_close_matches(self.preset, PRESETS, 1)
             hint = f" (did you mean {nearest[0]}?)" if nearest else ""
@@ -170,8 +172,9 @@ class Settings:
         for path, value in actual.items():
             if folded[path] != value:
                 raise ConfigError(
-                    f"{path.replace('__', '.')} is {value!r}, which neither the preset {cfg.preset!r} "
-                    "nor an override says; expected a configuration made by `configured` and `change`"
+                    f"{path.replace('__', '.')} is {value!r}, which neither the preset "
+                    f"{cfg.preset!r} nor an override says; expected a configuration made by "
+                    "`configured` and `change`"
                 )
         return settings
 

@@ -4,14 +4,6 @@ The defaults are the `paper` preset: the text to the letter, silent points fille
 docs/decisions.md).
 """
 
-from __future__ import annotations
-
-import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-from videolstm_jax.config.checks import at_least, cell_names, short_name
 from videolstm_jax.config.inputs import STREAMS, ConvNetConfig, DataConfig, FlowConfig
 from videolstm_jax.config.results import (
     BundleConfig,
@@ -22,6 +14,7 @@ from videolstm_jax.config.results import (
     PredictConfig,
     ReportConfig,
 )
+from videolstm_jax.config.run import PipelineConfig, RunConfig, as_text, change, flatten
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
 
@@ -38,124 +31,12 @@ __all__ = [
     "ModelConfig",
     "OptimConfig",
     "OverlayConfig",
+    "PipelineConfig",
     "PredictConfig",
     "ReportConfig",
     "RunConfig",
     "TrainConfig",
-    "PipelineConfig",
     "as_text",
     "change",
     "flatten",
 ]
-
-
-@dataclass(frozen=True)
-class PipelineConfig:
-    """Which models a walk through all stages trains."""
-
-    cells: tuple[str, ...] = ("videolstm",)
-    """Cells trained on RGB (with flow as the motion input of the motion cells); the last one is
-    fused.
-    """
-    flow_cell: str = "videolstm"
-    """The cell trained on flow features, to fuse with: both halves of "RGB input and optical flow
-    input" (Sec. 5.5).
-    """
-
-    def __post_init__(self) -> None:
-        cell_names(self, "cells", *self.cells)
-        cell_names(self, "flow_cell", self.flow_cell)
-        # Runs are folders named after their cells, so two cells must not share a name either.
-        names = {short_name(cell) for cell in self.cells}
-        if not self.cells or len(names) != len(self.cells):
-            raise ConfigError(
-                f"PipelineConfig.cells is {self.cells}; expected one or more cells with different names"
-            )
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """One run: everything a stage needs to know."""
-
-    name: str = ""
-    """Names the run's folder; empty means "<cell>-<stream>"."""
-    preset: str = "paper"
-    workdir: str = "work"
-    seed: int = 0
-    data: DataConfig = field(default_factory=DataConfig)
-    flow: FlowConfig = field(default_factory=FlowConfig)
-    convnet: ConvNetConfig = field(default_factory=ConvNetConfig)
-    model: ModelConfig = field(default_factory=ModelConfig)
-    optim: OptimConfig = field(default_factory=OptimConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-    eval: EvalConfig = field(default_factory=EvalConfig)
-    fuse: FuseConfig = field(default_factory=FuseConfig)
-    localize: LocalizeConfig = field(default_factory=LocalizeConfig)
-    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
-    report: ReportConfig = field(default_factory=ReportConfig)
-    overrides: Mapping[str, Any] = field(default_factory=dict, compare=False)
-    """The settings that the user gave on top of the preset, as `section__field: value`; `change`
-    and `presets.Settings` fill it in."""
-
-    def __post_init__(self) -> None:
-        at_least(self, 0, "seed")
-        if not self.workdir:
-            raise ConfigError("RunConfig.workdir is empty; expected a folder")
-        if self.train.keep == "best" and not self.data.validation:
-            raise ConfigError(
-                "train.keep is 'best' but data.validation is 0; expected a share of groups to hold out"
-            )
-
-    @property
-    def run_name(self) -> str:
-        """The folder of this run under `runs/`."""
-        return self.name or f"{short_name(self.model.cell)}-{self.data.stream}"
-
-
-NOT_SETTINGS = ("preset", "overrides")
-"""Fields of RunConfig that say where its settings come from."""
-
-
-def flatten(cfg: RunConfig) -> dict[str, Any]:
-    """Every setting as `section__field: value` or `field: value`, in the order of the dataclasses."""
-    values: dict[str, Any] = {}
-    for field_ in dataclasses.fields(cfg):
-        value = getattr(cfg, field_.name)
-        if dataclasses.is_dataclass(value):
-            for leaf in dataclasses.fields(value):
-                values[f"{field_.name}__{leaf.name}"] = getattr(value, leaf.name)
-        elif field_.name not in NOT_SETTINGS:
-            values[field_.name] = value
-    return values
-
-
-def as_text(value: Any) -> str:
-    """A setting as it is written on a command line."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def change(cfg: RunConfig, **settings: Any) -> RunConfig:
-    """The same run with other settings, which are remembered as the user's own.
-
-    Args:
-      cfg: the configuration to start from; its preset stays.
-      **settings: given as `section__field=value` or `field=value`.
-
-    Raises:
-      ConfigError: a setting that does not exist, or a value that cannot be used.
-    """
-    known = flatten(cfg)
-    sections: dict[str, dict[str, Any]] = {}
-    replaced: dict[str, Any] = {}
-    for path, value in settings.items():
-        if path not in known:
-            raise ConfigError(f"there is no setting {path.replace('__', '.')}")
-        section, _, name = path.rpartition("__")
-        if section:
-            sections.setdefault(section, {})[name] = value
-        else:
-            replaced[name] = value
-    # A section is made anew, so that its checks see all its new values together.
-    for section, values in sections.items():
-        replaced[section] = dataclasses.replace(getattr(cfg, section), **values)
-    return dataclasses.replace(cfg, **replaced, overrides={**cfg.overrides, **settings})

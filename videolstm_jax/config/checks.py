@@ -1,6 +1,4 @@
-"""What a setting may be: the error, and the checks that every dataclass of settings makes of its
-fields.
-"""
+"""The checks that the dataclasses of settings make of their own fields."""
 
 from __future__ import annotations
 
@@ -9,41 +7,34 @@ import math
 from videolstm_jax.errors import ConfigError
 
 
-def one_of(owner: object, name: str, allowed: tuple) -> None:
-    """Raises ConfigError where the field `name` of `owner` is none of the allowed values."""
-    found = getattr(owner, name)
-    if found not in allowed:
-        choices = ", ".join(map(repr, allowed))
-        raise ConfigError(f"{type(owner).__name__}.{name} is {found!r}; expected one of {choices}")
-
-
 def within(owner: object, low: float, high: float, *names: str) -> None:
     """Raises ConfigError where one of these fields lies outside [low, high], or is no number."""
     for name in names:
-        found = getattr(owner, name)
-        if not low <= found <= high:
+        value = getattr(owner, name)
+        # A NaN fails every comparison, so it is refused too.
+        if not low <= value <= high:
             raise ConfigError(
-                f"{type(owner).__name__}.{name} is {found!r}; expected {low} to {high}"
+                f"{type(owner).__name__}.{name} is {value!r}; expected {low} to {high}"
             )
 
 
 def at_least(owner: object, low: float, *names: str) -> None:
     """Raises ConfigError where one of these fields is below `low`, infinite, or no number."""
     for name in names:
-        found = getattr(owner, name)
-        if not low <= found < math.inf:
+        value = getattr(owner, name)
+        if not low <= value < math.inf:
             raise ConfigError(
-                f"{type(owner).__name__}.{name} is {found!r}; expected a number from {low} up"
+                f"{type(owner).__name__}.{name} is {value!r}; expected a number from {low} up"
             )
 
 
 def sizes(owner: object, *names: str) -> None:
     """Raises ConfigError where one of these lists of sizes is empty or holds one below 1."""
     for name in names:
-        found = getattr(owner, name)
-        if not found or min(found) < 1:
+        values = getattr(owner, name)
+        if not values or min(values) < 1:
             raise ConfigError(
-                f"{type(owner).__name__}.{name} is {found!r}; expected one or more sizes from 1 up"
+                f"{type(owner).__name__}.{name} is {values!r}; expected one or more sizes from 1 up"
             )
 
 

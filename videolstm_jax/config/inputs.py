@@ -1,13 +1,12 @@
-"""Settings of what comes in: the videos, their flow, and the ConvNets whose features the cells
-read.
-"""
+"""Settings of what comes in: the videos, their flow, and the ConvNets whose features cells read."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, one_of, sizes, within
+from videolstm_jax.config.checks import at_least, sizes, within
+from videolstm_jax.config.setting import check, setting
 from videolstm_jax.errors import ConfigError
 
 STREAMS = ("rgb", "flow")
@@ -15,127 +14,164 @@ STREAMS = ("rgb", "flow")
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the videos come from, which are for what, and how clips are drawn from them."""
+    """Where the videos come from, which part each belongs to, and how clips are drawn from them."""
 
-    source: str = "folder"
-    """`folder`: class folders of videos under `videos`; `stick_actions`: the built-in set, made on
-    first use; `tfds:NAME/CONFIG`: a set of tensorflow-datasets, whose data_dir is `videos` (empty:
-    where it keeps them)."""
-    videos: str = ""
-    """The folder that holds the class folders (or a folder with `videos/` and lists beside it)."""
-    boxes: str = ""
-    """True boxes, only ever used to measure: a file that launch.annotations reads; empty:
-    boxes.json of `videos`.
-    """
-    split: int = 1
-    """Which of the official lists trainlist0N.txt and testlist0N.txt is read, where there are
-    lists.
-    """
-    lists: str = ""
-    """The folder of the official lists; empty: `videos`, or one in or beside it that is called as
-    UCF101's or HMDB51's. """
-    classes: tuple[str, ...] = ()
-    """Only these classes; `ucf101_24` stands for the 24 of UCF101 that have boxes; none takes all."""
-    test_fraction: float = 0.25
-    """Without lists: the share of groups held out as the test list."""
-    validation: float = 0.0
-    """The share of the training list's groups held out for validation; 0 trains on the whole list."""
-    fps: float = 0.0
-    """Resample videos to this rate; 0 keeps each video's own."""
-    max_frames: int = 0
-    """Read at most this many frames of a video; 0 reads all."""
-    hold_out: str = ""
-    """Hold out this one group as the test list, whatever the lists say (leave-one-group-out)."""
-    stream: str = "rgb"
-    """Which features the top LSTM reads: `rgb` or `flow`."""
-    frames: int = 30
-    """T, the clip length (Sec. 5.2)."""
-    batch: int = 128
-    order: str = "iid"
-    """`iid`: every draw from the whole list ("128 videos sampled at each iteration"); `epochs`:
-    shuffled passes.
-    """
-    short_clips: str = "mask"
-    """Clips shorter than T repeat their last frame; `mask` leaves the repeats out of the loss,
-    `count` keeps them.
-    """
-    feature_scale: str = "raw"
-    """`raw`, or `std`: features divided by the standard deviation of the training list's."""
-    feature_dtype: str = "float16"
-    """How pool5 and fc7 are stored: `float16`, or `uint8`, half the size, with a root in between."""
-    difficulty: str = "easy"
-    """Stick actions only: `easy` or `hard`."""
-    clips_per_class: int = 24
-    """Stick actions only: training clips of each class."""
-    test_clips_per_class: int = 8
-    """Stick actions only: test clips of each class."""
-    context: float = 0.0
-    """Stick actions only: the chance that the background is the class's own."""
-    on_bad_video: str = "fail"
-    """`fail` at the first unreadable video, or `skip` it and list it in bad.jsonl."""
-    workers: int = 2
-    """Processes that decode and threads that read."""
-    time_limit: float = 600.0
-    """Seconds that decoding one video may take; a video that takes longer is a bad one."""
+    source: str = setting(
+        "folder",
+        "Kind of data set: folder, stick_actions or tfds:NAME/CONFIG. `folder`: class folders "
+        "of videos under `videos`; `stick_actions`: the built-in set, made on first use; "
+        "`tfds:NAME/CONFIG`: a set of tensorflow-datasets, whose data_dir is `videos` (empty: "
+        "its default folder).",
+    )
+    videos: str = setting(
+        "",
+        "The folder that holds the class folders. It may also hold them in a folder `videos/` "
+        "with the lists beside it.",
+        path=True,
+    )
+    boxes: str = setting(
+        "",
+        "File of true boxes, which are only used to measure. Any file that the command "
+        "annotations reads; empty takes boxes.json of `videos`.",
+        path=True,
+    )
+    split: int = setting(
+        1,
+        "Number of the official split to read. It is the N of trainlist0N.txt and "
+        "testlist0N.txt, where there are lists.",
+    )
+    lists: str = setting(
+        "",
+        "The folder of the official lists. Empty takes `videos`, or a folder in it or beside it "
+        "that has the name of UCF101's or HMDB51's.",
+        path=True,
+    )
+    classes: tuple[str, ...] = setting(
+        (),
+        "Use only these classes; empty uses all. `ucf101_24` stands for the 24 classes of "
+        "UCF101 that have boxes.",
+    )
+    test_fraction: float = setting(
+        0.25, "Share of the groups held out as test list, where there are no lists."
+    )
+    validation: float = setting(
+        0.0,
+        "Share of the training list's groups held out for validation. 0 trains on the whole list.",
+    )
+    fps: float = setting(0.0, "Resample videos to this rate; 0 keeps the rate of each video.")
+    max_frames: int = setting(0, "Read at most this many frames of a video; 0 reads all.")
+    hold_out: str = setting(
+        "",
+        "Hold out this one group as the test list. It wins over the lists (leave-one-group-out).",
+    )
+    stream: str = setting(
+        "rgb", "Stream of features that the top LSTM reads, rgb or flow.", choices=STREAMS
+    )
+    frames: int = setting(30, "T, the length of a clip in frames (Sec. 5.2).")
+    batch: int = setting(128, "B, clips in one training step (Sec. 5.2).")
+    order: str = setting(
+        "iid",
+        "How training clips are drawn, iid or epochs. `iid`: every clip from the whole list "
+        '("128 videos sampled at each iteration"); `epochs`: shuffled passes over the list.',
+        choices=("iid", "epochs"),
+    )
+    short_clips: str = setting(
+        "mask",
+        "What clips shorter than T do, mask or count. They repeat their last frame; `mask` "
+        "leaves the repeats out of the loss, `count` keeps them.",
+        choices=("mask", "count"),
+    )
+    feature_scale: str = setting(
+        "raw",
+        "Scale of the features, raw or std. `std`: features divided by the standard deviation "
+        "of the training list's.",
+        choices=("raw", "std"),
+    )
+    feature_dtype: str = setting(
+        "float16",
+        "How pool5 and fc7 are stored, float16 or uint8. `uint8` takes half the space; a square "
+        "root is stored.",
+        choices=("float16", "uint8"),
+    )
+    difficulty: str = setting("easy", "Stick actions only: easy or hard.", choices=("easy", "hard"))
+    clips_per_class: int = setting(24, "Stick actions only: training clips of each class.")
+    test_clips_per_class: int = setting(8, "Stick actions only: test clips of each class.")
+    context: float = setting(
+        0.0, "Stick actions only: the chance that the background is the class's own."
+    )
+    on_bad_video: str = setting(
+        "fail",
+        "What an unreadable video does, fail or skip. `fail` stops at the first one, `skip` "
+        "lists it in bad.jsonl.",
+        choices=("fail", "skip"),
+    )
+    workers: int = setting(2, "Processes that decode, and threads that read.")
+    time_limit: float = setting(
+        600.0, "Seconds that decoding one video may take. A video that takes longer is a bad one."
+    )
 
     def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         if not re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source):
             raise ConfigError(
-                f"DataConfig.source is {self.source!r}; expected 'folder', 'stick_actions' or 'tfds:' "
-                "before a name such as ucf101/ucf101_1"
+                f"DataConfig.source is {self.source!r}; expected 'folder', 'stick_actions' or "
+                "'tfds:' before a name such as ucf101/ucf101_1"
             )
-        one_of(self, "stream", STREAMS)
-        one_of(self, "order", ("iid", "epochs"))
-        one_of(self, "short_clips", ("mask", "count"))
-        one_of(self, "feature_scale", ("raw", "std"))
-        one_of(self, "feature_dtype", ("float16", "uint8"))
-        one_of(self, "difficulty", ("easy", "hard"))
-        one_of(self, "on_bad_video", ("fail", "skip"))
         within(self, 0.0, 0.9, "test_fraction", "validation")
         within(self, 0.0, 1.0, "context")
         at_least(self, 0, "fps", "max_frames")
-        at_least(
-            self,
-            1,
-            "split",
-            "frames",
-            "batch",
-            "clips_per_class",
-            "test_clips_per_class",
-            "workers",
-        )
-        within(self, 0.1, 86_400, "time_limit")  # threading.Timer cannot wait for ever
+        at_least(self, 1, "split", "frames", "batch", "workers")
+        at_least(self, 1, "clips_per_class", "test_clips_per_class")
+        # threading.Timer cannot wait for ever, so there is no "no limit".
+        within(self, 0.1, 86_400, "time_limit")
 
 
 @dataclass(frozen=True)
 class FlowConfig:
-    """Optical flow: the method, the size it is computed at, and how it becomes an image in [0,
-    255].
-    """
+    """Optical flow: the method, the size it is computed at, and how it becomes an image."""
 
-    method: str = "tvl1"
-    """`tvl1`, ours; `dis` (fast, rougher) or `opencv_tvl1`, OpenCV's, which must be installed
-    (extra `opencv`).
-    """
-    width: int = 340
-    height: int = 256
-    """Pixels the frames are squashed to before flow; 0 by 0 keeps each video's own size."""
-    bound: float = 20.0
-    """Displacements of +-bound pixels fill [0, 255] (Sec. 5.1); 0 takes 20 * max(W, H) / 340."""
-    percentile: float = 0.0
-    """Not 0: the bound is this percentile of the displacements in a sample of the training list's
-    pairs.
-    """
-    image: str = "jpeg"
-    """`jpeg` at quality 95, as the authors' files, or `png`, lossless."""
-    online: bool = False
-    """Keep no flow: compute it where it is read. `extract` then makes the features of both streams
-    in one pass.
-    """
+    method: str = setting(
+        "tvl1",
+        "Method of optical flow: tvl1, dis or opencv_tvl1. `tvl1` is ours; `dis` (fast, "
+        "rougher) and `opencv_tvl1` are OpenCV's, which must be installed (extra `opencv`).",
+        choices=("tvl1", "dis", "opencv_tvl1"),
+    )
+    width: int = setting(
+        340,
+        "Width in pixels that frames are squashed to before flow. A width of 0 with a height of "
+        "0 keeps the size of each video.",
+    )
+    height: int = setting(
+        256,
+        "Height in pixels that frames are squashed to before flow. A width of 0 with a height "
+        "of 0 keeps the size of each video.",
+    )
+    bound: float = setting(
+        20.0,
+        "Displacements of +-bound pixels fill the image's range [0, 255] (Sec. 5.1). 0 takes 20 "
+        "* max(W, H) / 340.",
+    )
+    percentile: float = setting(
+        0.0,
+        "If not 0, the bound is this percentile of real displacements. They are measured on a "
+        "sample of the training list's pairs of frames.",
+    )
+    image: str = setting(
+        "jpeg",
+        "How flow images are stored, jpeg or png. `jpeg` has quality 95, as the authors' files; "
+        "`png` is lossless.",
+        choices=("jpeg", "png"),
+    )
+    online: bool = setting(
+        False,
+        "Store no flow; compute it where it is read. `extract` then makes the features of both "
+        "streams in one pass.",
+    )
 
     def __post_init__(self) -> None:
-        one_of(self, "method", ("tvl1", "dis", "opencv_tvl1"))
-        one_of(self, "image", ("jpeg", "png"))
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         at_least(self, 0, "width", "height", "bound")
         within(self, 0.0, 100.0, "percentile")
         if (self.width == 0) != (self.height == 0):
@@ -146,62 +182,85 @@ class FlowConfig:
 
 @dataclass(frozen=True)
 class ConvNetConfig:
-    """The VGG of each stream and how it is fitted."""
+    """The ConvNet of each stream, a VGG, and how it is fitted."""
 
-    image_size: int = 224
-    """Frames are squashed to this many pixels on both sides, no crop."""
-    widths: tuple[int, ...] = (64, 128, 256, 512, 512)
-    depths: tuple[int, ...] = (2, 2, 3, 3, 3)
-    """Convolutions in each block; every block ends in a 2 x 2 max pool."""
-    dense: tuple[int, ...] = (4096, 4096)
-    """Fully connected layers; the last one's output is the tap called fc7."""
-    head: str = "flatten"
-    """What the first dense layer reads: the `flatten`ed map, or its `pooled` mean and maximum."""
-    norm: str = "none"
-    """`none` as VGG, or `group`: group normalisation after every convolution, for training from
-    scratch.
-    """
-    dropout: float = 0.5
-    optimizer: str = "sgd"
-    learning_rate: float = 1e-3
-    schedule: str = "cosine"
-    """The learning rate: `cosine` down to zero, `steps`, a tenth after 40 % and again after 80 %,
-    or `constant`.
-    """
-    train_layers: str = "all"
-    """What is trained: `all`, the `dense` layers over frozen convolutions, or the `last` layer,
-    that of the classes.
-    """
-    weight_decay: float = 5e-4
-    batch: int = 64
-    steps: int = 20_000
-    flip: bool = True
-    """Mirror training frames at random; flow changes the sign of its x component."""
-    shift: float = 0.0
-    """Shift training frames at random by up to this share of their side."""
-    crop: float = 1.0
-    """Cut training frames at random to between this share of their height and width and all of it;
-    1 does not.
-    """
-    preprocessing: str = "auto"
-    """`caffe`: minus the ImageNet mean; `torch`: to unit deviation too; `auto`: as `weights` want
-    it, else `caffe`.
-    """
-    pixel_scale: float = 1.0
-    """What pixels are multiplied by, their mean taken off; 1/58 gives them unit deviation, for nets
-    from scratch.
-    """
-    weights: str = ""
-    """What to start from: ImageNet weights of a VGG (.h5, .pth, .safetensors, .npz), or the folder
-    of another walk's ConvNet, such as "work/demo/convnets/{stream}"; empty is random."""
+    image_size: int = setting(
+        224, "Pixels that both sides of a frame are squashed to, without a crop."
+    )
+    widths: tuple[int, ...] = setting(
+        (64, 128, 256, 512, 512), "Channels of the convolutions in each block."
+    )
+    depths: tuple[int, ...] = setting(
+        (2, 2, 3, 3, 3),
+        "Convolutions in each block. Every block ends in a 2 x 2 max pool.",
+    )
+    dense: tuple[int, ...] = setting(
+        (4096, 4096),
+        "Units of the fully connected layers. The output of the last one is the tap called fc7.",
+    )
+    head: str = setting(
+        "flatten",
+        "What the first dense layer reads, flatten or pooled. `flatten`: the whole map; "
+        "`pooled`: its mean and maximum.",
+        choices=("flatten", "pooled"),
+    )
+    norm: str = setting(
+        "none",
+        "Normalisation, none or group. `none` as VGG; `group`: group normalisation after every "
+        "convolution, for training from scratch.",
+        choices=("none", "group"),
+    )
+    dropout: float = setting(0.5, "Chance of zero after each dense layer.")
+    optimizer: str = setting("sgd", "Optimizer, sgd or adam.", choices=("sgd", "adam"))
+    learning_rate: float = setting(1e-3, "Learning rate of the first step.")
+    schedule: str = setting(
+        "cosine",
+        "Learning rate over time: cosine, steps or constant. `cosine` goes down to zero; "
+        "`steps` takes a tenth after 40 % and again after 80 %.",
+        choices=("cosine", "steps", "constant"),
+    )
+    train_layers: str = setting(
+        "all",
+        "Layers that are trained: all, dense or last. `dense`: the dense layers over frozen "
+        "convolutions; `last`: the layer of the classes.",
+        choices=("all", "dense", "last"),
+    )
+    weight_decay: float = setting(5e-4, "Weight decay.")
+    batch: int = setting(64, "Frames in one training step.")
+    steps: int = setting(20_000, "Training steps.")
+    flip: bool = setting(
+        True, "Mirror training frames at random. Flow changes the sign of its x component."
+    )
+    shift: float = setting(
+        0.0, "Shift training frames at random by up to this share of their side."
+    )
+    crop: float = setting(
+        1.0,
+        "Smallest share of a training frame's sides that a random crop keeps. The crop has "
+        "between this share of height and width and all of it; 1 does not crop.",
+    )
+    preprocessing: str = setting(
+        "auto",
+        "Preprocessing of pixels: auto, caffe or torch. `caffe`: minus the ImageNet mean; "
+        "`torch`: to unit deviation too; `auto`: as `weights` need it, else `caffe`.",
+        choices=("auto", "caffe", "torch"),
+    )
+    pixel_scale: float = setting(
+        1.0,
+        "Factor on pixels after their mean is taken off. 1/58 gives them unit deviation, for "
+        "networks trained from scratch.",
+    )
+    weights: str = setting(
+        "",
+        "What to start from: ImageNet weights, or a ConvNet; empty is random. ImageNet weights "
+        "of a VGG (.h5, .pth, .safetensors, .npz), or the folder of another pipeline's ConvNet, "
+        "such as work/demo/convnets/{stream}.",
+        path=True,
+    )
 
     def __post_init__(self) -> None:
-        one_of(self, "head", ("flatten", "pooled"))
-        one_of(self, "norm", ("none", "group"))
-        one_of(self, "optimizer", ("sgd", "adam"))
-        one_of(self, "schedule", ("cosine", "steps", "constant"))
-        one_of(self, "train_layers", ("all", "dense", "last"))
-        one_of(self, "preprocessing", ("auto", "caffe", "torch"))
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         within(self, 0.0, 0.999, "dropout")
         within(self, 0.0, 0.5, "shift")
         within(self, 0.1, 1.0, "crop")
@@ -209,12 +268,13 @@ class ConvNetConfig:
         at_least(self, 1, "image_size", "batch", "steps")
         at_least(self, 0, "learning_rate", "weight_decay")
         sizes(self, "widths", "depths", "dense")
-        if len(self.widths) != len(self.depths):
+        blocks = len(self.widths)
+        if blocks != len(self.depths):
             raise ConfigError(
-                f"ConvNetConfig has {len(self.widths)} widths and {len(self.depths)} depths; expected as many"
+                f"ConvNetConfig has {blocks} widths and {len(self.depths)} depths; expected as many"
             )
-        if self.image_size % 2 ** len(self.widths):
+        if self.image_size % 2**blocks:
             raise ConfigError(
-                f"ConvNetConfig.image_size is {self.image_size}; expected a multiple of {2 ** len(self.widths)}, "
-                f"since each of the {len(self.widths)} blocks halves it"
+                f"ConvNetConfig.image_size is {self.image_size}; expected a multiple of "
+                f"{2**blocks}, since each of the {blocks} blocks halves it"
             )

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, one_of, within
+from videolstm_jax.config.checks import at_least, within
+from videolstm_jax.config.setting import check, setting
 from videolstm_jax.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class EvalConfig:
-    """Video scores: softmax of every frame, summed over a segment, averaged over segments (Sec.
-    5.2).
-    """
+    """Scores of videos: the mean over segments of summed frame probabilities (Sec. 5.2)."""
 
-    segments: int = 25
-    segment_rule: str = "paper"
-    """`paper`: equally spaced from the first frame to the last; `authors`: their integer rule."""
-    batch: int = 16
-    chunk: int = 32
-    """Frames a step of the pass over whole videos; changes the memory, never the result."""
-    states: str = "none"
-    """Keep maps of the LSTM's `hidden` or `cell` state of the videos that the report shows; `none`
-    keeps none.
-    """
-    allow_missing: bool = False
-    """Leave test videos that could not be read (bad.jsonl) out of every accuracy; otherwise they
-    count as wrong.
-    """
+    segments: int = setting(25, "S, the number of segments of each test video (Sec. 5.2).")
+    segment_rule: str = setting(
+        "paper",
+        "Where segments start, paper or authors. `paper`: equally spaced from the first frame "
+        "to the last; `authors`: their integer rule.",
+        choices=("paper", "authors"),
+    )
+    batch: int = setting(16, "Segments, or whole videos, that are computed together.")
+    chunk: int = setting(
+        32,
+        "Frames in one step of the pass over whole videos. It changes the memory, never the "
+        "result.",
+    )
+    states: str = setting(
+        "none",
+        "Maps of the LSTM's state to store: none, hidden or cell. They are stored for the "
+        "videos that the report shows.",
+        choices=("none", "hidden", "cell"),
+    )
+    allow_missing: bool = setting(
+        False,
+        "Leave unreadable test videos out of every accuracy. They are listed in bad.jsonl; "
+        "otherwise they count as wrong.",
+    )
 
     def __post_init__(self) -> None:
-        one_of(self, "segment_rule", ("paper", "authors"))
-        one_of(self, "states", ("none", "hidden", "cell"))
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         at_least(self, 1, "segments", "batch", "chunk")
 
 
@@ -39,112 +48,132 @@ class EvalConfig:
 class LocalizeConfig:
     """From attention to boxes to tubes (Sec. 4)."""
 
-    input: str = "attention"
-    """The maps that boxes are made of: `attention`; `weighted_features`, attention times the size of
-    the features, Eq. (9); `motion`, their geometric mean with the flow without the camera's motion.
-    """
-    sigma: float = 20.0
-    """Of the Gaussian, in pixels of a 224 x 224 input; scaled to each axis of the video."""
-    theta: float = 100.0
-    """The threshold on saliency in [0, 255] (Sec. 5.3)."""
-    normalise: str = "frame"
-    """Saliency is scaled so that the maximum of each `frame`, or of the whole `video`, is 255."""
-    box: str = "region"
-    """On each frame, the box around a `region` that passes theta, or that of the saliency's
-    `moments`: no threshold.
-    """
-    span: int = 15
-    """Frames that the locally weighted linear regression sees."""
-    causal: bool = False
-    """Boxes know of no later frame, as in a stream: the regression looks back only."""
-    tubes: int = 1
-    """Tubes a video: 1 follows one region, as the paper; n keeps the n heaviest of all linked
-    regions, 0 every one.
-    """
-    trim: str = "none"
-    """Cut the tubes of each class in time: `none`; where its frame scores beat `chance` (safe where
-    videos may be trimmed already) or their own `mean` (always cuts), or `chance` and sharp
-    attention (`saliency`)."""
-    scores: str = ""
-    """Score tubes with this fused score file instead of the run's own frame scores."""
+    input: str = setting(
+        "attention",
+        "Maps that boxes are made of: attention, weighted_features or motion. "
+        "`weighted_features`: attention times the size of the features, Eq. (9); `motion`: "
+        "their geometric mean with the flow without the camera's motion.",
+        choices=("attention", "weighted_features", "motion"),
+    )
+    sigma: float = setting(
+        20.0,
+        "Sigma of the Gaussian, in pixels of a 224 x 224 input. It is scaled to each axis of "
+        "the video.",
+    )
+    theta: float = setting(100.0, "The threshold on saliency in [0, 255] (Sec. 5.3).")
+    normalise: str = setting(
+        "frame",
+        "Scale of saliency, frame or video. The maximum of each frame, or of the whole video, "
+        "becomes 255.",
+        choices=("frame", "video"),
+    )
+    box: str = setting(
+        "region",
+        "How a box is made, region or moments. `region`: the box around a region that passes "
+        "theta; `moments`: the box of the saliency's moments, without a threshold.",
+        choices=("region", "moments"),
+    )
+    span: int = setting(15, "Frames that the locally weighted linear regression sees.")
+    causal: bool = setting(
+        False, "Boxes use no later frame, as in a stream. The regression looks back only."
+    )
+    tubes: int = setting(
+        1,
+        "Tubes in a video. 1 follows one region, as the paper; n returns the n heaviest of all "
+        "linked regions, 0 all of them.",
+    )
+    trim: str = setting(
+        "none",
+        "Cut the tubes of each class in time: none, chance, mean or saliency. A tube stays "
+        "where its frame scores beat `chance` (safe where videos may be trimmed already) or "
+        "their own `mean` (always cuts), or `chance` and sharp attention (`saliency`).",
+        choices=("none", "chance", "mean", "saliency"),
+    )
+    scores: str = setting(
+        "",
+        "Fused score file that scores the tubes. Empty takes the frame scores of the run itself.",
+        path=True,
+    )
 
     def __post_init__(self) -> None:
-        one_of(self, "input", ("attention", "weighted_features", "motion"))
-        one_of(self, "normalise", ("frame", "video"))
-        one_of(self, "box", ("region", "moments"))
-        one_of(self, "trim", ("none", "chance", "mean", "saliency"))
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         at_least(self, 0, "sigma", "span", "tubes")
         within(self, 0, 255, "theta")
         if self.box == "moments" and self.tubes != 1:
             raise ConfigError(
-                f"LocalizeConfig.tubes is {self.tubes} and box 'moments', which makes one box a frame; "
-                "expected tubes 1, or box 'region'"
+                f"LocalizeConfig.tubes is {self.tubes} and box 'moments', which makes one box a "
+                "frame; expected tubes 1, or box 'region'"
             )
 
 
 @dataclass(frozen=True)
 class FuseConfig:
-    """Late fusion: the product of class scores (Sec. 5.2), weighted by exponents where streams
-    differ.
-    """
+    """Late fusion: the product of class scores (Sec. 5.2), with exponents as weights of streams."""
 
-    runs: tuple[str, ...] = ()
-    """Names of runs, or paths of score files."""
-    weights: tuple[float, ...] = ()
-    """One exponent a run; empty gives each 1."""
-    name: str = "fused"
+    runs: tuple[str, ...] = setting((), "Names of runs, or paths of score files.", path=True)
+    weights: tuple[float, ...] = setting((), "One exponent for each run; empty gives each 1.")
+    name: str = setting("fused", "Name of the fused scores, fused/<name>.npz.")
 
 
 @dataclass(frozen=True)
 class ReportConfig:
     """What the page of pictures shows."""
 
-    examples: int = 12
-    """Test videos shown with their attention and boxes; 0 shows none."""
-    run: str = ""
-    """The run whose attention is shown; empty takes the most accurate one that attends, with tubes
-    if there is one.
-    """
+    examples: int = setting(12, "Test videos shown with their attention and boxes; 0 shows none.")
+    run: str = setting(
+        "",
+        "The run whose attention is shown. Empty takes the most accurate one that attends, with "
+        "tubes if there is one.",
+    )
 
     def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
         at_least(self, 0, "examples")
 
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """A trained model reading a stream; no part of a run, whose own settings it takes over."""
+    """A trained model that reads a stream, with the settings that it was trained with."""
 
-    model: str = ""
-    """The folder of a bundle, or of a run, such as work/demo/runs/videolstm-rgb."""
-    checkpoint: str = ""
-    """Another name of `model`, for the folder of a run."""
-    video: str = ""
-    """A video file, the number of a camera, or - for standard input."""
-    flow: str = ""
-    """Another method of flow than the run was trained on: tvl1, or dis, which is fast; empty keeps
-    the run's own.
-    """
-    output: str = ""
-    """The annotated film, .mp4 or .mkv; empty: predicted/<name>.mp4 in the work folder; none: no
-    film.
-    """
-    side: int = 640
-    """Pixels of the longer edge of the film's panels."""
-    max_frames: int = 0
-    """Stop after so many frames; 0 reads to the end."""
+    model: str = setting(
+        "",
+        "The folder of a bundle, or of a run, such as work/demo/runs/videolstm-rgb.",
+        path=True,
+    )
+    checkpoint: str = setting("", "Another name of `model`, for the folder of a run.", path=True)
+    video: str = setting(
+        "", "A video file, the number of a camera, or - for standard input.", path=True
+    )
+    flow: str = setting(
+        "",
+        "Another method of flow than the model was trained on: tvl1 or dis. `dis` is fast and "
+        "rougher, and needs OpenCV; empty takes the method of the model.",
+        choices=("", "tvl1", "dis", "opencv_tvl1"),
+    )
+    output: str = setting(
+        "",
+        "The annotated film, .mp4 or .mkv; none makes no film. Empty writes "
+        "predicted/<name>.mp4 in the work folder, or in the current folder for a bundle.",
+        path=True,
+    )
+    side: int = setting(640, "Pixels of the longer edge of the film's panels.")
+    max_frames: int = setting(0, "Stop after this many frames; 0 reads to the end.")
 
     def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         if self.model and self.checkpoint:
             raise ConfigError("PredictConfig has both model and checkpoint; expected one of them")
         if not self.folder:
             raise ConfigError(
-                "PredictConfig.checkpoint is empty; expected model or checkpoint, the folder of a run"
+                "PredictConfig.checkpoint is empty; expected model or checkpoint, the folder of a "
+                "run"
             )
         if not self.video:
             raise ConfigError(
                 "PredictConfig.video is empty; expected a file, a camera's number or -"
             )
-        one_of(self, "flow", ("", "tvl1", "dis", "opencv_tvl1"))
         at_least(self, 0, "max_frames")
         within(self, 16, 4096, "side")
 
@@ -156,14 +185,14 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """A trained run that is written as a folder of its own; no part of a run."""
+    """A trained run that is written as a folder of its own, which needs no work folder."""
 
-    run: str = ""
-    """The folder of a run, such as work/demo/runs/videolstm-rgb."""
-    to: str = ""
-    """The folder to write, which must not exist yet."""
+    run: str = setting("", "The folder of a run, such as work/demo/runs/videolstm-rgb.", path=True)
+    to: str = setting("", "The folder to write, which must not exist yet.", path=True)
 
     def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         if not self.run:
             raise ConfigError("BundleConfig.run is empty; expected the folder of a run")
         if not self.to:
@@ -172,19 +201,27 @@ class BundleConfig:
 
 @dataclass(frozen=True)
 class OverlayConfig:
-    """Films and strips of what a run saw in videos of its walk; no part of a run."""
+    """Films and strips of what a run predicted in videos of its pipeline."""
 
-    run: str = ""
-    """The folder of an evaluated run, such as work/demo/runs/videolstm-rgb."""
-    videos: tuple[str, ...] = ()
-    """Names of videos, "Class/stem"; empty takes `examples` of the test list, by the rule of the
-    report.
-    """
-    examples: int = 6
-    side: int = 640
-    """Pixels of the longer edge of the film's panels; the strip's are half of it."""
+    run: str = setting(
+        "",
+        "The folder of an evaluated run, such as work/demo/runs/videolstm-rgb.",
+        path=True,
+    )
+    videos: tuple[str, ...] = setting(
+        (),
+        'Names of videos, "Class/stem". Empty takes `examples` of the test list, by the rule of '
+        "the report.",
+    )
+    examples: int = setting(6, "Number of videos, where none is named.")
+    side: int = setting(
+        640,
+        "Pixels of the longer edge of the film's panels. Those of the strip are half as long.",
+    )
 
     def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         if not self.run:
             raise ConfigError("OverlayConfig.run is empty; expected the folder of a run")
         at_least(self, 1, "examples")

@@ -4,126 +4,145 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, cell_names, one_of, within
+from videolstm_jax.config.checks import at_least, cell_names, within
+from videolstm_jax.config.setting import check, setting
 from videolstm_jax.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One recurrent model: which cell, how large, and how the silent points of the paper are
-    filled.
-    """
+    """One recurrent model: its cell, its sizes, and what the paper leaves open."""
 
-    cell: str = "videolstm"
-    """One of the six cells, or "package.module:ATTRIBUTE" for another one, see `core.find_cell`."""
-    map_size: int = 7
-    """N, the side of the input map. Stages read it, the depths and the classes off the features."""
-    depth: int = 512
-    motion_size: int = 7
-    motion_depth: int = 512
-    classes: int = 101
-    hidden: int = 512
-    """K (Sec. 5.2)."""
-    attention: int = 512
-    """A, the channels of Eq. (7)."""
-    kernel: int = 3
-    """Side of the gate kernels of the convolutional cells (Sec. 5.2)."""
-    motion_kernel: int = 3
-    """Side of the motion LSTM's kernels; the authors' code has 1."""
-    head: int = 1024
-    """Units of the fully connected layer before the softmax (Sec. 5.2)."""
-    dropout: float = 0.7
-    """Chance of zero after the fully connected layer (Sec. 5.2), drawn afresh for every frame."""
-    hidden_dropout: float = 0.0
-    """Chance of zero before the fully connected layer; the authors' LSTM and ALSTM use .5 on both
-    sides.
-    """
-    attention_scale: float = 1.0
-    """A constant factor on A * X, Eq. (9)."""
-    start: str = "zeros"
-    """The first carry: `zeros`, or `mean`, tanh of a convolution of the mean input over time."""
-    init: str = "glorot"
-    """`glorot` uniform, or `fan_in`: uniform in +-1/sqrt(fan in), as the authors' code."""
-    forget_bias: float = 0.0
-    engine: str = "auto"
-    """The convolution inside the scan: `im2col`, `native`, or `auto`, which picks by backend."""
-    dtype: str = "float32"
-    """What the large products are computed in; the cell state is always float32."""
-    remat: bool = False
-    """Recompute each step in the backward pass instead of keeping its activations."""
+    cell: str = setting(
+        "videolstm",
+        'The recurrent cell: one of the six, or "package.module:ATTRIBUTE". The page "Add a '
+        'cell" and `core.find_cell` say how a cell of your own is found.',
+    )
+    map_size: int = setting(
+        7, "N, the side of the input map. The stages read it off the features, and set it."
+    )
+    depth: int = setting(
+        512, "D, the depth of the input map. The stages read it off the features, and set it."
+    )
+    motion_size: int = setting(
+        7, "M, the side of the motion map. The stages read it off the features, and set it."
+    )
+    motion_depth: int = setting(
+        512, "E, the depth of the motion map. The stages read it off the features, and set it."
+    )
+    classes: int = setting(
+        101, "C, the number of classes. The stages read it off the data set, and set it."
+    )
+    hidden: int = setting(512, "K, hidden channels of every LSTM (Sec. 5.2).")
+    attention: int = setting(512, "A, channels of the attention of Eq. (7).")
+    kernel: int = setting(3, "Side of the gate kernels of the convolutional cells (Sec. 5.2).")
+    motion_kernel: int = setting(3, "Side of the motion LSTM's kernels; the authors' code has 1.")
+    head: int = setting(1024, "Units of the fully connected layer before the softmax (Sec. 5.2).")
+    dropout: float = setting(
+        0.7,
+        "Chance of zero after the fully connected layer (Sec. 5.2). It is drawn afresh for "
+        "every frame.",
+    )
+    hidden_dropout: float = setting(
+        0.0,
+        "Chance of zero before the fully connected layer. The authors' LSTM and ALSTM use .5 on "
+        "both sides.",
+    )
+    attention_scale: float = setting(1.0, "A constant factor on A * X, Eq. (9).")
+    start: str = setting(
+        "zeros",
+        "The first carry, zeros or mean. `mean`: tanh of a convolution of the mean input over "
+        "time.",
+        choices=("zeros", "mean"),
+    )
+    init: str = setting(
+        "glorot",
+        "Initial parameters, glorot or fan_in. `glorot` uniform, or `fan_in`: uniform in "
+        "+-1/sqrt(fan in), as the authors' code.",
+        choices=("glorot", "fan_in"),
+    )
+    forget_bias: float = setting(0.0, "Initial bias of the forget gates.")
+    engine: str = setting(
+        "auto",
+        "The convolution inside the scan: auto, im2col or native. `auto` picks by backend.",
+        choices=("auto", "im2col", "native"),
+    )
+    dtype: str = setting(
+        "float32",
+        "Type of the large products, float32 or bfloat16. The cell state is always float32.",
+        choices=("float32", "bfloat16"),
+    )
+    remat: bool = setting(
+        False, "Recompute each step in the backward pass instead of storing its activations."
+    )
 
     def __post_init__(self) -> None:
-        one_of(self, "start", ("zeros", "mean"))
-        one_of(self, "init", ("glorot", "fan_in"))
-        one_of(self, "engine", ("auto", "im2col", "native"))
-        one_of(self, "dtype", ("float32", "bfloat16"))
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         cell_names(self, "cell", self.cell)
         within(self, 0.0, 0.999, "dropout", "hidden_dropout")
         within(self, -1e6, 1e6, "attention_scale", "forget_bias")
-        at_least(
-            self,
-            1,
-            "map_size",
-            "depth",
-            "motion_size",
-            "motion_depth",
-            "classes",
-            "hidden",
-            "attention",
-            "head",
-        )
+        at_least(self, 1, "map_size", "depth", "motion_size", "motion_depth", "classes")
+        at_least(self, 1, "hidden", "attention", "head")
         for name in ("kernel", "motion_kernel"):
-            if getattr(self, name) < 1 or getattr(self, name) % 2 == 0:
-                raise ConfigError(
-                    f"ModelConfig.{name} is {getattr(self, name)}; expected an odd side, 1, 3, 5 .."
-                )
+            side = getattr(self, name)
+            # An even kernel has no middle, so its output would be shifted by half a pixel.
+            if side < 1 or side % 2 == 0:
+                raise ConfigError(f"ModelConfig.{name} is {side}; expected an odd side, 1, 3, 5 ..")
 
 
 @dataclass(frozen=True)
 class OptimConfig:
     """The optimizer of the recurrent models (Sec. 5.2: RMSprop, learning rate 1e-3, decay .9)."""
 
-    name: str = "rmsprop"
-    learning_rate: float = 1e-3
-    decay: float = 0.9
-    eps: float = 1e-6
-    """Inside the root, as the authors' code has it."""
-    clip: float = 0.0
-    """Clip the gradient to this global norm; 0 leaves it alone."""
-    schedule: str = "constant"
-    """`constant`, or `cosine` down to zero at the last step."""
-    weight_decay: float = 0.0
+    name: str = setting("rmsprop", "Optimizer, rmsprop or adam.", choices=("rmsprop", "adam"))
+    learning_rate: float = setting(1e-3, "Learning rate (Sec. 5.2).")
+    decay: float = setting(0.9, "Decay of RMSprop's mean of squares (Sec. 5.2).")
+    eps: float = setting(1e-6, "Term inside the root, as the authors' code has it.")
+    clip: float = setting(0.0, "Clip the gradient to this global norm; 0 does not clip.")
+    schedule: str = setting(
+        "constant",
+        "Learning rate over time, constant or cosine. `cosine` goes down to zero at the last step.",
+        choices=("constant", "cosine"),
+    )
+    weight_decay: float = setting(0.0, "Weight decay.")
 
     def __post_init__(self) -> None:
-        one_of(self, "name", ("rmsprop", "adam"))
-        one_of(self, "schedule", ("constant", "cosine"))
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         at_least(self, 0, "learning_rate", "clip", "weight_decay")
         within(self, 0.0, 1.0, "decay")
-        within(self, 1e-20, 1.0, "eps")  # not 0: a gradient of nothing would be divided by it
+        # Not 0: where the gradient is zero, the update would divide zero by zero.
+        within(self, 1e-20, 1.0, "eps")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How long, how often things are written, and what training starts from."""
+    """How long training is, how often it writes, and what it starts from."""
 
-    steps: int = 20_000
-    log_every: int = 20
-    save_every: int = 1000
-    keep: str = "last"
-    """`last` checkpoint, or `best`: the one with the best validation accuracy (needs
-    data.validation).
-    """
-    graft: tuple[str, ...] = ()
-    """Runs whose parameters are taken over before training, each "run:part", part of cell.motion,
-    cell.top ..
-    """
-    attention_entropy: float = 0.0
-    """Taken off a frame's loss times the attention's entropy (in shares of the largest): 0 lets it
-    be as sharp as it likes."""
-    devices: int = 1
-    """Devices the batch is spread over."""
+    steps: int = setting(20_000, "Training steps.")
+    log_every: int = setting(20, "Steps between two lines of metrics.jsonl.")
+    save_every: int = setting(1000, "Steps between two checkpoints.")
+    keep: str = setting(
+        "last",
+        "Checkpoint that is used later, last or best. `best`: the one with the best validation "
+        "accuracy, which needs data.validation.",
+        choices=("last", "best"),
+    )
+    graft: tuple[str, ...] = setting(
+        (),
+        'Parts of other runs to start from, each "run:part". Parts are cell.motion, cell.top '
+        'and so on; "run:theirs=ours" takes a part under another name.',
+    )
+    attention_entropy: float = setting(
+        0.0,
+        "Weight of the attention's entropy, which is subtracted from the loss. The entropy is a "
+        "share of the largest possible; 0 does not reward flat attention.",
+    )
+    devices: int = setting(1, "Devices that the batch is spread over.")
 
     def __post_init__(self) -> None:
-        one_of(self, "keep", ("last", "best"))
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
         at_least(self, 1, "steps", "log_every", "save_every", "devices")
         at_least(self, 0, "attention_entropy")

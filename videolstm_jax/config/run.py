@@ -1,0 +1,133 @@
+"""All settings of one run together, and how some of them are changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from videolstm_jax.config.checks import at_least, cell_names, short_name
+from videolstm_jax.config.inputs import ConvNetConfig, DataConfig, FlowConfig
+from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
+from videolstm_jax.config.setting import check, setting
+from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
+from videolstm_jax.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """Which models a pipeline trains."""
+
+    cells: tuple[str, ...] = setting(
+        ("videolstm",),
+        "Cells to train on RGB; the last one is fused. Cells with motion read the flow features "
+        "too.",
+    )
+    flow_cell: str = setting(
+        "videolstm",
+        'Cell to train on flow features, and to fuse with. The two are the "RGB input and '
+        'optical flow input" of Sec. 5.5.',
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
+        cell_names(self, "cells", *self.cells)
+        cell_names(self, "flow_cell", self.flow_cell)
+        # Runs are folders named after their cells, so two cells must not share a name either.
+        names = {short_name(cell) for cell in self.cells}
+        if not self.cells or len(names) != len(self.cells):
+            raise ConfigError(
+                f"PipelineConfig.cells is {self.cells}; expected one or more cells with different "
+                "names"
+            )
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run: everything a stage needs to know."""
+
+    name: str = setting("", 'Name of the run\'s folder; empty means "<cell>-<stream>".')
+    preset: str = "paper"
+    workdir: str = setting("work", "The work folder that all stages read and write.", path=True)
+    seed: int = setting(0, "Seed of every random number.")
+    data: DataConfig = field(default_factory=DataConfig)
+    flow: FlowConfig = field(default_factory=FlowConfig)
+    convnet: ConvNetConfig = field(default_factory=ConvNetConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    eval: EvalConfig = field(default_factory=EvalConfig)
+    fuse: FuseConfig = field(default_factory=FuseConfig)
+    localize: LocalizeConfig = field(default_factory=LocalizeConfig)
+    pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
+    # What the user gave on top of the preset, as `section__field: value`. It says where values come
+    # from, so two configurations of the same values are equal without it.
+    overrides: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
+        check(self)
+        at_least(self, 0, "seed")
+        if not self.workdir:
+            raise ConfigError("RunConfig.workdir is empty; expected a folder")
+        if self.train.keep == "best" and not self.data.validation:
+            raise ConfigError(
+                "train.keep is 'best' but data.validation is 0; expected a share of groups to hold "
+                "out"
+            )
+
+    @property
+    def run_name(self) -> str:
+        """The folder of this run under `runs/`."""
+        return self.name or f"{short_name(self.model.cell)}-{self.data.stream}"
+
+
+_NOT_SETTINGS = ("preset", "overrides")
+"""Fields of RunConfig that say where its settings come from."""
+
+
+def flatten(cfg: RunConfig) -> dict[str, Any]:
+    """Every setting as `section__field: value` or `field: value`, in the dataclasses' order."""
+    values: dict[str, Any] = {}
+    for section in dataclasses.fields(cfg):
+        value = getattr(cfg, section.name)
+        if dataclasses.is_dataclass(value):
+            for leaf in dataclasses.fields(value):
+                values[f"{section.name}__{leaf.name}"] = getattr(value, leaf.name)
+        elif section.name not in _NOT_SETTINGS:
+            values[section.name] = value
+    return values
+
+
+def as_text(value: Any) -> str:
+    """A setting as it is written on a command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def change(cfg: RunConfig, **settings: Any) -> RunConfig:
+    """The same run with other settings, which are remembered as the user's own.
+
+    Args:
+      cfg: the configuration to start from; its preset stays.
+      **settings: given as `section__field=value` or `field=value`.
+
+    Raises:
+      ConfigError: a setting that does not exist, or a value that cannot be used.
+    """
+    known = flatten(cfg)
+    sections: dict[str, dict[str, Any]] = {}
+    replaced: dict[str, Any] = {}
+    for path, value in settings.items():
+        if path not in known:
+            raise ConfigError(f"there is no setting {path.replace('__', '.')}")
+        section, _, name = path.rpartition("__")
+        if section:
+            sections.setdefault(section, {})[name] = value
+        else:
+            replaced[name] = value
+    # A section is made anew, so that its checks see all its new values together.
+    for section, values in sections.items():
+        replaced[section] = dataclasses.replace(getattr(cfg, section), **values)
+    return dataclasses.replace(cfg, **replaced, overrides={**cfg.overrides, **settings})

@@ -1,0 +1,62 @@
+"""How a setting is declared: its default, its sentence for `--help`, and what its value may be."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from videolstm_jax.errors import ConfigError
+
+
+def setting(default: Any, text: str, *, choices: tuple[str, ...] = (), path: bool = False) -> Any:
+    """A field of a dataclass of settings.
+
+    Args:
+      default: the value of the paper preset.
+      text: what the setting does. The first sentence stands alone in the short help of a command,
+        so it is one line; further sentences give the details.
+      choices: all values that are allowed, where they are few words.
+      path: the value names a file or a folder, where `~` stands for the home folder.
+    """
+    metadata = {"help": text, "choices": choices, "path": path}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def sentence(text: str) -> str:
+    """The first sentence of a help text."""
+    # The full stops of "Sec. 5.2" and "Eq. (7)" end no sentence.
+    first, *_ = re.split(r"(?<=(?<!\bSec)(?<!\bEq)\.) ", text, maxsplit=1)
+    return first
+
+
+def fields_with_help(owner: Any) -> Iterator[dataclasses.Field]:
+    """The settings of a dataclass, or of one of its records; sections of settings are left out."""
+    for field in dataclasses.fields(owner):
+        if "help" in field.metadata:
+            yield field
+
+
+def check(owner: object) -> None:
+    """Checks the choices of a record of settings, and expands `~` in its paths.
+
+    Raises:
+      ConfigError: a value is not one of its choices.
+    """
+    for field in fields_with_help(owner):
+        value, choices = getattr(owner, field.name), field.metadata["choices"]
+        if choices and value not in choices:
+            listed = ", ".join(map(repr, choices))
+            name = f"{type(owner).__name__}.{field.name}"
+            raise ConfigError(f"{name} is {value!r}; expected one of {listed}")
+        if field.metadata["path"]:
+            # The record is frozen once it is made; this is still a part of making it.
+            object.__setattr__(owner, field.name, _with_home(value))
+
+
+def _with_home(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(value, tuple):
+        return tuple(os.path.expanduser(item) for item in value)
+    return os.path.expanduser(value)
