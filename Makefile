@@ -15,7 +15,7 @@ $(INSTALLED): setup.py
 
 # All stages on the built-in data set; ends with a page of pictures. CELLS=convalstm,videolstm picks others.
 demo: $(INSTALLED)
-	$(RUN) -m launch.walk --preset=demo --workdir=work/demo $(if $(CELLS),--cells=$(CELLS))
+	$(RUN) -m launch.pipeline --preset=demo --workdir=work/demo $(if $(CELLS),--cells=$(CELLS))
 
 test: $(INSTALLED)
 	$(RUN) -m pytest -n auto --dist loadfile

@@ -20,7 +20,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11",
     packages=find_packages(include=["videolstm_jax*"]),
-    package_data={"videolstm_jax.report": ["templates/*"]},
+    package_data={"videolstm_jax": ["py.typed"], "videolstm_jax.report": ["templates/*"]},
+    entry_points={"console_scripts": ["videolstm=videolstm_jax.cli.main:main"]},
     install_requires=[
         "jax>=0.10",
         "flax>=0.12",

@@ -1,3 +1,1 @@
-"""Launchers: one short file a stage, `python -m launch.<stage> --preset=NAME
---section.field=value`.
-"""
+"""Scripts for a checkout: `python -m launch.<command>` is `videolstm <command>`."""

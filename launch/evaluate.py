@@ -1,6 +1,6 @@
-"""Scores the test list with a trained model, and keeps the attention of every frame."""
+"""Scores the test videos with a trained model, and stores its attention."""
 
-from launch import boot
+from videolstm_jax.cli.main import main
 
 if __name__ == "__main__":
-    boot.stage("evaluate")
+    main("evaluate")

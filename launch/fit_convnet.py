@@ -1,6 +1,6 @@
-"""Fits the VGG of one stream on single frames: --data.stream=rgb|flow."""
+"""Fits the ConvNet of one stream to single frames."""
 
-from launch import boot
+from videolstm_jax.cli.main import main
 
 if __name__ == "__main__":
-    boot.stage("fit_convnet")
+    main("fit_convnet")

@@ -1,6 +1,6 @@
-"""Multiplies the class scores of several runs: --fuse.runs=NAME,NAME --fuse.name=NAME."""
+"""Multiplies the class scores of several runs."""
 
-from launch import boot
+from videolstm_jax.cli.main import main
 
 if __name__ == "__main__":
-    boot.stage("fuse")
+    main("fuse")

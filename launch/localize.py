@@ -1,6 +1,6 @@
-"""Turns a run's attention into boxes and tubes, and measures them where there are true boxes."""
+"""Turns the attention of a run into boxes and tubes, and measures them."""
 
-from launch import boot
+from videolstm_jax.cli.main import main
 
 if __name__ == "__main__":
-    boot.stage("localize")
+    main("localize")

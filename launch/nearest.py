@@ -1,6 +1,6 @@
-"""Scores the test list by nearest neighbour on motion energy: the floor a network must pass."""
+"""Scores test videos by their nearest neighbour on motion energy, the baseline."""
 
-from launch import boot
+from videolstm_jax.cli.main import main
 
 if __name__ == "__main__":
-    boot.stage("nearest")
+    main("nearest")

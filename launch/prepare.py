@@ -1,6 +1,6 @@
-"""Lists the videos, checks that every one decodes, and stores TV-L1 flow images."""
+"""Lists the videos, checks that every one decodes, and stores optical flow."""
 
-from launch import boot
+from videolstm_jax.cli.main import main
 
 if __name__ == "__main__":
-    boot.stage("prepare")
+    main("prepare")

@@ -1,6 +1,6 @@
 """Draws everything in the work folder on one page."""
 
-from launch import boot
+from videolstm_jax.cli.main import main
 
 if __name__ == "__main__":
-    boot.stage("report")
+    main("report")

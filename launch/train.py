@@ -1,6 +1,6 @@
-"""Trains one recurrent model on stored features: --model.cell=NAME --data.stream=rgb|flow."""
+"""Trains one recurrent model on the stored features."""
 
-from launch import boot
+from videolstm_jax.cli.main import main
 
 if __name__ == "__main__":
-    boot.stage("train")
+    main("train")

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from videolstm_jax.config import (
+    BundleConfig,
     ConvNetConfig,
     DataConfig,
     EvalConfig,
@@ -25,6 +26,7 @@ from videolstm_jax.config.setting import sentence
 from videolstm_jax.errors import ConfigError
 
 CONFIGS = (
+    BundleConfig,
     ConvNetConfig,
     DataConfig,
     EvalConfig,

@@ -41,7 +41,7 @@ READERS = {
 READ = """
 import sys
 from absl import app
-from launch import boot
+from videolstm_jax.cli import boot
 from videolstm_jax.clips.frames import FrameReader, frame_batches
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.types import Video
@@ -114,7 +114,7 @@ def test_nobody_waits_for_a_video(stalling, tmp_path, reader):
 def test_ctrl_c_within_a_collection_of_garbage_is_not_lost(tmp_path):
     """Python drops what callbacks of its collector raise."""
     code = (
-        "import gc, os, signal, time\nfrom absl import app\nfrom launch import boot\ncame = []\n"
+        "import gc, os, signal, time\nfrom absl import app\nfrom videolstm_jax.cli import boot\ncame = []\n"
         "def callback(*_):\n    if not came: came.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "def main(argv):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(60)\n"
         "app.run(boot.guarded(main))"
@@ -138,7 +138,7 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
         flow__height=12,
         data__test_fraction=0.5,
     )
-    command = [sys.executable, *pipeline.command("prepare", cfg).split()[1:]]
+    command = [sys.executable, *pipeline.command("prepare", cfg, "python -m launch.").split()[1:]]
     status, words = interrupted(command, environment, folder, cwd=ROOT)
     assert (
         status == 130
@@ -223,7 +223,11 @@ def test_a_walk_stopped_in_every_stage_leaves_the_same_files(tmp_path):
         seed=3,
     )
     cfg = tiny(videos)
-    command = [sys.executable, "-u", *pipeline.command("pipeline", cfg).split()[1:]]
+    command = [
+        sys.executable,
+        "-u",
+        *pipeline.command("pipeline", cfg, "python -m launch.").split()[1:],
+    ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     (tmp_path / "whole").mkdir()
     (tmp_path / "stopped").mkdir()

@@ -1,6 +1,8 @@
 """Every launcher answers --help quickly, explains every flag, and turns a slip into one line."""
 
+import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -8,16 +10,15 @@ import sys
 import pytest
 from absl import flags
 
-from launch import config_flags
-from videolstm_jax.config import RunConfig, change
+from videolstm_jax.cli import config_flags
+from videolstm_jax.cli.commands import COMMANDS
+from videolstm_jax.config import RunConfig, change, flatten
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.pipeline import command, commands, plan
 from videolstm_jax.presets import PRESETS, configured
 
 ROOT = pathlib.Path(__file__).parents[1]
-LAUNCHERS = sorted(
-    path.stem for path in (ROOT / "launch").glob("*.py") if "__main__" in path.read_text()
-)
+SCRIPTS = sorted(path.stem for path in (ROOT / "launch").glob("[a-z]*.py"))
 
 
 def run(*words):
@@ -31,11 +32,120 @@ def parse(*words):
     return config_flags.config(values)
 
 
-@pytest.mark.parametrize("name", LAUNCHERS)
+def test_every_command_has_a_script():
+    assert SCRIPTS == sorted([*COMMANDS, "walk"])
+    for name in SCRIPTS:
+        assert f'main("{name}")' in (ROOT / "launch" / f"{name}.py").read_text()
+
+
+def helped(*arguments):
+    """The help that a command prints, in a Python that cannot import what takes long."""
+    barred = dict.fromkeys(("jax", "tensorflow", "flax", "optax", "orbax", "av", "matplotlib"))
+    code = (
+        f"import sys; sys.modules.update({barred}); sys.argv[1:] = {list(arguments)}\n"
+        "from videolstm_jax.cli.main import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return done.stdout
+
+
+def test_help_lists_all_commands():
+    lines = helped("--help").splitlines()
+    for name, row in COMMANDS.items():
+        assert sum(line.split() == [name, *row.summary.split()] for line in lines) == 1
+    assert helped() == helped("--help")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help(name):
-    done = run(f"launch.{name}", "--help")
-    assert "--data.videos" in done.stdout or "usage" in done.stdout.lower()
-    assert done.returncode in (0, 1) and "Traceback" not in done.stderr
+    row, text = COMMANDS[name], helped(name, "--help")
+    lines = [line for line in text.splitlines() if line.startswith("  --")]
+    assert text.startswith(row.summary) and 3 <= len(lines) < 50
+    shown = {line.split("=")[0].strip(" -") for line in lines}
+    for flag in config_flags.setting_flags():
+        asked = flag.name in row.settings or flag.name.split(".")[0] in row.settings
+        assert (flag.name in shown) == asked or (name, flag.name) in {
+            ("fetch_weights", "name"),  # own flags of the same name
+        }
+
+
+def test_every_setting_in_the_table_exists():
+    names = {flag.name for flag in config_flags.setting_flags()}
+    names |= {name.split(".")[0] for name in names}
+    for row in COMMANDS.values():
+        assert set(row.settings) <= names
+
+
+@pytest.mark.parametrize("name", [name for name, row in COMMANDS.items() if row.settings])
+def test_the_table_has_what_the_source_of_a_stage_reads(name):
+    if name in ("pipeline", "sweep"):
+        return
+    source = (ROOT / "videolstm_jax" / "stages" / f"{name}.py").read_text()
+    declared = COMMANDS[name].settings
+    for section, field in set(re.findall(r"cfg\.([a-z]+)\.([a-z_]+)", source)):
+        if hasattr(RunConfig(), section) and hasattr(getattr(RunConfig(), section), field):
+            assert section in declared or f"{section}.{field}" in declared, f"{section}.{field}"
+
+
+def test_help_shows_the_values_of_the_chosen_preset():
+    assert "--model.hidden=512 " in helped("train", "--help")
+    for preset in (["--preset=small"], ["--preset", "small"], ["-preset", "small"]):
+        assert "--model.hidden=48 " in helped("train", "--help", *preset)
+    assert "--preset=small " in helped("pipeline", "--help")
+
+
+def test_helpfull_shows_every_setting():
+    text = run("launch.train", "--helpfull").stdout
+    for flag in config_flags.setting_flags():
+        assert flag.name in text
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["trian"], "no command 'trian' (did you mean train?); `videolstm --help`"),
+        (["xyz"], "no command 'xyz'; `videolstm --help` lists the commands"),
+    ],
+)
+def test_an_unknown_command(words, message):
+    done = run("videolstm_jax.cli", *words)
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_old_name_of_the_pipeline_still_works():
+    flag = "--preset=demo", "--dry_run"
+    old, new = run("launch.walk", *flag), run("launch.pipeline", *flag)
+    assert old.stderr == "walk is now called pipeline\n" and old.returncode == 0
+    assert old.stdout == new.stdout and new.stderr == ""
+    assert "python -m launch.train --preset=demo" in new.stdout
+    assert "videolstm train --preset=demo" in run("videolstm_jax.cli", "pipeline", *flag).stdout
+
+
+def test_the_short_flags_are_printed_and_reach_every_command():
+    done = run("launch.pipeline", "--videos=~/x", "--cells=alstm,lstm", "--dry_run")
+    home = os.path.expanduser("~/x")
+    assert f" *videos={home} " in done.stdout and " *cells=alstm,lstm " in done.stdout
+    lines = [line for line in done.stdout.splitlines() if line.startswith("python -m")]
+    assert len(lines) == 16 and all("'--data.videos=~/x'" in line for line in lines)
+
+
+def test_a_cell_in_the_current_folder(tmp_path):
+    (tmp_path / "my_cells.py").write_text("from videolstm_jax import CELLS\nGRU = CELLS['alstm']\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    words = ["--cells=my_cells:GRU", "--pipeline.flow_cell=my_cells:GRU", "--dry_run"]
+    done = subprocess.run(
+        [sys.executable, "-m", "videolstm_jax.cli", "pipeline", *words],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "--model.cell=my_cells:GRU --data.stream=flow" in done.stdout
+    assert (
+        "localize --preset=small" in done.stdout and "--fuse.name=gru-rgb+gru-flow" in done.stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +205,7 @@ def test_flags_become_the_configuration():
     ],
 )
 def test_a_command_says_the_configuration(cfg):
-    assert parse(*shlex.split(command("train", cfg))[3:]) == cfg
+    assert parse(*shlex.split(command("train", cfg))[2:]) == cfg
 
 
 def test_explicit_flags_reach_every_run_of_a_pipeline():
@@ -123,16 +233,14 @@ def test_explicit_flags_reach_every_run_of_a_pipeline():
 def test_the_commands_of_a_plan_give_its_configurations(preset):
     cfg = configured(preset, data__videos="a folder/it's", model__dropout=0.7, optim__eps=1e-9)
     for step in plan(cfg):
-        arguments = shlex.split(command(step.stage, step.cfg))[3:]
+        arguments = shlex.split(command(step.stage, step.cfg))[2:]
         parsed = parse(*arguments)
         assert parsed == step.cfg and parsed.overrides == step.cfg.overrides
 
 
 def test_every_setting_has_a_flag():
-    assert "data.frames" in dict(config_flags.flag_kinds()) and "workdir" in dict(
-        config_flags.flag_kinds()
-    )
-    assert len(dict(config_flags.flag_kinds())) > 80
+    assert [flag.path for flag in config_flags.setting_flags()] == list(flatten(RunConfig()))
+    assert len(flatten(RunConfig())) > 80
 
 
 def test_plan_of_the_demo():

@@ -104,7 +104,7 @@ def test_bytes_for_maps_and_float16_for_logits(done, fitted):
 @pytest.mark.slow
 def test_launched_processes_that_are_killed_go_on(done, fitted):
     cfg = config(fitted, "rgb", convnet__steps=2)
-    words = pipeline.command("extract", cfg).split()[1:]
+    words = pipeline.command("extract", cfg, "python -m launch.").split()[1:]
     written = {}
     for life in range(12):
         workers = [subprocess.Popen([sys.executable, *words, f"--shard={at}/2"]) for at in (1, 2)]

@@ -1,27 +1,18 @@
-"""What a sweep walks, what it would walk, and what it refuses."""
+"""The pipelines of a sweep, their commands, and what is refused."""
 
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 from test_launch import ROOT
 
-from launch import pipeline, sweep
+from videolstm_jax import pipeline, sweep
+from videolstm_jax.cli.sweep import seeds_of
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.presets import configured
+from videolstm_jax.presets import Settings, configured
 from videolstm_jax.video import encode
-
-
-@pytest.fixture
-def given():
-    """Sets flags for one test."""
-    flags.FLAGS(["sweep"])
-    with flagsaver.flagsaver():
-        yield lambda **values: [setattr(flags.FLAGS, name, value) for name, value in values.items()]
 
 
 @pytest.fixture
@@ -39,39 +30,46 @@ def write_videos(folder, *groups):
             )
 
 
-def test_a_walk_a_seed(given, cfg):
-    given(seeds=["0", "10"])
-    assert sweep.parts(cfg) == {
+def test_a_pipeline_for_each_seed(cfg):
+    assert sweep.parts(cfg, seeds=(0, 10)) == {
         name: change(cfg, seed=seed, workdir=f"{cfg.workdir}/{name}")
         for name, seed in (("seed-0", 0), ("seed-10", 10))
     }
 
 
-def test_a_walk_a_group(given, cfg, tmp_path):
+def test_a_pipeline_for_each_group(cfg, tmp_path):
     write_videos(tmp_path / "videos", "g01", "g02")
-    given(leave_one_out=True)
-    found = sweep.parts(cfg)
-    assert {name: part.data.hold_out for name, part in found.items()} == {
+    parts = sweep.parts(cfg, leave_one_out=True)
+    assert {name: part.data.hold_out for name, part in parts.items()} == {
         "without-g01": "g01",
         "without-g02": "g02",
     }
 
 
-def test_one_group_cannot_be_left_out(given, cfg, tmp_path):
+def test_one_group_cannot_be_left_out(cfg, tmp_path):
     write_videos(tmp_path / "videos", "g01")
-    given(leave_one_out=True)
     with pytest.raises(FileError, match="group"):
-        sweep.parts(cfg)
+        sweep.parts(cfg, leave_one_out=True)
 
 
 @pytest.mark.parametrize(
-    "values, settings, words",
+    "texts, message",
     [
-        ({"seeds": ["x"]}, {}, r"--seeds is x; expected different whole numbers"),
-        ({"seeds": ["0", "-1"]}, {}, r"--seeds is 0,-1; expected"),
-        ({"seeds": ["0", "1", "00"]}, {}, r"--seeds is 0,1,00; expected different"),
+        (["x"], r"--seeds is x; expected different whole numbers"),
+        (["0", "-1"], r"--seeds is 0,-1; expected"),
+        (["0", "1", "00"], r"--seeds is 0,1,00; expected different"),
+    ],
+)
+def test_seeds_that_are_not_different_whole_numbers_are_refused(texts, message):
+    with pytest.raises(ConfigError, match=message):
+        seeds_of(texts)
+
+
+@pytest.mark.parametrize(
+    "options, settings, message",
+    [
         ({}, {}, "either --seeds=0,1,2 or --leave_one_out"),
-        ({"seeds": ["0"], "leave_one_out": True}, {}, "either --seeds=0,1,2 or --leave_one_out"),
+        ({"seeds": (0,), "leave_one_out": True}, {}, "either --seeds=0,1,2 or --leave_one_out"),
         (
             {"leave_one_out": True},
             {"data__source": "stick_actions"},
@@ -79,32 +77,49 @@ def test_one_group_cannot_be_left_out(given, cfg, tmp_path):
         ),
     ],
 )
-def test_what_is_no_sweep_is_refused(given, cfg, values, settings, words):
-    given(**values)
-    with pytest.raises(ConfigError, match=words):
-        sweep.parts(change(cfg, **settings))
+def test_what_is_no_sweep_is_refused(cfg, options, settings, message):
+    with pytest.raises(ConfigError, match=message):
+        sweep.parts(change(cfg, **settings), **options)
 
 
-def test_a_dry_run_says_every_command_and_runs_none(given, cfg, tmp_path, capsys):
-    given(seeds=["0", "1"], dry_run=True)
-    sweep.main(cfg)
-    parts = sweep.parts(cfg)
-    assert capsys.readouterr().out == "".join(
-        f"# {name}\n{pipeline.commands(part)}\n" for name, part in parts.items()
+def test_an_override_reaches_every_part(cfg):
+    parts = sweep.parts(change(cfg, model__dropout=0.7), seeds=(1, 2))
+    for number, part in enumerate(parts.values(), 1):
+        for step in pipeline.plan(part):
+            assert (step.cfg.seed, step.cfg.model.dropout) == (number, 0.7)
+
+
+def sweep_command(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "launch.sweep", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
     )
+
+
+def test_a_dry_run_prints_every_command_and_runs_none(cfg, tmp_path):
+    arguments = Settings.of(cfg).arguments()
+    done = sweep_command(*arguments, "--seeds=0,1", "--dry_run")
+    expected = sweep.commands(sweep.parts(cfg, seeds=(0, 1)), "python -m launch.")
+    assert done.returncode == 0 and done.stdout.endswith(f"\n{expected}\n")
+    assert expected.startswith("# seed-0\npython -m launch.prepare --preset=small")
     assert not list(tmp_path.iterdir())
 
 
-def test_help_shows_the_flags_of_a_walk_too():
-    done = subprocess.run(
-        [sys.executable, "-m", "launch.sweep", "--help"], cwd=ROOT, capture_output=True, text=True
-    )
+def test_a_slip_in_the_seeds_is_one_line():
+    done = sweep_command("--seeds=0,x", "--dry_run")
+    assert done.returncode == 1 and done.stderr.startswith("error: --seeds is 0,x; expected")
+
+
+def test_help_shows_the_flags_of_a_pipeline_too():
+    text = sweep_command("--help").stdout
     for name in (
-        "--videos",
-        "--cells",
+        "--videos=",
+        "--cells=",
         "--[no]dry_run",
-        "--seeds",
+        "--seeds=",
         "--[no]leave_one_out",
-        "--data.videos",
+        "--data.videos=",
     ):
-        assert f"  {name}:" in done.stdout
+        assert f"  {name} " in text

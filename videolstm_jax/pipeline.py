@@ -1,4 +1,4 @@
-"""All stages in order: the plan of a pipeline, its single commands, what it will cost, and its run."""
+"""All stages in order: the plan of a pipeline, its commands, its cost and its run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The stage, with the stream or the run where the pipeline calls the stage several times."""
+        """The stage, with its stream or its run where the pipeline calls it several times."""
         if self.stage in ("train", "evaluate", "localize"):
             return f"{self.stage} {self.cfg.run_name}"
         both_streams_at_once = self.stage == "extract" and self.cfg.flow.online
@@ -56,8 +56,8 @@ def plan(cfg: RunConfig) -> list[Step]:
     for name in _OF_ONE_RUN:
         if name in settings.overrides:
             raise ConfigError(
-                f"--{name.replace('__', '.')} belongs to one run; a pipeline takes --pipeline.cells "
-                "and --pipeline.flow_cell, and names its runs itself"
+                f"--{name.replace('__', '.')} belongs to one run; a pipeline takes "
+                "--pipeline.cells and --pipeline.flow_cell, and names its runs itself"
             )
     streams = [change(cfg, data__stream=stream) for stream in STREAMS]
     steps = [Step("prepare", cfg)]
@@ -126,7 +126,7 @@ def _graft_source(settings: Settings, run_cfg: RunConfig, graft: str) -> RunConf
 # ---- the commands --------------------------------------------------------------------------------
 
 
-def command(stage: str, cfg: RunConfig, program: str = "python -m launch.") -> str:
+def command(stage: str, cfg: RunConfig, program: str = "videolstm ") -> str:
     """The command line that gives a stage exactly this configuration: its preset and its overrides.
 
     Args:
@@ -141,7 +141,7 @@ def command(stage: str, cfg: RunConfig, program: str = "python -m launch.") -> s
     return " ".join([program + stage, *arguments])
 
 
-def commands(cfg: RunConfig, program: str = "python -m launch.") -> str:
+def commands(cfg: RunConfig, program: str = "videolstm ") -> str:
     """The single commands that a pipeline stands for, one a line."""
     return "\n".join(command(step.stage, step.cfg, program) for step in plan(cfg))
 
@@ -190,7 +190,8 @@ def cost(steps: Sequence[Step], dataset: Dataset) -> str:
     runs = [step.cfg for step in steps if step.stage == "train"]
     measured = costs.measured(runs[0], runs, dataset)
     lines = [
-        "about, from nothing, at this device's speed just now; compiling and reading videos come on top:"
+        "about, from nothing, at this device's speed just now; compiling and reading videos come "
+        "on top:"
     ]
     total_seconds, total_disk = 0.0, 0
     for step in steps:

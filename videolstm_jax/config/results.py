@@ -115,6 +115,10 @@ class FuseConfig:
     weights: tuple[float, ...] = setting((), "One exponent for each run; empty gives each 1.")
     name: str = setting("fused", "Name of the fused scores, fused/<name>.npz.")
 
+    def __post_init__(self) -> None:
+        """Expands `~` in the paths of score files."""
+        check(self)
+
 
 @dataclass(frozen=True)
 class ReportConfig:

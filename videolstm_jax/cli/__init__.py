@@ -1,0 +1,1 @@
+"""The command line: `videolstm COMMAND --preset=NAME --section.field=value`."""

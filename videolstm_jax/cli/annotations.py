@@ -1,0 +1,59 @@
+"""`videolstm annotations`: converts or compares annotated tubes, --from=FILE [--to] [--against]."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from videolstm_jax.annotations.compare import compare_ground_truth
+from videolstm_jax.annotations.truth import read_truth
+from videolstm_jax.annotations.truth_jsonl import save_truth
+from videolstm_jax.errors import ConfigError
+
+_SHOWN = 50
+"""Differences that are printed; the number of all of them is in the error message."""
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines `--from`, `--to`, `--against` and `--split`."""
+    flags.DEFINE_string(
+        "from",
+        None,
+        "Annotations to read: pyannot.pkl, finalAnnots.mat, UCF101v2-GT.pkl (or in its layout), a "
+        "folder of THUMOS13's .xgtf, or a truth.jsonl.",
+        flag_values=values,
+    )
+    flags.DEFINE_string("to", None, "The truth.jsonl to write.", flag_values=values)
+    flags.DEFINE_string(
+        "against",
+        None,
+        "Other annotations; every tube that differs is listed.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "split", 1, "Test list to read, where the file has several.", flag_values=values
+    )
+
+
+def main(words: list[str]) -> None:
+    """Reads the annotations, prints their size, and compares and writes them."""
+    values = flags.FLAGS
+    source, target, against = (values[name].value for name in ("from", "to", "against"))
+    split = values["split"].value
+    if not source:
+        raise ConfigError("expected --from=FILE, and --to=truth.jsonl or --against=FILE")
+    truth = read_truth(source, split=split)
+    boxes = sum(len(detection.tube.boxes) for detection in truth.tubes)
+    print(
+        f"{source}: {len(truth.tubes)} tubes, {boxes} boxes, {len(truth.videos)} videos, "
+        f"{len(truth.classes)} classes"
+    )
+    for note in truth.notes:
+        print(f"  {note}")
+    if against:
+        differences = compare_ground_truth(truth, read_truth(against, split=split))
+        print("\n".join(differences[:_SHOWN]) or f"the same, tube by tube, as {against}")
+        if differences:
+            raise ConfigError(f"{len(differences)} differences between {source} and {against}")
+    if target:
+        save_truth(target, truth)
+        print(f"wrote {target}")

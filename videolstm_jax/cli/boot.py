@@ -1,0 +1,145 @@
+"""How a command starts: its flags, one line for an error that a user can mend, and Ctrl-C."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import signal
+import sys
+import threading
+import types
+from collections.abc import Callable, Sequence
+
+from absl import app, flags, logging
+
+from videolstm_jax.cli import config_flags, help_text
+from videolstm_jax.cli.commands import COMMANDS, Command
+from videolstm_jax.config import RunConfig
+from videolstm_jax.errors import ConfigError, FileError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as that of a shell: 128 and the number of the signal."""
+
+
+def start(name: str, arguments: Sequence[str]) -> None:
+    """Runs a command, and ends the process.
+
+    Args:
+      name: of the command, one of COMMANDS.
+      arguments: what stands behind it on the command line.
+    """
+    if any(argument in help_text.HELP for argument in arguments):
+        app.run(guarded(lambda _: print(help_text.of_command(name, arguments))), argv=[name])
+    # TensorFlow reads these when it is imported. It only decodes and batches here, and its messages
+    # about processors would hide ours.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    # The user's own cells lie in the current folder. It comes last, so that no file there replaces
+    # an installed module.
+    sys.path.append(os.getcwd())
+    command = COMMANDS[name]
+    module = help_text.module_of(command)
+    flags.DEFINE_boolean("trace", False, "Show where an error was raised, not only its message.")
+    if command.settings:
+        config_flags.define(flags.FLAGS, preset=command.preset)
+    if module is not None:
+        module.define_flags(flags.FLAGS)
+
+    def main(argv: list[str]) -> None:
+        words = argv[1:]
+        if words and not command.words:
+            raise ConfigError(f"unexpected words {words}; settings are given as --name=value")
+        if not flags.FLAGS["verbosity"].present:
+            # orbax writes a message for every file.
+            logging.set_verbosity(logging.WARNING)
+        if command.settings:
+            _run_with_settings(name, command, module)
+        else:
+            module.main(words)
+
+    app.run(guarded(main), argv=[f"videolstm {name}", *arguments])
+
+
+def _run_with_settings(name: str, command: Command, module: types.ModuleType | None) -> None:
+    """Prints the resolved configuration, and runs the command with it."""
+    more = module.short_flags(flags.FLAGS) if hasattr(module, "short_flags") else {}
+    cfg = config_flags.config(flags.FLAGS, more)
+    print(config_flags.pretty(cfg), flush=True)
+    _check_cells(cfg)
+    if module is not None:
+        module.main(cfg)
+    else:
+        # Imported only now: a stage imports JAX or TensorFlow, which --help does not need.
+        path = importlib.import_module(f"videolstm_jax.stages.{name}").run(cfg)
+        print(f"{name}: wrote {path}", flush=True)
+
+
+def _check_cells(cfg: RunConfig) -> None:
+    """Raises ConfigError where a cell does not exist, before any stage has read a file."""
+    names = {cfg.model.cell, *cfg.pipeline.cells, cfg.pipeline.flow_cell}
+    # The module of the cells imports JAX, which takes longer than some of the commands.
+    if names == {RunConfig().model.cell}:
+        return
+    cells = importlib.import_module("videolstm_jax.core.cells")
+    for name in sorted(names):
+        cells.find_cell(name)
+
+
+def program() -> str:
+    """What stands before the name of a command, as the user typed it."""
+    folder = os.path.basename(os.path.dirname(sys.argv[0]))
+    return "python -m launch." if folder == "launch" else "videolstm "
+
+
+# ---- errors and Ctrl-C ---------------------------------------------------------------------------
+
+
+def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+    """`run`, which prints an error that a user can mend in one line and exits with status 1.
+
+    Ctrl-C ends it with one line and status 130.
+    """
+
+    def inner(argv: list[str]) -> None:
+        signal.signal(signal.SIGINT, _interrupted)
+        try:
+            run(argv)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            # A stage that stops itself, with its state saved, raises a SystemExit of its own.
+            if isinstance(stop, SystemExit) and not _is_ours(stop):
+                raise
+            message = stop.args[0] if stop.args else "stopped; the same command goes on"
+            print(message, file=sys.stderr)
+            sys.exit(INTERRUPTED)
+        except (ConfigError, FileError, ValueError, OSError) as error:
+            traced = "trace" in flags.FLAGS and flags.FLAGS["trace"].value
+            if traced or not _is_ours(error):
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+
+    return inner
+
+
+def _interrupted(_: int, frame: types.FrameType | None) -> None:
+    """Ends the processes that decode videos, then raises KeyboardInterrupt.
+
+    Some thread may wait for such a process as long as decoding one video may take.
+    """
+    callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
+    if frame and frame.f_code in callbacks:
+        # Python drops what is raised within a callback of the collector of garbage. The signal is
+        # sent once more, when the callback is over.
+        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return
+    # Taken from the modules that are imported already: it is heavy, and not all commands read
+    # videos.
+    guard = sys.modules.get("videolstm_jax.video.guard")
+    if guard is not None:
+        guard.interrupt()
+    raise KeyboardInterrupt
+
+
+def _is_ours(error: BaseException) -> bool:
+    return type(error).__module__.startswith("videolstm_jax")

@@ -1,0 +1,200 @@
+"""The table of all commands: what each does, and which settings it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command.
+
+    `summary` is one line for `videolstm --help`. `module` is the module of this package that runs
+    it; the stages that have no flags of their own need none. `settings` are the sections and the
+    single settings that it reads, and that its `--help` shows; a command without them takes only
+    flags of its own. `preset` is its default. `words` describes its positional arguments, if any.
+    """
+
+    summary: str
+    settings: tuple[str, ...] = ()
+    module: str = ""
+    preset: str = "paper"
+    words: str = ""
+
+
+_RUN = ("workdir", "name", "model.cell", "data.stream")
+_DECODING = ("data.fps", "data.max_frames", "data.workers", "data.time_limit")
+_MODEL = (
+    "model.hidden",
+    "model.attention",
+    "model.kernel",
+    "model.motion_kernel",
+    "model.head",
+    "model.dropout",
+    "model.hidden_dropout",
+    "model.attention_scale",
+    "model.start",
+    "model.init",
+    "model.forget_bias",
+    "model.engine",
+    "model.dtype",
+    "model.remat",
+)
+_LISTING = (
+    "data.source",
+    "data.videos",
+    "data.boxes",
+    "data.split",
+    "data.lists",
+    "data.classes",
+    "data.test_fraction",
+    "data.validation",
+    "data.hold_out",
+    "data.on_bad_video",
+)
+_STICK_ACTIONS = (
+    "data.difficulty",
+    "data.clips_per_class",
+    "data.test_clips_per_class",
+    "data.context",
+)
+# A pipeline reads every setting. These are the ones that most users need.
+_PIPELINE = (
+    "workdir",
+    "seed",
+    "pipeline",
+    *_LISTING,
+    "data.fps",
+    "data.max_frames",
+    "data.workers",
+    "flow.method",
+    "flow.online",
+    "convnet.weights",
+    "convnet.steps",
+    "model.dropout",
+    "model.start",
+    "train.steps",
+    "eval.allow_missing",
+    "localize.input",
+    "localize.tubes",
+    "localize.trim",
+    "report.examples",
+)
+
+COMMANDS: Mapping[str, Command] = MappingProxyType(
+    {
+        "pipeline": Command(
+            "Runs all stages, from a folder of videos to a page of pictures.",
+            _PIPELINE,
+            module="pipeline",
+            preset="small",
+        ),
+        "sweep": Command(
+            "Runs one pipeline for each seed or held-out group, and pools the results.",
+            _PIPELINE,
+            module="sweep",
+            preset="small",
+        ),
+        "prepare": Command(
+            "Lists the videos, checks that every one decodes, and stores optical flow.",
+            ("workdir", "seed", *_LISTING, *_DECODING, *_STICK_ACTIONS, "flow"),
+        ),
+        "nearest": Command(
+            "Scores test videos by their nearest neighbour on motion energy, the baseline.",
+            ("workdir", "eval.allow_missing"),
+        ),
+        "fit_convnet": Command(
+            "Fits the ConvNet of one stream to single frames.",
+            (
+                "workdir",
+                "seed",
+                "data.stream",
+                *_DECODING,
+                "flow.online",
+                "convnet",
+                "train.log_every",
+                "train.save_every",
+                "train.devices",
+            ),
+        ),
+        "extract": Command(
+            "Stores the ConvNet's features of every frame of one stream.",
+            (
+                "workdir",
+                "data.stream",
+                "data.feature_dtype",
+                *_DECODING,
+                "flow.online",
+                "eval.allow_missing",
+            ),
+            module="extract",
+        ),
+        "train": Command(
+            "Trains one recurrent model on the stored features.",
+            (
+                *_RUN,
+                "seed",
+                "data.frames",
+                "data.batch",
+                "data.order",
+                "data.short_clips",
+                "data.feature_scale",
+                "data.validation",
+                *_MODEL,
+                "optim",
+                "train",
+                "eval.batch",
+                "eval.segment_rule",
+            ),
+        ),
+        "evaluate": Command(
+            "Scores the test videos with a trained model, and stores its attention.",
+            (*_RUN, "data.frames", "data.short_clips", "eval", "report.examples"),
+        ),
+        "localize": Command(
+            "Turns the attention of a run into boxes and tubes, and measures them.",
+            (*_RUN, "seed", "localize"),
+        ),
+        "fuse": Command(
+            "Multiplies the class scores of several runs.",
+            ("workdir", "fuse", "eval.allow_missing"),
+        ),
+        "report": Command(
+            "Draws everything in the work folder on one page.",
+            ("workdir", "report", "eval.allow_missing"),
+        ),
+        "predict": Command(
+            "Reads a video, a camera or a pipe with a trained model, and films its predictions.",
+            module="predict",
+        ),
+        "bundle": Command(
+            "Writes a trained model as a folder of its own, which another machine can load.",
+            module="bundle",
+        ),
+        "overlay": Command(
+            "Makes films and strips of what a run predicted in its test videos.",
+            module="overlay",
+        ),
+        "measure": Command(
+            "Measures detected tubes of any known form against true ones.",
+            module="measure",
+        ),
+        "annotations": Command(
+            "Converts or compares annotated tubes of any known form.",
+            module="annotations",
+        ),
+        "features": Command(
+            "Inspects, verifies, compacts or imports stores of features.",
+            module="features",
+            words="inspect DIR .., verify DIR .., compact FROM TO, authors FROM TO, sharma FROM TO",
+        ),
+        "fetch_weights": Command(
+            "Fetches ImageNet weights of VGG-16 on a connected machine.",
+            module="fetch_weights",
+        ),
+    }
+)
+
+DEPRECATED: Mapping[str, str] = MappingProxyType({"walk": "pipeline"})
+"""Old names of commands, which still work for one release."""

@@ -1,0 +1,40 @@
+"""`videolstm fetch_weights`: ImageNet weights of VGG-16, fetched on a connected machine."""
+
+from __future__ import annotations
+
+from absl import flags
+
+from videolstm_jax.nn.fetch_weights import SOURCES, fetch
+from videolstm_jax.nn.weight_files import sha256_of
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines `--source`, `--folder` and `--url`."""
+    descriptions = [f"{name}: {source.about}" for name, source in SOURCES.items()]
+    flags.DEFINE_enum(
+        "source",
+        "keras",
+        list(SOURCES),
+        f"Publisher of the weights. {'; '.join(descriptions)}.",
+        flag_values=values,
+    )
+    flags.DEFINE_string("folder", "weights", "Where to put the file.", flag_values=values)
+    flags.DEFINE_string(
+        "url",
+        "",
+        "A mirror of the file; its checksum must be the published one all the same.",
+        flag_values=values,
+    )
+
+
+def main(words: list[str]) -> None:
+    """Fetches and checks the file, and prints how to use it."""
+    values = flags.FLAGS
+    source = SOURCES[values["source"].value]
+    path = fetch(source, values["folder"].value, url=values["url"].value)
+    kind = source.checksum.partition(":")[0]
+    print(
+        f"{path}: {source.about}; its {kind} is as published, its sha256 is {sha256_of(path)}\n"
+        f"use it with --convnet.weights={path} (preprocessing: {source.preprocessing})",
+        flush=True,
+    )

@@ -1,0 +1,99 @@
+"""The texts of `videolstm --help` and of `--help` after a command."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+from absl import flags
+
+from videolstm_jax.cli import config_flags
+from videolstm_jax.cli.commands import COMMANDS, Command
+from videolstm_jax.config import as_text, flatten
+from videolstm_jax.config.setting import sentence
+from videolstm_jax.presets import PRESETS, Settings
+
+HELP = ("--help", "-help", "-h", "-?", "--helpshort", "-helpshort")
+_COLUMN = 32
+"""Characters before the text of a flag. Longer flags move their text to the right."""
+
+
+def list_of_commands() -> str:
+    """All commands with one line each."""
+    width = max(map(len, COMMANDS))
+    lines = ["videolstm COMMAND --preset=NAME --section.field=value ..", "", "Commands:"]
+    lines += [f"  {name:{width}s}  {command.summary}" for name, command in COMMANDS.items()]
+    lines += ["", "`videolstm COMMAND --help` lists the settings of a command."]
+    return "\n".join(lines)
+
+
+def of_command(name: str, arguments: Sequence[str]) -> str:
+    """What a command does, its own flags, and the settings it reads with their values.
+
+    Args:
+      name: of the command.
+      arguments: of the command line; a `--preset` among them says whose values are shown.
+    """
+    command = COMMANDS[name]
+    words = " WORDS" if command.words else ""
+    settings = " --preset=NAME --section.field=value" if command.settings else ""
+    lines = [command.summary, "", f"videolstm {name}{words}{settings} --flag=value .."]
+    if command.words:
+        lines += ["", f"Words: {command.words}."]
+    own = [*_own_flags(module_of(command)), _line("--[no]trace", "Show where an error was raised.")]
+    lines += ["", "Flags of this command:", *own]
+    if command.settings:
+        lines += ["", *_settings_lines(command, arguments)]
+    return "\n".join(lines)
+
+
+def module_of(command: Command) -> ModuleType | None:
+    """The module that runs a command; None for a stage without flags of its own."""
+    if not command.module:
+        return None
+    return importlib.import_module(f"videolstm_jax.cli.{command.module}")
+
+
+def reads(command: Command, name: str) -> bool:
+    """Whether the command's `--help` shows the setting "section.field" or "field"."""
+    return name in command.settings or name.partition(".")[0] in command.settings
+
+
+def _own_flags(module: ModuleType | None) -> Iterator[str]:
+    if module is None:
+        return
+    values = flags.FlagValues()
+    module.define_flags(values)
+    for name in values:
+        flag = values[name]
+        if flag.boolean:
+            yield _line(f"--[no]{name}", flag.help)
+            continue
+        default = (flag.default_as_str or "").strip("'")
+        yield _line(f"--{name}={default}", flag.help)
+
+
+def _settings_lines(command: Command, arguments: Sequence[str]) -> Iterator[str]:
+    preset = _preset(arguments) or command.preset
+    values = flatten(Settings(preset).config())
+    yield f"Settings of this command, with the values of the preset {preset} (--helpfull: all):"
+    presets = ", ".join(PRESETS)
+    yield _line(f"--preset={preset}", f"Named settings, one of {presets}.")
+    for flag in config_flags.setting_flags():
+        if reads(command, flag.name):
+            value = as_text(values[flag.path])
+            yield _line(f"--{flag.name}={value}", sentence(flag.text))
+
+
+def _preset(arguments: Sequence[str]) -> str:
+    """The preset that the arguments name, or "" for none."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, _, value = argument.lstrip("-").partition("=")
+        if name == "preset":
+            return value or following
+    return ""
+
+
+def _line(flag: str, text: str) -> str:
+    return f"  {flag:{_COLUMN}s} {text}"

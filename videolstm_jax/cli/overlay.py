@@ -1,0 +1,36 @@
+"""`videolstm overlay`: films and strips of what a run predicted in videos of its pipeline."""
+
+from __future__ import annotations
+
+import importlib
+
+from absl import flags
+
+from videolstm_jax.cli import config_flags
+from videolstm_jax.config import OverlayConfig
+
+_FIELDS = {"video": "videos"}
+"""Flags with another name than their setting: one video is the usual case."""
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines a flag for every setting of `OverlayConfig`."""
+    for flag in _flags():
+        config_flags.define_flag(values, flag)
+
+
+def main(words: list[str]) -> None:
+    """Runs the stage with the settings that the flags give."""
+    settings = {}
+    for flag, value in config_flags.given(flags.FLAGS, _flags()):
+        settings[_FIELDS.get(flag.name, flag.name)] = value
+    path = importlib.import_module("videolstm_jax.stages.overlay").run(OverlayConfig(**settings))
+    print(f"overlay: wrote {path}", flush=True)
+
+
+def _flags() -> list[config_flags.Flag]:
+    names = {field: name for name, field in _FIELDS.items()}
+    renamed = []
+    for flag in config_flags.record_flags(OverlayConfig):
+        renamed.append(flag._replace(name=names.get(flag.name, flag.name)))
+    return renamed

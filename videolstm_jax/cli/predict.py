@@ -1,0 +1,24 @@
+"""`videolstm predict`: a trained model reads a video, a camera or a pipe frame by frame."""
+
+from __future__ import annotations
+
+import importlib
+
+from absl import flags
+
+from videolstm_jax.cli import config_flags
+from videolstm_jax.config import PredictConfig
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines a flag for every setting of `PredictConfig`."""
+    for flag in config_flags.record_flags(PredictConfig):
+        config_flags.define_flag(values, flag)
+
+
+def main(words: list[str]) -> None:
+    """Runs the stage with the settings that the flags give."""
+    cfg = config_flags.record(flags.FLAGS, PredictConfig)
+    path = importlib.import_module("videolstm_jax.stages.predict").run(cfg)
+    written = "no film" if path is None else f"{path} and {path.with_suffix('.png').name}"
+    print(f"predict: wrote {written}", flush=True)

@@ -1,0 +1,52 @@
+"""`videolstm sweep`: one pipeline for each seed (--seeds=0,1,2) or group (--leave_one_out)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+from absl import flags
+
+from videolstm_jax.cli import boot, pipeline
+from videolstm_jax.cli.pipeline import short_flags
+from videolstm_jax.config import RunConfig
+from videolstm_jax.errors import ConfigError
+
+__all__ = ["define_flags", "main", "seeds_of", "short_flags"]
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of a pipeline and those of a sweep."""
+    pipeline.define_flags(values)
+    flags.DEFINE_list("seeds", [], "Run a pipeline with each of these seeds.", flag_values=values)
+    flags.DEFINE_boolean(
+        "leave_one_out",
+        False,
+        "Run a pipeline with each group of videos as the test list.",
+        flag_values=values,
+    )
+
+
+def seeds_of(texts: Sequence[str]) -> tuple[int, ...]:
+    """The seeds that a flag lists.
+
+    Raises:
+      ConfigError: they are not different whole numbers.
+    """
+    seeds = [int(text) for text in texts if text.isdecimal()]
+    if len(set(seeds)) < len(texts):
+        raise ConfigError(
+            f"--seeds is {','.join(texts)}; expected different whole numbers, such as 0,1,2"
+        )
+    return tuple(seeds)
+
+
+def main(cfg: RunConfig) -> None:
+    """Runs every part and pools them, or prints the commands of all parts."""
+    sweep = importlib.import_module("videolstm_jax.sweep")
+    seeds = seeds_of(flags.FLAGS["seeds"].value)
+    parts = sweep.parts(cfg, seeds=seeds, leave_one_out=flags.FLAGS["leave_one_out"].value)
+    if flags.FLAGS["dry_run"].value:
+        print(sweep.commands(parts, boot.program()))
+    else:
+        sweep.run(cfg, parts)

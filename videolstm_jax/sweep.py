@@ -1,0 +1,81 @@
+"""One pipeline for each seed or held-out group of videos, pooled into one table and one page."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+from collections.abc import Mapping, Sequence
+
+from videolstm_jax import pipeline
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.errors import ConfigError
+
+
+def parts(
+    cfg: RunConfig, *, seeds: Sequence[int] = (), leave_one_out: bool = False
+) -> dict[str, RunConfig]:
+    """The pipelines of a sweep, by the name of their folder below the work folder.
+
+    Args:
+      cfg: made by `configured` or `change`; its overrides reach every pipeline.
+      seeds: one pipeline for each of these seeds.
+      leave_one_out: one pipeline for each group of videos, which is its test list.
+
+    Raises:
+      ConfigError: neither seeds nor groups were asked for, or both; groups of videos that lie in no
+        folder.
+      FileError: videos without groups to hold out in turn.
+    """
+    if bool(seeds) == leave_one_out:
+        raise ConfigError("a sweep takes either --seeds=0,1,2 or --leave_one_out")
+    if seeds:
+        settings = {f"seed-{seed}": {"seed": seed} for seed in seeds}
+    else:
+        settings = {f"without-{name}": {"data__hold_out": name} for name in _groups(cfg)}
+    pipelines = {}
+    for name, values in settings.items():
+        pipelines[name] = change(cfg, workdir=f"{cfg.workdir}/{name}", **values)
+    return pipelines
+
+
+def _groups(cfg: RunConfig) -> list[str]:
+    if cfg.data.source != "folder":
+        raise ConfigError(
+            f"--leave_one_out takes the groups of a folder, and data.source is {cfg.data.source}: "
+            "prepare it once, then give --videos the folder that was made in the work folder"
+        )
+    # Imported only now: reading lists of videos takes long to import, and seeds do not need it.
+    scan = importlib.import_module("videolstm_jax.dataset.scan")
+    dataset, _ = scan.scan_videos(dataclasses.replace(cfg.data, hold_out=""), seed=cfg.seed)
+    return sorted({video.group for video in dataset.videos})
+
+
+def commands(parts: Mapping[str, RunConfig], program: str = "videolstm ") -> str:
+    """The single commands of all parts, each part after a comment with its name."""
+    blocks = []
+    for name, cfg in parts.items():
+        blocks.append(f"# {name}\n{pipeline.commands(cfg, program)}")
+    return "\n".join(blocks)
+
+
+def run(cfg: RunConfig, parts: Mapping[str, RunConfig]) -> None:
+    """Runs the pipeline of every part, and pools the test videos of all.
+
+    Args:
+      cfg: of the sweep; its work folder holds those of the parts.
+      parts: made by `parts`.
+    """
+    for number, (name, part) in enumerate(parts.items(), 1):
+        print(f"\n=== {name} ({number}/{len(parts)})", flush=True)
+        pipeline.run(part)
+    pool = importlib.import_module("videolstm_jax.stages.pool")
+    localize = importlib.import_module("videolstm_jax.stages.localize")
+    report = importlib.import_module("videolstm_jax.stages.report")
+    names = tuple(parts)
+    # The pool is a work folder too, so the later stages run on it as on any other.
+    pooled = change(cfg, workdir=str(pool.run(cfg, names)))
+    for step in pipeline.plan(pooled):
+        if step.stage == "localize":
+            localize.run(step.cfg)
+    pool.summary(cfg, names)
+    print(f"\nthe page of all parts: {report.run(pooled)}")
