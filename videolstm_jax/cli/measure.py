@@ -268,7 +268,7 @@ def _notes(
     read: MeasuredDetections,
     detections: Sequence[Detection],
 ) -> list[str]:
-    """What a reader of the table should know about the videos and the detections."""
+    """Facts about the videos and the detections that explain the table."""
     notes = []
     without_truth = set(task.listed) - videos
     if without_truth:
