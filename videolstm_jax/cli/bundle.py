@@ -1,4 +1,4 @@
-"""`videolstm bundle`: a trained model as a folder that needs no work folder, --run=FOLDER --to=NEW."""
+"""`videolstm bundle`: a model as a folder that needs no work folder, --run=FOLDER --to=NEW."""
 
 from __future__ import annotations
 
