@@ -22,46 +22,46 @@ def stores(tmp_path_factory):
 @pytest.mark.parametrize("rule", ["paper", "authors"])
 def test_every_different_segment_is_read_once(stores, rule):
     x, motion = stores
-    found = {}
-    for got in evaluation.eval_segments(
+    counts = {}
+    for read in evaluation.eval_segments(
         x, motion, VIDEOS, DATA, EvalConfig(segments=5, batch=4, segment_rule=rule)
     ):
-        (inputs, mask), label, weight = got.batch
+        (inputs, mask), label, weight = read.batch
         assert inputs.x.shape == (4, 8, 2, 2, 3) and inputs.motion.shape == (4, 8, 1, 1, 5)
         assert (
             inputs.x.dtype == inputs.motion.dtype == weight.dtype == np.float32
             and label.dtype == np.int32
         )
         for row, (video, start, count) in enumerate(
-            zip(got.video, got.start, got.count, strict=True)
+            zip(read.video, read.start, read.count, strict=True)
         ):
             if weight[row] == 0:
                 assert video == -1 and count == 0 and not mask[row].any()
                 continue
-            assert (video, start) not in found and label[row] == video % 3
-            found[video, start] = count
-            index, there = snippets.clip_indices(LENGTHS[video], start, 8)
+            assert (video, start) not in counts and label[row] == video % 3
+            counts[video, start] = count
+            index, exists = snippets.clip_indices(LENGTHS[video], start, 8)
             assert np.array_equal(inputs.x[row], x.read(NAMES[video])[index])
             assert np.array_equal(inputs.motion[row, :, 0, 0], motion.read(NAMES[video])[index])
-            assert np.array_equal(mask[row], there)
+            assert np.array_equal(mask[row], exists)
     for video, length in enumerate(LENGTHS):
         starts = snippets.segment_starts(length, 5, 8, rule=rule)
         repeated = [
-            start for (at, start), count in found.items() if at == video for _ in range(count)
+            start for (at, start), count in counts.items() if at == video for _ in range(count)
         ]
         assert sorted(repeated) == starts.tolist()
 
 
 def test_repeats_can_count(stores):
-    for got in evaluation.eval_segments(
+    for read in evaluation.eval_segments(
         stores[0],
         None,
         VIDEOS[:2],
         dataclasses.replace(DATA, short_clips="count"),
         EvalConfig(segments=5, batch=4),
     ):
-        assert got.batch.clip.mask.all(1).tolist() == [True, True, False, False]
-        assert got.batch.clip.inputs.motion is None
+        assert read.batch.clip.mask.all(1).tolist() == [True, True, False, False]
+        assert read.batch.clip.inputs.motion is None
 
 
 @pytest.mark.parametrize(("batch", "chunk"), [(3, 4), (2, 64), (1, 1), (20, 7)])
@@ -70,8 +70,8 @@ def test_chunks_put_together_are_the_videos(stores, batch, chunk):
     pieces = {at: [] for at in range(len(LENGTHS))}
     others = {at: [] for at in range(len(LENGTHS))}
     expected_start, longest = 0, []
-    for got in evaluation.whole_videos(x, motion, VIDEOS, batch=batch, chunk=chunk):
-        inputs, mask = got.clip
+    for read in evaluation.whole_videos(x, motion, VIDEOS, batch=batch, chunk=chunk):
+        inputs, mask = read.clip
         assert inputs.x.shape == (batch, chunk, 2, 2, 3) and inputs.motion.shape == (
             batch,
             chunk,
@@ -79,11 +79,11 @@ def test_chunks_put_together_are_the_videos(stores, batch, chunk):
             1,
             5,
         )
-        assert got.start == expected_start and got.video.shape == (batch,)
-        if got.start == 0:
-            longest.append(max(LENGTHS[at] for at in got.video if at >= 0))
-        expected_start = 0 if got.last else got.start + chunk
-        for row, at in enumerate(got.video):
+        assert read.start == expected_start and read.video.shape == (batch,)
+        if read.start == 0:
+            longest.append(max(LENGTHS[at] for at in read.video if at >= 0))
+        expected_start = 0 if read.last else read.start + chunk
+        for row, at in enumerate(read.video):
             assert np.array_equal(mask[row], np.sort(mask[row])[::-1])
             assert not inputs.x[row][~mask[row]].any()
             if at < 0:

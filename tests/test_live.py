@@ -1,6 +1,4 @@
-"""Frames one at a time are the frames of the whole file, whether they come from a path, a pipe or a
-device.
-"""
+"""Frames that are read one at a time are those of the whole file, from a path, pipe or device."""
 
 import io
 import os
@@ -16,9 +14,9 @@ from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode, encode, live
 
 
-def taken(source, **how):
-    with live.opened(source, **how) as found:
-        return found.fps, list(found.frames)
+def frames_of(source, **settings):
+    with live.opened(source, **settings) as stream:
+        return stream.fps, list(stream.frames)
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +30,12 @@ def clips(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.mp4"])
 @pytest.mark.parametrize(
-    "how", [{}, {"fps": 4.0}, {"max_frames": 5}, {"fps": 25.0, "max_frames": 20}]
+    "settings", [{}, {"fps": 4.0}, {"max_frames": 5}, {"fps": 25.0, "max_frames": 20}]
 )
-def test_a_file_frame_by_frame(clips, name, how):
-    fps, frames = taken(str(clips / name), **how)
-    np.testing.assert_array_equal(frames, decode.read(clips / name, **how))
-    assert fps == how.get("fps", 10.0)
+def test_a_file_frame_by_frame(clips, name, settings):
+    fps, frames = frames_of(str(clips / name), **settings)
+    np.testing.assert_array_equal(frames, decode.read(clips / name, **settings))
+    assert fps == settings.get("fps", 10.0)
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi"])
@@ -46,12 +44,15 @@ def test_a_pipe(clips, name):
     feeder = subprocess.Popen(["cat", str(clips / name)], stdout=write)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
-        np.testing.assert_array_equal(taken("-", pipe=pipe)[1], decode.read(clips / name))
+        np.testing.assert_array_equal(frames_of("-", pipe=pipe)[1], decode.read(clips / name))
     assert feeder.wait() == 0
 
 
 def test_standard_input(clips):
-    code = "from videolstm_jax.video import live\nwith live.opened('-') as f: print(sum(x.sum() for x in f.frames))"
+    code = (
+        "from videolstm_jax.video import live\n"
+        "with live.opened('-') as stream: print(sum(frame.sum() for frame in stream.frames))"
+    )
     with (clips / "a.mkv").open("rb") as file:
         pipe = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
         done = subprocess.run(
@@ -70,7 +71,7 @@ def test_an_mp4_that_cannot_be_piped(tmp_path):
     ):
         os.close(write)
         with pytest.raises(VideoError, match=r"standard input: .*cannot be read backwards"):
-            taken("-", pipe=pipe)
+            frames_of("-", pipe=pipe)
         pipe.close()
         feeder.wait()
 
@@ -80,7 +81,7 @@ def test_an_mp4_that_cannot_be_piped(tmp_path):
 )
 def test_a_pipe_of_something_else(content, says):
     with pytest.raises(VideoError, match=says):
-        taken("-", pipe=io.BytesIO(content))
+        frames_of("-", pipe=io.BytesIO(content))
 
 
 def test_damage_is_told_where_it_lies(tmp_path):
@@ -88,12 +89,12 @@ def test_damage_is_told_where_it_lies(tmp_path):
     data = (tmp_path / "a.avi").read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: int(len(data) * 0.6)])
     seen = []
-    with pytest.raises(VideoError, match=r"cut\.avi"), live.opened(tmp_path / "cut.avi") as found:
-        for frame in found.frames:
+    with pytest.raises(VideoError, match=r"cut\.avi"), live.opened(tmp_path / "cut.avi") as stream:
+        for frame in stream.frames:
             seen.append(frame.shape)
     assert 15 < len(seen) < 30 and set(seen) == {(48, 64, 3)}
-    with live.opened(tmp_path / "cut.avi", max_frames=1) as found:
-        assert len(list(found.frames)) == 1
+    with live.opened(tmp_path / "cut.avi", max_frames=1) as stream:
+        assert len(list(stream.frames)) == 1
     with pytest.raises(VideoError, match="no such file"), live.opened(tmp_path / "none.avi"):
         pass
 
@@ -107,10 +108,10 @@ def test_damage_within_the_stream_is_told_where_it_lies(tmp_path):
     (tmp_path / "a.avi").write_bytes(data)
     seen = []
     with (
-        live.opened(tmp_path / "a.avi") as found,
+        live.opened(tmp_path / "a.avi") as stream,
         pytest.raises(VideoError, match=r"a\.avi: damaged"),
     ):
-        seen.extend(found.frames)
+        seen.extend(stream.frames)
     assert 5 < len(seen) < 40
 
 
@@ -121,16 +122,16 @@ def test_frames_keep_the_size_of_the_first(tmp_path):
         for frame in smooth(3, 24, 32):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode(None))
-    assert {frame.shape for frame in taken(tmp_path / "a.mkv")[1]} == {(24, 32, 3)}
+    assert {frame.shape for frame in frames_of(tmp_path / "a.mkv")[1]} == {(24, 32, 3)}
 
 
 def test_a_device_without_end(monkeypatch):
     monkeypatch.setitem(live.CAMERAS, "linux", ("lavfi", "testsrc=size=64x48:rate=12,hue=h={}"))
     monkeypatch.setattr(sys, "platform", "linux")
-    fps, frames = taken("7", max_frames=30)
+    fps, frames = frames_of("7", max_frames=30)
     assert fps == 12 and len(frames) == 30 and frames[0].shape == (48, 64, 3)
     assert np.abs(frames[-1].astype(int) - frames[0]).max() > 50
-    fps, slow = taken("7", fps=6.0, max_frames=4)
+    fps, slow = frames_of("7", fps=6.0, max_frames=4)
     assert fps == 6
     np.testing.assert_array_equal(slow[1:], np.array(frames)[[2, 4, 6]])
 
@@ -140,7 +141,7 @@ def test_a_camera_that_is_not_there(monkeypatch):
     with pytest.raises(
         VideoError, match=r"camera 93: there is no /dev/video93 .*expected a camera's number"
     ):
-        taken("93")
+        frames_of("93")
     monkeypatch.setattr(sys, "platform", "haiku")
     with pytest.raises(VideoError, match="camera 0: numbers are known on linux and darwin only"):
-        taken("0")
+        frames_of("0")

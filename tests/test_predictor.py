@@ -1,4 +1,4 @@
-"""A run that reads frame by frame says what the stages say of whole videos."""
+"""A model that reads frame by frame predicts what the stages compute of whole videos."""
 
 import shutil
 
@@ -38,7 +38,7 @@ def predictor(prepared_workdir):
 
 
 @pytest.fixture
-def fresh(predictor):
+def restarted(predictor):
     predictor.restart()
     return predictor
 
@@ -47,7 +47,7 @@ def run_of(prepared_workdir, cell="videolstm", stream="rgb"):
     return Workdir(prepared_workdir.workdir).run(f"{cell}-{stream}")
 
 
-def listed(prepared_workdir):
+def frames_by_video(prepared_workdir):
     videos = artifacts.load_dataset(Workdir(prepared_workdir.workdir).dataset).videos
     return [
         (video, decode.read(video.path, max_frames=FRAMES))
@@ -56,44 +56,53 @@ def listed(prepared_workdir):
     ]
 
 
-def watched(predictor, frames):
-    return [found for found in map(predictor, frames) if found is not None]
+def predicted(predictor, frames):
+    return [predictions for predictions in map(predictor, frames) if predictions is not None]
 
 
 @pytest.mark.parametrize("cell, stream", CELLS)
 def test_equals_the_stages(prepared_workdir, cell, stream):
-    """To 1e-5 in every class score and attention weight; boxes as tubes.jsonl writes them, to a
-    thousandth.
-    """
+    """Scores and attention to 1e-5; boxes to a thousandth, as tubes.jsonl has them."""
     work, name = Workdir(prepared_workdir.workdir), f"{cell}-{stream}"
     predictor = Predictor(work.run(name))
     looks_at_flow = stream == "flow" or cell in ("videolstm", "motion_alstm")
-    for video, frames in listed(prepared_workdir):
+    for video, frames in frames_by_video(prepared_workdir):
         predictor.restart()
-        found = watched(predictor, frames)
-        assert [one.frame for one in found] == list(range(FRAMES - looks_at_flow))
-        found = found[: FRAMES - 1]
+        predictions = predicted(predictor, frames)
+        assert [prediction.frame for prediction in predictions] == list(
+            range(FRAMES - looks_at_flow)
+        )
+        predictions = predictions[: FRAMES - 1]
         (scores,) = files.read_arrays(work.passes(name, video.name), "scores")
-        np.testing.assert_allclose([one.scores for one in found], scores, atol=1e-5, rtol=0)
+        np.testing.assert_allclose(
+            [prediction.scores for prediction in predictions], scores, atol=1e-5, rtol=0
+        )
         so_far = np.cumsum(scores, axis=0, dtype=np.float64) / np.arange(1, FRAMES)[:, None]
-        np.testing.assert_allclose([one.mean for one in found], so_far, atol=1e-5, rtol=0)
+        np.testing.assert_allclose(
+            [prediction.mean for prediction in predictions], so_far, atol=1e-5, rtol=0
+        )
         if cell == "lstm":
-            assert found[0].attention is None and found[0].box is None
+            assert predictions[0].attention is None and predictions[0].box is None
             continue
         (attention,) = files.read_arrays(work.passes(name, video.name), "attention")
-        np.testing.assert_allclose([one.attention for one in found], attention, atol=1e-5, rtol=0)
+        np.testing.assert_allclose(
+            [prediction.attention for prediction in predictions], attention, atol=1e-5, rtol=0
+        )
         tube = next(
             row.tube
             for row in artifacts.load_detections(work.run(name) / "tubes.jsonl")
             if row.video == video.name
         )
         np.testing.assert_allclose(
-            [one.box for one in found], tube.boxes[: FRAMES - 1], atol=1e-3, rtol=0
+            [prediction.box for prediction in predictions],
+            tube.boxes[: FRAMES - 1],
+            atol=1e-3,
+            rtol=0,
         )
 
 
-def test_boxes_go_by_the_settings_of_the_last_localisation(prepared_workdir, fresh, tmp_path):
-    """`launch.localize` may run again with other settings; config.json keeps those of the training."""
+def test_boxes_go_by_the_settings_of_the_last_localisation(prepared_workdir, restarted, tmp_path):
+    """`localize` may run again with other settings; config.json keeps those of the training."""
     shutil.copytree(prepared_workdir.workdir, tmp_path / "work")
     work = Workdir(str(tmp_path / "work"))
     settings = {
@@ -113,74 +122,81 @@ def test_boxes_go_by_the_settings_of_the_last_localisation(prepared_workdir, fre
             **{f"localize__{name}": value for name, value in settings.items()},
         )
     )
-    video, frames = listed(prepared_workdir)[0]
+    video, frames = frames_by_video(prepared_workdir)[0]
     again = Predictor(work.run("videolstm-rgb"))
-    boxes = [one.box for one in watched(again, frames)]
+    boxes = [prediction.box for prediction in predicted(again, frames)]
     tube = next(
         row.tube
         for row in artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")
         if row.video == video.name
     )
     np.testing.assert_allclose(boxes, tube.boxes[: FRAMES - 1], atol=1e-3, rtol=0)
-    assert np.abs(np.array(boxes) - [one.box for one in watched(fresh, frames)]).max() > 1
-    assert "the film's heat is scaled frame by frame" in again.warning and not fresh.warning
+    assert (
+        np.abs(
+            np.array(boxes) - [prediction.box for prediction in predicted(restarted, frames)]
+        ).max()
+        > 1
+    )
+    assert "the film's heat is scaled frame by frame" in again.warning and not restarted.warning
 
 
-def test_from_a_given_carry(prepared_workdir, fresh):
+def test_from_a_given_carry(prepared_workdir, restarted):
     """As a mean start would give, which knows the whole video."""
     work = Workdir(prepared_workdir.workdir)
     run = TrainedModel.of_run(work, "videolstm-rgb")
     stores = [FeatureStore.open(work.features(stream, "pool5")) for stream in ("rgb", "flow")]
-    (video, frames), *_ = listed(prepared_workdir)
+    (video, frames), *_ = frames_by_video(prepared_workdir)
     inputs = Inputs(*(store.read(video.name)[None] for store in stores))
     clip = Clip(as_inputs(inputs, run.scales), np.ones((1, FRAMES - 1), bool))
     model = make_model(run.config)
     carry = shaken(model.start(run.params, clip))
     out = jax.jit(model.apply)(run.params, clip, carry)
-    fresh.restart(carry)
-    found = watched(fresh, frames)
+    restarted.restart(carry)
+    predictions = predicted(restarted, frames)
     np.testing.assert_allclose(
-        [one.scores for one in found], softmax(out.logits[0]), atol=1e-5, rtol=0
+        [prediction.scores for prediction in predictions], softmax(out.logits[0]), atol=1e-5, rtol=0
     )
     np.testing.assert_allclose(
-        [one.attention for one in found], out.attention[0], atol=1e-5, rtol=0
+        [prediction.attention for prediction in predictions], out.attention[0], atol=1e-5, rtol=0
     )
 
 
-def test_frames_may_be_overwritten_and_videos_follow_each_other(prepared_workdir, fresh):
-    (_, frames), (_, others) = listed(prepared_workdir)
-    alone = watched(fresh, frames)
+def test_frames_may_be_overwritten_and_videos_follow_each_other(prepared_workdir, restarted):
+    (_, frames), (_, others) = frames_by_video(prepared_workdir)
+    alone = predicted(restarted, frames)
     buffer = np.empty_like(frames[0])
-    fresh.restart()
-    watched(fresh, others)
-    fresh.restart()
+    restarted.restart()
+    predicted(restarted, others)
+    restarted.restart()
     again = []
     for frame in frames:
         buffer[:] = frame
-        again.append(fresh(buffer))
+        again.append(restarted(buffer))
         buffer[:] = 0
-    np.testing.assert_array_equal([one.scores for one in again[1:]], [one.scores for one in alone])
+    np.testing.assert_array_equal(
+        [prediction.scores for prediction in again[1:]], [prediction.scores for prediction in alone]
+    )
 
 
 def test_the_carry_can_be_given_and_taken(prepared_workdir):
     predictor = Predictor(run_of(prepared_workdir, "lstm"))
-    frames = listed(prepared_workdir)[0][1]
-    whole = watched(predictor, frames)
+    frames = frames_by_video(prepared_workdir)[0][1]
+    expected = predicted(predictor, frames)
     predictor.restart()
-    watched(predictor, frames[:7])
+    predicted(predictor, frames[:7])
     predictor.restart(predictor.carry)
-    np.testing.assert_array_equal(watched(predictor, frames[7:])[-1].scores, whole[-1].scores)
+    np.testing.assert_array_equal(predicted(predictor, frames[7:])[-1].scores, expected[-1].scores)
 
 
-def test_any_size_of_frame(fresh):
+def test_any_size_of_frame(restarted):
     frames = np.random.default_rng(0).integers(0, 256, (3, 30, 52, 3)).astype(np.uint8)
-    found = watched(fresh, frames)
-    assert len(found) == 2
-    x0, y0, x1, y1 = found[-1].box
+    predictions = predicted(restarted, frames)
+    assert len(predictions) == 2
+    x0, y0, x1, y1 = predictions[-1].box
     assert 0 <= x0 < x1 <= 52 and 0 <= y0 < y1 <= 30
     assert (
-        set(found[0].seconds) == {"flow", "convnets", "step", "localize"}
-        and min(found[0].seconds.values()) >= 0
+        set(predictions[0].seconds) == {"flow", "convnets", "step", "localize"}
+        and min(predictions[0].seconds.values()) >= 0
     )
 
 
@@ -193,36 +209,39 @@ def test_any_size_of_frame(fresh):
         (np.zeros((9, 8, 3), np.uint8), r"expected \[8, 8, 3\]"),
     ],
 )
-def test_frames_that_do_not_belong(fresh, frame, says):
-    fresh(np.zeros((8, 8, 3), np.uint8))
+def test_frames_that_do_not_belong(restarted, frame, says):
+    restarted(np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(VideoError, match=says):
-        fresh(frame)
+        restarted(frame)
 
 
-def test_quick_flow_is_said_to_be_another(prepared_workdir, fresh):
+def test_quick_flow_is_said_to_be_another(prepared_workdir, restarted):
     pytest.importorskip("cv2")
     other = Predictor(run_of(prepared_workdir), flow="dis")
     assert other.warning == "the model was trained on tvl1 flow and reads dis flow"
-    frames = listed(prepared_workdir)[0][1]
-    quick, slow = watched(other, frames), watched(fresh, frames)
-    assert len(quick) == len(slow) and not fresh.warning
+    frames = frames_by_video(prepared_workdir)[0][1]
+    quick, slow = predicted(other, frames), predicted(restarted, frames)
+    assert len(quick) == len(slow) and not restarted.warning
     assert any((a.scores != b.scores).any() for a, b in zip(quick, slow, strict=True))
     with pytest.raises(ConfigError, match="expected one of tvl1"):
         Predictor(run_of(prepared_workdir), flow="horn-schunck")
 
 
-def test_a_run_travels_without_features_and_flow_images(prepared_workdir, fresh, tmp_path):
+def test_a_run_travels_without_features_and_flow_images(prepared_workdir, restarted, tmp_path):
     work = Workdir(prepared_workdir.workdir)
     for part in ("convnets", "runs/videolstm-rgb"):
         shutil.copytree(work.path / part, tmp_path / part)
     (tmp_path / "flow").mkdir()
     shutil.copy(work.flow / "settings.json", tmp_path / "flow")
-    frames = listed(prepared_workdir)[0][1]
-    there, here = (
-        watched(Predictor(tmp_path / "runs/videolstm-rgb"), frames),
-        watched(fresh, frames),
+    frames = frames_by_video(prepared_workdir)[0][1]
+    elsewhere, expected = (
+        predicted(Predictor(tmp_path / "runs/videolstm-rgb"), frames),
+        predicted(restarted, frames),
     )
-    np.testing.assert_array_equal([one.scores for one in there], [one.scores for one in here])
+    np.testing.assert_array_equal(
+        [prediction.scores for prediction in elsewhere],
+        [prediction.scores for prediction in expected],
+    )
     shutil.rmtree(tmp_path / "convnets/flow")
     with pytest.raises(
         FileError, match=r"convnets/flow/config\.json is missing; the stage fit_convnet writes it"
@@ -244,11 +263,11 @@ def test_what_is_no_run(prepared_workdir, tmp_path):
 def test_what_does_not_belong_together(prepared_workdir, tmp_path):
     shutil.copytree(prepared_workdir.workdir, tmp_path / "work")
     settings = tmp_path / "work/flow/settings.json"
-    said = settings.read_bytes()
+    settings_before = settings.read_bytes()
     files.write_json(settings, {"method": "tvl1"})
     with pytest.raises(FileError, match="lacks width, height, bound"):
         Predictor(tmp_path / "work/runs/videolstm-rgb")
-    settings.write_bytes(said)
+    settings.write_bytes(settings_before)
     config = tmp_path / "work/runs/videolstm-rgb/config.json"
     value = files.read_json(config)
     work = Workdir(prepared_workdir.workdir)

@@ -57,10 +57,10 @@ def write_run(work, name, model, seed=0, scales=None, keep="last"):
             about={},
             identity={"cell": model.cell, "classes": CLASSES},
         )
-    said = change(RunConfig(workdir=str(work)), data__validation=0.1, train__keep=keep)
+    record = change(RunConfig(workdir=str(work)), data__validation=0.1, train__keep=keep)
     save_config(
         folder,
-        said,
+        record,
         model=dataclasses.asdict(model),
         classes=CLASSES,
         scales=(scales or Scales())._asdict(),
@@ -84,9 +84,9 @@ def test_what_is_not_a_run_is_named(tmp_path):
         load_run(tmp_path, "one")
     write_run(tmp_path, "one", _model("alstm"))
     path = tmp_path / "runs/one/config.json"
-    said = json.loads(path.read_text())
+    record = json.loads(path.read_text())
     path.write_text(
-        json.dumps(said | {"model": said["model"] | {"cell": "convalstm", "kernel": 1}})
+        json.dumps(record | {"model": record["model"] | {"cell": "convalstm", "kernel": 1}})
     )
     with pytest.raises(FileError, match="made with cell 'alstm'; expected 'convalstm'"):
         load_run(tmp_path, "one")
@@ -106,9 +106,14 @@ def test_a_convnet_is_read_back(tmp_path):
             identity={"cell": "convnet", "classes": CLASSES},
         )
     save_config(tmp_path, RunConfig(), convnet=dataclasses.asdict(cfg), channels=2, classes=CLASSES)
-    found = load_convnet(tmp_path)
-    assert (found.config, found.channels, found.classes, len(found.sha256)) == (cfg, 2, CLASSES, 64)
-    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), found.params, params))
+    result = load_convnet(tmp_path)
+    assert (result.config, result.channels, result.classes, len(result.sha256)) == (
+        cfg,
+        2,
+        CLASSES,
+        64,
+    )
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), result.params, params))
 
 
 def test_the_authors_start_of_videolstm(tmp_path):
@@ -122,14 +127,14 @@ def test_the_authors_start_of_videolstm(tmp_path):
         "rgb:cell.attend",
         "rgb:head.classes=head.classes",
     )
-    found = named_leaves(grafted(fresh, entries, Workdir(str(tmp_path))))
+    result = named_leaves(grafted(fresh, entries, Workdir(str(tmp_path))))
     for name, leaf in named_leaves(fresh).items():
         expected = leaf
         if name in ("cell.motion.x", "cell.motion.hidden", "cell.motion.bias"):
             expected = flow[name.replace("motion", "top")]
         elif name.startswith(("cell.top", "cell.attend")) or name == "head.classes":
             expected = rgb[name]
-        np.testing.assert_array_equal(found[name], expected)
+        np.testing.assert_array_equal(result[name], expected)
 
 
 @pytest.mark.parametrize(
@@ -154,17 +159,25 @@ def test_what_cannot_be_grafted_raises(tmp_path, entry, error, words):
 
 def test_features_become_what_a_model_reads():
     x, motion = np.full((2, 3, 4, 4, 5), 6, np.float16), np.full((2, 3, 7), 3, np.float16)
-    found = as_inputs(Inputs(x, motion), Scales(2.0, 1.5))
+    result = as_inputs(Inputs(x, motion), Scales(2.0, 1.5))
     assert (
-        found.x.dtype == jnp.float32 and found.x.shape == (2, 3, 4, 4, 5) and (found.x == 3).all()
+        result.x.dtype == jnp.float32
+        and result.x.shape == (2, 3, 4, 4, 5)
+        and (result.x == 3).all()
     )
-    assert found.motion.shape == (2, 3, 1, 1, 7) and (found.motion == 2).all()
+    assert result.motion.shape == (2, 3, 1, 1, 7) and (result.motion == 2).all()
     assert as_inputs(Inputs(x), Scales()).motion is None
 
 
 def test_sizes_are_read_off_the_features():
-    found = sized(ModelConfig(), (7, 7, 64), (128,), 5)
-    assert (found.map_size, found.depth, found.motion_size, found.motion_depth, found.classes) == (
+    result = sized(ModelConfig(), (7, 7, 64), (128,), 5)
+    assert (
+        result.map_size,
+        result.depth,
+        result.motion_size,
+        result.motion_depth,
+        result.classes,
+    ) == (
         7,
         64,
         1,

@@ -42,7 +42,7 @@ def trained(tmp_path_factory):
 
 
 def by_hand(cfg):
-    """Scores, frame scores and attention of each test video, one video and one segment at a time."""
+    """Scores, frame scores and attention of each test video, one segment at a time."""
     work = Workdir(cfg.workdir)
     run = TrainedModel.of_run(work, cfg.run_name)
     model, store = make_model(run.config), FeatureStore.open(work.features("rgb", "pool5"))
@@ -63,21 +63,21 @@ def by_hand(cfg):
             starts = segment_starts(len(features), cfg.eval.segments, cfg.data.frames)
             index = [clip_indices(len(features), start, cfg.data.frames) for start in starts]
             logits = np.stack([apply(features[at])[0] for at, _ in index])
-            whole, attention = apply(features)
+            logits_of_video, attention = apply(features)
             yield (
                 video.name,
                 video_scores(logits, np.stack([mask for _, mask in index])),
-                softmax(whole),
+                softmax(logits_of_video),
                 attention,
             )
 
 
 def test_scores_frame_scores_and_attention(trained):
     work = Workdir(trained.workdir)
-    found = artifacts.load_scores(work.scores(trained.run_name))
+    results = artifacts.load_scores(work.scores(trained.run_name))
     expected = list(by_hand(trained))
-    assert found.videos == tuple(name for name, *_ in expected) and found.classes == CLASSES
-    for row, (name, scores, frames, attention) in zip(found.scores, expected, strict=True):
+    assert results.videos == tuple(name for name, *_ in expected) and results.classes == CLASSES
+    for row, (name, scores, frames, attention) in zip(results.scores, expected, strict=True):
         np.testing.assert_allclose(row, scores, atol=2e-6)
         kept = files.read_arrays(work.passes(trained.run_name, name), "scores", "attention")
         np.testing.assert_allclose(kept[0], frames, atol=2e-6)
@@ -107,8 +107,9 @@ def test_nothing_is_left_of_what_was_said_before(trained):
 
 @pytest.mark.parametrize("kind, first", [("hidden", "zeros"), ("cell", "mean")])
 def test_state_maps_are_those_of_the_carry(trained, kind, first):
-    """Frame by frame by hand, from the same start; only the videos of the report, and none that an
-    earlier run left.
+    """By hand frame by frame, from the same start; for the videos of the report only.
+
+    None are left of an earlier evaluation.
     """
     name = trained.run_name if first == trained.model.start else f"{kind}-{first}"
     cfg = change(trained, eval__states=kind, report__examples=2, model__start=first, name=name)
@@ -122,9 +123,9 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
         str(path.relative_to(work.run(cfg.run_name) / "states"))[:-4]
         for path in (work.run(cfg.run_name) / "states").glob("*/*.npz")
     )
-    found = artifacts.load_scores(work.scores(cfg.run_name))
-    shown = choose.videos(found.label, found.scores.argmax(1), found.scores.max(1), 2)
-    assert kept == sorted(found.videos[row] for row in shown) and len(kept) == 2
+    results = artifacts.load_scores(work.scores(cfg.run_name))
+    shown = choose.videos(results.label, results.scores.argmax(1), results.scores.max(1), 2)
+    assert kept == sorted(results.videos[row] for row in shown) and len(kept) == 2
     model, store = make_model(run.config), FeatureStore.open(work.features("rgb", "pool5"))
     x = as_inputs(Inputs(store.read(kept[0])[None]), run.scales).x
     early = x[:, : cfg.eval.chunk]
@@ -159,7 +160,7 @@ def test_a_checkpoint_of_another_cell(trained):
 
 @contextlib.contextmanager
 def listing(cfg, change_list):
-    """While it lasts, dataset.json says what `change_list` makes of it."""
+    """Inside the block, dataset.json is what `change_list` makes of it."""
     path = Workdir(cfg.workdir).dataset
     dataset = artifacts.load_dataset(path)
     artifacts.save_dataset(path, change_list(dataset))
@@ -184,16 +185,16 @@ def test_features_of_another_shape(trained):
 
 def test_features_of_another_preprocessing(trained):
     index = Workdir(trained.workdir).features("rgb", "pool5") / "index.json"
-    said = files.read_json(index)
-    about = said["about"] | {"preprocessing": {"name": "torch", "fps": 0.0}}
-    files.write_json(index, said | {"about": about})
+    index_before = files.read_json(index)
+    about = index_before["about"] | {"preprocessing": {"name": "torch", "fps": 0.0}}
+    files.write_json(index, index_before | {"about": about})
     try:
         with pytest.raises(
             FileError, match=r"preprocessing of these features is {'name': 'torch'}"
         ):
             evaluate.run(trained)
     finally:
-        files.write_json(index, said)
+        files.write_json(index, index_before)
 
 
 def test_a_list_without_test_videos(trained):
@@ -235,7 +236,7 @@ def test_clips_of_one_twenty_nine_thirty_thirty_one_and_fifty_four_frames(tmp_pa
     )
     train.run(cfg)
     evaluate.run(cfg)
-    found = artifacts.load_scores(work.scores(cfg.run_name))
-    for row, (name, scores, frames, _) in zip(found.scores, by_hand(cfg), strict=True):
+    results = artifacts.load_scores(work.scores(cfg.run_name))
+    for row, (name, scores, frames, _) in zip(results.scores, by_hand(cfg), strict=True):
         np.testing.assert_allclose(row, scores, atol=2e-6)
         assert len(files.read_arrays(work.passes(cfg.run_name, name), "scores")[0]) == len(frames)

@@ -1,4 +1,4 @@
-"""The fuse stage: what it writes equals the product, and runs that do not fit are refused by name."""
+"""The stage `fuse` writes the product, and refuses runs that do not fit by name."""
 
 import hashlib
 
@@ -43,11 +43,11 @@ def test_videos_are_aligned_and_weighted(work, capsys):
         cfg(work, "videolstm-rgb", "videolstm-flow", fuse__weights=(1.0, 2.0), fuse__name="two")
     )
     assert path == work.fused("two")
-    found, first = artifacts.load_scores(path), scores(0)
-    assert found.videos == first.videos and found.classes == first.classes
-    np.testing.assert_array_equal(found.label, first.label)
+    fused_scores, first = artifacts.load_scores(path), scores(0)
+    assert fused_scores.videos == first.videos and fused_scores.classes == first.classes
+    np.testing.assert_array_equal(fused_scores.label, first.label)
     expected = product_fusion([first.scores, scores(1).scores], [1, 2])
-    np.testing.assert_allclose(found.scores, expected, atol=1e-6)
+    np.testing.assert_allclose(fused_scores.scores, expected, atol=1e-6)
     right = int((expected.argmax(1) == first.label).sum())
     printed = capsys.readouterr().out
     assert f"{right} of 12 right" in printed.splitlines()[2]
@@ -87,7 +87,7 @@ def assert_refused(work, other, message):
 
 
 def test_refuses_runs_that_do_not_fit(work):
-    fewer, whole = scores(1, np.arange(9)), scores(1)
+    fewer, complete = scores(1, np.arange(9)), scores(1)
     assert_refused(
         work,
         fewer,
@@ -95,24 +95,28 @@ def test_refuses_runs_that_do_not_fit(work):
     )
     assert_refused(
         work,
-        whole._replace(videos=("Jump/new", *whole.videos[1:])),
+        complete._replace(videos=("Jump/new", *complete.videos[1:])),
         "lacks 1 of the 12.*has 1 more.*has Jump/new",
     )
     assert_refused(
-        work, whole._replace(videos=(whole.videos[1], *whole.videos[1:])), "names 1 videos twice"
+        work,
+        complete._replace(videos=(complete.videos[1], *complete.videos[1:])),
+        "names 1 videos twice",
     )
     assert_refused(
         work,
-        whole._replace(classes=("Jump", "Run", "Walk")),
+        complete._replace(classes=("Jump", "Run", "Walk")),
         "other has 3 classes.*not in both Walk, Wave",
     )
     assert_refused(
         work,
-        whole._replace(label=(whole.label + 1) % 3),
+        complete._replace(label=(complete.label + 1) % 3),
         "labels 12 videos otherwise.*the first is Jump/v0",
     )
     assert_refused(
-        work, whole._replace(scores=np.log(whole.scores)), "cannot be fused: stream 1 has scores"
+        work,
+        complete._replace(scores=np.log(complete.scores)),
+        "cannot be fused: stream 1 has scores",
     )
 
 
@@ -132,5 +136,5 @@ def test_real_scores(real_data, tmp_path):
             work.scores(name),
             Scores(tuple(names[rows].tolist()), table[rows], label[rows], classes),
         )
-    found = artifacts.load_scores(fuse.run(cfg(work, "rgb_iframe", "flow")))
-    assert round(100 * (found.scores.argmax(1) == found.label).mean(), 2) == 92.73
+    fused_scores = artifacts.load_scores(fuse.run(cfg(work, "rgb_iframe", "flow")))
+    assert round(100 * (fused_scores.scores.argmax(1) == fused_scores.label).mean(), 2) == 92.73

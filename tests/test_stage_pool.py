@@ -1,4 +1,4 @@
-"""Pooling walks: exact sums, no video lost, names kept apart, and refusals."""
+"""Pooling work folders: exact sums, no video lost, names kept apart, and refusals."""
 
 import numpy as np
 import pytest
@@ -14,8 +14,9 @@ CLASSES = ("a", "b")
 
 
 def write_part(folder, names, right, classes=CLASSES, box=8.0):
-    """One walk: a training video a class, the named test videos, of which the first `right` are
-    scored right.
+    """One work folder: a training video for each class, and the named test videos.
+
+    The first `right` of these are scored right.
     """
     work = Workdir(str(folder))
     train = [
@@ -81,13 +82,13 @@ def test_folds_add_up(tmp_path):
 def test_each_test_video_keeps_the_training_box_of_its_own_part(tmp_path):
     write_part(tmp_path / "one", ["a/x", "a/y", "a/z"], 2, box=8.0)
     write_part(tmp_path / "two", ["a/u"], 1, box=16.0)
-    found = pooled_summary(tmp_path, ["one", "two"])["localization"]["videolstm-rgb"]
-    value = found["baselines"]["mean_train_box"]
+    row = pooled_summary(tmp_path, ["one", "two"])["localization"]["videolstm-rgb"]
+    value = row["baselines"]["mean_train_box"]
     assert value["value"] == pytest.approx((3 * 1 + 0.25) / 4), (
         "the boxes of `two` are twice as large as the true one"
     )
-    assert value["minus"]["value"] == pytest.approx(found["model"]["value"] - value["value"])
-    assert found["mass_inside_truth"] == pytest.approx(found["area_of_truth"]), "uniform attention"
+    assert value["minus"]["value"] == pytest.approx(row["model"]["value"] - value["value"])
+    assert row["mass_inside_truth"] == pytest.approx(row["area_of_truth"]), "uniform attention"
 
 
 def test_seeds_with_videos_of_one_name_are_kept_apart(tmp_path):

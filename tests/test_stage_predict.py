@@ -1,6 +1,4 @@
-"""The stage `predict`: films as it goes, ends well however the stream ends, and its memory does not
-grow.
-"""
+"""The stage `predict` films a stream, ends well however the stream ends, and needs fixed memory."""
 
 import os
 import pathlib
@@ -65,12 +63,12 @@ def test_a_film_and_a_strip(quick, checkpoint, clip, tmp_path, capsys):
     frames, rate = decoded(path)
     assert len(frames) == 12 and rate == 10 and frames.shape[2] == board.NARROWEST
     assert {item.name for item in (tmp_path / "out").iterdir()} == {"film.mp4", "film.png"}
-    said = capsys.readouterr().out
+    printed = capsys.readouterr().out
     assert re.search(
-        r"frame 0  (SitDown|StandUp) 0\.\d\d  \w+ 0\.\d\d  box \d+ \d+ \d+ \d+\n", said
+        r"frame 0  (SitDown|StandUp) 0\.\d\d  \w+ 0\.\d\d  box \d+ \d+ \d+ \d+\n", printed
     )
     for stage in ("decode", "flow", "convnets", "step", "localize", "draw", "encode", "all"):
-        assert re.search(rf"\n  {stage} +\d+\.\d\d +\d+\.\d\d", said), stage
+        assert re.search(rf"\n  {stage} +\d+\.\d\d +\d+\.\d\d", printed), stage
     before = [(tmp_path / "out" / name).read_bytes() for name in ("film.mp4", "film.png")]
     quick.restart()
     predict.run(config(checkpoint, clip, output=str(tmp_path / "out" / "film.mp4")))
@@ -79,8 +77,8 @@ def test_a_film_and_a_strip(quick, checkpoint, clip, tmp_path, capsys):
 
 def test_without_a_film(quick, checkpoint, clip, capsys):
     assert predict.run(config(checkpoint, clip, output="none", max_frames=5)) is None
-    said = capsys.readouterr().out
-    assert "encode" not in said and "frame 3" in said
+    printed = capsys.readouterr().out
+    assert "encode" not in printed and "frame 3" in printed
 
 
 def test_the_film_lies_in_the_work_folder(checkpoint, clip):
@@ -100,7 +98,7 @@ def test_interrupted_is_an_end(quick, checkpoint, clip, tmp_path, monkeypatch, c
 
     monkeypatch.setattr(quick.__class__, "__call__", stop)
     path = predict.run(config(checkpoint, clip, output=str(tmp_path / "film.mp4")))
-    assert len(decoded(path)[0]) == 5, "four that were spoken of, and the last one"
+    assert len(decoded(path)[0]) == 5, "four that were predicted, and the last one"
     assert "interrupted" in capsys.readouterr().out
 
 
@@ -177,8 +175,8 @@ def test_on_a_terminal_the_line_is_rewritten(quick, checkpoint, clip, monkeypatc
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setattr(predict, "REDRAWN_AFTER", 0.0)
     predict.run(config(checkpoint, clip, output="none"))
-    said = capsys.readouterr().out
-    assert said.count("\r\x1b[2Kframe") == 12 and "frames/s\n" in said
+    printed = capsys.readouterr().out
+    assert printed.count("\r\x1b[2Kframe") == 12 and "frames/s\n" in printed
 
 
 def test_the_command_reads_a_pipe(checkpoint, clip, tmp_path):
@@ -228,10 +226,10 @@ def test_a_slip_is_one_line(words, says):
 # ---- memory --------------------------------------------------------------------------------------
 
 
-def resident(pid="self", what="VmRSS"):
+def resident(pid="self", field="VmRSS"):
     """Megabytes that a process holds."""
-    said = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(rf"{what}:\s+(\d+) kB", said)[1]) / 1024
+    printed = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(rf"{field}:\s+(\d+) kB", printed)[1]) / 1024
 
 
 def grown(checkpoint, video, last):
@@ -285,9 +283,7 @@ def test_memory_does_not_grow_in_ten_thousand_frames(checkpoint, tmp_path):
     not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc"
 )
 def test_memory_at_full_size(tmp_path):
-    """Two VGG-16 at 224 pixels, VideoLSTM with 512 channels, flow at 340 x 256, UCF101's classes,
-    320 x 240 frames.
-    """
+    """Two VGG-16 at 224 pixels, 512 channels, flow at 340 x 256, 101 classes, 320 x 240 frames."""
     cfg = Settings("paper", {"workdir": str(tmp_path / "work")}).for_cell("videolstm", "rgb")
     assert cfg.model == ModelConfig() and cfg.convnet.dense == (4096, 4096)
     classes = tuple(f"Class{c}" for c in range(101))
@@ -298,9 +294,12 @@ def test_memory_at_full_size(tmp_path):
     encode.write(tmp_path / "a.mp4", smooth(12, 240, 320), 25)
     code = (
         "from test_stage_predict import *\nshow = predict._StatusLine.show\n"
-        "predict._StatusLine.show = lambda line, found: print('held', resident()) or show(line, found)\n"
+        "def printing(line, prediction):\n"
+        "    print('held', resident())\n"
+        "    show(line, prediction)\n"
+        "predict._StatusLine.show = printing\n"
         "predict.run(PredictConfig(checkpoint=sys.argv[1], video=sys.argv[2]))\n"
-        "print('most', resident(what='VmHWM'))"
+        "print('most', resident(field='VmHWM'))"
     )
     env = {
         name: value

@@ -1,6 +1,4 @@
-"""The stage `train` on tiny made-up features: it learns, resumes, refuses, grafts, and is read
-back.
-"""
+"""The stage `train` on tiny synthetic features: learns, resumes, refuses, grafts, is read back."""
 
 import dataclasses
 import json
@@ -91,8 +89,8 @@ def model_of(work, name):
 
 
 def _params(folder):
-    said = json.loads((folder / "config.json").read_text())
-    like = jax.eval_shape(make_model(ModelConfig(**said["model"])).init, jax.random.key(0))
+    record = json.loads((folder / "config.json").read_text())
+    like = jax.eval_shape(make_model(ModelConfig(**record["model"])).init, jax.random.key(0))
     with Checkpoints(folder / "ckpt") as checkpoints:
         return checkpoints.restore_params(like, identity={})[0]
 
@@ -129,12 +127,12 @@ def test_it_trains_and_is_read_back(work):
         ]
     )
     assert run.scales.x == pytest.approx(rgb.astype(float).std(), rel=1e-6)
-    said = json.loads((folder / "config.json").read_text())
+    record = json.loads((folder / "config.json").read_text())
     assert (
-        said["inputs"].keys() == {"x", "motion"}
-        and said["inputs"]["motion"]["store"] == "features/flow/pool5"
+        record["inputs"].keys() == {"x", "motion"}
+        and record["inputs"]["motion"]["store"] == "features/flow/pool5"
     )
-    assert said["config"]["train"]["steps"] == 80
+    assert record["config"]["train"]["steps"] == 80
 
 
 @pytest.mark.parametrize(
@@ -155,13 +153,13 @@ def test_each_cell_reads_its_own_layers(work, cell, x, motion):
 
 
 def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, monkeypatch):
-    whole = train.run(config(work, name="whole", data__order="epochs"))
-    honest, seen = train.train_batches, []
+    uninterrupted = train.run(config(work, name="whole", data__order="epochs"))
+    honest, starts = train.train_batches, []
 
     def interrupted(*args, start_step, **options):
-        seen.append(start_step)
+        starts.append(start_step)
         for step, batch in enumerate(honest(*args, start_step=start_step, **options), start_step):
-            if step == 7 and len(seen) == 1:
+            if step == 7 and len(starts) == 1:
                 os.kill(os.getpid(), signal.SIGTERM)
             yield batch
 
@@ -171,10 +169,12 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, mon
         train.run(cfg)
     with pytest.raises(FileError, match=r"config.json is missing; the stage train writes it"):
         model_of(work, "parts")
-    parts = train.run(cfg)
-    assert seen == [0, 7]
-    assert _same(_params(whole), _params(parts))
-    assert (whole / "metrics.jsonl").read_bytes() == (parts / "metrics.jsonl").read_bytes()
+    resumed = train.run(cfg)
+    assert starts == [0, 7]
+    assert _same(_params(uninterrupted), _params(resumed))
+    assert (uninterrupted / "metrics.jsonl").read_bytes() == (
+        resumed / "metrics.jsonl"
+    ).read_bytes()
 
 
 def test_a_longer_run_that_was_stopped_is_not_finished(work, monkeypatch):
@@ -194,12 +194,12 @@ def test_a_longer_run_that_was_stopped_is_not_finished(work, monkeypatch):
 
 @pytest.mark.slow
 def test_four_devices_train_the_same(work):
-    one, four = (
+    single, four = (
         train.run(config(work, name=str(count), train__devices=count, train__steps=4))
         for count in (1, 4)
     )
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), _params(one), _params(four)
+        lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), _params(single), _params(four)
     )
 
 

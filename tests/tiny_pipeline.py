@@ -1,6 +1,4 @@
-"""Runs with random parameters, for the tests of what is done with trained ones: a walk as small as
-can be.
-"""
+"""A work folder as small as can be: runs with random parameters, for tests of trained models."""
 
 import dataclasses
 
@@ -99,8 +97,10 @@ def write_flow_settings(cfg):
 
 
 def make(folder, cells):
-    """The stages from prepare to localize on two made-up videos, but with nothing learnt; returns
-    the configuration.
+    """Runs the stages from prepare to localize on two synthetic videos, without any training.
+
+    Returns:
+      The configuration.
     """
     videos = stick_actions.generate(
         folder / "set", classes=CLASSES, clips_per_class=1, test_clips_per_class=1, seed=3
