@@ -3,13 +3,13 @@
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import tiny_pipeline
+from test_equations_page import listing
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.synthetic import stick_actions
@@ -55,7 +55,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("elsewhere")
     (folder / "my_package").mkdir()
     (folder / "my_package" / "__init__.py").touch()
-    shutil.copy(ROOT / "examples" / "conv_gru.py", folder / "my_package" / "my_module.py")
+    (folder / "my_package" / "my_module.py").write_text(listing())
     stick_actions.generate(
         folder / "videos",
         classes=tiny_pipeline.CLASSES,
