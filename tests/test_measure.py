@@ -1,4 +1,4 @@
-"""The two commands: reference figures, anybody's formats, JSON, and one line for whatever is wrong."""
+"""The commands measure and annotations: reference figures, all formats, JSON, one-line errors."""
 
 import json
 import pathlib
@@ -23,24 +23,24 @@ ROOT = pathlib.Path(__file__).parents[1]
 BARRED = ("jax", "jaxlib", "tensorflow", "flax", "optax", "orbax", "scipy", "av", "PIL", "h5py")
 
 
-def command(name, *words):
-    """The launcher in a Python that cannot import what it should not need."""
+def command(name, *arguments):
+    """Runs a command in a Python that cannot import the libraries it should not need."""
     code = (
         f"import sys, runpy; sys.modules.update(dict.fromkeys({BARRED!r}))\n"
-        f"sys.argv = {[name, *map(str, words)]!r}\n"
+        f"sys.argv = {[name, *map(str, arguments)]!r}\n"
         f"runpy.run_module('launch.{name}', run_name='__main__')"
     )
     return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
 
 
-def said(*words, name="measure"):
-    done = command(name, *words)
+def output_of(*arguments, name="measure"):
+    done = command(name, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def refused(*words, name="measure"):
-    done = command(name, *words)
+def refused(*arguments, name="measure"):
+    done = command(name, *arguments)
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     return done.stderr.strip().splitlines()[-1]
 
@@ -66,7 +66,7 @@ TRUE = [
     Detection("b/train", 1, 1.0, tube(FAR)),
     Detection("b/z", 1, 1.0, tube(FAR)),
 ]
-FOUND = [
+DETECTIONS = [
     Detection("a/x", 0, 0.9, tube(BOX)),
     Detection("a/x", 0, 0.8, tube(BOX, 1)),
     Detection("a/y", 0, 0.7, tube(HALF, 2)),
@@ -77,36 +77,36 @@ FOUND = [
 
 @pytest.fixture
 def work(tmp_path):
-    """What a walk leaves: videos, truth and tubes."""
+    """A work folder: videos, truth and tubes."""
     artifacts.save_dataset(tmp_path / "dataset.json", Dataset(("a", "b"), tuple(VIDEOS)))
     artifacts.save_detections(tmp_path / "truth.jsonl", TRUE)
-    artifacts.save_detections(tmp_path / "tubes.jsonl", FOUND)
+    artifacts.save_detections(tmp_path / "tubes.jsonl", DETECTIONS)
     return tmp_path
 
 
 def flags(work, **changed):
-    given = {
+    values = {
         "found": work / "tubes.jsonl",
         "truth": work / "truth.jsonl",
         "dataset": work / "dataset.json",
         **changed,
     }
-    return [f"--{name}={value}" for name, value in given.items() if value is not None]
+    return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
 
-def test_a_walk_by_hand(work):
-    out = said(
+def test_a_work_folder_by_hand(work):
+    out = output_of(
         *flags(work, json=work / "m.json", iou="0.2,0.5,0.75", frame_iou="0.5", class_iou="0.5")
     )
-    found = json.loads((work / "m.json").read_text())
+    record = json.loads((work / "m.json").read_text())
     measured, truth_of = (
-        [one for one in FOUND if one.video != "b/bare"],
+        [detection for detection in DETECTIONS if detection.video != "b/bare"],
         [TRUE[0], TRUE[1], TRUE[3]],
     )
-    assert (found["videos"], found["tubes"], found["detections"]) == (3, 3, 4)
-    assert found["classes"] == {"0": "a", "1": "b"}
+    assert (record["videos"], record["tubes"], record["detections"]) == (3, 3, 4)
+    assert record["classes"] == {"0": "a", "1": "b"}
     for style in ("voc", "act"):
-        assert found["video_map"][style] == {
+        assert record["video_map"][style] == {
             **{
                 str(iou): video_map(measured, truth_of, iou, style=style)
                 for iou in (0.2, 0.5, 0.75)
@@ -114,13 +114,13 @@ def test_a_walk_by_hand(work):
             "0.5:0.95": averaged_video_map(measured, truth_of, style=style),
         }
         for frames in ("all", "truth"):
-            assert found["frame_map"][style][frames]["0.5"] == frame_map(
+            assert record["frame_map"][style][frames]["0.5"] == frame_map(
                 measured, truth_of, 0.5, style=style, frames=frames
             )
     # class a: right, a duplicate, then IoU .5, which passes in act only; class b: never
-    assert found["per_class"] == {"0": {"0.5": 0.5}, "1": {"0.5": 0.0}}
-    assert found["video_map"]["act"]["0.5"] == pytest.approx((0.5 + 0.5 * (1 / 2 + 2 / 3) / 2) / 2)
-    assert found["errors"]["0.5"] == {
+    assert record["per_class"] == {"0": {"0.5": 0.5}, "1": {"0.5": 0.0}}
+    assert record["video_map"]["act"]["0.5"] == pytest.approx((0.5 + 0.5 * (1 / 2 + 2 / 3) / 2) / 2)
+    assert record["errors"]["0.5"] == {
         "right": 1,
         "localisation": 1,
         "classification": 0,
@@ -129,46 +129,48 @@ def test_a_walk_by_hand(work):
         "other": 0,
         "missed": 2,
     }
-    assert found["mean_tube_iou"] == pytest.approx((1 + 0.5 + 0) / 3)
-    assert found["recall"]["recall"][found["recall"]["iou"].index(0.5)] == pytest.approx(1 / 3)
+    assert record["mean_tube_iou"] == pytest.approx((1 + 0.5 + 0) / 3)
+    assert record["recall"]["recall"][record["recall"]["iou"].index(0.5)] == pytest.approx(1 / 3)
     assert "1 detections left out" in out and "4 tubes found, 3 true tubes, 3 videos" in out
     before = (work / "m.json").read_bytes()
-    said(*flags(work, json=work / "m.json", iou="0.2,0.5,0.75", frame_iou="0.5", class_iou="0.5"))
+    output_of(
+        *flags(work, json=work / "m.json", iou="0.2,0.5,0.75", frame_iou="0.5", class_iou="0.5")
+    )
     assert (work / "m.json").read_bytes() == before
 
 
 def test_one_style_some_frames_and_no_repeats(work):
-    said(*flags(work, json=work / "m.json", style="act", frames="truth", nms="0.3"))
-    found = json.loads((work / "m.json").read_text())
-    kept = suppress([one for one in FOUND if one.video != "b/bare"], 0.3)
-    assert found["detections"] == len(kept) == 3 and list(found["video_map"]) == ["act"]
-    assert list(found["frame_map"]["act"]) == ["truth"]
+    output_of(*flags(work, json=work / "m.json", style="act", frames="truth", nms="0.3"))
+    record = json.loads((work / "m.json").read_text())
+    left = suppress([detection for detection in DETECTIONS if detection.video != "b/bare"], 0.3)
+    assert record["detections"] == len(left) == 3 and list(record["video_map"]) == ["act"]
+    assert list(record["frame_map"]["act"]) == ["truth"]
     assert (
-        found["video_map"]["act"]["0.5"]
-        == video_map(kept, [TRUE[0], TRUE[1], TRUE[3]], 0.5, style="act")
+        record["video_map"]["act"]["0.5"]
+        == video_map(left, [TRUE[0], TRUE[1], TRUE[3]], 0.5, style="act")
         == 0.5
     )
-    assert "1 detections overlap a better one by more than 0.3" in found["notes"]
+    assert "1 detections overlap a better one by more than 0.3" in record["notes"]
 
 
 def test_boxes_json_and_a_list(work):
     rows = {"a/x": [BOX] * 4, "a/y": [None, None, *[BOX] * 4], "b/z": [FAR] * 4}
     (work / "boxes.json").write_text(json.dumps(rows))
-    said(*flags(work, json=work / "boxes_measured.json", truth=work / "boxes.json"))
-    said(*flags(work, json=work / "measured.json"))
+    output_of(*flags(work, json=work / "boxes_measured.json", truth=work / "boxes.json"))
+    output_of(*flags(work, json=work / "measured.json"))
     assert (work / "boxes_measured.json").read_bytes() == (work / "measured.json").read_bytes()
     (work / "list.txt").write_text("a/x.avi\nb/bare.avi\n")
-    said(*flags(work, json=work / "m.json", list=work / "list.txt"))
-    found = json.loads((work / "m.json").read_text())
-    assert (found["videos"], found["tubes"], found["detections"]) == (1, 1, 2)
+    output_of(*flags(work, json=work / "m.json", list=work / "list.txt"))
+    record = json.loads((work / "m.json").read_text())
+    assert (record["videos"], record["tubes"], record["detections"]) == (1, 1, 2)
 
 
-def test_boxes_of_videos_that_are_not_listed_are_passed_over_and_counted(work):
+def test_boxes_of_videos_that_are_not_listed_are_skipped_and_counted(work):
     rows = {"a/x": [BOX] * 4, "b/z": [FAR] * 4, "b/bare": [None], "q/q": [BOX] * 99, "q/r": None}
     (work / "boxes.json").write_text(json.dumps(rows))
-    out = said(*flags(work, json=work / "m.json", truth=work / "boxes.json"))
-    found = json.loads((work / "m.json").read_text())
-    assert (found["videos"], found["tubes"], found["detections"]) == (
+    out = output_of(*flags(work, json=work / "m.json", truth=work / "boxes.json"))
+    record = json.loads((work / "m.json").read_text())
+    assert (record["videos"], record["tubes"], record["detections"]) == (
         2,
         2,
         4,
@@ -203,7 +205,7 @@ def ground_truth(work, test):
 
 
 def test_what_is_measured_outlives_a_conversion(work):
-    """A false tube in a test video without a true one, ranked first, and a test list out of order."""
+    """A false tube, ranked first, in a test video without truth; and a test list out of order."""
     ground_truth(work, ["a/x", "a/w"])
     artifacts.save_detections(
         work / "tubes.jsonl",
@@ -216,10 +218,10 @@ def test_what_is_measured_outlives_a_conversion(work):
     (work / "frame_detections.pkl").write_bytes(
         pickle.dumps(np.array([[0, frame, 0, 0.5, *PIXELS] for frame in range(1, 5)]))
     )
-    said(f"--from={work / 'GT.pkl'}", f"--to={work / 'GT.jsonl'}", name="annotations")
+    output_of(f"--from={work / 'GT.pkl'}", f"--to={work / 'GT.jsonl'}", name="annotations")
     for file, value in (("tubes.jsonl", 0.5), ("frame_detections.pkl", 1.0)):
         for name in ("GT.pkl", "GT.jsonl"):
-            said(
+            output_of(
                 *flags(
                     work,
                     found=work / file,
@@ -229,21 +231,21 @@ def test_what_is_measured_outlives_a_conversion(work):
                 )
             )
         assert (work / "GT.pkl.json").read_bytes() == (work / "GT.jsonl.json").read_bytes()
-        found = json.loads((work / "GT.pkl.json").read_text())
-        assert found["videos"] == 1 and found["frame_map"]["voc"]["all"]["0.5"] == value
-        assert "all that is found there is false, such as a/w" in found["notes"][-1]
+        record = json.loads((work / "GT.pkl.json").read_text())
+        assert record["videos"] == 1 and record["frame_map"]["voc"]["all"]["0.5"] == value
+        assert "all that is found there is false, such as a/w" in record["notes"][-1]
 
 
 def test_boxes_of_single_frames_need_the_list_they_count(work):
     (work / "frame_detections.pkl").write_bytes(pickle.dumps(np.array([[0, 1, 0, 0.5, *PIXELS]])))
-    given = {"found": work / "frame_detections.pkl"}
+    values = {"found": work / "frame_detections.pkl"}
     for dataset in (None, work / "dataset.json"):
         assert (
             "frame_detections.pkl: counts the test list; expected --list, or a truth that has one"
-            in refused(*flags(work, **given, dataset=dataset))
+            in refused(*flags(work, **values, dataset=dataset))
         )
     (work / "list.txt").write_text("b/z.avi\na/x.avi\n")
-    out = said(*flags(work, **given, list=work / "list.txt"))
+    out = output_of(*flags(work, **values, list=work / "list.txt"))
     assert "1 boxes of single frames found, 2 true tubes, 2 videos" in out and "such as a/x" in out
 
 
@@ -276,12 +278,14 @@ def test_tubes_and_boxes_of_moc(work):
     (work / "frame_detections.pkl").write_bytes(
         pickle.dumps(np.array([[0, frame, 0, 0.5, *PIXELS] for frame in (1, 2)], np.float32))
     )
-    said(*flags(work, found=work / "a", truth=work / "GT.pkl", dataset=None, json=work / "m.json"))
-    found = json.loads((work / "m.json").read_text())
-    assert (found["videos"], found["tubes"]) == (1, 1) and found["video_map"]["act"][
+    output_of(
+        *flags(work, found=work / "a", truth=work / "GT.pkl", dataset=None, json=work / "m.json")
+    )
+    record = json.loads((work / "m.json").read_text())
+    assert (record["videos"], record["tubes"]) == (1, 1) and record["video_map"]["act"][
         "0.5:0.95"
     ] == 1
-    out = said(
+    out = output_of(
         *flags(
             work,
             found=work / "frame_detections.pkl",
@@ -290,8 +294,8 @@ def test_tubes_and_boxes_of_moc(work):
             json=work / "m.json",
         )
     )
-    found = json.loads((work / "m.json").read_text())
-    assert found["frame_map"]["voc"]["all"]["0.5"] == 0.5 and "video_map" not in found
+    record = json.loads((work / "m.json").read_text())
+    assert record["frame_map"]["voc"]["all"]["0.5"] == 0.5 and "video_map" not in record
     assert "2 boxes of single frames found" in out
 
 
@@ -370,7 +374,7 @@ def test_without_what_they_need_the_commands_say_how():
 
 def test_the_reference_figures_from_the_command(real_data, tmp_path):
     annotations = real_data / "ucf24_annots"
-    out = said(
+    out = output_of(
         f"--from={annotations / 'pyannot.pkl'}",
         f"--to={tmp_path / 'truth.jsonl'}",
         f"--against={annotations / 'finalAnnots.mat'}",
@@ -379,7 +383,7 @@ def test_the_reference_figures_from_the_command(real_data, tmp_path):
     assert "4458 tubes" in out and "3194 videos" in out and "the same, tube by tube" in out
     annotated = read_truth(tmp_path / "truth.jsonl")
     listing = real_data / "splits" / "ucfTrainTestlist" / "testlist01.txt"
-    label = {one.video: one.label for one in annotated.tubes}
+    label = {detection.video: detection.label for detection in annotated.tubes}
     names = sorted(name.removesuffix(".avi") for name in listing.read_text().split())
     names = [name for name in names if name in label]
     artifacts.save_detections(
@@ -394,7 +398,7 @@ def test_the_reference_figures_from_the_command(real_data, tmp_path):
             for at, name in enumerate(names)
         ],
     )
-    out = said(
+    out = output_of(
         f"--found={tmp_path / 'tubes.jsonl'}",
         f"--truth={tmp_path / 'truth.jsonl'}",
         f"--list={listing}",
@@ -434,13 +438,13 @@ def test_annotations_that_differ_are_listed(work):
 
 
 def test_a_class_without_detections_counts_as_nothing(work):
-    assert video_aps([one for one in FOUND if one.label == 0], TRUE[:2] + TRUE[3:], [0.5])[1] == [
-        0.0
-    ]
+    assert video_aps(
+        [detection for detection in DETECTIONS if detection.label == 0], TRUE[:2] + TRUE[3:], [0.5]
+    )[1] == [0.0]
     (work / "tubes.jsonl").write_text("")
-    out = said(*flags(work, json=work / "m.json"))
-    found = json.loads((work / "m.json").read_text())
+    out = output_of(*flags(work, json=work / "m.json"))
+    record = json.loads((work / "m.json").read_text())
     assert (
-        set(found["video_map"]["voc"].values()) == {0.0}
+        set(record["video_map"]["voc"].values()) == {0.0}
         and "3 measured videos have no detection" in out
     )
