@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from videolstm_jax.clips import frames
-from videolstm_jax.clips.frames import FrameReader
+from videolstm_jax.clips import images as images_of
+from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.types import Video
@@ -95,7 +96,7 @@ def test_batches_are_the_frames_that_were_drawn(folder, videos, truth, stream, m
         )
         assert labels.dtype == np.int32 and labels.tolist() == [video % 2 for video in drawn.video]
         for image, video, frame in zip(images, drawn.video, drawn.frame, strict=True):
-            assert np.array_equal(image, frames.preprocess(truth[stream][video][frame], stream))
+            assert np.array_equal(image, images_of.preprocess(truth[stream][video][frame], stream))
             seen.add((int(video), int(frame)))
     assert len(seen) == sum(LENGTHS) - 3
 
@@ -143,7 +144,7 @@ def test_frames_are_mirrored_and_shifted_as_drawn(folder, videos, truth, stream)
                 expected = np.stack([np.minimum(256 - expected[..., 0], 255), expected[..., 1]], -1)
         edged = np.pad(expected, ((3, 3), (3, 3), (0, 0)), "edge")
         expected = edged[3 - down : 3 - down + SIDE, 3 - right : 3 - right + SIDE]
-        assert np.array_equal(image, frames.preprocess(expected.astype(np.uint8), stream))
+        assert np.array_equal(image, images_of.preprocess(expected.astype(np.uint8), stream))
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
@@ -156,24 +157,27 @@ def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
     assert len(np.unique(boxes, axis=0)) > 10
     for image, video, frame, mirror, box in zip(images, *drawn[:3], boxes, strict=True):
         expected = truth[stream][video][frame]
-        expected = frames.cropped(frames.mirrored(expected, stream) if mirror else expected, box)
-        assert np.array_equal(image, frames.preprocess(expected, stream, preprocessing="torch"))
+        expected = images_of.cropped(
+            images_of.mirrored(expected, stream) if mirror else expected, box
+        )
+        assert np.array_equal(image, images_of.preprocess(expected, stream, preprocessing="torch"))
 
 
 def test_a_mirror_turns_motion_round():
     bound, flow = 20.0, np.random.default_rng(0).uniform(-19, 19, (4, 6, 2))
     image = np.round(255 * (flow + bound) / (2 * bound)).astype(np.uint8)
-    seen = frames.mirrored(image, "flow").astype(float) * 2 * bound / 255 - bound
+    seen = images_of.mirrored(image, "flow").astype(float) * 2 * bound / 255 - bound
     assert (
         np.abs(seen[..., 0] + flow[:, ::-1, 0]).max() <= 3 * bound / 255 + 1e-9
     )  # half a step, and that of 128
     assert np.abs(seen[..., 1] - flow[:, ::-1, 1]).max() <= bound / 255 + 1e-9
-    assert np.array_equal(frames.mirrored(frames.mirrored(image, "flow"), "flow"), image)
+    assert np.array_equal(images_of.mirrored(images_of.mirrored(image, "flow"), "flow"), image)
     every = np.stack([np.arange(256, dtype=np.uint8)] * 2, -1)[:, None]
-    assert frames.mirrored(every, "flow").dtype == np.uint8
-    assert np.array_equal(frames.mirrored(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)])
+    assert images_of.mirrored(every, "flow").dtype == np.uint8
+    assert np.array_equal(images_of.mirrored(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)])
     once, twice = (
-        frames.preprocess(one, "flow") for one in (every[1:], frames.mirrored(every[1:], "flow"))
+        images_of.preprocess(one, "flow")
+        for one in (every[1:], images_of.mirrored(every[1:], "flow"))
     )
     assert (
         np.array_equal(twice[..., 0], -once[..., 0]) and not twice[127].any()
@@ -182,11 +186,13 @@ def test_a_mirror_turns_motion_round():
 
 def test_preprocessing_is_that_of_the_caffe_vgg():
     pixel = np.array([[[124, 117, 104]]], np.uint8)
-    assert frames.preprocess(pixel, "rgb").ravel() == pytest.approx([0.32, 0.221, 0.061], abs=1e-5)
-    assert frames.preprocess(pixel, "rgb", pixel_scale=0.5).ravel() == pytest.approx(
+    assert images_of.preprocess(pixel, "rgb").ravel() == pytest.approx(
+        [0.32, 0.221, 0.061], abs=1e-5
+    )
+    assert images_of.preprocess(pixel, "rgb", pixel_scale=0.5).ravel() == pytest.approx(
         [0.16, 0.1105, 0.0305], abs=1e-5
     )
-    assert frames.preprocess(np.array([128, 0], np.uint8), "flow").tolist() == [0, -128]
+    assert images_of.preprocess(np.array([128, 0], np.uint8), "flow").tolist() == [0, -128]
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
@@ -198,7 +204,8 @@ def test_all_frames_of_a_video_in_order(folder, videos, truth, stream, block):
         )
         assert all(len(one) <= block for one in blocks)
         assert np.array_equal(
-            np.concatenate(blocks), frames.preprocess(truth[stream][at], stream, pixel_scale=0.25)
+            np.concatenate(blocks),
+            images_of.preprocess(truth[stream][at], stream, pixel_scale=0.25),
         )
 
 
@@ -206,10 +213,10 @@ def test_real_flow_images_of_the_authors(real_data):
     source = real_data / "authors_flow"
     planes = [np.asarray(Image.open(sorted(source.rglob(f"flow_{axis}_*"))[0])) for axis in "xy"]
     images = np.stack(planes, -1)[None]
-    small = frames.squashed(images, 56)
+    small = images_of.squashed(images, 56)
     assert small.shape == (1, 56, 56, 2)
     assert small.reshape(-1, 2).mean(0) == pytest.approx(images.reshape(-1, 2).mean(0), abs=1.0)
-    assert frames.squashed(small, 56) is small
+    assert images_of.squashed(small, 56) is small
 
 
 def test_what_cannot_be_read_is_named(folder, videos):

@@ -13,7 +13,7 @@ from prepared_workdir import config, write_prepared
 from weight_writers import PREPROCESSING, narrow, torch_arrays, write
 
 from videolstm_jax.artifacts import load_dataset, load_scores
-from videolstm_jax.clips.frames import FrameReader
+from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.vgg import make_convnet

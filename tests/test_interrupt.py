@@ -42,7 +42,8 @@ READ = """
 import sys
 from absl import app
 from videolstm_jax.cli import boot
-from videolstm_jax.clips.frames import FrameReader, frame_batches
+from videolstm_jax.clips.frame_reader import FrameReader
+from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard

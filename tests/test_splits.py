@@ -71,7 +71,7 @@ def test_official_ucf101_lists(real_data, split, train, test):
     assert Counter(video.part for video in videos) == {"train": train, "test": test}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        splits.check_parts(videos, classes, given=True)
+        splits.check_parts(videos, classes, from_lists=True)
     tested = {video.group for video in videos if video.part == "test"}
     assert tested == {f"g{number:02}" for number in range(7 * split - 6, 7 * split + 1)}
 
@@ -89,7 +89,7 @@ def test_official_hmdb51_lists(real_data, split):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         splits.check_parts(
-            videos, classes, given=True
+            videos, classes, from_lists=True
         )  # its authors kept the clips of one source together
     assert len({video.group for video in videos}) < 2100
 
@@ -229,17 +229,17 @@ def test_parts_are_checked():
 
     with pytest.raises(FileError, match="no clip in the train list of b"):
         splits.check_parts(
-            made(x=("a", "1", "train"), y=("b", "2", "test")), ("a", "b"), given=True
+            made(x=("a", "1", "train"), y=("b", "2", "test")), ("a", "b"), from_lists=True
         )
     with pytest.raises(FileError, match="no clip in the test list of any class"):
         splits.check_parts(
-            made(x=("a", "1", "train"), y=("b", "2", "train")), ("a", "b"), given=True
+            made(x=("a", "1", "train"), y=("b", "2", "train")), ("a", "b"), from_lists=True
         )
     torn = made(x=("a", "1", "train"), y=("b", "2", "train"), z=("a", "2", "test"))
     with pytest.raises(FileError, match="1 groups are on both sides of the split: 2"):
-        splits.check_parts(torn, ("a", "b"), given=False)
+        splits.check_parts(torn, ("a", "b"), from_lists=False)
     with pytest.warns(ListWarning) as told:
-        splits.check_parts(torn, ("a", "b"), given=True)
+        splits.check_parts(torn, ("a", "b"), from_lists=True)
     assert [str(one.message) for one in told] == [
         "no clip in the test list of b",
         "1 groups are on both sides of the split: 2",

@@ -12,7 +12,8 @@ from prepared_workdir import CLASSES, config, write_index, write_prepared
 from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset
 from videolstm_jax.clips import blocks
-from videolstm_jax.clips.frames import FrameReader, preprocess
+from videolstm_jax.clips.frame_reader import FrameReader
+from videolstm_jax.clips.images import preprocess
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.vgg import make_convnet

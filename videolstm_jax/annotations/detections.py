@@ -57,14 +57,14 @@ def read_detections(
         leaves its video, or a box that is inverted or leaves the frame.
     """
     listed = tuple(listed) or ground_truth.test or tuple(sorted(ground_truth.videos))
-    known = {*ground_truth.videos, *ground_truth.test, *listed}
+    video_names = {*ground_truth.videos, *ground_truth.test, *listed}
     measured = ground_truth.videos & set(listed)
     class_count = _count_classes(ground_truth, classes)
     detections: list[Detection] = []
     left_out: Counter[str] = Counter()
     path = epath.Path(path)
     for where, detection in _read_any(path, ground_truth, class_count):
-        if detection.video not in known:
+        if detection.video not in video_names:
             raise FileError(
                 f"{where}: a detection of {detection.video}, which is no video of the truth or of "
                 "the list"

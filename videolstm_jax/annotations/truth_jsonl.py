@@ -46,13 +46,13 @@ def _rows(ground_truth: GroundTruth) -> Iterator[dict[str, Any]]:
 
 def _header(ground_truth: GroundTruth) -> dict[str, Any]:
     with_tubes = {tube.video for tube in ground_truth.tubes}
-    others = sorted({*ground_truth.frames, *ground_truth.sizes} - with_tubes)
+    without_tubes = sorted({*ground_truth.frames, *ground_truth.sizes} - with_tubes)
     fields = {
         "tubes": len(ground_truth.tubes),
         "classes": list(ground_truth.classes),
         "test": list(ground_truth.test),
         "notes": list(ground_truth.notes),
-        "without_tubes": {name: _video_facts(ground_truth, name) for name in others},
+        "without_tubes": {name: _video_facts(ground_truth, name) for name in without_tubes},
     }
     return {field: value for field, value in fields.items() if value}
 

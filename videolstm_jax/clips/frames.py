@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from etils import epath
 
-from videolstm_jax.clips.images import CHANNELS, cropped, mirrored, preprocess, shifted, squashed
+from videolstm_jax.clips.frame_reader import FrameReader
+from videolstm_jax.clips.images import cropped, mirrored, preprocess, shifted
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.files import PathLike
-from videolstm_jax.types import Stream, Video
-from videolstm_jax.video import flow_file, guard
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.types import Video
 
 
 class FrameDraws(NamedTuple):
@@ -29,91 +27,6 @@ class FrameDraws(NamedTuple):
     frame: np.ndarray
     mirror: np.ndarray
     shift: np.ndarray
-
-
-class FrameReader:
-    """Reads frames of one stream, squashed to a square, and may keep whole videos in memory.
-
-    Of videos that are not kept only the needed part is decoded: all RGB frames before the wanted
-    one, since codecs need them, or the one pair of flow images.
-    """
-
-    def __init__(
-        self,
-        stream: Stream,
-        image_size: int,
-        *,
-        flow: PathLike = "",
-        fps: float = 0.0,
-        online: Callable[[PathLike, int, int], np.ndarray] | None = None,
-        workers: int = 2,
-        limit: float = guard.LIMIT,
-    ):
-        """Sets what is read.
-
-        Args:
-          stream: `rgb`, three channels R, G, B, or `flow`, two channels x and y.
-          image_size: side of the square in pixels.
-          flow: the folder of flow files, for `flow`.
-          fps: the rate RGB frames are resampled to; 0 is each video's own.
-          online: computes flow images of a video's pairs start to stop where none are stored, see
-            `video.online`.
-          workers: processes that decode RGB frames.
-          limit: seconds that decoding one video may take.
-        """
-        if stream not in CHANNELS:
-            raise ConfigError(f"stream is {stream!r}; expected 'rgb' or 'flow'")
-        self.stream: Stream = stream
-        self.side = image_size
-        self._flow = epath.Path(flow)
-        self._fps = fps
-        self._online = online
-        self._crew = guard.Crew(workers, limit=limit)
-        self._cached_names: frozenset[str] = frozenset()
-        self._cache: dict[str, np.ndarray] = {}
-
-    @property
-    def channels(self) -> int:
-        """3 of `rgb`, 2 of `flow`."""
-        return CHANNELS[self.stream]
-
-    def cache_first(self, videos: Sequence[Video], size: int) -> None:
-        """Keeps the first videos whose frames fit in `size` bytes in memory once they are read."""
-        bytes_of = [(video.frames - 1) * self.side**2 * self.channels for video in videos]
-        fits = np.cumsum(bytes_of) <= size
-        self._cached_names = frozenset(
-            video.name for video, fit in zip(videos, fits, strict=True) if fit
-        )
-
-    def read(self, video: Video, start: int = 0, stop: int | None = None) -> np.ndarray:
-        """Frames start <= t < stop of the L - 1 that have a flow: uint8 [n, S, S, channels].
-
-        Raises:
-          FileError: the file has fewer frames than the list says.
-          VideoError: it cannot be decoded.
-        """
-        stop = video.frames - 1 if stop is None else stop
-        if video.name not in self._cached_names:
-            return self._read(video, start, stop)
-        if video.name not in self._cache:
-            self._cache[video.name] = self._read(video, 0, video.frames - 1)
-        return self._cache[video.name][start:stop]
-
-    def _read(self, video: Video, start: int, stop: int) -> np.ndarray:
-        path = video.path
-        if self.stream == "rgb":
-            size = (self.side, self.side)
-            images = self._crew.read(path, fps=self._fps, start=start, max_frames=stop, size=size)
-        elif self._online:
-            images = squashed(self._online(path, start, stop), self.side)
-        else:
-            path = str(self._flow / f"{video.name}.zip")
-            images = squashed(flow_file.read_flow(path, start, stop), self.side)
-        if len(images) != stop - start:
-            raise FileError(
-                f"{path}: {start + len(images)} frames of {video.name}; expected {stop} at least"
-            )
-        return images
 
 
 # ---- random frames -------------------------------------------------------------------------------

@@ -31,8 +31,8 @@ def segment_starts(length: int, segments: int, frames: int, *, rule: str = "pape
         if value < 1:
             raise ValueError(f"{name} is {value}; expected at least 1")
     if rule not in SEGMENT_RULES:
-        known = ", ".join(map(repr, SEGMENT_RULES))
-        raise ValueError(f"segment rule is {rule!r}; expected one of {known}")
+        rules = ", ".join(map(repr, SEGMENT_RULES))
+        raise ValueError(f"segment rule is {rule!r}; expected one of {rules}")
     if length <= frames:
         return np.zeros(segments, np.int64)
     if rule == "paper":

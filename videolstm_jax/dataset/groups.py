@@ -51,10 +51,14 @@ def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVide
     Raises:
       FileError: no video is of that group.
     """
-    known = sorted({video.group for video in videos})
-    if group not in known:
-        raise FileError(f"data.hold_out is {group!r}; expected one of the groups {some(known)}")
-    return [video._replace(part="test" if video.group == group else "train") for video in videos]
+    groups = sorted({video.group for video in videos})
+    if group not in groups:
+        raise FileError(f"data.hold_out is {group!r}; expected one of the groups {some(groups)}")
+    split = []
+    for video in videos:
+        part = "test" if video.group == group else "train"
+        split.append(video._replace(part=part))
+    return split
 
 
 def hold_out_share(

@@ -112,8 +112,8 @@ def _check_row(row: LabelsRow) -> None:
             "label"
         )
     if row.part and row.part.lower() not in PARTS:
-        known = ", ".join(sorted(set(PARTS.values())))
-        raise FileError(f"{row.where}: part {row.part!r}; expected one of {known}")
+        parts = ", ".join(sorted(set(PARTS.values())))
+        raise FileError(f"{row.where}: part {row.part!r}; expected one of {parts}")
 
 
 def _check_all_or_none(field: str, rows: Sequence[LabelsRow]) -> None:

@@ -30,11 +30,11 @@ class Listing(NamedTuple):
 
 
 class _Split(NamedTuple):
-    """Videos with parts; `given` if lists decided them and not a split made here."""
+    """Videos with parts, and whether lists decided these and not a split made here."""
 
     videos: list[ListedVideo]
     origin: str
-    given: bool = True
+    from_lists: bool = True
 
 
 def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> Listing:
@@ -67,9 +67,9 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     _check_classes(videos, classes, index)
     split = _split(cfg, seed, videos, all_classes, classes, official)
     videos = split.videos
-    if cfg.validation and not any(video.part == "valid" for video in videos):
+    if cfg.validation and not splits.videos_in(videos, "valid"):
         videos = _hold_out_validation(videos, cfg.validation, seed)
-    splits.check_parts(videos, classes, given=split.given)
+    splits.check_parts(videos, classes, from_lists=split.from_lists)
     return Listing(videos, classes, split.origin)
 
 
@@ -129,8 +129,8 @@ def _split(
         return _split_by_lists(videos, all_classes, classes, official, cfg.split)
     if videos[0].part:  # of labels.csv, which has parts in every line or in none
         return _Split(videos, "")
-    made = groups.hold_out_share(videos, cfg.test_fraction, seed=seed, part="test", rest="train")
-    return _Split(made, "", given=False)
+    videos = groups.hold_out_share(videos, cfg.test_fraction, seed=seed, part="test", rest="train")
+    return _Split(videos, "", from_lists=False)
 
 
 def _split_by_lists(
@@ -148,9 +148,13 @@ def _split_by_lists(
     )
     if difference:
         warnings.warn(f"{official.folder}: {difference}", ListWarning, stacklevel=4)
-    unused = [video.name for video in assigned if video.part == "unused"]
+    # HMDB51's lists name unused videos; any other unused video is in no list.
+    unused = splits.videos_in(assigned, "unused")
     named_unused = {splits.plain_name(row.name) for row in official.unused}
-    unlisted = [name for name in unused if splits.plain_name(name) not in named_unused]
+    unlisted = []
+    for video in unused:
+        if splits.plain_name(video.name) not in named_unused:
+            unlisted.append(video.name)
     if unlisted:
         warnings.warn(
             f"{len(unlisted)} videos are in no list of split {split} in {official.folder} and are "
@@ -158,8 +162,8 @@ def _split_by_lists(
             ListWarning,
             stacklevel=4,
         )
-    origin = f"split {split} of {name} in {official.folder}" if name else ""
-    origin = origin or f"split {split} of {official.folder}"
+    source = f"{name} in {official.folder}" if name else str(official.folder)
+    origin = f"split {split} of {source}"
     if unused:
         origin += f", {len(unused)} unused"
     return _Split([video for video in assigned if video.part != "unused"], origin)
@@ -169,7 +173,7 @@ def _hold_out_validation(
     videos: Sequence[ListedVideo], share: float, seed: int
 ) -> list[ListedVideo]:
     """Moves whole groups of the training list to the validation part."""
-    train = [video for video in videos if video.part == "train"]
-    others = [video for video in videos if video.part != "train"]
+    train = splits.videos_in(videos, "train")
+    rest = [video for video in videos if video.part != "train"]
     train = groups.hold_out_share(train, share, seed=seed, part="valid", rest="train")
-    return sorted([*others, *train])
+    return sorted([*rest, *train])

@@ -81,9 +81,11 @@ def read_list(path: epath.Path) -> list[ListRow]:
     """
     rows: dict[str, ListRow] = {}
     for where, line in read_lines(path):
+        file, number = line, None
         numbered = re.fullmatch(r"(.*\S)\s+(\d+)", line)
-        file = numbered[1] if numbered else line
-        number = int(numbered[2]) if numbered else None
+        if numbered:
+            file, number = numbered[1], int(numbered[2])
+        # Some lists have Windows' slashes, and folders before the class.
         parts = [part for part in file.replace("\\", "/").split("/") if part not in ("", ".")]
         if len(parts) < 2:
             raise FileError(f'{where}: {line!r}; expected "Class/file"')
@@ -118,12 +120,12 @@ def read_split(root: epath.Path, split: int) -> tuple[list[ListRow], list[ListRo
     if any(name.endswith(_class_list_ending(split)) for name in paths):
         train = _read_class_lists(root, split, _HMDB51_TRAIN)
         return train, _read_class_lists(root, split, _HMDB51_TEST)
-    wanted = (f"trainlist{split:02}.txt", f"testlist{split:02}.txt")
-    missing = [name for name in wanted if name not in paths]
+    train_name, test_name = f"trainlist{split:02}.txt", f"testlist{split:02}.txt"
+    missing = [name for name in (train_name, test_name) if name not in paths]
     if missing:
         existing = ", ".join(sorted(paths)[:8])
         raise FileError(f"{root}: lacks {' and '.join(missing)}; it has {existing}")
-    return read_list(paths[wanted[0]]), read_list(paths[wanted[1]])
+    return read_list(paths[train_name]), read_list(paths[test_name])
 
 
 def read_unused(root: epath.Path, split: int) -> list[ListRow]:

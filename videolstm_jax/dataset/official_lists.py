@@ -39,10 +39,10 @@ class OfficialLists(NamedTuple):
 
     def only(self, classes: Collection[str]) -> OfficialLists:
         """The rows of these classes; the case of letters does not matter."""
-        known = {name.casefold() for name in classes}
+        folded = {name.casefold() for name in classes}
 
         def of_classes(rows: list[ListRow]) -> list[ListRow]:
-            return [row for row in rows if _label(row).casefold() in known]
+            return [row for row in rows if _label(row).casefold() in folded]
 
         return self._replace(
             train=of_classes(self.train),
@@ -112,20 +112,20 @@ def find_official_lists(
     return OfficialLists(place, index if index.exists() else None, train, test, unused)
 
 
-def choose_classes(wanted: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
-    """The wanted classes in the order of the set; all where none is named.
+def choose_classes(chosen: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """The chosen classes in the order of the set; all where none is named.
 
     Args:
-      wanted: names of classes, or of `CLASS_SETS`.
+      chosen: names of classes, or of `CLASS_SETS`.
       classes: of the set.
 
     Raises:
       FileError: a class that the set lacks.
     """
-    if not wanted:
+    if not chosen:
         return tuple(classes)
     names: set[str] = set()
-    for name in wanted:
+    for name in chosen:
         names.update(CLASS_SETS.get(name, (name,)))
     unknown = sorted(names - set(classes))
     if unknown:
@@ -154,18 +154,20 @@ def compare_published(
     """
     ends = len(classes), min(classes, default=""), max(classes, default="")
     same_classes = []
-    for known in PUBLISHED:
-        if (known.classes, known.first, known.last) == ends and split <= len(known.train):
-            same_classes.append(known)
-    for known in same_classes:
-        if (known.train[split - 1], known.test[split - 1]) == (train, test):
-            return known.name, ""
+    for published in PUBLISHED:
+        has_split = split <= len(published.train)
+        if (published.classes, published.first, published.last) == ends and has_split:
+            same_classes.append(published)
     if not same_classes:
         return "", ""
-    known = same_classes[0]
-    return known.name, (
-        f"split {split} has {train} videos to train and {test} to test on; {known.name} was "
-        f"published with {known.train[split - 1]} and {known.test[split - 1]}"
+    # UCF101-24 was published with several lists, so any of them may fit.
+    for published in same_classes:
+        if (published.train[split - 1], published.test[split - 1]) == (train, test):
+            return published.name, ""
+    published = same_classes[0]
+    return published.name, (
+        f"split {split} has {train} videos to train and {test} to test on; {published.name} was "
+        f"published with {published.train[split - 1]} and {published.test[split - 1]}"
     )
 
 
@@ -188,8 +190,8 @@ def _has_lists(folder: epath.Path) -> bool:
 
 def _knows(folder: epath.Path, labels: Collection[str]) -> bool:
     """Whether at least half of the labels are classes of these lists."""
-    known = {name.casefold() for name in _classes(folder)}
-    return 2 * sum(label.casefold() in known for label in labels) >= len(labels)
+    classes = {name.casefold() for name in _classes(folder)}
+    return 2 * sum(label.casefold() in classes for label in labels) >= len(labels)
 
 
 def _classes(folder: epath.Path) -> set[str]:
@@ -198,13 +200,16 @@ def _classes(folder: epath.Path) -> set[str]:
     if index.exists():
         return set(lists.read_classes(index))
     paths = [path for path in folder.iterdir() if lists.is_list_name(path.name)]
+    classes = set()
     # HMDB51's files carry the class in their names.
-    from_names = {
-        path.name.rsplit("_test_split", 1)[0] for path in paths if "_test_split" in path.name
-    }
-    if from_names:
-        return from_names
-    return {_label(row) for path in paths for row in lists.read_list(path)}
+    for path in paths:
+        if "_test_split" in path.name:
+            classes.add(path.name.rsplit("_test_split", 1)[0])
+    if classes:
+        return classes
+    for path in paths:
+        classes.update(_label(row) for row in lists.read_list(path))
+    return classes
 
 
 def _label(row: ListRow) -> str:

@@ -58,7 +58,7 @@ def scan_videos(
             videos.append(_video(listed, info, labels[listed.label]))
     if bad_rows:
         # Without the skipped videos a class may have lost its last training clip.
-        splits.check_parts(readable, listing.classes, given=True)
+        splits.check_parts(readable, listing.classes, from_lists=True)
     return Dataset(listing.classes, tuple(videos)), bad_rows
 
 

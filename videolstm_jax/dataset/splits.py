@@ -27,6 +27,11 @@ class ListedVideo(NamedTuple):
     part: Part | str = ""
 
 
+def videos_in(videos: Sequence[ListedVideo], part: str) -> list[ListedVideo]:
+    """The videos of one part."""
+    return [video for video in videos if video.part == part]
+
+
 # ---- parts from lists ----------------------------------------------------------------------------
 
 
@@ -136,18 +141,18 @@ def match_spelling(videos: Sequence[ListedVideo], classes: Sequence[str]) -> lis
 # ---- any split -----------------------------------------------------------------------------------
 
 
-def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, given: bool) -> None:
+def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_lists: bool) -> None:
     """Checks that every class has training clips, and that no group is trained on and tested on.
 
     Args:
       videos: with labels, groups and parts.
       classes: the class names.
-      given: whether the parts come from lists, whose authors may have had their reasons: shared
-        groups and classes without test clips then only warn.
+      from_lists: whether the parts come from lists, whose authors may have had their reasons:
+        shared groups and classes without test clips then only warn.
 
     Raises:
-      FileError: a class without training clips, no test list, or, unless given, a group on both
-        sides.
+      FileError: a class without training clips, no test list, or, in a split made here, a group on
+        both sides.
     """
     untrained = _classes_without(videos, classes, "train")
     if untrained:
@@ -155,7 +160,7 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, given:
     untested = _classes_without(videos, classes, "test")
     if len(untested) == len(classes):
         raise FileError("no clip in the test list of any class")
-    if untested and given:
+    if untested and from_lists:
         warnings.warn(f"no clip in the test list of {some(untested)}", ListWarning, stacklevel=2)
     parts_of: dict[str, set[str]] = defaultdict(set)
     for video in videos:
@@ -164,22 +169,23 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, given:
     shared = sorted(group for group, parts in parts_of.items() if len(parts) > 1)
     if shared:
         message = f"{len(shared)} groups are on both sides of the split: {some(shared)}"
-        if not given:
+        if not from_lists:
             raise FileError(message)
         warnings.warn(message, ListWarning, stacklevel=2)
 
 
 def _classes_without(videos: Sequence[ListedVideo], classes: Sequence[str], part: str) -> list[str]:
-    return sorted(set(classes) - {video.label for video in videos if video.part == part})
+    return sorted(set(classes) - {video.label for video in videos_in(videos, part)})
 
 
 def describe_parts(videos: Sequence[ListedVideo]) -> str:
     """How many videos and groups each part has, for people to read."""
     counts = []
     for part in ("train", "valid", "test", "unused"):
-        groups = [video.group for video in videos if video.part == part]
-        if groups:
-            counts.append(f"{part} {len(groups)} ({len(set(groups))} groups)")
+        of_part = videos_in(videos, part)
+        if of_part:
+            groups = {video.group for video in of_part}
+            counts.append(f"{part} {len(of_part)} ({len(groups)} groups)")
     return ", ".join(counts)
 
 

@@ -18,7 +18,7 @@ from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset import hmdb51, official_lists
 from videolstm_jax.dataset.listing import list_videos
-from videolstm_jax.dataset.splits import ListedVideo
+from videolstm_jax.dataset.splits import ListedVideo, videos_in
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Tube
 from videolstm_jax.video import decode, guard
@@ -30,9 +30,9 @@ TUBE_FILES = ("pyannot.pkl", "finalAnnots.mat", "truth.jsonl")
 class SplitConfig(tfds.core.BuilderConfig):
     """One of the three official splits."""
 
-    def __init__(self, *, split: int, **others: Any):
+    def __init__(self, *, split: int, **settings: Any):
         """Sets the number of the split, from 1."""
-        super().__init__(version=tfds.core.Version("1.0.0"), **others)
+        super().__init__(version=tfds.core.Version("1.0.0"), **settings)
         self.split = split
 
     @classmethod
@@ -119,8 +119,7 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
         for detection in read_truth(path).tubes:
             tubes.setdefault(detection.video, []).append(detection.tube)
         by_part = _list_by_part(videos, lists, self.builder_config.split, classes=("ucf101_24",))
-        names = {video.name for listed in by_part.values() for video in listed}
-        if not names & tubes.keys():
+        if not any(video.name in tubes for video in (*by_part["train"], *by_part["test"])):
             example = by_part["train"][0].name
             raise FileError(
                 f"{path}: no tube of any listed video; expected names such as {example}"
@@ -191,7 +190,7 @@ def _list_by_part(
     """The videos of the training and the test list of one split."""
     cfg = DataConfig(videos=str(videos), lists=str(lists), split=split, classes=classes)
     listed = list_videos(cfg).videos
-    return {part: [video for video in listed if video.part == part] for part in ("train", "test")}
+    return {part: videos_in(listed, part) for part in ("train", "test")}
 
 
 def _decode_all(listed: Sequence[ListedVideo]) -> Iterator[tuple[ListedVideo, np.ndarray]]:

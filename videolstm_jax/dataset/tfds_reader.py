@@ -196,12 +196,12 @@ def read_examples(builder: Any, fields: TfdsFields, parts: dict[str, str]) -> It
     tfds = _tensorflow_datasets()
     # Only the used features are decoded, and encoded frames are taken as they are stored.
     names = [name for name in fields if isinstance(name, str) and name]
-    wanted = {name: builder.info.features[name] for name in names}
+    features = {name: builder.info.features[name] for name in names}
     skip = {fields.video: tfds.decode.SkipDecoding()} if fields.encoded else None
     for split, part in parts.items():
         examples = builder.as_dataset(
             split=split,
-            decoders=tfds.decode.PartialDecoding(wanted, skip),
+            decoders=tfds.decode.PartialDecoding(features, skip),
             # One file after another; interleaved files would mix the order of examples.
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
         )

@@ -18,7 +18,7 @@ from videolstm_jax.clips.blocks import (
     blocks_of_both_streams,
     blocks_of_stream,
 )
-from videolstm_jax.clips.frames import FrameReader
+from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import pixels
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import STREAMS, RunConfig

@@ -11,7 +11,8 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, save_config
-from videolstm_jax.clips.frames import FrameReader, frame_batches
+from videolstm_jax.clips.frame_reader import FrameReader
+from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.files import json_sha256

@@ -202,7 +202,7 @@ def _good_videos(listed: Dataset, frames: Mapping[str, int], *, has_bad: bool) -
     if has_bad:
         # Without the bad videos a class may have lost its last training clip.
         good = [listed_video(video, listed.classes) for video in videos]
-        splits.check_parts(good, listed.classes, given=True)
+        splits.check_parts(good, listed.classes, from_lists=True)
     pace.warn(
         "other frames were found than the file declares, and flow has one pair less, in", miscounted
     )

@@ -7,7 +7,7 @@ import colorsys
 import numpy as np
 from PIL import Image, ImageDraw
 
-from videolstm_jax.synthetic.scenes import Background, Distractor, Scene
+from videolstm_jax.synthetic.scenes import Background, Scene
 from videolstm_jax.synthetic.shapes import draw_capsule
 
 # How much of the background lies outside the picture on each side, as a share of the side. The
@@ -93,17 +93,17 @@ def draw_distractor(canvas: Image.Image, scene: Scene, t: int, sway: np.ndarray)
 
     `sway` [2] is the camera's, as a share of the side.
     """
-    thing: Distractor = scene.distractor
+    distractor = scene.distractor
     behind = scene.background
     wall = np.array(colorsys.hsv_to_rgb(behind.hue, behind.saturation, behind.value)) * 255
-    mixed = thing.opacity * np.array(thing.colour) + (1 - thing.opacity) * wall
+    mixed = distractor.opacity * np.array(distractor.colour) + (1 - distractor.opacity) * wall
     fill, side = tuple(int(channel) for channel in mixed), canvas.width
     brush = ImageDraw.Draw(canvas)
-    a = (np.array(thing.start) + t * np.array(thing.velocity) + sway) * side
-    angle = thing.angle + thing.spin * t
-    b = a + thing.length * side * np.array([np.cos(angle), np.sin(angle)])
-    draw_capsule(brush, a, b, thing.thickness * side, fill)
-    draw_capsule(brush, b, b, 1.7 * thing.thickness * side, fill)
+    a = (np.array(distractor.start) + t * np.array(distractor.velocity) + sway) * side
+    angle = distractor.angle + distractor.spin * t
+    b = a + distractor.length * side * np.array([np.cos(angle), np.sin(angle)])
+    draw_capsule(brush, a, b, distractor.thickness * side, fill)
+    draw_capsule(brush, b, b, 1.7 * distractor.thickness * side, fill)
 
 
 def add_noise(frames: np.ndarray, scene: Scene) -> np.ndarray:

@@ -63,8 +63,8 @@ class StickSettings:
                 f"classes are {list(self.classes)}; expected different ones of {', '.join(CLASSES)}"
             )
         if self.difficulty not in scenes.DIFFICULTIES:
-            known = " or ".join(scenes.DIFFICULTIES)
-            raise ConfigError(f"difficulty is {self.difficulty!r}; expected {known}")
+            levels = " or ".join(scenes.DIFFICULTIES)
+            raise ConfigError(f"difficulty is {self.difficulty!r}; expected {levels}")
         if not 0 <= self.context <= 1:
             raise ConfigError(f"context is {self.context!r}; expected a chance, 0 to 1")
         lowest = {"clips_per_class": 1, "test_clips_per_class": 1, "seed": 0, "size": 16}
