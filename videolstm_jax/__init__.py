@@ -1,13 +1,13 @@
 """VideoLSTM in JAX: recurrent networks that convolve, attend and flow for action recognition.
 
-The names below are the public ones. Each is imported when it is first used, so that localisation
-and measurement serve people who never start JAX.
+The names below are the public ones. Each is imported when it is first used: localisation and
+measurement need no JAX, so importing the package must not start it.
 """
 
 import importlib
 from typing import Any
 
-_HOME = {
+_NAMES = {  # module: its public names
     "errors": ("ConfigError", "FileError", "VideoError"),
     "config": (
         "ModelConfig",
@@ -20,10 +20,11 @@ _HOME = {
         "LocalizeConfig",
         "FuseConfig",
         "PredictConfig",
+        "PipelineConfig",
         "RunConfig",
         "change",
     ),
-    "presets": ("PRESETS", "configured"),
+    "presets": ("PRESETS", "Settings", "configured"),
     "types": (
         "Inputs",
         "Clip",
@@ -67,7 +68,9 @@ _HOME = {
     "trained.model": ("TrainedModel",),
     "trained.predictor": ("Predictor", "Prediction"),
 }
-_MODULE = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names}
+_MODULE = {}
+for _module, _public in _NAMES.items():
+    _MODULE |= dict.fromkeys(_public, f"{__name__}.{_module}")
 __all__ = sorted(_MODULE)
 
 

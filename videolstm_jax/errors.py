@@ -1,17 +1,17 @@
-"""The three families of errors a user can meet: settings, files and videos."""
+"""The three families of errors a user can meet: settings, files and videos.
+
+Every message names what cannot be used, its content, and what was expected. They are ValueErrors,
+so that code which does not know this project can catch them.
+"""
 
 
 class ConfigError(ValueError):
-    """A setting that cannot be used: the message names the field, the value and what was expected."""
+    """A setting that cannot be used; the message names the field."""
 
 
 class FileError(ValueError):
-    """A file that cannot be used: the message names it, the field, its content and what was
-    expected.
-    """
+    """A file that cannot be used; the message names it, and the line or the field."""
 
 
 class VideoError(ValueError):
-    """A video or a frame that cannot be used: the message names it, the damage and what was
-    expected.
-    """
+    """A video or a frame that cannot be used; the message names it and the damage."""

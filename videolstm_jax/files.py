@@ -27,14 +27,15 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def replacing(path: PathLike) -> Iterator[epath.Path]:
-    """Yields a path beside `path` to write to, and renames it into place when the block ends
-    without an error.
+    """Yields a path to write to, which replaces `path` when the block ends without an error.
+
+    A reader finds the old file or the new one, never half of it.
     """
     path = epath.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = (
-        path.parent / f".{path.name}.part-{secrets.token_hex(8)}"
-    )  # pods share process numbers and folders
+    # In the same folder, because a rename is atomic within one file system only. The name is random
+    # and not that of the process: containers that share a folder may share process numbers too.
+    beside = path.parent / f".{path.name}.part-{secrets.token_hex(8)}"
     try:
         yield beside
         beside.replace(path)
@@ -51,14 +52,14 @@ def write_bytes(path: PathLike, data: bytes) -> None:
 
 def write_json(path: PathLike, value: Any) -> None:
     """Writes JSON with sorted keys, whole or not at all."""
-    write_bytes(
-        path, (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-    )
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+    write_bytes(path, f"{text}\n".encode())
 
 
 def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
     """Writes one JSON object a line, whole or not at all."""
-    write_bytes(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows).encode())
+    lines = [json.dumps(row, allow_nan=False) + "\n" for row in rows]
+    write_bytes(path, "".join(lines).encode())
 
 
 def json_sha256(value: Any) -> str:
@@ -94,10 +95,8 @@ def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
 def _parsed(data: bytes, where: PathLike) -> Any:
     try:
         return json.loads(data.decode())
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # also text that is not UTF-8, and brackets without end
+    # ValueError: also of text that is not UTF-8. RecursionError: of brackets without end.
+    except (ValueError, RecursionError) as error:
         raise FileError(f"{where}: not JSON: {error}") from error
 
 
@@ -125,9 +124,8 @@ def read_arrays(
             return tuple(file.get(name) for name in names)
     except FileError:
         raise
-    except (
-        Exception
-    ) as error:  # zipfile and numpy raise several kinds for one cause: the bytes are not an .npz
+    # zipfile and numpy raise errors of many kinds for one cause: the bytes are not an .npz.
+    except Exception as error:
         raise FileError(f"{path}: cannot be read as arrays: {error}") from error
 
 
@@ -141,7 +139,7 @@ def file_size(path: epath.Path) -> int | None:
 
 
 def side_by_side(function: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
-    """Calls `function` on each item in several threads; the results are in the order of the items."""
+    """Calls `function` on each item in several threads; results are in the order of the items."""
     with ThreadPoolExecutor(_THREADS) as pool:
         return list(pool.map(function, items))
 

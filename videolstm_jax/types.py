@@ -24,12 +24,14 @@ Part = Literal["train", "valid", "test", "unused"]
 PyTree: TypeAlias = Any
 
 
-# ---- what the recurrent core sees ----------------------------------------------------------------
+# ---- inputs and outputs of the core --------------------------------------------------------------
 
 
 class Inputs(NamedTuple):
-    """What one cell reads: `x` [.., N, N, D] of either stream, and `motion` [.., M, M, E] where it
-    asks for one.
+    """The inputs of one cell.
+
+    `x` is [.., N, N, D], of either stream; `motion` is [.., M, M, E], or None for a cell that reads
+    no motion.
     """
 
     x: Array
@@ -44,8 +46,9 @@ class Clip(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Clips with `label` [B] int32 and `weight` [B] float32, 0 for the rows that only fill the
-    batch.
+    """Clips with their labels.
+
+    `label` is [B] int32; `weight` is [B] float32, 0 for the rows that only fill the batch.
     """
 
     clip: Clip
@@ -68,8 +71,10 @@ class Carry(NamedTuple):
 
 
 class CellOut(NamedTuple):
-    """`hidden` H_t [B, N', N', K] and `attention` A_t [B, N, N], which sums to one, or None for
-    cells without.
+    """What a cell returns for one frame.
+
+    `hidden` is H_t [B, N', N', K]; `attention` is A_t [B, N, N], which sums to one, or None for a
+    cell without.
     """
 
     hidden: Array
@@ -102,8 +107,9 @@ class LSTMParams(NamedTuple):
 
 
 class AttentionParams(NamedTuple):
-    """The attention of Eqs. (7)-(8): `x` [D, A] (W_xa), `hidden` [K, A] (W_ha), `bias` [A] (b_a),
-    `score` [A] (W_z).
+    """The attention of Eqs. (7)-(8).
+
+    `x` is W_xa [D, A], `hidden` is W_ha [K, A], `bias` is b_a [A], and `score` is W_z [A].
     """
 
     x: Array
@@ -113,9 +119,7 @@ class AttentionParams(NamedTuple):
 
 
 class CellParams(NamedTuple):
-    """The three parameter groups of the family; a cell without attention or motion leaves those
-    None.
-    """
+    """The three parameter groups of the family; a cell leaves the groups that it lacks None."""
 
     top: LSTMParams
     attend: AttentionParams | None = None
@@ -123,8 +127,9 @@ class CellParams(NamedTuple):
 
 
 class StartParams(NamedTuple):
-    """Kernels [k, k, D, K] that make the first C and H from the mean input, C_0 = tanh(W * mean)
-    and so for H_0.
+    """Kernels [k, k, D, K] that make the first state from the mean input over time.
+
+    C_0 = tanh(W * mean), and so for H_0.
     """
 
     cell: Array
@@ -132,8 +137,9 @@ class StartParams(NamedTuple):
 
 
 class HeadParams(NamedTuple):
-    """The classifier of every frame: `dense` [N' N' K, F], `dense_bias` [F], `classes` [F, C],
-    `classes_bias` [C].
+    """The classifier of every frame, with F units in the layer before the softmax.
+
+    `dense` is [N' N' K, F], `dense_bias` [F], `classes` [F, C] and `classes_bias` [C].
     """
 
     dense: Array
@@ -143,8 +149,9 @@ class HeadParams(NamedTuple):
 
 
 class Params(NamedTuple):
-    """Everything a model learns. `start` is None when the carry starts at zero, else (top, motion
-    or None).
+    """Everything a model learns.
+
+    `start` is None when the carry starts at zero, else (top, motion or None).
     """
 
     cell: CellParams
@@ -160,12 +167,13 @@ class TrainState(NamedTuple):
     opt_state: PyTree
 
 
-# ---- what lies on disk ---------------------------------------------------------------------------
+# ---- records on disk -----------------------------------------------------------------------------
 
 
 class Video(NamedTuple):
-    """One listed video: `name` is "Class/stem" and unique, `frames` L, `width` and `height` pixels
-    as displayed.
+    """One listed video.
+
+    `name` is "Class/stem" and unique, `frames` is L, `width` and `height` are pixels as displayed.
     """
 
     name: str
@@ -201,8 +209,9 @@ class Dataset(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Class scores of V videos: `videos` names, `scores` [V, C] rows summing to 1, `label` [V],
-    `classes` C names.
+    """Class scores of V videos.
+
+    `videos` are V names, `scores` [V, C] rows that sum to 1, `label` is [V], `classes` are C names.
     """
 
     videos: tuple[str, ...]
@@ -212,8 +221,9 @@ class Scores(NamedTuple):
 
 
 class Tube(NamedTuple):
-    """Boxes of consecutive frames: `start` is the first frame, `boxes` [n, 4] are x0 y0 x1 y1 in
-    pixels, half open.
+    """Boxes of consecutive frames.
+
+    `start` is the number of the first frame, `boxes` [n, 4] are x0 y0 x1 y1 in pixels, half open.
     """
 
     start: int

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files, tubes_jsonl
 from videolstm_jax.annotations import act, matlab_detections
 from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
@@ -123,7 +123,7 @@ def _read_any(
 
 def _read_jsonl(path: epath.Path, class_count: int) -> Iterator[tuple[str, Detection]]:
     """The tubes of a tubes.jsonl; a line with scores of all classes is one tube of each class."""
-    for where, row, detections in artifacts.each_line_of_detections(path):
+    for where, row, detections in tubes_jsonl.read_tube_lines(path):
         if "scores" in row and len(detections) < class_count:
             raise FileError(
                 f"{where}: {len(detections)} scores of {row['video']}; expected {class_count}, one "

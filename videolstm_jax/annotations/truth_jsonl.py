@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files, tubes_jsonl
 from videolstm_jax.annotations.ground_truth import MOST_FRAMES, GroundTruth, check_ground_truth
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Detection
@@ -74,7 +74,7 @@ def load_truth(path: files.PathLike) -> GroundTruth:
         earlier line or does not fit its tube; or there are not as many lines as the first one says.
     """
     lines = _TruthLines()
-    for where, row, detections in artifacts.each_line_of_detections(path):
+    for where, row, detections in tubes_jsonl.read_tube_lines(path):
         if len(detections) != 1:
             raise FileError(
                 f"{where}: {len(detections)} scores of {row['video']}; expected true tubes, of one "

@@ -1,0 +1,133 @@
+"""Where everything lies in a work folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+from etils import epath
+
+from videolstm_jax.errors import FileError
+from videolstm_jax.files import PathLike
+
+
+@dataclasses.dataclass(frozen=True)
+class Workdir:
+    """The folder that the stages of a pipeline read and write; every path in it is made here.
+
+    | file | content | written by |
+    |---|---|---|
+    | `dataset.json` | the listed videos with class, part and size | prepare |
+    | `truth.jsonl` | true tubes, where the data set has boxes | prepare |
+    | `bad.jsonl` | skipped videos with the reason, where there are any | prepare |
+    | `flow/` | `settings.json`, `index.json`, flow images `<Class>/<stem>.zip` | prepare |
+    | `convnets/<stream>/` | `config.json`, `metrics.jsonl`, `ckpt/` | fit_convnet |
+    | | `scores.npz`, `accuracy.json` of the ConvNet alone | extract |
+    | `features/<stream>/<layer>/` | `index.json`, features of each video | extract |
+    | `runs/<name>/` | `config.json`, `metrics.jsonl`, `ckpt/`, `best/` | train |
+    | | `scores.npz`, `videos/` and `states/` with `<Class>/<stem>.npz` | evaluate |
+    | | `tubes.jsonl`, `map.json` | localize |
+    | `runs/nearest-motion/` | `scores.npz` of the baseline | nearest |
+    | `fused/<name>.npz` | scores of several runs, multiplied | fuse |
+    | `report/` | `index.html`, `videos/` | report |
+    | `overlays/<run>/`, `predicted/` | films | overlay, predict |
+    | `pooled/` | a work folder with the test videos of all parts of a sweep | sweep |
+
+    `dataset.json` and `config.json` carry the version of this layout, see `artifacts.LAYOUT`.
+    """
+
+    root: str
+
+    @property
+    def path(self) -> epath.Path:
+        """The folder itself."""
+        return epath.Path(self.root)
+
+    @property
+    def dataset(self) -> epath.Path:
+        """The listed videos."""
+        return self.path / "dataset.json"
+
+    @property
+    def truth(self) -> epath.Path:
+        """True tubes of the videos that have boxes; absent where none has."""
+        return self.path / "truth.jsonl"
+
+    @property
+    def train_boxes(self) -> epath.Path:
+        """Only in a pool: the mean training box of each test video, in shares of the frame.
+
+        Each pipeline of a sweep has its own training list, so its test videos have their own mean.
+        """
+        return self.path / "train_boxes.json"
+
+    @property
+    def bad(self) -> epath.Path:
+        """Videos that were skipped, with the reason."""
+        return self.path / "bad.jsonl"
+
+    @property
+    def flow(self) -> epath.Path:
+        """Flow images."""
+        return self.path / "flow"
+
+    def convnet(self, stream: str) -> epath.Path:
+        """The ConvNet of `rgb` or `flow`."""
+        return self.path / "convnets" / stream
+
+    def features(self, stream: str, layer: str) -> epath.Path:
+        """The feature store of one tap, pool5, fc7 or logits."""
+        return self.path / "features" / stream / layer
+
+    def run(self, name: str) -> epath.Path:
+        """The folder of one training and of its results."""
+        return self.path / "runs" / name
+
+    def scores(self, name: str) -> epath.Path:
+        """The file of video scores that a name stands for.
+
+        Args:
+          name: of a run or a fusion; "convnet-rgb" or "convnet-flow"; or the path of a file, .npz.
+        """
+        if name.endswith(".npz"):
+            return epath.Path(name)
+        if name.startswith("convnet-"):
+            return self.convnet(name.removeprefix("convnet-")) / "scores.npz"
+        fused = self.fused(name)
+        return fused if fused.exists() else self.run(name) / "scores.npz"
+
+    def fused(self, name: str) -> epath.Path:
+        """Fused video scores."""
+        return self.path / "fused" / f"{name}.npz"
+
+    def passes(self, name: str, video: str) -> epath.Path:
+        """Frame scores and attention of a run's pass over one whole video."""
+        return self.run(name) / "videos" / f"{video}.npz"
+
+    def states(self, name: str, video: str) -> epath.Path:
+        """Maps of the LSTM's state over one whole video; stored for those that the report shows."""
+        return self.run(name) / "states" / f"{video}.npz"
+
+    @property
+    def report(self) -> epath.Path:
+        """The page of pictures."""
+        return self.path / "report"
+
+
+def of_run(folder: PathLike) -> tuple[Workdir, str]:
+    """The work folder and the name of the run that lies in `<work>/runs/<name>`.
+
+    Raises:
+      FileError: a work folder itself, or no folder.
+    """
+    # A bucket's address must not be taken for a path relative to the current folder.
+    path = epath.Path(folder if "://" in str(folder) else os.path.abspath(folder))
+    if (path / "runs").exists():
+        runs = ", ".join(sorted(run.name for run in (path / "runs").iterdir()))
+        raise FileError(f"{folder} is a work folder; expected one of its runs: {runs}")
+    if not path.exists():
+        raise FileError(
+            f"{folder} is missing; expected the folder of a run, such as "
+            "work/demo/runs/videolstm-rgb"
+        )
+    return Workdir(str(path.parent.parent)), path.name
