@@ -65,7 +65,7 @@ def _step_of(cell, conv: Callable, dtype: str) -> Callable:
     bound = bind(
         cell,
         partial(conv, dtype=kind),
-        # Inputs are convolved for all frames at once, where XLA's own convolution is the best.
+        # As in our models: inputs are convolved by XLA's own convolution, for all frames at once.
         drive_conv=partial(engines.native, dtype=kind),
     )
 

@@ -45,7 +45,7 @@ def test_outcomes_are_told_apart():
 
 @pytest.mark.slow
 def test_damaged_clips_of_every_codec():
-    """Sound clips lie between the damaged ones; `try_codec` asserts that they come back unchanged."""
+    """Sound clips lie between the damaged ones; `try_codec` asserts that they stay unchanged."""
     found = {codec: damage.try_codec(codec, 20) for codec in damage.CODECS}
     found = {
         codec: sum(counts.values(), Counter())
