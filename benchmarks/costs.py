@@ -58,7 +58,7 @@ surveillance videos ({sizes} sizes, from {smallest} to {largest} pixels) go thro
 is timed. The rates are multiplied by the size of UCF101: {videos:,} videos, about {frames:,}
 frames. The rate of a stage includes everything, compilation too.
 
-Stages that take hours can be split among machines with `launch.extract --shard=i/n`.
+Stages that take hours can be split among machines with `videolstm extract --shard=i/n`.
 
 `python -m benchmarks.full_size --data DIR` measures the rates and writes them to
 `benchmarks/results/full_size_*.json`; `python -m benchmarks.costs` makes this page of them.

@@ -192,7 +192,7 @@ def test_a_packed_npz_damaged_anywhere_is_read_or_refused_by_name(tmp_path):
 
 
 def test_what_is_missing_or_unknown_is_named(tmp_path):
-    with pytest.raises(FileError, match=r"vgg\.h5 is missing; .*launch\.fetch_weights"):
+    with pytest.raises(FileError, match=r"vgg\.h5 is missing; .*videolstm fetch_weights"):
         read_weights(tmp_path / "vgg.h5")
     with pytest.raises(FileError, match=r"vgg\.ckpt: a file of weights ends in one of \.h5"):
         read_weights(tmp_path / "vgg.ckpt")

@@ -55,8 +55,8 @@ def read_weights(path: PathLike) -> dict[str, np.ndarray]:
         raise FileError(f"{path}: a file of weights ends in one of {', '.join(_READERS)}")
     if not path.is_file():
         raise FileError(
-            f"{path} is missing; expected a file of weights; `python -m launch.fetch_weights` "
-            "fetches those of ImageNet"
+            f"{path} is missing; expected a file of weights; `videolstm fetch_weights` fetches "
+            "those of ImageNet"
         )
     with path.open("rb") as file:
         return reader(file, str(path))
