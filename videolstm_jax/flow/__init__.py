@@ -1,1 +1,1 @@
-"""Optical flow, and flow as images."""
+"""Optical flow: the method TV-L1, batches over many videos, and flow as images."""

@@ -1,5 +1,7 @@
-"""Flow of many videos, their pairs packed into batches of one size, so that each frame size is
-traced once.
+"""Flow of many videos, their pairs packed into batches of one size.
+
+A batch holds pairs of one frame size from as many videos as fit. XLA compiles a program for each
+shape, so each frame size is compiled once, whatever the lengths of the videos.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ import numpy as np
 from videolstm_jax.flow import image, tvl1
 
 
-class Images(NamedTuple):
-    """Flow images of one video, [L-1, H, W, 2] uint8, and what they were clipped from.
+class FlowImages(NamedTuple):
+    """Flow images of one video, [L-1, H, W, 2] uint8, and statistics of the flow before clipping.
 
     `largest` is the greatest displacement in pixels, `saturated` the share of pixels at or beyond
     the bound.
@@ -28,8 +30,8 @@ class Images(NamedTuple):
     saturated: float
 
 
-class _Open:
-    """A video whose pairs are not all done."""
+class _UnfinishedVideo:
+    """The flow images of a video so far; `done` pairs are complete."""
 
     def __init__(self, pairs: int, size: tuple[int, int]) -> None:
         self.images = np.empty((pairs, *size, 2), np.uint8)
@@ -39,15 +41,17 @@ class _Open:
 
 
 def batch_pairs(height: int, width: int) -> int:
-    """Pairs in a batch: some 2**18 pixels on a CPU, 2**22 on an accelerator, but at most 64 or 1024
-    pairs.
+    """Returns the number of pairs in a batch.
+
+    A batch has about 2**18 pixels and at most 64 pairs on a CPU, 2**22 pixels and 1024 pairs on an
+    accelerator, which needs more to be busy. Another number may change last bits of the flow.
     """
     pixels, most = (2**18, 64) if jax.default_backend() == "cpu" else (2**22, 1024)
     return min(most, max(4, pixels // (height * width)))
 
 
-def ours(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """`tvl1.tvl1` of numpy arrays."""
+def tvl1_of_arrays(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Computes `tvl1.tvl1` of numpy arrays."""
     return np.asarray(tvl1.tvl1(a, b))
 
 
@@ -55,14 +59,14 @@ def flow_images(
     videos: Iterable[tuple[str, np.ndarray]],
     bound: Callable[[int, int], float],
     *,
-    method: Callable[[np.ndarray, np.ndarray], np.ndarray] = ours,
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray] = tvl1_of_arrays,
     workers: int = 1,
     progress: Callable[[int], None] = lambda pairs: None,
-) -> Iterator[Images]:
+) -> Iterator[FlowImages]:
     """Computes the flow of every pair of consecutive frames.
 
-    Batches run over the ends of videos; only the last one of each size is filled up, with empty
-    pairs.
+    A batch goes on in the next video where one ends; only the last batch of each size is filled up,
+    with empty pairs.
 
     Args:
       videos: names, and frames [L, H, W] uint8, L >= 2.
@@ -70,17 +74,18 @@ def flow_images(
       method: the flow of a batch of pairs, [P, H, W] twice to [P, H, W, 2].
       workers: batches computed at a time, since XLA gives each a single core of a CPU; they change
         no result.
-      progress: told the number of pairs after each batch.
+      progress: called with the number of pairs after each batch.
 
     Yields:
       One record a video, as soon as its last pair is done.
     """
-    unfinished: dict[str, _Open] = {}
+    unfinished: dict[str, _UnfinishedVideo] = {}
     running: collections.deque[tuple[Future, list[tuple[str, int]]]] = collections.deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
             for a, b, owners in _batches(videos, unfinished):
                 running.append((pool.submit(method, a, b), owners))
+                # One batch more than workers, so that none waits while results are handed out.
                 if len(running) > workers:
                     yield from _hand_out(*running.popleft(), unfinished, bound, progress)
             while running:
@@ -91,15 +96,13 @@ def flow_images(
 
 
 def _batches(
-    videos: Iterable[tuple[str, np.ndarray]], unfinished: dict[str, _Open]
+    videos: Iterable[tuple[str, np.ndarray]], unfinished: dict[str, _UnfinishedVideo]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]]:
-    """Yields batches of first and second frames, and whose pairs they are, in order: names and
-    counts.
-    """
+    """Yields batches: first frames, second frames, and (name, pairs) of their videos in order."""
     waiting: dict[tuple[int, int], list[tuple[str, np.ndarray]]] = {}
     for name, frames in videos:
         size = frames.shape[1:]
-        unfinished[name] = _Open(len(frames) - 1, size)
+        unfinished[name] = _UnfinishedVideo(len(frames) - 1, size)
         queue = waiting.setdefault(size, [])
         queue.append((name, frames))
         while sum(len(frames) - 1 for _, frames in queue) >= batch_pairs(*size):
@@ -114,17 +117,18 @@ def _filled(
 ) -> tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]:
     """Takes one batch from the front of the queue."""
     height, width = queue[0][1].shape[1:]
-    room = batch_pairs(height, width)
-    a, b = np.zeros((2, room, height, width), np.uint8)
+    batch_size = batch_pairs(height, width)
+    a, b = np.zeros((2, batch_size, height, width), np.uint8)
     owners: list[tuple[str, int]] = []
-    at = 0
-    while queue and at < room:
+    filled = 0
+    while queue and filled < batch_size:
         name, frames = queue.pop(0)
-        n = min(len(frames) - 1, room - at)
-        a[at : at + n], b[at : at + n] = frames[:n], frames[1 : n + 1]
+        n = min(len(frames) - 1, batch_size - filled)
+        a[filled : filled + n], b[filled : filled + n] = frames[:n], frames[1 : n + 1]
         owners.append((name, n))
-        at += n
+        filled += n
         if n < len(frames) - 1:
+            # The last frame used is the first frame of the next pair.
             queue.insert(0, (name, frames[n:]))
     return a, b, owners
 
@@ -132,26 +136,25 @@ def _filled(
 def _hand_out(
     batch: Future,
     owners: list[tuple[str, int]],
-    unfinished: dict[str, _Open],
+    unfinished: dict[str, _UnfinishedVideo],
     bound: Callable[[int, int], float],
     progress: Callable[[int], None],
-) -> Iterator[Images]:
-    """Gives each video its part of a batch; yields those that it completes."""
+) -> Iterator[FlowImages]:
+    """Copies each video's part of a batch into its images; yields the videos it completes."""
     flow = batch.result()
     height, width = flow.shape[1:3]
     limit = bound(width, height)
     progress(sum(n for _, n in owners))
-    at = 0
+    start = 0
     for name, n in owners:
-        video, part = unfinished[name], flow[at : at + n]
-        at += n
+        video, part = unfinished[name], flow[start : start + n]
+        start += n
         video.images[video.done : video.done + n] = image.to_image(part, limit)
         video.done += n
-        size = np.abs(part)
-        video.largest = max(video.largest, float(size.max()))
-        video.saturated += int((size.max(-1) >= limit).sum())
+        displacement = np.abs(part)
+        video.largest = max(video.largest, float(displacement.max()))
+        video.saturated += int((displacement.max(-1) >= limit).sum())
         if video.done == len(video.images):
             del unfinished[name]
-            yield Images(
-                name, video.images, video.largest, video.saturated / (video.done * height * width)
-            )
+            pixels = video.done * height * width
+            yield FlowImages(name, video.images, video.largest, video.saturated / pixels)

@@ -1,4 +1,4 @@
-"""Flow as images in [0, 255], and the grey frames it is computed from."""
+"""Flow as images in [0, 255], and the grey frames from which flow is computed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ PAPER_WIDTH, PAPER_BOUND = 340, 20.0
 
 
 def grey(frames: np.ndarray) -> np.ndarray:
-    """Rec. 601 luma, .299 R + .587 G + .114 B, rounded.
+    """Computes Rec. 601 luma, .299 R + .587 G + .114 B, rounded.
+
+    In integers, so that every machine gives the same bytes.
 
     Args:
       frames: [.., 3] uint8 RGB.
@@ -20,24 +22,29 @@ def grey(frames: np.ndarray) -> np.ndarray:
     Returns:
       [..] uint8.
     """
-    red, green, blue = (frames[..., at].astype(np.uint32) for at in range(3))
+    red, green, blue = (frames[..., channel].astype(np.uint32) for channel in range(3))
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 
 
 def scaled_bound(bound: float, width: int, height: int) -> float:
-    """A bound in pixels at a longer side of 340, in pixels at W x H: the same motion at any size."""
+    """Converts a bound at a longer side of 340 pixels to W x H pixels: the same motion."""
     return bound * max(width, height) / PAPER_WIDTH
 
 
 def limit(bound: float, *, scaled: bool) -> Callable[[int, int], float]:
-    """The displacement in pixels that becomes 255, from (W, H); `scaled` bounds hold at a longer
-    side of 340.
+    """Returns a function from (W, H) to the displacement in pixels that becomes 255.
+
+    Args:
+      bound: pixels.
+      scaled: whether the bound holds for frames with a longer side of 340 pixels.
     """
     return functools.partial(scaled_bound, bound) if scaled else lambda width, height: bound
 
 
 def to_image(flow: np.ndarray, bound: float) -> np.ndarray:
     """Maps +-bound pixels to [0, 255], Sec. 5.1: round(255 (u + bound) / (2 bound)), clipped.
+
+    In float32 and with floor(x + 0.5), since numpy's own rounding takes halves to even numbers.
 
     Args:
       flow: [.., 2] pixels.

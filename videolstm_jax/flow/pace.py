@@ -1,4 +1,4 @@
-"""What flow costs and how it goes: an estimate before, a line now and then, warnings after."""
+"""The cost of flow estimated beforehand, progress on the way, and warnings afterwards."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ import numpy as np
 from videolstm_jax.flow import batched
 
 SATURATED = 0.05
-"""More than this share of pixels at the bound is worth a warning."""
+"""A video with more than this share of pixels at the bound is named in a warning."""
 STILL = 0.05
-"""Pixels; a video that nowhere moves more is worth one, too."""
+"""A video whose largest displacement is below this many pixels is named in a warning."""
+PROGRESS_SECONDS = 5
+"""The time between two lines of progress."""
+NAMES_SHOWN = 5
+"""A warning names this many videos."""
+# Bytes of each stored picture and of each of its pixels, measured on real clips.
 _PICTURE_BYTES = 550
 _JPEG_BYTES = 0.054
 _PNG_BYTES = 0.4
-"""Bytes of each stored picture, and of each of its pixels, measured on real clips."""
 
 
-class Cost(NamedTuple):
-    """What a walk is about to spend: pairs of frames, seconds of flow, bytes of flow images and of
-    features.
+class FlowCost(NamedTuple):
+    """The estimated cost of preparing a data set.
+
+    Pairs of frames, seconds of flow, bytes of the flow images, bytes of the features of both
+    streams.
     """
 
     pairs: int
@@ -44,112 +50,122 @@ def estimate(
     jpeg: bool,
     frame_floats: int,
     workers: int = 1,
-    method: Callable[[np.ndarray, np.ndarray], np.ndarray] = batched.ours,
-) -> Cost:
-    """Estimates a walk from a timed batch of the commonest size; TV-L1 takes as long for any
-    picture.
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray] = batched.tvl1_of_arrays,
+) -> FlowCost:
+    """Estimates the cost from a timed batch of the most frequent frame size.
+
+    Frames are noise: TV-L1 takes as long for any picture.
 
     Args:
       videos: pairs, H and W of each.
-      jpeg: whether flow images are kept as JPEG or as PNG.
+      jpeg: whether flow images are stored as JPEG or as PNG.
       frame_floats: values that the features of one frame of one stream hold.
       workers: batches at a time.
       method: see `batched.flow_images`.
     """
     sizes = [(height, width) for _, height, width in videos]
     height, width = max(set(sizes), key=lambda size: (sizes.count(size), size))
+    seconds_a_pixel = _seconds_a_pixel(height, width, workers, method)
+    pairs = sum(count for count, _, _ in videos)
+    pixels = sum(count * height * width for count, height, width in videos)
+    pixel_bytes = _JPEG_BYTES if jpeg else _PNG_BYTES
+    return FlowCost(
+        pairs=pairs,
+        flow_seconds=pixels * seconds_a_pixel,
+        # two pictures for each pair, u and v
+        flow_bytes=round(2 * (pairs * _PICTURE_BYTES + pixels * pixel_bytes)),
+        # two streams of values of two bytes
+        feature_bytes=2 * 2 * frame_floats * pairs,
+    )
+
+
+def _seconds_a_pixel(
+    height: int,
+    width: int,
+    workers: int,
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> float:
+    """Times as many batches as run at a time."""
     n = batched.batch_pairs(height, width)
     frames = np.random.default_rng(0).integers(0, 256, (n * workers + 1, height, width), np.uint8)
-    for batches in (1, workers):  # the first time compiles
+    seconds = 0.0
+    for batches in (1, workers):  # the first round compiles; the second is the result
+        video = [("", frames[: n * batches + 1])]
         began = time.perf_counter()
-        list(
-            batched.flow_images(
-                [("", frames[: n * batches + 1])],
-                lambda width, height: 1.0,
-                method=method,
-                workers=workers,
-            )
-        )
+        list(batched.flow_images(video, lambda width, height: 1.0, method=method, workers=workers))
         seconds = (time.perf_counter() - began) / (n * batches * height * width)
-    pairs, pixels = (
-        sum(n for n, _, _ in videos),
-        sum(n * height * width for n, height, width in videos),
-    )
-    rate = _JPEG_BYTES if jpeg else _PNG_BYTES
-    return Cost(
-        pairs,
-        pixels * seconds,
-        round(2 * (pairs * _PICTURE_BYTES + pixels * rate)),
-        2 * 2 * frame_floats * pairs,
-    )
+    return seconds
 
 
-class Progress:
-    """Prints a line every few seconds."""
+class FlowProgress:
+    """Prints a line of progress every few seconds."""
 
     def __init__(self, videos: int, pairs: int) -> None:
         """Starts the clock for so many videos and pairs of frames."""
         self._videos, self._pairs = videos, pairs
-        self._done = self._pairs_done = 0
-        self._began = self._said = time.perf_counter()
+        self._videos_done = self._pairs_done = 0
+        self._began = self._printed = time.perf_counter()
 
     def pairs_done(self, pairs: int) -> None:
-        """Counts a batch."""
+        """Counts a batch of pairs."""
         self._pairs_done += pairs
         now = time.perf_counter()
-        if now - self._said > 5:
-            self._said = now
-            rate = self._pairs_done / (now - self._began)
-            left = max(0, self._pairs - self._pairs_done) / rate
-            print(
-                f"prepare: {self._done} of {self._videos} videos, {rate:.1f} pairs/s, {duration(left)} left",
-                flush=True,
-            )
-
-    def video_done(self) -> None:
-        """Counts a video."""
-        self._done += 1
-
-
-def warn_of_flow(found: Mapping[str, tuple[float, float]], stage: str = "prepare") -> None:
-    """Says on stderr in which videos the flow looks wrong.
-
-    Args:
-      found: the greatest displacement in pixels, and the share of pixels at or beyond the bound, by
-        video.
-      stage: which tells it.
-    """
-    rows = sorted(found.items())
-    warn("nothing moves in", [name for name, (largest, _) in rows if largest < STILL], stage)
-    warn(
-        "over 5 % of pixels are at the bound in",
-        [f"{name} ({saturated:.0%})" for name, (_, saturated) in rows if saturated > SATURATED],
-        stage,
-    )
-
-
-def warn(what: str, names: Sequence[str], stage: str = "prepare") -> None:
-    """Says on stderr what is odd about how many videos, and the first of them; nothing where there
-    are none.
-    """
-    if names:
+        if now - self._printed <= PROGRESS_SECONDS:
+            return
+        self._printed = now
+        rate = self._pairs_done / (now - self._began)
+        left = max(0, self._pairs - self._pairs_done) / rate
         print(
-            f"{stage}: warning: {what} {len(names)} videos: {', '.join(names[:5])}"
-            + (" .." if len(names) > 5 else ""),
-            file=sys.stderr,
+            f"prepare: {self._videos_done} of {self._videos} videos, {rate:.1f} pairs/s, "
+            f"{duration(left)} left",
             flush=True,
         )
 
+    def video_done(self) -> None:
+        """Counts a video."""
+        self._videos_done += 1
+
+
+def warn_of_flow(ranges: Mapping[str, tuple[float, float]], stage: str = "prepare") -> None:
+    """Warns on stderr of videos whose flow looks wrong.
+
+    Args:
+      ranges: the greatest displacement in pixels, and the share of pixels at or beyond the bound,
+        by video.
+      stage: the stage that warns.
+    """
+    still, saturated = [], []
+    for name, (largest, share) in sorted(ranges.items()):
+        if largest < STILL:
+            still.append(name)
+        if share > SATURATED:
+            saturated.append(f"{name} ({share:.0%})")
+    warn("nothing moves in", still, stage)
+    warn("over 5 % of pixels are at the bound in", saturated, stage)
+
+
+def warn(problem: str, names: Sequence[str], stage: str = "prepare") -> None:
+    """Warns on stderr of a problem, with the number of videos and the first names; none, no line."""
+    if not names:
+        return
+    examples = ", ".join(names[:NAMES_SHOWN])
+    if len(names) > NAMES_SHOWN:
+        examples += " .."
+    message = f"{stage}: warning: {problem} {len(names)} videos: {examples}"
+    print(message, file=sys.stderr, flush=True)
+
 
 def duration(seconds: float) -> str:
-    """In seconds, minutes, hours or days."""
+    """Formats a duration in seconds, minutes, hours or days."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 6000:
         return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 360_000 else f"{seconds / 86_400:.0f} days"
+    if seconds < 360_000:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86_400:.0f} days"
 
 
 def size(count: float) -> str:
-    """Bytes in MB or GB."""
+    """Formats a number of bytes in MB or GB."""
     return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"

@@ -1,4 +1,9 @@
-"""TV-L1 optical flow (Zach, Pock and Bischof 2007), batched over pairs of frames."""
+"""TV-L1 optical flow (Zach, Pock and Bischof 2007), batched over pairs of frames.
+
+The order of operations is part of the result: tests compare flow to the last bit, and XLA fuses
+what is written here into two passes over memory for each iteration. Change neither without
+`benchmarks/tvl1.py`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +18,9 @@ from jax import Array, lax
 
 
 class Settings(NamedTuple):
-    """The constants of the method; tau, weight, theta, scales and warps are those of OpenCV's
-    DualTVL1.
+    """The constants of the method.
+
+    tau, weight, theta, scales and warps are those of OpenCV's DualTVL1.
     """
 
     tau: float = 0.25
@@ -22,26 +28,27 @@ class Settings(NamedTuple):
     weight: float = 0.15
     """lambda, of the data term, for grey levels in [0, 255]."""
     theta: float = 0.3
-    """How tightly the two copies of the flow are coupled."""
+    """How closely the two copies of the flow, that of the data and that of the regulariser, agree."""
     scales: int = 5
     step: float = 0.5
-    """Each scale of the pyramid has this share of the sides of the one below."""
+    """The sides of each scale of the pyramid, as a share of the sides of the finer one."""
     smallest: int = 8
     """No scale but the first has a side below this many pixels."""
     warps: int = 5
-    """How often the second frame is warped, and its brightness taken as linear again, at each
-    scale.
-    """
+    """How often the second frame is warped and its brightness linearised at each scale."""
     iterations: int = 25
-    """Of the dual scheme after each warp."""
+    """Iterations of the dual scheme after each warp."""
     slack: float = 0.03
-    """Gradients of the flow below this (pixels a pixel) are penalised quadratically, which spares a
-    slow turn or zoom the steps of pure total variation (Werlberger et al. 2009); 0 is pure."""
+    """Gradients of the flow below this (pixels a pixel) are penalised quadratically.
+
+    Pure total variation, 0, makes steps of a slow turn or zoom (Werlberger et al. 2009).
+    """
 
 
 class _Data(NamedTuple):
-    """The data term around one warp, rho(u) = residual + gx u + gy v, and 1 / (gx^2 + gy^2); each
-    [G, h, w].
+    """The data term around one warp, each [G, h, w].
+
+    rho(u, v) = residual + gx u + gy v; `inverse` is 1 / (gx^2 + gy^2).
     """
 
     residual: Array
@@ -63,10 +70,10 @@ class _State(NamedTuple):
 
 @functools.partial(jax.jit, static_argnames=("settings", "group"))
 def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0) -> Array:  # noqa: B008
-    """The displacement that takes each pixel of `a` to its place in `b`: b(x + u, y + v) = a(x, y).
+    """Computes the displacement (u, v) of each pixel of `a`: b(x + u, y + v) = a(x, y).
 
-    Coarse to fine over a pyramid. At each scale `b` is warped by the flow found so far, the
-    brightness is taken as linear around it, and Chambolle's dual scheme minimises the total
+    The computation goes from coarse to fine over a pyramid. At each scale `b` is warped by the flow
+    so far and its brightness is linearised there. Chambolle's dual scheme then minimises the total
     variation of the flow plus lambda times the absolute difference of brightness. A 3 x 3 median
     before each warp removes outliers. All counts are fixed, so that a shape is traced once and
     every pair costs the same.
@@ -75,7 +82,7 @@ def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0)
       a: [P, H, W] grey levels in [0, 255], uint8 or float32.
       b: [P, H, W], the frames that follow.
       settings: the constants of the method.
-      group: pairs worked on together; 0 takes about 2**13 pixels on a CPU, whose cache must hold
+      group: pairs computed together; 0 takes about 2**13 pixels on a CPU, whose cache must hold
         them, and all pairs elsewhere. It changes the speed, not the flow.
 
     Returns:
@@ -84,8 +91,8 @@ def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0)
     pairs, height, width = a.shape
     if not group:
         group = max(1, round(2**13 / (height * width))) if jax.default_backend() == "cpu" else pairs
-    # a group of our own is never cut, so that a CPU gives a pair the same bits whatever comes with
-    # it
+    # The default group is never cut to the number of pairs: on a CPU, a pair then has the same bits
+    # whatever pairs come with it.
     else:
         group = min(group, pairs)
     rounds = math.ceil(pairs / group)
@@ -97,7 +104,7 @@ def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0)
 
 
 def scale_sizes(height: int, width: int, settings: Settings) -> list[tuple[int, int]]:
-    """(h, w) of every scale, the finest first."""
+    """Returns (h, w) of every scale, the finest first."""
     sizes = [(height, width)]
     for k in range(1, settings.scales):
         size = round(height * settings.step**k), round(width * settings.step**k)
@@ -108,12 +115,14 @@ def scale_sizes(height: int, width: int, settings: Settings) -> list[tuple[int, 
 
 
 def _pyramid(a: Array, b: Array, settings: Settings) -> Array:
+    """The flow of one group, [G, H, W, 2], from the coarsest scale to the finest."""
     sizes = scale_sizes(*a.shape[1:], settings)
     levels = [(a, b)]
     for size in sizes[1:]:
         levels.append((_resized(levels[-1][0], size), _resized(levels[-1][1], size)))
     u = v = jnp.zeros((a.shape[0], *sizes[-1]), jnp.float32)
     for (h, w), (a_k, b_k) in zip(reversed(sizes), reversed(levels), strict=True):
+        # Displacements are in pixels of their scale, so they grow with the sides.
         h_0, w_0 = u.shape[1:]
         u, v = _resized(u, (h, w)) * (w / w_0), _resized(v, (h, w)) * (h / h_0)
         u, v = _scale(a_k, b_k, u, v, settings)
@@ -122,6 +131,7 @@ def _pyramid(a: Array, b: Array, settings: Settings) -> Array:
 
 def _scale(a: Array, b: Array, u: Array, v: Array, settings: Settings) -> tuple[Array, Array]:
     """Refines the flow at one scale."""
+    # central differences, x along axis 2 and y along axis 1
     gx, gy = ((_moved(b, 1, axis) - _moved(b, -1, axis)) / 2 for axis in (2, 1))
     gradient = jnp.stack([gx, gy], -1)
 
@@ -138,10 +148,10 @@ def _scale(a: Array, b: Array, u: Array, v: Array, settings: Settings) -> tuple[
 
 
 def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
-    """Warps `b` and its gradient by the flow; pixels that leave the frame have no data term.
+    """Warps `b` and its gradient by the flow and linearises the brightness there.
 
-    Splines for `b` halve the error that bilinear samples leave in the flow; for the gradient they
-    change nothing.
+    Pixels that leave the frame have no data term: their gradient is zero. Splines for `b` halve the
+    error that bilinear samples leave in the flow; for the gradient they change nothing.
     """
     height, width = a.shape[1:]
     x = u + lax.broadcasted_iota(jnp.float32, u.shape, 2)
@@ -151,16 +161,17 @@ def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
     warped = _sampled(b[..., None], x, y, _spline)[..., 0]
     slope = jnp.where(inside[..., None], _sampled(gradient, x, y, _hat), 0.0)
     gx, gy = slope[..., 0], slope[..., 1]
+    # 1e-9 keeps flat pixels finite; their pull is zero because gx and gy are.
     return _Data(warped - a - gx * u - gy * v, gx, gy, 1 / jnp.maximum(gx * gx + gy * gy, 1e-9))
 
 
 def _iteration(data: _Data, state: _State, settings: Settings) -> _State:
-    """One round of the dual scheme: the thresholding step, the primal from the duals, and the
-    duals.
+    """One iteration of the dual scheme: thresholding, the flow from the duals, then the duals.
 
-    Written in whole-array shifts, so that it compiles to two passes over memory.
+    Written in shifts of whole arrays, so that it compiles to two passes over memory.
     """
     u, v, ux, uy, vx, vy = state
+    # The three cases of the thresholding step, Zach et al., are one clip of rho / |gradient|^2.
     most = settings.weight * settings.theta
     pull = jnp.clip((data.residual + data.gx * u + data.gy * v) * data.inverse, -most, most)
     u = u - pull * data.gx + settings.theta * (ux - _before(ux, 2) + uy - _before(uy, 1))
@@ -169,6 +180,7 @@ def _iteration(data: _Data, state: _State, settings: Settings) -> _State:
 
 
 def _dual(u: Array, px: Array, py: Array, settings: Settings) -> tuple[Array, Array]:
+    """One step of the dual (px, py) of one component of the flow, from forward differences."""
     rate = settings.tau / settings.theta
     dx, dy = _moved(u, 1, 2) - u, _moved(u, 1, 1) - u
     scale = 1 / (1 + rate * jnp.sqrt(dx * dx + dy * dy + settings.slack**2))
@@ -179,7 +191,7 @@ def _dual(u: Array, px: Array, py: Array, settings: Settings) -> tuple[Array, Ar
 
 
 def _moved(x: Array, by: int, axis: int) -> Array:
-    """X at the place one before (`by` -1) or one after (1), the edge repeated."""
+    """The value one place after (`by` 1) or before (-1) along an axis, the edge repeated."""
     n = x.shape[axis]
     if by > 0:
         return jnp.concatenate(
@@ -191,8 +203,10 @@ def _moved(x: Array, by: int, axis: int) -> Array:
 
 
 def _before(p: Array, axis: int) -> Array:
-    """P at the place one before, zero before the first: with `_moved(u, 1) - u` this makes div =
-    -grad^T.
+    """The value one place before along an axis, zero before the first.
+
+    With forward differences `_moved(u, 1) - u` as gradient, p - before(p) is the divergence that
+    satisfies div = -grad^T, which the dual scheme needs to converge.
     """
     n = p.shape[axis]
     first = jnp.zeros_like(lax.slice_in_dim(p, 0, 1, axis=axis))
@@ -200,8 +214,10 @@ def _before(p: Array, axis: int) -> Array:
 
 
 def _sampled(layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int, Array]]) -> Array:
-    """[G, h, w, C] at x, y [G, h, w] inside the frame, edges repeated. One gather serves all C
-    layers.
+    """Samples layers [G, h, w, C] at x, y [G, h, w] inside the frame, edges repeated.
+
+    Layers are flattened, so that each tap is one gather of C values; `taps` gives weights by
+    offset.
     """
     group, height, width, channels = layers.shape
     flat = layers.reshape(group * height * width, channels)
@@ -217,12 +233,12 @@ def _sampled(layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int
 
 
 def _hat(t: Array) -> dict[int, Array]:
-    """Bilinear weights of the samples around a place t in [0, 1) of its pixel."""
+    """Bilinear weights of the samples at offsets 0 and 1, for a place t in [0, 1) between them."""
     return {0: 1 - t, 1: t}
 
 
 def _spline(t: Array) -> dict[int, Array]:
-    """Catmull-Rom weights of the samples around a place t in [0, 1) of its pixel."""
+    """Catmull-Rom weights of the samples at offsets -1 to 2, for a place t in [0, 1)."""
     return {
         -1: ((2 - t) * t - 1) * t / 2,
         0: ((3 * t - 5) * t * t + 2) / 2,
@@ -232,12 +248,12 @@ def _spline(t: Array) -> dict[int, Array]:
 
 
 def _resized(x: Array, size: tuple[int, int]) -> Array:
-    """[G, h, w] to another size, linear, each pixel of a smaller size a weighted mean of all it
-    covers.
-    """
+    """Resizes [G, h, w] linearly; a smaller size averages all the pixels that a pixel covers."""
     return x if x.shape[1:] == size else jax.image.resize(x, (x.shape[0], *size), "linear")
 
 
+# A sorting network that is complete only for the middle one of nine values: each pair is ordered in
+# turn. Minima and maxima of whole arrays vectorise; sorting does not.
 _MEDIAN_OF_9 = (
     (1, 2),
     (4, 5),
@@ -262,7 +278,7 @@ _MEDIAN_OF_9 = (
 
 
 def _median(x: Array) -> Array:
-    """The median of 3 x 3, by the exchanges that bring it to the fifth place of nine."""
+    """The median of 3 x 3 pixels, edges repeated."""
     rows = (_moved(x, -1, 1), x, _moved(x, 1, 1))
     nine = [moved for row in rows for moved in (_moved(row, -1, 2), row, _moved(row, 1, 2))]
     for low, high in _MEDIAN_OF_9:

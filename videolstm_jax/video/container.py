@@ -1,4 +1,9 @@
-"""A video file opened: its pictures in order, counted against what the container promised."""
+"""Opening a video file, and its pictures in order with every sign of damage reported.
+
+Damage is found in four ways: the codec reports it, a packet or picture is marked corrupt, there are
+fewer pictures than the container declares, or the pictures end before the declared duration. Files
+of VP9 that are damaged otherwise pass; `benchmarks/damage.py` counts them.
+"""
 
 from __future__ import annotations
 
@@ -13,28 +18,34 @@ from etils import epath
 from videolstm_jax.errors import VideoError
 
 PLACEHOLDER = 1
-"""Bytes of the packets that XviD writes where a picture travelled with its neighbour: they hold no
-picture.
+"""Bytes of a packet without a picture.
+
+XviD writes such packets into AVI files where a picture travels in the packet of its neighbour.
 """
-SPARE = 1
-"""Pictures that a sound file may lack of what its container declares; more is a loss."""
-STILLS = ("image2", "tty")
+TOLERANCE = 1
+"""Pictures that an undamaged file may lack of what its container declares."""
+STILL_FORMATS = ("image2", "tty")
+"""FFmpeg's formats of single images and of text, which it also reads as one-frame videos."""
+STRICT = {"err_detect": "explode"}
+"""FFmpeg's option that makes the codecs report damage instead of hiding it."""
+DEFAULT_RATE = 25
+"""Frames a second of a container that does not say."""
 
 
 @contextlib.contextmanager
 def open_video(path: str | os.PathLike) -> Iterator[tuple]:
-    """Opens a file and its video stream, and turns every error of the codecs into `VideoError`."""
+    """Opens a file and yields its container and video stream; codec errors become `VideoError`."""
     file = epath.Path(path)
     if not file.is_file():
-        raise VideoError(
-            f"{path}: {'a folder' if file.is_dir() else 'no such file'}; expected a video file"
-        )
+        problem = "a folder" if file.is_dir() else "no such file"
+        raise VideoError(f"{path}: {problem}; expected a video file")
     if not file.stat().length:
         raise VideoError(f"{path}: empty, 0 bytes; expected a video file")
+    # FFmpeg opens local paths itself; files in a bucket are read through a Python file object.
     source = file.open("rb") if "://" in str(path) else os.fspath(path)
     try:
-        with open_source(source, os.fspath(path)) as found:
-            yield found
+        with open_source(source, os.fspath(path)) as streams:
+            yield streams
     finally:
         if not isinstance(source, str):
             source.close()
@@ -42,88 +53,103 @@ def open_video(path: str | os.PathLike) -> Iterator[tuple]:
 
 @contextlib.contextmanager
 def open_source(source: Any, name: str) -> Iterator[tuple]:
-    """The container and video stream of what is open for reading or a path; errors call it `name`."""
-    options = {"err_detect": "explode"}
-    with naming(name), av.open(source, metadata_errors="replace", options=options) as container:
+    """Opens a path or a readable object and yields its container and video stream.
+
+    Args:
+      source: what PyAV opens.
+      name: what error messages call it.
+    """
+    with codec_errors(name):
+        # Metadata in any encoding is accepted: it is not used.
+        with av.open(source, metadata_errors="replace", options=STRICT) as container:
+            yield container, _video_stream(container, name)
+
+
+def _video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
+    """The first video stream, set up for strict decoding."""
+    format_name = container.format.name
+    if format_name in STILL_FORMATS or format_name.endswith("_pipe"):
+        raise VideoError(f"{name}: not a video but {format_name}; expected moving pictures")
+    if not container.streams.video:
         kinds = sorted({stream.type for stream in container.streams})
-        kind = container.format.name
-        if kind in STILLS or kind.endswith("_pipe"):
-            raise VideoError(f"{name}: not a video but {kind}; expected moving pictures")
-        if not container.streams.video:
-            raise VideoError(
-                f"{name}: no video stream, only {', '.join(kinds) or 'nothing'}; expected one"
-            )
-        stream = container.streams.video[0]
-        if stream.codec_context is None:
-            raise VideoError(
-                f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes"
-            )
-        stream.codec_context.options = options
-        stream.codec_context.thread_count = 1
-        yield container, stream
+        present = ", ".join(kinds) or "nothing"
+        raise VideoError(f"{name}: no video stream, only {present}; expected one")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise VideoError(f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes")
+    stream.codec_context.options = STRICT
+    # Several videos are decoded at a time, so one thread each is enough.
+    stream.codec_context.thread_count = 1
+    return stream
 
 
 @contextlib.contextmanager
-def naming(name: str) -> Iterator[None]:
+def codec_errors(name: str) -> Iterator[None]:
     """Turns every error of the codecs into `VideoError`, which calls the file `name`."""
     try:
         yield
     except (av.FFmpegError, UnicodeError) as error:
-        raise VideoError(
-            f"{name}: damaged or not a video: {getattr(error, 'strerror', None) or error}"
-        ) from error
+        reason = getattr(error, "strerror", None) or error
+        raise VideoError(f"{name}: damaged or not a video: {reason}") from error
 
 
-def rate_of(stream: av.VideoStream) -> float:
-    """Frames a second, 25 where the container does not say."""
-    return float(stream.average_rate or stream.guessed_rate or stream.base_rate or 25)
+def frame_rate(stream: av.VideoStream) -> float:
+    """Returns frames a second, 25 where the container does not say."""
+    return float(stream.average_rate or stream.guessed_rate or stream.base_rate or DEFAULT_RATE)
 
 
-def declared(container: av.container.InputContainer, stream: av.VideoStream) -> int:
-    """Pictures that the container promises, 0 where it does not say."""
-    if (
-        "mp4" in container.format.name
-    ):  # its index, unlike its header, knows what edit lists cut away
+def declared_count(container: av.container.InputContainer, stream: av.VideoStream) -> int:
+    """Returns the number of pictures that the container declares, 0 where it does not say."""
+    if "mp4" in container.format.name:
+        # The header counts what edit lists cut away; the index marks it.
         return sum(not entry.is_discard for entry in stream.index_entries) or stream.frames
-    empty = sum(entry.size <= PLACEHOLDER for entry in stream.index_entries)
-    return max(0, stream.frames - empty)
+    placeholders = sum(entry.size <= PLACEHOLDER for entry in stream.index_entries)
+    return max(0, stream.frames - placeholders)
 
 
-def every_picture(
+def all_pictures(
     path: str | os.PathLike, container: av.container.InputContainer, stream: av.VideoStream
 ) -> Iterator[av.VideoFrame]:
-    """Yields every picture in the order of display, then compares their number with what was
-    declared.
+    """Yields every picture in display order, and checks number and duration at the end.
+
+    Raises:
+      VideoError: damage, where the stream comes to it; a lack of pictures, after the last one.
     """
-    found = packets = 0
-    end = 0.0
+    pictures = packets = 0
+    end = 0.0  # seconds
     for packet in container.demux(stream):
         packets += packet.size > PLACEHOLDER and not packet.is_discard
         if packet.is_corrupt:
             raise VideoError(f"{path}: packet {packets} is damaged; expected a sound file")
         for picture in packet.decode():
             if picture.is_corrupt:
-                raise VideoError(f"{path}: frame {found} is damaged; expected a sound file")
-            found += 1
-            end = max(end, (picture.time or 0.0) + 1 / rate_of(stream))
+                raise VideoError(f"{path}: frame {pictures} is damaged; expected a sound file")
+            pictures += 1
+            end = max(end, (picture.time or 0.0) + 1 / frame_rate(stream))
             yield picture
-    if not found:
+    if not pictures:
         raise VideoError(f"{path}: 0 frames decoded; expected at least 1")
-    promised = declared(container, stream)
-    if packets < promised or found < max(packets, promised) - SPARE:
+    # Packets are counted too: where the container declares nothing, a packet that gave no picture
+    # is the only trace of one that was lost.
+    declared = declared_count(container, stream)
+    expected = max(packets, declared)
+    if packets < declared or pictures < expected - TOLERANCE:
         raise VideoError(
-            f"{path}: cut short or damaged: {found} frames decoded; expected {max(packets, promised)}"
+            f"{path}: cut short or damaged: {pictures} frames decoded; expected {expected}"
         )
-    seconds = _seconds(container, stream)
-    if end < seconds - 2 / rate_of(stream):
+    seconds = _declared_seconds(container, stream)
+    if end < seconds - 2 / frame_rate(stream):
         raise VideoError(
             f"{path}: cut short: pictures end at {end:.2f} s; expected {seconds:.2f} s as declared"
         )
 
 
-def _seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """How long the pictures of a container without a frame count say they last, 0 where they do
-    not.
+def _declared_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """The duration of the pictures that a Matroska file declares, 0 where it does not say.
+
+    Matroska and WebM declare no number of pictures. Their muxers write the duration of each stream
+    as a tag, H:M:S; the duration of the whole file is that of the pictures only if there is no
+    other stream.
     """
     if "matroska" not in container.format.name:
         return 0.0

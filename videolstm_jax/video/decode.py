@@ -1,4 +1,8 @@
-"""Video files to RGB frames, refusing whatever is damaged."""
+"""Video files to RGB or grey frames; damaged files are refused.
+
+Decoding happens in this process. A file that may be damaged goes through `guard`, since some broken
+streams crash the codec.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,11 @@ import numpy as np
 from PIL import Image
 
 from videolstm_jax.flow import image
-from videolstm_jax.video.container import declared, every_picture, open_video, rate_of
+from videolstm_jax.video.container import all_pictures, declared_count, frame_rate, open_video
 
 
 class VideoInfo(NamedTuple):
-    """`frames`, displayed `width` and `height` in pixels, and frames a second, all as `read`
-    returns them.
-    """
+    """Number of frames, displayed width and height in pixels, and frames a second."""
 
     frames: int
     width: int
@@ -27,9 +29,11 @@ class VideoInfo(NamedTuple):
     fps: float
 
 
-class View(NamedTuple):
-    """One way to see frames: the (W, H) pixels they are squashed to, None for their own, in RGB or
-    as luma.
+class FrameFormat(NamedTuple):
+    """The form in which frames are returned.
+
+    They are squashed to `size` (W, H) pixels, or keep the size of the first frame if it is None;
+    `grey` asks for luma instead of RGB.
     """
 
     size: tuple[int, int] | None = None
@@ -37,28 +41,29 @@ class View(NamedTuple):
 
 
 def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
-    """Tells length, size and rate of a video from its header and first picture.
+    """Reads length, size and rate of a video from its header and first picture.
 
-    The whole file is decoded only where the container does not say how many frames it has. A
-    damaged file may pass here; `read` finds the damage.
+    The whole file is decoded only if the container does not declare its number of frames. A damaged
+    file may pass; `read` finds the damage.
 
     Args:
       path: a video file.
-      fps: the rate `read` will be asked for; 0 is the file's own.
+      fps: the rate that `read` will resample to; 0 is the file's own.
 
     Raises:
       VideoError: missing, empty, no video, or no picture.
     """
     with open_video(path) as (container, stream):
-        rate, frames = rate_of(stream), declared(container, stream)
-        pictures = every_picture(path, container, stream)
-        height, width = displayed(next(pictures)).shape[:2]
+        rate, frames = frame_rate(stream), declared_count(container, stream)
+        pictures = all_pictures(path, container, stream)
+        height, width = upright(next(pictures)).shape[:2]
         if not frames:
             frames = 1 + sum(1 for _ in pictures)
         pictures.close()
-    if fps:
-        return VideoInfo(max(1, math.ceil(frames * fps / rate - 1e-6)), width, height, fps)
-    return VideoInfo(frames, width, height, rate)
+    if not fps:
+        return VideoInfo(frames, width, height, rate)
+    # `resampled` yields a frame for every k / fps before the end; 1e-6 absorbs rounding.
+    return VideoInfo(max(1, math.ceil(frames * fps / rate - 1e-6)), width, height, fps)
 
 
 def read(
@@ -68,20 +73,18 @@ def read(
     max_frames: int = 0,
     size: tuple[int, int] | None = None,
 ) -> np.ndarray:
-    """Decodes a video, upright as players show it.
+    """Decodes a video into upright RGB frames, as players show them.
 
-    Decoding happens in this process: a file that may be damaged goes through `guard.read_all`,
-    since some broken streams crash the codec. With `fps`, output frame k is the one whose time
-    stamp is nearest to k / fps, the earlier of two. Frames of other sizes than the first are
-    squashed to its size.
+    With `fps`, output frame k is the one whose time stamp is nearest to k / fps, the earlier of
+    two. Frames of other sizes than the first are squashed to its size.
 
     Args:
       path: a video file.
       fps: frames a second to resample to; 0 takes every frame.
-      max_frames: how many frames to return at most; 0 returns all. What lies behind them is not
-        checked.
-      size: (W, H) pixels to squash every frame to (Pillow's bilinear); None keeps the first frame's
-        size.
+      max_frames: how many frames to return at most; 0 returns all. Frames behind them are not
+        checked for damage.
+      size: (W, H) pixels to squash every frame to (Pillow's bilinear filter); None keeps the size
+        of the first frame.
 
     Returns:
       [L, H, W, 3] uint8 RGB, L >= 1.
@@ -89,60 +92,62 @@ def read(
     Raises:
       VideoError: missing, empty, no video, no picture, damaged, or shorter than it declares.
     """
-    return read_views(path, [View(size)], fps=fps, max_frames=max_frames)[0]
+    return read_formats(path, [FrameFormat(size)], fps=fps, max_frames=max_frames)[0]
 
 
-def read_views(
-    path: str | os.PathLike, views: Sequence[View], *, fps: float = 0.0, max_frames: int = 0
+def read_formats(
+    path: str | os.PathLike,
+    formats: Sequence[FrameFormat],
+    *,
+    fps: float = 0.0,
+    max_frames: int = 0,
 ) -> list[np.ndarray]:
-    """Decodes a video once and gives it in several sizes, see `read`.
+    """Decodes a video once and returns its frames in several formats; see `read`.
 
     Returns:
-      For each view [L, H, W, 3] uint8 RGB or, grey, [L, H, W] uint8 luma (`flow.image.grey`).
+      For each format [L, H, W, 3] uint8 RGB or, grey, [L, H, W] uint8 luma (`flow.image.grey`).
 
     Raises:
       VideoError: as `read`.
     """
-    seen: list[list[np.ndarray]] = [[] for _ in views]
-    own = None
+    frames: list[list[np.ndarray]] = [[] for _ in formats]
+    first_size = None
     with open_video(path) as (container, stream):
-        for picture in chosen(path, container, stream, fps, max_frames):
-            whole = displayed(picture)
-            own = own or whole.shape[1::-1]
-            for view, images in zip(views, seen, strict=True):
-                squashed = squashed_to(whole, view.size or own)
-                images.append(image.grey(squashed) if view.grey else squashed)
-    return [_stacked(images) for images in seen]
+        for picture in selected_pictures(path, container, stream, fps, max_frames):
+            original = upright(picture)
+            first_size = first_size or original.shape[1::-1]
+            for frame_format, images in zip(formats, frames, strict=True):
+                squashed = squashed_to(original, frame_format.size or first_size)
+                images.append(image.grey(squashed) if frame_format.grey else squashed)
+    return [_stacked(images) for images in frames]
 
 
 def check(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
-    """Decodes a whole video for nothing but what `probe` can only promise; see `read`.
+    """Decodes a whole video and returns its true length, which `probe` takes from the header.
 
     Raises:
       VideoError: as `read`.
     """
     info = probe(path, fps=fps)
     with open_video(path) as (container, stream):
-        return info._replace(
-            frames=sum(1 for _ in chosen(path, container, stream, fps, max_frames))
-        )
+        pictures = selected_pictures(path, container, stream, fps, max_frames)
+        return info._replace(frames=sum(1 for _ in pictures))
 
 
-# ---- from picture to frame -----------------------------------------------------------------------
+# ---- from pictures to frames ---------------------------------------------------------------------
 
 
-def chosen(
+def selected_pictures(
     path: str | os.PathLike,
     container: av.container.InputContainer,
     stream: av.VideoStream,
     fps: float,
     max_frames: int,
 ) -> Iterator[av.VideoFrame]:
-    """Yields the pictures that `read` returns."""
-    pictures = every_picture(path, container, stream)
-    yield from itertools.islice(
-        resampled(pictures, container, stream, fps) if fps else pictures, max_frames or None
-    )
+    """Yields the pictures that `read` returns, resampled and limited."""
+    pictures = all_pictures(path, container, stream)
+    selected = resampled(pictures, container, stream, fps) if fps else pictures
+    yield from itertools.islice(selected, max_frames or None)
     pictures.close()
 
 
@@ -152,49 +157,54 @@ def resampled(
     stream: av.VideoStream,
     fps: float,
 ) -> Iterator[av.VideoFrame]:
-    """Yields the picture nearest to each k / fps, for all k / fps before the end of the last
-    picture.
+    """Yields the picture nearest to each k / fps, for all k / fps before the end of the video.
+
+    Args:
+      pictures: all pictures in display order.
+      container: of the video.
+      stream: of the video.
+      fps: frames a second to yield.
     """
-    period = 1 / rate_of(stream)
-    even = (
-        container.format.name == "avi"
-    )  # AVI has no time stamps; those of packed B pictures are not in order
-    k, last, now, first = 0, None, 0.0, 0.0
+    period = 1 / frame_rate(stream)
+    # AVI has no time stamps, and those that FFmpeg makes up for packed B pictures are not in order.
+    constant_rate = container.format.name == "avi"
+    k, last, time, first = 0, None, 0.0, 0.0
     for picture in pictures:
         stamp = picture.time
         if last is None:
             first = stamp or 0.0
             last = picture
             continue
-        follows = now + period if even or stamp is None or stamp - first <= now else stamp - first
-        while k / fps <= (now + follows) / 2 + 1e-9:
+        if constant_rate or stamp is None or stamp - first <= time:
+            next_time = time + period  # no usable stamp: one period after the picture before
+        else:
+            next_time = stamp - first
+        # The picture before is the nearest one up to halfway; it wins a tie.
+        while k / fps <= (time + next_time) / 2 + 1e-9:
             yield last
             k += 1
-        last, now = picture, follows
-    while k == 0 or k / fps < now + period - 1e-6 / fps:
+        last, time = picture, next_time
+    while k == 0 or k / fps < time + period - 1e-6 / fps:
         yield last
         k += 1
 
 
-def displayed(picture: av.VideoFrame) -> np.ndarray:
-    """[H, W, 3] RGB, turned by the quarter turns that the display matrix asks for."""
+def upright(picture: av.VideoFrame) -> np.ndarray:
+    """Returns [H, W, 3] RGB, turned by the quarter turns of the display matrix."""
     return np.rot90(picture.to_ndarray(format="rgb24"), round(picture.rotation / 90))
 
 
 def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """The image at (W, H) pixels, or at its own size where None; contiguous."""
+    """Returns the image at (W, H) pixels, or at its own size where None; contiguous."""
+    image = np.ascontiguousarray(image)
     if size is None or image.shape[1::-1] == tuple(size):
-        return np.ascontiguousarray(image)
-    return np.asarray(
-        Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BILINEAR)
-    )
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
 
 
 def _stacked(images: list[np.ndarray]) -> np.ndarray:
-    """One array of all images; the list is emptied meanwhile, so that long videos are not held
-    twice.
-    """
-    whole = np.empty((len(images), *images[0].shape), np.uint8)
-    for at in reversed(range(len(images))):
-        whole[at] = images.pop()
-    return whole
+    """One array of all images; the list is emptied, so that a long video is not held twice."""
+    frames = np.empty((len(images), *images[0].shape), np.uint8)
+    for index in reversed(range(len(images))):
+        frames[index] = images.pop()
+    return frames

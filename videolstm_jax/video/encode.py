@@ -1,4 +1,9 @@
-"""Frames to video files, whole or not at all, the same bytes every time."""
+"""Frames to video files, whole or not at all; equal frames give equal bytes.
+
+Three settings make the bytes repeatable: one thread; muxers without dates and version marks
+(`bitexact`); and x264 without its macroblock tree (`mbtree`), with which equal frames gave
+different bytes from one run to the next.
+"""
 
 from __future__ import annotations
 
@@ -18,40 +23,47 @@ from videolstm_jax import files
 
 
 class _Encoder(NamedTuple):
+    """A codec of FFmpeg.
+
+    `even` is the pixel format of frames with even sides. Halved chroma planes do not fit frames
+    with an odd side; `odd` has planes of full size, so that nothing is padded or cut. `quality` is
+    the default of `crf`.
+    """
+
     name: str
-    even: str  # the pixel format of even sides
-    odd: str  # the one where a side is odd: chroma of full size, so that nothing is padded or cut
-    quality: int | None  # the default of `crf`
+    even: str
+    odd: str
+    quality: int | None
     options: dict[str, str]
 
 
+X264_PARAMS = "log-level=none:mbtree=0"
+FIXED_QUALITY = {"flags": "+qscale", "global_quality": "236"}  # 2 on FFmpeg's scale of 1 to 31
 ENCODERS = {
     "h264": _Encoder(
         "libx264",
         "yuv420p",
         "yuv444p",
         18,
-        {"preset": "medium", "x264-params": "log-level=none:mbtree=0"},
+        {"preset": "medium", "x264-params": X264_PARAMS},
     ),
     "h264_quick": _Encoder(
         "libx264",
         "yuv420p",
         "yuv444p",
         20,
-        {"preset": "veryfast", "x264-params": "log-level=none:mbtree=0"},
+        {"preset": "veryfast", "x264-params": X264_PARAMS},
     ),
-    "mpeg4": _Encoder(
-        "mpeg4", "yuv420p", "yuv420p", None, {"flags": "+qscale", "global_quality": "236"}
-    ),
-    "mjpeg": _Encoder(
-        "mjpeg", "yuvj444p", "yuvj444p", None, {"flags": "+qscale", "global_quality": "236"}
-    ),
+    "mpeg4": _Encoder("mpeg4", "yuv420p", "yuv420p", None, FIXED_QUALITY),
+    "mjpeg": _Encoder("mjpeg", "yuvj444p", "yuvj444p", None, FIXED_QUALITY),
     "ffv1": _Encoder("ffv1", "bgr0", "bgr0", None, {}),
 }
-"""`h264` plays everywhere (with an odd side, in players of the 4:4:4 profile), `h264_quick` keeps
+"""`h264` plays everywhere (with an odd side, in players of the 4:4:4 profile); `h264_quick` keeps
 up with a stream; `ffv1` is lossless."""
 
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".avi": "avi", ".mkv": "matroska"}
+LARGEST_DENOMINATOR = 1001
+"""Frame rates become fractions such as 30000/1001, which containers store."""
 
 
 def write(
@@ -64,13 +76,9 @@ def write(
 ) -> None:
     """Encodes frames into the container that the suffix of `path` names.
 
-    One thread and no dates or version marks of the container, so that equal frames give equal
-    bytes. A file decodes to the size given: with an odd side, whose halved chroma planes h264
-    refuses, chroma is kept at full size.
-
     Args:
       path: .mp4, .m4v, .mov, .avi or .mkv.
-      frames: [L, H, W, 3] uint8 RGB, L >= 1.
+      frames: [L, H, W, 3] uint8 RGB, L >= 1; the file decodes to the same H and W.
       fps: frames a second.
       codec: one of `ENCODERS`.
       crf: the quality of h264, 0 (lossless but for the colour conversion) to 51; 18 where None.
@@ -96,12 +104,11 @@ def growing(
     codec: str = "h264",
     crf: int | None = None,
 ) -> Iterator[Callable[[np.ndarray], None]]:
-    """Yields a function that adds one frame [H, W, 3] uint8 to a film, in memory that does not
-    grow.
+    """Yields a function that adds one frame [H, W, 3] uint8 to a film, in bounded memory.
 
-    The film lies beside `path` while it grows, and is renamed into place when the block ends
-    without an error. What is to lie in a bucket grows on this machine, since nothing can be filled
-    in there. The bytes are those of `write`.
+    The film grows beside `path` and is renamed into place when the block ends without an error. A
+    film for a bucket grows on this machine, since muxers must go back to fill in sizes. The bytes
+    are those of `write`.
 
     Args:
       path: see `write`.
@@ -114,34 +121,35 @@ def growing(
       ValueError: as `write`, or a frame of another size.
     """
     path = epath.Path(path)
-    first = np.zeros((1, size[1], size[0], 3), np.uint8)
-    _check(path, first, fps, codec)
+    shape = size[1], size[0], 3
+    _check(path, np.zeros((1, *shape), np.uint8), fps, codec)
     with (
-        _growable(path) as here,
-        _muxing(os.fspath(here), path, first.shape[1:3], fps, codec, crf) as add,
+        _unfinished(path) as unfinished,
+        _muxing(os.fspath(unfinished), path, shape[:2], fps, codec, crf) as add,
     ):
 
-        def added(frame: np.ndarray) -> None:
-            if frame.shape != first.shape[1:] or frame.dtype != np.uint8:
+        def add_checked(frame: np.ndarray) -> None:
+            if frame.shape != shape or frame.dtype != np.uint8:
                 raise ValueError(
                     f"{path}: a frame is {frame.dtype} {list(frame.shape)}; expected uint8 "
-                    f"{list(first.shape[1:])}"
+                    f"{list(shape)}"
                 )
             add(frame)
 
-        yield added
+        yield add_checked
 
 
 @contextlib.contextmanager
-def _growable(path: epath.Path) -> Iterator[epath.Path]:
+def _unfinished(path: epath.Path) -> Iterator[epath.Path]:
+    """A path to write to, whose file takes its place at `path` when the block ends well."""
     if "://" not in str(path):
         with files.replacing(path) as beside:
             yield beside
         return
     with tempfile.TemporaryDirectory() as folder:
-        here = epath.Path(folder) / path.name
-        yield here
-        files.write_bytes(path, here.read_bytes())
+        local = epath.Path(folder) / path.name
+        yield local
+        files.write_bytes(path, local.read_bytes())
 
 
 @contextlib.contextmanager
@@ -153,33 +161,33 @@ def _muxing(
     codec: str,
     crf: int | None,
 ) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields a function that encodes one frame into `target`, of the format of `path`."""
     encoder = ENCODERS[codec]
     options = dict(encoder.options)
     if encoder.quality is not None:
         options["crf"] = str(encoder.quality if crf is None else crf)
     kind = CONTAINERS[path.suffix.lower()]
     with av.open(target, "w", format=kind, options={"fflags": "+bitexact"}) as container:
-        rate = fractions.Fraction(fps).limit_denominator(1001)
+        rate = fractions.Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
         stream = container.add_stream(encoder.name, rate=rate, options=options)
         stream.height, stream.width = sides
         stream.pix_fmt = encoder.odd if sides[0] % 2 or sides[1] % 2 else encoder.even
         stream.codec_context.thread_count = 1
+        # PyAV sets a bit rate, which would override the quality.
         stream.codec_context.bit_rate = 0
 
         def add(frame: np.ndarray) -> None:
-            container.mux(
-                stream.encode(
-                    av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-                )
-            )
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            container.mux(stream.encode(picture))
 
         yield add
-        container.mux(stream.encode(None))
+        container.mux(stream.encode(None))  # the pictures that the encoder still holds
 
 
 def _check(path: epath.Path, frames: np.ndarray, fps: float, codec: str) -> None:
-    if path.suffix.lower() not in CONTAINERS:
-        raise ValueError(f"{path}: suffix {path.suffix!r}; expected one of {', '.join(CONTAINERS)}")
+    suffix = path.suffix
+    if suffix.lower() not in CONTAINERS:
+        raise ValueError(f"{path}: suffix {suffix!r}; expected one of {', '.join(CONTAINERS)}")
     if codec not in ENCODERS:
         raise ValueError(f"{path}: codec {codec!r}; expected one of {', '.join(ENCODERS)}")
     if not 0 < fps < float("inf"):
@@ -187,5 +195,6 @@ def _check(path: epath.Path, frames: np.ndarray, fps: float, codec: str) -> None
     shape, dtype = np.shape(frames), getattr(frames, "dtype", None)
     if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or not all(shape):
         raise ValueError(
-            f"{path}: frames are {dtype} {list(shape)}; expected uint8 [L, H, W, 3] with at least 1 frame"
+            f"{path}: frames are {dtype} {list(shape)}; expected uint8 [L, H, W, 3] with at least "
+            "1 frame"
         )

@@ -1,4 +1,4 @@
-"""A film of a video: every frame as somebody draws it."""
+"""A film of a video: every frame drawn by a function."""
 
 from __future__ import annotations
 
@@ -21,38 +21,39 @@ def film(
     fps: float = 0.0,
     keep: Collection[int] = (),
 ) -> dict[int, np.ndarray]:
-    """Reads a video and films it, one frame at a time, so that it may be of any length.
+    """Reads a video and films it one frame at a time, so that it may be of any length.
 
     Args:
       path: the film, see `encode.growing`.
-      video: what is filmed, as `prepare` found it.
+      video: as `prepare` listed it.
       draw: makes a picture [H', W', 3] uint8 of a frame [H, W, 3] and its number; all of one size.
-      fps: what the walk resamples its videos to, 0 where it does not.
-      keep: numbers of frames to hand back.
+      fps: the rate to which the pipeline resamples its videos, 0 if it does not.
+      keep: numbers of frames to return.
 
     Returns:
       The frames [H, W, 3] to keep, by number.
 
     Raises:
-      VideoError: the file cannot be read, or is another than `prepare` found. No film is left of
-        it.
+      VideoError: the file cannot be read, or has changed since `prepare` listed it. No film is
+        left of it.
     """
-    kept, count, size = {}, 0, (0, 0)
+    frames_to_return, count, size = {}, 0, (0, 0)
     with (
         live.opened(video.path, fps=fps, max_frames=video.frames) as source,
         contextlib.ExitStack() as stack,
     ):
         for t, frame in enumerate(source.frames):
             picture = draw(frame, t)
-            if not count:
+            if not count:  # the size of the film is that of its first picture
                 add = stack.enter_context(encode.growing(path, picture.shape[1::-1], source.fps))
             add(picture)
             if t in keep:
-                kept[t] = frame
+                frames_to_return[t] = frame
             count, size = count + 1, frame.shape[1::-1]
+        # Raised inside the block, so that `growing` discards the film.
         if (count, size) != (video.frames, (video.width, video.height)):
             raise VideoError(
                 f"{video.path}: {count} frames of {size[0]} x {size[1]}; expected {video.frames} of "
                 f"{video.width} x {video.height}, as the stage prepare found it"
             )
-    return kept
+    return frames_to_return

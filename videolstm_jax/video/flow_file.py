@@ -1,4 +1,4 @@
-"""The flow images of one video, a zip of pictures that any range can be read from."""
+"""The flow images of one video: a zip of pictures from which any range can be read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ KINDS = {
     "jpeg": ("jpg", {"format": "JPEG", "quality": 95}),
     "png": ("png", {"format": "PNG", "compress_level": 1}),
 }
-_DATE = (1980, 1, 1, 0, 0, 0)
+"""Suffix and Pillow's options of each kind of picture."""
+FIXED_DATE = (1980, 1, 1, 0, 0, 0)
+"""The date of every member, the earliest of the format, so that equal images give equal bytes."""
 
 
 def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: str = "") -> None:
@@ -29,7 +31,7 @@ def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: 
       path: the zip file.
       images: [L-1, H, W, 2] uint8.
       kind: `jpeg`, at quality 95, or `png`.
-      note: kept as the comment of the zip.
+      note: the comment of the zip.
 
     Raises:
       FileError: a kind, shape or dtype that cannot be written.
@@ -40,34 +42,28 @@ def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: 
         raise FileError(
             f"{path}: images are {images.dtype} {list(images.shape)}; expected uint8 [L-1, H, W, 2]"
         )
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as file:
+    suffix = KINDS[kind][0]
+    buffer = io.BytesIO()
+    # Stored, not deflated: the pictures are compressed already, and reading one costs nothing more.
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as file:
         file.comment = note.encode()
         for number, pair in enumerate(images, 1):
-            for axis, name in enumerate("xy"):
-                member = zipfile.ZipInfo(f"flow_{name}_{number:04d}.{KINDS[kind][0]}", _DATE)
+            for axis, direction in enumerate("xy"):
+                member = zipfile.ZipInfo(_member(direction, number, suffix), FIXED_DATE)
                 file.writestr(member, _encoded(pair[..., axis], kind))
-    files.write_bytes(path, whole.getvalue())
+    files.write_bytes(path, buffer.getvalue())
 
 
 def as_stored(images: np.ndarray, kind: str) -> np.ndarray:
-    """What `read_flow` gives back of images [n, H, W, 2] that `write_flow` keeps: JPEG changes
-    them, PNG does not.
-    """
+    """Returns images [n, H, W, 2] as `read_flow` would after `write_flow`: JPEG changes them."""
     if kind == "png":
         return images
-    return np.stack(
-        [
-            np.stack(
-                [
-                    np.asarray(Image.open(io.BytesIO(_encoded(pair[..., axis], kind))))
-                    for axis in (0, 1)
-                ],
-                -1,
-            )
-            for pair in images
-        ]
-    )
+    stored = np.empty(images.shape, np.uint8)
+    for number, pair in enumerate(images):
+        for axis in (0, 1):
+            content = io.BytesIO(_encoded(pair[..., axis], kind))
+            stored[number, ..., axis] = np.asarray(Image.open(content))
+    return stored
 
 
 def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.ndarray:
@@ -84,29 +80,33 @@ def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.nda
         stop = pairs if stop is None else stop
         if not 0 <= start <= stop <= pairs:
             raise FileError(f"{path}: asked for pairs {start} to {stop}; it has {pairs}")
-        pictures = [
-            _picture(path, file, f"flow_{name}_{number:04d}.{suffix}")
-            for number in range(start + 1, stop + 1)
-            for name in "xy"
-        ]
+        pictures = []
+        for number in range(start + 1, stop + 1):  # members are counted from 1
+            for direction in "xy":
+                pictures.append(_picture(path, file, _member(direction, number, suffix)))
     sizes = {picture.shape for picture in pictures}
     if len(sizes) > 1:
         raise FileError(f"{path}: pictures of sizes {sorted(sizes)}; expected one size")
     height, width = sizes.pop() if sizes else (0, 0)
     flow = np.empty((stop - start, height, width, 2), np.uint8)
-    for number, picture in enumerate(pictures):
-        flow[number // 2, ..., number % 2] = picture
+    for index, picture in enumerate(pictures):
+        flow[index // 2, ..., index % 2] = picture
     return flow
 
 
 def describe(path: PathLike) -> tuple[int, str]:
-    """The number of pairs, L-1, and the note that was written with them; pictures are not opened.
+    """Returns the number of pairs, L-1, and the note of `write_flow`, without opening pictures.
 
     Raises:
       FileError: see `read_flow`.
     """
     with _opened(path) as file:
-        return _pairs(path, file)[0], file.comment.decode(errors="replace")
+        pairs, _ = _pairs(path, file)
+        return pairs, file.comment.decode(errors="replace")
+
+
+def _member(direction: str, number: int, suffix: str) -> str:
+    return f"flow_{direction}_{number:04d}.{suffix}"
 
 
 def _encoded(picture: np.ndarray, kind: str) -> bytes:
@@ -134,16 +134,17 @@ def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
 
 
 def _pairs(path: PathLike, file: zipfile.ZipFile) -> tuple[int, str]:
+    """The number of pairs and the suffix of the pictures; all members must be there."""
     names = file.namelist()
     suffix = names[0].rpartition(".")[2] if names else ""
     pairs = len(names) // 2
-    expected = {
-        f"flow_{name}_{number:04d}.{suffix}" for number in range(1, pairs + 1) for name in "xy"
-    }
+    expected = set()
+    for number in range(1, pairs + 1):
+        expected |= {_member("x", number, suffix), _member("y", number, suffix)}
     if not names or set(names) != expected:
-        odd = sorted(expected ^ set(names))
+        misplaced = sorted(expected ^ set(names))[:1] or "none"
         raise FileError(
-            f"{path}: {len(names)} members, {odd[:1] or 'none'} out of place; "
+            f"{path}: {len(names)} members, {misplaced} out of place; "
             "expected flow_x_0001, flow_y_0001, .. of every pair"
         )
     return pairs, suffix

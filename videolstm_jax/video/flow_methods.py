@@ -1,9 +1,10 @@
-"""The methods of optical flow by name: ours, and two of OpenCV's for those who have it installed."""
+"""The methods of optical flow by name: this project's TV-L1, and two of OpenCV's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +12,14 @@ from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import batched
 
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Frames [P, H, W] uint8 and those that follow, to displacements [P, H, W, 2] float32: right and
-down, in pixels.
+"""Frames [P, H, W] uint8 and the frames that follow, to displacements [P, H, W, 2] float32.
+
+Displacements are in pixels, to the right and down.
 """
 
 
 def method(name: str) -> Method:
-    """The function of a name in `METHODS`.
+    """Returns the function of a name in `METHODS`.
 
     Raises:
       ConfigError: an unknown name, or OpenCV is not installed or lacks the method.
@@ -30,44 +32,55 @@ def method(name: str) -> Method:
 
 
 def dis(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """OpenCV's dense inverse search (Kroeger et al. 2016) at its `medium` preset; sets OpenCV to
-    one thread.
+    """Computes OpenCV's dense inverse search (Kroeger et al. 2016) at its `medium` preset.
 
-    Its result depends on the number of threads, and `batched` runs several batches at a time
-    anyway.
+    Sets OpenCV to one thread: the result depends on the number of threads, and `batched` runs
+    several batches at a time anyway.
     """
     cv2 = _opencv("dis")
     cv2.setNumThreads(1)
-    found = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.stack([found.calc(one, two, None) for one, two in zip(a, b, strict=True)])
+    return _pair_by_pair(cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM), a, b)
 
 
 def opencv_tvl1(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """OpenCV's DualTVL1 with its own constants, as the authors' tool ran it; sets OpenCV to one
-    thread.
+    """Computes OpenCV's DualTVL1 with its own constants, as the authors' tool ran it.
+
+    Sets OpenCV to one thread; see `dis`.
     """
     cv2 = _opencv("opencv_tvl1")
     cv2.setNumThreads(1)
-    found = cv2.optflow.DualTVL1OpticalFlow_create()
-    return np.stack([found.calc(one, two, None) for one, two in zip(a, b, strict=True)])
+    return _pair_by_pair(cv2.optflow.DualTVL1OpticalFlow_create(), a, b)
 
 
-METHODS: Mapping[str, Method] = {"tvl1": batched.ours, "dis": dis, "opencv_tvl1": opencv_tvl1}
+def _pair_by_pair(algorithm: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    flow = []
+    for first, second in zip(a, b, strict=True):
+        flow.append(algorithm.calc(first, second, None))
+    return np.stack(flow)
+
+
+METHODS: Mapping[str, Method] = {
+    "tvl1": batched.tvl1_of_arrays,
+    "dis": dis,
+    "opencv_tvl1": opencv_tvl1,
+}
 
 
 def _opencv(name: str) -> ModuleType:
+    """OpenCV, an optional dependency, checked for the method `name`."""
     try:
-        import cv2  # an extra: nothing else of the project needs it
+        import cv2
     except ImportError as error:
         raise ConfigError(
             f"flow.method is {name!r}, which needs OpenCV: pip install 'videolstm-jax[opencv]'; "
             "or take flow.method tvl1, which needs nothing"
         ) from error
-    if name == "opencv_tvl1" and not hasattr(
-        getattr(cv2, "optflow", None), "DualTVL1OpticalFlow_create"
-    ):
+    # Only OpenCV's contrib package has the module optflow.
+    optflow = getattr(cv2, "optflow", None)
+    if name == "opencv_tvl1" and not hasattr(optflow, "DualTVL1OpticalFlow_create"):
         raise ConfigError(
-            f"flow.method is {name!r}, but OpenCV {cv2.__version__} was installed without its contrib "
-            "modules: replace it by opencv-contrib-python-headless, or take flow.method dis or tvl1"
+            f"flow.method is {name!r}, but OpenCV {cv2.__version__} was installed without its "
+            "contrib modules: replace it by opencv-contrib-python-headless, or take flow.method "
+            "dis or tvl1"
         )
     return cv2

@@ -1,19 +1,15 @@
-"""Decoding in other processes, so that a file that crashes or stalls the codec costs one error and
-not the run.
+"""Decoding in other processes: a file that crashes or stalls its codec costs one error.
+
+Damaged streams crash FFmpeg, loop for ever or ask for all memory. None of it can be caught within a
+process, so each video is decoded by one of a few worker processes (`worker`), which may die. A
+`Crew` replaces a dead worker and reports the video; the run goes on.
 """
 
 from __future__ import annotations
 
 import collections
-import contextlib
-import json
 import os
-import pathlib
 import queue
-import signal
-import subprocess
-import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,63 +18,68 @@ from typing import Any, TypeVar
 import numpy as np
 
 from videolstm_jax.errors import VideoError
-from videolstm_jax.video.decode import VideoInfo, View
+from videolstm_jax.video.decode import FrameFormat, VideoInfo
+from videolstm_jax.video.worker_client import WorkerClient
 
 T = TypeVar("T")
 PathLike = str | os.PathLike
 
 LIMIT = 600.0
 """Seconds that one video may take."""
-_OVER = "this crew has ended; expected one at work"
 
 
 class Crew:
-    """Worker processes, each started when it is first needed and again after it has died; threads
-    may share a crew.
+    """Worker processes, each started when it is first needed and again after it has died.
+
+    Threads may share a crew: each request takes an idle worker from a queue and puts it back.
     """
 
     def __init__(self, workers: int = 2, *, limit: float = LIMIT):
-        """Sets how many processes there are, and the seconds one video may take before its worker
-        is ended.
+        """Prepares workers.
+
+        Args:
+          workers: how many processes.
+          limit: seconds that one video may take before its worker is ended.
         """
         self.workers = workers
         self._limit = limit
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-        all_of_them = [_Worker() for _ in range(workers)]
-        for worker in all_of_them:
-            self._idle.put(worker)
-        self.end: Callable[[], None] = weakref.finalize(self, _end, all_of_them)
-        """Ends the processes, whatever they do, for good; so does dropping the crew."""
-        _CREWS[self] = all_of_them
+        self._idle: queue.SimpleQueue[WorkerClient] = queue.SimpleQueue()
+        clients = [WorkerClient() for _ in range(workers)]
+        for client in clients:
+            self._idle.put(client)
+        # A finalizer also ends the processes of a crew that is dropped, and those left at exit.
+        self.end: Callable[[], None] = weakref.finalize(self, _end, clients)
+        """Ends the processes for good, whatever they do; so does dropping the crew."""
+        _CREWS[self] = clients
 
     def probe(self, path: PathLike, *, fps: float = 0.0) -> VideoInfo:
-        """See `decode.probe`.
+        """Calls `decode.probe` in a worker.
 
         Raises:
           VideoError: what `decode.probe` raised, or how the worker ended.
         """
-        return VideoInfo(*self._ask("probe", path, fps=fps)[0])
+        info, _ = self._ask("probe", path, fps=fps)
+        return VideoInfo(*info)
 
     def check(self, path: PathLike, *, fps: float = 0.0, max_frames: int = 0) -> VideoInfo:
-        """See `decode.check` and `probe`."""
-        return VideoInfo(*self._ask("check", path, fps=fps, max_frames=max_frames)[0])
+        """Calls `decode.check` in a worker; see `probe`."""
+        info, _ = self._ask("check", path, fps=fps, max_frames=max_frames)
+        return VideoInfo(*info)
 
-    def read_views(
+    def read_formats(
         self,
         path: PathLike,
-        views: Sequence[View],
+        formats: Sequence[FrameFormat],
         *,
         fps: float = 0.0,
         start: int = 0,
         max_frames: int = 0,
     ) -> list[np.ndarray]:
-        """See `decode.read_views`; frames before `start` are decoded but not returned."""
-        asked = {
-            "fps": float(fps),
-            "max_frames": int(max_frames),
-            "start": int(start),
-        }  # numpy's numbers are no JSON
-        return self._ask("read_views", path, views=list(views), **asked)[1]
+        """Calls `decode.read_formats` in a worker; frames before `start` are not returned."""
+        # numpy's numbers cannot be written as JSON
+        arguments = {"fps": float(fps), "max_frames": int(max_frames), "start": int(start)}
+        _, arrays = self._ask("read_formats", path, formats=list(formats), **arguments)
+        return arrays
 
     def read(
         self,
@@ -89,56 +90,68 @@ class Crew:
         max_frames: int = 0,
         size: tuple[int, int] | None = None,
     ) -> np.ndarray:
-        """See `decode.read` and `read_views`."""
-        return self.read_views(path, [View(size)], fps=fps, start=start, max_frames=max_frames)[0]
+        """Calls `decode.read` in a worker; see `read_formats`."""
+        formats = [FrameFormat(size)]
+        return self.read_formats(path, formats, fps=fps, start=start, max_frames=max_frames)[0]
 
-    def _ask(self, work: str, path: PathLike, **settings: Any) -> tuple[list, list[np.ndarray]]:
-        worker = self._idle.get()
+    def _ask(
+        self, work: str, path: PathLike, **arguments: Any
+    ) -> tuple[list[float], list[np.ndarray]]:
+        client = self._idle.get()
         try:
-            return worker.ask({"work": work, "path": os.fspath(path), **settings}, self._limit)
+            return client.ask({"work": work, "path": os.fspath(path), **arguments}, self._limit)
         finally:
-            self._idle.put(worker)
+            self._idle.put(client)
 
 
-_CREWS: weakref.WeakKeyDictionary[Crew, list[_Worker]] = weakref.WeakKeyDictionary()
+_CREWS: weakref.WeakKeyDictionary[Crew, list[WorkerClient]] = weakref.WeakKeyDictionary()
+"""All crews in use, for `interrupt`."""
 
 
 def interrupt() -> None:
-    """Ends the processes of all crews and waits for none, so that no thread goes on waiting for a
-    video.
+    """Ends the processes of all crews, so that no thread goes on waiting for a video.
 
-    For whoever handles a signal: nothing here waits or takes a lock.
+    Signal handlers may call it: it waits for nothing and takes no lock.
     """
-    for workers in list(_CREWS.values()):
-        for worker in workers:
-            worker.kill()
+    for clients in list(_CREWS.values()):
+        for client in clients:
+            client.kill()
+
+
+def _end(clients: Sequence[WorkerClient]) -> None:
+    # All are killed before the first is waited for.
+    for client in clients:
+        client.kill()
+    for client in clients:
+        client.close()
 
 
 def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[Any]:
-    """Yields what `work` returns for each item, in order, a few items ahead of the one asked for.
+    """Yields the result of `work` for each item in order, computing a few items ahead.
 
-    Where `work` raises `VideoError`, the error is yielded, so that the videos behind it still come.
-    Left before the last item, by an error or an interruption, it ends the crew: nobody waits for
-    what is being decoded.
+    A `VideoError` of `work` is yielded in the place of the result, so that the videos behind it
+    still come. If the generator is left before the last item, by an error or an interruption, it
+    ends the crew: nobody waits for what is being decoded.
     """
 
-    def guarded(item: T) -> Any:
+    def result_or_error(item: T) -> Any:
         try:
             return work(item)
         except VideoError as error:
             return error
 
-    waiting: collections.deque[Future] = collections.deque()
+    pending: collections.deque[Future] = collections.deque()
     with ThreadPoolExecutor(crew.workers) as pool:
         try:
             for item in items:
-                waiting.append(pool.submit(guarded, item))
-                if len(waiting) > crew.workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+                pending.append(pool.submit(result_or_error, item))
+                # One item more than workers: a worker has work while its last result is used.
+                if len(pending) > crew.workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         except BaseException:
-            for future in waiting:
+            for future in pending:
                 future.cancel()
             crew.end()
             raise
@@ -154,7 +167,7 @@ def read_all(
     workers: int = 2,
     limit: float = LIMIT,
 ) -> Iterator[np.ndarray | VideoError]:
-    """Decodes videos in worker processes, a few ahead of the one asked for.
+    """Decodes videos in worker processes, a few ahead of the one that is asked for.
 
     Args:
       paths: video files.
@@ -163,110 +176,19 @@ def read_all(
       size: (W, H) pixels, or None.
       grey: return luma (`flow.image.grey`) instead of RGB.
       workers: processes.
-      limit: seconds one video may take; then its worker is ended.
+      limit: seconds one video may take before its worker is ended.
 
     Yields:
       For each path in order, [L, H, W, 3] or, grey, [L, H, W] uint8, or the error that
       `decode.read` or its worker's end gave.
     """
     crew = Crew(workers, limit=limit)
-    view = View(size, grey)
+    formats = [FrameFormat(size, grey)]
+
+    def frames(path: PathLike) -> np.ndarray:
+        return crew.read_formats(path, formats, fps=fps, max_frames=max_frames)[0]
+
     try:
-        yield from ahead(
-            crew,
-            lambda path: crew.read_views(path, [view], fps=fps, max_frames=max_frames)[0],
-            paths,
-        )
+        yield from ahead(crew, frames, paths)
     finally:
         crew.end()
-
-
-def _end(workers: Sequence[_Worker]) -> None:
-    for worker in workers:
-        worker.kill()
-    for worker in workers:
-        worker.close()
-
-
-class _Worker:
-    """One process, started when it is first asked and again after it has died, but not after
-    `kill`.
-    """
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen | None = None
-        self._over = False
-
-    def ask(self, request: dict, limit: float) -> tuple[list, list[np.ndarray]]:
-        """Asks for one piece of work, waits at most `limit` seconds."""
-        path = request["path"]
-        process = self._started()
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            process.kill()
-
-        timer = threading.Timer(limit, stop)
-        timer.start()
-        try:
-            process.stdin.write(json.dumps(request | {"limit": limit}).encode() + b"\n")
-            process.stdin.flush()
-            head = json.loads(process.stdout.readline())
-            arrays = [
-                np.frombuffer(process.stdout.read(int(np.prod(shape))), np.uint8).reshape(shape)
-                for shape in head["shapes"]
-            ]
-        except (
-            OSError,
-            ValueError,
-        ) as error:  # the pipe ended: in the middle of a line or of the frames
-            process.kill()
-            code = process.wait()
-            if self._over:
-                raise RuntimeError(_OVER) from error
-            if late.is_set():
-                raise VideoError(
-                    f"{path}: not decoded after {limit:g} s; expected a video that can be read"
-                ) from error
-            how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-            raise VideoError(
-                f"{path}: the process decoding it ended with {how}; expected a video that can be read"
-            ) from error
-        finally:
-            timer.cancel()
-        if head["bad"]:
-            raise VideoError(head["bad"])
-        return head["info"], arrays
-
-    def kill(self) -> None:
-        """Ends the process, whatever it does, for good."""
-        self._over = True
-        if self._process is not None:
-            self._process.kill()
-
-    def close(self) -> None:
-        """Waits for the end of the process and closes its pipes."""
-        if self._process is not None:
-            self._process.wait()
-            for pipe in (self._process.stdin, self._process.stdout):
-                with contextlib.suppress(OSError):
-                    pipe.close()
-
-    def _started(self) -> subprocess.Popen:
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            here = str(pathlib.Path(__file__).parents[2])
-            places = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH", "")]))
-            if self._over:
-                raise RuntimeError(_OVER)
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", "from videolstm_jax.video import worker; worker.serve()"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": places},
-                start_new_session=True,
-            )
-            if self._over:  # since it was looked at: `kill` has seen no process, or this one
-                self._process.kill()
-        return self._process

@@ -1,4 +1,4 @@
-"""Frames as they come, one at a time, from a file, a pipe or a camera."""
+"""Frames one at a time from a file, a pipe or a camera."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ import numpy as np
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode
-from videolstm_jax.video.container import naming, open_source, open_video, rate_of
+from videolstm_jax.video.container import codec_errors, frame_rate, open_source, open_video
 
 PIPE = "-"
+PIPE_NAME = "standard input"
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
-"""FFmpeg's device and the name of camera number {} on each system."""
+"""FFmpeg's device and the address of camera number {} on each system."""
 
 
 class Live(NamedTuple):
-    """A source that is open: its name in messages, frames a second, and its frames [H, W, 3] uint8
-    RGB, all one size.
+    """An open source: its name in messages, frames a second, and its frames.
 
-    Frames are made when they are asked for, and none is kept.
+    Frames are [H, W, 3] uint8 RGB of one size. They are decoded when they are asked for and not
+    kept.
     """
 
     name: str
@@ -42,14 +43,14 @@ def opened(
     max_frames: int = 0,
     pipe: BinaryIO | None = None,
 ) -> Iterator[Live]:
-    """Opens a source and closes it again.
+    """Opens a source and closes it at the end of the block.
 
-    Frames are upright, and those of other sizes than the first are squashed to its size, as
-    `decode.read` has them. Damage is found when the stream comes to it: after the frames before it
-    have been yielded.
+    Frames are upright, and those of other sizes than the first are squashed to its size, as in
+    `decode.read`. Damage is raised when the stream comes to it, after the frames before it.
 
     Args:
-      source: a path, the number of a camera, or `-` for a pipe.
+      source: a path, the number of a camera, or `-` for a pipe. A file whose name is a number wins
+        over the camera.
       fps: frames a second to resample to; 0 takes every frame.
       max_frames: how many frames to yield at most; 0 yields all, of a camera without end.
       pipe: what `-` reads; standard input where None.
@@ -60,26 +61,26 @@ def opened(
     name = os.fspath(source)
     if name.isdecimal() and not os.path.exists(name):
         with _camera(int(name)) as (label, container, stream):
-            found = (picture for picture in container.decode(stream) if not picture.is_corrupt)
-            found = decode.resampled(found, container, stream, fps) if fps else found
-            yield Live(
-                label,
-                fps or rate_of(stream),
-                _frames(label, itertools.islice(found, max_frames or None)),
-            )
+            # A camera drops and breaks pictures now and then; those are passed over.
+            pictures = (picture for picture in container.decode(stream) if not picture.is_corrupt)
+            if fps:
+                pictures = decode.resampled(pictures, container, stream, fps)
+            limited = itertools.islice(pictures, max_frames or None)
+            yield Live(label, fps or frame_rate(stream), _frames(label, limited))
         return
     with _piped(pipe) if name == PIPE else open_video(source) as (container, stream):
-        label = "standard input" if name == PIPE else name
-        found = decode.chosen(label, container, stream, fps, max_frames)
-        yield Live(label, fps or rate_of(stream), _frames(label, found))
+        label = PIPE_NAME if name == PIPE else name
+        pictures = decode.selected_pictures(label, container, stream, fps, max_frames)
+        yield Live(label, fps or frame_rate(stream), _frames(label, pictures))
 
 
 def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray]:
     size = None
     try:
-        with naming(name):  # here, so that whoever reads knows how far it came
+        # Errors are named inside the generator: the reader has the frames before the damage.
+        with codec_errors(name):
             for picture in pictures:
-                image = decode.squashed_to(decode.displayed(picture), size)
+                image = decode.squashed_to(decode.upright(picture), size)
                 size = size or image.shape[1::-1]
                 yield image
     finally:
@@ -87,8 +88,8 @@ def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray
             pictures.close()
 
 
-class _Pipe:
-    """A file that can only be read: what PyAV is not shown, it does not try."""
+class _ForwardOnly:
+    """A file object with `read` alone: without `seek`, PyAV does not try to jump in a pipe."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.read = file.read
@@ -102,9 +103,10 @@ def _piped(pipe: BinaryIO | None) -> Iterator[tuple]:
             "standard input is a terminal; expected a video, such as from: cat FILE | .. --video=-"
         )
     try:
-        with open_source(_Pipe(pipe), "standard input") as found:
-            yield found
+        with open_source(_ForwardOnly(pipe), PIPE_NAME) as streams:
+            yield streams
     except VideoError as error:
+        # An mp4 file with its index (the box `moov`) at the end is the common cause of failure.
         if "moov" in str(error) or isinstance(error.__cause__, av.FFmpegError):
             raise VideoError(
                 f"{error}. A pipe cannot be read backwards: of mp4 only what was written with "
@@ -116,22 +118,23 @@ def _piped(pipe: BinaryIO | None) -> Iterator[tuple]:
 @contextlib.contextmanager
 def _camera(number: int) -> Iterator[tuple]:
     if sys.platform not in CAMERAS:
+        systems = " and ".join(CAMERAS)
         raise VideoError(
-            f"camera {number}: numbers are known on {' and '.join(CAMERAS)} only, this is {sys.platform}; "
+            f"camera {number}: numbers are known on {systems} only, this is {sys.platform}; "
             "expected a file or -"
         )
-    kind, address = CAMERAS[sys.platform]
+    device, address = CAMERAS[sys.platform]
     address = address.format(number)
     if address.startswith("/") and not os.path.exists(address):
-        there = sorted(str(path) for path in pathlib.Path("/dev").glob("video*"))
+        present = sorted(str(path) for path in pathlib.Path("/dev").glob("video*"))
+        cameras = ", ".join(present) or "none"
         raise VideoError(
-            f"camera {number}: there is no {address} (cameras here: {', '.join(there) or 'none'}); expected "
+            f"camera {number}: there is no {address} (cameras of this machine: {cameras}); expected "
             "a camera's number, a video file or -"
         )
     try:
-        with av.open(address, format=kind) as container:
+        with av.open(address, format=device) as container:
             yield f"camera {number}", container, container.streams.video[0]
     except av.FFmpegError as error:
-        raise VideoError(
-            f"camera {number}: {address} cannot be read: {error.strerror or error}"
-        ) from error
+        reason = error.strerror or error
+        raise VideoError(f"camera {number}: {address} cannot be read: {reason}") from error

@@ -1,6 +1,4 @@
-"""Flow images made when they are wanted, the same as stored ones, for those who have no room to
-store them.
-"""
+"""Flow images computed when they are needed, equal to stored ones, for sets too large to store."""
 
 from __future__ import annotations
 
@@ -14,12 +12,14 @@ from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.flow import batched, image
 from videolstm_jax.types import Video
 from videolstm_jax.video import flow_file, flow_methods, guard
-from videolstm_jax.video.decode import View
+from videolstm_jax.video.decode import FrameFormat
 
 
 class FlowSettings(NamedTuple):
-    """What flow images depend on, as the stage `prepare` wrote it to flow/index.json; see
-    `config.FlowConfig`.
+    """The settings that flow images depend on; see `config.FlowConfig`.
+
+    The stage `prepare` writes them to flow/index.json. `width` and `height` are 0 for frames of
+    their own size; `fps` and `max_frames` are those of `config.DataConfig`.
     """
 
     method: str
@@ -33,10 +33,14 @@ class FlowSettings(NamedTuple):
 
     @classmethod
     def of(cls, index: Mapping[str, Any], where: str | os.PathLike) -> FlowSettings:
-        """The settings that an index holds.
+        """Reads the settings from the contents of an index.
+
+        Args:
+          index: the contents of flow/index.json.
+          where: its path, for error messages.
 
         Raises:
-          FileError: one is not there.
+          FileError: a setting is missing.
         """
         lacking = [name for name in cls._fields if name not in index]
         if lacking:
@@ -46,45 +50,48 @@ class FlowSettings(NamedTuple):
         return cls(*(index[name] for name in cls._fields))
 
     @property
-    def view(self) -> View:
-        """The grey frames that flow is computed from."""
-        return View((self.width, self.height) if self.width else None, grey=True)
+    def frame_format(self) -> FrameFormat:
+        """The grey frames from which flow is computed."""
+        return FrameFormat((self.width, self.height) if self.width else None, grey=True)
 
 
 class OnlineFlow:
-    """Flow images of any pairs of a video, computed from its file; a stand-in for
-    `flow_file.read_flow`.
-    """
+    """Flow images of any pairs of a video, computed from its file; replaces `flow_file.read_flow`."""
 
     def __init__(self, settings: FlowSettings, *, workers: int = 2, limit: float = guard.LIMIT):
-        """Sets how flow is made, in how many processes videos are decoded, and the seconds each may
-        take.
+        """Prepares the computation.
+
+        Args:
+          settings: of the flow.
+          workers: processes that decode.
+          limit: seconds that decoding one video may take.
         """
         self._settings = settings
         self._method = flow_methods.method(settings.method)
         self._crew = guard.Crew(workers, limit=limit)
 
     def read(self, path: str | os.PathLike, start: int, stop: int) -> np.ndarray:
-        """Pairs start <= t < stop of a video, [n, H, W, 2] uint8, fewer where it is shorter.
+        """Returns pairs start <= t < stop of a video, [n, H, W, 2] uint8, fewer if it is shorter.
 
         Raises:
           VideoError: it cannot be decoded.
         """
-        (grey,) = self._crew.read_views(
-            path, [self._settings.view], fps=self._settings.fps, start=start, max_frames=stop + 1
+        settings = self._settings
+        # n pairs need n + 1 frames
+        (grey,) = self._crew.read_formats(
+            path, [settings.frame_format], fps=settings.fps, start=start, max_frames=stop + 1
         )
-        bound = image.limit(self._settings.bound, scaled=self._settings.scaled)
-        if (
-            len(grey) == 2
-        ):  # one pair of a long video: a batch of its own, since filling one up costs more
+        if len(grey) < 2:
+            return np.zeros((0, *grey.shape[1:], 2), np.uint8)
+        bound = image.limit(settings.bound, scaled=settings.scaled)
+        if len(grey) == 2:
+            # One pair, as `fit_convnet` draws them: filling it up to a batch would cost more.
             height, width = grey.shape[1:]
             images = image.to_image(self._method(grey[:1], grey[1:]), bound(width, height))
-        elif len(grey) > 2:
-            (found,) = batched.flow_images([("", grey)], bound, method=self._method)
-            images = found.images
         else:
-            return np.zeros((0, *grey.shape[1:], 2), np.uint8)
-        return flow_file.as_stored(images, self._settings.image)
+            (flow,) = batched.flow_images([("", grey)], bound, method=self._method)
+            images = flow.images
+        return flow_file.as_stored(images, settings.image)
 
 
 def both_streams(
@@ -94,10 +101,11 @@ def both_streams(
     *,
     workers: int = 2,
     limit: float = guard.LIMIT,
-) -> Iterator[tuple[Video, np.ndarray, batched.Images]]:
-    """Decodes each video once, and gives its frames and its flow as they would be read from files.
+) -> Iterator[tuple[Video, np.ndarray, batched.FlowImages]]:
+    """Decodes each video once and yields its frames and its flow as files would hold them.
 
-    Pairs of several videos share a batch, in the order of the list, as in the stage `prepare`.
+    Pairs of several videos share a batch, in the order of the list, as in the stage `prepare`; so
+    the flow is equal to stored flow to the last bit.
 
     Args:
       videos: as `prepare` listed them.
@@ -111,40 +119,36 @@ def both_streams(
       stored.
 
     Raises:
-      VideoError: a video is not as it was when `prepare` read it.
+      VideoError: a video has changed since `prepare` read it.
     """
-    rgb: dict[str, np.ndarray] = {}
+    rgb: dict[str, np.ndarray] = {}  # frames that wait for their flow
     crew = guard.Crew(workers, limit=limit)
+    formats = [FrameFormat((side, side)), settings.frame_format]
 
     def decoded(video: Video) -> list[np.ndarray]:
-        return crew.read_views(
-            video.path,
-            [View((side, side)), settings.view],
-            fps=settings.fps,
-            max_frames=settings.max_frames,
+        return crew.read_formats(
+            video.path, formats, fps=settings.fps, max_frames=settings.max_frames
         )
 
-    def grey() -> Iterator[tuple[str, np.ndarray]]:
-        for video, found in zip(videos, guard.ahead(crew, decoded, videos), strict=True):
-            if isinstance(found, VideoError):
-                raise found
-            if len(found[0]) != video.frames:
+    def grey_frames() -> Iterator[tuple[str, np.ndarray]]:
+        for video, frames in zip(videos, guard.ahead(crew, decoded, videos), strict=True):
+            if isinstance(frames, VideoError):
+                raise frames
+            colour, grey = frames
+            if len(colour) != video.frames:
                 raise VideoError(
-                    f"{video.path}: {len(found[0])} frames; expected {video.frames}, as when the stage "
-                    "prepare read it: run that again"
+                    f"{video.path}: {len(colour)} frames; expected {video.frames}, as when the "
+                    "stage prepare read it: run that again"
                 )
-            rgb[video.name] = found[0][:-1]
-            yield video.name, found[1]
+            rgb[video.name] = colour[:-1]  # the last frame has no flow
+            yield video.name, grey
 
     by_name = {video.name: video for video in videos}
+    bound = image.limit(settings.bound, scaled=settings.scaled)
+    method = flow_methods.method(settings.method)
     try:
-        for done in batched.flow_images(
-            grey(),
-            image.limit(settings.bound, scaled=settings.scaled),
-            method=flow_methods.method(settings.method),
-            workers=workers,
-        ):
-            stored = done._replace(images=flow_file.as_stored(done.images, settings.image))
-            yield by_name[done.name], rgb.pop(done.name), stored
+        for flow in batched.flow_images(grey_frames(), bound, method=method, workers=workers):
+            stored = flow._replace(images=flow_file.as_stored(flow.images, settings.image))
+            yield by_name[flow.name], rgb.pop(flow.name), stored
     finally:
         crew.end()

@@ -1,6 +1,4 @@
-"""Frames that are JPEG or PNG already to a video file, bit for bit: they are moved, not encoded
-again.
-"""
+"""Frames that are JPEG or PNG already to a video file, bit for bit, without encoding them again."""
 
 from __future__ import annotations
 
@@ -8,15 +6,26 @@ import fractions
 import io
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import av
 from etils import epath
 from PIL import Image, UnidentifiedImageError
 
 from videolstm_jax import files
+from videolstm_jax.video.encode import LARGEST_DENOMINATOR
 
 CODECS = {"JPEG": "mjpeg", "PNG": "png"}
-FORMATS = {"L": "gray", "RGB": "rgb24", "RGBA": "rgba", "P": "pal8"}
+PIXEL_FORMATS = {"L": "gray", "RGB": "rgb24", "RGBA": "rgba", "P": "pal8"}
+"""FFmpeg's pixel formats of PNG by Pillow's modes."""
+
+
+class _Header(NamedTuple):
+    """Pillow's names of format and channels of an encoded picture, and its (W, H)."""
+
+    kind: str
+    mode: str
+    size: tuple[int, int]
 
 
 def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: float = 25.0) -> None:
@@ -28,27 +37,29 @@ def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: floa
       fps: frames a second.
 
     Raises:
-      ValueError: another suffix, no frames, or a frame that is something else than the first.
+      ValueError: another suffix, no frames, or frames of several kinds or of another kind.
     """
     path = epath.Path(path)
     if path.suffix != ".avi" or not pictures:
         raise ValueError(f"{path}: {len(pictures)} frames; expected at least 1, and a file .avi")
-    kind, mode, size = _seen(path, 0, pictures[0])
-    if kind not in CODECS or mode not in FORMATS:
+    first = _header(path, 0, pictures[0])
+    if first.kind not in CODECS or first.mode not in PIXEL_FORMATS:
         raise ValueError(
-            f"{path}: frame 0 is {kind} {mode}; expected JPEG or PNG of 8 bits a channel"
+            f"{path}: frame 0 is {first.kind} {first.mode}; expected JPEG or PNG of 8 bits a channel"
         )
     buffer = io.BytesIO()
-    rate = fractions.Fraction(fps).limit_denominator(1001)
+    rate = fractions.Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
     with av.open(buffer, "w", format="avi", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream(CODECS[kind], rate=rate)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuvj420p" if kind == "JPEG" else FORMATS[mode]
+        stream = container.add_stream(CODECS[first.kind], rate=rate)
+        stream.width, stream.height = first.size
+        # The header names a format of JPEG; decoders take the one that the pictures have.
+        stream.pix_fmt = "yuvj420p" if first.kind == "JPEG" else PIXEL_FORMATS[first.mode]
         for number, picture in enumerate(pictures):
-            if _seen(path, number, picture)[:2] != (kind, mode):
+            header = _header(path, number, picture)
+            if header[:2] != first[:2]:
                 raise ValueError(
-                    f"{path}: frame {number} is {_seen(path, number, picture)[:2]}; expected all "
-                    f"{kind} {mode}, as frame 0"
+                    f"{path}: frame {number} is {header[:2]}; expected all {first.kind} "
+                    f"{first.mode}, as frame 0"
                 )
             packet = av.Packet(picture)
             packet.stream, packet.time_base, packet.is_keyframe = stream, 1 / rate, True
@@ -57,11 +68,11 @@ def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: floa
     files.write_bytes(path, buffer.getvalue())
 
 
-def _seen(path: epath.Path, number: int, picture: bytes) -> tuple[str, str, tuple[int, int]]:
-    """Kind, channels and (W, H) of an encoded picture, read from its header."""
+def _header(path: epath.Path, number: int, picture: bytes) -> _Header:
+    """Reads the header of an encoded picture, not its pixels."""
     try:
         with Image.open(io.BytesIO(picture)) as image:
-            return str(image.format), image.mode, image.size
+            return _Header(str(image.format), image.mode, image.size)
     except UnidentifiedImageError as error:
         raise ValueError(
             f"{path}: frame {number} is no picture, {len(picture)} bytes; expected JPEG or PNG"

@@ -1,4 +1,11 @@
-"""What a process of `guard.Crew` does: a request a line, and the frames back."""
+"""The program of a process that decodes videos for `guard.Crew`.
+
+Protocol. A request is one line of JSON on standard input: `work` (`probe`, `check` or
+`read_formats`), `path`, `limit` (seconds) and the arguments of that function. The reply is one line
+of JSON on standard output, followed by raw bytes: `info` (the fields of a `VideoInfo`), `shapes` of
+the arrays that follow, and `bad`, an error message or an empty string. Arrays are uint8 in C order,
+one behind the other. The other end is `worker_client`.
+"""
 
 from __future__ import annotations
 
@@ -15,53 +22,63 @@ import numpy as np
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode
-from videolstm_jax.video.decode import View
+from videolstm_jax.video.decode import FrameFormat
+
+GRACE = 1
+"""Seconds beyond the time limit after which the process ends itself."""
 
 
 def serve() -> None:
-    """Reads a request a line on standard input; writes a line of JSON and the frames on standard
-    output.
-    """
-    _expendable()
+    """Answers requests until standard input ends."""
+    _die_first_when_memory_is_short()
+    # Libraries print to standard output, which would mix with the frames. Replies go to a copy of
+    # it; the original becomes standard error.
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not mix with the frames
+    os.dup2(2, 1)
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        _mortal(request.pop("limit") + 1)
+        # The client ends a process that is too slow. This alarm ends it if the client is gone.
+        _set_alarm(request.pop("limit") + GRACE)
         path = request["path"]
-        info, arrays, bad = (), [], ""
+        info, arrays, message = (), [], ""
         try:
-            info, arrays = _done(**request)
+            info, arrays = _answer(**request)
         except VideoError as error:
-            bad = str(error)
-        except Exception as error:  # whatever a damaged file leads to, it is the file's fault
-            bad = f"{path}: cannot be read: {error!r}"
-        head = {"info": info, "shapes": [array.shape for array in arrays], "bad": bad}
+            message = str(error)
+        except Exception as error:  # a damaged file may raise anything, and must cost itself only
+            message = f"{path}: cannot be read: {error!r}"
+        head = {"info": info, "shapes": [array.shape for array in arrays], "bad": message}
         replies.write(json.dumps(head).encode() + b"\n")
         for array in arrays:
             replies.write(np.ascontiguousarray(array).data)
         replies.flush()
-        _mortal(0)
+        _set_alarm(0)
 
 
-def _done(
-    work: str, path: str, start: int = 0, **settings: Any
+def _answer(
+    work: str, path: str, start: int = 0, **arguments: Any
 ) -> tuple[Sequence, list[np.ndarray]]:
-    if work == "read_views":
-        views = [View(size and tuple(size), grey) for size, grey in settings.pop("views")]
-        return (), [array[start:] for array in decode.read_views(path, views, **settings)]
-    return {"probe": decode.probe, "check": decode.check}[work](path, **settings), []
+    """Does one piece of work; returns `info` and arrays."""
+    if work == "read_formats":
+        formats = []
+        for size, grey in arguments.pop("formats"):
+            formats.append(FrameFormat(size and tuple(size), grey))  # JSON has no tuples
+        frames = decode.read_formats(path, formats, **arguments)
+        return (), [array[start:] for array in frames]
+    return {"probe": decode.probe, "check": decode.check}[work](path, **arguments), []
 
 
-def _mortal(seconds: float) -> None:
-    """Lets this process die after so many seconds, should nobody be left to end it; 0 lets it live."""
+def _set_alarm(seconds: float) -> None:
+    """Ends this process after so many seconds; 0 cancels it."""
     if hasattr(signal, "setitimer"):  # absent on Windows
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
-def _expendable() -> None:
-    """A damaged header can ask for any amount of memory: then this process must go, and not the
-    run.
+def _die_first_when_memory_is_short() -> None:
+    """Limits this process to half of the memory, and makes it the first that Linux ends.
+
+    A damaged header can ask for any amount of memory. That must end this process, and neither the
+    run nor other programs.
     """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # absent on Windows
