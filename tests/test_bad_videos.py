@@ -19,7 +19,7 @@ from videolstm_jax.dataset import scan
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.stages import fuse, nearest, prepare, report
 from videolstm_jax.types import Scores
-from videolstm_jax.video import decode, encode, flow_methods, guard
+from videolstm_jax.video import decode, encode, flow_methods, guard, worker_client
 
 pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.dataset.lists.ListWarning")
 
@@ -143,14 +143,14 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
 
 
 def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
-    started = guard.subprocess.Popen
+    started = worker_client.subprocess.Popen
     code = (
         "import os\nfrom videolstm_jax.video import decode, worker\nplain = decode.probe\n"
         "def probe(path, **named):\n    if path.endswith('run/2.mp4'): os.abort()\n"
         "    return plain(path, **named)\ndecode.probe = probe\nworker.serve()"
     )
     monkeypatch.setattr(
-        guard.subprocess,
+        worker_client.subprocess,
         "Popen",
         lambda command, **named: started([sys.executable, "-c", code], **named),
     )
@@ -161,10 +161,10 @@ def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
 
 
 def test_a_time_limit_is_a_setting(folder, monkeypatch):
-    started = guard.subprocess.Popen
+    started = worker_client.subprocess.Popen
     code = "import sys, time\nfor line in sys.stdin: time.sleep(60 if 'jump/0' in line else 0); sys.exit(1)"
     monkeypatch.setattr(
-        guard.subprocess,
+        worker_client.subprocess,
         "Popen",
         lambda command, **named: started([sys.executable, "-c", code], **named),
     )

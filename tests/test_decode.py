@@ -17,7 +17,7 @@ from PIL import Image
 from test_encode import smooth
 
 from videolstm_jax.errors import VideoError
-from videolstm_jax.video import decode, encode, guard
+from videolstm_jax.video import decode, encode, guard, worker_client
 from videolstm_jax.video.decode import VideoInfo
 
 
@@ -235,12 +235,12 @@ def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch
         " sys.stdout.buffer.write(json.dumps(head).encode() + b'\\n' + bytes(5 if half else 72))\n"
         " sys.stdout.flush()\n if half: sys.exit(3)\n"
     )
-    started = guard.subprocess.Popen
+    started = worker_client.subprocess.Popen
 
     def fake(command, **options):
         return started([command[0], "-c", code], **options)
 
-    monkeypatch.setattr(guard.subprocess, "Popen", fake)
+    monkeypatch.setattr(worker_client.subprocess, "Popen", fake)
     names = ["ok.avi", "dies.avi", "stuck.avi", "half.avi", "ok.avi"]
     found = list(guard.read_all([tmp_path / name for name in names], workers=1, limit=1.0))
     assert [isinstance(frames, VideoError) for frames in found] == [False, True, True, True, False]

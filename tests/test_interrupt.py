@@ -31,7 +31,7 @@ if "worker.serve" in " ".join(sys.orig_argv) and "STALL" in os.environ:
     def stalled(path, *args, **named):
         open(os.path.join(os.environ["STALL"], str(os.getpid())), "w").close()
         time.sleep(600)
-    decode.read_views = stalled
+    decode.read_formats = stalled
 """
 READERS = {
     "in the main thread": "next(guard.read_all([sys.argv[1]] * 9))",

@@ -80,7 +80,7 @@ def write_missing_flow(
     """
     frames, ranges = dict(stored.frames), dict(stored.ranges)
     missing = [video for video in videos if video.name not in frames]
-    progress = pace.Progress(len(missing), sum(video.frames - 1 for video in missing))
+    progress = pace.FlowProgress(len(missing), sum(video.frames - 1 for video in missing))
     flow_of_videos = batched.flow_images(
         decoder.read_grey(missing, _flow_size(cfg)),
         target.limit,

@@ -38,6 +38,7 @@ class FlowCost(NamedTuple):
     feature_bytes: int
 
     def __str__(self) -> str:
+        """Describes the cost in one line."""
         return (
             f"{self.pairs} pairs of frames: flow takes about {duration(self.flow_seconds)} and "
             f"{size(self.flow_bytes)}, the features of both streams {size(self.feature_bytes)}"
@@ -145,7 +146,7 @@ def warn_of_flow(ranges: Mapping[str, tuple[float, float]], stage: str = "prepar
 
 
 def warn(problem: str, names: Sequence[str], stage: str = "prepare") -> None:
-    """Warns on stderr of a problem, with the number of videos and the first names; none, no line."""
+    """Warns on stderr of a problem with the number and first names of videos, if there are any."""
     if not names:
         return
     examples = ", ".join(names[:NAMES_SHOWN])

@@ -28,7 +28,7 @@ class Settings(NamedTuple):
     weight: float = 0.15
     """lambda, of the data term, for grey levels in [0, 255]."""
     theta: float = 0.3
-    """How closely the two copies of the flow, that of the data and that of the regulariser, agree."""
+    """How closely the copies of the flow in the data term and in the regulariser agree."""
     scales: int = 5
     step: float = 0.5
     """The sides of each scale of the pyramid, as a share of the sides of the finer one."""

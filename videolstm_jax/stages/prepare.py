@@ -75,7 +75,7 @@ def run(
     return work.path
 
 
-def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.Cost:
+def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
     """Estimates time and space of the flow and the features, from one timed batch on this machine.
 
     Args:

@@ -152,7 +152,7 @@ def flow_functions(settings: FlowSettings) -> FlowFunctions:
     bound = image.limit(settings.bound, scaled=settings.scaled)
 
     def grey(frame: NDArray) -> NDArray:
-        return image.grey(decode.squashed_to(frame, settings.view.size))
+        return image.grey(decode.squashed_to(frame, settings.frame_format.size))
 
     def flow_image(before: NDArray, after: NDArray) -> NDArray:
         height, width = before.shape

@@ -59,10 +59,12 @@ def open_source(source: Any, name: str) -> Iterator[tuple]:
       source: what PyAV opens.
       name: what error messages call it.
     """
-    with codec_errors(name):
+    with (
+        codec_errors(name),
         # Metadata in any encoding is accepted: it is not used.
-        with av.open(source, metadata_errors="replace", options=STRICT) as container:
-            yield container, _video_stream(container, name)
+        av.open(source, metadata_errors="replace", options=STRICT) as container,
+    ):
+        yield container, _video_stream(container, name)
 
 
 def _video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:

@@ -53,7 +53,7 @@ def film(
         # Raised inside the block, so that `growing` discards the film.
         if (count, size) != (video.frames, (video.width, video.height)):
             raise VideoError(
-                f"{video.path}: {count} frames of {size[0]} x {size[1]}; expected {video.frames} of "
-                f"{video.width} x {video.height}, as the stage prepare found it"
+                f"{video.path}: {count} frames of {size[0]} x {size[1]}; expected {video.frames} "
+                f"of {video.width} x {video.height}, as the stage prepare found it"
             )
     return frames_to_return

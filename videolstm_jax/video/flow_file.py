@@ -128,8 +128,8 @@ def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
     # zipfile and the decoders of pictures raise many kinds for one cause: damaged bytes
     except Exception as error:
         raise FileError(
-            f"{path}: damaged, cannot be read as flow: {error}; remove it and run the stage prepare "
-            "again"
+            f"{path}: damaged, cannot be read as flow: {error}; remove it and run the stage "
+            "prepare again"
         ) from error
 
 

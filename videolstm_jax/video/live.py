@@ -129,8 +129,8 @@ def _camera(number: int) -> Iterator[tuple]:
         present = sorted(str(path) for path in pathlib.Path("/dev").glob("video*"))
         cameras = ", ".join(present) or "none"
         raise VideoError(
-            f"camera {number}: there is no {address} (cameras of this machine: {cameras}); expected "
-            "a camera's number, a video file or -"
+            f"camera {number}: there is no {address} (cameras of this machine: {cameras}); "
+            "expected a camera's number, a video file or -"
         )
     try:
         with av.open(address, format=device) as container:

@@ -56,7 +56,7 @@ class FlowSettings(NamedTuple):
 
 
 class OnlineFlow:
-    """Flow images of any pairs of a video, computed from its file; replaces `flow_file.read_flow`."""
+    """Flow images of any pairs of a video, computed from its file instead of read from a zip."""
 
     def __init__(self, settings: FlowSettings, *, workers: int = 2, limit: float = guard.LIMIT):
         """Prepares the computation.

@@ -45,7 +45,8 @@ def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: floa
     first = _header(path, 0, pictures[0])
     if first.kind not in CODECS or first.mode not in PIXEL_FORMATS:
         raise ValueError(
-            f"{path}: frame 0 is {first.kind} {first.mode}; expected JPEG or PNG of 8 bits a channel"
+            f"{path}: frame 0 is {first.kind} {first.mode}; expected JPEG or PNG of 8 bits a "
+            "channel"
         )
     buffer = io.BytesIO()
     rate = fractions.Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
