@@ -18,6 +18,7 @@ from videolstm_jax.config import DataConfig, RunConfig, change
 from videolstm_jax.dataset import scan
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.stages import fuse, nearest, prepare, report
+from videolstm_jax.trained.work_contents import read_contents
 from videolstm_jax.types import Scores
 from videolstm_jax.video import decode, encode, flow_methods, guard, worker_client
 
@@ -247,7 +248,7 @@ def test_skipped_test_videos_count_as_wrong(scored, capsys):
     page = report.run(scored).read_text()
     assert f"3 of {4 + len(BAD)} test videos are named correctly" in page
     assert f"{len(BAD)} test videos could not be read" in page
-    results = report.gather(Workdir(scored.workdir)).results
+    results = read_contents(Workdir(scored.workdir)).results
     (fused,) = [result for result, _ in results if result.kind == "fusion"]
     assert fused.mean_class == pytest.approx((1 + 1 / (2 + len(BAD))) / 2)
 

@@ -53,7 +53,7 @@ def _lead(row: Result, rows: Sequence[Result], dataset: Dataset | None, missing:
     text += "."
     if dataset:
         chance = tables.percent(1 / len(dataset.classes))
-        text += f" A guess among {len(dataset.classes)} classes has {chance}."
+        text += f" Guessing among {len(dataset.classes)} classes gives {chance}."
     if missing:
         text += f" {missing} test videos could not be read and count as wrong."
     return text
