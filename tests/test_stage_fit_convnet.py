@@ -111,7 +111,7 @@ def test_other_classes_keep_all_but_the_last_layer(fitted, work):
         (
             {"convnet__weights": "no/vgg16.h5"},
             FileError,
-            "no/vgg16.h5 is missing; .* videolstm fetch_weights",
+            "no/vgg16.h5 is missing; .*videolstm fetch_weights",
         ),
         (
             {"convnet__weights": "FITTED", "convnet__dense": (11,)},
