@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from videolstm_jax.core.model import make_model
-from videolstm_jax.types import Carry, Clip, Inputs, Output, Params
+from videolstm_jax.types import Clip, Inputs, Output, Params, PyTree
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
@@ -31,27 +31,27 @@ class ModelFunctions(NamedTuple):
 
     Three are the pure functions of `core.model.Model`, for whoever compiles them:
 
-    `init(key) -> Params`; `start(params, clip) -> Carry`;
+    `init(key) -> Params`; `start(params, clip) -> PyTree`;
     `apply(params, clip, carry=None, *, dropout_key=None) -> Output`.
 
     The others are compiled, each for one use. They are separate programs because XLA leaves out
     what a program does not return: video scores need no carry, states need nothing else.
 
-    `logits(params, clip) -> [B, T, C]`; `begin(params, clip) -> Carry`;
-    `chunk(params, clip, carry) -> Output`; `advance(params, clip, carry) -> Carry`;
-    `begin_stream(params, inputs) -> Carry` and `frame(params, inputs, carry) -> Output` of one
+    `logits(params, clip) -> [B, T, C]`; `begin(params, clip) -> PyTree`;
+    `chunk(params, clip, carry) -> Output`; `advance(params, clip, carry) -> PyTree`;
+    `begin_stream(params, inputs) -> PyTree` and `frame(params, inputs, carry) -> Output` of one
     frame [1, 1, ..] that exists.
     """
 
     init: Callable[[Array], Params]
-    start: Callable[[Params, Clip], Carry]
+    start: Callable[[Params, Clip], PyTree]
     apply: Callable[..., Output]
     logits: Callable[[Params, Clip], Array]
-    begin: Callable[[Params, Clip], Carry]
-    chunk: Callable[[Params, Clip, Carry], Output]
-    advance: Callable[[Params, Clip, Carry], Carry]
-    begin_stream: Callable[[Params, Inputs], Carry]
-    frame: Callable[[Params, Inputs, Carry], Output]
+    begin: Callable[[Params, Clip], PyTree]
+    chunk: Callable[[Params, Clip, PyTree], Output]
+    advance: Callable[[Params, Clip, PyTree], PyTree]
+    begin_stream: Callable[[Params, Inputs], PyTree]
+    frame: Callable[[Params, Inputs, PyTree], Output]
 
 
 # Cached, so that the copies of one model (after each validation other parameters) compile once.
@@ -63,11 +63,11 @@ def model_functions(config: ModelConfig, cell: Cell, scales: Scales) -> ModelFun
     def scaled(clip: Clip) -> Clip:
         return clip._replace(inputs=as_inputs(clip.inputs, scales))
 
-    def start(params: Params, clip: Clip) -> Carry:
+    def start(params: Params, clip: Clip) -> PyTree:
         return model.start(params, scaled(clip))
 
     def apply(
-        params: Params, clip: Clip, carry: Carry | None = None, *, dropout_key: Array | None = None
+        params: Params, clip: Clip, carry: PyTree | None = None, *, dropout_key: Array | None = None
     ) -> Output:
         return model.apply(params, scaled(clip), carry, dropout_key=dropout_key)
 

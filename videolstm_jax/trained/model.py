@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import DataConfig, EvalConfig, ModelConfig
     from videolstm_jax.files import PathLike
     from videolstm_jax.trained.scoring import WholeVideo
-    from videolstm_jax.types import Carry, Clip, NDArray, Output, Params, Video
+    from videolstm_jax.types import Clip, NDArray, Output, Params, PyTree, Video
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -99,7 +99,7 @@ class TrainedModel:
         return model_functions(self.config, self.cell, self.scales)
 
     def apply(
-        self, clip: Clip, carry: Carry | None = None, *, dropout_key: jax.Array | None = None
+        self, clip: Clip, carry: PyTree | None = None, *, dropout_key: jax.Array | None = None
     ) -> Output:
         """Logits, attention and the next carry of a batch of clips, with its own parameters.
 

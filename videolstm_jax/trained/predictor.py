@@ -17,7 +17,7 @@ from videolstm_jax.trained.stream import frame_step, stream_functions
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
-    from videolstm_jax.types import Carry
+    from videolstm_jax.types import PyTree
 
 
 class Prediction(NamedTuple):
@@ -46,7 +46,7 @@ class Predictor:
     """
 
     def __init__(
-        self, model: TrainedModel | PathLike, *, flow: str = "", carry: Carry | None = None
+        self, model: TrainedModel | PathLike, *, flow: str = "", carry: PyTree | None = None
     ):
         """Loads a model with its ConvNets.
 
@@ -79,7 +79,7 @@ class Predictor:
         """Frames that must follow a frame before it is predicted: 1 with flow, else 0."""
         return 0 if self.functions.flow is None else 1
 
-    def restart(self, carry: Carry | None = None) -> None:
+    def restart(self, carry: PyTree | None = None) -> None:
         """Forgets every frame: the next one is the first of another stream, from this carry."""
         self.carry = carry
         self._before: tuple[np.ndarray, np.ndarray] | None = None  # the last frame, RGB and grey

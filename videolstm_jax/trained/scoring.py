@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from videolstm_jax.config import DataConfig, EvalConfig
     from videolstm_jax.trained.features import ModelFeatures
     from videolstm_jax.trained.model import TrainedModel
-    from videolstm_jax.types import Carry, Clip, NDArray, Video
+    from videolstm_jax.types import Clip, NDArray, PyTree, Video
 
 # One chunk of frames: (clip, carry) to the next carry and arrays [B, T, ..] by name.
-ReadChunk = Callable[["Clip", "Carry"], tuple["Carry", dict[str, "NDArray"]]]
+ReadChunk = Callable[["Clip", "PyTree"], tuple["PyTree", dict[str, "NDArray"]]]
 
 
 class WholeVideo(NamedTuple):
@@ -109,7 +109,7 @@ def whole_videos(
       FileError: features that do not fit the list.
     """
 
-    def read(clip: Clip, carry: Carry) -> tuple[Carry, dict[str, NDArray]]:
+    def read(clip: Clip, carry: PyTree) -> tuple[PyTree, dict[str, NDArray]]:
         out = model.functions.chunk(model.params, clip, carry)
         arrays = {"logits": np.asarray(out.logits)}
         if out.attention is not None:
@@ -141,7 +141,7 @@ def whole_states(
     """
     state_of = model.cell.states[settings.states]
 
-    def read(clip: Clip, carry: Carry) -> tuple[Carry, dict[str, NDArray]]:
+    def read(clip: Clip, carry: PyTree) -> tuple[PyTree, dict[str, NDArray]]:
         states = []
         for t in np.flatnonzero(clip.mask.any(axis=0)):
             frame = jax.tree.map(lambda values, t=t: values[:, t : t + 1], clip)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.trained.backbone import Backbone
     from videolstm_jax.trained.model import TrainedModel
-    from videolstm_jax.types import Carry, NDArray
+    from videolstm_jax.types import NDArray, PyTree
     from videolstm_jax.video.online import FlowSettings
 
 COPIES = 4
@@ -48,7 +48,7 @@ class FrameStep(NamedTuple):
 
     logits: NDArray
     attention: NDArray | None
-    carry: Carry
+    carry: PyTree
 
 
 class StreamFunctions(NamedTuple):
@@ -164,7 +164,7 @@ def flow_functions(settings: FlowSettings) -> FlowFunctions:
 
 
 def frame_step(
-    model: TrainedModel, x: NDArray, motion: NDArray | None, carry: Carry | None
+    model: TrainedModel, x: NDArray, motion: NDArray | None, carry: PyTree | None
 ) -> FrameStep:
     """One step of a model.
 
