@@ -37,23 +37,28 @@ def read(tmp_path, value, **options):
 
 
 def test_one_record(tmp_path):
-    found = read(tmp_path, annotations())
-    assert found.classes == ("Basketball", "Biking") and found.test == ("Basketball/b",)
-    assert found.frames[NAME] == 9 and found.sizes[NAME] == (320, 240)
-    assert [(one.video, one.label, one.tube.start, len(one.tube.boxes)) for one in found.tubes] == [
+    ground_truth = read(tmp_path, annotations())
+    assert ground_truth.classes == ("Basketball", "Biking") and ground_truth.test == (
+        "Basketball/b",
+    )
+    assert ground_truth.frames[NAME] == 9 and ground_truth.sizes[NAME] == (320, 240)
+    assert [
+        (detection.video, detection.label, detection.tube.start, len(detection.tube.boxes))
+        for detection in ground_truth.tubes
+    ] == [
         ("Basketball/b", 0, 2, 2),
         (NAME, 1, 0, 9),
         (NAME, 1, 2, 2),
     ]
-    assert found.tubes[0].tube.boxes.tolist() == [[10, 20, 50, 60]] * 2
+    assert ground_truth.tubes[0].tube.boxes.tolist() == [[10, 20, 50, 60]] * 2
     assert read(tmp_path, annotations(), split=2).test == (NAME,)
 
 
-def theirs(a, b):
-    """The overlap as ACT's evaluation states it: corners are pixels, so one is added to every side."""
+def act_iou(a, b):
+    """The overlap of ACT's evaluation: corners are pixels, so one is added to every side."""
     side = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]) + 1
     shared = np.prod(np.maximum(side, 0))
-    area = [np.prod(one[2:] - one[:2] + 1) for one in (a, b)]
+    area = [np.prod(box[2:] - box[:2] + 1) for box in (a, b)]
     return shared / (sum(area) - shared)
 
 
@@ -62,8 +67,8 @@ def test_boxes_overlap_as_their_evaluation_has_it():
     for _ in range(200):
         corner = generator.uniform(0, 100, (2, 2))
         pair = np.concatenate([corner, corner + generator.uniform(1, 80, (2, 2))], axis=1)
-        ours = [act.act_tube(np.array([[1, *box]])).boxes[0] for box in pair]
-        assert box_iou(*ours) == pytest.approx(theirs(*pair))
+        boxes = [act.act_tube(np.array([[1, *box]])).boxes[0] for box in pair]
+        assert box_iou(*boxes) == pytest.approx(act_iou(*pair))
 
 
 def test_a_corner_on_the_frames_edge_ends_there():
@@ -130,13 +135,16 @@ def test_linked_tubes_of_a_folder(tmp_path):
         pickle.dumps({0: [], 1: [[scored, np.float32(0.5)], (scored, 0.125)]})
     )
     for path in (tmp_path, place / "v_Biking_g01_c01_tubes.pkl"):
-        found = list(act.read_act_tubes(epath.Path(path), {NAME: (320, 240)}))
-        assert [(one.video, one.label, one.score, one.tube.start) for _, one in found] == [
+        rows_read = list(act.read_act_tubes(epath.Path(path), {NAME: (320, 240)}))
+        assert [
+            (detection.video, detection.label, detection.score, detection.tube.start)
+            for _, detection in rows_read
+        ] == [
             (NAME, 1, 0.5, 2),
             (NAME, 1, 0.125, 2),
         ]
-        assert found[0][1].tube.boxes.tolist() == [[10, 20, 50, 60]] * 2
-        assert found[1][0].endswith("_tubes.pkl: label 1, tube 1")
+        assert rows_read[0][1].tube.boxes.tolist() == [[10, 20, 50, 60]] * 2
+        assert rows_read[1][0].endswith("_tubes.pkl: label 1, tube 1")
 
 
 @pytest.mark.parametrize(
@@ -169,11 +177,21 @@ def test_a_folder_without_tubes_and_a_file_that_is_cut(tmp_path):
 
 def test_boxes_of_single_frames():
     table = np.array([[0, 3, 1, 0.5, 10, 20, 49, 59], [1, 1, 0, 0.25, 0, 0, 9, 9]], np.float32)
-    found = [
-        one for _, one in act.read_act_boxes(epath.Path("f.pkl"), table, (NAME, "Basketball/b"), {})
+    detections = [
+        detection
+        for _, detection in act.read_act_boxes(
+            epath.Path("f.pkl"), table, (NAME, "Basketball/b"), {}
+        )
     ]
     assert [
-        (one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist()) for one in found
+        (
+            detection.video,
+            detection.label,
+            detection.score,
+            detection.tube.start,
+            detection.tube.boxes.tolist(),
+        )
+        for detection in detections
     ] == [(NAME, 1, 0.5, 2, [[10, 20, 50, 60]]), ("Basketball/b", 0, 0.25, 0, [[0, 0, 10, 10]])]
     for bad, says in (
         (table[:, :7], r"\[2, 7\]"),

@@ -1,6 +1,4 @@
-"""Training batches against direct reads of the store: every record says which video and frame it
-is.
-"""
+"""Training batches against direct reads of the store, whose values name video and frame."""
 
 import itertools
 from collections import Counter
@@ -82,7 +80,7 @@ def leaves(batch):
 @pytest.mark.parametrize("order", ["iid", "epochs"])
 def test_clips_are_what_the_store_holds(x, motion, order):
     batches = take(12, x, motion, order=order)
-    seen = set()
+    drawn_videos = set()
     for batch in batches:
         assert (
             batch.clip.inputs.x.shape == (6, 8, 2, 2, 3) and batch.clip.inputs.x.dtype == np.float32
@@ -102,8 +100,8 @@ def test_clips_are_what_the_store_holds(x, motion, order):
             assert np.array_equal(batch.clip.mask[row], mask)
             assert batch.label[row] == video % 3
             assert start <= max(0, LENGTHS[video] - 8)
-            seen.add(video)
-    assert seen == set(range(len(LENGTHS)))
+            drawn_videos.add(video)
+    assert drawn_videos == set(range(len(LENGTHS)))
 
 
 def test_every_first_frame_and_video_is_as_likely_as_another(x):
@@ -140,9 +138,9 @@ def test_resuming_far_in_is_the_same_as_going_there(x):
 
 @pytest.mark.parametrize("order", ["iid", "epochs"])
 def test_the_parts_of_all_hosts_are_the_batch(x, motion, order):
-    whole = take(4, x, motion, order=order, start_step=2)
+    complete = take(4, x, motion, order=order, start_step=2)
     parts = [take(4, x, motion, order=order, start_step=2, host=Host(host, 3)) for host in range(3)]
-    for at, batch in enumerate(whole):
+    for at, batch in enumerate(complete):
         for one, *several in zip(leaves(batch), *(leaves(part[at]) for part in parts), strict=True):
             assert np.array_equal(one, np.concatenate(several))
 

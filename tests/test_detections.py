@@ -49,14 +49,21 @@ def add(path, **changed):
 
 
 def test_our_own_file(path):
-    found = read_detections(path, TRUTH)
-    assert [(one.video, one.label, one.score) for one in found.detections] == [
+    measured = read_detections(path, TRUTH)
+    assert [
+        (detection.video, detection.label, detection.score) for detection in measured.detections
+    ] == [
         ("a/x", 0, 0.5),
         ("b/y", 1, 0.25),
     ]
-    assert not found.single and found.notes == ()
+    assert not measured.single and measured.notes == ()
     add(path, scores=[0.5, 0.25])
-    assert [one.label for one in read_detections(path, TRUTH).detections] == [0, 1, 0, 1]
+    assert [detection.label for detection in read_detections(path, TRUTH).detections] == [
+        0,
+        1,
+        0,
+        1,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -111,27 +118,35 @@ def test_a_line_cut_short(path):
 def test_what_is_not_measured_is_left_out_and_counted(path):
     add(path, video="b/bare")
     add(path, video="b/train")
-    found = read_detections(path, TRUTH)
-    assert len(found.detections) == 2
-    assert found.notes == (
+    measured = read_detections(path, TRUTH)
+    assert len(measured.detections) == 2
+    assert measured.notes == (
         "2 detections left out: of videos that are not measured or not annotated",
     )
     assert [
-        one.video for one in read_detections(path, TRUTH, listed=("b/train", "b/bare")).detections
+        detection.video
+        for detection in read_detections(path, TRUTH, listed=("b/train", "b/bare")).detections
     ] == ["b/train"]
 
 
 def test_what_is_found_in_a_video_annotated_as_empty_is_false_not_left_out(path):
     add(path, video="b/bare")
-    found = read_detections(path, TRUTH._replace(frames={**TRUTH.frames, "b/bare": 9}))
-    assert [one.video for one in found.detections] == ["a/x", "b/y", "b/bare"] and found.notes == ()
+    measured = read_detections(path, TRUTH._replace(frames={**TRUTH.frames, "b/bare": 9}))
+    assert [detection.video for detection in measured.detections] == [
+        "a/x",
+        "b/y",
+        "b/bare",
+    ] and measured.notes == ()
 
 
 def test_classes_are_matched_by_name(path):
     add(path, label=2)
-    found = read_detections(path, TRUTH, classes=("b", "z", "a"))
-    assert [(one.video, one.label) for one in found.detections] == [("a/x", 1), ("b/y", 0)]
-    assert found.notes == ("1 detections left out: of classes that the truth does not have",)
+    measured = read_detections(path, TRUTH, classes=("b", "z", "a"))
+    assert [(detection.video, detection.label) for detection in measured.detections] == [
+        ("a/x", 1),
+        ("b/y", 0),
+    ]
+    assert measured.notes == ("1 detections left out: of classes that the truth does not have",)
     with pytest.raises(FileError, match="label 2; expected 0 to 1"):
         read_detections(path, TRUTH._replace(classes=()))
 
@@ -140,11 +155,11 @@ def test_tubes_of_moc(tmp_path):
     rows = np.array([[1, 0, 0, 63, 47, 0.9], [2, 0, 0, 63, 47, 0.9]], np.float32)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x_tubes.pkl").write_bytes(pickle.dumps({0: [[rows, 0.5]], 1: []}))
-    (one,) = read_detections(tmp_path, TRUTH).detections
+    (detection,) = read_detections(tmp_path, TRUTH).detections
     assert (
-        one[:3] == ("a/x", 0, 0.5)
-        and one.tube.start == 0
-        and one.tube.boxes.tolist() == [[0, 0, 64, 48]] * 2
+        detection[:3] == ("a/x", 0, 0.5)
+        and detection.tube.start == 0
+        and detection.tube.boxes.tolist() == [[0, 0, 64, 48]] * 2
     )
     (tmp_path / "a" / "z_tubes.pkl").write_bytes(pickle.dumps({0: [[rows, 0.5]]}))
     with pytest.raises(
@@ -175,13 +190,16 @@ def test_boxes_of_single_frames_count_the_test_list(tmp_path):
     table = np.array([[1, 3, 1, 0.5, 0, 0, 9, 9], [0, 1, 0, 0.5, 0, 0, 9, 9]])
     path = tmp_path / "frame_detections.pkl"
     path.write_bytes(pickle.dumps(table))
-    found = read_detections(path, TRUTH)
-    assert found.single and [(one.video, one.tube.start) for one in found.detections] == [
+    measured = read_detections(path, TRUTH)
+    assert measured.single and [
+        (detection.video, detection.tube.start) for detection in measured.detections
+    ] == [
         ("b/y", 2),
         ("a/x", 0),
     ]
     assert [
-        one.video for one in read_detections(path, TRUTH, listed=("b/y", "a/x")).detections
+        detection.video
+        for detection in read_detections(path, TRUTH, listed=("b/y", "a/x")).detections
     ] == [
         "b/y",
         "a/x",
@@ -196,7 +214,7 @@ def test_boxes_of_single_frames_count_the_test_list(tmp_path):
 
 
 def matlab(**changed):
-    one = {
+    struct = {
         "videoName": "a/x",
         "score": [0.5, 0.25],
         "class": [1.0, 2.0],
@@ -210,7 +228,7 @@ def matlab(**changed):
     }
     return {
         "xmldata": [
-            one,
+            struct,
             {"videoName": "b/y", "score": [], "class": [], "nr": [], "framenr": [], "boxes": []},
         ]
     }
@@ -261,8 +279,8 @@ def test_other_matlab_files(tmp_path):
     scipy_io.savemat(tmp_path / "d.mat", {"x": np.zeros(3)})
     with pytest.raises(FileError, match=r"d\.mat: holds \['x'\]; expected structs with videoName"):
         read_detections(tmp_path / "d.mat", TRUTH)
-    whole = (tmp_path / "d.mat").read_bytes()
-    (tmp_path / "d.mat").write_bytes(whole[:-9])
+    content = (tmp_path / "d.mat").read_bytes()
+    (tmp_path / "d.mat").write_bytes(content[:-9])
     with pytest.raises(FileError, match=r"d\.mat: is not a whole MATLAB file"):
         read_detections(tmp_path / "d.mat", TRUTH)
 

@@ -85,7 +85,7 @@ def take(count, videos, reader, *, seed=3, start_step=0, workers=2, cache_bytes=
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
 @pytest.mark.parametrize("memory", [0, 5000, 1 << 30])
 def test_batches_are_the_frames_that_were_drawn(folder, videos, truth, stream, memory):
-    seen = set()
+    drawn_frames = set()
     for step, (images, labels) in enumerate(
         take(8, videos, reader(stream, folder), cache_bytes=memory)
     ):
@@ -97,23 +97,25 @@ def test_batches_are_the_frames_that_were_drawn(folder, videos, truth, stream, m
         assert labels.dtype == np.int32 and labels.tolist() == [video % 2 for video in drawn.video]
         for image, video, frame in zip(images, drawn.video, drawn.frame, strict=True):
             assert np.array_equal(image, images_of.preprocess(truth[stream][video][frame], stream))
-            seen.add((int(video), int(frame)))
-    assert len(seen) == sum(LENGTHS) - 3
+            drawn_frames.add((int(video), int(frame)))
+    assert len(drawn_frames) == sum(LENGTHS) - 3
 
 
 def test_draws_are_uniform_over_videos_then_frames(videos):
     drawn = [frames.draw_frames(videos, step, batch=500, seed=0, reach=2) for step in range(12)]
-    counts = Counter(np.concatenate([one.video for one in drawn]).tolist())
+    counts = Counter(np.concatenate([draw.video for draw in drawn]).tolist())
     assert all(abs(count - 2000) < 5 * 2000**0.5 for count in counts.values())
     for at, length in enumerate(LENGTHS):
-        found = Counter(np.concatenate([one.frame[one.video == at] for one in drawn]).tolist())
-        assert set(found) == set(range(length - 1))
+        frame_counts = Counter(
+            np.concatenate([draw.frame[draw.video == at] for draw in drawn]).tolist()
+        )
+        assert set(frame_counts) == set(range(length - 1))
         assert all(
             abs(count - counts[at] / (length - 1)) < 5 * counts[at] ** 0.5
-            for count in found.values()
+            for count in frame_counts.values()
         )
     mirror, shift = (
-        np.concatenate([getattr(one, name) for one in drawn]) for name in ("mirror", "shift")
+        np.concatenate([getattr(draw, name) for draw in drawn]) for name in ("mirror", "shift")
     )
     assert abs(mirror.mean() - 0.5) < 0.04 and set(shift.ravel().tolist()) == {-2, -1, 0, 1, 2}
 
@@ -166,18 +168,18 @@ def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
 def test_a_mirror_turns_motion_round():
     bound, flow = 20.0, np.random.default_rng(0).uniform(-19, 19, (4, 6, 2))
     image = np.round(255 * (flow + bound) / (2 * bound)).astype(np.uint8)
-    seen = images_of.mirrored(image, "flow").astype(float) * 2 * bound / 255 - bound
+    motion = images_of.mirrored(image, "flow").astype(float) * 2 * bound / 255 - bound
     assert (
-        np.abs(seen[..., 0] + flow[:, ::-1, 0]).max() <= 3 * bound / 255 + 1e-9
+        np.abs(motion[..., 0] + flow[:, ::-1, 0]).max() <= 3 * bound / 255 + 1e-9
     )  # half a step, and that of 128
-    assert np.abs(seen[..., 1] - flow[:, ::-1, 1]).max() <= bound / 255 + 1e-9
+    assert np.abs(motion[..., 1] - flow[:, ::-1, 1]).max() <= bound / 255 + 1e-9
     assert np.array_equal(images_of.mirrored(images_of.mirrored(image, "flow"), "flow"), image)
     every = np.stack([np.arange(256, dtype=np.uint8)] * 2, -1)[:, None]
     assert images_of.mirrored(every, "flow").dtype == np.uint8
     assert np.array_equal(images_of.mirrored(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)])
     once, twice = (
-        images_of.preprocess(one, "flow")
-        for one in (every[1:], images_of.mirrored(every[1:], "flow"))
+        images_of.preprocess(flow_images, "flow")
+        for flow_images in (every[1:], images_of.mirrored(every[1:], "flow"))
     )
     assert (
         np.array_equal(twice[..., 0], -once[..., 0]) and not twice[127].any()
@@ -202,7 +204,7 @@ def test_all_frames_of_a_video_in_order(folder, videos, truth, stream, block):
         blocks = list(
             frames.video_frames(video, reader(stream, folder), block=block, pixel_scale=0.25)
         )
-        assert all(len(one) <= block for one in blocks)
+        assert all(len(images) <= block for images in blocks)
         assert np.array_equal(
             np.concatenate(blocks),
             images_of.preprocess(truth[stream][at], stream, pixel_scale=0.25),

@@ -32,18 +32,18 @@ def test_each_preprocessing_is_that_of_its_publisher():
 def test_flow_of_no_motion_is_zero_and_as_large_as_the_mean_colour():
     flow = np.array([[128, 128], [228, 28]], np.uint8)
     assert images.preprocess(flow, "flow").tolist() == [[0, 0], [100, -100]]
-    found = images.preprocess(flow, "flow", preprocessing="torch")
+    inputs = images.preprocess(flow, "flow", preprocessing="torch")
     mean = np.mean([0.229, 0.224, 0.225]) * 255
-    np.testing.assert_allclose(found, [[0, 0], [100 / mean, -100 / mean]], rtol=2e-3)
+    np.testing.assert_allclose(inputs, [[0, 0], [100 / mean, -100 / mean]], rtol=2e-3)
 
 
 def test_what_is_stored_with_features_is_what_is_done():
     pixels = np.random.default_rng(1).integers(0, 256, (5, 3)).astype(np.uint8)
     for name in images.PREPROCESSING:
         mean, scale = images.pixels("rgb", name, 0.5)
-        found = images.preprocess(pixels, "rgb", preprocessing=name, pixel_scale=0.5)
+        inputs = images.preprocess(pixels, "rgb", preprocessing=name, pixel_scale=0.5)
         np.testing.assert_allclose(
-            found, (pixels - np.array(mean)) * np.array(scale), rtol=1e-5, atol=1e-5
+            inputs, (pixels - np.array(mean)) * np.array(scale), rtol=1e-5, atol=1e-5
         )
 
 
@@ -80,12 +80,12 @@ def test_cuts_reach_every_size_and_corner():
 @pytest.mark.parametrize("channels", [2, 3])
 def test_a_cut_is_brought_back_to_size(channels):
     image = np.random.default_rng(2).integers(0, 256, (12, 12, channels)).astype(np.uint8)
-    found = images.cropped(image, np.array([3, 1, 11, 10]))
+    inputs = images.cropped(image, np.array([3, 1, 11, 10]))
     part = [Image.fromarray(image[1:10, 3:11, at].copy()) for at in range(channels)]
     # Pillow reads beyond a box where it can, so only the inside of a cut equals that of a part cut
     # out before
     truth = np.stack(
         [np.asarray(plane.resize((12, 12), Image.Resampling.BILINEAR)) for plane in part], -1
     )
-    assert np.abs(found[2:-2, 2:-2].astype(int) - truth[2:-2, 2:-2]).max() <= 1
+    assert np.abs(inputs[2:-2, 2:-2].astype(int) - truth[2:-2, 2:-2]).max() <= 1
     np.testing.assert_array_equal(images.cropped(image, (0, 0, 12, 12)), image)

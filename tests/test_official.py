@@ -1,6 +1,4 @@
-"""The published lists, beside folders of files that are called as the archives' own, and lists that
-are not whole.
-"""
+"""The published lists, with folders of empty files that are named as in the archives."""
 
 import shutil
 import unicodedata
@@ -33,9 +31,7 @@ def touched(root, files):
 
 @pytest.fixture(scope="module")
 def data(real_data, tmp_path_factory):
-    """/data as a researcher has it: both sets unpacked with the lists of both beside them; every
-    video is empty.
-    """
+    """Both sets unpacked in one folder, with the lists of both; every video is an empty file."""
     home = tmp_path_factory.mktemp("data")
     shutil.copytree(real_data / "splits" / UCF101, home / UCF101)
     shutil.copytree(real_data / "splits" / MIRROR, home / HMDB51)
@@ -111,7 +107,7 @@ def test_ucf101_24_is_24_classes_of_ucf101(data, real_data):
     choice = chosen(data / "UCF-101", classes=("ucf101_24",))
     assert choice.classes == ucf24.CLASSES and parts(choice) == {"train": 2293, "test": 914}
     assert choice.origin == f"split 1 of UCF101-24 (THUMOS13) in {data / UCF101}"
-    theirs = {
+    annotated = {
         part: set(
             (real_data / "splits" / "ucf101_24_lists" / f"ucf101_24_anno_{part}_list.txt")
             .read_text()
@@ -119,14 +115,14 @@ def test_ucf101_24_is_24_classes_of_ucf101(data, real_data):
         )
         for part in ("train", "test")
     }
-    ours = {
+    listed = {
         part: {video.name for video in choice.videos if video.part == part}
         for part in ("train", "test")
     }
-    assert ours["train"] == theirs["train"] and ours["test"] > theirs["test"]
+    assert listed["train"] == annotated["train"] and listed["test"] > annotated["test"]
     boxed = read_truth(real_data / "ucf24_annots" / "pyannot.pkl").videos
-    assert len(boxed) == 3194 and ours["test"] - theirs["test"] == ours["test"] - boxed
-    assert len(ours["train"] & boxed) == 2284
+    assert len(boxed) == 3194 and listed["test"] - annotated["test"] == listed["test"] - boxed
+    assert len(listed["train"] & boxed) == 2284
     for split, train, test in ((2, 2306, 901), (3, 2306, 901)):
         assert parts(chosen(data / "UCF-101", classes=("ucf101_24",), split=split)) == {
             "train": train,
@@ -256,22 +252,22 @@ def test_a_name_that_is_not_utf8(tmp_path):
 
 
 def test_lists_are_looked_for_in_order(data, tmp_path):
-    here = epath.Path(data)
+    home = epath.Path(data)
     labels = {"Archery", "YoYo"}
-    assert official_lists.find_official_lists(here / "UCF-101", labels, 1).folder == here / UCF101
+    assert official_lists.find_official_lists(home / "UCF-101", labels, 1).folder == home / UCF101
     assert (
-        official_lists.find_official_lists(here / "hmdb51_org", {"wave", "chew"}, 1).folder
-        == here / HMDB51
+        official_lists.find_official_lists(home / "hmdb51_org", {"wave", "chew"}, 1).folder
+        == home / HMDB51
     )
     assert (
-        official_lists.find_official_lists(here / "UCF-101", {"cooking", "reading", "Archery"}, 1)
+        official_lists.find_official_lists(home / "UCF-101", {"cooking", "reading", "Archery"}, 1)
         is None
     )
     assert (
         official_lists.find_official_lists(
-            here / "UCF-101", labels, 1, folder=str(here / HMDB51)
+            home / "UCF-101", labels, 1, folder=str(home / HMDB51)
         ).folder
-        == here / HMDB51
+        == home / HMDB51
     )
     inside = touched(tmp_path / "all", ["Archery/a.avi", "YoYo/b.avi"])
     shutil.copytree(data / UCF101, inside / UCF101)
@@ -283,10 +279,10 @@ def test_lists_are_looked_for_in_order(data, tmp_path):
         FileError, match=r"data\.lists is .*UCF-101: expected a folder with trainlist0N\.txt"
     ):
         official_lists.find_official_lists(
-            here / "UCF-101", labels, 1, folder=str(here / "UCF-101")
+            home / "UCF-101", labels, 1, folder=str(home / "UCF-101")
         )
     with pytest.raises(FileError, match=r"lacks trainlist04\.txt and testlist04\.txt"):
-        official_lists.find_official_lists(here / "UCF-101", labels, 4)
+        official_lists.find_official_lists(home / "UCF-101", labels, 4)
 
 
 def test_labels_csv_stands_before_lists_beside_and_after_lists_that_are_named(tmp_path):
@@ -297,26 +293,28 @@ def test_labels_csv_stands_before_lists_beside_and_after_lists_that_are_named(tm
     beside = touched(tmp_path / UCF101, [])
     (beside / "trainlist01.txt").write_text("A/y.avi\nB/y.avi")
     (beside / "testlist01.txt").write_text("A/x.avi\nB/x.avi")
-    told = {video.name for video in chosen(root).videos if video.part == "train"}
-    assert told == {"A/x", "B/x"}
-    told = {video.name for video in chosen(root, lists=str(beside)).videos if video.part == "train"}
-    assert told == {"A/y", "B/y"}
+    train_names = {video.name for video in chosen(root).videos if video.part == "train"}
+    assert train_names == {"A/x", "B/x"}
+    train_names = {
+        video.name for video in chosen(root, lists=str(beside)).videos if video.part == "train"
+    }
+    assert train_names == {"A/y", "B/y"}
 
 
 def test_lists_cut_short_are_told_from_whole_ones(data, tmp_path):
-    whole = data / UCF101 / "trainlist01.txt"
+    complete = data / UCF101 / "trainlist01.txt"
     beside = shutil.copytree(data / UCF101, tmp_path / UCF101)
     (beside / "trainlist01.txt").write_text(
-        "".join(whole.read_text().splitlines(keepends=True)[:9500])
+        "".join(complete.read_text().splitlines(keepends=True)[:9500])
     )
-    with pytest.warns(ListWarning) as told:
+    with pytest.warns(ListWarning) as warnings_given:
         list_videos(DataConfig(videos=str(data / "UCF-101"), lists=str(beside)))
-    said = [str(one.message) for one in told]
+    messages = [str(warning.message) for warning in warnings_given]
     assert (
-        "split 1 has 9500 videos to train and 3783 to test on; UCF101 was published with 9537 and 3783"
-        in said[0]
+        "split 1 has 9500 videos to train and 3783 to test on; "
+        "UCF101 was published with 9537 and 3783" in messages[0]
     )
-    assert said[1].startswith("37 videos are in no list of split 1")
+    assert messages[1].startswith("37 videos are in no list of split 1")
     assert official_lists.compare_published(["a", "b"], 1, 2, 2) == ("", "")
 
 

@@ -32,9 +32,7 @@ def made(folder, lengths=(5, 9, 6, 12), side=(24, 32)):
 
 
 def drifting(folder, steps):
-    """A folder of two classes with two clips each, of a texture that moves right by so many pixels
-    a frame.
-    """
+    """Two classes with two clips each, of a texture that moves right by `steps` pixels a frame."""
     texture = smooth(1, 24, 32, seed=3)[0]
     for k, by in enumerate(steps):
         frames = np.stack([np.roll(texture, by * t, 1) for t in range(4)])
@@ -64,10 +62,10 @@ def written(folder):
 @pytest.fixture(scope="module")
 def prepared_workdir(tmp_path_factory):
     """A prepared folder: its configuration and every file."""
-    here = tmp_path_factory.mktemp("prepared_workdir")
-    cfg = settings(here, made(here / "videos"))
+    folder = tmp_path_factory.mktemp("prepared_workdir")
+    cfg = settings(folder, made(folder / "videos"))
     prepare.run(cfg)
-    return cfg, written(here / "work")
+    return cfg, written(folder / "work")
 
 
 def test_flow_of_every_pair(prepared_workdir):
@@ -92,9 +90,11 @@ def test_flow_of_every_pair(prepared_workdir):
         pairs = np.zeros((2, batched.batch_pairs(24, 32), 24, 32), np.uint8)
         pairs[:, : len(grey) - 1] = grey[:-1], grey[1:]
         expected = image.to_image(np.asarray(tvl1.tvl1(*pairs)), 2.0)[: len(grey) - 1]
-        found = flow_file.read_flow(work.flow / f"{video.name}.zip")
-        assert found.shape == expected.shape
-        assert (found != expected).mean() < 1e-3 and np.abs(found.astype(int) - expected).max() <= 1
+        stored = flow_file.read_flow(work.flow / f"{video.name}.zip")
+        assert stored.shape == expected.shape
+        assert (stored != expected).mean() < 1e-3 and np.abs(
+            stored.astype(int) - expected
+        ).max() <= 1
     assert not work.truth.exists() and not work.bad.exists()
 
 
@@ -144,7 +144,7 @@ def test_nothing_is_marked_done_when_it_stops_half_way(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "setting, value, said",
+    "setting, value, message",
     [
         ("flow__bound", 3.0, r"bound 2\.0, now 3\.0"),
         ("flow__image", "jpeg", "image 'png', now 'jpeg'"),
@@ -152,9 +152,9 @@ def test_nothing_is_marked_done_when_it_stops_half_way(tmp_path, monkeypatch):
         ("data__max_frames", 4, "max_frames 0, now 4"),
     ],
 )
-def test_other_settings_are_refused(prepared_workdir, setting, value, said):
+def test_other_settings_are_refused(prepared_workdir, setting, value, message):
     cfg, _ = prepared_workdir
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         prepare.run(change(cfg, **{setting: value}))
     assert (artifacts.Workdir(cfg.workdir).flow / "index.json").exists()
 
@@ -211,9 +211,9 @@ def test_rate_length_and_size_of_the_flow(tmp_path):
 
 def test_warnings(tmp_path, capsys):
     prepare.run(settings(tmp_path, drifting(tmp_path / "videos", (2, 0, 2, 0)), flow__bound=0.5))
-    said = capsys.readouterr().err
-    assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in said
-    assert "over 5 % of pixels are at the bound in 2 videos: jump/v_x_g01_c01_0" in said
+    messages = capsys.readouterr().err
+    assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in messages
+    assert "over 5 % of pixels are at the bound in 2 videos: jump/v_x_g01_c01_0" in messages
 
 
 def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
@@ -231,9 +231,9 @@ def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
         prepare.run(cfg)
     monkeypatch.setattr(flow_writing.batched, "flow_images", plain)
     prepare.run(cfg)
-    said = capsys.readouterr().err
-    assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in said
-    assert "over 5 % of pixels are at the bound in 2 videos: jump/v_x_g01_c01_0" in said
+    messages = capsys.readouterr().err
+    assert "nothing moves in 2 videos: jump/v_x_g02_c01_1" in messages
+    assert "over 5 % of pixels are at the bound in 2 videos: jump/v_x_g01_c01_0" in messages
 
 
 @pytest.mark.parametrize(
@@ -272,17 +272,15 @@ def test_how_many_boxes_there_may_be_is_known_at_the_end(tmp_path, monkeypatch):
 
     monkeypatch.setattr(scan, "scan_videos", shortened)
     prepare.run(settings(tmp_path, videos))
-    (found,) = artifacts.load_detections(tmp_path / "work" / "truth.jsonl")
-    assert len(found.tube.boxes) == 6
+    (detection,) = artifacts.load_detections(tmp_path / "work" / "truth.jsonl")
+    assert len(detection.tube.boxes) == 6
     (videos / "boxes.json").write_text(json.dumps({"run/v_x_g01_c01_2": [[0, 0, 9, 9]] * 7}))
     with pytest.raises(FileError, match=r"7 boxes of .* at most its 6 frames"):
         prepare.run(settings(tmp_path, videos))
 
 
 def test_a_bound_from_the_training_list(tmp_path, capsys):
-    """A percentile of the set's own motion stands in for the paper's 20 pixels, and is the same
-    when run again.
-    """
+    """A percentile of the set's own motion replaces the paper's 20 pixels, the same in each run."""
     cfg = settings(tmp_path, drifting(tmp_path / "videos", (1, 1, 1, 1)), flow__percentile=90.0)
     prepare.run(cfg)
     work = artifacts.Workdir(cfg.workdir)
@@ -313,7 +311,7 @@ def test_weizmann(real_data, tmp_path, capsys):
     assert len(dataset.videos) == 24 and dataset.classes == ("bend", "jack", "wave1", "wave2")
     assert {video.part for video in dataset.videos} == {"train", "test"}
     truth = artifacts.load_detections(work.truth)
-    assert len(truth) == 24 and all(len(found.tube.boxes) <= 3 for found in truth)
+    assert len(truth) == 24 and all(len(detection.tube.boxes) <= 3 for detection in truth)
     assert "24 videos, 72 frames, 24 true tubes, 0 bad videos" in capsys.readouterr().out
 
 
@@ -337,12 +335,12 @@ def test_built_in_set(tmp_path):
 def test_cost(prepared_workdir):
     cfg, _ = prepared_workdir
     dataset = artifacts.load_dataset(artifacts.Workdir(cfg.workdir).dataset)
-    found = prepare.estimate_cost(cfg, dataset)
-    assert found.pairs == 28 and 0 < found.flow_seconds < 60
-    assert found.feature_bytes == 2 * 2 * 28 * (7 * 7 * 512 + 4096 + 2)
-    twice = prepare.estimate_cost(cfg, dataset._replace(videos=dataset.videos * 2))
-    assert twice.pairs == 56 and twice.flow_bytes == 2 * found.flow_bytes
-    assert "28 pairs of frames" in str(found)
+    cost = prepare.estimate_cost(cfg, dataset)
+    assert cost.pairs == 28 and 0 < cost.flow_seconds < 60
+    assert cost.feature_bytes == 2 * 2 * 28 * (7 * 7 * 512 + 4096 + 2)
+    double = prepare.estimate_cost(cfg, dataset._replace(videos=dataset.videos * 2))
+    assert double.pairs == 56 and double.flow_bytes == 2 * cost.flow_bytes
+    assert "28 pairs of frames" in str(cost)
 
 
 # ---- batches -------------------------------------------------------------------------------------
@@ -350,16 +348,14 @@ def test_cost(prepared_workdir):
 
 @pytest.mark.parametrize("room", [1, 3, 4, 7, 100])
 def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
-    """With a stand-in for flow whose result names both frames, each pair must come back once, in
-    order.
-    """
+    """A substitute for flow returns both frames, so each pair must come back once, in order."""
     calls = []
 
-    def fake(a, b):
+    def name_both_frames(a, b):
         calls.append(a.shape)
         return np.stack([a, b], -1).astype(np.float32)
 
-    monkeypatch.setattr(batched.tvl1, "tvl1", fake)
+    monkeypatch.setattr(batched.tvl1, "tvl1", name_both_frames)
     monkeypatch.setattr(batched, "batch_pairs", lambda height, width: room)
     random = np.random.default_rng(room)
     videos = [
@@ -369,17 +365,17 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
         )
         for k in range(9)
     ]
-    told = []
-    found = {
+    pairs_done = []
+    flow_of = {
         done.name: done
-        for done in batched.flow_images(videos, lambda w, h: 127.5, progress=told.append)
+        for done in batched.flow_images(videos, lambda w, h: 127.5, progress=pairs_done.append)
     }
-    assert set(found) == {name for name, _ in videos}
+    assert set(flow_of) == {name for name, _ in videos}
     for name, frames in videos:
         expected = np.stack([frames[:-1], frames[1:]], -1).astype(float) + 128
-        np.testing.assert_array_equal(found[name].images, np.minimum(expected, 255))
-        assert found[name].largest == frames.max() and found[name].saturated == 0
-    assert sum(told) == sum(len(frames) - 1 for _, frames in videos)
+        np.testing.assert_array_equal(flow_of[name].images, np.minimum(expected, 255))
+        assert flow_of[name].largest == frames.max() and flow_of[name].saturated == 0
+    assert sum(pairs_done) == sum(len(frames) - 1 for _, frames in videos)
     assert set(calls) == {(room, 4, 5), (room, 5, 4)}
 
 

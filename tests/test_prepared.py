@@ -1,6 +1,4 @@
-"""What `prepare` read is what later stages read: replaced videos, other settings, work folders from
-before.
-"""
+"""Later stages read what `prepare` read: replaced videos and other settings are refused."""
 
 import json
 import pathlib
@@ -37,27 +35,23 @@ def done(tmp_path_factory):
 
 
 @pytest.fixture
-def walk(done, tmp_path):
-    """A copy of it, with the configuration of its RGB stream and a function that replaces one of
-    its videos.
-    """
+def work_copy(done, tmp_path):
+    """A copy: the configuration of its RGB stream, and a function that replaces a video."""
     shutil.copytree(done.parent, tmp_path / "pipeline")
     path = tmp_path / "pipeline" / "work" / "dataset.json"
     path.write_text(path.read_text().replace(str(done.parent), str(tmp_path / "pipeline")))
     index = path.parent / "flow" / "index.json"
 
     def replace(name, *, prepare):
-        """Another video of the same number of frames; the note is what the stage `prepare` makes of
-        it.
-        """
+        """Writes another file with the same frames; `prepare` also updates the index."""
         video = tmp_path / "pipeline" / "videos" / f"{name}.mp4"
         video.write_bytes(
             video.read_bytes() + bytes(8)
         )  # a free atom of no content: the same pictures
         if prepare:
-            said = json.loads(index.read_text())
+            content = json.loads(index.read_text())
             index.write_text(
-                json.dumps(said | {"source": video_fingerprints(load_dataset(path).videos)})
+                json.dumps(content | {"source": video_fingerprints(load_dataset(path).videos)})
             )
 
     return config(path.parent, "rgb", convnet__steps=2), replace
@@ -76,8 +70,8 @@ def test_other_frames_than_were_prepared_are_refused(done, stage, settings, says
         stage.run(config(done, "rgb", **settings))
 
 
-def test_a_replaced_video_that_was_not_prepared_is_refused(walk):
-    cfg, replace = walk
+def test_a_replaced_video_that_was_not_prepared_is_refused(work_copy):
+    cfg, replace = work_copy
     replace("left/p2", prepare=False)
     extract.run(cfg)  # nothing is left to do, so nothing is read
     shutil.rmtree(Workdir(cfg.workdir).path / "features")
@@ -94,8 +88,8 @@ def test_a_replaced_video_that_was_not_prepared_is_refused(walk):
         fit_convnet.run(cfg)
 
 
-def test_a_replaced_test_video_is_extracted_again(walk):
-    cfg, replace = walk
+def test_a_replaced_test_video_is_extracted_again(work_copy):
+    cfg, replace = work_copy
     paths = list(pathlib.Path(cfg.workdir, "features").rglob("*.f16"))
     before = {path: path.stat().st_mtime_ns for path in paths}
     replace("left/p2", prepare=True)
@@ -109,19 +103,19 @@ def test_a_replaced_test_video_is_extracted_again(walk):
     assert store.source == video_fingerprints(load_dataset(Workdir(cfg.workdir).dataset).videos)
 
 
-def test_a_replaced_training_video_is_another_training_list(walk):
-    cfg, replace = walk
+def test_a_replaced_training_video_is_another_training_list(work_copy):
+    cfg, replace = work_copy
     replace("left/p1", prepare=True)
     with pytest.raises(FileError, match="was made with videos"):
         fit_convnet.run(cfg)
 
 
-def test_a_folder_from_before_sources_were_kept_is_refused(walk):
-    cfg, _ = walk
+def test_a_folder_from_before_sources_were_kept_is_refused(work_copy):
+    cfg, _ = work_copy
     path = Workdir(cfg.workdir).flow / "index.json"
-    said = json.loads(path.read_text())
-    del said["source"]
-    path.write_text(json.dumps(said))
+    content = json.loads(path.read_text())
+    del content["source"]
+    path.write_text(json.dumps(content))
     for stage in (fit_convnet, extract):
         with pytest.raises(
             FileError, match=r"flow/index\.json: does not say which files .* run the stage prepare"

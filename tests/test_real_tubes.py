@@ -1,6 +1,4 @@
-"""Two clips of UCF101 with true tubes of UCF101-24 through all stages: large real files come out
-measured.
-"""
+"""From true boxes of UCF101-24 to measured tubes, on two real clips."""
 
 import json
 import subprocess
@@ -23,9 +21,7 @@ TESTED = {
 
 @pytest.fixture(scope="module")
 def prepared_workdir(real_data, tmp_path_factory):
-    """A walk over both clips; a mirrored copy of each is all there is to train on, so accuracy
-    means nothing here.
-    """
+    """The pipeline over both clips, trained on mirrored copies, so accuracy is no test."""
     folder = tmp_path_factory.mktemp("ucf")
     for number, (label, name) in enumerate(TESTED.items(), 1):
         place = folder / "videos" / label
@@ -59,14 +55,19 @@ def prepared_workdir(real_data, tmp_path_factory):
 @pytest.mark.slow
 def test_true_tubes_are_those_of_the_annotations(prepared_workdir):
     work, boxes = prepared_workdir
-    known = {one.video: one for one in read_truth(boxes).tubes}
-    found = artifacts.load_detections(work.truth)
-    assert [(one.video, one.tube.start, len(one.tube.boxes)) for one in found] == [
+    annotated = {detection.video: detection for detection in read_truth(boxes).tubes}
+    detections = artifacts.load_detections(work.truth)
+    assert [
+        (detection.video, detection.tube.start, len(detection.tube.boxes))
+        for detection in detections
+    ] == [
         (f"BasketballDunk/{TESTED['BasketballDunk']}", 16, 40),
         (f"SoccerJuggling/{TESTED['SoccerJuggling']}", 0, 240),
     ]
-    for one in found:
-        np.testing.assert_allclose(one.tube.boxes, known[one.video].tube.boxes, atol=1e-3)
+    for detection in detections:
+        np.testing.assert_allclose(
+            detection.tube.boxes, annotated[detection.video].tube.boxes, atol=1e-3
+        )
 
 
 @pytest.mark.slow
@@ -74,9 +75,14 @@ def test_tubes_lie_in_the_frame_and_are_measured(prepared_workdir):
     work, _ = prepared_workdir
     lengths = {video.name: video.frames for video in artifacts.load_dataset(work.dataset).videos}
     for run in ("videolstm-rgb", "videolstm-flow"):
-        for one in artifacts.load_detections(work.run(run) / "tubes.jsonl"):
-            assert len(one.tube.boxes) == lengths[one.video] and (one.tube.boxes >= 0).all()
-            assert (one.tube.boxes[:, 2] <= 320).all() and (one.tube.boxes[:, 3] <= 240).all()
+        for detection in artifacts.load_detections(work.run(run) / "tubes.jsonl"):
+            assert (
+                len(detection.tube.boxes) == lengths[detection.video]
+                and (detection.tube.boxes >= 0).all()
+            )
+            assert (detection.tube.boxes[:, 2] <= 320).all() and (
+                detection.tube.boxes[:, 3] <= 240
+            ).all()
         value = files.read_json(work.run(run) / "map.json")
         assert value["truth"] == {"videos": 2, "tubes": 2}
         assert 0 < value["model"]["mean_frame_iou"]["value"] < 1
@@ -106,13 +112,13 @@ def test_tubes_lie_in_the_frame_and_are_measured(prepared_workdir):
 @pytest.mark.slow
 def test_the_command_measures_what_the_walk_did(prepared_workdir, tmp_path):
     work, boxes = prepared_workdir
-    found = work.run("videolstm-rgb")
+    run_folder = work.run("videolstm-rgb")
     done = subprocess.run(
         [
             sys.executable,
             "-m",
             "launch.measure",
-            f"--found={found / 'tubes.jsonl'}",
+            f"--found={run_folder / 'tubes.jsonl'}",
             f"--truth={boxes}",
             f"--dataset={work.dataset}",
             f"--json={tmp_path / 'measured.json'}",
@@ -123,7 +129,7 @@ def test_the_command_measures_what_the_walk_did(prepared_workdir, tmp_path):
     assert done.returncode == 0, done.stderr
     measured, own = (
         json.loads((tmp_path / "measured.json").read_text()),
-        files.read_json(found / "map.json")["model"],
+        files.read_json(run_folder / "map.json")["model"],
     )
     for style, by_iou in own["video_map"].items():
         for iou, value in by_iou.items():

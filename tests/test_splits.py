@@ -238,9 +238,9 @@ def test_parts_are_checked():
     torn = made(x=("a", "1", "train"), y=("b", "2", "train"), z=("a", "2", "test"))
     with pytest.raises(FileError, match="1 groups are on both sides of the split: 2"):
         splits.check_parts(torn, ("a", "b"), from_lists=False)
-    with pytest.warns(ListWarning) as told:
+    with pytest.warns(ListWarning) as warnings_given:
         splits.check_parts(torn, ("a", "b"), from_lists=True)
-    assert [str(one.message) for one in told] == [
+    assert [str(warning.message) for warning in warnings_given] == [
         "no clip in the test list of b",
         "1 groups are on both sides of the split: 2",
     ]

@@ -80,10 +80,10 @@ def test_videos_are_ordinary_files_with_a_box_a_frame(made):
         frames, true, _ = stick_clips.make_clip(spec)
         with av.open(str(made / "videos" / f"{spec.name}.mp4")) as file:
             assert float(file.streams.video[0].average_rate) == 25.0
-            seen = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
-        assert seen.shape == frames.shape == (len(true), 64, 64, 3)
+            decoded = np.stack([frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)])
+        assert decoded.shape == frames.shape == (len(true), 64, 64, 3)
         assert 32 <= len(frames) <= 40
-        assert np.abs(seen.astype(int) - frames).mean() < 4.0
+        assert np.abs(decoded.astype(int) - frames).mean() < 4.0
         assert boxes[spec.name] == true.tolist()
 
 
@@ -176,9 +176,9 @@ def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, diff
         painted = actor._replace(
             skin=colour, hair=colour, shirt=colour, trousers=colour, shoes=colour
         )
-        seen, near, facing = stick_clips.move_actor(spec, actor, scene)
+        joints, near, facing = stick_clips.move_actor(spec, actor, scene)
         frames, boxes = drawing.draw_clip(
-            seen, near, facing, painted, scene._replace(noise=0), size
+            joints, near, facing, painted, scene._replace(noise=0), size
         )
         pictures.append(frames.astype(int))
     change = np.abs(pictures[0] - pictures[1]).max(-1)

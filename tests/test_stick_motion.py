@@ -9,23 +9,23 @@ from videolstm_jax.synthetic.stick_clips import CLASSES, ClipSpec
 
 
 def fitted_accuracy(train, label, test, test_label, waves=1200, width=2.0, ridge=1e-3):
-    """Ridge regression on random cosine features of standardised inputs (an approximate Gaussian
-    kernel).
-    """
+    """Ridge regression on random cosine features of standardised inputs: a Gaussian kernel."""
     draw, classes = np.random.default_rng(0), label.max() + 1
     mean, spread = train.mean(0), train.std(0) + 1e-6
     weights = draw.normal(size=(train.shape[1], waves)) * np.sqrt(width / train.shape[1])
     offset = draw.uniform(0, 2 * np.pi, waves)
-    known, asked = (np.cos((x - mean) / spread @ weights + offset) for x in (train, test))
-    ridge = ridge * len(known) / 2 * np.eye(waves)
-    answer = asked @ np.linalg.solve(known.T @ known + ridge, known.T @ np.eye(classes)[label])
-    return float((answer.argmax(1) == test_label).mean())
+    train_waves, test_waves = (
+        np.cos((x - mean) / spread @ weights + offset) for x in (train, test)
+    )
+    ridge = ridge * len(train_waves) / 2 * np.eye(waves)
+    scores = test_waves @ np.linalg.solve(
+        train_waves.T @ train_waves + ridge, train_waves.T @ np.eye(classes)[label]
+    )
+    return float((scores.argmax(1) == test_label).mean())
 
 
 def joint_features(clips, test, difficulty):
-    """Root-centred joints over torso length: eight frames of each clip [clips * 8, 8, J * 2], and
-    labels.
-    """
+    """Root-centred joints over torso length, eight frames a clip [clips * 8, 8, J * 2]; labels."""
     rows, labels = [], []
     for label, action in enumerate(CLASSES):
         for number in range(clips):
@@ -61,9 +61,11 @@ def test_pairs_are_one_motion_played_backwards(pair):
     forwards, backwards = (keyframes.ACTIONS[name] for name in pair)
     assert forwards[0] is backwards[0] and (forwards[1], backwards[1]) == (1, -1)
     steady = keyframes.MotionStyle(1.0, 0.3, 1.0, 0.01, 0.0, 0.0, 5)
-    there, _ = keyframes.pose(pair[0], steady, 33)
-    back, _ = keyframes.pose(pair[1], steady._replace(start=0.3 + 32 / forwards[0].frames), 33)
-    for one, other in zip(there[:-1], back[:-1], strict=True):
+    forward_pose, _ = keyframes.pose(pair[0], steady, 33)
+    backward_pose, _ = keyframes.pose(
+        pair[1], steady._replace(start=0.3 + 32 / forwards[0].frames), 33
+    )
+    for one, other in zip(forward_pose[:-1], backward_pose[:-1], strict=True):
         degrees = one - other[::-1]
         np.testing.assert_allclose(degrees - 360 * np.round(degrees / 360), 0.0, atol=1e-9)
 
@@ -71,7 +73,7 @@ def test_pairs_are_one_motion_played_backwards(pair):
 def attributes(spec):
     """Everything of a clip that must not tell its class, as one vector."""
     actor, scene = stick_clips.sample_clip(spec)
-    wall, thing = scene.background, scene.distractor
+    wall, distractor = scene.background, scene.distractor
     values = [
         scene.frames,
         scene.stature,
@@ -88,12 +90,12 @@ def attributes(spec):
         wall.contrast,
         wall.floor,
         wall.clutter,
-        *thing.start,
-        *thing.velocity,
-        thing.angle,
-        thing.spin,
-        thing.length,
-        *thing.colour,
+        *distractor.start,
+        *distractor.velocity,
+        distractor.angle,
+        distractor.spin,
+        distractor.length,
+        *distractor.colour,
         *actor.shirt,
         *actor.trousers,
         actor.tempo,
@@ -104,15 +106,15 @@ def attributes(spec):
 
 def attribute_accuracy(context, difficulty):
     """Of a classifier that sees the attributes alone, on clips of other actors."""
-    found = {}
+    samples = {}
     for test, clips in ((False, 60), (True, 60)):
         specs = [
             ClipSpec(action, number, test, difficulty, context)
             for action in CLASSES
             for number in range(clips)
         ]
-        found[test] = np.array([attributes(spec) for spec in specs]), np.arange(8).repeat(clips)
-    return fitted_accuracy(*found[False], *found[True], width=1.0, ridge=1e-2)
+        samples[test] = np.array([attributes(spec) for spec in specs]), np.arange(8).repeat(clips)
+    return fitted_accuracy(*samples[False], *samples[True], width=1.0, ridge=1e-2)
 
 
 @pytest.mark.parametrize("difficulty", ["easy", "hard"])
@@ -134,9 +136,7 @@ def test_context_is_the_chance_of_the_classs_own_background():
 
 
 def test_any_sixteen_frames_show_the_direction():
-    """In the flow of the joints themselves, every crop of T = 16 frames moves: no clip is over
-    before it ends.
-    """
+    """In the flow of the joints, every crop of T = 16 frames moves: no motion stops early."""
     for action in CLASSES:
         for number in range(6):
             joints = stick_clips.clip_joints(ClipSpec(action, number))

@@ -1,6 +1,4 @@
-"""Sets of tensorflow-datasets, built offline from small archives made here, to folders of videos
-and to prepare.
-"""
+"""Sets of tensorflow-datasets, built offline from small archives, become folders of videos."""
 
 # ruff: noqa: E402 (what is imported next needs tensorflow-datasets)
 import pathlib
@@ -45,9 +43,7 @@ def frames(number):
 
 
 class SmallSet(tfds.core.GeneratorBasedBuilder):
-    """Three training and two test clips of two classes, stored in every way a video may be; no
-    names, no groups.
-    """
+    """Three training and two test clips of two classes, in every way a video may be stored."""
 
     BUILDER_CONFIGS: ClassVar[list] = [
         tfds.core.BuilderConfig(name=name, version=tfds.core.Version("1.0.0"))
@@ -87,20 +83,25 @@ class SmallSet(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, numbers):
         names = {"clip": "video", "kind": "label"}
         for number in numbers:
-            made = frames(number)[..., :1] if self.builder_config.name == "grey" else frames(number)
-            whole = {
-                "video": made,
+            video = (
+                frames(number)[..., :1] if self.builder_config.name == "grey" else frames(number)
+            )
+            features = {
+                "video": video,
                 "label": number % 2,
                 "fps": 12.5,
                 "split": "any",
                 "name": "x/clip.AVI",
                 "group": f"g{number}",
             }
-            yield str(number), {name: whole[names.get(name, name)] for name in self.info.features}
+            yield (
+                str(number),
+                {name: features[names.get(name, name)] for name in self.info.features},
+            )
 
 
-def grey(made):
-    return made @ np.array([0.299, 0.587, 0.114])
+def grey(rgb):
+    return rgb @ np.array([0.299, 0.587, 0.114])
 
 
 @pytest.fixture(scope="module")
@@ -130,31 +131,31 @@ def test_every_frame_of_a_set_becomes_a_frame_of_a_video(data_dir, tmp_path, kin
     choice = list_videos(DataConfig(videos=str(root)))
     assert choice.classes == ("run_jog", "a walk")  # in the set's order
     assert sorted(video.part for video in choice.videos) == ["test"] * 2 + ["train"] * 3
-    seen = {}
+    decoded = {}
     for video in choice.videos:
-        found = decode.read(video.path)
-        assert decode.probe(video.path).fps == 25.0 and found.shape[1:] == (*SIZE, 3)
-        seen.setdefault((video.part, video.label), []).append(found)
+        video_frames = decode.read(video.path)
+        assert decode.probe(video.path).fps == 25.0 and video_frames.shape[1:] == (*SIZE, 3)
+        decoded.setdefault((video.part, video.label), []).append(video_frames)
     for number in range(5):
-        made = frames(number)
-        made = np.repeat(made[..., :1], 3, axis=3) if kind == "grey" else made
-        like = seen["test" if number > 2 else "train", choice.classes[number % 2]]
-        apart = [
-            np.abs(grey(found) - grey(made)).mean()
+        expected = frames(number)
+        expected = np.repeat(expected[..., :1], 3, axis=3) if kind == "grey" else expected
+        candidates = decoded["test" if number > 2 else "train", choice.classes[number % 2]]
+        distances = [
+            np.abs(grey(video_frames) - grey(expected)).mean()
             if kind == "jpeg"
-            else np.abs(found.astype(int) - made).max()
-            for found in like
-            if len(found) == len(made)
+            else np.abs(video_frames.astype(int) - expected).max()
+            for video_frames in candidates
+            if len(video_frames) == len(expected)
         ]
-        assert min(apart) <= (
+        assert min(distances) <= (
             1.5 if kind == "jpeg" else 0
         )  # colours are smoothed in another way than TensorFlow's
 
 
 def test_an_export_is_kept_finished_and_not_mixed(data_dir, tmp_path, monkeypatch):
     cfg = config("small_set/png", data_dir)
-    whole = written(export_tfds(cfg, tmp_path / "a"))
-    assert written(export_tfds(cfg, tmp_path / "b")) == whole
+    complete = written(export_tfds(cfg, tmp_path / "a"))
+    assert written(export_tfds(cfg, tmp_path / "b")) == complete
     monkeypatch.setattr(tfds_export, "_write_lists", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         export_tfds(cfg, tmp_path / "c")
@@ -166,10 +167,10 @@ def test_an_export_is_kept_finished_and_not_mixed(data_dir, tmp_path, monkeypatc
     monkeypatch.setattr(
         tfds_export.pictures, "write_pictures", lambda *_: 1 / 0
     )  # every video is there
-    assert written(export_tfds(cfg, tmp_path / "c")) == whole
+    assert written(export_tfds(cfg, tmp_path / "c")) == complete
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     assert (
-        written(export_tfds(cfg, tmp_path / "c")) == whole
+        written(export_tfds(cfg, tmp_path / "c")) == complete
     )  # a whole folder needs no tensorflow-datasets
 
 
@@ -270,7 +271,9 @@ def test_hmdb51_from_its_archives(tmp_path):
         f"Clip_#1!_({at})_{label}" for at, label in enumerate(("wave", "chew", "flic_flac"))
     }
     video = next(
-        one for one in choice.videos if one.name == "wave/Clip_#2!_(0)_wave_f_cm_np1_fr_med_0"
+        listed
+        for listed in choice.videos
+        if listed.name == "wave/Clip_#2!_(0)_wave_f_cm_np1_fr_med_0"
     )
     assert decode.probe(video.path) == (6, 33, 24, 30.0)
     assert np.abs(grey(decode.read(video.path)) - grey(frames(2))).mean() < 3  # MPEG-4, then JPEG
@@ -303,7 +306,7 @@ def ucf101_24(manual, *, long=False):
             "\n".join(names) + "\nArchery/x.avi\n"
         )
     boxes = np.array([[0, 0, 9, 9], [1, 0.5, 10, 9.25], [2, 1, 11, 10]])
-    made = [
+    annotated = [
         Detection(
             f"{label}/v_{label}_g01_c01",
             ucf24.CLASSES.index(label),
@@ -317,33 +320,37 @@ def ucf101_24(manual, *, long=False):
         )
     ]
     if long:
-        made[2] = made[2]._replace(tube=Tube(1, np.tile(boxes[:1], (90, 1))))
+        annotated[2] = annotated[2]._replace(tube=Tube(1, np.tile(boxes[:1], (90, 1))))
     save_truth(
         manual / "truth.jsonl",
-        check_ground_truth("made", GroundTruth(ucf24.CLASSES, {}, {}, made)),
+        check_ground_truth("made", GroundTruth(ucf24.CLASSES, {}, {}, annotated)),
     )
-    return made
+    return annotated
 
 
 def test_ucf101_24_brings_its_tubes(tmp_path):
-    made = ucf101_24(tmp_path / "data" / "downloads" / "manual")
+    annotated = ucf101_24(tmp_path / "data" / "downloads" / "manual")
     root = export_tfds(config("ucf101_24/ucf101_24_1", tmp_path / "data"), tmp_path / "out")
     cfg = DataConfig(videos=str(root))
     dataset, bad = scan.scan_videos(cfg)
     assert dataset.classes == ucf24.CLASSES and len(dataset.videos) == 48 and not bad
     assert {video.group for video in dataset.videos if video.part == "test"} == {"g01"}
-    found = scan.read_dataset_tubes(cfg, dataset)
-    assert [(one.video, one.label, one.tube.start) for one in found] == [
-        (one.video, one.label, one.tube.start)
-        for one in sorted(made, key=lambda one: (one.video, one.tube.start))
+    detections = scan.read_dataset_tubes(cfg, dataset)
+    assert [
+        (detection.video, detection.label, detection.tube.start) for detection in detections
+    ] == [
+        (detection.video, detection.label, detection.tube.start)
+        for detection in sorted(
+            annotated, key=lambda detection: (detection.video, detection.tube.start)
+        )
     ]
-    for one in found:
+    for detection in detections:
         (same,) = [
             other
-            for other in made
-            if other.video == one.video and other.tube.start == one.tube.start
+            for other in annotated
+            if other.video == detection.video and other.tube.start == detection.tube.start
         ]
-        np.testing.assert_allclose(one.tube.boxes, same.tube.boxes, atol=1e-3)
+        np.testing.assert_allclose(detection.tube.boxes, same.tube.boxes, atol=1e-3)
 
 
 def test_ucf101_24_refuses_tubes_of_other_videos(tmp_path):

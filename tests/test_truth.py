@@ -1,6 +1,4 @@
-"""The pickle-free file of true tubes: what is written comes back, what does not fit is refused by
-line.
-"""
+"""truth.jsonl: the written tubes come back, and what does not fit is refused by line."""
 
 import json
 
@@ -57,25 +55,29 @@ def alter(path, line, **changed):
 
 
 def test_round_trip(path):
-    back = read_truth(path)
+    ground_truth = read_truth(path)
     assert (
-        compare_ground_truth(ANNOTATED, back) == []
-        and back.classes == ("a", "b")
-        and back.sizes == ANNOTATED.sizes
+        compare_ground_truth(ANNOTATED, ground_truth) == []
+        and ground_truth.classes == ("a", "b")
+        and ground_truth.sizes == ANNOTATED.sizes
     )
     before = path.read_bytes()
-    save_truth(path, back)
+    save_truth(path, ground_truth)
     assert path.read_bytes() == before and b"pickle" not in before
-    assert [one.video for one in artifacts.load_detections(path)] == ["a/x", "b/y", "b/y"]
+    assert [detection.video for detection in artifacts.load_detections(path)] == [
+        "a/x",
+        "b/y",
+        "b/y",
+    ]
 
 
 def test_everything_comes_back(tmp_path):
     save_truth(tmp_path / "truth.jsonl", WHOLE)
-    back = read_truth(tmp_path / "truth.jsonl")
-    assert compare_ground_truth(WHOLE, back) == [] and back._replace(tubes=[]) == WHOLE._replace(
+    ground_truth = read_truth(tmp_path / "truth.jsonl")
+    assert compare_ground_truth(WHOLE, ground_truth) == [] and ground_truth._replace(
         tubes=[]
-    )
-    np.testing.assert_array_equal(back.tubes[0].tube.boxes, [THIN] * 4)
+    ) == WHOLE._replace(tubes=[])
+    np.testing.assert_array_equal(ground_truth.tubes[0].tube.boxes, [THIN] * 4)
     rows = [json.loads(row) for row in (tmp_path / "truth.jsonl").read_text().splitlines()]
     assert [set(row) - set(rows[1]) for row in rows] == [
         {"tubes", "classes", "test", "notes", "without_tubes"},
@@ -86,12 +88,12 @@ def test_everything_comes_back(tmp_path):
 
 def test_the_truth_of_a_walk_says_less(tmp_path):
     artifacts.save_detections(tmp_path / "truth.jsonl", ANNOTATED.tubes)
-    back = read_truth(tmp_path / "truth.jsonl")
+    ground_truth = read_truth(tmp_path / "truth.jsonl")
     assert (
-        len(back.tubes) == 3
-        and back.classes == ()
-        and back.frames == {}
-        and back.videos == {"a/x", "b/y"}
+        len(ground_truth.tubes) == 3
+        and ground_truth.classes == ()
+        and ground_truth.frames == {}
+        and ground_truth.videos == {"a/x", "b/y"}
     )
 
 
@@ -169,9 +171,9 @@ def test_lines_that_are_no_json(path, line):
 
 
 def test_files_cut_short(path):
-    whole = path.read_bytes()
-    for length in range(0, len(whole) - 1, 3):  # without the last line end nothing is missing
-        path.write_bytes(whole[:length])
+    content = path.read_bytes()
+    for length in range(0, len(content) - 1, 3):  # without the last line end nothing is missing
+        path.write_bytes(content[:length])
         with pytest.raises((FileError, FileError), match=r"truth\.jsonl"):
             read_truth(path)
     path.write_text("[1, 2]\n")
@@ -226,13 +228,14 @@ def dataset(**changed):
 
 
 def test_tubes_take_the_labels_of_the_data_set():
-    found = tubes_of_dataset("t", ANNOTATED, dataset())
-    assert [(one.video, one.label, one.tube.start) for one in found] == [
+    tubes = tubes_of_dataset("t", ANNOTATED, dataset())
+    assert [(detection.video, detection.label, detection.tube.start) for detection in tubes] == [
         ("b/y", 0, 0),
         ("b/y", 0, 4),
     ]
     assert [
-        len(one.tube.boxes) for one in tubes_of_dataset("t", ANNOTATED, dataset(frames=5), cut=True)
+        len(detection.tube.boxes)
+        for detection in tubes_of_dataset("t", ANNOTATED, dataset(frames=5), cut=True)
     ] == [2, 1]
     assert len(tubes_of_dataset("t", ANNOTATED, dataset(frames=3), cut=True)) == 1
 
@@ -273,7 +276,7 @@ def test_tubes_that_do_not_fit_the_videos(annotated, videos, says):
 def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_path):
     classes = ("ApplyEyeMakeup", "BasketballDunk", "Punch", "SoccerJuggling")
     clips = sorted((real_data / "ucf101_clips").glob("*.avi"))
-    found = Dataset(
+    videos = Dataset(
         classes,
         tuple(
             Video(
@@ -283,13 +286,16 @@ def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_pat
         ),
     )
     settings = {"videos": str(tmp_path), "boxes": str(real_data / "ucf24_annots" / "pyannot.pkl")}
-    tubes = scan.read_dataset_tubes(DataConfig(**settings), found)
-    assert [(found.classes[one.label], one.tube.start, len(one.tube.boxes)) for one in tubes] == [
+    tubes = scan.read_dataset_tubes(DataConfig(**settings), videos)
+    assert [
+        (videos.classes[detection.label], detection.tube.start, len(detection.tube.boxes))
+        for detection in tubes
+    ] == [
         ("BasketballDunk", 16, 40),
         ("SoccerJuggling", 0, 240),
     ]
-    assert len(scan.read_dataset_tubes(DataConfig(**settings, max_frames=30), found)) == 2
+    assert len(scan.read_dataset_tubes(DataConfig(**settings, max_frames=30), videos)) == 2
     with pytest.raises(FileError, match=r"data\.fps 0"):
-        scan.read_dataset_tubes(DataConfig(**settings, fps=5.0), found)
+        scan.read_dataset_tubes(DataConfig(**settings, fps=5.0), videos)
     with pytest.raises(FileError, match=r"data\.boxes is .*nowhere, which is not there"):
-        scan.read_dataset_tubes(DataConfig(**{**settings, "boxes": "nowhere"}), found)
+        scan.read_dataset_tubes(DataConfig(**{**settings, "boxes": "nowhere"}), videos)

@@ -1,6 +1,4 @@
-"""The corrected UCF101-24 tubes: both files agree tube by tube, bytes do not overflow, nothing is
-executed.
-"""
+"""The corrected UCF101-24 tubes: both files agree, no byte overflows, nothing is executed."""
 
 import pickle
 
@@ -26,23 +24,23 @@ def from_matlab(real_data):
 
 def test_reads_every_tube(annotated):
     assert (len(annotated.frames), len(annotated.tubes)) == (3194, 4458)
-    assert {one.label for one in annotated.tubes} == set(range(24))
-    boxes = np.concatenate([one.tube.boxes for one in annotated.tubes])
+    assert {detection.label for detection in annotated.tubes} == set(range(24))
+    boxes = np.concatenate([detection.tube.boxes for detection in annotated.tubes])
     assert (
         (boxes[:, 2:] > boxes[:, :2]).all()
         and (boxes >= 0).all()
         and (boxes <= [320, 240, 320, 240]).all()
     )
     assert all(
-        one.tube.start + len(one.tube.boxes) <= annotated.frames[one.video]
-        for one in annotated.tubes
+        detection.tube.start + len(detection.tube.boxes) <= annotated.frames[detection.video]
+        for detection in annotated.tubes
     )
     dunk = [
-        one.tube
-        for one in annotated.tubes
-        if one.video == "BasketballDunk/v_BasketballDunk_g17_c03"
+        detection.tube
+        for detection in annotated.tubes
+        if detection.video == "BasketballDunk/v_BasketballDunk_g17_c03"
     ]
-    assert [(one.start, one.start + len(one.boxes)) for one in dunk] == [
+    assert [(detection.start, detection.start + len(detection.boxes)) for detection in dunk] == [
         (16, 56)
     ]  # frames 17 to 56, from 1
 
@@ -54,13 +52,11 @@ def test_both_files_agree_tube_by_tube(annotated, from_matlab):
 
 
 def test_offsets_and_ends_against_the_raw_matlab_file(real_data, from_matlab):
-    """`sf` and `ef` count from 1 and `ef` is inclusive; x + w passes 255 in many boxes that are
-    kept in one byte.
-    """
+    """`sf` and `ef` count from 1, `ef` is inclusive; x + w passes 255 in many one-byte boxes."""
     raw = scipy_io.loadmat(real_data / "ucf24_annots" / "finalAnnots.mat")["annot"][0]
     tubes: dict[str, list] = {}
-    for one in from_matlab.tubes:
-        tubes.setdefault(one.video, []).append(one)
+    for detection in from_matlab.tubes:
+        tubes.setdefault(detection.video, []).append(detection)
     overflown = 0
     for entry in raw:
         name = str(entry["name"][0])
@@ -69,18 +65,23 @@ def test_offsets_and_ends_against_the_raw_matlab_file(real_data, from_matlab):
             for tube in entry["tubes"][0]
         ]
         assert sorted(spans) == sorted(
-            (one.tube.start, one.tube.start + len(one.tube.boxes), one.label) for one in tubes[name]
+            (
+                detection.tube.start,
+                detection.tube.start + len(detection.tube.boxes),
+                detection.label,
+            )
+            for detection in tubes[name]
         )
         for tube in entry["tubes"][0]:
             box = tube["boxes"]
             ends = box[:, :2].astype(int) + box[:, 2:].astype(int)
             overflown += box.dtype == np.uint8 and bool((ends > 255).any())
             (same,) = [
-                one
-                for one in tubes[name]
-                if one.tube.start == tube["sf"][0, 0] - 1
-                and len(one.tube.boxes) == len(box)
-                and (one.tube.boxes[:, :2] == box[:, :2]).all()
+                detection
+                for detection in tubes[name]
+                if detection.tube.start == tube["sf"][0, 0] - 1
+                and len(detection.tube.boxes) == len(box)
+                and (detection.tube.boxes[:, :2] == box[:, :2]).all()
             ][:1]
             np.testing.assert_array_equal(same.tube.boxes[:, 2:], ends)
     assert overflown > 1000
@@ -97,12 +98,12 @@ def test_one_byte_does_not_overflow(tmp_path):
     scipy_io.savemat(
         tmp_path / "a.mat", {"annot": [{"name": name, "num_imgs": np.uint8(9), "tubes": [tube]}]}
     )
-    ours, theirs = read_truth(tmp_path / "a.pkl"), read_truth(tmp_path / "a.mat")
+    from_pickle, from_mat = read_truth(tmp_path / "a.pkl"), read_truth(tmp_path / "a.mat")
     assert (
-        ours.tubes[0].tube.boxes.tolist() == [[200, 100, 300, 180]]
-        and ours.tubes[0].tube.start == 3
+        from_pickle.tubes[0].tube.boxes.tolist() == [[200, 100, 300, 180]]
+        and from_pickle.tubes[0].tube.start == 3
     )
-    assert compare_ground_truth(ours, theirs) == []
+    assert compare_ground_truth(from_pickle, from_mat) == []
 
 
 def entry(**changed):
@@ -147,10 +148,10 @@ def test_refuses(tmp_path, content, says):
 
 
 def test_a_matlab_file_that_is_cut_or_of_another_kind(tmp_path, real_data):
-    whole = (real_data / "ucf24_annots" / "finalAnnots.mat").read_bytes()
+    content = (real_data / "ucf24_annots" / "finalAnnots.mat").read_bytes()
     path = tmp_path / "annotations.mat"
-    for length in (0, 3, 64, 127, 128, 140, 5_000, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:length])
+    for length in (0, 3, 64, 127, 128, 140, 5_000, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
         with pytest.raises(FileError, match=r"annotations\.mat: "):
             read_truth(path)
     path.write_bytes(b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(512))

@@ -1,6 +1,4 @@
-"""THUMOS13's ViPER files: spans that count from 1, marked actions, boxes outside the frame, and
-damage.
-"""
+"""THUMOS13's ViPER files: spans from 1, marked actions, boxes outside the frame, damage."""
 
 import pytest
 
@@ -12,7 +10,8 @@ HEAD = (
     'xmlns:data="http://lamp.cfar.umd.edu/viperdata#"><config/><data>'
 )
 ABOUT = (
-    '<file id="0" name="Information"><attribute name="SOURCETYPE"><data:lvalue value="SEQUENCE"/></attribute>'
+    '<file id="0" name="Information">'
+    '<attribute name="SOURCETYPE"><data:lvalue value="SEQUENCE"/></attribute>'
     '<attribute name="NUMFRAMES"><data:dvalue value="{}"/></attribute>'
     '<attribute name="H-FRAME-SIZE"><data:dvalue value="320"/></attribute>'
     '<attribute name="V-FRAME-SIZE"><data:dvalue value="240"/></attribute></file>'
@@ -29,10 +28,8 @@ def person(
     action='<attribute name="Biking"><data:bvalue value="true"/></attribute>',
     name="PERSON",
 ):
-    return (
-        f'<object framespan="{span}" id="0" name="{name}"><attribute name="Location">{"".join(boxes)}</attribute>'
-        f"{action}</object>"
-    )
+    location = f'<attribute name="Location">{"".join(boxes)}</attribute>'
+    return f'<object framespan="{span}" id="0" name="{name}">{location}{action}</object>'
 
 
 def flags(*spans, name="Biking"):
@@ -45,37 +42,41 @@ def flags(*spans, name="Biking"):
 
 def document(*objects, frames=50, file="v_Biking_g01_c01.mpg", before=""):
     about = ABOUT.format(frames)
-    return f'{HEAD}{before}<sourcefile filename="/x/{file}">{about}{"".join(objects)}</sourcefile></data></viper>'
+    source = f'<sourcefile filename="/x/{file}">{about}{"".join(objects)}</sourcefile>'
+    return f"{HEAD}{before}{source}</data></viper>"
 
 
 @pytest.fixture
 def read(tmp_path):
-    def inner(text, name="Biking/v_Biking_g01_c01.xgtf", whole=False):
+    def inner(text, name="Biking/v_Biking_g01_c01.xgtf", folder=False):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_truth(tmp_path if whole else path)
+        return read_truth(tmp_path if folder else path)
 
     return inner
 
 
 def spans(annotated):
-    return [(one.tube.start, one.tube.start + len(one.tube.boxes)) for one in annotated.tubes]
+    return [
+        (detection.tube.start, detection.tube.start + len(detection.tube.boxes))
+        for detection in annotated.tubes
+    ]
 
 
 def test_one_person(read):
-    found = read(document(person("3:6", box("3:4"), box("5:6", x=11.5))))
-    (one,) = found.tubes
-    assert (one.video, found.classes[one.label], one.tube.start) == (
+    ground_truth = read(document(person("3:6", box("3:4"), box("5:6", x=11.5))))
+    (detection,) = ground_truth.tubes
+    assert (detection.video, ground_truth.classes[detection.label], detection.tube.start) == (
         "Biking/v_Biking_g01_c01",
         "Biking",
         2,
     )
-    assert one.tube.boxes.tolist() == [[10, 20, 40, 60]] * 2 + [[11.5, 20, 41.5, 60]] * 2
+    assert detection.tube.boxes.tolist() == [[10, 20, 40, 60]] * 2 + [[11.5, 20, 41.5, 60]] * 2
     assert (
-        found.frames == {one.video: 50}
-        and found.sizes == {one.video: (320, 240)}
-        and found.notes == ()
+        ground_truth.frames == {detection.video: 50}
+        and ground_truth.sizes == {detection.video: (320, 240)}
+        and ground_truth.notes == ()
     )
 
 
@@ -97,15 +98,18 @@ def test_a_gap_makes_two_tubes_and_other_objects_none(read):
 
 def test_actions_of_the_older_set(read):
     old = flags(("2:3", "true"), name="walking")
-    found = read(
+    ground_truth = read(
         document(person("1:9", box("1:9"), action=old)),
         "WalkingWithDog/v_WalkingWithDog_g01_c01.xgtf",
     )
-    assert spans(found) == [(1, 3)] and found.classes[found.tubes[0].label] == "WalkingWithDog"
+    assert (
+        spans(ground_truth) == [(1, 3)]
+        and ground_truth.classes[ground_truth.tubes[0].label] == "WalkingWithDog"
+    )
 
 
 def test_boxes_are_clipped_and_counted(read):
-    found = read(
+    ground_truth = read(
         document(
             person(
                 "1:9",
@@ -118,9 +122,12 @@ def test_boxes_are_clipped_and_counted(read):
             frames=20,
         )
     )
-    assert spans(found) == [(0, 4), (8, 9)]
-    assert found.tubes[0].tube.boxes[[0, 2]].tolist() == [[0, 20, 25, 60], [300, 220, 320, 240]]
-    assert found.notes == (
+    assert spans(ground_truth) == [(0, 4), (8, 9)]
+    assert ground_truth.tubes[0].tube.boxes[[0, 2]].tolist() == [
+        [0, 20, 25, 60],
+        [300, 220, 320, 240],
+    ]
+    assert ground_truth.notes == (
         "2 boxes clipped to the frame",
         "2 boxes outside the frame left out",
         "1 spans of boxes cut at the video's last frame",
@@ -140,10 +147,10 @@ def test_the_source_that_is_this_video(read):
 
 def test_a_folder_and_the_name_that_is_spelled_otherwise(read):
     read(document(person("1:2", box("1:2"))))
-    found = read(
-        document(person("1:3", box("1:3"))), "RopeClimbing/v_RopeClimbing_g02_C01.xgtf", whole=True
+    ground_truth = read(
+        document(person("1:3", box("1:3"))), "RopeClimbing/v_RopeClimbing_g02_C01.xgtf", folder=True
     )
-    assert [one.video for one in found.tubes] == [
+    assert [detection.video for detection in ground_truth.tubes] == [
         "Biking/v_Biking_g01_c01",
         "RopeClimbing/v_RopeClimbing_g02_c01",
     ]

@@ -25,17 +25,24 @@ def read(tmp_path, table, **options):
 
 
 def test_null_frames_split_a_tube(tmp_path):
-    found = read(
+    detections = read(
         tmp_path, {"b/y": [None, BOX, [0, 0, 64, 48], None, None, [1.5, 2, 3, 4]], "a/x": [BOX]}
     )
     assert [
-        (one.video, one.label, one.score, one.tube.start, one.tube.boxes.tolist()) for one in found
+        (
+            detection.video,
+            detection.label,
+            detection.score,
+            detection.tube.start,
+            detection.tube.boxes.tolist(),
+        )
+        for detection in detections
     ] == [
         ("a/x", 0, 1.0, 0, [[1, 2, 3, 4]]),
         ("b/y", 1, 1.0, 1, [[1, 2, 3, 4], [0, 0, 64, 48]]),
         ("b/y", 1, 1.0, 5, [[1.5, 2, 3, 4]]),
     ]
-    assert found[0].tube.boxes.dtype == np.float64
+    assert detections[0].tube.boxes.dtype == np.float64
     assert read(tmp_path, {"a/x": [None, None], "b/y": []}) == []
 
 
@@ -47,11 +54,11 @@ def test_real_boxes_fit_their_videos(real_data):
             Video(name, "", 0, "train", "", len(rows), 64, 64, 25.0) for name, rows in table.items()
         ),
     )
-    found = read_boxes_json(real_data / "weizmann" / "boxes.json", dataset)
-    assert sum(len(one.tube.boxes) for one in found) == sum(
+    detections = read_boxes_json(real_data / "weizmann" / "boxes.json", dataset)
+    assert sum(len(detection.tube.boxes) for detection in detections) == sum(
         row is not None for rows in table.values() for row in rows
     )
-    assert len({one.video for one in found}) == 24
+    assert len({detection.video for detection in detections}) == 24
 
 
 @pytest.mark.parametrize(
@@ -77,8 +84,8 @@ def test_bad_boxes_are_named(tmp_path, table, message):
 
 def test_boxes_of_unlisted_videos_and_unread_frames(tmp_path):
     assert len(read(tmp_path, {"a/z": [BOX], "a/x": [BOX]}, unlisted={"a/z"})) == 1
-    found = read(tmp_path, {"a/x": [BOX] * 9}, cut=True)
-    assert len(found[0].tube.boxes) == 4
+    detections = read(tmp_path, {"a/x": [BOX] * 9}, cut=True)
+    assert len(detections[0].tube.boxes) == 4
 
 
 def test_a_file_that_is_not_json(tmp_path):

@@ -54,7 +54,7 @@ def test_weizmann_as_it_lies(real_data, tmp_path):
         assert frames.shape == (video.frames, video.height, video.width, 3)
         assert video.label == dataset.classes.index(video.name.split("/")[0])
     truth = read_dataset_tubes(DataConfig(videos=str(real_data / "weizmann")), dataset)
-    assert {one.video for one in truth} == {video.name for video in dataset.videos}
+    assert {detection.video for detection in truth} == {video.name for video in dataset.videos}
     artifacts.save_dataset(tmp_path / "dataset.json", dataset)
     assert artifacts.load_dataset(tmp_path / "dataset.json") == dataset
 
@@ -137,7 +137,8 @@ def test_lists_decide_and_unlisted_clips_stay_out(folder):
         scan(root)
     (root / "boxes.json").write_text(json.dumps({"A/z": [[0, 0, 9, 9]], "A/x": [[0, 0, 9, 9]]}))
     assert [
-        one.video for one in read_dataset_tubes(DataConfig(videos=str(root), split=2), dataset)
+        detection.video
+        for detection in read_dataset_tubes(DataConfig(videos=str(root), split=2), dataset)
     ] == ["A/x"]
     with pytest.raises(FileError, match=r"expected data\.fps 0, found 5"):
         read_dataset_tubes(DataConfig(videos=str(root), split=2, fps=5.0), dataset)
