@@ -37,7 +37,7 @@ def dataset(copies=1, frames=31):
 
 @pytest.fixture(scope="module")
 def pace():
-    return cost.measured(
+    return cost.measure_pace(
         CFG, [CFG, change(CFG, name="twin"), change(CFG, model__cell="alstm")], dataset()
     )
 

@@ -6,7 +6,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.train.log import MetricsLog, Progress
+from videolstm_jax.train.log import MetricsLog, ProgressLine
 
 
 def _steps(path):
@@ -39,7 +39,7 @@ def test_resuming_drops_later_and_torn_lines(tmp_path_factory, written, resumed,
 
 def test_progress_off_a_terminal_prints_logged_steps_only():
     out = io.StringIO()
-    progress = Progress(4, 0, out=out)
+    progress = ProgressLine(4, 0, out=out)
     for step in range(1, 5):
         progress.show(step, {"loss": 1.25, "gradient_norm": 0.5}, logged=step % 2 == 0)
     lines = out.getvalue().splitlines()
@@ -54,7 +54,7 @@ def test_progress_on_a_terminal_rewrites_one_line_and_is_throttled():
             return True
 
     out = Terminal()
-    progress = Progress(50, 0, out=out, every=3600)
+    progress = ProgressLine(50, 0, out=out, every=3600)
     for step in range(1, 51):
         progress.show(step, {"loss": 1.0}, logged=True)
     assert (

@@ -188,14 +188,14 @@ def cost(steps: Sequence[Step], dataset: Dataset) -> str:
     costs = importlib.import_module("videolstm_jax.train.cost")
     pace = importlib.import_module("videolstm_jax.flow.pace")
     runs = [step.cfg for step in steps if step.stage == "train"]
-    measured = costs.measured(runs[0], runs, dataset)
+    measured_pace = costs.measure_pace(runs[0], runs, dataset)
     lines = [
         "about, from nothing, at this device's speed just now; compiling and reading videos come "
         "on top:"
     ]
     total_seconds, total_disk = 0.0, 0
     for step in steps:
-        estimate = costs.estimate(step.stage, step.cfg, dataset, measured)
+        estimate = costs.estimate(step.stage, step.cfg, dataset, measured_pace)
         if estimate is None:
             continue
         seconds, disk = estimate

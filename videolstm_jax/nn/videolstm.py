@@ -11,7 +11,7 @@ from videolstm_jax.core.model import make_model
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
     from videolstm_jax.core.cells import Cell
-    from videolstm_jax.types import Carry, Clip, Output
+    from videolstm_jax.types import Clip, Output, PyTree
 
 
 class VideoLSTM(nn.Module):
@@ -24,10 +24,8 @@ class VideoLSTM(nn.Module):
     cell: Cell | None = None
 
     @nn.compact
-    def __call__(self, clip: Clip, carry: Carry | None = None) -> Output:
-        """See `Model.apply`: logits [B, T, C], attention [B, T, N, N] or None, the carry after the
-        last frame.
-        """
+    def __call__(self, clip: Clip, carry: PyTree = None) -> Output:
+        """Logits [B, T, C], attention [B, T, N, N] or None, and the carry; see `Model.apply`."""
         model = make_model(self.cfg, cell=self.cell)
         params = self.param("model", model.init)
         key = self.make_rng("dropout") if self.has_rng("dropout") else None

@@ -14,7 +14,7 @@ from videolstm_jax.files import write_arrays
 from videolstm_jax.measure.accuracy import accuracy_text
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
-from videolstm_jax.train.log import Progress
+from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Dataset, Scores, Video
@@ -105,7 +105,7 @@ def _video_scores(
     cfg: RunConfig, model: TrainedModel, features: ModelFeatures, videos: Sequence[Video]
 ) -> np.ndarray:
     """The scores [V, C] of all videos by their segments."""
-    progress, rows = Progress(len(videos), 0, unit="video"), []
+    progress, rows = ProgressLine(len(videos), 0, unit="video"), []
     for scores in model.segments(features, videos, cfg.data, cfg.eval):
         rows.append(scores)
         progress.show(len(rows), {}, logged=len(rows) % PROGRESS_EVERY == 0)

@@ -29,7 +29,7 @@ from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow import pace
 from videolstm_jax.nn.vgg import Taps, make_convnet
-from videolstm_jax.train.log import Progress
+from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.backbone import TrainedConvNet, load_convnet
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.online import FlowSettings
@@ -226,7 +226,7 @@ def _write_features(
     blocks: Iterator[FrameBlock], backbones: Mapping[str, _Backbone], videos: int
 ) -> None:
     """Writes the taps of each video; decoding runs ahead in a thread of its own."""
-    progress = Progress(videos, 0, unit="video")
+    progress = ProgressLine(videos, 0, unit="video")
     start = time.monotonic()
     frames = written = 0
     taps: list[Taps] = []  # of the blocks of the current video

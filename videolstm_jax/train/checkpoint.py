@@ -1,4 +1,4 @@
-"""Checkpoints that say what they hold, and are checked bit by bit when they are read."""
+"""Checkpoints that describe their content, and are checked bit by bit when they are read."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 
 class Checkpoints:
-    """The checkpoints of one run, in one folder; a context manager that waits for the last save.
+    """The checkpoints of one training, in one folder; a context manager, see `close`.
 
-    Each holds the parameters, the rest of the training state, and a JSON item: the caller's
-    `identity` and `about`, and for every leaf its dtype, shape and sha256. `identity` is what a run
-    must have in common with a checkpoint to go on from it (cell, classes). Saves are asynchronous:
-    the arrays are copied, then written while training goes on.
+    A checkpoint has three items: the parameters, the rest of the training state, and `meta`. The
+    last is JSON: the caller's `identity` and `about`, and for every array its dtype, shape and
+    sha256. `identity` must agree for a training to continue from the checkpoint (cell, classes ..).
+
+    Orbax writes each checkpoint in a temporary folder and renames it when it is complete, so a
+    process that is killed leaves the one before. The sha256 of `meta` itself and of each array find
+    what happens to a file later: a reader gets the bits that were saved, or an error.
     """
 
     def __init__(self, folder: PathLike, *, keep: int = 2, create: bool = True):
@@ -36,28 +39,35 @@ class Checkpoints:
         Raises:
           FileError: there is no such folder, and it is not to be created.
         """
-        import orbax.checkpoint as ocp  # half a second, and most of the package never needs it
+        # Orbax takes half a second to import, and most of the package never needs it.
+        import orbax.checkpoint as ocp
 
         self._args = ocp.args
         self.folder = epath.Path(folder).expanduser().absolute()
         if not create and not self.folder.exists():
             raise FileError(f"{self.folder} is missing; expected a folder of checkpoints")
         self.folder.mkdir(parents=True, exist_ok=True)
-        options = ocp.CheckpointManagerOptions(max_to_keep=keep)
         self._manager = ocp.CheckpointManager(
-            self.folder, options=options, item_names=("params", "rest", "meta")
+            self.folder,
+            options=ocp.CheckpointManagerOptions(max_to_keep=keep),
+            # Items of their own, so that the parameters can be read without the optimizer's state.
+            item_names=("params", "rest", "meta"),
         )
 
     def __enter__(self) -> Checkpoints:
+        """The checkpoints themselves."""
         return self
 
     def __exit__(self, *_: object) -> None:
+        """Closes them."""
         self.close()
 
     @property
     def latest(self) -> int | None:
-        """The step of the last whole checkpoint, or None."""
+        """The step of the last complete checkpoint, or None."""
         return max(self._manager.all_steps(), default=None)
+
+    # ---- writing ---------------------------------------------------------------------------------
 
     def save(
         self, state: TrainState, *, identity: Mapping[str, Any], about: Mapping[str, Any]
@@ -75,10 +85,9 @@ class Checkpoints:
         step = int(state.step)
         if step in self._manager.all_steps():
             return
-        state = jax.tree.map(
-            np.array, state
-        )  # copied: training donates these buffers before the save has ended
-        meta = _plain({"identity": identity, "about": about, "leaves": described(state)})
+        # The copy is written while training continues, which donates the buffers of the state.
+        state = jax.tree.map(np.array, state)
+        meta = _as_json({"identity": identity, "about": about, "leaves": _manifest(state)})
         meta["sha256"] = _digest(meta)
         save = self._args.StandardSave
         items = self._args.Composite(
@@ -86,24 +95,26 @@ class Checkpoints:
             rest=save((state.step, state.opt_state)),
             meta=self._args.JsonSave(meta),
         )
-        with self._saying(f"cannot save step {step}"):
+        with self._as_file_error(f"cannot save step {step}"):
             self._manager.save(step, args=items)
 
     def wait(self) -> None:
         """Waits for the last save to end.
 
         Raises:
-          FileError: it did not end well.
+          FileError: it failed.
         """
-        with self._saying("cannot save"):
+        with self._as_file_error("cannot save"):
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits for the last save and lets go of the folder; raises as `wait`."""
+        """Waits for the last save and closes the folder; raises as `wait`."""
         try:
             self.wait()
         finally:
             self._manager.close()
+
+    # ---- reading ---------------------------------------------------------------------------------
 
     def meta(self, step: int | None = None) -> dict[str, Any]:
         """The JSON item of a checkpoint: `identity`, `about`, `leaves`.
@@ -111,116 +122,130 @@ class Checkpoints:
         Raises:
           FileError: there is no such checkpoint, or its JSON item is damaged.
         """
-        step = self._step(step)
-        with self._saying(f"the JSON item of step {step} cannot be read"):
-            meta = self._manager.restore(
-                step, args=self._args.Composite(meta=self._args.JsonRestore())
-            )["meta"]
-        claimed = meta.pop("sha256", None) if isinstance(meta, dict) else None
-        if claimed is None or claimed != _digest(meta):
+        step = self._existing(step)
+        items = self._args.Composite(meta=self._args.JsonRestore())
+        with self._as_file_error(f"the JSON item of step {step} cannot be read"):
+            meta = self._manager.restore(step, args=items)["meta"]
+        sha256 = meta.pop("sha256", None) if isinstance(meta, dict) else None
+        if sha256 is None or sha256 != _digest(meta):
             raise FileError(
                 f"{self.folder / str(step)}: the JSON item is damaged: its sha256 does not agree"
             )
         return meta
 
     def params_sha256(self, step: int | None = None) -> str:
-        """One sha256 of all parameters of a checkpoint, from those of its leaves."""
+        """One sha256 of all parameters of a checkpoint, made from those of its arrays."""
         leaves = self.meta(step)["leaves"]
         return _digest({name: row for name, row in leaves.items() if name.startswith("params.")})
 
     def check(
         self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
     ) -> None:
-        """Raises FileError where a checkpoint is of something else than `restore` would be asked
-        for.
+        """Compares a checkpoint with what `restore` would need, without reading its arrays.
+
+        Raises:
+          FileError: it is of something else.
         """
-        step = self._step(step)
-        self._check(step, self.meta(step), described(like, content=False), identity)
+        step = self._existing(step)
+        self._check(step, self.meta(step), _manifest(like, content=False), identity)
 
     def restore(
         self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
     ) -> tuple[TrainState, dict[str, Any]]:
-        """Reads a whole state.
+        """Reads a complete state.
 
         Args:
           like: arrays or `jax.ShapeDtypeStruct`; where they name a sharding, the arrays are put
             there.
-          identity: what the checkpoint must agree with; keys it does not name are not compared.
+          identity: what the checkpoint must agree with; its other keys are not compared.
           step: which checkpoint; None takes the last.
 
         Returns:
           The state, and what was saved as `about`.
 
         Raises:
-          FileError: there is none, it is of something else, a leaf is missing, of another shape, or
-            damaged.
+          FileError: there is none, it is of something else, an array is missing, of another shape,
+            or damaged.
         """
-        step, meta = self._step(step), self.meta(step)
-        items = {"params": like.params, "rest": (like.step, like.opt_state)}
-        self._check(step, meta, described(like, content=False), identity)
-        read = {item: self._read(step, item, tree) for item, tree in items.items()}
-        state = TrainState(read["rest"][0], read["params"], read["rest"][1])
-        self._verify(step, meta, described(state))
+        step = self._existing(step)
+        meta = self.meta(step)
+        self._check(step, meta, _manifest(like, content=False), identity)
+        params = self._read(step, "params", like.params)
+        train_step, opt_state = self._read(step, "rest", (like.step, like.opt_state))
+        state = TrainState(train_step, params, opt_state)
+        self._verify(step, meta, _manifest(state))
         return jax.tree.map(_placed, state, like), meta["about"]
 
     def restore_params(
         self, like: PyTree, *, identity: Mapping[str, Any], step: int | None = None
     ) -> tuple[PyTree, dict[str, Any]]:
         """Reads the parameters and leaves the optimizer's state on disk; otherwise as `restore`."""
-        step, meta = self._step(step), self.meta(step)
-        self._check(step, meta, described({"params": like}, content=False), identity, "params.")
+        step = self._existing(step)
+        meta = self.meta(step)
+        expected = _manifest({"params": like}, content=False)
+        self._check(step, meta, expected, identity, within="params.")
         params = self._read(step, "params", like)
-        self._verify(step, meta, described({"params": params}))
+        self._verify(step, meta, _manifest({"params": params}))
         return jax.tree.map(_placed, params, like), meta["about"]
 
     def _read(self, step: int, item: str, like: PyTree) -> PyTree:
+        # Read without a sharding, so that the devices may be others than those that saved; `_placed`
+        # puts the arrays where the caller wants them.
         target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
-        with self._saying(f"{item} of step {step} cannot be read"):
-            return self._manager.restore(
-                step, args=self._args.Composite(**{item: self._args.StandardRestore(target)})
-            )[item]
+        items = self._args.Composite(**{item: self._args.StandardRestore(target)})
+        with self._as_file_error(f"{item} of step {step} cannot be read"):
+            return self._manager.restore(step, args=items)[item]
 
     def _check(
-        self, step: int, meta: dict, expected: dict, identity: Mapping[str, Any], within: str = ""
+        self,
+        step: int,
+        meta: dict,
+        expected: dict,
+        identity: Mapping[str, Any],
+        within: str = "",
     ) -> None:
-        where = self.folder / str(step)
-        for name, value in _plain(identity).items():
-            made = meta["identity"].get(name)
-            if made != value:
+        """Raises FileError where identity, names, dtypes or shapes are not those expected."""
+        place = self.folder / str(step)
+        for name, value in _as_json(identity).items():
+            saved = meta["identity"].get(name)
+            if saved != value:
                 raise FileError(
-                    f"{where} was made with {name} {made!r}; expected {value!r}: remove "
+                    f"{place} was made with {name} {saved!r}; expected {value!r}: remove "
                     f"{self.folder.parent} to train anew"
                 )
-        found = {name: row for name, row in meta["leaves"].items() if name.startswith(within)}
-        for name in [*expected, *found]:
-            row, wanted = found.get(name), expected.get(name)
-            if row is None or wanted is None or any(row[key] != wanted[key] for key in wanted):
-                raise FileError(f"{where}: {name} is {_words(row)}; expected {_words(wanted)}")
+        leaves = {name: row for name, row in meta["leaves"].items() if name.startswith(within)}
+        for name in [*expected, *leaves]:
+            row, like = leaves.get(name), expected.get(name)
+            if row is None or like is None or any(row[key] != like[key] for key in like):
+                raise FileError(f"{place}: {name} is {_describe(row)}; expected {_describe(like)}")
 
-    def _verify(self, step: int, meta: dict, found: dict) -> None:
-        for name, row in found.items():
-            if row != meta["leaves"][name]:
+    def _verify(self, step: int, meta: dict, manifest: dict) -> None:
+        """Raises FileError where the content of an array is not the one that was saved."""
+        for name, row in manifest.items():
+            saved = meta["leaves"][name]
+            if row != saved:
                 raise FileError(
                     f"{self.folder / str(step)}: {name} is damaged: its sha256 is "
-                    f"{row['sha256'][:16]}; expected {meta['leaves'][name]['sha256'][:16]}"
+                    f"{row['sha256'][:16]}; expected {saved['sha256'][:16]}"
                 )
 
-    def _step(self, step: int | None) -> int:
-        found = self._manager.all_steps()
-        if not found or (step is not None and step not in found):
-            wanted = "a checkpoint" if step is None else f"the checkpoint of step {step}"
+    def _existing(self, step: int | None) -> int:
+        """The number of a checkpoint that is there, of the last one for None."""
+        steps = self._manager.all_steps()
+        if not steps or (step is not None and step not in steps):
+            missing = "a checkpoint" if step is None else f"the checkpoint of step {step}"
             raise FileError(
-                f"{self.folder} does not hold {wanted}; it holds {sorted(found) or 'none'}"
+                f"{self.folder} does not hold {missing}; it holds {sorted(steps) or 'none'}"
             )
-        return max(found) if step is None else step
+        return max(steps) if step is None else step
 
     @contextlib.contextmanager
-    def _saying(self, what: str) -> Iterator[None]:
+    def _as_file_error(self, problem: str) -> Iterator[None]:
         try:
             yield
-        # orbax and tensorstore raise many kinds; the caller needs the folder and the cause
+        # Orbax and tensorstore raise many kinds of errors; the user needs the folder and the cause.
         except Exception as error:
-            raise FileError(f"{self.folder}: {what}: {type(error).__name__}: {error}") from error
+            raise FileError(f"{self.folder}: {problem}: {type(error).__name__}: {error}") from error
 
 
 def load_params(
@@ -240,8 +265,8 @@ def load_params(
         return checkpoints.restore_params(like, identity=identity or {})[0]
 
 
-def described(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]]:
-    """Dtype, shape and, of real arrays, sha256 of every leaf by its dotted name."""
+def _manifest(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]]:
+    """Dtype, shape and, with `content`, sha256 of every array by its dotted name."""
     rows = {}
     for name, leaf in named_leaves(tree).items():
         rows[name] = {"dtype": str(leaf.dtype), "shape": list(leaf.shape)}
@@ -250,8 +275,8 @@ def described(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]
     return rows
 
 
-def _plain(value: Any) -> Any:
-    """What comes back of a value once it has been JSON: tuples are lists."""
+def _as_json(value: Any) -> Any:
+    """A value as it comes back from a JSON file: tuples become lists."""
     return json.loads(json.dumps(value, allow_nan=False))
 
 
@@ -259,9 +284,10 @@ def _digest(meta: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
 
 
-def _words(row: Mapping[str, Any] | None) -> str:
+def _describe(row: Mapping[str, Any] | None) -> str:
     return "absent" if row is None else f"{row['dtype']} {row['shape']}"
 
 
 def _placed(leaf: np.ndarray, like: Any) -> Any:
+    """The array on the devices of `like`; on the default one where that names none."""
     return jax.device_put(leaf, getattr(like, "sharding", None))

@@ -1,10 +1,11 @@
-"""What the learning stages of a walk will cost, from forward passes timed on this device."""
+"""What the stages that learn will cost, from forward passes timed on this device."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -20,167 +21,199 @@ from videolstm_jax.types import Clip, Inputs
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig, RunConfig
-    from videolstm_jax.types import Dataset, PyTree
+    from videolstm_jax.types import Array, Dataset, PyTree
 
-_STEP = 4
-"""Forward passes that one update takes: 4.1 of the `small` ConvNet, 3.7 of VideoLSTM, on a
-processor.
-"""
-_FRAMES = 16
-"""Frames of the clips that are timed: in a shorter one a frame takes longer."""
-_QUICK = 0.02
-"""Seconds under which a pass over two is followed by one over the whole batch, which a device may
-do as fast.
-"""
-_KEPT = 2
-"""Checkpoints of a run that are kept."""
+# Forward passes that take as long as one update: 4.1 were measured for the backbone of `small`, 3.7
+# for VideoLSTM, on a CPU.
+_PASSES_PER_UPDATE = 4
+# Frames of the clips that are timed. In a shorter clip a frame takes longer.
+_TIMED_FRAMES = 16
+# A pass over two examples that takes less than so many seconds is followed by one over the whole
+# batch: a fast device may do both in the same time.
+_QUICK_SECONDS = 0.02
+# Each measurement repeats its pass for at least so many seconds.
+_TIMED_SECONDS = 0.1
+_CHECKPOINTS_KEPT = 2
 
 
 class Pace(NamedTuple):
-    """Seconds of a forward pass: of the ConvNet for one frame, of each recurrent model for one
-    frame of one clip.
+    """Seconds of a forward pass.
+
+    Attributes:
+      convnet: of the backbone, for one frame.
+      cells: of each recurrent model, for one frame of one clip.
     """
 
     convnet: float
     cells: Mapping[ModelConfig, float]
 
 
-class Cost(NamedTuple):
+class StageCost(NamedTuple):
     """What one stage is about to spend: seconds of computing, bytes on disk."""
 
     seconds: float
     disk: int
 
 
-def measured(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) -> Pace:
-    """Times the ConvNet and each model with made-up numbers, for some tenths of a second after
-    compiling.
+def measure_pace(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) -> Pace:
+    """Times the backbone and each model with constant inputs, for some tenths of a second each.
 
     Args:
-      cfg: `convnet` says which ConvNet; that of the flow stream is taken to be as fast.
-      runs: what will be trained.
+      cfg: `convnet` gives the backbone; that of the flow stream is taken to be as fast.
+      runs: what will be trained; equal models are timed once.
       dataset: the videos, for the number of classes.
     """
     convnet = make_convnet(cfg.convnet, 3, len(dataset.classes))
-    side = cfg.convnet.image_size
-    run_convnet = _filled(convnet.init), jax.jit(convnet.apply)
-    pace = _seconds(
-        *run_convnet, lambda n: np.ones((n, side, side, 3), np.float32), cfg.convnet.batch
+    images = partial(_images, cfg.convnet.image_size)
+    convnet_seconds = _seconds(
+        _constant_params(convnet.init), jax.jit(convnet.apply), images, cfg.convnet.batch
     )
-    cells = {}
+    cells: dict[ModelConfig, float] = {}
     for run in runs:
         sizes = _sizes(run, dataset)
         if sizes not in cells:
-            model = make_model(sizes)
-            clips = jax.jit(lambda params, clip, model=model: model.apply(params, clip).logits)
-            cells[sizes] = (
-                _seconds(
-                    _filled(model.init),
-                    clips,
-                    lambda n, sizes=sizes: _clips(sizes, n),
-                    run.data.batch,
-                )
-                / _FRAMES
-            )
-    return Pace(pace, cells)
+            cells[sizes] = _model_seconds(sizes, run.data.batch)
+    return Pace(convnet_seconds, cells)
 
 
-def estimate(stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace) -> Cost | None:
-    """What `fit_convnet`, `extract`, `train` or `evaluate` will cost from nothing; None of another
-    stage.
+def estimate(stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost | None:
+    """The cost of `fit_convnet`, `extract`, `train` or `evaluate` from nothing; else None.
 
-    Left out: compiling, some seconds of each; reading and decoding, for which a fast device waits;
-    validation.
+    Left out are compiling, some seconds of each stage; reading and decoding, which a fast device
+    waits for; and validation.
 
     Args:
       stage: its name.
-      cfg: what it will run under.
+      cfg: its settings.
       dataset: the videos.
-      pace: of `measured`.
+      pace: of `measure_pace`.
     """
-    classes, devices = len(dataset.classes), cfg.train.devices
-    if stage == "fit_convnet":
-        state = _bytes(make_convnet(cfg.convnet, 3, classes).init, convnet_optimizer(cfg.convnet))
-        return Cost(
-            _STEP * cfg.convnet.steps * cfg.convnet.batch * pace.convnet / devices, _KEPT * state
-        )
-    if stage == "extract":
-        taps, streams = _taps(cfg, classes), 2 if cfg.flow.online else 1
-        frames = streams * sum(video.frames - 1 for video in dataset.videos)
-        stored = np.dtype(cfg.data.feature_dtype).itemsize * (
-            math.prod(taps.pool5) + math.prod(taps.fc7)
-        )
-        return Cost(frames * pace.convnet, frames * (stored + 2 * classes))
-    if stage not in ("train", "evaluate"):
-        return None
+    function = _ESTIMATES.get(stage)
+    return None if function is None else function(cfg, dataset, pace)
+
+
+# ---- one function a stage ------------------------------------------------------------------------
+
+
+def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
+    init = make_convnet(cfg.convnet, 3, len(dataset.classes)).init
+    checkpoint = _state_bytes(init, convnet_optimizer(cfg.convnet))
+    frames = cfg.convnet.steps * cfg.convnet.batch
+    seconds = _PASSES_PER_UPDATE * frames * pace.convnet / cfg.train.devices
+    return StageCost(seconds, _CHECKPOINTS_KEPT * checkpoint)
+
+
+def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
+    classes = len(dataset.classes)
+    taps = _taps(cfg, classes)
+    streams = 2 if cfg.flow.online else 1
+    # The last frame of a video has no flow, so neither stream reads it.
+    frames = streams * sum(video.frames - 1 for video in dataset.videos)
+    values = math.prod(taps.pool5) + math.prod(taps.fc7)
+    logits = 2 * classes  # always float16
+    frame = np.dtype(cfg.data.feature_dtype).itemsize * values + logits
+    return StageCost(frames * pace.convnet, frames * frame)
+
+
+def _train(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     sizes = _sizes(cfg, dataset)
-    if stage == "train":
-        state = _bytes(make_model(sizes).init, optimizer(cfg.optim, cfg.train.steps))
-        frames = cfg.train.steps * cfg.data.batch * cfg.data.frames
-        return Cost(
-            _STEP * frames * pace.cells[sizes] / devices,
-            (_KEPT + (cfg.train.keep == "best")) * state,
-        )
+    checkpoint = _state_bytes(make_model(sizes).init, optimizer(cfg.optim, cfg.train.steps))
+    frames = cfg.train.steps * cfg.data.batch * cfg.data.frames
+    seconds = _PASSES_PER_UPDATE * frames * pace.cells[sizes] / cfg.train.devices
+    checkpoints = _CHECKPOINTS_KEPT + (cfg.train.keep == "best")
+    return StageCost(seconds, checkpoints * checkpoint)
+
+
+def _evaluate(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
+    sizes = _sizes(cfg, dataset)
     lengths = [video.frames - 1 for video in dataset.videos if video.part == "test"]
-    clips = sum(min(cfg.eval.segments, max(1, length - cfg.data.frames + 1)) for length in lengths)
+    clips = 0
+    for length in lengths:
+        # A video has at most so many different segments; equal ones are computed once.
+        starts = max(1, length - cfg.data.frames + 1)
+        clips += min(cfg.eval.segments, starts)
+    frames = clips * cfg.data.frames + sum(lengths)
     attention = sizes.map_size**2 if find_cell(sizes.cell).attends else 0
-    kept = classes + attention
-    return Cost(
-        (clips * cfg.data.frames + sum(lengths)) * pace.cells[sizes], 4 * sum(lengths) * kept
-    )
+    frame = 4 * (len(dataset.classes) + attention)  # float32
+    return StageCost(frames * pace.cells[sizes], sum(lengths) * frame)
+
+
+_ESTIMATES: Mapping[str, Callable[[RunConfig, Dataset, Pace], StageCost]] = {
+    "fit_convnet": _fit_convnet,
+    "extract": _extract,
+    "train": _train,
+    "evaluate": _evaluate,
+}
+
+
+# ---- sizes ---------------------------------------------------------------------------------------
 
 
 def _taps(cfg: RunConfig, classes: int) -> Taps:
     """The shapes of one frame's features."""
-    net, side = make_convnet(cfg.convnet, 3, classes), cfg.convnet.image_size
-    found = jax.eval_shape(
-        net.apply,
-        jax.eval_shape(net.init, jax.random.key(0)),
-        jax.ShapeDtypeStruct((1, side, side, 3), np.float32),
-    )
-    return Taps(*(tap.shape[1:] for tap in found))
+    convnet, side = make_convnet(cfg.convnet, 3, classes), cfg.convnet.image_size
+    params = jax.eval_shape(convnet.init, jax.random.key(0))
+    image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
+    taps = jax.eval_shape(convnet.apply, params, image)
+    return Taps(*(tap.shape[1:] for tap in taps))
 
 
 def _sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
-    taps, layers = _taps(cfg, len(dataset.classes)), find_cell(cfg.model.cell).layers
+    """The settings of a run's model with the sizes of its features."""
+    classes = len(dataset.classes)
+    taps, layers = _taps(cfg, classes), find_cell(cfg.model.cell).layers
     motion = getattr(taps, layers.motion) if layers.motion else None
-    return sized(cfg.model, getattr(taps, layers.x), motion, len(dataset.classes))
+    return sized(cfg.model, getattr(taps, layers.x), motion, classes)
+
+
+def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
+    """Bytes of one checkpoint."""
+    state = jax.eval_shape(lambda key: new_state(init(key), tx), jax.random.key(0))
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+
+
+# ---- timing --------------------------------------------------------------------------------------
+
+
+def _model_seconds(sizes: ModelConfig, batch: int) -> float:
+    """Seconds of a recurrent model for one frame of one clip."""
+    model = make_model(sizes)
+    logits = jax.jit(lambda params, clip: model.apply(params, clip).logits)
+    seconds = _seconds(_constant_params(model.init), logits, partial(_clips, sizes), batch)
+    return seconds / _TIMED_FRAMES
+
+
+def _seconds(params: PyTree, apply: Callable, batch_of: Callable[[int], Any], batch: int) -> float:
+    """Seconds for each example of a batch of two, or of the whole batch where two are quick."""
+    for n in (min(2, batch), batch):
+        examples = jax.device_put(batch_of(n))
+        jax.block_until_ready(apply(params, examples))  # compiles
+        began, calls = time.perf_counter(), 0
+        while not calls or time.perf_counter() - began < _TIMED_SECONDS:
+            jax.block_until_ready(apply(params, examples))
+            calls += 1
+        seconds = (time.perf_counter() - began) / calls
+        if seconds > _QUICK_SECONDS:
+            break
+    return seconds / n
+
+
+def _images(side: int, n: int) -> np.ndarray:
+    return np.ones((n, side, side, 3), np.float32)
 
 
 def _clips(sizes: ModelConfig, n: int) -> Clip:
     def features(side: int, depth: int) -> np.ndarray:
-        return np.ones((n, _FRAMES, side, side, depth), np.float32)
+        return np.ones((n, _TIMED_FRAMES, side, side, depth), np.float32)
 
-    motion = (
-        features(sizes.motion_size, sizes.motion_depth)
-        if find_cell(sizes.cell).layers.motion
-        else None
-    )
-    return Clip(Inputs(features(sizes.map_size, sizes.depth), motion), np.ones((n, _FRAMES), bool))
+    motion = None
+    if find_cell(sizes.cell).layers.motion:
+        motion = features(sizes.motion_size, sizes.motion_depth)
+    inputs = Inputs(features(sizes.map_size, sizes.depth), motion)
+    return Clip(inputs, np.ones((n, _TIMED_FRAMES), bool))
 
 
-def _filled(init: Callable[[Any], PyTree]) -> PyTree:
-    """Parameters that are quicker made than random ones, and as slow to compute with."""
+def _constant_params(init: Callable[[Array], PyTree]) -> PyTree:
+    """Parameters that are made faster than random ones, and take as long to compute with."""
     shapes = jax.eval_shape(init, jax.random.key(0))
     return jax.device_put(jax.tree.map(lambda leaf: np.full(leaf.shape, 0.01, leaf.dtype), shapes))
-
-
-def _seconds(params: PyTree, apply: Callable, batch_of: Callable[[int], Any], most: int) -> float:
-    """Seconds for each of a batch of two, or of the `most` there will be where two are quick."""
-    for n in (min(2, most), most):
-        batch = jax.device_put(batch_of(n))
-        jax.block_until_ready(apply(params, batch))  # compiles
-        began, calls = time.perf_counter(), 0
-        while not calls or time.perf_counter() - began < 0.1:
-            jax.block_until_ready(apply(params, batch))
-            calls += 1
-        took = (time.perf_counter() - began) / calls
-        if took > _QUICK:
-            break
-    return took / n
-
-
-def _bytes(init: Callable[[Any], PyTree], tx: Any) -> int:
-    """Of one checkpoint."""
-    state = jax.eval_shape(lambda key: new_state(init(key), tx), jax.random.key(0))
-    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 def named_leaves(tree: PyTree) -> dict[str, Array]:
-    """Every array of a tree under its dotted name, such as `cell.motion.above`, in the order of the
-    tree.
-    """
+    """Every array under its dotted name, such as `cell.motion.above`, in the order of the tree."""
     leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
     return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
 
@@ -29,12 +27,13 @@ def under(leaves: Mapping[str, Array], part: str, renamed: str = "") -> dict[str
     Raises:
       FileError: there are none.
     """
-    chosen = {
-        name: leaf for name, leaf in leaves.items() if name == part or name.startswith(f"{part}.")
-    }
+    chosen = {}
+    for name, leaf in leaves.items():
+        if name == part or name.startswith(f"{part}."):
+            chosen[(renamed or part) + name[len(part) :]] = leaf
     if not chosen:
         raise FileError(f"there is no parameter under {part!r}; found {', '.join(leaves)}")
-    return {(renamed or part) + name[len(part) :]: leaf for name, leaf in chosen.items()}
+    return chosen
 
 
 def graft(params: PyTree, new: Mapping[str, Array]) -> PyTree:
@@ -45,19 +44,20 @@ def graft(params: PyTree, new: Mapping[str, Array]) -> PyTree:
       new: arrays by the dotted names of `named_leaves`.
 
     Raises:
-      FileError: a name that `params` has not, or a shape that is not that of the leaf it replaces.
+      FileError: a name that `params` does not have, or another shape than that of its leaf.
     """
     leaves = named_leaves(params)
     for name, leaf in new.items():
         if name not in leaves:
-            near = difflib.get_close_matches(name, leaves, n=1) or [", ".join(leaves)]
+            nearest = difflib.get_close_matches(name, leaves, n=1) or [", ".join(leaves)]
             raise FileError(
-                f"there is no parameter {name!r} to graft onto; the nearest is {near[0]}"
+                f"there is no parameter {name!r} to graft onto; the nearest is {nearest[0]}"
             )
         if leaf.shape != leaves[name].shape:
             raise FileError(
                 f"{name} has shape {tuple(leaf.shape)}; expected {tuple(leaves[name].shape)}"
             )
+    # `leaves` keeps the order of the tree, which unflatten needs.
     grafted = [
         jnp.asarray(new[name]).astype(old.dtype) if name in new else old
         for name, old in leaves.items()

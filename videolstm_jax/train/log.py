@@ -1,6 +1,4 @@
-"""What training says while it runs: metrics.jsonl for good, one line of progress on the terminal
-for now.
-"""
+"""What training writes while it runs: metrics.jsonl, and one line of progress on the terminal."""
 
 from __future__ import annotations
 
@@ -17,21 +15,25 @@ from videolstm_jax.files import write_bytes
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
 
+# Returns to the first column and clears the line of a terminal.
+_CLEAR_LINE = "\r\x1b[2K"
+
 
 class MetricsLog:
-    """metrics.jsonl: one JSON object a line, each with its `step`; values only, no times, so reruns
-    write the same.
+    """metrics.jsonl: one JSON object a line, each with its `step`.
+
+    It holds values only and no times, so that a training that is repeated writes the same bytes.
     """
 
     def __init__(self, path: PathLike, *, step: int):
-        """Opens the file to go on after `step`: lines of later steps, or cut short by a crash, are
-        dropped.
-        """
+        """Opens the file to continue after `step`; lines of later steps are dropped."""
         self.path = epath.Path(path)
         lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
-        kept = [line for line in lines if line.endswith(b"\n") and _step_of(line) <= step]
-        if kept != lines or not self.path.exists():
-            write_bytes(self.path, b"".join(kept))
+        # A process that was killed may have logged steps after its last checkpoint, which will be
+        # made again, and may have left half a line.
+        valid = [line for line in lines if line.endswith(b"\n") and _step_of(line) <= step]
+        if valid != lines or not self.path.exists():
+            write_bytes(self.path, b"".join(valid))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Appends one line in one write."""
@@ -40,9 +42,10 @@ class MetricsLog:
             file.write(line.encode())
 
 
-class Progress:
-    """`step 40/200  loss 2.31  8.1 steps/s  20 s left`: rewritten in place on a terminal, in plain
-    lines elsewhere.
+class ProgressLine:
+    """One line, such as `step 40/200  loss 2.31  8.1 steps/s  20 s left`.
+
+    A terminal shows it rewritten in place. Elsewhere each report is a line of its own.
     """
 
     def __init__(
@@ -54,8 +57,14 @@ class Progress:
         every: float = 0.5,
         unit: str = "step",
     ):
-        """Begins to count units at `start`; a terminal is written to at most once in `every`
-        seconds.
+        """Begins to count.
+
+        Args:
+          total: the number of the last unit.
+          start: units that were done before.
+          out: where to print; None is standard output.
+          every: a terminal is written to at most once in so many seconds.
+          unit: what is counted.
         """
         self._unit = unit
         self._total, self._start, self._every = total, start, every
@@ -64,40 +73,41 @@ class Progress:
         self._begun = self._shown = time.monotonic()
 
     def show(self, step: int, values: Mapping[str, float], *, logged: bool) -> None:
-        """Reports a step; off a terminal only those that are `logged`, and on one every step,
-        throttled.
-        """
-        now = time.monotonic()
-        last = step == self._total
-        if not (last or (now - self._shown >= self._every if self._terminal else logged)):
+        """Reports a step: off a terminal where it is `logged`, on one where `every` has passed."""
+        now, last = time.monotonic(), step == self._total
+        due = now - self._shown >= self._every if self._terminal else logged
+        if not due and not last:
             return
         self._shown = now
         rate = (step - self._start) / max(now - self._begun, 1e-9)
-        said = "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
-        left = _span((self._total - step) / rate)
-        line = f"{self._unit} {step}/{self._total}  {said}  {rate:.3g} {self._unit}s/s  {left} left"
-        ends = ("\r\x1b[2K", "\n" if last else "") if self._terminal else ("", "\n")
-        print(ends[0] + line, end=ends[1], file=self._out, flush=True)
+        numbers = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items()]
+        left = _duration((self._total - step) / rate)
+        count, speed = f"{self._unit} {step}/{self._total}", f"{rate:.3g} {self._unit}s/s"
+        line = f"{count}  {'  '.join(numbers)}  {speed}  {left} left"
+        if self._terminal:
+            print(_CLEAR_LINE + line, end="\n" if last else "", file=self._out, flush=True)
+        else:
+            print(line, file=self._out, flush=True)
 
     def note(self, text: str) -> None:
         """Prints a line of its own."""
-        print(("\r\x1b[2K" if self._terminal else "") + text, file=self._out, flush=True)
+        clear = _CLEAR_LINE if self._terminal else ""
+        print(clear + text, file=self._out, flush=True)
 
 
 def _step_of(line: bytes) -> float:
+    """The step of a line; infinity, later than any step, for a line that is not ours."""
     try:
         return json.loads(line)["step"]
     except (ValueError, KeyError, TypeError):
-        return float("inf")  # not a line of ours: dropped
+        return float("inf")
 
 
-def _span(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return (
-        f"{hours} h {minutes:02d} min"
-        if hours
-        else f"{minutes} min {seconds:02d} s"
-        if minutes
-        else f"{seconds} s"
-    )
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    if minutes:
+        return f"{minutes} min {seconds:02d} s"
+    return f"{seconds} s"

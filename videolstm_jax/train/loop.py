@@ -1,4 +1,4 @@
-"""The loop around the step: progress, metrics, checkpoints, and going on exactly where it stopped."""
+"""The training loop: progress, metrics, checkpoints, and an exact continuation after a stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from etils import epath
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoint import Checkpoints
-from videolstm_jax.train.log import MetricsLog, Progress
+from videolstm_jax.train.log import MetricsLog, ProgressLine
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Stopped(SystemExit):
-    """Training was asked to stop and has saved; the message says how to go on."""
+    """Training was asked to stop and has saved; the message says how to continue."""
 
 
 class Diverged(ValueError):
@@ -32,12 +32,16 @@ class Diverged(ValueError):
 
 
 class Plan(NamedTuple):
-    """How long to train, when to write, and what the checkpoints are of.
+    """How long to train, when to write, and what identifies the training.
 
-    `steps` is where training ends, `log_every` and `save_every` are counted in steps from the
-    first. `identity` must agree with a checkpoint that is gone on from; `about` is kept beside the
-    state. `validate` scores a state at every save; with `keep_best` the state of the highest
-    `valid_accuracy` is kept in `best/` too.
+    Attributes:
+      steps: the number of the last step.
+      log_every: steps between two lines of metrics.jsonl.
+      save_every: steps between two checkpoints.
+      identity: JSON values that a checkpoint must agree with to be continued.
+      about: JSON values that are kept beside the state.
+      validate: scores a state at every save.
+      keep_best: whether the state of the highest `valid_accuracy` is kept in best/ too.
     """
 
     steps: int
@@ -68,8 +72,8 @@ def fit(
       step_fn: of `make_step`.
       batches_from: batches from the given step on.
       plan: how long, how often.
-      folder: metrics.jsonl, ckpt/ and best/ go here; config.json, by which a stage says that
-        training is done, is removed before it goes on.
+      folder: metrics.jsonl, ckpt/ and best/ are written here. config.json is removed before
+        training continues: its presence means that training is finished.
       place: puts a batch on the devices.
 
     Returns:
@@ -84,72 +88,122 @@ def fit(
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
         best = stack.enter_context(Checkpoints(folder / "best", keep=1)) if plan.keep_best else None
-        stopping = stack.enter_context(_signals())
-        state, window = _begun(state, plan, folder, checkpoints, best)
+        stop_requested = stack.enter_context(_stop_signals())
+        state, window = _restored(state, plan, folder, checkpoints, best)
         start = int(state.step)
+        batches: Iterator[Any] = iter(())
         if start < plan.steps:
             (folder / "config.json").unlink(missing_ok=True)
-        log, progress = (
-            MetricsLog(folder / "metrics.jsonl", step=start),
-            Progress(plan.steps, start),
-        )
-        if start:
-            progress.note(f"goes on from step {start} of {folder / 'ckpt'}")
-        batches = map(place, batches_from(start)) if start < plan.steps else iter(())
+            batches = map(place, batches_from(start))
+        record = _Record(plan, folder, checkpoints, best, start, window)
         batch = next(batches, None)
         for step in range(start + 1, plan.steps + 1):
             state, metrics = step_fn(state, batch)
-            last = step == plan.steps
-            batch = None if last else next(batches)  # read and sent while the devices work
-            window.append(_finite(metrics, step))
-            _report(log, progress, plan, step, metrics._fields, window)
-            due = last or step % plan.save_every == 0
+            # The next batch is read and sent while the devices still compute this step.
+            batch = next(batches) if step < plan.steps else None
+            record.step_done(step, metrics)
+            due = step == plan.steps or step % plan.save_every == 0
             if due:
-                _validate(state, plan, log, best, progress)
-            stop = stopping()
+                record.validate(state)
+            # Asked once: a signal that comes from here on is seen after the next step.
+            stop = stop_requested()
             if due or stop:
-                checkpoints.save(
-                    state, identity=plan.identity, about={**plan.about, "window": window}
-                )
+                record.save(state)
             if stop:
                 break
         checkpoints.wait()
-        if stopping():
+        if stop_requested():
             raise Stopped(
-                f"stopped after step {int(state.step)}; saved in {folder / 'ckpt'}: the same command goes on "
-                "there"
+                f"stopped after step {int(state.step)}; saved in {folder / 'ckpt'}: the same "
+                "command goes on there"
             )
     return state
 
 
-def _begun(
+def _restored(
     state: TrainState,
     plan: Plan,
     folder: epath.Path,
     checkpoints: Checkpoints,
     best: Checkpoints | None,
 ) -> tuple[TrainState, list[list[float]]]:
-    """The state to go on from, with the metrics since the last line; raises FileError as `fit`."""
+    """The state to continue from, and the metrics of its steps since the last logged line."""
     window: list[list[float]] = []
     if checkpoints.latest is not None:
         state, about = checkpoints.restore(state, identity=plan.identity)
         window = about["window"]
-    if best is not None and best.latest is not None:
-        best.check(state, identity=plan.identity)
-        if (
-            best.latest > int(state.step) + plan.save_every
-        ):  # it is saved first, so one save newer is no harm
-            raise FileError(
-                f"{folder}: best/ holds step {best.latest} and ckpt/ {checkpoints.latest or 'none'}; "
-                "expected both of one run: remove best/, or the folder"
-            )
+    if best is None or best.latest is None:
+        return state, window
+    best.check(state, identity=plan.identity)
+    # The best state is saved before the checkpoint of the same step. A process that was killed
+    # between the two leaves a best state that is newer by one save, and no more.
+    if best.latest > int(state.step) + plan.save_every:
+        raise FileError(
+            f"{folder}: best/ holds step {best.latest} and ckpt/ {checkpoints.latest or 'none'}; "
+            "expected both of one run: remove best/, or the folder"
+        )
     return state, window
 
 
+class _Record:
+    """Everything that a training writes: metrics, the line of progress, and checkpoints."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: epath.Path,
+        checkpoints: Checkpoints,
+        best: Checkpoints | None,
+        start: int,
+        window: list[list[float]],
+    ):
+        """Opens metrics.jsonl after step `start`; `window` has the metrics since its last line."""
+        self._plan, self._checkpoints, self._best = plan, checkpoints, best
+        self._window = window
+        self._log = MetricsLog(folder / "metrics.jsonl", step=start)
+        self._line = ProgressLine(plan.steps, start)
+        if start:
+            self._line.note(f"goes on from step {start} of {folder / 'ckpt'}")
+
+    def step_done(self, step: int, metrics: Any) -> None:
+        """Waits for a step, shows its metrics, and logs their means when a line is due."""
+        self._window.append(_finite(metrics, step))
+        averages = np.mean(self._window, axis=0).tolist()
+        means = dict(zip(metrics._fields, averages, strict=True))
+        logged = step % self._plan.log_every == 0 or step == self._plan.steps
+        self._line.show(step, means, logged=logged)
+        if logged:
+            self._log.write(step, means)
+            self._window.clear()
+
+    def validate(self, state: TrainState) -> None:
+        """Scores a state, and keeps it in best/ where it is better than all before."""
+        if self._plan.validate is None:
+            return
+        scores, step = dict(self._plan.validate(state)), int(state.step)
+        self._log.write(step, scores)
+        self._line.note(f"step {step}: {_text(scores, ', ')}")
+        best = self._best
+        if best is None:
+            return
+        accuracy = scores["valid_accuracy"]
+        if best.latest is None or accuracy > best.meta()["about"]["valid_accuracy"]:
+            about = {**self._plan.about, "valid_accuracy": accuracy}
+            best.save(state, identity=self._plan.identity, about=about)
+            # It must be on disk before the checkpoint of this step begins. A training that is
+            # killed in between then repeats the step, and finds its score already kept.
+            best.wait()
+
+    def save(self, state: TrainState) -> None:
+        """Begins to save a state, with the metrics that the next line of the log will average."""
+        about = {**self._plan.about, "window": self._window}
+        self._checkpoints.save(state, identity=self._plan.identity, about=about)
+
+
 def _finite(metrics: Any, step: int) -> list[float]:
-    """Waits for the step, as Python floats; several steps in flight can deadlock the all-reduce of
-    CPU devices.
-    """
+    """The metrics of a step as Python floats; raises Diverged where one is not finite."""
+    # Fetching waits for the step. With several steps in flight the all-reduce of CPU devices can
+    # deadlock.
     values = [float(value) for value in jax.device_get(metrics)]
     for name, value in zip(metrics._fields, values, strict=True):
         if not math.isfinite(value):
@@ -160,60 +214,35 @@ def _finite(metrics: Any, step: int) -> list[float]:
     return values
 
 
-def _report(
-    log: MetricsLog, progress: Progress, plan: Plan, step: int, names: tuple, window: list
-) -> None:
-    logged = step % plan.log_every == 0 or step == plan.steps
-    means = dict(zip(names, np.mean(window, axis=0).tolist(), strict=True))
-    progress.show(step, means, logged=logged)
-    if logged:
-        log.write(step, means)
-        window.clear()
-
-
-def _validate(
-    state: TrainState, plan: Plan, log: MetricsLog, best: Checkpoints | None, progress: Progress
-) -> None:
-    if plan.validate is None:
-        return
-    found, step = dict(plan.validate(state)), int(state.step)
-    log.write(step, found)
-    said = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in found.items())
-    progress.note(f"step {step}: {said}")
-    if best is None:
-        return
-    score = found["valid_accuracy"]
-    # `best` is saved whole before the checkpoint of this step begins, so it is never older than its
-    # own score.
-    if best.latest is None or score > best.meta()["about"]["valid_accuracy"]:
-        best.save(state, identity=plan.identity, about={**plan.about, "valid_accuracy": score})
-        best.wait()
+def _text(values: Mapping[str, float], separator: str) -> str:
+    return separator.join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
-    """Yields a function that tells whether SIGINT or SIGTERM has come; a second SIGINT interrupts
-    at once.
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Yields a function that says whether SIGINT or SIGTERM has come.
+
+    The first signal is only noted, so that the loop can save and leave. A second SIGINT interrupts
+    at once, as it would without this function.
     """
-    if (
-        threading.current_thread() is not threading.main_thread()
-    ):  # only the main thread may set handlers
+    # Python lets only the main thread set handlers.
+    if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    came: list[int] = []
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    received: list[int] = []
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, _: object) -> None:
-        came.append(number)
-        again = before[
-            signal.SIGINT
-        ]  # which does nothing where a script was started in the background of another
-        signal.signal(signal.SIGINT, again if callable(again) else signal.default_int_handler)
+        received.append(number)
+        # SIGINT is ignored, not handled, in a script that another one started in the background.
+        interrupt = previous[signal.SIGINT]
+        handler = interrupt if callable(interrupt) else signal.default_int_handler
+        signal.signal(signal.SIGINT, handler)
 
     try:
-        for name in before:
-            signal.signal(name, note)
-        yield lambda: bool(came)
+        for number in previous:
+            signal.signal(number, note)
+        yield lambda: bool(received)
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""Cross-entropy of frames, what share of them is classified right, and how widely attention looks."""
+"""Cross-entropy and accuracy of frames, and the entropy of attention maps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sequence_xent(logits: Array, label: Array, mask: Array, weight: Array) -> Ar
 
 
 def frame_xent(logits: Array, label: Array, weight: Array) -> Array:
-    """Cross-entropy of single frames, mean over the batch: the ConvNets' loss.
+    """Cross-entropy of single frames, mean over the batch: the loss of the backbones.
 
     Args:
       logits: [B, C].
@@ -40,16 +40,23 @@ def frame_xent(logits: Array, label: Array, weight: Array) -> Array:
 
 
 def frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
-    """The share of existing frames [B, T] whose highest logit is the clip's class; arguments as
-    `sequence_xent`.
+    """The share of existing frames whose highest logit is the class of the clip.
+
+    Args:
+      logits: [B, T, C].
+      label: [B], the class of the whole clip.
+      mask: [B, T], true where the frame exists.
+      weight: [B], 0 for rows that only fill the batch.
+
+    Returns:
+      A float32 scalar in [0, 1]; 0 for a batch without weight.
     """
     right = (jnp.argmax(logits, axis=-1) == label[:, None]).astype(jnp.float32)
     return _mean(right, mask.astype(jnp.float32) * weight.astype(jnp.float32)[:, None])
 
 
 def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
-    """Entropy of every frame's attention in shares of the largest, log N^2, summed over time, mean
-    over the batch.
+    """Entropy of attention over its largest value, log N^2, summed over time, mean over the batch.
 
     Args:
       attention: [B, T, N, N], each map sums to 1.
@@ -60,9 +67,9 @@ def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
       A float32 scalar in [0, T]: 0 where all attention is on one cell.
     """
     share = attention.astype(jnp.float32).reshape(*attention.shape[:2], -1)
-    entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-30)), axis=-1) / math.log(
-        max(share.shape[-1], 2)
-    )
+    # The floor keeps the gradient finite where a share is zero; a map of one place has entropy 0.
+    entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-30)), axis=-1)
+    entropy = entropy / math.log(max(share.shape[-1], 2))
     return _mean(jnp.where(mask, entropy, 0.0).sum(axis=1), weight)
 
 
@@ -75,4 +82,5 @@ def _xent(logits: Array, label: Array) -> Array:
 def _mean(values: Array, weight: Array) -> Array:
     weight = weight.astype(jnp.float32)
     total = weight.sum()
+    # A batch without weight gives 0, and no division by 0.
     return jnp.sum(values * weight) / jnp.where(total > 0, total, 1.0)

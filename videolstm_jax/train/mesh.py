@@ -19,15 +19,17 @@ def data_mesh(devices: int, batch: int) -> Mesh:
     Raises:
       ConfigError: there are not that many devices, or they cannot share the batch evenly.
     """
-    found = len(jax.devices())
-    if devices > found:
+    present = len(jax.devices())
+    if devices > present:
         raise ConfigError(
-            f"TrainConfig.devices is {devices}; this machine shows {found} ({jax.default_backend()})"
+            f"TrainConfig.devices is {devices}; this machine shows {present} "
+            f"({jax.default_backend()})"
         )
     if batch % devices:
         raise ConfigError(
             f"the batch is {batch}; expected a multiple of TrainConfig.devices, {devices}"
         )
+    # Auto: XLA chooses how the arrays inside a step are spread, from those that enter and leave it.
     return jax.make_mesh(
         (devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
     )
@@ -50,6 +52,5 @@ def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
 
 def spread(batch: PyTree, mesh: Mesh) -> PyTree:
     """Puts a batch of numpy arrays on the mesh; of several processes, each gives its own rows."""
-    return jax.tree.map(
-        lambda leaf: jax.make_array_from_process_local_data(batched(mesh), leaf), batch
-    )
+    sharding = batched(mesh)
+    return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), batch)

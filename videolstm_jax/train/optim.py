@@ -1,4 +1,4 @@
-"""The optimizers of the recurrent models (Sec. 5.2) and of the ConvNets."""
+"""The optimizers of the recurrent models (Sec. 5.2) and of the backbones."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def rmsprop(cfg: OptimConfig) -> optax.GradientTransformation:
     """RMSprop of Sec. 5.2, learning rate 1e-3 and decay .9.
 
-    As the authors' code: r = decay r + (1 - decay) g^2 from r = 0, then w -= lr g / sqrt(r + eps);
-    no momentum.
+    As in the authors' code: r = decay r + (1 - decay) g^2 from r = 0, then
+    w -= lr g / sqrt(r + eps); no momentum.
     """
     return optax.rmsprop(cfg.learning_rate, decay=cfg.decay, eps=cfg.eps)
 
@@ -24,78 +24,68 @@ def rmsprop(cfg: OptimConfig) -> optax.GradientTransformation:
 def optimizer(cfg: OptimConfig, steps: int) -> optax.GradientTransformation:
     """The configured optimizer of a recurrent model that trains for `steps` updates.
 
-    Without clipping, weight decay and schedule, `rmsprop` is the function above and nothing else.
     Weight decay is decoupled from the gradient and leaves biases alone.
     """
-    rule = {
+    is_plain = not cfg.clip and not cfg.weight_decay and cfg.schedule == "constant"
+    # The paper's optimizer is the function above and nothing else, in its checkpoints too.
+    if cfg.name == "rmsprop" and is_plain:
+        return rmsprop(cfg)
+    rules = {
         "rmsprop": optax.scale_by_rms(decay=cfg.decay, eps=cfg.eps),
         "adam": optax.scale_by_adam(),
-    }[cfg.name]
-    if (
-        cfg.name == "rmsprop"
-        and not cfg.clip
-        and not cfg.weight_decay
-        and cfg.schedule == "constant"
-    ):
-        return rmsprop(cfg)
+    }
+    rates = {
+        "constant": cfg.learning_rate,
+        "cosine": optax.cosine_decay_schedule(cfg.learning_rate, steps),
+    }
     clip = [optax.clip_by_global_norm(cfg.clip)] if cfg.clip else []
     decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
-    return _promoting(
-        optax.chain(*clip, rule, *decay, optax.scale_by_learning_rate(_schedule(cfg, steps)))
-    )
+    rate = optax.scale_by_learning_rate(rates[cfg.schedule])
+    return _with_standard_promotion(optax.chain(*clip, rules[cfg.name], *decay, rate))
 
 
 def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
-    """SGD with momentum .9 and L2 decay as VGG was trained, or Adam with decoupled decay; frozen
-    layers stay.
+    """SGD with momentum .9 and L2 decay, as VGG was trained, or Adam with decoupled decay.
+
+    Layers that `train_layers` freezes stay as they are.
     """
-    rate = {
+    # Two falls by ten, after 40 and 80 % of the steps.
+    falls = {round(0.4 * cfg.steps): 0.1, round(0.8 * cfg.steps): 0.1}
+    rates = {
         "cosine": optax.cosine_decay_schedule(cfg.learning_rate, cfg.steps),
-        "steps": optax.piecewise_constant_schedule(
-            cfg.learning_rate, {round(0.4 * cfg.steps): 0.1, round(0.8 * cfg.steps): 0.1}
-        ),
+        "steps": optax.piecewise_constant_schedule(cfg.learning_rate, falls),
         "constant": optax.constant_schedule(cfg.learning_rate),
-    }[cfg.schedule]
+    }
     decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
-    rule = (
-        [optax.scale_by_adam(), *decay]
-        if cfg.optimizer == "adam"
-        else [*decay, optax.trace(decay=0.9)]
-    )
-    tx = optax.chain(*rule, optax.scale_by_learning_rate(rate))
+    # Decay before the momentum is L2 decay; after Adam's scaling it is decoupled.
+    rules = {
+        "adam": [optax.scale_by_adam(), *decay],
+        "sgd": [*decay, optax.trace(decay=0.9)],
+    }
+    rate = optax.scale_by_learning_rate(rates[cfg.schedule])
+    tx = optax.chain(*rules[cfg.optimizer], rate)
     if cfg.train_layers == "all":
-        return _promoting(tx)
-    return _promoting(
-        optax.partition(
-            {True: optax.set_to_zero(), False: tx},
-            lambda params: {
-                layer: jax.tree.map(lambda _, layer=layer: is_frozen(cfg, layer), leaves)
-                for layer, leaves in params.items()
-            },
-        )
-    )
+        return _with_standard_promotion(tx)
+
+    def frozen(params: PyTree) -> PyTree:
+        labels = {}
+        for layer, leaves in params.items():
+            labels[layer] = jax.tree.map(lambda _, layer=layer: is_frozen(cfg, layer), leaves)
+        return labels
+
+    return _with_standard_promotion(optax.partition({True: optax.set_to_zero(), False: tx}, frozen))
 
 
 def is_frozen(cfg: ConvNetConfig, layer: str) -> bool:
-    """Whether the layer of the VGG, such as `block1_conv1` or `fc1`, stays as it is under
-    `train_layers`.
-    """
-    return {"all": False, "dense": layer.startswith("block"), "last": layer != "logits"}[
-        cfg.train_layers
-    ]
+    """Whether a layer of the VGG, such as `block1_conv1` or `fc1`, is not trained."""
+    frozen = {"all": False, "dense": layer.startswith("block"), "last": layer != "logits"}
+    return frozen[cfg.train_layers]
 
 
-def _schedule(cfg: OptimConfig, steps: int) -> optax.Schedule | float:
-    return (
-        optax.cosine_decay_schedule(cfg.learning_rate, steps)
-        if cfg.schedule == "cosine"
-        else cfg.learning_rate
-    )
+def _with_standard_promotion(tx: optax.GradientTransformation) -> optax.GradientTransformation:
+    """The same under standard promotion, also where the caller made JAX strict.
 
-
-def _promoting(tx: optax.GradientTransformation) -> optax.GradientTransformation:
-    """The same under standard promotion: optax mixes its integer count with floats, which strict
-    promotion refuses.
+    Optax mixes its integer count of steps with floats, which strict promotion refuses.
     """
 
     def update(
@@ -112,4 +102,5 @@ def _decay(weight: float) -> optax.GradientTransformation:
 
 
 def _kernels(params: PyTree) -> PyTree:
+    """True for the arrays that decay: biases and scales have one axis."""
     return jax.tree.map(lambda leaf: leaf.ndim > 1, params)

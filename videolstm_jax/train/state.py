@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 class Metrics(NamedTuple):
-    """Of one step: `loss`, `accuracy` (the mean over frames) and `gradient_norm` before clipping;
-    scalars.
+    """Scalars of one step.
+
+    `accuracy` is the mean over frames; `gradient_norm` is taken before clipping.
     """
 
     loss: Array
@@ -26,9 +27,9 @@ class Metrics(NamedTuple):
 
 
 def new_state(params: PyTree, tx: optax.GradientTransformation) -> TrainState:
-    """The state before the first step.
+    """The state before the first step; the parameters are copied.
 
-    The parameters are copied, since `make_step` donates the state and with it whatever it holds.
+    `make_step` donates the state and with it the buffers of its parameters.
     """
     params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
     return TrainState(jnp.zeros((), jnp.int32), params, tx.init(params))

@@ -26,11 +26,9 @@ StepFn = Callable[["TrainState", Any], tuple["TrainState", Metrics]]
 def make_step(
     loss_fn: LossFn, tx: optax.GradientTransformation, seed: int, *, mesh: Mesh | None = None
 ) -> StepFn:
-    """The jitted update, the same for recurrent models and ConvNets.
+    """The jitted update, the same for recurrent models and backbones.
 
-    The state is donated: the one passed in is gone afterwards. The dropout key is folded from
-    `seed` and `state.step`, so a step is a pure function of state and batch, and a resumed run
-    repeats itself exactly.
+    The state is donated: the one passed in is gone afterwards.
 
     Args:
       loss_fn: (params, batch, key) -> (loss, accuracy), scalars.
@@ -41,15 +39,14 @@ def make_step(
     """
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
+        # The key depends on seed and step alone, so that a continued training repeats itself.
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        (loss, accuracy), gradient = jax.value_and_grad(loss_fn, has_aux=True)(
-            state.params, batch, key
-        )
+        loss_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
+        (loss, accuracy), gradient = loss_and_gradient(state.params, batch, key)
         updates, opt_state = tx.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return TrainState(state.step + 1, params, opt_state), Metrics(
-            loss, accuracy, optax.tree.norm(gradient)
-        )
+        metrics = Metrics(loss, accuracy, optax.tree.norm(gradient))
+        return TrainState(state.step + 1, params, opt_state), metrics
 
     if mesh is None:
         return jax.jit(step, donate_argnums=0)
@@ -61,37 +58,39 @@ def make_step(
 
 
 def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
-    """The loss of a recurrent model: `sequence_xent` of what `apply(params, clip, dropout_key=key)`
-    says.
+    """The loss of a recurrent model: `sequence_xent` of its logits (Sec. 5.2).
 
     Args:
-      apply: the model.
-      attention_entropy: how much `sequence_entropy` takes off the loss, for cells with attention:
-        attention pays for each cell that it leaves out, and keeps to a sharp peak only where that
-        tells the classes apart.
+      apply: `apply(params, clip, dropout_key=key) -> Output`.
+      attention_entropy: weight of `sequence_entropy`, which is subtracted from the loss of cells
+        that attend. Attention that leaves places out then costs something, and stays sharp only
+        where that tells the classes apart.
     """
 
     def loss_fn(params: PyTree, batch: Batch, key: Array) -> tuple[Array, Array]:
-        said = apply(params, batch.clip, dropout_key=key)
+        output = apply(params, batch.clip, dropout_key=key)
         mask, weight = batch.clip.mask, batch.weight
-        loss = sequence_xent(said.logits, batch.label, mask, weight)
-        if attention_entropy and said.attention is not None:
-            loss -= attention_entropy * sequence_entropy(said.attention, mask, weight)
-        return loss, frame_accuracy(said.logits, batch.label, mask, weight)
+        loss = sequence_xent(output.logits, batch.label, mask, weight)
+        if attention_entropy and output.attention is not None:
+            loss -= attention_entropy * sequence_entropy(output.attention, mask, weight)
+        return loss, frame_accuracy(output.logits, batch.label, mask, weight)
 
     return loss_fn
 
 
 def convnet_loss(apply: Callable) -> LossFn:
-    """The loss of a ConvNet: `frame_xent` of the logits of a batch (image [B, S, S, ch], label
-    [B]).
+    """The loss of a backbone: `frame_xent` of single frames.
+
+    Args:
+      apply: `apply(params, image, dropout_key=key) -> Taps`, for a batch of `image` [B, S, S, ch]
+        and `label` [B].
     """
 
     def loss_fn(params: PyTree, batch: tuple[Array, Array], key: Array) -> tuple[Array, Array]:
         image, label = batch
         logits, weight = apply(params, image, dropout_key=key).logits, jnp.ones(label.shape)
-        return frame_xent(logits, label, weight), frame_accuracy(
-            logits[:, None], label, weight[:, None], weight
-        )
+        # The accuracy of clips of one frame, every one of which exists.
+        accuracy = frame_accuracy(logits[:, None], label, weight[:, None], weight)
+        return frame_xent(logits, label, weight), accuracy
 
     return loss_fn
