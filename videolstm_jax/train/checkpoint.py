@@ -189,8 +189,8 @@ class Checkpoints:
         return jax.tree.map(_placed, params, like), meta["about"]
 
     def _read(self, step: int, item: str, like: PyTree) -> PyTree:
-        # Read without a sharding, so that the devices may be others than those that saved; `_placed`
-        # puts the arrays where the caller wants them.
+        # Read without a sharding, so that the devices may be others than those that saved. Then
+        # `_placed` puts the arrays where the caller wants them.
         target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
         items = self._args.Composite(**{item: self._args.StandardRestore(target)})
         with self._as_file_error(f"{item} of step {step} cannot be read"):
