@@ -86,7 +86,7 @@ def work(tmp_path):
 
 def flags(work, **changed):
     values = {
-        "found": work / "tubes.jsonl",
+        "detections": work / "tubes.jsonl",
         "truth": work / "truth.jsonl",
         "dataset": work / "dataset.json",
         **changed,
@@ -131,7 +131,7 @@ def test_a_work_folder_by_hand(work):
     }
     assert record["mean_tube_iou"] == pytest.approx((1 + 0.5 + 0) / 3)
     assert record["recall"]["recall"][record["recall"]["iou"].index(0.5)] == pytest.approx(1 / 3)
-    assert "1 detections left out" in out and "4 tubes found, 3 true tubes, 3 videos" in out
+    assert "1 detections left out" in out and "4 detected tubes, 3 true tubes, 3 videos" in out
     before = (work / "m.json").read_bytes()
     output_of(
         *flags(work, json=work / "m.json", iou="0.2,0.5,0.75", frame_iou="0.5", class_iou="0.5")
@@ -224,7 +224,7 @@ def test_what_is_measured_outlives_a_conversion(work):
             output_of(
                 *flags(
                     work,
-                    found=work / file,
+                    detections=work / file,
                     truth=work / name,
                     dataset=None,
                     json=work / f"{name}.json",
@@ -233,12 +233,12 @@ def test_what_is_measured_outlives_a_conversion(work):
         assert (work / "GT.pkl.json").read_bytes() == (work / "GT.jsonl.json").read_bytes()
         record = json.loads((work / "GT.pkl.json").read_text())
         assert record["videos"] == 1 and record["frame_map"]["voc"]["all"]["0.5"] == value
-        assert "all that is found there is false, such as a/w" in record["notes"][-1]
+        assert "all their detections are false, such as a/w" in record["notes"][-1]
 
 
 def test_boxes_of_single_frames_need_the_list_they_count(work):
     (work / "frame_detections.pkl").write_bytes(pickle.dumps(np.array([[0, 1, 0, 0.5, *PIXELS]])))
-    values = {"found": work / "frame_detections.pkl"}
+    values = {"detections": work / "frame_detections.pkl"}
     for dataset in (None, work / "dataset.json"):
         assert (
             "frame_detections.pkl: counts the test list; expected --list, or a truth that has one"
@@ -246,7 +246,9 @@ def test_boxes_of_single_frames_need_the_list_they_count(work):
         )
     (work / "list.txt").write_text("b/z.avi\na/x.avi\n")
     out = output_of(*flags(work, **values, list=work / "list.txt"))
-    assert "1 boxes of single frames found, 2 true tubes, 2 videos" in out and "such as a/x" in out
+    assert (
+        "1 detected boxes of single frames, 2 true tubes, 2 videos" in out and "such as a/x" in out
+    )
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,9 @@ def test_tubes_and_boxes_of_moc(work):
         pickle.dumps(np.array([[0, frame, 0, 0.5, *PIXELS] for frame in (1, 2)], np.float32))
     )
     output_of(
-        *flags(work, found=work / "a", truth=work / "GT.pkl", dataset=None, json=work / "m.json")
+        *flags(
+            work, detections=work / "a", truth=work / "GT.pkl", dataset=None, json=work / "m.json"
+        )
     )
     record = json.loads((work / "m.json").read_text())
     assert (record["videos"], record["tubes"]) == (1, 1) and record["video_map"]["act"][
@@ -288,7 +292,7 @@ def test_tubes_and_boxes_of_moc(work):
     out = output_of(
         *flags(
             work,
-            found=work / "frame_detections.pkl",
+            detections=work / "frame_detections.pkl",
             truth=work / "GT.pkl",
             dataset=None,
             json=work / "m.json",
@@ -296,7 +300,7 @@ def test_tubes_and_boxes_of_moc(work):
     )
     record = json.loads((work / "m.json").read_text())
     assert record["frame_map"]["voc"]["all"]["0.5"] == 0.5 and "video_map" not in record
-    assert "2 boxes of single frames found" in out
+    assert "2 detected boxes of single frames" in out
 
 
 @pytest.mark.parametrize(
@@ -340,7 +344,7 @@ def test_bad_detections_are_one_line(work, row, says):
         ({"frames": "some"}, "--frames=some"),
         ({"nms": "3"}, "--nms=3.0; expected IoU thresholds"),
         ({"truth": "nowhere.jsonl"}, "nowhere.jsonl is missing"),
-        ({"found": "nowhere.jsonl"}, "nowhere.jsonl is missing"),
+        ({"detections": "nowhere.jsonl"}, "nowhere.jsonl is missing"),
         ({"dataset": "nowhere.json"}, "nowhere.json is missing"),
         (
             {"truth": "boxes.json", "dataset": None},
@@ -363,13 +367,10 @@ def test_lists_without_truth_and_malicious_truth(work):
 
 
 def test_without_what_they_need_the_commands_say_how():
-    for name in ("measure", "annotations"):
+    for name, flag in (("measure", "--detections=FILE"), ("annotations", "--from=FILE")):
         done = command(name)
-        assert (
-            done.returncode != 0
-            and "expected --f" in done.stdout + done.stderr
-            and "Traceback" not in done.stderr
-        )
+        assert done.returncode != 0 and "Traceback" not in done.stderr
+        assert f"expected {flag}" in done.stdout + done.stderr
 
 
 def test_the_reference_figures_from_the_command(real_data, tmp_path):
@@ -399,14 +400,14 @@ def test_the_reference_figures_from_the_command(real_data, tmp_path):
         ],
     )
     out = output_of(
-        f"--found={tmp_path / 'tubes.jsonl'}",
+        f"--detections={tmp_path / 'tubes.jsonl'}",
         f"--truth={tmp_path / 'truth.jsonl'}",
         f"--list={listing}",
         f"--json={tmp_path / 'm.json'}",
         "--frames=truth",
         "--frame_iou=0.5",
     )
-    assert "910 tubes found, 1315 true tubes, 910 videos" in out
+    assert "910 detected tubes, 1315 true tubes, 910 videos" in out
     rows = {
         line.split()[0]: line.split()[1:-1]
         for line in out.splitlines()

@@ -118,7 +118,7 @@ def test_the_command_measures_what_the_walk_did(prepared_workdir, tmp_path):
             sys.executable,
             "-m",
             "launch.measure",
-            f"--found={run_folder / 'tubes.jsonl'}",
+            f"--detections={run_folder / 'tubes.jsonl'}",
             f"--truth={boxes}",
             f"--dataset={work.dataset}",
             f"--json={tmp_path / 'measured.json'}",

@@ -1,4 +1,4 @@
-"""`videolstm measure`: detected tubes against true ones, --found=FILE --truth=FILE; without JAX."""
+"""`videolstm measure`: measures --detections=FILE against --truth=FILE, without JAX."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def _define_files(values: flags.FlagValues) -> None:
     texts = {
-        "found": "Detections: a tubes.jsonl, a folder of ACT's or MOC's *_tubes.pkl, their "
+        "detections": "Detections: a tubes.jsonl, a folder of ACT's or MOC's *_tubes.pkl, their "
         "frame_detections.pkl, or a .mat of the evaluation of UCF101-24.",
         "truth": "True tubes: any file that the command annotations reads, or a boxes.json with "
         "--dataset.",
@@ -74,7 +74,7 @@ def _define_measures(values: flags.FlagValues) -> None:
 class Options(NamedTuple):
     """The values of the flags. Paths are None where a flag is not given."""
 
-    found: str
+    detections: str
     truth: str
     list: str | None
     dataset: str | None
@@ -120,11 +120,11 @@ def options_of(values: flags.FlagValues) -> Options:
     Raises:
       ConfigError: a file is not named, or a value cannot be used.
     """
-    if not values["found"].value or not values["truth"].value:
-        raise ConfigError("expected --found=FILE --truth=FILE")
+    if not values["detections"].value or not values["truth"].value:
+        raise ConfigError("expected --detections=FILE --truth=FILE")
     nms = values["nms"].value
     return Options(
-        found=values["found"].value,
+        detections=values["detections"].value,
         truth=values["truth"].value,
         list=values["list"].value,
         dataset=values["dataset"].value,
@@ -185,7 +185,7 @@ def task(options: Options) -> Task:
         tests = tuple(video.name for video in dataset.videos if video.part == "test")
         listed = named or tests or listed
         # Our own tubes.jsonl numbers the classes as dataset.json does.
-        if not classes and options.found.endswith(".jsonl"):
+        if not classes and options.detections.endswith(".jsonl"):
             classes = dataset.classes
     if not {detection.video for detection in truth.tubes} & set(listed):
         raise ConfigError(
@@ -224,7 +224,7 @@ def measured(options: Options, task: Task) -> tuple[dict[str, Any], str]:
     """
     listed = set(task.listed)
     truth = [detection for detection in task.truth.tubes if detection.video in listed]
-    read = read_detections(options.found, task.truth, listed=task.listed, classes=task.classes)
+    read = read_detections(options.detections, task.truth, listed=task.listed, classes=task.classes)
     detections = read.detections
     if options.nms is not None:
         detections = suppress(detections, options.nms)
@@ -254,8 +254,8 @@ def measured(options: Options, task: Task) -> tuple[dict[str, Any], str]:
         "classes": {str(label): name for label, (name, _) in names.items()},
         **summary,
     }
-    kind = "boxes of single frames" if read.single else "tubes"
-    counts = f"{len(detections)} {kind} found, {len(truth)} true tubes, {len(videos)} videos"
+    kind = "detected boxes of single frames" if read.single else "detected tubes"
+    counts = f"{len(detections)} {kind}, {len(truth)} true tubes, {len(videos)} videos"
     head = f"{counts}; in per cent"
     lines = [head, *(f"  {note}" for note in notes)]
     return record, "\n".join(lines) + "\n\n" + tube_table(summary, names)
@@ -273,8 +273,8 @@ def _notes(
     without_truth = set(task.listed) - videos
     if without_truth:
         notes.append(
-            f"{len(without_truth)} measured videos have no true tube, so all that is found there "
-            f"is false, such as {min(without_truth)}"
+            f"{len(without_truth)} measured videos have no true tube, so all their detections "
+            f"are false, such as {min(without_truth)}"
         )
     if options.nms is not None:
         dropped = len(read.detections) - len(detections)
