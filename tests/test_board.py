@@ -1,6 +1,4 @@
-"""What is drawn beside and below a frame: the right lines at the right places, readable at any
-size.
-"""
+"""Pictures of frames with the score board: lines at the right places, readable at any size."""
 
 import numpy as np
 import pytest
@@ -8,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from videolstm_jax.report import board, overlay
-from videolstm_jax.report.score_lines import (
+from videolstm_jax.report.pictures import board, overlay
+from videolstm_jax.report.pictures.score_lines import (
     FIRST_WINDOW,
     WINDOW,
     EvenSample,

@@ -9,8 +9,8 @@ from report_workdir import CLASSES, FRAMES, SIDE, attention, clip, frame_scores
 
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import example
-from videolstm_jax.report.predicted import PredictedVideo
-from videolstm_jax.report.states import States
+from videolstm_jax.report.pictures.predicted import PredictedVideo
+from videolstm_jax.report.pictures.states import States
 from videolstm_jax.types import Tube, Video
 
 SCORES = np.array([0.5, 0.3, 0.1, 0.1])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import colormaps
 
-from videolstm_jax.report import overlay
+from videolstm_jax.report.pictures import overlay
 
 
 def ramp(height=20, width=30):
@@ -149,8 +149,9 @@ def test_any_box_can_be_drawn(box, label, size):
 
 
 def test_labels_show_beside_their_box():
-    plain = overlay.draw_boxes(grey(), np.array([[10, 30, 50, 60]]), [overlay.DETECTED])
-    labelled = overlay.draw_boxes(grey(), np.array([[10, 30, 50, 60]]), [overlay.DETECTED], ["found"])
+    box, colours = np.array([[10, 30, 50, 60]]), [overlay.DETECTED]
+    plain = overlay.draw_boxes(grey(), box, colours)
+    labelled = overlay.draw_boxes(grey(), box, colours, ["found"])
     changed = np.nonzero((plain != labelled).any(-1))
     assert len(changed[0]) > 50 and changed[0].max() < 30
 

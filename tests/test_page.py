@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from videolstm_jax.report import embed, page, plots, tables
+from videolstm_jax.report import page, plots, tables
+from videolstm_jax.report.pictures import encoded
 from videolstm_jax.report.plots import Axis, Series
 
 EVIL = '<script>alert("x")</script> & \'more\' "><img src=x onerror=alert(1)>'
@@ -44,7 +45,7 @@ def read(html):
 
 
 def evil_page():
-    picture = embed.still(np.zeros((4, 4, 3), np.uint8))
+    picture = encoded.still(np.zeros((4, 4, 3), np.uint8))
     plot = plots.lines(
         EVIL, [Series(EVIL, [0, 1], [0, 1]), Series("b", [0, 1], [1, 0])], Axis(EVIL), Axis(EVIL)
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.report import plots
+from videolstm_jax.report import charts, plots, svg
 from videolstm_jax.report.plots import Axis, Series
 
 EVIL = '<script>alert("x")</script> & "quotes"'
@@ -60,8 +60,8 @@ def test_any_numbers_make_well_formed_svg(y, name):
 def test_words_are_escaped_everywhere():
     made = [
         plots.lines(EVIL, [Series(EVIL, [0, 1], [0, 1])], Axis(EVIL), Axis(EVIL)),
-        plots.bars(EVIL, [EVIL], [0.5], [EVIL], mistakes=[EVIL]),
-        plots.confusion(EVIL, np.eye(2, dtype=int), [EVIL, "b"]),
+        charts.bars(EVIL, [EVIL], [0.5], [EVIL], mistakes=[EVIL]),
+        charts.confusion(EVIL, np.eye(2, dtype=int), [EVIL, "b"]),
     ]
     for plot in made:
         assert "<script" not in plot.svg and parsed(plot).find(f"{SVG}title").text.startswith(EVIL)
@@ -70,7 +70,7 @@ def test_words_are_escaped_everywhere():
 def test_the_same_numbers_give_the_same_characters():
     make = [
         lambda: plots.lines("t", [Series("a", range(9), np.sin(range(9)))], Axis("x"), Axis("y")),
-        lambda: plots.confusion("t", np.arange(9).reshape(3, 3), ["a", "b", "c"]),
+        lambda: charts.confusion("t", np.arange(9).reshape(3, 3), ["a", "b", "c"]),
     ]
     assert all(one() == one() for one in make)
 
@@ -104,7 +104,7 @@ def test_thinned_lines_keep_their_mean_and_ends(length):
 
 def test_confusion_shows_every_count_once():
     counts = np.array([[5, 2, 0], [1, 4, 0], [0, 0, 7]])
-    drawn = parsed(plots.confusion("t", counts, ["a", "b", "c"]))
+    drawn = parsed(charts.confusion("t", counts, ["a", "b", "c"]))
     said = [element.text for element in drawn.iter(f"{SVG}text")]
     assert sorted(word for word in said if word.isdigit()) == ["1", "2", "4", "5", "7"]
     assert [said.count(name) for name in "abc"] == [2, 2, 2]
@@ -113,7 +113,7 @@ def test_confusion_shows_every_count_once():
 @pytest.mark.parametrize("classes", [1, 2, 12, 24, 101])
 def test_confusion_of_any_number_of_classes(classes):
     drawn = parsed(
-        plots.confusion("t", np.eye(classes, dtype=int), [f"class {c}" for c in range(classes)])
+        charts.confusion("t", np.eye(classes, dtype=int), [f"class {c}" for c in range(classes)])
     )
     wide, high = map(float, drawn.get("viewBox").split()[2:])
     for cell in drawn.iter(f"{SVG}rect"):
@@ -122,15 +122,15 @@ def test_confusion_of_any_number_of_classes(classes):
 
 
 def test_bars_are_as_long_as_their_shares():
-    drawn = parsed(plots.bars("t", ["a", "b"], [0.25, 1.0], ["1 of 4", "4 of 4"]))
+    drawn = parsed(charts.bars("t", ["a", "b"], [0.25, 1.0], ["1 of 4", "4 of 4"]))
     width = [float(bar.get("width")) for bar in drawn.iter(f"{SVG}rect")]
     np.testing.assert_allclose([width[1] / width[0], width[3] / width[2]], [0.25, 1.0], atol=0.01)
 
 
 def test_interval_marks_its_bounds():
-    path = parsed(plots.interval(0.5, 0.25, 0.75)).findall(f"{SVG}path")[1]
+    path = parsed(charts.interval(0.5, 0.25, 0.75)).findall(f"{SVG}path")[1]
     assert path.get("d") == "M31.0 7H89.0"
 
 
 def test_cut():
-    assert plots.cut("abc", 3) == "abc" and plots.cut("abcd", 3) == "ab…"
+    assert svg.cut("abc", 3) == "abc" and svg.cut("abcd", 3) == "ab…"

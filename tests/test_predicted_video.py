@@ -6,8 +6,8 @@ from report_workdir import CLASSES, FRAMES, SIDE, clip, frame_scores
 
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.saliency import saliency_by_frame
-from videolstm_jax.report import board, overlay
-from videolstm_jax.report.predicted import PredictedVideo, Renderer, action_spans, boxes_at
+from videolstm_jax.report.pictures import board, overlay
+from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, action_spans, boxes_at
 from videolstm_jax.types import Tube, Video
 
 VIDEO = Video("c0/a", "a.mp4", 0, "test", "g", FRAMES, SIDE, SIDE, 12.5)

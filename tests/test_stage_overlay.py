@@ -9,7 +9,7 @@ from test_encode import decoded
 from videolstm_jax import artifacts
 from videolstm_jax.config import OverlayConfig, RunConfig, change
 from videolstm_jax.errors import ConfigError, FileError, VideoError
-from videolstm_jax.report import overlay as drawing
+from videolstm_jax.report.pictures import overlay as drawing
 from videolstm_jax.stages import localize, overlay
 from videolstm_jax.video import encode
 

@@ -14,7 +14,7 @@ from test_encode import decoded, smooth
 from videolstm_jax.config import ModelConfig, PredictConfig, change
 from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.presets import Settings, configured
-from videolstm_jax.report import board
+from videolstm_jax.report.pictures import board
 from videolstm_jax.stages import predict
 from videolstm_jax.video import encode
 

@@ -10,7 +10,7 @@ import report_workdir
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.report import embed
+from videolstm_jax.report.pictures import encoded
 from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
 
@@ -19,7 +19,7 @@ from videolstm_jax.video import decode
 def quick_pictures():
     """The quality of pictures does not matter here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embed, "SPEED", 10)
+        patch.setattr(encoded, "SPEED", 10)
         yield
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from videolstm_jax.report.states import States, coloured, sheet
+from videolstm_jax.report.pictures.states import States, coloured, sheet
 
 
 def test_signed_maps_are_white_at_zero_blue_below_and_red_above():

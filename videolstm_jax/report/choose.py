@@ -34,8 +34,8 @@ def videos(
     picked = _in_turns(wrong, max(1, count // 3)) if count else []
     # Then every class that has no mistake among them shows one video, right if it has one.
     shown = {int(label[v]) for v in picked}
-    others = {index: (right[index] or wrong[index])[:1] for index in right if index not in shown}
-    picked += _in_turns(others, count - len(picked))
+    rest = {index: (right[index] or wrong[index])[:1] for index in right if index not in shown}
+    picked += _in_turns(rest, count - len(picked))
     # Then right answers in turns; mistakes fill the places for which there are not enough.
     picked += _in_turns(_without(right, picked), count - len(picked))
     picked += _in_turns(_without(wrong, picked), count - len(picked))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from videolstm_jax.report import plots, tables
+from videolstm_jax.report import charts, tables
 from videolstm_jax.report.page import Section
 from videolstm_jax.report.plots import Plot
 
@@ -42,7 +42,7 @@ def section(
         paragraphs.append(
             f"{unread.sum()} test videos could not be read. They count as wrong and are in no row."
         )
-    matrix = plots.confusion(f"Confusion matrix of {name}", counts, classes)
+    matrix = charts.confusion(f"Confusion matrix of {name}", counts, classes)
     return empty._replace(
         paragraphs=tuple(paragraphs),
         tables=(pairs,) if pairs else (),
@@ -66,7 +66,7 @@ def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | 
         shown = shown[np.argsort(accuracy[shown], kind="stable")][:MANY]
         title = f"The {len(shown)} classes with the lowest accuracy"
     mistakes = tables.wrong_predictions(counts, classes)
-    return plots.bars(
+    return charts.bars(
         title,
         [classes[index] for index in shown],
         [float(accuracy[index]) for index in shown],

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.report import board, embed, overlay
 from videolstm_jax.report.page import Example
+from videolstm_jax.report.pictures import board, encoded, overlay
+from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, action_spans
+from videolstm_jax.report.pictures.states import States, sheet
 from videolstm_jax.report.plots import Axis, Plot, Series, lines
-from videolstm_jax.report.predicted import PredictedVideo, Renderer, action_spans
-from videolstm_jax.report.states import States, sheet
 
 BOX_AREA = "area of the true box"
 """The name of the dashed line in the attention plot: the mass of uniform attention in the box."""
@@ -58,7 +58,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
     panels = _panels(prediction, data.frames)
     moving = None
     if video.frames > 1:
-        moving = embed.animation(panels, _stride(video.frames) / video.fps)
+        moving = encoded.animation(panels, _stride(video.frames) / video.fps)
     return Example(
         video=video.name,
         true=classes[video.label],
@@ -67,7 +67,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
         right=best == video.label,
         facts=data.facts,
         moving=moving,
-        still=embed.still(panels[len(panels) // 2], "AVIF"),
+        still=encoded.still(panels[len(panels) // 2], "AVIF"),
         strip=_strip(prediction, data.frames, strip_frames),
         description=_description(prediction, best),
         timeline=score_plot(prediction, best),
@@ -168,7 +168,7 @@ def _strip(
     renderer = Renderer(prediction, SIDE // 2)
     cells = np.stack([renderer.cell(frames[t], t) for t in numbers.tolist()])
     picture = overlay.filmstrip(cells, columns=len(numbers), ground=overlay.BAND)
-    return embed.still(picture, "AVIF")
+    return encoded.still(picture, "AVIF")
 
 
 def _state_fields(
@@ -180,7 +180,7 @@ def _state_fields(
     video = prediction.video
     size = overlay.display_size(video.width, video.height, SIDE // 2)
     return {
-        "states": embed.still(sheet(states, numbers, size), "WEBP"),
+        "states": encoded.still(sheet(states, numbers, size), "WEBP"),
         "states_title": f"{states.kind.capitalize()} state of the LSTM on the frames of the strip",
     }
 

@@ -109,12 +109,12 @@ def tube_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
         "Intervals are percentiles of a bootstrap over videos. Baselines and upper bounds have the "
         "class scores of this run."
     )
-    made = []
+    run_tables = []
     for run, measures in maps.items():
         rows = [[run, "run", *_measure_cells(measures["model"]), ""]]
         rows += [_baseline_row(kind, row) for kind, row in _baselines(measures).items()]
-        made.append(tables.plain(f"Tubes of {run} and its baselines", head, rows, note))
-    return tuple(made)
+        run_tables.append(tables.plain(f"Tubes of {run} and its baselines", head, rows, note))
+    return tuple(run_tables)
 
 
 def _baseline_row(kind: str, measures: Measures) -> list[TableCell | str | float]:
@@ -232,13 +232,13 @@ def map_plot(maps: Mapping[str, Measures]) -> Plot:
 
 def time_plots(maps: Mapping[str, Measures]) -> tuple[Plot, ...]:
     """Plots the attention from the first frame on: means over videos, a line for each run."""
-    made = []
+    drawn = []
     for kind, (title, label, top) in ATTENTION_PLOTS.items():
         series = _time_series(maps, kind)
         if series:
             axes = Axis("frame", 0.0), Axis(label, 0.0, top)
-            made.append(plots.lines(title, series, *axes, height=200))
-    return tuple(made)
+            drawn.append(plots.lines(title, series, *axes, height=200))
+    return tuple(drawn)
 
 
 def _time_series(maps: Mapping[str, Measures], kind: str) -> list[Series]:

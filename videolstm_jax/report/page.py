@@ -7,7 +7,8 @@ from typing import NamedTuple
 import jinja2
 from markupsafe import Markup
 
-from videolstm_jax.report import embed, plots
+from videolstm_jax.report import svg
+from videolstm_jax.report.pictures import encoded
 from videolstm_jax.report.plots import Plot
 from videolstm_jax.report.tables import Table
 
@@ -80,9 +81,9 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     env.filters["svg"] = Markup
-    env.filters["picture"] = embed.data_uri
-    env.globals["colour"] = plots.colour
-    env.globals["colours"] = plots.COLOURS
+    env.filters["picture"] = encoded.data_uri
+    env.globals["colour"] = svg.colour
+    env.globals["colours"] = svg.COLOURS
     return env
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.report import plots
+from videolstm_jax.report import charts
 
 ABSENT = "–"
 """The text of a number that does not exist."""
@@ -117,7 +117,7 @@ def _fraction(value: float | None) -> str:
 
 def _interval(row: Result) -> TableCell:
     text = f"{100 * row.low:.1f} to {100 * row.high:.1f}"
-    return TableCell(text, row.low, svg=plots.interval(row.accuracy, row.low, row.high))
+    return TableCell(text, row.low, svg=charts.interval(row.accuracy, row.low, row.high))
 
 
 def _mass(row: Result) -> str:
@@ -134,8 +134,10 @@ def _measure(
 
 def _cells(values: Sequence[float | None], texts: Sequence[str]) -> list[TableCell]:
     """Cells of a column, the highest value marked as best unless all are equal."""
-    known = [value for value in values if value is not None]
-    best = max(known) if known and max(known) > min(known) else None
+    numbers = [value for value in values if value is not None]
+    best = None
+    if numbers and max(numbers) > min(numbers):
+        best = max(numbers)
     cells = []
     for value, text in zip(values, texts, strict=True):
         cells.append(TableCell(text, value, best is not None and value == best))

@@ -8,8 +8,9 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import OverlayConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.report import choose, embed
-from videolstm_jax.report.predicted import Renderer
+from videolstm_jax.report import choose
+from videolstm_jax.report.pictures import encoded
+from videolstm_jax.report.pictures.predicted import Renderer
 from videolstm_jax.trained import work_contents
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.film import film
@@ -47,7 +48,7 @@ def run(cfg: OverlayConfig) -> epath.Path:
         path = folder / f"{video.name.replace('/', '-')}.mp4"
         large, small = Renderer(prediction, cfg.side), Renderer(prediction, cfg.side // 2)
         frames = film(path, video, large.card, fps=fps, keep=small.strip_frames())
-        files.write_bytes(path.with_suffix(".png"), embed.still(small.strip(frames)))
+        files.write_bytes(path.with_suffix(".png"), encoded.still(small.strip(frames)))
         print(f"overlay: {path}", flush=True)
     return folder
 

@@ -15,9 +15,9 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.config import LocalizeConfig, PredictConfig
 from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.localize.saliency import saliency
-from videolstm_jax.report import board, embed, overlay
 from videolstm_jax.report.latency import Latency
-from videolstm_jax.report.score_lines import EvenSample, RecentScores, ScoreLines
+from videolstm_jax.report.pictures import board, encoded, overlay
+from videolstm_jax.report.pictures.score_lines import EvenSample, RecentScores, ScoreLines
 from videolstm_jax.trained.bundle import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.video import encode, live
@@ -218,7 +218,7 @@ class _Film:
     def __exit__(self, *error: object) -> None:
         self._stack.__exit__(*error)
         if error[0] is None and self._path is not None and self.frames:
-            files.write_bytes(self._path.with_suffix(".png"), embed.still(self._strip()))
+            files.write_bytes(self._path.with_suffix(".png"), encoded.still(self._strip()))
 
     def add(self, frame: np.ndarray, prediction: Prediction) -> dict[str, float]:
         """Draws and writes one frame; returns the seconds of both."""

@@ -20,18 +20,9 @@ from videolstm_jax.localize.baselines import covered_cells
 from videolstm_jax.measure import accuracy
 from videolstm_jax.measure.attention_stats import frame_stats, mass_inside
 from videolstm_jax.measure.tube_errors import frame_overlaps
-from videolstm_jax.report import (
-    choose,
-    classes,
-    curves,
-    example,
-    local,
-    page,
-    settings,
-    summary,
-)
-from videolstm_jax.report.predicted import PredictedVideo, Renderer
-from videolstm_jax.report.states import States
+from videolstm_jax.report import choose, classes, curves, example, local, page, settings, summary
+from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
+from videolstm_jax.report.pictures.states import States
 from videolstm_jax.report.tables import Result
 from videolstm_jax.trained import work_contents
 from videolstm_jax.trained.work_contents import WorkFolderContents

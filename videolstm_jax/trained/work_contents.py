@@ -14,7 +14,7 @@ from videolstm_jax.config import STREAMS
 from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.measure import accuracy
 from videolstm_jax.report import choose, local, settings
-from videolstm_jax.report.predicted import PredictedVideo
+from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.tables import Result
 from videolstm_jax.trained import evaluated
 from videolstm_jax.types import Dataset, Scores, Tube, Video

@@ -26,13 +26,13 @@ class _Encoder(NamedTuple):
     """A codec of FFmpeg.
 
     `even` is the pixel format of frames with even sides. Halved chroma planes do not fit frames
-    with an odd side; `odd` has planes of full size, so that nothing is padded or cut. `quality` is
-    the default of `crf`.
+    with an odd side; `uneven` has planes of full size, so that nothing is padded or cut. `quality`
+    is the default of `crf`.
     """
 
     name: str
     even: str
-    odd: str
+    uneven: str
     quality: int | None
     options: dict[str, str]
 
@@ -127,16 +127,23 @@ def growing(
         _unfinished(path) as unfinished,
         _muxing(os.fspath(unfinished), path, shape[:2], fps, codec, crf) as add,
     ):
+        yield _checked(add, path, shape)
 
-        def add_checked(frame: np.ndarray) -> None:
-            if frame.shape != shape or frame.dtype != np.uint8:
-                raise ValueError(
-                    f"{path}: a frame is {frame.dtype} {list(frame.shape)}; expected uint8 "
-                    f"{list(shape)}"
-                )
-            add(frame)
 
-        yield add_checked
+def _checked(
+    add: Callable[[np.ndarray], None], path: epath.Path, shape: tuple[int, int, int]
+) -> Callable[[np.ndarray], None]:
+    """`add` for frames of one shape; PyAV would scale a frame of another one."""
+
+    def add_checked(frame: np.ndarray) -> None:
+        if frame.shape != shape or frame.dtype != np.uint8:
+            raise ValueError(
+                f"{path}: a frame is {frame.dtype} {list(frame.shape)}; expected uint8 "
+                f"{list(shape)}"
+            )
+        add(frame)
+
+    return add_checked
 
 
 @contextlib.contextmanager
@@ -171,7 +178,7 @@ def _muxing(
         rate = fractions.Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
         stream = container.add_stream(encoder.name, rate=rate, options=options)
         stream.height, stream.width = sides
-        stream.pix_fmt = encoder.odd if sides[0] % 2 or sides[1] % 2 else encoder.even
+        stream.pix_fmt = encoder.uneven if sides[0] % 2 or sides[1] % 2 else encoder.even
         stream.codec_context.thread_count = 1
         # PyAV sets a bit rate, which would override the quality.
         stream.codec_context.bit_rate = 0

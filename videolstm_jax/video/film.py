@@ -50,10 +50,14 @@ def film(
             if t in keep:
                 frames_to_return[t] = frame
             count, size = count + 1, frame.shape[1::-1]
-        # Raised inside the block, so that `growing` discards the film.
-        if (count, size) != (video.frames, (video.width, video.height)):
-            raise VideoError(
-                f"{video.path}: {count} frames of {size[0]} x {size[1]}; expected {video.frames} "
-                f"of {video.width} x {video.height}, as the stage prepare found it"
-            )
+        # Within the block, so that `growing` discards the film of another video.
+        _check_unchanged(video, count, size)
     return frames_to_return
+
+
+def _check_unchanged(video: Video, count: int, size: tuple[int, int]) -> None:
+    if (count, size) != (video.frames, (video.width, video.height)):
+        raise VideoError(
+            f"{video.path}: {count} frames of {size[0]} x {size[1]}; expected {video.frames} "
+            f"of {video.width} x {video.height}, as the stage prepare found it"
+        )

@@ -123,23 +123,9 @@ def both_streams(
     """
     rgb: dict[str, np.ndarray] = {}  # frames that wait for their flow
     crew = guard.Crew(workers, limit=limit)
-    formats = [FrameFormat((side, side)), settings.frame_format]
-
-    def decoded(video: Video) -> list[np.ndarray]:
-        return crew.read_formats(
-            video.path, formats, fps=settings.fps, max_frames=settings.max_frames
-        )
 
     def grey_frames() -> Iterator[tuple[str, np.ndarray]]:
-        for video, frames in zip(videos, guard.ahead(crew, decoded, videos), strict=True):
-            if isinstance(frames, VideoError):
-                raise frames
-            colour, grey = frames
-            if len(colour) != video.frames:
-                raise VideoError(
-                    f"{video.path}: {len(colour)} frames; expected {video.frames}, as when the "
-                    "stage prepare read it: run that again"
-                )
+        for video, colour, grey in _decoded(crew, videos, settings, side):
             rgb[video.name] = colour[:-1]  # the last frame has no flow
             yield video.name, grey
 
@@ -152,3 +138,26 @@ def both_streams(
             yield by_name[flow.name], rgb.pop(flow.name), stored
     finally:
         crew.end()
+
+
+def _decoded(
+    crew: guard.Crew, videos: Sequence[Video], settings: FlowSettings, side: int
+) -> Iterator[tuple[Video, np.ndarray, np.ndarray]]:
+    """Yields each video with its RGB frames [L, S, S, 3] and its grey frames [L, H, W]."""
+    formats = [FrameFormat((side, side)), settings.frame_format]
+
+    def read(video: Video) -> list[np.ndarray]:
+        return crew.read_formats(
+            video.path, formats, fps=settings.fps, max_frames=settings.max_frames
+        )
+
+    for video, frames in zip(videos, guard.ahead(crew, read, videos), strict=True):
+        if isinstance(frames, VideoError):
+            raise frames
+        colour, grey = frames
+        if len(colour) != video.frames:
+            raise VideoError(
+                f"{video.path}: {len(colour)} frames; expected {video.frames}, as when the stage "
+                "prepare read it: run that again"
+            )
+        yield video, colour, grey

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib import colormaps
 
-from videolstm_jax.report import overlay
+from videolstm_jax.report.pictures import overlay
 
 
 class States(NamedTuple):

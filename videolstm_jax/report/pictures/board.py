@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from videolstm_jax.report import overlay
-from videolstm_jax.report.overlay import BAND, TEXT, Colour
-from videolstm_jax.report.score_lines import ScoreLines
+from videolstm_jax.report.pictures import overlay
+from videolstm_jax.report.pictures.overlay import BAND, TEXT, Colour
+from videolstm_jax.report.pictures.score_lines import ScoreLines
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 

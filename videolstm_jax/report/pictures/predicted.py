@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.report import board, overlay
+from videolstm_jax.report.pictures import board, overlay
 from videolstm_jax.types import Tube, Video
 
 

@@ -1,0 +1,145 @@
+"""Bars, intervals and confusion matrices as inline SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from videolstm_jax.report.plots import WIDTH, Plot
+from videolstm_jax.report.svg import INK, LINE, PAPER, colour, cut, svg, text
+
+LONGEST_NAME, LONGEST_NOTE = 22, 52
+"""Characters of a name, and of a note below it, before they are cut."""
+BAR_ROW, NOTE_ROW = 24, 12
+"""Heights of a bar and of the small text below it."""
+
+
+# ---- bars and intervals --------------------------------------------------------------------------
+
+
+def bars(
+    title: str,
+    names: Sequence[str],
+    shares: Sequence[float],
+    notes: Sequence[str],
+    *,
+    mistakes: Sequence[str] = (),
+) -> Plot:
+    """Draws horizontal bars of shares in [0, 1], a name before and a note behind each.
+
+    Args:
+      title: of the plot.
+      names: n names.
+      shares: n shares.
+      notes: n short notes.
+      mistakes: n texts in small letters below the bars, or none.
+    """
+    row = BAR_ROW + NOTE_ROW if mistakes else BAR_ROW
+    left = min(150.0, 14 + 6.2 * max(map(len, names), default=0))
+    wide = WIDTH - left - 84
+    body = []
+    for index, (name, share, note) in enumerate(zip(names, shares, notes, strict=True)):
+        y = 4 + index * row
+        body.append(_bar(left, y, wide, f'{LINE}" fill-opacity=".5'))
+        body.append(_bar(left, y, wide * share, colour(0)))
+        body.append(text(left - 6, y + 12, cut(name, LONGEST_NAME), anchor="end", paint=INK))
+        body.append(text(left + wide + 6, y + 12, note, anchor="start"))
+        if mistakes and mistakes[index]:
+            small = cut(mistakes[index], LONGEST_NOTE)
+            body.append(text(left, y + 27, small, anchor="start", size=9.5))
+    return Plot(title, svg(WIDTH, max(len(names) * row + 4, 20), title, body))
+
+
+def _bar(x: float, y: float, width: float, fill: str) -> str:
+    return f'<rect x="{x:g}" y="{y}" width="{width:.1f}" height="16" rx="2" fill="{fill}"/>'
+
+
+def interval(share: float, low: float, high: float) -> str:
+    """Draws a share in [0, 1] and its interval on a line from 0 to 1, small enough for a table."""
+
+    def across(value: float) -> str:
+        return f"{2 + 116 * value:.1f}"
+
+    body = [
+        f'<path d="M2 7H118M60 4V10" stroke="{LINE}"/>',
+        f'<path d="M{across(low)} 7H{across(high)}" stroke="{colour(0)}" stroke-width="3" '
+        'stroke-opacity=".5"/>',
+        f'<circle cx="{across(share)}" cy="7" r="3.6" fill="{colour(0)}"/>',
+    ]
+    title = f"{100 * share:.1f} %, interval {100 * low:.1f} to {100 * high:.1f} %"
+    return svg(120, 14, title, body)
+
+
+# ---- the confusion matrix ------------------------------------------------------------------------
+
+NAMED_CLASSES = 30
+"""With more classes, cells are too small for names and counts."""
+
+
+def confusion(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
+    """Draws a confusion matrix; a cell is as dark as its share of its row.
+
+    Args:
+      title: of the plot.
+      counts: [C, C] videos, true classes down and predicted classes across.
+      names: C names.
+    """
+    named = len(names) <= NAMED_CLASSES
+    cell = _cell_size(len(names))
+    longest = max(map(len, names), default=0)
+    left = min(166.0, 32 + 6.4 * longest) if named else 24.0
+    top = left * 0.8 if named else 18.0
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    body = []
+    for i in range(len(names)):
+        for j in range(len(names)):
+            corner, paint = (left + j * cell, top + i * cell), colour(0 if i == j else 1)
+            if counts[i, j]:
+                count = int(counts[i, j]) if named else None
+                body += _full_cell(corner, cell, paint, float(share[i, j]), count)
+            elif named:
+                body.append(_square(corner, cell, f'{LINE}" fill-opacity=".35'))
+        if named:
+            body += _class_names(cut(names[i], LONGEST_NAME), left, top, i * cell + cell / 2)
+    side = len(names) * cell
+    turned = f'transform="translate(11 {top + side / 2:.1f}) rotate(-90)"'
+    body.append(text(left + side / 2, top + side + 16, "predicted class"))
+    body.append(text(0, 0, "true class", more=turned))
+    slanted = 0.6 * left if named else 0.0  # room for the last slanted name
+    size = round(left + side + slanted), round(top + side + 22)
+    return Plot(title, svg(*size, title, body))
+
+
+def _cell_size(classes: int) -> int:
+    for most, size in ((8, 34), (16, 26), (NAMED_CLASSES, 18)):
+        if classes <= most:
+            return size
+    return 7
+
+
+def _square(corner: tuple[float, float], cell: int, fill: str) -> str:
+    x, y = corner
+    side = cell - 1
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{side}" height="{side}" fill="{fill}"/>'
+
+
+def _full_cell(
+    corner: tuple[float, float], cell: int, paint: str, share: float, count: int | None
+) -> list[str]:
+    """A cell with videos in it, with their number unless `count` is None."""
+    body = [_square(corner, cell, f'{paint}" fill-opacity="{0.15 + 0.85 * share:.2f}')]
+    if count is not None:
+        x, y = corner[0] + (cell - 1) / 2, corner[1] + cell / 2 + 3.5
+        readable = PAPER if share > 0.45 else INK
+        body.append(text(x, y, str(count), size=min(12, cell * 0.45), paint=readable))
+    return body
+
+
+def _class_names(name: str, left: float, top: float, middle: float) -> list[str]:
+    """The name of a class before its row and, slanted, above its column."""
+    place = f'transform="translate({left + middle + 3:.1f} {top - 5:.1f}) rotate(-45)"'
+    return [
+        text(left - 6, top + middle + 3.5, name, anchor="end", paint=INK),
+        text(0, 0, name, anchor="start", paint=INK, more=place),
+    ]

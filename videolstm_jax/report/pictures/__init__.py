@@ -1,0 +1,1 @@
+"""Pictures of frames with attention, boxes, titles and scores, and pictures as bytes."""
