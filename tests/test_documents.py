@@ -1,0 +1,114 @@
+"""Links, commands, settings and functions in the documents exist; the words are the glossary's."""
+
+import importlib
+import pathlib
+import re
+
+import pytest
+
+from videolstm_jax.cli.commands import COMMANDS
+from videolstm_jax.config import RunConfig, flatten
+
+ROOT = pathlib.Path(__file__).parents[1]
+# Experiment logs describe what was run at a time, with the names of that time.
+DOCUMENTS = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")],
+)
+ALL_PAGES = [*DOCUMENTS, ROOT / "CHANGELOG.md", *(ROOT / "docs" / "experiments").glob("*.md")]
+
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"(?:python3? -m launch\.|\bvideolstm )([a-z_]+)")
+SETTING = re.compile(r"(?:--|`)([a-z]+\.[a-z_]+)(?=[=`,\s)])")
+FUNCTION = re.compile(r"`(?:videolstm_jax\.)?((?:[a-z_]+\.)+[A-Za-z_]+)(?:\(\))?`")
+# Looks like a setting, but is the name of a file.
+_ENDINGS = "py md json jsonl npz h5 csv txt zip avi mp4 html css svg png webp toml pkl mat pth xgtf"
+FILE_ENDINGS = _ENDINGS.split()
+# Words of an earlier state of the project; the field's words are in docs/glossary.md.
+OLD_WORDS = re.compile(
+    r"\b(?:the|a|one|each|every|whole|another|same|of|per) walks?\b"
+    r"|\bwalks? (?:once|of|that|says|is)\b"
+    r"|\blaunch\.walk\b"
+    r"|\bfloors?\b|\bceilings?\b"
+    r"|\brooms? (?:below|above)\b|\bhouse\b",
+    re.IGNORECASE,
+)
+
+
+def name(path):
+    return str(path.relative_to(ROOT))
+
+
+def anchors(path):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings]
+    return {heading.replace(" ", "-") for heading in plain}
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < 900
+
+
+@pytest.mark.parametrize("page", ALL_PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{name(page)} links to {link}"
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), f"{name(page)} links to {link}"
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name)
+def test_commands_exist(page):
+    for command in COMMAND.findall(page.read_text(encoding="utf-8")):
+        assert command in COMMANDS, f"{name(page)} names the command {command}"
+
+
+def test_the_readme_names_every_command():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [command for command in COMMANDS if f"`{command}`" not in text] == []
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name)
+def test_settings_exist(page):
+    settings = set(flatten(RunConfig()))
+    sections = {setting.split(".")[0] for setting in settings if "." in setting}
+    for setting in SETTING.findall(page.read_text(encoding="utf-8")):
+        section, _, field = setting.partition(".")
+        if section in sections and field not in FILE_ENDINGS:
+            assert setting in settings, f"{name(page)} names the setting {setting}"
+
+
+def resolves(dotted):
+    """Whether `core.ops.lstm` or `core.ops` is a name of the package."""
+    parts = dotted.split(".")
+    for count in range(len(parts), 0, -1):
+        try:
+            value = importlib.import_module(".".join(["videolstm_jax", *parts[:count]]))
+        except ModuleNotFoundError:
+            continue
+        for part in parts[count:]:
+            if not hasattr(value, part):
+                return False
+            value = getattr(value, part)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name)
+def test_functions_exist(page):
+    packages = {path.stem for path in (ROOT / "videolstm_jax").iterdir()} - {"config"}
+    settings = set(flatten(RunConfig()))
+    for dotted in FUNCTION.findall(page.read_text(encoding="utf-8")):
+        ending = dotted.rsplit(".", 1)[-1]
+        if dotted.split(".")[0] in packages and dotted not in settings:
+            assert ending in FILE_ENDINGS or resolves(dotted), f"{name(page)} names {dotted}"
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=name)
+def test_the_words_are_those_of_the_glossary(page):
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        assert not OLD_WORDS.search(line), f"{name(page)}:{number}: {line}"
