@@ -52,3 +52,11 @@ def real_data() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip(f"no folder of real data at {folder}; set VIDEOLSTM_REAL_DATA to one")
     return folder
+
+
+@pytest.fixture(scope="module")
+def quick_pictures():
+    """Lets pages be written with the fastest AVIF encoder; their files are only larger."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videolstm_jax.report.embed.SPEED", 10)
+        yield

@@ -18,11 +18,15 @@ from videolstm_jax.presets import configured
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoint import Checkpoints
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
 ROOT = pathlib.Path(__file__).parents[1]
 TINY = {
     "data__frames": 6,
     "data__batch": 4,
     "data__max_frames": 20,
+    # TV-L1 takes most of the time at the videos' own 64 x 64 pixels.
+    "flow__width": 24,
+    "flow__height": 24,
     "convnet__image_size": 28,
     "convnet__widths": (4, 6),
     "convnet__depths": (1, 1),
@@ -38,7 +42,7 @@ TINY = {
     "eval__segments": 3,
     "eval__batch": 4,
     "eval__chunk": 16,
-    "report__examples": 2,
+    "report__examples": 1,
 }
 
 

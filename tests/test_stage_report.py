@@ -14,6 +14,8 @@ from videolstm_jax.report.pictures import encoded
 from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def quick_pictures():
