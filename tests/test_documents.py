@@ -21,7 +21,10 @@ COMMAND = re.compile(r"(?:python3? -m launch\.|\bvideolstm )([a-z_]+)")
 SETTING = re.compile(r"(?:--|`)([a-z]+\.[a-z_]+)(?=[=`,\s)])")
 FUNCTION = re.compile(r"`(?:videolstm_jax\.)?((?:[a-z_]+\.)+[A-Za-z_]+)(?:\(\))?`")
 # Looks like a setting, but is the name of a file.
-_ENDINGS = "py md json jsonl npz h5 csv txt zip avi mp4 html css svg png webp toml pkl mat pth xgtf"
+_ENDINGS = """
+py md json jsonl npz h5 csv txt zip avi mp4 html css svg png webp toml pkl mat pth xgtf ckpt
+safetensors
+"""
 FILE_ENDINGS = _ENDINGS.split()
 # Words of an earlier state of the project; the field's words are in docs/glossary.md.
 OLD_WORDS = re.compile(
@@ -36,6 +39,10 @@ OLD_WORDS = re.compile(
 
 def name(path):
     return str(path.relative_to(ROOT))
+
+
+def all_settings():
+    return {path.replace("__", ".") for path in flatten(RunConfig())}
 
 
 def anchors(path):
@@ -74,7 +81,7 @@ def test_the_readme_names_every_command():
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name)
 def test_settings_exist(page):
-    settings = set(flatten(RunConfig()))
+    settings = all_settings()
     sections = {setting.split(".")[0] for setting in settings if "." in setting}
     for setting in SETTING.findall(page.read_text(encoding="utf-8")):
         section, _, field = setting.partition(".")
@@ -101,7 +108,7 @@ def resolves(dotted):
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name)
 def test_functions_exist(page):
     packages = {path.stem for path in (ROOT / "videolstm_jax").iterdir()} - {"config"}
-    settings = set(flatten(RunConfig()))
+    settings = all_settings()
     for dotted in FUNCTION.findall(page.read_text(encoding="utf-8")):
         ending = dotted.rsplit(".", 1)[-1]
         if dotted.split(".")[0] in packages and dotted not in settings:
