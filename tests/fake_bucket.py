@@ -1,5 +1,4 @@
-"""A Google bucket on this machine: TensorFlow's own client talks to it over TLS through a proxy, as
-it would to Google.
+"""A Google bucket on this machine, which TensorFlow's own client talks to over TLS and a proxy.
 
 The client is not changed in any way. Three environment variables send it here: `https_proxy`,
 `CURL_CA_BUNDLE` and a token, so that it asks nobody who it is.
@@ -123,10 +122,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         path, query = self.parsed()
         objects = self.bucket.objects
-        if found := re.fullmatch(r"/storage/v1/b/[^/]+/o/(.+)", path):
-            name = urllib.parse.unquote(found[1])
-            told = {"size": str(len(objects.get(name, b""))), "generation": "1", "updated": STAMP}
-            self.reply(200, told) if name in objects else self.reply(404, {})
+        if match := re.fullmatch(r"/storage/v1/b/[^/]+/o/(.+)", path):
+            name = urllib.parse.unquote(match[1])
+            metadata = {
+                "size": str(len(objects.get(name, b""))),
+                "generation": "1",
+                "updated": STAMP,
+            }
+            self.reply(200, metadata) if name in objects else self.reply(404, {})
         elif re.fullmatch(r"/storage/v1/b/[^/]+/o", path):
             self.reply(200, self.listing(query))
         elif re.fullmatch(r"/storage/v1/b/[^/]+", path):
@@ -170,8 +173,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             name = urllib.parse.quote(query["name"], safe="")
             self.reply(200, {}, Location=f"https://www.googleapis.com/session/{name}")
         else:
-            found = re.fullmatch(r"/storage/v1/b/[^/]+/o/([^/]+)/rewriteTo/b/[^/]+/o/([^/]+)", path)
-            source, target = (urllib.parse.unquote(part) for part in found.groups())
+            match = re.fullmatch(r"/storage/v1/b/[^/]+/o/([^/]+)/rewriteTo/b/[^/]+/o/([^/]+)", path)
+            source, target = (urllib.parse.unquote(part) for part in match.groups())
             self.bucket.objects[target] = self.bucket.objects[source]
             self.reply(200, {"done": True})
 

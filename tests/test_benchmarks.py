@@ -35,8 +35,8 @@ def test_help_says_the_question_and_the_command(name, monkeypatch, capsys):
 
 
 def test_runs_that_are_not_there_are_refused(monkeypatch, capsys, tmp_path):
-    words = ["x", "--name=a", "--runs=b,c", f"--work={tmp_path}/none-*"]
-    monkeypatch.setattr("sys.argv", words)
+    arguments = ["x", "--name=a", "--runs=b,c", f"--work={tmp_path}/none-*"]
+    monkeypatch.setattr("sys.argv", arguments)
     with pytest.raises(SystemExit):
         command_line.finished_runs(command_line.parser("Is it so?"))
     assert "matches no folder; expected the work folder" in capsys.readouterr().err

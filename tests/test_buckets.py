@@ -1,6 +1,4 @@
-"""A store in a bucket: written by two workers, checked and read by tf.data through TensorFlow's own
-client of gs://.
-"""
+"""A store in a bucket: two workers write it, and TensorFlow's own client of gs:// reads it."""
 
 import os
 import pathlib
@@ -19,20 +17,23 @@ from videolstm_jax.features.writer import FeatureStore, FeatureWriter
 from videolstm_jax.features.inspection import inspect
 from videolstm_jax.types import Video
 
-folder, made = "gs://b/store", {f"c/v{at}": np.full((9 + at, 4, 4, 8), at + 1.0) for at in range(3)}
-for array in made.values():
+folder = "gs://b/store"
+arrays = {f"c/v{at}": np.full((9 + at, 4, 4, 8), at + 1.0) for at in range(3)}
+for array in arrays.values():
     array += np.arange(len(array))[:, None, None, None]
 workers = [FeatureWriter(folder, (4, 4, 8), {"made": "up"}, worker=f"{at}of2") for at in range(2)]
-for at, (name, array) in enumerate(made.items()):
+for at, (name, array) in enumerate(arrays.items()):
     workers[at % 2].write(name, array)
     print(inspect(folder)[0])
-assert workers[0].missing(made) == []
-store = workers[1].finish(made, train=["c/v0"])
+assert workers[0].missing(arrays) == []
+store = workers[1].finish(arrays, train=["c/v0"])
 store.verify()
 FeatureStore.open(folder).verify()
-for name, array in made.items():
+for name, array in arrays.items():
     assert np.array_equal(store.read(name, 2, 7), array[2:7])
-videos = [Video(name, "", 0, "train", name, len(array) + 1, 1, 1, 25.0) for name, array in made.items()]
+videos = []
+for name, array in arrays.items():
+    videos.append(Video(name, "", 0, "train", name, len(array) + 1, 1, 1, 25.0))
 batch = next(train_batches(store, None, videos, DataConfig(batch=4, frames=5), seed=0))
 for clip in batch.clip.inputs.x:
     first = clip[0, 0, 0, 0]
@@ -47,7 +48,8 @@ import h5py, numpy as np
 from videolstm_jax.artifacts import save_dataset
 from videolstm_jax.types import Dataset, Video
 
-save_dataset("gs://b/dataset.json", Dataset(("c",), (Video("c/v0", "", 0, "train", "c/v0", 10, 1, 1, 25.0),)))
+video = Video("c/v0", "", 0, "train", "c/v0", 10, 1, 1, 25.0)
+save_dataset("gs://b/dataset.json", Dataset(("c",), (video,)))
 with h5py.File(f"{sys.argv[1]}/v0.h5", "w") as file:
     file["features"] = np.ones((9, 6, 3, 3), np.float32)
 sys.argv[1:] = ["authors", sys.argv[1], "gs://b/imported", "--dataset=gs://b/dataset.json"]
@@ -59,9 +61,9 @@ runpy.run_module("launch.features", run_name="__main__")
 def test_the_list_of_an_import_is_read_from_the_bucket_not_written_anew(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)
     (tmp_path / "authors").mkdir()
-    words = [sys.executable, "-c", IMPORT, tmp_path / "authors"]
+    command = [sys.executable, "-c", IMPORT, tmp_path / "authors"]
     done = subprocess.run(
-        words,
+        command,
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,6 +1,4 @@
-"""Stores of a byte a value: what they cost, what training makes of them, and the commands that look
-at stores.
-"""
+"""Stores of a byte a value: their error, training from them, and the commands on stores."""
 
 import pathlib
 import subprocess
@@ -61,27 +59,28 @@ def listed():
 
 def test_half_the_bytes_for_a_hundredth_of_a_deviation(tmp_path, listed):
     store = write(tmp_path / "large", listed)
-    cost = compact(tmp_path / "large", tmp_path / "small")
+    report = compact(tmp_path / "large", tmp_path / "small")
     small = FeatureStore.open(tmp_path / "small")
     was = np.concatenate([store.read(video.name) for video in listed]).astype(np.float64)
     error = was - np.concatenate([small.read(video.name) for video in listed])
     assert (
-        cost.rms_error == pytest.approx(np.sqrt(np.mean(error**2)) / was.std(), rel=1e-5)
-        and 0 < cost.rms_error < 0.01
+        report.rms_error == pytest.approx(np.sqrt(np.mean(error**2)) / was.std(), rel=1e-5)
+        and 0 < report.rms_error < 0.01
     )
-    assert cost.largest_error == pytest.approx(np.abs(error).max() / was.std(), rel=1e-5)
-    assert cost.lost < 0.01 and cost.bytes_after / cost.bytes_before == pytest.approx(
+    assert report.largest_error == pytest.approx(np.abs(error).max() / was.std(), rel=1e-5)
+    assert report.lost < 0.01 and report.bytes_after / report.bytes_before == pytest.approx(
         (4 + 144) / 288
     )
     assert (
         small.about == store.about and small.frames == store.frames and small.std == store.std > 0
     )
     assert (
-        sum(path.stat().st_size for path in (tmp_path / "small").rglob("*.u8")) == cost.bytes_after
+        sum(path.stat().st_size for path in (tmp_path / "small").rglob("*.u8"))
+        == report.bytes_after
     )
     before = small.path("c0/v00").stat().mtime
     assert (
-        compact(tmp_path / "large", tmp_path / "small") == cost
+        compact(tmp_path / "large", tmp_path / "small") == report
         and small.path("c0/v00").stat().mtime == before
     )
     with pytest.raises(FileError, match="is of uint8 already; expected float16"):
@@ -106,8 +105,8 @@ def test_training_on_bytes_is_as_accurate(tmp_path, listed):
         )
         train.run(cfg)
         evaluate.run(cfg)
-        found = load_scores(work.run("alstm-rgb") / "scores.npz")
-        right[kind] = (found.scores.argmax(1) == found.label).sum(), found.scores
+        scores = load_scores(work.run("alstm-rgb") / "scores.npz")
+        right[kind] = (scores.scores.argmax(1) == scores.label).sum(), scores.scores
     assert right["float16"][0] >= 10 and abs(right["float16"][0] - right["uint8"][0]) <= 1
     assert np.abs(right["float16"][1] - right["uint8"][1]).max() < 0.1
 
@@ -137,9 +136,9 @@ def test_inspect_says_what_is_there(tmp_path, listed):
 def test_the_commands(tmp_path, listed):
     write(tmp_path / "store", listed[:3])
 
-    def run(*words):
+    def run(*arguments):
         return subprocess.run(
-            [sys.executable, "-m", "launch.features", *map(str, words)],
+            [sys.executable, "-m", "launch.features", *map(str, arguments)],
             cwd=ROOT,
             text=True,
             capture_output=True,

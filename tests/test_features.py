@@ -22,12 +22,12 @@ def values(seed, length, shape=(2, 2, 3)):
 
 def written(folder, shape=(2, 2, 3), **lengths):
     writer = FeatureWriter(folder, shape, ABOUT)
-    made = {}
+    arrays = {}
     for seed, (stem, length) in enumerate(lengths.items()):
-        made[f"c/{stem}"] = values(seed, length, shape)
-        writer.write(f"c/{stem}", made[f"c/{stem}"])
-    writer.finish(made)
-    return made
+        arrays[f"c/{stem}"] = values(seed, length, shape)
+        writer.write(f"c/{stem}", arrays[f"c/{stem}"])
+    writer.finish(arrays)
+    return arrays
 
 
 def files(folder):
@@ -36,7 +36,7 @@ def files(folder):
 
 @pytest.mark.parametrize("shape", [(2, 2, 3), (5,)])
 def test_reads_what_was_written(tmp_path, shape):
-    made = written(tmp_path, shape, a=1, b=7)
+    arrays = written(tmp_path, shape, a=1, b=7)
     store = FeatureStore.open(tmp_path)
     assert (
         store.shape == shape
@@ -44,11 +44,11 @@ def test_reads_what_was_written(tmp_path, shape):
         and store.about == ABOUT
         and store.std is None
     )
-    for name, array in made.items():
+    for name, array in arrays.items():
         assert np.array_equal(store.read(name), array.astype(np.float16))
-    assert np.array_equal(store.read("c/b", 2, 5), made["c/b"][2:5].astype(np.float16))
+    assert np.array_equal(store.read("c/b", 2, 5), arrays["c/b"][2:5].astype(np.float16))
     assert store.read("c/b", 7, 7).shape == (0, *shape)
-    assert store.path("c/b").read_bytes() == made["c/b"].astype("<f2").tobytes()
+    assert store.path("c/b").read_bytes() == arrays["c/b"].astype("<f2").tobytes()
     assert store.record_bytes == 2 * int(np.prod(shape))
     store.verify()
     assert files(tmp_path) == {"index.json", "c/a.f16", "c/b.f16"}
@@ -171,7 +171,7 @@ def test_what_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"frames": []}, "expected frames and sha256 by the names"),
         ({"sha256": 3}, "expected frames and sha256 by the"),
@@ -185,19 +185,19 @@ def test_what_is_not_there_is_named(tmp_path):
         ({"dtype": []}, r"dtype is \[\], expected dtype float16 or uint8"),
     ],
 )
-def test_an_index_of_another_form_is_named(tmp_path, changed, says):
+def test_an_index_of_another_form_is_named(tmp_path, changed, message):
     written(tmp_path, a=3)
     index = json.loads((tmp_path / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps(index | changed))
-    with pytest.raises(FileError, match=rf"index\.json: .*{says}"):
+    with pytest.raises(FileError, match=rf"index\.json: .*{message}"):
         FeatureStore.open(tmp_path)
 
 
 def test_statistics_are_those_of_all_values(tmp_path):
-    made = written(tmp_path, a=3, b=50)
+    arrays = written(tmp_path, a=3, b=50)
     store = FeatureStore.open(tmp_path)
     every = np.concatenate(
-        [array.astype(np.float16).astype(np.float64).ravel() for array in made.values()]
+        [array.astype(np.float16).astype(np.float64).ravel() for array in arrays.values()]
     )
     mean, std = store.statistics(["c/a", "c/b"])
     assert mean == pytest.approx(every.mean(), abs=1e-12) and std == pytest.approx(
@@ -205,26 +205,26 @@ def test_statistics_are_those_of_all_values(tmp_path):
     )
     with pytest.raises(FileError, match="no features"):
         store.statistics([])
-    again = FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(made, train=["c/a"])
+    again = FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(arrays, train=["c/a"])
     assert again.std == store.statistics(["c/a"])[1] == FeatureStore.open(tmp_path).std
 
 
 def test_uint8_is_half_the_size_and_says_so(tmp_path):
-    made = {
+    arrays = {
         name: np.maximum(values(seed, 6, (3, 3, 16)), 0) for seed, name in enumerate(("c/a", "c/b"))
     }
     writer = FeatureWriter(tmp_path, (3, 3, 16), ABOUT, dtype="uint8")
-    for name, array in made.items():
+    for name, array in arrays.items():
         writer.write(name, array)
-    store = writer.finish(made, train=["c/a"])
+    store = writer.finish(arrays, train=["c/a"])
     assert (
         store.dtype == "uint8"
         and store.record_bytes == 4 + 144
         and store.path("c/a").stat().length == 6 * 148
     )
-    for name, array in made.items():
-        found = store.read(name, 2, 5)
-        assert found.dtype == np.float16 and np.abs(found - array[2:5]).max() < 0.01
+    for name, array in arrays.items():
+        features = store.read(name, 2, 5)
+        assert features.dtype == np.float16 and np.abs(features - array[2:5]).max() < 0.01
     assert store.std == pytest.approx(store.read("c/a").astype(np.float64).std(), rel=1e-9)
     store.verify()
     with pytest.raises(FileError, match="dtype is uint8; these features have float16"):
@@ -271,13 +271,16 @@ def test_names_that_look_like_patterns_are_names(tmp_path):
 
 
 def test_stores_from_before_moments_were_kept_are_read(tmp_path):
-    made = written(tmp_path, a=3, b=50)
-    kept = FeatureStore.open(tmp_path).statistics(list(made))
+    arrays = written(tmp_path, a=3, b=50)
+    statistics = FeatureStore.open(tmp_path).statistics(list(arrays))
     index = json.loads((tmp_path / "index.json").read_text())
     del index["moments"]
     (tmp_path / "index.json").write_text(json.dumps(index))
-    assert FeatureStore.open(tmp_path).statistics(list(made)) == kept
-    assert FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(made, train=list(made)).std == kept[1]
+    assert FeatureStore.open(tmp_path).statistics(list(arrays)) == statistics
+    assert (
+        FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(arrays, train=list(arrays)).std
+        == statistics[1]
+    )
 
 
 WORKER = """
@@ -296,11 +299,9 @@ for name in left:
 
 
 def test_processes_that_are_killed_lose_nothing_and_redo_nothing(tmp_path):
-    """Two real processes at a time, SIGKILLed wherever they are, until all is written; then byte by
-    byte.
-    """
+    """Two processes at a time are killed wherever they are, until all is written; bytes agree."""
     names = [f"c{at % 3}/v{at}" for at in range(60)]
-    said: list[str] = []
+    printed: list[str] = []
     for life in range(40):
         workers = [
             subprocess.Popen(
@@ -314,21 +315,21 @@ def test_processes_that_are_killed_lose_nothing_and_redo_nothing(tmp_path):
         for at, worker in enumerate(workers):
             worker.stdout.readline()  # it has begun
             for _ in range(4 + (5 * life + 3 * at) % 7):
-                said.append(worker.stdout.readline().strip())
+                printed.append(worker.stdout.readline().strip())
             worker.kill()
-            said += worker.stdout.read().split()
+            printed += worker.stdout.read().split()
             worker.wait()
         if not FeatureWriter(tmp_path / "store", (5, 5, 64), {"made": "up"}).missing(names):
             break
     assert life > 2
-    finished = [name for name in said if name]
+    finished = [name for name in printed if name]
     assert len(finished) == len(set(finished))  # what was said to be done was never done again
     store = FeatureWriter(tmp_path / "store", (5, 5, 64), {"made": "up"}).finish(names)
     store.verify()
     assert files(tmp_path / "store") == {"index.json", *(f"{name}.f16" for name in names)}
     for at, name in enumerate(names):
-        made = np.random.default_rng(at).normal(size=(20, 5, 5, 64))
-        assert np.array_equal(store.read(name), made.astype(np.float16))
+        expected = np.random.default_rng(at).normal(size=(20, 5, 5, 64))
+        assert np.array_equal(store.read(name), expected.astype(np.float16))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "uint8"])

@@ -72,7 +72,7 @@ def test_what_is_there_is_checked_and_not_fetched_again(server, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "message"),
     [
         (
             "other.h5",
@@ -82,8 +82,8 @@ def test_what_is_there_is_checked_and_not_fetched_again(server, tmp_path):
         ("short.h5", "short.h5.*(cannot be fetched|after 1000 bytes)"),
     ],
 )
-def test_nothing_else_is_kept(server, tmp_path, name, words):
-    with pytest.raises(FileError, match=words):
+def test_nothing_else_is_kept(server, tmp_path, name, message):
+    with pytest.raises(FileError, match=message):
         fetch(_source(server, name), tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -81,16 +81,16 @@ def test_the_page_multiplies_what_was_measured():
 
 
 def test_the_page_in_docs_is_of_the_results_that_are_kept():
-    found = costs.read_results(ROOT / "benchmarks" / "results")
+    results = costs.read_results(ROOT / "benchmarks" / "results")
     text = (ROOT / "docs" / "costs.md").read_text()
-    assert text == (costs.page(found).rstrip() + "\n" if found else costs.EMPTY)
+    assert text == (costs.page(results).rstrip() + "\n" if results else costs.EMPTY)
 
 
 @pytest.mark.slow
 def test_training_steps_are_timed(tmp_path):
     cfg = change(config(tmp_path, "rgb"))
-    found = full_size.time_training(cfg, images=2, clips=1, frames=2, steps=1)
-    assert json.loads(json.dumps(found)) == found
-    assert found["videolstm"]["seconds_a_frame"] == pytest.approx(
-        found["videolstm"]["seconds_a_step"] / 2, abs=1e-3
+    figures = full_size.time_training(cfg, images=2, clips=1, frames=2, steps=1)
+    assert json.loads(json.dumps(figures)) == figures
+    assert figures["videolstm"]["seconds_a_frame"] == pytest.approx(
+        figures["videolstm"]["seconds_a_step"] / 2, abs=1e-3
     )

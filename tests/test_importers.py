@@ -1,6 +1,4 @@
-"""Features that others stored, in files made here to the letter of their layouts, against plain
-loops over indices.
-"""
+"""Features that others stored, in files of exactly their layouts, against plain loops."""
 
 import subprocess
 import sys
@@ -52,9 +50,7 @@ def authors(tmp_path):
 
 @pytest.fixture
 def sharma(tmp_path):
-    """As MATLAB wrote it: element (region, channel) of an N*N x D array lies at region + N*N *
-    channel.
-    """
+    """As MATLAB wrote it: element (region, channel) of N*N x D lies at region + N*N * channel."""
     names = (("archery/a_1.avi", "archery/a_2.avi"), ("bowling/b_1.avi",))
     for part, listed, seeds in (("train", names[0], (0, 1)), ("test", names[1], (2,))):
         rows = []
@@ -81,24 +77,26 @@ def sharma(tmp_path):
 def check(store, names):
     assert store.shape == (N, N, D)
     for seed, name in enumerate(names):
-        found, made = store.read(name), maps(seed, LENGTHS[seed]).astype(np.float16)
+        features, expected = store.read(name), maps(seed, LENGTHS[seed]).astype(np.float16)
         for t in range(LENGTHS[seed]):
             for y in range(N):
                 for x in range(N):
                     for d in range(D):
-                        assert found[t, y, x, d] == made[t, d, y, x]
+                        assert features[t, y, x, d] == expected[t, d, y, x]
 
 
 def test_the_authors_maps_become_channel_last(authors, tmp_path):
-    found = foreign.authors_features(authors)
-    dataset = importers.dataset_from_lists(tmp_path, found)
+    features = foreign.authors_features(authors)
+    dataset = importers.dataset_from_lists(tmp_path, features)
     assert dataset.classes == ("Archery", "Bowling")
     assert [(v.name, v.label, v.part, v.group, v.frames) for v in dataset.videos] == [
         (f"Archery/{STEMS[0]}", 0, "train", "g01", 4),
         (f"Archery/{STEMS[1]}", 0, "train", "g02", 6),
         (f"Bowling/{STEMS[2]}", 1, "test", "g01", 5),
     ]
-    store = importers.import_features(found, dataset, tmp_path / "store", {"imported": "authors"})
+    store = importers.import_features(
+        features, dataset, tmp_path / "store", {"imported": "authors"}
+    )
     check(store, [v.name for v in dataset.videos])
     train_values = np.concatenate(
         [maps(seed, LENGTHS[seed]).astype(np.float16).ravel() for seed in (0, 1)]
@@ -107,20 +105,20 @@ def test_the_authors_maps_become_channel_last(authors, tmp_path):
 
 
 def test_sharmas_rows_are_read_in_fortran_order(sharma, tmp_path):
-    found = foreign.sharma_features(sharma, side=N)
-    as_he_does = np.concatenate([found["archery/a_1"].read(), found["archery/a_2"].read()])
+    features = foreign.sharma_features(sharma, side=N)
+    as_he_does = np.concatenate([features["archery/a_1"].read(), features["archery/a_2"].read()])
     with h5py.File(sharma / "train_features.h5") as file:
         rows = file["features"][:]
     reshaped = np.stack([row.reshape(N * N, D, order="F").reshape(N, N, D) for row in rows])
     assert np.array_equal(as_he_does, reshaped)
-    dataset = importers.dataset_from_lists(sharma, found)
+    dataset = importers.dataset_from_lists(sharma, features)
     assert dataset.classes == ("archery", "bowling") and [v.part for v in dataset.videos] == [
         "train",
         "train",
         "test",
     ]
     check(
-        importers.import_features(found, dataset, tmp_path / "store", {}),
+        importers.import_features(features, dataset, tmp_path / "store", {}),
         [v.name for v in dataset.videos],
     )
 
@@ -130,9 +128,9 @@ def test_fully_connected_features_are_vectors(tmp_path):
         (tmp_path / kind).mkdir()
         array = np.random.default_rng(0).normal(size=shape).astype(np.float32)
         write_h5(tmp_path / kind / "a.h5", array)
-        found = foreign.authors_features(tmp_path / kind)["a"]
-        assert (found.frames, found.shape) == (4, (10,)) and np.array_equal(
-            found.read(), array.reshape(4, 10)
+        features = foreign.authors_features(tmp_path / kind)["a"]
+        assert (features.frames, features.shape) == (4, (10,)) and np.array_equal(
+            features.read(), array.reshape(4, 10)
         )
 
 
@@ -141,14 +139,14 @@ def test_one_record_a_frame_loses_the_last(tmp_path, frames, taken):
     write_h5(tmp_path / "a.h5", maps(0, 4))
     video = Video("c/a", "", 0, "train", "a", frames, 8, 8, 25.0)
     dataset = Dataset(("c",), (video, video._replace(name="c/unused", part="unused")))
-    found = foreign.authors_features(tmp_path)
+    features = foreign.authors_features(tmp_path)
     if taken is None:
         with pytest.raises(
             FileError, match=f"c/a has 4 records; expected {frames - 1} or {frames} for {frames}"
         ):
-            importers.import_features(found, dataset, tmp_path / "store", {})
+            importers.import_features(features, dataset, tmp_path / "store", {})
         return
-    store = importers.import_features(found, dataset, tmp_path / "store", {})
+    store = importers.import_features(features, dataset, tmp_path / "store", {})
     assert store.frames == {"c/a": taken}
     assert np.array_equal(
         store.read("c/a"), np.moveaxis(maps(0, 4)[:taken], 1, 3).astype(np.float16)
@@ -156,26 +154,26 @@ def test_one_record_a_frame_loses_the_last(tmp_path, frames, taken):
 
 
 def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
-    found = foreign.authors_features(authors)
+    features = foreign.authors_features(authors)
     dataset = importers.dataset_from_lists(
-        tmp_path, dict.fromkeys((*STEMS, "a_1", "a_2", "b_1"), found[STEMS[0]])
+        tmp_path, dict.fromkeys((*STEMS, "a_1", "a_2", "b_1"), features[STEMS[0]])
     )
     with pytest.raises(FileError, match="there are no features of Archery/other"):
         importers.import_features(
-            found,
+            features,
             Dataset(("Archery",), (dataset.videos[0]._replace(name="Archery/other"),)),
             tmp_path / "store",
             {},
         )
     with pytest.raises(FileError, match=r"has no \.h5 files; expected one a video"):
         foreign.authors_features(tmp_path / "nowhere")
-    for array, says in (
+    for array, message in (
         (np.zeros((2, 3, 4, 5)), r"\[2, 3, 4, 5\]; expected \[T, D, N, N\]"),
         (np.zeros(3), r"\[3\]"),
     ):
         (tmp_path / "odd").mkdir(exist_ok=True)
         write_h5(tmp_path / "odd" / "a.h5", array)
-        with pytest.raises(FileError, match=says):
+        with pytest.raises(FileError, match=message):
             foreign.authors_features(tmp_path / "odd")
     write_h5(tmp_path / "odd" / "a.h5", np.zeros((2, 3)), name="feature")
     with pytest.raises(FileError, match=r"has \['feature'\]; expected an array called features"):
@@ -192,18 +190,18 @@ def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
     with pytest.raises(FileError, match=r"train_framenum\.txt: 1 lines for 2 videos"):
         foreign.sharma_features(sharma, side=N)
     (sharma / "train_framenum.txt").write_text("3\n5\n")
-    found = foreign.sharma_features(sharma, side=N)
+    features = foreign.sharma_features(sharma, side=N)
     (sharma / "train_labels.txt").write_text("0,1\n1,0\n")
     with pytest.raises(FileError, match=r"'0,1'; expected one number a line"):
-        importers.dataset_from_lists(sharma, found)
+        importers.dataset_from_lists(sharma, features)
     (sharma / "train_labels.txt").write_text("0\n1\n")
     with pytest.raises(FileError, match="labels and the classes that file names tell do not agree"):
-        importers.dataset_from_lists(sharma, found)
+        importers.dataset_from_lists(sharma, features)
 
 
 def test_from_their_files_to_a_trained_model_without_writing_a_line(authors, tmp_path):
     work = Workdir(str(tmp_path / "work"))
-    words = [
+    command = [
         sys.executable,
         "-m",
         "launch.features",
@@ -213,11 +211,11 @@ def test_from_their_files_to_a_trained_model_without_writing_a_line(authors, tmp
         f"--dataset={work.dataset}",
         f"--lists={tmp_path}",
     ]
-    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    assert '"videos": 3' in said and load_dataset(work.dataset).classes == ("Archery", "Bowling")
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert '"videos": 3' in output and load_dataset(work.dataset).classes == ("Archery", "Bowling")
     index = work.features("rgb", "pool5") / "index.json"
     before = index.read_bytes()
-    subprocess.run(words, capture_output=True, check=True)
+    subprocess.run(command, capture_output=True, check=True)
     assert index.read_bytes() == before
     FeatureStore.open(index.parent).verify()
     train.run(

@@ -1,4 +1,4 @@
-"""MATLAB files as plain values, and what is refused: cuts, damage, and files that unpack to no end."""
+"""MATLAB files as plain values; cuts, damage, and files that unpack without end are refused."""
 
 import struct
 import zlib
@@ -14,12 +14,12 @@ from videolstm_jax.safe_readers import matlab
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["packed", "plain"])
-def whole(tmp_path_factory, request):
+def complete_file(tmp_path_factory, request):
     path = tmp_path_factory.mktemp("matlab") / "whole.mat"
-    one = {"name": "a/b", "n": np.uint8(7), "rows": np.arange(8, dtype=np.uint16).reshape(2, 4)}
+    entry = {"name": "a/b", "n": np.uint8(7), "rows": np.arange(8, dtype=np.uint16).reshape(2, 4)}
     scipy_io.savemat(
         path,
-        {"many": [one, {**one, "name": "c/d"}], "single": one, "none": np.zeros((0, 0))},
+        {"many": [entry, {**entry, "name": "c/d"}], "single": entry, "none": np.zeros((0, 0))},
         do_compression=request.param,
     )
     return path.read_bytes()
@@ -30,11 +30,11 @@ def load(tmp_path, data):
     return matlab.read_matlab(str(tmp_path / "x.mat"))
 
 
-def test_structs_are_dicts_whether_one_or_many(tmp_path, whole):
-    found = load(tmp_path, whole)
-    many, single = matlab.as_list(found["many"]), matlab.as_list(found["single"])
-    assert [matlab.as_text(one["name"]) for one in many] == ["a/b", "c/d"] and len(single) == 1
-    assert matlab.as_integer(single[0]["n"]) == 7 and matlab.as_list(found["none"]) == []
+def test_structs_are_dicts_whether_one_or_many(tmp_path, complete_file):
+    variables = load(tmp_path, complete_file)
+    many, single = matlab.as_list(variables["many"]), matlab.as_list(variables["single"])
+    assert [matlab.as_text(entry["name"]) for entry in many] == ["a/b", "c/d"] and len(single) == 1
+    assert matlab.as_integer(single[0]["n"]) == 7 and matlab.as_list(variables["none"]) == []
     np.testing.assert_array_equal(single[0]["rows"], np.arange(8).reshape(2, 4))
     assert single[0]["rows"].dtype == np.uint16
     for wrong in (np.array([1, 2]), np.array([1.5]), np.array([np.inf]), np.array([np.nan])):
@@ -44,23 +44,22 @@ def test_structs_are_dicts_whether_one_or_many(tmp_path, whole):
         matlab.as_text(np.array([3]))
 
 
-def test_every_cut_is_refused(tmp_path, whole):
+def test_every_cut_is_refused(tmp_path, complete_file):
     ends, at = set(), 128
-    while at < len(whole):
+    while at < len(complete_file):
         ends.add(
-            at
-            # a file that ends between two variables lacks the second, which the reader of it will miss
+            at  # a file that ends between two variables is complete; whoever reads it misses one
         )
-        at += 8 + struct.unpack("<I", whole[at + 4 : at + 8])[0]
-    for length in sorted({*range(0, len(whole), 7), len(whole) - 1} - ends):
+        at += 8 + struct.unpack("<I", complete_file[at + 4 : at + 8])[0]
+    for length in sorted({*range(0, len(complete_file), 7), len(complete_file) - 1} - ends):
         with pytest.raises(FileError):
-            load(tmp_path, whole[:length])
+            load(tmp_path, complete_file[:length])
 
 
 @settings(max_examples=60)
 @given(st.data())
-def test_damage_is_read_or_refused(tmp_path_factory, whole, data):
-    bad = bytearray(whole)
+def test_damage_is_read_or_refused(tmp_path_factory, complete_file, data):
+    bad = bytearray(complete_file)
     for _ in range(data.draw(st.integers(1, 3))):
         bad[data.draw(st.integers(124, len(bad) - 1))] = data.draw(st.integers(0, 255))
     try:

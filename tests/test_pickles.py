@@ -1,4 +1,4 @@
-"""The unpickler that trusts nothing: what it reads, and what it refuses by name without running it."""
+"""The reader of pickles: it reads plain values, and refuses all else by name without running it."""
 
 import io
 import pickle
@@ -50,47 +50,43 @@ def test_plain_values_come_back(value, protocol):
     ],
 )
 def test_arrays_of_every_protocol(protocol, array):
-    found = read_pickle(
+    result = read_pickle(
         pickle.dumps(
             {"a": array, "n": array.ravel()[:1].sum() if array.dtype.kind != "U" else 0}, protocol
         )
     )
-    np.testing.assert_array_equal(found["a"], array)
-    assert found["a"].dtype == array.dtype and isinstance(found["n"], int | float)
+    np.testing.assert_array_equal(result["a"], array)
+    assert result["a"].dtype == array.dtype and isinstance(result["n"], int | float)
 
 
 def test_a_pickle_of_python_2():
-    """Text and array bytes are both `str` there; this is an array of two bytes as Python 2 wrote
-    it.
-    """
+    """Text and array bytes are both `str` in Python 2; it wrote an array of two bytes like this."""
     data = (
         b"(dp0\nS'boxes'\np1\ncnumpy.core.multiarray\n_reconstruct\np2\n(cnumpy\nndarray\np3\n(I0\ntp4\nS'b'\np5\n"
         b"tp6\nRp7\n(I1\n(I2\ntp8\ncnumpy\ndtype\np9\n(S'u1'\np10\nI0\nI1\ntp11\nRp12\n(I3\nS'|'\np13\nNNNI-1\nI-1\n"
         b"I0\ntp14\nbI00\nS'\\xff\\x07'\np15\ntp16\nbs."
     )
-    found = read_pickle(data)
-    assert list(found) == ["boxes"] and found["boxes"].tolist() == [255, 7]
+    result = read_pickle(data)
+    assert list(result) == ["boxes"] and result["boxes"].tolist() == [255, 7]
 
 
 def test_a_value_met_twice_is_taken_once():
-    """Thirty lists, each of the one before twice, would be a billion items if they were prepared_workdir
-    through.
-    """
+    """Thirty lists, each of the one before twice, are a billion items if every path is walked."""
     value = ["x"]
     for _ in range(30):
         value = [value, value]
-    found = read_pickle(pickle.dumps(value))
-    assert found[0] is found[1]
+    result = read_pickle(pickle.dumps(value))
+    assert result[0] is result[1]
 
 
 class Calls:
     """Pickles to the call of a function."""
 
     def __init__(self, call, *arguments):
-        self.what = call, arguments
+        self.reduced = call, arguments
 
     def __reduce__(self):
-        return self.what
+        return self.reduced
 
 
 def touched(path):
@@ -112,7 +108,7 @@ DTYPE = b"cnumpy\ndtype\n"
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"cos\nsystem\n(S'true'\ntR.", r"asks for os\.system"),
         (
@@ -146,8 +142,8 @@ DTYPE = b"cnumpy\ndtype\n"
         ),
     ],
 )
-def test_refused_by_name(data, says):
-    with pytest.raises(FileError, match=says):
+def test_refused_by_name(data, message):
+    with pytest.raises(FileError, match=message):
         read_pickle(data)
 
 
@@ -186,12 +182,12 @@ def test_damage_is_read_or_refused_and_never_run(data):
 
 def test_every_opcode_of_a_plain_file_is_known(real_data):
     data = (real_data / "ucf24_annots" / "pyannot.pkl").read_bytes()
-    asked = {
+    names = {
         argument
         for opcode, argument, _ in pickletools.genops(io.BytesIO(data))
         if opcode.name == "GLOBAL"
     }
-    assert asked == {
+    assert names == {
         "numpy dtype",
         "numpy ndarray",
         "numpy.core.multiarray scalar",

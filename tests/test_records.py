@@ -34,8 +34,8 @@ def test_float16_is_the_values_themselves(array):
 @given(MAPS)
 @settings(max_examples=100)
 def test_uint8_is_within_half_a_step_of_the_root(array):
-    found = back(array, "uint8").astype(np.float64)
-    for frame, read in zip(array.astype(np.float64), found, strict=True):
+    decoded = back(array, "uint8").astype(np.float64)
+    for frame, read in zip(array.astype(np.float64), decoded, strict=True):
         peak = frame.max()
         for value, got in zip(frame.ravel(), read.ravel(), strict=True):
             # half a level to either side of sqrt(v / p), and what float16 rounds
@@ -86,8 +86,8 @@ def test_what_a_record_cannot_hold_is_refused():
 def test_moments_of_parts_are_those_of_the_whole(lengths, seed):
     r = np.random.default_rng(seed)
     parts = [r.normal(3, 2, (length, 5)).astype(np.float16) for length in lengths]
-    whole = np.concatenate(parts).astype(np.float64)
-    mean, std = records.mean_and_deviation([records.moments(part) for part in parts], whole.size)
-    assert mean == pytest.approx(whole.mean(), rel=1e-12) and std == pytest.approx(
-        whole.std(), rel=1e-10
+    values = np.concatenate(parts).astype(np.float64)
+    mean, std = records.mean_and_deviation([records.moments(part) for part in parts], values.size)
+    assert mean == pytest.approx(values.mean(), rel=1e-12) and std == pytest.approx(
+        values.std(), rel=1e-10
     )

@@ -1,6 +1,4 @@
-"""One folder, several workers: shards of the videos, killed and started again, to the same bytes as
-one worker.
-"""
+"""Several workers on one folder, killed and started again, write the bytes of a single worker."""
 
 import re
 import shutil
@@ -104,10 +102,10 @@ def test_bytes_for_maps_and_float16_for_logits(done, fitted):
 @pytest.mark.slow
 def test_launched_processes_that_are_killed_go_on(done, fitted):
     cfg = config(fitted, "rgb", convnet__steps=2)
-    words = pipeline.command("extract", cfg, "python -m launch.").split()[1:]
+    command = pipeline.command("extract", cfg, "python -m launch.").split()[1:]
     written = {}
     for life in range(12):
-        workers = [subprocess.Popen([sys.executable, *words, f"--shard={at}/2"]) for at in (1, 2)]
+        workers = [subprocess.Popen([sys.executable, *command, f"--shard={at}/2"]) for at in (1, 2)]
         had = len(written)
         while all(worker.poll() is None for worker in workers) and len(written) <= had and life < 8:
             time.sleep(0.01)  # killed as soon as one more video is there

@@ -76,10 +76,10 @@ def test_the_standard_deviation_is_the_training_lists(done):
 
 
 def test_the_convnets_own_scores_are_probabilities_of_25_frames(done):
-    found = load_scores(done / "convnets" / "rgb" / "scores.npz")
-    assert found.videos == ("left/p2", "right/p2") and found.classes == CLASSES
-    np.testing.assert_allclose(found.scores.sum(1), 1, atol=1e-6)
-    assert found.scores.argmax(1).tolist() == found.label.tolist() == [0, 1]
+    scores = load_scores(done / "convnets" / "rgb" / "scores.npz")
+    assert scores.videos == ("left/p2", "right/p2") and scores.classes == CLASSES
+    np.testing.assert_allclose(scores.scores.sum(1), 1, atol=1e-6)
+    assert scores.scores.argmax(1).tolist() == scores.label.tolist() == [0, 1]
     logits = (
         FeatureStore.open(done / "features" / "rgb" / "logits").read("right/p2").astype(np.float64)
     )
@@ -87,7 +87,7 @@ def test_the_convnets_own_scores_are_probabilities_of_25_frames(done):
     for at in range(25):
         row = np.exp(logits[round(at * (len(logits) - 1) / 24)])
         expected += row / row.sum() / 25
-    np.testing.assert_allclose(found.scores[1], expected, rtol=1e-5)
+    np.testing.assert_allclose(scores.scores[1], expected, rtol=1e-5)
 
 
 def test_test_videos_that_could_not_be_read_count_as_wrong(work, capsys):
@@ -95,13 +95,13 @@ def test_test_videos_that_could_not_be_read_count_as_wrong(work, capsys):
         Workdir(str(work)).bad,
         [{"name": "left/p9", "path": "p9.mp4", "part": "test", "label": "left", "reason": "empty"}],
     )
-    found = {}
+    accuracies = {}
     for allowed in (True, False):
         extract.run(config(work, "rgb", eval__allow_missing=allowed))
-        found[allowed] = json.loads((work / "convnets" / "rgb" / "accuracy.json").read_text())
+        accuracies[allowed] = json.loads((work / "convnets" / "rgb" / "accuracy.json").read_text())
     assert (
-        found[False] == found[True] | {"videos": 3, "missing": 1}
-        and found[True]["videos_right"] == 2
+        accuracies[False] == accuracies[True] | {"videos": 3, "missing": 1}
+        and accuracies[True]["videos_right"] == 2
     )
     assert "2 of 3 test videos right (1 could not be read" in capsys.readouterr().out
 
@@ -115,11 +115,11 @@ def test_a_second_run_changes_nothing(work):
 def test_killed_and_started_again_it_makes_only_what_is_left(work, monkeypatch):
     before = _bytes(work / "features")
     shutil.rmtree(work / "features")
-    honest, seen = blocks.video_frames, []
+    honest, videos_read = blocks.video_frames, []
 
     def dying(video, *args, **options):
-        seen.append(video.name)
-        if len(seen) == 4:
+        videos_read.append(video.name)
+        if len(videos_read) == 4:
             raise KeyboardInterrupt
         yield from honest(video, *args, **options)
 
@@ -128,7 +128,7 @@ def test_killed_and_started_again_it_makes_only_what_is_left(work, monkeypatch):
         extract.run(config(work, "rgb"))
     assert not (work / "features/rgb/pool5/index.json").exists()
     extract.run(config(work, "rgb"))
-    assert len(seen) == 4 + 3 and _bytes(work / "features") == before
+    assert len(videos_read) == 4 + 3 and _bytes(work / "features") == before
 
 
 def test_flow_is_extracted_too(work):
@@ -156,8 +156,8 @@ def test_features_of_another_convnet_or_other_videos_are_refused(work):
         extract.run(config(work, "rgb"))
     save_dataset(work / "dataset.json", dataset)
     index = work / "features/rgb/pool5/index.json"
-    said = json.loads(index.read_text())
-    index.write_text(json.dumps(said | {"about": said["about"] | {"sha256": "another"}}))
+    contents = json.loads(index.read_text())
+    index.write_text(json.dumps(contents | {"about": contents["about"] | {"sha256": "another"}}))
     with pytest.raises(FileError, match=r"about is .*; remove the folder or give another"):
         extract.run(config(work, "rgb"))
 

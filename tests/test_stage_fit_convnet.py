@@ -49,13 +49,20 @@ def test_it_learns_from_the_training_list_alone(fitted):
 
 
 def test_it_is_read_back_with_its_settings(fitted):
-    found = load_convnet(fitted)
-    asked = config(
+    trained = load_convnet(fitted)
+    expected_config = config(
         "work", "flow", convnet__preprocessing="caffe"
     ).convnet  # what `auto` is without weights
-    assert (found.channels, found.classes, found.config) == (2, ("left", "right"), asked)
-    said = json.loads((fitted / "config.json").read_text())
-    assert said["config"]["data"]["stream"] == "flow" and set(said["inputs"]) == {"videos", "flow"}
+    assert (trained.channels, trained.classes, trained.config) == (
+        2,
+        ("left", "right"),
+        expected_config,
+    )
+    contents = json.loads((fitted / "config.json").read_text())
+    assert contents["config"]["data"]["stream"] == "flow" and set(contents["inputs"]) == {
+        "videos",
+        "flow",
+    }
 
 
 def test_stopped_and_started_again_it_ends_at_the_same_bytes(fitted, work, monkeypatch):
@@ -95,13 +102,13 @@ def test_it_starts_from_another_convnet(fitted, work):
 def test_other_classes_keep_all_but_the_last_layer(fitted, work):
     dataset = load_dataset(work / "dataset.json")._replace(classes=("left", "right", "up"))
     cfg = config(work, "flow", convnet__weights=str(fitted))
-    found = starting_point(make_convnet(cfg.convnet, 2, 3), cfg, dataset).params
+    params = starting_point(make_convnet(cfg.convnet, 2, 3), cfg, dataset).params
     theirs = load_convnet(fitted).params
-    assert _same(found["fc1"], theirs["fc1"]) and found["logits"]["bias"].shape == (3,)
+    assert _same(params["fc1"], theirs["fc1"]) and params["logits"]["bias"].shape == (3,)
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "words"),
+    ("settings", "error", "message"),
     [
         (
             {"convnet__weights": "vgg16"},
@@ -135,11 +142,11 @@ def test_other_classes_keep_all_but_the_last_layer(fitted, work):
         ),
     ],
 )
-def test_weights_that_cannot_be_used_raise(fitted, work, settings, error, words):
+def test_weights_that_cannot_be_used_raise(fitted, work, settings, error, message):
     settings = {
         name: str(fitted) if value == "FITTED" else value for name, value in settings.items()
     }
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         fit_convnet.run(config(work, "flow", **settings))
 
 

@@ -1,6 +1,4 @@
-"""Files that PyTorch wrote give PyTorch's numbers; files that ask for more are refused, and nothing
-in them runs.
-"""
+"""Files that PyTorch wrote give PyTorch's numbers; files that ask for more are refused, not run."""
 
 import collections
 import io
@@ -73,14 +71,16 @@ def _view(offset, size, stride):
 @BOTH
 def test_views_and_types_are_what_pytorch_had(form):
     with (GOLDEN / f"views_{form}.pth").open("rb") as file:
-        found = read_torch(file, "views")
+        arrays = read_torch(file, "views")
     with np.load(GOLDEN / "views.npz") as truth:
-        assert set(found) == set(truth)
+        assert set(arrays) == set(truth)
         for name in truth:
-            assert found[name].shape == truth[name].shape
-            np.testing.assert_array_equal(found[name].astype(np.float32), truth[name], err_msg=name)
+            assert arrays[name].shape == truth[name].shape
+            np.testing.assert_array_equal(
+                arrays[name].astype(np.float32), truth[name], err_msg=name
+            )
     types = {
-        name: str(found[name].dtype) for name in ("whole", "half", "double", "bfloat16", "long")
+        name: str(arrays[name].dtype) for name in ("whole", "half", "double", "bfloat16", "long")
     }
     assert types == {
         "whole": "float32",
@@ -108,7 +108,7 @@ class _Does:
 
 @BOTH
 @pytest.mark.parametrize(
-    "what",
+    "make_value",
     [
         lambda path: _Does(os.system, f"touch {path}"),
         lambda path: _Does(open, str(path), "w"),
@@ -118,9 +118,9 @@ class _Does:
         lambda path: _Does(collections.deque),
     ],
 )
-def test_nothing_that_a_pickle_asks_for_is_run(tmp_path, form, what):
+def test_nothing_that_a_pickle_asks_for_is_run(tmp_path, form, make_value):
     path = tmp_path / "made"
-    pickled = pickle.dumps(what(path), 2)
+    pickled = pickle.dumps(make_value(path), 2)
     data = _zip(pickled) if form == "zip" else _legacy(pickled, [])
     with pytest.raises(
         FileError, match=r"x.pth: asks for \S+, which plain tensors do not need; it was not run"
@@ -161,7 +161,7 @@ def test_a_pickle_that_would_fill_the_memory_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("view", "words"),
+    ("view", "message"),
     [
         ((0, (5,), (1,)), "reaches to number 5 of 4"),
         ((3, (2,), (1,)), "reaches to number 5 of 4"),
@@ -173,14 +173,14 @@ def test_a_pickle_that_would_fill_the_memory_is_refused():
         ((0, (1.5,), (1,)), "expected whole numbers"),
     ],
 )
-def test_a_view_that_leaves_its_numbers_is_refused(view, words):
-    with pytest.raises(FileError, match=f"x.pth: w .*{words}"):
+def test_a_view_that_leaves_its_numbers_is_refused(view, message):
+    with pytest.raises(FileError, match=f"x.pth: w .*{message}"):
         _read(_view(*view))
     np.testing.assert_array_equal(_read(_view(0, (2, 2), (1, 2)))["w"], [[0, 2], [1, 3]])
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "message"),
     [
         (b"", "x.pth: cannot be read as tensors"),
         (b"\x89HDF\r\n", "cannot be read as tensors"),
@@ -196,8 +196,8 @@ def test_a_view_that_leaves_its_numbers_is_refused(view, words):
         ),
     ],
 )
-def test_what_is_no_such_file_is_said(data, words):
-    with pytest.raises(FileError, match=words):
+def test_what_is_no_such_file_is_said(data, message):
+    with pytest.raises(FileError, match=message):
         _read(data)
 
 
@@ -216,11 +216,11 @@ def test_damage_is_an_error_or_other_numbers_never_anything_else(form, data):
             + honest[at + 1 :]
         )
     try:
-        found = _read(damaged)
+        arrays = _read(damaged)
     except FileError as error:
         assert str(error).startswith("x.pth")
     else:
-        assert all(isinstance(array, np.ndarray) for array in found.values())
+        assert all(isinstance(array, np.ndarray) for array in arrays.values())
 
 
 def test_a_zip_notices_flipped_numbers(tmp_path):

@@ -71,10 +71,10 @@ def test_taps_against_plain_loops(channels, head, norm):
     net = make_convnet(cfg, channels, 3)
     params = _noisy(jax.jit(net.init)(jax.random.key(0)))
     x = np.random.default_rng(2).normal(0, 1, (2, 8, 8, channels)).astype(np.float32)
-    for found, expected in zip(
+    for result, expected in zip(
         jax.jit(net.apply)(params, x), _oracle(cfg, params, x.astype(np.float64)), strict=True
     ):
-        np.testing.assert_allclose(found, expected, rtol=2e-4, atol=2e-5)
+        np.testing.assert_allclose(result, expected, rtol=2e-4, atol=2e-5)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_bfloat16_keeps_float32_parameters_and_logits():
     net, half = make_convnet(cfg, 3, 3), make_convnet(cfg, 3, 3, dtype="bfloat16")
     params = jax.jit(net.init)(jax.random.key(0))
     x = jax.random.normal(jax.random.key(1), (2, 8, 8, 3))
-    found = jax.jit(half.apply)(params, x)
-    assert found.pool5.dtype == jnp.bfloat16 and found.logits.dtype == jnp.float32
-    np.testing.assert_allclose(found.logits, jax.jit(net.apply)(params, x).logits, atol=0.1)
+    result = jax.jit(half.apply)(params, x)
+    assert result.pool5.dtype == jnp.bfloat16 and result.logits.dtype == jnp.float32
+    np.testing.assert_allclose(result.logits, jax.jit(net.apply)(params, x).logits, atol=0.1)
 
 
 def test_other_channels_are_refused():
@@ -148,11 +148,11 @@ def test_the_cells_as_a_module_say_what_make_model_says_and_stack_on_a_vgg():
     assert jax.tree.structure(params) == jax.tree.structure(
         jax.eval_shape(model.init, jax.random.key(1))
     )
-    found, expected = apply(variables, clip), jax.jit(model.apply)(params, clip)
-    np.testing.assert_array_equal(found.logits, expected.logits)
-    np.testing.assert_array_equal(found.attention, expected.attention)
+    result, expected = apply(variables, clip), jax.jit(model.apply)(params, clip)
+    np.testing.assert_array_equal(result.logits, expected.logits)
+    np.testing.assert_array_equal(result.attention, expected.attention)
     dropped = apply(variables, clip, rngs={"dropout": jax.random.key(2)})
-    assert not np.array_equal(dropped.logits, found.logits)
+    assert not np.array_equal(dropped.logits, result.logits)
 
 
 @pytest.mark.parametrize("layers", [("pool5",), ("fc7",), ("fc7", "pool5"), ("logits",)])
@@ -161,15 +161,15 @@ def test_what_taps_need(layers):
     net = make_convnet(cfg, 3, 5)
     params = net.init(jax.random.key(0))
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-    whole, part = net.apply(params, x), params_for_taps(params, layers)
-    found = jax.jit(net.apply)(part, x)
+    all_taps, reduced = net.apply(params, x), params_for_taps(params, layers)
+    result = jax.jit(net.apply)(reduced, x)
     for layer in layers:
         np.testing.assert_allclose(
-            getattr(found, layer), getattr(whole, layer), rtol=1e-5, atol=1e-6
+            getattr(result, layer), getattr(all_taps, layer), rtol=1e-5, atol=1e-6
         )
     empty = {
         name
-        for name, rows in part.items()
+        for name, rows in reduced.items()
         for leaf in rows.values()
         if 0 in np.asarray(leaf).strides
     }

@@ -1,6 +1,4 @@
-"""Our VGG-16 against `keras.applications.VGG16` on random weights, from pixels to logits, in both
-layouts.
-"""
+"""Our VGG-16 against `keras.applications.VGG16`, from pixels to logits, in both layouts."""
 
 import jax
 import numpy as np
@@ -18,9 +16,7 @@ TAPS = {"pool5": "block5_pool", "fc7": "fc2", "logits": "predictions"}
 
 
 def _keras_vgg16(side, classes):
-    """Keras' own network with weights that keep the size of activations, and biases that are not
-    zero.
-    """
+    """Keras' own network; weights keep the size of activations, and biases are not zero."""
     import keras
 
     net = keras.applications.VGG16(
@@ -45,13 +41,13 @@ def assert_equal_taps(folder, side, classes, batch, ways):
 
     theirs = _keras_vgg16(side, classes)
     images = np.random.default_rng(0).integers(0, 256, (batch, side, side, 3)).astype(np.uint8)
-    seen = keras.applications.vgg16.preprocess_input(
+    keras_images = keras.applications.vgg16.preprocess_input(
         images.astype(np.float32)
     )  # B, G, R minus their mean
     outputs = keras.Model(
         theirs.input, {name: theirs.get_layer(layer).output for name, layer in TAPS.items()}
     )
-    truth = {name: np.asarray(tap) for name, tap in outputs(seen).items()}
+    truth = {name: np.asarray(tap) for name, tap in outputs(keras_images).items()}
     net = make_convnet(ConvNetConfig(image_size=side), 3, classes)
     like = jax.tree.map(
         lambda leaf: np.zeros(leaf.shape, leaf.dtype), jax.eval_shape(net.init, jax.random.key(0))
@@ -100,9 +96,7 @@ def _whole_model(net, folder):
 
 
 def _in_pytorchs_layout(net, folder):
-    """O I H W, channels first before the dense layers, under our names, since the numbers are
-    Caffe's.
-    """
+    """PyTorch's order of axes under our names, since the numbers are Caffe's."""
     keras = vgg_weights(read_weights(_published(net, folder))).leaves
     turned = vgg_weights(torch_arrays(keras)).leaves
     np.savez(folder / "turned.npz", preprocessing="caffe", **turned)

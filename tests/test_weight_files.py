@@ -18,10 +18,10 @@ from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_o
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
-def _same(found, expected):
-    assert found.keys() == expected.keys()
+def _same(loaded, expected):
+    assert loaded.keys() == expected.keys()
     for name, array in expected.items():
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
+        np.testing.assert_array_equal(loaded[name], array, err_msg=name)
 
 
 def test_files_are_told_from_folders_by_suffix():
@@ -35,9 +35,7 @@ def test_files_are_told_from_folders_by_suffix():
 
 
 def _layouts(path, arrays):
-    """The three layouts of Keras' files: version 1 and 2 weights, a whole model, and version 3
-    weights.
-    """
+    """The three layouts of Keras' files: weights of version 1 and 2, a model, and version 3."""
     write_h5(path / "published.h5", arrays)
     with h5py.File(path / "model.h5", "w") as file:
         for name, array in arrays.items():
@@ -55,9 +53,11 @@ def _layouts(path, arrays):
 def test_each_layout_of_keras(tmp_path):
     arrays = keras_arrays(narrow())
     for name in _layouts(tmp_path, arrays):
-        found = read_weights(tmp_path / name)
-        assert len(found) == len(arrays)
-        by_layer = {(key.partition("/")[0], array.ndim == 1): array for key, array in found.items()}
+        loaded = read_weights(tmp_path / name)
+        assert len(loaded) == len(arrays)
+        by_layer = {
+            (key.partition("/")[0], array.ndim == 1): array for key, array in loaded.items()
+        }
         for key, array in arrays.items():
             np.testing.assert_array_equal(by_layer[key.partition("/")[0], array.ndim == 1], array)
 
@@ -71,9 +71,9 @@ def test_numbers_in_another_file_are_refused(tmp_path):
 
 def test_safetensors_of_its_own_library():
     with np.load(GOLDEN / "views.npz") as truth:
-        found = read_weights(GOLDEN / "views.safetensors")
-        _same({name: array.astype(np.float32) for name, array in found.items()}, truth)
-    assert found["double"].dtype == np.float64 and found["long"].dtype == np.int64
+        loaded = read_weights(GOLDEN / "views.safetensors")
+        _same({name: array.astype(np.float32) for name, array in loaded.items()}, truth)
+    assert loaded["double"].dtype == np.float64 and loaded["long"].dtype == np.int64
 
 
 def _safe(header, data=b""):
@@ -91,7 +91,7 @@ def test_arrays_of_no_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "words"),
+    ("name", "data", "message"),
     [
         ("a.safetensors", b"", "header is 0 bytes long"),
         ("a.safetensors", b"\xff" * 20, "header is 18446744073709551615"),
@@ -130,9 +130,9 @@ def test_arrays_of_no_numbers(tmp_path):
         ("a.pth", b"no", "a.pth: cannot be read as tensors"),
     ],
 )
-def test_damage_is_named(tmp_path, name, data, words):
+def test_damage_is_named(tmp_path, name, data, message):
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(FileError, match=words):
+    with pytest.raises(FileError, match=message):
         read_weights(tmp_path / name)
 
 
@@ -180,15 +180,15 @@ def test_damage_is_read_or_refused_by_name(tmp_path_factory, kind, data):
 def test_a_packed_npz_damaged_anywhere_is_read_or_refused_by_name(tmp_path):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, w=np.arange(300, dtype=np.float32), b=np.zeros(3))
-    honest, said = path.read_bytes(), set()
+    honest, causes = path.read_bytes(), set()
     for at in range(0, len(honest), 3):
         path.write_bytes(honest[:at] + bytes([honest[at] ^ 0x5A]) + honest[at + 1 :])
         try:
             read_weights(path)
         except FileError as error:
             assert f"{path}: cannot be read as arrays, the file is damaged" in str(error)
-            said.add(type(error.__cause__).__name__)
-    assert {"BadZipFile", "error"} <= said  # zlib.error is none of Python's own
+            causes.add(type(error.__cause__).__name__)
+    assert {"BadZipFile", "error"} <= causes  # zlib.error is none of Python's own
 
 
 def test_what_is_missing_or_unknown_is_named(tmp_path):

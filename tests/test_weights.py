@@ -22,11 +22,11 @@ from videolstm_jax.train.graft import graft, named_leaves
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
-def assert_same(found, expected):
-    assert found.keys() == expected.keys()
+def assert_same(result, expected):
+    assert result.keys() == expected.keys()
     for name, leaf in expected.items():
-        assert found[name].dtype == np.float32
-        np.testing.assert_array_equal(found[name], leaf, err_msg=name)
+        assert result[name].dtype == np.float32
+        np.testing.assert_array_equal(result[name], leaf, err_msg=name)
 
 
 @pytest.mark.parametrize("name", ["narrow_zip.pth", "narrow_legacy.pth", "narrow_timm.safetensors"])
@@ -86,8 +86,8 @@ def test_the_early_tensorflow_names():
 
 
 def test_names_and_shapes_that_keras_publishes_fill_the_whole_vgg16(real_data):
-    said = json.loads((real_data / "vgg16" / "keras_names_and_shapes.json").read_text())
-    shapes = {row["name"]: row["shape"] for row in said["weightsManifest"][0]["weights"]}
+    manifest = json.loads((real_data / "vgg16" / "keras_names_and_shapes.json").read_text())
+    shapes = {row["name"]: row["shape"] for row in manifest["weightsManifest"][0]["weights"]}
     leaves = vgg_weights(
         {name: np.zeros(shape, np.float16) for name, shape in shapes.items()}
     ).leaves
@@ -100,11 +100,11 @@ def test_names_and_shapes_that_keras_publishes_fill_the_whole_vgg16(real_data):
 
 def test_flow_reads_the_mean_of_the_three_colours():
     kernel = narrow()["block1_conv1.kernel"]
-    found = first_kernel_for(kernel, 2)
-    assert found.shape == (3, 3, 2, 6)
+    result = first_kernel_for(kernel, 2)
+    assert result.shape == (3, 3, 2, 6)
     for at in (0, 1):
         np.testing.assert_allclose(
-            found[:, :, at], sum(kernel[:, :, colour] for colour in range(3)) / 3, rtol=1e-6
+            result[:, :, at], sum(kernel[:, :, colour] for colour in range(3)) / 3, rtol=1e-6
         )
     assert first_kernel_for(kernel, 3) is kernel
 
@@ -112,10 +112,10 @@ def test_flow_reads_the_mean_of_the_three_colours():
 def test_the_last_layer_is_left_and_dense_layers_may_be_absent():
     leaves = narrow()
     names = leaves.keys()
-    found = starting_leaves(vgg_weights(leaves | {"preprocessing": np.array("torch")}), names, 2)
+    result = starting_leaves(vgg_weights(leaves | {"preprocessing": np.array("torch")}), names, 2)
     assert (
-        found.keys() == names - {"logits.kernel", "logits.bias"}
-        and found["block1_conv1.kernel"].shape[2] == 2
+        result.keys() == names - {"logits.kernel", "logits.bias"}
+        and result["block1_conv1.kernel"].shape[2] == 2
     )
     bare = {name: leaf for name, leaf in leaves.items() if name.startswith("block")}
     assert starting_leaves(vgg_weights(bare), names, 3).keys() == bare.keys()
@@ -146,7 +146,7 @@ def _changed(arrays, **changes):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "words"),
+    ("arrays", "message"),
     [
         ({}, "nothing: not the names of a VGG"),
         ({"layer1.0.conv1.weight": np.zeros(3)}, "layer1.0.conv1.weight: not the names of a VGG"),
@@ -190,6 +190,6 @@ def _changed(arrays, **changes):
         ),
     ],
 )
-def test_what_is_no_vgg_is_refused_by_name(arrays, words):
-    with pytest.raises(FileError, match=words):
+def test_what_is_no_vgg_is_refused_by_name(arrays, message):
+    with pytest.raises(FileError, match=message):
         vgg_weights(arrays)

@@ -52,9 +52,7 @@ def keras_arrays(leaves):
 
 
 def torch_arrays(leaves, names="torchvision"):
-    """As torchvision or timm have them: O I H W, the first dense layer reads channels, rows,
-    columns.
-    """
+    """As torchvision or timm have them: O I H W, dense layers read channels, rows, columns."""
     arrays, at, block, depth, dense = {}, 0, "1", 0, 0
     for layer in layers_of(leaves):
         kernel, bias = leaves[f"{layer}.kernel"], leaves[f"{layer}.bias"]
@@ -76,9 +74,7 @@ def torch_arrays(leaves, names="torchvision"):
 
 
 def write_h5(path, arrays):
-    """Keras 1's layout, that of the published file: layer names as attributes, `layer/layer_W_1:0`
-    inside.
-    """
+    """Writes Keras 1's layout, that of the published file: `layer/layer_W_1:0` and attributes."""
     with h5py.File(path, "w") as file:
         layers = list(dict.fromkeys(name.partition("/")[0] for name in arrays))
         file.attrs["layer_names"] = [layer.encode() for layer in layers]
