@@ -13,7 +13,7 @@ import tiny_pipeline
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import BundleConfig, LocalizeConfig, PredictConfig
+from videolstm_jax.config import BundleConfig, LocalizeConfig, PredictConfig, change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import bundle as stage
@@ -30,19 +30,23 @@ FRAMES = np.random.default_rng(7).integers(0, 256, (5, 32, 40, 3)).astype(np.uin
 
 
 @pytest.fixture(scope="module")
-def work(tmp_path_factory):
-    """A work folder of runs with random parameters, one of them evaluated."""
+def settings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "work"
-    settings = Settings(
+    return Settings(
         "small", {"workdir": str(folder), "data__videos": "/secret/place", **tiny_pipeline.TINY}
     )
+
+
+@pytest.fixture(scope="module")
+def work(settings):
+    """A work folder of runs with random parameters, one of them evaluated."""
     for stream in ("rgb", "flow"):
         tiny_pipeline.write_convnet(settings.for_cell("lstm", stream), stream)
     for cell, stream in CELLS:
         cfg = settings.for_cell(cell, stream)
         tiny_pipeline.write_flow_settings(cfg)
         tiny_pipeline.write_run(cfg)
-    work = Workdir(str(folder))
+    work = Workdir(settings.overrides["workdir"])
     videos = ("SitDown/a", "SitDown/b", "StandUp/c")
     table = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
     labels = np.array([0, 0, 1])
@@ -100,6 +104,15 @@ def test_its_stream_is_that_of_the_run_to_the_bit(work, tmp_path, cell, stream):
     expected = stream_of(Predictor(run))
     assert len(expected) >= 4
     assert_same_stream(expected, stream_of(Predictor(folder)))
+
+
+def test_a_cell_of_ones_own_travels_by_its_name(work, settings, tmp_path):
+    """Its parameters and its carry are trees of another form than those of the six cells."""
+    cfg = settings.for_cell("examples.conv_gru:CELL", "rgb")
+    run = tiny_pipeline.write_run(change(cfg, name="own"))
+    folder = TrainedModel.load(run).save(tmp_path / "bundle")
+    assert files.read_json(folder / "model.json")["model"]["cell"] == "examples.conv_gru:CELL"
+    assert_same_stream(stream_of(Predictor(run)), stream_of(Predictor(folder)))
 
 
 def test_the_model_is_that_of_the_run(bundle, work):

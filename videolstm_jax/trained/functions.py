@@ -16,7 +16,7 @@ from videolstm_jax.types import Clip, Inputs, Output, Params, PyTree
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
     from videolstm_jax.core.cells import Cell
-    from videolstm_jax.types import Array
+    from videolstm_jax.types import Array, NDArray
 
 
 class Scales(NamedTuple):
@@ -24,6 +24,14 @@ class Scales(NamedTuple):
 
     x: float = 1.0
     motion: float = 1.0
+
+
+class FrameOutput(NamedTuple):
+    """One frame of a stream: `logits` [C], `attention` [N, N] or None, and the next `carry`."""
+
+    logits: NDArray
+    attention: NDArray | None
+    carry: PyTree
 
 
 class ModelFunctions(NamedTuple):

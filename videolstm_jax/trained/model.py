@@ -7,17 +7,25 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cells import Cell, find_cell
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.vgg import params_for_taps
-from videolstm_jax.trained import bundle, scoring
+from videolstm_jax.trained import bundle, bundle_reader, scoring
 from videolstm_jax.trained.backbone import Backbone, check_extractor
 from videolstm_jax.trained.features import ModelFeatures, open_features
-from videolstm_jax.trained.functions import ModelFunctions, Scales, model_functions
+from videolstm_jax.trained.functions import (
+    FrameOutput,
+    ModelFunctions,
+    Scales,
+    model_functions,
+)
 from videolstm_jax.trained.place import Place
 from videolstm_jax.trained.run_folder import read_run
+from videolstm_jax.types import Inputs
 
 if TYPE_CHECKING:
     import jax
@@ -54,8 +62,8 @@ class TrainedModel:
         Raises:
           FileError: the folder is missing, or something in it is missing or damaged.
         """
-        if bundle.is_bundle(path):
-            stored, place = bundle.read_bundle(path)
+        if bundle_reader.is_bundle(path):
+            stored, place = bundle_reader.read_bundle(path)
             return cls(*stored, stored_at=place)
         work, name = artifacts.of_run(path)
         return cls.of_run(work, name)
@@ -109,6 +117,21 @@ class TrainedModel:
           dropout_key: of the dropout; None means evaluation.
         """
         return self.functions.apply(self.params, clip, carry, dropout_key=dropout_key)
+
+    def step(self, x: NDArray, motion: NDArray | None, carry: PyTree | None) -> FrameOutput:
+        """Reads one frame of a stream, with its own parameters.
+
+        Args:
+          x: features of the frame as they are stored, [N, N, D] or [D].
+          motion: those of its motion input, or None for a cell without.
+          carry: after the frame before; None on the first.
+        """
+        inputs = Inputs(x[None, None], None if motion is None else motion[None, None])
+        if carry is None:
+            carry = self.functions.begin_stream(self.params, inputs)
+        out = self.functions.frame(self.params, inputs, carry)
+        attention = None if out.attention is None else np.asarray(out.attention)[0, 0]
+        return FrameOutput(np.asarray(out.logits)[0, 0], attention, out.carry)
 
     # ---- features and what it makes of them ------------------------------------------------------
 

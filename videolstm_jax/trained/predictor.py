@@ -13,7 +13,7 @@ from videolstm_jax.localize import causal
 from videolstm_jax.localize.inputs import camera_free_flow, feature_size, localizer_input
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.trained.stream import frame_step, stream_functions
+from videolstm_jax.trained.stream import stream_functions
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
@@ -113,7 +113,7 @@ class Predictor:
         layers = self.model.cell.layers
         x = features[self.model.stream][layers.x]
         motion = features["flow"][layers.motion] if layers.motion else None
-        logits, attention, self.carry = frame_step(self.model, x, motion, self.carry)
+        logits, attention, self.carry = self.model.step(x, motion, self.carry)
         scores = softmax(logits)
         seconds["step"] = lap()
 

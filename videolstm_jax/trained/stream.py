@@ -7,20 +7,18 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
-import numpy as np
 
 from videolstm_jax.clips.images import preprocess, squashed
 from videolstm_jax.features import records
 from videolstm_jax.flow import image
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.types import Inputs
 from videolstm_jax.video import decode, flow_file, flow_methods
 
 if TYPE_CHECKING:
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.trained.backbone import Backbone
     from videolstm_jax.trained.model import TrainedModel
-    from videolstm_jax.types import NDArray, PyTree
+    from videolstm_jax.types import NDArray
     from videolstm_jax.video.online import FlowSettings
 
 COPIES = 4
@@ -41,14 +39,6 @@ class FlowFunctions(NamedTuple):
 
     grey: Callable[[NDArray], NDArray]
     image: Callable[[NDArray, NDArray], NDArray]
-
-
-class FrameStep(NamedTuple):
-    """One frame: `logits` [C], `attention` [N, N] or None, and the next `carry`."""
-
-    logits: NDArray
-    attention: NDArray | None
-    carry: PyTree
 
 
 class StreamFunctions(NamedTuple):
@@ -161,22 +151,3 @@ def flow_functions(settings: FlowSettings) -> FlowFunctions:
         return flow_file.as_stored(images, settings.image)[0]
 
     return FlowFunctions(grey, flow_image)
-
-
-def frame_step(
-    model: TrainedModel, x: NDArray, motion: NDArray | None, carry: PyTree | None
-) -> FrameStep:
-    """One step of a model.
-
-    Args:
-      model: the model.
-      x: features of the frame as they are stored, [N, N, D] or [D].
-      motion: those of its motion input, or None for a cell without.
-      carry: after the frame before; None on the first.
-    """
-    inputs = Inputs(x[None, None], None if motion is None else motion[None, None])
-    if carry is None:
-        carry = model.functions.begin_stream(model.params, inputs)
-    out = model.functions.frame(model.params, inputs, carry)
-    attention = None if out.attention is None else np.asarray(out.attention)[0, 0]
-    return FrameStep(np.asarray(out.logits)[0, 0], attention, out.carry)
