@@ -1,5 +1,4 @@
-"""Eqs. (1)-(15) of the paper in plain float64 loops, one clip at a time: what the tests hold the
-core against.
+"""Eqs. (1)-(15) of the paper in plain float64 loops, one clip at a time, to compare the core with.
 
 Nothing here is shared with the package. Parameters come as any records with the fields of `types`;
 a kernel holds the gates i, f, o, g side by side.
@@ -31,9 +30,7 @@ def convolve(kernel, x):
 
 
 def gate(number, p, terms):
-    """The sum inside one gate, Eqs. (1)-(4) and (10)-(13): `terms` are pairs of a kernel and the
-    map it reads.
-    """
+    """The sum inside one gate, Eqs. (1)-(4) and (10)-(13); `terms` are pairs of kernel and map."""
     size = len(p.bias) // 4
     part = slice(number * size, (number + 1) * size)
     return sum(convolve(kernel[..., part], x) for kernel, x in terms) + p.bias[part]
@@ -89,15 +86,15 @@ def run(name, p, x, motion, carry):
     keeps_map = name in ("convalstm", "videolstm")
     shown, looked = [], []
     for t in range(len(x)):
-        seen = x[t]
+        features = x[t]
         if name in ("motion_alstm", "videolstm"):
             cm, hm = rest
             rest = lstm(p.motion, cm, hm, [(p.motion.x, motion[t]), (p.motion.above, h)])
         if name not in ("lstm", "convlstm"):
             a = attention(p.attend, x[t], rest[1] if rest else h)
             looked.append(a)
-            seen = weighted(a, x[t], keeps_map)
-        c, h = lstm(p.top, c, h, [(p.top.x, seen)])
+            features = weighted(a, x[t], keeps_map)
+        c, h = lstm(p.top, c, h, [(p.top.x, features)])
         shown.append(h)
     return np.array(shown), np.array(looked) if looked else None, (c, h, *rest)
 

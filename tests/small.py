@@ -1,4 +1,4 @@
-"""Small random models for the tests of the core: no side or depth equals another, no bias is zero."""
+"""Small random models to test the core: no side or depth equals another, no bias is zero."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ model_of = cache(make_model)
 
 
 def shaken(tree, seed=0, size=0.5, dtype=np.float32):
-    """The same tree with normal numbers in every float array; numpy's, which slice without
-    compiling.
-    """
+    """The same tree with normal numbers, as numpy arrays, which slice without compiling."""
     rng = np.random.default_rng(seed)
     return jax.tree.map(lambda a: np.asarray(size * rng.standard_normal(np.shape(a)), dtype), tree)
 
@@ -83,6 +81,6 @@ def bound(name, engine="im2col", dtype=None):
     return bind(CELLS[name], partial(ENGINES[engine], dtype=dtype))
 
 
-def assert_close(found, expected, *, rtol=1e-5, atol=1e-6):
+def assert_close(values, expected, *, rtol=1e-5, atol=1e-6):
     """Asserts that two trees are the same up to rounding."""
-    jax.tree.map(partial(np.testing.assert_allclose, rtol=rtol, atol=atol), found, expected)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=rtol, atol=atol), values, expected)

@@ -1,6 +1,4 @@
-"""Checkpoints: what is saved comes back to the bit, and what was damaged or is of something else
-does not.
-"""
+"""Checkpoints come back to the bit; damaged ones and those of something else are refused."""
 
 import jax
 import jax.numpy as jnp
@@ -53,10 +51,10 @@ def assert_same(a, b):
 def test_a_state_comes_back_to_the_bit_with_its_records(tmp_path):
     _saved(tmp_path / "ckpt", _state())
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
-        found, about = checkpoints.restore(jax.eval_shape(_state), identity=IDENTITY)
+        state, about = checkpoints.restore(jax.eval_shape(_state), identity=IDENTITY)
         assert checkpoints.latest == 7
-    assert_same(found, _state())
-    assert isinstance(found.params.cell.top, LSTMParams) and found.params.cell.attend is None
+    assert_same(state, _state())
+    assert isinstance(state.params.cell.top, LSTMParams) and state.params.cell.attend is None
     assert about == {"window": [[0.1, 2 / 3]], "note": "ü"}
 
 
@@ -91,9 +89,9 @@ def test_restores_onto_other_devices(tmp_path):
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), _state()
     )
     with Checkpoints(tmp_path) as checkpoints:
-        found, _ = checkpoints.restore(like, identity=IDENTITY)
-    assert all(leaf.sharding == everywhere for leaf in jax.tree.leaves(found))
-    assert_same(found, _state())
+        state, _ = checkpoints.restore(like, identity=IDENTITY)
+    assert all(leaf.sharding == everywhere for leaf in jax.tree.leaves(state))
+    assert_same(state, _state())
 
 
 def test_a_relative_folder_works(tmp_path, monkeypatch):
@@ -103,7 +101,7 @@ def test_a_relative_folder_works(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("identity", "words"),
+    ("identity", "message"),
     [
         ({"cell": "alstm"}, "made with cell 'convlstm'; expected 'alstm'"),
         (
@@ -114,11 +112,11 @@ def test_a_relative_folder_works(tmp_path, monkeypatch):
         ({"unheard": 1}, "made with unheard None; expected 1"),
     ],
 )
-def test_a_checkpoint_of_something_else_is_refused(tmp_path, identity, words):
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, identity, message):
     _saved(tmp_path, _state())
     with Checkpoints(tmp_path) as checkpoints:
         for read in (checkpoints.restore, checkpoints.check):
-            with pytest.raises(FileError, match=words):
+            with pytest.raises(FileError, match=message):
                 read(_state(), identity={**IDENTITY, **identity})
         checkpoints.check(_state(), identity=IDENTITY)
 
@@ -150,26 +148,26 @@ def test_every_flipped_bit_is_found(tmp_path):
         for path in files
         if path.parent.name in ("d", "meta") and "ocdbt.process" not in str(path)
     ]
-    r, silent, said = np.random.default_rng(0), 0, []
+    r, undetected, messages = np.random.default_rng(0), 0, []
     for turn in range(60):
         among = payload if turn % 2 else files
         path = among[r.integers(len(among))]
-        whole = path.read_bytes()
-        broken = bytearray(whole)
+        intact = path.read_bytes()
+        broken = bytearray(intact)
         broken[r.integers(len(broken))] ^= 1 << r.integers(8)
         path.write_bytes(bytes(broken))
         try:
             with Checkpoints(tmp_path) as checkpoints:
-                found, about = checkpoints.restore(jax.eval_shape(_state), identity=IDENTITY)
-            silent += about["note"] != "ü" or not all(
+                state, about = checkpoints.restore(jax.eval_shape(_state), identity=IDENTITY)
+            undetected += about["note"] != "ü" or not all(
                 np.array_equal(a, b)
-                for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(_state()), strict=True)
+                for a, b in zip(jax.tree.leaves(state), jax.tree.leaves(_state()), strict=True)
             )
         except FileError as error:
-            said.append(str(error))
-        path.write_bytes(whole)
-    assert silent == 0
-    assert len(said) > 20 and all(str(tmp_path) in message for message in said)
+            messages.append(str(error))
+        path.write_bytes(intact)
+    assert undetected == 0
+    assert len(messages) > 20 and all(str(tmp_path) in message for message in messages)
 
 
 def test_a_flipped_bit_of_a_parameter_names_the_leaf(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What a walk will cost: sound numbers that grow with steps and frames, and a device that is timed."""
+"""What a pipeline will cost: finite numbers that grow with steps and frames, on a timed device."""
 
 import math
 
@@ -45,8 +45,8 @@ def pace():
 def test_every_learning_stage_has_a_cost(pace):
     assert len(pace.cells) == 2  # runs of one model are timed once
     for stage in STAGES:
-        found = cost.estimate(stage, CFG, dataset(), pace)
-        assert 0 < found.seconds < math.inf and 0 < found.disk < math.inf
+        result = cost.estimate(stage, CFG, dataset(), pace)
+        assert 0 < result.seconds < math.inf and 0 < result.disk < math.inf
     assert cost.estimate("report", CFG, dataset(), pace) is None
 
 

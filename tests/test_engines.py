@@ -52,16 +52,16 @@ def test_a_kernel_wider_than_the_map_sees_zeros_outside(conv):
 @BOTH
 def test_leading_axes_are_free(conv):
     kernel, x = small.shaken((np.zeros((3, 3, 4, 5)), np.zeros((3, 2, 6, 6, 4))))
-    each = jnp.stack([conv(kernel, frame) for frame in x])
-    np.testing.assert_allclose(conv(kernel, x), each, rtol=1e-5, atol=1e-6)
+    by_frame = jnp.stack([conv(kernel, frame) for frame in x])
+    np.testing.assert_allclose(conv(kernel, x), by_frame, rtol=1e-5, atol=1e-6)
 
 
 @BOTH
 def test_a_kernel_of_one_place_is_a_matrix_product(conv):
     kernel, x = small.shaken((np.zeros((4, 5)), np.zeros((2, 6, 6, 4))))
-    found = [conv(kernel, x), conv(kernel[None, None], x), product(kernel, x)]
-    for one in found:
-        np.testing.assert_array_equal(one, found[0])
+    products = [conv(kernel, x), conv(kernel[None, None], x), product(kernel, x)]
+    for other in products:
+        np.testing.assert_array_equal(other, products[0])
     assert "conv_general" not in str(jax.make_jaxpr(conv)(kernel[None, None], x))
 
 

@@ -1,6 +1,4 @@
-"""The six cells against the paper's equations in plain loops, against Flax, and the tests that
-guard those loops.
-"""
+"""The six cells against the paper's equations in plain loops and against Flax."""
 
 import functools
 
@@ -21,8 +19,10 @@ ALL = pytest.mark.parametrize("name", CELLS)
 
 
 def by_hand(name, p, xs, carry):
-    """The oracle over a batch: hidden [B, T, ..], attention or None, and the carry as a flat list
-    of [B, ..].
+    """The oracle over a batch.
+
+    Returns:
+      hidden [B, T, ..], attention or None, and the carry as a flat list of [B, ..].
     """
     clips = []
     for row in range(xs.x.shape[0]):
@@ -41,8 +41,9 @@ def by_hand(name, p, xs, carry):
 
 @functools.cache
 def truth(name):
-    """A random point, a direction, and what the equations say there: values, and slopes by central
-    differences.
+    """A random point, a direction, and the oracle's values and slopes there.
+
+    The slopes are central differences.
     """
     with jax.enable_x64(True):
         cfg = small.config(name)
@@ -82,8 +83,8 @@ def test_values_and_derivatives_are_the_equations(name, engine):
 
     with jax.enable_x64(True):
         weights = small.shaken(values, seed=10, size=1.0, dtype=np.float64)
-        found, gradient = small.jit(value_and_pull)(point, weights)
-    small.assert_close(found, values, rtol=1e-12, atol=1e-13)
+        results, gradient = small.jit(value_and_pull)(point, weights)
+    small.assert_close(results, values, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(dot(gradient, along), dot(weights, slopes), rtol=1e-7)
 
 

@@ -32,22 +32,22 @@ def test_names_are_dotted_fields_and_absent_groups_have_none():
 
 def test_graft_replaces_what_is_named_and_nothing_else():
     old, new = _params(0.0), named_leaves(_params(1.0))
-    found = graft(old, under(new, "cell.top", "cell.motion"))
-    assert jax.tree.structure(found) == jax.tree.structure(old)
-    changed = {name for name, leaf in named_leaves(found).items() if leaf.any()}
+    result = graft(old, under(new, "cell.top", "cell.motion"))
+    assert jax.tree.structure(result) == jax.tree.structure(old)
+    changed = {name for name, leaf in named_leaves(result).items() if leaf.any()}
     assert changed == {"cell.motion.x", "cell.motion.hidden", "cell.motion.bias"}
     assert not any(leaf.any() for leaf in jax.tree.leaves(old))
 
 
 def test_grafting_everything_onto_itself_changes_nothing():
     old = _params(2.0)
-    found = graft(old, named_leaves(old))
-    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), old, found))
+    result = graft(old, named_leaves(old))
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), old, result))
 
 
 def test_a_leaf_takes_the_dtype_of_the_one_it_replaces():
-    found = graft(_params(), {"head.0": jnp.ones(3, jnp.bfloat16)})
-    assert found["head"][0].dtype == jnp.float32
+    result = graft(_params(), {"head.0": jnp.ones(3, jnp.bfloat16)})
+    assert result["head"][0].dtype == jnp.float32
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ def test_is_flatten_tanh_classes(case):
     p, hidden = case
     expected = [oracle.classify(oracle.plain(p), np.float64(clip)) for clip in hidden]
     np.testing.assert_allclose(classify(p, hidden), expected, rtol=1e-4, atol=1e-5)
-    kept = classify(p, hidden, hidden_dropout=0.5, dense_dropout=0.7)
-    np.testing.assert_array_equal(kept, classify(p, hidden))
+    dropped = classify(p, hidden, hidden_dropout=0.5, dense_dropout=0.7)
+    np.testing.assert_array_equal(dropped, classify(p, hidden))
 
 
 def test_bfloat16_scores_are_float32(case):
@@ -38,10 +38,10 @@ def test_bfloat16_scores_are_float32(case):
 
 def test_dropout_keeps_the_mean_and_the_rate():
     x = jnp.ones((200, 200))
-    found = dropout(jax.random.key(0), 0.7, x)
-    assert abs(float((found == 0).mean()) - 0.7) < 0.01
-    assert abs(float(found.mean()) - 1) < 0.02
-    np.testing.assert_allclose(np.unique(found), [0, 1 / 0.3], rtol=1e-6)
+    result = dropout(jax.random.key(0), 0.7, x)
+    assert abs(float((result == 0).mean()) - 0.7) < 0.01
+    assert abs(float(result.mean()) - 1) < 0.02
+    np.testing.assert_allclose(np.unique(result), [0, 1 / 0.3], rtol=1e-6)
     assert dropout(None, 0.7, x) is x
 
 

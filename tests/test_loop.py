@@ -53,7 +53,7 @@ def _plan(steps=23, **changes):
     return plan._replace(**changes)
 
 
-def _whole(folder, **changes):
+def _train(folder, **changes):
     return fit(_fresh(), STEP, _batches, _plan(**changes), folder=folder)
 
 
@@ -80,7 +80,7 @@ def assert_same(a, b):
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reference")
-    return _whole(folder), (folder / "metrics.jsonl").read_bytes()
+    return _train(folder), (folder / "metrics.jsonl").read_bytes()
 
 
 @settings(max_examples=6, deadline=None)
@@ -90,7 +90,7 @@ def test_killed_anywhere_it_ends_at_the_same_bits(reference, tmp_path_factory, a
     for k in after:
         with contextlib.suppress(Killed):
             fit(_fresh(), STEP, _dying(k), _plan(), folder=folder)
-    state = _whole(folder)
+    state = _train(folder)
     assert_same(state, reference[0])
     assert (folder / "metrics.jsonl").read_bytes() == reference[1]
 
@@ -111,7 +111,7 @@ def test_a_signal_saves_says_how_to_go_on_and_costs_nothing(reference, tmp_path,
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
         assert checkpoints.latest == 7
-    state = _whole(tmp_path)
+    state = _train(tmp_path)
     assert_same(state, reference[0])
     assert (tmp_path / "metrics.jsonl").read_bytes() == reference[1]
     assert "goes on from step 7" in capsys.readouterr().out
@@ -137,12 +137,12 @@ def test_a_signal_in_the_last_step_stops_too(reference, tmp_path, at):
 
 def test_the_mark_of_a_finished_run_goes_when_training_goes_on(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    _whole(tmp_path, steps=5)
+    _train(tmp_path, steps=5)
     assert not (tmp_path / "config.json").exists()
     (tmp_path / "config.json").write_text("{}")
-    _whole(tmp_path, steps=5)
+    _train(tmp_path, steps=5)
     with pytest.raises(FileError):
-        _whole(tmp_path, steps=9, identity={"cell": "curve"})
+        _train(tmp_path, steps=9, identity={"cell": "curve"})
     assert (tmp_path / "config.json").exists()
 
 
@@ -158,7 +158,7 @@ def test_metrics_are_means_since_the_last_line(reference):
 
 
 def test_a_finished_run_is_left_alone(reference, tmp_path):
-    _whole(tmp_path)
+    _train(tmp_path)
 
     def none(start):
         raise AssertionError("a finished run asks for no batch")
@@ -179,27 +179,27 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
 
 
 def test_another_run_in_the_folder_is_refused(tmp_path):
-    _whole(tmp_path, steps=5)
+    _train(tmp_path, steps=5)
     with pytest.raises(FileError, match="made with cell 'line'; expected 'curve'"):
-        _whole(tmp_path, identity={"cell": "curve"})
+        _train(tmp_path, identity={"cell": "curve"})
 
 
 def test_the_best_state_is_kept_beside_the_last(tmp_path):
     accuracy = {5: 0.25, 10: 0.75, 15: 0.5, 20: 0.75, 23: 0.7}
-    seen = {}
+    parameters = {}
 
     def validate(state):
-        seen[int(state.step)] = np.array(state.params["w"])
+        parameters[int(state.step)] = np.array(state.params["w"])
         return {"valid_accuracy": accuracy[int(state.step)]}
 
-    kept = {"validate": validate, "keep_best": True}
+    with_best = {"validate": validate, "keep_best": True}
     with pytest.raises(Killed):
-        fit(_fresh(), STEP, _dying(17), _plan(**kept), folder=tmp_path)
-    _whole(tmp_path, **kept)
+        fit(_fresh(), STEP, _dying(17), _plan(**with_best), folder=tmp_path)
+    _train(tmp_path, **with_best)
     with Checkpoints(tmp_path / "best") as best:
         assert best.latest == 10
         np.testing.assert_array_equal(
-            best.restore_params({"w": jnp.zeros(4)}, identity={})[0]["w"], seen[10]
+            best.restore_params({"w": jnp.zeros(4)}, identity={})[0]["w"], parameters[10]
         )
     rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert {
@@ -208,22 +208,22 @@ def test_the_best_state_is_kept_beside_the_last(tmp_path):
 
 
 def test_a_best_state_of_another_run_is_refused(tmp_path):
-    kept = {"validate": lambda state: {"valid_accuracy": float(state.step)}, "keep_best": True}
-    _whole(tmp_path, steps=12, **kept)
+    with_best = {"validate": lambda state: {"valid_accuracy": float(state.step)}, "keep_best": True}
+    _train(tmp_path, steps=12, **with_best)
     (tmp_path / "ckpt").rename(tmp_path / "gone")
     with pytest.raises(
         FileError, match=rf"{tmp_path}: best/ holds step 12 and ckpt/ none; expected both of one"
     ):
-        _whole(tmp_path, steps=12, **kept)
+        _train(tmp_path, steps=12, **with_best)
     with pytest.raises(FileError, match=r"best/12 was made with cell 'line'; expected 'curve'"):
-        _whole(tmp_path, steps=12, identity={"cell": "curve"}, **kept)
+        _train(tmp_path, steps=12, identity={"cell": "curve"}, **with_best)
 
 
 def test_killed_between_the_best_state_and_its_checkpoint_it_goes_on(reference, tmp_path):
-    kept = {"validate": lambda state: {"valid_accuracy": float(state.step)}, "keep_best": True}
-    _whole(tmp_path, steps=5, **kept)
+    with_best = {"validate": lambda state: {"valid_accuracy": float(state.step)}, "keep_best": True}
+    _train(tmp_path, steps=5, **with_best)
     (tmp_path / "ckpt").rename(tmp_path / "gone")
-    assert_same(_whole(tmp_path, **kept), reference[0])
+    assert_same(_train(tmp_path, **with_best), reference[0])
 
 
 def test_a_second_interrupt_stops_at_once(tmp_path):
@@ -239,11 +239,11 @@ def test_a_second_interrupt_stops_at_once(tmp_path):
                 yield batch
         fit(_fresh(), STEP, batches, _plan(), folder={str(tmp_path)!r})
     """)
-    found = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
         timeout=50,
         cwd=os.path.dirname(os.path.dirname(__file__)),
     )
-    assert "KeyboardInterrupt" in found.stderr
+    assert "KeyboardInterrupt" in process.stderr

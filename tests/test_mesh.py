@@ -30,12 +30,12 @@ def _trained(devices, steps=5):
 
 
 def test_four_devices_equal_one():
-    (one, losses), (four, losses_of_four) = _trained(1), _trained(4)
+    (single, losses), (four, losses_of_four) = _trained(1), _trained(4)
     assert len(four.params.head.dense.sharding.device_set) == 4
     assert four.params.head.dense.sharding.is_fully_replicated
     np.testing.assert_allclose(losses_of_four, losses, rtol=1e-6)
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), four.params, one.params
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-6), four.params, single.params
     )
 
 

@@ -55,9 +55,9 @@ def test_mean_start_is_tanh_of_a_convolution_of_the_mean_over_existing_frames(na
         for row, frames in enumerate((2, 3)):
             mean = np.float64(x[row, :frames]).mean(0)
             mean = mean.mean((0, 1), keepdims=True) if name == "alstm" else mean
-            for kernel, found in zip(kernels, state, strict=True):
+            for kernel, start in zip(kernels, state, strict=True):
                 np.testing.assert_allclose(
-                    found[row], np.tanh(oracle.convolve(kernel, mean)), rtol=1e-4, atol=1e-5
+                    start[row], np.tanh(oracle.convolve(kernel, mean)), rtol=1e-4, atol=1e-5
                 )
     if name == "alstm":
         small.assert_close(small.jit(model.apply)(p, clip), small.jit(model.apply)(p, clip, carry))
@@ -73,12 +73,12 @@ def test_a_start_where_no_frame_exists_is_zero(start):
 def test_one_frame_at_a_time_is_the_whole_clip():
     _, model, p, clip = case("videolstm", start="mean")
     apply = small.jit(model.apply)
-    whole, carry, logits = apply(p, clip), model.start(p, clip), []
+    full, carry, logits = apply(p, clip), model.start(p, clip), []
     for t in range(3):
         out = apply(p, jax.tree.map(lambda a, t=t: a[:, t : t + 1], clip), carry)
         carry = out.carry
         logits.append(out.logits)
-    small.assert_close((jnp.concatenate(logits, 1), carry), (whole.logits, whole.carry), atol=1e-5)
+    small.assert_close((jnp.concatenate(logits, 1), carry), (full.logits, full.carry), atol=1e-5)
 
 
 @ALL
@@ -109,9 +109,9 @@ def test_bfloat16_is_near_float32_with_float32_states(name):
 def test_features_as_they_are_stored_need_no_cast():
     _, model, p, clip = case("videolstm")
     half = jax.tree.map(lambda a: a if a.dtype == bool else a.astype(jnp.float16), clip)
-    whole = jax.tree.map(lambda a: a if a.dtype == bool else a.astype(jnp.float32), half)
+    full = jax.tree.map(lambda a: a if a.dtype == bool else a.astype(jnp.float32), half)
     apply = small.jit(model.apply)
-    small.assert_close(apply(p, half), apply(p, whole), rtol=1e-6)
+    small.assert_close(apply(p, half), apply(p, full), rtol=1e-6)
 
 
 def test_the_attention_scale_is_a_factor_on_what_the_gates_see():
@@ -180,7 +180,7 @@ def broken(clip, **inputs):
 
 
 @pytest.mark.parametrize(
-    ("damage", "words"),
+    ("damage", "fragments"),
     [
         (lambda c: broken(c, motion=None), ("clip.inputs.motion", "None", "[2, 3, 4, 4, 6]")),
         (
@@ -206,13 +206,13 @@ def broken(clip, **inputs):
         ),
     ],
 )
-def test_clips_that_do_not_fit_are_named(damage, words):
+def test_clips_that_do_not_fit_are_named(damage, fragments):
     _, model, p, clip = case("videolstm")
     for call in (model.apply, model.start):
         with pytest.raises(ShapeError) as error:
             call(p, damage(clip))
-        for word in words:
-            assert word in str(error.value)
+        for fragment in fragments:
+            assert fragment in str(error.value)
 
 
 def test_carries_and_parameters_that_do_not_fit_are_named():
@@ -231,13 +231,13 @@ def test_carries_and_parameters_that_do_not_fit_are_named():
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "words"),
+    ("name", "settings", "fragments"),
     [
         ("lstm", {"map_size": 7}, "map_size is 7; expected 1"),
         ("motion_alstm", {"motion_size": 7}, "motion_size is 7; expected 1"),
         ("videolstm", {"motion_size": 5}, "motion_size is 5; expected map_size, 4"),
     ],
 )
-def test_sides_that_a_cell_cannot_have_are_named(name, settings, words):
-    with pytest.raises(ConfigError, match=words):
+def test_sides_that_a_cell_cannot_have_are_named(name, settings, fragments):
+    with pytest.raises(ConfigError, match=fragments):
         make_model(small.config(name, **settings))

@@ -12,9 +12,9 @@ from videolstm_jax.types import AttentionParams, LSTMState
 
 def test_total_sums_in_the_dtype_of_the_bias():
     terms = [jnp.full((2, 1, 1, 3), 1.0, jnp.bfloat16), jnp.full((2, 4, 4, 3), 2.0, jnp.float32)]
-    found = total(jnp.array([0.5, 0.25, 0.125]), *terms)
-    assert found.dtype == jnp.float32
-    np.testing.assert_array_equal(found, np.broadcast_to([3.5, 3.25, 3.125], (2, 4, 4, 3)))
+    result = total(jnp.array([0.5, 0.25, 0.125]), *terms)
+    assert result.dtype == jnp.float32
+    np.testing.assert_array_equal(result, np.broadcast_to([3.5, 3.25, 3.125], (2, 4, 4, 3)))
 
 
 def test_lstm_gates_are_input_forget_output_candidate():
@@ -46,22 +46,22 @@ def attention_case(hidden_side):
 def test_attention_sums_to_one_and_is_the_equations():
     for side in (1, 4):
         p, x, h = attention_case(side)
-        found = attention(p, x @ p.x, h)
-        assert found.shape == (2, 4, 4, 1)
-        np.testing.assert_allclose(found.sum((1, 2, 3)), 1.0, rtol=1e-6)
+        result = attention(p, x @ p.x, h)
+        assert result.shape == (2, 4, 4, 1)
+        np.testing.assert_allclose(result.sum((1, 2, 3)), 1.0, rtol=1e-6)
         expected = [
             oracle.attention(oracle.plain(p), *row)
             for row in zip(np.float64(x), np.float64(h), strict=True)
         ]
-        np.testing.assert_allclose(found[..., 0], expected, rtol=1e-5)
+        np.testing.assert_allclose(result[..., 0], expected, rtol=1e-5)
 
 
 def test_attention_stays_finite_and_exact_in_bfloat16_products_of_large_scores():
     p, x, h = attention_case(4)
-    found = attention(p._replace(score=1e4 * p.score), (x @ p.x).astype(jnp.bfloat16), h)
-    assert found.dtype == jnp.float32
-    assert bool(jnp.all(jnp.isfinite(found)))
-    np.testing.assert_allclose(found.sum((1, 2, 3)), 1.0, rtol=1e-6)
+    result = attention(p._replace(score=1e4 * p.score), (x @ p.x).astype(jnp.bfloat16), h)
+    assert result.dtype == jnp.float32
+    assert bool(jnp.all(jnp.isfinite(result)))
+    np.testing.assert_allclose(result.sum((1, 2, 3)), 1.0, rtol=1e-6)
 
 
 def test_weigh_keeps_the_map_and_expect_is_its_mean():

@@ -13,25 +13,25 @@ PARAMS = {"kernel": jnp.array([[1.0, -2.0], [0.5, 3.0]]), "bias": jnp.array([0.1
 
 
 def _run(tx, steps=5, seed=0):
-    params, state, seen = PARAMS, tx.init(PARAMS), []
+    params, state, gradients = PARAMS, tx.init(PARAMS), []
     r = np.random.default_rng(seed)
     for _ in range(steps):
         gradient = jax.tree.map(lambda p: jnp.asarray(r.normal(0, 2, p.shape), jnp.float32), params)
-        seen.append(gradient)
+        gradients.append(gradient)
         updates, state = tx.update(gradient, state, params)
         params = optax.apply_updates(params, updates)
-    return params, seen
+    return params, gradients
 
 
 def test_rmsprop_is_the_authors_rule():
-    found, gradients = _run(rmsprop(OptimConfig()))
+    result, gradients = _run(rmsprop(OptimConfig()))
     for name, value in PARAMS.items():
         w, r = np.asarray(value, np.float64), 0.0
         for gradient in gradients:
             g = np.asarray(gradient[name], np.float64)
             r = 0.9 * r + 0.1 * g**2
             w = w - 1e-3 * g / np.sqrt(r + 1e-6)
-        np.testing.assert_allclose(found[name], w, rtol=1e-6)
+        np.testing.assert_allclose(result[name], w, rtol=1e-6)
 
 
 @pytest.mark.parametrize("build", [rmsprop, lambda cfg: optimizer(cfg, 100)])
@@ -48,23 +48,23 @@ def test_the_composed_rule_agrees_with_the_plain_one():
 
 
 def test_adam_by_hand():
-    found, gradients = _run(optimizer(OptimConfig(name="adam", learning_rate=1e-2), 100))
+    result, gradients = _run(optimizer(OptimConfig(name="adam", learning_rate=1e-2), 100))
     w, m, v = np.asarray(PARAMS["bias"], np.float64), 0.0, 0.0
     for t, gradient in enumerate(gradients, 1):
         g = np.asarray(gradient["bias"], np.float64)
         m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
         w = w - 1e-2 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-    np.testing.assert_allclose(found["bias"], w, rtol=1e-5)
+    np.testing.assert_allclose(result["bias"], w, rtol=1e-5)
 
 
 def test_clipping_bounds_the_whole_gradient():
     tx = optimizer(OptimConfig(clip=1.0), 10)
     gradient = jax.tree.map(lambda p: 100 * jnp.ones_like(p), PARAMS)
     clipped = jax.tree.map(lambda p: jnp.ones_like(p) / jnp.sqrt(6.0), PARAMS)
-    found, _ = tx.update(gradient, tx.init(PARAMS), PARAMS)
+    result, _ = tx.update(gradient, tx.init(PARAMS), PARAMS)
     plain = rmsprop(OptimConfig())
     expected, _ = plain.update(clipped, plain.init(PARAMS), PARAMS)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), found, expected)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), result, expected)
 
 
 def test_cosine_ends_at_zero():
@@ -87,12 +87,12 @@ def test_weight_decay_is_decoupled_and_spares_biases():
 
 def test_the_convnets_sgd_by_hand():
     cfg = ConvNetConfig(learning_rate=0.1, weight_decay=0.01, steps=20)
-    found, gradients = _run(convnet_optimizer(cfg), steps=6)
+    result, gradients = _run(convnet_optimizer(cfg), steps=6)
     w, v = np.asarray(PARAMS["kernel"], np.float64), 0.0
     for k, gradient in enumerate(gradients):
         v = 0.9 * v + np.asarray(gradient["kernel"], np.float64) + 0.01 * w
         w = w - 0.1 * (1 + np.cos(np.pi * k / 20)) / 2 * v
-    np.testing.assert_allclose(found["kernel"], w, rtol=1e-5)
+    np.testing.assert_allclose(result["kernel"], w, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def test_one_step_is_gradient_and_optimizer_with_the_key_folded_from_seed_and_st
         return sequence_xent(logits, batch.label, batch.clip.mask, batch.weight)
 
     value, gradient = jax.jit(jax.value_and_grad(loss))(jax.tree.map(jnp.asarray, params))
-    found, metrics = _step(11)(_state(), batch)
-    assert int(found.step) == 1
+    result, metrics = _step(11)(_state(), batch)
+    assert int(result.step) == 1
     np.testing.assert_allclose(metrics.loss, value, rtol=1e-5)
     norm = np.sqrt(sum(np.square(leaf).sum() for leaf in jax.tree.leaves(gradient)))
     np.testing.assert_allclose(metrics.gradient_norm, norm, rtol=1e-5)
@@ -64,7 +64,7 @@ def test_one_step_is_gradient_and_optimizer_with_the_key_folded_from_seed_and_st
         lambda p, g: p - 1e-2 * g / np.sqrt(0.1 * np.square(g) + 1e-6), params, gradient
     )
     jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found.params, expected
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), result.params, expected
     )
 
 
@@ -85,10 +85,10 @@ def test_attention_that_is_paid_for_entropy_has_more_of_it():
 def test_the_entropy_that_attention_is_paid_for_is_part_of_the_loss():
     model, _, params = _made()
     batch, key = clips(), jax.random.key(1)
-    said = model.apply(params, batch.clip, dropout_key=key)
+    output = model.apply(params, batch.clip, dropout_key=key)
     expected = sequence_xent(
-        said.logits, batch.label, batch.clip.mask, batch.weight
-    ) - 0.5 * sequence_entropy(said.attention, batch.clip.mask, batch.weight)
+        output.logits, batch.label, batch.clip.mask, batch.weight
+    ) - 0.5 * sequence_entropy(output.attention, batch.clip.mask, batch.weight)
     loss, _ = model_loss(model.apply, attention_entropy=0.5)(params, batch, key)
     np.testing.assert_allclose(loss, expected, rtol=1e-6)
 

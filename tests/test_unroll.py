@@ -41,8 +41,8 @@ def test_scan_is_a_loop_over_frames(name):
     frame = small.jit(lambda p, carry, x: cell.step(p, carry, cell.drive(p, x)))
     shown = []
     for t in range(FRAMES):
-        carry, one = frame(p, carry, jax.tree.map(lambda a, t=t: a[:, t], clip.inputs))
-        shown.append(one)
+        carry, frame_out = frame(p, carry, jax.tree.map(lambda a, t=t: a[:, t], clip.inputs))
+        shown.append(frame_out)
     small.assert_close((last, out), (carry, jax.tree.map(lambda *a: jnp.stack(a, 1), *shown)))
     if out.attention is not None:
         assert out.attention.shape == (small.B, FRAMES, small.N, small.N)
@@ -53,12 +53,12 @@ def test_scan_is_a_loop_over_frames(name):
 @settings(max_examples=8, deadline=None)
 def test_chunks_of_any_sizes_are_the_whole(cuts):
     p, carry, clip = case("videolstm")
-    whole = scan("videolstm", p, carry, clip.inputs, clip.mask)
+    full = scan("videolstm", p, carry, clip.inputs, clip.mask)
     shown = []
     for start, stop in itertools.pairwise([0, *sorted(cuts), FRAMES]):
         carry, out = scan("videolstm", p, carry, *cut(clip, start, stop))
         shown.append(out)
-    small.assert_close((carry, jax.tree.map(lambda *a: jnp.concatenate(a, 1), *shown)), whole)
+    small.assert_close((carry, jax.tree.map(lambda *a: jnp.concatenate(a, 1), *shown)), full)
 
 
 @given(lengths=st.lists(st.integers(0, FRAMES), min_size=small.B, max_size=small.B))
@@ -72,9 +72,9 @@ def test_a_masked_tail_is_a_short_clip(lengths):
         short, shown = carry, None
         if length:
             short, shown = scan("videolstm", p, carry, *cut(clip, 0, length))
-        for whole, part in ((last, short), (cut(out, 0, length), shown)):
+        for full, part in ((last, short), (cut(out, 0, length), shown)):
             small.assert_close(
-                *(jax.tree.map(lambda a, r=row: a[r], tree) for tree in (whole, part or whole))
+                *(jax.tree.map(lambda a, r=row: a[r], tree) for tree in (full, part or full))
             )
 
 
