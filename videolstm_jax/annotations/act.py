@@ -47,6 +47,7 @@ def act_tube(rows: np.ndarray, size: tuple[int, int] = (0, 0)) -> Tube:
             f"goes from frame {frames[0]:g} to {frames[-1]:g} in {len(frames)} rows; expected "
             "whole frames that follow each other"
         )
+    # The last pixel inside becomes the first outside, unless that leaves the frame.
     boxes = rows[:, 1:5] + [0, 0, 1, 1]
     for axis, edge in enumerate(size):
         if edge:
@@ -210,7 +211,7 @@ def read_act_boxes(
         if not 0 <= index < len(videos):
             raise FileError(f"{where}: video {index:g}; the test list has {len(videos)}")
         video = videos[int(index)]
-        frame_and_box = row[[1, 4, 5, 6, 7]][None]
+        frame_and_box = row[[1, 4, 5, 6, 7]][None]  # [1, 5], the rows of `act_tube`
         try:
             tube = act_tube(frame_and_box, sizes.get(video, (0, 0)))
         except FileError as error:

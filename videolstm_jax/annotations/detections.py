@@ -60,6 +60,7 @@ def read_detections(
     video_names = {*ground_truth.videos, *ground_truth.test, *listed}
     measured = ground_truth.videos & set(listed)
     class_count = _count_classes(ground_truth, classes)
+    # Every detection is checked, also one that is left out: a damaged file must not look good.
     detections: list[Detection] = []
     left_out: Counter[str] = Counter()
     path = epath.Path(path)

@@ -44,6 +44,8 @@ def _rows(ground_truth: GroundTruth) -> Iterator[dict[str, Any]]:
         header = {}
 
 
+# Facts about the whole file stand in the line of the first tube. So every line is a tube, and the
+# readers of tubes.jsonl can read this file too.
 def _header(ground_truth: GroundTruth) -> dict[str, Any]:
     with_tubes = {tube.video for tube in ground_truth.tubes}
     without_tubes = sorted({*ground_truth.frames, *ground_truth.sizes} - with_tubes)

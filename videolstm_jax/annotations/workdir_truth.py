@@ -33,7 +33,7 @@ def read_true_tubes(work: Workdir, dataset: Dataset) -> dict[str, list[Detection
                 f"{work.truth}: a tube of {tube.video} has label {tube.label}; expected 0 to "
                 f"{len(dataset.classes) - 1}"
             )
-        if tube.video not in frames:
+        if tube.video not in frames:  # of a video that was bad, or is in no list
             continue
         last, most = tube.tube.start + len(tube.tube.boxes) - 1, frames[tube.video] - 1
         if last > most:

@@ -62,6 +62,8 @@ class VideoDecoder:
     def count_frames(self, videos: Sequence[Video]) -> dict[str, int]:
         """Decodes the videos without keeping frames; L of each good one, by name.
 
+        The header of a file may declare another number of frames than it has.
+
         Raises:
           VideoError: a bad video that is not skipped.
         """
@@ -82,6 +84,7 @@ class VideoDecoder:
     ) -> Iterator[tuple]:
         """Yields videos with their results; an error or a single frame makes a video a bad one."""
         for video, result in zip(videos, results, strict=True):
+            # The workers return an error in place of a result, so that the next videos still come.
             error = None
             if isinstance(result, VideoError):
                 error = result

@@ -88,6 +88,7 @@ def write_missing_flow(
         workers=cfg.data.workers,
         progress=progress.pairs_done,
     )
+    # Threads compress and write while the next flow is computed.
     writing: collections.deque[Future] = collections.deque()
     with ThreadPoolExecutor(cfg.data.workers) as pool:
         for flow in flow_of_videos:
@@ -103,7 +104,7 @@ def write_missing_flow(
                 writing.popleft().result()
             progress.video_done()
         for future in writing:
-            future.result()
+            future.result()  # raises what a thread raised, such as a full disk
     pace.warn_of_flow(ranges)
     return frames
 
@@ -114,7 +115,8 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> float:
     The result is in pixels at a longer side of 340. It is at most the paper's 20 pixels, since the
     sample is measured in flow images of that range.
     """
-    train = [video for video in dataset.videos if video.part == "train"]
+    train = dataset.part("train")
+    # Evenly spaced in the list, which is in the order of classes.
     step = max(1, len(train) // _SAMPLED_VIDEOS)
     sample = train[::step][:_SAMPLED_VIDEOS]
     # A bad video is no reason to stop here: `write_missing_flow` finds it again and reports it.

@@ -115,7 +115,7 @@ def _add_path(paths: dict[str, epath.Path], name: str, path: epath.Path) -> None
 def _list_class_folders(root: epath.Path) -> list[ListedVideo]:
     clips = root / "videos"
     paths = find_video_files(clips if clips.is_dir() else root)
-    names = sorted(paths)
+    names = sorted(paths)  # the order of the file system differs between machines
     videos = []
     for name, group in zip(names, group_by_name(names), strict=True):
         videos.append(ListedVideo(name, str(paths[name]), name.split("/")[0], group))

@@ -59,6 +59,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     official = _find_lists(cfg, folder, videos)
     index = official.index if official and official.index else folder / "classInd.txt"
     all_classes = _read_classes(index, videos)
+    # Folders may spell a class in another case than classInd.txt does.
     videos = splits.match_spelling(videos, all_classes)
     classes = official_lists.choose_classes(cfg.classes, all_classes)
     if cfg.classes:

@@ -77,7 +77,7 @@ def _video(listed: ListedVideo, info: VideoInfo, label: int) -> Video:
 
 
 def _probe_all(videos: Sequence[ListedVideo], cfg: DataConfig) -> Iterator[VideoInfo | VideoError]:
-    """The header of each file, read in worker processes.
+    """The header of each file, read in worker processes, which a damaged file may crash.
 
     Where bad videos are skipped, the error takes the place of the header; else it is raised.
     """
@@ -148,6 +148,7 @@ def read_dataset_tubes(
     cut = cfg.max_frames > 0
     if path.suffix != ".json":
         return tubes_of_dataset(path, read_truth(path, split=cfg.split), dataset, cut=cut)
+    # The boxes of a folder may also be of videos that no list names.
     names = {video.name for video in dataset.videos}
     unlisted = {video.name for video in folders.list_folder(folder)} - names
     return read_boxes_json(path, dataset, unlisted=unlisted, cut=cut)

@@ -53,6 +53,7 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     settings = {"source": cfg.source, "data_dir": cfg.videos}
     if _is_complete(marker, settings):
         return folder
+    # Without a number of videos: an interrupted export is continued, but by the same set only.
     files.write_json(marker, settings)
     builder = tfds_reader.open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
     fields = tfds_reader.find_fields(builder)
@@ -96,7 +97,7 @@ def _is_complete(marker: epath.Path, settings: dict[str, str]) -> bool:
 
 
 def _write_video(path: epath.Path, example: TfdsExample) -> None:
-    if path.exists():
+    if path.exists():  # from an interrupted export; files are written whole or not at all
         return
     frames = example.frames
     if isinstance(frames, np.ndarray) and frames.dtype == np.uint8:
@@ -108,6 +109,7 @@ def _write_video(path: epath.Path, example: TfdsExample) -> None:
 
 def _write_lists(folder: epath.Path, rows: list[TfdsExample], class_names: list[str]) -> None:
     """Writes labels.csv, classInd.txt and, where there are tubes, truth.jsonl."""
+    # Classes without a video would be refused; HMDB51 may be built from some of its folders.
     present = {row.label for row in rows}
     names = [tfds_reader.class_folder(name) for name in class_names]
     classes = [name for name in names if name in present]

@@ -33,7 +33,7 @@ def run(
 
     Args:
       cfg: `data` says which videos, `flow` how; `workdir` where to.
-      on_listed: is given the list of the videos before any flow is computed.
+      on_listed: called with the listed videos before any flow is computed.
 
     Returns:
       The work folder.
@@ -50,20 +50,23 @@ def run(
     flow_methods.method(cfg.flow.method)  # fails before any work where OpenCV is missing
     root = _make_videos(cfg, work)
     listed, bad_rows = scan.scan_videos(cfg.data, seed=cfg.seed, root=root)
-    # Boxes are read twice: wrong ones are refused now, but how many frames there are to have boxes
-    # is known only when all videos are decoded.
+    # Boxes are read twice. Wrong ones are refused now, before hours of work; but only decoding
+    # tells how many frames there are to have boxes.
     scan.read_dataset_tubes(cfg.data, _endless(listed), root=root)
+
     bound = flow_writing.sample_bound(cfg, listed) if cfg.flow.percentile else cfg.flow.bound
     settings = _flow_settings(cfg, bound)
     _claim_folder(work.flow / "settings.json", settings)
     on_listed(listed)
-    _remove(work.flow / "index.json")
+
+    _remove(work.flow / "index.json")  # without it, later stages refuse the half-written folder
     fingerprints = prepared.video_fingerprints(listed.videos)
     decoder = VideoDecoder(cfg.data, listed)
     if cfg.flow.online:
         frames = decoder.count_frames(listed.videos)
     else:
         frames = _write_flow(cfg, work, listed, fingerprints, settings, decoder)
+
     dataset = _good_videos(listed, frames, has_bad=bool(decoder.bad_rows))
     tubes = scan.read_dataset_tubes(cfg.data, dataset, root=root)
     bad_rows = sorted([*bad_rows, *decoder.bad_rows], key=lambda row: row["name"])
@@ -147,7 +150,11 @@ def _flow_settings(cfg: RunConfig, bound: float) -> dict[str, Any]:
 
 
 def _claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
-    """Writes the settings, or checks that they are those the folder was begun with."""
+    """Writes the settings, or checks that they are those the folder was begun with.
+
+    They are written before the first flow file, so flow of other settings is never mixed in, even
+    after an interruption.
+    """
     if not path.exists():
         files.write_json(path, settings)
         return

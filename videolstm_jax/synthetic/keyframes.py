@@ -140,6 +140,7 @@ def pose(action: str, style: MotionStyle, frames: int) -> tuple[Pose, float]:
     cycle, direction = ACTIONS[action]
     draw = np.random.default_rng(style.seed)
     speed = style.tempo / cycle.frames
+    # Slow waves of the tempo and of each angle, so that no two cycles are equal.
     slow = _slow(draw, frames, 9)
     phase = style.start + direction * (speed * np.arange(frames) + style.unsteady * slow[:, 0])
     left = _angles(cycle, style, phase)

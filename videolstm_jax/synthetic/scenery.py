@@ -20,7 +20,7 @@ def camera(scene: Scene, size: int) -> np.ndarray:
     draw = np.random.default_rng([scene.seed, 0])
     steps, path = draw.normal(size=(scene.frames, 2)), np.zeros((scene.frames, 2))
     for t in range(1, scene.frames):
-        path[t] = 0.85 * path[t - 1] + steps[t]
+        path[t] = 0.85 * path[t - 1] + steps[t]  # below 1, so the camera comes back
     limit = MARGIN * size * 0.9
     return np.clip(path * scene.jitter * size, -limit, limit)
 

@@ -172,7 +172,7 @@ def sample_actor(draw: np.random.Generator, level: Difficulty) -> Actor:
 
 def sample_background(draw: np.random.Generator, level: Difficulty) -> Background:
     """Draws a background."""
-    muted = level.texture < 0.2
+    muted = level.texture < 0.2  # true of `easy` only
     return Background(
         texture=TEXTURES[draw.integers(len(TEXTURES))],
         hue=draw.uniform(),

@@ -124,6 +124,7 @@ def generate(folder: str | os.PathLike, *, workers: int = 2, **settings: Any) ->
     if _is_complete(folder, stick_settings.record()):
         return folder
     clips = list_clips(stick_settings)
+    # The number of the process keeps two calls at the same time apart.
     part = folder / f".making-{os.getpid()}"
     try:
         with ThreadPoolExecutor(max(1, workers)) as pool:

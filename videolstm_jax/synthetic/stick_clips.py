@@ -69,6 +69,7 @@ def sample_clip(spec: ClipSpec) -> tuple[scenes.Actor, scenes.Scene]:
     """
     level = scenes.DIFFICULTIES[spec.difficulty]
     label = CLASSES.index(spec.action)
+    # The actor depends on the group alone, so it is the same person in all classes.
     actor = scenes.sample_actor(_random(spec, "actor", spec.group), level)
     draw = _random(spec, "scene", label, spec.test, spec.number)
     scene = scenes.sample_scene(draw, level, actor)
