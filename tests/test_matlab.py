@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import io as scipy_io
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.safe_readers import matlab
+from videolstm_jax.safe_readers import matlab, matlab_elements
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["packed", "plain"])
@@ -33,7 +33,9 @@ def load(tmp_path, data):
 def test_structs_are_dicts_whether_one_or_many(tmp_path, complete_file):
     variables = load(tmp_path, complete_file)
     many, single = matlab.as_list(variables["many"]), matlab.as_list(variables["single"])
-    assert [matlab.as_text(entry["name"]) for entry in many] == ["a/b", "c/d"] and len(single) == 1
+    assert [matlab.as_string(entry["name"]) for entry in many] == ["a/b", "c/d"] and len(
+        single
+    ) == 1
     assert matlab.as_integer(single[0]["n"]) == 7 and matlab.as_list(variables["none"]) == []
     np.testing.assert_array_equal(single[0]["rows"], np.arange(8).reshape(2, 4))
     assert single[0]["rows"].dtype == np.uint16
@@ -41,7 +43,7 @@ def test_structs_are_dicts_whether_one_or_many(tmp_path, complete_file):
         with pytest.raises(ValueError, match=r"values|whole|unpack"):
             matlab.as_integer(wrong)
     with pytest.raises(ValueError, match="expected text"):
-        matlab.as_text(np.array([3]))
+        matlab.as_string(np.array([3]))
 
 
 def test_every_cut_is_refused(tmp_path, complete_file):
@@ -69,7 +71,7 @@ def test_damage_is_read_or_refused(tmp_path_factory, complete_file, data):
 
 
 def test_a_file_that_unpacks_to_no_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(matlab, "_UNPACKED_LIMIT", 1 << 22)
+    monkeypatch.setattr(matlab_elements, "_UNPACKED_LIMIT", 1 << 22)
     packed = zlib.compress(bytes(1 << 23))
     header = b"MATLAB 5.0 MAT-file".ljust(124) + b"\x00\x01IM"
     with pytest.raises(FileError, match="unpacks to more than 4 MiB"):

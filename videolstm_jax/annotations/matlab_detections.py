@@ -63,7 +63,7 @@ def _find_structs(path: epath.Path) -> list[dict[str, Any]]:
 def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
     try:
         content = _VideoDetections(
-            matlab.as_text(struct["videoName"]),
+            matlab.as_string(struct["videoName"]),
             np.asarray(struct["class"], float).ravel(),
             np.asarray(struct["score"], float).ravel(),
             [np.asarray(row["fnr"], float).ravel() for row in matlab.as_list(struct["framenr"])],

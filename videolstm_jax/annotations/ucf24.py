@@ -117,7 +117,7 @@ def _read_pickle(videos: dict[str, dict]) -> list[_Entry]:
 def _read_matlab(videos: Any) -> list[_Entry]:
     entries = []
     for entry in matlab.as_list(videos):
-        name = matlab.as_text(entry["name"])
+        name = matlab.as_string(entry["name"])
         frames = matlab.as_integer(entry["num_imgs"])
         tubes = []
         for tube in matlab.as_list(entry["tubes"]):

@@ -3,9 +3,8 @@
 SciPy reads these files too, but some damaged files crash the interpreter inside it. This reader
 knows fewer kinds of values, and no file can make it read outside its own bytes.
 
-The format: a header of 128 bytes, then data elements. A data element is a tag (its kind and its
-size) and that many bytes. A variable is an element of the kind "matrix", whose bytes are elements
-again: flags, dimensions, name, then the values.
+The bytes of a matrix are data elements (see `matlab_elements`): flags, dimensions, name, then the
+values.
 """
 
 from __future__ import annotations
@@ -14,23 +13,20 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
-
-# A compressed variable of a few kilobytes can unpack to any size. This bounds what all variables of
-# a file may unpack to together, in bytes.
-_UNPACKED_LIMIT = 1 << 30
-
-_HEADER_BYTES = 128
-# The last two bytes of the header are written as a number, so they tell the byte order.
-_BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
-
-# Kinds of data elements.
-_MATRIX, _COMPRESSED = 14, 15
+from videolstm_jax.safe_readers.matlab_elements import (
+    SMALLEST_ELEMENT,
+    Element,
+    byte_order,
+    elements_of,
+    next_bytes,
+    variable_bytes,
+)
 
 # Classes of matrices, in the lowest byte of a matrix' flags.
 _CELL, _STRUCT, _CHAR = 1, 2, 4
@@ -66,9 +62,6 @@ _STORED_TYPES = {
 _TEXT_CODINGS = {1: "latin1", 2: "latin1", 4: "utf-16", 16: "utf-8", 17: "utf-16", 18: "utf-32"}
 _WIDE_CODINGS = ("utf-16", "utf-32")
 
-# An element takes at least a tag of eight bytes.
-_SMALLEST_ELEMENT = 8
-
 # What Python and NumPy raise when a damaged file does not fit the format.
 _DAMAGE_ERRORS = (
     ValueError,
@@ -79,13 +72,6 @@ _DAMAGE_ERRORS = (
     MemoryError,
     KeyError,
 )
-
-
-class _Element(NamedTuple):
-    """A data element: its kind and its bytes."""
-
-    kind: int
-    data: bytes
 
 
 def read_matlab(path: str) -> dict[str, Any]:
@@ -105,9 +91,9 @@ def read_matlab(path: str) -> dict[str, Any]:
         format. The message does not name the file.
     """
     data = epath.Path(path).read_bytes()
-    order = _byte_order(data)
+    order = byte_order(data)
     try:
-        return dict(_variables(data, order))
+        return dict(_matrix(matrix, order) for matrix in variable_bytes(data, order))
     except FileError:
         raise
     except _DAMAGE_ERRORS as error:
@@ -139,7 +125,7 @@ def as_integer(value: Any) -> int:
     return int(number)
 
 
-def as_text(value: Any) -> str:
+def as_string(value: Any) -> str:
     """Returns a value that must be a line of text.
 
     Raises:
@@ -150,81 +136,6 @@ def as_text(value: Any) -> str:
     return value
 
 
-# ---- data elements -------------------------------------------------------------------------------
-
-
-def _byte_order(data: bytes) -> str:
-    """Checks the header and returns the byte order, as `struct` writes it."""
-    # A file of version 7.3 is HDF5 behind a MATLAB header, or plain HDF5.
-    if b"HDF5" in data[:600] or b"MATLAB 7.3" in data[:_HEADER_BYTES]:
-        raise FileError("is a MATLAB 7.3 file (HDF5); expected an older one: save(.., '-v7')")
-    order = _BYTE_ORDERS.get(data[_HEADER_BYTES - 2 : _HEADER_BYTES])
-    if len(data) < _HEADER_BYTES + _SMALLEST_ELEMENT or order is None:
-        raise FileError(
-            f"is not a MATLAB file of version 5 to 7: no header in its {len(data)} bytes"
-        )
-    return order
-
-
-def _variables(data: bytes, order: str) -> Iterator[tuple[str, Any]]:
-    """Yields the name and the value of each variable behind the header."""
-    budget = _UNPACKED_LIMIT
-    for element in _elements(data, order, start=_HEADER_BYTES):
-        if element.kind == _COMPRESSED:
-            unpacked = _unpacked(element.data, budget)
-            budget -= len(unpacked)
-            # A compressed element holds exactly one element; more or fewer is damage.
-            (element,) = _elements(unpacked, order)
-        if element.kind != _MATRIX:
-            raise FileError(f"has a variable of kind {element.kind}; expected a matrix")
-        yield _matrix(element.data, order)
-
-
-def _unpacked(data: bytes, budget: int) -> bytes:
-    """Decompresses a variable to at most `budget` bytes."""
-    unpacker = zlib.decompressobj()
-    unpacked = unpacker.decompress(data, max(budget, 1))  # zlib takes 0 for "no limit"
-    # Bytes are left over because the limit was reached, before the end of the stream.
-    if unpacker.unconsumed_tail and not unpacker.eof:
-        raise FileError(f"unpacks to more than {_UNPACKED_LIMIT >> 20} MiB")
-    if not unpacker.eof:
-        raise FileError("is not a whole MATLAB file: a compressed variable is cut short")
-    return unpacked
-
-
-def _elements(data: bytes, order: str, *, start: int = 0) -> Iterator[_Element]:
-    """Yields the data elements of some bytes, from `start` to their end."""
-    position = start
-    while position < len(data):
-        kind, size = struct.unpack_from(f"{order}II", data, position)
-        # An element of at most four bytes may be "small": the upper half of the first number is its
-        # size, and its bytes lie where the size of a large one would be.
-        small = bool(kind >> 16)
-        if small:
-            kind, size = kind & 0xFFFF, kind >> 16
-        begin = position + (4 if small else 8)
-        if begin + size > len(data) or (small and size > 4):
-            raise FileError(
-                f"is not a whole MATLAB file: an element ends at byte {begin + size} of {len(data)}"
-            )
-        yield _Element(kind, data[begin : begin + size])
-        # Elements are padded to a multiple of eight bytes; compressed ones are not.
-        if small:
-            position += 8
-        elif kind == _COMPRESSED:
-            position = begin + size
-        else:
-            position = begin + size + -size % 8
-
-
-def _next(elements: Iterator[_Element]) -> bytes:
-    """Returns the bytes of the next element of a matrix."""
-    element = next(elements, None)
-    if element is None:
-        raise FileError("is not a whole MATLAB file: a matrix lacks its values")
-    return element.data
-
-
 # ---- matrices ------------------------------------------------------------------------------------
 
 
@@ -232,8 +143,8 @@ def _matrix(data: bytes, order: str) -> tuple[str, Any]:
     """Returns the name and the value of one matrix."""
     if not data:  # MATLAB writes an empty field as a matrix of no bytes at all
         return "", np.zeros((0, 0))
-    elements = _elements(data, order)
-    flags, dimensions, name = _next(elements), _next(elements), _next(elements)
+    elements = elements_of(data, order)
+    flags, dimensions, name = next_bytes(elements), next_bytes(elements), next_bytes(elements)
     (flag_bits,) = struct.unpack_from(f"{order}I", flags)
     matrix_class = flag_bits & 0xFF
     shape = tuple(np.frombuffer(dimensions, f"{order}i4").tolist())
@@ -251,9 +162,9 @@ def _matrix(data: bytes, order: str) -> tuple[str, Any]:
     return name.decode("latin1"), value
 
 
-def _structs(shape: tuple[int, ...], elements: Iterator[_Element], order: str, size: int) -> Any:
+def _structs(shape: tuple[int, ...], elements: Iterator[Element], order: str, size: int) -> Any:
     """Returns one struct as a dict, or an array of them as a list; `size` is the matrix' bytes."""
-    name_length, names = _next(elements), _next(elements)
+    name_length, names = next_bytes(elements), next_bytes(elements)
     # Names of fields lie side by side, each filled up with zeros to the same width.
     (width,) = struct.unpack(f"{order}i", name_length)
     if width < 1:
@@ -265,30 +176,28 @@ def _structs(shape: tuple[int, ...], elements: Iterator[_Element], order: str, s
         return []
     count = math.prod(shape)
     # A damaged shape must not make us build more structs than the bytes could hold.
-    if count * len(fields) * _SMALLEST_ELEMENT > size:
+    if count * len(fields) * SMALLEST_ELEMENT > size:
         raise FileError(f"has {count} structs of {len(fields)} fields in {size} bytes")
     structs = []
     for _ in range(count):
-        structs.append({field: _matrix(_next(elements), order)[1] for field in fields})
+        structs.append({field: _matrix(next_bytes(elements), order)[1] for field in fields})
     return structs[0] if count == 1 else structs
 
 
-def _cells(
-    shape: tuple[int, ...], elements: Iterator[_Element], order: str, size: int
-) -> list[Any]:
+def _cells(shape: tuple[int, ...], elements: Iterator[Element], order: str, size: int) -> list[Any]:
     """Returns the values of a cell array in MATLAB's order; `size` is the matrix' bytes."""
     count = math.prod(shape)
-    if count * _SMALLEST_ELEMENT > size:
+    if count * SMALLEST_ELEMENT > size:
         raise FileError(f"has {count} cells in {size} bytes")
-    return [_matrix(_next(elements), order)[1] for _ in range(count)]
+    return [_matrix(next_bytes(elements), order)[1] for _ in range(count)]
 
 
 def _values(
-    matrix_class: int, shape: tuple[int, ...], elements: Iterator[_Element], order: str
+    matrix_class: int, shape: tuple[int, ...], elements: Iterator[Element], order: str
 ) -> str | np.ndarray:
     """Returns the text of a char matrix, or the numbers of another one."""
     # An empty matrix may lack the element of its values.
-    stored = next(elements, _Element(2, b""))
+    stored = next(elements, Element(2, b""))
     if matrix_class == _CHAR:
         coding = _TEXT_CODINGS[stored.kind]
         if coding in _WIDE_CODINGS:

@@ -12,15 +12,14 @@ called, so reading an unknown pickle can run anything. This reader has three def
 from __future__ import annotations
 
 import io
-import itertools
 import pickle
-import pickletools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers.opcodes import check_opcodes
 
 
 def read_pickle(data: bytes) -> Any:
@@ -39,7 +38,7 @@ def read_pickle(data: bytes) -> Any:
         names. The message does not name the file.
     """
     try:
-        _check_opcodes(data)
+        check_opcodes(data)
         value = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
         return _without_stand_ins(value, {})
     except FileError:
@@ -52,72 +51,6 @@ def read_pickle(data: bytes) -> Any:
 
 
 # ---- what a file may ask for ---------------------------------------------------------------------
-
-# Absent on purpose: INST, OBJ, NEWOBJ and NEWOBJ_EX (other ways to call a class), EXT1 to EXT4 and
-# PERSID, BINPERSID (names that lie outside the file), and what sets and buffers need.
-_ALLOWED_OPCODES = frozenset(
-    [
-        *("PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK"),
-        *("NONE", "NEWTRUE", "NEWFALSE"),
-        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-        *("STRING", "BINSTRING", "SHORT_BINSTRING"),
-        *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
-        *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
-        *("EMPTY_LIST", "APPEND", "APPENDS", "LIST"),
-        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
-        *("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"),
-        *("GET", "BINGET", "LONG_BINGET", "PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"),
-        *("GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
-    ]
-)
-
-# Opcodes that store the top of the stack under a number of the file's choice.
-_MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
-
-
-def _check_opcodes(data: bytes) -> None:
-    """Scans a pickle from its first opcode to STOP, which must be its last byte.
-
-    Raises:
-      FileError: an opcode that is unknown or not allowed, a memo number that is too large, or bytes
-        behind STOP.
-    """
-    opcodes = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
-    file = io.BytesIO(data)
-    for count in itertools.count():
-        position = file.tell()
-        code = file.read(1)
-        if code not in opcodes:
-            raise FileError(
-                f"not a whole pickle: byte {position} of {len(data)} is {code!r}, no opcode"
-            )
-        opcode = opcodes[code]
-        if opcode.name not in _ALLOWED_OPCODES:
-            raise FileError(
-                f"has the opcode {opcode.name} at byte {position}; expected plain arrays, numbers "
-                "and text"
-            )
-        if opcode.name == "STOP":
-            break
-        argument = _read_argument(opcode, file)
-        # The unpickler allocates its memo up to the largest number. After `count` opcodes a true
-        # pickle has stored at most `count` values; a larger number only wastes memory.
-        if opcode.name in _MEMO_OPCODES and argument > count:
-            raise FileError(
-                f"remembers a value as number {argument} at byte {position}; expected at most "
-                f"{count}"
-            )
-    left_over = len(data) - file.tell()
-    if left_over:
-        raise FileError(f"ends at byte {file.tell()}; {left_over} more bytes follow")
-
-
-def _read_argument(opcode: pickletools.OpcodeInfo, file: io.BytesIO) -> Any:
-    """Reads the argument of an opcode; None where it has none."""
-    if opcode.name == "STRING":
-        # The standard library's reader of this argument takes ASCII only; Python 2 wrote any bytes.
-        return file.readline()
-    return opcode.arg.reader(file) if opcode.arg else None
 
 
 class _PlainUnpickler(pickle.Unpickler):

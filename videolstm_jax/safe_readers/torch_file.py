@@ -10,39 +10,21 @@ before PyTorch 1.6, behind it.
 
 from __future__ import annotations
 
-import collections
 import io
 import math
 import pickle
-import pickletools
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers.torch_pickle import Storage, Tensor, read_tensor_pickle
 
 # The first two pickles of a file from before PyTorch 1.6.
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
-
-# Storage classes of `torch` by name, and the type of their numbers. NumPy has no bfloat16.
-_STORAGE_TYPES = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "BFloat16Storage": "bfloat16",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "<i1",
-    "ByteStorage": "<u1",
-    "BoolStorage": "?",
-}
-
-# Opcodes that store a value in the unpickler's memo under a number of the file's choice.
-_MEMO_OPCODES = ("PUT", "BINPUT", "LONG_BINPUT")
 
 # What Python raises when a damaged file does not fit the format.
 _DAMAGE_ERRORS = (
@@ -61,30 +43,6 @@ _DAMAGE_ERRORS = (
     NotImplementedError,
     RuntimeError,
 )
-
-
-class _StorageClass(NamedTuple):
-    """Stands in for a storage class of PyTorch: the type of its numbers."""
-
-    dtype: str
-
-
-class _Storage(NamedTuple):
-    """A run of numbers that tensors are views of: `count` of them from `start` of storage `key`."""
-
-    key: str
-    kind: _StorageClass
-    count: int
-    start: int = 0
-
-
-class _Tensor(NamedTuple):
-    """A view of a storage as the pickle describes it: offset and strides in numbers, not bytes."""
-
-    storage: _Storage
-    offset: int
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
 
 
 def read_torch(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
@@ -113,79 +71,6 @@ def from_bfloat16(bits: np.ndarray) -> np.ndarray:
     return (bits.astype("<u4") << 16).view("<f4")
 
 
-# ---- the pickle ----------------------------------------------------------------------------------
-
-
-class _TensorUnpickler(pickle.Unpickler):
-    """Makes dicts, tuples, numbers and the stand-ins above, nothing else."""
-
-    def __init__(self, file: BinaryIO, name: str):
-        super().__init__(file, encoding="utf-8")
-        self._name = name
-        self._allowed = _allowed_names()
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Answers a name of the pickle with its stand-in; called by pickle."""
-        if (module, name) not in self._allowed:
-            raise FileError(
-                f"{self._name}: asks for {module}.{name}, which plain tensors do not need; it was "
-                "not run; expected the state_dict of a network"
-            )
-        return self._allowed[module, name]
-
-    def persistent_load(self, pid: Any) -> _Storage:
-        """Returns a storage that the pickle refers to; called by pickle."""
-        # The fourth value is the device, which does not matter. Old files may add a view.
-        word, kind, key, _device, count, *view = pid
-        if word != "storage" or not isinstance(kind, _StorageClass) or not isinstance(count, int):
-            raise pickle.UnpicklingError(f"a storage is described as {pid!r}")
-        if view and view[0] is not None:
-            _view_key, start, count = view[0]
-            return _Storage(str(key), kind, count, start)
-        return _Storage(str(key), kind, count)
-
-
-def _allowed_names() -> dict[tuple[str, str], Any]:
-    """Returns what a pickle may name, with the stand-in of each.
-
-    The opcode BUILD can set attributes even of functions. The functions are therefore made anew for
-    each file, so that no file can leave something behind in them.
-    """
-
-    def rebuild_tensor(storage, offset, size, stride):
-        return _Tensor(storage, offset, tuple(size), tuple(stride))
-
-    def rebuild_tensor_v2(storage, offset, size, stride, *_gradient_and_hooks):
-        return _Tensor(storage, offset, tuple(size), tuple(stride))
-
-    def rebuild_parameter(tensor, *_gradient_and_hooks):
-        return tensor
-
-    names: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): collections.OrderedDict,
-        ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
-    }
-    for storage_name, dtype in _STORAGE_TYPES.items():
-        names["torch", storage_name] = _StorageClass(dtype)
-    return names
-
-
-def _unpickle(file: BinaryIO, name: str) -> Any:
-    """Reads one pickle, from where the file stands."""
-    # The unpickler allocates its memo up to the largest number that the pickle stores a value
-    # under. After `count` opcodes that can be `count` at most; a larger one only fills the memory.
-    start = file.tell()
-    for count, (opcode, argument, _position) in enumerate(pickletools.genops(file)):
-        if opcode.name in _MEMO_OPCODES and argument > count:
-            raise FileError(
-                f"{name}: remembers a value as number {argument}; expected at most {count}"
-            )
-    file.seek(start)
-    return _TensorUnpickler(file, name).load()
-
-
 # ---- the two kinds of files ----------------------------------------------------------------------
 
 
@@ -209,9 +94,9 @@ def _read_zip(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
             raise FileError(
                 f"{name}: its members are compressed, which those of torch.save are not"
             )
-        tree = _unpickle(io.BytesIO(archive.read(pickles[0])), name)
+        tree = read_tensor_pickle(io.BytesIO(archive.read(pickles[0])), name)
 
-        def storage_bytes(storage: _Storage) -> bytes:
+        def storage_bytes(storage: Storage) -> bytes:
             return archive.read(f"{root}data/{storage.key}")
 
         return _arrays(tree, storage_bytes, name)
@@ -224,16 +109,16 @@ def _read_legacy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     and the keys of the storages in their order.
     """
     file.seek(0)
-    magic, protocol = _unpickle(file, name), _unpickle(file, name)
+    magic, protocol = read_tensor_pickle(file, name), read_tensor_pickle(file, name)
     if magic != _LEGACY_MAGIC or protocol != _LEGACY_PROTOCOL:
         raise FileError(
             f"{name}: begins with {str(magic)[:40]}, {str(protocol)[:40]}; expected a file that "
             "torch.save wrote"
         )
-    machine = _unpickle(file, name)
+    machine = read_tensor_pickle(file, name)
     if not machine.get("little_endian", True):
         raise FileError(f"{name}: its byte order is big; expected little")
-    tree, keys = _unpickle(file, name), _unpickle(file, name)
+    tree, keys = read_tensor_pickle(file, name), read_tensor_pickle(file, name)
     # The length counts numbers, and only a tensor tells how wide those of its storage are. A
     # storage without a tensor is an error, since what follows it cannot be found.
     classes = {}
@@ -254,7 +139,7 @@ def _read_legacy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
 # ---- tensors -------------------------------------------------------------------------------------
 
 
-def _state_dict(tree: Any, name: str) -> dict[str, _Tensor]:
+def _state_dict(tree: Any, name: str) -> dict[str, Tensor]:
     """Returns the tensors by name; a checkpoint may hold them under `state_dict`."""
     if isinstance(tree, Mapping) and isinstance(tree.get("state_dict"), Mapping):
         tree = tree["state_dict"]
@@ -263,7 +148,7 @@ def _state_dict(tree: Any, name: str) -> dict[str, _Tensor]:
             f"{name}: holds a {type(tree).__name__}; expected a state_dict, tensors by name"
         )
     for key, value in tree.items():
-        if not isinstance(key, str) or not isinstance(value, _Tensor):
+        if not isinstance(key, str) or not isinstance(value, Tensor):
             raise FileError(
                 f"{name}: {key!r} holds no tensor; expected a state_dict, tensors by name"
             )
@@ -273,7 +158,7 @@ def _state_dict(tree: Any, name: str) -> dict[str, _Tensor]:
 
 
 def _arrays(
-    tree: Any, storage_bytes: Callable[[_Storage], bytes], name: str
+    tree: Any, storage_bytes: Callable[[Storage], bytes], name: str
 ) -> dict[str, np.ndarray]:
     """Returns the tensors as arrays; a storage that several tensors share is read once."""
     storages: dict[str, bytes] = {}
@@ -286,7 +171,7 @@ def _arrays(
     return arrays
 
 
-def _array(tensor: _Tensor, data: bytes, name: str) -> np.ndarray:
+def _array(tensor: Tensor, data: bytes, name: str) -> np.ndarray:
     """Copies the numbers of one tensor out of its storage.
 
     `as_strided` checks nothing: a view that leaves its storage would read foreign memory. All

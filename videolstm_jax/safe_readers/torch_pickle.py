@@ -1,0 +1,119 @@
+"""Reads the pickle of a PyTorch file: it describes tensors, and may name only what they need."""
+
+from __future__ import annotations
+
+import collections
+import pickle
+import pickletools
+from typing import Any, BinaryIO, NamedTuple
+
+from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers.opcodes import MEMO_OPCODES
+
+# Storage classes of `torch` by name, and the type of their numbers. NumPy has no bfloat16.
+_STORAGE_TYPES = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+    "BoolStorage": "?",
+}
+
+
+class StorageClass(NamedTuple):
+    """Stands in for a storage class of PyTorch: the type of its numbers."""
+
+    dtype: str
+
+
+class Storage(NamedTuple):
+    """A run of numbers that tensors are views of: `count` of them from `start` of storage `key`."""
+
+    key: str
+    kind: StorageClass
+    count: int
+    start: int = 0
+
+
+class Tensor(NamedTuple):
+    """A view of a storage as the pickle describes it: offset and strides in numbers, not bytes."""
+
+    storage: Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+class _TensorUnpickler(pickle.Unpickler):
+    """Makes dicts, tuples, numbers and the stand-ins above, nothing else."""
+
+    def __init__(self, file: BinaryIO, name: str):
+        super().__init__(file, encoding="utf-8")
+        self._name = name
+        self._allowed = _allowed_names()
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Answers a name of the pickle with its stand-in; called by pickle."""
+        if (module, name) not in self._allowed:
+            raise FileError(
+                f"{self._name}: asks for {module}.{name}, which plain tensors do not need; it was "
+                "not run; expected the state_dict of a network"
+            )
+        return self._allowed[module, name]
+
+    def persistent_load(self, pid: Any) -> Storage:
+        """Returns a storage that the pickle refers to; called by pickle."""
+        # The fourth value is the device, which does not matter. Old files may add a view.
+        tag, kind, key, _device, count, *view = pid
+        if tag != "storage" or not isinstance(kind, StorageClass) or not isinstance(count, int):
+            raise pickle.UnpicklingError(f"a storage is described as {pid!r}")
+        if view and view[0] is not None:
+            _view_key, start, count = view[0]
+            return Storage(str(key), kind, count, start)
+        return Storage(str(key), kind, count)
+
+
+def _allowed_names() -> dict[tuple[str, str], Any]:
+    """Returns what a pickle may name, with the stand-in of each.
+
+    The opcode BUILD can set attributes even of functions. The functions are therefore made anew for
+    each file, so that no file can leave something behind in them.
+    """
+
+    def rebuild_tensor(storage, offset, size, stride):
+        return Tensor(storage, offset, tuple(size), tuple(stride))
+
+    def rebuild_tensor_v2(storage, offset, size, stride, *_gradient_and_hooks):
+        return Tensor(storage, offset, tuple(size), tuple(stride))
+
+    def rebuild_parameter(tensor, *_gradient_and_hooks):
+        return tensor
+
+    names: dict[tuple[str, str], Any] = {
+        ("collections", "OrderedDict"): collections.OrderedDict,
+        ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
+        ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor_v2,
+        ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
+    }
+    for storage_name, dtype in _STORAGE_TYPES.items():
+        names["torch", storage_name] = StorageClass(dtype)
+    return names
+
+
+def read_tensor_pickle(file: BinaryIO, name: str) -> Any:
+    """Reads one pickle, from where the file stands."""
+    # The unpickler allocates its memo up to the largest number that the pickle stores a value
+    # under. After `count` opcodes that can be `count` at most; a larger one only fills the memory.
+    start = file.tell()
+    for count, (opcode, argument, _position) in enumerate(pickletools.genops(file)):
+        if opcode.name in MEMO_OPCODES and argument > count:
+            raise FileError(
+                f"{name}: remembers a value as number {argument}; expected at most {count}"
+            )
+    file.seek(start)
+    return _TensorUnpickler(file, name).load()
