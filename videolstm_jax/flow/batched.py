@@ -91,6 +91,7 @@ def flow_images(
             while running:
                 yield from _hand_out(*running.popleft(), unfinished, bound, progress)
         finally:
+            # The caller may stop early: batches that have not started are dropped.
             for future, _ in running:
                 future.cancel()
 
@@ -99,6 +100,7 @@ def _batches(
     videos: Iterable[tuple[str, np.ndarray]], unfinished: dict[str, _UnfinishedVideo]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]]:
     """Yields batches: first frames, second frames, and (name, pairs) of their videos in order."""
+    # One queue for each frame size; a batch leaves a queue as soon as it is full.
     waiting: dict[tuple[int, int], list[tuple[str, np.ndarray]]] = {}
     for name, frames in videos:
         size = frames.shape[1:]

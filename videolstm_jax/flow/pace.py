@@ -64,6 +64,7 @@ def estimate(
       workers: batches at a time.
       method: see `batched.flow_images`.
     """
+    # Ties go to the larger size, so that the estimate does not depend on the order of videos.
     sizes = [(height, width) for _, height, width in videos]
     height, width = max(set(sizes), key=lambda size: (sizes.count(size), size))
     seconds_a_pixel = _seconds_a_pixel(height, width, workers, method)
@@ -137,6 +138,8 @@ def warn_of_flow(ranges: Mapping[str, tuple[float, float]], stage: str = "prepar
     """
     still, saturated = [], []
     for name, (largest, share) in sorted(ranges.items()):
+        # A still video is probably a slide or a frozen recording; a saturated one has a scene cut
+        # or a bound that is too small.
         if largest < STILL:
             still.append(name)
         if share > SATURATED:

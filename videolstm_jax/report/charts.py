@@ -36,11 +36,13 @@ def bars(
       mistakes: n texts in small letters below the bars, or none.
     """
     row = BAR_ROW + NOTE_ROW if mistakes else BAR_ROW
+    # 6.2 units are the mean width of a letter of size 11; 84 units stay for the note.
     left = min(150.0, 14 + 6.2 * max(map(len, names), default=0))
     wide = WIDTH - left - 84
     body = []
     for index, (name, share, note) in enumerate(zip(names, shares, notes, strict=True)):
         y = 4 + index * row
+        # The pale bar of full length shows where 100 % lies.
         body.append(_bar(left, y, wide, f'{LINE}" fill-opacity=".5'))
         body.append(_bar(left, y, wide * share, colour(0)))
         body.append(text(left - 6, y + 12, cut(name, LONGEST_NAME), anchor="end", paint=INK))
@@ -58,6 +60,7 @@ def _bar(x: float, y: float, width: float, fill: str) -> str:
 def interval(share: float, low: float, high: float) -> str:
     """Draws a share in [0, 1] and its interval on a line from 0 to 1, small enough for a table."""
 
+    # The drawing is 120 units wide, with margins of 2.
     def across(value: float) -> str:
         return f"{2 + 116 * value:.1f}"
 
@@ -87,6 +90,7 @@ def confusion(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
     """
     named = len(names) <= NAMED_CLASSES
     cell = _cell_size(len(names))
+    # Names take 6.4 units a letter on the left; slanted by 45 degrees, they need less above.
     longest = max(map(len, names), default=0)
     left = min(166.0, 32 + 6.4 * longest) if named else 24.0
     top = left * 0.8 if named else 18.0
@@ -94,11 +98,12 @@ def confusion(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
     body = []
     for i in range(len(names)):
         for j in range(len(names)):
+            # Blue on the diagonal, orange for mistakes.
             corner, paint = (left + j * cell, top + i * cell), colour(0 if i == j else 1)
             if counts[i, j]:
                 count = int(counts[i, j]) if named else None
                 body += _full_cell(corner, cell, paint, float(share[i, j]), count)
-            elif named:
+            elif named:  # large matrices leave empty cells out, which keeps the page small
                 body.append(_square(corner, cell, f'{LINE}" fill-opacity=".35'))
         if named:
             body += _class_names(cut(names[i], LONGEST_NAME), left, top, i * cell + cell / 2)
@@ -128,6 +133,7 @@ def _full_cell(
     corner: tuple[float, float], cell: int, paint: str, share: float, count: int | None
 ) -> list[str]:
     """A cell with videos in it, with their number unless `count` is None."""
+    # A single video among many must still be seen: opacity starts at .15.
     body = [_square(corner, cell, f'{paint}" fill-opacity="{0.15 + 0.85 * share:.2f}')]
     if count is not None:
         x, y = corner[0] + (cell - 1) / 2, corner[1] + cell / 2 + 3.5

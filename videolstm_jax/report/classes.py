@@ -58,6 +58,7 @@ def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | 
       classes: C names.
       unread: [C] videos of each class without scores.
     """
+    # Unread videos count as wrong: they are in the total and not on the diagonal.
     total = counts.sum(axis=1) + unread
     accuracy = np.diag(counts) / np.maximum(total, 1)
     shown = np.flatnonzero(total)

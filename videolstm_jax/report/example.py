@@ -67,6 +67,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
         right=best == video.label,
         facts=data.facts,
         moving=moving,
+        # the middle frame stands for the video in print and for readers who prefer no motion
         still=encoded.still(panels[len(panels) // 2], "AVIF"),
         strip=_strip(prediction, data.frames, strip_frames),
         description=_description(prediction, best),
@@ -92,6 +93,7 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
     """
     label = prediction.video.label
     by_score = np.argsort(-prediction.scores.mean(0), kind="stable").tolist()
+    # dict.fromkeys drops repeated classes and keeps the order.
     shown = list(dict.fromkeys([label, predicted, *by_score]))[:most]
     other_colours = iter(OTHER_COLOURS)
     frames = np.arange(len(prediction.scores))
@@ -107,6 +109,7 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
         series.append(Series(name, frames, prediction.scores[:, index], colour, dashed=not role))
     last = len(frames) - 1
     bands = []
+    # A flow model has no scores for the last frame: spans end where the plot does.
     for first, end in action_spans(prediction):
         if first < min(end, last):
             bands.append((first, min(end, last)))

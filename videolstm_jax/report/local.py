@@ -83,6 +83,7 @@ def section(maps: Mapping[str, Measures]) -> Section:
         return empty._replace(
             tables=(attention_table(maps),), plots=time_plots(maps), notices=(*warnings, notice)
         )
+    # The recall plot shows one run, that with the best boxes; the tables show all.
     best = max(measured, key=lambda name: measured[name]["model"]["mean_frame_iou"]["value"])
     return empty._replace(
         paragraphs=(EXPLANATION,),

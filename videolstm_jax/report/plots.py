@@ -71,6 +71,7 @@ def smooth(values: Sequence[float], window: int) -> np.ndarray:
     values = np.asarray(values, float)
     if window <= 1 or not len(values):
         return values
+    # A mean is a difference of cumulative sums: the cost does not depend on the window.
     total = np.concatenate([[0.0], np.cumsum(values)])
     centre = np.arange(len(values))
     low = np.maximum(centre - window // 2, 0)
@@ -85,6 +86,7 @@ def thinned(
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(x) <= most:
         return x, y
+    # reduceat sums from each edge to the next; the last stretch ends with the line.
     edges = np.linspace(0, len(x), most + 1).astype(int)
     count = np.diff(edges)
     return np.add.reduceat(x, edges[:-1]) / count, np.add.reduceat(y, edges[:-1]) / count
@@ -161,6 +163,8 @@ def _range(axis: Axis, values: list[np.ndarray]) -> tuple[float, float]:
         high = float(together.max()) if len(together) else 1.0
     if high > low:
         return low, high
+    # A constant line would divide by zero: the axis gets a length of one around it, or above the
+    # end that is given.
     if axis.low is None:
         return low - 0.5, low + 0.5
     return low, low + 1.0
@@ -179,10 +183,12 @@ def _axes(frame: _Frame, x_axis: Axis, y_axis: Axis) -> list[str]:
     """Grid lines, ticks and labels."""
     right, bottom = frame.width - RIGHT, frame.height - BOTTOM
     body = []
+    # Low plots have room for fewer labels, wide ones for more.
     for tick in ticks(*frame.y, 4 if frame.height < 200 else 5):
         y = frame.down(tick)
         label = f"{100 * tick:g} %" if y_axis.percent else number(tick)
         body.append(f'<path d="M{LEFT} {y:.1f}H{right:g}" stroke="{LINE}"/>')
+        # 4 units down centre a label of size 11 on its line.
         body.append(text(LEFT - 6, y + 4, label, anchor="end"))
     for tick in ticks(*frame.x, 6 if frame.width <= 2 * WIDTH else 8):
         body.append(text(frame.across(tick), bottom + 16, number(tick)))

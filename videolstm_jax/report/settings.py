@@ -25,6 +25,7 @@ def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
     table = tables.differences(settings)
     folded = []
     for name, config in configs.items():
+        # The digest is of the contents: layout and order of the file do not matter.
         text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         folded.append((f"Settings of {name} (sha256 {digest[:12]})", text))

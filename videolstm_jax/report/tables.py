@@ -193,6 +193,7 @@ def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> T
     Returns:
       The table; None if no video is wrong.
     """
+    # Above the diagonal lies each pair once, with its mistakes of both directions.
     both_ways = np.triu(counts + counts.T, 1)
     pairs = list(zip(*np.nonzero(both_ways), strict=True))
     pairs.sort(key=lambda pair: (-both_ways[pair], pair))
@@ -216,6 +217,7 @@ def wrong_predictions(counts: np.ndarray, names: Sequence[str]) -> list[str]:
     """
     texts = []
     for label, row in enumerate(counts):
+        # negative counts: sorted, the most frequent come first and ties go by name
         mistakes = [(-int(n), names[j]) for j, n in enumerate(row) if j != label and n]
         most_frequent = [f"{name} ({-n})" for n, name in sorted(mistakes)[:3]]
         texts.append("predicted as " + ", ".join(most_frequent) if most_frequent else "")

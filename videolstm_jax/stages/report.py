@@ -110,6 +110,7 @@ def _examples(contents: WorkFolderContents, cfg: RunConfig) -> page.Section:
         )
         return section._replace(notices=(notice,))
     tubes = work_contents.load_best_tubes(contents.work, name)
+    # A page without attention or boxes is still useful: what is absent is named, not an error.
     notices = _absent_inputs(contents, name, tubes)
     videos = {video.name: video for video in contents.dataset.videos}
     scores = _scores_of(contents, name, "recurrent")
@@ -117,6 +118,7 @@ def _examples(contents: WorkFolderContents, cfg: RunConfig) -> page.Section:
     cards = []
     for row in choose.videos(scores.label, predicted, confidence, cfg.report.examples):
         video = videos[scores.videos[row]]
+        # One file that changed must not cost the page of all others.
         try:
             detections = tubes.get(video.name, ())
             cards.append(_card(contents, name, video, scores.scores[row], detections))
@@ -194,6 +196,7 @@ def _card(
         detections=detections,
         truth=truth,
     )
+    # one folder for all films: names of videos contain their class as a folder
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
     frames = film(
         contents.work.report / address,

@@ -59,6 +59,7 @@ def read_contents(work: Workdir, *, allow_missing: bool = False) -> WorkFolderCo
       FileError: a file exists but cannot be used.
     """
     dataset = artifacts.load_dataset(work.dataset) if work.dataset.exists() else None
+    # Without a list of videos there is nothing that could be missing.
     unread = np.zeros(0, np.int32)
     if dataset is not None and not allow_missing:
         unread = artifacts.load_missing(work, dataset.classes)
@@ -68,6 +69,8 @@ def read_contents(work: Workdir, *, allow_missing: bool = False) -> WorkFolderCo
             configs[name] = artifacts.load_config(folder)
         if (folder / "map.json").exists():
             maps[name] = files.read_json(folder / "map.json")
+    # Scores of an earlier test list would be compared with the wrong videos: they are left out of
+    # the table and named.
     results, outdated = [], []
     for file in _score_files(work, configs):
         scores = artifacts.load_scores(file.path)

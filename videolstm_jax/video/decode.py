@@ -57,9 +57,9 @@ def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
         rate, frames = frame_rate(stream), declared_count(container, stream)
         pictures = all_pictures(path, container, stream)
         height, width = upright(next(pictures)).shape[:2]
-        if not frames:
+        if not frames:  # the container does not say: the rest is decoded and counted
             frames = 1 + sum(1 for _ in pictures)
-        pictures.close()
+        pictures.close()  # before the container that it reads from
     if not fps:
         return VideoInfo(frames, width, height, rate)
     # `resampled` yields a frame for every k / fps before the end; 1e-6 absorbs rounding.
@@ -128,6 +128,7 @@ def check(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> 
     Raises:
       VideoError: as `read`.
     """
+    # The second pass counts what `read` would return and finds the damage that it would find.
     info = probe(path, fps=fps)
     with open_video(path) as (container, stream):
         pictures = selected_pictures(path, container, stream, fps, max_frames)
@@ -184,6 +185,7 @@ def resampled(
             yield last
             k += 1
         last, time = picture, next_time
+    # The last picture is shown for one period; a video has at least one frame.
     while k == 0 or k / fps < time + period - 1e-6 / fps:
         yield last
         k += 1

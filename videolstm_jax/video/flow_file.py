@@ -87,7 +87,7 @@ def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.nda
     sizes = {picture.shape for picture in pictures}
     if len(sizes) > 1:
         raise FileError(f"{path}: pictures of sizes {sorted(sizes)}; expected one size")
-    height, width = sizes.pop() if sizes else (0, 0)
+    height, width = sizes.pop() if sizes else (0, 0)  # an empty range has no size
     flow = np.empty((stop - start, height, width, 2), np.uint8)
     for index, picture in enumerate(pictures):
         flow[index // 2, ..., index % 2] = picture

@@ -106,6 +106,7 @@ def panels(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
             legend.append(("detected", overlay.DETECTED))
         if view.truth is not None:
             legend.append(("true", overlay.TRUE))
+        # a dark line of 4 pixels between both pictures
         gap = np.full((pictures[0].shape[0], 4, 3), BAND, np.uint8)
         pictures += [gap, _titled(heated, legend)]
     return np.concatenate(pictures, axis=1)
@@ -174,11 +175,13 @@ def board(lines: ScoreLines, width: int) -> np.ndarray:
     Returns:
       uint8 [H', width, 3].
     """
+    # A 48th of the width, but never too small to read nor larger than titles.
     size = max(10, min(40, round(width / 48)))
     rows = max(len(lines.names), 2)
     height = round((rows * ROW + 1.3) * size)
     image = Image.new("RGB", (width, height), BAND)
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(size)
+    # Bars take 42 % of the width, the timeline the rest.
     split, margin = round(width * 0.42), size // 2
     _bars(pen, font, lines, split, size)
     area = (split + margin + size * 1.3, margin, width - margin, height - 1.5 * size)
@@ -190,6 +193,7 @@ def _bars(pen: ImageDraw.ImageDraw, font: Font, lines: ScoreLines, right: int, s
     """Draws name, bar and score of each class, a row each, up to the column `right`."""
     margin = size // 2
     number_width = font.getlength("0.00") + size * 0.6
+    # Long names are cut at half of the area, so that bars keep a length.
     longest_name = max(font.getlength(name) for name in lines.names)
     name_width = min(right * 0.5, longest_name + size * 0.6)
     left, bar_width = margin + name_width, right - name_width - number_width - margin
@@ -230,6 +234,7 @@ class _Timeline(NamedTuple):
 
     def _x(self, frame: float) -> float:
         x0, _, x1, _ = self.area
+        # A video of one frame has no length; frames outside the timeline stay at its ends.
         last = max(self.lines.length - 1, 1)
         return x0 + min(max(frame - self.lines.start, 0), last) / last * (x1 - x0)
 

@@ -1,8 +1,8 @@
 """Pictures as bytes, for files and for a page that carries its pictures inside itself.
 
-Moving pictures and photographs are AVIF: the same quality takes about a fifth of the bytes of
-animated WebP, and a page with a dozen examples stays below one megabyte. Browsers show AVIF since
-2023.
+Pictures of a page are AVIF, which codes what changes between the frames of an animation: it takes
+about a third of the bytes of animated WebP, and a page with a dozen examples stays below one
+megabyte. Browsers show AVIF since 2023.
 """
 
 from __future__ import annotations

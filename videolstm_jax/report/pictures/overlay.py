@@ -46,6 +46,7 @@ def display_size(width: int, height: int, side: int) -> tuple[int, int]:
             "each"
         )
     longest = max(width, height)
+    # The largest whole factor: a frame of 64 pixels shown at 150 has 128.
     if longest <= side:
         return width * (side // longest), height * (side // longest)
     return max(1, round(width * side / longest)), max(1, round(height * side / longest))
@@ -167,10 +168,12 @@ def draw_boxes(
     image = Image.fromarray(frame)
     pen = ImageDraw.Draw(image)
     height, width = frame.shape[:2]
+    # Lines grow with the picture: 4 pixels at 256.
     line = max(1, round(max(width, height) / 70))
     rim = max(1, line // 3)
     for index, box in enumerate(np.asarray(boxes, float).reshape(-1, 4)):
         x0, y0, x1, y1 = np.clip(np.rint(box), 0, [width, height] * 2).astype(int).tolist()
+        # A box that rounds to nothing, or lies outside, still has one pixel.
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
         # Boxes are half open and Pillow's rectangles are closed: hence the - 1.
         pen.rectangle(
@@ -193,6 +196,7 @@ def _outline(
     if not dash:
         pen.rectangle(box, outline=colour, width=line)
         return
+    # Pillow draws no dashed lines: each dash is a filled rectangle, each gap as long as a dash.
     for x in range(x0, x1 + 1, 2 * dash):
         end = min(x + dash - 1, x1)
         pen.rectangle((x, y0, end, y0 + line - 1), fill=colour)
@@ -214,6 +218,7 @@ def _label(
     font = ImageFont.load_default(text_size(max(size)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     wide, high = right - left + 4, bottom - top + 4
+    # kept within the frame on all sides
     x = max(0, min(corner[0], size[0] - int(wide)))
     y = corner[1] - int(high) if corner[1] >= high else min(corner[1], size[1] - int(high))
     pen.rectangle((x, y, x + wide - 1, y + high - 1), fill=(0, 0, 0))
@@ -234,6 +239,7 @@ def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray
     band = Image.new("RGB", (frame.shape[1], size + 6), BAND)
     pen, font, x = ImageDraw.Draw(band), ImageFont.load_default(size), 4.0
     for text, colour in parts:
+        # A text cut in the middle would be misread, so it is left out whole.
         if x + pen.textlength(text, font=font) > frame.shape[1]:
             break
         pen.text((x, 1), text, font=font, fill=colour)
@@ -271,7 +277,7 @@ def filmstrip(
     if not count:
         raise ValueError("a filmstrip of no frames; expected at least one")
     columns = min(columns, count)
-    rows = -(-count // columns)
+    rows = -(-count // columns)  # rounded up; the last row may have free places
     sheet = np.full(
         (rows * (height + gap) - gap, columns * (width + gap) - gap, 3), ground, np.uint8
     )
@@ -283,4 +289,5 @@ def filmstrip(
 
 def evenly(length: int, count: int) -> np.ndarray:
     """Returns numbers of `count` frames, or of all if fewer, spread from the first to the last."""
+    # Rounding may give one number twice where frames are few.
     return np.unique(np.rint(np.linspace(0, length - 1, min(count, length))).astype(int))

@@ -39,6 +39,7 @@ class Renderer:
         """Prepares pictures of frames with a longer edge of about `side` pixels."""
         self._prediction, self._side = prediction, side
         self._shown = _shown_classes(prediction)
+        # in float64: float32 sums of long videos would drift
         counts = np.arange(1, len(prediction.scores) + 1)[:, None]
         self._running_means = np.cumsum(prediction.scores, axis=0, dtype=np.float64) / counts
 
@@ -68,6 +69,7 @@ class Renderer:
         heat = None
         if prediction.heat is not None:
             heat = functools.partial(prediction.heat, min(t, len(prediction.scores) - 1))
+        # None means that boxes were not made; no box on this frame is an empty array.
         detections = boxes_at(prediction.detections, t) if prediction.detections else None
         truth = boxes_at(prediction.truth, t) if prediction.truth else None
         return board.frame_view(frame, self._side, heat, detections=detections, truth=truth)

@@ -76,9 +76,11 @@ class RecentScores:
         """
         self._scores.append(np.asarray(scores))
         self._count += 1
+        # By the mean so far: the order of single frames would make lines jump.
         best = np.argsort(-mean, kind="stable")[:SHOWN_CLASSES].tolist()
         self._slots = stable_slots(self._slots, best)
         values = np.stack(self._scores)[:, self._slots]
+        # The width doubles: a scale that changed with every frame would be hard to read.
         length = FIRST_WINDOW
         while length < len(values):
             length *= 2

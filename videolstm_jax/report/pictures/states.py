@@ -49,7 +49,9 @@ def sheet(states: States, frames: np.ndarray, size: tuple[int, int]) -> np.ndarr
 def coloured(maps: np.ndarray, times: np.ndarray, *, signed: bool) -> np.ndarray:
     """Colours frames `times` [n] of maps [T, N, N] on the scale of all T; uint8 [n, N, N, 3]."""
     maps = np.asarray(maps, float)
+    # All frames share one scale, so that changes over time are seen; maps of zeros have scale 1.
     largest = np.abs(maps).max(initial=0) or 1.0
+    # The diverging map has white at .5, which is zero.
     if signed:
         return colormaps["RdBu_r"](0.5 + 0.5 * maps[times] / largest, bytes=True)[..., :3]
     return colormaps["inferno"](maps[times] / largest, bytes=True)[..., :3]
