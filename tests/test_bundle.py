@@ -253,6 +253,14 @@ def test_a_file_that_is_no_safetensors(copy):
     [
         (lambda record: record["classes"].append("Walk"), "3 class names; expected 2"),
         (lambda record: record["backbones"].pop("flow"), "ConvNets of rgb; expected those of flow"),
+        (lambda record: record.update(classes=["Walk", "Walk"]), "expected different names"),
+        (lambda record: record["scales"].update(motion=0), "the scale of motion is 0; expected"),
+        (lambda record: record["scales"].update(x="1"), "not the record of a bundle: TypeError"),
+        (lambda record: record.update(fps=-1), "fps is -1; expected 0 or more"),
+        (
+            lambda record: record["backbones"]["rgb"]["layers"].update(pool5="int4"),
+            "pool5 of rgb is stored as int4",
+        ),
         (lambda record: record["layers"].update(x="fc7"), "the cell videolstm read"),
         (lambda record: record["model"].update(cell="no_module:CELL"), "cannot import the module"),
         (lambda record: record["model"].pop("hidden"), "ModelConfig lacks hidden"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,7 @@ from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.features.records import DTYPES
 from videolstm_jax.nn.vgg import make_convnet, params_for_taps
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone import TrainedConvNet, convnet_config
@@ -94,6 +96,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
         localize = _complete(LocalizeConfig, record["localize"])
         classes, stream = tuple(record["classes"]), record["stream"]
         extractors, backbones = record["extractors"], record["backbones"]
+        _check_values(folder / RECORD, record)
         _check_agrees(folder / RECORD, record, config)
         arrays = {name: _read_file(folder / name, sha) for name, sha in record["files"].items()}
         like = jax.eval_shape(make_model(config).init, jax.random.key(0))
@@ -124,6 +127,25 @@ def _checked_record(path: epath.Path) -> dict[str, Any]:
     if files.json_sha256(content) != record["sha256"]:
         raise FileError(f"{path}: the content has been changed: its sha256 does not agree")
     return record
+
+
+def _check_values(path: epath.Path, record: Mapping[str, Any]) -> None:
+    """Raises FileError for values that no settings class checks."""
+    classes, scales = record["classes"], Scales(**record["scales"])
+    if not all(isinstance(name, str) for name in classes) or len(set(classes)) != len(classes):
+        raise FileError(f"{path}: classes are {classes}; expected different names")
+    for name, scale in scales._asdict().items():
+        if not 0 < scale < math.inf:  # also refuses NaN
+            raise FileError(f"{path}: the scale of {name} is {scale}; expected a positive number")
+    if not 0 <= record["fps"] < math.inf:
+        raise FileError(f"{path}: fps is {record['fps']}; expected 0 or more")
+    for stream, row in record["backbones"].items():
+        for layer, dtype in row["layers"].items():
+            if dtype not in DTYPES:
+                raise FileError(
+                    f"{path}: {layer} of {stream} is stored as {dtype}; expected one of "
+                    f"{', '.join(DTYPES)}"
+                )
 
 
 def _complete(kind: type, record: Mapping[str, Any]) -> Any:

@@ -209,8 +209,8 @@ class TrainedModel:
         folder, convnet = self.place.convnet(stream)
         if convnet.classes != self.classes:
             raise FileError(
-                f"{folder}: the ConvNet knows {', '.join(convnet.classes)}; the run knows "
-                f"{', '.join(self.classes)}; expected the same"
+                f"{folder}: the classes of the ConvNet are {', '.join(convnet.classes)}; expected "
+                f"those of the model, {', '.join(self.classes)}"
             )
         inputs = self.layers_by_stream()[stream]
         layers = sorted(set(inputs.values()))

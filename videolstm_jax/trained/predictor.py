@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Prediction(NamedTuple):
-    """What is known once a frame has been read.
+    """The prediction of one frame.
 
     `frame` counts from 0; `scores` [C] are this frame's class probabilities and `mean` [C] their
     mean so far; `attention` [N, N] sums to one and `box` [4] is x0 y0 x1 y1 in pixels, both None
@@ -80,7 +80,7 @@ class Predictor:
         return 0 if self.functions.flow is None else 1
 
     def restart(self, carry: PyTree | None = None) -> None:
-        """Forgets every frame: the next one is the first of another stream, from this carry."""
+        """Begins another stream: the next frame is its first one, and starts from this carry."""
         self.carry = carry
         self._before: tuple[np.ndarray, np.ndarray] | None = None  # the last frame, RGB and grey
         self._size: tuple[int, ...] | None = None
