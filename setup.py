@@ -10,11 +10,15 @@ _LARGE = 'platform_machine not in "x86_64 AMD64" or sys_platform == "darwin"'
 # tensorflow-datasets imports importlib_resources without asking for it; older releases of etils
 # brought it along.
 _TFDS = ["tensorflow-datasets>=4.9.7", "importlib_resources>=6"]
+# setuptools and wheel: a test builds the wheel without the network.
+_TESTS = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=68", "wheel"]
 
 setup(
     name="videolstm-jax",
     version="0.1.0",
-    description="VideoLSTM in JAX: recurrent networks that convolve, attend and flow for action recognition",
+    description=(
+        "VideoLSTM in JAX: recurrent networks that convolve, attend and flow for action recognition"
+    ),
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
@@ -44,7 +48,7 @@ setup(
         "cuda12": ["jax[cuda12]>=0.10"],
         "tpu": ["jax[tpu]>=0.10"],
         "tfds": _TFDS,
-        "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.8", *_TFDS],
+        "dev": [*_TESTS, "ruff>=0.8", *_TFDS],
         "opencv": ["opencv-contrib-python-headless>=4.10"],
         "bench": ["opencv-contrib-python-headless>=4.10", "scikit-image>=0.24"],
     },
