@@ -1,4 +1,4 @@
-"""A small walk made by hand: squares that move, scores, and attention that peaks on the square."""
+"""A small work folder made by hand: moving squares, scores, and attention that peaks on them."""
 
 import dataclasses
 import json
@@ -58,8 +58,8 @@ def _run(work, name, cfg, videos, skill, attends):
     rows = []
     for index, video in enumerate(videos):
         draw = np.random.default_rng(1000 + index)
-        said = video.label if draw.uniform() < skill else int(draw.integers(len(CLASSES)))
-        scores = frame_scores(said, 3.0, 7 * index)
+        predicted = video.label if draw.uniform() < skill else int(draw.integers(len(CLASSES)))
+        scores = frame_scores(predicted, 3.0, 7 * index)
         boxes = clip(video.label, index)[1]
         arrays = {"attention": attention(boxes[:-1], index)} if attends else {}
         files.write_arrays(work.passes(name, video.name), scores=scores, **arrays)
@@ -95,7 +95,7 @@ def metrics(folder, steps, skill):
 
 
 def make(root, *, per_class: int = 3) -> artifacts.Workdir:
-    """Writes the whole walk under `root` and returns it."""
+    """Writes the whole work folder under `root` and returns it."""
     work = artifacts.Workdir(str(root / "work"))
     videos, truth, number = [], [], 0
     for part, count in (("train", 2), ("test", per_class)):

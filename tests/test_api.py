@@ -1,6 +1,4 @@
-"""The public names: each is there, documented, and takes its arguments as the others do; the
-README's example runs.
-"""
+"""The public names are documented and take arguments in one way; the README's example runs."""
 
 import inspect
 import pathlib
@@ -17,11 +15,11 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 @pytest.mark.parametrize("name", videolstm_jax.__all__)
 def test_a_public_name(name):
-    found = getattr(videolstm_jax, name)
+    value = getattr(videolstm_jax, name)
     assert name in dir(videolstm_jax)
-    if inspect.isfunction(found):
-        assert found.__doc__, f"{name} says nothing of itself"
-        parameters = list(inspect.signature(found).parameters.values())
+    if inspect.isfunction(value):
+        assert value.__doc__, f"{name} has no docstring"
+        parameters = list(inspect.signature(value).parameters.values())
         for parameter in parameters:
             optional = parameter.default is not inspect.Parameter.empty
             assert (

@@ -1,6 +1,4 @@
-"""What a stage wrote comes back the same; what is damaged is refused by name; nothing is
-half-written.
-"""
+"""Records come back the same; damaged files are refused by name; nothing is half-written."""
 
 import numpy as np
 import pytest
@@ -141,13 +139,13 @@ def test_missing_and_damaged_files_are_named(tmp_path):
 )
 def test_detections_round_trip(tmp_path_factory, start, count, score, name):
     path = tmp_path_factory.mktemp("tubes") / "tubes.jsonl"
-    found = Detection(
+    detection = Detection(
         name, 3, score, Tube(start, np.arange(count * 4).reshape(count, 4) + [0, 0, 5.125, 5.5])
     )
-    artifacts.save_detections(path, [found])
+    artifacts.save_detections(path, [detection])
     (back,) = artifacts.load_detections(path)
-    assert back[:3] == found[:3] and back.tube.start == start
-    np.testing.assert_allclose(back.tube.boxes, found.tube.boxes, atol=5e-4)
+    assert back[:3] == detection[:3] and back.tube.start == start
+    np.testing.assert_allclose(back.tube.boxes, detection.tube.boxes, atol=5e-4)
 
 
 def test_where_scores_are_found(tmp_path):

@@ -1,6 +1,4 @@
-"""What bad input gets at the command line: one line that names it, status 1, and nothing
-half-written.
-"""
+"""Bad input at the command line: one line that names it, status 1, and nothing half-written."""
 
 import os
 import pathlib

@@ -1,6 +1,4 @@
-"""ImageNet weights on the walk: each kind of file goes through fit_convnet and extract, with its
-preprocessing.
-"""
+"""ImageNet weights: fit_convnet and extract with each kind of file and its preprocessing."""
 
 import json
 import shutil
@@ -72,16 +70,16 @@ def test_each_file_goes_the_whole_way(work, tmp_path, kind, stream, capsys):
         f"preprocessed as {PREPROCESSING[kind]}; logits from random numbers"
         in capsys.readouterr().out
     )
-    found = _params(work, stream)
+    params = _params(work, stream)
     for name, leaf in LEAVES.items():
         if name == "block1_conv1.kernel" and stream == "flow":
             leaf = np.stack([leaf.mean(2)] * 2, 2)
         if not name.startswith("logits"):
-            np.testing.assert_allclose(found[name], leaf, rtol=1e-6, err_msg=name)
-    said = json.loads((work / "convnets" / stream / "config.json").read_text())
+            np.testing.assert_allclose(params[name], leaf, rtol=1e-6, err_msg=name)
+    record = json.loads((work / "convnets" / stream / "config.json").read_text())
     assert (
-        said["inputs"]["weights"] == sha256_of(path)
-        and said["convnet"]["preprocessing"] == PREPROCESSING[kind]
+        record["inputs"]["weights"] == sha256_of(path)
+        and record["convnet"]["preprocessing"] == PREPROCESSING[kind]
     )
     about = FeatureStore.open(work / "features" / stream / "pool5").about["preprocessing"]
     mean = {"caffe": [123.68, 116.779, 103.939], "torch": [123.675, 116.28, 103.53]}[
@@ -110,11 +108,11 @@ def _features_are_those_of(work, preprocessing):
         tree, images.astype(np.float32)
     )
     for layer in ("pool5", "fc7"):
-        found, truth = (
+        stored, truth = (
             FeatureStore.open(work / "features" / "rgb" / layer).read(video.name),
             getattr(taps, layer),
         )
-        np.testing.assert_allclose(found, truth, rtol=2e-3, atol=2e-3 * np.abs(truth).max())
+        np.testing.assert_allclose(stored, truth, rtol=2e-3, atol=2e-3 * np.abs(truth).max())
 
 
 @pytest.mark.parametrize(
@@ -155,8 +153,8 @@ def test_every_option_of_fine_tuning_resumes_to_the_bit(work, tmp_path):
     for step in ("4", "6"):
         shutil.rmtree(honest / "ckpt" / step)
     fit_convnet.run(vgg(work, "flow", **options))
-    found = _params(work, "flow")
-    assert all(np.array_equal(found[name], leaf) for name, leaf in expected[0].items())
+    params = _params(work, "flow")
+    assert all(np.array_equal(params[name], leaf) for name, leaf in expected[0].items())
     assert (honest / "metrics.jsonl").read_bytes() == expected[1]
 
 
@@ -169,13 +167,13 @@ def test_accuracy_is_that_of_frames_and_videos(work, tmp_path):
     )
     fit_convnet.run(cfg)
     extract.run(cfg)
-    said = json.loads((work / "convnets" / "flow" / "accuracy.json").read_text())
+    record = json.loads((work / "convnets" / "flow" / "accuracy.json").read_text())
     logits, right = FeatureStore.open(work / "features" / "flow" / "logits"), 0
     tests = [video for video in load_dataset(work / "dataset.json").videos if video.part == "test"]
     for video in tests:
         right += int((logits.read(video.name).argmax(1) == video.label).sum())
     scores = load_scores(work / "convnets" / "flow" / "scores.npz")
-    assert said == {
+    assert record == {
         "videos": 2,
         "videos_right": int((scores.scores.argmax(1) == scores.label).sum()),
         "missing": 0,
@@ -203,9 +201,9 @@ def test_features_of_another_preprocessing_are_in_the_way(work, tmp_path):
     path = str(write(tmp_path, "npz", LEAVES))
     fit_convnet.run(vgg(work, "rgb", convnet__weights=path, **STILL))
     extract.run(vgg(work, "rgb"))
-    said = json.loads((work / "convnets" / "rgb" / "config.json").read_text())
-    said["convnet"]["preprocessing"] = "torch"
-    (work / "convnets" / "rgb" / "config.json").write_text(json.dumps(said))
+    record = json.loads((work / "convnets" / "rgb" / "config.json").read_text())
+    record["convnet"]["preprocessing"] = "torch"
+    (work / "convnets" / "rgb" / "config.json").write_text(json.dumps(record))
     with pytest.raises(FileError, match="remove the folder or give another"):
         extract.run(vgg(work, "rgb"))
 
@@ -291,6 +289,6 @@ def test_convolutions_alone_leave_the_dense_layers_random(work, tmp_path, capsys
         vgg(work, "rgb", convnet__weights=path, convnet__preprocessing="caffe", **STILL)
     )
     assert "preprocessed as caffe; fc1, logits from random numbers" in capsys.readouterr().out
-    found = _params(work, "rgb")
-    np.testing.assert_array_equal(found["block2_conv1.kernel"], LEAVES["block2_conv1.kernel"])
-    assert not np.array_equal(found["fc1.kernel"], LEAVES["fc1.kernel"])
+    params = _params(work, "rgb")
+    np.testing.assert_array_equal(params["block2_conv1.kernel"], LEAVES["block2_conv1.kernel"])
+    assert not np.array_equal(params["fc1.kernel"], LEAVES["fc1.kernel"])

@@ -1,6 +1,4 @@
-"""Ctrl-C in real processes: the end comes soon, leaves no process behind, and the same command goes
-on.
-"""
+"""Ctrl-C in real processes: they end soon, leave none behind, and the same command goes on."""
 
 import contextlib
 import os
@@ -23,7 +21,7 @@ from videolstm_jax.video import encode, guard
 
 ROOT = pathlib.Path(__file__).parents[1]
 SOON = 20
-"""Seconds in which a process must be gone, on whatever machine; it takes one. Videos may take 600."""
+"""Seconds in which a process must be gone on any machine. It takes one; a video may take 600."""
 STALL = """
 import os, sys, time
 if "worker.serve" in " ".join(sys.orig_argv) and "STALL" in os.environ:
@@ -35,8 +33,9 @@ if "worker.serve" in " ".join(sys.orig_argv) and "STALL" in os.environ:
 """
 READERS = {
     "in the main thread": "next(guard.read_all([sys.argv[1]] * 9))",
-    "behind a thread that runs ahead": "next(frame_batches([Video('c/v', sys.argv[1], 0, 'train', 'v', 6, 32, 24, 25)],"
-    " FrameReader('rgb', 8), ConvNetConfig(batch=3, preprocessing='caffe'), seed=0))",
+    "behind a thread that runs ahead": "next(frame_batches("
+    "[Video('c/v', sys.argv[1], 0, 'train', 'v', 6, 32, 24, 25)], FrameReader('rgb', 8), "
+    "ConvNetConfig(batch=3, preprocessing='caffe'), seed=0))",
 }
 READ = """
 import sys
@@ -53,8 +52,9 @@ app.run(boot.guarded(lambda argv: {reader}))
 
 @pytest.fixture
 def stalling(tmp_path):
-    """The environment of a process whose workers never come back, and the folder where these leave
-    their numbers.
+    """The environment of a process whose workers never come back, and the folder of their numbers.
+
+    Each worker that has begun writes a file named after its process number there.
     """
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(STALL)
@@ -69,12 +69,12 @@ def stalling(tmp_path):
 
 def there(folder):
     """The numbers of the workers that have begun and not ended."""
-    found = []
+    running = []
     for path in folder.iterdir():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(path.name), 0)
-            found.append(path.name)
-    return found
+            running.append(path.name)
+    return running
 
 
 def wait_for_worker(folder, process=None):
@@ -115,7 +115,8 @@ def test_nobody_waits_for_a_video(stalling, tmp_path, reader):
 def test_ctrl_c_within_a_collection_of_garbage_is_not_lost(tmp_path):
     """Python drops what callbacks of its collector raise."""
     code = (
-        "import gc, os, signal, time\nfrom absl import app\nfrom videolstm_jax.cli import boot\ncame = []\n"
+        "import gc, os, signal, time\nfrom absl import app\n"
+        "from videolstm_jax.cli import boot\ncame = []\n"
         "def callback(*_):\n    if not came: came.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "def main(argv):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(60)\n"
         "app.run(boot.guarded(main))"
@@ -183,18 +184,18 @@ def test_a_video_whose_crew_was_ended_is_no_bad_one(stalling, tmp_path, monkeypa
     monkeypatch.setattr(os, "environ", stalling[0])
     crew = guard.Crew(1)
     with ThreadPoolExecutor(1) as pool:
-        found = pool.submit(crew.read, tmp_path / "a.mp4")
+        result = pool.submit(crew.read, tmp_path / "a.mp4")
         wait_for_worker(stalling[1])
         guard.interrupt()
         with pytest.raises(RuntimeError, match="this crew has ended"):
-            found.result()
+            result.result()
 
 
 def test_who_leaves_early_ends_the_crew():
     crew = guard.Crew(1)
-    found = guard.ahead(crew, lambda item: item, range(9))
-    assert next(found) == 0
-    found.close()
+    items = guard.ahead(crew, lambda item: item, range(9))
+    assert next(items) == 0
+    items.close()
     with pytest.raises(RuntimeError, match="this crew has ended"):
         crew.probe("a.mp4")
     crew = guard.Crew(1)
@@ -204,13 +205,14 @@ def test_who_leaves_early_ends_the_crew():
     crew.end()
 
 
-# ---- a whole walk --------------------------------------------------------------------------------
+# ---- a whole pipeline ----------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_a_walk_stopped_in_every_stage_leaves_the_same_files(tmp_path):
-    """Ctrl-C some time into the first step of each stage, the same command again; at the end it is
-    byte for byte.
+def test_a_pipeline_stopped_in_every_stage_leaves_the_same_files(tmp_path):
+    """Ctrl-C some time into the first step of each stage, then the same command again.
+
+    At the end all files are the same to the byte.
     """
     from test_pipeline import contents, tiny
 
@@ -260,5 +262,6 @@ def test_a_walk_stopped_in_every_stage_leaves_the_same_files(tmp_path):
         command, cwd=tmp_path / "stopped", env=environment, check=True, stdout=subprocess.DEVNULL
     )
     assert stopped > len(first) // 2
-    found, expected = contents(tmp_path / "stopped" / "work"), contents(tmp_path / "whole" / "work")
-    assert found.keys() == expected.keys() and found == expected
+    stopped_files = contents(tmp_path / "stopped" / "work")
+    expected = contents(tmp_path / "whole" / "work")
+    assert stopped_files.keys() == expected.keys() and stopped_files == expected

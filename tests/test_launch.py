@@ -1,4 +1,4 @@
-"""Every launcher answers --help quickly, explains every flag, and turns a slip into one line."""
+"""Every command has a short help, explains every flag, and turns a mistake into one line."""
 
 import os
 import pathlib
@@ -33,7 +33,7 @@ def parse(*words):
 
 
 def test_every_command_has_a_script():
-    assert SCRIPTS == sorted([*COMMANDS, "walk"])
+    assert sorted([*COMMANDS, "walk"]) == SCRIPTS
     for name in SCRIPTS:
         assert f'main("{name}")' in (ROOT / "launch" / f"{name}.py").read_text()
 
@@ -279,7 +279,7 @@ def test_sources_of_a_graft_are_grafted_as_their_preset_says():
 @pytest.mark.parametrize(
     "graft", ["foo:cell.top", "gru-flow:cell.top", "convlstm-depth:cell.top", "convlstm-flow"]
 )
-def test_a_graft_of_no_run_of_the_walk_is_named(graft):
+def test_a_graft_of_no_run_of_the_pipeline_is_named(graft):
     with pytest.raises(
         ConfigError, match=f"train.graft has '{graft}'; expected \"cell-stream:part\""
     ):
@@ -303,12 +303,12 @@ def test_what_the_authors_graft_fits():
                 name: leaf.shape for name, leaf in named_leaves(tree).items()
             }
     ours = shape["videolstm-rgb"]
-    for name, found in shape["convlstm-flow"].items():
+    for name, leaf_shape in shape["convlstm-flow"].items():
         if name.startswith("cell.top"):
-            assert ours[name.replace("cell.top", "cell.motion")] == found
-    for name, found in shape["convalstm-rgb"].items():
+            assert ours[name.replace("cell.top", "cell.motion")] == leaf_shape
+    for name, leaf_shape in shape["convalstm-rgb"].items():
         if name.startswith("cell."):
-            assert ours[name] == found
+            assert ours[name] == leaf_shape
 
 
 def test_cells_without_attention_are_not_localized():
@@ -323,6 +323,6 @@ def test_cells_without_attention_are_not_localized():
 @pytest.mark.parametrize(
     "settings", [{"name": "x"}, {"data__stream": "flow"}, {"fuse__runs": ("a",)}]
 )
-def test_a_walk_names_its_runs_itself(settings):
+def test_a_pipeline_names_its_runs_itself(settings):
     with pytest.raises(ConfigError, match="belongs to one run"):
         plan(change(RunConfig(), **settings))

@@ -1,4 +1,4 @@
-"""One real walk, from videos to the page, and what must be true of it as a whole."""
+"""One real pipeline, from videos to the page, and what must be true of all its files."""
 
 import contextlib
 import io
@@ -63,38 +63,41 @@ def tiny(videos, **settings):
 
 
 def contents(folder):
-    """Every file's bytes by its relative path; of checkpoints, whose files carry times, the digests
-    of their arrays.
+    """Every file's bytes by its relative path.
+
+    The files of checkpoints carry times, so for those it is the digests of their arrays.
     """
-    found = {}
+    files_by_name = {}
     for path in sorted(folder.rglob("*")):
         place = path.relative_to(folder)
         if path.is_file() and "ckpt" not in place.parts:
-            found[str(place)] = path.read_bytes()
+            files_by_name[str(place)] = path.read_bytes()
         elif path.name == "ckpt":
             with Checkpoints(path) as checkpoints:
-                found[str(place)] = json.dumps(checkpoints.meta(), sort_keys=True)
-    return found
+                files_by_name[str(place)] = json.dumps(checkpoints.meta(), sort_keys=True)
+    return files_by_name
 
 
 @pytest.fixture(scope="module")
 def finished(videos, tmp_path_factory):
-    here = tmp_path_factory.mktemp("pipeline")
+    folder = tmp_path_factory.mktemp("pipeline")
     before = pathlib.Path.cwd()
-    os.chdir(here)
+    os.chdir(folder)
     try:
-        with contextlib.redirect_stdout(io.StringIO()) as said:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
             run(tiny(videos))
     finally:
         os.chdir(before)
-    (here / "said.txt").write_text(said.getvalue())
-    return here / "work"
+    (folder / "printed.txt").write_text(printed.getvalue())
+    return folder / "work"
 
 
-def test_what_it_will_cost_is_said_first(finished):
-    said = (finished.parent / "said.txt").read_text()
+def test_the_cost_is_printed_first(finished):
+    printed = (finished.parent / "printed.txt").read_text()
     assert (
-        said.index("together") < said.index("flow takes about") < said.index("fits the rgb ConvNet")
+        printed.index("together")
+        < printed.index("flow takes about")
+        < printed.index("fits the rgb ConvNet")
     )
 
 
@@ -113,10 +116,10 @@ def test_every_stage_left_its_files(finished):
         scores = artifacts.load_scores(work.scores(name))
         assert scores.classes == ("SitDown", "StandUp") and len(scores.videos) == 2
         np.testing.assert_allclose(scores.scores.sum(1), 1, rtol=1e-5)
-    found = files.read_json(work.run("videolstm-rgb") / "map.json")
+    measured = files.read_json(work.run("videolstm-rgb") / "map.json")
     assert (
-        0 <= found["model"]["mean_frame_iou"]["value"] <= 1
-        and "mean_train_box" in found["baselines"]
+        0 <= measured["model"]["mean_frame_iou"]["value"] <= 1
+        and "mean_train_box" in measured["baselines"]
     )
     page = (work.report / "index.html").read_text()
     assert "videolstm-rgb+videolstm-flow" in page and "http://" not in page.replace(
@@ -139,7 +142,7 @@ def test_passes_cover_whole_videos(finished):
             np.testing.assert_allclose(attention.sum((1, 2)), 1, rtol=1e-5)
 
 
-def test_a_second_walk_in_the_same_folder_changes_nothing(finished, videos, monkeypatch):
+def test_a_second_pipeline_in_the_same_folder_changes_nothing(finished, videos, monkeypatch):
     monkeypatch.chdir(finished.parent)
     before = contents(finished)
     run(tiny(videos))
@@ -147,14 +150,14 @@ def test_a_second_walk_in_the_same_folder_changes_nothing(finished, videos, monk
 
 
 @pytest.mark.slow
-def test_the_same_walk_elsewhere_gives_the_same_bytes(finished, videos, tmp_path, monkeypatch):
+def test_the_same_pipeline_elsewhere_gives_the_same_bytes(finished, videos, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run(tiny(videos))
     assert contents(tmp_path / "work") == contents(finished)
 
 
 @pytest.mark.slow
-def test_single_commands_give_the_same_bytes_as_a_walk(videos, tmp_path):
+def test_single_commands_give_the_same_bytes_as_a_pipeline(videos, tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
 
     def run(command, folder):

@@ -57,10 +57,10 @@ COLUMNS = {  # setting: (paper, authors, modern), for VideoLSTM
 
 @pytest.mark.parametrize("setting", COLUMNS)
 def test_the_columns(setting):
-    found = tuple(
+    values = tuple(
         flatten(configured(name, "videolstm"))[setting] for name in ("paper", "authors", "modern")
     )
-    assert found == COLUMNS[setting]
+    assert values == COLUMNS[setting]
 
 
 def test_authors_start_and_dropout_of_each_cell():
