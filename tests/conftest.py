@@ -58,5 +58,5 @@ def real_data() -> pathlib.Path:
 def quick_pictures():
     """Lets pages be written with the fastest AVIF encoder; their files are only larger."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("videolstm_jax.report.embed.SPEED", 10)
+        patch.setattr("videolstm_jax.report.pictures.encoded.SPEED", 10)
         yield
