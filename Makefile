@@ -30,7 +30,7 @@ lint: $(INSTALLED)
 # Speed against rivals in the same run; results go to benchmarks/results/.
 bench: $(INSTALLED)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -e ".[bench]"
-	for name in core_step tvl1 localize store; do $(RUN) -m benchmarks.$$name || exit 1; done
+	for name in core_step tvl1 localize codings store; do $(RUN) -m benchmarks.$$name || exit 1; done
 
 clean:
 	rm -rf $(VENV) work build dist *.egg-info

@@ -5,8 +5,8 @@
 Compares the store as float16 and as uint8 with TFRecord files of one video each, with a record a
 frame or with the video as one record, in the same run. Maps of 7 x 7 x 512 as they are after a ReLU
 are made for videos as long as UCF101's. A process on 1, 2, 4 .. cores draws batches from each in
-turn. Useful bytes are those of the clips as float16, whatever was read to get them. Then the size,
-the error and the speed of each coding of a frame are measured.
+turn. Useful bytes are those of the clips as float16, whatever was read to get them. See
+`benchmarks.codings` for the size and the error of each coding.
 Results: benchmarks/results/store.json.
 """
 
@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import command_line, record
+from benchmarks.codings import SHAPE, pool5_maps
 from videolstm_jax.config import DataConfig
 from videolstm_jax.features import records
 from videolstm_jax.features.compact import compact
@@ -40,20 +41,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 ROOT = pathlib.Path(__file__).parents[1]
-SHAPE, FRAMES = (7, 7, 512), 30
+FRAMES = 30
 STEP_SECONDS = 0.11
 """An estimate of what an H200 takes for a step of VideoLSTM at batch 128 x 30."""
 
 
 # ---- what is read --------------------------------------------------------------------------------
-
-
-def pool5_maps(random: np.random.Generator, frames: int) -> np.ndarray:
-    """Returns heavy-tailed maps, about three quarters of them zero, as VGG-16's pool5 is."""
-    normal = random.standard_normal((frames, *SHAPE), np.float32)
-    # Some channels are much stronger than others.
-    scale = np.exp(random.standard_normal(SHAPE[-1:], np.float32))
-    return np.maximum((normal - 0.7) * 6 * scale, 0).astype(np.float16)
 
 
 def write_contenders(folder: pathlib.Path, videos: int, seed: int = 0) -> None:
@@ -177,75 +170,6 @@ def time_contenders(
     return figures
 
 
-# ---- codings of a frame --------------------------------------------------------------------------
-
-
-class Coding(NamedTuple):
-    """A way to store maps: bytes of a frame, and what decodes all of them."""
-
-    frame_bytes: float
-    decode: Callable[[], np.ndarray]
-
-
-def codings(maps: np.ndarray) -> dict[str, Coding]:
-    """Returns our codings of maps [n, *SHAPE], and two others in plain NumPy for comparison."""
-    frames = len(maps)
-    all_codings = {}
-    for dtype in records.DTYPES:
-        data = records.encode(maps, dtype)
-        all_codings[dtype] = Coding(
-            len(data) / frames,
-            lambda data=data, dtype=dtype: records.decode(data, SHAPE, dtype).copy(),
-        )
-    peaks = maps.max((1, 2, 3), keepdims=True).astype(np.float32)
-    levels = np.rint(maps / peaks * 255).astype(np.uint8)
-    all_codings["uint8 in equal steps"] = Coding(
-        all_codings["uint8"].frame_bytes, lambda: (levels * (peaks / 255)).astype(np.float16)
-    )
-    flat = maps.ravel()
-    mask, positive = np.packbits(flat > 0), flat[flat > 0]
-
-    def unmask() -> np.ndarray:
-        values = np.zeros(flat.size, np.float16)
-        values[np.unpackbits(mask).astype(bool)] = positive
-        return values.reshape(maps.shape)
-
-    all_codings["bitmask and float16 values"] = Coding(
-        (mask.nbytes + positive.nbytes) / frames, unmask
-    )
-    return all_codings
-
-
-def measure_codings(frames: int = 64) -> dict[str, Any]:
-    """Returns bytes of a frame, error, and speed of one thread, of each coding."""
-    maps = pool5_maps(np.random.default_rng(1), frames)
-    deviation = float(maps.astype(np.float64).std())
-    figures: dict[str, Any] = {}
-    for name, coding in codings(maps).items():
-        decoded = coding.decode()
-        error = decoded.astype(np.float64) - maps
-        rms = float(np.sqrt(np.mean(error**2)))
-        lost = float(((decoded == 0) & (maps > 0)).sum() / (maps > 0).sum())
-        figures[name] = {
-            "bytes_a_frame": round(coding.frame_bytes),
-            "of_float16": round(coding.frame_bytes / records.record_bytes(SHAPE), 3),
-            "rms_error_in_deviations": round(rms / deviation, 6),
-            "above_zero_lost": round(lost, 5),
-            "decoded_mb_per_processor_s": round(_decoding_rate(coding, maps.nbytes)),
-        }
-    figures["zeros"] = round(float((maps == 0).mean()), 3)
-    return figures
-
-
-def _decoding_rate(coding: Coding, size: int) -> float:
-    """Returns MB of float16 that are decoded in a second of one processor."""
-    start, turns = time.process_time(), 0
-    while time.process_time() - start < 1:
-        coding.decode()
-        turns += 1
-    return turns * size / 1e6 / (time.process_time() - start)
-
-
 # ---- command -------------------------------------------------------------------------------------
 
 
@@ -327,7 +251,6 @@ def main() -> None:
         "cores": by_cores,
         "float16_beside_the_faster_tfrecord": ratios,
         "an_h200_at_128_x_30_wants_mb_s": round(needed),
-        "codings": measure_codings(),
     }
     record.save(options.name, figures, options.out)
 
