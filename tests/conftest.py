@@ -60,3 +60,15 @@ def quick_pictures():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("videolstm_jax.report.pictures.encoded.SPEED", 10)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_flow_batches():
+    """Lets TV-L1 work on 8 pairs at a time, not 64: most test videos have fewer than 8 pairs.
+
+    The last batch of a frame size is filled with empty pairs, which took most of the time of
+    every test that computes flow. Commands that tests start keep the usual batches.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videolstm_jax.flow.batched.batch_pairs", lambda height, width: 8)
+        yield

@@ -1,6 +1,4 @@
-"""Every sort of video that a folder may hold by mistake, from the scan to the accuracy that it
-costs.
-"""
+"""Every sort of video that a folder may hold by mistake, from the scan to the accuracy."""
 
 import shutil
 import sys
@@ -74,9 +72,7 @@ BAD = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Two classes, with lists: two good clips in each part, and all bad ones in the test list of
-    `run`.
-    """
+    """Two classes with lists: two good clips in each part, all bad ones in `run`'s test list."""
     folder = tmp_path_factory.mktemp("bad")
     for label in ("jump", "run"):
         for k in range(4):
@@ -163,7 +159,10 @@ def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
 
 def test_a_time_limit_is_a_setting(folder, monkeypatch):
     started = worker_client.subprocess.Popen
-    code = "import sys, time\nfor line in sys.stdin: time.sleep(60 if 'jump/0' in line else 0); sys.exit(1)"
+    code = (
+        "import sys, time\n"
+        "for line in sys.stdin: time.sleep(60 if 'jump/0' in line else 0); sys.exit(1)"
+    )
     monkeypatch.setattr(
         worker_client.subprocess,
         "Popen",

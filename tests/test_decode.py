@@ -1,6 +1,4 @@
-"""Decoding: real clips of many makes against PyAV's own frames, damaged files, and workers that
-die.
-"""
+"""Decoding: real clips of many kinds against PyAV's own frames, damaged files, workers that die."""
 
 import fractions
 import io
@@ -229,7 +227,8 @@ def test_workers_give_what_read_gives(real_data, tmp_path):
 def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch):
     broken = {"dies.avi": "os.abort()", "stuck.avi": "time.sleep(60)", "half.avi": None}
     code = (
-        "import os, sys, time, json\nfor line in sys.stdin:\n name = os.path.basename(json.loads(line)['path'])\n"
+        "import os, sys, time, json\nfor line in sys.stdin:\n"
+        " name = os.path.basename(json.loads(line)['path'])\n"
         + "".join(f" if name == {name!r}: {what}\n" for name, what in broken.items() if what)
         + " half = name == 'half.avi'\n head = {'bad': '', 'info': [], 'shapes': [[2, 3, 4, 3]]}\n"
         " sys.stdout.buffer.write(json.dumps(head).encode() + b'\\n' + bytes(5 if half else 72))\n"

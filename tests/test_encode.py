@@ -1,4 +1,4 @@
-"""Encoding: what is written decodes to the size, length and rate given, from equal bytes each time."""
+"""Encoded files decode to the size, length and rate given, from equal bytes each time."""
 
 import itertools
 

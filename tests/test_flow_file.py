@@ -73,9 +73,7 @@ def test_any_cut_or_overwritten_file_is_refused(tmp_path):
 
 
 def test_any_flipped_bit_is_an_error_of_ours(tmp_path):
-    """Flipped bits ask zipfile for other methods, versions and passwords, each with an error of its
-    own kind.
-    """
+    """Flipped bits ask zipfile for other methods, versions and passwords, each with an error."""
     flow_file.write_flow(tmp_path / "a.zip", flow(1, 4, 5), "png", note="note")
     data = (tmp_path / "a.zip").read_bytes()
     refused = 0

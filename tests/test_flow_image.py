@@ -10,7 +10,7 @@ from videolstm_jax.flow import image
 
 
 def by_hand(u, bound):
-    """round(255 (u + bound) / (2 bound)) with halves away from zero, clipped, one number at a time."""
+    """round(255 (u + bound) / (2 bound)), halves away from zero, clipped, one number at a time."""
     return min(255, max(0, int((255 * (u + bound) / (2 * bound)) + 0.5))) if u > -bound else 0
 
 

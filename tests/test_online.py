@@ -1,6 +1,4 @@
-"""Flow that is computed where it is read: the same bytes of features as from stored flow, and
-nothing else kept.
-"""
+"""Flow computed where it is read gives the same bytes of features as stored flow."""
 
 import json
 import pathlib
@@ -27,7 +25,7 @@ jpeg = pytest.mark.parametrize("stored", ["jpeg"], indirect=True)
 
 @pytest.fixture(scope="module")
 def stored(request, tmp_path_factory):
-    """Videos of two sizes, prepared, both ConvNets fitted and both streams extracted, in two steps."""
+    """Videos of two sizes: prepared, backbones fitted, both streams extracted in two steps."""
     folder = tmp_path_factory.mktemp(request.param)
     for k, length in enumerate((5, 30, 9, 34)):
         side = (48, 36) if k % 2 else (32, 40)

@@ -1,6 +1,4 @@
-"""TV-L1: known motion, two other implementations on the same pictures, and the flow of the paper's
-authors.
-"""
+"""TV-L1: known motion, two other implementations on the same pictures, the authors' own flow."""
 
 import itertools
 
@@ -29,7 +27,7 @@ HEIGHT, WIDTH, MARGIN = 120, 160, 30
 
 
 def known_motion(field, seed):
-    """Two frames [H, W] uint8 of a smooth random texture, and the true flow [H, W, 2] between them."""
+    """Two frames [H, W] uint8 of a smooth random texture, and the true flow [H, W, 2]."""
     noise = np.random.default_rng(seed).normal(size=(HEIGHT + 2 * MARGIN, WIDTH + 2 * MARGIN))
     texture = sum(ndimage.gaussian_filter(noise, sigma) * sigma for sigma in (1.5, 3, 6))
     texture = (texture - texture.min()) / np.ptp(texture) * 255
@@ -191,9 +189,7 @@ def test_median_is_scipys():
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(st.floats(1, 6), st.floats(1, 4)), min_size=1, max_size=4))
 def test_splines_reproduce_quadratics(places):
-    """Catmull-Rom splines are exact for polynomials of the second degree, and repeat the samples at
-    the samples.
-    """
+    """Catmull-Rom splines are exact for polynomials of degree two, and at the samples."""
     y, x = np.mgrid[0:6, 0:8].astype(np.float32)
     layers = np.stack([2 + x - 0.5 * y, x * x - x * y + 0.25 * y * y], -1)[None]
     at = np.zeros((1, 6, 8, 2), np.float32)
@@ -210,9 +206,7 @@ def test_splines_reproduce_quadratics(places):
 
 @pytest.mark.slow
 def test_no_further_from_the_authors_flow_than_opencv(real_data):
-    """Every sixth pair at 340 x 256, as images with bound 20: OpenCV's DualTVL1 differs by 7.1 (x)
-    and 3.9 (y).
-    """
+    """Every sixth pair at 340 x 256, bound 20; OpenCV's DualTVL1 differs by 7.1 and 3.9."""
     folder = next((real_data / "authors_flow").iterdir())
     frames, truth_x, truth_y = (
         np.stack(

@@ -15,9 +15,7 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def narrow():
-    """Torchvision's layer names; widths 4 and 6, depths 1 and 2, dense 7 and 5, 3 classes, for 8 x
-    8 pixels.
-    """
+    """Torchvision's layer names: widths 4, 6, depths 1, 2, dense 7, 5, 3 classes, 8 x 8 pixels."""
     features = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),
         nn.ReLU(),
