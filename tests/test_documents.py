@@ -79,6 +79,16 @@ def test_the_readme_names_every_command():
     assert [command for command in COMMANDS if f"`{command}`" not in text] == []
 
 
+def test_the_architecture_names_every_package():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = (ROOT / "docs" / "images" / "architecture.svg").read_text(encoding="utf-8")
+    for path in (ROOT / "videolstm_jax").iterdir():
+        if path.stem.startswith("_") or path.suffix not in ("", ".py"):
+            continue
+        assert f"**`{path.stem}`**" in text, path.stem
+        assert f">{path.stem}<" in picture, path.stem
+
+
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name)
 def test_settings_exist(page):
     settings = all_settings()

@@ -37,19 +37,19 @@ MODEL_STEPS = {"cell"}
 
 LAYERS = (
     ("6", "commands", ("launch", "cli")),
-    ("5", "stages in order", ("pipeline", "stages")),
+    ("5", "stages in order", ("sweep", "pipeline", "stages")),
     ("4", "the trained model", ("trained",)),
     (
         "3",
         "disk and learning",
-        ("train", "features", "clips", "dataset", "annotations", "video", "synthetic"),
+        ("train", "features", "clips", "dataset", "annotations", "video", "synthetic", "testing"),
     ),
     (
         "2",
         "pure functions",
         ("core", "nn", "flow", "localize", "measure", "report", "safe_readers"),
     ),
-    ("1", "files", ("artifacts", "files")),
+    ("1", "files", ("artifacts", "workdir", "tubes_jsonl", "files")),
     ("0", "records, settings", ("types", "config", "presets", "errors")),
 )
 
@@ -104,9 +104,11 @@ def _layer(index: int, top: float, height: float) -> list[str]:
     parts = [_rectangle(band, BAND_FILLS[index % 2], "none")]
     parts.append(_text(MARGIN + 20, top + height / 2 + 5, number, "name"))
     parts.append(_text(MARGIN + 42, top + height / 2 + 5, subject, "left"))
-    width = 100
+    left = MARGIN + 176
+    gap = 9
+    width = min(100, (band.x + band.width - left) / len(packages) - gap)
     for place, package in enumerate(packages):
-        box = Box(MARGIN + 176 + place * (width + 9), top + 6, width, height - 12)
+        box = Box(left + place * (width + gap), top + 6, width, height - 12)
         parts.append(_rectangle(box, PACKAGE_FILL, LINE))
         parts.append(_text(box.x + width / 2, top + height / 2 + 5, package, "package"))
     return parts
