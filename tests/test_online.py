@@ -88,7 +88,7 @@ def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
     shutil.copytree(folder / "work" / "convnets", tmp_path / "work" / "convnets")
     shown, plain, videos = [], blocks.both_streams, []
     monkeypatch.setattr(
-        extract.Progress, "show", lambda progress, number, *args, **named: shown.append(number)
+        extract.ProgressLine, "show", lambda progress, number, *args, **named: shown.append(number)
     )
     monkeypatch.setattr(extract.pace, "STILL", 1e9)
 
