@@ -111,6 +111,6 @@ def test_the_state_lies_under_the_strip_on_the_same_frames(seen):
     card = card_of(seen, states=kept)
     with Image.open(io.BytesIO(card.states)) as image, Image.open(io.BytesIO(card.strip)) as strip:
         assert image.size[0] == strip.size[0] and image.size[1] == 3 * (strip.size[1] + 3) - 3
-    assert card.states_title == "Hidden state of the LSTM on the frames of the strip"
+    assert card.states_title == "Hidden state of the model on the frames of the strip"
     bare = card_of(seen)
     assert bare.states is None and bare.states_title == ""

@@ -5,13 +5,17 @@ import os
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tiny_pipeline
 from test_equations_page import listing
+from test_new_cell import load_example
 
 from videolstm_jax import artifacts, files
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.stages import evaluate
 from videolstm_jax.synthetic import stick_actions
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -92,3 +96,12 @@ def test_it_streams(folder):
     arguments = [f"--model={model}", f"--video={video}", "--output=film.mp4", "--max_frames=5"]
     text = command(folder, "launch.predict", *arguments)
     assert "predict: wrote film.mp4" in text and (folder / "film.mp4").stat().st_size > 0
+
+
+def test_a_state_that_the_cell_lacks_is_not_written(capsys):
+    cfg = change(RunConfig(), eval__states="cell", model__cell=CELL)
+    model = SimpleNamespace(cell=load_example().CELL)
+    evaluate._write_states(cfg, model, None, ["a video"])
+    assert capsys.readouterr().out == (
+        "no maps of the state 'cell' are written; the cell has hidden\n"
+    )

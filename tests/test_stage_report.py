@@ -224,7 +224,7 @@ def test_damaged_scores_are_named(work):
 
 
 def test_the_state_and_the_attention_over_time_are_shown(work):
-    assert "of the LSTM on the frames" not in words(report.run(config(work)))
+    assert "of the model on the frames" not in words(report.run(config(work)))
     for video in artifacts.load_dataset(work.dataset).videos:
         maps = (
             np.random.default_rng(0)
@@ -239,6 +239,6 @@ def test_the_state_and_the_attention_over_time_are_shown(work):
             maps=maps,
         )
     said = words(report.run(config(work, report__run="videolstm-rgb")))
-    assert said.count("Cell state of the LSTM on the frames of the strip") == 1
+    assert said.count("Cell state of the model on the frames of the strip") == 1
     assert said.count("Attention over time") >= 1 and said.count("in the true box") >= 1
     assert "Entropy of the attention, frame by frame" in said

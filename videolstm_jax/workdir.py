@@ -105,7 +105,7 @@ class Workdir:
         return self.run(name) / "videos" / f"{video}.npz"
 
     def states(self, name: str, video: str) -> epath.Path:
-        """Maps of the LSTM's state over one whole video; stored for those that the report shows."""
+        """Maps of the cell's state over one whole video; stored for those that the report shows."""
         return self.run(name) / "states" / f"{video}.npz"
 
     @property

@@ -28,7 +28,7 @@ class EvalConfig:
     )
     states: str = setting(
         "none",
-        "Maps of the LSTM's state to store: none, hidden or cell. They are stored for the "
+        "Maps of the cell's state to store: none, hidden or cell. They are stored for the "
         "videos that the report shows.",
         choices=("none", "hidden", "cell"),
     )

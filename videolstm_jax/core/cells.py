@@ -1,4 +1,4 @@
-"""The six recurrent cells, each a `drive` over all frames, a `step` over one and its parameters.
+"""What a recurrent cell is, and the six of the paper: each a `drive`, a `step` and parameters.
 
 A vector is a 1 x 1 map, so there is no dense cell beside a convolutional one: LSTM and ConvLSTM
 share their functions, and so do ALSTM and ConvALSTM, the two motion cells.

@@ -12,13 +12,7 @@ import jax.numpy as jnp
 
 from videolstm_jax.core import engines
 from videolstm_jax.core.cells import bind, find_cell, scale_attention
-from videolstm_jax.core.checks import (
-    ShapeError,
-    check_cell_shapes,
-    check_clip,
-    check_config,
-    check_like,
-)
+from videolstm_jax.core.checks import check_cell_shapes, check_clip, check_config, check_like
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.params import head_params
 from videolstm_jax.core.start import mean_over_time
@@ -30,7 +24,6 @@ if TYPE_CHECKING:
     from videolstm_jax.core.cells import Cell
     from videolstm_jax.core.engines import Conv
     from videolstm_jax.types import Array, Clip, PyTree
-__all__ = ["Model", "ShapeError", "make_model"]
 
 
 class Model(NamedTuple):

@@ -177,14 +177,14 @@ def _strip(
 def _state_fields(
     prediction: PredictedVideo, states: States | None, numbers: np.ndarray
 ) -> dict[str, bytes | str | None]:
-    """The state of the LSTM on the frames of the film strip, as wide as the strip."""
+    """The state of the model on the frames of the film strip, as wide as the strip."""
     if states is None:
         return {}
     video = prediction.video
     size = overlay.display_size(video.width, video.height, SIDE // 2)
     return {
         "states": encoded.still(sheet(states, numbers, size), "WEBP"),
-        "states_title": f"{states.kind.capitalize()} state of the LSTM on the frames of the strip",
+        "states_title": f"{states.kind.capitalize()} state of the model on the frames of the strip",
     }
 
 
