@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.scan import bad_row
-from videolstm_jax.dataset.splits import ListedVideo
+from videolstm_jax.dataset.splits import ListedVideo, check_parts
 from videolstm_jax.errors import VideoError
+from videolstm_jax.flow import pace
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import guard
 from videolstm_jax.video.decode import VideoInfo
@@ -78,6 +79,33 @@ class VideoDecoder:
             return {video.name: info.frames for video, info in good}
         finally:
             crew.end()
+
+    def good_videos(self, dataset: Dataset, frames: Mapping[str, int]) -> Dataset:
+        """The videos that could be decoded, with the number of frames that were decoded.
+
+        Args:
+          dataset: all listed videos.
+          frames: L of each decoded video, by name.
+
+        Raises:
+          FileError: a class has lost its last training clip with the bad videos.
+        """
+        videos, miscounted = [], []
+        for video in dataset.videos:
+            if video.name not in frames:
+                continue
+            count = frames[video.name]
+            videos.append(video._replace(frames=count))
+            if count != video.frames:
+                miscounted.append(f"{video.name} ({video.frames} declared, {count} found)")
+        if self.bad_rows:
+            good = [listed_video(video, dataset.classes) for video in videos]
+            check_parts(good, dataset.classes, from_lists=True)
+        pace.warn(
+            "other frames were found than the file declares, and flow has one pair less, in",
+            miscounted,
+        )
+        return Dataset(dataset.classes, tuple(videos))
 
     def _good(
         self, videos: Sequence[Video], results: Iterator, count: Callable[..., int]

@@ -9,8 +9,10 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -22,11 +24,13 @@ from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset import tfds_reader
 from videolstm_jax.dataset.lists import ListWarning
 from videolstm_jax.dataset.tfds_reader import TfdsExample
-from videolstm_jax.errors import FileError
+from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Detection
 from videolstm_jax.video import encode, pictures
 
 PREFIX = "tfds:"
+# Sets whose builders are in `tfds_builders`.
+OUR_SETS = {"hmdb51", "ucf101_24"}
 
 
 def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
@@ -55,7 +59,7 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
         return folder
     # Without a number of videos: an interrupted export is continued, but by the same set only.
     files.write_json(marker, settings)
-    builder = tfds_reader.open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
+    builder = _open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
     fields = tfds_reader.find_fields(builder)
     parts = tfds_reader.find_parts(builder)
     count = sum(builder.info.splits[name].num_examples for name in parts)
@@ -94,6 +98,36 @@ def _is_complete(marker: epath.Path, settings: dict[str, str]) -> bool:
             f"{settings['source']} of {wanted_dir}: take another workdir"
         )
     return "videos" in content
+
+
+def _open_builder(name: str, data_dir: str) -> Any:
+    """The builder of a prepared set; the set is downloaded or built first where it is not there.
+
+    Args:
+      name: of the set, with its configuration behind a slash, or the folder of a prepared one.
+      data_dir: of tensorflow-datasets, empty for its own.
+
+    Raises:
+      FileError: no tensorflow-datasets, or it cannot give the set.
+    """
+    tfds = tfds_reader.import_tfds()
+    try:
+        if (epath.Path(name) / "dataset_info.json").exists():
+            return tfds.builder_from_directory(name)
+        if name.split("/")[0].split(":")[0] in OUR_SETS:
+            importlib.import_module("videolstm_jax.dataset.tfds_builders")
+        builder = tfds.builder(name, data_dir=data_dir or None)
+        builder.download_and_prepare()
+        return builder
+    except (FileError, VideoError):
+        raise
+    # A builder, a download server and protobuf raise errors of many kinds; the user needs one.
+    except Exception as error:
+        place = f" from {data_dir}" if data_dir else ""
+        raise FileError(
+            f"tfds:{name}: tensorflow-datasets cannot give it{place}: {type(error).__name__}: "
+            f"{error}"
+        ) from error
 
 
 def _write_video(path: epath.Path, example: TfdsExample) -> None:

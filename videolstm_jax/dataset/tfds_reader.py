@@ -7,19 +7,15 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from etils import epath
 
 from videolstm_jax.dataset.labels_csv import PARTS
 from videolstm_jax.dataset.lists import without_extension
-from videolstm_jax.errors import FileError, VideoError
+from videolstm_jax.errors import FileError
 from videolstm_jax.types import Tube
 
-# Sets whose builders are in `tfds_builders`.
-OUR_SETS = {"hmdb51", "ucf101_24"}
 # Features that may hold the name of a video; the first that exists is used.
 NAME_FEATURES = ("name", "video_name", "filename", "video_id", "id")
-# Frames a second, where the set has no feature `fps`.
-DEFAULT_FPS = 25.0
+DEFAULT_FPS = 25.0  # where the set has no feature `fps`
 
 
 class TfdsFields(NamedTuple):
@@ -59,37 +55,12 @@ def class_folder(name: str) -> str:
     return name.replace("/", "_")
 
 
-def open_builder(name: str, data_dir: str) -> Any:
-    """The builder of a prepared set; the set is downloaded or built first where it is not there.
-
-    Args:
-      name: of the set, with its configuration behind a slash, or the folder of a prepared one.
-      data_dir: of tensorflow-datasets, empty for its own.
+def import_tfds() -> Any:
+    """Imports tensorflow-datasets.
 
     Raises:
-      FileError: no tensorflow-datasets, or it cannot give the set.
+      FileError: it is not installed.
     """
-    tfds = _tensorflow_datasets()
-    try:
-        if (epath.Path(name) / "dataset_info.json").exists():
-            return tfds.builder_from_directory(name)
-        if name.split("/")[0].split(":")[0] in OUR_SETS:
-            importlib.import_module("videolstm_jax.dataset.tfds_builders")
-        builder = tfds.builder(name, data_dir=data_dir or None)
-        builder.download_and_prepare()
-        return builder
-    except (FileError, VideoError):
-        raise
-    # A builder, a download server and protobuf raise errors of many kinds; the user needs one.
-    except Exception as error:
-        place = f" from {data_dir}" if data_dir else ""
-        raise FileError(
-            f"tfds:{name}: tensorflow-datasets cannot give it{place}: {type(error).__name__}: "
-            f"{error}"
-        ) from error
-
-
-def _tensorflow_datasets() -> Any:
     try:
         return importlib.import_module("tensorflow_datasets")
     except ImportError as error:
@@ -108,7 +79,7 @@ def find_fields(builder: Any) -> TfdsFields:
     Raises:
       FileError: there is no video or no label, or more than one that could be it.
     """
-    types = _tensorflow_datasets().features
+    types = import_tfds().features
     features = dict(builder.info.features.items())
     videos = [name for name, feature in features.items() if _is_video(types, feature)]
     labels = [name for name, feature in features.items() if isinstance(feature, types.ClassLabel)]
@@ -193,7 +164,7 @@ def read_examples(builder: Any, fields: TfdsFields, parts: dict[str, str]) -> It
     Raises:
       FileError: an example without a label.
     """
-    tfds = _tensorflow_datasets()
+    tfds = import_tfds()
     # Only the used features are decoded, and encoded frames are taken as they are stored.
     names = [name for name in fields if isinstance(name, str) and name]
     features = {name: builder.info.features[name] for name in names}
@@ -221,27 +192,34 @@ def _read_example(
         )
     folder = class_folder(classes[label])
     spare = f"{folder}/{split}_{number:06d}"
-    name = _text(example[fields.name]) if fields.name else ""
+    name = _text(_value(example, fields.name, ""))
     stem = without_extension(name.replace("\\", "/").rsplit("/", 1)[-1])
     return TfdsExample(
         name=f"{folder}/{stem}" if stem else spare,
         spare=spare,
         label=folder,
         part="",
-        group=_text(example[fields.group]) if fields.group else "",
-        fps=float(example[fields.fps]) if fields.fps else DEFAULT_FPS,
+        group=_text(_value(example, fields.group, "")),
+        fps=float(_value(example, fields.fps, DEFAULT_FPS)),
         frames=example[fields.video],
-        tubes=_tubes(example[fields.tubes]) if fields.tubes else [],
+        tubes=_tubes(_value(example, fields.tubes, None)),
     )
+
+
+def _value(example: dict[str, Any], field: str, default: Any) -> Any:
+    """A feature of an example; the default where the set has no such feature."""
+    return example[field] if field else default
 
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _tubes(rows: dict[str, np.ndarray]) -> list[Tube]:
+def _tubes(rows: dict[str, np.ndarray] | None) -> list[Tube]:
     """The tubes of an example from its boxes, a row each; a gap in the frames begins another."""
-    tubes = []
+    tubes: list[Tube] = []
+    if rows is None:
+        return tubes
     for number in np.unique(rows["tube"]):
         index = np.flatnonzero(rows["tube"] == number)
         index = index[np.argsort(rows["frame"][index], kind="stable")]

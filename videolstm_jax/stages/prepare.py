@@ -11,8 +11,8 @@ from etils import epath
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import flow_writing, prepared, scan, splits, tfds_export
-from videolstm_jax.dataset.decoding import VideoDecoder, listed_video
+from videolstm_jax.dataset import flow_writing, prepared, scan, tfds_export
+from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
 from videolstm_jax.synthetic import stick_actions
@@ -67,7 +67,7 @@ def run(
     else:
         frames = _write_flow(cfg, work, listed, fingerprints, settings, decoder)
 
-    dataset = _good_videos(listed, frames, has_bad=bool(decoder.bad_rows))
+    dataset = decoder.good_videos(listed, frames)
     tubes = scan.read_dataset_tubes(cfg.data, dataset, root=root)
     bad_rows = sorted([*bad_rows, *decoder.bad_rows], key=lambda row: row["name"])
     artifacts.save_dataset(work.dataset, dataset)
@@ -194,26 +194,6 @@ def _write_flow(
             flush=True,
         )
     return flow_writing.write_missing_flow(cfg, target, listed.videos, stored, decoder)
-
-
-def _good_videos(listed: Dataset, frames: Mapping[str, int], *, has_bad: bool) -> Dataset:
-    """The videos that could be decoded, with the number of frames that were decoded."""
-    videos, miscounted = [], []
-    for video in listed.videos:
-        if video.name not in frames:
-            continue
-        count = frames[video.name]
-        videos.append(video._replace(frames=count))
-        if count != video.frames:
-            miscounted.append(f"{video.name} ({video.frames} declared, {count} found)")
-    if has_bad:
-        # Without the bad videos a class may have lost its last training clip.
-        good = [listed_video(video, listed.classes) for video in videos]
-        splits.check_parts(good, listed.classes, from_lists=True)
-    pace.warn(
-        "other frames were found than the file declares, and flow has one pair less, in", miscounted
-    )
-    return Dataset(listed.classes, tuple(videos))
 
 
 def _write_or_remove(path: epath.Path, rows: list, write: Callable[..., None]) -> None:
