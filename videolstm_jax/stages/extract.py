@@ -2,67 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
-import jax
-import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing
 from videolstm_jax.clips.blocks import (
-    BackboneImages,
     FrameBlock,
     blocks_of_both_streams,
     blocks_of_stream,
 )
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.clips.images import pixels
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.convnet_scores import save_convnet_scores
 from videolstm_jax.features.shards import ALONE, Shard
-from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow import pace
-from videolstm_jax.nn.vgg import Taps, make_convnet
+from videolstm_jax.nn.vgg import Taps
 from videolstm_jax.train.log import ProgressLine
-from videolstm_jax.trained.backbone import TrainedConvNet, load_convnet
-from videolstm_jax.types import Dataset, Video
+from videolstm_jax.trained.backbone_stores import (
+    BLOCK,
+    BackboneWithStores,
+    ExtractionJob,
+    open_backbone,
+    taps_of,
+    write_taps,
+)
+from videolstm_jax.types import Video
 from videolstm_jax.video.online import FlowSettings
-
-BLOCK = 32
-"""Frames of a pass; a video's last block is filled up, so that only one shape is compiled."""
 
 # Blocks of frames that are decoded ahead of the backbone.
 _PREFETCHED_BLOCKS = 4
-
-
-class _Job(NamedTuple):
-    """What an extraction works on: settings, files, videos, and this worker's share of them."""
-
-    cfg: RunConfig
-    work: Workdir
-    dataset: Dataset
-    index: Mapping[str, Any]
-    shard: Shard
-
-
-class _Backbone(NamedTuple):
-    """The backbone of one stream.
-
-    Attributes:
-      apply: preprocessed images [BLOCK, S, S, ch] to taps.
-      images: that it reads.
-      writers: of the store of each tap.
-    """
-
-    apply: Callable[[np.ndarray], Taps]
-    images: BackboneImages
-    writers: Taps
 
 
 def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
@@ -86,11 +59,10 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
       VideoError: a video is not as `prepare` found it.
     """
     work = Workdir(cfg.workdir)
-    job = _Job(
-        cfg, work, load_dataset(work.dataset), prepared.read_flow_index(work, cfg.data), shard
-    )
+    dataset, index = load_dataset(work.dataset), prepared.read_flow_index(work, cfg.data)
+    job = ExtractionJob(cfg, work, dataset, index, shard)
     streams = STREAMS if cfg.flow.online else (cfg.data.stream,)
-    backbones = {stream: _open_backbone(job, stream) for stream in streams}
+    backbones = {stream: open_backbone(job, stream) for stream in streams}
     videos = _videos_to_do(job, backbones)
     _write_features(_blocks(job, videos, backbones), backbones, len(videos))
 
@@ -114,69 +86,7 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
 # ---- what is to be done --------------------------------------------------------------------------
 
 
-def _open_backbone(job: _Job, stream: str) -> _Backbone:
-    """Loads the backbone of a stream and opens the stores of its taps."""
-    folder = job.work.convnet(stream)
-    trained = load_convnet(folder)
-    if trained.classes != job.dataset.classes:
-        raise FileError(
-            f"{folder}: the ConvNet knows {', '.join(trained.classes)}; {job.work.dataset} lists "
-            f"{', '.join(job.dataset.classes)}; expected the same"
-        )
-    net = make_convnet(trained.config, trained.channels, len(trained.classes))
-    side = trained.config.image_size
-    images = jax.ShapeDtypeStruct((BLOCK, side, side, trained.channels), np.float32)
-    taps = jax.eval_shape(net.apply, trained.params, images)
-    about = _about(job, trained, stream)
-    writers = {}
-    for layer, tap in zip(Taps._fields, taps, strict=True):
-        # uint8 holds nothing below zero, which logits may be.
-        dtype = "float16" if layer == "logits" else job.cfg.data.feature_dtype
-        writers[layer] = FeatureWriter(
-            job.work.features(stream, layer),
-            tap.shape[1:],
-            about | {"layer": layer},
-            dtype=dtype,
-            worker=job.shard.worker,
-            source=job.index["source"],
-        )
-    apply = jax.jit(net.apply)
-    cfg = trained.config
-    return _Backbone(
-        apply=lambda images: apply(trained.params, images),
-        images=BackboneImages(stream, side, cfg.preprocessing, cfg.pixel_scale),
-        writers=Taps(**writers),
-    )
-
-
-def _about(job: _Job, trained: TrainedConvNet, stream: str) -> dict[str, Any]:
-    """Returns what the index of a store keeps of its origin."""
-    flow = {}
-    if stream == "flow":
-        for name in ("method", "width", "height", "bound", "image"):
-            if name in job.index:
-                flow[name] = job.index[name]
-    cfg = trained.config
-    mean, scale = pixels(stream, cfg.preprocessing, cfg.pixel_scale)
-    return {
-        "stream": stream,
-        "convnet": dataclasses.asdict(cfg),
-        "sha256": trained.sha256,
-        "preprocessing": {
-            "squash": "bilinear",
-            "side": cfg.image_size,
-            "order": "RGB",
-            "name": cfg.preprocessing,
-            "mean": mean,
-            "scale": scale,
-            "fps": job.cfg.data.fps,
-            "max_frames": job.cfg.data.max_frames,
-            "flow": flow,
-        },
-    }
-
-
-def _missing(job: _Job, backbones: Mapping[str, _Backbone]) -> set[str]:
+def _missing(job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]) -> set[str]:
     """Returns the names of the videos that lack one of the taps, whoever should write them."""
     names = [video.name for video in job.dataset.videos]
     missing: set[str] = set()
@@ -186,13 +96,13 @@ def _missing(job: _Job, backbones: Mapping[str, _Backbone]) -> set[str]:
     return missing
 
 
-def _videos_to_do(job: _Job, backbones: Mapping[str, _Backbone]) -> list[Video]:
+def _videos_to_do(job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]) -> list[Video]:
     """Returns the videos of this worker's shard that are not finished."""
     missing = _missing(job, backbones)
     # The shard is of all videos, not of the missing ones: it must be the same for a worker that is
     # started again.
     videos = [video for video in job.shard.of(job.dataset.videos) if video.name in missing]
-    if "rgb" in backbones:  # for flow alone stored flow is read instead of the video
+    if "rgb" in backbones:  # the flow backbone alone reads stored flow, not the videos
         prepared.check_fingerprints(job.index, videos)
     return videos
 
@@ -201,7 +111,7 @@ def _videos_to_do(job: _Job, backbones: Mapping[str, _Backbone]) -> list[Video]:
 
 
 def _blocks(
-    job: _Job, videos: Sequence[Video], backbones: Mapping[str, _Backbone]
+    job: ExtractionJob, videos: Sequence[Video], backbones: Mapping[str, BackboneWithStores]
 ) -> Iterator[FrameBlock]:
     """Returns all frames of the videos, for the backbone of one stream or for both."""
     images = [backbone.images for backbone in backbones.values()]
@@ -223,7 +133,7 @@ def _blocks(
 
 
 def _write_features(
-    blocks: Iterator[FrameBlock], backbones: Mapping[str, _Backbone], videos: int
+    blocks: Iterator[FrameBlock], backbones: Mapping[str, BackboneWithStores], videos: int
 ) -> None:
     """Writes the taps of each video; decoding runs ahead in a thread of its own."""
     progress = ProgressLine(videos, 0, unit="video")
@@ -232,10 +142,10 @@ def _write_features(
     taps: list[Taps] = []  # of the blocks of the current video
     for block in prefetch(blocks, depth=_PREFETCHED_BLOCKS):
         backbone = backbones[block.stream]
-        taps.append(_taps_of(block.images, backbone))
+        taps.append(taps_of(block.images, backbone))
         if not block.is_last:
             continue
-        _write_video(block, taps, backbone.writers)
+        write_taps(block, taps, backbone.writers)
         taps = []
         written += 1
         if written % len(backbones) == 0:  # a video counts when all its streams are written
@@ -245,23 +155,7 @@ def _write_features(
             progress.show(number, {"frames/s": rate}, logged=number % 100 == 0)
 
 
-def _taps_of(images: np.ndarray, backbone: _Backbone) -> Taps:
-    """Runs the backbone on images [n, S, S, ch], filled up with zeros to BLOCK of them."""
-    padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
-    padded[: len(images)] = images
-    taps = jax.device_get(backbone.apply(padded))
-    return Taps(*(tap[: len(images)] for tap in taps))
-
-
-def _write_video(last_block: FrameBlock, taps: Sequence[Taps], writers: Taps) -> None:
-    """Writes the taps of all blocks of a video, each to its store."""
-    beside = {"motion": last_block.flow_range} if last_block.flow_range else {}
-    for layer, writer in writers._asdict().items():
-        features = np.concatenate([getattr(block_taps, layer) for block_taps in taps])
-        writer.write(last_block.video.name, features, **beside)
-
-
-def _finish(job: _Job, backbone: _Backbone) -> None:
+def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
     """Finishes the stores of a stream and writes the scores of its backbone."""
     names = [video.name for video in job.dataset.videos]
     train = [video.name for video in job.dataset.videos if video.part == "train"]

@@ -1,0 +1,138 @@
+"""The backbone of a stream together with the stores that its taps are written to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.clips.blocks import BackboneImages, FrameBlock
+from videolstm_jax.clips.images import pixels
+from videolstm_jax.config import RunConfig
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.shards import Shard
+from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.nn.vgg import Taps, make_convnet
+from videolstm_jax.trained.backbone import TrainedConvNet, load_convnet
+from videolstm_jax.types import Dataset
+
+BLOCK = 32
+"""Frames of a pass; a video's last block is filled up, so that only one shape is compiled."""
+
+
+class ExtractionJob(NamedTuple):
+    """What an extraction works on.
+
+    Attributes:
+      cfg: of the whole run.
+      work: the work folder.
+      dataset: all videos.
+      index: of the flow, as `prepare` left it.
+      shard: this worker's share of the videos.
+    """
+
+    cfg: RunConfig
+    work: Workdir
+    dataset: Dataset
+    index: Mapping[str, Any]
+    shard: Shard
+
+
+class BackboneWithStores(NamedTuple):
+    """The backbone of one stream.
+
+    Attributes:
+      apply: preprocessed images [BLOCK, S, S, ch] to taps.
+      images: that it reads.
+      writers: of the store of each tap.
+    """
+
+    apply: Callable[[np.ndarray], Taps]
+    images: BackboneImages
+    writers: Taps
+
+
+def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
+    """Loads the backbone of a stream and opens the stores of its taps.
+
+    Raises:
+      FileError: no backbone, one of other classes, or features of another one in the folders.
+    """
+    folder = job.work.convnet(stream)
+    trained = load_convnet(folder)
+    if trained.classes != job.dataset.classes:
+        raise FileError(
+            f"{folder}: the ConvNet knows {', '.join(trained.classes)}; {job.work.dataset} lists "
+            f"{', '.join(job.dataset.classes)}; expected the same"
+        )
+    net = make_convnet(trained.config, trained.channels, len(trained.classes))
+    side = trained.config.image_size
+    images = jax.ShapeDtypeStruct((BLOCK, side, side, trained.channels), np.float32)
+    taps = jax.eval_shape(net.apply, trained.params, images)
+    about = _about(job, trained, stream)
+    writers = {}
+    for layer, tap in zip(Taps._fields, taps, strict=True):
+        # uint8 holds nothing below zero, which logits may be.
+        dtype = "float16" if layer == "logits" else job.cfg.data.feature_dtype
+        writers[layer] = FeatureWriter(
+            job.work.features(stream, layer),
+            tap.shape[1:],
+            about | {"layer": layer},
+            dtype=dtype,
+            worker=job.shard.worker,
+            source=job.index["source"],
+        )
+    apply = jax.jit(net.apply)
+    cfg = trained.config
+    return BackboneWithStores(
+        apply=lambda images: apply(trained.params, images),
+        images=BackboneImages(stream, side, cfg.preprocessing, cfg.pixel_scale),
+        writers=Taps(**writers),
+    )
+
+
+def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str, Any]:
+    """Returns what the index of a store keeps of its origin."""
+    flow = {}
+    if stream == "flow":
+        for name in ("method", "width", "height", "bound", "image"):
+            if name in job.index:
+                flow[name] = job.index[name]
+    cfg = trained.config
+    mean, scale = pixels(stream, cfg.preprocessing, cfg.pixel_scale)
+    return {
+        "stream": stream,
+        "convnet": dataclasses.asdict(cfg),
+        "sha256": trained.sha256,
+        "preprocessing": {
+            "squash": "bilinear",
+            "side": cfg.image_size,
+            "order": "RGB",
+            "name": cfg.preprocessing,
+            "mean": mean,
+            "scale": scale,
+            "fps": job.cfg.data.fps,
+            "max_frames": job.cfg.data.max_frames,
+            "flow": flow,
+        },
+    }
+
+
+def taps_of(images: np.ndarray, backbone: BackboneWithStores) -> Taps:
+    """Runs the backbone on images [n, S, S, ch], filled up with zeros to BLOCK of them."""
+    padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
+    padded[: len(images)] = images
+    taps = jax.device_get(backbone.apply(padded))
+    return Taps(*(tap[: len(images)] for tap in taps))
+
+
+def write_taps(last_block: FrameBlock, taps: Sequence[Taps], writers: Taps) -> None:
+    """Writes the taps of all blocks of a video, each to its store."""
+    beside = {"motion": last_block.flow_range} if last_block.flow_range else {}
+    for layer, writer in writers._asdict().items():
+        features = np.concatenate([getattr(block_taps, layer) for block_taps in taps])
+        writer.write(last_block.video.name, features, **beside)
