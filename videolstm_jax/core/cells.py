@@ -183,6 +183,7 @@ def motion_step(
     Returns:
       The next carry, and H_t [B, N', N', K] with A_t [B, N, N], which sums to one.
     """
+    # W_e * H_{t-1}: the motion layer reads the hidden map of the top layer too.
     above = conv(p.motion.above, carry.top.hidden)
     z = total(p.motion.bias, d.motion, conv(p.motion.hidden, carry.motion.hidden), above)
     motion = lstm(carry.motion, z)
@@ -276,6 +277,7 @@ def find_cell(name: str) -> Cell:
     """
     if name in CELLS:
         return CELLS[name]
+    # What has no colon cannot be a module, so it is a misspelt name.
     module_name, colon, attribute = name.partition(":")
     if not colon:
         nearest = difflib.get_close_matches(name, CELLS, n=1)

@@ -78,6 +78,7 @@ def check_cell_shapes(cfg: ModelConfig, cell: Cell, conv: Conv) -> None:
         carry = jax.eval_shape(partial(cell.zeros, cfg, _BATCH))
     _check_leading("its zeros make", carry, (_BATCH,), "[B, ..]")
     drive = _check_drive(cfg, cell, conv, params)
+    # A scan hands one frame of the drive to each step.
     frame = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), drive)
     with _raised_by("step"):
         result = jax.eval_shape(partial(cell.step, conv), params, carry, frame)
@@ -111,6 +112,7 @@ def _check_same_carry(subject: str, after: Any, before: Any) -> None:
     if structure != expected:
         raise ConfigError(f"{subject} the carry {_tree(after)}; expected {_tree(before)} as before")
     leaves = zip(jax.tree_util.tree_leaves_with_path(after), jax.tree.leaves(before), strict=True)
+    # Equal structures have their leaves in the same order.
     for (path, leaf), old in leaves:
         if (leaf.shape, leaf.dtype) != (old.shape, old.dtype):
             name = "carry" + jax.tree_util.keystr(path)
@@ -223,6 +225,7 @@ def check_like(subject: str, tree: Any, expected: Any) -> None:
     """Raises ShapeError for the first leaf that is missing, too many, or of another shape."""
     leaves = dict(jax.tree_util.tree_leaves_with_path(tree))
     expected_leaves = dict(jax.tree_util.tree_leaves_with_path(expected))
+    # Leaves that are missing come first, then those that are too many.
     for path in {**expected_leaves, **leaves}:
         leaf, like = leaves.get(path), expected_leaves.get(path)
         if leaf is None or like is None or jnp.shape(leaf) != like.shape:

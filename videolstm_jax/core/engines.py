@@ -66,6 +66,7 @@ def native(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
     dtype = dtype or kernel.dtype
     maps = x.reshape(-1, *x.shape[-3:]).astype(dtype)
     layout = ("NHWC", "HWIO", "NHWC")
+    # For odd kernels SAME pads k // 2 zeros at each side, as `im2col` does.
     z = lax.conv_general_dilated(
         maps, kernel.astype(dtype), (1, 1), "SAME", dimension_numbers=layout
     )
@@ -89,6 +90,7 @@ def _is_point(kernel: Array) -> bool:
 def _patch_product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None) -> Array:
     k, (n, m) = kernel.shape[0], x.shape[-3:-1]
     x = x.astype(dtype or kernel.dtype)
+    # Only rows and columns get zeros around them.
     margin = [(0, 0)] * (x.ndim - 3) + [(k // 2, k // 2)] * 2 + [(0, 0)]
     padded = jnp.pad(x, margin)
     patches = jnp.concatenate(

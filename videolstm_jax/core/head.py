@@ -47,6 +47,7 @@ def classify(
     Returns:
       [B, T, C] in the dtype of the parameters.
     """
+    # Two keys, so that the masks before and after the layer are independent.
     keys = (None, None) if key is None else jax.random.split(key)
     flat = dropout(keys[0], hidden_dropout, hidden.reshape(*hidden.shape[:2], -1))
     dense = jnp.tanh(total(p.dense_bias, product(p.dense, flat, dtype=dtype)))

@@ -57,11 +57,12 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
       ShapeError: raised by `start` and `apply` for arrays that do not fit.
     """
     cell = find_cell(cfg.cell) if cell is None else cell
+    # A vector is a 1 x 1 map, and its convolution a matrix product.
     if cell.vector:
         cfg = dataclasses.replace(cfg, kernel=1, motion_kernel=1)
     check_config(cfg, cell)
     dtype = None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype)
-    # Outside the scan the device's own convolution is fastest everywhere, inside it depends.
+    # Outside the scan the device's own convolution is the fastest one everywhere.
     once = partial(engines.native, dtype=dtype)
     check_cell_shapes(cfg, cell, once)
     if cfg.attention_scale != 1:
@@ -70,11 +71,13 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
     drops = {"hidden_dropout": cfg.hidden_dropout, "dense_dropout": cfg.dropout}
 
     def init(key: Array) -> Params:
+        # Always four keys, so that cell and head are drawn alike with either start.
         keys = jax.random.split(key, 4)
         starts = cell.mean_start.init(keys[2:], cfg) if cfg.start == "mean" else None
         side = 1 if cell.vector else cfg.map_size
         return Params(cell.init(keys[0], cfg), starts, head_params(keys[1], cfg, side))
 
+    # Traced at the first call of apply; a caller that only draws parameters does without.
     expected = cache(lambda: jax.eval_shape(init, jax.random.key(0)))
 
     def check(params: Params, clip: Clip) -> None:
@@ -115,6 +118,7 @@ def first_carry(cfg: ModelConfig, cell: Cell, conv: Conv, params: Params, clip: 
     """What the first frame of a clip begins from, as `cfg.start` says."""
     if cfg.start == "zeros":
         return zero_carry_of(cfg, cell, params, clip)
+    # A clip may bring motion that the cell does not read.
     inputs = clip.inputs
     if cell.layers.motion is None:
         inputs = inputs._replace(motion=None)

@@ -24,6 +24,7 @@ def total(bias: Array, *terms: Array) -> Array:
     Returns:
       [.., O], the sum of all.
     """
+    # Products of 16 bits are added up in the 32 bits of the bias.
     first, *others = (term.astype(bias.dtype) for term in terms)
     return sum(others, first + bias.reshape((1,) * (first.ndim - 1) + (-1,)))
 
@@ -38,6 +39,7 @@ def lstm(state: LSTMState, z: Array) -> LSTMState:
     Returns:
       C_t and H_t, [B, N, N, K].
     """
+    # One map holds all four sums, so that one convolution makes them.
     i, f, o, g = jnp.split(z, 4, axis=-1)
     cell = jax.nn.sigmoid(f) * state.cell + jax.nn.sigmoid(i) * jnp.tanh(g)
     return LSTMState(cell, jax.nn.sigmoid(o) * jnp.tanh(cell))
@@ -51,12 +53,13 @@ def attention(p: AttentionParams, query: Array, h: Array) -> Array:
     Args:
       p: the attention's parameters.
       query: W_xa * X_t, [B, N, N, A]; its dtype is the one W_ha * H is computed in.
-      h: H_{t-1}, or H^m_t in the motion cells, [B, N, N, K]; a vector [B, 1, 1, K] asks the same of
+      h: H_{t-1}, or H^m_t in the motion cells, [B, N, N, K]; a vector [B, 1, 1, K] is the same at
         every place.
 
     Returns:
       A_t [B, N, N, 1], which sums to one, in the dtype of the parameters.
     """
+    # A map of one place broadcasts: a vector H adds the same to every place of the query.
     hidden = jnp.tanh(total(p.bias, query, product(p.hidden, h, dtype=query.dtype)))
     return jax.nn.softmax(product(p.score[:, None], hidden), axis=(1, 2))
 

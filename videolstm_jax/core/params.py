@@ -54,6 +54,7 @@ def lstm_params(
     """
     keys = jax.random.split(key, 3)
     window, outs = (kernel, kernel), 4 * cfg.hidden
+    # The forget gate is the second of i, f, o, g.
     bias = jnp.zeros(outs).at[cfg.hidden : 2 * cfg.hidden].set(cfg.forget_bias)
     return LSTMParams(
         draw(keys[0], (*window, depth, outs), cfg, gates=4),
@@ -77,6 +78,7 @@ def attention_params(key: Array, cfg: ModelConfig) -> AttentionParams:
 
 def plain_params(key: Array, cfg: ModelConfig) -> CellParams:
     """The parameters of LSTM and ConvLSTM: the top group."""
+    # Each group has a key of its own: cells with more groups draw the common ones alike.
     return CellParams(lstm_params(jax.random.fold_in(key, 0), cfg, cfg.kernel, cfg.depth))
 
 

@@ -78,6 +78,7 @@ def mean_over_time(inputs: Inputs, mask: Array, *, dtype: Any, vector: bool) -> 
       dtype: of the result.
       vector: whether to take the mean over all places too, which gives [B, 1, 1, D].
     """
+    # A clip without frames has no mean; dividing by 1 gives it zeros.
     weight = mask.astype(dtype)
     weight = (weight / jnp.maximum(weight.sum(1, keepdims=True), 1))[:, :, None, None, None]
 

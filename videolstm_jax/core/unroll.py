@@ -38,11 +38,14 @@ def unroll(
       The carry after the last frame, and the `CellOut` of every frame, [B, T, ..]; where the mask
       is false it is that of a frame with the padding as its content.
     """
+    # A scan runs over the first axis.
     xs, mask = jax.tree.map(swap_time, (xs, mask))
+    # prevent_cse is for code outside of a scan; inside of one it only costs time.
     step = jax.checkpoint(cell.step, prevent_cse=False) if remat else cell.step
 
     def frame(carry: PyTree, drive_and_mask: tuple) -> tuple[PyTree, CellOut]:
         drive, exists = drive_and_mask
+        # Rows without this frame are computed too, because shapes cannot depend on the mask.
         after, out = step(params, carry, drive)
         return hold(exists, after, carry), out
 
