@@ -57,9 +57,9 @@ class Cell(NamedTuple):
     """One recurrent cell, and all that the rest of the project needs to know about it.
 
     Attributes:
-      drive: `drive(conv, params, inputs) -> Drive`, or any record of arrays, sees all frames at
+      drive: `drive(conv, params, inputs) -> Drive`, or any record of arrays, reads all frames at
         once, leading axes [T, B].
-      step: `step(conv, params, carry, drive_t) -> (carry, CellOut)` sees one frame, leading axis
+      step: `step(conv, params, carry, drive_t) -> (carry, CellOut)` reads one frame, leading axis
         [B]. The carry may be any tree of arrays [B, ..]; no stage looks inside it.
       init: `init(key, cfg)` draws the parameters, any tree of arrays.
       layers: the features it reads.
@@ -170,8 +170,8 @@ def motion_step(
 ) -> tuple[Carry, CellOut]:
     """Attends where things move, then updates the top LSTM (Sec. 3.2).
 
-    The motion layer sees M_t and the top layer's H_{t-1}, Eqs. (10)-(15). Its fresh H^m_t, not
-    H_{t-1}, asks for the attention map, Eqs. (7)-(8). It reaches the classifier in no other way.
+    The motion layer reads M_t and the top layer's H_{t-1}, Eqs. (10)-(15). Its new H^m_t takes the
+    place of H_{t-1} in the attention, Eqs. (7)-(8). It reaches the classifier in no other way.
 
     Args:
       read: `weigh` keeps the map, Eq. (9); `expect` averages it to 1 x 1 as ALSTM does.

@@ -70,7 +70,7 @@ def mean_carry(conv: Conv, params: tuple[StartParams, StartParams | None], mean:
 def mean_over_time(inputs: Inputs, mask: Array, *, dtype: Any, vector: bool) -> Inputs:
     """The mean of each input over the frames that exist, [B, N, N, D]; zero where none does.
 
-    The mean knows the whole clip, so a model that starts from it is not causal.
+    The mean depends on all frames of the clip, so a model that starts from it is not causal.
 
     Args:
       inputs: [B, T, N, N, D].
