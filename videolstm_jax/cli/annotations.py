@@ -34,7 +34,7 @@ def define_flags(values: flags.FlagValues) -> None:
     )
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Reads the annotations, prints their size, and compares and writes them."""
     values = flags.FLAGS
     source, target, against = (values[name].value for name in ("from", "to", "against"))

@@ -47,16 +47,16 @@ def start(name: str, arguments: Sequence[str]) -> None:
         module.define_flags(flags.FLAGS)
 
     def main(argv: list[str]) -> None:
-        words = argv[1:]
-        if words and not command.words:
-            raise ConfigError(f"unexpected words {words}; settings are given as --name=value")
+        positional = argv[1:]
+        if positional and not command.positional:
+            raise ConfigError(f"unexpected words {positional}; settings are given as --name=value")
         if not flags.FLAGS["verbosity"].present:
             # orbax writes a message for every file.
             logging.set_verbosity(logging.WARNING)
         if command.settings:
             _run_with_settings(name, command, module)
         else:
-            module.main(words)
+            module.main(positional)
 
     app.run(guarded(main), argv=[f"videolstm {name}", *arguments])
 

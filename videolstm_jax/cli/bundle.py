@@ -16,7 +16,7 @@ def define_flags(values: flags.FlagValues) -> None:
         config_flags.define_flag(values, flag)
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Runs the stage with the settings that the flags give."""
     cfg = config_flags.record(flags.FLAGS, BundleConfig)
     path = importlib.import_module("videolstm_jax.stages.bundle").run(cfg)

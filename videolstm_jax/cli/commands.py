@@ -13,14 +13,14 @@ class Command(NamedTuple):
     `summary` is one line for `videolstm --help`. `module` is the module of this package that runs
     it; the stages that have no flags of their own need none. `settings` are the sections and the
     single settings that it reads, and that its `--help` shows; a command without them takes only
-    flags of its own. `preset` is its default. `words` describes its positional arguments, if any.
+    flags of its own. `preset` is its default. `positional` describes its positional arguments.
     """
 
     summary: str
     settings: tuple[str, ...] = ()
     module: str = ""
     preset: str = "paper"
-    words: str = ""
+    positional: str = ""
 
 
 _RUN = ("workdir", "name", "model.cell", "data.stream")
@@ -187,7 +187,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "features": Command(
             "Inspects, verifies, compacts or imports stores of features.",
             module="features",
-            words="inspect DIR .., verify DIR .., compact FROM TO, authors FROM TO, sharma FROM TO",
+            positional="inspect DIR .., verify DIR .., compact FROM TO, authors FROM TO, "
+            "sharma FROM TO",
         ),
         "fetch_weights": Command(
             "Fetches ImageNet weights of VGG-16 on a connected machine.",

@@ -92,10 +92,10 @@ def overrides(values: flags.FlagValues) -> dict[str, Any]:
     Raises:
       ConfigError: a value of the wrong kind in a list.
     """
-    return {flag.path: value for flag, value in given(values, setting_flags())}
+    return {flag.path: value for flag, value in present_flags(values, setting_flags())}
 
 
-def given(
+def present_flags(
     values: flags.FlagValues, candidates: typing.Iterable[Flag]
 ) -> Iterator[tuple[Flag, Any]]:
     """Those of the flags that stand on the command line, with their values.
@@ -141,7 +141,7 @@ def record(values: flags.FlagValues, owner: type) -> Any:
     Raises:
       ConfigError: a value that cannot be used.
     """
-    settings = {flag.name: value for flag, value in given(values, record_flags(owner))}
+    settings = {flag.name: value for flag, value in present_flags(values, record_flags(owner))}
     return owner(**settings)
 
 

@@ -45,9 +45,9 @@ def define_flags(values: flags.FlagValues) -> None:
     )
 
 
-def main(words: list[str]) -> None:
-    """Does what the first word says with the folders that follow it."""
-    action, *folders = words or [""]
+def main(arguments: list[str]) -> None:
+    """Does the action that the first argument names, with the folders that follow it."""
+    action, *folders = arguments or [""]
     if action in ("inspect", "verify") and folders:
         report = _inspected if action == "inspect" else _verified
         for folder in folders:
@@ -57,7 +57,7 @@ def main(words: list[str]) -> None:
     elif action in ("authors", "sharma") and len(folders) == 2:
         print(_imported(action, *folders), flush=True)
     else:
-        raise ConfigError(f"expected {COMMANDS['features'].words}")
+        raise ConfigError(f"expected {COMMANDS['features'].positional}")
 
 
 def _inspected(folder: str) -> str:

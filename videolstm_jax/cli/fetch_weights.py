@@ -27,7 +27,7 @@ def define_flags(values: flags.FlagValues) -> None:
     )
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Fetches and checks the file, and prints how to use it."""
     values = flags.FLAGS
     source = SOURCES[values["source"].value]

@@ -36,11 +36,11 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
       arguments: of the command line; a `--preset` among them says whose values are shown.
     """
     command = COMMANDS[name]
-    words = " WORDS" if command.words else ""
+    action = " ACTION FOLDER .." if command.positional else ""
     settings = " --preset=NAME --section.field=value" if command.settings else ""
-    lines = [command.summary, "", f"videolstm {name}{words}{settings} --flag=value .."]
-    if command.words:
-        lines += ["", f"Words: {command.words}."]
+    lines = [command.summary, "", f"videolstm {name}{action}{settings} --flag=value .."]
+    if command.positional:
+        lines += ["", f"Actions: {command.positional}."]
     own = [*_own_flags(module_of(command)), _line("--[no]trace", "Show where an error was raised.")]
     lines += ["", "Flags of this command:", *own]
     if command.settings:

@@ -19,10 +19,10 @@ def define_flags(values: flags.FlagValues) -> None:
         config_flags.define_flag(values, flag)
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Runs the stage with the settings that the flags give."""
     settings = {}
-    for flag, value in config_flags.given(flags.FLAGS, _flags()):
+    for flag, value in config_flags.present_flags(flags.FLAGS, _flags()):
         settings[_FIELDS.get(flag.name, flag.name)] = value
     path = importlib.import_module("videolstm_jax.stages.overlay").run(OverlayConfig(**settings))
     print(f"overlay: wrote {path}", flush=True)

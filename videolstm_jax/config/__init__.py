@@ -4,7 +4,8 @@ The defaults are the `paper` preset: the text to the letter, silent points fille
 docs/decisions.md).
 """
 
-from videolstm_jax.config.inputs import STREAMS, ConvNetConfig, DataConfig, FlowConfig
+from videolstm_jax.config.convnet import ConvNetConfig
+from videolstm_jax.config.inputs import STREAMS, DataConfig, FlowConfig
 from videolstm_jax.config.results import (
     BundleConfig,
     EvalConfig,

@@ -1,11 +1,11 @@
-"""Settings of what comes in: the videos, their flow, and the ConvNets whose features cells read."""
+"""Settings of the inputs: the videos and their optical flow."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, sizes, within
+from videolstm_jax.config.checks import at_least, within
 from videolstm_jax.config.setting import check, setting
 from videolstm_jax.errors import ConfigError
 
@@ -113,11 +113,13 @@ class DataConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check(self)
+        # The name of a set of tensorflow-datasets is checked where that package is imported.
         if not re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source):
             raise ConfigError(
                 f"DataConfig.source is {self.source!r}; expected 'folder', 'stick_actions' or "
                 "'tfds:' before a name such as ucf101/ucf101_1"
             )
+        # At most .9, so that some groups are left for training.
         within(self, 0.0, 0.9, "test_fraction", "validation")
         within(self, 0.0, 1.0, "context")
         at_least(self, 0, "fps", "max_frames")
@@ -174,107 +176,8 @@ class FlowConfig:
         check(self)
         at_least(self, 0, "width", "height", "bound")
         within(self, 0.0, 100.0, "percentile")
+        # One side alone would not say which shape the other one keeps.
         if (self.width == 0) != (self.height == 0):
             raise ConfigError(
                 f"FlowConfig is {self.width} x {self.height}; expected both sides, or 0 by 0"
-            )
-
-
-@dataclass(frozen=True)
-class ConvNetConfig:
-    """The ConvNet of each stream, a VGG, and how it is fitted."""
-
-    image_size: int = setting(
-        224, "Pixels that both sides of a frame are squashed to, without a crop."
-    )
-    widths: tuple[int, ...] = setting(
-        (64, 128, 256, 512, 512), "Channels of the convolutions in each block."
-    )
-    depths: tuple[int, ...] = setting(
-        (2, 2, 3, 3, 3),
-        "Convolutions in each block. Every block ends in a 2 x 2 max pool.",
-    )
-    dense: tuple[int, ...] = setting(
-        (4096, 4096),
-        "Units of the fully connected layers. The output of the last one is the tap called fc7.",
-    )
-    head: str = setting(
-        "flatten",
-        "What the first dense layer reads, flatten or pooled. `flatten`: the whole map; "
-        "`pooled`: its mean and maximum.",
-        choices=("flatten", "pooled"),
-    )
-    norm: str = setting(
-        "none",
-        "Normalisation, none or group. `none` as VGG; `group`: group normalisation after every "
-        "convolution, for training from scratch.",
-        choices=("none", "group"),
-    )
-    dropout: float = setting(0.5, "Chance of zero after each dense layer.")
-    optimizer: str = setting("sgd", "Optimizer, sgd or adam.", choices=("sgd", "adam"))
-    learning_rate: float = setting(1e-3, "Learning rate of the first step.")
-    schedule: str = setting(
-        "cosine",
-        "Learning rate over time: cosine, steps or constant. `cosine` goes down to zero; "
-        "`steps` takes a tenth after 40 % and again after 80 %.",
-        choices=("cosine", "steps", "constant"),
-    )
-    train_layers: str = setting(
-        "all",
-        "Layers that are trained: all, dense or last. `dense`: the dense layers over frozen "
-        "convolutions; `last`: the layer of the classes.",
-        choices=("all", "dense", "last"),
-    )
-    weight_decay: float = setting(5e-4, "Weight decay.")
-    batch: int = setting(64, "Frames in one training step.")
-    steps: int = setting(20_000, "Training steps.")
-    flip: bool = setting(
-        True, "Mirror training frames at random. Flow changes the sign of its x component."
-    )
-    shift: float = setting(
-        0.0, "Shift training frames at random by up to this share of their side."
-    )
-    crop: float = setting(
-        1.0,
-        "Smallest share of a training frame's sides that a random crop keeps. The crop has "
-        "between this share of height and width and all of it; 1 does not crop.",
-    )
-    preprocessing: str = setting(
-        "auto",
-        "Preprocessing of pixels: auto, caffe or torch. `caffe`: minus the ImageNet mean; "
-        "`torch`: to unit deviation too; `auto`: as `weights` need it, else `caffe`.",
-        choices=("auto", "caffe", "torch"),
-    )
-    pixel_scale: float = setting(
-        1.0,
-        "Factor on pixels after their mean is taken off. 1/58 gives them unit deviation, for "
-        "networks trained from scratch.",
-    )
-    weights: str = setting(
-        "",
-        "What to start from: ImageNet weights, or a ConvNet; empty is random. ImageNet weights "
-        "of a VGG (.h5, .pth, .safetensors, .npz), or the folder of another pipeline's ConvNet, "
-        "such as work/demo/convnets/{stream}.",
-        path=True,
-    )
-
-    def __post_init__(self) -> None:
-        """Raises ConfigError for a value that cannot be used."""
-        check(self)
-        within(self, 0.0, 0.999, "dropout")
-        within(self, 0.0, 0.5, "shift")
-        within(self, 0.1, 1.0, "crop")
-        within(self, 1e-4, 1.0, "pixel_scale")
-        at_least(self, 1, "image_size", "batch", "steps")
-        at_least(self, 0, "learning_rate", "weight_decay")
-        sizes(self, "widths", "depths", "dense")
-        blocks = len(self.widths)
-        if blocks != len(self.depths):
-            raise ConfigError(
-                f"ConvNetConfig has {blocks} widths and {len(self.depths)} depths; expected as many"
-            )
-        if self.image_size % 2**blocks:
-            raise ConfigError(
-                f"ConvNetConfig.image_size is {self.image_size}; expected a multiple of "
-                f"{2**blocks}, since each of the {blocks} blocks halves it"
             )

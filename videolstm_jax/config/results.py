@@ -1,4 +1,4 @@
-"""Settings of what comes out of a trained model: scores, boxes, fusions, pictures."""
+"""Settings of the results of a trained model: scores, boxes, fusions, pictures."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ class LocalizeConfig:
         """Raises ConfigError for a value that cannot be used."""
         check(self)
         at_least(self, 0, "sigma", "span", "tubes")
+        # The range of saliency, whose maximum is 255 (Sec. 5.3).
         within(self, 0, 255, "theta")
+        # Several tubes are linked from several boxes of a frame, and moments give one.
         if self.box == "moments" and self.tubes != 1:
             raise ConfigError(
                 f"LocalizeConfig.tubes is {self.tubes} and box 'moments', which makes one box a "
@@ -179,6 +181,7 @@ class PredictConfig:
                 "PredictConfig.video is empty; expected a file, a camera's number or -"
             )
         at_least(self, 0, "max_frames")
+        # Encoders of films refuse pictures that are smaller or larger.
         within(self, 16, 4096, "side")
 
     @property

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from videolstm_jax.config.checks import at_least, cell_names, short_name
-from videolstm_jax.config.inputs import ConvNetConfig, DataConfig, FlowConfig
+from videolstm_jax.config.convnet import ConvNetConfig
+from videolstm_jax.config.inputs import DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
 from videolstm_jax.config.setting import check, setting
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig

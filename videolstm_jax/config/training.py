@@ -80,7 +80,9 @@ class ModelConfig:
         """Raises ConfigError for a value that cannot be used."""
         check(self)
         cell_names(self, "cell", self.cell)
+        # Not 1: what remains is divided by the chance to remain.
         within(self, 0.0, 0.999, "dropout", "hidden_dropout")
+        # Any finite number may be meant; the bounds refuse NaN and infinity.
         within(self, -1e6, 1e6, "attention_scale", "forget_bias")
         at_least(self, 1, "map_size", "depth", "motion_size", "motion_depth", "classes")
         at_least(self, 1, "hidden", "attention", "head")
