@@ -35,7 +35,7 @@ def read_truth(path: files.PathLike, *, split: int = 1) -> GroundTruth:
     if place.is_dir() or place.name.endswith(viper.SUFFIX):
         return viper.read_viper(str(path))
     if place.suffix == ".jsonl":
-        return truth_jsonl.load_truth(path)
+        return truth_jsonl.load_truth_jsonl(path)
     if place.suffix not in (".pkl", ".mat"):
         raise FileError(f"{path}: expected .jsonl, .pkl, .mat, .xgtf or a folder of .xgtf")
     content = _load_value(place)

@@ -68,7 +68,7 @@ def _video_facts(ground_truth: GroundTruth, video: str) -> dict[str, Any]:
 # ---- reading -------------------------------------------------------------------------------------
 
 
-def load_truth(path: files.PathLike) -> GroundTruth:
+def load_truth_jsonl(path: files.PathLike) -> GroundTruth:
     """Reads the file of `save_truth`, or the truth.jsonl of `prepare`, which has the tubes only.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from videolstm_jax.dataset.lists import ListWarning
-from videolstm_jax.dataset.splits import ListedVideo, some
+from videolstm_jax.dataset.splits import ListedVideo, abbreviated
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 
@@ -53,7 +53,9 @@ def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVide
     """
     groups = sorted({video.group for video in videos})
     if group not in groups:
-        raise FileError(f"data.hold_out is {group!r}; expected one of the groups {some(groups)}")
+        raise FileError(
+            f"data.hold_out is {group!r}; expected one of the groups {abbreviated(groups)}"
+        )
     split = []
     for video in videos:
         part = "test" if video.group == group else "train"
@@ -97,7 +99,7 @@ def hold_out_share(
     lacking = sorted(set(labels.tolist()) - set(labels[label[is_held]].tolist()))
     if lacking:
         warnings.warn(
-            f"no clip of {some(lacking)} is held out for {part}: too few groups",
+            f"no clip of {abbreviated(lacking)} is held out for {part}: too few groups",
             ListWarning,
             stacklevel=2,
         )

@@ -76,7 +76,7 @@ def assign_parts(
                 raise FileError(f"{row.where}: {row.name} is listed twice, first at {places[at]}")
             parts[at], places[at] = part, row.where
     if absent:
-        raise FileError(f"{len(absent)} listed videos are not there: {some(absent)}")
+        raise FileError(f"{len(absent)} listed videos are not there: {abbreviated(absent)}")
     return [video._replace(part=parts.get(at, "unused")) for at, video in enumerate(videos)]
 
 
@@ -84,7 +84,7 @@ def _check_class_number(row: ListRow, numbers: dict[str, int], classes: Sequence
     expected = numbers.get(row.name.split("/")[0].casefold())
     if expected is None:
         raise FileError(
-            f"{row.where}: class of {row.name} is unknown; expected one of {some(classes)}"
+            f"{row.where}: class of {row.name} is unknown; expected one of {abbreviated(classes)}"
         )
     if row.number not in (None, expected):
         raise FileError(
@@ -109,7 +109,7 @@ class _VideoIndex:
             return self.exact[row.name]
         matches = self.alike.get(plain_name(row.name), [])
         if len(matches) > 1:
-            names = some([self.names[at] for at in matches])
+            names = abbreviated([self.names[at] for at in matches])
             raise FileError(
                 f"{row.where}: {row.name} is not there, but may be any of {names}; expected the "
                 "listed spelling"
@@ -156,19 +156,21 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
     """
     untrained = _classes_without(videos, classes, "train")
     if untrained:
-        raise FileError(f"no clip in the train list of {some(untrained)}")
+        raise FileError(f"no clip in the train list of {abbreviated(untrained)}")
     untested = _classes_without(videos, classes, "test")
     if len(untested) == len(classes):
         raise FileError("no clip in the test list of any class")
     if untested and from_lists:
-        warnings.warn(f"no clip in the test list of {some(untested)}", ListWarning, stacklevel=2)
+        warnings.warn(
+            f"no clip in the test list of {abbreviated(untested)}", ListWarning, stacklevel=2
+        )
     parts_of: dict[str, set[str]] = defaultdict(set)
     for video in videos:
         if video.part != "unused":
             parts_of[video.group].add(video.part)
     shared = sorted(group for group, parts in parts_of.items() if len(parts) > 1)
     if shared:
-        message = f"{len(shared)} groups are on both sides of the split: {some(shared)}"
+        message = f"{len(shared)} groups are on both sides of the split: {abbreviated(shared)}"
         if not from_lists:
             raise FileError(message)
         warnings.warn(message, ListWarning, stacklevel=2)
@@ -189,7 +191,7 @@ def describe_parts(videos: Sequence[ListedVideo]) -> str:
     return ", ".join(counts)
 
 
-def some(names: Sequence[str]) -> str:
+def abbreviated(names: Sequence[str]) -> str:
     """The first of some names for a message, and how many there are."""
     more = f" .. ({len(names)} in all)" if len(names) > 8 else ""
     return ", ".join(names[:8]) + more

@@ -148,7 +148,9 @@ def find_parts(builder: Any) -> dict[str, str]:
             f"{name}: splits {', '.join(splits) or 'none'}; expected train, and test or validation"
         )
     if "test" not in parts.values():
-        parts = {split: "test" if part == "valid" else part for split, part in parts.items()}
+        for split, part in parts.items():
+            if part == "valid":
+                parts[split] = "test"
     left_out = sorted(set(splits) - set(parts))
     if left_out:
         print(f"{name}: splits {', '.join(left_out)} are left out", flush=True)
