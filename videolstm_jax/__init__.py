@@ -47,6 +47,7 @@ _NAMES = {  # module: its public names
     "core.cells": ("CELLS", "Cell", "Drive", "Layers", "bind", "find_cell"),
     "core.ops": ("lstm", "attention", "weigh", "expect"),
     "core.unroll": ("unroll",),
+    "testing": ("check_cell",),
     "train.losses": ("sequence_xent",),
     "train.optim": ("rmsprop",),
     "train.step": ("make_step",),
