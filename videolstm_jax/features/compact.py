@@ -49,6 +49,7 @@ def compact(source: PathLike, target: PathLike) -> CompactionReport:
     store = FeatureStore.open(source)
     if store.dtype != "float16":
         raise FileError(f"{source}: is of {store.dtype} already; expected float16")
+    # The same `about`: a model that was trained on the float16 store may read this one.
     writer = FeatureWriter(target, store.shape, store.about, dtype="uint8", source=store.source)
     for name in writer.missing(store.frames):
         writer.write(name, store.read(name))
@@ -64,8 +65,10 @@ def compare_stores(store: FeatureStore, small: FeatureStore) -> CompactionReport
     square, largest, lost, positive = 0.0, 0.0, 0, 0
     for name in store.frames:
         original, reduced = store.read(name), small.read(name)
-        error = original.astype(np.float32) - reduced.astype(np.float32)
-        square += records.moments(error).square
+        error = original.astype(np.float32) - reduced.astype(
+            np.float32
+        )  # float16 has no digits left
+        square += records.moments(error).square  # block by block, in float64
         largest = max(largest, float(np.abs(error).max()))
         lost += int(((original > 0) & (reduced == 0)).sum())
         positive += int((original > 0).sum())

@@ -44,8 +44,7 @@ def save_convnet_scores(
     video_scores, frames, frames_right = [], 0, 0
     for video in videos:
         frame_logits = logits.read(video.name)
-        spaced = np.round(np.linspace(0, len(frame_logits) - 1, SCORED_FRAMES)).astype(int)
-        video_scores.append(softmax(frame_logits[spaced]).mean(0))
+        video_scores.append(_video_score(frame_logits))
         frames += len(frame_logits)
         frames_right += top_k(frame_logits, np.full(len(frame_logits), video.label))
     names = tuple(video.name for video in videos)
@@ -65,3 +64,10 @@ def save_convnet_scores(
         f"{100 * frames_right / frames:.1f} % of their frames",
         flush=True,
     )
+
+
+def _video_score(logits: np.ndarray) -> np.ndarray:
+    """Returns the mean probabilities [C] of some frames, from the logits [L', C] of all of them."""
+    # A short video has frames that count more than once.
+    spaced = np.round(np.linspace(0, len(logits) - 1, SCORED_FRAMES)).astype(int)
+    return softmax(logits[spaced]).mean(0)

@@ -95,14 +95,9 @@ def import_features(
     shapes = {video_features.shape for video_features in by_name.values()}
     if len(shapes) != 1:
         raise FileError(f"{target}: features of the shapes {sorted(shapes)}; expected one")
-    for video in videos:
-        count = by_name[video.name].frames
-        if count not in (video.frames - 1, video.frames):
-            raise FileError(
-                f"{target}: {video.name} has {count} records; expected {video.frames - 1} or "
-                f"{video.frames} for {video.frames} frames"
-            )
+    _check_records(videos, by_name, target)
     writer = FeatureWriter(target, shapes.pop(), about, dtype=dtype)
+    # Nothing of a video is read before it is written: all of them would not fit in memory.
     missing = set(writer.missing(by_name))
     for video in videos:
         if video.name in missing:
@@ -111,10 +106,26 @@ def import_features(
     return writer.finish(by_name, train=train)
 
 
+def _check_records(
+    videos: Sequence[Video], features: Mapping[str, ForeignFeatures], target: PathLike
+) -> None:
+    """Raises FileError where a video has neither L - 1 nor L records."""
+    for video in videos:
+        count = features[video.name].frames
+        # Another number means other frames, for instance at another rate: every record would be
+        # taken for a wrong moment of the video.
+        if count not in (video.frames - 1, video.frames):
+            raise FileError(
+                f"{target}: {video.name} has {count} records; expected {video.frames - 1} or "
+                f"{video.frames} for {video.frames} frames"
+            )
+
+
 def _features_of(
     name: str, features: Mapping[str, ForeignFeatures], place: PathLike
 ) -> ForeignFeatures:
     """Finds the features of a video by its name, or by its stem; `place` opens the message."""
+    # Sharma's lists have the folder of the class, the authors' files have the stem alone.
     stem = name.rsplit("/", 1)[-1]
     for key in (name, stem):
         if key in features:

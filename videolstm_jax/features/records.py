@@ -70,6 +70,7 @@ def encode(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
       FileError: no frames; values that are not finite or that float16 does not hold; or values
         below zero for `uint8`.
     """
+    # One pass over the array for all checks: NaN and infinity show in the extremes, too.
     array = np.asarray(array)
     lowest = float(array.min()) if array.size else math.nan
     highest = float(array.max()) if array.size else math.nan
@@ -129,6 +130,7 @@ def _write_scaled(values: np.ndarray, scale: float, out: np.ndarray) -> None:
     if scale == 1.0:
         out[...] = values
     else:
+        # Multiplied in float32 and rounded once, whatever the type of `out`.
         np.multiply(values, np.float32(scale), out=out, dtype=np.float32, casting="same_kind")
 
 

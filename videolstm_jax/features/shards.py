@@ -24,6 +24,7 @@ class Shard(NamedTuple):
 
     def of(self, items: Sequence[T]) -> Sequence[T]:
         """Returns every count-th of the items; the shards of all workers hold each item once."""
+        # Not runs of neighbours: those are of one class, and classes differ in length.
         return items[self.number - 1 :: self.count]
 
 

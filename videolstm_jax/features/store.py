@@ -16,6 +16,7 @@ from videolstm_jax.features.index import check_index
 from videolstm_jax.features.records import Moments
 from videolstm_jax.files import file_size, side_by_side
 
+# Bytes that a digest reads at once, so that files of any size fit in memory.
 _BLOCK_BYTES = 1 << 24
 
 # Damaged files that one message names.
@@ -109,11 +110,13 @@ class FeatureStore:
         path, length = self.path(name), self.frames[name]
         if not 0 <= start <= stop <= length:
             raise FileError(f"{path}: frames {start} to {stop} asked for; it has {length}")
+        # A file that was cut short by a full disk would otherwise be noticed only at its last clip.
         if name not in self._checked:
             self.check_sizes([name])
         return path
 
     def _read_records(self, path: epath.Path, start: int, frames: int) -> bytes:
+        # All records have one size, so the place of a frame is known without an index of frames.
         with path.open("rb") as file:
             file.seek(start * self.record_bytes)
             data = file.read(frames * self.record_bytes)
@@ -187,6 +190,7 @@ class FeatureStore:
             raise FileError(
                 f"{self.folder / 'index.json'}: no features to take statistics of; expected a video"
             )
+        # Where the index has no moments, files are read, several at a time.
         parts = side_by_side(self._moments_of, names)
         frames = sum(self.frames[name] for name in names)
         return records.mean_and_deviation(parts, frames * math.prod(self.shape))
@@ -204,6 +208,7 @@ def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.
     Raises:
       FileError: a name that would leave the folder.
     """
+    # Names come from lists that somebody else may have written.
     if not name or name.startswith("/") or ".." in name.split("/"):
         raise FileError(f"{folder}: a video is called {name!r}; expected Class/stem")
     return folder / f"{name}{records.file_suffix(dtype)}"

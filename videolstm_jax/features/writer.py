@@ -170,6 +170,7 @@ class FeatureWriter:
                 f"{path}: features of {name} are {list(array.shape)}; expected [{expected}]"
             )
         data = records.encode(array, self._dtype, f"{path}: features of {name}")
+        # First the file, then its note: a noted video is there.
         files.write_bytes(path, data)
         # Statistics are those of the values that are read back, not of the original ones.
         moments = records.moments(records.decode(data, self._shape, self._dtype))
@@ -199,7 +200,7 @@ class FeatureWriter:
         Raises:
           FileError: naming the videos that were not written.
         """
-        names = sorted(names)
+        names = sorted(names)  # any order of writing gives the same index
         missing = self.missing(names)
         if missing:
             raise FileError(
@@ -209,6 +210,7 @@ class FeatureWriter:
         index = make_index(self._head(), [self._done[name] for name in names])
         index["std"] = FeatureStore(self._folder, index).statistics(train)[1] if train else None
         files.write_json(self._index, index)
+        # The index is there; whoever is killed now leaves only files that nobody reads.
         self._remove_leftovers(names)
         return FeatureStore.open(self._folder)
 
