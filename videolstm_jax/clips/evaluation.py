@@ -45,8 +45,16 @@ class Chunk(NamedTuple):
     last: bool
 
 
+class _Listed(NamedTuple):
+    """The V videos to read, the stores of both inputs (None without motion), and lengths L' [V]."""
+
+    videos: Sequence[Video]
+    stores: tuple[FeatureStore | None, FeatureStore | None]
+    lengths: np.ndarray
+
+
 class _SegmentRow(NamedTuple):
-    """One segment of a video: its index in the list, the first frame, and how often it is drawn."""
+    """A segment of a video: its index in the list, the first frame, and how often it is drawn."""
 
     video: int
     start: int
@@ -77,35 +85,47 @@ def eval_segments(
     Raises:
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
-    lengths = common_lengths(x, motion, videos)
-    stores, batch, frames = (x, motion), settings.batch, data.frames
+    listed = _Listed(videos, (x, motion), common_lengths(x, motion, videos))
+    rows = _segment_rows(listed, data, settings)
+    # Reads ahead in a thread, so that the next batch is ready when the device has done one.
+    return prefetch(
+        _segment_batch(listed, rows[start : start + settings.batch], data, settings.batch)
+        for start in range(0, len(rows), settings.batch)
+    )
+
+
+def _segment_rows(listed: _Listed, data: DataConfig, settings: EvalConfig) -> list[_SegmentRow]:
+    """Every different segment; a short video has fewer than S of them, so some count twice."""
     rows = []
-    for index, length in enumerate(lengths):
+    for video, length in enumerate(listed.lengths):
         starts = snippets.segment_starts(
-            int(length), settings.segments, frames, rule=settings.segment_rule
+            int(length), settings.segments, data.frames, rule=settings.segment_rule
         )
         for start, count in zip(*snippets.unique_segments(starts), strict=True):
-            rows.append(_SegmentRow(index, int(start), int(count)))
+            rows.append(_SegmentRow(video, int(start), int(count)))
+    return rows
 
-    def filled(group: Sequence[_SegmentRow]) -> Segments:
-        video, start, count = np.full(batch, -1), np.zeros(batch, int), np.zeros(batch, int)
-        inputs = [_zeros(store, batch, frames) for store in stores]
-        mask, label = np.zeros((batch, frames), bool), np.zeros(batch, np.int32)
-        for at, row in enumerate(group):
-            video[at], start[at], count[at] = row
-            index, exists = snippets.clip_indices(int(lengths[row.video]), row.start, frames)
-            mask[at] = exists | (data.short_clips == "count")
-            label[at] = videos[row.video].label
-            stop = int(index[-1]) + 1
-            for values, store in zip(inputs, stores, strict=True):
-                if values is not None:
-                    taken = stop - row.start
-                    store.fill(values[at, :taken], videos[row.video].name, row.start)
-                    values[at, taken:] = values[at, taken - 1]  # repeats the last frame
-        weight = (video >= 0).astype(np.float32)
-        return Segments(Batch(Clip(Inputs(*inputs), mask), label, weight), video, start, count)
 
-    return prefetch(filled(rows[at : at + batch]) for at in range(0, len(rows), batch))
+def _segment_batch(
+    listed: _Listed, group: Sequence[_SegmentRow], data: DataConfig, batch: int
+) -> Segments:
+    """Reads at most `batch` segments; the rows behind them keep zeros and video -1."""
+    video, start, count = np.full(batch, -1), np.zeros(batch, int), np.zeros(batch, int)
+    inputs = [_zeros(store, batch, data.frames) for store in listed.stores]
+    mask, label = np.zeros((batch, data.frames), bool), np.zeros(batch, np.int32)
+    for at, row in enumerate(group):
+        video[at], start[at], count[at] = row
+        length = int(listed.lengths[row.video])
+        _, exists = snippets.clip_indices(length, row.start, data.frames)
+        mask[at] = exists | (data.short_clips == "count")
+        label[at] = listed.videos[row.video].label
+        taken = int(exists.sum())
+        for values, store in zip(inputs, listed.stores, strict=True):
+            if values is not None:
+                store.fill(values[at, :taken], listed.videos[row.video].name, row.start)
+                values[at, taken:] = values[at, taken - 1]  # repeats the last frame
+    weight = (video >= 0).astype(np.float32)
+    return Segments(Batch(Clip(Inputs(*inputs), mask), label, weight), video, start, count)
 
 
 def whole_videos(
@@ -134,33 +154,37 @@ def whole_videos(
     Raises:
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
-    lengths = common_lengths(x, motion, videos)
-    order = np.argsort(-lengths, kind="stable")
-    stores = (x, motion)
+    listed = _Listed(videos, (x, motion), common_lengths(x, motion, videos))
+    return prefetch(_chunks(listed, batch, chunk))
 
-    def filled(group: np.ndarray, start: int) -> Chunk:
-        video = np.full(batch, -1)
-        video[: len(group)] = group
-        inputs = [_zeros(store, batch, chunk) for store in stores]
-        mask = np.zeros((batch, chunk), bool)
-        for at, index in enumerate(group):
-            taken = min(chunk, int(lengths[index]) - start)
-            if taken <= 0:
-                continue  # this video ended in a chunk before
-            mask[at, :taken] = True
-            for values, store in zip(inputs, stores, strict=True):
-                if values is not None:
-                    store.fill(values[at, :taken], videos[index].name, start)
-        last = start + chunk >= lengths[group[0]]
-        return Chunk(Clip(Inputs(*inputs), mask), video, start, bool(last))
 
-    def chunks() -> Iterator[Chunk]:
-        for at in range(0, len(order), batch):
-            group = order[at : at + batch]
-            for start in range(0, int(lengths[group[0]]), chunk):
-                yield filled(group, start)
+def _chunks(listed: _Listed, batch: int, frames: int) -> Iterator[Chunk]:
+    """The chunks of all groups of at most `batch` videos, one group after another."""
+    # Videos of similar length are side by side, since a group takes as long as its longest one.
+    order = np.argsort(-listed.lengths, kind="stable")
+    for first in range(0, len(order), batch):
+        group = order[first : first + batch]
+        longest = int(listed.lengths[group[0]])
+        for start in range(0, longest, frames):
+            clip = _chunk_clip(listed, group, batch, start, frames)
+            video = np.full(batch, -1)
+            video[: len(group)] = group
+            yield Chunk(clip, video, start, last=start + frames >= longest)
 
-    return prefetch(chunks())
+
+def _chunk_clip(listed: _Listed, group: np.ndarray, batch: int, start: int, frames: int) -> Clip:
+    """The frames from `start` on of the videos of a group."""
+    inputs = [_zeros(store, batch, frames) for store in listed.stores]
+    mask = np.zeros((batch, frames), bool)
+    for row, video in enumerate(group):
+        taken = min(frames, int(listed.lengths[video]) - start)
+        if taken <= 0:
+            continue  # this video ended in a chunk before
+        mask[row, :taken] = True
+        for values, store in zip(inputs, listed.stores, strict=True):
+            if values is not None:
+                store.fill(values[row, :taken], listed.videos[video].name, start)
+    return Clip(Inputs(*inputs), mask)
 
 
 def _zeros(store: FeatureStore | None, rows: int, frames: int) -> np.ndarray | None:

@@ -106,6 +106,7 @@ def _video_scores(
 ) -> np.ndarray:
     """The scores [V, C] of all videos by their segments."""
     progress, rows = ProgressLine(len(videos), 0, unit="video"), []
+    # A generator: each video counts as soon as it is scored.
     for scores in model.segments(features, videos, cfg.data, cfg.eval):
         rows.append(scores)
         progress.show(len(rows), {}, logged=len(rows) % PROGRESS_EVERY == 0)

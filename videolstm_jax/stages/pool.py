@@ -44,6 +44,7 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     Raises:
       FileError: a part is unfinished, or the parts do not have the same classes and runs.
     """
+    # Made anew each time: files of an earlier pool may be of videos that are no longer in it.
     pool = _pool(cfg)
     if pool.path.exists():
         pool.path.rmtree()
@@ -154,6 +155,7 @@ def _with_part(name: str, part: str) -> str:
 
 
 def _write_dataset(members: Sequence[_Part], pool: Workdir) -> None:
+    # Only test videos: nothing is trained in a pool, and training lists overlap test lists.
     videos = []
     for part in members:
         for video in part.dataset.part("test"):
@@ -237,6 +239,7 @@ def _merged_scores(members: Sequence[_Part], place: epath.Path) -> Scores:
     """The scores of one model on the test videos of all parts, in the order of the pooled names."""
     rows = []
     for part in members:
+        # A score file lists videos in an order of its own, so names are looked up, not counted.
         scores = artifacts.load_scores(part.work.path / place)
         names = [part.pooled_names[video] for video in scores.videos]
         rows += zip(names, scores.scores, scores.label, strict=True)

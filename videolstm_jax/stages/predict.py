@@ -51,6 +51,7 @@ def run(cfg: PredictConfig) -> epath.Path | None:
       FileError, ConfigError: a model or setting that cannot be used.
       VideoError: no such stream, damage in it, or too few frames to predict one.
     """
+    # Checked before anything is loaded: a mistake in a path should not cost the loading of a model.
     path = _film_path(cfg)
     _check_not_source(path, cfg.video)
     predictor, latency = Predictor(cfg.folder, flow=cfg.flow), Latency()
@@ -62,6 +63,7 @@ def run(cfg: PredictConfig) -> epath.Path | None:
         print(f"predict: {cfg.folder} reads {stream.name}, {rate}", flush=True)
         with _Film(path, cfg.side, stream.fps, predictor) as film:
             damage = _read(predictor, stream.frames, film, latency)
+        # Damage before the first prediction is the error to show, not the empty film.
         if not film.frames:
             raise damage or VideoError(
                 f"{stream.name}: too short to predict a frame; expected at least "
@@ -216,6 +218,7 @@ class _Film:
         return self
 
     def __exit__(self, *error: object) -> None:
+        # Also after an error the film is closed, so that its frames so far can be watched.
         self._stack.__exit__(*error)
         if error[0] is None and self._path is not None and self.frames:
             files.write_bytes(self._path.with_suffix(".png"), encoded.still(self._strip()))
@@ -230,6 +233,7 @@ class _Film:
         lines = self._recent.add(prediction.scores, prediction.mean)
         title = f"frame {prediction.frame}"
         card = board.card(view, lines, title)
+        # Functions, not pictures: most frames are not kept, and drawing them would be wasted.
         self._cells.add(
             lambda: board.cell(self._view(frame, prediction, self._side // 2), lines, title)
         )

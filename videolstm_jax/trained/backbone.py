@@ -66,6 +66,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         channels, classes = record["channels"], tuple(record["classes"])
     except (KeyError, TypeError, AttributeError) as error:
         raise FileError(f"{path}: not of a ConvNet: {error!r}") from error
+    # The shapes of the parameters, without drawing any.
     like = jax.eval_shape(make_convnet(config, channels, len(classes)).init, jax.random.key(0))
     identity = {"cell": "convnet", "classes": list(classes)}
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:

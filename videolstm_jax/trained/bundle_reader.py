@@ -96,6 +96,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
         localize = _complete(LocalizeConfig, record["localize"])
         classes, stream = tuple(record["classes"]), record["stream"]
         extractors, backbones = record["extractors"], record["backbones"]
+        # Values and their agreement first: a large file is read only where the record makes sense.
         _check_values(folder / RECORD, record)
         _check_agrees(folder / RECORD, record, config)
         arrays = {name: _read_file(folder / name, sha) for name, sha in record["files"].items()}
@@ -188,6 +189,7 @@ def _read_file(path: epath.Path, sha256: str) -> dict[str, np.ndarray]:
     """The arrays of one safetensors file."""
     if not path.exists():
         raise FileError(f"{path} is missing; expected it beside {RECORD}, which lists it")
+    # Read once, so that the bytes that were checked are the bytes that are used.
     data = path.read_bytes()
     actual = files.bytes_sha256(data)
     if actual != sha256:
@@ -219,6 +221,7 @@ def _convnet(
 def _filled(like: PyTree, arrays: dict[str, np.ndarray], path: epath.Path) -> PyTree:
     """The tree `like` with the arrays of a file as its leaves, which must fit exactly."""
     leaves = named_leaves(like)
+    # Both ways: a tensor too many is as suspicious as one too few.
     for name in arrays:
         if name not in leaves:
             raise FileError(f"{path}: has the tensor {name}, which the model does not have")

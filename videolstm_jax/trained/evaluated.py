@@ -104,10 +104,10 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
         record = files.read_json(path)
     else:
         record = artifacts.load_config(folder, made_by="train")
-    known = {field.name for field in dataclasses.fields(LocalizeConfig)}
+    field_names = {field.name for field in dataclasses.fields(LocalizeConfig)}
     try:
         settings = record["settings"] if path == last else record["config"].get("localize", {})
         # A setting of a later version is passed over: it changes nothing that is known here.
-        return LocalizeConfig(**{name: settings[name] for name in settings if name in known})
+        return LocalizeConfig(**{name: settings[name] for name in settings if name in field_names})
     except (AttributeError, KeyError, TypeError, ConfigError) as error:
         raise FileError(f"{path}: not the settings of localize: {error!r}") from error

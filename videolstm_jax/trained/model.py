@@ -62,6 +62,7 @@ class TrainedModel:
         Raises:
           FileError: the folder is missing, or something in it is missing or damaged.
         """
+        # The two kinds of folder are told apart by their files, so one option takes both.
         if bundle_reader.is_bundle(path):
             stored, place = bundle_reader.read_bundle(path)
             return cls(*stored, stored_at=place)
@@ -126,6 +127,7 @@ class TrainedModel:
           motion: those of its motion input, or None for a cell without.
           carry: after the frame before; None on the first.
         """
+        # One clip of one frame: [D] becomes [1, 1, D], and [N, N, D] becomes [1, 1, N, N, D].
         inputs = Inputs(x[None, None], None if motion is None else motion[None, None])
         if carry is None:
             carry = self.functions.begin_stream(self.params, inputs)
@@ -147,6 +149,7 @@ class TrainedModel:
             another preprocessing than those of the training.
         """
         features = open_features(work, stream or self.stream, self.cell.layers)
+        # The sizes of the model are those of its features, so only other features change them.
         sizes = features.sizes(self.config, len(self.classes))
         if sizes != self.config:
             raise FileError(
@@ -215,6 +218,7 @@ class TrainedModel:
         inputs = self.layers_by_stream()[stream]
         layers = sorted(set(inputs.values()))
         dtypes = {layer: self.place.feature_dtype(stream, layer) for layer in layers}
+        # Nine tenths of a VGG-16 are dense layers, which pool5 does not need in memory.
         convnet = convnet._replace(params=params_for_taps(convnet.params, layers))
         backbone = Backbone(folder, stream, convnet, dtypes)
         for name in inputs:

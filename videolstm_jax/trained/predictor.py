@@ -110,6 +110,7 @@ class Predictor:
         features = {stream: of(images[stream]) for stream, of in self.functions.features.items()}
         seconds["convnets"] = lap()
 
+        # The motion input always comes from flow, whichever stream x comes from.
         layers = self.model.cell.layers
         x = features[self.model.stream][layers.x]
         motion = features["flow"][layers.motion] if layers.motion else None
@@ -121,6 +122,7 @@ class Predictor:
         if attention is not None:
             box = self._next_box(attention, x, images, frame.shape[:2])
             seconds["localize"] = lap()
+        # In float64, so that the mean of a long stream does not drift.
         self._total += scores
         self._count += 1
         mean = self._total / self._count

@@ -76,8 +76,8 @@ class RunFolder(NamedTuple):
 
     def provenance(self) -> dict[str, Any]:
         """The run, its settings, and the sha256 of the training list where that is known."""
-        kept = _kept_checkpoints(self.folder, self.config)
-        with Checkpoints(kept, create=False) as checkpoints:
+        place = _checkpoint_folder(self.folder, self.config)
+        with Checkpoints(place, create=False) as checkpoints:
             identity = checkpoints.meta()["identity"]
         return {
             "run": self.name,
@@ -94,6 +94,7 @@ class RunFolder(NamedTuple):
         path = self.folder / "scores.npz"
         if path.exists():
             scores = load_scores(path)
+            # Videos that could not be read count as wrong, as in every published accuracy.
             missing = load_missing(self.work, scores.classes)
             right = int(top_k(scores.scores, scores.label))
             results["accuracy"] = {"right": right, "videos": len(scores.label) + len(missing)}
@@ -123,16 +124,18 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         config, scales = ModelConfig(**record["model"]), Scales(**record["scales"])
         classes, run_config = tuple(record["classes"]), record["config"]
         stream = run_config["data"]["stream"]
+        # Runs from before extractors were recorded have none, and are not compared.
         extractors = {}
         for input_name, row in record.get("inputs", {}).items():
             if "extractor" in row:
                 extractors[input_name] = row["extractor"]
-        kept = _kept_checkpoints(folder, run_config)
+        checkpoint_folder = _checkpoint_folder(folder, run_config)
     except (KeyError, TypeError, AttributeError) as error:
         raise FileError(f"{path}: not of a trained run: {error!r}") from error
+    # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
     like = jax.eval_shape(make_model(config).init, jax.random.key(0))
     identity = {"cell": config.cell, "classes": list(classes)}
-    with Checkpoints(kept, create=False) as checkpoints:
+    with Checkpoints(checkpoint_folder, create=False) as checkpoints:
         params, _ = checkpoints.restore_params(like, identity=identity)
     stored = StoredModel(config, params, scales, classes, stream, extractors)
     return stored, RunFolder(work, folder.name, record)
@@ -143,6 +146,7 @@ def _without_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in overrides.items() if name not in PATHS}
 
 
-def _kept_checkpoints(folder: epath.Path, config: Mapping[str, Any]) -> epath.Path:
+def _checkpoint_folder(folder: epath.Path, config: Mapping[str, Any]) -> epath.Path:
     """The folder of the checkpoints that hold the parameters of the finished run."""
+    # With `keep=best` the last checkpoint is there too, to go on from; it is not the result.
     return folder / ("best" if config["train"]["keep"] == "best" else "ckpt")

@@ -66,6 +66,8 @@ def segment_scores(
       FileError: features that do not fit the list, or scores that are not finite.
     """
     segments = _segments(model, features, videos, data, settings)
+    # Segments come video after video, so a video is scored as soon as its last one is there, and no
+    # more than its own logits are kept.
     for number, group in itertools.groupby(segments, key=lambda segment: segment.video):
         of_video = list(group)
         logits = np.stack([segment.logits for segment in of_video])
@@ -118,6 +120,7 @@ def whole_videos(
         return out.carry, arrays
 
     for video, arrays in _read_chunks(model, features, videos, settings, read):
+        # The softmax is taken in float64, and stored in float32.
         scores = softmax(arrays["logits"]).astype(np.float32)
         attention = arrays.get("attention")
         if attention is not None:
@@ -168,7 +171,7 @@ def _read_chunks(
     carry: Any = None
     parts: list[dict[str, NDArray]] = []
     for chunk in chunks:
-        if chunk.start == 0:
+        if chunk.start == 0:  # other videos begin
             carry = model.functions.begin(model.params, chunk.clip)
         carry, arrays = read(chunk.clip, carry)
         parts.append(arrays)
@@ -176,6 +179,7 @@ def _read_chunks(
             continue
         for row in np.flatnonzero(chunk.video >= 0):
             video = videos[int(chunk.video[row])]
+            # Behind the end of a shorter video, its row has outputs that mean nothing.
             length = features.x.frames[video.name]
             yield video, _row_of(parts, row, length)
         parts = []

@@ -104,6 +104,7 @@ def image_features(backbone: Backbone) -> ImageFeatures:
     apply = jax.jit(
         lambda params, x: {layer: getattr(network.apply(params, x), layer)[:1] for layer in layers}
     )
+    # [:1] keeps the first of the copies. They are equal, so any would do.
     copies = COPIES if config.norm == "group" else 1
 
     def features(picture: NDArray) -> dict[str, NDArray]:
@@ -144,6 +145,7 @@ def flow_functions(settings: FlowSettings) -> FlowFunctions:
     def grey(frame: NDArray) -> NDArray:
         return image.grey(decode.squashed_to(frame, settings.frame_format.size))
 
+    # The bound may depend on the size of the frames, which is known with the first pair only.
     def flow_image(before: NDArray, after: NDArray) -> NDArray:
         height, width = before.shape
         moved = displacement(before[None], after[None])
