@@ -36,8 +36,8 @@ def sound_in_a_film(path):
             np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
         )
         frame.rate = 8000
-        for one in (frame, None):
-            container.mux(stream.encode(one))
+        for value in (frame, None):
+            container.mux(stream.encode(value))
 
 
 def truncated(path):
@@ -122,7 +122,7 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
         for row in bad
     )
     reasons = {row["name"].split("/")[1]: row["reason"] for row in bad}
-    for name, words in {
+    for name, reason in {
         "zero": "0 bytes",
         "text": "not a video",
         "sound": "no video stream, only audio",
@@ -132,7 +132,7 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
         "picture": "not a video but",
         "one": "1 frame",
     }.items():
-        assert any(word in reasons[name] for word in words.split("|")), reasons[name]
+        assert any(phrase in reasons[name] for phrase in reason.split("|")), reasons[name]
     index = files.read_json(work.flow / "index.json")
     assert sorted(index["frames"]) == good
     with pytest.raises(VideoError):
@@ -153,8 +153,8 @@ def test_the_scan_survives_what_kills_the_decoder(folder, monkeypatch):
     )
     dataset, bad = scan.scan_videos(DataConfig(videos=str(folder), on_bad_video="skip"))
     assert "ended with SIGABRT" in {row["name"]: row["reason"] for row in bad}["run/2"]
-    kept = {video.name for video in dataset.videos}
-    assert {"jump/0", "run/1", "run/3"} < kept and len(kept) + len(bad) == 8 + len(BAD)
+    names = {video.name for video in dataset.videos}
+    assert {"jump/0", "run/1", "run/3"} < names and len(names) + len(bad) == 8 + len(BAD)
 
 
 def test_a_time_limit_is_a_setting(folder, monkeypatch):
@@ -176,8 +176,8 @@ def test_what_asks_for_too_much_memory_is_refused(tmp_path):
     """A worker gives back an error, or is ended, before the machine is out of memory."""
     encode.write(tmp_path / "good.mp4", smooth(4, 24, 32))
     huge = {"size": (500_000, 200_000)}  # 300 GB a frame
-    found = list(guard.read_all([tmp_path / "good.mp4"], **huge, workers=1))
-    assert isinstance(found[0], VideoError) and "good.mp4" in str(found[0])
+    outcome = list(guard.read_all([tmp_path / "good.mp4"], **huge, workers=1))
+    assert isinstance(outcome[0], VideoError) and "good.mp4" in str(outcome[0])
 
 
 def test_metadata_that_is_not_utf_8(tmp_path):
@@ -192,8 +192,8 @@ def test_metadata_that_is_not_utf_8(tmp_path):
     data = path.read_bytes()
     assert data.count(b"PLACEHOLDERTITLE") == 1
     path.write_bytes(data.replace(b"PLACEHOLDERTITLE", b"T\xfcrkische Musik\xe4"))
-    (found,) = guard.read_all([path])
-    assert found.shape == (4, 24, 32, 3) and decode.check(path).frames == 4
+    (outcome,) = guard.read_all([path])
+    assert outcome.shape == (4, 24, 32, 3) and decode.check(path).frames == 4
 
 
 def test_ten_thousand_frames(tmp_path):
@@ -207,8 +207,8 @@ def test_ten_thousand_frames(tmp_path):
         == crew.check(tmp_path / "long.avi").frames
         == 10_000
     )
-    found = crew.read(tmp_path / "long.avi", start=9_990)
-    np.testing.assert_array_equal(found, frames[9_990:])
+    outcome = crew.read(tmp_path / "long.avi", start=9_990)
+    np.testing.assert_array_equal(outcome, frames[9_990:])
     crew.end()
 
 
@@ -282,10 +282,10 @@ def test_opencvs_flow(folder, tmp_path, name):
         pytest.skip("OpenCV without its contrib modules")
     texture = smooth(1, 40, 48, seed=3)[0, ..., 0]
     a, b = np.stack([texture, texture]), np.stack([np.roll(texture, 1, 1), np.roll(texture, 1, 0)])
-    found = flow_methods.method(name)(a, b)[:, 10:-10, 10:-10]
-    assert found.dtype == np.float32 and found.shape == (2, 20, 28, 2)
-    np.testing.assert_allclose(np.median(found[0], (0, 1)), [1, 0], atol=0.25)
-    np.testing.assert_allclose(np.median(found[1], (0, 1)), [0, 1], atol=0.25)
+    outcome = flow_methods.method(name)(a, b)[:, 10:-10, 10:-10]
+    assert outcome.dtype == np.float32 and outcome.shape == (2, 20, 28, 2)
+    np.testing.assert_allclose(np.median(outcome[0], (0, 1)), [1, 0], atol=0.25)
+    np.testing.assert_allclose(np.median(outcome[1], (0, 1)), [0, 1], atol=0.25)
     cfg = settings(
         folder, tmp_path, flow__method=name, flow__width=12, flow__height=10, data__max_frames=2
     )
@@ -321,8 +321,8 @@ def test_lengths_that_differ_are_told(folder, tmp_path, capsys, monkeypatch):
     )
     cfg = settings(folder, tmp_path)
     prepare.run(cfg)
-    said = capsys.readouterr().err
-    assert "has one pair less, in 1 videos: jump/1 (7 declared, 4 found)" in said
+    warnings = capsys.readouterr().err
+    assert "has one pair less, in 1 videos: jump/1 (7 declared, 4 found)" in warnings
     assert {
         video.frames for video in artifacts.load_dataset(Workdir(cfg.workdir).dataset).videos
     } == {4}

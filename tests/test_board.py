@@ -43,18 +43,18 @@ def test_places_are_kept(rows):
     for chosen in rows:
         before, places = places, stable_slots(places, chosen)
         assert sorted(places) == sorted(chosen)
-        for slot, one in enumerate(before):
-            assert one not in chosen or places[slot] == one
+        for slot, index in enumerate(before):
+            assert index not in chosen or places[slot] == index
 
 
 @given(st.integers(1, 500), st.sampled_from([2, 4, 10, 32]))
 def test_thinned_is_even_and_bounded(count, most):
-    thinned, made = EvenSample(most), []
+    thinned, computed = EvenSample(most), []
     for t in range(count):
-        thinned.add(lambda t=t: made.append(t) or t)
+        thinned.add(lambda t=t: computed.append(t) or t)
     assert thinned.items == list(range(0, count, thinned.stride))
     assert min(count, most // 2) <= len(thinned.items) <= most
-    assert len(made) <= most * (1 + np.log2(max(1, count / most)))
+    assert len(computed) <= most * (1 + np.log2(max(1, count / most)))
 
 
 def test_recent_scores_scroll():
@@ -62,13 +62,17 @@ def test_recent_scores_scroll():
     generator = np.random.default_rng(0)
     for t in range(WINDOW + 50):
         scores = generator.dirichlet(np.ones(5))
-        found = recent.add(scores, np.array([0.05, 0.3, 0.2, 0.4, 0.05]))
-        assert len(found.values) == min(t + 1, WINDOW) and found.start == max(0, t + 1 - WINDOW)
-        assert found.length in (FIRST_WINDOW, 2 * FIRST_WINDOW, WINDOW) and found.length >= len(
-            found.values
+        recent_lines = recent.add(scores, np.array([0.05, 0.3, 0.2, 0.4, 0.05]))
+        assert len(recent_lines.values) == min(t + 1, WINDOW) and recent_lines.start == max(
+            0, t + 1 - WINDOW
         )
-    assert found.names[0] == "d" and set(found.names) == {"a", "b", "c", "d"}
-    np.testing.assert_array_equal(found.values[-1, 0], scores[3])
+        assert recent_lines.length in (
+            FIRST_WINDOW,
+            2 * FIRST_WINDOW,
+            WINDOW,
+        ) and recent_lines.length >= len(recent_lines.values)
+    assert recent_lines.names[0] == "d" and set(recent_lines.names) == {"a", "b", "c", "d"}
+    np.testing.assert_array_equal(recent_lines.values[-1, 0], scores[3])
 
 
 def test_bars_are_as_long_as_scores():
@@ -116,13 +120,15 @@ def test_bands_shade_the_action():
 
 def test_a_card_has_both_panels_and_the_board():
     heat, box = np.full((64, 96), 128.0), np.array([[10.0, 10, 50, 40]])
-    one = board.card(board.FrameView(frame(400, 200), None, None, None), lines([[1, 0]]), "frame 3")
+    index = board.card(
+        board.FrameView(frame(400, 200), None, None, None), lines([[1, 0]]), "frame 3"
+    )
     two = board.card(
         board.FrameView(frame(400, 200), np.full((200, 400), 128.0), box, box + 9),
         lines([[1, 0]]),
         "frame 3",
     )
-    assert one.shape[1] == 400 and two.shape[1] == 804 and two.shape[0] > 200
+    assert index.shape[1] == 400 and two.shape[1] == 804 and two.shape[0] > 200
     assert (
         len(painted(two[:, :400], overlay.DETECTED)[0])
         > 50
@@ -158,19 +164,20 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
     """Tiny and thin frames, long names, single frames: sides are even, and nothing is raised."""
     generator = np.random.default_rng(seed)
     values = generator.dirichlet(np.ones(names), size=1 + seed % 3)
-    known = ScoreLines(
+    drawn_lines = ScoreLines(
         tuple("ümläut" * 9 for _ in range(names)), values[-1], values, 0, 1 + seed % 5
     )
     picture = board.card(
         board.FrameView(
             frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))
         ),
-        known,
+        drawn_lines,
         "frame 1000000",
     )
     assert picture.dtype == np.uint8 and not picture.shape[0] % 2 and not picture.shape[1] % 2
     strip = board.strip(
-        [board.cell(board.FrameView(frame(*size), None, None, None), known, "0")] * 3, known
+        [board.cell(board.FrameView(frame(*size), None, None, None), drawn_lines, "0")] * 3,
+        drawn_lines,
     )
     assert strip.shape[1] >= board.NARROWEST
 
@@ -178,18 +185,18 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
 @pytest.mark.parametrize("width, height", [(64, 64), (1920, 1080)])
 def test_a_view_at_the_size_it_is_shown(width, height):
     boxes = np.array([[width / 4, height / 4, width / 2, height / 2]])
-    seen = board.frame_view(
+    view = board.frame_view(
         frame(width, height), 640, lambda size: np.zeros(size), detections=boxes
     )
-    shown_height, shown_width = seen.frame.shape[:2]
-    assert max(shown_width, shown_height) == 640 and seen.saliency.shape == (
+    shown_height, shown_width = view.frame.shape[:2]
+    assert max(shown_width, shown_height) == 640 and view.saliency.shape == (
         shown_height,
         shown_width,
     )
     np.testing.assert_allclose(
-        seen.detections, [[shown_width / 4, shown_height / 4, shown_width / 2, shown_height / 2]]
+        view.detections, [[shown_width / 4, shown_height / 4, shown_width / 2, shown_height / 2]]
     )
-    assert seen.truth is None
+    assert view.truth is None
 
 
 def test_words_are_cut_where_they_do_not_fit():

@@ -45,14 +45,14 @@ def test_mistakes_fill_the_places_that_right_answers_leave():
 
 def test_all_tubes_of_the_best_class_the_best_first():
     first, second, third = (Tube(start, np.tile([0.0, 0, 5, 5], (3, 1))) for start in (0, 2, 4))
-    found = [
+    detections = [
         Detection("a", 0, 0.2, first),
         Detection("a", 1, 0.3, first),
         Detection("a", 0, 0.05, second),
         Detection("a", 1, 0.6, third),
         Detection("b", 0, 0.1, second),
     ]
-    tubes = choose.tubes_of_best_class(found)
+    tubes = choose.tubes_of_best_class(detections)
     assert [tube.start for tube in tubes["a"]] == [4, 0] and [
         tube.start for tube in tubes["b"]
     ] == [2]

@@ -23,18 +23,20 @@ UNSEEN = {
 def test_every_kind_of_damage_changes_the_file():
     data = bytes(range(256)) * 40
     for kind in damage.KINDS:
-        found = {damage.damaged(data, kind, np.random.default_rng(seed)) for seed in range(5)}
-        assert data not in found and len(found) == 5
+        counts_by_codec = {
+            damage.damaged(data, kind, np.random.default_rng(seed)) for seed in range(5)
+        }
+        assert data not in counts_by_codec and len(counts_by_codec) == 5
 
 
 def test_outcomes_are_told_apart():
     frames = np.zeros((2, 4, 4, 3), np.uint8)
-    said = {
+    figures = {
         "a: the process decoding it ended with SIGSEGV; expected ..": "decoder died",
         "a: not decoded after 30 s; expected ..": "too slow",
         "a: cut short": "refused",
     }
-    assert {text: damage.outcome(VideoError(text), frames) for text in said} == said
+    assert {text: damage.outcome(VideoError(text), frames) for text in figures} == figures
     assert damage.outcome(frames, frames) == "same pictures"
     assert (
         damage.outcome(frames[:1], frames)
@@ -46,14 +48,14 @@ def test_outcomes_are_told_apart():
 @pytest.mark.slow
 def test_damaged_clips_of_every_codec():
     """Sound clips lie between the damaged ones; `try_codec` asserts that they stay unchanged."""
-    found = {codec: damage.try_codec(codec, 20) for codec in damage.CODECS}
-    found = {
+    counts_by_codec = {codec: damage.try_codec(codec, 20) for codec in damage.CODECS}
+    counts_by_codec = {
         codec: sum(counts.values(), Counter())
-        for codec, counts in found.items()
+        for codec, counts in counts_by_codec.items()
         if counts is not None
     }
-    assert sum(sum(counts.values()) for counts in found.values()) >= 500
-    for codec, counts in found.items():
+    assert sum(sum(counts.values()) for counts in counts_by_codec.values()) >= 500
+    for codec, counts in counts_by_codec.items():
         assert sum(counts.values()) == 20 * len(damage.KINDS)
         assert counts["too slow"] == 0
         assert 100 * counts["other pictures"] <= UNSEEN[codec] * sum(counts.values()), (

@@ -51,11 +51,11 @@ def test_resampling_takes_the_nearest_frame(tmp_path_factory, length, rate, fps)
         (1, 8, 8, 3), 20, np.uint8
     )
     encode.write(path, frames, rate, codec="ffv1")
-    found = decode.read(path, fps=fps)[:, 0, 0, 0] // 20
-    assert len(found) == decode.probe(path, fps=fps).frames
-    assert (len(found) - 1) / fps < length / rate + 1e-6
-    assert len(found) / fps > length / rate - 1e-6 or len(found) == 1
-    for k, index in enumerate(found):
+    decoded = decode.read(path, fps=fps)[:, 0, 0, 0] // 20
+    assert len(decoded) == decode.probe(path, fps=fps).frames
+    assert (len(decoded) - 1) / fps < length / rate + 1e-6
+    assert len(decoded) / fps > length / rate - 1e-6 or len(decoded) == 1
+    for k, index in enumerate(decoded):
         distance = np.abs(np.arange(length) / rate - k / fps)
         assert distance[index] <= distance.min() + 1e-6
     np.testing.assert_array_equal(decode.read(path, fps=rate), frames)
@@ -72,8 +72,10 @@ def test_resampling_follows_uneven_time_stamps(tmp_path):
             frame.pts, frame.time_base = time, fractions.Fraction(1, 10)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    found = decode.read(tmp_path / "a.mkv", fps=2)[:, 0, 0, 0] // 40
-    assert found[:5].tolist() == [int(np.argmin(np.abs(np.array(times) - 5 * k))) for k in range(5)]
+    decoded = decode.read(tmp_path / "a.mkv", fps=2)[:, 0, 0, 0] // 40
+    assert decoded[:5].tolist() == [
+        int(np.argmin(np.abs(np.array(times) - 5 * k))) for k in range(5)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -128,10 +130,10 @@ def test_real_clips(real_data, name, length):
     path = real_data / name
     with av.open(str(path), metadata_errors="replace") as container:
         expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    found = decode.read(path)
+    decoded = decode.read(path)
     info = decode.probe(path)
-    assert info.frames == len(found) == length and (info.height, info.width) == found.shape[1:3]
-    np.testing.assert_array_equal(found, expected)
+    assert info.frames == len(decoded) == length and (info.height, info.width) == decoded.shape[1:3]
+    np.testing.assert_array_equal(decoded, expected)
 
 
 def test_every_real_clip_probes_as_it_reads(real_data):
@@ -183,8 +185,8 @@ def test_cut_short(real_data, tmp_path, name):
     for k, share in enumerate((0.02, 0.2, 0.5, 0.8, 0.95)):
         paths.append(tmp_path / f"{k}{source.suffix}")
         paths[-1].write_bytes(data[: int(share * len(data))])
-    for path, found in zip(paths, guard.read_all(paths), strict=True):
-        assert isinstance(found, VideoError) and str(path) in str(found)
+    for path, decoded in zip(paths, guard.read_all(paths), strict=True):
+        assert isinstance(decoded, VideoError) and str(path) in str(decoded)
 
 
 def test_overwritten_pictures(real_data, tmp_path):
@@ -197,7 +199,7 @@ def test_overwritten_pictures(real_data, tmp_path):
         broken[at : at + 2000] = random.bytes(2000)
         paths.append(tmp_path / f"{k}.avi")
         paths[-1].write_bytes(broken)
-    assert all(isinstance(found, VideoError) for found in guard.read_all(paths))
+    assert all(isinstance(decoded, VideoError) for decoded in guard.read_all(paths))
 
 
 # ---- other processes -----------------------------------------------------------------------------
@@ -211,8 +213,8 @@ def test_workers_give_what_read_gives(real_data, tmp_path):
         tmp_path / "absent.avi",
         real_data / CLIPS[4],
     ]
-    found = list(guard.read_all(paths, size=(40, 30), fps=12, max_frames=9))
-    for path, frames in zip(paths, found, strict=True):
+    decoded = list(guard.read_all(paths, size=(40, 30), fps=12, max_frames=9))
+    for path, frames in zip(paths, decoded, strict=True):
         if path.name in ("bad.avi", "absent.avi"):
             assert isinstance(frames, VideoError)
         else:
@@ -229,7 +231,11 @@ def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch
     code = (
         "import os, sys, time, json\nfor line in sys.stdin:\n"
         " name = os.path.basename(json.loads(line)['path'])\n"
-        + "".join(f" if name == {name!r}: {what}\n" for name, what in broken.items() if what)
+        + "".join(
+            f" if name == {name!r}: {code_line}\n"
+            for name, code_line in broken.items()
+            if code_line
+        )
         + " half = name == 'half.avi'\n head = {'bad': '', 'info': [], 'shapes': [[2, 3, 4, 3]]}\n"
         " sys.stdout.buffer.write(json.dumps(head).encode() + b'\\n' + bytes(5 if half else 72))\n"
         " sys.stdout.flush()\n if half: sys.exit(3)\n"
@@ -241,13 +247,21 @@ def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch
 
     monkeypatch.setattr(worker_client.subprocess, "Popen", fake)
     names = ["ok.avi", "dies.avi", "stuck.avi", "half.avi", "ok.avi"]
-    found = list(guard.read_all([tmp_path / name for name in names], workers=1, limit=1.0))
-    assert [isinstance(frames, VideoError) for frames in found] == [False, True, True, True, False]
-    said = [str(error) for error in found[1:4]]
+    decoded = list(guard.read_all([tmp_path / name for name in names], workers=1, limit=1.0))
+    assert [isinstance(frames, VideoError) for frames in decoded] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
+    messages = [str(error) for error in decoded[1:4]]
     assert (
-        "SIGABRT" in said[0] and "not decoded after 1 s" in said[1] and "exit status 3" in said[2]
+        "SIGABRT" in messages[0]
+        and "not decoded after 1 s" in messages[1]
+        and "exit status 3" in messages[2]
     )
-    assert all(name in error for name, error in zip(names[1:], said, strict=False))
+    assert all(name in error for name, error in zip(names[1:], messages, strict=False))
 
 
 def test_workers_end_with_their_reader(clip):

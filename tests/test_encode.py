@@ -37,9 +37,9 @@ def test_sizes_survive_and_bytes_repeat(tmp_path, codec, suffix, sides):
     encode.write(first, frames, 25, codec=codec)
     encode.write(second, frames, 25, codec=codec)
     assert first.read_bytes() == second.read_bytes()
-    found, rate = decoded(first)
-    assert found.shape == frames.shape and rate == pytest.approx(25)
-    assert np.abs(found.astype(int) - frames).mean() < (0.001 if codec == "ffv1" else 6)
+    film_frames, rate = decoded(first)
+    assert film_frames.shape == frames.shape and rate == pytest.approx(25)
+    assert np.abs(film_frames.astype(int) - frames).mean() < (0.001 if codec == "ffv1" else 6)
 
 
 @pytest.mark.parametrize("fps", [10, 12.5, 29.97, 30000 / 1001])
@@ -87,9 +87,9 @@ def test_a_growing_film_is_the_film_written_at_once(tmp_path, suffix, sides):
 
 
 def test_a_film_that_fails_leaves_nothing(tmp_path):
-    wanted = r"\[8, 9, 3\]; expected uint8 \[16, 16, 3\]"
+    shape_message = r"\[8, 9, 3\]; expected uint8 \[16, 16, 3\]"
     with (
-        pytest.raises(ValueError, match=wanted),
+        pytest.raises(ValueError, match=shape_message),
         encode.growing(tmp_path / "a.mp4", (16, 16)) as add,
     ):
         add(np.zeros((16, 16, 3), np.uint8))

@@ -17,7 +17,7 @@ SCORES = np.array([0.5, 0.3, 0.1, 0.1])
 
 
 @pytest.fixture
-def seen():
+def prediction():
     boxes, maps = clip(0, 3)[1], attention(clip(0, 3)[1][:-1], 3)
     video = Video("c0/a", "a.mp4", 0, "test", "g", FRAMES, SIDE, SIDE, 12.5)
     return PredictedVideo(
@@ -35,13 +35,13 @@ def frames_of(length=FRAMES):
     return {t: frames[t % FRAMES] for t in example.shown_frames(length)}
 
 
-def card_of(seen, **more):
-    frames = frames_of(seen.video.frames)
-    return example.example(seen, example.CardData(SCORES, frames, "videos/a.mp4", **more))
+def card_of(prediction, **more):
+    frames = frames_of(prediction.video.frames)
+    return example.example(prediction, example.CardData(SCORES, frames, "videos/a.mp4", **more))
 
 
-def test_the_card_holds_what_was_seen(seen):
-    card = card_of(seen)
+def test_the_card_holds_what_was_seen(prediction):
+    card = card_of(prediction)
     assert (card.true, card.predicted, card.right, card.film) == (
         "Left",
         "Left",
@@ -61,9 +61,9 @@ def test_frames_that_are_shown(length, moving):
     assert {0, length - 1} <= shown <= set(range(length)) and moving <= len(shown) <= moving + 8
 
 
-def test_long_videos_move_in_strides(seen):
-    long = seen._replace(
-        video=seen.video._replace(frames=200), scores=np.tile(SCORES, (199, 1)), heat=None
+def test_long_videos_move_in_strides(prediction):
+    long = prediction._replace(
+        video=prediction.video._replace(frames=200), scores=np.tile(SCORES, (199, 1)), heat=None
     )
     with Image.open(io.BytesIO(card_of(long).moving)) as image:
         assert image.n_frames == 23
@@ -72,21 +72,23 @@ def test_long_videos_move_in_strides(seen):
         assert image.info["duration"] == 720, "nine frames at 12.5 a second"
 
 
-def test_a_model_without_attention_and_boxes(seen):
-    bare = seen._replace(heat=None, detections=(), truth=(), video=seen.video._replace(frames=1))
+def test_a_model_without_attention_and_boxes(prediction):
+    bare = prediction._replace(
+        heat=None, detections=(), truth=(), video=prediction.video._replace(frames=1)
+    )
     card = card_of(bare)
     assert (
         card.moving is None and "heat map" not in card.description and "box" not in card.description
     )
 
 
-def test_the_timeline_leads_with_the_true_and_the_predicted_class(seen):
-    plot = example.score_plot(seen, 2)
+def test_the_timeline_leads_with_the_true_and_the_predicted_class(prediction):
+    plot = example.score_plot(prediction, 2)
     assert [name for name, *_ in plot.legend[:2]] == ["Left (true)", "Up (predicted)"] and len(
         plot.legend
     ) == 4
     assert "shaded" in plot.title, "the truth does not cover the video"
-    assert "shaded" not in example.score_plot(seen._replace(truth=()), 2).title
+    assert "shaded" not in example.score_plot(prediction._replace(truth=()), 2).title
 
 
 def test_attention_over_time_is_drawn_as_wide_as_the_strip():
@@ -104,13 +106,13 @@ def test_attention_over_time_is_drawn_as_wide_as_the_strip():
     assert 'viewBox="0 0 1000 170"' in plot.svg and "nan" not in plot.svg
 
 
-def test_the_state_lies_under_the_strip_on_the_same_frames(seen):
+def test_the_state_lies_under_the_strip_on_the_same_frames(prediction):
     mean = np.zeros((FRAMES - 1, 7, 7), np.float16)
     mean[:, 2, 5] = np.linspace(0, 1, FRAMES - 1)
-    kept = States("hidden", mean, np.array([4, 11]), np.stack([mean, -mean]))
-    card = card_of(seen, states=kept)
+    state_maps = States("hidden", mean, np.array([4, 11]), np.stack([mean, -mean]))
+    card = card_of(prediction, states=state_maps)
     with Image.open(io.BytesIO(card.states)) as image, Image.open(io.BytesIO(card.strip)) as strip:
         assert image.size[0] == strip.size[0] and image.size[1] == 3 * (strip.size[1] + 3) - 3
     assert card.states_title == "Hidden state of the model on the frames of the strip"
-    bare = card_of(seen)
+    bare = card_of(prediction)
     assert bare.states is None and bare.states_title == ""

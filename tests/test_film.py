@@ -17,18 +17,18 @@ def video(tmp_path):
 
 
 def test_every_frame_is_drawn_and_some_are_handed_back(video, tmp_path):
-    seen = []
-    kept = film(
+    drawn_frames = []
+    returned = film(
         tmp_path / "out" / "film.mp4",
         video,
-        lambda frame, t: seen.append(t) or 255 - frame,
+        lambda frame, t: drawn_frames.append(t) or 255 - frame,
         keep=(0, 7),
     )
-    assert seen == list(range(10)) and set(kept) == {0, 7}
+    assert drawn_frames == list(range(10)) and set(returned) == {0, 7}
     filmed = decode.read(tmp_path / "out" / "film.mp4")
     assert filmed.shape == (10, 32, 48, 3)
     np.testing.assert_allclose(filmed.mean((1, 2, 3)), 255 - np.arange(0, 250, 25), atol=4)
-    np.testing.assert_allclose([kept[0].mean(), kept[7].mean()], [0, 175], atol=4)
+    np.testing.assert_allclose([returned[0].mean(), returned[7].mean()], [0, 175], atol=4)
 
 
 @pytest.mark.parametrize("other", [{"frames": 12}, {"width": 64}])

@@ -35,8 +35,8 @@ def test_png_is_lossless_over_any_range(tmp_path_factory, pairs, height, width, 
 def test_jpeg_is_pillows_at_95(tmp_path):
     images = flow()
     flow_file.write_flow(tmp_path / "a.zip", images, "jpeg")
-    found = flow_file.read_flow(tmp_path / "a.zip")
-    assert np.abs(found.astype(int) - images).mean() < 1
+    stored = flow_file.read_flow(tmp_path / "a.zip")
+    assert np.abs(stored.astype(int) - images).mean() < 1
     with zipfile.ZipFile(tmp_path / "a.zip") as file:
         assert file.namelist()[:3] == ["flow_x_0001.jpg", "flow_y_0001.jpg", "flow_x_0002.jpg"]
         assert all(info.compress_type == zipfile.ZIP_STORED for info in file.infolist())

@@ -17,10 +17,10 @@ def by_hand(u, bound):
 @given(st.floats(-50, 50, width=32), st.sampled_from([20.0, 1.5, 3.765]))
 def test_formula(u, bound):
     exact = 255 * (u + bound) / (2 * bound)
-    found = int(image.to_image(np.array([[u, -u]]), bound)[0, 0])
+    level = int(image.to_image(np.array([[u, -u]]), bound)[0, 0])
     if abs(exact % 1 - 0.5) > 1e-4:
-        assert found == by_hand(u, bound)
-    assert abs(found - np.clip(exact, 0, 255)) <= 0.5 + 1e-4
+        assert level == by_hand(u, bound)
+    assert abs(level - np.clip(exact, 0, 255)) <= 0.5 + 1e-4
 
 
 def test_the_authors_numbers():
@@ -50,8 +50,8 @@ def test_scaled_bound(size, expected):
 def test_grey_is_rec_601():
     frames = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
     exact = frames @ np.array([0.299, 0.587, 0.114])
-    found = image.grey(frames)
-    assert found.dtype == np.uint8 and np.abs(found - exact).max() <= 0.5 + 1e-9
+    level = image.grey(frames)
+    assert level.dtype == np.uint8 and np.abs(level - exact).max() <= 0.5 + 1e-9
     pillow = np.stack([np.asarray(Image.fromarray(frame).convert("L")) for frame in frames])
-    assert np.abs(found.astype(int) - pillow).max() <= 1
+    assert np.abs(level.astype(int) - pillow).max() <= 1
     np.testing.assert_array_equal(image.grey(np.full((2, 2, 3), 77, np.uint8)), np.full((2, 2), 77))

@@ -12,12 +12,12 @@ def test_medians_without_the_frames_that_compile():
     for _ in range(WARM_UP):
         latency.add({"flow": 100.0})
     times = np.random.default_rng(0).uniform(0.01, 0.02, 60)
-    for taken in times:
-        latency.add({"flow": taken, "step": 0.001})
-    said = latency.table()
-    assert "last 60 frames" in said
+    for seconds in times:
+        latency.add({"flow": seconds, "step": 0.001})
+    report_text = latency.table()
+    assert "last 60 frames" in report_text
     for stage, values in (("flow", times), ("step", np.full(60, 0.001)), ("all", times + 0.001)):
-        median, most = map(float, re.search(rf"  {stage} +(\S+) +(\S+)", said).groups())
+        median, most = map(float, re.search(rf"  {stage} +(\S+) +(\S+)", report_text).groups())
         np.testing.assert_allclose(
             (median, most), 1000 * np.percentile(values, (50, 95)), atol=0.0051
         )

@@ -88,11 +88,11 @@ def test_damage_is_told_where_it_lies(tmp_path):
     encode.write(tmp_path / "a.avi", smooth(40, 48, 64), 10, codec="mjpeg")
     data = (tmp_path / "a.avi").read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: int(len(data) * 0.6)])
-    seen = []
+    frames_before = []
     with pytest.raises(VideoError, match=r"cut\.avi"), live.opened(tmp_path / "cut.avi") as stream:
         for frame in stream.frames:
-            seen.append(frame.shape)
-    assert 15 < len(seen) < 30 and set(seen) == {(48, 64, 3)}
+            frames_before.append(frame.shape)
+    assert 15 < len(frames_before) < 30 and set(frames_before) == {(48, 64, 3)}
     with live.opened(tmp_path / "cut.avi", max_frames=1) as stream:
         assert len(list(stream.frames)) == 1
     with pytest.raises(VideoError, match="no such file"), live.opened(tmp_path / "none.avi"):
@@ -106,13 +106,13 @@ def test_damage_within_the_stream_is_told_where_it_lies(tmp_path):
     middle = len(data) // 2
     data[middle : middle + 200] = np.random.default_rng(0).bytes(200)
     (tmp_path / "a.avi").write_bytes(data)
-    seen = []
+    frames_before = []
     with (
         live.opened(tmp_path / "a.avi") as stream,
         pytest.raises(VideoError, match=r"a\.avi: damaged"),
     ):
-        seen.extend(stream.frames)
-    assert 5 < len(seen) < 40
+        frames_before.extend(stream.frames)
+    assert 5 < len(frames_before) < 40
 
 
 def test_frames_keep_the_size_of_the_first(tmp_path):

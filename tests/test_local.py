@@ -29,7 +29,7 @@ def measures(iou):
 
 
 @pytest.fixture
-def found():
+def run_measures():
     look = {
         "entropy": 0.8,
         "peak": 0.2,
@@ -54,15 +54,15 @@ def found():
     return {"attention": look, "model": measures(0.45), "baselines": baselines}
 
 
-def unmeasured(found):
-    bare = copy.deepcopy(found)
+def unmeasured(run_measures):
+    bare = copy.deepcopy(run_measures)
     bare |= {"model": None, "baselines": {}}
     bare["attention"] |= {"mass_inside_truth": None, "area_of_truth": None}
     return bare
 
 
-def test_numbers_of_the_results_table(found):
-    assert local.numbers(found) == {
+def test_numbers_of_the_results_table(run_measures):
+    assert local.numbers(run_measures) == {
         "map_20": 0.7,
         "map_50": 0.45,
         "frame_iou": 0.45,
@@ -70,14 +70,14 @@ def test_numbers_of_the_results_table(found):
         "area": 0.125,
     }
     assert local.numbers(None) == {}
-    assert local.numbers(unmeasured(found)) == {"mass": None, "area": None}
+    assert local.numbers(unmeasured(run_measures)) == {"mass": None, "area": None}
 
 
-def test_each_run_stands_over_floors_with_its_own_scores_ceilings_last(found):
-    worse = copy.deepcopy(found)
+def test_each_run_stands_over_floors_with_its_own_scores_ceilings_last(run_measures):
+    worse = copy.deepcopy(run_measures)
     worse["model"]["mean_frame_iou"]["value"] = 0.2
     worse["baselines"]["centred"]["video_map"]["voc"]["0.2"] = 0.25
-    first, second, *_ = local.section({"a": worse, "b": found}).tables
+    first, second, *_ = local.section({"a": worse, "b": run_measures}).tables
     for name, table in (("a", first), ("b", second)):
         assert [row[0].text for row in table.rows] == [
             name,
@@ -98,9 +98,9 @@ def test_each_run_stands_over_floors_with_its_own_scores_ceilings_last(found):
     assert first.rows[1][-1].text == "+0.100 (-0.050 to +0.250)"
 
 
-def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
-    said = copy.deepcopy(found)
-    said["attention"] |= {
+def test_attention_over_time_is_drawn_for_runs_that_say_it(run_measures):
+    with_curves = copy.deepcopy(run_measures)
+    with_curves["attention"] |= {
         "drift": 0.05,
         "over_time": {
             "entropy": [0.9, 0.8, 0.7],
@@ -110,14 +110,14 @@ def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
             "area_of_truth": [None, 0.3, 0.3],
         },
     }
-    assert local.time_plots({"old": found}) == ()
-    plots = local.section({"old": found, "new": said}).plots[2:]
+    assert local.time_plots({"old": run_measures}) == ()
+    plots = local.section({"old": run_measures, "new": with_curves}).plots[2:]
     assert [plot.legend[0] for plot in plots] == [("new", 1, False)] * 4
     assert plots[3].legend == (("new", 1, False), ("area of the true box", 1, True))
     assert all("nan" not in plot.svg for plot in plots)
-    table = local.attention_table({"old": found, "new": said})
+    table = local.attention_table({"old": run_measures, "new": with_curves})
     assert [row[table.head.index("Drift")].text for row in table.rows] == ["", "0.050"]
-    bare = unmeasured(said)
+    bare = unmeasured(with_curves)
     del (
         bare["attention"]["over_time"]["mass_inside_truth"],
         bare["attention"]["over_time"]["area_of_truth"],
@@ -125,8 +125,8 @@ def test_attention_over_time_is_drawn_for_runs_that_say_it(found):
     assert len(local.section({"new": bare}).plots) == 3
 
 
-def test_every_line_is_in_the_recall_plot(found):
-    plot = local.section({"a": found}).plots[0]
+def test_every_line_is_in_the_recall_plot(run_measures):
+    plot = local.section({"a": run_measures}).plots[0]
     assert [(name, dashed) for name, _, dashed in plot.legend] == [
         ("a", False),
         ("flow magnitude", True),
@@ -136,21 +136,21 @@ def test_every_line_is_in_the_recall_plot(found):
     ]
 
 
-def test_errors_are_told_by_threshold(found):
-    row = local.error_table({"a": found}).rows[0]
+def test_errors_are_told_by_threshold(run_measures):
+    row = local.error_table({"a": run_measures}).rows[0]
     assert [cell.text for cell in row] == ["a at IoU 0.2", "7", "1", "2", "0", "0", "0", "3"]
 
 
-def test_without_true_boxes_only_attention_is_described(found):
-    section = local.section({"a": unmeasured(found)})
+def test_without_true_boxes_only_attention_is_described(run_measures):
+    section = local.section({"a": unmeasured(run_measures)})
     assert len(section.tables) == 1 and not section.plots and "no true boxes" in section.notices[0]
     table = section.tables[0]
     assert table.rows[0][table.head.index("Mass in the true box")].text == "–"
 
 
-def test_a_warning_of_the_stage_is_passed_on(found):
-    found["attention"]["warning"] = "attention is nearly uniform"
-    assert local.section({"a": found}).notices == ("a: attention is nearly uniform.",)
+def test_a_warning_of_the_stage_is_passed_on(run_measures):
+    run_measures["attention"]["warning"] = "attention is nearly uniform"
+    assert local.section({"a": run_measures}).notices == ("a: attention is nearly uniform.",)
 
 
 def test_no_tubes_yet():

@@ -93,11 +93,11 @@ def test_progress_and_warnings_online(stored, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(extract.pace, "STILL", 1e9)
 
     def dying(*args, **named):
-        for one in plain(*args, **named):
+        for result in plain(*args, **named):
             if len(videos) == 2:
                 raise KeyboardInterrupt
-            videos.append(one[0].name)
-            yield one
+            videos.append(result[0].name)
+            yield result
 
     monkeypatch.setattr(blocks, "both_streams", dying)
     with pytest.raises(KeyboardInterrupt):
@@ -130,10 +130,10 @@ def test_any_pairs_of_a_video(stored, start, stop):
     folder, _ = stored
     index = json.loads((folder / "work" / "flow" / "index.json").read_text())
     online = OnlineFlow(FlowSettings.of(index, "index"), workers=1)
-    found = online.read(folder / "videos/jump/v_x_g02_c01_1.mp4", start, stop).astype(int)
+    flow_images = online.read(folder / "videos/jump/v_x_g02_c01_1.mp4", start, stop).astype(int)
     expected = flow_file.read_flow(folder / "work/flow/jump/v_x_g02_c01_1.zip", start, stop)
-    assert found.shape == expected.shape
-    assert (found != expected).mean() < 2e-3 and np.abs(found - expected).max() <= 2
+    assert flow_images.shape == expected.shape
+    assert (flow_images != expected).mean() < 2e-3 and np.abs(flow_images - expected).max() <= 2
     assert online.read(folder / "videos/jump/v_x_g02_c01_1.mp4", 20, 50).shape[0] == 9
     assert online.read(folder / "videos/jump/v_x_g02_c01_1.mp4", 50, 51).shape[0] == 0
 

@@ -114,10 +114,10 @@ def test_a_box_is_drawn_on_its_own_edges_only(height, width):
     frame = grey(height, width)
     x0, y0, x1, y1 = width // 4, height // 4, width // 2, height // 2
     drawn = overlay.draw_boxes(frame, np.array([[x0, y0, x1, y1]]), [overlay.DETECTED])
-    found = (drawn == overlay.DETECTED).all(-1)
-    rows, columns = np.nonzero(found)
+    painted = (drawn == overlay.DETECTED).all(-1)
+    rows, columns = np.nonzero(painted)
     assert (rows.min(), rows.max() + 1, columns.min(), columns.max() + 1) == (y0, y1, x0, x1)
-    assert found[[y0, y1 - 1], x0:x1].all() and found[y0:y1, [x0, x1 - 1]].all()
+    assert painted[[y0, y1 - 1], x0:x1].all() and painted[y0:y1, [x0, x1 - 1]].all()
     middle = (
         slice(y0 + height // 16, y1 - height // 16),
         slice(x0 + width // 16, x1 - width // 16),

@@ -1,15 +1,20 @@
 """The page: one file, nothing fetched, everything escaped, always the same."""
 
+import base64
+import io
+import pathlib
 import re
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from videolstm_jax.report import page, plots, tables
 from videolstm_jax.report.pictures import encoded
 from videolstm_jax.report.plots import Axis, Series
 
+PAGES = pathlib.Path(__file__).parents[1] / "docs" / "results"
 EVIL = '<script>alert("x")</script> & \'more\' "><img src=x onerror=alert(1)>'
 VOID = {"meta", "link", "img", "input", "br", "hr"}
 
@@ -139,3 +144,12 @@ def test_the_same_page_gives_the_same_characters(html):
 def test_an_empty_page_is_a_page():
     reader = read(page.render(page.Page("t", "h", (), (), ())))
     assert "h" in reader.words
+
+
+@pytest.mark.parametrize("path", sorted(PAGES.glob("*.html")), ids=lambda path: path.name)
+def test_committed_pages_are_small_and_whole(path):
+    assert path.stat().st_size < 1_000_000
+    for kind, content in re.findall(r'"data:image/(\w+);base64,([^"]+)"', path.read_text()):
+        with Image.open(io.BytesIO(base64.b64decode(content))) as picture:
+            assert picture.format == kind.upper()
+            picture.load()

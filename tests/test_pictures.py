@@ -13,12 +13,12 @@ from videolstm_jax.video.pictures import write_pictures
 
 
 def encoded(frames, kind, **options):
-    found = []
+    packets = []
     for frame in frames:
         buffer = io.BytesIO()
         Image.fromarray(frame).save(buffer, kind, **options)
-        found.append(buffer.getvalue())
-    return found
+        packets.append(buffer.getvalue())
+    return packets
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -29,9 +29,9 @@ def test_the_file_holds_the_very_bytes(tmp_path, kind):
     assert decode.probe(tmp_path / "a.avi") == (5, 34, 21, 12.5)
     with av.open(str(tmp_path / "a.avi")) as container:
         assert [bytes(packet) for packet in container.demux() if packet.size] == pictures
-    found = decode.read(tmp_path / "a.avi")
+    packets = decode.read(tmp_path / "a.avi")
     if kind == "PNG":
-        np.testing.assert_array_equal(found, frames)
+        np.testing.assert_array_equal(packets, frames)
     write_pictures(tmp_path / "b.avi", pictures, 12.5)
     assert (tmp_path / "a.avi").read_bytes() == (tmp_path / "b.avi").read_bytes()
 

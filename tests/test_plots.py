@@ -58,12 +58,12 @@ def test_any_numbers_make_well_formed_svg(y, name):
 
 
 def test_words_are_escaped_everywhere():
-    made = [
+    drawings = [
         plots.lines(EVIL, [Series(EVIL, [0, 1], [0, 1])], Axis(EVIL), Axis(EVIL)),
         charts.bars(EVIL, [EVIL], [0.5], [EVIL], mistakes=[EVIL]),
         charts.confusion(EVIL, np.eye(2, dtype=int), [EVIL, "b"]),
     ]
-    for plot in made:
+    for plot in drawings:
         assert "<script" not in plot.svg and parsed(plot).find(f"{SVG}title").text.startswith(EVIL)
 
 
@@ -72,14 +72,14 @@ def test_the_same_numbers_give_the_same_characters():
         lambda: plots.lines("t", [Series("a", range(9), np.sin(range(9)))], Axis("x"), Axis("y")),
         lambda: charts.confusion("t", np.arange(9).reshape(3, 3), ["a", "b", "c"]),
     ]
-    assert all(one() == one() for one in make)
+    assert all(draw() == draw() for draw in make)
 
 
 @given(low=st.floats(-1e5, 1e5), span=st.floats(1e-3, 1e6))
 def test_ticks_are_round_rising_and_inside(low, span):
-    made = plots.ticks(low, low + span)
-    assert 1 <= len(made) <= 12 and made == sorted(set(made))
-    assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in made)
+    drawings = plots.ticks(low, low + span)
+    assert 1 <= len(drawings) <= 12 and drawings == sorted(set(drawings))
+    assert all(low - 1e-6 * span <= tick <= low + span * (1 + 1e-6) for tick in drawings)
 
 
 def test_ticks_of_the_unit():
@@ -89,10 +89,10 @@ def test_ticks_of_the_unit():
 
 @given(values=st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=40), window=st.integers(1, 15))
 def test_smooth_is_the_mean_of_neighbours(values, window):
-    made = plots.smooth(values, window)
+    drawings = plots.smooth(values, window)
     half = window // 2 if window > 1 else 0
     want = [np.mean(values[max(0, k - half) : k + half + 1]) for k in range(len(values))]
-    np.testing.assert_allclose(made, want, atol=1e-8)
+    np.testing.assert_allclose(drawings, want, atol=1e-8)
 
 
 @given(length=st.integers(0, 2000))
@@ -105,9 +105,9 @@ def test_thinned_lines_keep_their_mean_and_ends(length):
 def test_confusion_shows_every_count_once():
     counts = np.array([[5, 2, 0], [1, 4, 0], [0, 0, 7]])
     drawn = parsed(charts.confusion("t", counts, ["a", "b", "c"]))
-    said = [element.text for element in drawn.iter(f"{SVG}text")]
-    assert sorted(word for word in said if word.isdigit()) == ["1", "2", "4", "5", "7"]
-    assert [said.count(name) for name in "abc"] == [2, 2, 2]
+    texts = [element.text for element in drawn.iter(f"{SVG}text")]
+    assert sorted(text for text in texts if text.isdigit()) == ["1", "2", "4", "5", "7"]
+    assert [texts.count(name) for name in "abc"] == [2, 2, 2]
 
 
 @pytest.mark.parametrize("classes", [1, 2, 12, 24, 101])

@@ -14,7 +14,7 @@ VIDEO = Video("c0/a", "a.mp4", 0, "test", "g", FRAMES, SIDE, SIDE, 12.5)
 FRAME = np.full((SIDE, SIDE, 3), 40, np.uint8)
 
 
-def seen_of(**more):
+def prediction_of(**more):
     return PredictedVideo(VIDEO, CLASSES, frame_scores(0, 3.0, 1), None, (), ())._replace(**more)
 
 
@@ -38,11 +38,11 @@ def test_every_tube_is_drawn_on_its_own_frames():
         Tube(start, np.tile(np.array([x, 10.0, x + 20, 50]), (8, 1)))
         for start, x in ((0, 4), (4, 36))
     )
-    drawn = Renderer(seen_of(detections=(left, right)), 2 * SIDE)
+    renderer = Renderer(prediction_of(detections=(left, right)), 2 * SIDE)
     sides = [
         [
             has(half, overlay.DETECTED)
-            for half in np.split(drawn.panels(FRAME, t)[-2 * SIDE :], 2, axis=1)
+            for half in np.split(renderer.panels(FRAME, t)[-2 * SIDE :], 2, axis=1)
         ]
         for t in (0, 5, 10, 20)
     ]
@@ -50,15 +50,15 @@ def test_every_tube_is_drawn_on_its_own_frames():
 
 
 def test_true_boxes_are_drawn_on_their_own_frames_only():
-    drawn = Renderer(seen_of(truth=(Tube(4, clip(0, 3)[1][4:12]),)), 2 * SIDE)
-    white = [has(drawn.panels(FRAME, t)[30:], overlay.TRUE) for t in range(FRAMES)]
+    renderer = Renderer(prediction_of(truth=(Tube(4, clip(0, 3)[1][4:12]),)), 2 * SIDE)
+    white = [has(renderer.panels(FRAME, t)[30:], overlay.TRUE) for t in range(FRAMES)]
     assert white == [4 <= t < 12 for t in range(FRAMES)]
 
 
 def test_a_card_is_panels_over_the_scores_up_to_its_frame():
-    drawn = Renderer(seen_of(), 384)
-    first, last = (drawn.card(FRAME, t) for t in (2, FRAMES - 1))
-    panels = drawn.panels(FRAME, 2)
+    renderer = Renderer(prediction_of(), 384)
+    first, last = (renderer.card(FRAME, t) for t in (2, FRAMES - 1))
+    panels = renderer.panels(FRAME, 2)
     np.testing.assert_array_equal(first[: len(panels)], panels)
     timeline = [
         (card[len(panels) :, 165:] == board.PALETTE[0]).all(-1).sum() for card in (first, last)
@@ -70,36 +70,38 @@ def test_a_card_is_panels_over_the_scores_up_to_its_frame():
 def test_heat_is_scaled_as_the_boxes_are_made(normalise, same):
     maps = np.zeros((FRAMES - 1, 7, 7), np.float32)
     maps[:, 3, 3] = np.where(np.arange(FRAMES - 1) == 9, 1.0, 0.2)
-    drawn = Renderer(
-        seen_of(heat=saliency_by_frame(maps, LocalizeConfig(normalise=normalise, sigma=0.0))),
+    renderer = Renderer(
+        prediction_of(heat=saliency_by_frame(maps, LocalizeConfig(normalise=normalise, sigma=0.0))),
         2 * SIDE,
     )
-    faint, strong = (drawn.panels(FRAME, t)[-2 * SIDE :, -2 * SIDE :].astype(int) for t in (3, 9))
+    faint, strong = (
+        renderer.panels(FRAME, t)[-2 * SIDE :, -2 * SIDE :].astype(int) for t in (3, 9)
+    )
     assert (abs(faint - strong).max() == 0) == same and strong.max() > 200
 
 
 def test_the_last_frame_holds_what_is_known():
     maps = np.random.default_rng(0).dirichlet(np.ones(49), FRAMES - 1).reshape(-1, 7, 7)
-    drawn = Renderer(seen_of(heat=saliency_by_frame(maps, LocalizeConfig())), SIDE)
+    renderer = Renderer(prediction_of(heat=saliency_by_frame(maps, LocalizeConfig())), SIDE)
     np.testing.assert_array_equal(
-        drawn.panels(FRAME, FRAMES - 1)[30:], drawn.panels(FRAME, FRAMES - 2)[30:]
+        renderer.panels(FRAME, FRAMES - 1)[30:], renderer.panels(FRAME, FRAMES - 2)[30:]
     )
 
 
 @pytest.mark.parametrize("label, shown", [(5, [0, 1, 2, 5]), (2, [0, 1, 2, 3])])
 def test_the_true_class_is_always_among_those_shown(label, shown):
     names = tuple("abcdef")
-    seen = seen_of(
+    prediction = prediction_of(
         video=VIDEO._replace(label=label),
         classes=names,
         scores=np.tile([0.3, 0.25, 0.2, 0.15, 0.1, 0.0], (5, 1)),
     )
-    lines = Renderer(seen, SIDE)._lines(3)
+    lines = Renderer(prediction, SIDE)._lines(3)
     assert lines.names == tuple(names[c] + " (true)" * (c == label) for c in shown)
     assert len(lines.values) == 4 and lines.length == FRAMES
 
 
 def test_the_action_is_told_where_it_is_not_all_there_is():
     boxes = np.tile([0.0, 0, 5, 5], (FRAMES, 1))
-    assert action_spans(seen_of(truth=(Tube(0, boxes),))) == ()
-    assert action_spans(seen_of(truth=(Tube(4, boxes[:8]),))) == ((4, 11),)
+    assert action_spans(prediction_of(truth=(Tube(0, boxes),))) == ()
+    assert action_spans(prediction_of(truth=(Tube(4, boxes[:8]),))) == ((4, 11),)

@@ -15,12 +15,12 @@ from videolstm_jax.video import encode
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory):
+def work(tmp_path_factory):
     return report_workdir.make(tmp_path_factory.mktemp("overlay"), per_class=1)
 
 
-def of(walk, name="videolstm-rgb", **settings):
-    return OverlayConfig(run=str(walk.run(name)), side=128, **settings)
+def of(work, name="videolstm-rgb", **settings):
+    return OverlayConfig(run=str(work.run(name)), side=128, **settings)
 
 
 def shows(picture, colour):
@@ -28,9 +28,9 @@ def shows(picture, colour):
     return (np.abs(picture.astype(int) - colour).max(-1) < 40).sum() > 30
 
 
-def test_films_and_strips(walk):
-    folder = overlay.run(of(walk, videos=("c0/test_0", "c2/test_0")))
-    assert folder == walk.path / "overlays" / "videolstm-rgb"
+def test_films_and_strips(work):
+    folder = overlay.run(of(work, videos=("c0/test_0", "c2/test_0")))
+    assert folder == work.path / "overlays" / "videolstm-rgb"
     assert sorted(path.name for path in folder.iterdir()) == [
         "c0-test_0.mp4",
         "c0-test_0.png",
@@ -43,46 +43,46 @@ def test_films_and_strips(walk):
     for picture in (film[5], strip):
         assert shows(picture, drawing.DETECTED) and shows(picture, drawing.TRUE)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    overlay.run(of(walk, videos=("c0/test_0",)))
+    overlay.run(of(work, videos=("c0/test_0",)))
     assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_videos_chosen_by_rule(walk, capsys):
-    overlay.run(of(walk, "videolstm-flow", examples=2))
-    assert len(list((walk.path / "overlays" / "videolstm-flow").glob("*.mp4"))) == 2
+def test_videos_chosen_by_rule(work, capsys):
+    overlay.run(of(work, "videolstm-flow", examples=2))
+    assert len(list((work.path / "overlays" / "videolstm-flow").glob("*.mp4"))) == 2
     assert capsys.readouterr().out.count(".mp4") == 2
 
 
-def test_a_cell_that_does_not_attend(walk):
-    folder = overlay.run(of(walk, "convlstm-rgb", videos=("c1/test_0",)))
+def test_a_cell_that_does_not_attend(work):
+    folder = overlay.run(of(work, "convlstm-rgb", videos=("c1/test_0",)))
     film = decoded(folder / "c1-test_0.mp4")[0]
     assert shows(film[5], drawing.TRUE) and not shows(film[5], drawing.DETECTED)
 
 
 def test_heat_and_boxes_follow_the_last_localisation(tmp_path):
-    walk = report_workdir.make(tmp_path, per_class=1)
+    work = report_workdir.make(tmp_path, per_class=1)
     films = []
     for settings in ({}, {"normalise": "video", "sigma": 3.0}, {"theta": 230.0, "tubes": 0}):
         localize.run(
             change(
-                RunConfig(workdir=walk.root),
-                **{f"localize__{key}": one for key, one in settings.items()},
+                RunConfig(workdir=work.root),
+                **{f"localize__{key}": value for key, value in settings.items()},
             )
         )
-        overlay.run(of(walk, videos=("c0/test_0",)))
-        films.append((walk.path / "overlays" / "videolstm-rgb" / "c0-test_0.png").read_bytes())
+        overlay.run(of(work, videos=("c0/test_0",)))
+        films.append((work.path / "overlays" / "videolstm-rgb" / "c0-test_0.png").read_bytes())
     assert len(set(films)) == 3
 
 
-def test_what_is_refused(walk, tmp_path):
+def test_what_is_refused(work, tmp_path):
     with pytest.raises(FileError, match="does not list c9/x; expected a name such as"):
-        overlay.run(of(walk, videos=("c9/x",)))
+        overlay.run(of(work, videos=("c9/x",)))
     with pytest.raises(
         FileError, match=r"train_0\.npz is missing; the stage evaluate \(for the test list\)"
     ):
-        overlay.run(of(walk, videos=("c0/train_0",)))
+        overlay.run(of(work, videos=("c0/train_0",)))
     with pytest.raises(FileError, match="is a work folder; expected one of its runs"):
-        overlay.run(OverlayConfig(run=walk.root))
+        overlay.run(OverlayConfig(run=work.root))
     for settings, says in (
         ({"run": ""}, "run is empty"),
         ({"examples": 0}, "examples is 0"),
@@ -92,18 +92,18 @@ def test_what_is_refused(walk, tmp_path):
             OverlayConfig(**{"run": "r", **settings})
 
 
-def test_a_file_that_is_another_by_now(walk):
-    dataset = artifacts.load_dataset(walk.dataset)
+def test_a_file_that_is_another_by_now(work):
+    dataset = artifacts.load_dataset(work.dataset)
     at = next(k for k, video in enumerate(dataset.videos) if video.name == "c3/test_0")
     before = dataset.videos[at]
-    film = walk.path / "overlays" / "videolstm-rgb" / "c3-test_0.mp4"
+    film = work.path / "overlays" / "videolstm-rgb" / "c3-test_0.mp4"
     for frames in (report_workdir.clip(3, 0)[0][:9], report_workdir.clip(3, 0, side=32)[0]):
-        path = walk.path / f"other-{len(frames)}.mp4"
+        path = work.path / f"other-{len(frames)}.mp4"
         encode.write(path, frames, 12.0)
         videos = list(dataset.videos)
         videos[at] = before._replace(path=str(path))
-        artifacts.save_dataset(walk.dataset, dataset._replace(videos=tuple(videos)))
+        artifacts.save_dataset(work.dataset, dataset._replace(videos=tuple(videos)))
         with pytest.raises(VideoError, match="as the stage prepare found it"):
-            overlay.run(of(walk, videos=("c3/test_0",)))
+            overlay.run(of(work, videos=("c3/test_0",)))
         assert not film.exists() and not list(film.parent.glob(".*"))
-    artifacts.save_dataset(walk.dataset, dataset)
+    artifacts.save_dataset(work.dataset, dataset)

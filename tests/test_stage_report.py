@@ -26,14 +26,14 @@ def quick_pictures():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def work_folder(tmp_path_factory):
     return report_workdir.make(tmp_path_factory.mktemp("pipeline"))
 
 
 @pytest.fixture
-def work(made, tmp_path):
+def work(work_folder, tmp_path):
     """A copy that a test may spoil."""
-    shutil.copytree(made.root, tmp_path / "work")
+    shutil.copytree(work_folder.root, tmp_path / "work")
     return artifacts.Workdir(str(tmp_path / "work"))
 
 
@@ -41,27 +41,27 @@ def config(work, **settings):
     return change(RunConfig(workdir=work.root), **{"report__examples": 1, **settings})
 
 
-def words(path):
+def page_text(path):
     """The page without markup."""
     html = re.sub(r"<(script|style)>.*?</\1>", "", path.read_text(), flags=re.DOTALL)
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
 @pytest.fixture(scope="module")
-def page(made):
-    return report.run(change(RunConfig(workdir=made.root), report__examples=5))
+def page(work_folder):
+    return report.run(change(RunConfig(workdir=work_folder.root), report__examples=5))
 
 
-def test_the_page_says_the_exact_counts(made, page):
-    said = words(page)
+def test_the_page_says_the_exact_counts(work_folder, page):
+    text = page_text(page)
     for name in ("convnet-rgb", "videolstm-rgb", "convlstm-rgb", "videolstm-rgb+videolstm-flow"):
-        scores = artifacts.load_scores(made.scores(name))
+        scores = artifacts.load_scores(work_folder.scores(name))
         right = int((scores.scores.argmax(1) == scores.label).sum())
-        assert re.search(rf"{re.escape(name)} \w+ [^/]*? {right} / {len(scores.label)} ", said), (
+        assert re.search(rf"{re.escape(name)} \w+ [^/]*? {right} / {len(scores.label)} ", text), (
             name
         )
-    assert "4 classes 20 videos" not in said and re.search(
-        r"classes 4 videos 20 groups 3 to train on 8 to test on 12", said
+    assert "4 classes 20 videos" not in text and re.search(
+        r"classes 4 videos 20 groups 3 to train on 8 to test on 12", text
     )
 
 
@@ -73,8 +73,8 @@ def test_the_page_holds_everything_itself(page):
     assert "<script>alert" not in html and "&lt;script&gt;alert" in html
 
 
-def test_every_class_is_shown_and_each_has_a_film(made, page):
-    films = sorted((made.report / "videos").glob("*.mp4"))
+def test_every_class_is_shown_and_each_has_a_film(work_folder, page):
+    films = sorted((work_folder.report / "videos").glob("*.mp4"))
     assert len(films) == 5 and {film.name.split("-")[0] for film in films} == {
         "c0",
         "c1",
@@ -87,16 +87,16 @@ def test_every_class_is_shown_and_each_has_a_film(made, page):
     assert lit[1] > lit[0] + 200, "the lines of the timeline grow"
 
 
-def test_the_measures_of_map_json_are_told(made, page):
-    found = files.read_json(made.run("videolstm-rgb") / "map.json")
-    said = words(page)
-    model = found["model"]
+def test_the_measures_of_map_json_are_told(work_folder, page):
+    measures = files.read_json(work_folder.run("videolstm-rgb") / "map.json")
+    text = page_text(page)
+    model = measures["model"]
     assert (
-        f" {model['video_map']['voc']['0.2']:.3f} " in said
-        and f" {model['mean_frame_iou']['value']:.3f} " in said
+        f" {model['video_map']['voc']['0.2']:.3f} " in text
+        and f" {model['mean_frame_iou']['value']:.3f} " in text
     )
-    assert f"{100 * found['attention']['mass_inside_truth']:.1f} %" in said
-    assert "mean training box" in said and "ideal attention" in said
+    assert f"{100 * measures['attention']['mass_inside_truth']:.1f} %" in text
+    assert "mean training box" in text and "ideal attention" in text
 
 
 def test_the_same_walk_gives_the_same_bytes(work):
@@ -114,7 +114,7 @@ def test_the_same_walk_gives_the_same_bytes(work):
 
 
 @pytest.mark.parametrize(
-    ("absent", "told"),
+    ("absent", "expected_notice"),
     [
         (["dataset.json"], "the stage prepare writes it"),
         (["convnets"], "The stage fit_convnet writes them"),
@@ -129,18 +129,18 @@ def test_the_same_walk_gives_the_same_bytes(work):
         (["runs/videolstm-rgb", "runs/videolstm-flow"], "convlstm-rgb has no attention"),
     ],
 )
-def test_what_is_absent_is_left_out_with_a_sentence(work, absent, told):
+def test_what_is_absent_is_left_out_with_a_sentence(work, absent, expected_notice):
     for name in absent:
         path = work.path / name
         path.rmtree() if path.is_dir() else path.unlink()
-    assert told in words(report.run(config(work)))
+    assert expected_notice in page_text(report.run(config(work)))
 
 
 def test_an_empty_folder_is_a_page_of_sentences(tmp_path):
-    said = words(report.run(RunConfig(workdir=str(tmp_path / "nothing"))))
-    assert "Nothing has been evaluated yet" in said
+    text = page_text(report.run(RunConfig(workdir=str(tmp_path / "nothing"))))
+    assert "Nothing has been evaluated yet" in text
     assert all(
-        stage in said
+        stage in text
         for stage in ("prepare", "fit_convnet", "train", "evaluate", "fuse", "localize")
     )
 
@@ -152,7 +152,9 @@ def test_a_video_that_went_away_is_left_out(work):
         for video in dataset.videos
     )
     artifacts.save_dataset(work.dataset, dataset._replace(videos=videos))
-    assert re.search(r"c0/test_\d is left out", words(report.run(config(work, report__examples=1))))
+    assert re.search(
+        r"c0/test_\d is left out", page_text(report.run(config(work, report__examples=1)))
+    )
 
 
 def test_scores_of_another_test_list_are_left_out_and_named(work):
@@ -164,11 +166,11 @@ def test_scores_of_another_test_list_are_left_out_and_named(work):
         scores._replace(label=scores.label[::-1]),
     ):
         artifacts.save_scores(path, wrong)
-        said = words(report.run(config(work, report__examples=0)))
+        text = page_text(report.run(config(work, report__examples=0)))
         notice = "videolstm-flow is left out: its scores are of other videos or classes"
-        assert f"{notice} than the test list has" in said
-        assert "with the predictions of videolstm-flow" not in said and not re.search(
-            "videolstm-flow recurrent", said
+        assert f"{notice} than the test list has" in text
+        assert "with the predictions of videolstm-flow" not in text and not re.search(
+            "videolstm-flow recurrent", text
         )
 
 
@@ -181,11 +183,11 @@ def test_every_tube_of_the_best_class_counts(work):
             localize__sigma=0.0,
         )
     )
-    said = words(report.run(config(work, report__run="videolstm-rgb")))
-    assert "Mean frame IoU, best tube" in said
+    text = page_text(report.run(config(work, report__run="videolstm-rgb")))
+    assert "Mean frame IoU, best tube" in text
     localize.run(RunConfig(workdir=work.root))
-    said = words(report.run(config(work, report__run="videolstm-rgb")))
-    assert "Mean frame IoU, best tube" not in said and "Mean frame IoU" in said
+    text = page_text(report.run(config(work, report__run="videolstm-rgb")))
+    assert "Mean frame IoU, best tube" not in text and "Mean frame IoU" in text
 
 
 def test_a_pass_that_does_not_fit_is_named(work):
@@ -205,12 +207,12 @@ def test_scores_without_settings_are_a_comparison(work):
     artifacts.save_scores(
         work.run("nearest") / "scores.npz", scores._replace(scores=np.eye(4)[scores.label])
     )
-    said = words(report.run(config(work, report__examples=0)))
-    assert "nearest comparison" in said and "12 of 12 test videos are named" not in said
+    text = page_text(report.run(config(work, report__examples=0)))
+    assert "nearest comparison" in text and "12 of 12 test videos are named" not in text
 
 
 def test_the_run_that_is_shown_can_be_named(work):
-    assert "with the predictions of videolstm-flow" in words(
+    assert "with the predictions of videolstm-flow" in page_text(
         report.run(config(work, report__run="videolstm-flow"))
     )
     with pytest.raises(ConfigError, match=r"report.run is 'nobody'.*videolstm-rgb"):
@@ -224,7 +226,7 @@ def test_damaged_scores_are_named(work):
 
 
 def test_the_state_and_the_attention_over_time_are_shown(work):
-    assert "of the model on the frames" not in words(report.run(config(work)))
+    assert "of the model on the frames" not in page_text(report.run(config(work)))
     for video in artifacts.load_dataset(work.dataset).videos:
         maps = (
             np.random.default_rng(0)
@@ -238,7 +240,7 @@ def test_the_state_and_the_attention_over_time_are_shown(work):
             channel=np.array([3, 5], np.int32),
             maps=maps,
         )
-    said = words(report.run(config(work, report__run="videolstm-rgb")))
-    assert said.count("Cell state of the model on the frames of the strip") == 1
-    assert said.count("Attention over time") >= 1 and said.count("in the true box") >= 1
-    assert "Entropy of the attention, frame by frame" in said
+    text = page_text(report.run(config(work, report__run="videolstm-rgb")))
+    assert text.count("Cell state of the model on the frames of the strip") == 1
+    assert text.count("Attention over time") >= 1 and text.count("in the true box") >= 1
+    assert "Entropy of the attention, frame by frame" in text

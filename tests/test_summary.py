@@ -48,9 +48,9 @@ def test_what_is_absent_is_said():
     assert (
         not section.tables
         and [
-            word
-            for word in ("prepare", "fit_convnet", "evaluate", "fuse")
-            if not any(word in words for words in section.notices)
+            stage
+            for stage in ("prepare", "fit_convnet", "evaluate", "fuse")
+            if not any(stage in notice for notice in section.notices)
         ]
         == []
     )

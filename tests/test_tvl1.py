@@ -61,14 +61,17 @@ def endpoint_error(flow, truth):
 @pytest.fixture(scope="module")
 def pairs():
     """Name -> (first [2, H, W], second [2, H, W], truth), of two textures."""
-    made = {name: [known_motion(field, seed) for seed in (0, 1)] for name, field in FIELDS.items()}
+    pairs_by_field = {
+        name: [known_motion(field, seed) for seed in (0, 1)] for name, field in FIELDS.items()
+    }
     return {
-        name: tuple(np.stack(part) for part in zip(*two, strict=True)) for name, two in made.items()
+        name: tuple(np.stack(part) for part in zip(*two, strict=True))
+        for name, two in pairs_by_field.items()
     }
 
 
 @pytest.fixture(scope="module")
-def found(pairs):
+def estimated(pairs):
     """Name -> our flow of both textures, all made in one call."""
     first, second = (np.concatenate([pair[k] for pair in pairs.values()]) for k in (0, 1))
     return dict(
@@ -83,15 +86,15 @@ def found(pairs):
 @pytest.mark.parametrize(
     "name, most", list(zip(FIELDS, (0.02, 0.02, 0.01, 0.04, 0.05, 0.03), strict=True))
 )
-def test_known_motion(pairs, found, name, most):
-    assert endpoint_error(found[name], pairs[name][2]) < most
+def test_known_motion(pairs, estimated, name, most):
+    assert endpoint_error(estimated[name], pairs[name][2]) < most
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_no_worse_than_opencv_and_skimage(pairs, found, name):
+def test_no_worse_than_opencv_and_skimage(pairs, estimated, name):
     cv2, registration = pytest.importorskip("cv2"), pytest.importorskip("skimage.registration")
     first, second, truth = pairs[name]
-    ours = endpoint_error(found[name], truth)
+    ours = endpoint_error(estimated[name], truth)
     rival = [
         np.stack(registration.optical_flow_tvl1(a / 255, b / 255)[::-1], -1)
         for a, b in zip(first, second, strict=True)
@@ -141,9 +144,9 @@ def test_groups_change_nothing(group):
     frames = np.random.default_rng(0).integers(0, 256, (6, 24, 20), np.uint8)
     frames = np.uint8(ndimage.gaussian_filter(frames.astype(float), (1, 2, 2)))
     quick = Settings(iterations=5, warps=2, scales=1)
-    whole = tvl1(frames[:-1], frames[1:], settings=quick, group=5)
+    together = tvl1(frames[:-1], frames[1:], settings=quick, group=5)
     np.testing.assert_allclose(
-        tvl1(frames[:-1], frames[1:], settings=quick, group=group), whole, atol=1e-4
+        tvl1(frames[:-1], frames[1:], settings=quick, group=group), together, atol=1e-4
     )
 
 
@@ -153,10 +156,10 @@ def test_a_pair_alone_is_the_pair_among_others():
         pytest.skip("accelerators work on all pairs at once")
     frames = np.random.default_rng(4).integers(0, 256, (6, 48, 64)).astype(np.uint8)
     quick = Settings(iterations=3, warps=1)
-    whole = np.asarray(tvl1(frames[:-1], frames[1:], settings=quick))
+    together = np.asarray(tvl1(frames[:-1], frames[1:], settings=quick))
     for t in (0, 3, 4):
         np.testing.assert_array_equal(
-            tvl1(frames[t : t + 1], frames[t + 1 : t + 2], settings=quick)[0], whole[t]
+            tvl1(frames[t : t + 1], frames[t + 1 : t + 2], settings=quick)[0], together[t]
         )
 
 
@@ -182,7 +185,7 @@ def test_divergence_is_minus_the_adjoint_of_the_gradient(axis):
 
 def test_median_is_scipys():
     x = np.random.default_rng(0).normal(size=(3, 11, 13)).astype(np.float32)
-    expected = np.stack([ndimage.median_filter(one, 3, mode="nearest") for one in x])
+    expected = np.stack([ndimage.median_filter(picture, 3, mode="nearest") for picture in x])
     np.testing.assert_array_equal(jax.jit(_median)(x), expected)
 
 
@@ -196,12 +199,12 @@ def test_splines_reproduce_quadratics(places):
     at[..., 0], at[..., 1] = x, y
     for k, place in enumerate(places):
         at[0, 0, k] = place
-    found = np.asarray(
+    estimated = np.asarray(
         _sampled(jnp.asarray(layers), jnp.asarray(at[..., 0]), jnp.asarray(at[..., 1]), _spline)
     )
     px, py = at[0, ..., 0], at[0, ..., 1]
     expected = np.stack([2 + px - 0.5 * py, px * px - px * py + 0.25 * py * py], -1)
-    np.testing.assert_allclose(found[0], expected, atol=1e-4)
+    np.testing.assert_allclose(estimated[0], expected, atol=1e-4)
 
 
 @pytest.mark.slow
