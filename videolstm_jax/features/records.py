@@ -70,7 +70,7 @@ def encode(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
       FileError: no frames; values that are not finite or that float16 does not hold; or values
         below zero for `uint8`.
     """
-    # One pass over the array for all checks: NaN and infinity show in the extremes, too.
+    # The extremes also show NaN and infinity, so no other check is needed.
     array = np.asarray(array)
     lowest = float(array.min()) if array.size else math.nan
     highest = float(array.max()) if array.size else math.nan
