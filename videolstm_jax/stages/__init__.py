@@ -1,1 +1,1 @@
-"""The walk: one file a stage, each `run(cfg) -> path`."""
+"""The stages of the pipeline, one module each, with `run(cfg) -> path`."""
