@@ -13,6 +13,8 @@ from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.pictures.states import States
 from videolstm_jax.types import Tube, Video
 
+pytestmark = pytest.mark.usefixtures("quick_pictures")
+
 SCORES = np.array([0.5, 0.3, 0.1, 0.1])
 
 

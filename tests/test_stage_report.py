@@ -10,19 +10,10 @@ import report_workdir
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.report.pictures import encoded
 from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_pictures():
-    """The quality of pictures does not matter here."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoded, "SPEED", 10)
-        yield
 
 
 @pytest.fixture(scope="module")
