@@ -33,7 +33,13 @@ FRAMES = np.random.default_rng(7).integers(0, 256, (5, 32, 40, 3)).astype(np.uin
 def settings(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "work"
     return Settings(
-        "small", {"workdir": str(folder), "data__videos": "/secret/place", **tiny_pipeline.TINY}
+        "small",
+        {
+            "workdir": str(folder),
+            "data__videos": "/secret/place",
+            "train__graft": ("/secret/runs/old:cell.top",),
+            **tiny_pipeline.TINY,
+        },
     )
 
 
@@ -54,7 +60,10 @@ def work(settings):
         work.scores("videolstm-rgb"), Scores(videos, table, labels, tiny_pipeline.CLASSES)
     )
     overlap = {"value": 0.5, "low": 0.4, "high": 0.6}
-    measured = {"settings": {"sigma": 3.0}, "model": {"mean_frame_iou": overlap}}
+    measured = {
+        "settings": {"sigma": 3.0, "scores": "/secret/fused.npz"},
+        "model": {"mean_frame_iou": overlap},
+    }
     files.write_json(work.run("videolstm-rgb") / "map.json", measured)
     return work
 

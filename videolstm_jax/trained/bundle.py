@@ -93,7 +93,8 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
         "extractors": {name: dict(row) for name, row in model.extractors.items()},
         "backbones": {backbone.stream: _backbone_record(backbone) for backbone in backbones},
         "flow": model.place.flow_settings()._asdict() if "flow" in layers else None,
-        "localize": dataclasses.asdict(model.place.localize_settings()),
+        # The score file that tubes may be scored with belongs to a test list, and stays behind.
+        "localize": dataclasses.asdict(model.place.localize_settings()) | {"scores": ""},
         "provenance": model.place.provenance(),
         "results": model.place.results(),
         "versions": {name: _version(name) for name in PACKAGES},

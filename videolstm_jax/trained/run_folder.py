@@ -143,7 +143,14 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
 
 def _without_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the user gave, without those that name places on the user's machine."""
-    return {name: value for name, value in overrides.items() if name not in PATHS}
+    portable = {}
+    for name, value in overrides.items():
+        texts = value if isinstance(value, list) else [value]
+        # Other settings, such as runs to graft from, may be given as paths too.
+        has_path = any("/" in str(text) or "\\" in str(text) for text in texts)
+        if name not in PATHS and not has_path:
+            portable[name] = value
+    return portable
 
 
 def _checkpoint_folder(folder: epath.Path, config: Mapping[str, Any]) -> epath.Path:
