@@ -32,7 +32,7 @@ def test_top_k_is_a_stable_sort(seed, k):
 @given(st.integers(0, 10**6))
 def test_confusion_counts_every_video_once(seed):
     scores, label = case(seed)
-    counts = accuracy.confusion(scores, label)
+    counts = accuracy.confusion_counts(scores, label)
     expected = np.zeros((6, 6), int)
     for row, own in zip(scores, label, strict=True):
         expected[own, int(np.argmax(row))] += 1

@@ -70,7 +70,7 @@ def test_chunks_put_together_are_the_videos(stores, batch, chunk):
     pieces = {at: [] for at in range(len(LENGTHS))}
     others = {at: [] for at in range(len(LENGTHS))}
     expected_start, longest = 0, []
-    for read in evaluation.whole_videos(x, motion, VIDEOS, batch=batch, chunk=chunk):
+    for read in evaluation.video_chunks(x, motion, VIDEOS, batch=batch, chunk=chunk):
         inputs, mask = read.clip
         assert inputs.x.shape == (batch, chunk, 2, 2, 3) and inputs.motion.shape == (
             batch,
@@ -99,4 +99,4 @@ def test_chunks_put_together_are_the_videos(stores, batch, chunk):
 
 def test_missing_features_are_named(stores):
     with pytest.raises(FileError, match="has no features of c/z"):
-        evaluation.whole_videos(*stores, (VIDEOS[0]._replace(name="c/z"),), batch=1, chunk=4)
+        evaluation.video_chunks(*stores, (VIDEOS[0]._replace(name="c/z"),), batch=1, chunk=4)

@@ -1,6 +1,7 @@
 """The layers: imports point down only, siblings do not meet, and cheap packages stay cheap."""
 
 import ast
+import collections
 import pathlib
 import subprocess
 import sys
@@ -58,6 +59,14 @@ MEET = {
     ("dataset", "video"),
     ("features", "dataset"),
     ("synthetic", "video"),
+}
+# Public functions that several modules define under one name, and in which packages. Each is a
+# protocol: who calls one of them calls all of them in the same way.
+PROTOCOLS = {
+    "run": {"stages", "pipeline"},  # run(cfg): does a stage, or all of them, and returns the path
+    "section": {"report"},  # section(records) -> Section: one topic of the page
+    "define_flags": {"cli"},  # define_flags(values): what a command adds to its settings
+    "main": {"cli"},  # main(config or arguments): what a command does
 }
 # What a package may not know. localize and measure serve people who never start JAX.
 ARRAYS_ONLY = {"jax", "flax", "optax", "tensorflow", "absl", "os", "pathlib", "av", "PIL"}
@@ -148,6 +157,19 @@ def test_types_imports_nothing_at_run_time():
     found = imports(ROOT / PACKAGE / "types.py")
     assert {top for top, _ in found} <= {"__future__", "typing", PACKAGE}
     assert {below for _, below in found if below} == {"errors"}
+
+
+def test_no_two_modules_share_a_public_name():
+    modules_of = collections.defaultdict(list)
+    for path in modules():
+        for node in ast.parse(path.read_text()).body:
+            is_definition = isinstance(node, ast.FunctionDef | ast.ClassDef)
+            if not is_definition or node.name.startswith("_"):
+                continue
+            if package(path) not in PROTOCOLS.get(node.name, ()):
+                modules_of[node.name].append(str(path.relative_to(ROOT)))
+    for name, paths in modules_of.items():
+        assert len(paths) == 1 and name not in PROTOCOLS, f"{name} is defined in {paths}"
 
 
 def test_every_file_opens_with_a_sentence():

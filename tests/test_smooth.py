@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.localize.smooth import clip_to_frame, smooth
+from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
 from videolstm_jax.types import Tube
 
 
@@ -27,7 +27,7 @@ def lowess(values: np.ndarray, span: int) -> np.ndarray:
 @given(st.integers(0, 10**6), st.integers(2, 40), st.integers(2, 45))
 def test_equals_least_squares(seed, frames, span):
     boxes = np.random.default_rng(seed).uniform(0, 300, (frames, 4))
-    smoothed = smooth(Tube(3, boxes), span)
+    smoothed = smooth_tube(Tube(3, boxes), span)
     assert smoothed.start == 3
     np.testing.assert_allclose(smoothed.boxes, lowess(boxes, span), atol=1e-7)
 
@@ -37,13 +37,13 @@ def test_equals_least_squares(seed, frames, span):
 def test_keeps_straight_motion(seed, frames, span):
     generator = np.random.default_rng(seed)
     boxes = generator.uniform(0, 300, 4) + np.arange(frames)[:, None] * generator.uniform(-3, 3, 4)
-    np.testing.assert_allclose(smooth(Tube(0, boxes), span).boxes, boxes, atol=1e-8)
+    np.testing.assert_allclose(smooth_tube(Tube(0, boxes), span).boxes, boxes, atol=1e-8)
 
 
 @pytest.mark.parametrize("span", [0, 1])
 def test_a_span_of_one_changes_nothing(span):
     boxes = np.random.default_rng(0).uniform(0, 300, (9, 4))
-    np.testing.assert_array_equal(smooth(Tube(0, boxes), span).boxes, boxes)
+    np.testing.assert_array_equal(smooth_tube(Tube(0, boxes), span).boxes, boxes)
 
 
 def test_calms_a_trembling_tube():
@@ -51,7 +51,7 @@ def test_calms_a_trembling_tube():
     steady = np.tile([50.0, 40, 150, 200], (100, 1))
     trembling = steady + generator.normal(0, 5, steady.shape)
     assert (
-        np.abs(smooth(Tube(0, trembling), 15).boxes - steady).mean()
+        np.abs(smooth_tube(Tube(0, trembling), 15).boxes - steady).mean()
         < 0.5 * np.abs(trembling - steady).mean()
     )
 
@@ -71,7 +71,7 @@ def test_inside_clips_and_keeps_a_pixel():
 @given(st.integers(0, 10**6), st.integers(1, 30), st.integers(0, 35))
 def test_causal_is_the_end_of_every_shorter_tube(seed, frames, span):
     boxes = np.random.default_rng(seed).uniform(0, 300, (frames, 4))
-    smoothed = smooth(Tube(2, boxes), span, causal=True)
-    ends = [smooth(Tube(0, boxes[: t + 1]), span).boxes[-1] for t in range(frames)]
+    smoothed = smooth_tube(Tube(2, boxes), span, causal=True)
+    ends = [smooth_tube(Tube(0, boxes[: t + 1]), span).boxes[-1] for t in range(frames)]
     assert smoothed.start == 2
     np.testing.assert_allclose(smoothed.boxes, ends, atol=1e-9)

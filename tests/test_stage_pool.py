@@ -76,7 +76,7 @@ def test_folds_add_up(tmp_path):
     ]
     assert len(files.read_arrays(pooled.passes("videolstm-rgb", "a/u"), "scores")[0]) == 8
     assert pooled.states("videolstm-rgb", "a/u").exists()
-    assert "3/4" in pool.text(summary)
+    assert "3/4" in pool.pooled_text(summary)
 
 
 def test_each_test_video_keeps_the_training_box_of_its_own_part(tmp_path):

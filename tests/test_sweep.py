@@ -101,7 +101,7 @@ def sweep_command(*arguments):
 def test_a_dry_run_prints_every_command_and_runs_none(cfg, tmp_path):
     arguments = Settings.of(cfg).arguments()
     done = sweep_command(*arguments, "--seeds=0,1", "--dry_run")
-    expected = sweep.commands(sweep.parts(cfg, seeds=(0, 1)), "python -m launch.")
+    expected = sweep.sweep_commands(sweep.parts(cfg, seeds=(0, 1)), "python -m launch.")
     assert done.returncode == 0 and done.stdout.endswith(f"\n{expected}\n")
     assert expected.startswith("# seed-0\npython -m launch.prepare --preset=small")
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from videolstm_jax.localize.boxes import frame_boxes
 from videolstm_jax.localize.linking import link
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.localize.scoring import detections_of
-from videolstm_jax.localize.smooth import smooth
+from videolstm_jax.localize.smooth import smooth_tube
 from videolstm_jax.localize.tubes import repeat_last, video_tube
 from videolstm_jax.types import Tube
 
@@ -67,7 +67,9 @@ def test_the_whole_way_equals_its_parts(normalise, frames):
     attention = walking(frames)
     cfg = LocalizeConfig(sigma=10.0, theta=90.0, normalise=normalise, span=5)
     proposals = [frame_boxes(frame, 90) for frame in saliency(attention, (48, 100), settings=cfg)]
-    expected = smooth(link([boxes for boxes, _ in proposals], [mass for _, mass in proposals]), 5)
+    expected = smooth_tube(
+        link([boxes for boxes, _ in proposals], [mass for _, mass in proposals]), 5
+    )
     tube = video_tube(attention, (48, 100), frames + 1, settings=cfg)
     assert tube.boxes.shape == (frames + 1, 4)
     np.testing.assert_allclose(

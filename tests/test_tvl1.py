@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from videolstm_jax.flow import image
 from videolstm_jax.flow.tvl1 import (
-    Settings,
+    TVL1Settings,
     _before,
     _median,
     _moved,
@@ -117,7 +117,7 @@ def test_direction():
 def test_nothing_moves():
     texture = np.random.default_rng(0).integers(0, 256, (14, 20), np.uint8)
     still = np.stack([np.full((14, 20), 0, np.uint8), np.full((14, 20), 255, np.uint8), texture])
-    flow = np.asarray(tvl1(still, still, settings=Settings(scales=1)))
+    flow = np.asarray(tvl1(still, still, settings=TVL1Settings(scales=1)))
     np.testing.assert_array_equal(flow[:2], np.zeros((2, 14, 20, 2)))
     assert np.abs(flow[2]).max() < 1e-3
 
@@ -126,16 +126,16 @@ def test_nothing_moves():
     "shape", [(64, 64), (1, 1), (1, 9), (7, 300), (256, 340), (17, 16), (240, 320)]
 )
 def test_scales_keep_a_floor(shape):
-    sizes = scale_sizes(*shape, Settings())
-    assert sizes[0] == shape and len(sizes) <= Settings().scales
-    assert all(min(size) >= Settings().smallest for size in sizes[1:])
+    sizes = scale_sizes(*shape, TVL1Settings())
+    assert sizes[0] == shape and len(sizes) <= TVL1Settings().scales
+    assert all(min(size) >= TVL1Settings().smallest for size in sizes[1:])
     assert all(big[0] > small[0] and big[1] > small[1] for big, small in itertools.pairwise(sizes))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 9), (17, 16)])
 def test_any_size_goes(shape):
     frames = np.random.default_rng(0).integers(0, 256, (2, 1, *shape), np.uint8)
-    flow = np.asarray(tvl1(frames[0], frames[1], settings=Settings(iterations=3, warps=2)))
+    flow = np.asarray(tvl1(frames[0], frames[1], settings=TVL1Settings(iterations=3, warps=2)))
     assert flow.shape == (1, *shape, 2) and np.isfinite(flow).all()
 
 
@@ -143,7 +143,7 @@ def test_any_size_goes(shape):
 def test_groups_change_nothing(group):
     frames = np.random.default_rng(0).integers(0, 256, (6, 24, 20), np.uint8)
     frames = np.uint8(ndimage.gaussian_filter(frames.astype(float), (1, 2, 2)))
-    quick = Settings(iterations=5, warps=2, scales=1)
+    quick = TVL1Settings(iterations=5, warps=2, scales=1)
     together = tvl1(frames[:-1], frames[1:], settings=quick, group=5)
     np.testing.assert_allclose(
         tvl1(frames[:-1], frames[1:], settings=quick, group=group), together, atol=1e-4
@@ -155,7 +155,7 @@ def test_a_pair_alone_is_the_pair_among_others():
     if jax.default_backend() != "cpu":
         pytest.skip("accelerators work on all pairs at once")
     frames = np.random.default_rng(4).integers(0, 256, (6, 48, 64)).astype(np.uint8)
-    quick = Settings(iterations=3, warps=1)
+    quick = TVL1Settings(iterations=3, warps=1)
     together = np.asarray(tvl1(frames[:-1], frames[1:], settings=quick))
     for t in (0, 3, 4):
         np.testing.assert_array_equal(
@@ -165,7 +165,7 @@ def test_a_pair_alone_is_the_pair_among_others():
 
 def test_one_trace_a_shape():
     frames = np.zeros((3, 18, 14), np.uint8)
-    quick = Settings(iterations=2, warps=1, scales=1)
+    quick = TVL1Settings(iterations=2, warps=1, scales=1)
     before = tvl1._cache_size()
     for _ in range(3):
         tvl1(frames[:-1], frames[1:], settings=quick)

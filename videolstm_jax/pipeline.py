@@ -195,7 +195,7 @@ def cost(steps: Sequence[Step], dataset: Dataset) -> str:
     ]
     total_seconds, total_disk = 0.0, 0
     for step in steps:
-        estimate = costs.estimate(step.stage, step.cfg, dataset, measured_pace)
+        estimate = costs.estimate_stage_cost(step.stage, step.cfg, dataset, measured_pace)
         if estimate is None:
             continue
         seconds, disk = estimate

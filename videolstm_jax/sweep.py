@@ -50,7 +50,7 @@ def _groups(cfg: RunConfig) -> list[str]:
     return sorted({video.group for video in dataset.videos})
 
 
-def commands(parts: Mapping[str, RunConfig], program: str = "videolstm ") -> str:
+def sweep_commands(parts: Mapping[str, RunConfig], program: str = "videolstm ") -> str:
     """The single commands of all parts, each part after a comment with its name."""
     blocks = []
     for name, cfg in parts.items():
@@ -58,7 +58,7 @@ def commands(parts: Mapping[str, RunConfig], program: str = "videolstm ") -> str
     return "\n".join(blocks)
 
 
-def run(cfg: RunConfig, parts: Mapping[str, RunConfig]) -> None:
+def run_sweep(cfg: RunConfig, parts: Mapping[str, RunConfig]) -> None:
     """Runs the pipeline of every part, and pools the test videos of all.
 
     Args:

@@ -47,6 +47,6 @@ def main(cfg: RunConfig) -> None:
     seeds = seeds_of(flags.FLAGS["seeds"].value)
     parts = sweep.parts(cfg, seeds=seeds, leave_one_out=flags.FLAGS["leave_one_out"].value)
     if flags.FLAGS["dry_run"].value:
-        print(sweep.commands(parts, boot.program()))
+        print(sweep.sweep_commands(parts, boot.program()))
     else:
-        sweep.run(cfg, parts)
+        sweep.run_sweep(cfg, parts)

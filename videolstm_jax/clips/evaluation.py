@@ -128,7 +128,7 @@ def _segment_batch(
     return Segments(Batch(Clip(Inputs(*inputs), mask), label, weight), video, start, count)
 
 
-def whole_videos(
+def video_chunks(
     x: FeatureStore,
     motion: FeatureStore | None,
     videos: Sequence[Video],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, sizes, within
-from videolstm_jax.config.setting import check, setting
+from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
 
@@ -89,7 +89,7 @@ class ConvNetConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         within(self, 0.0, 0.999, "dropout")
         within(self, 0.0, 0.5, "shift")
         within(self, 0.1, 1.0, "crop")

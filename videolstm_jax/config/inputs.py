@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, within
-from videolstm_jax.config.setting import check, setting
+from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
 STREAMS = ("rgb", "flow")
@@ -112,7 +112,7 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         # The name of a set of tensorflow-datasets is checked where that package is imported.
         if not re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source):
             raise ConfigError(
@@ -173,7 +173,7 @@ class FlowConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         at_least(self, 0, "width", "height", "bound")
         within(self, 0.0, 100.0, "percentile")
         # One side alone would not say which shape the other one keeps.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, within
-from videolstm_jax.config.setting import check, setting
+from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
 
@@ -40,7 +40,7 @@ class EvalConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         at_least(self, 1, "segments", "batch", "chunk")
 
 
@@ -97,7 +97,7 @@ class LocalizeConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         at_least(self, 0, "sigma", "span", "tubes")
         # The range of saliency, whose maximum is 255 (Sec. 5.3).
         within(self, 0, 255, "theta")
@@ -119,7 +119,7 @@ class FuseConfig:
 
     def __post_init__(self) -> None:
         """Expands `~` in the paths of score files."""
-        check(self)
+        check_settings(self)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class PredictConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         if self.model and self.checkpoint:
             raise ConfigError("PredictConfig has both model and checkpoint; expected one of them")
         if not self.folder:
@@ -199,7 +199,7 @@ class BundleConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         if not self.run:
             raise ConfigError("BundleConfig.run is empty; expected the folder of a run")
         if not self.to:
@@ -228,7 +228,7 @@ class OverlayConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         if not self.run:
             raise ConfigError("OverlayConfig.run is empty; expected the folder of a run")
         at_least(self, 1, "examples")

@@ -11,7 +11,7 @@ from videolstm_jax.config.checks import at_least, cell_names, short_name
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
-from videolstm_jax.config.setting import check, setting
+from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
 
@@ -69,7 +69,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         at_least(self, 0, "seed")
         if not self.workdir:
             raise ConfigError("RunConfig.workdir is empty; expected a folder")

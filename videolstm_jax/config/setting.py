@@ -39,7 +39,7 @@ def fields_with_help(owner: Any) -> Iterator[dataclasses.Field]:
             yield field
 
 
-def check(owner: object) -> None:
+def check_settings(owner: object) -> None:
     """Checks the choices of a record of settings, and expands `~` in its paths.
 
     Raises:

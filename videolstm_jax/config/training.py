@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, cell_names, within
-from videolstm_jax.config.setting import check, setting
+from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
 
@@ -78,7 +78,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         cell_names(self, "cell", self.cell)
         # Not 1: what remains is divided by the chance to remain.
         within(self, 0.0, 0.999, "dropout", "hidden_dropout")
@@ -111,7 +111,7 @@ class OptimConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         at_least(self, 0, "learning_rate", "clip", "weight_decay")
         within(self, 0.0, 1.0, "decay")
         # Not 0: where the gradient is zero, the update would divide zero by zero.
@@ -145,6 +145,6 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
-        check(self)
+        check_settings(self)
         at_least(self, 1, "steps", "log_every", "save_every", "devices")
         at_least(self, 0, "attention_entropy")

@@ -45,7 +45,7 @@ class FlowCost(NamedTuple):
         )
 
 
-def estimate(
+def estimate_flow_cost(
     videos: Sequence[tuple[int, int, int]],
     *,
     jpeg: bool,

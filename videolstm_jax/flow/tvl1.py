@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 
-class Settings(NamedTuple):
+class TVL1Settings(NamedTuple):
     """The constants of the method.
 
     tau, weight, theta, scales and warps are those of OpenCV's DualTVL1.
@@ -69,7 +69,7 @@ class _State(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("settings", "group"))
-def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0) -> Array:  # noqa: B008
+def tvl1(a: Array, b: Array, *, settings: TVL1Settings = TVL1Settings(), group: int = 0) -> Array:  # noqa: B008
     """Computes the displacement (u, v) of each pixel of `a`: b(x + u, y + v) = a(x, y).
 
     The computation goes from coarse to fine over a pyramid. At each scale `b` is warped by the flow
@@ -103,7 +103,7 @@ def tvl1(a: Array, b: Array, *, settings: Settings = Settings(), group: int = 0)
     return flow.reshape(rounds * group, height, width, 2)[:pairs]
 
 
-def scale_sizes(height: int, width: int, settings: Settings) -> list[tuple[int, int]]:
+def scale_sizes(height: int, width: int, settings: TVL1Settings) -> list[tuple[int, int]]:
     """Returns (h, w) of every scale, the finest first."""
     sizes = [(height, width)]
     for k in range(1, settings.scales):
@@ -114,7 +114,7 @@ def scale_sizes(height: int, width: int, settings: Settings) -> list[tuple[int, 
     return sizes
 
 
-def _pyramid(a: Array, b: Array, settings: Settings) -> Array:
+def _pyramid(a: Array, b: Array, settings: TVL1Settings) -> Array:
     """The flow of one group, [G, H, W, 2], from the coarsest scale to the finest."""
     sizes = scale_sizes(*a.shape[1:], settings)
     levels = [(a, b)]
@@ -129,7 +129,7 @@ def _pyramid(a: Array, b: Array, settings: Settings) -> Array:
     return jnp.stack([_median(u), _median(v)], -1)
 
 
-def _scale(a: Array, b: Array, u: Array, v: Array, settings: Settings) -> tuple[Array, Array]:
+def _scale(a: Array, b: Array, u: Array, v: Array, settings: TVL1Settings) -> tuple[Array, Array]:
     """Refines the flow at one scale."""
     # central differences, x along axis 2 and y along axis 1
     gx, gy = ((_moved(b, 1, axis) - _moved(b, -1, axis)) / 2 for axis in (2, 1))
@@ -165,7 +165,7 @@ def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
     return _Data(warped - a - gx * u - gy * v, gx, gy, 1 / jnp.maximum(gx * gx + gy * gy, 1e-9))
 
 
-def _iteration(data: _Data, state: _State, settings: Settings) -> _State:
+def _iteration(data: _Data, state: _State, settings: TVL1Settings) -> _State:
     """One iteration of the dual scheme: thresholding, the flow from the duals, then the duals.
 
     Written in shifts of whole arrays, so that it compiles to two passes over memory.
@@ -179,7 +179,7 @@ def _iteration(data: _Data, state: _State, settings: Settings) -> _State:
     return _State(u, v, *_dual(u, ux, uy, settings), *_dual(v, vx, vy, settings))
 
 
-def _dual(u: Array, px: Array, py: Array, settings: Settings) -> tuple[Array, Array]:
+def _dual(u: Array, px: Array, py: Array, settings: TVL1Settings) -> tuple[Array, Array]:
     """One step of the dual (px, py) of one component of the flow, from forward differences."""
     rate = settings.tau / settings.theta
     dx, dy = _moved(u, 1, 2) - u, _moved(u, 1, 1) - u

@@ -10,7 +10,7 @@ from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import propose_boxes
 from videolstm_jax.localize.linking import next_box
 from videolstm_jax.localize.saliency import PAPER, check_attention, scale_to_255, upscale
-from videolstm_jax.localize.smooth import clip_to_frame, smooth
+from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -62,5 +62,5 @@ def follow(
         return Trail(trail.boxes, peak), None
     # The next fit sees no more than `span` boxes, and the next link needs one.
     recent = np.concatenate([trail.boxes, box[None]])[-max(settings.span, 1) :]
-    smoothed = clip_to_frame(smooth(Tube(0, recent), settings.span), size)
+    smoothed = clip_to_frame(smooth_tube(Tube(0, recent), settings.span), size)
     return Trail(recent, peak), smoothed.boxes[-1]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 
-def smooth(tube: Tube, span: int, *, causal: bool = False) -> Tube:
+def smooth_tube(tube: Tube, span: int, *, causal: bool = False) -> Tube:
     """Fits each coordinate on every frame by a line through its neighbours, weighted by nearness.
 
     Locally weighted linear regression of degree 1 (Cleveland 1979) without robust passes. On frame
@@ -47,7 +47,7 @@ def _smooth_ends(boxes: NDArray, span: int) -> NDArray:
     ends = []
     for stop in range(1, len(boxes) + 1):
         recent = boxes[max(0, stop - span) : stop]
-        ends.append(smooth(Tube(0, recent), span).boxes[-1])
+        ends.append(smooth_tube(Tube(0, recent), span).boxes[-1])
     return np.array(ends)
 
 

@@ -10,7 +10,7 @@ from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import propose_boxes
 from videolstm_jax.localize.linking import Track, link, link_all
 from videolstm_jax.localize.saliency import PAPER, check_attention, saliency_frames
-from videolstm_jax.localize.smooth import clip_to_frame, smooth
+from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def video_tube(
     if settings.causal:
         while not len(boxes[lead]):
             lead += 1
-    fitted = smooth(Tube(lead, linked[lead:]), settings.span, causal=settings.causal).boxes
+    fitted = smooth_tube(Tube(lead, linked[lead:]), settings.span, causal=settings.causal).boxes
     smoothed = np.concatenate([np.repeat(fitted[:1], lead, axis=0), fitted])
     return clip_to_frame(repeat_last(Tube(0, smoothed), frames), size)
 
@@ -82,7 +82,7 @@ def video_tracks(
         )
     finished = []
     for track in tracks[: settings.tubes or None]:
-        tube = smooth(track.tube, settings.span, causal=settings.causal)
+        tube = smooth_tube(track.tube, settings.span, causal=settings.causal)
         # A region on the last map lasts to the end of the video, which may be a frame later.
         if tube.start + len(tube.boxes) == len(attention):
             tube = repeat_last(tube, frames)

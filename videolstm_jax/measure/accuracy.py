@@ -79,7 +79,7 @@ def accuracy(scores: NDArray, label: NDArray, k: int = 1) -> float:
     return top_k(scores, label, k) / len(label)
 
 
-def confusion(scores: NDArray, label: NDArray) -> NDArray:
+def confusion_counts(scores: NDArray, label: NDArray) -> NDArray:
     """Counts videos [C, C]: the row is the right class, the column the class that came first."""
     ranks(scores, label)  # refuses shapes and labels that do not fit
     classes = np.shape(scores)[1]
@@ -99,7 +99,7 @@ def per_class_accuracy(
       missing: [n] the right classes of videos without scores, which count as wrong; none by
         default.
     """
-    counts = confusion(scores, label)
+    counts = confusion_counts(scores, label)
     videos = counts.sum(axis=1)
     if missing is not None:
         videos = videos + np.bincount(missing, minlength=len(videos))

@@ -78,11 +78,11 @@ def summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     }
     path = epath.Path(cfg.workdir) / "pooled.json"
     files.write_json(path, record)
-    print(text(record))
+    print(pooled_text(record))
     return path
 
 
-def text(summary: Mapping[str, Any]) -> str:
+def pooled_text(summary: Mapping[str, Any]) -> str:
     """The pooled counts and overlaps as a plain table."""
     lines = [f"{'':24s} {'right':>11s}  {'accuracy':>8s}  {'95 % interval':>14s}  each part"]
     for name, row in summary["accuracy"].items():

@@ -92,7 +92,7 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
     for video in dataset.videos:
         height, width = cfg.flow.height or video.height, cfg.flow.width or video.width
         sizes.append((video.frames - 1, height, width))
-    return pace.estimate(
+    return pace.estimate_flow_cost(
         sizes,
         jpeg=cfg.flow.image == "jpeg",
         frame_floats=pool5 + net.dense[-1] + len(dataset.classes),

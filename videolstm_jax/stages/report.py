@@ -76,7 +76,7 @@ def _classes(contents: WorkFolderContents, result: Result | None) -> page.Sectio
     if result is None:
         return classes.section("", np.zeros((0, 0), int), ())
     scores = _scores_of(contents, result.name, result.kind)
-    counts = accuracy.confusion(scores.scores, scores.label)
+    counts = accuracy.confusion_counts(scores.scores, scores.label)
     return classes.section(result.name, counts, scores.classes, missing=contents.unread)
 
 

@@ -76,7 +76,9 @@ def measure_pace(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) ->
     return Pace(convnet_seconds, cells)
 
 
-def estimate(stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost | None:
+def estimate_stage_cost(
+    stage: str, cfg: RunConfig, dataset: Dataset, pace: Pace
+) -> StageCost | None:
     """The cost of `fit_convnet`, `extract`, `train` or `evaluate` from nothing; else None.
 
     Left out are compiling, some seconds of each stage; reading and decoding, which a fast device

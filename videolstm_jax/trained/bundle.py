@@ -21,7 +21,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.nn.vgg import params_for_taps
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone import Backbone
-from videolstm_jax.trained.card import card
+from videolstm_jax.trained.card import model_card
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
@@ -63,7 +63,7 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     record = _record(model, backbones)
     record["files"] = {name: files.bytes_sha256(data) for name, data in contents.items()}
     record["sha256"] = files.json_sha256(record)
-    contents[CARD] = card(record).encode()
+    contents[CARD] = model_card(record).encode()
 
     # Beside its place first, so that no half-written bundle ever has the name of a whole one.
     beside = folder.parent / f".{folder.name}.part-{secrets.token_hex(8)}"

@@ -24,7 +24,7 @@ USE = (
 )
 
 
-def card(record: Mapping[str, Any]) -> str:
+def model_card(record: Mapping[str, Any]) -> str:
     """The text of README.md.
 
     Args:

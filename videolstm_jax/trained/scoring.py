@@ -165,7 +165,7 @@ def _read_chunks(
 ) -> Iterator[tuple[Video, dict[str, NDArray]]]:
     """Reads videos chunk by chunk, the carry kept, and yields the arrays of each when it ends."""
     batch = min(settings.batch, len(videos))
-    chunks = evaluation.whole_videos(
+    chunks = evaluation.video_chunks(
         features.x, features.motion, videos, batch=batch, chunk=settings.chunk
     )
     carry: Any = None
