@@ -89,6 +89,15 @@ def test_the_architecture_names_every_package():
         assert f">{path.stem}<" in picture, path.stem
 
 
+def test_every_requirement_has_a_reason():
+    setup = (ROOT / "setup.py").read_text(encoding="utf-8")
+    requirements = set(re.findall(r'"([a-zA-Z_][\w.-]*)(?:\[\w+\])?>=\d', setup))
+    assert {"jax", "safetensors", "ruff"} <= requirements
+    decisions = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    table = decisions[decisions.index("## Dependencies") :]
+    assert [package for package in sorted(requirements) if package not in table] == []
+
+
 @pytest.mark.parametrize("page", DOCUMENTS, ids=name)
 def test_settings_exist(page):
     settings = all_settings()
