@@ -14,6 +14,7 @@ from videolstm_jax.dataset import flow_writing, scan
 from videolstm_jax.dataset.lists import ListWarning
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import batched, image, tvl1
+from videolstm_jax.lock import sole_writer
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode, encode, flow_file
 
@@ -383,3 +384,13 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
 def test_settings_file_is_plain_json(prepared_workdir):
     _, left = prepared_workdir
     assert json.loads(left["flow/settings.json"])["bound"] == 2.0
+
+
+def test_a_second_process_in_the_same_folder_is_refused(prepared_workdir):
+    cfg, _ = prepared_workdir
+    with (
+        sole_writer(cfg.workdir, "prepare", name=".prepare.lock"),
+        pytest.raises(FileError, match="prepare runs here already"),
+    ):
+        prepare.run(cfg)
+    assert (artifacts.Workdir(cfg.workdir).flow / "index.json").exists()

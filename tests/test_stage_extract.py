@@ -15,7 +15,9 @@ from videolstm_jax.clips import blocks
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import preprocess
 from videolstm_jax.errors import FileError
+from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.trained.backbone import load_convnet
@@ -190,3 +192,17 @@ def test_real_clips_go_through(real_data, tmp_path):
     store = FeatureStore.open(folder / "pool5")
     store.verify()
     assert sum(store.frames.values()) == sum(video.frames - 1 for video in videos) and store.std > 0
+
+
+def test_a_second_extraction_is_refused_and_shards_work_side_by_side(work):
+    folder = work / "features" / "rgb"
+    shutil.rmtree(folder)
+    cfg = config(work, "rgb")
+    with sole_writer(folder, "extract", name=".extract-1of2.lock"):
+        for shard in (Shard(), Shard(1, 2)):
+            with pytest.raises(FileError, match="extract runs here already"):
+                extract.run(cfg, shard=shard)
+        extract.run(cfg, shard=Shard(2, 2))
+    extract.run(cfg, shard=Shard(1, 2))
+    assert len(FeatureStore.open(folder / "fc7").frames) == 6
+    assert not list(folder.glob(".*"))

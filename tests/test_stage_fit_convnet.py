@@ -13,6 +13,7 @@ from prepared_workdir import config, write_prepared
 
 from videolstm_jax.artifacts import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import fit_convnet
 from videolstm_jax.train.loop import Stopped
@@ -167,3 +168,11 @@ def test_other_settings_in_the_same_folder_are_refused(fitted, work):
     shutil.copytree(fitted, work / "convnets" / "flow")
     with pytest.raises(FileError, match=r"made with convnet.learning_rate 0.01; expected 0.5"):
         fit_convnet.run(config(work, "flow", convnet__learning_rate=0.5))
+
+
+def test_a_second_fit_in_the_same_folder_is_refused(fitted, work):
+    with (
+        sole_writer(work / "convnets" / "rgb", "fit_convnet"),
+        pytest.raises(FileError, match="fit_convnet runs here already"),
+    ):
+        fit_convnet.run(config(work, "rgb"))

@@ -22,6 +22,7 @@ from videolstm_jax.config import (
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.lock import sole_writer
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
@@ -281,3 +282,15 @@ def test_an_empty_list_is_named(work):
     save_dataset(work / "dataset.json", Dataset(CLASSES, videos))
     with pytest.raises(FileError, match="no videos of the part 'train'"):
         train.run(config(work))
+
+
+def test_a_second_training_in_the_folder_is_refused_and_changes_nothing(work):
+    folder = train.run(config(work))
+    before = {path: path.read_bytes() for path in folder.glob("*.json*")}
+    with (
+        sole_writer(folder, "train"),
+        pytest.raises(FileError, match=f"train runs here already: process {os.getpid()} on "),
+    ):
+        train.run(config(work, train__steps=20))
+    assert {path: path.read_bytes() for path in folder.glob("*.json*")} == before
+    assert not (folder / ".lock").exists()

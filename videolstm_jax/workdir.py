@@ -33,7 +33,8 @@ class Workdir:
     | `overlays/<run>/`, `predicted/` | films | overlay, predict |
     | `pooled/` | a work folder with the test videos of all parts of a sweep | sweep |
 
-    `dataset.json` and `config.json` carry the version of this layout, see `artifacts.LAYOUT`.
+    A folder that is being written has a file whose name ends in `.lock`, see `lock`. `dataset.json`
+    and `config.json` carry the version of this layout, see `artifacts.LAYOUT`.
     """
 
     root: str

@@ -98,7 +98,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "prepare": Command(
             "Lists the videos, checks that every one decodes, and stores optical flow.",
-            ("workdir", "seed", *_LISTING, *_DECODING, *_STICK_ACTIONS, "flow"),
+            ("workdir", "seed", "break_lock", *_LISTING, *_DECODING, *_STICK_ACTIONS, "flow"),
         ),
         "nearest": Command(
             "Scores test videos by their nearest neighbour on motion energy, the baseline.",
@@ -116,6 +116,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "train.log_every",
                 "train.save_every",
                 "train.devices",
+                "break_lock",
             ),
         ),
         "extract": Command(
@@ -127,6 +128,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 *_DECODING,
                 "flow.online",
                 "eval.allow_missing",
+                "break_lock",
             ),
             module="extract",
         ),
@@ -146,6 +148,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "train",
                 "eval.batch",
                 "eval.segment_rule",
+                "break_lock",
             ),
         ),
         "evaluate": Command(

@@ -52,6 +52,11 @@ class RunConfig:
     preset: str = "paper"
     workdir: str = setting("work", "The work folder that all stages read and write.", path=True)
     seed: int = setting(0, "Seed of every random number.")
+    break_lock: bool = setting(
+        False,
+        "Write to a folder although another process has its lock. Only for a lock whose process "
+        "does not run any more; docs/pipeline.md says when a lock is taken over by itself.",
+    )
     data: DataConfig = field(default_factory=DataConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)
     convnet: ConvNetConfig = field(default_factory=ConvNetConfig)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,6 +22,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.convnet_scores import save_convnet_scores
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.flow import pace
+from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import Taps
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.backbone_stores import (
@@ -55,20 +57,36 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     Raises:
       ConfigError: the videos were not prepared with these settings.
       FileError: no backbone, or one of other classes; videos that cannot be read; or features of
-        another backbone in the same folders.
+        another backbone in the same folders; or another process extracts them.
       VideoError: a video is not as `prepare` found it.
     """
     work = Workdir(cfg.workdir)
     dataset, index = load_dataset(work.dataset), prepared.read_flow_index(work, cfg.data)
     job = ExtractionJob(cfg, work, dataset, index, shard)
     streams = STREAMS if cfg.flow.online else (cfg.data.stream,)
+    folders = [work.features(stream, "pool5").parent for stream in streams]
+    with contextlib.ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(_sole_writer(job, folder))
+        _extract(job, streams)
+    return folders[0].parent if cfg.flow.online else folders[0]
+
+
+def _sole_writer(job: ExtractionJob, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """The lock of a stream's features: one a shard, so that shards work side by side."""
+    # Who extracts all videos would write what the shards write, and finish their stores.
+    name, rivals = ".extract.lock", ".extract-*.lock"
+    if job.shard.worker:
+        name, rivals = f".extract-{job.shard.worker}.lock", name
+    return sole_writer(folder, "extract", name=name, rivals=rivals, break_lock=job.cfg.break_lock)
+
+
+def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
+    """Writes the features of this worker's videos, and finishes the stores if it is the last."""
+    shard = job.shard
     backbones = {stream: open_backbone(job, stream) for stream in streams}
     videos = _videos_to_do(job, backbones)
     _write_features(_blocks(job, videos, backbones), backbones, len(videos))
-
-    folder = work.features(streams[0], "pool5").parent
-    if cfg.flow.online:
-        folder = folder.parent
     missing = _missing(job, backbones) if shard.count > 1 else set()
     if missing:
         print(
@@ -77,10 +95,9 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
             "--shard",
             flush=True,
         )
-        return folder
+        return
     for backbone in backbones.values():
         _finish(job, backbone)
-    return folder
 
 
 # ---- what is to be done --------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.files import json_sha256
+from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
@@ -40,7 +41,7 @@ def run(cfg: RunConfig) -> epath.Path:
     Raises:
       ConfigError: the videos were not prepared with these settings, or the weights cannot be used.
       FileError: no training videos, or the folder holds a backbone that was trained with other
-        settings or on other videos.
+        settings or on other videos, or another process fits one there.
       VideoError: a video is not the one that `prepare` read.
     """
     work, stream = Workdir(cfg.workdir), cfg.data.stream
@@ -60,15 +61,16 @@ def run(cfg: RunConfig) -> epath.Path:
         flush=True,
     )
     batches = _batches_from(cfg, reader, videos, index)
-    _train(cfg, net, start.params, batches, _identity(cfg, dataset) | inputs)
-    save_config(
-        folder,
-        cfg,
-        convnet=dataclasses.asdict(cfg.convnet),
-        channels=reader.channels,
-        classes=dataset.classes,
-        inputs=inputs,
-    )
+    with sole_writer(folder, "fit_convnet", break_lock=cfg.break_lock):
+        _train(cfg, net, start.params, batches, _identity(cfg, dataset) | inputs)
+        save_config(
+            folder,
+            cfg,
+            convnet=dataclasses.asdict(cfg.convnet),
+            channels=reader.channels,
+            classes=dataset.classes,
+            inputs=inputs,
+        )
     return folder
 
 

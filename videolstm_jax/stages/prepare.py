@@ -15,6 +15,7 @@ from videolstm_jax.dataset import flow_writing, prepared, scan, tfds_export
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
+from videolstm_jax.lock import sole_writer
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.types import Dataset
 from videolstm_jax.video import flow_methods
@@ -43,11 +44,18 @@ def run(
         not installed.
       VideoError: an unreadable video, or one of a single frame, unless `data.on_bad_video` is
         `skip`.
-      FileError: no videos, lists or boxes that do not fit them, or a set of tensorflow-datasets
-        that cannot be used.
+      FileError: no videos, lists or boxes that do not fit them, a set of tensorflow-datasets that
+        cannot be used, or another process prepares this folder.
     """
     work = Workdir(cfg.workdir)
     flow_methods.method(cfg.flow.method)  # fails before any work where OpenCV is missing
+    with sole_writer(work.path, "prepare", name=".prepare.lock", break_lock=cfg.break_lock):
+        _prepare(cfg, work, on_listed)
+    return work.path
+
+
+def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]) -> None:
+    """The stage in a folder that no other process prepares."""
     root = _make_videos(cfg, work)
     listed, bad_rows = scan.scan_videos(cfg.data, seed=cfg.seed, root=root)
     # Boxes are read twice. Wrong ones are refused now, before hours of work; but only decoding
@@ -75,7 +83,6 @@ def run(
     _write_or_remove(work.truth, tubes, artifacts.save_detections)
     _write_index(work, settings, frames, fingerprints)
     _print_summary(work, frames, len(tubes), len(bad_rows))
-    return work.path
 
 
 def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:

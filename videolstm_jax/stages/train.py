@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -17,6 +18,7 @@ from videolstm_jax.config import ModelConfig, RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.files import json_sha256
+from videolstm_jax.lock import sole_writer
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import optimizer
@@ -52,7 +54,8 @@ def run(cfg: RunConfig) -> epath.Path:
     Raises:
       ConfigError, FileError: a stage before has not run, or its output does not fit.
       FileError: parameters of another run that do not fit.
-      FileError: the folder holds a run of other settings or other features.
+      FileError: the folder holds a run of other settings or other features, or another process
+        trains in it.
     """
     cell = find_cell(cfg.model.cell)
     work = Workdir(cfg.workdir)
@@ -73,20 +76,28 @@ def run(cfg: RunConfig) -> epath.Path:
 
     folder = work.run(cfg.run_name)
     count = sum(leaf.size for leaf in jax.tree.leaves(model.params))
-    print(f"trains {cfg.run_name}, {count:,} parameters: {folder}", flush=True)
-    _fit(cfg, model, plan, _batches(cfg, features, train_list), folder)
-    save_config(
-        folder,
-        cfg,
-        model=dataclasses.asdict(model.config),
-        classes=dataset.classes,
-        scales=model.scales._asdict(),
-        inputs=inputs,
-        # So that no later stage needs the cell's code to know these.
-        attends=cell.attends,
-        layers=cell.layers._asdict(),
-    )
+    with _sole_writer(cfg, folder):
+        print(f"trains {cfg.run_name}, {count:,} parameters: {folder}", flush=True)
+        _fit(cfg, model, plan, _batches(cfg, features, train_list), folder)
+        save_config(
+            folder,
+            cfg,
+            model=dataclasses.asdict(model.config),
+            classes=dataset.classes,
+            scales=model.scales._asdict(),
+            inputs=inputs,
+            # So that no later stage needs the cell's code to know these.
+            attends=cell.attends,
+            layers=cell.layers._asdict(),
+        )
     return folder
+
+
+def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """The lock of the folder; where one training runs on several hosts, the first one holds it."""
+    if jax.process_index() > 0:
+        return contextlib.nullcontext()
+    return sole_writer(folder, "train", break_lock=cfg.break_lock)
 
 
 def _new_model(

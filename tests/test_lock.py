@@ -1,0 +1,167 @@
+"""One writer a folder: refused beside a living one, taken over from a dead one, left by none."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from videolstm_jax import lock
+from videolstm_jax.errors import FileError
+from videolstm_jax.lock import sole_writer
+
+HOLDER = """
+import sys, time
+from videolstm_jax.lock import sole_writer
+with sole_writer(sys.argv[1], "train"):
+    print("holds", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process that holds the lock of `tmp_path / "run"`."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "holds\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def owner_file(folder, **changes):
+    """Leaves the lock of this process, as it would be with some fields of another."""
+    folder.mkdir(exist_ok=True)
+    path = folder / ".lock"
+    path.write_text(json.dumps(lock._this_process("train")._asdict() | changes))
+    return path
+
+
+def test_a_second_process_is_refused_and_told_the_owner(holder, tmp_path):
+    message = rf"train runs here already: process {holder.pid} on {socket.gethostname()}, since 20"
+    with pytest.raises(FileError, match=message) as error, sole_writer(tmp_path / "run", "train"):
+        pytest.fail("both hold the lock")
+    assert "\n" not in str(error.value) and "--break_lock" in str(error.value)
+    assert lock._read(tmp_path / "run" / ".lock").pid == holder.pid  # it keeps its lock
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_lock_of_a_killed_process_is_taken_over(holder, tmp_path, number):
+    holder.send_signal(number)
+    # Not waited for: a process that nobody has asked for its status yet is dead all the same.
+    deadline = time.monotonic() + 10
+    while lock._start_of(holder.pid) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with sole_writer(tmp_path / "run", "train"):
+        assert lock._read(tmp_path / "run" / ".lock").pid == os.getpid()
+
+
+def test_a_process_number_that_is_used_again_is_noticed(tmp_path):
+    path = owner_file(tmp_path, started="of another boot 1")
+    with sole_writer(tmp_path, "train"):
+        pass
+    assert not path.exists()
+
+
+def test_a_process_of_another_machine_lives_by_its_heartbeat(tmp_path):
+    path = owner_file(tmp_path, machine="elsewhere", host="elsewhere", pid=1)
+    with (
+        pytest.raises(FileError, match="process 1 on elsewhere"),
+        sole_writer(tmp_path, "train"),
+    ):
+        pytest.fail("both hold the lock")
+    silent = time.time() - lock.SILENCE - 1
+    os.utime(path, (silent, silent))
+    with sole_writer(tmp_path, "train"):
+        pass
+
+
+def test_a_living_owner_is_heard(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "HEARTBEAT", 0.01)
+    with sole_writer(tmp_path, "train"):
+        path = tmp_path / ".lock"
+        os.utime(path, (1, 1))
+        deadline = time.monotonic() + 10
+        while path.stat().st_mtime == 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert path.stat().st_mtime > 1
+
+
+def test_a_broken_lock_is_noticed_by_who_had_it(tmp_path):
+    with pytest.raises(FileError, match="both have written"), sole_writer(tmp_path, "train"):
+        with pytest.raises(FileError, match="runs here already"), sole_writer(tmp_path, "train"):
+            pytest.fail("both hold the lock")
+        owner_file(tmp_path, pid=1, started="later", machine="elsewhere")
+    with sole_writer(tmp_path, "train", break_lock=True):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_any_end_releases_it_and_leaves_nothing(tmp_path, error):
+    with pytest.raises(error), sole_writer(tmp_path / "new", "train"):
+        raise error
+    assert not (tmp_path / "new").exists()
+    with sole_writer(tmp_path / "new", "train"):
+        (tmp_path / "new" / "result").touch()
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["result"]
+
+
+def test_half_a_file_is_nobodys(tmp_path):
+    (tmp_path / ".lock").write_text('{"stage": "tr')
+    with sole_writer(tmp_path, "train"):
+        pass
+
+
+def test_workers_of_different_names_share_a_folder_and_exclude_who_wants_all(tmp_path):
+    def worker(name):
+        return sole_writer(
+            tmp_path, "extract", name=f".extract-{name}.lock", rivals=".extract.lock"
+        )
+
+    def alone():
+        return sole_writer(tmp_path, "extract", name=".extract.lock", rivals=".extract-*.lock")
+
+    with worker("1of2"), worker("2of2"):
+        for again in (worker("1of2"), alone()):
+            with pytest.raises(FileError, match="extract runs here already"), again:
+                pytest.fail("both hold the lock")
+    with alone(), pytest.raises(FileError, match="extract runs here already"), worker("1of2"):
+        pytest.fail("both hold the lock")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_that_begin_together_one_wins_each_time(tmp_path):
+    for path in (tmp_path / "free", tmp_path / "dead"):
+        if path.name == "dead":
+            owner_file(path, started="of another boot 1")
+        start, done, winners = threading.Barrier(8), threading.Barrier(8), []
+
+        def contend(path=path, start=start, done=done, winners=winners):
+            start.wait()
+            try:
+                with sole_writer(path, "train"):
+                    winners.append(1)
+                    done.wait()
+            except FileError:
+                done.wait()
+
+        threads = [threading.Thread(target=contend) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert winners == [1]
+
+
+def test_a_bucket_is_not_locked():
+    with sole_writer("gs://bucket/run", "train"):
+        pass
+    assert not os.path.exists("gs:")
