@@ -280,8 +280,10 @@ def find_cell(name: str) -> Cell:
     # What has no colon cannot be a module, so it is a misspelt name.
     module_name, colon, attribute = name.partition(":")
     if not colon:
+        hint = ""
         nearest = difflib.get_close_matches(name, CELLS, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        if nearest:
+            hint = f"; did you mean {nearest[0]}?"
         raise ConfigError(
             f"there is no cell {name!r}; expected one of {', '.join(CELLS)}, or "
             f"package.module:ATTRIBUTE{hint}"
@@ -294,6 +296,8 @@ def find_cell(name: str) -> Cell:
         raise ConfigError(f"cannot import the module of the cell {name!r}: {cause}") from error
     cell = getattr(module, attribute, None)
     if not isinstance(cell, Cell):
-        content = type(cell).__name__ if hasattr(module, attribute) else "missing"
+        content = "missing"
+        if hasattr(module, attribute):
+            content = type(cell).__name__
         raise ConfigError(f"the attribute of the cell {name!r} is {content}; expected a Cell")
     return cell

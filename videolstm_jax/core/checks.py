@@ -41,10 +41,12 @@ def check_config(cfg: ModelConfig, cell: Cell) -> None:
     if cell.layers.motion is not None:
         sides.append(("motion_size", cfg.motion_size, cell.layers.motion))
     for name, side, layer in sides:
+        # A vector is read as a 1 x 1 map. Any other side would fail later, in a reshape.
         if layer in POINT_LAYERS and side != 1:
             raise ConfigError(
                 f"ModelConfig.{name} is {side}; expected 1, since the cell reads {layer}, a vector"
             )
+    # A vector cell averages its map to 1 x 1, so there both maps fit whatever their sides are.
     if cell.layers.motion is not None and not cell.vector and cfg.motion_size != cfg.map_size:
         raise ConfigError(
             f"ModelConfig.motion_size is {cfg.motion_size}; expected map_size, {cfg.map_size}, "
@@ -94,10 +96,9 @@ def check_cell_shapes(cfg: ModelConfig, cell: Cell, conv: Conv) -> None:
 
 def _check_drive(cfg: ModelConfig, cell: Cell, conv: Conv, params: Any) -> Any:
     """The shapes that `drive` makes of inputs with the leading axes [T, B]."""
+    inputs = _inputs(cfg, cell, (_FRAMES, _BATCH))
     with _raised_by("drive"):
-        drive = jax.eval_shape(
-            partial(cell.drive, conv), params, _inputs(cfg, cell, (_FRAMES, _BATCH))
-        )
+        drive = jax.eval_shape(partial(cell.drive, conv), params, inputs)
     _check_leading("its drive makes", drive, (_FRAMES, _BATCH), "[T, B, ..]")
     if cfg.attention_scale != 1 and cell.attends and getattr(drive, "x", None) is None:
         raise ConfigError(
@@ -120,14 +121,15 @@ def _check_same_carry(subject: str, after: Any, before: Any) -> None:
 
 
 def _check_out(cfg: ModelConfig, cell: Cell, out: Any) -> None:
-    side = 1 if cell.vector else cfg.map_size
+    side, kind = cfg.map_size, "convolutional"
+    if cell.vector:
+        side, kind = 1, "vector"
     hidden = (_BATCH, side, side, cfg.hidden)
     fits = getattr(out.hidden, "shape", None) == hidden
     if not fits or not jnp.issubdtype(out.hidden.dtype, jnp.floating):
         raise ConfigError(
             f"the step returns CellOut.hidden {_describe(out.hidden)}; expected floats "
-            f"{list(hidden)}, [B, N', N', K] with N' = {side} for a "
-            f"{'vector' if cell.vector else 'convolutional'} cell"
+            f"{list(hidden)}, [B, N', N', K] with N' = {side} for a {kind} cell"
         )
     attention = (_BATCH, cfg.map_size, cfg.map_size)
     if not cell.attends:
@@ -136,6 +138,7 @@ def _check_out(cfg: ModelConfig, cell: Cell, out: Any) -> None:
                 f"the step returns CellOut.attention {_describe(out.attention)}; expected None, "
                 "since the cell says attends=False"
             )
+    # [B, N, N, 1], as `ops.attention` returns it, would only fail in the pictures of the report.
     elif out.attention is None or out.attention.shape != attention:
         raise ConfigError(
             f"the step returns CellOut.attention {_describe(out.attention)}; expected floats "
@@ -146,6 +149,8 @@ def _check_out(cfg: ModelConfig, cell: Cell, out: Any) -> None:
 def _check_states(cell: Cell, carry: Any) -> None:
     for name, state_of in cell.states.items():
         with _raised_by(f"states[{name!r}]"):
+            # `eval_shape` caches by the identity of its function; `partial` makes a new one, which
+            # can be weakly referenced as `attrgetter` cannot.
             state = jax.eval_shape(partial(state_of), carry)
         is_map = hasattr(state, "shape") and len(state.shape) == 4 and state.shape[0] == _BATCH
         if not is_map:
@@ -169,7 +174,8 @@ def _inputs(
     """The shapes of what the cell reads; with `points`, of its mean over all places."""
 
     def features(side: int, depth: int) -> jax.ShapeDtypeStruct:
-        side = 1 if points else side
+        if points:
+            side = 1
         return jax.ShapeDtypeStruct((*leading, side, side, depth), jnp.float32)
 
     motion = None
@@ -180,6 +186,7 @@ def _inputs(
 
 def _check_leading(subject: str, tree: Any, axes: tuple[int, ...], letters: str) -> None:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        # A scan would split any other first axis without a word.
         if leaf.shape[: len(axes)] != axes:
             name = jax.tree_util.keystr(path)
             raise ConfigError(
@@ -193,6 +200,7 @@ def _raised_by(part: str) -> Iterator[None]:
     """Adds to an error of the caller's own function that it came from a trial with shapes only."""
     try:
         yield
+    # The type and the traceback stay those of the caller's error; a note is all that is added.
     except Exception as error:
         error.add_note(f"raised by {part} of the cell, which make_model traced to check its shapes")
         raise
@@ -230,14 +238,18 @@ def check_like(subject: str, tree: Any, expected: Any) -> None:
         leaf, like = leaves.get(path), expected_leaves.get(path)
         if leaf is None or like is None or jnp.shape(leaf) != like.shape:
             name = subject + jax.tree_util.keystr(path)
-            shape = "nothing" if like is None else list(like.shape)
+            shape = "nothing"
+            if like is not None:
+                shape = list(like.shape)
             raise ShapeError(f"{name} is {_describe(leaf)}; expected {shape}")
 
 
 def _describe(array: Any) -> str:
     if array is None:
         return "None"
-    return f"{array.dtype} {list(array.shape)}" if hasattr(array, "shape") else _kind(array)
+    if not hasattr(array, "shape"):
+        return _kind(array)
+    return f"{array.dtype} {list(array.shape)}"
 
 
 def _tree(tree: Any) -> str:

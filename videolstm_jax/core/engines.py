@@ -54,9 +54,8 @@ def im2col(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
         return product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
     # The patches are k * k times the map: recomputed in the backward pass (copies, no products),
     # never kept.
-    return jax.checkpoint(functools.partial(_patch_product, dtype=dtype), prevent_cse=False)(
-        kernel, x
-    )
+    recomputed = jax.checkpoint(functools.partial(_patch_product, dtype=dtype), prevent_cse=False)
+    return recomputed(kernel, x)
 
 
 def native(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
@@ -79,7 +78,9 @@ ENGINES: Mapping[str, Callable[..., Array]] = {"im2col": im2col, "native": nativ
 def in_scan(name: str) -> Callable[..., Array]:
     """The convolution inside the scan, by name; `auto` is the faster one of the backend."""
     if name == "auto":
-        name = "im2col" if jax.default_backend() == "cpu" else "native"
+        name = "native"
+        if jax.default_backend() == "cpu":
+            name = "im2col"
     return ENGINES[name]
 
 
@@ -88,12 +89,16 @@ def _is_point(kernel: Array) -> bool:
 
 
 def _patch_product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None) -> Array:
-    k, (n, m) = kernel.shape[0], x.shape[-3:-1]
+    k = kernel.shape[0]
+    n, m = x.shape[-3:-1]
     x = x.astype(dtype or kernel.dtype)
     # Only rows and columns get zeros around them.
     margin = [(0, 0)] * (x.ndim - 3) + [(k // 2, k // 2)] * 2 + [(0, 0)]
     padded = jnp.pad(x, margin)
-    patches = jnp.concatenate(
-        [padded[..., i : i + n, j : j + m, :] for i in range(k) for j in range(k)], axis=-1
-    )
+    # The map shifted to each place of the window, in the order of the kernel's first three axes.
+    shifted = []
+    for i in range(k):
+        for j in range(k):
+            shifted.append(padded[..., i : i + n, j : j + m, :])
+    patches = jnp.concatenate(shifted, axis=-1)
     return product(kernel.reshape(-1, kernel.shape[-1]), patches, dtype=dtype)

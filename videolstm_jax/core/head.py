@@ -48,7 +48,11 @@ def classify(
       [B, T, C] in the dtype of the parameters.
     """
     # Two keys, so that the masks before and after the layer are independent.
-    keys = (None, None) if key is None else jax.random.split(key)
-    flat = dropout(keys[0], hidden_dropout, hidden.reshape(*hidden.shape[:2], -1))
+    hidden_key = dense_key = None
+    if key is not None:
+        hidden_key, dense_key = jax.random.split(key)
+    flat = hidden.reshape(*hidden.shape[:2], -1)
+    flat = dropout(hidden_key, hidden_dropout, flat)
     dense = jnp.tanh(total(p.dense_bias, product(p.dense, flat, dtype=dtype)))
-    return total(p.classes_bias, product(p.classes, dropout(keys[1], dense_dropout, dense)))
+    # The last product is small, and its sums decide the class: it stays in 32 bits.
+    return total(p.classes_bias, product(p.classes, dropout(dense_key, dense_dropout, dense)))

@@ -56,12 +56,13 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
         it is traced once with shapes only.
       ShapeError: raised by `start` and `apply` for arrays that do not fit.
     """
-    cell = find_cell(cfg.cell) if cell is None else cell
+    if cell is None:
+        cell = find_cell(cfg.cell)
     # A vector is a 1 x 1 map, and its convolution a matrix product.
     if cell.vector:
         cfg = dataclasses.replace(cfg, kernel=1, motion_kernel=1)
     check_config(cfg, cell)
-    dtype = None if cfg.dtype == "float32" else jnp.dtype(cfg.dtype)
+    dtype = _product_dtype(cfg)
     # Outside the scan the device's own convolution is the fastest one everywhere.
     once = partial(engines.native, dtype=dtype)
     check_cell_shapes(cfg, cell, once)
@@ -73,7 +74,9 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
     def init(key: Array) -> Params:
         # Always four keys, so that cell and head are drawn alike with either start.
         keys = jax.random.split(key, 4)
-        starts = cell.mean_start.init(keys[2:], cfg) if cfg.start == "mean" else None
+        starts = None
+        if cfg.start == "mean":
+            starts = cell.mean_start.init(keys[2:], cfg)
         side = 1 if cell.vector else cfg.map_size
         return Params(cell.init(keys[0], cfg), starts, head_params(keys[1], cfg, side))
 
@@ -96,7 +99,9 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
         check(params, clip)
         if carry is None:
             carry = first(params, clip)
-        check_like("carry", carry, jax.eval_shape(partial(zero_carry_of, cfg, cell), params, clip))
+        # A carry of one row would broadcast against any batch without an error.
+        zeros = jax.eval_shape(partial(zero_carry_of, cfg, cell), params, clip)
+        check_like("carry", carry, zeros)
         carry, out = unroll(bound, params.cell, carry, clip.inputs, clip.mask, remat=cfg.remat)
         logits = classify(params.head, out.hidden, key=dropout_key, dtype=dtype, **drops)
         return Output(logits, out.attention, carry)
@@ -108,8 +113,11 @@ def zero_carry_of(cfg: ModelConfig, cell: Cell, params: Params, clip: Clip) -> P
     """The cell's zeros for the batch of a clip, in the dtype of the parameters."""
     dtype = _dtype(params)
 
+    # A cell may count frames or keep flags in its carry; these stay integers.
     def cast(leaf: Array) -> Array:
-        return leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+        if not jnp.issubdtype(leaf.dtype, jnp.floating):
+            return leaf
+        return leaf.astype(dtype)
 
     return jax.tree.map(cast, cell.zeros(cfg, clip.mask.shape[0]))
 
@@ -124,6 +132,14 @@ def first_carry(cfg: ModelConfig, cell: Cell, conv: Conv, params: Params, clip: 
         inputs = inputs._replace(motion=None)
     mean = mean_over_time(inputs, clip.mask, dtype=_dtype(params), vector=cell.vector)
     return cell.mean_start.carry(conv, params.start, mean)
+
+
+def _product_dtype(cfg: ModelConfig) -> jnp.dtype | None:
+    """The dtype that large products are computed in; None is that of their parameters."""
+    # Not float32 by name: a caller may have cast the parameters, to float64 for one.
+    if cfg.dtype == "float32":
+        return None
+    return jnp.dtype(cfg.dtype)
 
 
 def _dtype(params: Params) -> jnp.dtype:

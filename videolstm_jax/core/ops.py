@@ -26,7 +26,9 @@ def total(bias: Array, *terms: Array) -> Array:
     """
     # Products of 16 bits are added up in the 32 bits of the bias.
     first, *others = (term.astype(bias.dtype) for term in terms)
-    return sum(others, first + bias.reshape((1,) * (first.ndim - 1) + (-1,)))
+    # Its rank is made that of the terms, because JAX may be told to refuse a promotion of ranks.
+    bias = bias.reshape((1,) * (first.ndim - 1) + (-1,))
+    return sum(others, first + bias)
 
 
 def lstm(state: LSTMState, z: Array) -> LSTMState:

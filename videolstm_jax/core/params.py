@@ -53,20 +53,24 @@ def lstm_params(
       Kernels [k, k, D or K, 4K] and the bias [4K].
     """
     keys = jax.random.split(key, 3)
-    window, outs = (kernel, kernel), 4 * cfg.hidden
+    outs = 4 * cfg.hidden
+    x_shape = (kernel, kernel, depth, outs)
+    hidden_shape = (kernel, kernel, cfg.hidden, outs)
+    x_kernel = draw(keys[0], x_shape, cfg, gates=4)
+    hidden_kernel = draw(keys[1], hidden_shape, cfg, gates=4)
+    # The third key is split off with or without `above`, so that the others are drawn alike.
+    above_kernel = None
+    if above:
+        above_kernel = draw(keys[2], hidden_shape, cfg, gates=4)
     # The forget gate is the second of i, f, o, g.
     bias = jnp.zeros(outs).at[cfg.hidden : 2 * cfg.hidden].set(cfg.forget_bias)
-    return LSTMParams(
-        draw(keys[0], (*window, depth, outs), cfg, gates=4),
-        draw(keys[1], (*window, cfg.hidden, outs), cfg, gates=4),
-        bias,
-        draw(keys[2], (*window, cfg.hidden, outs), cfg, gates=4) if above else None,
-    )
+    return LSTMParams(x_kernel, hidden_kernel, bias, above_kernel)
 
 
 def attention_params(key: Array, cfg: ModelConfig) -> AttentionParams:
     """The parameters of the attention, Eqs. (7)-(8): W_xa [D, A], W_ha [K, A], b_a [A], W_z [A]."""
     keys = jax.random.split(key, 3)
+    # Drawn as a kernel with one output, because the limit depends on both numbers.
     score = draw(keys[2], (cfg.attention, 1), cfg)[:, 0]
     return AttentionParams(
         draw(keys[0], (cfg.depth, cfg.attention), cfg),

@@ -60,11 +60,16 @@ def mean_carry(conv: Conv, params: tuple[StartParams, StartParams | None], mean:
     """C_0 = tanh(W * mean) and so for H_0, [B, N', N', K], of each LSTM from its own input."""
 
     def state(p: StartParams, x: Array) -> LSTMState:
-        maps = (conv(kernel, x).astype(x.dtype) for kernel in p)
-        return LSTMState(*map(jnp.tanh, maps))
+        # Back from the 16 bits that `conv` may compute in: a carry has the dtype of the parameters.
+        cell = conv(p.cell, x).astype(x.dtype)
+        hidden = conv(p.hidden, x).astype(x.dtype)
+        return LSTMState(jnp.tanh(cell), jnp.tanh(hidden))
 
     top, motion = params
-    return Carry(state(top, mean.x), None if motion is None else state(motion, mean.motion))
+    top_state = state(top, mean.x)
+    if motion is None:
+        return Carry(top_state)
+    return Carry(top_state, state(motion, mean.motion))
 
 
 def mean_over_time(inputs: Inputs, mask: Array, *, dtype: Any, vector: bool) -> Inputs:
@@ -84,6 +89,8 @@ def mean_over_time(inputs: Inputs, mask: Array, *, dtype: Any, vector: bool) -> 
 
     def mean(x: Array) -> Array:
         over_time = jnp.sum(x.astype(dtype) * weight, axis=1)
-        return over_time.mean((1, 2), keepdims=True) if vector else over_time
+        if not vector:
+            return over_time
+        return over_time.mean((1, 2), keepdims=True)
 
     return jax.tree.map(mean, inputs)

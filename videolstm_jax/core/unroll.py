@@ -40,8 +40,10 @@ def unroll(
     """
     # A scan runs over the first axis.
     xs, mask = jax.tree.map(swap_time, (xs, mask))
-    # prevent_cse is for code outside of a scan; inside of one it only costs time.
-    step = jax.checkpoint(cell.step, prevent_cse=False) if remat else cell.step
+    step = cell.step
+    if remat:
+        # prevent_cse is for code outside of a scan; inside of one it only costs time.
+        step = jax.checkpoint(step, prevent_cse=False)
 
     def frame(carry: PyTree, drive_and_mask: tuple) -> tuple[PyTree, CellOut]:
         drive, exists = drive_and_mask
@@ -49,7 +51,9 @@ def unroll(
         after, out = step(params, carry, drive)
         return hold(exists, after, carry), out
 
-    carry, out = lax.scan(frame, carry, (cell.drive(params, xs), mask))
+    # All that does not depend on the carry is computed before the scan, for all frames at once.
+    drive = cell.drive(params, xs)
+    carry, out = lax.scan(frame, carry, (drive, mask))
     return carry, jax.tree.map(swap_time, out)
 
 

@@ -94,7 +94,10 @@ def flow_attention(flow: NDArray, cells: int) -> NDArray:
       [T, N, N], each map sums to 1; uniform on frames without any motion.
     """
     magnitude = np.hypot(flow[..., 0].astype(np.float32), flow[..., 1].astype(np.float32))
-    rows, columns = (_mean_matrix(side, cells) for side in magnitude.shape[1:])
+    # The mean over a cell is separable, so it is one small matrix on either side of each frame.
+    height, width = magnitude.shape[1:]
+    rows = _mean_matrix(height, cells)
+    columns = _mean_matrix(width, cells)
     return as_attention(rows @ magnitude @ columns.T)
 
 
@@ -126,6 +129,7 @@ def ideal_attention(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArra
 def as_attention(maps: NDArray) -> NDArray:
     """Divides the maps [T, N, N] by their sums; a map that sums to zero becomes uniform."""
     total = maps.sum(axis=(1, 2), keepdims=True)
+    # `divide` writes only where the sum is positive; the other maps keep what `out` held before.
     uniform = np.full_like(maps, 1 / maps[0].size)
     return np.divide(maps, total, out=uniform, where=total > 0)
 
@@ -176,5 +180,6 @@ def covered_cells(tubes: Sequence[Tube], size: tuple[int, int], frames: int, cel
         stop = min(tube.start + len(tube.boxes), frames)
         if tube.start < stop:
             fractions = coverage(tube.boxes[: stop - tube.start], size, cells)
+            # Not the sum: where two actors share a cell, a sum would count the overlap twice.
             covered[tube.start : stop] = np.maximum(covered[tube.start : stop], fractions)
     return covered

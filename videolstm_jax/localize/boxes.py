@@ -46,12 +46,14 @@ def frame_boxes(saliency: NDArray, threshold: float) -> tuple[NDArray, NDArray]:
     saliency = saliency[crop]
     regions, count = ndimage.label(salient[crop], _NEIGHBOURS)
     if count == 1:
+        # The usual case, and the crop already is the box: no search through the labels is needed.
         spans = [np.s_[0 : regions.shape[0], 0 : regions.shape[1]]]
     else:
         spans = ndimage.find_objects(regions)
     mass = []
     boxes = []
     for number, (y, x) in enumerate(spans, 1):
+        # The rectangle of one region may hold pixels of another, which have no part in its mass.
         inside = regions[y, x] == number
         mass.append(np.sum(saliency[y, x] * inside, dtype=float))
         boxes.append((x.start, y.start, x.stop, y.stop))
@@ -73,6 +75,7 @@ def moment_box(saliency: NDArray) -> tuple[NDArray, NDArray]:
       `boxes` [1, 4] x0 y0 x1 y1 in pixels, which may extend beyond the frame, and `mass` [1], the
       sum of the saliency; no box where all of it is zero.
     """
+    # In float64, because the variance below is a small difference of large sums of pixels.
     mass = np.sum(saliency, dtype=float)
     if not mass > 0:
         return np.zeros((0, 4)), np.zeros(0)

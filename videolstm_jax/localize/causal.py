@@ -55,7 +55,9 @@ def follow(
     peak = frame.max()
     if settings.normalise == "video":
         peak = max(trail.peak, peak)
-    last = trail.boxes[-1] if len(trail.boxes) else None
+    last = None
+    if len(trail.boxes):
+        last = trail.boxes[-1]
     boxes, mass = propose_boxes(scale_to_255(frame, peak), settings)
     box = next_box(boxes, mass, last)
     if box is None:

@@ -37,6 +37,7 @@ def localizer_input(
         raise ValueError(
             f"localize.input {kind!r} needs the size of the features, which evaluate writes"
         )
+    # The stored sizes are float16, in which products of small shares would vanish.
     weighted = as_attention(attention * features.astype(np.float64))
     if kind == "weighted_features":
         return weighted
@@ -44,6 +45,7 @@ def localizer_input(
         raise ValueError(f"localize.input {kind!r} needs the flow images")
     # The last frame has no flow image of its own: the flow before it is repeated.
     motion = np.concatenate([flow, flow[-1:]])[: len(weighted)]
+    # The geometric mean is high only where both are: still objects and moving background drop out.
     return as_attention(np.sqrt(weighted * motion))
 
 

@@ -57,6 +57,7 @@ def link(boxes: Sequence[NDArray], mass: Sequence[NDArray]) -> Tube:
             linked.append(last)
     if not linked:
         raise ValueError(f"none of {len(boxes)} frames has a box; expected at least one")
+    # Once a tube has a box it has one on every frame, so what is missing lies at the beginning.
     lead = [linked[0]] * (len(boxes) - len(linked))
     return Tube(0, np.array(lead + linked, float))
 
@@ -112,6 +113,7 @@ def link_all(boxes: Sequence[NDArray], mass: Sequence[NDArray]) -> list[Track]:
     """
     growing: list[list[_Step]] = []
     for frame, (candidates, masses) in enumerate(zip(boxes, mass, strict=True)):
+        # `reshape` gives [0, 4] where no track has begun yet.
         last = np.array([steps[-1].box for steps in growing]).reshape(-1, 4)
         track_of_box = _pair(last, candidates, masses)
         for index, box in enumerate(candidates):
@@ -121,6 +123,7 @@ def link_all(boxes: Sequence[NDArray], mass: Sequence[NDArray]) -> list[Track]:
             else:
                 growing.append([step])
     tracks = [_track(steps) for steps in growing]
+    # `sorted` is stable: of equal mass, the track that started first stays first.
     return sorted(tracks, key=lambda track: -track.mass)
 
 
@@ -153,6 +156,7 @@ def _track(steps: list[_Step]) -> Track:
     """Fills the frames between the steps of one track with the last box before them."""
     frames = np.array([step.frame for step in steps])
     boxes = np.array([step.box for step in steps], float)
+    # Each box lasts until the next step of the track; the last box is on its own frame only.
     held = np.diff(frames, append=frames[-1] + 1)
     tube = Tube(int(frames[0]), np.repeat(boxes, held, axis=0))
     return Track(tube, float(sum(step.mass for step in steps)))

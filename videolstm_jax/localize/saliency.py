@@ -77,12 +77,18 @@ def saliency_by_frame(
     # The maximum over the video costs one pass over all maps: once for each size is enough.
     @functools.cache
     def peaks_at(size: tuple[int, int]) -> NDArray:
-        maxima = [upscale(frame[None], size, settings.sigma).max() for frame in attention]
+        maxima = []
+        for frame in attention:
+            maxima.append(upscale(frame[None], size, settings.sigma).max())
         return _peaks_by_frame(np.array(maxima), settings)
 
     def frame_at(t: int, size: tuple[int, int]) -> NDArray:
         frame = upscale(attention[t : t + 1], size, settings.sigma)[0]
-        peak = frame.max() if settings.normalise == "frame" else peaks_at(size)[t]
+        # A frame that is scaled by itself needs no pass over the video.
+        if settings.normalise == "frame":
+            peak = frame.max()
+        else:
+            peak = peaks_at(size)[t]
         return scale_to_255(frame, peak)
 
     return frame_at

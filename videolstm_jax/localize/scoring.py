@@ -64,6 +64,7 @@ def share_scores(video: str, tracks: Sequence[Track], scores: NDArray) -> list[D
     Returns:
       One detection for each tube and class.
     """
+    # Of all tracks that are left, so that a video with many tubes gains no score by their number.
     total = sum(track.mass for track in tracks)
     detections = []
     for track in tracks:
@@ -87,4 +88,7 @@ def detections_of(video: str, tube: Tube, scores: NDArray) -> list[Detection]:
     means = np.asarray(scores, float)
     if means.ndim == 2:
         means = means.mean(axis=0)
-    return [Detection(video, label, float(score), tube) for label, score in enumerate(means)]
+    detections = []
+    for label, score in enumerate(means):
+        detections.append(Detection(video, label, float(score), tube))
+    return detections

@@ -35,6 +35,7 @@ def smooth_tube(tube: Tube, span: int, *, causal: bool = False) -> Tube:
     span = min(span, len(boxes))
     if span < 2:
         return Tube(tube.start, boxes)
+    # The window slides with the frame and stops at both ends of the tube.
     centres = np.arange(len(boxes))
     first = np.clip(centres - (span - 1) // 2, 0, len(boxes) - span)
     neighbours = first[:, None] + np.arange(span)
@@ -63,7 +64,9 @@ def _line_weights(offset: NDArray) -> NDArray:
     reach = np.abs(offset).max(axis=1, keepdims=True)
     weight = (1 - (np.abs(offset) / reach) ** 3) ** 3
     # The normal equations of a weighted line, solved for its value at offset 0.
-    s0, s1, s2 = (np.sum(weight * offset**power, axis=1, keepdims=True) for power in range(3))
+    s0 = np.sum(weight, axis=1, keepdims=True)
+    s1 = np.sum(weight * offset, axis=1, keepdims=True)
+    s2 = np.sum(weight * offset**2, axis=1, keepdims=True)
     spread = s0 * s2 - s1**2
     # Where only one frame has weight, no line can be fitted: the box keeps its own value.
     single = spread <= 1e-12

@@ -81,7 +81,7 @@ def video_tracks(
             "expected one"
         )
     finished = []
-    for track in tracks[: settings.tubes or None]:
+    for track in tracks[: settings.tubes or None]:  # 0 stands for all
         tube = smooth_tube(track.tube, settings.span, causal=settings.causal)
         # A region on the last map lasts to the end of the video, which may be a frame later.
         if tube.start + len(tube.boxes) == len(attention):

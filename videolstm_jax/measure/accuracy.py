@@ -48,6 +48,7 @@ def ranks(scores: NDArray, label: NDArray) -> NDArray:
     if np.isnan(scores).any():
         videos = int(np.isnan(scores).any(axis=1).sum())
         raise ValueError(f"scores of {videos} videos are NaN; expected numbers")
+    # The rule for ties is that of argmax, so that a rank of 0 means "this class came first".
     own = np.take_along_axis(scores, label[:, None], axis=1)
     listed_earlier = np.arange(classes) < label[:, None]
     before = (scores > own) | ((scores == own) & listed_earlier)
@@ -84,6 +85,7 @@ def confusion_counts(scores: NDArray, label: NDArray) -> NDArray:
     ranks(scores, label)  # refuses shapes and labels that do not fit
     classes = np.shape(scores)[1]
     first = np.argmax(scores, axis=1)
+    # One number for each cell of the table: counting numbers is faster than a loop over videos.
     counts = np.bincount(np.asarray(label) * classes + first, minlength=classes * classes)
     return counts.reshape(classes, classes)
 
@@ -125,7 +127,9 @@ def accuracy_text(scores: NDArray, label: NDArray, missing: Sequence[int] | NDAr
     right = top_k(scores, label)
     total = len(label) + len(missing)
     share = 100 * right / max(total, 1)
-    note = f" ({len(missing)} could not be read and count as wrong)" if len(missing) else ""
+    note = ""
+    if len(missing):
+        note = f" ({len(missing)} could not be read and count as wrong)"
     return f"{right} of {total} test videos right{note}, {share:.1f} %"
 
 
@@ -156,8 +160,11 @@ def wilson(hits: int, total: int, *, confidence: float = 0.95) -> Interval:
     middle = (share + z * z / (2 * total)) / scale
     half = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)) / scale
     # The bounds of "none" and "all" are 0 and 1 exactly, where the formula would round.
-    low = max(0.0, middle - half) if hits else 0.0
-    high = min(1.0, middle + half) if hits < total else 1.0
+    low, high = 0.0, 1.0
+    if hits > 0:
+        low = max(0.0, middle - half)
+    if hits < total:
+        high = min(1.0, middle + half)
     return Interval(share, low, high)
 
 
@@ -180,6 +187,7 @@ def mean_interval(
         raise ValueError(f"values {values.shape}; expected finite numbers, at least one")
     generator = np.random.default_rng(seed)
     means = np.zeros(resamples)
+    # One resample at a time: all at once would take resamples x V numbers of memory.
     for index in range(resamples):
         drawn = generator.integers(len(values), size=len(values))
         means[index] = values[drawn].mean()

@@ -61,9 +61,12 @@ def frame_stats(attention: NDArray) -> FrameStats:
       absolute differences to the map before.
     """
     flat = np.asarray(attention, float).reshape(len(attention), -1)
+    # p log p goes to 0 with p, so an empty cell may have the logarithm of 1.
     logs = np.log(np.where(flat > 0, flat, 1))
     # A map of one cell has no entropy to be divided by.
-    largest = np.log(flat.shape[1]) if flat.shape[1] > 1 else 1.0
+    largest = 1.0
+    if flat.shape[1] > 1:
+        largest = np.log(flat.shape[1])
     entropy = -(flat * logs).sum(axis=1) / largest
     drift = 0.5 * np.abs(np.diff(flat, axis=0)).sum(axis=1)
     return FrameStats(entropy, flat.max(axis=1), np.concatenate([[np.nan], drift]))
@@ -82,7 +85,9 @@ def attention_stats(attention: NDArray) -> AttentionStats:
     flat = attention.reshape(len(attention), -1)
     mean = flat.mean(axis=0)
     frames = frame_stats(attention)
-    drift = float(frames.drift[1:].mean()) if len(flat) > 1 else 0.0
+    drift = 0.0
+    if len(flat) > 1:
+        drift = float(frames.drift[1:].mean())
     return AttentionStats(
         entropy=float(frames.entropy.mean()),
         peak=float(frames.peak.mean()),
@@ -95,6 +100,7 @@ def attention_stats(attention: NDArray) -> AttentionStats:
 
 def _mean_distance(maps: NDArray, mean: NDArray) -> float:
     """Returns the mean fraction of mass that must move to turn maps [n, N N] into their mean."""
+    # Half of it: mass that moves is counted where it leaves and again where it arrives.
     return float(0.5 * np.abs(maps - mean).sum(axis=1).mean())
 
 
@@ -147,9 +153,20 @@ def attention_summary(
     if inside:
         for name, rows in zip(shares, zip(*inside, strict=True), strict=True):
             over_time[name] = mean_by_frame(rows)
-            videos = [float(np.nanmean(row)) for row in rows if not np.isnan(row).all()]
-            shares[name] = float(np.mean(videos)) if videos else None
+            shares[name] = _mean_over_videos(rows)
     return {**means, **shares, "warning": attention_warning(means), "over_time": over_time}
+
+
+def _mean_over_videos(rows: Sequence[NDArray]) -> float | None:
+    """Averages each row [T] over its frames, then over videos; None where no frame has a number."""
+    means = []
+    for row in rows:
+        # numpy warns of a mean over nothing, so videos without a number are passed over.
+        if not np.isnan(row).all():
+            means.append(float(np.nanmean(row)))
+    if not means:
+        return None
+    return float(np.mean(means))
 
 
 def mean_stats(stats: Sequence[AttentionStats]) -> dict[str, float]:
@@ -177,15 +194,20 @@ def mean_by_frame(rows: Sequence[NDArray]) -> list[float | None]:
       One number a frame, None where no video has one.
     """
     # Beyond the median length a mean would be that of a few long videos.
-    lengths = sorted((len(row) for row in rows), reverse=True)
-    frames = lengths[(len(lengths) - 1) // 2] if lengths else 0
+    lengths = sorted(map(len, rows), reverse=True)
+    frames = 0
+    if lengths:
+        frames = lengths[(len(lengths) - 1) // 2]
     table = np.full((len(rows), frames), np.nan)
     for line, row in zip(table, rows, strict=True):
         line[: len(row)] = row[:frames]
     means: list[float | None] = []
     for column in table.T:
         numbers = column[~np.isnan(column)]
-        means.append(float(numbers.mean()) if len(numbers) else None)
+        mean = None
+        if len(numbers):
+            mean = float(numbers.mean())
+        means.append(mean)
     return means
 
 

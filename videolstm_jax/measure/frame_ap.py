@@ -36,6 +36,8 @@ class _Boxes(NamedTuple):
     @property
     def key(self) -> NDArray:
         """[R] one number for each frame of each video, in the order of videos and frames."""
+        # The video in the upper 32 bits, the frame in the lower ones: sorting by this number sorts
+        # by both, and one search finds both.
         return self.video.astype(np.int64) << 32 | self.frame.astype(np.int64)
 
     def take(self, index: NDArray) -> _Boxes:
@@ -78,14 +80,18 @@ def frame_aps(
         raise ValueError(f"frames is {frames!r}; expected 'all' or 'truth'")
     convention = style_of(style)
     true_tubes = check_detections(truth, "true tubes")
-    names = sorted({detection.video for detection in (*detections, *true_tubes)})
-    rank_of = {name: rank for rank, name in enumerate(names)}
+    names = set()
+    for detection in (*detections, *true_tubes):
+        names.add(detection.video)
+    # The rank in order of names, so that sorting by rank breaks ties by name.
+    rank_of = {name: rank for rank, name in enumerate(sorted(names))}
     frames_with_truth = np.unique(_boxes_of(true_tubes, rank_of).key)
     own = group_by_class(check_detections(detections, "detections"))
     aps = {}
     for label, tubes in sorted(group_by_class(true_tubes).items()):
         boxes = _boxes_of(own.get(label, []), rank_of, frame_scores)
         if frames == "truth":
+            # Truth of any class: a box of this class on a frame that was annotated is an error.
             _, has_truth = _look_up(frames_with_truth, boxes.key)
             boxes = boxes.take(has_truth)
         ranked = _rank(boxes, _boxes_of(tubes, rank_of))
@@ -118,19 +124,22 @@ def _boxes_of(
 ) -> _Boxes:
     """Puts the boxes of all tubes one after the other."""
     # Each list begins with an empty array, so that no tubes at all give arrays of length 0.
-    video, frame, score, box = (
-        [np.zeros(0, int)],
-        [np.zeros(0, int)],
-        [np.zeros(0)],
-        [np.zeros((0, 4))],
-    )
+    video = [np.zeros(0, int)]
+    frame = [np.zeros(0, int)]
+    score = [np.zeros(0)]
+    box = [np.zeros((0, 4))]
     for detection in tubes:
         length = len(detection.tube.boxes)
         video.append(np.full(length, rank_of[detection.video]))
         frame.append(detection.tube.start + np.arange(length))
         score.append(_box_scores(detection, frame_scores))
         box.append(detection.tube.boxes)
-    return _Boxes(*(np.concatenate(column) for column in (video, frame, score, box)))
+    return _Boxes(
+        video=np.concatenate(video),
+        frame=np.concatenate(frame),
+        score=np.concatenate(score),
+        box=np.concatenate(box),
+    )
 
 
 def _box_scores(detection: Detection, frame_scores: Mapping[str, NDArray] | None) -> NDArray:

@@ -30,6 +30,8 @@ def product_fusion(scores: Sequence[NDArray], weights: Sequence[float] | None = 
       ValueError: shapes or counts that do not agree, or scores that are no probabilities.
     """
     streams, exponents = _check(scores, weights)
+    # In logarithms, where a product of many small probabilities does not underflow. The softmax
+    # below is then the exponential and the division by the sum in one.
     log_product = 0
     for stream, exponent in zip(streams, exponents, strict=True):
         log_product = log_product + exponent * _log(stream)

@@ -21,7 +21,9 @@ def motion_energy(flow: np.ndarray, side: int = 16) -> np.ndarray:
     by_rows = _cell_sums(magnitude, side)
     energy = np.ascontiguousarray(_cell_sums(by_rows.T, side).T)
     total = energy.sum()
-    return energy / total if total > 0 else energy
+    if not total > 0:
+        return energy
+    return energy / total
 
 
 def _cell_sums(image: np.ndarray, side: int) -> np.ndarray:
@@ -65,8 +67,11 @@ def nearest_scores(
     # |a - b|^2 = |a|^2 + |b|^2 - 2 a b; rounding may leave it slightly below zero.
     squared = np.square(test).sum(1)[:, None] + np.square(train).sum(1) - 2 * test @ train.T
     distance = np.sqrt(np.maximum(squared, 0))
-    nearest = np.stack([distance[:, label == c].min(1) for c in range(classes)], 1)
+    nearest = np.zeros((len(test), classes))
+    for c in range(classes):
+        nearest[:, c] = distance[:, label == c].min(1)
     # Distances are taken in units of the median, so that scores do not depend on their scale.
     unit = np.maximum(np.median(nearest, 1, keepdims=True), np.finfo(float).tiny)
+    # The nearest class gets exp(0), so the sum below is never 0.
     power = np.exp((nearest.min(1, keepdims=True) - nearest) / unit)
     return power / power.sum(1, keepdims=True)

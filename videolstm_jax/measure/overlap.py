@@ -37,6 +37,7 @@ def envelope_area(hits: NDArray, positives: int) -> float:
       hits: [D] bool in falling order of score, true where a detection took a true object.
       positives: the number of true objects.
     """
+    # Recall grows by the same step at every hit, so the area is a sum over hits alone.
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     # The envelope at a rank is the best precision at this rank or any later one.
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
@@ -69,7 +70,7 @@ def style_of(name: str) -> Style:
       ValueError: there is none.
     """
     if name not in STYLES:
-        expected = ", ".join(repr(style) for style in STYLES)
+        expected = ", ".join(map(repr, STYLES))
         raise ValueError(f"style is {name!r}; expected one of {expected}")
     return STYLES[name]
 
@@ -119,8 +120,8 @@ def space_and_time(a: Tube, b: Tube) -> tuple[float, float]:
     start, stop = max(a.start, b.start), min(a_stop, b_stop)
     if start >= stop:
         return 0.0, 0.0
-    boxes = box_iou(
-        a.boxes[start - a.start : stop - a.start], b.boxes[start - b.start : stop - b.start]
-    )
+    a_boxes = a.boxes[start - a.start : stop - a.start]
+    b_boxes = b.boxes[start - b.start : stop - b.start]
+    boxes = box_iou(a_boxes, b_boxes)
     union = max(a_stop, b_stop) - min(a.start, b.start)
     return float(boxes.mean()), (stop - start) / union

@@ -14,6 +14,7 @@ from videolstm_jax.types import Detection
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
+# Rounded, because 0.5 + 0.05 * 2 is 0.6000000000000001, which would be its name in a record.
 AVERAGED = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """The thresholds .5, .55 .. .95 that ".5:.95" averages over."""
 
@@ -115,6 +116,7 @@ def match(ranked: Ranked, threshold: float, style: Style) -> NDArray:
     if not len(taken):
         return taken
     free = np.ones((ranked.group.max() + 1, ranked.iou.shape[1]), bool)
+    # R is already in the order of score, so the rank in a group is the order in which it chooses.
     ranks = rank_in_group(ranked.group)
     # Groups do not compete, so the n-th detections of all groups are matched at once.
     for rank in range(ranks.max() + 1):
@@ -123,6 +125,7 @@ def match(ranked: Ranked, threshold: float, style: Style) -> NDArray:
         available = free[groups] & (ranked.iou[rows] >= 0)
         iou = np.where(available, ranked.iou[rows], -np.inf)
         best = iou.argmax(axis=1)
+        # Where nothing is left the best is -inf, which reaches no threshold, 0 included.
         hit = style.reaches(iou[np.arange(len(rows)), best], threshold)
         taken[rows[hit]] = best[hit]
         free[groups[hit], best[hit]] = False
@@ -150,6 +153,7 @@ def average_precision(ranked: Ranked, threshold: float, style: Style) -> float:
     """
     if not 0 <= threshold <= 1:
         raise ValueError(f"the IoU threshold is {threshold}; expected 0 to 1")
+    # Detections in videos without truth of the class stay false: they are in no group.
     hits = np.zeros(ranked.total, bool)
     hits[ranked.place] = match(ranked, threshold, style) >= 0
     return style.area(hits, ranked.positives)

@@ -38,7 +38,9 @@ def video_scores(
     if not np.isfinite(logits[mask]).all():
         raise ValueError("logits are not finite")
     exists = mask[..., None]
-    weights = np.ones(len(logits)) if counts is None else np.asarray(counts, float)
+    if counts is None:
+        counts = np.ones(len(logits))
+    weights = np.asarray(counts, float)
     # Masked logits may be anything, NaN too, so they are replaced before the softmax.
     probabilities = softmax(np.where(exists, logits, 0.0)) * exists
     total = np.einsum("stc,s->c", probabilities, weights)

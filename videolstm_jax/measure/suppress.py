@@ -28,6 +28,7 @@ def suppress(detections: Sequence[Detection], iou: float) -> list[Detection]:
     better: dict[tuple[str, int], list[Detection]] = {}
     for detection in check_detections(detections, "detections"):
         rivals = better.setdefault((detection.video, int(detection.label)), [])
+        # Only tubes that stay are rivals: one that was dropped cannot drop another.
         if all(tube_iou(detection.tube, rival.tube) <= iou for rival in rivals):
             rivals.append(detection)
             left.append(detection)

@@ -90,7 +90,8 @@ def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
         stop = min(tube.start + len(tube.boxes), true_stop)
         if start < stop:
             boxes = tube.boxes[start - tube.start : stop - tube.start]
-            iou = box_iou(boxes, true.boxes[start - true.start : stop - true.start])
+            true_boxes = true.boxes[start - true.start : stop - true.start]
+            iou = box_iou(boxes, true_boxes)
             for frame, value in enumerate(iou.tolist(), start):
                 best[frame] = max(best[frame], value)
     return np.array([best[frame] for frame in sorted(best)])
@@ -164,6 +165,7 @@ def _error_kind(
       taken: the ids of true tubes that better detections took; one may be added.
       passes: whether an IoU passes the threshold.
     """
+    # By identity, because records with arrays cannot be compared or hashed.
     overlap = {id(true): tube_iou(detection.tube, true.tube) for true in truth}
     same_class = [true for true in truth if true.label == detection.label]
     free = [true for true in same_class if id(true) not in taken]
@@ -176,7 +178,9 @@ def _error_kind(
     if same_class:
         nearest = max(same_class, key=lambda true: overlap[id(true)])
         space, time = space_and_time(detection.tube, nearest.tube)
-        return "time" if time < space else "localisation"
+        if time < space:
+            return "time"
+        return "localisation"
     if any(passes(overlap[id(true)]) for true in truth):
         return "classification"
     return "other"

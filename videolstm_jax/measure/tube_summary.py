@@ -106,8 +106,13 @@ def tube_summary(
     video_map = {}
     for style, curve in curves.items():
         means = curve.means()
-        shown = [str(threshold) for threshold in curve.thresholds if threshold in chosen.thresholds]
-        video_map[style] = {name: means[name] for name in (*shown, MEAN)}
+        video_map[style] = {}
+        # The curve has the thresholds of single classes too, which are not part of this table.
+        for threshold in curve.thresholds:
+            if threshold in chosen.thresholds:
+                video_map[style][str(threshold)] = means[str(threshold)]
+        video_map[style][MEAN] = means[MEAN]
+    # The details are of one style only: they explain its figures and would double the record.
     first = chosen.styles[0]
     best = best_overlaps(detections, truth)
     reaches = style_of(first).reaches
@@ -135,7 +140,9 @@ def _frame_summary(
 ) -> dict[str, Any]:
     """Measures single boxes: `frame_map`, and `frame_per_class` of the first style and frames."""
     named = list(options.frame_thresholds)
-    averaged = AVERAGED if options.average_frames else ()
+    averaged = ()
+    if options.average_frames:
+        averaged = AVERAGED
     frame_map: dict[str, dict[str, Any]] = {}
     per_class = None
     for style in options.styles:

@@ -38,14 +38,21 @@ def tube_table(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]
             counts[f"at IoU {iou}"] = {kind: str(count) for kind, count in row.items()}
         blocks.append(_grid("the first n tubes by kind", counts))
     blocks.append(_class_grid(summary, classes))
-    return "\n\n".join("\n".join(block) for block in blocks if block)
+    texts = []
+    for block in blocks:
+        # A table without numbers, such as that of a class, has no lines and gets no gap.
+        if block:
+            texts.append("\n".join(block))
+    return "\n\n".join(texts)
 
 
 def _recall(summary: Mapping[str, Any]) -> dict[str, float]:
     """Returns the recall at the thresholds that are shown."""
-    names = [str(iou) for iou in summary["recall"]["iou"]]
-    recall = dict(zip(names, summary["recall"]["recall"], strict=True))
-    return {iou: recall[iou] for iou in _RECALL_SHOWN if iou in recall}
+    shown = {}
+    for iou, share in zip(summary["recall"]["iou"], summary["recall"]["recall"], strict=True):
+        if str(iou) in _RECALL_SHOWN:
+            shown[str(iou)] = share
+    return shown
 
 
 def _percent(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, str]]:
@@ -61,9 +68,12 @@ def _grid(title: str, rows: Mapping[str, Mapping[str, str]]) -> list[str]:
     first = next(iter(rows.values()), {})
     if not first:
         return []
-    columns = [".5:.95" if name == MEAN else name for name in first]
+    columns = []
+    for name in first:
+        # Papers write the mean so, and the shorter name fits the column.
+        columns.append(".5:.95" if name == MEAN else name)
     cells = [(name, list(row.values())) for name, row in rows.items()]
-    width = max(len(name) for name in (title, *rows)) + 2
+    width = max(map(len, (title, *rows))) + 2
     return _lines(title, columns, cells, width=width, column_width=8)
 
 
@@ -83,7 +93,9 @@ def _class_grid(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int
             row.extend(f"{100 * value:.2f}" for value in by_class[str(label)].values())
         cells.append((name, row))
     title = "average precision of each class"
-    width = max(len(title), *(len(name) + 2 for name, _ in cells)) + 2
+    # `_lines` indents the names by two, and not the title.
+    longest_name = max([len(name) for name, _ in cells], default=0)
+    width = max(len(title), longest_name + 2) + 2
     return _lines(title, columns, cells, width=width, column_width=9)
 
 
@@ -96,9 +108,12 @@ def _lines(
     column_width: int,
 ) -> list[str]:
     """Aligns names to the left and cells to the right; columns are as wide as their names need."""
-    column_width = max(column_width, max(len(column) for column in columns) + 2)
+    column_width = max(column_width, max(map(len, columns)) + 2)
 
     def line(name: str, cells: Sequence[str]) -> str:
         return name.ljust(width) + "".join(cell.rjust(column_width) for cell in cells)
 
-    return [line(title, columns), *(line(f"  {name}", cells) for name, cells in rows)]
+    lines = [line(title, columns)]
+    for name, cells in rows:
+        lines.append(line(f"  {name}", cells))
+    return lines

@@ -83,8 +83,12 @@ def _rank(detections: list[Detection], truth: list[Detection]) -> Ranked:
         tubes_of.setdefault(tube.video, []).append(tube)
     group_of = {video: group for group, video in enumerate(tubes_of)}
     # A detection in a video without truth of this class counts in the total and takes nothing.
-    place = [index for index, detection in enumerate(detections) if detection.video in tubes_of]
-    width = max(len(tubes) for tubes in tubes_of.values())
+    place = []
+    for index, detection in enumerate(detections):
+        if detection.video in tubes_of:
+            place.append(index)
+    width = max(map(len, tubes_of.values()))
+    # -1 marks a column that the video has no true tube for; `match` never takes one.
     iou = np.full((len(place), width), -1.0)
     group = np.zeros(len(place), int)
     for row, index in enumerate(place):

@@ -80,6 +80,7 @@ def fetch(source: PublishedWeights, folder: PathLike, *, url: str = "") -> epath
     """
     path = epath.Path(folder) / source.name
     url = url or source.url
+    # The sources publish checksums of different kinds, so each says its own.
     kind = source.checksum.partition(":")[0]
     if path.exists():
         with path.open("rb") as file:
@@ -112,9 +113,10 @@ def _download(url: str, name: str) -> Iterator[bytes]:
         received = 0
         while block := response.read(_BLOCK_BYTES):
             yield block
-            tenths_before = received * 10 // size if size else 0
+            before = received
             received += len(block)
-            if size and received * 10 // size > tenths_before:
+            # Without a length in the answer there are no tenths to count.
+            if size and received * 10 // size > before * 10 // size:
                 print(f"{name}: {received / 1e6:.0f} of {size / 1e6:.0f} MB", flush=True)
 
 

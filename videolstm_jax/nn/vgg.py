@@ -149,7 +149,10 @@ def make_convnet(
         return module.lazy_init(key, image)["params"]
 
     def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> Taps:
-        rngs = None if dropout_key is None else {"dropout": dropout_key}
+        # Flax tells by the presence of the name whether to drop anything.
+        rngs = None
+        if dropout_key is not None:
+            rngs = {"dropout": dropout_key}
         return module.apply({"params": params}, x, rngs=rngs)
 
     return ConvNet(init, apply)

@@ -28,5 +28,8 @@ class VideoLSTM(nn.Module):
         """Logits [B, T, C], attention [B, T, N, N] or None, and the carry; see `Model.apply`."""
         model = make_model(self.cfg, cell=self.cell)
         params = self.param("model", model.init)
-        key = self.make_rng("dropout") if self.has_rng("dropout") else None
+        # `make_rng` raises where there is none, and no key means evaluation in our functions.
+        key = None
+        if self.has_rng("dropout"):
+            key = self.make_rng("dropout")
         return model.apply(params, clip, carry, dropout_key=key)

@@ -96,7 +96,9 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         if isinstance(layer, bytes):
             layer = layer.decode()
         weight = path.rpartition("/")[2]
-        key = f"{layer}/{weight}" if layer else path.removeprefix("model_weights/")
+        key = path.removeprefix("model_weights/")
+        if layer:
+            key = f"{layer}/{weight}"
         arrays[key] = np.asarray(item[()])
 
     try:
@@ -137,7 +139,9 @@ def _read_safetensors(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
 
 def _safetensors_header(file: BinaryIO, name: str) -> dict[str, _HeaderRow]:
     length_bytes = file.read(8)
-    length = struct.unpack("<Q", length_bytes)[0] if len(length_bytes) == 8 else 0
+    length = 0
+    if len(length_bytes) == 8:
+        (length,) = struct.unpack("<Q", length_bytes)
     # Checked before reading, so that a damaged length does not fill the memory. "{}" is shortest.
     if not 2 <= length <= _LONGEST_HEADER:
         raise FileError(f"{name}: its header is {length} bytes long; not a safetensors file")
@@ -157,13 +161,12 @@ def _safetensors_array(row: _HeaderRow, data: bytes, name: str) -> np.ndarray:
     """Returns one tensor; its numbers must lie inside the file and be as many as its shape says."""
     dtype = np.dtype(_SAFETENSORS_TYPES[row.kind])
     numbers = (*row.shape, row.first, row.last)
-    are_counts = all(isinstance(number, int) and number >= 0 for number in numbers)
     # Counts are checked first: what follows would raise for a shape with text in it.
-    if (
-        not are_counts
-        or row.last > len(data)
-        or row.last - row.first != math.prod(row.shape) * dtype.itemsize
-    ):
+    fits = all(isinstance(number, int) and number >= 0 for number in numbers)
+    if fits:
+        size = math.prod(row.shape) * dtype.itemsize
+        fits = row.last <= len(data) and row.last - row.first == size
+    if not fits:
         raise FileError(
             f"{name} of {row.kind} {list(row.shape)} lies at bytes {row.first} to {row.last} of "
             f"{len(data)}; the file is damaged or cut short"
@@ -175,7 +178,9 @@ def _safetensors_array(row: _HeaderRow, data: bytes, name: str) -> np.ndarray:
         raise FileError(
             f"{name} of {row.kind} {list(row.shape)}: {error}; the file is damaged"
         ) from error
-    return from_bfloat16(array) if row.kind == "BF16" else array
+    if row.kind == "BF16":
+        return from_bfloat16(array)
+    return array
 
 
 # ---- npz -----------------------------------------------------------------------------------------

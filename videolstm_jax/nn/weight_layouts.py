@@ -63,6 +63,7 @@ def convert_layout(arrays: Mapping[str, NDArray]) -> VGGWeights:
 
 def _part(array: NDArray) -> str:
     """Tells a bias from a kernel by its shape."""
+    # The layouts call them W and b, weight and bias, kernel and bias; only the shape is the same.
     return "bias" if array.ndim == 1 else "kernel"
 
 
@@ -70,8 +71,9 @@ def _part(array: NDArray) -> str:
 
 
 def _from_ours(arrays: Mapping[str, NDArray]) -> VGGWeights:
-    leaves = {name: array for name, array in arrays.items() if name != "preprocessing"}
-    preprocessing = str(arrays.get("preprocessing", ""))
+    leaves = dict(arrays)
+    # .npz holds arrays only, so this text lies in the file as an array without axes.
+    preprocessing = str(leaves.pop("preprocessing", ""))
     if preprocessing and preprocessing not in PREPROCESSINGS:
         expected = ", ".join(PREPROCESSINGS)
         raise FileError(f"preprocessing is {preprocessing!r}; expected one of {expected}")
@@ -169,7 +171,10 @@ def _torch_dense_names(arrays: Mapping[str, NDArray]) -> list[str]:
             numbers.append(int(match[1]))
     names = [f"classifier.{number}.weight" for number in sorted(numbers)]
     if not names:
-        names = sorted(name for name in arrays if re.fullmatch(r"pre_logits\.fc\d+\.weight", name))
+        # timm keeps all but the last one apart; they are fc1 and fc2, so sorting is in order.
+        for name in sorted(arrays):
+            if re.fullmatch(r"pre_logits\.fc\d+\.weight", name):
+                names.append(name)
     if "head.fc.weight" in arrays:
         names.append("head.fc.weight")
     return names
@@ -187,7 +192,9 @@ def _channels_last(kernel: NDArray, depth: int, name: str) -> NDArray:
       [N N D, F].
     """
     inputs = kernel[0].size
-    cells = inputs // depth if depth and kernel.ndim in (2, 4) else 0
+    cells = 0
+    if depth and kernel.ndim in (2, 4):
+        cells = inputs // depth
     side = math.isqrt(cells)
     if not cells or side * side * depth != inputs:
         raise FileError(

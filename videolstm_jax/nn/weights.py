@@ -109,13 +109,14 @@ def _check_kernel(name: str, layer: str, kernel: NDArray) -> None:
 
     A transposed kernel is what a file in the layout of another library looks like.
     """
-    is_convolution = layer.startswith("block")
-    is_first = name == FIRST_KERNEL
-    sides = (3, 3) if is_convolution else ()
-    inputs = kernel.shape[-2] if kernel.ndim > 1 else 0
-    if kernel.shape[:-2] == sides and (not is_first or inputs == 3):
+    sides, expected = (), "[I, F]"
+    if layer.startswith("block"):
+        sides, expected = (3, 3), "[3, 3, I, O]"
+    fits = kernel.ndim == len(sides) + 2 and kernel.shape[:-2] == sides
+    if name == FIRST_KERNEL:
+        # Weights of other channels cannot be averaged over R, G, B.
+        expected = "[3, 3, 3, O]"
+        fits = fits and kernel.shape[2] == 3
+    if fits:
         return
-    expected = "[I, F]"
-    if is_convolution:
-        expected = "[3, 3, 3, O]" if is_first else "[3, 3, I, O]"
     raise FileError(f"{name} has shape {kernel.shape}; expected {expected}")

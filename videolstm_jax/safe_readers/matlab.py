@@ -180,8 +180,14 @@ def _structs(shape: tuple[int, ...], elements: Iterator[Element], order: str, si
         raise FileError(f"has {count} structs of {len(fields)} fields in {size} bytes")
     structs = []
     for _ in range(count):
-        structs.append({field: _matrix(next_bytes(elements), order)[1] for field in fields})
-    return structs[0] if count == 1 else structs
+        struct_fields = {}
+        for field in fields:
+            # The name of a matrix inside a struct is empty; the struct has the names.
+            _, struct_fields[field] = _matrix(next_bytes(elements), order)
+        structs.append(struct_fields)
+    if count == 1:
+        return structs[0]
+    return structs
 
 
 def _cells(shape: tuple[int, ...], elements: Iterator[Element], order: str, size: int) -> list[Any]:
@@ -189,7 +195,11 @@ def _cells(shape: tuple[int, ...], elements: Iterator[Element], order: str, size
     count = math.prod(shape)
     if count * SMALLEST_ELEMENT > size:
         raise FileError(f"has {count} cells in {size} bytes")
-    return [_matrix(next_bytes(elements), order)[1] for _ in range(count)]
+    values = []
+    for _ in range(count):
+        _, value = _matrix(next_bytes(elements), order)
+        values.append(value)
+    return values
 
 
 def _values(
@@ -201,6 +211,7 @@ def _values(
     if matrix_class == _CHAR:
         coding = _TEXT_CODINGS[stored.kind]
         if coding in _WIDE_CODINGS:
+            # Without an order in its name, the codec takes that of this machine, not of the file.
             coding += "-le" if order == "<" else "-be"
         return stored.data.decode(coding)
     stored_type = np.dtype(_STORED_TYPES[stored.kind]).newbyteorder(order)

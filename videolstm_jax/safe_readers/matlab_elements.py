@@ -94,9 +94,10 @@ def elements_of(data: bytes, order: str, *, start: int = 0) -> Iterator[Element]
         # An element of at most four bytes may be "small": the upper half of the first number is its
         # size, and its bytes lie where the size of a large one would be.
         small = bool(kind >> 16)
+        begin = position + 8
         if small:
             kind, size = kind & 0xFFFF, kind >> 16
-        begin = position + (4 if small else 8)
+            begin = position + 4
         if begin + size > len(data) or (small and size > 4):
             raise FileError(
                 f"is not a whole MATLAB file: an element ends at byte {begin + size} of {len(data)}"

@@ -76,4 +76,6 @@ def _read_argument(opcode: pickletools.OpcodeInfo, file: io.BytesIO) -> Any:
     if opcode.name == "STRING":
         # The standard library's reader of this argument takes ASCII only; Python 2 wrote any bytes.
         return file.readline()
-    return opcode.arg.reader(file) if opcode.arg else None
+    if not opcode.arg:
+        return None
+    return opcode.arg.reader(file)

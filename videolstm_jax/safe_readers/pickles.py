@@ -116,15 +116,21 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         _version, shape, dtype, is_fortran, data = state
-        self.value = _array_from_bytes(data, dtype, shape, "F" if is_fortran else "C")
+        order = "F" if is_fortran else "C"
+        self.value = _array_from_bytes(data, dtype, shape, order)
 
 
 def _array_from_bytes(
     data: bytes | bytearray | str, dtype: _DType, shape: tuple, order: str
 ) -> np.ndarray:
     # Python 2 wrote bytes as text, which was decoded as latin1 on the way here.
-    raw = data.encode("latin1") if isinstance(data, str) else bytes(data)
-    return np.frombuffer(raw, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
+    if isinstance(data, str):
+        data = data.encode("latin1")
+    values = np.frombuffer(bytes(data), dtype.dtype)
+    # The order is the file's own word; whatever it says, only these two reach NumPy.
+    if order == "F":
+        return values.reshape(shape, order="F")
+    return values.reshape(shape, order="C")
 
 
 def _scalar(dtype: _DType, data: bytes | str) -> Any:
@@ -199,6 +205,8 @@ def _without_stand_ins(value: Any, converted: dict[int, Any]) -> Any:
         result.extend(_without_stand_ins(item, converted) for item in value)
         return result
     if isinstance(value, tuple):
+        # A tuple cannot be filled later; in a pickle it cannot contain itself except through one of
+        # the containers above.
         result = tuple(_without_stand_ins(item, converted) for item in value)
         converted[id(value)] = result
         return result

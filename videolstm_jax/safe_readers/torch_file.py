@@ -57,7 +57,9 @@ def read_torch(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
       FileError: the file is damaged, is no such file, or asks for more than tensors need.
     """
     try:
-        return _read_zip(file, name) if zipfile.is_zipfile(file) else _read_legacy(file, name)
+        if zipfile.is_zipfile(file):
+            return _read_zip(file, name)
+        return _read_legacy(file, name)
     except FileError:
         raise
     except _DAMAGE_ERRORS as error:
@@ -78,6 +80,7 @@ def _read_zip(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     """Reads a zip: `<root>data.pkl` is the pickle, `<root>data/<key>` the numbers of a storage."""
     with zipfile.ZipFile(file) as archive:
         members = {member.filename: member for member in archive.infolist()}
+        # The root is named after the file that was saved, so the member is searched for.
         pickles = [member for member in members if member.rpartition("/")[2] == "data.pkl"]
         if len(pickles) != 1:
             raise FileError(
@@ -86,7 +89,9 @@ def _read_zip(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         root = pickles[0].removesuffix("data.pkl")
         # Older versions of PyTorch wrote no such member, and were little-endian.
         order_member = root + "byteorder"
-        order = archive.read(order_member).decode() if order_member in members else "little"
+        order = "little"
+        if order_member in members:
+            order = archive.read(order_member).decode()
         if order != "little":
             raise FileError(f"{name}: its byte order is {order}; expected little")
         # A compressed member could unpack to any size; torch.save never compresses.
@@ -128,9 +133,8 @@ def _read_legacy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     for key in map(str, keys):
         (count,) = struct.unpack("<q", file.read(8))
         size = count * _width(classes[key].dtype)
-        if size < 0:  # read(-1) would take the rest of the file
-            raise FileError(f"{name}: ends inside the numbers of a tensor")
-        storages[key] = file.read(size)
+        # A damaged length may be negative, and read(-1) would take the rest of the file.
+        storages[key] = file.read(max(size, 0))
         if len(storages[key]) != size:
             raise FileError(f"{name}: ends inside the numbers of a tensor")
     return _arrays(tree, lambda storage: storages[storage.key], name)
@@ -186,20 +190,29 @@ def _array(tensor: Tensor, data: bytes, name: str) -> np.ndarray:
         )
     width = _width(storage.kind.dtype)
     first = storage.start + offset
-    last = first + sum((length - 1) * step for length, step in zip(size, stride, strict=True))
+    last = first
+    for length, step in zip(size, stride, strict=True):
+        last += (length - 1) * step
     count = math.prod(size)
     if count and (last + 1) * width > len(data):
         raise FileError(f"{name} reaches to number {last + 1} of {len(data) // width} in the file")
     # Strides of 0 repeat numbers, so that a small file could describe an array of any size.
     if count and count > last + 1 - first:
         raise FileError(f"{name} has size {size} but {last + 1 - first} numbers in the file")
-    is_bfloat16 = storage.kind.dtype == "bfloat16"
-    values = np.frombuffer(data, "<u2" if is_bfloat16 else storage.kind.dtype, len(data) // width)
+    dtype = storage.kind.dtype
+    if dtype == "bfloat16":
+        dtype = "<u2"  # its bits; NumPy has no such type
+    values = np.frombuffer(data, dtype, len(data) // width)
     byte_strides = [step * width for step in stride]
     view = np.lib.stride_tricks.as_strided(values[first:], size, byte_strides, writeable=False)
-    return from_bfloat16(view) if is_bfloat16 else view.copy()
+    if storage.kind.dtype == "bfloat16":
+        return from_bfloat16(view)
+    # A copy, so that one small tensor does not keep the bytes of a large storage alive.
+    return view.copy()
 
 
 def _width(dtype: str) -> int:
     """Returns the bytes of one number."""
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+    if dtype == "bfloat16":
+        return 2
+    return np.dtype(dtype).itemsize
