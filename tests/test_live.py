@@ -1,9 +1,12 @@
 """Frames that are read one at a time are those of the whole file, from a path, pipe or device."""
 
+import functools
+import http.server
 import io
 import os
 import subprocess
 import sys
+import threading
 
 import av
 import numpy as np
@@ -134,6 +137,33 @@ def test_a_device_without_end(monkeypatch):
     fps, slow = frames_of("7", fps=6.0, max_frames=4)
     assert fps == 6
     np.testing.assert_array_equal(slow[1:], np.array(frames)[[2, 4, 6]])
+
+
+@pytest.fixture
+def server(clips):
+    """The address of an HTTP server of the clips."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(clips))
+    handler.log_message = lambda *_: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("settings", [{}, {"fps": 4.0, "max_frames": 3}])
+def test_an_address_in_the_network(clips, server, settings):
+    fps, frames = frames_of(f"{server}/a.mp4", **settings)
+    np.testing.assert_array_equal(frames, decode.read(clips / "a.mp4", **settings))
+    assert fps == settings.get("fps", 10.0)
+
+
+@pytest.mark.parametrize("address", ["{}/missing.mp4", "rtsp://127.0.0.1:1/stream"])
+def test_an_address_that_does_not_answer(server, address):
+    address = address.format(server)
+    with pytest.raises(VideoError, match=f"^{address}: cannot be read over the network: "):
+        frames_of(address)
 
 
 def test_a_camera_that_is_not_there(monkeypatch):

@@ -30,6 +30,10 @@ def replacing(path: PathLike) -> Iterator[epath.Path]:
     """Yields a path to write to, which replaces `path` when the block ends without an error.
 
     A reader finds the old file or the new one, never half of it.
+
+    Raises:
+      OSError: it cannot be written; `filename` is `path`, which the system leaves out where a disk
+        is full.
     """
     path = epath.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,15 +43,39 @@ def replacing(path: PathLike) -> Iterator[epath.Path]:
     try:
         yield beside
         beside.replace(path)
+    except OSError as error:
+        raise _naming(error, path, instead_of=beside) from error
     finally:
-        if beside.exists():
-            beside.unlink()
+        # On a disk that fails, removing may fail too; the first error is the one to show.
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def write_bytes(path: PathLike, data: bytes) -> None:
     """Writes a file whole or not at all."""
     with replacing(path) as beside:
         beside.write_bytes(data)
+
+
+def append_bytes(path: PathLike, data: bytes) -> None:
+    """Appends to a file in one write.
+
+    Raises:
+      OSError: it cannot be written; `filename` is `path`.
+    """
+    path = epath.Path(path)
+    try:
+        with path.open("ab") as file:
+            file.write(data)
+    except OSError as error:
+        raise _naming(error, path) from error
+
+
+def _naming(error: OSError, path: epath.Path, instead_of: PathLike = "") -> OSError:
+    """The same error with the path of the file, where it names none or only `instead_of`."""
+    if error.errno is None or error.filename not in (None, os.fspath(instead_of)):
+        return error
+    return OSError(error.errno, os.strerror(error.errno), os.fspath(path))
 
 
 def write_json(path: PathLike, value: Any) -> None:
@@ -127,6 +155,13 @@ def read_arrays(
     # zipfile and numpy raise errors of many kinds for one cause: the bytes are not an .npz.
     except Exception as error:
         raise FileError(f"{path}: cannot be read as arrays: {error}") from error
+
+
+def system_error_text(error: OSError) -> str:
+    """Describes an error of the operating system: its paths, its cause and its number."""
+    paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
+    cause = f"{error.strerror or error} (errno {error.errno})"
+    return f"{' and '.join(paths)}: {cause}" if paths else cause
 
 
 def file_size(path: epath.Path) -> int | None:

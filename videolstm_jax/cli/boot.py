@@ -10,9 +10,11 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from absl import app, flags, logging
 
+from videolstm_jax import files
 from videolstm_jax.cli import config_flags, help_text
 from videolstm_jax.cli.commands import COMMANDS, Command
 from videolstm_jax.config import RunConfig
@@ -53,6 +55,8 @@ def start(name: str, arguments: Sequence[str]) -> None:
         if not flags.FLAGS["verbosity"].present:
             # orbax writes a message for every file.
             logging.set_verbosity(logging.WARNING)
+        if not flags.FLAGS["trace"].value:
+            _hide_orbax_tracebacks()
         if command.settings:
             _run_with_settings(name, command, module)
         else:
@@ -114,12 +118,45 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             sys.exit(INTERRUPTED)
         except (ConfigError, FileError, ValueError, OSError) as error:
             traced = "trace" in flags.FLAGS and flags.FLAGS["trace"].value
-            if traced or not _is_ours(error):
+            message = _one_line(error)
+            if traced or message is None:
                 raise
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {message}", file=sys.stderr)
             sys.exit(1)
 
     return inner
+
+
+def _one_line(error: BaseException) -> str | None:
+    """The message of an error that a user can mend; None where the program is wrong."""
+    if _is_ours(error):
+        return str(error)
+    # A full disk, a folder that is read-only, a file where a folder should be: errors of the
+    # system have a number. Libraries raise OSErrors without one for mistakes of other kinds.
+    if isinstance(error, OSError) and error.errno is not None:
+        return files.system_error_text(error)
+    return None
+
+
+def _hide_orbax_tracebacks() -> None:
+    """Leaves a checkpoint that cannot be written to our own error, which names folder and cause.
+
+    Orbax logs the same error from each of its threads, with a traceback. The writes that are still
+    running then find its asyncio loop closed, and Python prints that of each as an error that
+    nobody can catch. A full disk gives hundreds of such lines.
+    """
+
+    def is_wanted(record: Any) -> bool:
+        return "orbax" not in record.pathname or not record.exc_info
+
+    logging.get_absl_handler().addFilter(is_wanted)
+    report = sys.unraisablehook
+
+    def report_wanted(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            report(unraisable)
+
+    sys.unraisablehook = report_wanted
 
 
 def _interrupted(_: int, frame: types.FrameType | None) -> None:

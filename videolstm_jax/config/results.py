@@ -149,7 +149,10 @@ class PredictConfig:
     )
     checkpoint: str = setting("", "Another name of `model`, for the folder of a run.", path=True)
     video: str = setting(
-        "", "A video file, the number of a camera, or - for standard input.", path=True
+        "",
+        "A video file, the number of a camera, an address such as rtsp://HOST/PATH, or - for "
+        "standard input.",
+        path=True,
     )
     flow: str = setting(
         "",
@@ -178,7 +181,7 @@ class PredictConfig:
             )
         if not self.video:
             raise ConfigError(
-                "PredictConfig.video is empty; expected a file, a camera's number or -"
+                "PredictConfig.video is empty; expected a file, a camera's number, an address or -"
             )
         at_least(self, 0, "max_frames")
         # Encoders of films refuse pictures that are smaller or larger.

@@ -183,8 +183,7 @@ class FeatureWriter:
         }
         if name in self._source:
             row["source"] = self._source[name]
-        with self._notes.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        files.append_bytes(self._notes, f"{json.dumps(row)}\n".encode())
         self._done[name] = row
 
     def finish(self, names: Iterable[str], *, train: Sequence[str] = ()) -> FeatureStore:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import sys
 import time
+import urllib.parse
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -102,6 +104,9 @@ def _stream_stem(video: str) -> str:
     """The name of a film of this file, camera or pipe."""
     if video == live.PIPE:
         return "stdin"
+    if live.is_network(video):
+        address = urllib.parse.urlsplit(video)
+        return pathlib.PurePosixPath(address.path).stem or address.hostname or "network"
     path = epath.Path(video)
     # A number is a camera, unless a file has that name; see `live.opened`.
     if video.isdecimal() and not path.exists():

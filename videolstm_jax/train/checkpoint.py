@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import system_error_text
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.types import TrainState
 
@@ -245,7 +248,19 @@ class Checkpoints:
             yield
         # Orbax and tensorstore raise many kinds of errors; the user needs the folder and the cause.
         except Exception as error:
-            raise FileError(f"{self.folder}: {problem}: {type(error).__name__}: {error}") from error
+            raise FileError(f"{self.folder}: {problem}: {_cause(error)}") from error
+
+
+def _cause(error: Exception) -> str:
+    """The cause of an error of orbax; where the system has refused something, its own text."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return system_error_text(error)
+    # Tensorstore writes the system's number into a message of several hundred characters.
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    if code:
+        number = int(code[1])
+        return system_error_text(OSError(number, os.strerror(number)))
+    return f"{type(error).__name__}: {error}"
 
 
 def load_params(

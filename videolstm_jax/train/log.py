@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from etils import epath
 
-from videolstm_jax.files import write_bytes
+from videolstm_jax.files import append_bytes, write_bytes
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
@@ -38,8 +38,7 @@ class MetricsLog:
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Appends one line in one write."""
         line = json.dumps({"step": step, **values}, allow_nan=False) + "\n"
-        with self.path.open("ab") as file:
-            file.write(line.encode())
+        append_bytes(self.path, line.encode())
 
 
 class ProgressLine:

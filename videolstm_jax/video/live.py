@@ -21,6 +21,10 @@ PIPE = "-"
 PIPE_NAME = "standard input"
 CAMERAS = {"linux": ("v4l2", "/dev/video{}"), "darwin": ("avfoundation", "{}")}
 """FFmpeg's device and the address of camera number {} on each system."""
+PROTOCOLS = ("http", "https", "rtmp", "rtp", "rtsp", "rtsps", "srt", "tcp", "udp")
+"""Addresses such as rtsp://HOST/PATH are read by FFmpeg itself; others are files and buckets."""
+NETWORK_SECONDS = 10.0
+"""A source in the network that gives nothing for so long is an error."""
 
 
 class Live(NamedTuple):
@@ -49,19 +53,21 @@ def opened(
     `decode.read`. Damage is raised when the stream comes to it, after the frames before it.
 
     Args:
-      source: a path, the number of a camera, or `-` for a pipe. A file whose name is a number wins
-        over the camera.
+      source: a path, the number of a camera, an address in the network (see `PROTOCOLS`), or `-`
+        for a pipe. A file whose name is a number wins over the camera.
       fps: frames a second to resample to; 0 takes every frame.
       max_frames: how many frames to yield at most; 0 yields all, of a camera without end.
       pipe: what `-` reads; standard input where None.
 
     Raises:
-      VideoError: no such file or camera, no video in it, or, while frames are read, damage.
+      VideoError: no such file, camera or address, no video in it, or, while frames are read,
+        damage.
     """
     name = os.fspath(source)
-    if name.isdecimal() and not os.path.exists(name):
-        with _camera(int(name)) as (label, container, stream):
-            # A camera drops and breaks pictures now and then; those are passed over.
+    network, camera = is_network(name), name.isdecimal() and not os.path.exists(name)
+    if network or camera:
+        with _network(name) if network else _camera(int(name)) as (label, container, stream):
+            # Cameras and networks drop and break pictures now and then; those are passed over.
             pictures = (picture for picture in container.decode(stream) if not picture.is_corrupt)
             if fps:
                 pictures = decode.resampled(pictures, container, stream, fps)
@@ -72,6 +78,12 @@ def opened(
         label = PIPE_NAME if name == PIPE else name
         pictures = decode.selected_pictures(label, container, stream, fps, max_frames)
         yield Live(label, fps or frame_rate(stream), _frames(label, pictures))
+
+
+def is_network(source: str) -> bool:
+    """Whether a source is an address that FFmpeg reads over the network."""
+    protocol, separator, _ = source.partition("://")
+    return bool(separator) and protocol.lower() in PROTOCOLS
 
 
 def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray]:
@@ -113,6 +125,18 @@ def _piped(pipe: BinaryIO | None) -> Iterator[tuple]:
                 "`-movflags frag_keyframe` or `+faststart` can be piped; mkv, avi and ts always can"
             ) from error
         raise
+
+
+@contextlib.contextmanager
+def _network(address: str) -> Iterator[tuple]:
+    try:
+        with av.open(address, timeout=NETWORK_SECONDS, metadata_errors="replace") as container:
+            if not container.streams.video:
+                raise VideoError(f"{address}: no video stream; expected one")
+            yield address, container, container.streams.video[0]
+    except av.FFmpegError as error:
+        reason = error.strerror or error
+        raise VideoError(f"{address}: cannot be read over the network: {reason}") from error
 
 
 @contextlib.contextmanager
