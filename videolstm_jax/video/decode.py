@@ -17,7 +17,12 @@ import numpy as np
 from PIL import Image
 
 from videolstm_jax.flow import image
-from videolstm_jax.video.container import all_pictures, declared_count, frame_rate, open_video
+from videolstm_jax.video.container import all_pictures, open_video
+from videolstm_jax.video.orientation import upright
+from videolstm_jax.video.tally import declared_count, declared_seconds, frame_rate
+
+HELD = 0.5
+"""Periods beyond its own for which a last picture counts as held."""
 
 
 class VideoInfo(NamedTuple):
@@ -60,10 +65,11 @@ def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
         if not frames:  # the container does not say: the rest is decoded and counted
             frames = 1 + sum(1 for _ in pictures)
         pictures.close()  # before the container that it reads from
+        seconds = end_of_pictures(frames / rate, declared_seconds(container, stream), rate)
     if not fps:
         return VideoInfo(frames, width, height, rate)
     # `resampled` yields a frame for every k / fps before the end; 1e-6 absorbs rounding.
-    return VideoInfo(max(1, math.ceil(frames * fps / rate - 1e-6)), width, height, fps)
+    return VideoInfo(max(1, math.ceil(seconds * fps - 1e-6)), width, height, fps)
 
 
 def read(
@@ -147,28 +153,29 @@ def selected_pictures(
 ) -> Iterator[av.VideoFrame]:
     """Yields the pictures that `read` returns, resampled and limited."""
     pictures = all_pictures(path, container, stream)
-    selected = resampled(pictures, container, stream, fps) if fps else pictures
+    selected = pictures
+    if fps:
+        selected = resampled(pictures, stream, fps, declared_seconds(container, stream))
     yield from itertools.islice(selected, max_frames or None)
     pictures.close()
 
 
 def resampled(
     pictures: Iterator[av.VideoFrame],
-    container: av.container.InputContainer,
     stream: av.VideoStream,
     fps: float,
+    declared: float = 0.0,
 ) -> Iterator[av.VideoFrame]:
     """Yields the picture nearest to each k / fps, for all k / fps before the end of the video.
 
     Args:
       pictures: all pictures in display order.
-      container: of the video.
       stream: of the video.
       fps: frames a second to yield.
+      declared: the time in seconds at which the container says that pictures end, 0 where it does
+        not say.
     """
-    period = 1 / frame_rate(stream)
-    # AVI has no time stamps, and those that FFmpeg makes up for packed B pictures are not in order.
-    constant_rate = container.format.name == "avi"
+    rate = frame_rate(stream)
     k, last, time, first = 0, None, 0.0, 0.0
     for picture in pictures:
         stamp = picture.time
@@ -176,8 +183,8 @@ def resampled(
             first = stamp or 0.0
             last = picture
             continue
-        if constant_rate or stamp is None or stamp - first <= time:
-            next_time = time + period  # no usable stamp: one period after the picture before
+        if stamp is None or stamp - first <= time:
+            next_time = time + 1 / rate  # no usable stamp: one period after the picture before
         else:
             next_time = stamp - first
         # The picture before is the nearest one up to halfway; it wins a tie.
@@ -185,15 +192,23 @@ def resampled(
             yield last
             k += 1
         last, time = picture, next_time
-    # The last picture is shown for one period; a video has at least one frame.
-    while k == 0 or k / fps < time + period - 1e-6 / fps:
+    # The last picture is shown for one period or longer; a video has at least one frame.
+    end = end_of_pictures(time + 1 / rate, declared - first, rate)
+    while k == 0 or k / fps < end - 1e-6 / fps:
         yield last
         k += 1
 
 
-def upright(picture: av.VideoFrame) -> np.ndarray:
-    """Returns [H, W, 3] RGB, turned by the quarter turns of the display matrix."""
-    return np.rot90(picture.to_ndarray(format="rgb24"), round(picture.rotation / 90))
+def end_of_pictures(computed: float, declared: float, rate: float) -> float:
+    """Returns the time in seconds at which the last picture ends.
+
+    Args:
+      computed: the end if the last picture lasts one period.
+      declared: what the container says, 0 where it does not.
+      rate: frames a second.
+    """
+    # Only a last picture that is held longer counts: declared times are rounded to milliseconds.
+    return declared if declared > computed + HELD / rate else computed
 
 
 def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:

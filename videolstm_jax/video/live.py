@@ -15,7 +15,9 @@ import numpy as np
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode
-from videolstm_jax.video.container import codec_errors, frame_rate, open_source, open_video
+from videolstm_jax.video.container import codec_errors, open_source, open_video
+from videolstm_jax.video.orientation import upright
+from videolstm_jax.video.tally import frame_rate
 
 PIPE = "-"
 PIPE_NAME = "standard input"
@@ -70,7 +72,7 @@ def opened(
             # Cameras and networks drop and break pictures now and then; those are passed over.
             pictures = (picture for picture in container.decode(stream) if not picture.is_corrupt)
             if fps:
-                pictures = decode.resampled(pictures, container, stream, fps)
+                pictures = decode.resampled(pictures, stream, fps)
             limited = itertools.islice(pictures, max_frames or None)
             yield Live(label, fps or frame_rate(stream), _frames(label, limited))
         return
@@ -92,7 +94,7 @@ def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray
         # Errors are named inside the generator: the reader has the frames before the damage.
         with codec_errors(name):
             for picture in pictures:
-                image = decode.squashed_to(decode.upright(picture), size)
+                image = decode.squashed_to(upright(picture), size)
                 size = size or image.shape[1::-1]
                 yield image
     finally:
