@@ -194,6 +194,29 @@ def test_null_chunks_of_avi(tmp_path, codec, dropped):
         np.testing.assert_array_equal(frame, read[nearest])
 
 
+@pytest.mark.parametrize("between", [[], [1], [1, 2]])
+def test_chunks_for_the_delay_of_an_encoder_hold_no_picture(tmp_path, between):
+    """Behind the first picture, where B pictures delay the others.
+
+    FFmpeg writes null chunks there, XviD placeholders of one byte (`between`).
+    """
+    frames = smooth(20, *SIDES)
+    packets = plain(encoded("mpeg4", frames, bf="2", g="12"))
+    delayed = []
+    for k, (data, _, _, key) in enumerate(packets):
+        if key:  # FFmpeg knows the placeholders of XviD only
+            at = data.index(b"\0\0\1\xb6")
+            data = data[:at] + b"\0\0\1\xb2XviD0046" + data[at:]
+        turn = k + 2 if k else 0
+        delayed.append((data, turn, turn, key))
+        if not k:
+            delayed.extend((b"\x7f", turn, turn, False) for turn in between)
+    path = muxed(tmp_path / "a.avi", "mpeg4", delayed)
+    read = assert_taken(path, 20)
+    np.testing.assert_array_equal(decode.read(path, fps=RATE), read)
+    np.testing.assert_array_equal(decode.read(path, fps=5), read[::5])
+
+
 def with_null_chunks_at_end(data, present, declared):
     """Adds chunks of no bytes behind the last one of an AVI file, and counts them in its header."""
     data = bytearray(data)

@@ -11,6 +11,7 @@ lack of pictures that no packet explains. These explain a lack:
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import os
 
@@ -89,6 +90,7 @@ class Tally:
         self._early: list[int] = []  # times of packets before it is known
         self._leading = 0
         self._slots: list[int] = []  # AVI: numbers of the chunks that owe a picture
+        self._delay = 0  # AVI: chunks by which pictures are shown later
         self._next_slot = 0
         self._ahead = 0  # AVI: pictures that came before their turn
         self._null_chunks = 0
@@ -126,17 +128,28 @@ class Tally:
     def add_picture(self, picture: av.VideoFrame) -> None:
         """Counts a picture, and sets the time of one from an AVI file."""
         if self._is_avi:
-            # AVI has no time stamps, and those that FFmpeg makes up for B pictures are not in
-            # order. Pictures are shown in the turns of the chunks that owe one.
-            if self.pictures < len(self._slots):
-                picture.pts = self._slots[self.pictures]
-                picture.time_base = self._stream.time_base
+            self._set_time(picture)
         elif self._first_time is None and picture.pts is not None:
             self._first_time = picture.pts
             self._leading += sum(time < picture.pts for time in self._early)
             self._early.clear()
         self.pictures += 1
         self._end = max(self._end, (picture.time or 0.0) + 1 / frame_rate(self._stream))
+
+    def _set_time(self, picture: av.VideoFrame) -> None:
+        """Sets the time of a picture of an AVI file to the turn of its chunk.
+
+        AVI has no time stamps, and those that FFmpeg makes up for B pictures are not in order. A
+        picture is shown in the turn of its chunk or, where there are B pictures, of a later one.
+        The stamp of the first picture says how much later.
+        """
+        if not self.pictures and picture.pts is not None:
+            self._delay = bisect.bisect_left(self._slots, picture.pts)
+        turn = self.pictures + self._delay
+        behind = turn - len(self._slots) + 1
+        if self._slots:
+            picture.pts = self._slots[turn] if behind <= 0 else self._slots[-1] + behind
+            picture.time_base = self._stream.time_base
 
     def check(self) -> None:
         """Compares the counts after the last packet.
