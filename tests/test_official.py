@@ -11,7 +11,7 @@ from etils import epath
 from videolstm_jax.annotations import ucf24
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import folders, lists, official_lists, splits
+from videolstm_jax.dataset import class_folders, lists, official_lists, splits
 from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists import ListWarning
 from videolstm_jax.errors import ConfigError, FileError
@@ -245,7 +245,7 @@ def test_a_name_that_is_not_utf8(tmp_path):
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
     with pytest.raises(FileError, match="the name is not UTF-8"):
-        folders.find_video_files(tmp_path)
+        class_folders.find_videos(tmp_path)
 
 
 # ---- which lists, and whether they are whole -----------------------------------------------------
@@ -274,7 +274,8 @@ def test_lists_are_looked_for_in_order(data, tmp_path):
     assert (
         official_lists.find_official_lists(epath.Path(inside), labels, 3).folder == inside / UCF101
     )
-    assert sorted(folders.find_video_files(inside)) == ["Archery/a", "YoYo/b"]
+    found = class_folders.find_videos(inside).videos
+    assert class_folders.name_videos(found) == ["Archery/a", "YoYo/b"]
     with pytest.raises(
         FileError, match=r"data\.lists is .*UCF-101: expected a folder with trainlist0N\.txt"
     ):

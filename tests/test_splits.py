@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from videolstm_jax.dataset import groups as grouping
 from videolstm_jax.dataset import lists, splits
 from videolstm_jax.dataset.lists import ListRow, ListWarning
+from videolstm_jax.dataset.name_groups import group_by_name
 from videolstm_jax.errors import FileError
 
 
 def listed(names, groups=None):
-    groups = groups or grouping.group_by_name(names)
+    groups = groups or group_by_name(names)
     return [
         splits.ListedVideo(name, f"{name}.avi", name.split("/")[0], group)
         for name, group in zip(names, groups, strict=True)
@@ -35,15 +36,15 @@ def parts(videos):
 
 
 def test_groups_are_told_by_the_names():
-    assert grouping.group_by_name(["Archery/v_Archery_g03_c01", "Punch/v_Punch_g25_c07"]) == [
+    assert group_by_name(["Archery/v_Archery_g03_c01", "Punch/v_Punch_g25_c07"]) == [
         "g03",
         "g25",
     ]
-    assert grouping.group_by_name(["wave/RATRACE_wave_f_nm_np1_fr_goo_37"]) == ["RATRACE_wave"]
-    assert grouping.group_by_name(["bend/p0_bend", "wave1/p11_wave1"]) == ["p0", "p11"]
-    assert grouping.group_by_name(["bend/anna_2_bend", "wave_one/bo_wave_one"]) == ["anna", "bo"]
-    assert grouping.group_by_name(["bend/p0_bend", "jack/clip7"]) == ["p0_bend", "clip7"]
-    assert grouping.group_by_name(["bend/_bend", "jack/jack"]) == ["_bend", "jack"]
+    assert group_by_name(["wave/RATRACE_wave_f_nm_np1_fr_goo_37"]) == ["RATRACE_wave"]
+    assert group_by_name(["bend/p0_bend", "wave1/p11_wave1"]) == ["p0", "p11"]
+    assert group_by_name(["bend/anna_2_bend", "wave_one/bo_wave_one"]) == ["anna", "bo"]
+    assert group_by_name(["bend/p0_bend", "jack/clip7"]) == ["p0_bend", "clip7"]
+    assert group_by_name(["bend/_bend", "jack/jack"]) == ["_bend", "jack"]
 
 
 # ---- official lists ------------------------------------------------------------------------------

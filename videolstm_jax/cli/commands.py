@@ -51,6 +51,7 @@ _LISTING = (
     "data.test_fraction",
     "data.validation",
     "data.hold_out",
+    "data.group_pattern",
     "data.on_bad_video",
 )
 _STICK_ACTIONS = (

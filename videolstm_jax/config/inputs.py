@@ -64,6 +64,12 @@ class DataConfig:
         "",
         "Hold out this one group as the test list. It wins over the lists (leave-one-group-out).",
     )
+    group_pattern: str = setting(
+        "",
+        "Regular expression that finds the group of a video in the name of its file, such as "
+        "'^(.+)_[0-9]+$'. The group is `(?P<group>..)` or the first pair of parentheses. A pattern "
+        "that has / is searched in the path below `videos`.",
+    )
     stream: str = setting(
         "rgb", "Stream of features that the top LSTM reads, rgb or flow.", choices=STREAMS
     )
@@ -119,6 +125,7 @@ class DataConfig:
                 f"DataConfig.source is {self.source!r}; expected 'folder', 'stick_actions' or "
                 "'tfds:' before a name such as ucf101/ucf101_1"
             )
+        _check_pattern(self.group_pattern)
         # At most .9, so that some groups are left for training.
         within(self, 0.0, 0.9, "test_fraction", "validation")
         within(self, 0.0, 1.0, "context")
@@ -127,6 +134,21 @@ class DataConfig:
         at_least(self, 1, "clips_per_class", "test_clips_per_class")
         # threading.Timer cannot wait for ever, so there is no "no limit".
         within(self, 0.1, 86_400, "time_limit")
+
+
+def _check_pattern(pattern: str) -> None:
+    """Raises ConfigError for a regular expression that cannot find groups."""
+    try:
+        groups = re.compile(pattern).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ConfigError(
+            f"DataConfig.group_pattern is {pattern!r}: {error}; expected a regular expression"
+        ) from error
+    if pattern and not groups:
+        raise ConfigError(
+            f"DataConfig.group_pattern is {pattern!r}; expected parentheses around the group, such "
+            "as '^(.+)_[0-9]+$'"
+        )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,36 +14,30 @@ from videolstm_jax.dataset.splits import ListedVideo, abbreviated
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 
-# The end of HMDB51's stems: body parts seen, camera motion, people, camera direction, quality, and
-# the number of the clip.
-_HMDB51_TAIL = r"_[fhlu]_[cn]m_np\d+_(?:ba|fr|le|ri)_(?:bad|goo|med)_\d+"
 
+def warn_of_look_alikes(videos: Sequence[ListedVideo]) -> None:
+    """Warns where clips that are groups of their own have names that differ in numbers only.
 
-def group_by_name(names: Sequence[str]) -> list[str]:
-    """The group of each video by its name: the recording it was cut from, or who acts in it.
-
-    UCF101's "v_Archery_g03_c01" is of group g03, HMDB51's "RATRACE_wave_f_nm_np1_fr_goo_37" of
-    RATRACE_wave. Where every stem ends with its class ("bend/anna_bend"), the group is the text
-    before the first underscore. Otherwise the stem is a group of its own.
-
-    Args:
-      names: "Class/stem" of all videos.
-
-    Returns:
-      The groups in the same order.
+    Such clips may be parts of one recording, and the split would put some in either part.
     """
-    pairs = [name.rsplit("/", 1) for name in names]
-    by_actor = all(re.fullmatch(rf"[^_]+_(.*_)?{re.escape(label)}", stem) for label, stem in pairs)
-    groups = []
-    for _, stem in pairs:
-        match = re.search(r"_(g\d+)_", stem) or re.fullmatch(rf"(.+){_HMDB51_TAIL}", stem)
-        if match:
-            groups.append(match[1])
-        elif by_actor:
-            groups.append(stem.split("_", 1)[0])
-        else:
-            groups.append(stem)
-    return groups
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for video in videos:
+        stem = video.name.rsplit("/", 1)[-1]
+        if video.group == stem:
+            alike[video.label, re.sub(r"\d+", "#", stem)].append(video.name)
+    names = []
+    for members in alike.values():
+        if len(members) > 1:
+            names.extend(members)
+    if names:
+        warnings.warn(
+            f"no recordings are recognised in the names of {len(names)} videos such as "
+            f"{', '.join(names[:3])}: each is a group of its own. If several are of one recording, "
+            "the accuracy will be too high: give --data.group_pattern=REGEX, or a column group in "
+            "labels.csv",
+            ListWarning,
+            stacklevel=4,
+        )
 
 
 def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVideo]:

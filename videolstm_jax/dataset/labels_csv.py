@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import posixpath
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from etils import epath
 
 from videolstm_jax.dataset.lists import read_list_text
+from videolstm_jax.dataset.video_names import check_label
 from videolstm_jax.errors import FileError
 
 FILE_NAMES = ("labels.csv", "manifest.csv")
@@ -50,23 +54,27 @@ def find_labels_csv(root: epath.Path) -> epath.Path | None:
 
 
 def read_labels_csv(path: epath.Path) -> list[LabelsRow]:
-    """Reads a table whose first line names its columns.
+    """Reads a table whose first line names its columns, in any case.
 
     `path` (below the table's folder) and `label` are required. `group` or `source_video` says which
-    clips belong together; `part` or `split` is train, valid, test or unused. Other columns are
-    ignored.
+    clips belong together; `part` or `split` is train, valid, test or unused. Other columns and
+    blank lines are ignored.
 
     Raises:
-      FileError: a missing column, an empty field, an unknown part, a part in some lines only, a
-        path twice, or a file that is no table.
+      FileError: a missing column, an empty field, more fields than columns, a path outside the
+        folder, a label that cannot be a folder, an unknown part, a part in some lines only, a path
+        twice, or a file that is no table.
     """
     rows: dict[str, LabelsRow] = {}
     for row in _read_rows(path):
         _check_row(row)
+        row = row._replace(
+            path=_path_in_folder(row, path.parent), part=PARTS.get(row.part.lower(), "")
+        )
         if row.path in rows:
             first = rows[row.path].where
             raise FileError(f"{row.where}: {row.path} is listed twice, first at {first}")
-        rows[row.path] = row._replace(part=PARTS.get(row.part.lower(), ""))
+        rows[row.path] = row
     if not rows:
         raise FileError(f"{path}: lists no video")
     _check_all_or_none("group", list(rows.values()))
@@ -77,43 +85,89 @@ def read_labels_csv(path: epath.Path) -> list[LabelsRow]:
 def _read_rows(path: epath.Path) -> list[LabelsRow]:
     """The rows as they are written, after a check of the columns."""
     # `splitlines` also takes the line ends of old Macintosh files, which csv refuses.
-    reader = csv.DictReader(io.StringIO("\n".join(read_list_text(path).splitlines())))
+    reader = csv.reader(io.StringIO("\n".join(read_list_text(path).splitlines())))
+    columns: list[str] | None = None
     rows = []
     try:
-        columns = [str(name).strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = columns
         for cells in reader:
-            group = _cell(cells, "group", "source_video")
-            part = _cell(cells, "part", "split")
+            cells = [cell.strip() for cell in cells]
+            if not any(cells):
+                continue
             where = f"{path}:{reader.line_num}"
-            rows.append(LabelsRow(_cell(cells, "path"), _cell(cells, "label"), group, part, where))
+            if columns is None:
+                columns = [cell.lower() for cell in cells]
+                _check_columns(columns, where)
+                continue
+            fields = _fields(cells, columns, where)
+            group = fields.get("group") or fields.get("source_video") or ""
+            part = fields.get("part") or fields.get("split") or ""
+            rows.append(
+                LabelsRow(fields.get("path", ""), fields.get("label", ""), group, part, where)
+            )
     except csv.Error as error:
-        raise FileError(f"{path}:{reader.reader.line_num}: {error}") from error
-    missing = [name for name in ("path", "label") if name not in columns]
-    if missing:
-        raise FileError(
-            f"{path}:1: columns {columns}; expected path,label[,group][,part], lacks {missing}"
-        )
+        raise FileError(f"{path}:{reader.line_num}: {error}") from error
+    if columns is None:
+        _check_columns([], f"{path}:1")
     return rows
 
 
-def _cell(cells: dict, *names: str) -> str:
-    """The first of these columns that is not empty."""
-    for name in names:
-        if cells.get(name):
-            return str(cells[name]).strip()
-    return ""
+def _check_columns(columns: Sequence[str], where: str) -> None:
+    missing = [name for name in ("path", "label") if name not in columns]
+    if missing:
+        for separator, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")):
+            cells = [cell.strip(' "') for cell in ",".join(columns).split(separator)]
+            if "path" in cells and "label" in cells:
+                raise FileError(f"{where}: the columns are separated by {name}; use commas")
+        raise FileError(
+            f"{where}: columns {list(columns)}; expected path,label[,group][,part], lacks {missing}"
+        )
+    for name in columns:
+        if name and columns.count(name) > 1:
+            raise FileError(f"{where}: the column {name} is there twice")
+
+
+def _fields(cells: Sequence[str], columns: Sequence[str], where: str) -> dict[str, str]:
+    """The cells of a line by their columns.
+
+    A cell without a column is usually the rest of a label that has a comma, so it is never dropped.
+    """
+    named = [name for name in columns if name]
+    nameless = [cell for cell, name in zip(cells, columns, strict=False) if not name]
+    if any(nameless) or any(cells[len(columns) :]):
+        raise FileError(
+            f"{where}: {len(cells)} fields, but {len(named)} columns; expected as many. A field "
+            'that has a comma needs quotes, such as "walk, slowly"'
+        )
+    return dict(zip(columns, cells, strict=False))
 
 
 def _check_row(row: LabelsRow) -> None:
-    if not row.path or not row.label or "/" in row.label:
-        raise FileError(
-            f"{row.where}: path {row.path!r}, label {row.label!r}; expected both, without / in the "
-            "label"
-        )
+    if not row.path or not row.label:
+        raise FileError(f"{row.where}: path {row.path!r}, label {row.label!r}; expected both")
+    check_label(row.label, row.where)
     if row.part and row.part.lower() not in PARTS:
         parts = ", ".join(sorted(set(PARTS.values())))
         raise FileError(f"{row.where}: part {row.part!r}; expected one of {parts}")
+
+
+def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:
+    """The path of a row below the folder of the table, with / between the names.
+
+    Raises:
+      FileError: it leads out of the folder, or has a NUL.
+    """
+    path = row.path.replace("\\", "/")
+    if "://" not in path:
+        path = posixpath.normpath(path)
+    # Tables that a program made may have absolute paths.
+    inside = f"{os.path.abspath(folder) if '://' not in str(folder) else folder}/"
+    path = path.removeprefix(inside)
+    outside = path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:/|\w+://", path)
+    if outside or "\0" in path:
+        raise FileError(
+            f"{row.where}: path {row.path!r} leads out of {folder}; expected a path below it"
+        )
+    return path
 
 
 def _check_all_or_none(field: str, rows: Sequence[LabelsRow]) -> None:

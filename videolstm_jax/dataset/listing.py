@@ -20,13 +20,14 @@ from videolstm_jax.files import PathLike
 class Listing(NamedTuple):
     """The used videos with their parts, the classes in order, and where the parts come from.
 
-    `origin` is for people to read; it is empty where the parts come from labels.csv or were made
-    here.
+    `origin` and `notes` are for people to read. `origin` is empty where the parts come from
+    labels.csv or were made here; each note is a line, such as which files were left out.
     """
 
     videos: list[ListedVideo]
     classes: tuple[str, ...]
     origin: str
+    notes: tuple[str, ...] = ()
 
 
 class _Split(NamedTuple):
@@ -40,8 +41,9 @@ class _Split(NamedTuple):
 def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None) -> Listing:
     """Lists a folder of videos with classes and parts, without opening a video.
 
-    Parts come from the first of these that exists: `cfg.hold_out`; labels.csv; the lists of UCF101
-    or HMDB51 (`find_official_lists`); a split by whole groups. `cfg.validation` then takes whole
+    Parts come from the first of these that exists: `cfg.hold_out`; labels.csv, or folders called
+    train, val and test; the lists of UCF101 or HMDB51 (`find_official_lists`); a split by whole
+    groups. `cfg.validation` then takes whole
     groups out of the training list. Videos that official lists name as unused, or do not name, are
     left out. A warning names the latter, and another says where the lists are shorter than the
     published ones.
@@ -53,9 +55,10 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
 
     Raises:
       FileError: no videos, or lists that do not fit them.
+      ConfigError: `cfg.group_pattern` does not fit every video.
     """
     folder = folders.videos_folder(cfg, root)
-    videos = folders.list_folder(folder)
+    videos, notes = folders.list_folder(folder, group_pattern=cfg.group_pattern)
     official = _find_lists(cfg, folder, videos)
     index = official.index if official and official.index else folder / "classInd.txt"
     all_classes = _read_classes(index, videos)
@@ -67,18 +70,23 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
         official = official and official.only(classes)
     _check_classes(videos, classes, index)
     split = _split(cfg, seed, videos, all_classes, classes, official)
-    videos = split.videos
+    videos, note = splits.test_on_validation(split.videos)
+    if note:
+        notes.append(note)
     if cfg.validation and not splits.videos_in(videos, "valid"):
         videos = _hold_out_validation(videos, cfg.validation, seed)
     splits.check_parts(videos, classes, from_lists=split.from_lists)
-    return Listing(videos, classes, split.origin)
+    if not split.from_lists or cfg.hold_out or cfg.validation:
+        groups.warn_of_look_alikes(videos)
+    return Listing(videos, classes, split.origin, tuple(notes))
 
 
 def _find_lists(
     cfg: DataConfig, folder: epath.Path, videos: Sequence[ListedVideo]
 ) -> OfficialLists | None:
-    """The official lists; a labels.csv goes before lists that the user does not name."""
-    if labels_csv.find_labels_csv(folder) and not cfg.lists:
+    """The official lists; a labels.csv or folders of parts go before lists that nobody names."""
+    has_own_parts = bool(videos[0].part) or labels_csv.find_labels_csv(folder) is not None
+    if has_own_parts and not cfg.lists:
         return None
     labels = {video.label for video in videos}
     return official_lists.find_official_lists(folder, labels, cfg.split, folder=cfg.lists)
@@ -128,7 +136,8 @@ def _split(
         return _Split(held_out, f"{cfg.hold_out} held out")
     if official:
         return _split_by_lists(videos, all_classes, classes, official, cfg.split)
-    if videos[0].part:  # of labels.csv, which has parts in every line or in none
+    # Of labels.csv, which has parts in every line or in none, or of folders, where all lie in one.
+    if videos[0].part:
         return _Split(videos, "")
     videos = groups.hold_out_share(videos, cfg.test_fraction, seed=seed, part="test", rest="train")
     return _Split(videos, "", from_lists=False)

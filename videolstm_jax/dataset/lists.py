@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from etils import epath
 
+from videolstm_jax.dataset.video_names import without_extension
 from videolstm_jax.errors import FileError
-
-EXTENSIONS = (".avi", ".mp4", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv")
 
 # The numbers that HMDB51's lists give to a clip.
 _HMDB51_UNUSED, _HMDB51_TRAIN, _HMDB51_TEST = 0, 1, 2
@@ -28,23 +27,6 @@ class ListRow(NamedTuple):
     name: str
     number: int | None
     where: str
-
-
-# ---- names of video files ------------------------------------------------------------------------
-
-
-def without_extension(path: str) -> str:
-    """The path without its extension, where that is one of a video."""
-    extension = video_extension(path)
-    return path[: -len(extension)] if extension else path
-
-
-def video_extension(path: str) -> str:
-    """The extension as it is written, empty where it is not one of a video."""
-    for extension in EXTENSIONS:
-        if path.lower().endswith(extension):
-            return path[-len(extension) :]
-    return ""
 
 
 # ---- single files --------------------------------------------------------------------------------

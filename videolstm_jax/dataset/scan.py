@@ -46,6 +46,8 @@ def scan_videos(
         f"{splits.describe_parts(listing.videos)}",
         flush=True,
     )
+    for note in listing.notes:
+        print(note, flush=True)
     labels = {name: label for label, name in enumerate(listing.classes)}
     videos: list[Video] = []
     readable: list[ListedVideo] = []
@@ -150,7 +152,7 @@ def read_dataset_tubes(
         return tubes_of_dataset(path, read_truth(path, split=cfg.split), dataset, cut=cut)
     # The boxes of a folder may also be of videos that no list names.
     names = {video.name for video in dataset.videos}
-    unlisted = {video.name for video in folders.list_folder(folder)} - names
+    unlisted = {video.name for video in folders.list_folder(folder).videos} - names
     return read_boxes_json(path, dataset, unlisted=unlisted, cut=cut)
 
 

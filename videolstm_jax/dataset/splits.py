@@ -141,6 +141,21 @@ def match_spelling(videos: Sequence[ListedVideo], classes: Sequence[str]) -> lis
 # ---- any split -----------------------------------------------------------------------------------
 
 
+def test_on_validation(videos: list[ListedVideo]) -> tuple[list[ListedVideo], str]:
+    """Makes the validation part the test list where there is no test list.
+
+    Returns:
+      The videos, and a line for people to read, empty where nothing changes.
+    """
+    if videos_in(videos, "test") or not videos_in(videos, "valid"):
+        return videos, ""
+    changed = []
+    for video in videos:
+        part = "test" if video.part == "valid" else video.part
+        changed.append(video._replace(part=part))
+    return changed, "there is no test list: the validation list is the test list"
+
+
 def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_lists: bool) -> None:
     """Checks that every class has training clips, and that no group is trained on and tested on.
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from videolstm_jax.dataset.labels_csv import PARTS
-from videolstm_jax.dataset.lists import without_extension
+from videolstm_jax.dataset.video_names import without_extension
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Tube
 

@@ -1,0 +1,54 @@
+"""Decides by their content whether files of unknown names are videos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etils import epath
+
+from videolstm_jax.errors import VideoError
+from videolstm_jax.video import guard
+
+# Containers have binary numbers within their first bytes.
+_HEAD = 512
+# Seconds for one file. Opening a video takes milliseconds.
+_LIMIT = 20.0
+
+
+def begins_with_text(path: epath.Path) -> bool:
+    """Whether the first bytes of a file are printable text, as no container's are."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    # The end of the head may cut a character in two.
+    text = head.decode("utf-8", "ignore")
+    if len(text.encode()) < len(head) - 3:
+        return False
+    return all(letter.isprintable() or letter in "\t\r\n\f" for letter in text)
+
+
+def are_videos(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
+    """Whether FFmpeg finds a video of two frames or more in each file.
+
+    Text is never given to FFmpeg: a playlist would lead it to other files.
+
+    Args:
+      paths: files whose names do not say what they are.
+      workers: processes that open files; a damaged one may crash them.
+    """
+    candidates = [path for path in paths if not begins_with_text(path)]
+    if not candidates:
+        return [False] * len(paths)
+    crew = guard.Crew(workers, limit=_LIMIT)
+    try:
+        infos = list(guard.ahead(crew, lambda path: crew.probe(path), candidates))
+    finally:
+        crew.end()
+    videos = set()
+    for path, info in zip(candidates, infos, strict=True):
+        # One frame is a picture, or the cover of a sound file.
+        if not isinstance(info, VideoError) and info.frames > 1:
+            videos.add(path)
+    return [path in videos for path in paths]
