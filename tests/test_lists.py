@@ -48,6 +48,36 @@ def test_lists_are_read_with_either_spelling_slash_and_ending(tmp_path):
             ":3: field larger than field limit",
         ),
         ("labels.csv", 140_000 * "x", ":1: field larger than field limit"),
+        (
+            "labels.csv",
+            "path,label,group\na.mp4,A,p1\nb.mp4,walk, slowly,p2",
+            ':3: 4 fields, but 3 columns; .* needs quotes, such as "walk, slowly"',
+        ),
+        ("labels.csv", "path,label,\na.mp4,walk, slowly", ":2: 3 fields, but 2 columns"),
+        ("labels.csv", "path,label\na.mp4,A\nb.mp4", ":3: path 'b.mp4', label ''; expected both"),
+        ("labels.csv", "path,label,Label\na.mp4,A,B", ":1: the column label is there twice"),
+        ("labels.csv", "path\tlabel\na.mp4\tA", ":1: .* separated by tabs; use commas"),
+        ("labels.csv", '"Path";"Label"\na.mp4;A', ":1: .* separated by semicolons; use commas"),
+        ("labels.csv", "path;label;note,more\na.mp4;A;x", "separated by semicolons; use commas"),
+        ("labels.csv", "path,label\na.mp4,..", ":2: label '..': it begins with a dot"),
+        ("labels.csv", "path,label\na.mp4,.", "begins with a dot"),
+        ("labels.csv", "path,label\na.mp4,a/b", "label 'a/b': it has a slash"),
+        ("labels.csv", "path,label\na.mp4,a\\b", "it has a slash"),
+        ("labels.csv", "path,label\na.mp4,a\0b", r":2: .*'a\\x00b'.* cannot be printed"),
+        ("labels.csv", "path,label\na.mp4,\x1b[31mred", "cannot be printed"),
+        ("labels.csv", "path,label\na.mp4," + 300 * "x", "xx..': it has 300 bytes"),
+        ("labels.csv", "path,label\na.mp4," + 90 * "\u6f22", "it has 270 bytes"),
+        ("labels.csv", "path,label\na.mp4,Index.json", "a file of the work folder has this name"),
+        ("labels.csv", "path,label\na.mp4,settings.json", "a file of the work folder"),
+        ("labels.csv", "path,label\n/etc/passwd,A", ":2: path '/etc/passwd' leads out of"),
+        ("labels.csv", "path,label\n../a.mp4,A", "leads out of"),
+        ("labels.csv", "path,label\nx/../../a.mp4,A", "leads out of"),
+        ("labels.csv", "path,label\n..,A", "leads out of"),
+        ("labels.csv", "path,label\nx\\..\\..\\a.mp4,A", "leads out of"),
+        ("labels.csv", "path,label\nC:\\a.mp4,A", "leads out of"),
+        ("labels.csv", "path,label\nhttp://x/a.mp4,A", "leads out of"),
+        ("labels.csv", "path,label\nx\0.mp4,A", "leads out of"),
+        ("labels.csv", "path,label\nx/a.mp4,A\nx//./a.mp4,B", "x/a.mp4 is listed twice, first"),
     ],
 )
 def test_damaged_lists_are_named(tmp_path, name, text, message):
@@ -55,6 +85,26 @@ def test_damaged_lists_are_named(tmp_path, name, text, message):
     read = {"c": lists.read_classes, "t": lists.read_list, "l": read_labels_csv}[name[0]]
     with pytest.raises(FileError, match=message):
         read(epath.Path(tmp_path / name))
+
+
+def test_tables_of_other_programs_are_read(tmp_path):
+    lines = [
+        "\ufeff Path , LABEL,Split,,",
+        "",
+        "x\\a.mp4,A,Train,,",
+        " , ,,,",
+        '"./b, c.mp4","walk, slowly",VAL',
+        f"{tmp_path}/d.mp4,A,test,,",
+        "   ",
+    ]
+    (tmp_path / "labels.csv").write_text("\r\n".join(lines), "utf-8")
+    rows = read_labels_csv(epath.Path(tmp_path / "labels.csv"))
+    assert [row[:4] for row in rows] == [
+        ("x/a.mp4", "A", "", "train"),
+        ("b, c.mp4", "walk, slowly", "", "valid"),
+        ("d.mp4", "A", "", "test"),
+    ]
+    assert [row.where.rsplit(":")[-1] for row in rows] == ["3", "5", "6"]
 
 
 def test_damaged_hmdb51_lists_are_named(tmp_path):
