@@ -110,6 +110,7 @@ def test_a_relative_folder_works(tmp_path, monkeypatch):
         ),
         ({"optim.clip": 1.0}, "made with optim.clip 0.5; expected 1.0"),
         ({"unheard": 1}, "made with unheard None; expected 1"),
+        ({"videos": "0b1c"}, "made with another training list: its videos, their labels or"),
     ],
 )
 def test_a_checkpoint_of_something_else_is_refused(tmp_path, identity, message):

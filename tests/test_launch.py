@@ -10,12 +10,14 @@ import sys
 import pytest
 from absl import flags
 
+from videolstm_jax.artifacts import save_dataset
 from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.commands import COMMANDS
 from videolstm_jax.config import RunConfig, change, flatten
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.pipeline import command, commands, plan
 from videolstm_jax.presets import PRESETS, configured
+from videolstm_jax.types import Dataset
 
 ROOT = pathlib.Path(__file__).parents[1]
 SCRIPTS = sorted(path.stem for path in (ROOT / "launch").glob("[a-z]*.py"))
@@ -154,6 +156,7 @@ def test_a_cell_in_the_current_folder(tmp_path):
         (["--preset=demmo"], "did you mean demo"),
         (["--modle.cell=lstm"], "Did you mean: model.cell"),
         (["--model.cell=lstmm"], "no cell 'lstmm'; expected one of"),
+        (["--videos=x"], "there is no flag --videos here; did you mean --data.videos?"),
         (["stray"], "unexpected words"),
         (["--train.steps=many"], "train.steps"),
         (["--fuse.weights=1,x"], "fuse.weights"),
@@ -326,3 +329,14 @@ def test_cells_without_attention_are_not_localized():
 def test_a_pipeline_names_its_runs_itself(settings):
     with pytest.raises(ConfigError, match="belongs to one run"):
         plan(change(RunConfig(), **settings))
+
+
+def test_a_setting_that_only_prepare_reads_is_refused_later(tmp_path):
+    settings = {"split": 1, "classes": []}
+    save_dataset(tmp_path / "dataset.json", Dataset((), ()), settings=settings)
+    done = run("launch.evaluate", f"--workdir={tmp_path}", "--data.split=2")
+    assert done.returncode == 1
+    assert f"data.split is 2, but {tmp_path}/dataset.json was made with 1" in done.stderr
+    for words in (["--data.split=1"], ["--data.classes="], []):
+        done = run("launch.evaluate", f"--workdir={tmp_path}", *words)
+        assert "was made with" not in done.stderr

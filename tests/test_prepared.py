@@ -106,7 +106,9 @@ def test_a_replaced_test_video_is_extracted_again(work_copy):
 def test_a_replaced_training_video_is_another_training_list(work_copy):
     cfg, replace = work_copy
     replace("left/p1", prepare=True)
-    with pytest.raises(FileError, match="was made with videos"):
+    with pytest.raises(
+        FileError, match=r"made with another training list: its videos, .* or their files"
+    ):
         fit_convnet.run(cfg)
 
 

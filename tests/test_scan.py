@@ -271,9 +271,15 @@ def test_deeper_folders_are_taken_and_tell_equal_names_apart(folder):
 
 def test_folders_within_every_class_are_recordings(folder):
     names = [f"{label}/p{person}/{clip}.mp4" for label in "AB" for person in "12" for clip in "34"]
-    dataset, _ = scan(folder(*names))
+    root = folder(*names)
+    dataset, _ = scan(root)
     assert {video.name: video.group for video in dataset.videos}["B/p2_4"] == "p2"
     assert len({video.group for video in dataset.videos if video.part == "test"}) == 1
+    # The folders of a table may be anything.
+    rows = [f"{name},{name[0]}" for name in names]
+    (root / "labels.csv").write_text("\n".join(["path,label", *rows]))
+    videos = list_folder(epath.Path(root)).videos
+    assert {video.name: video.group for video in videos}["B/B_p2_4"] == "B_p2_4"
 
 
 def test_class_folders_in_folders_of_parts(folder, capsys):

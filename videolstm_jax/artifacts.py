@@ -6,7 +6,7 @@ A work folder is `Workdir`, files of tubes are `tubes_jsonl`; both can be taken 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -51,21 +51,28 @@ PARTS = get_args(Part)
 # ---- the data set --------------------------------------------------------------------------------
 
 
-def save_dataset(path: PathLike, dataset: Dataset) -> None:
+def save_dataset(
+    path: PathLike, dataset: Dataset, *, settings: Mapping[str, Any] | None = None
+) -> None:
     """Writes the listed videos.
+
+    Args:
+      path: of the file.
+      dataset: the videos.
+      settings: those that decided which videos these are, and in which parts.
 
     Raises:
       FileError: a name twice, a label outside the classes, or a part of another name.
     """
     _check_dataset(path, dataset)
-    write_json(
-        path,
-        {
-            "layout": LAYOUT,
-            "classes": list(dataset.classes),
-            "videos": [video._asdict() for video in dataset.videos],
-        },
-    )
+    record: dict[str, Any] = {
+        "layout": LAYOUT,
+        "classes": list(dataset.classes),
+        "videos": [video._asdict() for video in dataset.videos],
+    }
+    if settings:
+        record["settings"] = dict(settings)
+    write_json(path, record)
 
 
 def load_dataset(path: PathLike) -> Dataset:

@@ -22,6 +22,8 @@ from videolstm_jax.errors import ConfigError, FileError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as that of a shell: 128 and the number of the signal."""
+_LISTING_COMMANDS = ("prepare", "pipeline", "sweep")
+"""The commands that list the videos; all others read the list of an earlier one."""
 
 
 def start(name: str, arguments: Sequence[str]) -> None:
@@ -62,7 +64,29 @@ def start(name: str, arguments: Sequence[str]) -> None:
         else:
             module.main(positional)
 
-    app.run(guarded(main), argv=[f"videolstm {name}", *arguments])
+    app.run(guarded(main), argv=[f"videolstm {name}", *arguments], flags_parser=_parse_flags)
+
+
+def _parse_flags(arguments: list[str]) -> list[str]:
+    """The positional arguments; a setting without its section is answered with the whole name.
+
+    `--videos`, which is short for a setting in some commands, is `--data.videos` in all.
+    """
+    try:
+        return flags.FLAGS(arguments)
+    except flags.UnrecognizedFlagError as error:
+        names = [f"--{name}" for name in flags.FLAGS if name.endswith(f".{error.flagname}")]
+        if names:
+            print(
+                f"error: there is no flag --{error.flagname} here; did you mean "
+                f"{' or '.join(names)}?",
+                file=sys.stderr,
+            )
+            sys.exit(1)
+    except flags.Error:
+        pass
+    # Says what is wrong, and ends the process.
+    return app.parse_flags_with_usage(arguments)
 
 
 def _run_with_settings(name: str, command: Command, module: types.ModuleType | None) -> None:
@@ -71,12 +95,20 @@ def _run_with_settings(name: str, command: Command, module: types.ModuleType | N
     cfg = config_flags.config(flags.FLAGS, more)
     print(config_flags.pretty(cfg), flush=True)
     _check_cells(cfg)
+    if name not in _LISTING_COMMANDS:
+        _check_listing(cfg)
     if module is not None:
         module.main(cfg)
     else:
         # Imported only now: a stage imports JAX or TensorFlow, which --help does not need.
         path = importlib.import_module(f"videolstm_jax.stages.{name}").run(cfg)
         print(f"{name}: wrote {path}", flush=True)
+
+
+def _check_listing(cfg: RunConfig) -> None:
+    """Raises ConfigError where the user gives a setting that only `prepare` could have used."""
+    if any(name.startswith("data__") for name in cfg.overrides):
+        importlib.import_module("videolstm_jax.dataset.prepared").check_listing(cfg)
 
 
 def _check_cells(cfg: RunConfig) -> None:

@@ -66,9 +66,9 @@ class DataConfig:
     )
     group_pattern: str = setting(
         "",
-        "Regular expression that finds the group of a video in the name of its file, such as "
-        "'^(.+)_[0-9]+$'. The group is `(?P<group>..)` or the first pair of parentheses. A pattern "
-        "that has / is searched in the path below `videos`.",
+        "Regular expression that finds the group of a video in its file's name. The group is "
+        "`(?P<group>..)` or the first pair of parentheses, as in '^(.+)_[0-9]+$'. A pattern that "
+        "has / is searched in the path below `videos`.",
     )
     stream: str = setting(
         "rgb", "Stream of features that the top LSTM reads, rgb or flow.", choices=STREAMS

@@ -52,14 +52,15 @@ def list_folder(root: epath.Path, *, group_pattern: str = "") -> FolderListing:
       ConfigError: the pattern does not fit every video.
     """
     table = labels_csv.find_labels_csv(root)
+    notes: list[str] = []
+    table_groups = None
     if table:
         rows = labels_csv.read_labels_csv(table)
-        found, notes = [_find_row(root, row) for row in rows], []
+        found = [_find_row(root, row) for row in rows]
         table_groups = [row.group for row in rows]
     else:
         clips = root / "videos"
         found, notes = class_folders.find_videos(clips if clips.is_dir() else root)
-        table_groups = [""] * len(found)
     names = class_folders.name_videos(found)
     groups = _groups(root, found, table_groups, group_pattern)
     videos = []
@@ -72,14 +73,21 @@ def list_folder(root: epath.Path, *, group_pattern: str = "") -> FolderListing:
 
 
 def _groups(
-    root: epath.Path, videos: Sequence[FoundVideo], table_groups: Sequence[str], pattern: str
+    root: epath.Path, videos: Sequence[FoundVideo], table_groups: Sequence[str] | None, pattern: str
 ) -> list[str]:
-    """The group of each video: by the pattern, else of the table, else by its name."""
-    clips = [Clip(video.label, video.stem, video.folder) for video in videos]
+    """The group of each video: by the pattern, else of the table, else by its name.
+
+    `table_groups` is None in class folders, whose own folders may be recordings. Those of a table
+    may be anything, such as the parts of an archive.
+    """
+    if table_groups is None:
+        clips = [Clip(video.label, video.stem, video.folder) for video in videos]
+    else:
+        clips = [Clip(video.label, video.stem) for video in videos]
     if pattern:
         paths = [str(video.path).removeprefix(f"{root}/") for video in videos]
         return name_groups.group_by_pattern(pattern, clips, paths)
-    if all(table_groups):
+    if table_groups and all(table_groups):
         return list(table_groups)
     return name_groups.recognise_groups(clips)
 

@@ -15,6 +15,22 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 
 
+def describe_groups(videos: Sequence[ListedVideo]) -> list[str]:
+    """One line on the groups of several videos, so that wrong ones are seen; none without any."""
+    members: dict[str, list[str]] = defaultdict(list)
+    for video in videos:
+        members[video.group].append(video.name)
+    shared = {group: names for group, names in members.items() if len(names) > 1}
+    if not shared:
+        return []
+    group, names = min(shared.items())
+    count = sum(len(members) for members in shared.values())
+    return [
+        f"{count} videos are in {len(shared)} groups of two or more, such as {group}: "
+        f"{abbreviated(names)}"
+    ]
+
+
 def warn_of_look_alikes(videos: Sequence[ListedVideo]) -> None:
     """Warns where clips that are groups of their own have names that differ in numbers only.
 

@@ -78,6 +78,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     splits.check_parts(videos, classes, from_lists=split.from_lists)
     if not split.from_lists or cfg.hold_out or cfg.validation:
         groups.warn_of_look_alikes(videos)
+        notes.extend(groups.describe_groups(videos))
     return Listing(videos, classes, split.origin, tuple(notes))
 
 

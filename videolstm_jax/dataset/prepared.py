@@ -13,11 +13,21 @@ from typing import Any, NamedTuple
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import DataConfig
+from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.files import PathLike, file_size, read_json, side_by_side
 from videolstm_jax.types import Video
 from videolstm_jax.video import flow_file
+
+_LISTING = (
+    "source",
+    "split",
+    "classes",
+    "test_fraction",
+    "validation",
+    "hold_out",
+    "group_pattern",
+)
 
 
 class FlowRange(NamedTuple):
@@ -29,6 +39,37 @@ class FlowRange(NamedTuple):
 
     largest: float
     saturated: float
+
+
+def listing_settings(cfg: DataConfig) -> dict[str, Any]:
+    """The settings that decide which videos are used and in which parts, as JSON has them."""
+    settings = {}
+    for name in _LISTING:
+        value = getattr(cfg, name)
+        settings[name] = list(value) if isinstance(value, tuple) else value
+    return settings
+
+
+def check_listing(cfg: RunConfig) -> None:
+    """Refuses a setting that the user gives, but that `prepare` did not have.
+
+    Stages after `prepare` read dataset.json, in which such a setting would change nothing.
+
+    Raises:
+      ConfigError: the value differs from the one that dataset.json was made with.
+    """
+    path = Workdir(cfg.workdir).dataset
+    if not path.exists():
+        return
+    record = read_json(path)
+    before = record.get("settings", {}) if isinstance(record, dict) else {}
+    for name, value in listing_settings(cfg.data).items():
+        given = f"data__{name}" in cfg.overrides
+        if given and name in before and before[name] != value:
+            raise ConfigError(
+                f"data.{name} is {value!r}, but {path} was made with {before[name]!r}: run prepare "
+                "with the new value first, in another workdir if models of the old one are kept"
+            )
 
 
 def video_fingerprints(videos: Sequence[Video]) -> dict[str, str]:

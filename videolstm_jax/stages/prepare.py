@@ -78,7 +78,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     dataset = decoder.good_videos(listed, frames)
     tubes = scan.read_dataset_tubes(cfg.data, dataset, root=root)
     bad_rows = sorted([*bad_rows, *decoder.bad_rows], key=lambda row: row["name"])
-    artifacts.save_dataset(work.dataset, dataset)
+    artifacts.save_dataset(work.dataset, dataset, settings=prepared.listing_settings(cfg.data))
     _write_or_remove(work.bad, bad_rows, files.write_jsonl)
     _write_or_remove(work.truth, tubes, artifacts.save_detections)
     _write_index(work, settings, frames, fingerprints)

@@ -211,6 +211,13 @@ class Checkpoints:
         place = self.folder / str(step)
         for name, value in _as_json(identity).items():
             saved = meta["identity"].get(name)
+            if saved != value and name == "videos":
+                # Two hashes would tell nobody what changed.
+                raise FileError(
+                    f"{place} was made with another training list: its videos, their labels or "
+                    "their files have changed, as with another data.split. Expected the same: take "
+                    f"another workdir, or remove {self.folder.parent} to train anew"
+                )
             if saved != value:
                 raise FileError(
                     f"{place} was made with {name} {saved!r}; expected {value!r}: remove "
