@@ -85,7 +85,8 @@ def load_dataset(path: PathLike) -> Dataset:
     record = _with_layout(path, read_json(path, made_by="prepare"))
     # A file edited by hand may lack fields, have others, or hold text in place of numbers.
     try:
-        dataset = Dataset(tuple(record["classes"]), tuple(Video(**row) for row in record["videos"]))
+        videos = [Video(**row) for row in record["videos"]]
+        dataset = Dataset(tuple(record["classes"]), tuple(videos))
         _check_dataset(path, dataset)
     except (KeyError, TypeError) as error:
         raise FileError(f"{path}: not a list of videos: {error}") from error
@@ -128,7 +129,11 @@ def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
       FileError: bad.jsonl names a class that is not among `classes`.
     """
     labels = []
-    for row in read_jsonl(work.bad) if work.bad.exists() else []:
+    rows = []
+    # `prepare` writes the file only where it skipped a video.
+    if work.bad.exists():
+        rows = read_jsonl(work.bad)
+    for row in rows:
         if row.get("part") != "test":
             continue
         if row["label"] not in classes:

@@ -80,6 +80,7 @@ def _naming(error: OSError, path: epath.Path, instead_of: PathLike = "") -> OSEr
 
 def write_json(path: PathLike, value: Any) -> None:
     """Writes JSON with sorted keys, whole or not at all."""
+    # JSON has no NaN: Python would write one, and other programs could not read the file.
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
     write_bytes(path, f"{text}\n".encode())
 
@@ -114,10 +115,10 @@ def read_json(path: PathLike, made_by: str = "") -> Any:
 def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
     """Reads one JSON object a line; see `read_json`."""
     path = _existing(path, made_by)
-    return [
-        _parsed(line, f"{path}:{number}")
-        for number, line in enumerate(path.read_bytes().splitlines(), 1)
-    ]
+    rows = []
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        rows.append(_parsed(line, f"{path}:{number}"))
+    return rows
 
 
 def _parsed(data: bytes, where: PathLike) -> Any:
@@ -130,6 +131,7 @@ def _parsed(data: bytes, where: PathLike) -> Any:
 
 def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
     """Writes arrays as .npz without pickling; the same arrays give the same bytes."""
+    # Into memory first: a bucket's file cannot be written at several places, as a zip needs.
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     write_bytes(path, buffer.getvalue())
@@ -146,10 +148,10 @@ def read_arrays(
     path = _existing(path, made_by)
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            missing = [name for name in names if name not in file and name not in optional]
+            missing = sorted(set(names) - set(file) - set(optional), key=names.index)
             if missing:
                 raise FileError(f"{path}: has {sorted(file)}, lacks {missing}")
-            return tuple(file.get(name) for name in names)
+            return tuple(map(file.get, names))
     except FileError:
         raise
     # zipfile and numpy raise errors of many kinds for one cause: the bytes are not an .npz.
@@ -170,7 +172,9 @@ def file_size(path: epath.Path) -> int | None:
         status = path.stat()
     except FileNotFoundError:
         return None
-    return None if status.is_directory else status.length
+    if status.is_directory:
+        return None
+    return status.length
 
 
 def side_by_side(function: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
@@ -182,7 +186,8 @@ def side_by_side(function: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
 def _existing(path: PathLike, made_by: str) -> epath.Path:
     path = epath.Path(path)
     if not path.exists():
-        raise FileError(
-            f"{path} is missing" + (f"; the stage {made_by} writes it" if made_by else "")
-        )
+        origin = ""
+        if made_by:
+            origin = f"; the stage {made_by} writes it"
+        raise FileError(f"{path} is missing{origin}")
     return path

@@ -165,22 +165,31 @@ def run(cfg: RunConfig) -> epath.Path:
         began = time.perf_counter()
         path = _run_step(step, steps)
         seconds.append((step.label, time.perf_counter() - began))
-    seconds.append(("all stages", sum(took for _, took in seconds)))
-    width = max(len(label) for label, _ in seconds)
-    lines = [f"{label:{width}s} {took:8.1f} s" for label, took in seconds]
-    print("\n" + "\n".join(lines) + f"\n\nthe page of pictures: {path}")
+    _print_times(seconds)
+    print(f"\nthe page of pictures: {path}")
     return path
+
+
+def _print_times(seconds: Sequence[tuple[str, float]]) -> None:
+    """Prints a line for each stage, and the sum."""
+    rows = [*seconds, ("all stages", sum(taken for _, taken in seconds))]
+    width = max(len(label) for label, _ in rows)
+    print()
+    for label, taken in rows:
+        print(f"{label:{width}s} {taken:8.1f} s")
 
 
 def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path:
     """Runs one stage; `prepare` prints the cost of all as soon as it has listed the videos."""
     # Imported when it is needed: a plan alone does not wait for TensorFlow.
     stage = importlib.import_module(f"videolstm_jax.stages.{step.stage}")
-    if step.stage == "prepare":
-        return stage.run(
-            step.cfg, on_listed=lambda dataset: print(cost(steps, dataset), flush=True)
-        )
-    return stage.run(step.cfg)
+    if step.stage != "prepare":
+        return stage.run(step.cfg)
+
+    def print_cost(dataset: Dataset) -> None:
+        print(cost(steps, dataset), flush=True)
+
+    return stage.run(step.cfg, on_listed=print_cost)
 
 
 def cost(steps: Sequence[Step], dataset: Dataset) -> str:

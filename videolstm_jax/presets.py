@@ -152,8 +152,10 @@ class Settings:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         if self.preset not in PRESETS:
+            hint = ""
             nearest = difflib.get_close_matches(self.preset, PRESETS, 1)
-            hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+            if nearest:
+                hint = f" (did you mean {nearest[0]}?)"
             raise ConfigError(
                 f"there is no preset {self.preset!r}{hint}; expected one of {', '.join(PRESETS)}"
             )

@@ -62,7 +62,9 @@ def check_cell(cell: Cell, **settings: Any) -> None:
             # The cell is the caller's own: whatever it raises, the message must name the check.
             except Exception as error:
                 first_line = str(error).strip().partition("\n")[0]
-                kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+                kind = ""
+                if not isinstance(error, AssertionError):
+                    kind = f"{type(error).__name__}: "
                 raise AssertionError(f"check_cell: {name}: {kind}{first_line}") from error
 
 

@@ -36,10 +36,14 @@ def save_detections(path: PathLike, detections: Iterable[Detection]) -> None:
     the list `scores` beside the class that scores best.
     """
     # A shared tube is one object. Equal boxes of two tubes stay two lines.
-    groups = itertools.groupby(
-        detections, key=lambda detection: (detection.video, id(detection.tube))
-    )
-    write_jsonl(path, (_row(list(group)) for _, group in groups))
+    rows = []
+    for _, group in itertools.groupby(detections, key=_shared_tube):
+        rows.append(_row(list(group)))
+    write_jsonl(path, rows)
+
+
+def _shared_tube(detection: Detection) -> tuple[str, int]:
+    return detection.video, id(detection.tube)
 
 
 def _row(detections: list[Detection]) -> dict[str, Any]:
@@ -49,6 +53,7 @@ def _row(detections: list[Detection]) -> dict[str, Any]:
         "label": int(best.label),
         "score": float(best.score),
         "start": int(best.tube.start),
+        # A thousandth of a pixel is finer than any measure needs.
         "boxes": np.asarray(best.tube.boxes, float).round(3).tolist(),
     }
     if len(detections) > 1:
@@ -93,7 +98,9 @@ def read_tube_lines(path: PathLike) -> Iterator[TubeLine]:
         # The largest float bounds the scores too: JSON allows numbers that become infinite.
         if not all(abs(score) <= sys.float_info.max for score in scores):
             raise FileError(f"{where}: a score of {video} is not finite")
-        labels = range(len(scores)) if "scores" in row else [label]
+        labels = [label]
+        if "scores" in row:
+            labels = range(len(scores))
         detections = []
         for label, score in zip(labels, scores, strict=True):
             detections.append(Detection(video, label, float(score), tube))
@@ -102,7 +109,9 @@ def read_tube_lines(path: PathLike) -> Iterator[TubeLine]:
 
 def _check_fields(row: Any, where: str) -> None:
     """Raises FileError where a field is missing, or is not of the kind it must be."""
-    missing = _FIELDS - row.keys() if isinstance(row, dict) else {"fields"}
+    missing = {"fields"}
+    if isinstance(row, dict):
+        missing = _FIELDS - row.keys()
     if missing:
         raise FileError(f"{where}: lacks {sorted(missing)}")
     scores = row.get("scores", [row["score"]])

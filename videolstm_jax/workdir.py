@@ -95,7 +95,9 @@ class Workdir:
         if name.startswith("convnet-"):
             return self.convnet(name.removeprefix("convnet-")) / "scores.npz"
         fused = self.fused(name)
-        return fused if fused.exists() else self.run(name) / "scores.npz"
+        if fused.exists():
+            return fused
+        return self.run(name) / "scores.npz"
 
     def fused(self, name: str) -> epath.Path:
         """Fused video scores."""
@@ -122,7 +124,10 @@ def of_run(folder: PathLike) -> tuple[Workdir, str]:
       FileError: a work folder itself, or no folder.
     """
     # A bucket's address must not be taken for a path relative to the current folder.
-    path = epath.Path(folder if "://" in str(folder) else os.path.abspath(folder))
+    address = str(folder)
+    if "://" not in address:
+        address = os.path.abspath(address)
+    path = epath.Path(address)
     if (path / "runs").exists():
         runs = ", ".join(sorted(run.name for run in (path / "runs").iterdir()))
         raise FileError(f"{folder} is a work folder; expected one of its runs: {runs}")

@@ -81,10 +81,10 @@ def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTr
         its video.
     """
     try:
-        classes = tuple(str(name) for name in content["labels"])
+        classes = _read_names(content["labels"])
         frames = {str(name): int(length) for name, length in content["nframes"].items()}
         sizes = _read_sizes(content["resolution"])
-        test_lists = [_read_names(names) for names in content["test_videos"]]
+        test_lists = list(map(_read_names, content["test_videos"]))
         raw_tubes = _read_raw_tubes(content["gttubes"])
     except _LAYOUT_ERRORS as error:
         raise FileError(
@@ -93,6 +93,7 @@ def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTr
     if not 1 <= split <= len(test_lists):
         raise FileError(f"{path}: has {len(test_lists)} test lists; there is no split {split}")
     test = test_lists[split - 1]
+    # A tube of a video without a length could not be checked against the video's end.
     without_length = sorted({name for name, _, _ in raw_tubes} - frames.keys())
     without_length += sorted(set(test) - frames.keys())
     if without_length:
@@ -109,11 +110,15 @@ def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTr
 
 def _read_sizes(resolution: Any) -> dict[str, tuple[int, int]]:
     """W, H by video; ACT stores the height first."""
-    return {str(name): (int(size[1]), int(size[0])) for name, size in resolution.items()}
+    sizes = {}
+    for name, size in resolution.items():
+        height, width = int(size[0]), int(size[1])
+        sizes[str(name)] = (width, height)
+    return sizes
 
 
 def _read_names(names: Any) -> tuple[str, ...]:
-    return tuple(str(name) for name in names)
+    return tuple(map(str, names))
 
 
 def _read_raw_tubes(gttubes: Any) -> list[tuple[str, int, Any]]:
@@ -205,6 +210,7 @@ def read_act_boxes(
     for number, row in enumerate(rows.astype(np.float64)):
         where = f"{path}: row {number}"
         indices = row[:3].tolist()
+        # NaN is not equal to itself, so it is refused here too.
         if not all(value == value // 1 for value in indices):
             raise FileError(f"{where}: {indices} is not a whole video, frame and label")
         index, _, label = indices

@@ -53,8 +53,9 @@ def read_boxes_json(
         if name not in videos:
             raise FileError(f"{path}: boxes of {name}, which is no listed video")
         video, rows = videos[name], table[name]
-        if not isinstance(rows, list) or (len(rows) > video.frames and not cut):
-            content = len(rows) if isinstance(rows, list) else type(rows).__name__
+        is_list = isinstance(rows, list)
+        if not is_list or (len(rows) > video.frames and not cut):
+            content = len(rows) if is_list else type(rows).__name__
             raise FileError(
                 f"{path}: {content} boxes of {name}; expected a list of at most its {video.frames} "
                 "frames"

@@ -30,7 +30,9 @@ def _by_video(ground_truth: GroundTruth) -> dict[str, list[Detection]]:
     tubes: dict[str, list[Detection]] = {}
     for tube in ground_truth.tubes:
         tubes.setdefault(tube.video, []).append(tube)
-    return {name: sorted(of_video, key=_order) for name, of_video in tubes.items()}
+    for of_video in tubes.values():
+        of_video.sort(key=_order)
+    return tubes
 
 
 def _order(tube: Detection) -> tuple:

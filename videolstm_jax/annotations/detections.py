@@ -80,7 +80,9 @@ def read_detections(
             left_out["of classes that the truth does not have"] += 1
         else:
             detections.append(detection._replace(label=label))
-    notes = [f"{count} detections left out: {reason}" for reason, count in sorted(left_out.items())]
+    notes = []
+    for reason, count in sorted(left_out.items()):
+        notes.append(f"{count} detections left out: {reason}")
     return MeasuredDetections(detections, _holds_frame_boxes(path), tuple(notes))
 
 
@@ -88,6 +90,7 @@ def _count_classes(ground_truth: GroundTruth, classes: Sequence[str]) -> int:
     """How many classes the labels of detections may count."""
     if classes or ground_truth.classes:
         return len(classes or ground_truth.classes)
+    # Without any names the largest true label is the only thing that is known.
     return 1 + max((tube.label for tube in ground_truth.tubes), default=-1)
 
 
@@ -96,7 +99,9 @@ def _true_label(label: int, true_names: Sequence[str], names: Sequence[str]) -> 
     if not names or not true_names:
         return label
     name = names[label]
-    return true_names.index(name) if name in true_names else None
+    if name not in true_names:
+        return None
+    return true_names.index(name)
 
 
 def _holds_frame_boxes(path: epath.Path) -> bool:
@@ -125,6 +130,7 @@ def _read_any(
 def _read_jsonl(path: epath.Path, class_count: int) -> Iterator[tuple[str, Detection]]:
     """The tubes of a tubes.jsonl; a line with scores of all classes is one tube of each class."""
     for where, row, detections in tubes_jsonl.read_tube_lines(path):
+        # With fewer scores, the classes behind them would look as if nothing had been detected.
         if "scores" in row and len(detections) < class_count:
             raise FileError(
                 f"{where}: {len(detections)} scores of {row['video']}; expected {class_count}, one "

@@ -45,9 +45,11 @@ class GroundTruth(NamedTuple):
           detection: a true tube or a detection.
           classes: how many classes its label counts; None takes those of the ground truth.
         """
+        if classes is None:
+            classes = len(self.classes)
         return tube_fault(
             detection,
-            classes=len(self.classes) if classes is None else classes,
+            classes=classes,
             frames=self.frames.get(detection.video, 0),
             size=self.sizes.get(detection.video, (0, 0)),
         )
@@ -66,7 +68,8 @@ def tube_fault(
     """
     boxes, start, label = detection.tube.boxes, detection.tube.start, detection.label
     if label < 0 or (classes and label >= classes):
-        return f"has label {label}; expected 0 to {classes - 1 if classes else '..'}"
+        last = classes - 1 if classes else ".."
+        return f"has label {label}; expected 0 to {last}"
     if not np.isfinite(detection.score):
         return f"has a score of {detection.score}; expected a finite number"
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes):
@@ -81,6 +84,7 @@ def tube_fault(
 def _box_fault(boxes: np.ndarray, start: int, size: tuple[int, int]) -> str:
     """What is wrong with the first bad box [4] of a tube's boxes [n, 4]."""
     width, height = size
+    # A size that is not known bounds nothing.
     far_edge = np.array([width or np.inf, height or np.inf]) + SLACK
     infinite = ~np.isfinite(boxes).all(axis=1)
     inverted = (boxes[:, 2:] <= boxes[:, :2]).any(axis=1)
@@ -151,6 +155,7 @@ def tubes_of_dataset(
         than the annotated one, or a tube that does not fit its video.
     """
     frames = {video.name: video.frames for video in dataset.videos}
+    # A folder often holds a part of the annotated videos, so the others' tubes are no mistake.
     tubes = [tube for tube in ground_truth.tubes if tube.video in frames]
     if cut:
         tubes = _cut_tubes(tubes, frames)

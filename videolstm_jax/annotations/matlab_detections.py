@@ -61,26 +61,27 @@ def _find_structs(path: epath.Path) -> list[dict[str, Any]]:
 
 
 def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
+    spans, boxes = [], []
     try:
-        content = _VideoDetections(
-            matlab.as_string(struct["videoName"]),
-            np.asarray(struct["class"], float).ravel(),
-            np.asarray(struct["score"], float).ravel(),
-            [np.asarray(row["fnr"], float).ravel() for row in matlab.as_list(struct["framenr"])],
-            [np.asarray(row["bxs"], float) for row in matlab.as_list(struct["boxes"])],
-        )
+        video = matlab.as_string(struct["videoName"])
+        # MATLAB has no vectors: a list is a matrix of one row or of one column.
+        labels = np.asarray(struct["class"], float).ravel()
+        scores = np.asarray(struct["score"], float).ravel()
+        for row in matlab.as_list(struct["framenr"]):
+            spans.append(np.asarray(row["fnr"], float).ravel())
+        for row in matlab.as_list(struct["boxes"]):
+            boxes.append(np.asarray(row["bxs"], float))
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise FileError(
             f"{where}: not detections as the evaluation of UCF101-24 keeps them: "
             f"{type(error).__name__}: {error}"
         ) from error
-    labels, scores, spans, boxes = map(len, content[1:])
-    if not labels == scores == spans == boxes:
+    if not len(labels) == len(scores) == len(spans) == len(boxes):
         raise FileError(
-            f"{where}, {content.video}: {labels} classes, {scores} scores, {spans} spans and "
-            f"{boxes} tubes; expected as many"
+            f"{where}, {video}: {len(labels)} classes, {len(scores)} scores, {len(spans)} spans "
+            f"and {len(boxes)} tubes; expected as many"
         )
-    return content
+    return _VideoDetections(video, labels, scores, spans, boxes)
 
 
 def _tube(where: str, label: float, span: np.ndarray, boxes: np.ndarray) -> Tube:

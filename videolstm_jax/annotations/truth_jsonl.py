@@ -49,20 +49,27 @@ def _rows(ground_truth: GroundTruth) -> Iterator[dict[str, Any]]:
 def _header(ground_truth: GroundTruth) -> dict[str, Any]:
     with_tubes = {tube.video for tube in ground_truth.tubes}
     without_tubes = sorted({*ground_truth.frames, *ground_truth.sizes} - with_tubes)
+    other_videos = {}
+    for name in without_tubes:
+        other_videos[name] = _video_facts(ground_truth, name)
     fields = {
         "tubes": len(ground_truth.tubes),
         "classes": list(ground_truth.classes),
         "test": list(ground_truth.test),
         "notes": list(ground_truth.notes),
-        "without_tubes": {name: _video_facts(ground_truth, name) for name in without_tubes},
+        "without_tubes": other_videos,
     }
     return {field: value for field, value in fields.items() if value}
 
 
 def _video_facts(ground_truth: GroundTruth, video: str) -> dict[str, Any]:
     """The length and size of a video, those of them that are known."""
-    facts = {"frames": ground_truth.frames.get(video), "size": ground_truth.sizes.get(video)}
-    return {field: value for field, value in facts.items() if value is not None}
+    facts = {}
+    if video in ground_truth.frames:
+        facts["frames"] = ground_truth.frames[video]
+    if video in ground_truth.sizes:
+        facts["size"] = ground_truth.sizes[video]
+    return facts
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -107,6 +114,7 @@ class _TruthLines:
         try:
             self._read_header(row)
             self._check_class_name(where, row, tube)
+            # The line itself says of its own video what the header says of videos without tubes.
             for video, facts in {**row.get("without_tubes", {}), tube.video: row}.items():
                 self._read_facts(where, video, facts)
         except FileError:

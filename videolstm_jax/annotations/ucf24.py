@@ -71,8 +71,10 @@ def read_ucf24(path: str, content: Any) -> GroundTruth:
       FileError: it is of another form, or a tube does not fit its video.
     """
     try:
-        from_matlab = "annot" in content
-        entries = _read_matlab(content["annot"]) if from_matlab else _read_pickle(content)
+        if "annot" in content:
+            entries = _read_matlab(content["annot"])
+        else:
+            entries = _read_pickle(content)
     except FileError as error:
         raise FileError(f"{path}: {error}") from error
     except _LAYOUT_ERRORS as error:
@@ -84,9 +86,11 @@ def read_ucf24(path: str, content: Any) -> GroundTruth:
         raise FileError(
             f"{path}: {len(entries)} entries for {len(frames)} videos; expected one each"
         )
-    tubes = [tube for entry in entries for tube in entry.tubes]
-    for tube in tubes:
-        _check_class(path, tube)
+    tubes = []
+    for entry in entries:
+        for tube in entry.tubes:
+            _check_class(path, tube)
+            tubes.append(tube)
     sizes = dict.fromkeys(frames, SIZE)
     return check_ground_truth(path, GroundTruth(CLASSES, frames, sizes, tubes))
 

@@ -111,10 +111,15 @@ def read_viper(path: str) -> GroundTruth:
 
 def _find_source(data: bytes, stem: str) -> ElementTree.Element:
     """The part of the file about this video: some files hold other videos before or behind it."""
-    sources = [element for element in read_xml(data).iter() if _tag(element) == "sourcefile"]
+    sources, named = [], []
+    for element in read_xml(data).iter():
+        if _tag(element) == "sourcefile":
+            sources.append(element)
+            if _file_name(element).startswith(f"{stem}."):
+                named.append(element)
     if not sources:
         raise ValueError("holds no sourcefile")
-    named = [source for source in sources if _file_name(source).startswith(f"{stem}.")]
+    # The named part may be empty, and its persons stand in another one of the same file.
     for source in (*named, *sources):
         if any(_tag(child) == "object" for child in source):
             return source
@@ -130,7 +135,10 @@ def _read_number(source: ElementTree.Element, name: str) -> int:
     """A number of the file's own description, 0 where the file does not have it."""
     for element in source.iter():
         if _tag(element) == "attribute" and element.get("name", "").upper() == name:
-            number = int(next((child.attrib["value"] for child in element), "0"))
+            number = 0
+            for child in element:
+                number = int(child.attrib["value"])
+                break
             if not 0 <= number <= _MOST_FRAMES:
                 raise ValueError(f"says {name} {number}; expected 0 to {_MOST_FRAMES}")
             return number
@@ -146,7 +154,9 @@ def _read_tubes(source: ElementTree.Element, video: _Video, changes: Counter[str
     is_marked = any(person.acting for person in people)
     tubes = []
     for person in people:
-        frames = person.boxes.keys() & person.acting if is_marked else person.boxes
+        frames = person.boxes.keys()
+        if is_marked:
+            frames &= person.acting
         for run in _runs(sorted(frames)):
             boxes = np.array([person.boxes[frame] for frame in run], np.float64)
             tubes.append(Tube(run[0], boxes))
@@ -180,8 +190,10 @@ def _read_person(person: ElementTree.Element, video: _Video, changes: Counter[st
     for flag in attributes.get(video.action, ()):
         if flag.get("value", "").lower() in ("true", "1"):
             # A flag without a span is meant for as long as the person is there.
-            has_span = flag.get("framespan")
-            acting |= _frames(flag.attrib["framespan"], video.frames) if has_span else lifetime
+            frames = lifetime
+            if flag.get("framespan"):
+                frames = _frames(flag.attrib["framespan"], video.frames)
+            acting |= frames
     return _Person(boxes, acting)
 
 
@@ -195,7 +207,8 @@ def _read_boxes(
         frames = _frames(span, video.frames)
         if _last_frame(span) > video.frames:
             changes[_CUT_SPAN] += 1
-        x, y, w, h = (float(element.attrib[side]) for side in ("x", "y", "width", "height"))
+        x, y = float(element.attrib["x"]), float(element.attrib["y"])
+        w, h = float(element.attrib["width"]), float(element.attrib["height"])
         box = (x, y, x + w, y + h)
         clipped = _clip(box, video.size)
         if clipped is None:
@@ -213,9 +226,14 @@ def _clip(box: Box, size: tuple[int, int]) -> Box | None:
         raise ValueError(f"has the box {box}; expected finite numbers")
     width, height = size
     x0, y0 = max(box[0], 0.0), max(box[1], 0.0)
-    x1 = float(min(box[2], width)) if width else box[2]
-    y1 = float(min(box[3], height)) if height else box[3]
-    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
+    x1, y1 = box[2:]
+    if width:
+        x1 = float(min(x1, width))
+    if height:
+        y1 = float(min(y1, height))
+    if x0 >= x1 or y0 >= y1:
+        return None
+    return x0, y0, x1, y1
 
 
 def _frames(spans: str, most: int) -> set[int]:
@@ -230,7 +248,10 @@ def _frames(spans: str, most: int) -> set[int]:
 
 
 def _last_frame(spans: str) -> int:
-    return max((int(span.split(":")[1]) for span in spans.split()), default=0)
+    last_frames = [0]
+    for span in spans.split():
+        last_frames.append(int(span.split(":")[1]))
+    return max(last_frames)
 
 
 def _tag(element: ElementTree.Element) -> str:

@@ -35,7 +35,8 @@ def read_true_tubes(work: Workdir, dataset: Dataset) -> dict[str, list[Detection
             )
         if tube.video not in frames:  # of a video that was bad, or is in no list
             continue
-        last, most = tube.tube.start + len(tube.tube.boxes) - 1, frames[tube.video] - 1
+        last = tube.tube.start + len(tube.tube.boxes) - 1
+        most = frames[tube.video] - 1
         if last > most:
             raise FileError(
                 f"{work.truth}: a tube of {tube.video} ends with frame {last}; expected at most "
@@ -64,7 +65,12 @@ def train_boxes(
     tests = [video.name for video in dataset.videos if video.part == "test"]
     if work.train_boxes.exists():
         pooled = files.read_json(work.train_boxes)
-        return {name: np.array(pooled[name], float) for name in tests if name in pooled}
+        boxes = {}
+        for name in tests:
+            # A part of a sweep whose training list has no boxes gives none to the pool.
+            if name in pooled:
+                boxes[name] = np.array(pooled[name], float)
+        return boxes
     tubes, sizes = [], []
     for video in dataset.videos:
         if video.part == "train":

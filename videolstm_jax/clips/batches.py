@@ -124,7 +124,8 @@ def _draw_clips(
     """
     tf = _import_tensorflow()
     count, share = len(lengths), cfg.batch // host.count
-    video_key, start_key = (int(key) for key in np.random.SeedSequence(seed).generate_state(2))
+    # Two keys that are far apart even for seeds 0 and 1, for two draws that are independent.
+    video_key, start_key = np.random.SeedSequence(seed).generate_state(2).tolist()
     lengths_of = tf.constant(lengths, tf.int64)
 
     def uniform(key: int, p: Any, below: Any) -> Any:
@@ -146,9 +147,11 @@ def _draw_clips(
         # Element q of this host is clip p of all hosts: its row of the whole batch.
         p = q // share * cfg.batch + host.index * share + q % share
         video = draw_video(p)
+        # A video shorter than a clip has one start, its first frame.
         starts = lengths_of[video] - tf.minimum(lengths_of[video], cfg.frames) + 1
         return video, uniform(start_key, p, starts)
 
+    # Without end in practice; tf.data counts in 63 bits.
     numbers = tf.data.Dataset.range(start_step * share, 2**62)
     clips = numbers.map(draw, num_parallel_calls=2, deterministic=True)
     return clips.batch(share, drop_remainder=True).prefetch(2).as_numpy_iterator()

@@ -91,6 +91,9 @@ def blocks_of_both_streams(
         flow_range = (flow.largest, flow.saturated)
         for stream_images, frames in zip(images, (rgb, flow.images), strict=True):
             stream = stream_images.stream
+            stream_range = None
+            if stream == "flow":
+                stream_range = flow_range
             for start in range(0, video.frames - 1, size):
                 block = preprocess(
                     squashed(frames[start : start + size], stream_images.side),
@@ -103,5 +106,5 @@ def blocks_of_both_streams(
                     stream,
                     block,
                     is_last=start + size >= video.frames - 1,
-                    flow_range=flow_range if stream == "flow" else None,
+                    flow_range=stream_range,
                 )

@@ -87,11 +87,14 @@ def eval_segments(
     """
     listed = _Listed(videos, (x, motion), common_lengths(x, motion, videos))
     rows = _segment_rows(listed, data, settings)
+
+    def batches() -> Iterator[Segments]:
+        for start in range(0, len(rows), settings.batch):
+            group = rows[start : start + settings.batch]
+            yield _segment_batch(listed, group, data, settings.batch)
+
     # Reads ahead in a thread, so that the next batch is ready when the device has done one.
-    return prefetch(
-        _segment_batch(listed, rows[start : start + settings.batch], data, settings.batch)
-        for start in range(0, len(rows), settings.batch)
-    )
+    return prefetch(batches())
 
 
 def _segment_rows(listed: _Listed, data: DataConfig, settings: EvalConfig) -> list[_SegmentRow]:
@@ -110,9 +113,13 @@ def _segment_batch(
     listed: _Listed, group: Sequence[_SegmentRow], data: DataConfig, batch: int
 ) -> Segments:
     """Reads at most `batch` segments; the rows behind them keep zeros and video -1."""
-    video, start, count = np.full(batch, -1), np.zeros(batch, int), np.zeros(batch, int)
+    video = np.full(batch, -1)
+    start = np.zeros(batch, int)
+    count = np.zeros(batch, int)
+    label = np.zeros(batch, np.int32)
+    mask = np.zeros((batch, data.frames), bool)
+    # Always full batches: another size would be compiled anew.
     inputs = [_zeros(store, batch, data.frames) for store in listed.stores]
-    mask, label = np.zeros((batch, data.frames), bool), np.zeros(batch, np.int32)
     for at, row in enumerate(group):
         video[at], start[at], count[at] = row
         length = int(listed.lengths[row.video])
@@ -188,4 +195,6 @@ def _chunk_clip(listed: _Listed, group: np.ndarray, batch: int, start: int, fram
 
 
 def _zeros(store: FeatureStore | None, rows: int, frames: int) -> np.ndarray | None:
-    return None if store is None else np.zeros((rows, frames, *map_shape(store.shape)), np.float32)
+    if store is None:
+        return None
+    return np.zeros((rows, frames, *map_shape(store.shape)), np.float32)

@@ -63,10 +63,9 @@ class FrameReader:
     def cache_first(self, videos: Sequence[Video], size: int) -> None:
         """Keeps the first videos whose frames fit in `size` bytes in memory once they are read."""
         bytes_of = [(video.frames - 1) * self.side**2 * self.channels for video in videos]
-        fits = np.cumsum(bytes_of) <= size
-        self._cached_names = frozenset(
-            video.name for video, fit in zip(videos, fits, strict=True) if fit
-        )
+        # Sizes add up and never fall, so the videos that fit are the first ones.
+        count = int((np.cumsum(bytes_of) <= size).sum())
+        self._cached_names = frozenset(video.name for video in videos[:count])
 
     def read(self, video: Video, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Frames start <= t < stop of the L - 1 that have a flow: uint8 [n, S, S, channels].
@@ -75,7 +74,8 @@ class FrameReader:
           FileError: the file has fewer frames than the list says.
           VideoError: it cannot be decoded.
         """
-        stop = video.frames - 1 if stop is None else stop
+        if stop is None:
+            stop = video.frames - 1
         if video.name not in self._cached_names:
             return self._read(video, start, stop)
         if video.name not in self._cache:

@@ -49,6 +49,7 @@ def draw_frames(
     generator = np.random.default_rng([seed, step])
     video = generator.integers(len(videos), size=batch)
     pairs = np.array([videos[index].frames - 1 for index in video])
+    # A random number for each row is drawn whatever the lengths are: the draws behind it stay.
     frame = np.floor(generator.random(batch) * pairs).astype(np.int64)
     mirror = generator.random(batch) < 0.5
     shift = generator.integers(-reach, reach + 1, (batch, 2))
@@ -132,7 +133,9 @@ def _frame_batches(
             image = mirrored(image, reader.stream)
         if cfg.crop < 1:
             image = cropped(image, box)
-        return shifted(image, *shift) if reach else image
+        if reach:
+            image = shifted(image, *shift)
+        return image
 
     with ThreadPoolExecutor(workers) as pool:
         while True:
@@ -176,10 +179,15 @@ def video_frames(
     """
     # RGB is decoded from the start of the file for every block, so it is read once. Flow files give
     # any block at its own price.
-    rgb = reader.read(video) if reader.stream == "rgb" else None
+    rgb = None
+    if reader.stream == "rgb":
+        rgb = reader.read(video)
     for start in range(0, video.frames - 1, block):
         stop = min(start + block, video.frames - 1)
-        images = reader.read(video, start, stop) if rgb is None else rgb[start:stop]
+        if rgb is None:
+            images = reader.read(video, start, stop)
+        else:
+            images = rgb[start:stop]
         yield preprocess(
             images, reader.stream, preprocessing=preprocessing, pixel_scale=pixel_scale
         )

@@ -77,7 +77,7 @@ def squashed(images: np.ndarray, side: int) -> np.ndarray:
     if images.shape[1:3] == (side, side):
         return images
     if not len(images):
-        return images[:, :side, :side]
+        return images[:, :side, :side]  # `stack` refuses a list of nothing
     return np.stack([_resized(image, side, side) for image in images])
 
 

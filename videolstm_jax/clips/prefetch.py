@@ -42,6 +42,7 @@ def _fill(items: Iterator, ready: queue.Queue, stop: threading.Event) -> None:
             _put(ready, (item, None), stop)
             if stop.is_set():
                 return
+    # Also KeyboardInterrupt and SystemExit: a thread that dies silently leaves its reader waiting.
     except BaseException as raised:
         error = raised
     _put(ready, (None, error), stop)

@@ -138,7 +138,6 @@ def _check_out(cfg: ModelConfig, cell: Cell, out: Any) -> None:
                 f"the step returns CellOut.attention {_describe(out.attention)}; expected None, "
                 "since the cell says attends=False"
             )
-    # [B, N, N, 1], as `ops.attention` returns it, would only fail in the pictures of the report.
     elif out.attention is None or out.attention.shape != attention:
         raise ConfigError(
             f"the step returns CellOut.attention {_describe(out.attention)}; expected floats "

@@ -51,6 +51,7 @@ def compact(source: PathLike, target: PathLike) -> CompactionReport:
         raise FileError(f"{source}: is of {store.dtype} already; expected float16")
     # The same `about`: a model that was trained on the float16 store may read this one.
     writer = FeatureWriter(target, store.shape, store.about, dtype="uint8", source=store.source)
+    # One video at a time: a store is larger than memory.
     for name in writer.missing(store.frames):
         writer.write(name, store.read(name))
     small = writer.finish(store.frames)

@@ -59,11 +59,9 @@ def save_convnet_scores(
         "frames_right": frames_right,
     }
     write_json(folder / "accuracy.json", accuracy)
-    print(
-        f"the {stream} ConvNet alone: {accuracy_text(scores.scores, labels, unread)}, "
-        f"{100 * frames_right / frames:.1f} % of their frames",
-        flush=True,
-    )
+    right = accuracy_text(scores.scores, labels, unread)
+    share = 100 * frames_right / frames
+    print(f"the {stream} ConvNet alone: {right}, {share:.1f} % of their frames", flush=True)
 
 
 def _video_score(logits: np.ndarray) -> np.ndarray:

@@ -49,8 +49,11 @@ def authors_features(folder: PathLike) -> dict[str, ForeignFeatures]:
       FileError: no files, one that is damaged, or an array of another form.
     """
     folder = epath.Path(folder)
-    paths = sorted(folder.iterdir()) if folder.is_dir() else []
     features = {}
+    # Not `folder.glob`: the name of a folder may hold characters that are patterns.
+    paths = []
+    if folder.is_dir():
+        paths = sorted(folder.iterdir())
     for path in paths:
         if path.name.endswith(".h5"):
             features[path.name.removesuffix(".h5")] = _authors_video(path)
@@ -105,6 +108,7 @@ def sharma_features(folder: PathLike, *, side: int = 7) -> dict[str, ForeignFeat
         if not path.exists():
             continue
         for name, video in _sharma_part(path, folder, part, side):
+            # The parts share one store, where the second file would replace the first.
             if name in features:
                 raise FileError(f"{path}: {name} is listed twice")
             features[name] = video

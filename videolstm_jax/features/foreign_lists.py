@@ -39,6 +39,7 @@ def read_numbers(folder: PathLike, part: str, kind: str) -> list[int]:
     lines = _read_lines(folder, part, (kind,))
     path = f"{folder}/{part}_{kind}.txt"
     for line in lines:
+        # A line of several labels is of a data set where a video may have several classes.
         if not re.fullmatch(r"\d+", line):
             raise FileError(f"{path}: {line!r}; expected one number a line")
     names = len(read_names(folder, part))
@@ -62,4 +63,6 @@ def _read_lines(folder: PathLike, part: str, kinds: tuple[str, ...]) -> list[str
         raise FileError(
             f"{folder}/{part}_{kinds[0]}.txt is missing; expected the lists beside the features"
         )
-    return [line.strip() for line in path.read_text().splitlines() if line.strip()]
+    lines = path.read_text().splitlines()
+    # MATLAB and editors leave empty lines at the end, and spaces behind a name.
+    return list(filter(None, map(str.strip, lines)))

@@ -90,9 +90,17 @@ def import_features(
       FileError: a video without features or with another number of records, or features of
         different shapes.
     """
-    videos = [video for video in dataset.videos if video.part != "unused"]
-    by_name = {video.name: _features_of(video.name, features, target) for video in videos}
-    shapes = {video_features.shape for video_features in by_name.values()}
+    videos, train = [], []
+    by_name = {}
+    shapes = set()
+    for video in dataset.videos:
+        if video.part == "unused":
+            continue
+        videos.append(video)
+        by_name[video.name] = _features_of(video.name, features, target)
+        shapes.add(by_name[video.name].shape)
+        if video.part == "train":
+            train.append(video.name)
     if len(shapes) != 1:
         raise FileError(f"{target}: features of the shapes {sorted(shapes)}; expected one")
     _check_records(videos, by_name, target)
@@ -102,7 +110,6 @@ def import_features(
     for video in videos:
         if video.name in missing:
             writer.write(video.name, by_name[video.name].read()[: video.frames - 1])
-    train = [video.name for video in videos if video.part == "train"]
     return writer.finish(by_name, train=train)
 
 
@@ -154,12 +161,14 @@ def _read_lists(folder: PathLike) -> list[_ListedVideo]:
 def _class_names(folder: PathLike, listed: Sequence[_ListedVideo]) -> dict[int, str]:
     """Returns the class of each label; each label must have one class and each class one label."""
     class_names: dict[int, str] = {}
+    label_of: dict[str, int] = {}
     for video in listed:
         class_name = _class_name(video)
-        if class_names.setdefault(video.label, class_name) != class_name:
+        known_name = class_names.setdefault(video.label, class_name)
+        known_label = label_of.setdefault(class_name, video.label)
+        # Labels that were made for another list of videos would name every class wrongly.
+        if known_name != class_name or known_label != video.label:
             raise FileError(f"{folder}: labels and the classes that file names tell do not agree")
-    if len(set(class_names.values())) < len(class_names):
-        raise FileError(f"{folder}: labels and the classes that file names tell do not agree")
     return class_names
 
 

@@ -23,7 +23,10 @@ def make_index(head: dict[str, Any], rows: Sequence[dict]) -> dict[str, Any]:
     """
     index = dict(head)
     for field in _FIELDS:
-        index[field] = {row["name"]: row[field] for row in rows if field in row}
+        index[field] = {}
+        for row in rows:
+            if field in row:
+                index[field][row["name"]] = row[field]
     return index
 
 
@@ -50,7 +53,9 @@ def check_head(path: epath.Path, head: Any, *fields: str) -> None:
     Raises:
       FileError: a field is missing, or shape or dtype cannot be used.
     """
-    present = head.keys() if isinstance(head, dict) else set()
+    present = set()
+    if isinstance(head, dict):
+        present = head.keys()
     missing = {"shape", "dtype", "about", *fields} - present
     if missing:
         raise FileError(f"{path}: lacks {sorted(missing)}")
@@ -72,7 +77,10 @@ def check_index(path: epath.Path, index: Any) -> None:
     check_head(path, index, "frames", "sha256")
     frames, sha256 = index["frames"], index["sha256"]
     tables = [frames, sha256, index.get("moments", {}), index.get("source", {})]
-    if not all(isinstance(table, dict) for table in tables) or frames.keys() != sha256.keys():
+    are_tables = all(isinstance(table, dict) for table in tables)
+    # Every record is compared with its digest, so none may lack one. Moments can be computed again,
+    # and a source is known only where this project made the features.
+    if not are_tables or frames.keys() != sha256.keys():
         raise FileError(f"{path}: expected frames and sha256 by the names of the same videos")
     for name, length in frames.items():
         if not _is_count(length):

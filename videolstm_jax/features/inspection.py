@@ -35,20 +35,23 @@ def inspect(folder: PathLike) -> list[str]:
 
 def _finished_lines(store: FeatureStore) -> list[str]:
     mean, std = store.statistics(list(store.frames))  # raises where there are no videos
-    frames = sorted(store.frames.items(), key=lambda item: item[1])
-    (shortest, fewest), (longest, most) = frames[0], frames[-1]
+    names = sorted(store.frames, key=store.frames.get)
+    shortest, longest = names[0], names[-1]
+    fewest, most = store.frames[shortest], store.frames[longest]
     total = sum(store.frames.values())
     median = statistics.median(store.frames.values())
     sides = " x ".join(map(str, store.shape))
-    train_std = "unknown" if store.std is None else f"{store.std:.6g}"
+    train_std = "unknown"
+    if store.std is not None:
+        train_std = f"{store.std:.6g}"
     return [
-        f"{store.folder}: {len(frames)} videos, {total:,} frames, "
+        f"{store.folder}: {len(names)} videos, {total:,} frames, "
         f"{total * store.record_bytes:,} bytes",
         f"  shape      {sides} {store.dtype}, {store.record_bytes:,} bytes a frame",
         f"  frames     {fewest} ({shortest}) to {most} ({longest}), median {median:g}",
         f"  values     mean {mean:.6g}, standard deviation {std:.6g}, of the training list "
         f"{train_std}",
-        _zeros_line(store, [name for name, _ in frames]),
+        _zeros_line(store, names),
         *_about_lines(store.about),
     ]
 
@@ -64,6 +67,7 @@ def _zeros_line(store: FeatureStore, names: Sequence[str]) -> str:
     zeros = 100 * float((values == 0).mean())
     line = f"  zeros      {zeros:.1f} % of {len(sampled)} frames"
     share = records.record_bytes(store.shape, "uint8") / store.record_bytes
+    # Of vectors of a few values the peak in front of each record may take more than is saved.
     if share < 1 and values.min() >= 0:
         line += f"; as uint8 it would take {share:.3f} of the bytes"
     return line
@@ -72,6 +76,7 @@ def _zeros_line(store: FeatureStore, names: Sequence[str]) -> str:
 def _unfinished_lines(folder: epath.Path) -> list[str]:
     head = files.read_json(folder / "about.json", made_by="extract")
     check_head(folder / "about.json", head)
+    # By name, since several workers may have noted the same video.
     done = {row["name"]: row for row in read_all_notes(folder)}
     frames = sum(row["frames"] for row in done.values())
     size = frames * records.record_bytes(head["shape"], head["dtype"])

@@ -16,14 +16,19 @@ from etils import epath
 
 def notes_path(folder: epath.Path, worker: str) -> epath.Path:
     """Returns the file of a worker's notes; a worker without a name works alone."""
-    return folder / (f"done-{worker}.jsonl" if worker else "done.jsonl")
+    if not worker:
+        return folder / "done.jsonl"
+    return folder / f"done-{worker}.jsonl"
 
 
 def notes_paths(folder: epath.Path) -> list[epath.Path]:
     """Returns the files of the notes of all workers."""
     # Not `folder.glob`: the name of a folder may hold characters that are patterns.
-    paths = folder.iterdir()
-    return sorted(path for path in paths if re.fullmatch(r"done(-.+)?\.jsonl", path.name))
+    paths = []
+    for path in folder.iterdir():
+        if re.fullmatch(r"done(-.+)?\.jsonl", path.name):
+            paths.append(path)
+    return sorted(paths)
 
 
 def read_notes(path: epath.Path) -> list[dict]:

@@ -48,7 +48,9 @@ def file_suffix(dtype: str) -> str:
 def record_bytes(shape: Sequence[int], dtype: str = "float16") -> int:
     """Returns the bytes of one frame's record: 2 a value, or 1 a value behind the peak."""
     values = math.prod(shape)
-    return 2 * values if dtype == "float16" else PEAK_BYTES + values
+    if dtype == "float16":
+        return 2 * values
+    return PEAK_BYTES + values
 
 
 def encode(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
@@ -72,8 +74,9 @@ def encode(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
     """
     # The extremes also show NaN and infinity, so no other check is needed.
     array = np.asarray(array)
-    lowest = float(array.min()) if array.size else math.nan
-    highest = float(array.max()) if array.size else math.nan
+    lowest = highest = math.nan
+    if array.size:
+        lowest, highest = float(array.min()), float(array.max())
     reach = max(-lowest, highest)
     if not reach <= LARGEST:  # written so that NaN is refused, too
         raise FileError(f"{name} reach {reach}; float16 holds at most {LARGEST:.0f}")
@@ -159,4 +162,5 @@ def mean_and_deviation(parts: Sequence[Moments], count: int) -> tuple[float, flo
     # `fsum` is exact, so the result does not depend on the order of the videos.
     mean = math.fsum(part.total for part in parts) / count
     square = math.fsum(part.square for part in parts) / count
+    # Rounding can leave the difference a little below zero where all values are alike.
     return mean, math.sqrt(max(0.0, square - mean * mean))

@@ -20,7 +20,9 @@ class Shard(NamedTuple):
     @property
     def worker(self) -> str:
         """The name of this worker's notes; empty where it works alone."""
-        return "" if self.count == 1 else f"{self.number}of{self.count}"
+        if self.count == 1:
+            return ""
+        return f"{self.number}of{self.count}"
 
     def of(self, items: Sequence[T]) -> Sequence[T]:
         """Returns every count-th of the items; the shards of all workers hold each item once."""

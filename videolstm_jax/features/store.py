@@ -81,9 +81,11 @@ class FeatureStore:
         Raises:
           FileError: an unknown video, frames outside it, or a file that is missing or short.
         """
-        stop = self.frames.get(name, 0) if stop is None else stop
+        if stop is None:
+            stop = self.frames.get(name, 0)
         path = self._checked_path(name, start, stop)
-        return records.decode(self._read_records(path, start, stop - start), self.shape, self.dtype)
+        data = self._read_records(path, start, stop - start)
+        return records.decode(data, self.shape, self.dtype)
 
     def fill(self, out: np.ndarray, name: str, start: int, *, scale: float = 1.0) -> None:
         """Reads as many frames from `start` on as `out` has, and multiplies them by `scale`.
@@ -156,7 +158,9 @@ class FeatureStore:
         for name, size in zip(names, sizes, strict=True):
             expected = self.frames[name] * self.record_bytes
             if size != expected:
-                state = "missing" if size is None else f"{size} bytes long"
+                state = "missing"
+                if size is not None:
+                    state = f"{size} bytes long"
                 raise FileError(
                     f"{self.path(name)}: is {state}; expected {expected} bytes; the stage extract "
                     "writes it"

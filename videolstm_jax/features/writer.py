@@ -140,15 +140,24 @@ class FeatureWriter:
         """
         self._done = self._finished_rows()
         names = list(names)
+        # Each check asks for the size of a file, which in a bucket takes as long as a small read.
         are_done = side_by_side(self.done, names)
-        return [name for name, done in zip(names, are_done, strict=True) if not done]
+        missing = []
+        for name, done in zip(names, are_done, strict=True):
+            if not done:
+                missing.append(name)
+        return missing
 
     def noted(self, field: str) -> dict[str, Any]:
         """Returns a field that was given to `write` beside the features, by video.
 
         Notes of other workers count as of the last call of `missing`.
         """
-        return {name: row[field] for name, row in self._done.items() if field in row}
+        values = {}
+        for name, row in self._done.items():
+            if field in row:
+                values[name] = row[field]
+        return values
 
     def write(self, name: str, array: np.ndarray, **beside: Any) -> None:
         """Writes one video's features, whole or not at all.
@@ -207,7 +216,10 @@ class FeatureWriter:
                 + ", ".join(missing[:_NAMED_VIDEOS])
             )
         index = make_index(self._head(), [self._done[name] for name in names])
-        index["std"] = FeatureStore(self._folder, index).statistics(train)[1] if train else None
+        index["std"] = None
+        if train:
+            # Training divides by it, so test videos must have no part in it.
+            _, index["std"] = FeatureStore(self._folder, index).statistics(train)
         files.write_json(self._index, index)
         # The index is there; whoever is killed now leaves only files that nobody reads.
         self._remove_leftovers(names)

@@ -107,8 +107,10 @@ def _batches(
         unfinished[name] = _UnfinishedVideo(len(frames) - 1, size)
         queue = waiting.setdefault(size, [])
         queue.append((name, frames))
+        # One long video may fill several batches.
         while sum(len(frames) - 1 for _, frames in queue) >= batch_pairs(*size):
             yield _filled(queue)
+    # What is left of each size fills no batch; only these batches have empty pairs.
     for queue in waiting.values():
         while queue:
             yield _filled(queue)
@@ -148,6 +150,7 @@ def _hand_out(
     limit = bound(width, height)
     progress(sum(n for _, n in owners))
     start = 0
+    # The empty pairs of the last batch have no owner and are passed over.
     for name, n in owners:
         video, part = unfinished[name], flow[start : start + n]
         start += n
@@ -155,6 +158,7 @@ def _hand_out(
         video.done += n
         displacement = np.abs(part)
         video.largest = max(video.largest, float(displacement.max()))
+        # Measured before clipping: afterwards a value at the bound may have been far beyond it.
         video.saturated += int((displacement.max(-1) >= limit).sum())
         if video.done == len(video.images):
             del unfinished[name]

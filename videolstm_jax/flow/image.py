@@ -22,6 +22,7 @@ def grey(frames: np.ndarray) -> np.ndarray:
     Returns:
       [..] uint8.
     """
+    # 32 bits, because a thousand times a byte does not fit in 16.
     red, green, blue = (frames[..., channel].astype(np.uint32) for channel in range(3))
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 

@@ -67,6 +67,7 @@ def estimate_flow_cost(
     # Ties go to the larger size, so that the estimate does not depend on the order of videos.
     sizes = [(height, width) for _, height, width in videos]
     height, width = max(set(sizes), key=lambda size: (sizes.count(size), size))
+    # The time goes with the number of pixels, so one size is enough to measure.
     seconds_a_pixel = _seconds_a_pixel(height, width, workers, method)
     pairs = sum(count for count, _, _ in videos)
     pixels = sum(count * height * width for count, height, width in videos)

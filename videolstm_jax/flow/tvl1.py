@@ -96,6 +96,7 @@ def tvl1(a: Array, b: Array, *, settings: TVL1Settings = TVL1Settings(), group: 
     else:
         group = min(group, pairs)
     rounds = math.ceil(pairs / group)
+    # The groups are computed one after another, each in one piece; the last is filled with zeros.
     frames = jnp.stack([a, b]).astype(jnp.float32)
     frames = jnp.pad(frames, ((0, 0), (0, rounds * group - pairs), (0, 0), (0, 0)))
     frames = frames.reshape(2, rounds, group, height, width)
@@ -142,6 +143,7 @@ def _scale(a: Array, b: Array, u: Array, v: Array, settings: TVL1Settings) -> tu
             0, settings.iterations, lambda _, s: _iteration(data, s, settings), state
         )
 
+    # The duals go on from warp to warp of a scale, and start anew at the next scale.
     zero = jnp.zeros_like(u)
     state = lax.fori_loop(0, settings.warps, warp, _State(u, v, zero, zero, zero, zero))
     return state.u, state.v
@@ -157,6 +159,7 @@ def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
     x = u + lax.broadcasted_iota(jnp.float32, u.shape, 2)
     y = v + lax.broadcasted_iota(jnp.float32, u.shape, 1)
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    # Sampled also where it leaves the frame, at the edge: shapes cannot depend on the flow.
     x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
     warped = _sampled(b[..., None], x, y, _spline)[..., 0]
     slope = jnp.where(inside[..., None], _sampled(gradient, x, y, _hat), 0.0)
@@ -223,6 +226,7 @@ def _sampled(layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int
     flat = layers.reshape(group * height * width, channels)
     left, top = jnp.floor(x), jnp.floor(y)
     x0, y0 = left.astype(jnp.int32), top.astype(jnp.int32)
+    # The first row of each pair's map in the flattened layers.
     pair = lax.broadcasted_iota(jnp.int32, x.shape, 0) * height
     value = jnp.zeros_like(layers)
     for k, weight_y in taps((y - top)[..., None]).items():

@@ -37,7 +37,6 @@ def localizer_input(
         raise ValueError(
             f"localize.input {kind!r} needs the size of the features, which evaluate writes"
         )
-    # The stored sizes are float16, in which products of small shares would vanish.
     weighted = as_attention(attention * features.astype(np.float64))
     if kind == "weighted_features":
         return weighted

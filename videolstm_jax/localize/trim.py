@@ -53,7 +53,6 @@ def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
 
 def _sharpness(attention: NDArray) -> NDArray:
     """Returns the log of each map's peak minus its mean over the video: [L', N, N] to [L']."""
-    # The peak, and not the entropy: it is the value that Eq. (16) compares with its threshold.
     peaks = np.asarray(attention, float).reshape(len(attention), -1).max(axis=1)
     logs = np.log(np.maximum(peaks, SMALLEST))
     return logs - logs.mean()

@@ -34,8 +34,10 @@ def contact_sheet(*, easy: int = 7, hard: int = 4, step: int = 4, seed: int = 7)
             spec = stick_clips.ClipSpec(action, 2 * label, difficulty=difficulty, seed=seed)
             frames, boxes, _ = stick_clips.make_clip(spec)
             for at in range(0, min(count * step, len(frames)), step):
-                has_box = difficulty == "hard"
-                row.append(_draw_box(frames[at], boxes[at]) if has_box else frames[at])
+                picture = frames[at]
+                if difficulty == "hard":
+                    picture = _draw_box(picture, boxes[at])
+                row.append(picture)
         rows.append(np.concatenate(row, 1))
     return np.concatenate(rows)
 

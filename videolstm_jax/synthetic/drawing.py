@@ -40,6 +40,7 @@ def draw_clip(
       ValueError: a frame without the actor.
     """
     # Pictures are drawn finer and reduced, since Pillow does not smooth the edges of shapes.
+    # Small pictures need it more and cost less.
     fine = 3 if size <= 96 else 2
     side = size * fine
     sway = scenery.camera(scene, size)
@@ -51,6 +52,7 @@ def draw_clip(
         scenery.draw_distractor(canvas, scene, t, sway[t] / size)
         at = (joints[t] + sway[t]) * fine
         person = figure.draw_figure(at, near[t], facing, actor, scene.stature * side, side)
+        # The box is that of the actor's own pixels, also where the actor has the wall's colour.
         mask = person.point(_IS_ACTOR)
         person.putpalette(palette)
         canvas.paste(person.convert("RGB"), mask=mask)

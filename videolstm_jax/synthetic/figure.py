@@ -78,6 +78,7 @@ def _draw_chain(
     """Draws bones end to end, with one outline around all of them."""
     edge = _EDGE * stature
     bones = list(zip(at[:-1], at[1:], inks, strict=True))
+    # All outlines first: the outline of one bone must not cross the bone before it.
     for a, b, ink in bones:
         draw_capsule(draw, a, b, width + 2 * edge, _INK[ink] + 1)
     for a, b, ink in bones:

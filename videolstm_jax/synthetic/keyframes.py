@@ -148,7 +148,7 @@ def pose(action: str, style: MotionStyle, frames: int) -> tuple[Pose, float]:
     left[:, 1:7] += style.sway * slow[:, 1:7]
     right[:, 1:7] += style.sway * _slow(draw, frames, 6)
     both = np.stack([left, right], -1)
-    arm, arm_side, elbow, leg, leg_side, knee = (both[:, track] for track in range(1, 7))
+    arm, arm_side, elbow, leg, leg_side, knee = np.moveaxis(both[:, 1:7], 1, 0)
     angles = Pose(
         lean=both[:, 0].mean(-1) + style.sway * slow[:, 7],
         arm=arm,

@@ -18,9 +18,11 @@ MARGIN = 0.08
 def camera(scene: Scene, size: int) -> np.ndarray:
     """The shift of the whole picture in pixels [L, 2]: small unsteady steps that come back."""
     draw = np.random.default_rng([scene.seed, 0])
-    steps, path = draw.normal(size=(scene.frames, 2)), np.zeros((scene.frames, 2))
+    steps = draw.normal(size=(scene.frames, 2))
+    path = np.zeros((scene.frames, 2))
     for t in range(1, scene.frames):
         path[t] = 0.85 * path[t - 1] + steps[t]  # below 1, so the camera comes back
+    # A little less than the margin, because the visible part is cut at whole pixels.
     limit = MARGIN * size * 0.9
     return np.clip(path * scene.jitter * size, -limit, limit)
 
@@ -84,7 +86,7 @@ def _pattern(texture: str, draw: np.random.Generator, wide: int) -> np.ndarray:
 def visible_part(wall: Image.Image, sway: np.ndarray, side: int) -> Image.Image:
     """The part of the background that the camera sees, a square of `side` pixels."""
     margin = (wall.width - side) / 2
-    left, top = (round(margin - shift) for shift in sway)
+    left, top = round(margin - sway[0]), round(margin - sway[1])
     return wall.crop((left, top, left + side, top + side))
 
 
@@ -97,7 +99,8 @@ def draw_distractor(canvas: Image.Image, scene: Scene, t: int, sway: np.ndarray)
     behind = scene.background
     wall = np.array(colorsys.hsv_to_rgb(behind.hue, behind.saturation, behind.value)) * 255
     mixed = distractor.opacity * np.array(distractor.colour) + (1 - distractor.opacity) * wall
-    fill, side = tuple(int(channel) for channel in mixed), canvas.width
+    fill = tuple(int(channel) for channel in mixed)
+    side = canvas.width
     brush = ImageDraw.Draw(canvas)
     a = (np.array(distractor.start) + t * np.array(distractor.velocity) + sway) * side
     angle = distractor.angle + distractor.spin * t
@@ -111,5 +114,6 @@ def add_noise(frames: np.ndarray, scene: Scene) -> np.ndarray:
     if not scene.noise:
         return frames
     draw = np.random.default_rng([scene.seed, 1])
+    # Int16, because a byte below 0 or above 255 would wrap around before it is clipped.
     grain = draw.integers(-scene.noise, scene.noise, frames.shape, np.int16, endpoint=True)
     return np.clip(frames + grain, 0, 255).astype(np.uint8)

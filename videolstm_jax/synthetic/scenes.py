@@ -190,6 +190,7 @@ def sample_scene(draw: np.random.Generator, level: Difficulty, actor: Actor) -> 
     stature = draw.uniform(*level.stature)
     corner = draw.uniform(0.05, 0.95, 2)
     path = draw.uniform(0.2, 0.8, 2) - corner
+    # A distractor in a colour of the actor cannot be told apart by colour alone.
     worn = (actor.shirt, actor.trousers, actor.skin)[draw.integers(3)]
     distractor = Distractor(
         colour=worn if level.distractor == 1.0 else _colour(draw.uniform(), 0.5, 0.7),
@@ -221,4 +222,5 @@ def sample_scene(draw: np.random.Generator, level: Difficulty, actor: Actor) -> 
 
 def _colour(hue: float, saturation: float, value: float) -> Colour:
     """RGB in [0, 255]."""
-    return tuple(round(255 * part) for part in colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
+    channels = colorsys.hsv_to_rgb(hue % 1.0, saturation, value)
+    return tuple(round(255 * channel) for channel in channels)

@@ -56,7 +56,7 @@ class StickSettings:
 
     def __post_init__(self) -> None:
         """Checks every setting."""
-        unknown = [name for name in self.classes if name not in CLASSES]
+        unknown = set(self.classes) - set(CLASSES)
         has_duplicates = len(set(self.classes)) < len(self.classes)
         if unknown or not self.classes or has_duplicates:
             raise ConfigError(
@@ -133,6 +133,7 @@ def generate(folder: str | os.PathLike, *, workers: int = 2, **settings: Any) ->
     finally:
         if part.exists():
             part.rmtree()
+    # The marker is written last: a call that was killed before it leaves no set.
     _write_lists(folder, stick_settings.classes, clips)
     files.write_json(folder / "boxes.json", boxes)
     files.write_json(folder / _MARKER, stick_settings.record())
@@ -176,8 +177,13 @@ def _write_lists(folder: epath.Path, classes: Sequence[str], clips: Sequence[Cli
     """Writes the classes and both lists in UCF101's format."""
     labels = {name: label for label, name in enumerate(classes, 1)}
     index = [f"{label} {name}" for name, label in labels.items()]
-    train = [f"{spec.name}.mp4 {labels[spec.action]}" for spec in clips if not spec.test]
-    test = [f"{spec.name}.mp4" for spec in clips if spec.test]
+    train, test = [], []
+    for spec in clips:
+        # UCF101 writes labels in its training lists only.
+        if spec.test:
+            test.append(f"{spec.name}.mp4")
+        else:
+            train.append(f"{spec.name}.mp4 {labels[spec.action]}")
     _write_lines(folder / "classInd.txt", index)
     _write_lines(folder / "trainlist01.txt", train)
     _write_lines(folder / "testlist01.txt", test)

@@ -98,7 +98,9 @@ def move_actor(
         seed=scene.seed,
     )
     pose, yaw = keyframes.pose(spec.action, style, scene.frames)
-    yaw = (yaw + scene.turn) * (-1 if scene.mirrored else 1)
+    yaw = yaw + scene.turn
+    if scene.mirrored:
+        yaw = -yaw
     points, near = skeleton.project(skeleton.joints(pose, actor.body), yaw)
     scale = scene.stature * spec.size
     feet = np.array([scene.centre, scene.feet]) * spec.size

@@ -129,7 +129,9 @@ class Checkpoints:
         items = self._args.Composite(meta=self._args.JsonRestore())
         with self._as_file_error(f"the JSON item of step {step} cannot be read"):
             meta = self._manager.restore(step, args=items)["meta"]
-        sha256 = meta.pop("sha256", None) if isinstance(meta, dict) else None
+        sha256 = None
+        if isinstance(meta, dict):
+            sha256 = meta.pop("sha256", None)
         if sha256 is None or sha256 != _digest(meta):
             raise FileError(
                 f"{self.folder / str(step)}: the JSON item is damaged: its sha256 does not agree"
@@ -138,8 +140,7 @@ class Checkpoints:
 
     def params_sha256(self, step: int | None = None) -> str:
         """One sha256 of all parameters of a checkpoint, made from those of its arrays."""
-        leaves = self.meta(step)["leaves"]
-        return _digest({name: row for name, row in leaves.items() if name.startswith("params.")})
+        return _digest(_within("params.", self.meta(step)["leaves"]))
 
     def check(
         self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
@@ -223,10 +224,15 @@ class Checkpoints:
                     f"{place} was made with {name} {saved!r}; expected {value!r}: remove "
                     f"{self.folder.parent} to train anew"
                 )
-        leaves = {name: row for name, row in meta["leaves"].items() if name.startswith(within)}
+        leaves = _within(within, meta["leaves"])
+        # Both lists of names, to find what is missing and what is too many.
         for name in [*expected, *leaves]:
             row, like = leaves.get(name), expected.get(name)
-            if row is None or like is None or any(row[key] != like[key] for key in like):
+            fits = row is not None and like is not None
+            if fits:
+                # The content is compared when it has been read; `like` has no sha256.
+                fits = all(row[key] == like[key] for key in like)
+            if not fits:
                 raise FileError(f"{place}: {name} is {_describe(row)}; expected {_describe(like)}")
 
     def _verify(self, step: int, meta: dict, manifest: dict) -> None:
@@ -243,11 +249,15 @@ class Checkpoints:
         """The number of a checkpoint that is there, of the last one for None."""
         steps = self._manager.all_steps()
         if not steps or (step is not None and step not in steps):
-            missing = "a checkpoint" if step is None else f"the checkpoint of step {step}"
+            missing = "a checkpoint"
+            if step is not None:
+                missing = f"the checkpoint of step {step}"
             raise FileError(
                 f"{self.folder} does not hold {missing}; it holds {sorted(steps) or 'none'}"
             )
-        return max(steps) if step is None else step
+        if step is None:
+            return max(steps)
+        return step
 
     @contextlib.contextmanager
     def _as_file_error(self, problem: str) -> Iterator[None]:
@@ -284,7 +294,8 @@ def load_params(
       FileError: as `Checkpoints.restore`.
     """
     with Checkpoints(folder, create=False) as checkpoints:
-        return checkpoints.restore_params(like, identity=identity or {})[0]
+        params, _ = checkpoints.restore_params(like, identity=identity or {})
+    return params
 
 
 def _manifest(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]]:
@@ -294,6 +305,15 @@ def _manifest(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]
         rows[name] = {"dtype": str(leaf.dtype), "shape": list(leaf.shape)}
         if content:
             rows[name]["sha256"] = hashlib.sha256(np.ascontiguousarray(leaf).tobytes()).hexdigest()
+    return rows
+
+
+def _within(prefix: str, leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """The rows of the arrays whose names begin with `prefix`."""
+    rows = {}
+    for name, row in leaves.items():
+        if name.startswith(prefix):
+            rows[name] = row
     return rows
 
 
@@ -307,7 +327,9 @@ def _digest(meta: Mapping[str, Any]) -> str:
 
 
 def _describe(row: Mapping[str, Any] | None) -> str:
-    return "absent" if row is None else f"{row['dtype']} {row['shape']}"
+    if row is None:
+        return "absent"
+    return f"{row['dtype']} {row['shape']}"
 
 
 def _placed(leaf: np.ndarray, like: Any) -> Any:

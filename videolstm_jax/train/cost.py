@@ -64,10 +64,9 @@ def measure_pace(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) ->
       dataset: the videos, for the number of classes.
     """
     convnet = make_convnet(cfg.convnet, 3, len(dataset.classes))
+    params = _constant_params(convnet.init)
     images = partial(_images, cfg.convnet.image_size)
-    convnet_seconds = _seconds(
-        _constant_params(convnet.init), jax.jit(convnet.apply), images, cfg.convnet.batch
-    )
+    convnet_seconds = _seconds(params, jax.jit(convnet.apply), images, cfg.convnet.batch)
     cells: dict[ModelConfig, float] = {}
     for run in runs:
         sizes = _sizes(run, dataset)
@@ -91,7 +90,9 @@ def estimate_stage_cost(
       pace: of `measure_pace`.
     """
     function = _ESTIMATES.get(stage)
-    return None if function is None else function(cfg, dataset, pace)
+    if function is None:
+        return None
+    return function(cfg, dataset, pace)
 
 
 # ---- one function a stage ------------------------------------------------------------------------
@@ -108,7 +109,10 @@ def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
 def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     classes = len(dataset.classes)
     taps = _taps(cfg, classes)
-    streams = 2 if cfg.flow.online else 1
+    streams = 1
+    if cfg.flow.online:
+        # There is no flow to read later, so the stage does both streams in one pass.
+        streams = 2
     # The last frame of a video has no flow, so neither stream reads it.
     frames = streams * sum(video.frames - 1 for video in dataset.videos)
     values = math.prod(taps.pool5) + math.prod(taps.fc7)
@@ -128,16 +132,21 @@ def _train(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
 
 def _evaluate(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     sizes = _sizes(cfg, dataset)
-    lengths = [video.frames - 1 for video in dataset.videos if video.part == "test"]
-    clips = 0
-    for length in lengths:
+    clips, test_frames = 0, 0
+    for video in dataset.videos:
+        if video.part != "test":
+            continue
+        length = video.frames - 1
+        test_frames += length
         # A video has at most so many different segments; equal ones are computed once.
         starts = max(1, length - cfg.data.frames + 1)
         clips += min(cfg.eval.segments, starts)
-    frames = clips * cfg.data.frames + sum(lengths)
-    attention = sizes.map_size**2 if find_cell(sizes.cell).attends else 0
-    frame = 4 * (len(dataset.classes) + attention)  # float32
-    return StageCost(frames * pace.cells[sizes], sum(lengths) * frame)
+    # Every segment, and then the whole video once more for frame scores and attention.
+    frames = clips * cfg.data.frames + test_frames
+    values = len(dataset.classes)
+    if find_cell(sizes.cell).attends:
+        values += sizes.map_size**2
+    return StageCost(frames * pace.cells[sizes], test_frames * 4 * values)  # float32
 
 
 _ESTIMATES: Mapping[str, Callable[[RunConfig, Dataset, Pace], StageCost]] = {
@@ -164,7 +173,10 @@ def _sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
     """The settings of a run's model with the sizes of its features."""
     classes = len(dataset.classes)
     taps, layers = _taps(cfg, classes), find_cell(cfg.model.cell).layers
-    motion = getattr(taps, layers.motion) if layers.motion else None
+    motion = None
+    if layers.motion:
+        # The backbone of the flow stream has the shapes of the RGB one: only its images differ.
+        motion = getattr(taps, layers.motion)
     return sized(cfg.model, getattr(taps, layers.x), motion, classes)
 
 
@@ -180,8 +192,9 @@ def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
 def _model_seconds(sizes: ModelConfig, batch: int) -> float:
     """Seconds of a recurrent model for one frame of one clip."""
     model = make_model(sizes)
+    params = _constant_params(model.init)
     logits = jax.jit(lambda params, clip: model.apply(params, clip).logits)
-    seconds = _seconds(_constant_params(model.init), logits, partial(_clips, sizes), batch)
+    seconds = _seconds(params, logits, partial(_clips, sizes), batch)
     return seconds / _TIMED_FRAMES
 
 
@@ -218,4 +231,5 @@ def _clips(sizes: ModelConfig, n: int) -> Clip:
 def _constant_params(init: Callable[[Array], PyTree]) -> PyTree:
     """Parameters that are made faster than random ones, and take as long to compute with."""
     shapes = jax.eval_shape(init, jax.random.key(0))
-    return jax.device_put(jax.tree.map(lambda leaf: np.full(leaf.shape, 0.01, leaf.dtype), shapes))
+    params = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.01, leaf.dtype), shapes)
+    return jax.device_put(params)

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 def named_leaves(tree: PyTree) -> dict[str, Array]:
     """Every array under its dotted name, such as `cell.motion.above`, in the order of the tree."""
-    leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return {jax.tree_util.keystr(path, simple=True, separator="."): leaf for path, leaf in leaves}
+    leaves = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        leaves[jax.tree_util.keystr(path, simple=True, separator=".")] = leaf
+    return leaves
 
 
 def under(leaves: Mapping[str, Array], part: str, renamed: str = "") -> dict[str, Array]:
@@ -57,9 +59,7 @@ def graft(params: PyTree, new: Mapping[str, Array]) -> PyTree:
             raise FileError(
                 f"{name} has shape {tuple(leaf.shape)}; expected {tuple(leaves[name].shape)}"
             )
+    for name, leaf in new.items():
+        leaves[name] = jnp.asarray(leaf).astype(leaves[name].dtype)
     # `leaves` keeps the order of the tree, which unflatten needs.
-    grafted = [
-        jnp.asarray(new[name]).astype(old.dtype) if name in new else old
-        for name, old in leaves.items()
-    ]
-    return jax.tree.unflatten(jax.tree.structure(params), grafted)
+    return jax.tree.unflatten(jax.tree.structure(params), leaves.values())

@@ -28,10 +28,15 @@ class MetricsLog:
     def __init__(self, path: PathLike, *, step: int):
         """Opens the file to continue after `step`; lines of later steps are dropped."""
         self.path = epath.Path(path)
-        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
-        # A process that was killed may have logged steps after its last checkpoint, which will be
-        # made again, and may have left half a line.
-        valid = [line for line in lines if line.endswith(b"\n") and _step_of(line) <= step]
+        lines = []
+        if self.path.exists():
+            lines = self.path.read_bytes().splitlines(keepends=True)
+        valid = []
+        for line in lines:
+            # A process that was killed may have logged steps after its last checkpoint, which will
+            # be made again, and may have left half a line.
+            if line.endswith(b"\n") and _step_of(line) <= step:
+                valid.append(line)
         if valid != lines or not self.path.exists():
             write_bytes(self.path, b"".join(valid))
 
@@ -74,24 +79,39 @@ class ProgressLine:
     def show(self, step: int, values: Mapping[str, float], *, logged: bool) -> None:
         """Reports a step: off a terminal where it is `logged`, on one where `every` has passed."""
         now, last = time.monotonic(), step == self._total
-        due = now - self._shown >= self._every if self._terminal else logged
+        due = logged
+        if self._terminal:
+            # A line that changes at every step cannot be read.
+            due = now - self._shown >= self._every
         if not due and not last:
             return
         self._shown = now
         rate = (step - self._start) / max(now - self._begun, 1e-9)
-        numbers = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items()]
+        numbers = values_text(values, "  ")
         left = _duration((self._total - step) / rate)
-        count, speed = f"{self._unit} {step}/{self._total}", f"{rate:.3g} {self._unit}s/s"
-        line = f"{count}  {'  '.join(numbers)}  {speed}  {left} left"
+        count = f"{self._unit} {step}/{self._total}"
+        speed = f"{rate:.3g} {self._unit}s/s"
+        line = f"{count}  {numbers}  {speed}  {left} left"
+        end = "\n"
         if self._terminal:
-            print(_CLEAR_LINE + line, end="\n" if last else "", file=self._out, flush=True)
-        else:
-            print(line, file=self._out, flush=True)
+            line = _CLEAR_LINE + line
+            # Without the line's end the next report is written over this one; the last one stays.
+            end = "\n" if last else ""
+        print(line, end=end, file=self._out, flush=True)
 
     def note(self, text: str) -> None:
         """Prints a line of its own."""
-        clear = _CLEAR_LINE if self._terminal else ""
-        print(clear + text, file=self._out, flush=True)
+        if self._terminal:
+            text = _CLEAR_LINE + text
+        print(text, file=self._out, flush=True)
+
+
+def values_text(values: Mapping[str, float], separator: str) -> str:
+    """Names and values in one line, such as `valid accuracy 0.52`."""
+    texts = []
+    for name, value in values.items():
+        texts.append(f"{name.replace('_', ' ')} {value:.4g}")
+    return separator.join(texts)
 
 
 def _step_of(line: bytes) -> float:

@@ -15,7 +15,7 @@ from etils import epath
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoint import Checkpoints
-from videolstm_jax.train.log import MetricsLog, ProgressLine
+from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
@@ -87,7 +87,9 @@ def fit(
     folder = epath.Path(folder)
     with contextlib.ExitStack() as stack:
         checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
-        best = stack.enter_context(Checkpoints(folder / "best", keep=1)) if plan.keep_best else None
+        best = None
+        if plan.keep_best:
+            best = stack.enter_context(Checkpoints(folder / "best", keep=1))
         stop_requested = stack.enter_context(_stop_signals())
         state, window = _restored(state, plan, folder, checkpoints, best)
         start = int(state.step)
@@ -100,7 +102,9 @@ def fit(
         for step in range(start + 1, plan.steps + 1):
             state, metrics = step_fn(state, batch)
             # The next batch is read and sent while the devices still compute this step.
-            batch = next(batches) if step < plan.steps else None
+            batch = None
+            if step < plan.steps:
+                batch = next(batches)
             record.step_done(step, metrics)
             due = step == plan.steps or step % plan.save_every == 0
             if due:
@@ -182,7 +186,7 @@ class _Record:
             return
         scores, step = dict(self._plan.validate(state)), int(state.step)
         self._log.write(step, scores)
-        self._line.note(f"step {step}: {_text(scores, ', ')}")
+        self._line.note(f"step {step}: {values_text(scores, ', ')}")
         best = self._best
         if best is None:
             return
@@ -204,7 +208,7 @@ def _finite(metrics: Any, step: int) -> list[float]:
     """The metrics of a step as Python floats; raises Diverged where one is not finite."""
     # Fetching waits for the step. With several steps in flight the all-reduce of CPU devices can
     # deadlock.
-    values = [float(value) for value in jax.device_get(metrics)]
+    values = list(map(float, jax.device_get(metrics)))
     for name, value in zip(metrics._fields, values, strict=True):
         if not math.isfinite(value):
             raise Diverged(
@@ -212,10 +216,6 @@ def _finite(metrics: Any, step: int) -> list[float]:
                 "A lower learning rate or gradient clipping may help"
             )
     return values
-
-
-def _text(values: Mapping[str, float], separator: str) -> str:
-    return separator.join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in values.items())
 
 
 @contextlib.contextmanager

@@ -75,6 +75,7 @@ def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
 
 def _xent(logits: Array, label: Array) -> Array:
     logits = logits.astype(jnp.float32)
+    # The one label of a clip is broadcast to all of its frames.
     one_hot = jax.nn.one_hot(label, logits.shape[-1], dtype=jnp.float32)
     return -jnp.sum(jnp.broadcast_to(one_hot, logits.shape) * jax.nn.log_softmax(logits), axis=-1)
 

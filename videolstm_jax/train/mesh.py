@@ -19,6 +19,7 @@ def data_mesh(devices: int, batch: int) -> Mesh:
     Raises:
       ConfigError: there are not that many devices, or they cannot share the batch evenly.
     """
+    # Of all processes: a training on several machines spans the devices of all.
     present = len(jax.devices())
     if devices > present:
         raise ConfigError(

@@ -34,14 +34,19 @@ def optimizer(cfg: OptimConfig, steps: int) -> optax.GradientTransformation:
         "rmsprop": optax.scale_by_rms(decay=cfg.decay, eps=cfg.eps),
         "adam": optax.scale_by_adam(),
     }
+    rule = rules[cfg.name]
     rates = {
         "constant": cfg.learning_rate,
         "cosine": optax.cosine_decay_schedule(cfg.learning_rate, steps),
     }
-    clip = [optax.clip_by_global_norm(cfg.clip)] if cfg.clip else []
-    decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
-    rate = optax.scale_by_learning_rate(rates[cfg.schedule])
-    return _with_standard_promotion(optax.chain(*clip, rules[cfg.name], *decay, rate))
+    # The gradient is clipped before the rule sees it. Decay follows the rule: it is decoupled.
+    transforms = [rule]
+    if cfg.clip:
+        transforms.insert(0, optax.clip_by_global_norm(cfg.clip))
+    if cfg.weight_decay:
+        transforms.append(_decay(cfg.weight_decay))
+    transforms.append(optax.scale_by_learning_rate(rates[cfg.schedule]))
+    return _with_standard_promotion(optax.chain(*transforms))
 
 
 def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
@@ -56,7 +61,9 @@ def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
         "steps": optax.piecewise_constant_schedule(cfg.learning_rate, falls),
         "constant": optax.constant_schedule(cfg.learning_rate),
     }
-    decay = [_decay(cfg.weight_decay)] if cfg.weight_decay else []
+    decay = []
+    if cfg.weight_decay:
+        decay = [_decay(cfg.weight_decay)]
     # Decay before the momentum is L2 decay; after Adam's scaling it is decoupled.
     rules = {
         "adam": [optax.scale_by_adam(), *decay],

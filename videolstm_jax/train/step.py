@@ -71,6 +71,7 @@ def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
         output = apply(params, batch.clip, dropout_key=key)
         mask, weight = batch.clip.mask, batch.weight
         loss = sequence_xent(output.logits, batch.label, mask, weight)
+        # At weight 0 the paper's loss is computed and nothing else.
         if attention_entropy and output.attention is not None:
             loss -= attention_entropy * sequence_entropy(output.attention, mask, weight)
         return loss, frame_accuracy(output.logits, batch.label, mask, weight)
