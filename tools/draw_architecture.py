@@ -49,7 +49,7 @@ LAYERS = (
         "pure functions",
         ("core", "nn", "flow", "localize", "measure", "report", "safe_readers"),
     ),
-    ("1", "files", ("artifacts", "workdir", "tubes_jsonl", "files")),
+    ("1", "files", ("artifacts", "workdir", "tubes_jsonl", "files", "lock")),
     ("0", "records, settings", ("types", "config", "presets", "errors")),
 )
 
