@@ -92,3 +92,18 @@ def test_refuses_what_is_no_classification():
         accuracy.accuracy(scores[:0], label[:0])
     with pytest.raises(ValueError, match="at least one"):
         accuracy.mean_interval(np.zeros(0))
+
+
+def test_the_majority_of_the_training_list_answers_the_test_list():
+    baseline = accuracy.majority_baseline(
+        np.array([0, 0, 2, 2, 1]), np.array([0, 2, 2, 1]), missing=[0]
+    )
+    assert baseline == (0, 1, 5)  # of the two commonest the first; the unread video is not right
+    assert accuracy.majority_baseline(np.array([], int), np.array([1, 1, 0])) == (1, 2, 3)
+
+
+def test_a_line_says_that_a_model_was_trained_on_its_videos():
+    scores, label = np.eye(3), np.arange(3)
+    assert accuracy.accuracy_text(scores, label, trained=np.zeros(3, bool)).endswith("100.0 %")
+    text = accuracy.accuracy_text(scores, label, trained=np.array([True, False, True]))
+    assert text.endswith("100.0 % (trained on 2 of these videos)")

@@ -106,9 +106,9 @@ def test_a_broken_lock_is_noticed_by_who_had_it(tmp_path):
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_any_end_releases_it_and_leaves_nothing(tmp_path, error):
-    with pytest.raises(error), sole_writer(tmp_path / "new", "train"):
+    with pytest.raises(error), sole_writer(tmp_path / "new" / "run", "train"):
         raise error
-    assert not (tmp_path / "new").exists()
+    assert list(tmp_path.iterdir()) == []
     with sole_writer(tmp_path / "new", "train"):
         (tmp_path / "new" / "result").touch()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["result"]

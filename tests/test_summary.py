@@ -23,7 +23,8 @@ def test_the_headline_is_of_a_fusion_where_there_is_one():
 def test_picking_the_best_of_several_is_admitted():
     rows = [result("a", "recurrent", 15), result("b", "recurrent", 16)]
     page = summary.opening(rows, None)
-    assert page.headline == "16 of 20 test videos are named correctly"
+    expected = "16 of 20 test videos are named correctly; mean class accuracy 80.0 %"
+    assert page.headline == expected
     assert "80.0 % (95 % interval 40.0 to 80.0 %)" in page.lead[0] and "best of 2" in page.lead[0]
     assert "best of" not in summary.opening(rows[:1], None).lead[0]
 
@@ -54,3 +55,24 @@ def test_what_is_absent_is_said():
         ]
         == []
     )
+
+
+def test_the_headline_says_what_a_constant_answer_gives():
+    constant = summary.ConstantAnswer("Walk", 18, "training")
+    page = summary.opening([result("a", "recurrent", 16)], None, constant=constant)
+    assert page.headline.endswith("mean class accuracy 80.0 %; always answering Walk: 18 of 20")
+    expected = "Always answering Walk, the commonest class of the training list, gives 90.0 %."
+    assert expected in page.lead[0]
+
+
+def test_a_result_on_training_videos_is_named_and_wins_no_headline():
+    trained = result("a", "recurrent", 20)._replace(trained_on=7)
+    clean = result("b", "recurrent", 12)
+    assert summary.headline_result([trained, clean]).name == "b"
+    assert summary.headline_result([trained]).name == "a"
+    assert "trained on 7 of these videos" in summary.opening([trained], None).lead[0]
+    table = summary.section([trained, clean], None).tables[0]
+    column = table.head.index("Trained on")
+    assert [row[column].text for row in table.rows] == ["7 / 20", "–"]
+    assert "trained on" in table.note
+    assert "Trained on" not in summary.section([clean], None).tables[0].head

@@ -150,8 +150,13 @@ def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
 
 def save_scores(path: PathLike, scores: Scores) -> None:
     """Writes video scores as pickle-free .npz."""
+    arrays = {}
+    # Only where there is a mark: it is the exception, and the user has asked for it.
+    if scores.trained is not None and scores.trained.any():
+        arrays["trained"] = np.asarray(scores.trained, bool)
     write_arrays(
         path,
+        **arrays,
         videos=np.array(scores.videos, str),
         scores=np.asarray(scores.scores, np.float32),
         label=np.asarray(scores.label, np.int32),
@@ -165,8 +170,10 @@ def load_scores(path: PathLike) -> Scores:
     Raises:
       FileError: shapes that do not agree, NaN, or labels outside the classes.
     """
-    names = ("videos", "scores", "label", "classes")
-    videos, scores, label, classes = read_arrays(path, *names, made_by="evaluate or fuse")
+    names = ("videos", "scores", "label", "classes", "trained")
+    videos, scores, label, classes, trained = read_arrays(
+        path, *names, made_by="evaluate or fuse", optional=("trained",)
+    )
     if scores.shape != (len(videos), len(classes)) or label.shape != (len(videos),):
         raise FileError(
             f"{path}: scores {scores.shape} and label {label.shape}; expected "
@@ -179,7 +186,11 @@ def load_scores(path: PathLike) -> Scores:
         raise FileError(
             f"{path}: labels {label.min()} to {label.max()}; expected 0 to {len(classes) - 1}"
         )
-    return Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()))
+    if trained is not None and (trained.shape != label.shape or trained.dtype != bool):
+        raise FileError(
+            f"{path}: trained is {trained.dtype} {trained.shape}; expected bool {label.shape}"
+        )
+    return Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained)
 
 
 # ---- the configuration of a model ----------------------------------------------------------------

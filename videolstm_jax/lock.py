@@ -72,7 +72,7 @@ def sole_writer(
         yield
         return
     place = pathlib.Path(folder)
-    is_new = not place.exists()
+    new_folders = [parent for parent in (place, *place.parents) if not parent.exists()]
     place.mkdir(parents=True, exist_ok=True)
     path = place / name
     owner = _this_process(stage)
@@ -87,10 +87,11 @@ def sole_writer(
         _check_still_owned(path, owner)
     finally:
         _release(path, owner)
-        # A stage that failed before its first file leaves no empty folder behind.
-        if is_new:
-            with contextlib.suppress(OSError):
-                place.rmdir()
+        # A stage that failed before its first file leaves no empty folder behind. Those that are
+        # not empty cannot be removed.
+        with contextlib.suppress(OSError):
+            for parent in new_folders:
+                parent.rmdir()
 
 
 # ---- the file ------------------------------------------------------------------------------------

@@ -212,12 +212,15 @@ class Scores(NamedTuple):
     """Class scores of V videos.
 
     `videos` are V names, `scores` [V, C] rows that sum to 1, `label` is [V], `classes` are C names.
+    `trained` [V] marks the videos that the model was trained on, where it may have been; None is
+    none.
     """
 
     videos: tuple[str, ...]
     scores: NDArray
     label: NDArray
     classes: tuple[str, ...]
+    trained: NDArray | None = None
 
 
 class Tube(NamedTuple):

@@ -77,6 +77,7 @@ _PIPELINE = (
     "model.start",
     "train.steps",
     "eval.allow_missing",
+    "eval.allow_trained",
     "localize.input",
     "localize.tubes",
     "localize.trim",
@@ -129,6 +130,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 *_DECODING,
                 "flow.online",
                 "eval.allow_missing",
+                "eval.allow_trained",
                 "break_lock",
             ),
             module="extract",
@@ -158,15 +160,15 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "localize": Command(
             "Turns the attention of a run into boxes and tubes, and measures them.",
-            (*_RUN, "seed", "localize"),
+            (*_RUN, "seed", "localize", "eval.allow_trained"),
         ),
         "fuse": Command(
             "Multiplies the class scores of several runs.",
-            ("workdir", "fuse", "eval.allow_missing"),
+            ("workdir", "fuse", "eval.allow_missing", "eval.allow_trained"),
         ),
         "report": Command(
             "Draws everything in the work folder on one page.",
-            ("workdir", "report", "eval.allow_missing"),
+            ("workdir", "report", "eval.allow_missing", "eval.allow_trained"),
         ),
         "predict": Command(
             "Reads a video, a camera or a pipe with a trained model, and films its predictions.",

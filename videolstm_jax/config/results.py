@@ -37,6 +37,11 @@ class EvalConfig:
         "Leave unreadable test videos out of every accuracy. They are listed in bad.jsonl; "
         "otherwise they count as wrong.",
     )
+    allow_trained: bool = setting(
+        False,
+        "Evaluate on videos that the model was trained on too. Every result then says so; "
+        "otherwise such a test list is refused.",
+    )
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""

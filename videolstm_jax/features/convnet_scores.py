@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from etils import epath
@@ -10,7 +10,7 @@ from etils import epath
 from videolstm_jax.artifacts import save_scores
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import write_json
-from videolstm_jax.measure.accuracy import accuracy_text, top_k
+from videolstm_jax.measure.accuracy import accuracy_text, top_k, trained_note
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.types import Dataset, Scores
 
@@ -24,6 +24,8 @@ def save_convnet_scores(
     folder: epath.Path,
     stream: str,
     unread: Sequence[int] | np.ndarray = (),
+    *,
+    trained_on: Collection[str] = (),
 ) -> None:
     """Writes `scores.npz` and `accuracy.json` of the test list, and prints the accuracy.
 
@@ -36,6 +38,7 @@ def save_convnet_scores(
       folder: of the backbone, where both files go.
       stream: for the line that is printed.
       unread: labels of test videos that could not be read; they count as wrong.
+      trained_on: names of the videos that the backbone was trained on.
 
     Raises:
       FileError: the dataset lists no test videos.
@@ -49,7 +52,8 @@ def save_convnet_scores(
         frames_right += top_k(frame_logits, np.full(len(frame_logits), video.label))
     names = tuple(video.name for video in videos)
     labels = np.array([video.label for video in videos])
-    scores = Scores(names, np.stack(video_scores), labels, dataset.classes)
+    trained = np.array([name in trained_on for name in names])
+    scores = Scores(names, np.stack(video_scores), labels, dataset.classes, trained)
     save_scores(folder / "scores.npz", scores)
     accuracy = {
         "videos": len(videos) + len(unread),
@@ -58,10 +62,12 @@ def save_convnet_scores(
         "frames": frames,
         "frames_right": frames_right,
     }
+    if trained.any():
+        accuracy["trained_on"] = int(trained.sum())
     write_json(folder / "accuracy.json", accuracy)
     right = accuracy_text(scores.scores, labels, unread)
-    share = 100 * frames_right / frames
-    print(f"the {stream} ConvNet alone: {right}, {share:.1f} % of their frames", flush=True)
+    share = f"{100 * frames_right / frames:.1f} % of their frames{trained_note(trained)}"
+    print(f"the {stream} ConvNet alone: {right}, {share}", flush=True)
 
 
 def _video_score(logits: np.ndarray) -> np.ndarray:

@@ -21,6 +21,14 @@ class Interval(NamedTuple):
     high: float
 
 
+class MajorityBaseline(NamedTuple):
+    """What answering one class for every video is worth: its label, and how many are right."""
+
+    label: int
+    right: int
+    total: int
+
+
 # ---- counts --------------------------------------------------------------------------------------
 
 
@@ -116,13 +124,39 @@ def mean_class_accuracy(
     return float(np.nanmean(per_class_accuracy(scores, label, missing=missing)))
 
 
-def accuracy_text(scores: NDArray, label: NDArray, missing: Sequence[int] | NDArray = ()) -> str:
+def majority_baseline(
+    train_label: NDArray, label: NDArray, missing: Sequence[int] | NDArray = ()
+) -> MajorityBaseline:
+    """Always answers the commonest class of the training list, of equals the one listed first.
+
+    Where classes are uneven it is right more often than one in C, and looks at no video.
+
+    Args:
+      train_label: classes of the training list. Without any the test list decides, which is the
+        most that a constant answer can reach.
+      label: [V] right classes of the test list.
+      missing: right classes of videos that could not be read; they count as wrong, as for a model.
+    """
+    known = np.asarray(train_label if len(train_label) else label, int)
+    commonest = int(np.bincount(known, minlength=1).argmax())
+    right = int((np.asarray(label) == commonest).sum())
+    return MajorityBaseline(commonest, right, len(label) + len(missing))
+
+
+def accuracy_text(
+    scores: NDArray,
+    label: NDArray,
+    missing: Sequence[int] | NDArray = (),
+    *,
+    trained: NDArray | None = None,
+) -> str:
     """Writes the accuracy as text, such as "52 of 64 test videos right, 81.2 %".
 
     Args:
       scores: [V, C].
       label: [V].
       missing: the right classes of videos without scores, which count as wrong.
+      trained: [V] marks videos that the model was trained on; None is none.
     """
     right = top_k(scores, label)
     total = len(label) + len(missing)
@@ -130,7 +164,16 @@ def accuracy_text(scores: NDArray, label: NDArray, missing: Sequence[int] | NDAr
     note = ""
     if len(missing):
         note = f" ({len(missing)} could not be read and count as wrong)"
-    return f"{right} of {total} test videos right{note}, {share:.1f} %"
+    return f"{right} of {total} test videos right{note}, {share:.1f} %{trained_note(trained)}"
+
+
+def trained_note(trained: NDArray | None) -> str:
+    """The end of a line about the accuracy on videos, some of which the model was trained on.
+
+    Empty where it was trained on none.
+    """
+    count = 0 if trained is None else int(np.sum(trained))
+    return f" (trained on {count} of these videos)" if count else ""
 
 
 # ---- intervals -----------------------------------------------------------------------------------

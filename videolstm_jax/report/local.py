@@ -74,6 +74,8 @@ def section(maps: Mapping[str, Measures]) -> Section:
         warning = measures["attention"]["warning"]
         if warning:
             warnings.append(f"{name}: {warning}.")
+        if measures.get("trained_on"):
+            warnings.append(f"{name} was trained on {measures['trained_on']} of these videos.")
     measured = {name: measures for name, measures in maps.items() if measures["model"]}
     if not measured:
         notice = (

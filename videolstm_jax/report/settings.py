@@ -26,10 +26,19 @@ def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
     folded = []
     for name, config in configs.items():
         # The digest is of the contents: layout and order of the file do not matter.
-        text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
+        text = json.dumps(_shortened(config), indent=1, sort_keys=True, ensure_ascii=False)
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         folded.append((f"Settings of {name} (sha256 {digest[:12]})", text))
     return empty._replace(tables=(table,) if table else (), folded=tuple(folded))
+
+
+def _shortened(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with the number of training videos in place of their names: there may be 10,000."""
+    shown = dict(config)
+    if shown.get("trained_on"):
+        count = len(shown["trained_on"]["videos"])
+        shown["trained_on"] = {**shown["trained_on"], "videos": f"{count} names"}
+    return shown
 
 
 def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:

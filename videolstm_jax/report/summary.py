@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from videolstm_jax.report import tables
 from videolstm_jax.report.page import Page, Section
@@ -14,22 +15,44 @@ HEADLINE_KINDS = ("fusion", "recurrent", "ConvNet")
 TITLE = "VideoLSTM report"
 
 
+class ConstantAnswer(NamedTuple):
+    """Answering one class for every test video: its name, how many are right.
+
+    `source` is the list that it is the commonest class of, "training" or "test".
+    """
+
+    name: str
+    right: int
+    source: str
+
+
 def headline_result(rows: Sequence[Result]) -> Result | None:
-    """Returns the result of the headline and of the confusion matrix; None without results."""
+    """Returns the result of the headline and of the confusion matrix; None without results.
+
+    A result on videos that the model was trained on is taken only where there is no other.
+    """
+    eligible = [row for row in rows if not row.trained_on] or rows
     for kind in HEADLINE_KINDS:
-        candidates = [row for row in rows if row.kind == kind and row.total]
+        candidates = [row for row in eligible if row.kind == kind and row.total]
         if candidates:
             return max(candidates, key=lambda row: row.accuracy)
     return None
 
 
-def opening(rows: Sequence[Result], dataset: Dataset | None, *, missing: int = 0) -> Page:
+def opening(
+    rows: Sequence[Result],
+    dataset: Dataset | None,
+    *,
+    missing: int = 0,
+    constant: ConstantAnswer | None = None,
+) -> Page:
     """Makes the page with headline, opening paragraph and facts, and no section yet.
 
     Args:
       rows: the results.
       dataset: the list of videos, if there is one.
       missing: the number of test videos that could not be read; they count as wrong.
+      constant: the constant answer that the headline is compared with, if there is a test list.
     """
     row = headline_result(rows)
     facts = _facts(dataset)
@@ -39,11 +62,18 @@ def opening(rows: Sequence[Result], dataset: Dataset | None, *, missing: int = 0
             "test videos are named correctly, and where the models looked."
         )
         return Page(TITLE, "Nothing has been evaluated yet", (lead,), facts, ())
-    headline = f"{row.correct} of {row.total} test videos are named correctly"
-    return Page(TITLE, headline, (_lead(row, rows, dataset, missing),), facts, ())
+    headline = (
+        f"{row.correct} of {row.total} test videos are named correctly; mean class accuracy "
+        f"{tables.percent(row.mean_class)}"
+    )
+    if constant:
+        headline += f"; always answering {constant.name}: {constant.right} of {row.total}"
+    return Page(TITLE, headline, (_lead(row, rows, constant, missing),), facts, ())
 
 
-def _lead(row: Result, rows: Sequence[Result], dataset: Dataset | None, missing: int) -> str:
+def _lead(
+    row: Result, rows: Sequence[Result], constant: ConstantAnswer | None, missing: int
+) -> str:
     interval = f"95 % interval {100 * row.low:.1f} to {100 * row.high:.1f} %"
     text = f"{row.name} has an accuracy of {tables.percent(row.accuracy)} ({interval})"
     # The best of several on the same list is an optimistic estimate: the reader must know.
@@ -51,9 +81,16 @@ def _lead(row: Result, rows: Sequence[Result], dataset: Dataset | None, missing:
     if rivals > 1:
         text += f", the best of {rivals} of its kind on this same list"
     text += "."
-    if dataset:
-        chance = tables.percent(1 / len(dataset.classes))
-        text += f" Guessing among {len(dataset.classes)} classes gives {chance}."
+    if row.trained_on:
+        text += (
+            f" It was trained on {row.trained_on} of these videos, so this is not its accuracy on "
+            "new ones."
+        )
+    if constant:
+        text += (
+            f" Always answering {constant.name}, the commonest class of the {constant.source} "
+            f"list, gives {tables.percent(constant.right / row.total)}."
+        )
     if missing:
         text += f" {missing} test videos could not be read and count as wrong."
     return text

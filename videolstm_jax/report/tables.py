@@ -23,6 +23,10 @@ class TableCell(NamedTuple):
     svg: str = ""
 
 
+NONE = TableCell(ABSENT)
+"""The cell of a number that does not exist."""
+
+
 class Table(NamedTuple):
     """A table whose first column names the rows; `numeric` tells which columns hold numbers."""
 
@@ -47,7 +51,8 @@ class Result(NamedTuple):
     `kind` is "ConvNet", "recurrent", "fusion" or "comparison"; `inputs` names the streams it reads.
     `low` and `high` bound the 95 % Wilson interval of the accuracy. `map_20` and `map_50` are
     video-mAP at IoU .2 and .5, `frame_iou` the mean over frames, `mass` the share of the attention
-    inside the true box, `area` the share of the frame that the true box covers.
+    inside the true box, `area` the share of the frame that the true box covers. `trained_on` counts
+    the test videos that the model was trained on.
     """
 
     name: str
@@ -63,6 +68,7 @@ class Result(NamedTuple):
     frame_iou: float | None = None
     mass: float | None = None
     area: float | None = None
+    trained_on: int = 0
 
     @property
     def accuracy(self) -> float:
@@ -91,6 +97,16 @@ def results(rows: Sequence[Result]) -> Table:
         Column("95 % interval", [_interval(row) for row in rows]),
         _measure("Mean class accuracy", [row.mean_class for row in rows], percent),
     ]
+    note = (
+        "The interval is Wilson's for this number of test videos. Bold marks the best of a column."
+    )
+    if any(row.trained_on for row in rows):
+        # Beside the number that it spoils.
+        columns.insert(4, Column("Trained on", [_trained_on(row) for row in rows]))
+        note += (
+            " Rows with a number under Trained on were measured on videos that the model was "
+            "trained on: they say nothing of new videos."
+        )
     for head, field in LOCALISATION_COLUMNS:
         values = [getattr(row, field) for row in rows]
         if any(value is not None for value in values):
@@ -99,11 +115,11 @@ def results(rows: Sequence[Result]) -> Table:
     if any(mass is not None for mass in masses):
         texts = [_mass(row) for row in rows]
         columns.append(Column("Attention in the box (of the frame)", _cells(masses, texts)))
-    return _table(
-        "On the test list",
-        columns,
-        "The interval is Wilson's for this number of test videos. Bold marks the best of a column.",
-    )
+    return _table("On the test list", columns, note)
+
+
+def _trained_on(row: Result) -> TableCell:
+    return TableCell(f"{row.trained_on} / {row.total}", row.trained_on) if row.trained_on else NONE
 
 
 def percent(share: float | None) -> str:

@@ -11,12 +11,13 @@ from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_sc
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
-from videolstm_jax.measure.accuracy import accuracy_text
+from videolstm_jax.measure.accuracy import accuracy_text, majority_baseline, mean_class_accuracy
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset, Scores, Video
 
 PROGRESS_EVERY = 50
@@ -38,12 +39,17 @@ def run(cfg: RunConfig) -> epath.Path:
     Raises:
       ConfigError, FileError: a stage before has not run, or its output does not belong to this run:
         another cell, other classes, or features of another shape.
+      FileError: the run was trained on some of the test videos, unless `eval.allow_trained`.
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     videos = dataset.part("test")
     model = TrainedModel.of_run(work, cfg.run_name)
     _check_belongs(model, cfg, dataset)
+    names = tuple(video.name for video in videos)
+    trained = check_test_list(
+        names, model.trained_on, model.place.folder, allowed=cfg.eval.allow_trained
+    )
     features = model.open_features(work, stream=cfg.data.stream)
 
     # scores.npz says that the run was evaluated, so it goes first and comes last.
@@ -53,11 +59,26 @@ def run(cfg: RunConfig) -> epath.Path:
     label = np.array([video.label for video in videos])
     _write_states(cfg, model, features, _shown(cfg, videos, scores, label))
     path = work.run(cfg.run_name) / "scores.npz"
-    save_scores(path, Scores(tuple(video.name for video in videos), scores, label, dataset.classes))
+    save_scores(path, Scores(names, scores, label, dataset.classes, trained))
 
     missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
-    print(f"{cfg.run_name}: {accuracy_text(scores, label, missing)}", flush=True)
+    text = accuracy_text(scores, label, missing, trained=trained)
+    print(f"{cfg.run_name}: {text}", flush=True)
+    print(f"{cfg.run_name}: {_comparison(dataset, scores, label, missing)}", flush=True)
     return path
+
+
+def _comparison(
+    dataset: Dataset, scores: np.ndarray, label: np.ndarray, missing: Sequence[int] | np.ndarray
+) -> str:
+    """What an accuracy must be compared with where some classes have more videos than others."""
+    train = np.array([video.label for video in dataset.videos if video.part == "train"], int)
+    baseline = majority_baseline(train, label, missing)
+    mean_class = mean_class_accuracy(scores, label, missing=np.array(missing, int))
+    return (
+        f"mean class accuracy {100 * mean_class:.1f} %; always answering "
+        f"{dataset.classes[baseline.label]} gives {baseline.right} of {baseline.total}"
+    )
 
 
 def _check_belongs(model: TrainedModel, cfg: RunConfig, dataset: Dataset) -> None:

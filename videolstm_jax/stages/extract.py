@@ -193,4 +193,11 @@ def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
     if not job.cfg.eval.allow_missing:
         unread = load_missing(job.work, job.dataset.classes)
     stream = backbone.images.stream
-    save_convnet_scores(stores.logits, job.dataset, job.work.convnet(stream), stream, unread)
+    save_convnet_scores(
+        stores.logits,
+        job.dataset,
+        job.work.convnet(stream),
+        stream,
+        unread,
+        trained_on=set(backbone.trained_on),
+    )

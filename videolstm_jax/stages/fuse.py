@@ -11,8 +11,9 @@ from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.measure.accuracy import top_k, wilson
+from videolstm_jax.measure.accuracy import top_k, trained_note, wilson
 from videolstm_jax.measure.fusion import mean_fusion, product_fusion
+from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Scores
 
 if TYPE_CHECKING:
@@ -38,14 +39,15 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Raises:
       ConfigError: no runs, or not one weight for each run.
-      FileError: scores are missing, or the runs do not agree on videos, labels or classes.
+      FileError: scores are missing, the runs do not agree on videos, labels or classes, or one was
+        trained on some of the videos, unless `eval.allow_trained`.
     """
     work = Workdir(cfg.workdir)
     path = work.fused(cfg.fuse.name)
     fusion = _checked(cfg, work)
     runs = {}
     for name, source in zip(fusion.names, fusion.paths, strict=True):
-        runs[name] = artifacts.load_scores(source)
+        runs[name] = checked_scores(source, name, allowed=cfg.eval.allow_trained)
     streams = aligned(runs)
     tables = [stream.scores for stream in streams]
     try:
@@ -54,14 +56,18 @@ def run(cfg: RunConfig) -> epath.Path:
         mean = mean_fusion(tables, [abs(weight) for weight in fusion.weights])
     except ValueError as error:
         raise FileError(f"scores of {', '.join(fusion.names)} cannot be fused: {error}") from error
-    artifacts.save_scores(path, streams[0]._replace(scores=product))
+    # The product knows the videos that any of its runs was trained on.
+    trained = np.any([stream.trained for stream in streams], axis=0)
+    artifacts.save_scores(path, streams[0]._replace(scores=product, trained=trained))
 
     classes, label = streams[0].classes, streams[0].label
     missing = 0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, classes))
-    for name, weight, table in zip(fusion.names, fusion.weights, tables, strict=True):
-        print(f"fuse: {name:<24} {_accuracy(table, label, missing)}  weight {weight:g}")
-    print(f"fuse: {'product':<24} {_accuracy(product, label, missing)}  -> {path}")
-    print(f"fuse: {'mean, for comparison':<24} {_accuracy(mean, label, missing)}")
+    for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
+        text = _accuracy(stream.scores, label, missing)
+        print(f"fuse: {name:<24} {text}  weight {weight:g}{trained_note(stream.trained)}")
+    note = trained_note(trained)
+    print(f"fuse: {'product':<24} {_accuracy(product, label, missing)}  -> {path}{note}")
+    print(f"fuse: {'mean, for comparison':<24} {_accuracy(mean, label, missing)}{note}")
     if missing:
         print(
             f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
@@ -120,7 +126,9 @@ def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
                 f"{name} labels {len(differing)} videos otherwise than {first_name}, the first "
                 f"is {first.videos[differing[0]]}; expected the same labels"
             )
-        streams.append(Scores(first.videos, scores.scores[order], label, scores.classes))
+        trained = None if scores.trained is None else scores.trained[order]
+        table = scores.scores[order]
+        streams.append(Scores(first.videos, table, label, scores.classes, trained))
     return streams
 
 

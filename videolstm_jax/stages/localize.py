@@ -28,6 +28,7 @@ from videolstm_jax.trained.localized import (
     measure_videos,
     score_videos,
 )
+from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Dataset, Detection, Video
 from videolstm_jax.video.flow_file import read_flow
 
@@ -63,7 +64,8 @@ def run(cfg: RunConfig) -> epath.Path:
       any.
 
     Raises:
-      FileError: a file is missing or does not fit, or the run's cell has no attention.
+      FileError: a file is missing or does not fit, the run's cell has no attention, or the run was
+        trained on some of the test videos, unless `eval.allow_trained`.
     """
     work = Workdir(cfg.workdir)
     dataset = artifacts.load_dataset(work.dataset)
@@ -72,6 +74,7 @@ def run(cfg: RunConfig) -> epath.Path:
     boxes = train_boxes(work, dataset, truth)
     fused = _fused_scores(cfg, work, dataset, tests)
     task = _Task(cfg, work, dataset, truth, boxes, fused)
+    trained = _count_trained(cfg, work)
     videos = []
     for count, video in enumerate(tests, 1):
         videos.append(_localize(task, video))
@@ -92,9 +95,21 @@ def run(cfg: RunConfig) -> epath.Path:
         "tubes": sum(len(video.tracks) for video in videos),
         **measure_videos(videos, MeasureOptions(cfg.localize, rank_by_frame, cfg.seed)),
     }
+    if trained:
+        summary["trained_on"] = trained
+        print(f"localize: the run was trained on {trained} of these {len(videos)} videos")
     files.write_json(folder / "map.json", summary)
     _print_summary(summary)
     return folder / "map.json"
+
+
+def _count_trained(cfg: RunConfig, work: Workdir) -> int:
+    """The number of test videos that the run was trained on, which the settings must allow."""
+    path = work.run(cfg.run_name) / "scores.npz"
+    if not path.exists():
+        return 0
+    scores = checked_scores(path, cfg.run_name, allowed=cfg.eval.allow_trained)
+    return 0 if scores.trained is None else int(scores.trained.sum())
 
 
 # ---- reading -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.measure.accuracy import top_k, wilson
+from videolstm_jax.trained.training_list import KEY
 from videolstm_jax.types import Dataset, Scores
 
 COPIED = ("config.json", "metrics.jsonl")
@@ -92,6 +93,8 @@ def pooled_text(summary: Mapping[str, Any]) -> str:
             f"{name:24s} {row['right']:5d}/{row['videos']:<5d}  {share.value:8.1%}  "
             f"{share.low:6.1%} {share.high:6.1%}  {of_parts}"
         )
+        if row.get("trained_on"):
+            lines.append(f"{'':24s} trained on {row['trained_on']} of these videos")
     for name, row in summary["localization"].items():
         overlap = row["model"]
         lines.append(
@@ -228,11 +231,20 @@ def _merge_runs(members: Sequence[_Part], pool: Workdir) -> None:
         run, pooled_run = place.parent, pool.path / place.parent
         for name in COPIED:
             _copy(first / run / name, pooled_run / name)
+        _drop_training_list(pooled_run / "config.json")
         for part in members:
             for old, new in part.pooled_names.items():
                 for folder in BY_VIDEO:
                     source = part.work.path / run / folder / f"{old}.npz"
                     _copy(source, pooled_run / folder / f"{new}.npz")
+
+
+def _drop_training_list(path: epath.Path) -> None:
+    """Removes the list of the first part, which has test videos of the other parts."""
+    # Each part was evaluated by itself, and its score file marks the videos it was trained on.
+    record = files.read_json(path) if path.exists() else {}
+    if record.pop(KEY, None) is not None:
+        files.write_json(path, record)
 
 
 def _merged_scores(members: Sequence[_Part], place: epath.Path) -> Scores:
@@ -242,10 +254,12 @@ def _merged_scores(members: Sequence[_Part], place: epath.Path) -> Scores:
         # A score file lists videos in an order of its own, so names are looked up, not counted.
         scores = artifacts.load_scores(part.work.path / place)
         names = [part.pooled_names[video] for video in scores.videos]
-        rows += zip(names, scores.scores, scores.label, strict=True)
+        trained = np.zeros(len(names), bool) if scores.trained is None else scores.trained
+        rows += zip(names, scores.scores, scores.label, trained, strict=True)
     rows.sort(key=lambda row: row[0])
-    videos, table, labels = (list(column) for column in zip(*rows, strict=True))
-    return Scores(tuple(videos), np.stack(table), np.array(labels), scores.classes)
+    videos, table, labels, trained = (list(column) for column in zip(*rows, strict=True))
+    labels, trained = np.array(labels), np.array(trained)
+    return Scores(tuple(videos), np.stack(table), labels, scores.classes, trained)
 
 
 def _copy(old: epath.Path, new: epath.Path) -> None:
@@ -266,16 +280,20 @@ def _counts(
         missing = [len(artifacts.load_missing(work, classes)) for work in works]
     table = {}
     for place in _score_files(works[0]):
-        of_parts = []
+        of_parts, trained = [], 0
         for work, skipped in zip(works, missing, strict=True):
             scores = artifacts.load_scores(work.path / place)
             right = top_k(scores.scores, scores.label)
             of_parts.append((right, len(scores.videos) + skipped))
+            if scores.trained is not None:
+                trained += int(scores.trained.sum())
         table[_model_name(place)] = {
             "right": sum(right for right, _ in of_parts),
             "videos": sum(total for _, total in of_parts),
             "parts": of_parts,
         }
+        if trained:
+            table[_model_name(place)]["trained_on"] = trained
     return table
 
 

@@ -38,10 +38,13 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Raises:
       ConfigError: `report.run` names a run that was not evaluated.
-      FileError: a file exists but cannot be used.
+      FileError: a file exists but cannot be used, or a model was trained on some of the test
+        videos, unless `eval.allow_trained`.
     """
     work = Workdir(cfg.workdir)
-    contents = work_contents.read_contents(work, allow_missing=cfg.eval.allow_missing)
+    contents = work_contents.read_contents(
+        work, allow_missing=cfg.eval.allow_missing, allow_trained=cfg.eval.allow_trained
+    )
     rows = [result for result, _ in contents.results]
     examples = _examples(contents, cfg)
     sections = (
@@ -52,13 +55,31 @@ def run(cfg: RunConfig) -> epath.Path:
         local.section(contents.maps),
         settings.section(contents.configs),
     )
-    opening = summary.opening(rows, contents.dataset, missing=len(contents.unread))
+    opening = summary.opening(
+        rows,
+        contents.dataset,
+        missing=len(contents.unread),
+        constant=_constant_answer(contents),
+    )
     html = page.render(opening._replace(sections=sections))
     path = work.report / "index.html"
     files.write_bytes(path, html.encode())
     _remove_other_films(work.report / "videos", {card.film for card in examples.examples})
     print(f"report: {len(rows)} results, {len(examples.examples)} examples", flush=True)
     return path
+
+
+def _constant_answer(contents: WorkFolderContents) -> summary.ConstantAnswer | None:
+    """The answer that is right most often without a look at any video."""
+    dataset = contents.dataset
+    if dataset is None:
+        return None
+    train = np.array([video.label for video in dataset.videos if video.part == "train"], int)
+    test = np.array([video.label for video in dataset.videos if video.part == "test"], int)
+    baseline = accuracy.majority_baseline(train, test)
+    # A pool of several pipelines has no training list of its own.
+    source = "training" if len(train) else "test"
+    return summary.ConstantAnswer(dataset.classes[baseline.label], baseline.right, source)
 
 
 def _results(contents: WorkFolderContents, rows: Sequence[Result]) -> page.Section:

@@ -31,8 +31,9 @@ from videolstm_jax.trained.features import (
     open_features,
 )
 from videolstm_jax.trained.functions import Scales
-from videolstm_jax.trained.grafts import grafted
+from videolstm_jax.trained.grafts import grafted, grafts_trained_on
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.trained.training_list import list_record, trained_on_of
 from videolstm_jax.types import Batch, Dataset, TrainState, Video
 
 VALID_SEGMENTS = 5
@@ -86,6 +87,7 @@ def run(cfg: RunConfig) -> epath.Path:
             classes=dataset.classes,
             scales=model.scales._asdict(),
             inputs=inputs,
+            trained_on=list_record(_trained_on(cfg, dataset, model)),
             # So that no later stage needs the cell's code to know these.
             attends=cell.attends,
             layers=cell.layers._asdict(),
@@ -98,6 +100,20 @@ def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractConte
     if jax.process_index() > 0:
         return contextlib.nullcontext()
     return sole_writer(folder, "train", break_lock=cfg.break_lock)
+
+
+def _trained_on(cfg: RunConfig, dataset: Dataset, model: TrainedModel) -> set[str]:
+    """The names of the videos that the parameters depend on, or the features they read."""
+    parts = {"train"}
+    # The validation videos choose the best checkpoint; else they are only looked at.
+    if cfg.train.keep == "best":
+        parts.add("valid")
+    names = {video.name for video in dataset.videos if video.part in parts}
+    work = Workdir(cfg.workdir)
+    names |= grafts_trained_on(cfg.train.graft, work)
+    for stream in model.layers_by_stream():
+        names.update(trained_on_of(work.convnet(stream)))
+    return names
 
 
 def _new_model(

@@ -13,6 +13,7 @@ from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.trained.training_list import trained_on
 
 if TYPE_CHECKING:
     from etils import epath
@@ -24,6 +25,7 @@ class TrainedConvNet(NamedTuple):
     """The parameters of a ConvNet, its settings, input channels and class names.
 
     `sha256` is that of all its parameters, also where `params` has only what some layers need.
+    `trained_on` is its `training_list`; empty where that is not known.
     """
 
     params: PyTree
@@ -31,6 +33,7 @@ class TrainedConvNet(NamedTuple):
     channels: int
     classes: tuple[str, ...]
     sha256: str
+    trained_on: tuple[str, ...] = ()
 
 
 class Backbone(NamedTuple):
@@ -72,7 +75,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:
         params, _ = checkpoints.restore_params(like, identity=identity)
         sha256 = checkpoints.params_sha256()
-    return TrainedConvNet(params, config, channels, classes, sha256)
+    return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path))
 
 
 def convnet_config(record: Mapping[str, Any]) -> ConvNetConfig:

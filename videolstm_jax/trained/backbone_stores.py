@@ -18,6 +18,7 @@ from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.vgg import Taps, make_convnet
 from videolstm_jax.trained.backbone import TrainedConvNet, load_convnet
+from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset
 
 BLOCK = 32
@@ -49,18 +50,21 @@ class BackboneWithStores(NamedTuple):
       apply: preprocessed images [BLOCK, S, S, ch] to taps.
       images: that it reads.
       writers: of the store of each tap.
+      trained_on: the `training_list` of the backbone.
     """
 
     apply: Callable[[np.ndarray], Taps]
     images: BackboneImages
     writers: Taps
+    trained_on: tuple[str, ...] = ()
 
 
 def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
     """Loads the backbone of a stream and opens the stores of its taps.
 
     Raises:
-      FileError: no backbone, one of other classes, or features of another one in the folders.
+      FileError: no backbone, one of other classes, or features of another one in the folders; or it
+        was trained on some of the test videos, unless `eval.allow_trained`.
     """
     folder = job.work.convnet(stream)
     trained = load_convnet(folder)
@@ -69,6 +73,9 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
             f"{folder}: the ConvNet knows {', '.join(trained.classes)}; {job.work.dataset} lists "
             f"{', '.join(job.dataset.classes)}; expected the same"
         )
+    # Now, before hours of extraction: recurrent models on these features would be as wrong.
+    tests = [video.name for video in job.dataset.videos if video.part == "test"]
+    check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)
     net = make_convnet(trained.config, trained.channels, len(trained.classes))
     side = trained.config.image_size
     images = jax.ShapeDtypeStruct((BLOCK, side, side, trained.channels), np.float32)
@@ -92,6 +99,7 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
         apply=lambda images: apply(trained.params, images),
         images=BackboneImages(stream, side, cfg.preprocessing, cfg.pixel_scale),
         writers=Taps(**writers),
+        trained_on=trained.trained_on,
     )
 
 

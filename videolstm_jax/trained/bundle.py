@@ -22,6 +22,7 @@ from videolstm_jax.nn.vgg import params_for_taps
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone import Backbone
 from videolstm_jax.trained.card import model_card
+from videolstm_jax.trained.training_list import KEY, list_record
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
@@ -97,6 +98,7 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
         "localize": dataclasses.asdict(model.place.localize_settings()) | {"scores": ""},
         "provenance": model.place.provenance(),
         "results": model.place.results(),
+        KEY: list_record(model.trained_on) if model.trained_on else None,
         "versions": {name: _version(name) for name in PACKAGES},
     }
 

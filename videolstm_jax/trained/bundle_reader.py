@@ -30,6 +30,7 @@ from videolstm_jax.trained.bundle import (
 )
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
+from videolstm_jax.trained.training_list import trained_on
 from videolstm_jax.video.online import FlowSettings
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
         raise FileError(f"{folder / RECORD}: not the record of a bundle: {error!r}") from error
     except ConfigError as error:
         raise FileError(f"{folder / RECORD}: {error}") from error
-    stored = StoredModel(config, params, scales, classes, stream, extractors)
+    videos = trained_on(record, folder / RECORD)
+    stored = StoredModel(config, params, scales, classes, stream, extractors, videos)
     return stored, BundleFolder(folder, record, convnets, localize)
 
 

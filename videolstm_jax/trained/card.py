@@ -71,6 +71,11 @@ def _results(results: Mapping[str, Any]) -> list[str]:
         share = 100 * accuracy["right"] / max(accuracy["videos"], 1)
         counts = f"{accuracy['right']} of {accuracy['videos']} test videos"
         lines.append(f"- Accuracy: {counts}, {share:.1f} %.")
+        if accuracy.get("trained_on"):
+            lines.append(
+                f"- **The model was trained on {accuracy['trained_on']} of these videos.** This "
+                "and what follows is not what it does on new ones."
+            )
     overlap = results.get("frame_iou")
     if overlap is not None:
         lines.append(
@@ -89,6 +94,9 @@ def _origin(record: Mapping[str, Any]) -> list[str]:
         lines.append(f"- Setting: `{name}={value}`.")
     if provenance.get("training_list_sha256"):
         lines.append(f"- Training list: sha256 `{provenance['training_list_sha256']}`.")
+    if record.get("trained_on"):
+        count = len(record["trained_on"]["videos"])
+        lines.append(f"- Trained on {count} videos; `model.json` has their names.")
     versions = [f"{name} {version}" for name, version in record["versions"].items()]
     lines.append(f"- Written with {', '.join(versions)}.")
     return lines

@@ -28,11 +28,13 @@ class StartingPoint(NamedTuple):
       params: of every layer.
       preprocessing: of the images that belongs to them.
       fingerprints: of the file that they come from, if there is one.
+      trained_on: videos that they were trained on, as far as that is known.
     """
 
     params: PyTree
     preprocessing: str
     fingerprints: dict[str, str]
+    trained_on: tuple[str, ...] = ()
 
 
 def starting_point(net: ConvNet, cfg: RunConfig, dataset: Dataset) -> StartingPoint:
@@ -109,7 +111,8 @@ def _from_convnet_folder(
         leaves = {name: leaf for name, leaf in leaves.items() if not name.startswith("logits.")}
     with _must_fit(folder):
         params = graft(params, leaves)
-    return StartingPoint(params, preprocessing, {"weights": trained.sha256})
+    fingerprints = {"weights": trained.sha256}
+    return StartingPoint(params, preprocessing, fingerprints, trained.trained_on)
 
 
 @contextlib.contextmanager

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.train.graft import graft, named_leaves, under
 from videolstm_jax.trained.run_folder import read_run
+from videolstm_jax.trained.training_list import trained_on_of
 
 if TYPE_CHECKING:
     from videolstm_jax.artifacts import Workdir
     from videolstm_jax.types import Params
+
+
+def grafts_trained_on(entries: Sequence[str], work: Workdir) -> set[str]:
+    """The videos that the runs of these entries were trained on; see `grafted`."""
+    videos: set[str] = set()
+    for entry in entries:
+        name, _, _ = entry.rpartition(":")
+        videos.update(trained_on_of(work.run(name)))
+    return videos
 
 
 def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:

@@ -51,6 +51,7 @@ class TrainedModel:
     classes: tuple[str, ...]
     stream: str
     extractors: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    trained_on: tuple[str, ...] = ()
     stored_at: Place | None = None
 
     # ---- where it comes from ---------------------------------------------------------------------

@@ -22,7 +22,7 @@ class StoredModel(NamedTuple):
 
     `config` has the sizes of the features. `stream` is the one that `x` comes from. `extractors`
     says what made the features of `x` and `motion`, where that is known; see
-    `backbone.extractor_of`.
+    `backbone.extractor_of`. `trained_on` is its `training_list`; empty where that is not known.
     """
 
     config: ModelConfig
@@ -31,6 +31,7 @@ class StoredModel(NamedTuple):
     classes: tuple[str, ...]
     stream: str
     extractors: Mapping[str, Mapping[str, Any]]
+    trained_on: tuple[str, ...] = ()
 
 
 class Place(Protocol):

@@ -19,6 +19,7 @@ from videolstm_jax.trained import backbone
 from videolstm_jax.trained.evaluated import localize_settings
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
+from videolstm_jax.trained.training_list import trained_on
 from videolstm_jax.video.online import FlowSettings
 
 if TYPE_CHECKING:
@@ -98,6 +99,8 @@ class RunFolder(NamedTuple):
             missing = load_missing(self.work, scores.classes)
             right = int(top_k(scores.scores, scores.label))
             results["accuracy"] = {"right": right, "videos": len(scores.label) + len(missing)}
+            if scores.trained is not None:
+                results["accuracy"]["trained_on"] = int(scores.trained.sum())
         path = self.folder / "map.json"
         if path.exists():
             measured = read_json(path).get("model")
@@ -137,7 +140,8 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
     identity = {"cell": config.cell, "classes": list(classes)}
     with Checkpoints(checkpoint_folder, create=False) as checkpoints:
         params, _ = checkpoints.restore_params(like, identity=identity)
-    stored = StoredModel(config, params, scales, classes, stream, extractors)
+    videos = trained_on(record, path)
+    stored = StoredModel(config, params, scales, classes, stream, extractors, videos)
     return stored, RunFolder(work, folder.name, record)
 
 

@@ -17,6 +17,7 @@ from videolstm_jax.report import choose, local, settings
 from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.tables import Result
 from videolstm_jax.trained import evaluated
+from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Dataset, Scores, Tube, Video
 
 
@@ -48,15 +49,18 @@ class _ScoreFile(NamedTuple):
     inputs: str
 
 
-def read_contents(work: Workdir, *, allow_missing: bool = False) -> WorkFolderContents:
+def read_contents(
+    work: Workdir, *, allow_missing: bool = False, allow_trained: bool = False
+) -> WorkFolderContents:
     """Reads a work folder, whole or in part.
 
     Args:
       work: the work folder.
       allow_missing: leave test videos that could not be read out of the accuracies.
+      allow_trained: read results on videos that a model was trained on, too.
 
     Raises:
-      FileError: a file exists but cannot be used.
+      FileError: a file exists but cannot be used, or is such a result and these are not allowed.
     """
     dataset = artifacts.load_dataset(work.dataset) if work.dataset.exists() else None
     # Without a list of videos there is nothing that could be missing.
@@ -75,6 +79,7 @@ def read_contents(work: Workdir, *, allow_missing: bool = False) -> WorkFolderCo
     for file in _score_files(work, configs):
         scores = artifacts.load_scores(file.path)
         if dataset is None or _same_test_list(scores, dataset):
+            scores = checked_scores(file.path, file.name, allowed=allow_trained)
             results.append((_result(file, scores, maps.get(file.name), unread), scores))
         else:
             outdated.append(file.name)
@@ -204,5 +209,6 @@ def _result(
         low=interval.low,
         high=interval.high,
         mean_class=mean_class,
+        trained_on=0 if scores.trained is None else int(scores.trained.sum()),
         **local.numbers(measures),
     )

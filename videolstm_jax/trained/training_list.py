@@ -1,0 +1,110 @@
+"""The training list that every trained thing keeps, and the check that it is not evaluated on it.
+
+A list has the names of the videos that parameters depend on: those of the training itself, and of
+everything it started from or read, such as the ConvNet whose features it reads. A model is compared
+with a test list by these names, "Class/stem".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from videolstm_jax import artifacts
+from videolstm_jax.errors import FileError
+from videolstm_jax.files import json_sha256
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from videolstm_jax.types import NDArray, Scores
+
+KEY = "trained_on"
+"""The key of config.json and model.json that has the list."""
+NAMED = 3
+"""Videos that an error names."""
+
+
+def list_record(names: Iterable[str]) -> dict[str, Any]:
+    """A training list as config.json and model.json hold it: the names in order, and their hash."""
+    videos = sorted(set(names))
+    return {"videos": videos, "sha256": json_sha256(videos)}
+
+
+def trained_on(record: Mapping[str, Any], path: object) -> tuple[str, ...]:
+    """The training list in the content of a config.json or model.json; empty where it has none.
+
+    Args:
+      record: the content of the file.
+      path: of the file, for the message.
+
+    Raises:
+      FileError: the list is damaged.
+    """
+    row = record.get(KEY)
+    # Folders that other programs wrote, and pools of several trainings, have no one list.
+    if row is None:
+        return ()
+    try:
+        videos, sha256 = row["videos"], row["sha256"]
+    except (KeyError, TypeError) as error:
+        raise FileError(f"{path}: {KEY} is not a training list: {error!r}") from error
+    if json_sha256(videos) != sha256:
+        raise FileError(f"{path}: {KEY} has been changed: its sha256 does not agree")
+    return tuple(videos)
+
+
+def trained_on_of(folder: epath.Path) -> tuple[str, ...]:
+    """The training list of a run or ConvNet by its folder; empty where nothing says."""
+    if not (folder / "config.json").exists():
+        return ()
+    return trained_on(artifacts.load_config(folder), folder / "config.json")
+
+
+def check_test_list(
+    names: Sequence[str], trained: Collection[str], owner: object, *, allowed: bool
+) -> NDArray:
+    """Which videos a model was trained on, [V] bool.
+
+    Args:
+      names: of the V videos that it is evaluated on.
+      trained: its training list.
+      owner: the model, for the message.
+      allowed: whether there may be any, see `eval.allow_trained`.
+
+    Raises:
+      FileError: there are some, and that is not allowed.
+    """
+    is_trained = np.isin(np.array(names, str), np.array(sorted(trained), str))
+    count = int(is_trained.sum())
+    if count and not allowed:
+        examples = ", ".join(str(names[row]) for row in np.flatnonzero(is_trained)[:NAMED])
+        dots = " .." if count > NAMED else ""
+        raise FileError(
+            f"{owner} was trained on {count} of the {len(names)} test videos: {examples}{dots}. "
+            "Results on them are not results on new videos: train anew on this training list, or "
+            "give --eval.allow_trained, and every result says so"
+        )
+    return is_trained
+
+
+def checked_scores(path: epath.Path, owner: object, *, allowed: bool) -> Scores:
+    """Reads a score file, with the videos marked that its model was trained on.
+
+    Args:
+      path: of the scores, beside the config.json of their model where they are of one.
+      owner: the model, for the message.
+      allowed: see `check_test_list`.
+
+    Raises:
+      FileError: the file cannot be used, or the model was trained on one of its videos.
+    """
+    scores = artifacts.load_scores(path)
+    trained = set(trained_on_of(path.parent)) if path.name == "scores.npz" else set()
+    # The file marks the videos of the model that wrote it, or of those that were fused. The run may
+    # have been trained anew since then.
+    if scores.trained is not None:
+        trained.update(np.array(scores.videos)[scores.trained].tolist())
+    return scores._replace(trained=check_test_list(scores.videos, trained, owner, allowed=allowed))
