@@ -9,6 +9,7 @@ from tube_scenes import BOX, FAR, HALF, scenes, scored_tube, tube
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure import overlap
+from videolstm_jax.measure.frame_ap import frame_aps, frame_map
 from videolstm_jax.measure.precision import check_detections
 from videolstm_jax.measure.tube_errors import best_overlaps, error_split, recall
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
@@ -254,3 +255,31 @@ def test_true_tubes_on_ucf24(ucf24):
 
     aps = np.mean(list(video_aps(ranked(truth, held), every, [0.2, 0.5]).values()), axis=0)
     np.testing.assert_allclose(100 * aps, [81.53, 61.93], atol=0.005)
+
+
+@pytest.mark.parametrize("box", [(30, 0, 10, 20), (0, 20, 30, 10)])
+def test_inverted_boxes_are_refused(box):
+    for measure in (video_map, frame_map):
+        with pytest.raises(ValueError, match=r"detections of a have the inverted box \[.*x0 <= x1"):
+            measure([scored_tube("a", 0.9, box)], TRUTH, 0.5)
+        with pytest.raises(ValueError, match="true tubes of a have the inverted box"):
+            measure(TRUTH, [scored_tube("a", 1, box)], 0.5)
+    empty = [scored_tube("a", 0.9, (10, 10, 10, 20))]
+    assert video_map(empty, TRUTH[:1], 0.5) == 0
+
+
+def test_labels_may_be_names():
+    numbered, truth = scenes(3)[:2]
+    named = [detection._replace(label=f"class {detection.label}") for detection in numbered]
+    named_truth = [detection._replace(label=f"class {detection.label}") for detection in truth]
+    for aps in (video_aps, frame_aps):
+        expected = aps(numbered, truth, [0.2, 0.5])
+        assert aps(named, named_truth, [0.2, 0.5]) == {
+            f"class {label}": values for label, values in expected.items()
+        }
+    assert error_split(named, named_truth, 0.3) == error_split(numbered, truth, 0.3)
+    assert np.array_equal(recall(named, named_truth, [0.5]), recall(numbered, truth, [0.5]))
+    with pytest.raises(ValueError, match="the number 0, that of a the name 'dive'"):
+        video_map([scored_tube("a", 0.9, label="dive")], TRUTH, 0.5)
+    with pytest.raises(ValueError, match="expected numbers or names everywhere"):
+        video_map([*TRUTH, scored_tube("a", 0.9, label="1")], TRUTH, 0.5)

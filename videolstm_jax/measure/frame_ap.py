@@ -12,6 +12,7 @@ from videolstm_jax.measure.precision import (
     Ranked,
     average_precision,
     check_detections,
+    check_labels,
     group_by_class,
     mean_over_classes,
     rank_in_group,
@@ -53,7 +54,7 @@ def frame_aps(
     style: str = "voc",
     frames: str = "all",
     frame_scores: Mapping[str, NDArray] | None = None,
-) -> dict[int, list[float]]:
+) -> dict[int | str, list[float]]:
     """Computes the average precision over boxes of every class with truth, at each threshold.
 
     The rule is that of `video_ap.video_aps`, with a frame of a video in the place of a video. Ties
@@ -79,6 +80,7 @@ def frame_aps(
     if frames not in ("all", "truth"):
         raise ValueError(f"frames is {frames!r}; expected 'all' or 'truth'")
     convention = style_of(style)
+    check_labels(detections, truth)
     true_tubes = check_detections(truth, "true tubes")
     names = set()
     for detection in (*detections, *true_tubes):

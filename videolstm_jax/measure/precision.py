@@ -46,8 +46,8 @@ def check_detections(detections: Iterable[Detection], kind: str) -> list[Detecti
       kind: how a message calls them, such as "detections" or "true tubes".
 
     Raises:
-      ValueError: boxes are not finite [n, 4], a tube is empty, or a score is not finite. The
-        message names the video.
+      ValueError: boxes are not finite [n, 4] or inverted, a tube is empty, a score is not finite,
+        or some labels are numbers and others names. The message names the video.
     """
     checked = []
     for detection in detections:
@@ -57,13 +57,39 @@ def check_detections(detections: Iterable[Detection], kind: str) -> list[Detecti
                 f"{kind} of {detection.video} have boxes {boxes.shape}; expected finite [n, 4], "
                 "n at least 1"
             )
+        # A box without an area overlaps nothing; an inverted one is a mistake, often x, y, w, h.
+        if (boxes[:, 2:] < boxes[:, :2]).any():
+            box = boxes[(boxes[:, 2:] < boxes[:, :2]).any(1)][0].tolist()
+            raise ValueError(
+                f"{kind} of {detection.video} have the inverted box {box}; expected "
+                "[x0, y0, x1, y1] with x0 <= x1 and y0 <= y1"
+            )
         if not np.isfinite(detection.score):
             raise ValueError(
                 f"{kind} of {detection.video} have a score of {detection.score}; expected a finite "
                 "number"
             )
         checked.append(detection._replace(tube=detection.tube._replace(boxes=boxes)))
+    check_labels(checked)
     return sort_by_score(checked)
+
+
+def check_labels(*lists: Iterable[Detection]) -> None:
+    """Checks that labels are all numbers or all names: 1 and "1" would silently never match.
+
+    Raises:
+      ValueError: they are not.
+    """
+    examples = {}
+    for detections in lists:
+        for detection in detections:
+            examples.setdefault(isinstance(detection.label, str), detection)
+    if len(examples) > 1:
+        number, name = examples[False], examples[True]
+        raise ValueError(
+            f"the label of {number.video} is the number {number.label}, that of {name.video} the "
+            f"name {name.label!r}; expected numbers or names everywhere"
+        )
 
 
 def sort_by_score(detections: Iterable[Detection]) -> list[Detection]:
@@ -87,11 +113,16 @@ def sort_by_score(detections: Iterable[Detection]) -> list[Detection]:
     return result
 
 
-def group_by_class(detections: Iterable[Detection]) -> dict[int, list[Detection]]:
+def label_key(detection: Detection) -> int | str:
+    """Returns the label of a detection, a number or a name; numpy's numbers become Python's."""
+    return detection.label if isinstance(detection.label, str) else int(detection.label)
+
+
+def group_by_class(detections: Iterable[Detection]) -> dict[int | str, list[Detection]]:
     """Returns the detections of each class, in the order of the input."""
-    groups: dict[int, list[Detection]] = {}
+    groups: dict[int | str, list[Detection]] = {}
     for detection in detections:
-        groups.setdefault(int(detection.label), []).append(detection)
+        groups.setdefault(label_key(detection), []).append(detection)
     return groups
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from videolstm_jax.measure.overlap import tube_iou
-from videolstm_jax.measure.precision import check_detections
+from videolstm_jax.measure.precision import check_detections, label_key
 from videolstm_jax.types import Detection
 
 
@@ -27,7 +27,7 @@ def suppress(detections: Sequence[Detection], iou: float) -> list[Detection]:
     left = []
     better: dict[tuple[str, int], list[Detection]] = {}
     for detection in check_detections(detections, "detections"):
-        rivals = better.setdefault((detection.video, int(detection.label)), [])
+        rivals = better.setdefault((detection.video, label_key(detection)), [])
         # Only tubes that stay are rivals: one that was dropped cannot drop another.
         if all(tube_iou(detection.tube, rival.tube) <= iou for rival in rivals):
             rivals.append(detection)

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from videolstm_jax.measure.overlap import box_iou, space_and_time, style_of, tube_iou
-from videolstm_jax.measure.precision import check_detections, group_by_class
+from videolstm_jax.measure.precision import (
+    check_detections,
+    check_labels,
+    group_by_class,
+    label_key,
+)
 from videolstm_jax.types import Detection, Tube
 
 if TYPE_CHECKING:
@@ -43,10 +48,10 @@ def best_overlaps(detections: Sequence[Detection], truth: Sequence[Detection]) -
     """
     tubes: dict[tuple[str, int], list[Tube]] = {}
     for detection in detections:
-        tubes.setdefault((detection.video, int(detection.label)), []).append(detection.tube)
+        tubes.setdefault((detection.video, label_key(detection)), []).append(detection.tube)
     best = []
     for true in truth:
-        candidates = tubes.get((true.video, int(true.label)), [])
+        candidates = tubes.get((true.video, label_key(true)), [])
         overlaps = [tube_iou(tube, true.tube) for tube in candidates]
         best.append(max(overlaps, default=0.0))
     return np.array(best)
@@ -135,6 +140,7 @@ def error_split(
     def passes(overlap: float) -> bool:
         return bool(reaches(overlap, iou))
 
+    check_labels(detections, truth)
     true_tubes = check_detections(truth, "true tubes")
     in_video: dict[str, list[Detection]] = {}
     for true in true_tubes:

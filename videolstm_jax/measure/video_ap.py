@@ -12,6 +12,7 @@ from videolstm_jax.measure.precision import (
     Ranked,
     average_precision,
     check_detections,
+    check_labels,
     group_by_class,
     mean_over_classes,
 )
@@ -24,7 +25,7 @@ def video_aps(
     thresholds: Sequence[float],
     *,
     style: str = "voc",
-) -> dict[int, list[float]]:
+) -> dict[int | str, list[float]]:
     """Computes the average precision of every class that has truth, at each IoU threshold.
 
     In falling order of score (ties by video name, then start) each detection takes the true tube
@@ -32,7 +33,7 @@ def video_aps(
     threshold; else it is false. The order of the arguments changes nothing.
 
     Args:
-      detections: of all classes.
+      detections: of all classes; labels are numbers or, in both lists, names.
       truth: the true tubes; their scores are not used.
       thresholds: on the IoU of tubes, see `overlap.tube_iou`.
       style: `voc` or `act`, see `overlap`.
@@ -41,9 +42,11 @@ def video_aps(
       By class, one number in [0, 1] a threshold.
 
     Raises:
-      ValueError: an unknown style, a threshold outside [0, 1], or detections that are not tubes.
+      ValueError: an unknown style, a threshold outside [0, 1], or detections that are not tubes
+        (see `precision.check_detections`).
     """
     convention = style_of(style)
+    check_labels(detections, truth)
     own = group_by_class(check_detections(detections, "detections"))
     aps = {}
     for label, tubes in sorted(group_by_class(check_detections(truth, "true tubes")).items()):
