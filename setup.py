@@ -26,6 +26,7 @@ setup(
     packages=find_packages(include=["videolstm_jax*"]),
     package_data={"videolstm_jax": ["py.typed"], "videolstm_jax.report": ["templates/*"]},
     entry_points={"console_scripts": ["videolstm=videolstm_jax.cli.main:main"]},
+    # constraints/oldest.txt repeats the lower bounds, for `make test-oldest`.
     install_requires=[
         "jax>=0.10",
         "flax>=0.12",
@@ -35,7 +36,8 @@ setup(
         "scipy>=1.14",
         "absl-py>=2.1",
         "etils[epath]>=1.9",
-        "av>=14,<19",
+        # 14 to 16 lack the index of a stream, and 17.0 crashes on MPEG program streams.
+        "av>=17.1,<19",
         "pillow>=11.3",
         "matplotlib>=3.9",
         "jinja2>=3.1",

@@ -311,6 +311,16 @@ def test_the_end_of_a_cut_stream_is_still_counted(tmp_path):
     assert isinstance(frames, VideoError)
 
 
+def test_a_lost_key_picture_at_the_start_is_no_open_gop(tmp_path):
+    packets = plain(encoded("mpeg2video", smooth(60, *SIDES), **OPEN_GOPS["mpeg2video"]))
+    data, *times = packets[0]
+    start = data.index(b"\0\0\1\0")  # the picture's header; FFmpeg skips what it does not know
+    packets[0] = data[:start] + b"\0\0\1\xb2" + data[start + 4 :], *times
+    path = muxed(tmp_path / "a.ts", "mpeg2video", packets)
+    (frames,) = guard.read_all([path])
+    assert isinstance(frames, VideoError)
+
+
 # ---- Matroska: a last picture that is held -------------------------------------------------------
 
 

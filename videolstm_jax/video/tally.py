@@ -131,7 +131,11 @@ class Tally:
             self._set_time(picture)
         elif self._first_time is None and picture.pts is not None:
             self._first_time = picture.pts
-            self._leading += sum(time < picture.pts for time in self._early)
+            # Leading pictures come behind the key packet that is shown first. A lack before it is a
+            # key picture that was lost.
+            if picture.pts in self._early:
+                behind = self._early[self._early.index(picture.pts) :]
+                self._leading += sum(time < picture.pts for time in behind)
             self._early.clear()
         self.pictures += 1
         self._end = max(self._end, (picture.time or 0.0) + 1 / frame_rate(self._stream))
