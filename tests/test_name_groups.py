@@ -6,7 +6,7 @@ from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.groups import warn_of_look_alikes
 from videolstm_jax.dataset.lists import ListWarning
 from videolstm_jax.dataset.name_groups import (
-    Clip,
+    NamedClip,
     group_by_name,
     group_by_pattern,
     recognise_groups,
@@ -72,14 +72,16 @@ def test_one_date_for_a_whole_class_is_no_group_but_its_recordings_are():
 
 
 def test_folders_of_every_class_are_groups():
-    clips = [Clip(label, f"{clip}", f"p{clip % 2}") for label in ("A", "B") for clip in range(4)]
+    clips = [
+        NamedClip(label, f"{clip}", f"p{clip % 2}") for label in ("A", "B") for clip in range(4)
+    ]
     assert recognise_groups(clips) == ["p0", "p1", "p0", "p1"] * 2
     # A clip beside the folders shows that these are no recordings.
-    assert recognise_groups([*clips, Clip("A", "9")]) == [""] * 9
+    assert recognise_groups([*clips, NamedClip("A", "9")]) == [""] * 9
 
 
 def test_a_pattern_is_searched_in_the_stem_or_in_the_path():
-    clips = [Clip("walk", "a1x", "p1"), Clip("run", "b2x", "p2")]
+    clips = [NamedClip("walk", "a1x", "p1"), NamedClip("run", "b2x", "p2")]
     paths = ["walk/p1/a1x.mp4", "run/p2/b2x.mp4"]
     assert group_by_pattern(r"^(.)\d", clips, paths) == ["a", "b"]
     assert group_by_pattern(r"(.)(?P<group>\d)x$", clips, paths) == ["1", "2"]

@@ -11,7 +11,7 @@ from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset import class_folders, labels_csv, name_groups, video_names
 from videolstm_jax.dataset.class_folders import FoundVideo
 from videolstm_jax.dataset.labels_csv import LabelsRow
-from videolstm_jax.dataset.name_groups import Clip
+from videolstm_jax.dataset.name_groups import NamedClip
 from videolstm_jax.dataset.splits import ListedVideo
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
@@ -81,9 +81,9 @@ def _groups(
     may be anything, such as the parts of an archive.
     """
     if table_groups is None:
-        clips = [Clip(video.label, video.stem, video.folder) for video in videos]
+        clips = [NamedClip(video.label, video.stem, video.folder) for video in videos]
     else:
-        clips = [Clip(video.label, video.stem) for video in videos]
+        clips = [NamedClip(video.label, video.stem) for video in videos]
     if pattern:
         paths = [str(video.path).removeprefix(f"{root}/") for video in videos]
         return name_groups.group_by_pattern(pattern, clips, paths)

@@ -43,7 +43,7 @@ _GENERIC_WORDS = """
 _GENERIC = frozenset(_GENERIC_WORDS.split())
 
 
-class Clip(NamedTuple):
+class NamedClip(NamedTuple):
     """What the place of a video says: its class, the stem of its file, the folder in the class."""
 
     label: str
@@ -60,12 +60,12 @@ def group_by_name(names: Sequence[str]) -> list[str]:
     Returns:
       The groups in the same order.
     """
-    clips = [Clip(*name.rsplit("/", 1)) for name in names]
+    clips = [NamedClip(*name.rsplit("/", 1)) for name in names]
     groups = recognise_groups(clips)
     return [group or clip.stem for group, clip in zip(groups, clips, strict=True)]
 
 
-def recognise_groups(clips: Sequence[Clip]) -> list[str]:
+def recognise_groups(clips: Sequence[NamedClip]) -> list[str]:
     """The group of each clip, empty where its name says nothing.
 
     The rules that name a recording or a person are certain. The date and the text before a running
@@ -99,7 +99,7 @@ def recognise_groups(clips: Sequence[Clip]) -> list[str]:
 
 
 def _groups_of_divided_classes(
-    of_class: Mapping[str, Sequence[int]], clips: Sequence[Clip], groups: Sequence[str]
+    of_class: Mapping[str, Sequence[int]], clips: Sequence[NamedClip], groups: Sequence[str]
 ) -> set[str]:
     """The groups, or stems, of the classes that have two or more of them."""
     usable: set[str] = set()
@@ -110,7 +110,7 @@ def _groups_of_divided_classes(
     return usable
 
 
-def _first(clip: Clip, rules: Sequence[Callable[[Clip], str]]) -> str:
+def _first(clip: NamedClip, rules: Sequence[Callable[[NamedClip], str]]) -> str:
     """The group by the first rule that fits."""
     for rule in rules:
         group = rule(clip)
@@ -122,7 +122,7 @@ def _first(clip: Clip, rules: Sequence[Callable[[Clip], str]]) -> str:
 # ---- rules that name a recording or a person -----------------------------------------------------
 
 
-def _certain_rules(clips: Sequence[Clip]) -> list[Callable[[Clip], str]]:
+def _certain_rules(clips: Sequence[NamedClip]) -> list[Callable[[NamedClip], str]]:
     rules = [_published, _person, _gopro]
     # Weizmann's "bend/anna_bend"; other names may contain the class by chance, so all must fit.
     if all(re.fullmatch(rf"[^_]+_(.*_)?{re.escape(clip.label)}", clip.stem) for clip in clips):
@@ -134,7 +134,7 @@ def _certain_rules(clips: Sequence[Clip]) -> list[Callable[[Clip], str]]:
     return rules
 
 
-def _published(clip: Clip) -> str:
+def _published(clip: NamedClip) -> str:
     """UCF101's "v_Archery_g03_c01" is g03, HMDB51's "RATRACE_wave_f_nm_np1_fr_goo_37" its film."""
     match = (
         re.search(r"_(g\d+)_", clip.stem)
@@ -144,12 +144,12 @@ def _published(clip: Clip) -> str:
     return match[1] if match else ""
 
 
-def _person(clip: Clip) -> str:
+def _person(clip: NamedClip) -> str:
     match = re.search(_PERSON, clip.stem, re.IGNORECASE)
     return match[1].casefold() if match else ""
 
 
-def _gopro(clip: Clip) -> str:
+def _gopro(clip: NamedClip) -> str:
     old = re.match(_GOPRO_OLD, clip.stem, re.IGNORECASE)
     if old:
         return f"GOPR{old[1]}"
@@ -157,7 +157,7 @@ def _gopro(clip: Clip) -> str:
     return f"{new[1].upper()}{new[2]}" if new else ""
 
 
-def _bases_of_time_ranges(clips: Sequence[Clip]) -> set[str]:
+def _bases_of_time_ranges(clips: Sequence[NamedClip]) -> set[str]:
     """The texts that are followed by a beginning and an end in every clip that has them.
 
     "park_0002_0001" shows that the numbers of "park" are no times.
@@ -179,12 +179,12 @@ def _is_time_range(base: str, begin: str, end: str) -> bool:
     return same_width or "." in begin + end or bool(re.fullmatch(_YOUTUBE_ID, base))
 
 
-def _time_range(clip: Clip, bases: set[str]) -> str:
+def _time_range(clip: NamedClip, bases: set[str]) -> str:
     match = re.fullmatch(_TIME_RANGE, clip.stem, re.IGNORECASE)
     return match[1] if match and match[1] in bases else ""
 
 
-def _folders_are_groups(clips: Sequence[Clip]) -> bool:
+def _folders_are_groups(clips: Sequence[NamedClip]) -> bool:
     """Whether the clips of every class lie in two or more folders, and none beside these."""
     folders: dict[str, set[str]] = defaultdict(set)
     for clip in clips:
@@ -195,12 +195,12 @@ def _folders_are_groups(clips: Sequence[Clip]) -> bool:
 # ---- rules that may be wrong ---------------------------------------------------------------------
 
 
-def _date(clip: Clip) -> str:
+def _date(clip: NamedClip) -> str:
     match = re.search(_DATE, clip.stem)
     return "-".join(match.groups()) if match else ""
 
 
-def _running_number(clip: Clip) -> str:
+def _running_number(clip: NamedClip) -> str:
     """The text before the number that counts the parts of a recording.
 
     The class is left out of the text, so that "walk_anna_2" and "run_anna_1" are one group.
@@ -233,7 +233,7 @@ def _names_class(token: str, label: str) -> bool:
 # ---- a rule of the user's ------------------------------------------------------------------------
 
 
-def group_by_pattern(pattern: str, clips: Sequence[Clip], paths: Sequence[str]) -> list[str]:
+def group_by_pattern(pattern: str, clips: Sequence[NamedClip], paths: Sequence[str]) -> list[str]:
     """The group of each clip by `--data.group_pattern`.
 
     Args:
