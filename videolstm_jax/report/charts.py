@@ -35,7 +35,9 @@ def bars(
       notes: n short notes.
       mistakes: n texts in small letters below the bars, or none.
     """
-    row = BAR_ROW + NOTE_ROW if mistakes else BAR_ROW
+    row = BAR_ROW
+    if mistakes:
+        row += NOTE_ROW
     # 6.2 units are the mean width of a letter of size 11; 84 units stay for the note.
     left = min(150.0, 14 + 6.2 * max(map(len, names), default=0))
     wide = WIDTH - left - 84
@@ -92,14 +94,17 @@ def confusion(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
     cell = _cell_size(len(names))
     # Names take 6.4 units a letter on the left; slanted by 45 degrees, they need less above.
     longest = max(map(len, names), default=0)
-    left = min(166.0, 32 + 6.4 * longest) if named else 24.0
-    top = left * 0.8 if named else 18.0
+    left, top = 24.0, 18.0
+    if named:
+        left = min(166.0, 32 + 6.4 * longest)
+        top = left * 0.8
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     body = []
     for i in range(len(names)):
         for j in range(len(names)):
+            corner = (left + j * cell, top + i * cell)
             # Blue on the diagonal, orange for mistakes.
-            corner, paint = (left + j * cell, top + i * cell), colour(0 if i == j else 1)
+            paint = colour(0) if i == j else colour(1)
             if counts[i, j]:
                 count = int(counts[i, j]) if named else None
                 body += _full_cell(corner, cell, paint, float(share[i, j]), count)

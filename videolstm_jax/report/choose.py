@@ -31,10 +31,15 @@ def videos(
     """
     label, predicted = np.asarray(label), np.asarray(predicted)
     wrong, right = _ranked(label, predicted, np.asarray(confidence, float))
-    picked = _in_turns(wrong, max(1, count // 3)) if count else []
+    picked = []
+    if count:
+        picked = _in_turns(wrong, max(1, count // 3))
     # Then every class that has no mistake among them shows one video, right if it has one.
-    shown = {int(label[v]) for v in picked}
-    rest = {index: (right[index] or wrong[index])[:1] for index in right if index not in shown}
+    shown = set(label[picked].tolist())
+    rest = {}
+    for index in right:
+        if index not in shown:
+            rest[index] = (right[index] or wrong[index])[:1]
     picked += _in_turns(rest, count - len(picked))
     # Then right answers in turns; mistakes fill the places for which there are not enough.
     picked += _in_turns(_without(right, picked), count - len(picked))
@@ -56,14 +61,19 @@ def _ranked(
         mistakes = np.flatnonzero((label == index) & (predicted != index))
         wrong[index] = mistakes[np.argsort(-confidence[mistakes], kind="stable")].tolist()
         hits = np.flatnonzero((label == index) & (predicted == index))
-        median = np.median(confidence[hits]) if len(hits) else 0.0
+        median = 0.0
+        if len(hits):
+            median = np.median(confidence[hits])
         distance = np.abs(confidence[hits] - median)
         right[index] = hits[np.argsort(distance, kind="stable")].tolist()
     return wrong, right
 
 
 def _without(queues: Mapping[int, Sequence[int]], picked: Sequence[int]) -> dict[int, list[int]]:
-    return {index: [v for v in queue if v not in picked] for index, queue in queues.items()}
+    rest = {}
+    for index, queue in queues.items():
+        rest[index] = [v for v in queue if v not in picked]
+    return rest
 
 
 def _in_turns(queues: Mapping[int, Sequence[int]], count: int) -> list[int]:
@@ -71,7 +81,10 @@ def _in_turns(queues: Mapping[int, Sequence[int]], count: int) -> list[int]:
     longest = max(map(len, queues.values()), default=0)
     order = []
     for turn in range(longest):
-        order += [queue[turn] for queue in queues.values() if turn < len(queue)]
+        for queue in queues.values():
+            # A class with few videos is out of the game early.
+            if turn < len(queue):
+                order.append(queue[turn])
     return order[: max(count, 0)]
 
 

@@ -36,8 +36,9 @@ def section(
     ]
     if not pairs:
         paragraphs.append("All test videos are predicted correctly.")
-    labels = np.zeros(0, int) if missing is None else missing
-    unread = np.bincount(labels, minlength=len(classes))
+    if missing is None:
+        missing = np.zeros(0, int)
+    unread = np.bincount(missing, minlength=len(classes))
     if unread.any():
         paragraphs.append(
             f"{unread.sum()} test videos could not be read. They count as wrong and are in no row."
@@ -66,11 +67,10 @@ def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | 
     if len(classes) > MANY:
         shown = shown[np.argsort(accuracy[shown], kind="stable")][:MANY]
         title = f"The {len(shown)} classes with the lowest accuracy"
-    mistakes = tables.wrong_predictions(counts, classes)
-    return charts.bars(
-        title,
-        [classes[index] for index in shown],
-        [float(accuracy[index]) for index in shown],
-        [f"{int(counts[index, index])} of {int(total[index])}" for index in shown],
-        mistakes=[mistakes[index] for index in shown],
-    )
+    mistakes_of_class = tables.wrong_predictions(counts, classes)
+    names, notes, mistakes = [], [], []
+    for index in shown:
+        names.append(classes[index])
+        notes.append(f"{int(counts[index, index])} of {int(total[index])}")
+        mistakes.append(mistakes_of_class[index])
+    return charts.bars(title, names, accuracy[shown].tolist(), notes, mistakes=mistakes)

@@ -227,8 +227,11 @@ def map_plot(maps: Mapping[str, Measures]) -> Plot:
         for threshold, value in measures["model"]["video_map"]["voc"].items():
             if ":" not in threshold:  # a mean over thresholds is no point
                 points.append((float(threshold), value))
-        points.sort()
-        series.append(Series(name, [x for x, _ in points], [y for _, y in points], index))
+        x, y = [], []
+        for threshold, value in sorted(points):
+            x.append(threshold)
+            y.append(value)
+        series.append(Series(name, x, y, index))
     axes = Axis("IoU", 0.0), Axis("video-mAP", 0.0, 1.0)
     return plots.lines("Video-mAP of the runs", series, *axes)
 
@@ -260,5 +263,8 @@ def _curve(
 ) -> list[Series]:
     if not values:
         return []
-    y = [math.nan if value is None else value for value in values]
+    y = []
+    for value in values:
+        # A frame without a value breaks the line.
+        y.append(math.nan if value is None else value)
     return [Series(name, *plots.thinned(range(len(y)), y), colour, dashed=dashed)]

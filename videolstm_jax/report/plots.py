@@ -53,8 +53,10 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     exact_step = (high - low) / about
     scale = 10.0 ** math.floor(math.log10(exact_step))
     # The small factors keep rounding errors from dropping a tick at either end.
-    candidates = [scale * factor for factor in (1, 2, 2.5, 5, 10)]
-    step = next(step for step in candidates if step >= exact_step * 0.999)
+    for factor in (1, 2, 2.5, 5, 10):
+        step = scale * factor
+        if step >= exact_step * 0.999:
+            break
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(step * k, 12) for k in range(first, last + 1)]
 
@@ -154,13 +156,14 @@ def lines(
 
 def _range(axis: Axis, values: list[np.ndarray]) -> tuple[float, float]:
     """The ends of an axis: those given, else those of the data, never of zero length."""
-    finite = [series[np.isfinite(series)] for series in values]
-    together = np.concatenate(finite) if finite else np.zeros(0)
-    low, high = axis.low, axis.high
-    if low is None:
-        low = float(together.min()) if len(together) else 0.0
-    if high is None:
-        high = float(together.max()) if len(together) else 1.0
+    # The empty array lets a plot without lines have a range, too.
+    together = np.concatenate([np.zeros(0), *values])
+    finite = together[np.isfinite(together)]
+    lowest, highest = 0.0, 1.0
+    if len(finite):
+        lowest, highest = float(finite.min()), float(finite.max())
+    low = lowest if axis.low is None else axis.low
+    high = highest if axis.high is None else axis.high
     if high > low:
         return low, high
     # A constant line would divide by zero: the axis gets a length of one around it, or above the
@@ -206,8 +209,11 @@ def _stroke(frame: _Frame, line: Series) -> str:
             command = "L"
         else:
             command = "M"  # the line goes on at the next finite value
-    style = ' stroke-dasharray="5 4"' if line.dashed else ""
-    style += ' stroke-opacity=".28" stroke-width="1"' if line.faint else ' stroke-width="2"'
+    style = ' stroke-width="2"'
+    if line.faint:
+        style = ' stroke-opacity=".28" stroke-width="1"'
+    if line.dashed:
+        style = f' stroke-dasharray="5 4"{style}'
     return (
         f'<path d="{"".join(path)}" fill="none" stroke="{colour(line.colour)}" '
         f'stroke-linejoin="round"{style}/>'

@@ -110,6 +110,7 @@ def _facts(dataset: Dataset | None) -> tuple[tuple[str, str], ...]:
         (sizes["valid"], "to validate on"),
         (sizes["test"], "to test on"),
     )
+    # A data set without groups, or without a validation list, has no such fact.
     return tuple((f"{count:,}", name) for count, name in counts if count)
 
 
@@ -124,9 +125,13 @@ NOTICES = {
 def section(rows: Sequence[Result], dataset: Dataset | None) -> Section:
     """Makes the table of results, and names the stages that would add to it."""
     kinds = {row.kind for row in rows}
-    notices = [notice for kind, notice in NOTICES.items() if kind not in kinds]
+    notices = []
+    for kind, notice in NOTICES.items():
+        if kind not in kinds:
+            notices.append(notice)
     if dataset is None:
         notices.insert(0, "There is no list of videos; the stage prepare writes it.")
-    return Section(
-        "results", "Results", tables=(tables.results(rows),) if rows else (), notices=tuple(notices)
-    )
+    empty = Section("results", "Results", notices=tuple(notices))
+    if not rows:
+        return empty
+    return empty._replace(tables=(tables.results(rows),))

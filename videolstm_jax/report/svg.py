@@ -52,4 +52,6 @@ def svg(width: float, height: float, title: str, body: Sequence[str]) -> str:
 
 def cut(content: str, most: int) -> str:
     """Cuts a text to `most` characters and marks the cut."""
-    return content if len(content) <= most else content[: most - 1] + "…"
+    if len(content) <= most:
+        return content
+    return content[: most - 1] + "…"

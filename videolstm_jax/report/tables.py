@@ -73,7 +73,9 @@ class Result(NamedTuple):
     @property
     def accuracy(self) -> float:
         """The share of the test list that is right; 0 for an empty list."""
-        return self.correct / self.total if self.total else 0.0
+        if not self.total:
+            return 0.0
+        return self.correct / self.total
 
 
 # ---- the table of results ------------------------------------------------------------------------
@@ -89,12 +91,12 @@ LOCALISATION_COLUMNS = (
 def results(rows: Sequence[Result]) -> Table:
     """Makes the table of Sec. 5: accuracies with intervals, and localisation if measured."""
     columns = [
-        Column("Model", [TableCell(row.name) for row in rows], numeric=False),
-        Column("Kind", [TableCell(row.kind) for row in rows], numeric=False),
-        Column("Reads", [TableCell(row.inputs) for row in rows], numeric=False),
-        Column("Right", [TableCell(f"{r.correct} / {r.total}", r.correct) for r in rows]),
+        _text_column("Model", rows, "name"),
+        _text_column("Kind", rows, "kind"),
+        _text_column("Reads", rows, "inputs"),
+        Column("Right", list(map(_right, rows))),
         _measure("Accuracy", [row.accuracy for row in rows], percent),
-        Column("95 % interval", [_interval(row) for row in rows]),
+        Column("95 % interval", list(map(_interval, rows))),
         _measure("Mean class accuracy", [row.mean_class for row in rows], percent),
     ]
     note = (
@@ -102,7 +104,7 @@ def results(rows: Sequence[Result]) -> Table:
     )
     if any(row.trained_on for row in rows):
         # Beside the number that it spoils.
-        columns.insert(4, Column("Trained on", [_trained_on(row) for row in rows]))
+        columns.insert(4, Column("Trained on", list(map(_trained_on, rows))))
         note += (
             " Rows with a number under Trained on were measured on videos that the model was "
             "trained on: they say nothing of new videos."
@@ -113,22 +115,37 @@ def results(rows: Sequence[Result]) -> Table:
             columns.append(_measure(head, values, _fraction))
     masses = [row.mass for row in rows]
     if any(mass is not None for mass in masses):
-        texts = [_mass(row) for row in rows]
+        texts = list(map(_mass, rows))
         columns.append(Column("Attention in the box (of the frame)", _cells(masses, texts)))
     return _table("On the test list", columns, note)
 
 
+def _text_column(head: str, rows: Sequence[Result], field: str) -> Column:
+    cells = [TableCell(getattr(row, field)) for row in rows]
+    return Column(head, cells, numeric=False)
+
+
+def _right(row: Result) -> TableCell:
+    return TableCell(f"{row.correct} / {row.total}", row.correct)
+
+
 def _trained_on(row: Result) -> TableCell:
-    return TableCell(f"{row.trained_on} / {row.total}", row.trained_on) if row.trained_on else NONE
+    if not row.trained_on:
+        return NONE
+    return TableCell(f"{row.trained_on} / {row.total}", row.trained_on)
 
 
 def percent(share: float | None) -> str:
     """Formats a share in [0, 1] as a percentage."""
-    return ABSENT if share is None else f"{100 * share:.1f} %"
+    if share is None:
+        return ABSENT
+    return f"{100 * share:.1f} %"
 
 
 def _fraction(value: float | None) -> str:
-    return ABSENT if value is None else f"{value:.3f}"
+    if value is None:
+        return ABSENT
+    return f"{value:.3f}"
 
 
 def _interval(row: Result) -> TableCell:
@@ -145,7 +162,7 @@ def _mass(row: Result) -> str:
 def _measure(
     head: str, values: Sequence[float | None], text: Callable[[float | None], str]
 ) -> Column:
-    return Column(head, _cells(values, [text(value) for value in values]))
+    return Column(head, _cells(values, list(map(text, values))))
 
 
 def _cells(values: Sequence[float | None], texts: Sequence[str]) -> list[TableCell]:
@@ -180,7 +197,7 @@ def plain(
     note: str = "",
 ) -> Table:
     """Makes a table of text and numbers; a column with a number in it is numeric."""
-    cells = tuple(tuple(_plain_cell(value) for value in row) for row in rows)
+    cells = tuple(tuple(map(_plain_cell, row)) for row in rows)
     numeric = []
     for column in range(len(head)):
         numeric.append(any(row[column].value is not None for row in cells))
@@ -195,7 +212,9 @@ def _plain_cell(value: TableCell | str | float | None) -> TableCell:
         return TableCell(value)
     if value is None:
         return TableCell(ABSENT)
-    return TableCell(f"{value:.3f}" if isinstance(value, float) else str(value), value)
+    if isinstance(value, float):
+        return TableCell(f"{value:.3f}", value)
+    return TableCell(str(value), value)
 
 
 def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> Table | None:
@@ -233,10 +252,17 @@ def wrong_predictions(counts: np.ndarray, names: Sequence[str]) -> list[str]:
     """
     texts = []
     for label, row in enumerate(counts):
-        # negative counts: sorted, the most frequent come first and ties go by name
-        mistakes = [(-int(n), names[j]) for j, n in enumerate(row) if j != label and n]
-        most_frequent = [f"{name} ({-n})" for n, name in sorted(mistakes)[:3]]
-        texts.append("predicted as " + ", ".join(most_frequent) if most_frequent else "")
+        mistakes = []
+        for predicted in np.flatnonzero(row):
+            if predicted != label:
+                mistakes.append((int(row[predicted]), names[predicted]))
+        # The most frequent come first, and ties go by name.
+        mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1]))
+        most_frequent = [f"{name} ({count})" for count, name in mistakes[:3]]
+        sentence = ""
+        if most_frequent:
+            sentence = f"predicted as {', '.join(most_frequent)}"
+        texts.append(sentence)
     return texts
 
 
@@ -257,6 +283,7 @@ def differences(configs: Mapping[str, Mapping[str, Any]]) -> Table | None:
     fields = sorted(set().union(*settings_by_run.values()))
     rows = []
     for field in fields:
+        # A run may lack a setting, such as that of a cell which only its own package has.
         values = [settings.get(field, ABSENT) for settings in settings_by_run.values()]
         if len(set(values)) > 1:
             rows.append((field, *values))
