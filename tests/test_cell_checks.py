@@ -1,11 +1,13 @@
 """A cell that is not what it says of itself is refused by `make_model` in one line."""
 
+import dataclasses
+
 import jax.numpy as jnp
 import pytest
 from test_new_cell import load_example
 
-from videolstm_jax.config import ModelConfig
-from videolstm_jax.core import CELLS, Drive, Layers, make_model
+from videolstm_jax.config import EvalConfig, ModelConfig
+from videolstm_jax.core import CELLS, Drive, Layers, cell_checks, make_model
 from videolstm_jax.core.start import MeanStart, mean_carry, mean_params
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Carry
@@ -32,6 +34,10 @@ def one_frame_drive(conv, params, inputs):
 
 def nameless_drive(conv, params, inputs):
     return {"x": inputs.x, "query": conv(params.attend.x, inputs.x)}
+
+
+def drive_of_motion(conv, params, inputs):
+    return Drive(x=inputs.x, motion=inputs.motion.mean())
 
 
 CASES = {
@@ -68,22 +74,22 @@ CASES = {
     "hidden": (
         changed_out(lambda hidden, out: (hidden, out._replace(hidden=out.hidden[:, :1]))),
         {},
-        r"CellOut\.hidden float32 \[2, 1, 4, 3\]; expected floats \[2, 4, 4, 3\], \[B, N', N', K\]",
+        r"CellOut\.hidden float32 \[2, 1, 4, 3\]; expected float32 \[2, 4, 4, 3\], \[B, N', N'",
     ),
     "hidden of a vector cell": (
         GRU._replace(vector=True),
         {},
-        r"CellOut\.hidden float32 \[2, 4, 4, 3\]; expected floats \[2, 1, 1, 3\]",
+        r"CellOut\.hidden float32 \[2, 4, 4, 3\]; expected float32 \[2, 1, 1, 3\]",
     ),
     "attention with an axis too many": (
         changed_out(lambda h, out: (h, out._replace(attention=out.attention[..., None]))),
         {},
-        r"CellOut\.attention float32 \[2, 4, 4, 1\]; expected floats \[2, 4, 4\], \[B, N, N\]",
+        r"CellOut\.attention float32 \[2, 4, 4, 1\]; expected float32 \[2, 4, 4\], \[B, N, N\]",
     ),
     "attention absent": (
         changed_out(lambda hidden, out: (hidden, out._replace(attention=None))),
         {},
-        r"CellOut\.attention None; expected floats \[2, 4, 4\].*since the cell says attends=True",
+        r"CellOut\.attention None; expected float32 \[2, 4, 4\].*since the cell says attends=True",
     ),
     "attention unannounced": (
         GRU._replace(attends=False),
@@ -110,6 +116,85 @@ CASES = {
         {},
         r"states\['hidden'\] of the cell is dict; expected a map",
     ),
+    "state of another name": (
+        GRU._replace(states={"foo": lambda hidden: hidden}),
+        {},
+        "the cell has the state 'foo'; expected no others than hidden and cell",
+    ),
+    "state that does not fit": (
+        GRU._replace(states={"hidden": lambda hidden: hidden.top}),
+        {},
+        r"the states\['hidden'\] of the cell raises AttributeError: .* top ",
+    ),
+    "states absent": (GRU._replace(states=None), {}, "the states of the cell are NoneType"),
+    "layers as a tuple": (
+        GRU._replace(layers=("pool5", "pool5")),
+        {},
+        r"the layers of the cell are \('pool5', 'pool5'\); expected a Layers, such as",
+    ),
+    "layers as text": (
+        GRU._replace(layers="pool5"),
+        {},
+        "layers of the cell are 'pool5'; expected",
+    ),
+    "no layer of its own stream": (
+        GRU._replace(layers=Layers(None)),
+        {},
+        "the cell reads the layer None; expected one of pool5, fc7, logits",
+    ),
+    "motion without a layer": (
+        GRU._replace(drive=drive_of_motion),
+        {},
+        r"the drive of the cell raises AttributeError: .* \(test_cell_checks\.py, line \d+\); "
+        r"inputs\.motion is None, since the layers of the cell",
+    ),
+    "drive without a return": (
+        GRU._replace(drive=lambda conv, params, inputs: None),
+        {},
+        r"its drive makes None, no arrays; expected one or more \[T, B, \.\.\]",
+    ),
+    "zeros without arrays": (
+        GRU._replace(zeros=lambda cfg, batch: ()),
+        {},
+        r"its zeros make \(\), no arrays; expected one or more \[B, \.\.\]",
+    ),
+    "zeros of 16 bits": (
+        GRU._replace(zeros=lambda cfg, batch: EXAMPLE.zeros(cfg, batch).astype(jnp.float16)),
+        {},
+        r"its zeros make carry float16 \[2, 4, 4, 3\]; expected float32 or integers",
+    ),
+    "zeros absent": (
+        GRU._replace(zeros=None),
+        {},
+        "the zeros of the cell is NoneType; expected a",
+    ),
+    "step absent": (GRU._replace(step=None), {}, "the step of the cell is NoneType; expected a"),
+    "flag as text": (GRU._replace(attends="no"), {}, "the field attends of the cell is 'no'"),
+    "mean start as a function": (
+        GRU._replace(mean_start=mean_carry),
+        {},
+        "the mean_start of the cell is function; expected a MeanStart",
+    ),
+    "attention as text": (
+        changed_out(lambda hidden, out: (hidden, out._replace(attention="map"))),
+        {},
+        r"the step of the cell returns str at \[1\]\.attention; expected arrays",
+    ),
+    "attention of integers": (
+        changed_out(lambda h, out: (h, out._replace(attention=out.attention.astype(int)))),
+        {},
+        r"CellOut\.attention int32 \[2, 4, 4\]; expected float32 \[2, 4, 4\]",
+    ),
+    "attention of 16 bits": (
+        changed_out(lambda h, out: (h, out._replace(attention=out.attention.astype(jnp.float16)))),
+        {},
+        r"CellOut\.attention float16 \[2, 4, 4\]; expected float32 \[2, 4, 4\]",
+    ),
+    "parameter as text": (
+        GRU._replace(init=lambda key, cfg: {"name": "gru", "bias": jnp.zeros(3)}),
+        {},
+        r"the init of the cell returns str at \['name'\]; expected arrays",
+    ),
     "start": (GRU, {"start": "mean"}, r"ModelConfig\.start is 'mean'; expected 'zeros'"),
     "mean start": (
         GRU._replace(mean_start=MeanStart(mean_params, mean_carry)),
@@ -132,13 +217,24 @@ def test_a_cell_that_does_not_fit_is_refused(name):
     assert "\n" not in str(error.value)
 
 
-def test_an_error_of_the_cell_itself_keeps_its_traceback():
+def test_an_error_of_the_cell_itself_becomes_one_line_with_its_cause():
     def step(conv, params, hidden, drive):
         return hidden @ params.gru.absent
 
-    with pytest.raises(AttributeError, match="absent") as error:
+    message = r"the step of the cell raises AttributeError: .*'absent' \(test_cell_checks\.py, line"
+    with pytest.raises(ConfigError, match=message) as error:
         make_model(ModelConfig(**SIZES), cell=GRU._replace(step=step))
-    assert "raised by step of the cell" in error.value.__notes__[-1]
+    assert isinstance(error.value.__cause__, AttributeError)
+
+
+def test_a_cell_that_is_no_cell_is_refused():
+    with pytest.raises(ConfigError, match="the cell is str; expected a Cell"):
+        make_model(ModelConfig(**SIZES), cell="videolstm")
+
+
+def test_the_names_of_states_are_those_of_the_setting():
+    (field,) = (field for field in dataclasses.fields(EvalConfig) if field.name == "states")
+    assert field.metadata["choices"] == ("none", *cell_checks.STATES)
 
 
 @pytest.mark.parametrize("name", CELLS)

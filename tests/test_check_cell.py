@@ -7,6 +7,7 @@ from test_new_cell import load_example
 
 from videolstm_jax.core import CELLS
 from videolstm_jax.core.params import draw
+from videolstm_jax.core.start import MeanStart
 from videolstm_jax.testing import CHECKS, check_cell
 
 EXAMPLE = load_example()
@@ -99,11 +100,29 @@ def even_kernel():
     return GRU._replace(init=init)
 
 
+def hidden_that_is_no_number():
+    return changed_out(lambda hidden, out: (hidden, out._replace(hidden=out.hidden * jnp.nan)))
+
+
+def parameter_that_is_infinite():
+    def init(key, cfg):
+        params = EXAMPLE.init(key, cfg)
+        return params._replace(gru=params.gru._replace(bias=params.gru.bias + jnp.inf))
+
+    return GRU._replace(init=init)
+
+
+def mean_start(carry):
+    """The example with a start from the mean, without parameters that are used."""
+    return GRU._replace(mean_start=MeanStart(lambda keys, cfg: jnp.zeros(1), carry))
+
+
 BROKEN = {
     "shapes": (
         changed_out(lambda hidden, out: ((hidden, hidden), out)),
         r"ConfigError: the step returns the carry \(\*, \*\); expected \* as before",
     ),
+    "finite": (hidden_that_is_no_number(), "CellOut of the step is not finite: hidden"),
     "attention sums to one": (larger_attention(), "the sum of a map: value differs by up to 0.1"),
     "scan is a loop of steps": (step_that_counts(), "single steps: .* differs"),
     "streaming": (drive_that_knows_the_future(), "a clip in two chunks: logits differs"),
@@ -130,10 +149,35 @@ def test_a_broken_cell_is_refused(name):
     assert "\n" not in str(error.value)
 
 
+ALSO_BROKEN = (
+    (parameter_that_is_infinite(), r"finite: the parameters of init are not finite: gru\.bias"),
+    (
+        changed_out(lambda h, out: (h, out._replace(attention=out.attention / 0))),
+        "finite: CellOut of the step is not finite: attention",
+    ),
+    (
+        mean_start(lambda conv, params, mean: mean.x),
+        r"shapes: ConfigError: the mean start makes carry float32 \[2, 4, 4, 5\]",
+    ),
+    (
+        mean_start(lambda conv, params, mean: mean.x[..., :3] / 0),
+        "finite: the carry of mean_start is not finite",
+    ),
+    (GRU._replace(layers="pool5"), "shapes: ConfigError: the layers of the cell are 'pool5'"),
+)
+
+
+@pytest.mark.parametrize("cell, message", ALSO_BROKEN)
+def test_further_broken_cells_are_refused(cell, message):
+    with pytest.raises(AssertionError, match=f"^check_cell: {message}"):
+        check_cell(cell)
+
+
 def test_an_error_of_the_cell_itself_names_the_check():
     def step(conv, params, hidden, drive):
         raise KeyError("no such\nentry")
 
-    with pytest.raises(AssertionError, match=r"^check_cell: shapes: KeyError: 'no such") as error:
+    message = r"^check_cell: shapes: ConfigError: the step of the cell raises KeyError: 'no such"
+    with pytest.raises(AssertionError, match=message) as error:
         check_cell(GRU._replace(step=step))
-    assert isinstance(error.value.__cause__, KeyError)
+    assert isinstance(error.value.__cause__.__cause__, KeyError)

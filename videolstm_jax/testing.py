@@ -13,12 +13,13 @@ import numpy as np
 
 from videolstm_jax.config import ModelConfig
 from videolstm_jax.core import engines
+from videolstm_jax.core.cell_checks import check_cell_fields
 from videolstm_jax.core.cells import bind, scale_attention
 from videolstm_jax.core.checks import POINT_LAYERS
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.unroll import swap_time
-from videolstm_jax.types import Clip, Inputs, Output, Params
+from videolstm_jax.types import CellOut, Clip, Inputs, Output, Params
 
 if TYPE_CHECKING:
     from videolstm_jax.core.cells import Cell
@@ -72,13 +73,18 @@ class _Case:
     """A cell in a small model, with random parameters and a random clip."""
 
     def __init__(self, cell: Cell, settings: Mapping[str, Any]):
-        sizes = dict(_SIZES)
-        if cell.layers.x in POINT_LAYERS:
-            sizes["map_size"] = 1
-        if cell.layers.motion in POINT_LAYERS:
-            sizes["motion_size"] = 1
         self.cell = cell
-        self.settings = {**sizes, "dropout": 0.0, "engine": "im2col", **settings}
+        self._own_settings = settings
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """Of the model; not made before the fields of the cell have been checked."""
+        sizes = dict(_SIZES)
+        if self.cell.layers.x in POINT_LAYERS:
+            sizes["map_size"] = 1
+        if self.cell.layers.motion in POINT_LAYERS:
+            sizes["motion_size"] = 1
+        return {**sizes, "dropout": 0.0, "engine": "im2col", **self._own_settings}
 
     @cached_property
     def cfg(self) -> ModelConfig:
@@ -118,6 +124,19 @@ class _Case:
         return self.apply(self.params, self.clip)
 
     @cached_property
+    def steps(self) -> tuple[PyTree, CellOut]:
+        """The last carry and all frames, from single steps without a scan or a compiler."""
+        cell = bind(scale_attention(self.cell, self.cfg.attention_scale), engines.im2col)
+        drive = cell.drive(self.params.cell, jax.tree.map(swap_time, self.clip.inputs))
+        carry = self.cell.zeros(self.cfg, _BATCH)
+        outs = []
+        for t in range(_FRAMES):
+            drive_t = jax.tree.map(lambda leaf, t=t: leaf[t], drive)
+            carry, out = cell.step(self.params.cell, carry, drive_t)
+            outs.append(out)
+        return carry, jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *outs)
+
+    @cached_property
     def short_output(self) -> Output:
         """Of the first frames only."""
         return self.apply(self.params, _frames(self.clip, 0, _SHORT))
@@ -150,7 +169,22 @@ class _Case:
 
 
 def _shapes(case: _Case) -> None:
+    check_cell_fields(case.cell)
     case.model()
+    if case.cell.mean_start is not None:
+        case.model(start="mean")
+
+
+def _finite(case: _Case) -> None:
+    """First of all that is computed: a NaN would fail every later check, under a wrong name."""
+    _assert_finite("the parameters of init are", case.params.cell)
+    carry, out = case.steps
+    _assert_finite("CellOut of the step is", out)
+    _assert_finite("the carry of the step is", carry)
+    if case.cell.mean_start is not None:
+        model = case.model(start="mean")
+        params = model.init(jax.random.key(0))
+        _assert_finite("the carry of mean_start is", model.start(params, case.clip))
 
 
 def _attention(case: _Case) -> None:
@@ -164,15 +198,7 @@ def _attention(case: _Case) -> None:
 
 def _loop(case: _Case) -> None:
     """Single steps without a scan or a compiler: a step that remembers its calls differs here."""
-    cell = bind(scale_attention(case.cell, case.cfg.attention_scale), engines.im2col)
-    drive = cell.drive(case.params.cell, jax.tree.map(swap_time, case.clip.inputs))
-    carry = case.cell.zeros(case.cfg, _BATCH)
-    outs = []
-    for t in range(_FRAMES):
-        drive_t = jax.tree.map(lambda leaf, t=t: leaf[t], drive)
-        carry, out = cell.step(case.params.cell, carry, drive_t)
-        outs.append(out)
-    shown = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *outs)
+    carry, shown = case.steps
     logits = classify(case.params.head, shown.hidden)
     _assert_close("single steps", Output(logits, shown.attention, carry), case.output)
 
@@ -194,7 +220,7 @@ def _masked(case: _Case) -> None:
     for leaf in jax.tree.leaves(for_inputs):
         largest = np.abs(np.asarray(leaf)[:, _SHORT:]).max()
         assert largest == 0, f"a masked frame has the gradient {largest}; expected 0"
-    _assert_finite("the gradient of a clip with masked frames", for_params)
+    _assert_finite("the gradient of a clip with masked frames is", for_params)
 
 
 def _precision(case: _Case) -> None:
@@ -228,6 +254,7 @@ def _engines(case: _Case) -> None:
 CHECKS: Mapping[str, Callable[[_Case], None]] = MappingProxyType(
     {
         "shapes": _shapes,
+        "finite": _finite,
         "attention sums to one": _attention,
         "scan is a loop of steps": _loop,
         "streaming": _streaming,
@@ -251,8 +278,8 @@ def _floats(tree: PyTree) -> list[Array]:
 
 def _assert_finite(subject: str, tree: PyTree) -> None:
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        name = "params" + jax.tree_util.keystr(path)
-        assert np.isfinite(np.asarray(leaf)).all(), f"{subject} is not finite at {name}"
+        name = jax.tree_util.keystr(path).lstrip(".") or "its only array"
+        assert np.isfinite(np.asarray(leaf)).all(), f"{subject} not finite: {name}"
 
 
 def _assert_close(

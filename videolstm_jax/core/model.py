@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 
 from videolstm_jax.core import engines
+from videolstm_jax.core.cell_checks import check_cell_fields, check_cell_shapes
 from videolstm_jax.core.cells import bind, find_cell, scale_attention
-from videolstm_jax.core.checks import check_cell_shapes, check_clip, check_config, check_like
+from videolstm_jax.core.checks import check_clip, check_config, check_like
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.params import head_params
 from videolstm_jax.core.start import mean_over_time
@@ -52,12 +53,13 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
       D]; the carry of the six cells is a `Carry` of float32 [B, N', N', K].
 
     Raises:
-      ConfigError: sides that the cell cannot have, or a cell that is not what it says of itself;
-        it is traced once with shapes only.
+      ConfigError: sides that the cell cannot have; a cell that is not what it says of itself, or
+        whose functions raise an error. It is traced once with shapes only.
       ShapeError: raised by `start` and `apply` for arrays that do not fit.
     """
     if cell is None:
         cell = find_cell(cfg.cell)
+    check_cell_fields(cell)
     # A vector is a 1 x 1 map, and its convolution a matrix product.
     if cell.vector:
         cfg = dataclasses.replace(cfg, kernel=1, motion_kernel=1)
