@@ -11,21 +11,21 @@ Results: benchmarks/results/tvl1_<backend>.json.
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import cv2
 import jax
 import numpy as np
 from scipy import ndimage
-from skimage.registration import optical_flow_tvl1
 
 from benchmarks import command_line, record
 from videolstm_jax.flow import batched, image
 from videolstm_jax.video import decode
 
+# OpenCV and scikit-image are extras. They are imported where they run, so that --help needs none.
 THREADS = 2
 BOUND = 20.0
 """Pixels of motion that our flow images are scaled by; it does not change how long they take."""
@@ -48,6 +48,7 @@ def our_flow(frames: np.ndarray) -> None:
 
 def opencv_flow(frames: np.ndarray) -> None:
     """Computes pair after pair; OpenCV spreads each over the threads."""
+    cv2 = importlib.import_module("cv2")
     cv2.setNumThreads(THREADS)
     method = cv2.optflow.DualTVL1OpticalFlow_create()
     for before, after in itertools.pairwise(frames):
@@ -56,6 +57,7 @@ def opencv_flow(frames: np.ndarray) -> None:
 
 def skimage_flow(frames: np.ndarray) -> None:
     """Computes two pairs at a time, each in one thread."""
+    optical_flow_tvl1 = importlib.import_module("skimage.registration").optical_flow_tvl1
     images = frames / np.float32(255)
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(optical_flow_tvl1, images[:-1], images[1:]))
@@ -95,7 +97,7 @@ def main() -> None:
     figures = {
         "device": record.device(),
         "jax": jax.__version__,
-        "opencv": cv2.__version__,
+        "opencv": importlib.import_module("cv2").__version__,
         "threads": THREADS,
         "frames": "a real clip" if options.video else "a drifting texture",
     }

@@ -1,5 +1,7 @@
 """Records come back the same; damaged files are refused by name; nothing is half-written."""
 
+import importlib
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -46,6 +48,28 @@ def test_a_work_folder_of_an_earlier_version_is_refused(tmp_path, layout):
         files.write_json(tmp_path / name, record)
         with pytest.raises(FileError, match=rf"{name}: .* earlier version; remove it or give an"):
             load()
+
+
+OLD_FILES = ("dataset.json", "convnets/rgb/config.json", "runs/alstm-rgb/config.json")
+
+
+@pytest.mark.parametrize("stage", ["prepare", "nearest", "fit_convnet", "train", "fuse"])
+@pytest.mark.parametrize("name", OLD_FILES)
+def test_no_stage_writes_to_a_work_folder_of_an_earlier_version(tmp_path, stage, name):
+    if stage == "nearest" and name != "dataset.json":
+        pytest.skip("nearest reads only dataset.json")
+    work = tmp_path / "work"
+    files.write_json(work / "dataset.json", {"layout": artifacts.LAYOUT})
+    files.write_json(work / name, {"classes": [], "videos": [], "config": {}})
+    before = {path: path.is_file() and path.read_bytes() for path in work.rglob("*")}
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    cfg = configured("small", workdir=str(work), data__videos=str(videos), fuse__runs=("a", "b"))
+    run = importlib.import_module(f"videolstm_jax.stages.{stage}").run
+    with pytest.raises(FileError, match=rf"{name}: .* earlier version; remove it or give another"):
+        run(cfg)
+    after = {path: path.is_file() and path.read_bytes() for path in work.rglob("*")}
+    assert after == before
 
 
 VIDEO = Video("a/x", "videos/a/x.avi", 0, "train", "g01", 31, 320, 240, 25.0)

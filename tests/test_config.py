@@ -21,8 +21,9 @@ from videolstm_jax.config import (
     RunConfig,
     TrainConfig,
     change,
+    flatten,
 )
-from videolstm_jax.config.setting import sentence
+from videolstm_jax.config.setting import sentence, setting_name
 from videolstm_jax.errors import ConfigError
 
 CONFIGS = (
@@ -42,6 +43,9 @@ CONFIGS = (
     RunConfig,
     TrainConfig,
 )
+
+
+SECTIONS = {type(value): name for name, value in vars(RunConfig()).items()}
 
 
 @pytest.mark.parametrize(
@@ -106,8 +110,37 @@ CONFIGS = (
     ],
 )
 def test_a_bad_value_is_named(kind, field, value):
-    with pytest.raises(ConfigError, match=rf"{kind.__name__}.*({field}|0 x 256|widths)|workdir"):
+    name = f"{SECTIONS[kind]}.{field}" if kind in SECTIONS else field
+    patterns = {
+        "flow.width": r"^flow\.width x flow\.height is 0 x 256; expected",
+        "workdir": "^workdir is empty; expected",
+        "convnet.widths": r"^convnet\.widths (is|has) ",
+    }
+    with pytest.raises(ConfigError, match=patterns.get(name, rf"^{name} is .*; expected ")):
         kind(**{field: value})
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({}, "^--model and --checkpoint are empty; expected"),
+        ({"model": "a", "checkpoint": "b"}, "^--model and --checkpoint are both given; expected"),
+        ({"model": "a"}, "^--video is empty; expected"),
+        ({"model": "a", "video": "b", "side": 8}, "^--side is 8; expected 16 to 4096"),
+        ({"model": "a", "video": "b", "flow": "c"}, "^--flow is 'c'; expected one of"),
+    ],
+)
+def test_a_setting_of_a_command_is_named_as_its_flag(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        PredictConfig(**settings)
+
+
+def test_every_name_in_a_message_is_a_setting():
+    names = {path.replace("__", ".") for path in flatten(RunConfig())}
+    for owner, section in SECTIONS.items():
+        if dataclasses.is_dataclass(owner):
+            for field in dataclasses.fields(owner):
+                assert setting_name(getattr(RunConfig(), section), field.name) in names
 
 
 def test_nan_is_no_number():
@@ -117,7 +150,8 @@ def test_nan_is_no_number():
 
 def test_moments_make_one_tube():
     with pytest.raises(
-        ConfigError, match=r"LocalizeConfig\.tubes is 0 and box 'moments'.*expected tubes 1, or box"
+        ConfigError,
+        match=r"^localize\.tubes is 0 and localize\.box 'moments'.*expected tubes 1, or box",
     ):
         LocalizeConfig(box="moments", tubes=0)
     assert LocalizeConfig(tubes=3).tubes == 3

@@ -155,6 +155,8 @@ def test_a_cell_in_the_current_folder(tmp_path):
     [
         (["--preset=demmo"], "did you mean demo"),
         (["--modle.cell=lstm"], "Did you mean: model.cell"),
+        (["--qqq=1"], "flag 'qqq'; `python -m launch.train --help` lists the flags"),
+        (["--train.steps=many"], "'many'; `python -m launch.train --help` lists the flags"),
         (["--model.cell=lstmm"], "no cell 'lstmm'; expected one of"),
         (["--videos=x"], "there is no flag --videos here; did you mean --data.videos?"),
         (["stray"], "unexpected words"),
@@ -168,7 +170,32 @@ def test_a_slip_is_one_line(words, says):
         done.returncode != 0
         and says in done.stderr + done.stdout
         and "Traceback" not in done.stderr
+        and "--helpshort" not in done.stderr
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-m", "launch.pipeline", "--preset=demo", "--dry_run"],
+        ["-m", "launch.train", "--helpfull"],
+        ["-m", "videolstm_jax.cli", "--help"],
+        ["tools/code_style.py", "launch"],
+    ],
+)
+def test_a_reader_that_ends_first_ends_the_command_quietly(words):
+    reading, writing = os.pipe()
+    os.close(reading)  # as if `head` had ended before the first line
+    done = subprocess.run(
+        [sys.executable, *words], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_the_module_of_the_command_line_is_a_command_too():
+    done = run("videolstm_jax.cli.main", "--help")
+    assert done.stdout == run("videolstm_jax.cli", "--help").stdout and "Commands:" in done.stdout
 
 
 def test_flags_become_the_configuration():
@@ -209,6 +236,14 @@ def test_flags_become_the_configuration():
 )
 def test_a_command_says_the_configuration(cfg):
     assert parse(*shlex.split(command("train", cfg))[2:]) == cfg
+
+
+def test_the_fusion_of_a_pipeline_keeps_its_name():
+    cfg = parse("--preset=small", "--fuse.name=mine")
+    (fusion,) = [step.cfg.fuse for step in plan(cfg) if step.stage == "fuse"]
+    assert (fusion.name, fusion.runs) == ("mine", ("videolstm-rgb", "videolstm-flow"))
+    with pytest.raises(ConfigError, match=r"fuse.name is 'videolstm-flow', the name of a run"):
+        plan(parse("--preset=small", "--fuse.name=videolstm-flow"))
 
 
 def test_explicit_flags_reach_every_run_of_a_pipeline():
@@ -277,6 +312,28 @@ def test_sources_of_a_graft_are_grafted_as_their_preset_says():
     }
     assert list(grafts) == ["convlstm-flow", "videolstm-flow", "videolstm-rgb"]
     assert grafts == {"convlstm-flow": (), "videolstm-flow": (), "videolstm-rgb": cfg.train.graft}
+
+
+def test_the_source_of_a_motion_lstm_has_its_kernel():
+    def kernels(**settings):
+        steps = plan(configured("authors", **settings))
+        return {step.cfg.run_name: step.cfg.model.kernel for step in steps if step.stage == "train"}
+
+    others = dict.fromkeys(["convalstm-rgb", "videolstm-rgb", "convalstm-flow"], 3)
+    assert kernels() == {"convlstm-flow": 1, **others}
+    others = dict.fromkeys(others, 5)
+    both = {"model__kernel": 5, "model__motion_kernel": 5}
+    assert kernels(**both) == {"convlstm-flow": 5, **others}
+    with pytest.raises(
+        ConfigError,
+        match=r"model.kernel is 3, but convlstm-flow becomes the motion LSTM of videolstm-rgb, "
+        r"whose model.motion_kernel is 1; expected the same value: leave out --model.kernel, "
+        r"give --model.motion_kernel=3, or change --train.graft",
+    ):
+        kernels(model__kernel=3)
+    # A source with a motion LSTM of its own has that kernel already.
+    grafted = kernels(model__kernel=3, train__graft=("motion_alstm-flow:cell.motion",))
+    assert grafted["motion_alstm-flow"] == 3
 
 
 @pytest.mark.parametrize(

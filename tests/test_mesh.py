@@ -51,7 +51,7 @@ def test_the_batch_is_spread():
     ("devices", "batch", "words"),
     [
         (64, 64, "devices is 64; this machine shows 4"),
-        (4, 6, "batch is 6; expected a multiple of TrainConfig.devices, 4"),
+        (4, 6, "batch is 6; expected a multiple of train.devices, 4"),
     ],
 )
 def test_impossible_meshes_raise(devices, batch, words):

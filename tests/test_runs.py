@@ -147,7 +147,7 @@ def test_the_authors_start_of_videolstm(tmp_path):
         ),
         ("narrow:body", FileError, "no parameter under 'body'"),
         ("narrow:cell.top=cell.crown", FileError, r"no parameter 'cell.crown.x'"),
-        ("narrow", ConfigError, "TrainConfig.graft has 'narrow'; expected \"run:part\""),
+        ("narrow", ConfigError, "train.graft has 'narrow'; expected \"run:part\""),
         ("absent:head", FileError, r"absent/config.json is missing"),
     ],
 )

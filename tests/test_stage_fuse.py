@@ -64,7 +64,7 @@ def test_a_fusion_fuses_on_and_the_same_call_writes_the_same_bytes(work):
 
 
 def test_refuses_settings(work):
-    with pytest.raises(ConfigError, match=r"FuseConfig\.runs is empty"):
+    with pytest.raises(ConfigError, match=r"^fuse\.runs is \(\); expected"):
         fuse.run(cfg(work))
     with pytest.raises(ConfigError, match="1 exponents for 2 runs"):
         fuse.run(cfg(work, "videolstm-rgb", "videolstm-flow", fuse__weights=(1.0,)))

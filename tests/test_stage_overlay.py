@@ -84,7 +84,7 @@ def test_what_is_refused(work, tmp_path):
     with pytest.raises(FileError, match="is a work folder; expected one of its runs"):
         overlay.run(OverlayConfig(run=work.root))
     for settings, says in (
-        ({"run": ""}, "run is empty"),
+        ({"run": ""}, "--run is empty"),
         ({"examples": 0}, "examples is 0"),
         ({"side": 2}, "side"),
     ):

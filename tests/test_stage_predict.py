@@ -145,8 +145,8 @@ def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
 @pytest.mark.parametrize(
     "settings, says",
     [
-        ({"checkpoint": ""}, "checkpoint is empty"),
-        ({"video": ""}, "video is empty"),
+        ({"checkpoint": ""}, "--model and --checkpoint are empty"),
+        ({"video": ""}, "--video is empty"),
         ({"model": "m"}, "both model and checkpoint"),
         ({"flow": "lk"}, "flow is 'lk'"),
         ({"side": 3}, "side is 3"),
@@ -206,7 +206,7 @@ def test_the_command_reads_a_pipe(checkpoint, clip, tmp_path):
 @pytest.mark.parametrize(
     "words, says",
     [
-        ([], "checkpoint is empty"),
+        ([], "--model and --checkpoint are empty"),
         (["--checkpoint=none", "--video=v"], "none is missing; expected the folder of a run"),
         (["--checkpiont=x"], "Did you mean: checkpoint"),
         (["film.avi"], "unexpected words"),

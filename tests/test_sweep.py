@@ -112,6 +112,16 @@ def test_a_slip_in_the_seeds_is_one_line():
     assert done.returncode == 1 and done.stderr.startswith("error: --seeds is 0,x; expected")
 
 
+def test_a_seed_beside_seeds_is_refused(cfg, tmp_path):
+    with pytest.raises(ConfigError, match=r"--seed=7 and --seeds=0,1; expected only --seeds"):
+        sweep.parts(change(cfg, seed=7), seeds=(0, 1))
+    # Every fold of leave-one-out has the same seed, so that may be given.
+    write_videos(tmp_path / "videos", "g01", "g02")
+    parts = sweep.parts(change(cfg, seed=7), leave_one_out=True)
+    assert {part.seed for part in parts.values()} == {7}
+    assert "--seed=" not in sweep_command("--help").stdout
+
+
 def test_help_shows_the_flags_of_a_pipeline_too():
     text = sweep_command("--help").stdout
     for name in (

@@ -9,7 +9,9 @@ import argparse
 import ast
 import collections
 import io
+import os
 import pathlib
+import sys
 import tokenize
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -235,4 +237,10 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as `head`, has ended. Python would print the error of its last flush too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)  # as a shell counts SIGPIPE, 128 + 13

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LAYOUT",
     "Workdir",
+    "check_layout",
     "load_config",
     "load_dataset",
     "load_detections",
@@ -91,6 +92,23 @@ def load_dataset(path: PathLike) -> Dataset:
     except (KeyError, TypeError) as error:
         raise FileError(f"{path}: not a list of videos: {error}") from error
     return dataset
+
+
+def check_layout(work: Workdir) -> None:
+    """Refuses a work folder of an earlier version, before a stage writes a file of this one to it.
+
+    A folder of both would look like one of this version, and training would go on from checkpoints
+    whose layout nobody checked.
+
+    Raises:
+      FileError: dataset.json, or the config.json of a ConvNet or run, has another layout.
+    """
+    paths = [work.dataset]
+    for pattern in ("convnets/*/config.json", "runs/*/config.json"):
+        paths += sorted(work.path.glob(pattern))
+    for path in paths:
+        if path.exists():
+            _with_layout(path, read_json(path))
 
 
 def _with_layout(path: PathLike, record: Any) -> dict[str, Any]:

@@ -78,7 +78,10 @@ def plan(cfg: RunConfig) -> list[Step]:
         if find_cell(run_cfg.model.cell).attends:
             steps.append(Step("localize", run_cfg))
     fused = (runs[-2].run_name, runs[-1].run_name)
-    steps.append(Step("fuse", change(cfg, fuse__runs=fused, fuse__name="+".join(fused))))
+    fuse_name = settings.overrides.get("fuse__name", "+".join(fused))
+    if fuse_name in [run_cfg.run_name for run_cfg in runs]:
+        raise ConfigError(f"fuse.name is {fuse_name!r}, the name of a run; expected another name")
+    steps.append(Step("fuse", change(cfg, fuse__runs=fused, fuse__name=fuse_name)))
     steps.append(Step("report", cfg))
     return steps
 
@@ -117,10 +120,28 @@ def _graft_source(settings: Settings, run_cfg: RunConfig, graft: str) -> RunConf
     # its preset; with the user's, it could be its own source.
     own_grafts = configured(settings.preset, cell).train.graft
     source = settings.override(train__graft=own_grafts)
-    if part == "cell.motion":
-        # The grafted layer must have the size of the layer it replaces.
-        source = source.override(model__kernel=run_cfg.model.motion_kernel)
+    if part == "cell.motion" and find_cell(cell).layers.motion is None:
+        # The only LSTM of the source replaces the motion LSTM, so it must have the same kernel.
+        kernel = _motion_kernel(settings, run_cfg, name)
+        source = source.override(model__kernel=kernel)
     return source.for_cell(cell, stream)
+
+
+def _motion_kernel(settings: Settings, run_cfg: RunConfig, source_name: str) -> int:
+    """The kernel of the motion LSTM of a run, which the source of a graft must have too.
+
+    A contradicting kernel is refused. To ignore it would break the rule that a setting reaches
+    every run, and to keep it would fail only after the source is trained.
+    """
+    kernel = run_cfg.model.motion_kernel
+    given = settings.overrides.get("model__kernel", kernel)
+    if given != kernel:
+        raise ConfigError(
+            f"model.kernel is {given}, but {source_name} becomes the motion LSTM of "
+            f"{run_cfg.run_name}, whose model.motion_kernel is {kernel}; expected the same value: "
+            f"leave out --model.kernel, give --model.motion_kernel={given}, or change --train.graft"
+        )
+    return kernel
 
 
 # ---- the commands --------------------------------------------------------------------------------

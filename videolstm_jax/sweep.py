@@ -22,12 +22,17 @@ def parts(
       leave_one_out: one pipeline for each group of videos, which is its test list.
 
     Raises:
-      ConfigError: neither seeds nor groups were asked for, or both; groups of videos that lie in no
-        folder.
+      ConfigError: neither seeds nor groups were asked for, or both; seeds beside a seed; groups of
+        videos that lie in no folder.
       FileError: videos without groups to hold out in turn.
     """
     if bool(seeds) == leave_one_out:
         raise ConfigError("a sweep takes either --seeds=0,1,2 or --leave_one_out")
+    if seeds and "seed" in cfg.overrides:
+        # It would be lost: every part has a seed of its own.
+        raise ConfigError(
+            f"--seed={cfg.seed} and --seeds={','.join(map(str, seeds))}; expected only --seeds"
+        )
     if seeds:
         settings = {f"seed-{seed}": {"seed": seed} for seed in seeds}
     else:

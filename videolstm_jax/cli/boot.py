@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
@@ -9,7 +10,7 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from absl import app, flags, logging
@@ -22,6 +23,8 @@ from videolstm_jax.errors import ConfigError, FileError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as that of a shell: 128 and the number of the signal."""
+OUTPUT_CLOSED = 141
+"""Exit status where the reader of our output ended first, as `head` does; SIGPIPE is 13."""
 _LISTING_COMMANDS = ("prepare", "pipeline", "sweep")
 """The commands that list the videos; all others read the list of an earlier one."""
 
@@ -64,10 +67,13 @@ def start(name: str, arguments: Sequence[str]) -> None:
         else:
             module.main(positional)
 
-    app.run(guarded(main), argv=[f"videolstm {name}", *arguments], flags_parser=_parse_flags)
+    def parse(argv: list[str]) -> list[str]:
+        return _parse_flags(name, argv)
+
+    app.run(guarded(main), argv=[f"videolstm {name}", *arguments], flags_parser=parse)
 
 
-def _parse_flags(arguments: list[str]) -> list[str]:
+def _parse_flags(name: str, arguments: list[str]) -> list[str]:
     """The positional arguments; a setting without its section is answered with the whole name.
 
     `--videos`, which is short for a setting in some commands, is `--data.videos` in all.
@@ -77,16 +83,19 @@ def _parse_flags(arguments: list[str]) -> list[str]:
     except flags.UnrecognizedFlagError as error:
         names = [f"--{name}" for name in flags.FLAGS if name.endswith(f".{error.flagname}")]
         if names:
-            print(
-                f"error: there is no flag --{error.flagname} here; did you mean "
-                f"{' or '.join(names)}?",
-                file=sys.stderr,
-            )
-            sys.exit(1)
-    except flags.Error:
-        pass
-    # Says what is wrong, and ends the process.
-    return app.parse_flags_with_usage(arguments)
+            message = f"there is no flag --{error.flagname} here; did you mean "
+            message += f"{' or '.join(names)}?"
+        else:
+            message = _with_help(name, error)
+    except flags.Error as error:
+        message = _with_help(name, error)
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(1)
+
+
+def _with_help(name: str, error: flags.Error) -> str:
+    """The message of absl about a flag, and the command that explains the flags."""
+    return f"{str(error).strip()}; `{program()}{name} --help` lists the flags"
 
 
 def _run_with_settings(name: str, command: Command, module: types.ModuleType | None) -> None:
@@ -149,6 +158,8 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             print(message, file=sys.stderr)
             sys.exit(INTERRUPTED)
         except (ConfigError, FileError, ValueError, OSError) as error:
+            if isinstance(error, BrokenPipeError) and _is_output_closed():
+                raise  # `quiet_when_output_closes` ends the process
             traced = "trace" in flags.FLAGS and flags.FLAGS["trace"].value
             message = _one_line(error)
             if traced or message is None:
@@ -157,6 +168,36 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             sys.exit(1)
 
     return inner
+
+
+@contextlib.contextmanager
+def quiet_when_output_closes() -> Iterator[None]:
+    """Ends the process without a message where nobody reads its output any more.
+
+    `videolstm pipeline --dry_run | head -1` closes our output as soon as it has its line.
+    """
+    try:
+        try:
+            yield
+        finally:
+            # What is still in the buffer is written now, where the error can be caught. Python
+            # would write it at its end, and print the error.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_output_closed():
+            raise
+        # Python writes the buffer once more at its end; it goes nowhere then.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OUTPUT_CLOSED)
+
+
+def _is_output_closed() -> bool:
+    """Whether a BrokenPipeError is of our own output, not of a process that decodes videos."""
+    try:
+        sys.stdout.flush()  # fails again, since the buffer still holds what could not be written
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _one_line(error: BaseException) -> str | None:

@@ -63,7 +63,6 @@ _STICK_ACTIONS = (
 # A pipeline reads every setting. These are the ones that most users need.
 _PIPELINE = (
     "workdir",
-    "seed",
     "pipeline",
     *_LISTING,
     "data.fps",
@@ -88,7 +87,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "pipeline": Command(
             "Runs all stages, from a folder of videos to a page of pictures.",
-            _PIPELINE,
+            ("seed", *_PIPELINE),
             module="pipeline",
             preset="small",
         ),

@@ -15,7 +15,11 @@ def main(name: str | None = None) -> None:
     Args:
       name: the command, where a script stands for one; None reads it from the command line.
     """
-    arguments = sys.argv[1:]
+    with boot.quiet_when_output_closes():
+        _run_command(name, sys.argv[1:])
+
+
+def _run_command(name: str | None, arguments: list[str]) -> None:
     if name is None:
         if not arguments or arguments[0] in (*help_text.HELP, "--helpfull"):
             print(help_text.list_of_commands())
@@ -33,3 +37,7 @@ def main(name: str | None = None) -> None:
         )
         sys.exit(1)
     boot.start(name, arguments)
+
+
+if __name__ == "__main__":
+    main()

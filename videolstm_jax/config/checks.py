@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from videolstm_jax.config.setting import setting_name
 from videolstm_jax.errors import ConfigError
 
 
@@ -13,9 +14,7 @@ def within(owner: object, low: float, high: float, *names: str) -> None:
         value = getattr(owner, name)
         # A NaN fails every comparison, so it is refused too.
         if not low <= value <= high:
-            raise ConfigError(
-                f"{type(owner).__name__}.{name} is {value!r}; expected {low} to {high}"
-            )
+            raise ConfigError(f"{setting_name(owner, name)} is {value!r}; expected {low} to {high}")
 
 
 def at_least(owner: object, low: float, *names: str) -> None:
@@ -24,7 +23,7 @@ def at_least(owner: object, low: float, *names: str) -> None:
         value = getattr(owner, name)
         if not low <= value < math.inf:
             raise ConfigError(
-                f"{type(owner).__name__}.{name} is {value!r}; expected a number from {low} up"
+                f"{setting_name(owner, name)} is {value!r}; expected a number from {low} up"
             )
 
 
@@ -34,7 +33,7 @@ def sizes(owner: object, *names: str) -> None:
         values = getattr(owner, name)
         if not values or min(values) < 1:
             raise ConfigError(
-                f"{type(owner).__name__}.{name} is {values!r}; expected one or more sizes from 1 up"
+                f"{setting_name(owner, name)} is {values!r}; expected one or more sizes from 1 up"
             )
 
 
@@ -49,7 +48,7 @@ def cell_names(owner: object, name: str, *values: str) -> None:
         parts = [*module.split("."), attribute] if colon else [value]
         if not all(part.isidentifier() for part in parts):
             raise ConfigError(
-                f"{type(owner).__name__}.{name} is {value!r}; expected the name of a cell, or "
+                f"{setting_name(owner, name)} is {value!r}; expected the name of a cell, or "
                 "package.module:ATTRIBUTE"
             )
 

@@ -101,11 +101,12 @@ class ConvNetConfig:
         blocks = len(self.widths)
         if blocks != len(self.depths):
             raise ConfigError(
-                f"ConvNetConfig has {blocks} widths and {len(self.depths)} depths; expected as many"
+                f"convnet.widths has {blocks} blocks and convnet.depths {len(self.depths)}; "
+                "expected as many"
             )
         # Every block ends in a 2 x 2 pool. An odd side would lose its last row and column there.
         if self.image_size % 2**blocks:
             raise ConfigError(
-                f"ConvNetConfig.image_size is {self.image_size}; expected a multiple of "
+                f"convnet.image_size is {self.image_size}; expected a multiple of "
                 f"{2**blocks}, since each of the {blocks} blocks halves it"
             )

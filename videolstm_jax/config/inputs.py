@@ -122,7 +122,7 @@ class DataConfig:
         # The name of a set of tensorflow-datasets is checked where that package is imported.
         if not re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source):
             raise ConfigError(
-                f"DataConfig.source is {self.source!r}; expected 'folder', 'stick_actions' or "
+                f"data.source is {self.source!r}; expected 'folder', 'stick_actions' or "
                 "'tfds:' before a name such as ucf101/ucf101_1"
             )
         _check_pattern(self.group_pattern)
@@ -142,11 +142,11 @@ def _check_pattern(pattern: str) -> None:
         groups = re.compile(pattern).groups
     except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(
-            f"DataConfig.group_pattern is {pattern!r}: {error}; expected a regular expression"
+            f"data.group_pattern is {pattern!r}: {error}; expected a regular expression"
         ) from error
     if pattern and not groups:
         raise ConfigError(
-            f"DataConfig.group_pattern is {pattern!r}; expected parentheses around the group, such "
+            f"data.group_pattern is {pattern!r}; expected parentheses around the group, such "
             "as '^(.+)_[0-9]+$'"
         )
 
@@ -201,5 +201,6 @@ class FlowConfig:
         # One side alone would not say which shape the other one keeps.
         if (self.width == 0) != (self.height == 0):
             raise ConfigError(
-                f"FlowConfig is {self.width} x {self.height}; expected both sides, or 0 by 0"
+                f"flow.width x flow.height is {self.width} x {self.height}; expected "
+                "both sides, or 0 by 0"
             )

@@ -109,7 +109,7 @@ class LocalizeConfig:
         # Several tubes are linked from several boxes of a frame, and moments give one.
         if self.box == "moments" and self.tubes != 1:
             raise ConfigError(
-                f"LocalizeConfig.tubes is {self.tubes} and box 'moments', which makes one box a "
+                f"localize.tubes is {self.tubes} and localize.box 'moments', which makes one box a "
                 "frame; expected tubes 1, or box 'region'"
             )
 
@@ -178,15 +178,14 @@ class PredictConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         if self.model and self.checkpoint:
-            raise ConfigError("PredictConfig has both model and checkpoint; expected one of them")
+            raise ConfigError("--model and --checkpoint are both given; expected one of them")
         if not self.folder:
             raise ConfigError(
-                "PredictConfig.checkpoint is empty; expected model or checkpoint, the folder of a "
-                "run"
+                "--model and --checkpoint are empty; expected one of them, the folder of a run"
             )
         if not self.video:
             raise ConfigError(
-                "PredictConfig.video is empty; expected a file, a camera's number, an address or -"
+                "--video is empty; expected a file, a camera's number, an address or -"
             )
         at_least(self, 0, "max_frames")
         # Encoders of films refuse pictures that are smaller or larger.
@@ -209,9 +208,9 @@ class BundleConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         if not self.run:
-            raise ConfigError("BundleConfig.run is empty; expected the folder of a run")
+            raise ConfigError("--run is empty; expected the folder of a run")
         if not self.to:
-            raise ConfigError("BundleConfig.to is empty; expected the path of a new folder")
+            raise ConfigError("--to is empty; expected the path of a new folder")
 
 
 @dataclass(frozen=True)
@@ -238,6 +237,6 @@ class OverlayConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         if not self.run:
-            raise ConfigError("OverlayConfig.run is empty; expected the folder of a run")
+            raise ConfigError("--run is empty; expected the folder of a run")
         at_least(self, 1, "examples")
         within(self, 16, 4096, "side")

@@ -39,8 +39,7 @@ class PipelineConfig:
         names = {short_name(cell) for cell in self.cells}
         if not self.cells or len(names) != len(self.cells):
             raise ConfigError(
-                f"PipelineConfig.cells is {self.cells}; expected one or more cells with different "
-                "names"
+                f"pipeline.cells is {self.cells}; expected one or more cells with different names"
             )
 
 
@@ -77,7 +76,7 @@ class RunConfig:
         check_settings(self)
         at_least(self, 0, "seed")
         if not self.workdir:
-            raise ConfigError("RunConfig.workdir is empty; expected a folder")
+            raise ConfigError("workdir is empty; expected a folder")
         if self.train.keep == "best" and not self.data.validation:
             raise ConfigError(
                 "train.keep is 'best' but data.validation is 0; expected a share of groups to hold "

@@ -39,6 +39,24 @@ def fields_with_help(owner: Any) -> Iterator[dataclasses.Field]:
             yield field
 
 
+_OF_COMMANDS = ("PredictConfig", "BundleConfig", "OverlayConfig")
+"""Records that are no section of a run: each has the flags of one command."""
+
+
+def setting_name(owner: object, field: str) -> str:
+    """The name of a setting in messages: "model.dropout" for the field of a ModelConfig.
+
+    It is the flag without its dashes, and the name in a configuration in Python. One word, such as
+    "side", could be misread in a sentence, so a setting of a single command keeps its dashes.
+    """
+    record = type(owner).__name__
+    if record in _OF_COMMANDS:
+        return f"--{field}"
+    if record == "RunConfig":
+        return field
+    return f"{record.removesuffix('Config').lower()}.{field}"
+
+
 def check_settings(owner: object) -> None:
     """Checks the choices of a record of settings, and expands `~` in its paths.
 
@@ -49,7 +67,7 @@ def check_settings(owner: object) -> None:
         value, choices = getattr(owner, field.name), field.metadata["choices"]
         if choices and value not in choices:
             listed = ", ".join(map(repr, choices))
-            name = f"{type(owner).__name__}.{field.name}"
+            name = setting_name(owner, field.name)
             raise ConfigError(f"{name} is {value!r}; expected one of {listed}")
         if field.metadata["path"]:
             # The record is frozen once it is made; this is still a part of making it.

@@ -90,7 +90,7 @@ class ModelConfig:
             side = getattr(self, name)
             # An even kernel has no middle, so its output would be shifted by half a pixel.
             if side < 1 or side % 2 == 0:
-                raise ConfigError(f"ModelConfig.{name} is {side}; expected an odd side, 1, 3, 5 ..")
+                raise ConfigError(f"model.{name} is {side}; expected an odd side, 1, 3, 5 ..")
 
 
 @dataclass(frozen=True)

@@ -33,18 +33,16 @@ def check_config(cfg: ModelConfig, cell: Cell) -> None:
         # A vector is read as a 1 x 1 map. Any other side would fail later, in a reshape.
         if layer in POINT_LAYERS and side != 1:
             raise ConfigError(
-                f"ModelConfig.{name} is {side}; expected 1, since the cell reads {layer}, a vector"
+                f"model.{name} is {side}; expected 1, since the cell reads {layer}, a vector"
             )
     # A vector cell averages its map to 1 x 1, so there both maps fit whatever their sides are.
     if cell.layers.motion is not None and not cell.vector and cfg.motion_size != cfg.map_size:
         raise ConfigError(
-            f"ModelConfig.motion_size is {cfg.motion_size}; expected map_size, {cfg.map_size}, "
+            f"model.motion_size is {cfg.motion_size}; expected model.map_size, {cfg.map_size}, "
             "since the cell adds both maps place by place"
         )
     if cfg.start == "mean" and cell.mean_start is None:
-        raise ConfigError(
-            "ModelConfig.start is 'mean'; expected 'zeros', the only start of the cell"
-        )
+        raise ConfigError("model.start is 'mean'; expected 'zeros', the only start of the cell")
 
 
 # ---- arrays --------------------------------------------------------------------------------------

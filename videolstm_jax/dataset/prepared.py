@@ -96,7 +96,7 @@ def read_flow_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
     for name in ("fps", "max_frames"):
         if index.get(name) != getattr(cfg, name):
             raise ConfigError(
-                f"DataConfig.{name} is {getattr(cfg, name)}; {path} was made with "
+                f"data.{name} is {getattr(cfg, name)}; {path} was made with "
                 f"{index.get(name)}; expected the same"
             )
     if "source" not in index:

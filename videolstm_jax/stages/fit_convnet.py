@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset, save_config
+from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.config import ConvNetConfig, RunConfig
@@ -46,6 +46,7 @@ def run(cfg: RunConfig) -> epath.Path:
       VideoError: a video is not the one that `prepare` read.
     """
     work, stream = Workdir(cfg.workdir), cfg.data.stream
+    check_layout(work)
     dataset = load_dataset(work.dataset)
     videos = dataset.part("train")
     index = prepared.read_flow_index(work, cfg.data)

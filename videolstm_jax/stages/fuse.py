@@ -43,6 +43,7 @@ def run(cfg: RunConfig) -> epath.Path:
         trained on some of the videos, unless `eval.allow_trained`.
     """
     work = Workdir(cfg.workdir)
+    artifacts.check_layout(work)
     path = work.fused(cfg.fuse.name)
     fusion = _checked(cfg, work)
     runs = {}
@@ -85,23 +86,19 @@ def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
     names = cfg.fuse.runs
     weights = cfg.fuse.weights or (1.0,) * len(names)
     if not names:
-        raise ConfigError(
-            "FuseConfig.runs is empty; expected the names of runs, or paths of score files"
-        )
+        raise ConfigError("fuse.runs is (); expected the names of runs, or paths of score files")
     if len(set(names)) != len(names):
         raise ConfigError(
-            f"FuseConfig.runs is {', '.join(names)}; expected each run once, weighted if need be"
+            f"fuse.runs is {', '.join(names)}; expected each run once, weighted if need be"
         )
     if len(weights) != len(names):
         raise ConfigError(
-            f"FuseConfig.weights has {len(weights)} exponents for {len(names)} runs; expected one "
-            "each"
+            f"fuse.weights has {len(weights)} exponents for {len(names)} runs; expected one each"
         )
     paths = tuple(work.scores(name) for name in names)
     if work.fused(cfg.fuse.name) in paths:
         raise ConfigError(
-            f"FuseConfig.name is {cfg.fuse.name!r}, which is also one of its runs; expected "
-            "another name"
+            f"fuse.name is {cfg.fuse.name!r}, which is also one of its runs; expected another name"
         )
     return _Fusion(names, weights, paths)
 

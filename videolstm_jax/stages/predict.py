@@ -86,7 +86,7 @@ def _film_path(cfg: PredictConfig) -> epath.Path | None:
     path = epath.Path(cfg.output)
     if path.suffix.lower() not in encode.CONTAINERS or "://" in cfg.output:
         raise ConfigError(
-            f"PredictConfig.output is {cfg.output!r}; expected none, or a path on this machine "
+            f"--output is {cfg.output!r}; expected none, or a path on this machine "
             f"that ends in {', '.join(encode.CONTAINERS)}"
         )
     return path
@@ -120,7 +120,7 @@ def _check_not_source(path: epath.Path | None, video: str) -> None:
         return
     if os.path.samefile(path, video):
         raise ConfigError(
-            f"the film would replace its own source, {video}; expected another PredictConfig.output"
+            f"the film would replace its own source, {video}; expected another --output"
         )
 
 

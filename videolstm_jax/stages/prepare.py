@@ -45,9 +45,10 @@ def run(
       VideoError: an unreadable video, or one of a single frame, unless `data.on_bad_video` is
         `skip`.
       FileError: no videos, lists or boxes that do not fit them, a set of tensorflow-datasets that
-        cannot be used, or another process prepares this folder.
+        cannot be used, a folder of an earlier version, or another process prepares this folder.
     """
     work = Workdir(cfg.workdir)
+    artifacts.check_layout(work)
     flow_methods.method(cfg.flow.method)  # fails before any work where OpenCV is missing
     with sole_writer(work.path, "prepare", name=".prepare.lock", break_lock=cfg.break_lock):
         _prepare(cfg, work, on_listed)

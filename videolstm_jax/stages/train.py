@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset, save_config
+from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
 from videolstm_jax.clips.batches import Host, train_batches
 from videolstm_jax.config import ModelConfig, RunConfig
 from videolstm_jax.core.cells import find_cell
@@ -60,6 +60,7 @@ def run(cfg: RunConfig) -> epath.Path:
     """
     cell = find_cell(cfg.model.cell)
     work = Workdir(cfg.workdir)
+    check_layout(work)
     dataset = load_dataset(work.dataset)
     train_list = dataset.part("train")
     features = open_features(work, cfg.data.stream, cell.layers)

@@ -23,13 +23,10 @@ def data_mesh(devices: int, batch: int) -> Mesh:
     present = len(jax.devices())
     if devices > present:
         raise ConfigError(
-            f"TrainConfig.devices is {devices}; this machine shows {present} "
-            f"({jax.default_backend()})"
+            f"train.devices is {devices}; this machine shows {present} ({jax.default_backend()})"
         )
     if batch % devices:
-        raise ConfigError(
-            f"the batch is {batch}; expected a multiple of TrainConfig.devices, {devices}"
-        )
+        raise ConfigError(f"the batch is {batch}; expected a multiple of train.devices, {devices}")
     # Auto: XLA chooses how the arrays inside a step are spread, from those that enter and leave it.
     return jax.make_mesh(
         (devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]

@@ -99,7 +99,7 @@ def _from_convnet_folder(
     """Returns the layers of another backbone of ours; the last only where the classes agree."""
     if not (folder / "config.json").exists():
         raise ConfigError(
-            f"ConvNetConfig.weights is {cfg.weights!r}; expected the folder of a ConvNet that the "
+            f"convnet.weights is {cfg.weights!r}; expected the folder of a ConvNet that the "
             "stage fit_convnet trained, such as other-work/convnets/rgb, or a file of ImageNet "
             "weights, .h5, .pth, .safetensors or .npz"
         )
@@ -130,7 +130,7 @@ def _must_fit(path: epath.Path) -> Iterator[None]:
 def _check_pixel_scale(cfg: ConvNetConfig, pixel_scale: float, path: epath.Path) -> None:
     if pixel_scale != cfg.pixel_scale:
         raise ConfigError(
-            f"ConvNetConfig.pixel_scale is {cfg.pixel_scale}; the weights in {path} were trained "
+            f"convnet.pixel_scale is {cfg.pixel_scale}; the weights in {path} were trained "
             f"with {pixel_scale}"
         )
 
@@ -142,7 +142,7 @@ def _agreed_preprocessing(cfg: ConvNetConfig, path: str, preprocessing: str) -> 
     # Weights see other images under another preprocessing, which costs accuracy without any error.
     if path and cfg.preprocessing != preprocessing:
         raise ConfigError(
-            f"ConvNetConfig.preprocessing is {cfg.preprocessing!r}; the weights in {path} were "
+            f"convnet.preprocessing is {cfg.preprocessing!r}; the weights in {path} were "
             f"trained with {preprocessing!r}"
         )
     return cfg.preprocessing

@@ -43,7 +43,7 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
         theirs, _, ours = part.partition("=")
         if not name or not theirs:
             raise ConfigError(
-                f'TrainConfig.graft has {entry!r}; expected "run:part" or "run:theirs=ours"'
+                f'train.graft has {entry!r}; expected "run:part" or "run:theirs=ours"'
             )
         source, _ = read_run(work, name)
         has_motion = getattr(source.params.cell, "motion", None) is not None
