@@ -195,7 +195,7 @@ CASES = {
         {},
         r"the init of the cell returns str at \['name'\]; expected arrays",
     ),
-    "start": (GRU, {"start": "mean"}, r"ModelConfig\.start is 'mean'; expected 'zeros'"),
+    "start": (GRU, {"start": "mean"}, r"model\.start is 'mean'; expected 'zeros'"),
     "mean start": (
         GRU._replace(mean_start=MeanStart(mean_params, mean_carry)),
         {"start": "mean"},

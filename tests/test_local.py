@@ -33,6 +33,7 @@ def run_measures():
     look = {
         "entropy": 0.8,
         "peak": 0.2,
+        "drift": 0.1,
         "motion": 0.3,
         "between": 0.1,
         "warning": None,
@@ -116,7 +117,7 @@ def test_attention_over_time_is_drawn_for_runs_that_say_it(run_measures):
     assert plots[3].legend == (("new", 1, False), ("area of the true box", 1, True))
     assert all("nan" not in plot.svg for plot in plots)
     table = local.attention_table({"old": run_measures, "new": with_curves})
-    assert [row[table.head.index("Drift")].text for row in table.rows] == ["", "0.050"]
+    assert [row[table.head.index("Drift")].text for row in table.rows] == ["0.100", "0.050"]
     bare = unmeasured(with_curves)
     del (
         bare["attention"]["over_time"]["mass_inside_truth"],

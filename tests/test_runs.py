@@ -195,7 +195,7 @@ def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tm
     }
     write_run(tmp_path, "one", _model("convlstm"))
     assert load_run(tmp_path, "one").extractors == {}
-    check_extractor(None, about, "f")  # a run from before this was noted
+    check_extractor(None, about, "f")  # a model that was not read from a run
     trained_on = extractor_of(about)
     check_extractor(
         trained_on,

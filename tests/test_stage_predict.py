@@ -147,7 +147,7 @@ def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
     [
         ({"checkpoint": ""}, "--model and --checkpoint are empty"),
         ({"video": ""}, "--video is empty"),
-        ({"model": "m"}, "both model and checkpoint"),
+        ({"model": "m"}, "--model and --checkpoint are both given"),
         ({"flow": "lk"}, "flow is 'lk'"),
         ({"side": 3}, "side is 3"),
         ({"max_frames": -1}, "max_frames is -1"),

@@ -215,10 +215,10 @@ def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, cap
             train.run(change(config(work, name="run", train__steps=3), **changed))
     train.run(config(work, name="run", train__steps=4))
     assert "goes on from step 3" in capsys.readouterr().out
-    with pytest.raises(FileError, match=r"train.attention_entropy None; expected 0.3"):
+    with pytest.raises(FileError, match=r"train.attention_entropy 0.0; expected 0.3"):
         train.run(config(work, name="run", train__steps=4, train__attention_entropy=0.3))
     train.run(config(work, "alstm", train__steps=1, train__attention_entropy=0.3))
-    with pytest.raises(FileError, match=r"train.attention_entropy 0.3; expected None"):
+    with pytest.raises(FileError, match=r"train.attention_entropy 0.3; expected 0.0"):
         train.run(config(work, "alstm", train__steps=1))
     write_work(work, classes=("bend", "wave"))
     with pytest.raises(FileError, match=r"classes \['bend', 'jack'\]; expected \['bend', 'wave'\]"):

@@ -74,6 +74,7 @@ def write_run(cfg, classes=CLASSES, *, size=0.3):
         model=dataclasses.asdict(model),
         classes=classes,
         scales={"x": 0.7, "motion": 0.6},
+        inputs={},
         attends=find_cell(model.cell).attends,
         layers=layers._asdict(),
     )

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import importlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -193,11 +194,9 @@ def quiet_when_output_closes() -> Iterator[None]:
 
 def _is_output_closed() -> bool:
     """Whether a BrokenPipeError is of our own output, not of a process that decodes videos."""
-    try:
-        sys.stdout.flush()  # fails again, since the buffer still holds what could not be written
-    except BrokenPipeError:
-        return True
-    return False
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # 0: of all events, only errors and a closed other end
+    return bool(poll.poll(0))
 
 
 def _one_line(error: BaseException) -> str | None:

@@ -12,8 +12,9 @@ class Command(NamedTuple):
 
     `summary` is one line for `videolstm --help`. `module` is the module of this package that runs
     it; the stages that have no flags of their own need none. `settings` are the sections and the
-    single settings that it reads, and that its `--help` shows; a command without them takes only
-    flags of its own. `preset` is its default. `positional` describes its positional arguments.
+    single settings that it reads; its `--help` shows them without the advanced ones. A command
+    without settings takes only flags of its own. `preset` is its default. `positional` describes its
+    positional arguments.
     """
 
     summary: str
@@ -60,26 +61,18 @@ _STICK_ACTIONS = (
     "data.test_clips_per_class",
     "data.context",
 )
-# A pipeline reads every setting. These are the ones that most users need.
+# A pipeline reads every setting. These are the ones that most users need;
+# `--cells` is short for pipeline.cells.
 _PIPELINE = (
     "workdir",
-    "pipeline",
+    "pipeline.flow_cell",
     *_LISTING,
     "data.fps",
-    "data.max_frames",
-    "data.workers",
     "flow.method",
-    "flow.online",
     "convnet.weights",
     "convnet.steps",
-    "model.dropout",
-    "model.start",
     "train.steps",
-    "eval.allow_missing",
-    "eval.allow_trained",
     "localize.input",
-    "localize.tubes",
-    "localize.trim",
     "report.examples",
 )
 

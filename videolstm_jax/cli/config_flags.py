@@ -16,12 +16,16 @@ from videolstm_jax.presets import PRESETS, Settings
 
 
 class Flag(typing.NamedTuple):
-    """One setting as a flag: "section.field" or "field", its type, default and help text."""
+    """One setting as a flag: "section.field" or "field", its type, default and help text.
+
+    Only `--helpfull` shows those that are `advanced`.
+    """
 
     name: str
     kind: Any
     default: Any
     text: str
+    advanced: bool = False
 
     @property
     def path(self) -> str:
@@ -49,7 +53,8 @@ def record_flags(owner: type) -> Iterator[Flag]:
 
 def _flag(owner: type, field: dataclasses.Field) -> Flag:
     kind = typing.get_type_hints(owner)[field.name]
-    return Flag(field.name, kind, field.default, field.metadata["help"])
+    metadata = field.metadata
+    return Flag(field.name, kind, field.default, metadata["help"], metadata["advanced"])
 
 
 # ---- defining ------------------------------------------------------------------------------------

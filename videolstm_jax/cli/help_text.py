@@ -56,7 +56,7 @@ def module_of(command: Command) -> ModuleType | None:
 
 
 def reads(command: Command, name: str) -> bool:
-    """Whether the command's `--help` shows the setting "section.field" or "field"."""
+    """Whether the command reads the setting "section.field" or "field", by its table."""
     return name in command.settings or name.partition(".")[0] in command.settings
 
 
@@ -77,13 +77,15 @@ def _own_flags(module: ModuleType | None) -> Iterator[str]:
 def _settings_lines(command: Command, arguments: Sequence[str]) -> Iterator[str]:
     preset = _preset(arguments) or command.preset
     values = flatten(Settings(preset).config())
-    yield f"Settings of this command, with the values of the preset {preset} (--helpfull: all):"
+    yield f"Settings of this command, with the values of the preset {preset}:"
     presets = ", ".join(PRESETS)
     yield _line(f"--preset={preset}", f"Named settings, one of {presets}.")
     for flag in config_flags.setting_flags():
-        if reads(command, flag.name):
+        if reads(command, flag.name) and not flag.advanced:
             value = as_text(values[flag.path])
             yield _line(f"--{flag.name}={value}", sentence(flag.text))
+    yield ""
+    yield "--helpfull lists all settings, also those that are rarely changed."
 
 
 def _preset(arguments: Sequence[str]) -> str:

@@ -32,14 +32,16 @@ class ConvNetConfig:
         "What the first dense layer reads, flatten or pooled. `flatten`: the whole map; "
         "`pooled`: its mean and maximum.",
         choices=("flatten", "pooled"),
+        advanced=True,
     )
     norm: str = setting(
         "none",
         "Normalisation, none or group. `none` as VGG; `group`: group normalisation after every "
         "convolution, for training from scratch.",
         choices=("none", "group"),
+        advanced=True,
     )
-    dropout: float = setting(0.5, "Chance of zero after each dense layer.")
+    dropout: float = setting(0.5, "Chance of zero after each dense layer.", advanced=True)
     optimizer: str = setting("sgd", "Optimizer, sgd or adam.", choices=("sgd", "adam"))
     learning_rate: float = setting(1e-3, "Learning rate of the first step.")
     schedule: str = setting(
@@ -47,6 +49,7 @@ class ConvNetConfig:
         "Learning rate over time: cosine, steps or constant. `cosine` goes down to zero; "
         "`steps` takes a tenth after 40 % and again after 80 %.",
         choices=("cosine", "steps", "constant"),
+        advanced=True,
     )
     train_layers: str = setting(
         "all",
@@ -54,30 +57,35 @@ class ConvNetConfig:
         "convolutions; `last`: the layer of the classes.",
         choices=("all", "dense", "last"),
     )
-    weight_decay: float = setting(5e-4, "Weight decay.")
+    weight_decay: float = setting(5e-4, "Weight decay.", advanced=True)
     batch: int = setting(64, "Frames in one training step.")
     steps: int = setting(20_000, "Training steps.")
     flip: bool = setting(
         True, "Mirror training frames at random. Flow changes the sign of its x component."
     )
     shift: float = setting(
-        0.0, "Shift training frames at random by up to this share of their side."
+        0.0,
+        "Shift training frames at random by up to this share of their side.",
+        advanced=True,
     )
     crop: float = setting(
         1.0,
         "Smallest share of a training frame's sides that a random crop keeps. The crop has "
         "between this share of height and width and all of it; 1 does not crop.",
+        advanced=True,
     )
     preprocessing: str = setting(
         "auto",
         "Preprocessing of pixels: auto, caffe or torch. `caffe`: minus the ImageNet mean; "
         "`torch`: to unit deviation too; `auto`: as `weights` need it, else `caffe`.",
         choices=("auto", "caffe", "torch"),
+        advanced=True,
     )
     pixel_scale: float = setting(
         1.0,
         "Factor on pixels after their mean is taken off. 1/58 gives them unit deviation, for "
         "networks trained from scratch.",
+        advanced=True,
     )
     weights: str = setting(
         "",

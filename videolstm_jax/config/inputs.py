@@ -59,7 +59,9 @@ class DataConfig:
         "Share of the training list's groups held out for validation. 0 trains on the whole list.",
     )
     fps: float = setting(0.0, "Resample videos to this rate; 0 keeps the rate of each video.")
-    max_frames: int = setting(0, "Read at most this many frames of a video; 0 reads all.")
+    max_frames: int = setting(
+        0, "Read at most this many frames of a video; 0 reads all.", advanced=True
+    )
     hold_out: str = setting(
         "",
         "Hold out this one group as the test list. It wins over the lists (leave-one-group-out).",
@@ -86,6 +88,7 @@ class DataConfig:
         "What clips shorter than T do, mask or count. They repeat their last frame; `mask` "
         "leaves the repeats out of the loss, `count` keeps them.",
         choices=("mask", "count"),
+        advanced=True,
     )
     feature_scale: str = setting(
         "raw",
@@ -100,10 +103,16 @@ class DataConfig:
         choices=("float16", "uint8"),
     )
     difficulty: str = setting("easy", "Stick actions only: easy or hard.", choices=("easy", "hard"))
-    clips_per_class: int = setting(24, "Stick actions only: training clips of each class.")
-    test_clips_per_class: int = setting(8, "Stick actions only: test clips of each class.")
+    clips_per_class: int = setting(
+        24, "Stick actions only: training clips of each class.", advanced=True
+    )
+    test_clips_per_class: int = setting(
+        8, "Stick actions only: test clips of each class.", advanced=True
+    )
     context: float = setting(
-        0.0, "Stick actions only: the chance that the background is the class's own."
+        0.0,
+        "Stick actions only: the chance that the background is the class's own.",
+        advanced=True,
     )
     on_bad_video: str = setting(
         "fail",
@@ -113,7 +122,9 @@ class DataConfig:
     )
     workers: int = setting(2, "Processes that decode, and threads that read.")
     time_limit: float = setting(
-        600.0, "Seconds that decoding one video may take. A video that takes longer is a bad one."
+        600.0,
+        "Seconds that decoding one video may take. A video that takes longer is a bad one.",
+        advanced=True,
     )
 
     def __post_init__(self) -> None:
@@ -175,17 +186,20 @@ class FlowConfig:
         20.0,
         "Displacements of +-bound pixels fill the image's range [0, 255] (Sec. 5.1). 0 takes 20 "
         "* max(W, H) / 340.",
+        advanced=True,
     )
     percentile: float = setting(
         0.0,
         "If not 0, the bound is this percentile of real displacements. They are measured on a "
         "sample of the training list's pairs of frames.",
+        advanced=True,
     )
     image: str = setting(
         "jpeg",
         "How flow images are stored, jpeg or png. `jpeg` has quality 95, as the authors' files; "
         "`png` is lossless.",
         choices=("jpeg", "png"),
+        advanced=True,
     )
     online: bool = setting(
         False,

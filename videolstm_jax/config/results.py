@@ -19,12 +19,16 @@ class EvalConfig:
         "Where segments start, paper or authors. `paper`: equally spaced from the first frame "
         "to the last; `authors`: their integer rule.",
         choices=("paper", "authors"),
+        advanced=True,
     )
-    batch: int = setting(16, "Segments, or whole videos, that are computed together.")
+    batch: int = setting(
+        16, "Segments, or whole videos, that are computed together.", advanced=True
+    )
     chunk: int = setting(
         32,
         "Frames in one step of the pass over whole videos. It changes the memory, never the "
         "result.",
+        advanced=True,
     )
     states: str = setting(
         "none",

@@ -55,6 +55,7 @@ class RunConfig:
         False,
         "Write to a folder although another process has its lock. Only for a lock whose process "
         "does not run any more; docs/pipeline.md says when a lock is taken over by itself.",
+        advanced=True,
     )
     data: DataConfig = field(default_factory=DataConfig)
     flow: FlowConfig = field(default_factory=FlowConfig)

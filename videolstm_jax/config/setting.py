@@ -11,7 +11,14 @@ from typing import Any
 from videolstm_jax.errors import ConfigError
 
 
-def setting(default: Any, text: str, *, choices: tuple[str, ...] = (), path: bool = False) -> Any:
+def setting(
+    default: Any,
+    text: str,
+    *,
+    choices: tuple[str, ...] = (),
+    path: bool = False,
+    advanced: bool = False,
+) -> Any:
     """A field of a dataclass of settings.
 
     Args:
@@ -20,8 +27,9 @@ def setting(default: Any, text: str, *, choices: tuple[str, ...] = (), path: boo
         so it is one line; further sentences give the details.
       choices: all values that are allowed, where they are few words.
       path: the value names a file or a folder, where `~` stands for the home folder.
+      advanced: few users change it, so that only `--helpfull` shows it.
     """
-    metadata = {"help": text, "choices": choices, "path": path}
+    metadata = {"help": text, "choices": choices, "path": path, "advanced": advanced}
     return dataclasses.field(default=default, metadata=metadata)
 
 

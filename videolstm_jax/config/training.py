@@ -37,7 +37,9 @@ class ModelConfig:
     attention: int = setting(512, "A, channels of the attention of Eq. (7).")
     kernel: int = setting(3, "Side of the gate kernels of the convolutional cells (Sec. 5.2).")
     motion_kernel: int = setting(3, "Side of the motion LSTM's kernels; the authors' code has 1.")
-    head: int = setting(1024, "Units of the fully connected layer before the softmax (Sec. 5.2).")
+    head: int = setting(
+        1024, "Units of the fully connected layer before the softmax (Sec. 5.2).", advanced=True
+    )
     dropout: float = setting(
         0.7,
         "Chance of zero after the fully connected layer (Sec. 5.2). It is drawn afresh for "
@@ -47,33 +49,40 @@ class ModelConfig:
         0.0,
         "Chance of zero before the fully connected layer. The authors' LSTM and ALSTM use .5 on "
         "both sides.",
+        advanced=True,
     )
-    attention_scale: float = setting(1.0, "A constant factor on A * X, Eq. (9).")
+    attention_scale: float = setting(1.0, "A constant factor on A * X, Eq. (9).", advanced=True)
     start: str = setting(
         "zeros",
         "The first carry, zeros or mean. `mean`: tanh of a convolution of the mean input over "
         "time.",
         choices=("zeros", "mean"),
+        advanced=True,
     )
     init: str = setting(
         "glorot",
         "Initial parameters, glorot or fan_in. `glorot` uniform, or `fan_in`: uniform in "
         "+-1/sqrt(fan in), as the authors' code.",
         choices=("glorot", "fan_in"),
+        advanced=True,
     )
-    forget_bias: float = setting(0.0, "Initial bias of the forget gates.")
+    forget_bias: float = setting(0.0, "Initial bias of the forget gates.", advanced=True)
     engine: str = setting(
         "auto",
         "The convolution inside the scan: auto, im2col or native. `auto` picks by backend.",
         choices=("auto", "im2col", "native"),
+        advanced=True,
     )
     dtype: str = setting(
         "float32",
         "Type of the large products, float32 or bfloat16. The cell state is always float32.",
         choices=("float32", "bfloat16"),
+        advanced=True,
     )
     remat: bool = setting(
-        False, "Recompute each step in the backward pass instead of storing its activations."
+        False,
+        "Recompute each step in the backward pass instead of storing its activations.",
+        advanced=True,
     )
 
     def __post_init__(self) -> None:
@@ -99,15 +108,15 @@ class OptimConfig:
 
     name: str = setting("rmsprop", "Optimizer, rmsprop or adam.", choices=("rmsprop", "adam"))
     learning_rate: float = setting(1e-3, "Learning rate (Sec. 5.2).")
-    decay: float = setting(0.9, "Decay of RMSprop's mean of squares (Sec. 5.2).")
-    eps: float = setting(1e-6, "Term inside the root, as the authors' code has it.")
+    decay: float = setting(0.9, "Decay of RMSprop's mean of squares (Sec. 5.2).", advanced=True)
+    eps: float = setting(1e-6, "Term inside the root, as the authors' code has it.", advanced=True)
     clip: float = setting(0.0, "Clip the gradient to this global norm; 0 does not clip.")
     schedule: str = setting(
         "constant",
         "Learning rate over time, constant or cosine. `cosine` goes down to zero at the last step.",
         choices=("constant", "cosine"),
     )
-    weight_decay: float = setting(0.0, "Weight decay.")
+    weight_decay: float = setting(0.0, "Weight decay.", advanced=True)
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
@@ -123,7 +132,7 @@ class TrainConfig:
     """How long training is, how often it writes, and what it starts from."""
 
     steps: int = setting(20_000, "Training steps.")
-    log_every: int = setting(20, "Steps between two lines of metrics.jsonl.")
+    log_every: int = setting(20, "Steps between two lines of metrics.jsonl.", advanced=True)
     save_every: int = setting(1000, "Steps between two checkpoints.")
     keep: str = setting(
         "last",
@@ -140,8 +149,9 @@ class TrainConfig:
         0.0,
         "Weight of the attention's entropy, which is subtracted from the loss. The entropy is a "
         "share of the largest possible; 0 does not reward flat attention.",
+        advanced=True,
     )
-    devices: int = setting(1, "Devices that the batch is spread over.")
+    devices: int = setting(1, "Devices that the batch is spread over.", advanced=True)
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""

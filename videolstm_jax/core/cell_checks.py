@@ -130,7 +130,7 @@ def _check_drive(cfg: ModelConfig, cell: Cell, conv: Conv, params: Any) -> Any:
     _check_leading("its drive makes", drive, (_FRAMES, _BATCH), "[T, B, ..]")
     if cfg.attention_scale != 1 and cell.attends and getattr(drive, "x", None) is None:
         raise ConfigError(
-            f"ModelConfig.attention_scale is {cfg.attention_scale}; expected 1, since the drive of "
+            f"model.attention_scale is {cfg.attention_scale}; expected 1, since the drive of "
             "the cell has no field x that could be scaled"
         )
     return drive

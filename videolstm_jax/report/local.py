@@ -165,7 +165,7 @@ def attention_table(maps: Mapping[str, Measures]) -> Table:
             name,
             attention["entropy"],
             attention["peak"],
-            attention.get("drift", ""),  # absent in files of earlier versions
+            attention["drift"],
             attention["motion"],
             attention["between"],
         ]

@@ -160,8 +160,7 @@ def _identity(
         "classes": dataset.classes,
         "seed": cfg.seed,
         "train.graft": cfg.train.graft,
-        # Checkpoints from before there was this term have None.
-        "train.attention_entropy": cfg.train.attention_entropy or None,
+        "train.attention_entropy": cfg.train.attention_entropy,
     }
     for name, value in dataclasses.asdict(config).items():
         if name not in ("cell", "classes", "engine", "remat"):

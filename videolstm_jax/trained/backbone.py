@@ -80,8 +80,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
 
 def convnet_config(record: Mapping[str, Any]) -> ConvNetConfig:
     """The settings of a ConvNet from a JSON object, in which tuples have become lists."""
-    # A file from before preprocessing was a setting lacks it; there was only one then.
-    settings: dict[str, Any] = {"preprocessing": "caffe"}
+    settings: dict[str, Any] = {}
     for name, value in record.items():
         settings[name] = tuple(value) if isinstance(value, list) else value
     return ConvNetConfig(**settings)
@@ -107,7 +106,7 @@ def check_extractor(
     """Refuses features of another ConvNet or preprocessing than a model was trained on.
 
     Args:
-      trained_on: `extractor_of` the features of training; None where that was not recorded.
+      trained_on: `extractor_of` the features of training; None for a model that no run has trained.
       about: of the store that is to be read.
       folder: where that lies, for the message.
 

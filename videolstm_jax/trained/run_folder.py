@@ -127,11 +127,7 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         config, scales = ModelConfig(**record["model"]), Scales(**record["scales"])
         classes, run_config = tuple(record["classes"]), record["config"]
         stream = run_config["data"]["stream"]
-        # Runs from before extractors were recorded have none, and are not compared.
-        extractors = {}
-        for input_name, row in record.get("inputs", {}).items():
-            if "extractor" in row:
-                extractors[input_name] = row["extractor"]
+        extractors = {name: row["extractor"] for name, row in record["inputs"].items()}
         checkpoint_folder = _checkpoint_folder(folder, run_config)
     except (KeyError, TypeError, AttributeError) as error:
         raise FileError(f"{path}: not of a trained run: {error!r}") from error
