@@ -159,8 +159,8 @@ class PredictConfig:
     checkpoint: str = setting("", "Another name of `model`, for the folder of a run.", path=True)
     video: str = setting(
         "",
-        "A video file, the number of a camera, an address such as rtsp://HOST/PATH, or - for "
-        "standard input.",
+        "A video file, a camera's number, an address, or - for standard input. An address is "
+        "such as rtsp://HOST/PATH.",
         path=True,
     )
     flow: str = setting(
