@@ -9,7 +9,7 @@ from benchmarks.record import RESULTS
 
 
 def parser(about: str, *, name: str = "", repeats: int = 0) -> argparse.ArgumentParser:
-    """Returns a parser that knows --name and --out, and --repeats where it is given.
+    """Returns a parser of --name and --out, and --repeats where it is given.
 
     Args:
       about: the benchmark's docstring, which `--help` shows as it is.

@@ -1,4 +1,4 @@
-"""Which map, made with class labels only, says best where the action is?
+"""Which map, made with class labels only, shows best where the action is?
 
 Run from the root of the checkout:
     python -m benchmarks.localizer_inputs --name=demo --work=work/demo --runs=videolstm-rgb
@@ -215,7 +215,9 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
             padding = [(0, longest - length)] + [(0, 0)] * len(store.shape)
             arrays.append(np.pad(array, padding)[None])
         inputs = as_inputs(Inputs(*arrays), trained.scales)
-        (scores,) = files.read_arrays(work.passes(run, video.name), "scores", made_by="evaluate")
+        (scores,) = files.read_arrays(
+            work.evaluated_video(run, video.name), "scores", made_by="evaluate"
+        )
         clip = Clip(inputs, np.arange(longest)[None] < length)
         computed = compute(trained.params, clip, scores.mean(0).argmax())
         model = ModelMaps(*(np.asarray(array[:length], np.float64) for array in computed))

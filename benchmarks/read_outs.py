@@ -110,7 +110,7 @@ def read(folders: Sequence[str], run: str) -> list[ScoredVideo]:
         for video in artifacts.load_dataset(work.dataset).part("test"):
             if video.name not in truth:
                 continue
-            path = work.passes(run, video.name)
+            path = work.evaluated_video(run, video.name)
             scores, attention = files.read_arrays(path, "scores", "attention", made_by="evaluate")
             size = video.height, video.width
             true = tuple(truth[video.name])

@@ -5,7 +5,7 @@
 Compares our TV-L1 with OpenCV's DualTVL1 and scikit-image's TV-L1 in the same run. Every contender
 gets the same frames, two threads and its default settings (OpenCV's are those of the paper's
 authors), and they take turns. Without a video the frames are a smooth texture that drifts; OpenCV
-stops early where little moves, so a real clip tells more.
+stops early where little moves, so a real clip is more informative.
 Results: benchmarks/results/tvl1_<backend>.json.
 """
 

@@ -53,7 +53,7 @@ def write_prepared(folder):
 
 
 def write_index(work, videos):
-    """What `prepare` says of how it read the videos."""
+    """The record of `prepare` of how it read the videos."""
     index = {
         "method": "made up",
         "width": SIDE,

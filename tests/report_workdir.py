@@ -62,7 +62,7 @@ def _run(work, name, cfg, videos, skill, attends):
         scores = frame_scores(predicted, 3.0, 7 * index)
         boxes = clip(video.label, index)[1]
         arrays = {"attention": attention(boxes[:-1], index)} if attends else {}
-        files.write_arrays(work.passes(name, video.name), scores=scores, **arrays)
+        files.write_arrays(work.evaluated_video(name, video.name), scores=scores, **arrays)
         rows.append(scores.mean(0))
     label = np.array([video.label for video in videos])
     artifacts.save_scores(

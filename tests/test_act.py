@@ -83,7 +83,7 @@ def test_a_corner_on_the_frames_edge_ends_there():
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"nframes": {"Basketball/b": 5}}, "nframes lacks Biking/v_Biking_g01_c01"),
         ({"test_videos": [["Biking/unknown"]]}, "nframes lacks Biking/unknown"),
@@ -117,8 +117,8 @@ def test_a_corner_on_the_frames_edge_ends_there():
         ({"labels": None}, "not annotations as ACT keeps them"),
     ],
 )
-def test_annotations_that_do_not_fit(tmp_path, changed, says):
-    with pytest.raises(FileError, match=r"UCF101v2-GT\.pkl: .*" + says):
+def test_annotations_that_do_not_fit(tmp_path, changed, message):
+    with pytest.raises(FileError, match=r"UCF101v2-GT\.pkl: .*" + message):
         read(tmp_path, annotations(**changed))
 
 
@@ -148,7 +148,7 @@ def test_linked_tubes_of_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "message"),
     [
         ({1: [rows()]}, r"label 1, tube 0: "),
         ({1: [(rows()[:, :3], 1.0)]}, r"label 1, tube 0: is \[2, 3\]"),
@@ -160,10 +160,10 @@ def test_linked_tubes_of_a_folder(tmp_path):
         ({1: 3}, "not the tubes of a video by label"),
     ],
 )
-def test_linked_tubes_of_another_layout(tmp_path, value, says):
+def test_linked_tubes_of_another_layout(tmp_path, value, message):
     path = tmp_path / "a_tubes.pkl"
     path.write_bytes(pickle.dumps(value))
-    with pytest.raises(FileError, match=says):
+    with pytest.raises(FileError, match=message):
         list(act.read_act_tubes(epath.Path(path), {}))
 
 
@@ -193,7 +193,7 @@ def test_boxes_of_single_frames():
         )
         for detection in detections
     ] == [(NAME, 1, 0.5, 2, [[10, 20, 50, 60]]), ("Basketball/b", 0, 0.25, 0, [[0, 0, 10, 10]])]
-    for bad, says in (
+    for bad, message in (
         (table[:, :7], r"\[2, 7\]"),
         (table + [2, *[0] * 7], "row 0: video 2; the test list has 2"),
         (table + [0, 0.5, *[0] * 6], "not a whole video, frame"),
@@ -201,7 +201,7 @@ def test_boxes_of_single_frames():
         (table.astype(str), r"<U32 \[2, 8\]; expected the boxes of frames, numbers"),
         (table + [np.inf, *[0] * 7], "not a whole video, frame"),
     ):
-        with pytest.raises(FileError, match=says):
+        with pytest.raises(FileError, match=message):
             list(act.read_act_boxes(epath.Path("f.pkl"), bad, (NAME, "Basketball/b"), {}))
     with pytest.raises(
         FileError, match="counts the test list; expected --list, or a truth that has one"

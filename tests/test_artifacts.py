@@ -121,16 +121,16 @@ def test_scores_round_trip_and_same_bytes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, says",
+    "change, message",
     [
         ({"scores": SCORES.scores[:1]}, "expected"),
         ({"label": np.array([0, 2])}, "labels 0 to 2"),
         ({"scores": SCORES.scores * np.nan}, "a/x are not finite"),
     ],
 )
-def test_scores_that_do_not_agree(tmp_path, change, says):
+def test_scores_that_do_not_agree(tmp_path, change, message):
     artifacts.save_scores(tmp_path / "s.npz", SCORES._replace(**change))
-    with pytest.raises(FileError, match=says):
+    with pytest.raises(FileError, match=message):
         artifacts.load_scores(tmp_path / "s.npz")
 
 

@@ -43,12 +43,12 @@ def prepare(folder, *words):
     return done
 
 
-def assert_refused(done, folder, *says):
+def assert_refused(done, folder, *messages):
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     line = [line for line in done.stderr.splitlines() if line.startswith("error: ")][-1]
-    for word in says:
-        assert word in line
+    for message in messages:
+        assert message in line
     work = folder.parent / "work"
     assert not (work / "dataset.json").exists() and not (work / "flow" / "index.json").exists()
     assert not work.exists() or not list(work.rglob("*.part-*"))
@@ -101,13 +101,13 @@ def test_a_folder_that_is_not_there(folder):
 
 
 @pytest.mark.parametrize(
-    "words, says",
+    "words, message",
     [
         (["--preset=smal"], "did you mean small"),
         (["--data.video=x"], "Did you mean: data.videos"),
         (["--data.batch=none"], "data.batch"),
     ],
 )
-def test_an_unknown_preset_or_flag(folder, words, says):
+def test_an_unknown_preset_or_flag(folder, words, message):
     done = prepare(folder, *words)
-    assert done.returncode == 1 and says in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr

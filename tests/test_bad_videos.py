@@ -224,7 +224,7 @@ def prepared(folder, tmp_path_factory):
 
 @pytest.fixture
 def scored(prepared, tmp_path):
-    """A walk with two score files that are right on 3 of the 4 test videos that could be read."""
+    """Two score files that are right on 3 of the 4 test videos that could be read."""
     shutil.copytree(prepared.workdir, tmp_path / "work")
     cfg = change(prepared, workdir=str(tmp_path / "work"))
     rows = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.6, 0.4]])

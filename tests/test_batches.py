@@ -22,7 +22,7 @@ VIDEOS = tuple(
 
 
 def store(folder, shape, about, lengths=LENGTHS):
-    """Values (video, frame, then noise), so that what is read says where it comes from."""
+    """Values (video, frame, then noise), so that each value shows where it comes from."""
     writer = FeatureWriter(folder, shape, {"made": about})
     for at, (name, length) in enumerate(zip(NAMES, lengths, strict=True)):
         values = np.random.default_rng(at).normal(size=(length, *shape)).astype(np.float16)

@@ -1,4 +1,4 @@
-"""Every benchmark says its question, and its command line can be read without running it."""
+"""Every benchmark prints its question, and its command line can be read without running it."""
 
 import importlib
 import json

@@ -9,7 +9,7 @@ from PIL import ImageFont
 from videolstm_jax.report.pictures import board, overlay
 from videolstm_jax.report.pictures.score_lines import (
     FIRST_WINDOW,
-    WINDOW,
+    TIMELINE_FRAMES,
     EvenSample,
     RecentScores,
     ScoreLines,
@@ -60,16 +60,15 @@ def test_thinned_is_even_and_bounded(count, most):
 def test_recent_scores_scroll():
     recent = RecentScores(tuple("abcde"))
     generator = np.random.default_rng(0)
-    for t in range(WINDOW + 50):
+    for t in range(TIMELINE_FRAMES + 50):
         scores = generator.dirichlet(np.ones(5))
         recent_lines = recent.add(scores, np.array([0.05, 0.3, 0.2, 0.4, 0.05]))
-        assert len(recent_lines.values) == min(t + 1, WINDOW) and recent_lines.start == max(
-            0, t + 1 - WINDOW
-        )
+        assert len(recent_lines.values) == min(t + 1, TIMELINE_FRAMES)
+        assert recent_lines.start == max(0, t + 1 - TIMELINE_FRAMES)
         assert recent_lines.length in (
             FIRST_WINDOW,
             2 * FIRST_WINDOW,
-            WINDOW,
+            TIMELINE_FRAMES,
         ) and recent_lines.length >= len(recent_lines.values)
     assert recent_lines.names[0] == "d" and set(recent_lines.names) == {"a", "b", "c", "d"}
     np.testing.assert_array_equal(recent_lines.values[-1, 0], scores[3])
@@ -141,10 +140,10 @@ def test_a_card_has_both_panels_and_the_board():
     assert narrow.shape[1] == board.NARROWEST and (narrow[5, :60] == overlay.BAND).all()
 
 
-def test_a_cell_says_the_best_class_so_far():
+def test_a_frame_of_the_strip_names_the_best_class_so_far():
     view = board.FrameView(frame(400, 64), None, None, None)
     first, second = (
-        board.cell(view, lines([[1, 0]], so_far), "frame 3")[:30]
+        board.strip_picture(view, lines([[1, 0]], so_far), "frame 3")[:30]
         for so_far in ((0.7, 0.3), (0.2, 0.8))
     )
     assert (first == board.PALETTE[0]).all(-1).any() and not (first == board.PALETTE[1]).all(
@@ -176,7 +175,8 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
     )
     assert picture.dtype == np.uint8 and not picture.shape[0] % 2 and not picture.shape[1] % 2
     strip = board.strip(
-        [board.cell(board.FrameView(frame(*size), None, None, None), drawn_lines, "0")] * 3,
+        [board.strip_picture(board.FrameView(frame(*size), None, None, None), drawn_lines, "0")]
+        * 3,
         drawn_lines,
     )
     assert strip.shape[1] >= board.NARROWEST

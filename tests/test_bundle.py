@@ -225,7 +225,7 @@ def test_another_version_of_the_format(copy, version):
 
 
 @pytest.mark.parametrize(
-    "change, says",
+    "change, message",
     [
         (lambda tensors: tensors.pop("cell.top.x"), "lacks the tensor cell.top.x"),
         (
@@ -246,9 +246,9 @@ def test_another_version_of_the_format(copy, version):
         ),
     ],
 )
-def test_tensors_that_do_not_fit(copy, change, says):
+def test_tensors_that_do_not_fit(copy, change, message):
     retensored(copy, change)
-    assert f"model.safetensors: {says}" in refusal(copy)
+    assert f"model.safetensors: {message}" in refusal(copy)
 
 
 def test_a_file_that_is_no_safetensors(copy):
@@ -258,7 +258,7 @@ def test_a_file_that_is_no_safetensors(copy):
 
 
 @pytest.mark.parametrize(
-    "change, says",
+    "change, message",
     [
         (lambda record: record["classes"].append("Walk"), "3 class names; expected 2"),
         (lambda record: record["backbones"].pop("flow"), "ConvNets of rgb; expected those of flow"),
@@ -280,9 +280,9 @@ def test_a_file_that_is_no_safetensors(copy):
         (lambda record: record["files"].update({"../x": "0"}), "lists ../x, flow.safetensors"),
     ],
 )
-def test_a_record_that_does_not_fit(copy, change, says):
+def test_a_record_that_does_not_fit(copy, change, message):
     edited(copy, change)
-    assert says in refusal(copy)
+    assert message in refusal(copy)
 
 
 def test_a_record_that_is_no_record(copy):
@@ -314,7 +314,7 @@ def test_a_bundle_is_filmed_in_the_current_folder(bundle, tmp_path, monkeypatch,
 CHILD = """
 import sys
 for name in ("tensorflow", "orbax", "h5py"):
-    sys.modules[name] = None  # Python then says that it is not installed
+    sys.modules[name] = None  # Python then raises as if it were not installed
 import numpy as np
 from videolstm_jax import Predictor, TrainedModel
 predictor = Predictor(TrainedModel.load(sys.argv[1]))

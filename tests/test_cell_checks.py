@@ -1,4 +1,4 @@
-"""A cell that is not what it says of itself is refused by `make_model` in one line."""
+"""A cell that differs from its own declarations is refused by `make_model` in one line."""
 
 import dataclasses
 
@@ -89,7 +89,7 @@ CASES = {
     "attention absent": (
         changed_out(lambda hidden, out: (hidden, out._replace(attention=None))),
         {},
-        r"CellOut\.attention None; expected float32 \[2, 4, 4\].*since the cell says attends=True",
+        r"CellOut\.attention None; expected float32 \[2, 4, 4\].*since the cell has attends=True",
     ),
     "attention unannounced": (
         GRU._replace(attends=False),

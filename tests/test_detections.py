@@ -67,7 +67,7 @@ def test_our_own_file(path):
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"video": "b/z"}, "a detection of b/z, which is no video of the truth or of the list"),
         ({"label": 2}, "a detection of b/y has label 2; expected 0 to 1"),
@@ -85,14 +85,14 @@ def test_our_own_file(path):
         ({"boxes": [[1, 2, 6, 49]]}, "leaves the frame"),
     ],
 )
-def test_detections_that_do_not_fit_are_named_by_line(path, changed, says):
+def test_detections_that_do_not_fit_are_named_by_line(path, changed, message):
     add(path, **changed)
-    with pytest.raises(FileError, match=rf"tubes\.jsonl:3: .*{says}"):
+    with pytest.raises(FileError, match=rf"tubes\.jsonl:3: .*{message}"):
         read_detections(path, TRUTH)
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"score": float("nan")}, "a score of b/y is not finite"),
         ({"scores": [0.1, float("inf")]}, "is not finite"),
@@ -103,9 +103,9 @@ def test_detections_that_do_not_fit_are_named_by_line(path, changed, says):
         ({"score": None}, "expected text, whole and plain numbers"),
     ],
 )
-def test_lines_that_are_no_tube(path, changed, says):
+def test_lines_that_are_no_tube(path, changed, message):
     add(path, **changed)
-    with pytest.raises(FileError, match=rf"tubes\.jsonl:3: .*{says}"):
+    with pytest.raises(FileError, match=rf"tubes\.jsonl:3: .*{message}"):
         read_detections(path, TRUTH)
 
 
@@ -250,7 +250,7 @@ def test_the_matlab_file_of_the_published_evaluation(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"videoName": "a/z"}, "d.mat: video 1, tube 1: a detection of a/z, which is no video"),
         ({"class": [1.0, 3.0]}, "video 1, tube 2: a detection of a/x has label 2"),
@@ -269,9 +269,9 @@ def test_the_matlab_file_of_the_published_evaluation(tmp_path):
         ({"score": "high"}, "not detections as the evaluation"),
     ],
 )
-def test_matlab_detections_that_do_not_fit(tmp_path, changed, says):
+def test_matlab_detections_that_do_not_fit(tmp_path, changed, message):
     scipy_io.savemat(tmp_path / "d.mat", matlab(**changed))
-    with pytest.raises(FileError, match=says):
+    with pytest.raises(FileError, match=message):
         read_detections(tmp_path / "d.mat", TRUTH)
 
 

@@ -25,16 +25,16 @@ def test_a_pass_comes_back(work, length):
         np.full((length, 3), 1 / 3, np.float32),
         np.full((length, 2, 2), 0.25, np.float32),
     )
-    files.write_arrays(work.passes("r", "a/x"), scores=scores, attention=maps)
+    files.write_arrays(work.evaluated_video("r", "a/x"), scores=scores, attention=maps)
     back = evaluated.load_video(work, "r", VIDEO, 3)
     np.testing.assert_array_equal(back.scores, scores)
     np.testing.assert_array_equal(back.attention, maps)
-    files.write_arrays(work.passes("r", "a/x"), scores=scores)
+    files.write_arrays(work.evaluated_video("r", "a/x"), scores=scores)
     assert evaluated.load_video(work, "r", VIDEO, 3).attention is None
 
 
 @pytest.mark.parametrize(
-    "arrays, says",
+    "arrays, message",
     [
         (
             {"scores": SCORES[:3]},
@@ -49,9 +49,9 @@ def test_a_pass_comes_back(work, length):
         ({"attention": MAPS}, r"lacks \['scores'\]"),
     ],
 )
-def test_a_pass_of_another_video_is_refused(work, arrays, says):
-    files.write_arrays(work.passes("r", "a/x"), **arrays)
-    with pytest.raises(FileError, match=rf"a/x\.npz.*{says}"):
+def test_an_evaluation_of_another_video_is_refused(work, arrays, message):
+    files.write_arrays(work.evaluated_video("r", "a/x"), **arrays)
+    with pytest.raises(FileError, match=rf"a/x\.npz.*{message}"):
         evaluated.load_video(work, "r", VIDEO, 3)
 
 

@@ -323,7 +323,7 @@ def test_processes_that_are_killed_lose_nothing_and_redo_nothing(tmp_path):
             break
     assert life > 2
     finished = [name for name in printed if name]
-    assert len(finished) == len(set(finished))  # what was said to be done was never done again
+    assert len(finished) == len(set(finished))  # what was reported as done was never done again
     store = FeatureWriter(tmp_path / "store", (5, 5, 64), {"made": "up"}).finish(names)
     store.verify()
     assert files(tmp_path / "store") == {"index.json", *(f"{name}.f16" for name in names)}

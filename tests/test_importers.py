@@ -195,7 +195,7 @@ def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
     with pytest.raises(FileError, match=r"'0,1'; expected one number a line"):
         importers.dataset_from_lists(sharma, features)
     (sharma / "train_labels.txt").write_text("0\n1\n")
-    with pytest.raises(FileError, match="labels and the classes that file names tell do not agree"):
+    with pytest.raises(FileError, match="labels do not agree with the classes in the file names"):
         importers.dataset_from_lists(sharma, features)
 
 

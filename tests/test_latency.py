@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from videolstm_jax.report.latency import WARM_UP, WINDOW, Latency
+from videolstm_jax.report.latency import RECENT_FRAMES, WARM_UP, Latency
 
 
 def test_medians_without_the_frames_that_compile():
@@ -25,9 +25,9 @@ def test_medians_without_the_frames_that_compile():
 
 def test_only_the_last_frames_are_kept():
     latency = Latency()
-    for number in range(WARM_UP + 3 * WINDOW):
-        latency.add({"flow": 1.0 if number < WARM_UP + 2 * WINDOW else 0.002})
-    assert f"last {WINDOW} frames" in latency.table()
+    for number in range(WARM_UP + 3 * RECENT_FRAMES):
+        latency.add({"flow": 1.0 if number < WARM_UP + 2 * RECENT_FRAMES else 0.002})
+    assert f"last {RECENT_FRAMES} frames" in latency.table()
     assert re.search(r"  flow +2\.00 +2\.00", latency.table())
 
 

@@ -153,7 +153,7 @@ def test_a_cell_in_the_current_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, says",
+    "words, message",
     [
         (["--preset=demmo"], "did you mean demo"),
         (["--modle.cell=lstm"], "Did you mean: model.cell"),
@@ -166,11 +166,11 @@ def test_a_cell_in_the_current_folder(tmp_path):
         (["--fuse.weights=1,x"], "fuse.weights"),
     ],
 )
-def test_a_slip_is_one_line(words, says):
+def test_a_slip_is_one_line(words, message):
     done = run("launch.train", *words)
     assert (
         done.returncode != 0
-        and says in done.stderr + done.stdout
+        and message in done.stderr + done.stdout
         and "Traceback" not in done.stderr
         and "--helpshort" not in done.stderr
     )
@@ -255,7 +255,7 @@ def test_the_fusion_of_a_pipeline_keeps_its_name():
 
 
 def test_explicit_flags_reach_every_run_of_a_pipeline():
-    """Also where they equal a default, and where a preset says otherwise for the cell."""
+    """Also where they equal a default, and where a preset has another value for the cell."""
     cfg = parse(
         "--preset=authors",
         "--model.start=mean",

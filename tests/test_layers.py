@@ -27,6 +27,7 @@ LAYER = {
     "measure": 2,
     "report": 2,
     "safe_readers": 2,
+    "testing": 2.5,  # the test of a cell calls core alone
     "train": 3,
     "features": 3,
     "clips": 3,
@@ -34,7 +35,6 @@ LAYER = {
     "annotations": 3,
     "video": 3,
     "synthetic": 3,
-    "testing": 3,
     "trained": 4,
     "stages": 5,
     "pipeline": 5.3,  # the stages in order

@@ -80,10 +80,10 @@ def test_an_mp4_that_cannot_be_piped(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, says", [(b"", "standard input"), (b"no video at all" * 50, "standard input")]
+    "content, message", [(b"", "standard input"), (b"no video at all" * 50, "standard input")]
 )
-def test_a_pipe_of_something_else(content, says):
-    with pytest.raises(VideoError, match=says):
+def test_a_pipe_of_something_else(content, message):
+    with pytest.raises(VideoError, match=message):
         frames_of("-", pipe=io.BytesIO(content))
 
 

@@ -252,7 +252,7 @@ def test_boxes_of_single_frames_need_the_list_they_count(work):
 
 
 @pytest.mark.parametrize(
-    ("tubes", "about", "says"),
+    ("tubes", "about", "message"),
     [
         ([TRUE[0]._replace(label=2)], {}, "has label 2; expected 0 to 1"),
         (
@@ -268,9 +268,9 @@ def test_boxes_of_single_frames_need_the_list_they_count(work):
         ),
     ],
 )
-def test_a_truth_that_does_not_fit_the_data_set(work, tubes, about, says):
+def test_a_truth_that_does_not_fit_the_data_set(work, tubes, about, message):
     save_truth(work / "truth.jsonl", GroundTruth((), {}, {}, tubes)._replace(**about))
-    assert says in refused(*flags(work))
+    assert message in refused(*flags(work))
 
 
 def test_tubes_and_boxes_of_moc(work):
@@ -304,7 +304,7 @@ def test_tubes_and_boxes_of_moc(work):
 
 
 @pytest.mark.parametrize(
-    ("row", "says"),
+    ("row", "message"),
     [
         (
             {"video": "a/q"},
@@ -323,7 +323,7 @@ def test_tubes_and_boxes_of_moc(work):
         ({"score": float("nan")}, "tubes.jsonl:6: a score of a/x is not finite"),
     ],
 )
-def test_bad_detections_are_one_line(work, row, says):
+def test_bad_detections_are_one_line(work, row, message):
     with (work / "tubes.jsonl").open("a") as file:
         file.write(
             json.dumps(
@@ -331,12 +331,12 @@ def test_bad_detections_are_one_line(work, row, says):
             )
             + "\n"
         )
-    assert says in refused(*flags(work, json=work / "m.json"))
+    assert message in refused(*flags(work, json=work / "m.json"))
     assert not (work / "m.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("changed", "says"),
+    ("changed", "message"),
     [
         ({"iou": "50"}, "--iou=50; expected IoU thresholds from 0 to 1"),
         ({"frame_iou": "half"}, "--frame_iou=half"),
@@ -348,12 +348,12 @@ def test_bad_detections_are_one_line(work, row, says):
         ({"dataset": "nowhere.json"}, "nowhere.json is missing"),
         (
             {"truth": "boxes.json", "dataset": None},
-            "boxes.json says nothing of classes and frames; expected --dataset",
+            "boxes.json contains no classes and no numbers of frames; expected --dataset",
         ),
     ],
 )
-def test_bad_flags_are_one_line(work, changed, says):
-    assert says in refused(*flags(work, **changed))
+def test_bad_flags_are_one_line(work, changed, message):
+    assert message in refused(*flags(work, **changed))
 
 
 def test_lists_without_truth_and_malicious_truth(work):

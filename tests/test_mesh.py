@@ -1,4 +1,4 @@
-"""Data parallelism: four devices say what one says."""
+"""Data parallelism: four devices compute what one computes."""
 
 import jax
 import numpy as np

@@ -105,7 +105,7 @@ def test_validation_takes_whole_groups_of_the_training_list(data):
 
 def test_ucf101_24_is_24_classes_of_ucf101(data, real_data):
     choice = chosen(data / "UCF-101", classes=("ucf101_24",))
-    assert choice.classes == ucf24.CLASSES and parts(choice) == {"train": 2293, "test": 914}
+    assert choice.classes == ucf24.UCF24_CLASSES and parts(choice) == {"train": 2293, "test": 914}
     assert choice.origin == f"split 1 of UCF101-24 (THUMOS13) in {data / UCF101}"
     annotated = {
         part: set(

@@ -80,7 +80,7 @@ def test_every_stage_leaves_its_results(folder):
     assert config["model"]["cell"] == CELL
     assert config["attends"] and config["layers"] == {"x": "pool5", "motion": None}
     video, *others = [v for v in artifacts.load_dataset(work.dataset).videos if v.part == "test"]
-    (attention,) = files.read_arrays(work.passes(RUN, video.name), "attention")
+    (attention,) = files.read_arrays(work.evaluated_video(RUN, video.name), "attention")
     np.testing.assert_allclose(attention.sum((1, 2)), 1.0, rtol=1e-5)
     kind, maps = files.read_arrays(work.states(RUN, video.name), "kind", "maps")
     assert (str(kind), maps.ndim) == ("hidden", 4)

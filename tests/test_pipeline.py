@@ -132,7 +132,7 @@ def test_passes_cover_whole_videos(finished):
     for video in artifacts.load_dataset(work.dataset).videos:
         if video.part == "test":
             scores, attention = files.read_arrays(
-                work.passes("videolstm-rgb", video.name), "scores", "attention"
+                work.evaluated_video("videolstm-rgb", video.name), "scores", "attention"
             )
             assert scores.shape == (video.frames - 1, 2) and attention.shape == (
                 video.frames - 1,

@@ -73,7 +73,7 @@ def test_equals_the_stages(prepared_workdir, cell, stream):
             range(FRAMES - looks_at_flow)
         )
         predictions = predictions[: FRAMES - 1]
-        (scores,) = files.read_arrays(work.passes(name, video.name), "scores")
+        (scores,) = files.read_arrays(work.evaluated_video(name, video.name), "scores")
         np.testing.assert_allclose(
             [prediction.scores for prediction in predictions], scores, atol=1e-5, rtol=0
         )
@@ -84,7 +84,7 @@ def test_equals_the_stages(prepared_workdir, cell, stream):
         if cell == "lstm":
             assert predictions[0].attention is None and predictions[0].box is None
             continue
-        (attention,) = files.read_arrays(work.passes(name, video.name), "attention")
+        (attention,) = files.read_arrays(work.evaluated_video(name, video.name), "attention")
         np.testing.assert_allclose(
             [prediction.attention for prediction in predictions], attention, atol=1e-5, rtol=0
         )
@@ -201,7 +201,7 @@ def test_any_size_of_frame(restarted):
 
 
 @pytest.mark.parametrize(
-    "frame, says",
+    "frame, message",
     [
         (np.zeros((8, 8, 3)), "float64"),
         (np.zeros((8, 8), np.uint8), r"\[8, 8\]; expected uint8"),
@@ -209,9 +209,9 @@ def test_any_size_of_frame(restarted):
         (np.zeros((9, 8, 3), np.uint8), r"expected \[8, 8, 3\]"),
     ],
 )
-def test_frames_that_do_not_belong(restarted, frame, says):
+def test_frames_that_do_not_belong(restarted, frame, message):
     restarted(np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(VideoError, match=says):
+    with pytest.raises(VideoError, match=message):
         restarted(frame)
 
 

@@ -239,7 +239,7 @@ def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "table, settings_of, says",
+    "table, settings_of, message",
     [
         (
             None,
@@ -251,11 +251,11 @@ def test_warnings_outlive_a_stop(tmp_path, capsys, monkeypatch):
         ({}, {"data__fps": 20.0}, r"expected data\.fps 0"),
     ],
 )
-def test_wrong_boxes_are_told_before_any_flow(tmp_path, table, settings_of, says):
+def test_wrong_boxes_are_told_before_any_flow(tmp_path, table, settings_of, message):
     videos = made(tmp_path / "videos")
     if table is not None:
         (videos / "boxes.json").write_text(json.dumps(table))
-    with pytest.raises(FileError, match=says):
+    with pytest.raises(FileError, match=message):
         prepare.run(settings(tmp_path, videos, **settings_of))
     assert not (tmp_path / "work" / "flow").exists()
 

@@ -59,14 +59,14 @@ def work_copy(done, tmp_path):
 
 @pytest.mark.parametrize("stage", [fit_convnet, extract])
 @pytest.mark.parametrize(
-    "settings, says",
+    "settings, message",
     [
         ({"data__fps": 50.0}, r"fps is 50\.0; .*flow/index\.json was made with 0\.0"),
         ({"data__max_frames": 4}, "max_frames is 4; .* made with 0; expected the same"),
     ],
 )
-def test_other_frames_than_were_prepared_are_refused(done, stage, settings, says):
-    with pytest.raises(ConfigError, match=says):
+def test_other_frames_than_were_prepared_are_refused(done, stage, settings, message):
+    with pytest.raises(ConfigError, match=message):
         stage.run(config(done, "rgb", **settings))
 
 

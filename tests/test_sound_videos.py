@@ -150,7 +150,7 @@ def test_packed_b_pictures(tmp_path, b_pictures, placeholder):
     while index < len(packets):
         data = packets[index][0]
         if packets[index][3]:
-            # The program's name, behind the header of the layer: its last letter says "packed".
+            # The program's name, behind the header of the layer: its last letter means "packed".
             at = data.index(b"\0\0\1\xb6")
             data = data[:at] + mark + data[at:]
         following = index + 1

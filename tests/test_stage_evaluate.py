@@ -79,7 +79,9 @@ def test_scores_frame_scores_and_attention(trained):
     assert results.videos == tuple(name for name, *_ in expected) and results.classes == CLASSES
     for row, (name, scores, frames, attention) in zip(results.scores, expected, strict=True):
         np.testing.assert_allclose(row, scores, atol=2e-6)
-        kept = files.read_arrays(work.passes(trained.run_name, name), "scores", "attention")
+        kept = files.read_arrays(
+            work.evaluated_video(trained.run_name, name), "scores", "attention"
+        )
         np.testing.assert_allclose(kept[0], frames, atol=2e-6)
         np.testing.assert_allclose(kept[1], attention, atol=2e-6)
 
@@ -239,4 +241,6 @@ def test_clips_of_one_twenty_nine_thirty_thirty_one_and_fifty_four_frames(tmp_pa
     results = artifacts.load_scores(work.scores(cfg.run_name))
     for row, (name, scores, frames, _) in zip(results.scores, by_hand(cfg), strict=True):
         np.testing.assert_allclose(row, scores, atol=2e-6)
-        assert len(files.read_arrays(work.passes(cfg.run_name, name), "scores")[0]) == len(frames)
+        assert len(files.read_arrays(work.evaluated_video(cfg.run_name, name), "scores")[0]) == len(
+            frames
+        )

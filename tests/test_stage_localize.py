@@ -62,7 +62,7 @@ def work(tmp_path):
     for listed in videos:
         if listed.part == "test":
             files.write_arrays(
-                folder.passes("videolstm-rgb", listed.name),
+                folder.evaluated_video("videolstm-rgb", listed.name),
                 scores=frame_scores(listed.label),
                 attention=attention_of(true_tube(listed.label)),
             )
@@ -131,7 +131,7 @@ def test_the_file_of_tubes(work):
 
 def test_several_tubes_share_the_score(work):
     """Attention lies on the square and, more faintly and for a while, in a far corner."""
-    path = work.passes("videolstm-rgb", "Left/test0")
+    path = work.evaluated_video("videolstm-rgb", "Left/test0")
     maps = attention_of(true_tube(0))
     maps[3:7, 0, 0] += 0.8 * maps.max()
     files.write_arrays(
@@ -155,7 +155,7 @@ def test_tubes_are_cut_to_the_frames_of_their_class(work):
     scores = frame_scores(0)
     scores[:2], scores[9:] = [0.1, 0.9], [0.3, 0.7]
     files.write_arrays(
-        work.passes("videolstm-rgb", "Left/test0"),
+        work.evaluated_video("videolstm-rgb", "Left/test0"),
         scores=scores,
         attention=attention_of(true_tube(0)),
     )
@@ -259,7 +259,7 @@ def test_boxes_are_made_of_weighted_features_and_motion(work):
     def write(name, label):
         where = attention_of(true_tube(label))
         files.write_arrays(
-            work.passes("videolstm-rgb", name),
+            work.evaluated_video("videolstm-rgb", name),
             scores=frame_scores(label),
             features=where,
             attention=np.full_like(where, 1 / CELLS**2),
@@ -349,7 +349,7 @@ def test_fused_scores_replace_the_mean_of_frames(work):
 def test_attention_that_ignores_the_video_is_warned_of(work, still, capsys):
     for name in ("Left/test0", "Left/test2", "Right/test1", "Right/test3"):
         files.write_arrays(
-            work.passes("videolstm-rgb", name), scores=frame_scores(0), attention=still
+            work.evaluated_video("videolstm-rgb", name), scores=frame_scores(0), attention=still
         )
     value = files.read_json(localize.run(cfg(work)))
     assert value["attention"]["warning"]
@@ -357,7 +357,7 @@ def test_attention_that_ignores_the_video_is_warned_of(work, still, capsys):
 
 
 def test_refuses(work):
-    path = work.passes("videolstm-rgb", "Left/test2")
+    path = work.evaluated_video("videolstm-rgb", "Left/test2")
     good = {"scores": frame_scores(0), "attention": attention_of(true_tube(0))}
     files.write_arrays(path, scores=good["scores"])
     with pytest.raises(

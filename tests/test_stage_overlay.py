@@ -83,12 +83,12 @@ def test_what_is_refused(work, tmp_path):
         overlay.run(of(work, videos=("c0/train_0",)))
     with pytest.raises(FileError, match="is a work folder; expected one of its runs"):
         overlay.run(OverlayConfig(run=work.root))
-    for settings, says in (
+    for settings, message in (
         ({"run": ""}, "--run is empty"),
         ({"examples": 0}, "examples is 0"),
         ({"side": 2}, "side"),
     ):
-        with pytest.raises(ConfigError, match=says):
+        with pytest.raises(ConfigError, match=message):
             OverlayConfig(**{"run": "r", **settings})
 
 

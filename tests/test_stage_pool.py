@@ -38,7 +38,7 @@ def write_part(folder, names, right, classes=CLASSES, box=8.0):
         artifacts.save_scores(path, scores)
     for name in names:
         files.write_arrays(
-            work.passes("videolstm-rgb", name),
+            work.evaluated_video("videolstm-rgb", name),
             scores=np.full((8, 2), 0.5),
             attention=np.full((8, 7, 7), 1 / 49),
         )
@@ -46,7 +46,7 @@ def write_part(folder, names, right, classes=CLASSES, box=8.0):
 
 
 def pooled_summary(folder, parts):
-    """The pool of these parts, its runs localised, and what pooled.json says of it."""
+    """The pool of these parts, its runs localised, and the contents of pooled.json."""
     pool.run(cfg(folder), parts)
     localize.run(change(cfg(folder / "pooled"), name="videolstm-rgb"))
     return files.read_json(pool.summary(cfg(folder), parts))
@@ -74,7 +74,7 @@ def test_folds_add_up(tmp_path):
         "a/y",
         "a/z",
     ]
-    assert len(files.read_arrays(pooled.passes("videolstm-rgb", "a/u"), "scores")[0]) == 8
+    assert len(files.read_arrays(pooled.evaluated_video("videolstm-rgb", "a/u"), "scores")[0]) == 8
     assert pooled.states("videolstm-rgb", "a/u").exists()
     assert "3/4" in pool.pooled_text(summary)
 

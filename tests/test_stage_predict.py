@@ -143,7 +143,7 @@ def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings, says",
+    "settings, message",
     [
         ({"checkpoint": ""}, "--model and --checkpoint are empty"),
         ({"video": ""}, "--video is empty"),
@@ -153,8 +153,8 @@ def test_a_single_frame_has_no_flow(quick, checkpoint, tmp_path):
         ({"max_frames": -1}, "max_frames is -1"),
     ],
 )
-def test_settings(settings, says):
-    with pytest.raises(ConfigError, match=says):
+def test_settings(settings, message):
+    with pytest.raises(ConfigError, match=message):
         PredictConfig(**{"checkpoint": "c", "video": "v", **settings})
 
 
@@ -204,7 +204,7 @@ def test_the_command_reads_a_pipe(checkpoint, clip, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words, says",
+    "words, message",
     [
         ([], "--model and --checkpoint are empty"),
         (["--checkpoint=none", "--video=v"], "none is missing; expected the folder of a run"),
@@ -212,13 +212,13 @@ def test_the_command_reads_a_pipe(checkpoint, clip, tmp_path):
         (["film.avi"], "unexpected words"),
     ],
 )
-def test_a_slip_is_one_line(words, says):
+def test_a_slip_is_one_line(words, message):
     done = subprocess.run(
         [sys.executable, "-m", "launch.predict", *words], capture_output=True, text=True, cwd=ROOT
     )
     assert (
         done.returncode != 0
-        and says in done.stderr + done.stdout
+        and message in done.stderr + done.stdout
         and "Traceback" not in done.stderr
     )
 

@@ -185,7 +185,7 @@ def test_a_pass_that_does_not_fit_is_named(work):
     for video in artifacts.load_dataset(work.dataset).videos:
         if video.part == "test":
             files.write_arrays(
-                work.passes("videolstm-rgb", video.name), scores=np.full((9, 4), 0.25)
+                work.evaluated_video("videolstm-rgb", video.name), scores=np.full((9, 4), 0.25)
             )
     with pytest.raises(
         FileError, match=r"runs/videolstm-rgb/videos/.*scores \(9, 4\).* for 24 frames"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.synthetic import drawing, keyframes, skeleton, stick_actions, stick_clips
 from videolstm_jax.synthetic.stick_actions import StickSettings
-from videolstm_jax.synthetic.stick_clips import CLASSES, ClipSpec
+from videolstm_jax.synthetic.stick_clips import STICK_CLASSES, ClipSpec
 
 SMALL = {
     "classes": ("Chop", "JumpingJack", "SitDown", "Toss"),
@@ -160,7 +160,7 @@ def test_wrong_settings_are_named(tmp_path, wrong, message):
 
 
 @given(
-    st.sampled_from(CLASSES),
+    st.sampled_from(STICK_CLASSES),
     st.integers(0, 50),
     st.booleans(),
     st.sampled_from(["easy", "hard"]),
@@ -201,7 +201,7 @@ def test_boxes_are_tight_about_what_the_actor_changes(action, number, test, diff
             )  # an outline of 55 % of 255 that covers half a pixel changes it by 70
 
 
-@given(st.sampled_from(CLASSES), st.integers(0, 200), st.sampled_from(["easy", "hard"]))
+@given(st.sampled_from(STICK_CLASSES), st.integers(0, 200), st.sampled_from(["easy", "hard"]))
 @settings(max_examples=30, deadline=None)
 def test_bones_keep_their_lengths_and_feet_stay_above_the_floor(action, number, difficulty):
     actor, scene = stick_clips.sample_clip(ClipSpec(action, number, difficulty=difficulty))
@@ -232,7 +232,7 @@ def test_bones_keep_their_lengths_and_feet_stay_above_the_floor(action, number, 
 
 def test_joints_lie_where_the_figure_is_drawn():
     for difficulty in ("easy", "hard"):
-        for action in CLASSES:
+        for action in STICK_CLASSES:
             spec = ClipSpec(action, 1, difficulty=difficulty)
             _, boxes, joints = stick_clips.make_clip(spec)
             low, high = np.maximum(joints.min(1), 0), np.minimum(joints.max(1), 64)
@@ -242,7 +242,9 @@ def test_joints_lie_where_the_figure_is_drawn():
 
 def test_easy_figures_are_large_and_in_the_picture():
     clips = [
-        stick_clips.make_clip(ClipSpec(action, number)) for action in CLASSES for number in (0, 2)
+        stick_clips.make_clip(ClipSpec(action, number))
+        for action in STICK_CLASSES
+        for number in (0, 2)
     ]
     heights = np.concatenate([boxes[:, 3] - boxes[:, 1] for _, boxes, _ in clips])
     assert 0.6 < heights.mean() / 64 < 0.95

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from videolstm_jax.synthetic import keyframes, scenes, stick_clips
-from videolstm_jax.synthetic.keyframes import PAIRS
-from videolstm_jax.synthetic.stick_clips import CLASSES, ClipSpec
+from videolstm_jax.synthetic.keyframes import REVERSED_PAIRS
+from videolstm_jax.synthetic.stick_clips import STICK_CLASSES, ClipSpec
 
 
 def fitted_accuracy(train, label, test, test_label, waves=1200, width=2.0, ridge=1e-3):
@@ -27,7 +27,7 @@ def fitted_accuracy(train, label, test, test_label, waves=1200, width=2.0, ridge
 def joint_features(clips, test, difficulty):
     """Root-centred joints over torso length, eight frames a clip [clips * 8, 8, J * 2]; labels."""
     rows, labels = [], []
-    for label, action in enumerate(CLASSES):
+    for label, action in enumerate(STICK_CLASSES):
         for number in range(clips):
             joints = stick_clips.clip_joints(ClipSpec(action, number, test, difficulty, seed=21))
             joints = joints[np.linspace(0, len(joints) - 1, 8).round().astype(int)]
@@ -56,7 +56,7 @@ def test_one_frame_of_true_joints_tells_little_and_eight_tell_all(difficulty):
     assert several >= 0.98
 
 
-@pytest.mark.parametrize("pair", PAIRS)
+@pytest.mark.parametrize("pair", REVERSED_PAIRS)
 def test_pairs_are_one_motion_played_backwards(pair):
     forwards, backwards = (keyframes.ACTIONS[name] for name in pair)
     assert forwards[0] is backwards[0] and (forwards[1], backwards[1]) == (1, -1)
@@ -110,7 +110,7 @@ def attribute_accuracy(context, difficulty):
     for test, clips in ((False, 60), (True, 60)):
         specs = [
             ClipSpec(action, number, test, difficulty, context)
-            for action in CLASSES
+            for action in STICK_CLASSES
             for number in range(clips)
         ]
         samples[test] = np.array([attributes(spec) for spec in specs]), np.arange(8).repeat(clips)
@@ -137,7 +137,7 @@ def test_context_is_the_chance_of_the_classs_own_background():
 
 def test_any_sixteen_frames_show_the_direction():
     """In the flow of the joints, every crop of T = 16 frames moves: no motion stops early."""
-    for action in CLASSES:
+    for action in STICK_CLASSES:
         for number in range(6):
             joints = stick_clips.clip_joints(ClipSpec(action, number))
             speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(1)

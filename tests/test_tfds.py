@@ -298,7 +298,7 @@ def ucf101_24(manual, *, long=False):
     """A manual directory of two clips of each class; those of two classes have tubes."""
     for part, group in (("train", 8), ("test", 1)):
         names = []
-        for at, label in enumerate(ucf24.CLASSES):
+        for at, label in enumerate(ucf24.UCF24_CLASSES):
             names.append(f"{label}/v_{label}_g{group:02}_c01.avi")
             encode.write(manual / "UCF-101" / names[-1], frames(at), codec="mpeg4")
         (manual / "ucfTrainTestlist").mkdir(exist_ok=True)
@@ -309,7 +309,7 @@ def ucf101_24(manual, *, long=False):
     annotated = [
         Detection(
             f"{label}/v_{label}_g01_c01",
-            ucf24.CLASSES.index(label),
+            ucf24.UCF24_CLASSES.index(label),
             1.0,
             Tube(start, boxes[: stop - start]),
         )
@@ -323,7 +323,7 @@ def ucf101_24(manual, *, long=False):
         annotated[2] = annotated[2]._replace(tube=Tube(1, np.tile(boxes[:1], (90, 1))))
     save_truth(
         manual / "truth.jsonl",
-        check_ground_truth("made", GroundTruth(ucf24.CLASSES, {}, {}, annotated)),
+        check_ground_truth("made", GroundTruth(ucf24.UCF24_CLASSES, {}, {}, annotated)),
     )
     return annotated
 
@@ -333,7 +333,7 @@ def test_ucf101_24_brings_its_tubes(tmp_path):
     root = export_tfds(config("ucf101_24/ucf101_24_1", tmp_path / "data"), tmp_path / "out")
     cfg = DataConfig(videos=str(root))
     dataset, bad = scan.scan_videos(cfg)
-    assert dataset.classes == ucf24.CLASSES and len(dataset.videos) == 48 and not bad
+    assert dataset.classes == ucf24.UCF24_CLASSES and len(dataset.videos) == 48 and not bad
     assert {video.group for video in dataset.videos if video.part == "test"} == {"g01"}
     detections = scan.read_dataset_tubes(cfg, dataset)
     assert [
@@ -370,4 +370,4 @@ def test_ucf101_24_refuses_tubes_of_other_videos(tmp_path):
 def test_the_classes_of_hmdb51_are_those_of_its_lists(real_data):
     lists = real_data / "splits" / "hmdb51_testTrainMulti_7030_splits"
     named = {path.name.removesuffix("_test_split1.txt") for path in lists.glob("*_test_split1.txt")}
-    assert set(hmdb51_classes.CLASSES) == named and len(hmdb51_classes.CLASSES) == 51
+    assert set(hmdb51_classes.HMDB51_CLASSES) == named and len(hmdb51_classes.HMDB51_CLASSES) == 51

@@ -98,7 +98,7 @@ def test_the_truth_of_a_walk_says_less(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("line", "changed", "says"),
+    ("line", "changed", "message"),
     [
         (
             1,
@@ -106,7 +106,7 @@ def test_the_truth_of_a_walk_says_less(tmp_path):
             r":2: a tube of b/y goes from frame 0 to 6; expected frames 0 to 5",
         ),
         (1, {"start": -1}, ":2: a tube of b/y goes from frame -1"),
-        (2, {"frames": 7}, ":3: b/y has 7, an earlier line"),
+        (2, {"frames": 7}, ":3: b/y has 7; an earlier line"),
         (2, {"size": [1, 2]}, r":3: b/y has \(1, 2\)"),
         (1, {"boxes": [[1, 2, 65, 4]]}, "leaves the frame of 64 x 48"),
         (1, {"label": 0}, ":2: class 'b' with label 0, 'a'"),
@@ -123,17 +123,19 @@ def test_the_truth_of_a_walk_says_less(tmp_path):
         (0, {"test": [3]}, r":1: \[3\]; expected a list of"),
         (0, {"without_tubes": []}, ":1: 'list' object"),
         (0, {"without_tubes": {"q/q": 3}}, ":1: argument of type 'int'"),
-        (0, {"without_tubes": {"b/y": {"frames": 5}}}, ":2: b/y has 6, an earlier line said 5"),
+        (0, {"without_tubes": {"b/y": {"frames": 5}}}, ":2: b/y has 6; an earlier line has 5"),
     ],
 )
-def test_lines_that_do_not_fit(path, line, changed, says):
+def test_lines_that_do_not_fit(path, line, changed, message):
     alter(path, line, **changed)
-    with pytest.raises(FileError, match=rf"truth\.jsonl{says}|truth\.jsonl:? .*{says}|{says}"):
+    with pytest.raises(
+        FileError, match=rf"truth\.jsonl{message}|truth\.jsonl:? .*{message}|{message}"
+    ):
         read_truth(path)
 
 
 @pytest.mark.parametrize(
-    ("line", "changed", "says"),
+    ("line", "changed", "message"),
     [
         (1, {"start": None}, r":2: lacks \['start'\]"),
         (0, {"boxes": [[1, 2, 3]]}, r":1: boxes of a/x have shape \(1, 3\)"),
@@ -157,9 +159,9 @@ def test_lines_that_do_not_fit(path, line, changed, says):
         (0, {"boxes": 5}, ":1: boxes of a/x have sh"),
     ],
 )
-def test_lines_that_are_no_tube(path, line, changed, says):
+def test_lines_that_are_no_tube(path, line, changed, message):
     alter(path, line, **changed)
-    with pytest.raises(FileError, match=rf"truth\.jsonl{says}"):
+    with pytest.raises(FileError, match=rf"truth\.jsonl{message}"):
         read_truth(path)
 
 
@@ -241,7 +243,7 @@ def test_tubes_take_the_labels_of_the_data_set():
 
 
 @pytest.mark.parametrize(
-    ("annotated", "videos", "says"),
+    ("annotated", "videos", "message"),
     [
         (
             ANNOTATED,
@@ -268,8 +270,8 @@ def test_tubes_take_the_labels_of_the_data_set():
         ),
     ],
 )
-def test_tubes_that_do_not_fit_the_videos(annotated, videos, says):
-    with pytest.raises(FileError, match=says):
+def test_tubes_that_do_not_fit_the_videos(annotated, videos, message):
+    with pytest.raises(FileError, match=message):
         tubes_of_dataset("t", annotated, videos)
 
 

@@ -48,7 +48,7 @@ def test_reads_every_tube(annotated):
 def test_both_files_agree_tube_by_tube(annotated, from_matlab):
     assert compare_ground_truth(annotated, from_matlab) == []
     assert (len(from_matlab.frames), len(from_matlab.tubes)) == (3194, 4458)
-    assert annotated.classes == from_matlab.classes == ucf24.CLASSES
+    assert annotated.classes == from_matlab.classes == ucf24.UCF24_CLASSES
 
 
 def test_offsets_and_ends_against_the_raw_matlab_file(real_data, from_matlab):
@@ -119,7 +119,7 @@ class Stranger:
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (pickle.dumps(Stranger()), r"asks for (__builtin__|builtins)\.sorted"),
         (pickle.dumps({"a": {"numf": 3}}), "KeyError: 'annotations'"),
@@ -140,10 +140,10 @@ class Stranger:
         (entry(ef=float("inf")), "OverflowError: cannot convert"),
     ],
 )
-def test_refuses(tmp_path, content, says):
+def test_refuses(tmp_path, content, message):
     path = tmp_path / "annotations.pkl"
     path.write_bytes(content)
-    with pytest.raises(FileError, match=r"annotations\.pkl: .*" + says):
+    with pytest.raises(FileError, match=r"annotations\.pkl: .*" + message):
         read_truth(path)
 
 

@@ -163,7 +163,7 @@ LAUGHS = (
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         (document(person("1:2", box("1:2")))[:-30], "unclosed token"),
         ("", "no element found"),
@@ -182,12 +182,12 @@ LAUGHS = (
         (document(person("1:2", box("1:2", x="left"))), "could not convert"),
         (document(person("1:2", box("1:2", x="nan"))), "expected finite numbers"),
         (document(person("1:2", '<data:bbox framespan="1:2" x="1"/>')), "'y'"),
-        (document(person("1:2", box("1:2")), frames=10**12), "says NUMFRAMES 1000000000000"),
+        (document(person("1:2", box("1:2")), frames=10**12), "NUMFRAMES is 1000000000000"),
     ],
 )
-def test_refused_by_name(read, text, says):
+def test_refused_by_name(read, text, message):
     with pytest.raises(
-        FileError, match=rf"v_Biking_g01_c01\.xgtf: not a whole ViPER file: .*({says})"
+        FileError, match=rf"v_Biking_g01_c01\.xgtf: not a whole ViPER file: .*({message})"
     ):
         read(text)
 

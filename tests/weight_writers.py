@@ -133,7 +133,7 @@ class _Pickler(pickle.Pickler):
 
 @contextmanager
 def _fake_torch():
-    """The two names that such a pickle says, as if PyTorch were there."""
+    """The two names that such a pickle contains, as if PyTorch were there."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
     torch.FloatStorage = type("FloatStorage", (), {"__module__": "torch"})
     exec("def _rebuild_tensor_v2(*args): raise AssertionError", utils.__dict__)

@@ -42,12 +42,12 @@ LAYERS = (
     (
         "3",
         "disk and learning",
-        ("train", "features", "clips", "dataset", "annotations", "video", "synthetic", "testing"),
+        ("train", "features", "clips", "dataset", "annotations", "video", "synthetic"),
     ),
     (
         "2",
         "pure functions",
-        ("core", "nn", "flow", "localize", "measure", "report", "safe_readers"),
+        ("core", "testing", "nn", "flow", "localize", "measure", "report", "safe_readers"),
     ),
     ("1", "files", ("artifacts", "workdir", "tubes_jsonl", "files", "lock")),
     ("0", "records, settings", ("types", "config", "presets", "errors")),
@@ -105,7 +105,7 @@ def _layer(index: int, top: float, height: float) -> list[str]:
     parts.append(_text(MARGIN + 20, top + height / 2 + 5, number, "name"))
     parts.append(_text(MARGIN + 42, top + height / 2 + 5, subject, "left"))
     left = MARGIN + 176
-    gap = 9
+    gap = 6  # eight boxes must be as wide as the longest name
     width = min(100, (band.x + band.width - left) / len(packages) - gap)
     for place, package in enumerate(packages):
         box = Box(left + place * (width + gap), top + 6, width, height - 12)

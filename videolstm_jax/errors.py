@@ -1,7 +1,7 @@
 """The three families of errors a user can meet: settings, files and videos.
 
 Every message names what cannot be used, its content, and what was expected. They are ValueErrors,
-so that code which does not know this project can catch them.
+so that code that does not import this project can catch them.
 """
 
 

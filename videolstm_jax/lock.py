@@ -1,11 +1,11 @@
 """Lets one process at a time write a folder: a small file in it names the process that does.
 
-The file says on which machine the process runs, its number, and when it began. A process that ends
+The file contains the machine of the process, its number, and when it began. A process that ends
 in any way but SIGKILL or loss of power removes its file. Of one that could not, the file is taken
 over by the next process, see `_is_alive`.
 
 Folders in a bucket are not locked: a bucket has no file that only one of two writers can make, as
-etils sees it. Two trainings there must have different names.
+etils shows it. Two trainings there must have different names.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SILENCE = 120.0
 class LockOwner(NamedTuple):
     """The process that writes a folder.
 
-    `machine` tells host and process numbers apart, `started` tells two processes of one number
+    `machine` separates host and process numbers, `started` separates two processes of one number
     apart, and `since` is the time when it took the lock.
     """
 
@@ -204,7 +204,7 @@ def _machine(namespace: str = "/proc/self/ns/pid") -> str:
 def _is_alive(owner: LockOwner, path: pathlib.Path) -> bool:
     """Whether the process of a lock still runs.
 
-    On this machine the process is looked up: it must have begun when the lock says, since numbers
+    On this machine the process is looked up: it must have begun when the lock has it, since numbers
     of processes are used again. That of another machine lives as long as its heartbeat is heard.
     """
     if owner.machine == _machine() and owner.started:
@@ -243,7 +243,7 @@ def _start_by_ps(pid: int) -> str:
     command = ["ps", "-o", "lstart=", "-p", str(pid)]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-    except FileNotFoundError:  # neither Linux nor macOS: only the heartbeat tells
+    except FileNotFoundError:  # neither Linux nor macOS: only the heartbeat is left
         return ""
 
 

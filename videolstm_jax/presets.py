@@ -175,7 +175,7 @@ class Settings:
             if folded[path] != value:
                 raise ConfigError(
                     f"{path.replace('__', '.')} is {value!r}, which neither the preset "
-                    f"{cfg.preset!r} nor an override says; expected a configuration made by "
+                    f"{cfg.preset!r} nor an override gives; expected a configuration made by "
                     "`configured` and `change`"
                 )
         return settings

@@ -103,7 +103,7 @@ class Workdir:
         """Fused video scores."""
         return self.path / "fused" / f"{name}.npz"
 
-    def passes(self, name: str, video: str) -> epath.Path:
+    def evaluated_video(self, name: str, video: str) -> epath.Path:
         """Frame scores and attention of a run's pass over one whole video."""
         return self.run(name) / "videos" / f"{video}.npz"
 

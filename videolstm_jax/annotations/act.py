@@ -14,7 +14,7 @@ from videolstm_jax.safe_readers import pickles
 from videolstm_jax.types import Detection, Tube
 
 # The ending of the file with one video's linked tubes.
-SUFFIX = "_tubes.pkl"
+TUBES_SUFFIX = "_tubes.pkl"
 
 Sizes = Mapping[str, tuple[int, int]]
 
@@ -150,16 +150,16 @@ def read_act_tubes(path: epath.Path, sizes: Sizes) -> Iterator[tuple[str, Detect
     """
     paths = [path]
     if path.is_dir():
-        paths = sorted([*path.glob(f"*{SUFFIX}"), *path.glob(f"*/*{SUFFIX}")])
+        paths = sorted([*path.glob(f"*{TUBES_SUFFIX}"), *path.glob(f"*/*{TUBES_SUFFIX}")])
     if not paths:
-        raise FileError(f"{path}: holds no *{SUFFIX}")
+        raise FileError(f"{path}: holds no *{TUBES_SUFFIX}")
     for file in paths:
         yield from _read_tube_file(file, sizes)
 
 
 def _read_tube_file(file: epath.Path, sizes: Sizes) -> Iterator[tuple[str, Detection]]:
     """The tubes of one video."""
-    video = f"{file.parent.name}/{file.name.removesuffix(SUFFIX)}"
+    video = f"{file.parent.name}/{file.name.removesuffix(TUBES_SUFFIX)}"
     for label, number, scored_rows in _read_scored_rows(file):
         where = f"{file}: label {label}, tube {number}"
         try:

@@ -53,7 +53,7 @@ def read_detections(
 
     Raises:
       FileError: no such file or another layout; or, naming the line, a video that neither the
-        ground truth nor the list knows, an unknown class, a score that is not a number, a tube that
+        ground truth nor the list has, an unknown class, a score that is not a number, a tube that
         leaves its video, or a box that is inverted or leaves the frame.
     """
     listed = tuple(listed) or ground_truth.test or tuple(sorted(ground_truth.videos))
@@ -106,7 +106,7 @@ def _true_label(label: int, true_names: Sequence[str], names: Sequence[str]) -> 
 
 def _holds_frame_boxes(path: epath.Path) -> bool:
     """Whether the file holds boxes of single frames: a pickle that is not one video's tubes."""
-    return path.suffix == ".pkl" and not path.name.endswith(act.SUFFIX)
+    return path.suffix == ".pkl" and not path.name.endswith(act.TUBES_SUFFIX)
 
 
 def _read_any(
@@ -115,7 +115,7 @@ def _read_any(
     """The place of each detection, for messages, and the detection."""
     if not path.exists():
         raise FileError(f"{path} is missing; expected detections")
-    if path.is_dir() or path.name.endswith(act.SUFFIX):
+    if path.is_dir() or path.name.endswith(act.TUBES_SUFFIX):
         return act.read_act_tubes(path, ground_truth.sizes)
     if path.suffix == ".jsonl":
         return _read_jsonl(path, class_count)
@@ -124,7 +124,7 @@ def _read_any(
     if _holds_frame_boxes(path):
         boxes = _load_pickle(path)
         return act.read_act_boxes(path, boxes, ground_truth.test, ground_truth.sizes)
-    raise FileError(f"{path}: expected .jsonl, .pkl, .mat or a folder of *{act.SUFFIX}")
+    raise FileError(f"{path}: expected .jsonl, .pkl, .mat or a folder of *{act.TUBES_SUFFIX}")
 
 
 def _read_jsonl(path: epath.Path, class_count: int) -> Iterator[tuple[str, Detection]]:

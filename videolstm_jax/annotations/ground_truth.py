@@ -18,7 +18,7 @@ MOST_FRAMES = 1 << 31
 
 
 class GroundTruth(NamedTuple):
-    """True tubes, and what their file says of the videos.
+    """True tubes, and what their file contains about the videos.
 
     `classes` holds the C names that labels count; it is empty where the file has no names.
     `frames` (L) and `sizes` (W, H) hold the videos, by "Class/stem", whose length or size the file

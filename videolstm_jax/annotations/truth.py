@@ -32,7 +32,7 @@ def read_truth(path: files.PathLike, *, split: int = 1) -> GroundTruth:
     place = epath.Path(path)
     if not place.exists():
         raise FileError(f"{path} is missing; expected annotations")
-    if place.is_dir() or place.name.endswith(viper.SUFFIX):
+    if place.is_dir() or place.name.endswith(viper.XGTF_SUFFIX):
         return viper.read_viper(str(path))
     if place.suffix == ".jsonl":
         return truth_jsonl.load_truth_jsonl(path)

@@ -80,7 +80,7 @@ def load_truth_jsonl(path: files.PathLike) -> GroundTruth:
 
     Raises:
       FileError: naming the line, for one that is no tube, of another form, that contradicts an
-        earlier line or does not fit its tube; or there are not as many lines as the first one says.
+        earlier line or does not fit its tube; or the number of lines is not that of the first one.
     """
     lines = _TruthLines()
     for where, row, detections in tubes_jsonl.read_tube_lines(path):
@@ -170,5 +170,5 @@ def _whole_number(value: Any) -> int:
 
 def _same(where: str, video: str, before: Any, now: Any) -> Any:
     if before not in (None, now):
-        raise FileError(f"{where}: {video} has {now}, an earlier line said {before}")
+        raise FileError(f"{where}: {video} has {now}; an earlier line has {before}")
     return now

@@ -12,7 +12,7 @@ from videolstm_jax.safe_readers import matlab
 from videolstm_jax.types import Detection, Tube
 
 # The 24 classes of UCF101 that have boxes, in the order that their labels count.
-CLASSES = (
+UCF24_CLASSES = (
     "Basketball",
     "BasketballDunk",
     "Biking",
@@ -92,14 +92,14 @@ def read_ucf24(path: str, content: Any) -> GroundTruth:
             _check_class(path, tube)
             tubes.append(tube)
     sizes = dict.fromkeys(frames, SIZE)
-    return check_ground_truth(path, GroundTruth(CLASSES, frames, sizes, tubes))
+    return check_ground_truth(path, GroundTruth(UCF24_CLASSES, frames, sizes, tubes))
 
 
 def _check_class(path: str, tube: Detection) -> None:
     """Refuses a label other than the class in the video's name; `tube_fault` refuses the rest."""
-    if not 0 <= tube.label < len(CLASSES):
+    if not 0 <= tube.label < len(UCF24_CLASSES):
         return
-    name = CLASSES[tube.label]
+    name = UCF24_CLASSES[tube.label]
     if tube.video.split("/")[0] != name:
         raise FileError(
             f"{path}: a tube of {tube.video} has label {tube.label}, {name}; expected the class "

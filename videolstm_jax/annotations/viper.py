@@ -11,12 +11,12 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
-from videolstm_jax.annotations.ucf24 import CLASSES
+from videolstm_jax.annotations.ucf24 import UCF24_CLASSES
 from videolstm_jax.errors import FileError
 from videolstm_jax.safe_readers.xml_file import XML_ERRORS, read_xml
 from videolstm_jax.types import Detection, Tube
 
-SUFFIX = ".xgtf"
+XGTF_SUFFIX = ".xgtf"
 
 # Actions as the files call them that were taken over from the older 11-class set.
 _OLD_NAMES = {
@@ -44,7 +44,7 @@ Box = tuple[float, float, float, float]
 
 
 class _Video(NamedTuple):
-    """What a file says of its video: the class name, L (or the most there may be) and W, H."""
+    """The video of a file: the class name, L (or the most there may be) and W, H."""
 
     action: str
     frames: int
@@ -74,9 +74,9 @@ def read_viper(path: str) -> GroundTruth:
     place = epath.Path(path)
     paths = [place]
     if place.is_dir():
-        paths = sorted([*place.glob(f"*{SUFFIX}"), *place.glob(f"*/*{SUFFIX}")])
+        paths = sorted([*place.glob(f"*{XGTF_SUFFIX}"), *place.glob(f"*/*{XGTF_SUFFIX}")])
     if not paths:
-        raise FileError(f"{path}: holds no *{SUFFIX}")
+        raise FileError(f"{path}: holds no *{XGTF_SUFFIX}")
     frames: dict[str, int] = {}
     sizes: dict[str, tuple[int, int]] = {}
     tubes: list[Detection] = []
@@ -84,9 +84,9 @@ def read_viper(path: str) -> GroundTruth:
     for file in paths:
         action = file.parent.name
         # One video of UCF101 is spelled in two ways: v_RopeClimbing_g02_C01.
-        stem = re.sub(r"_C(\d+)$", r"_c\1", file.name.removesuffix(SUFFIX))
+        stem = re.sub(r"_C(\d+)$", r"_c\1", file.name.removesuffix(XGTF_SUFFIX))
         name = f"{action}/{stem}"
-        if action not in CLASSES:
+        if action not in UCF24_CLASSES:
             raise FileError(f"{file}: lies in the folder {action}; expected one of the 24 classes")
         if name in frames:
             raise FileError(f"{file}: {name} is there twice")
@@ -99,11 +99,11 @@ def read_viper(path: str) -> GroundTruth:
             )
             video = _Video(action, frames[name] or _MOST_FRAMES, sizes[name])
             for tube in _read_tubes(source, video, changes):
-                tubes.append(Detection(name, CLASSES.index(action), 1.0, tube))
+                tubes.append(Detection(name, UCF24_CLASSES.index(action), 1.0, tube))
         except XML_ERRORS as error:
             raise FileError(f"{file}: not a whole ViPER file: {error}") from error
     notes = tuple(f"{count} {change}" for change, count in sorted(changes.items()))
-    return check_ground_truth(path, GroundTruth(CLASSES, frames, sizes, tubes, notes=notes))
+    return check_ground_truth(path, GroundTruth(UCF24_CLASSES, frames, sizes, tubes, notes=notes))
 
 
 # ---- one file ------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def _read_number(source: ElementTree.Element, name: str) -> int:
                 number = int(child.attrib["value"])
                 break
             if not 0 <= number <= _MOST_FRAMES:
-                raise ValueError(f"says {name} {number}; expected 0 to {_MOST_FRAMES}")
+                raise ValueError(f"{name} is {number}; expected 0 to {_MOST_FRAMES}")
             return number
     return 0
 

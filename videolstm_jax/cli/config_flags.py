@@ -66,7 +66,7 @@ def define(values: flags.FlagValues, *, preset: str = "paper") -> None:
     text = f"Named settings. {'; '.join(descriptions)}."
     flags.DEFINE_string("preset", preset, text, flag_values=values)
     for flag in setting_flags():
-        # The default is that of the preset and of the cell, which no flag knows.
+        # The default is that of the preset and of the cell, which no flag has.
         define_flag(values, flag._replace(default=None))
 
 

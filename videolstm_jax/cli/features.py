@@ -68,7 +68,7 @@ def _verified(folder: str) -> str:
     store = FeatureStore.open(folder)
     store.verify()
     size = sum(store.frames.values()) * store.record_bytes
-    return f"{folder}: {len(store.frames)} videos, {size:,} bytes, as the index says"
+    return f"{folder}: {len(store.frames)} videos, {size:,} bytes, equal to the index"
 
 
 def _compacted(source: str, target: str) -> str:

@@ -33,7 +33,7 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
 
     Args:
       name: of the command.
-      arguments: of the command line; a `--preset` among them says whose values are shown.
+      arguments: of the command line; a `--preset` among them decides whose values are shown.
     """
     command = COMMANDS[name]
     action = " ACTION FOLDER .." if command.positional else ""

@@ -69,7 +69,7 @@ def task(options: Options) -> Task:
     truth = truth._replace(test=named or truth.test)
     listed = truth.test or tuple(sorted(annotated))
     if dataset is not None:
-        # The data set knows the sizes of videos which the annotations may not tell.
+        # The data set has the sizes of videos, which the annotations may lack.
         truth = add_dataset(options.truth, truth, dataset)
         tests = tuple(video.name for video in dataset.videos if video.part == "test")
         listed = named or tests or listed
@@ -88,7 +88,8 @@ def _truth(options: Options, dataset: Dataset | None) -> GroundTruth:
         return read_truth(options.truth, split=options.split)
     if dataset is None:
         raise ConfigError(
-            f"{options.truth} says nothing of classes and frames; expected --dataset=dataset.json"
+            f"{options.truth} contains no classes and no numbers of frames; expected "
+            "--dataset=dataset.json"
         )
     table = read_boxes_table(options.truth)
     frames = {video.name: video.frames for video in dataset.videos}

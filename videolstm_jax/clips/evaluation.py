@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Segments(NamedTuple):
     """A batch of segments.
 
-    `video` [B] is the index in the list, `start` [B] the first frame, and `count` [B] says how many
+    `video` [B] is the index in the list, `start` [B] the first frame, and `count` [B] is how many
     equal segments the row stands for. Rows that only fill the batch have weight 0, count 0 and
     video -1.
     """
@@ -74,7 +74,7 @@ def eval_segments(
       x: features the top LSTM reads.
       motion: features the motion LSTM reads, where there is one.
       videos: the list to score.
-      data: `frames` T of a segment; a shorter video repeats its last frame, which the mask says
+      data: `frames` T of a segment; a shorter video repeats its last frame, which the mask marks
         unless `short_clips` is `count`.
       settings: `segments` S, their `segment_rule`, and `batch` B, segments in each batch; the last
         one is filled up.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.clips.images import CHANNELS, squashed
+from videolstm_jax.clips.images import STREAM_CHANNELS, squashed
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
 from videolstm_jax.types import Stream, Video
@@ -44,7 +44,7 @@ class FrameReader:
           workers: processes that decode RGB frames.
           limit: seconds that decoding one video may take.
         """
-        if stream not in CHANNELS:
+        if stream not in STREAM_CHANNELS:
             raise ConfigError(f"stream is {stream!r}; expected 'rgb' or 'flow'")
         self.stream: Stream = stream
         self.side = image_size
@@ -58,7 +58,7 @@ class FrameReader:
     @property
     def channels(self) -> int:
         """3 of `rgb`, 2 of `flow`."""
-        return CHANNELS[self.stream]
+        return STREAM_CHANNELS[self.stream]
 
     def cache_first(self, videos: Sequence[Video], size: int) -> None:
         """Keeps the first videos whose frames fit in `size` bytes in memory once they are read."""
@@ -71,7 +71,7 @@ class FrameReader:
         """Frames start <= t < stop of the L - 1 that have a flow: uint8 [n, S, S, channels].
 
         Raises:
-          FileError: the file has fewer frames than the list says.
+          FileError: the file has fewer frames than the list has.
           VideoError: it cannot be decoded.
         """
         if stop is None:

@@ -11,7 +11,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from videolstm_jax.types import Stream
 
-CHANNELS = {"rgb": 3, "flow": 2}
+STREAM_CHANNELS = {"rgb": 3, "flow": 2}
 
 
 class Pixels(NamedTuple):

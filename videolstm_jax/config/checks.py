@@ -56,7 +56,7 @@ def cell_names(owner: object, name: str, *values: str) -> None:
 def short_name(cell: str) -> str:
     """The name of a cell in the names of folders: "videolstm", or that of a cell's attribute.
 
-    `my_package.gru:CONV_GRU` becomes "conv_gru". An attribute called `CELL` says nothing, so that
+    `my_package.gru:CONV_GRU` becomes "conv_gru". An attribute called `CELL` names nothing, so that
     `my_package.gru:CELL` is named after its module, "gru".
     """
     module, _, attribute = cell.rpartition(":")

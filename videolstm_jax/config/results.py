@@ -82,7 +82,7 @@ class LocalizeConfig:
         "theta; `moments`: the box of the saliency's moments, without a threshold.",
         choices=("region", "moments"),
     )
-    span: int = setting(15, "Frames that the locally weighted linear regression sees.")
+    span: int = setting(15, "Frames that the locally weighted linear regression uses.")
     causal: bool = setting(
         False, "Boxes use no later frame, as in a stream. The regression looks back only."
     )

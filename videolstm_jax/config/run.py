@@ -45,7 +45,7 @@ class PipelineConfig:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run: everything a stage needs to know."""
+    """One run: everything that a stage needs."""
 
     name: str = setting("", 'Name of the run\'s folder; empty means "<cell>-<stream>".')
     preset: str = "paper"
@@ -68,8 +68,8 @@ class RunConfig:
     localize: LocalizeConfig = field(default_factory=LocalizeConfig)
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
-    # What the user gave on top of the preset, as `section__field: value`. It says where values come
-    # from, so two configurations of the same values are equal without it.
+    # The values that the user gave on top of the preset, by `section__field`. They record only
+    # where values come from, so they do not count when two configurations are compared.
     overrides: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:

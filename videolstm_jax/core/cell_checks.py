@@ -87,7 +87,7 @@ def _check_layers(layers: Layers) -> None:
 
 
 def check_cell_shapes(cfg: ModelConfig, cell: Cell, conv: Conv) -> None:
-    """Traces a cell once, computing nothing, and compares its shapes with what it says of itself.
+    """Traces a cell once, computing nothing, and compares its shapes with its own declarations.
 
     Args:
       cfg: sizes, with the kernels that a vector cell has.
@@ -175,7 +175,7 @@ def _check_out(cfg: ModelConfig, cell: Cell, out: CellOut) -> None:
         if out.attention is not None:
             raise ConfigError(
                 f"the step returns CellOut.attention {describe(out.attention)}; expected None, "
-                "since the cell says attends=False"
+                "since the cell has attends=False"
             )
         return
     # [B, N, N, 1], as `ops.attention` returns it, would only fail in the pictures of the report.
@@ -183,7 +183,7 @@ def _check_out(cfg: ModelConfig, cell: Cell, out: CellOut) -> None:
     if describe(out.attention) != describe(attention):
         raise ConfigError(
             f"the step returns CellOut.attention {describe(out.attention)}; expected "
-            f"{describe(attention)}, [B, N, N], since the cell says attends=True"
+            f"{describe(attention)}, [B, N, N], since the cell has attends=True"
         )
 
 

@@ -54,7 +54,7 @@ class Drive(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One recurrent cell, and all that the rest of the project needs to know about it.
+    """One recurrent cell, and all that the rest of the project needs of it.
 
     Attributes:
       drive: `drive(conv, params, inputs) -> Drive`, or any record of arrays, reads all frames at

@@ -49,11 +49,11 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
       cell: a cell to use in place of the one that `cfg.cell` names.
 
     Returns:
-      `init`, `start` and `apply`. Clips must have sides and depths as the config says, [B, T, N, N,
+      `init`, `start` and `apply`. Clips must have sides and depths as in the config, [B, T, N, N,
       D]; the carry of the six cells is a `Carry` of float32 [B, N', N', K].
 
     Raises:
-      ConfigError: sides that the cell cannot have; a cell that is not what it says of itself, or
+      ConfigError: sides that the cell cannot have; a cell that breaks its own declarations, or
         whose functions raise an error. It is traced once with shapes only.
       ShapeError: raised by `start` and `apply` for arrays that do not fit.
     """
@@ -125,7 +125,7 @@ def zero_carry_of(cfg: ModelConfig, cell: Cell, params: Params, clip: Clip) -> P
 
 
 def first_carry(cfg: ModelConfig, cell: Cell, conv: Conv, params: Params, clip: Clip) -> PyTree:
-    """What the first frame of a clip begins from, as `cfg.start` says."""
+    """What the first frame of a clip begins from, chosen by `cfg.start`."""
     if cfg.start == "zeros":
         return zero_carry_of(cfg, cell, params, clip)
     # A clip may bring motion that the cell does not read.

@@ -44,7 +44,7 @@ def lstm_params(
 
     Args:
       key: a PRNG key.
-      cfg: says K, how to draw, and the forget gate's first bias.
+      cfg: gives K, how to draw, and the forget gate's first bias.
       kernel: the side k of all kernels.
       depth: D of the input map.
       above: whether there is a kernel for the hidden map of the layer above.

@@ -1,6 +1,6 @@
 """The 51 classes of HMDB51, in the order that their labels count."""
 
-CLASSES = (
+HMDB51_CLASSES = (
     "brush_hair",
     "cartwheel",
     "catch",

@@ -45,7 +45,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     train, val and test; the lists of UCF101 or HMDB51 (`find_official_lists`); a split by whole
     groups. `cfg.validation` then takes whole
     groups out of the training list. Videos that official lists name as unused, or do not name, are
-    left out. A warning names the latter, and another says where the lists are shorter than the
+    left out. A warning names the latter, and another lists where the lists are shorter than the
     published ones.
 
     Args:

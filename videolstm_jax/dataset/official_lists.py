@@ -21,7 +21,7 @@ LIST_FOLDERS = (
     "splitfiles",
 )
 # Sets of classes that `data.classes` can name by one word.
-CLASS_SETS = {"ucf101_24": ucf24.CLASSES}
+CLASS_SETS = {"ucf101_24": ucf24.UCF24_CLASSES}
 
 
 class OfficialLists(NamedTuple):
@@ -81,7 +81,7 @@ def find_official_lists(
     """Reads the official lists of a folder of videos; None where there are none.
 
     They lie in the folder itself, or in or beside it in a folder of `LIST_FOLDERS`. Such a folder
-    must know most of the classes: HMDB51's lists may lie beside UCF101's videos.
+    must contain most of the classes: HMDB51's lists may lie beside UCF101's videos.
 
     Args:
       root: the folder of videos.

@@ -135,7 +135,7 @@ def read_dataset_tubes(
       The tubes; none where there is no file of boxes.
 
     Raises:
-      FileError: the file is damaged, of no form that `read_truth` knows, or does not fit the
+      FileError: the file is damaged, of no form that `read_truth` reads, or does not fit the
         videos; or `cfg.fps` would read other frames than it counts.
     """
     folder = folders.videos_folder(cfg, root)

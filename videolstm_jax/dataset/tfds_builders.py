@@ -62,7 +62,7 @@ class Hmdb51(tfds.core.GeneratorBasedBuilder):
     """
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return _dataset_info(self, "51 actions from films and the web.", hmdb51.CLASSES)
+        return _dataset_info(self, "51 actions from films and the web.", hmdb51.HMDB51_CLASSES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         videos = _find_unpacked(dl_manager, "hmdb51_org", "hmdb51", "HMDB51")
@@ -105,7 +105,7 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
             self,
             "24 actions of UCF101 with tubes: one row a box, the frame counted from 0, x0 y0 x1 y1 "
             "in pixels, half open.",
-            ucf24.CLASSES,
+            ucf24.UCF24_CLASSES,
             tubes=tfds.features.Sequence(row),
         )
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.dataset.labels_csv import PARTS
+from videolstm_jax.dataset.labels_csv import PART_SPELLINGS
 from videolstm_jax.dataset.video_names import without_extension
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Tube
@@ -142,7 +142,7 @@ def find_parts(builder: Any) -> dict[str, str]:
       FileError: there is no training split.
     """
     name, splits = builder.info.full_name, builder.info.splits
-    parts = {split: PARTS[split] for split in sorted(splits) if split in PARTS}
+    parts = {split: PART_SPELLINGS[split] for split in sorted(splits) if split in PART_SPELLINGS}
     if "train" not in parts.values():
         raise FileError(
             f"{name}: splits {', '.join(splits) or 'none'}; expected train, and test or validation"

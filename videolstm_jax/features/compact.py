@@ -36,7 +36,7 @@ class CompactionReport(NamedTuple):
 def compact(source: PathLike, target: PathLike) -> CompactionReport:
     """Writes the features of a store once more, as uint8; a killed run goes on where it was.
 
-    The new store keeps what the old one says of its origin, and its deviation over the training
+    The new store keeps the old one's record of its origin, and its deviation over the training
     list.
 
     Args:

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
+from videolstm_jax.artifacts import PARTS
 from videolstm_jax.errors import FileError
-from videolstm_jax.features.foreign_lists import PARTS, read_names, read_numbers
+from videolstm_jax.features.foreign_lists import read_names, read_numbers
 from videolstm_jax.files import PathLike
 
 _ARRAY_NAME = "features"
@@ -89,7 +90,7 @@ def sharma_features(folder: PathLike, *, side: int = 7) -> dict[str, ForeignFeat
 
     A file holds `features` [frames, N N D] in Fortran order: MATLAB wrote a row as an N N x D array
     column by column, so that the region runs fastest, then the channel. Regions themselves run
-    along the rows of the image. `<part>_filename.txt` and `<part>_framenum.txt` tell which rows
+    along the rows of the image. `<part>_filename.txt` and `<part>_framenum.txt` list which rows
     belong to which video.
 
     Args:

@@ -10,8 +10,6 @@ from videolstm_jax.dataset.video_names import without_extension
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
 
-PARTS = ("train", "valid", "test")
-
 # The authors call the list of names `train_filenames.txt`, Sharma calls it `train_filename.txt`.
 _NAME_LISTS = ("filenames", "filename")
 

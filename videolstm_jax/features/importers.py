@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from videolstm_jax.artifacts import PARTS
 from videolstm_jax.dataset.name_groups import group_by_name
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign import ForeignFeatures
-from videolstm_jax.features.foreign_lists import PARTS, has_names, read_names, read_numbers
+from videolstm_jax.features.foreign_lists import has_names, read_names, read_numbers
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.files import PathLike
@@ -168,7 +169,7 @@ def _class_names(folder: PathLike, listed: Sequence[_ListedVideo]) -> dict[int, 
         known_label = label_of.setdefault(class_name, video.label)
         # Labels that were made for another list of videos would name every class wrongly.
         if known_name != class_name or known_label != video.label:
-            raise FileError(f"{folder}: labels and the classes that file names tell do not agree")
+            raise FileError(f"{folder}: labels do not agree with the classes in the file names")
     return class_names
 
 

@@ -108,7 +108,7 @@ class FeatureWriter:
                 current[name] = row
             else:
                 outdated.add(name)
-        # Where there are notes of another source too, the file itself tells which came last.
+        # Where there are notes of another source too, the file itself shows which came last.
         for name in outdated & current.keys():
             if sha256_if_exists(self._path(name)) != current[name]["sha256"]:
                 del current[name]

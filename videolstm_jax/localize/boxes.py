@@ -16,7 +16,7 @@ _NEIGHBOURS = np.ones((3, 3), int)  # 8-connected: regions that touch at a corne
 
 
 def propose_boxes(saliency: NDArray, settings: LocalizeConfig) -> tuple[NDArray, NDArray]:
-    """Returns the boxes [n, 4] and masses [n] of one frame, as `settings.box` says."""
+    """Returns the boxes [n, 4] and masses [n] of one frame, by the rule `settings.box`."""
     if settings.box == "moments":
         return moment_box(saliency)
     return frame_boxes(saliency, settings.theta)

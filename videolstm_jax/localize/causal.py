@@ -9,7 +9,7 @@ import numpy as np
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import propose_boxes
 from videolstm_jax.localize.linking import next_box
-from videolstm_jax.localize.saliency import PAPER, check_attention, scale_to_255, upscale
+from videolstm_jax.localize.saliency import PAPER_SETTINGS, check_attention, scale_to_255, upscale
 from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
 from videolstm_jax.types import Tube
 
@@ -33,7 +33,11 @@ START = Trail(np.zeros((0, 4)))
 
 
 def follow(
-    trail: Trail, attention: NDArray, size: tuple[int, int], *, settings: LocalizeConfig = PAPER
+    trail: Trail,
+    attention: NDArray,
+    size: tuple[int, int],
+    *,
+    settings: LocalizeConfig = PAPER_SETTINGS,
 ) -> tuple[Trail, NDArray | None]:
     """Takes one step of `tubes.video_tube` with `settings.causal`: the same boxes frame by frame.
 
@@ -62,7 +66,7 @@ def follow(
     box = next_box(boxes, mass, last)
     if box is None:
         return Trail(trail.boxes, peak), None
-    # The next fit sees no more than `span` boxes, and the next link needs one.
+    # The next fit uses no more than `span` boxes, and the next link needs one.
     recent = np.concatenate([trail.boxes, box[None]])[-max(settings.span, 1) :]
     smoothed = clip_to_frame(smooth_tube(Tube(0, recent), settings.span), size)
     return Trail(recent, peak), smoothed.boxes[-1]

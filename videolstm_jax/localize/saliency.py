@@ -19,14 +19,14 @@ from videolstm_jax.config import LocalizeConfig
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
-PAPER = LocalizeConfig()
+PAPER_SETTINGS = LocalizeConfig()
 """The settings of the paper, which every function of this package takes by default."""
 INPUT_SIDE = 224
 """Height and width of the network's input in pixels; sigma is given on this scale."""
 
 
 def saliency(
-    attention: NDArray, size: tuple[int, int], *, settings: LocalizeConfig = PAPER
+    attention: NDArray, size: tuple[int, int], *, settings: LocalizeConfig = PAPER_SETTINGS
 ) -> NDArray:
     """Scales attention maps to the size of the video and to the range [0, 255].
 
@@ -99,7 +99,7 @@ def _peaks_by_frame(maxima: NDArray, settings: LocalizeConfig) -> NDArray:
     if settings.normalise == "frame":
         return maxima
     if settings.causal:
-        return np.maximum.accumulate(maxima)  # a stream knows the maximum so far only
+        return np.maximum.accumulate(maxima)  # a stream has only the maximum so far
     return np.full_like(maxima, maxima.max())
 
 

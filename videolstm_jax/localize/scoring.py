@@ -32,7 +32,7 @@ class VideoOutput(NamedTuple):
 def score_tracks(
     tracks: Sequence[Track], output: VideoOutput, settings: LocalizeConfig
 ) -> list[Detection]:
-    """Gives the tubes of one video the score of every class, cut in time as `settings.trim` says.
+    """Gives the tubes of one video the score of every class, cut in time by `settings.trim`.
 
     Args:
       tracks: the tubes, the heaviest first.

@@ -1,6 +1,6 @@
 """Temporal localisation: one span of frames a class, from class scores and attention.
 
-No label of time is used. The score of a class says whether the action occurs, the span says when.
+No label of time is used. The score of a class measures whether the action occurs, the span when.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from videolstm_jax.types import Detection, Tube
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
-SMALLEST = 1e-6
+SMALLEST_SHARE = 1e-6
 """A frame's score counts as at least this, so that a single frame cannot exclude a span."""
 
 
 def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
-    """Measures how much each frame speaks for each class: positive inside an action.
+    """Measures the evidence of each frame for each class: positive inside an action.
 
     `chance`: log p_t(c) - log 1 / C. With equal priors this is log p(frame | c) - log p(frame), so
     the span with the largest sum is the likeliest one to hold frames of class c between frames of
@@ -42,7 +42,7 @@ def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
     """
     if len(attention) != len(scores):
         raise ValueError(f"{len(scores)} frame scores for {len(attention)} maps; expected as many")
-    logs = np.log(np.maximum(np.asarray(scores, float), SMALLEST))
+    logs = np.log(np.maximum(np.asarray(scores, float), SMALLEST_SHARE))
     if rule == "mean":
         return logs - logs.mean(axis=0)
     gain = logs + np.log(logs.shape[1])
@@ -54,7 +54,7 @@ def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
 def _sharpness(attention: NDArray) -> NDArray:
     """Returns the log of each map's peak minus its mean over the video: [L', N, N] to [L']."""
     peaks = np.asarray(attention, float).reshape(len(attention), -1).max(axis=1)
-    logs = np.log(np.maximum(peaks, SMALLEST))
+    logs = np.log(np.maximum(peaks, SMALLEST_SHARE))
     return logs - logs.mean()
 
 

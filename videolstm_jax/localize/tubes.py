@@ -9,7 +9,7 @@ import numpy as np
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.boxes import propose_boxes
 from videolstm_jax.localize.linking import Track, link, link_all
-from videolstm_jax.localize.saliency import PAPER, check_attention, saliency_frames
+from videolstm_jax.localize.saliency import PAPER_SETTINGS, check_attention, saliency_frames
 from videolstm_jax.localize.smooth import clip_to_frame, smooth_tube
 from videolstm_jax.types import Tube
 
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def video_tube(
-    attention: NDArray, size: tuple[int, int], frames: int, *, settings: LocalizeConfig = PAPER
+    attention: NDArray,
+    size: tuple[int, int],
+    frames: int,
+    *,
+    settings: LocalizeConfig = PAPER_SETTINGS,
 ) -> Tube:
     """Makes one smoothed tube that covers all frames of a video, Eqs. (16)-(17).
 
@@ -54,9 +58,13 @@ def video_tube(
 
 
 def video_tracks(
-    attention: NDArray, size: tuple[int, int], frames: int, *, settings: LocalizeConfig = PAPER
+    attention: NDArray,
+    size: tuple[int, int],
+    frames: int,
+    *,
+    settings: LocalizeConfig = PAPER_SETTINGS,
 ) -> list[Track]:
-    """Makes as many tubes of one video as `settings.tubes` says.
+    """Makes as many tubes of one video as `settings.tubes` asks for.
 
     Args:
       attention: [L', N, N], L' at most `frames`.
@@ -110,7 +118,7 @@ def _propose(
 
 
 def _check_video(attention: NDArray, frames: int) -> NDArray:
-    """Returns the attention of one video as an array; refuses it as `video_tube` says."""
+    """Returns the attention of one video as an array; refuses what `video_tube` refuses."""
     attention = check_attention(attention)
     maps = len(attention)
     if maps > frames:

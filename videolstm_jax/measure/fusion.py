@@ -119,7 +119,7 @@ def _log(probability: NDArray) -> NDArray:
 def _check(
     scores: Sequence[NDArray], weights: Sequence[float] | None
 ) -> tuple[list[NDArray], list[float]]:
-    """Returns streams [V, C] and a weight for each, or refuses them as `product_fusion` says."""
+    """Returns streams [V, C] and a weight for each, or refuses what `product_fusion` refuses."""
     streams = [np.asarray(stream, float) for stream in scores]
     if weights is None:
         weights = [1.0] * len(streams)

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
-CHANNELS = 3
+STATE_CHANNELS = 3
 """Single channels that are shown beside the mean."""
 
 
@@ -25,7 +25,7 @@ class StateMaps(NamedTuple):
     maps: NDArray
 
 
-def state_maps(states: NDArray, *, channels: int = CHANNELS) -> StateMaps:
+def state_maps(states: NDArray, *, channels: int = STATE_CHANNELS) -> StateMaps:
     """Chooses the channels that vary most over the frames and places of a video.
 
     The variation is the standard deviation: a channel that is large everywhere shows nothing.

@@ -45,7 +45,7 @@ class SummaryOptions(NamedTuple):
 class _Curve(NamedTuple):
     """Average precisions by class: at named thresholds, then those the mean is taken over.
 
-    `mean` says whether there are any of the latter.
+    `mean` is whether there are any of the latter.
     """
 
     aps: Mapping[int, Sequence[float]]

@@ -80,7 +80,7 @@ def fetch(source: PublishedWeights, folder: PathLike, *, url: str = "") -> epath
     """
     path = epath.Path(folder) / source.name
     url = url or source.url
-    # The sources publish checksums of different kinds, so each says its own.
+    # The sources publish checksums of different kinds, so each names its own.
     kind = source.checksum.partition(":")[0]
     if path.exists():
         with path.open("rb") as file:

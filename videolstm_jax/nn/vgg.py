@@ -149,7 +149,7 @@ def make_convnet(
         return module.lazy_init(key, image)["params"]
 
     def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> Taps:
-        # Flax tells by the presence of the name whether to drop anything.
+        # Flax decides by the presence of the name whether to drop anything.
         rngs = None
         if dropout_key is not None:
             rngs = {"dropout": dropout_key}

@@ -1,6 +1,6 @@
 """Reads the arrays of a file of weights by name: .h5, .pth, .safetensors or .npz.
 
-This module knows file formats. Which layer an array belongs to is told by `weight_layouts`.
+This module reads file formats. `weight_layouts` finds the layer that an array belongs to.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def _safetensors_header(file: BinaryIO, name: str) -> dict[str, _HeaderRow]:
 
 
 def _safetensors_array(row: _HeaderRow, data: bytes, name: str) -> np.ndarray:
-    """Returns one tensor; its numbers must lie inside the file and be as many as its shape says."""
+    """Returns one tensor; its numbers must lie in the file and be as many as its shape gives."""
     dtype = np.dtype(_SAFETENSORS_TYPES[row.kind])
     numbers = (*row.shape, row.first, row.last)
     # Counts are checked first: what follows would raise for a shape with text in it.

@@ -37,7 +37,7 @@ class VGGWeights(NamedTuple):
 
     Attributes:
       leaves: by dotted name, such as `block1_conv1.kernel` [3, 3, I, O] or `fc1.bias` [F].
-      preprocessing: of the images it was trained with; empty where that cannot be told.
+      preprocessing: of the images it was trained with; empty where that is unknown.
     """
 
     leaves: dict[str, NDArray]
@@ -45,7 +45,7 @@ class VGGWeights(NamedTuple):
 
 
 def convert_layout(arrays: Mapping[str, NDArray]) -> VGGWeights:
-    """Converts arrays of any layout of the table above; the layout is told by the names.
+    """Converts arrays of any layout of the table above; the names decide the layout.
 
     Shapes and numbers are not checked beyond what the conversion needs; `weights` does that.
 
@@ -127,7 +127,7 @@ def _from_torch(arrays: Mapping[str, NDArray]) -> VGGWeights:
         leaves[f"{layer}.kernel"] = _channels_last(kernel, inputs, name)
         leaves[f"{layer}.bias"] = _torch_bias(arrays, name)
     # torchvision publishes convolutions alone, trained with Caffe's preprocessing, under the same
-    # names. Without dense layers the preprocessing can therefore not be told.
+    # names. Without dense layers the preprocessing is therefore unknown.
     return VGGWeights(leaves, "torch" if dense else "")
 
 

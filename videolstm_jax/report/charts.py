@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from videolstm_jax.report.plots import WIDTH, Plot
-from videolstm_jax.report.svg import INK, LINE, PAPER, colour, cut, svg, text
+from videolstm_jax.report.svg import BACKGROUND, INK, LINE, colour, cut, svg, text
 
 LONGEST_NAME, LONGEST_NOTE = 22, 52
 """Characters of a name, and of a note below it, before they are cut."""
@@ -142,7 +142,7 @@ def _full_cell(
     body = [_square(corner, cell, f'{paint}" fill-opacity="{0.15 + 0.85 * share:.2f}')]
     if count is not None:
         x, y = corner[0] + (cell - 1) / 2, corner[1] + cell / 2 + 3.5
-        readable = PAPER if share > 0.45 else INK
+        readable = BACKGROUND if share > 0.45 else INK
         body.append(text(x, y, str(count), size=min(12, cell * 0.45), paint=readable))
     return body
 

@@ -71,7 +71,7 @@ def _series(rows: Rows, field: str, name: str, colour: int) -> list[Series]:
             points.append((row["step"], row[field]))
     if not points:
         return []
-    # The running mean is taken before thinning, so that it sees every logged value.
+    # The running mean is taken before thinning, so that it uses every logged value.
     x, y = np.array(points, float).T
     # Validation is measured seldom and on the whole list: it needs no smoothing.
     if "valid" in field:

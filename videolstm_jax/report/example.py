@@ -7,14 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from videolstm_jax.report.local import BOX_AREA
 from videolstm_jax.report.page import Example
 from videolstm_jax.report.pictures import board, encoded, overlay
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, action_spans
 from videolstm_jax.report.pictures.states import States, sheet
 from videolstm_jax.report.plots import Axis, Plot, Series, lines
 
-BOX_AREA = "area of the true box"
-"""The name of the dashed line in the attention plot: the mass of uniform attention in the box."""
 STRIP_WIDTH = 1000
 """Width in pixels of a plot that is as wide as the film strip."""
 SIDE = 256
@@ -46,7 +45,7 @@ class CardData(NamedTuple):
 def shown_frames(length: int) -> set[int]:
     """Returns the numbers of the frames, of L, that a card shows."""
     moving = range(0, length, _stride(length))
-    strip = overlay.evenly(length, board.CELLS).tolist()
+    strip = overlay.evenly(length, board.STRIP_FRAMES).tolist()
     return {*moving, *strip}
 
 
@@ -54,7 +53,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
     """Draws the card of one video."""
     video, classes = prediction.video, prediction.classes
     best = int(data.scores.argmax())
-    strip_frames = overlay.evenly(video.frames, board.CELLS)
+    strip_frames = overlay.evenly(video.frames, board.STRIP_FRAMES)
     panels = _panels(prediction, data.frames)
     moving = None
     if video.frames > 1:
@@ -169,8 +168,8 @@ def _strip(
 ) -> bytes:
     """The film strip, without a score board, since the page has the scores as a plot."""
     renderer = Renderer(prediction, SIDE // 2)
-    cells = np.stack([renderer.cell(frames[t], t) for t in numbers.tolist()])
-    picture = overlay.filmstrip(cells, columns=len(numbers), ground=overlay.BAND)
+    pictures = np.stack([renderer.strip_picture(frames[t], t) for t in numbers.tolist()])
+    picture = overlay.filmstrip(pictures, columns=len(numbers), ground=overlay.BAND)
     return encoded.still(picture, "AVIF")
 
 

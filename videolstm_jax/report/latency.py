@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-WINDOW = 1000
+RECENT_FRAMES = 1000
 """Percentiles are taken over this many frames, the last ones."""
 WARM_UP = 2
 """The first frames include compilation and are not counted."""
@@ -27,7 +27,7 @@ class Latency:
         if self._frames <= WARM_UP:
             return
         for part, value in {**seconds, "all": sum(seconds.values())}.items():
-            self._seconds.setdefault(part, collections.deque(maxlen=WINDOW)).append(value)
+            self._seconds.setdefault(part, collections.deque(maxlen=RECENT_FRAMES)).append(value)
 
     def table(self) -> str:
         """Formats milliseconds for a frame, a line for each part; one line if frames were few."""

@@ -28,12 +28,12 @@ BASELINE_NAMES = {
     "perfect_box": "perfect still box",
     "perfect_tube": "perfect tube",
 }
-UPPER_BOUNDS = ("perfect_box", "ideal_attention", "perfect_tube")
+_UPPER_BOUNDS = ("perfect_box", "ideal_attention", "perfect_tube")
 THRESHOLDS = ("0.1", "0.2", "0.3", "0.5", "0.5:0.95")
 """The IoU thresholds whose video-mAP is a column."""
 ERROR_KINDS = ("right", "localisation", "classification", "time", "duplicate", "other", "missed")
 BOX_AREA = "area of the true box"
-"""The name of the dashed line in the plot of the mass in the true box."""
+"""The dashed line in plots of the mass in the true box: what uniform attention would have there."""
 EXPLANATION = (
     "A detected tube is right if its class is right and its overlap with the true tube "
     "(intersection over union, IoU) exceeds a threshold. Baselines find the box without a model; "
@@ -126,7 +126,7 @@ def _baseline_row(kind: str, measures: Measures) -> list[TableCell | str | float
     name = BASELINE_NAMES.get(kind, kind)
     if "fraction" in measures:
         name += f", {measures['fraction']:g} of the sides"
-    row_kind = "upper bound" if kind in UPPER_BOUNDS else "baseline"
+    row_kind = "upper bound" if kind in _UPPER_BOUNDS else "baseline"
     return [name, row_kind, *_measure_cells(measures), TableCell(gain_text, gain["value"])]
 
 
@@ -141,7 +141,7 @@ def _baselines(measures: Measures) -> dict[str, Measures]:
     baselines = measures["baselines"]
 
     def order(kind: str) -> tuple[bool, float, str]:
-        return kind in UPPER_BOUNDS, baselines[kind]["mean_frame_iou"]["value"], kind
+        return kind in _UPPER_BOUNDS, baselines[kind]["mean_frame_iou"]["value"], kind
 
     return {kind: baselines[kind] for kind in sorted(baselines, key=order)}
 

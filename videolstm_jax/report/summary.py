@@ -119,7 +119,7 @@ NOTICES = {
     "recurrent": "No recurrent model has scores yet. The stages train and evaluate write them.",
     "fusion": "No fusion yet. The stage fuse multiplies the scores of several runs.",
 }
-"""What the section says of each kind of results that is absent."""
+"""The notice of each kind of results that is absent."""
 
 
 def section(rows: Sequence[Result], dataset: Dataset | None) -> Section:

@@ -14,7 +14,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#56b4e9", "#7
 INK = "var(--ink,#1c1c1e)"
 SOFT = "var(--soft,#5f6066)"
 LINE = "var(--line,#d9d8d3)"
-PAPER = "var(--paper,#fff)"
+BACKGROUND = "var(--paper,#fff)"
 
 
 def colour(index: int) -> str:

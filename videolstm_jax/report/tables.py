@@ -28,7 +28,7 @@ NONE = TableCell(ABSENT)
 
 
 class Table(NamedTuple):
-    """A table whose first column names the rows; `numeric` tells which columns hold numbers."""
+    """A table whose first column names the rows; `numeric` marks the columns of numbers."""
 
     caption: str
     head: tuple[str, ...]

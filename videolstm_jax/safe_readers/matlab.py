@@ -1,7 +1,7 @@
 """Reads MATLAB files of version 5 to 7 into dicts, lists and arrays, and checks every length.
 
 SciPy reads these files too, but some damaged files crash the interpreter inside it. This reader
-knows fewer kinds of values, and no file can make it read outside its own bytes.
+reads fewer kinds of values, and no file can make it read outside its own bytes.
 
 The bytes of a matrix are data elements (see `matlab_elements`): flags, dimensions, name, then the
 values.

@@ -18,7 +18,7 @@ from videolstm_jax.errors import FileError
 _UNPACKED_LIMIT = 1 << 30
 
 _HEADER_BYTES = 128
-# The last two bytes of the header are written as a number, so they tell the byte order.
+# The last two bytes of the header are written as a number, so they show the byte order.
 _BYTE_ORDERS = {b"IM": "<", b"MI": ">"}
 
 # Kinds of data elements.

@@ -54,7 +54,7 @@ def read_pickle(data: bytes) -> Any:
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """An unpickler that knows only the names which plain arrays need."""
+    """An unpickler that accepts only the names which plain arrays need."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Answers a name of `_STAND_INS`; called by pickle.
@@ -127,7 +127,7 @@ def _array_from_bytes(
     if isinstance(data, str):
         data = data.encode("latin1")
     values = np.frombuffer(bytes(data), dtype.dtype)
-    # The order is the file's own word; whatever it says, only these two reach NumPy.
+    # The order is part of the file; whatever it is, only these two reach NumPy.
     if order == "F":
         return values.reshape(shape, order="F")
     return values.reshape(shape, order="C")

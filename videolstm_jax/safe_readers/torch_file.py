@@ -124,7 +124,7 @@ def _read_legacy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     if not machine.get("little_endian", True):
         raise FileError(f"{name}: its byte order is big; expected little")
     tree, keys = read_tensor_pickle(file, name), read_tensor_pickle(file, name)
-    # The length counts numbers, and only a tensor tells how wide those of its storage are. A
+    # The length counts numbers, and only a tensor records how wide those of its storage are. A
     # storage without a tensor is an error, since what follows it cannot be found.
     classes = {}
     for tensor in _state_dict(tree, name).values():

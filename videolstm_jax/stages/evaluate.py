@@ -52,7 +52,7 @@ def run(cfg: RunConfig) -> epath.Path:
     )
     features = model.open_features(work, stream=cfg.data.stream)
 
-    # scores.npz says that the run was evaluated, so it goes first and comes last.
+    # scores.npz marks the run as evaluated, so it goes first and comes last.
     _remove_results(work.run(cfg.run_name))
     _write_whole_videos(cfg, model, features, videos)
     scores = _video_scores(cfg, model, features, videos)
@@ -119,7 +119,7 @@ def _write_whole_videos(
         arrays = {"scores": whole.scores}
         if whole.attention is not None:
             arrays |= {"attention": whole.attention, "features": whole.features}
-        write_arrays(work.passes(cfg.run_name, whole.video.name), **arrays)
+        write_arrays(work.evaluated_video(cfg.run_name, whole.video.name), **arrays)
 
 
 def _video_scores(

@@ -176,7 +176,7 @@ def _input_fingerprints(
 ) -> dict[str, str]:
     """Returns fingerprints of the training list and of the settings of flow.
 
-    The list tells the videos and their files, so they are left out of the fingerprint of flow.
+    The list contains the videos and their files, so they are left out of the fingerprint of flow.
     """
     rows = []
     for video in videos:

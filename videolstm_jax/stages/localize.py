@@ -42,7 +42,7 @@ FLOW_CHUNK = 64
 
 
 class _Task(NamedTuple):
-    """All that the localization of a video needs to know beside the video.
+    """All that the localization of a video needs beside the video.
 
     `truth` holds the true tubes and `train_boxes` the mean training box [4] by video; `fused` holds
     the scores [C] by video if `localize.scores` names a score file.
@@ -143,8 +143,8 @@ def _read_pass(task: _Task, video: Video) -> evaluated.EvaluatedVideo:
     stored = evaluated.load_video(task.work, name, video, len(task.dataset.classes))
     if stored.attention is None:
         raise FileError(
-            f"{task.work.passes(name, video.name)} holds no attention, so there is nothing to "
-            "localise with; expected a run whose cell attends"
+            f"{task.work.evaluated_video(name, video.name)} holds no attention, so there is "
+            "nothing to localise with; expected a run whose cell attends"
         )
     return stored
 
@@ -198,7 +198,7 @@ def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list
         maps = localizer_input(settings.input, stored.attention, stored.features, flow)
         return video_tracks(maps, (video.height, video.width), video.frames, settings=settings)
     except ValueError as error:
-        path = task.work.passes(task.cfg.run_name, video.name)
+        path = task.work.evaluated_video(task.cfg.run_name, video.name)
         raise FileError(f"{path}: {error}") from error
 
 

@@ -16,7 +16,7 @@ from videolstm_jax.video.flow_file import read_flow
 
 NAME = "nearest-motion"
 """The name of the run."""
-PAIRS = 64
+FRAME_PAIRS = 64
 """Flow images of a video that are read at most, so that a long one needs little memory."""
 NO_MOTION = 127.5
 """The middle of the range of a flow image. It is half a level from the grey of no motion, 128; the
@@ -56,7 +56,7 @@ def _energies(work: Workdir, videos: Sequence[Video]) -> np.ndarray:
     """The motion energy of each video as a row."""
     rows = []
     for video in videos:
-        pairs = min(PAIRS, video.frames - 1)
+        pairs = min(FRAME_PAIRS, video.frames - 1)
         flow = read_flow(work.flow / f"{video.name}.zip", 0, pairs)
         rows.append(motion_energy(flow.astype(np.float32) - NO_MOTION).ravel())
     return np.stack(rows)

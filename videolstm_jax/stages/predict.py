@@ -30,7 +30,7 @@ REDRAWN_AFTER = 0.1
 """On a terminal, the line is rewritten at most once in so many seconds."""
 BEST_CLASSES = 3
 """Classes that the line names."""
-KEPT_CELLS = 4 * board.CELLS
+KEPT_STRIP_FRAMES = 4 * board.STRIP_FRAMES
 """Pictures among which the strip chooses at most."""
 KEPT_SCORES = 960
 """Frames whose scores the strip's timeline keeps at most; of a longer stream every second, fourth,
@@ -210,11 +210,11 @@ class _Film:
         self.frames = 0
         self._path, self._side, self._fps = path, side, fps
         self._classes = predictor.classes
-        # Scaled frame by frame, whatever the boxes do: a film cannot know a later maximum.
+        # Scaled frame by frame, whatever the boxes do: a film cannot use a later maximum.
         self._heat = LocalizeConfig(sigma=predictor.functions.settings.sigma)
         self._recent = RecentScores(predictor.classes)
         # Thinned as the stream grows, so that memory does not.
-        self._cells, self._scores = EvenSample(KEPT_CELLS), EvenSample(KEPT_SCORES)
+        self._strip_pictures, self._scores = EvenSample(KEPT_STRIP_FRAMES), EvenSample(KEPT_SCORES)
         self._mean = np.zeros(len(predictor.classes))
         self._stack = contextlib.ExitStack()
         self._write: Callable[[np.ndarray], None] | None = None
@@ -239,8 +239,10 @@ class _Film:
         title = f"frame {prediction.frame}"
         card = board.card(view, lines, title)
         # Functions, not pictures: most frames are not kept, and drawing them would be wasted.
-        self._cells.add(
-            lambda: board.cell(self._view(frame, prediction, self._side // 2), lines, title)
+        self._strip_pictures.add(
+            lambda: board.strip_picture(
+                self._view(frame, prediction, self._side // 2), lines, title
+            )
         )
         self._scores.add(lambda: prediction.scores)
         self._mean = prediction.mean
@@ -268,8 +270,8 @@ class _Film:
         return board.frame_view(frame, side, heat, detections=boxes)
 
     def _strip(self) -> np.ndarray:
-        cells = self._cells.items
-        chosen = [cells[index] for index in overlay.evenly(len(cells), board.CELLS)]
+        pictures = self._strip_pictures.items
+        chosen = [pictures[index] for index in overlay.evenly(len(pictures), board.STRIP_FRAMES)]
         top = np.argsort(-self._mean, kind="stable")[: len(board.PALETTE)]
         lines = ScoreLines(
             tuple(self._classes[label] for label in top),

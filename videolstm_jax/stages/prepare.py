@@ -33,7 +33,7 @@ def run(
     the stage has finished.
 
     Args:
-      cfg: `data` says which videos, `flow` how; `workdir` where to.
+      cfg: `data` chooses the videos, `flow` the method, `workdir` the folder.
       on_listed: called with the listed videos before any flow is computed.
 
     Returns:

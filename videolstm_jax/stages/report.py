@@ -180,7 +180,7 @@ def _attends(contents: WorkFolderContents, name: str) -> bool:
 
 
 def _shown_run(contents: WorkFolderContents, wanted: str) -> str | None:
-    """The run whose examples are shown: the one that the user wants, or the most telling one.
+    """The run whose examples are shown: the user's choice, or else the most informative one.
 
     Preferred are runs with attention, then with tubes, then RGB, then of higher accuracy. RGB comes
     before accuracy because readers recognise what attention lies on.

@@ -38,7 +38,7 @@ from videolstm_jax.types import Batch, Dataset, TrainState, Video
 
 VALID_SEGMENTS = 5
 """Segments of each validation video; the 25 of the paper are for the test list."""
-SMALLEST = 1e-12
+SMALLEST_SCORE = 1e-12
 """A validation score below it counts as this much, so that its logarithm is finite."""
 
 
@@ -89,7 +89,7 @@ def run(cfg: RunConfig) -> epath.Path:
             scales=model.scales._asdict(),
             inputs=inputs,
             trained_on=list_record(_trained_on(cfg, dataset, model)),
-            # So that no later stage needs the cell's code to know these.
+            # So that no later stage needs the cell's code for these.
             attends=cell.attends,
             layers=cell.layers._asdict(),
         )
@@ -169,7 +169,7 @@ def _identity(
         identity[f"optim.{name}"] = value
     for name in ("stream", "frames", "batch", "order", "short_clips", "feature_scale"):
         identity[f"data.{name}"] = getattr(cfg.data, name)
-    if cfg.optim.schedule != "constant":  # then the length says how the learning rate falls
+    if cfg.optim.schedule != "constant":  # then the length decides how the learning rate falls
         identity["train.steps"] = cfg.train.steps
     for name, row in inputs.items():
         identity[f"features.{name}"] = row["sha256"]
@@ -213,7 +213,7 @@ def _validation(
         every_score = trained.segments(features, videos, cfg.data, settings)
         for video, scores in zip(videos, every_score, strict=True):
             right += int(scores.argmax() == video.label)
-            loss -= float(np.log(max(scores[video.label], SMALLEST)))
+            loss -= float(np.log(max(scores[video.label], SMALLEST_SCORE)))
         return {"valid_accuracy": right / len(videos), "valid_loss": loss / len(videos)}
 
     return validate

@@ -28,7 +28,7 @@ def contact_sheet(*, easy: int = 7, hard: int = 4, step: int = 4, seed: int = 7)
       uint8 [H, W, 3].
     """
     rows = []
-    for label, action in enumerate(stick_clips.CLASSES):
+    for label, action in enumerate(stick_clips.STICK_CLASSES):
         row = [_draw_label(action)]
         for difficulty, count in (("easy", easy), ("hard", hard)):
             spec = stick_clips.ClipSpec(action, 2 * label, difficulty=difficulty, seed=seed)

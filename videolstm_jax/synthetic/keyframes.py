@@ -106,7 +106,7 @@ ACTIONS: dict[str, tuple[Cycle, int]] = {
 }
 # Pairs of classes that are one motion played forwards and backwards, so no single frame tells them
 # apart.
-PAIRS = (("ArmCirclesOut", "ArmCirclesIn"), ("SitDown", "StandUp"), ("Chop", "Toss"))
+REVERSED_PAIRS = (("ArmCirclesOut", "ArmCirclesIn"), ("SitDown", "StandUp"), ("Chop", "Toss"))
 
 
 class MotionStyle(NamedTuple):

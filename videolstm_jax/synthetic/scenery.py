@@ -84,7 +84,7 @@ def _pattern(texture: str, draw: np.random.Generator, wide: int) -> np.ndarray:
 
 
 def visible_part(wall: Image.Image, sway: np.ndarray, side: int) -> Image.Image:
-    """The part of the background that the camera sees, a square of `side` pixels."""
+    """The part of the background that the camera shows, a square of `side` pixels."""
     margin = (wall.width - side) / 2
     left, top = round(margin - sway[0]), round(margin - sway[1])
     return wall.crop((left, top, left + side, top + side))

@@ -54,7 +54,7 @@ class Pose(NamedTuple):
 
     `arm` and `leg` swing forward from hanging straight down, `arm_side` and `leg_side` swing
     outward, `elbow` and `knee` bend. `lean` [L] bows the torso forward, `hop` [L] lifts the feet,
-    as a share of the stature. `planted` says whether the feet or the pelvis stay above one spot of
+    as a share of the stature. `planted` is whether the feet or the pelvis stay above one spot of
     the floor.
     """
 

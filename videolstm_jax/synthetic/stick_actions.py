@@ -19,12 +19,12 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.synthetic import scenes, stick_clips
-from videolstm_jax.synthetic.stick_clips import CLASSES, ClipSpec
+from videolstm_jax.synthetic.stick_clips import STICK_CLASSES, ClipSpec
 from videolstm_jax.video import encode
 
 FPS = 25.0
 # Changes whenever the same settings make other pictures.
-VERSION = 1
+SET_VERSION = 1
 
 _MARKER = "stick_actions.json"
 
@@ -34,7 +34,7 @@ class StickSettings:
     """The settings of a set.
 
     Attributes:
-      classes: which of `CLASSES`; their order numbers them.
+      classes: which of `STICK_CLASSES`; their order numbers them.
       clips_per_class: clips of each class in the training list.
       test_clips_per_class: clips of each class in the test list, by other actors.
       difficulty: `easy` or `hard`, see `scenes.DIFFICULTIES`.
@@ -46,7 +46,7 @@ class StickSettings:
       ConfigError: a setting that cannot be used.
     """
 
-    classes: Sequence[str] = CLASSES
+    classes: Sequence[str] = STICK_CLASSES
     clips_per_class: int = 24
     test_clips_per_class: int = 8
     difficulty: str = "easy"
@@ -56,11 +56,12 @@ class StickSettings:
 
     def __post_init__(self) -> None:
         """Checks every setting."""
-        unknown = set(self.classes) - set(CLASSES)
+        unknown = set(self.classes) - set(STICK_CLASSES)
         has_duplicates = len(set(self.classes)) < len(self.classes)
         if unknown or not self.classes or has_duplicates:
             raise ConfigError(
-                f"classes are {list(self.classes)}; expected different ones of {', '.join(CLASSES)}"
+                f"classes are {list(self.classes)}; expected different ones of "
+                f"{', '.join(STICK_CLASSES)}"
             )
         if self.difficulty not in scenes.DIFFICULTIES:
             levels = " or ".join(scenes.DIFFICULTIES)
@@ -76,7 +77,7 @@ class StickSettings:
     def record(self) -> dict[str, Any]:
         """The settings as stick_actions.json holds them."""
         fields = dataclasses.asdict(self)
-        fields.update(classes=list(self.classes), context=float(self.context), version=VERSION)
+        fields.update(classes=list(self.classes), context=float(self.context), version=SET_VERSION)
         return fields
 
 

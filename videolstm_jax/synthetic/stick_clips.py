@@ -9,7 +9,7 @@ import numpy as np
 from videolstm_jax.synthetic import drawing, keyframes, scenery, scenes, skeleton
 from videolstm_jax.synthetic.keyframes import ACTIONS
 
-CLASSES = tuple(ACTIONS)
+STICK_CLASSES = tuple(ACTIONS)
 CLIPS_PER_ACTOR = 2
 # What random numbers are drawn for; the position in this list is part of their seed.
 _PURPOSES = ("actor", "scene", "context")
@@ -68,7 +68,7 @@ def sample_clip(spec: ClipSpec) -> tuple[scenes.Actor, scenes.Scene]:
     The action only decides the background, and only with the chance `context`.
     """
     level = scenes.DIFFICULTIES[spec.difficulty]
-    label = CLASSES.index(spec.action)
+    label = STICK_CLASSES.index(spec.action)
     # The actor depends on the group alone, so it is the same person in all classes.
     actor = scenes.sample_actor(_random(spec, "actor", spec.group), level)
     draw = _random(spec, "scene", label, spec.test, spec.number)

@@ -194,7 +194,7 @@ class Checkpoints:
 
     def _read(self, step: int, item: str, like: PyTree) -> PyTree:
         # Read without a sharding, so that the devices may be others than those that saved. Then
-        # `_placed` puts the arrays where the caller wants them.
+        # `_placed` puts the arrays where the caller needs them.
         target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
         items = self._args.Composite(**{item: self._args.StandardRestore(target)})
         with self._as_file_error(f"{item} of step {step} cannot be read"):

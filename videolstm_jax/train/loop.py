@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Stopped(SystemExit):
-    """Training was asked to stop and has saved; the message says how to continue."""
+    """Training was asked to stop and has saved; the message explains how to continue."""
 
 
 class Diverged(ValueError):
@@ -220,7 +220,7 @@ def _finite(metrics: Any, step: int) -> list[float]:
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yields a function that says whether SIGINT or SIGTERM has come.
+    """Yields a function that returns whether SIGINT or SIGTERM has come.
 
     The first signal is only noted, so that the loop can save and leave. A second SIGINT interrupts
     at once, as it would without this function.

@@ -64,7 +64,7 @@ def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
       apply: `apply(params, clip, dropout_key=key) -> Output`.
       attention_entropy: weight of `sequence_entropy`, which is subtracted from the loss of cells
         that attend. Attention that leaves places out then costs something, and stays sharp only
-        where that tells the classes apart.
+        where that separates the classes.
     """
 
     def loss_fn(params: PyTree, batch: Batch, key: Array) -> tuple[Array, Array]:

@@ -39,7 +39,7 @@ class TrainedConvNet(NamedTuple):
 class Backbone(NamedTuple):
     """The ConvNet of one stream as a model uses it.
 
-    `folder` is where it was read from. `dtypes` says for each layer that the model reads how its
+    `folder` is where it was read from. `dtypes` gives for each layer that the model reads how its
     store rounds features, `float16` or `uint8`.
     """
 
@@ -49,7 +49,7 @@ class Backbone(NamedTuple):
     dtypes: Mapping[str, str]
 
     def about(self) -> dict[str, Any]:
-        """What a feature store of this ConvNet says of it; see `extractor_of`."""
+        """What a feature store of this ConvNet records of it; see `extractor_of`."""
         config = self.convnet.config
         mean, scale = pixels(self.stream, config.preprocessing, config.pixel_scale)
         preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}

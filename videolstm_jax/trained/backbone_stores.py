@@ -70,8 +70,8 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
     trained = load_convnet(folder)
     if trained.classes != job.dataset.classes:
         raise FileError(
-            f"{folder}: the ConvNet knows {', '.join(trained.classes)}; {job.work.dataset} lists "
-            f"{', '.join(job.dataset.classes)}; expected the same"
+            f"{folder}: the ConvNet has the classes {', '.join(trained.classes)}; "
+            f"{job.work.dataset} lists {', '.join(job.dataset.classes)}; expected the same"
         )
     # Now, before hours of extraction: recurrent models on these features would be as wrong.
     tests = [video.name for video in job.dataset.videos if video.part == "test"]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from videolstm_jax.trained.model import TrainedModel
     from videolstm_jax.types import PyTree
 
-VERSION = 1
+FORMAT_VERSION = 1
 """Version of the format; raised when an older program would read a bundle wrongly."""
 RECORD = "model.json"
 CARD = "README.md"
@@ -84,7 +84,7 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
     layers = model.layers_by_stream()
     return {
         "format": "videolstm-jax bundle",
-        "version": VERSION,
+        "version": FORMAT_VERSION,
         "classes": list(model.classes),
         "model": dataclasses.asdict(model.config),
         "layers": model.cell.layers._asdict(),

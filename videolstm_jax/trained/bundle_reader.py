@@ -23,8 +23,8 @@ from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone import TrainedConvNet, convnet_config
 from videolstm_jax.trained.bundle import (
     CELL_FILE,
+    FORMAT_VERSION,
     RECORD,
-    VERSION,
     backbone_file,
     needed_params,
 )
@@ -122,9 +122,10 @@ def _checked_record(path: epath.Path) -> dict[str, Any]:
     if not isinstance(record, dict) or "version" not in record or "sha256" not in record:
         raise FileError(f"{path}: not the record of a bundle; expected version and sha256")
     # The version first: of another format even the sum may be made in another way.
-    if record["version"] != VERSION:
+    if record["version"] != FORMAT_VERSION:
         raise FileError(
-            f"{path}: the format has version {record['version']!r}; this program reads {VERSION}"
+            f"{path}: the format has version {record['version']!r}; this program reads "
+            f"{FORMAT_VERSION}"
         )
     content = {name: value for name, value in record.items() if name != "sha256"}
     if files.json_sha256(content) != record["sha256"]:

@@ -40,7 +40,7 @@ def load_video(work: Workdir, name: str, video: Video, classes: int) -> Evaluate
     Raises:
       FileError: the file is missing or damaged, or not of this video and as many classes.
     """
-    path = work.passes(name, video.name)
+    path = work.evaluated_video(name, video.name)
     scores, attention, features = files.read_arrays(
         path,
         "scores",

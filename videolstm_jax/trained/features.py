@@ -61,7 +61,7 @@ def feature_scales(features: ModelFeatures, videos: Sequence[Video]) -> Scales:
     """
     deviations = {}
     for name, store in features.by_input().items():
-        # The index has it where `extract` knew the training list; an imported store may not.
+        # The index has it where `extract` had the training list; an imported store may not.
         deviation = store.std or store.statistics([video.name for video in videos])[1]
         if not deviation > 0:
             raise FileError(f"{store.folder}: the features of the training list are all the same")

@@ -63,7 +63,7 @@ class TrainedModel:
         Raises:
           FileError: the folder is missing, or something in it is missing or damaged.
         """
-        # The two kinds of folder are told apart by their files, so one option takes both.
+        # The two kinds of folder differ in their files, so one option takes both.
         if bundle_reader.is_bundle(path):
             stored, place = bundle_reader.read_bundle(path)
             return cls(*stored, stored_at=place)

@@ -21,7 +21,7 @@ class StoredModel(NamedTuple):
     """The recurrent model itself, as a run folder or a bundle stores it.
 
     `config` has the sizes of the features. `stream` is the one that `x` comes from. `extractors`
-    says what made the features of `x` and `motion`, where that is known; see
+    records what made the features of `x` and `motion`, where that is known; see
     `backbone.extractor_of`. `trained_on` is its `training_list`; empty where that is not known.
     """
 

@@ -140,14 +140,14 @@ def load_prediction(
     Raises:
       FileError: the run was not evaluated on this video.
     """
-    passes = evaluated.load_video(work, run, video, len(classes))
+    evaluated_video = evaluated.load_video(work, run, video, len(classes))
     heat = None
-    if passes.attention is not None:
-        heat = saliency_by_frame(passes.attention, evaluated.localize_settings(work, run))
+    if evaluated_video.attention is not None:
+        heat = saliency_by_frame(evaluated_video.attention, evaluated.localize_settings(work, run))
     prediction = PredictedVideo(
-        video, classes, passes.scores, heat, tuple(detections), tuple(truth)
+        video, classes, evaluated_video.scores, heat, tuple(detections), tuple(truth)
     )
-    return prediction, passes.attention
+    return prediction, evaluated_video.attention
 
 
 # ---- folders and files ---------------------------------------------------------------------------

@@ -172,7 +172,7 @@ def resampled(
       pictures: all pictures in display order.
       stream: of the video.
       fps: frames a second to yield.
-      declared: the time in seconds at which the container says that pictures end, 0 where it does
+      declared: the time in seconds at which pictures end by the container, 0 where it does
         not say.
     """
     rate = frame_rate(stream)
@@ -204,7 +204,7 @@ def end_of_pictures(computed: float, declared: float, rate: float) -> float:
 
     Args:
       computed: the end if the last picture lasts one period.
-      declared: what the container says, 0 where it does not.
+      declared: what the container declares, 0 where it does not.
       rate: frames a second.
     """
     # Only a last picture that is held longer counts: declared times are rounded to milliseconds.

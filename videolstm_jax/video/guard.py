@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from videolstm_jax.errors import VideoError
+from videolstm_jax.files import PathLike
 from videolstm_jax.video.decode import FrameFormat, VideoInfo
 from videolstm_jax.video.worker_client import WorkerClient
 
 T = TypeVar("T")
-PathLike = str | os.PathLike
 
 LIMIT = 600.0
 """Seconds that one video may take."""

@@ -1,7 +1,7 @@
 """The number of blocks in a Matroska or WebM file, counted in its bytes.
 
 Matroska declares no number of pictures, and FFmpeg passes over a damaged part without an error. But
-every element says its length, so that the elements of an undamaged file follow each other without
+every element has its length, so that the elements of an undamaged file follow each other without
 a gap up to the end that the first one declares (RFC 8794 and RFC 9559).
 """
 

@@ -14,7 +14,7 @@ import numpy as np
 
 MATRIX = "DISPLAYMATRIX"
 """FFmpeg's name of the side data of a picture that holds its display matrix."""
-LAYOUT = struct.Struct("=9i")
+MATRIX_LAYOUT = struct.Struct("=9i")
 """Nine integers, row by row: a b u, c d v, x y w. FFmpeg gives them in the machine's byte order."""
 
 
@@ -28,7 +28,7 @@ def display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int] | None:
     side_data = picture.side_data.get(MATRIX)
     if side_data is None:
         return None
-    a, b, _, c, d, _, _, _, _ = LAYOUT.unpack(bytes(side_data))
+    a, b, _, c, d, _, _, _, _ = MATRIX_LAYOUT.unpack(bytes(side_data))
     return a, b, c, d
 
 

@@ -37,7 +37,7 @@ H264_SLICE, H264_IDR = 1, 5
 H264_B = 1
 """The type of a B slice of H.264, modulo 5."""
 LENGTH_PLACE = {"h264": 4, "hevc": 21}
-"""The byte of the codec's configuration record that says how long lengths are."""
+"""The byte of the codec's configuration record that gives the length of lengths."""
 
 
 class Debt(NamedTuple):
@@ -91,15 +91,15 @@ class PacketReader:
         self._is_packed = self._is_packed or PACKED.search(data) is not None
         if data.count(MPEG4_PICTURE) > 1:
             # The second picture has a packet of its own behind, which is without content. FFmpeg
-            # decodes it only if the stream says that it is packed.
+            # decodes it only if the stream is marked as packed.
             return Debt(2 if self._is_packed else 1, ahead=1)
         return NOTHING if mpeg4_is_not_coded(data, self._time_bits) else Debt(1)
 
     def _is_skipped_hevc(self, packet: av.Packet) -> bool:
         """Whether this is a leading picture of the first key picture, which FFmpeg skips.
 
-        `Tally` tells leading pictures of every codec by their time stamps. HEVC in a stream without
-        time stamps, or cut so that they would be negative, says it in the types of its units.
+        `Tally` finds leading pictures of every codec by their time stamps. HEVC in a stream without
+        time stamps, or cut so that they would be negative, marks them in the types of its units.
         """
         if self._key_pictures > 1:
             return False
@@ -187,7 +187,7 @@ def time_bits(head: bytes) -> int | None:
 
 
 def mpeg4_is_not_coded(head: bytes, increment_bits: int | None) -> bool:
-    """Whether the first picture of an MPEG-4 packet says `vop_coded` = 0 (section 6.2.5)."""
+    """Whether the first picture of an MPEG-4 packet has `vop_coded` = 0 (section 6.2.5)."""
     start = head.find(MPEG4_PICTURE)
     if start < 0 or increment_bits is None:
         return False

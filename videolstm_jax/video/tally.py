@@ -145,7 +145,7 @@ class Tally:
 
         AVI has no time stamps, and those that FFmpeg makes up for B pictures are not in order. A
         picture is shown in the turn of its chunk or, where there are B pictures, of a later one.
-        The stamp of the first picture says how much later.
+        The stamp of the first picture gives how much later.
         """
         if not self.pictures and picture.pts is not None:
             self._delay = bisect.bisect_left(self._slots, picture.pts)
@@ -173,7 +173,7 @@ class Tally:
         self._check_end()
 
     def _declared_packets(self) -> int:
-        """How many packets with content the container declares, as far as it says."""
+        """How many packets with content the container declares, as far as it does."""
         if "matroska" in self._container.format.name:
             return matroska.block_count(self._path, self._stream.id) or 0
         if not self._is_avi:
@@ -218,7 +218,7 @@ class Tally:
 
 
 def declared_seconds(container: av.container.InputContainer, stream: av.VideoStream) -> float:
-    """Returns the time at which an AVI or Matroska file says that its pictures end.
+    """Returns the time at which an AVI or Matroska file declares that its pictures end.
 
     Matroska and WebM declare no number of pictures. Their muxers write the duration of each stream
     as a tag, H:M:S; the duration of the whole file is that of the pictures only if there is no

@@ -65,7 +65,7 @@ class WorkerClient:
         return head["info"], arrays
 
     def _end_reason(self, process: subprocess.Popen, limit: float | None) -> str:
-        """Waits for the end of a process and says why it ended; `limit` if it ran out of time."""
+        """Waits for the end of a process and returns its reason; `limit` if it ran out of time."""
         process.kill()
         code = process.wait()
         if self._ended:
@@ -101,10 +101,10 @@ class WorkerClient:
                 stdout=subprocess.PIPE,
                 env={**os.environ, "PYTHONPATH": _python_path()},
                 # Ctrl-C reaches the whole group of a terminal. In a session of its own, the worker
-                # is ended by the run alone, which knows what to do with its work.
+                # is ended by the run alone, which handles its work.
                 start_new_session=True,
             )
-            # `kill` may have come between the check and the start, when it saw no process.
+            # `kill` may have come between the check and the start, when there was no process.
             if self._ended:
                 self._process.kill()
         return self._process

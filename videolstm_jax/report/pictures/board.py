@@ -31,7 +31,7 @@ SPAN: Colour = (48, 52, 62)
 """The colour of the shaded spans of a timeline."""
 NARROWEST = 360
 """The least width of a picture in pixels; a narrower frame is centred, so that the board fits."""
-CELLS = 8
+STRIP_FRAMES = 8
 """Frames of a film strip."""
 ROW = 1.55
 """Height of a row of the board, in units of the text size."""
@@ -112,16 +112,16 @@ def panels(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     return np.concatenate(pictures, axis=1)
 
 
-def cell(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
+def strip_picture(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     """Draws one picture of a film strip: the frame under its attention with all boxes; uint8."""
     frame = view.frame if view.saliency is None else overlay.blend(view.frame, view.saliency)
     boxed = overlay.boxed(frame, view.detections, view.truth)
     return _titled(boxed, [(title, TEXT), _best_class(lines)])
 
 
-def strip(cells: Sequence[np.ndarray], lines: ScoreLines) -> np.ndarray:
-    """Draws cells in two rows over the board of the whole video; uint8 [H', W', 3]."""
-    rows = overlay.filmstrip(np.stack(cells), columns=CELLS // 2, ground=BAND)
+def strip(pictures: Sequence[np.ndarray], lines: ScoreLines) -> np.ndarray:
+    """Draws pictures of frames in two rows over the board of the whole video; uint8 [H', W', 3]."""
+    rows = overlay.filmstrip(np.stack(pictures), columns=STRIP_FRAMES // 2, ground=BAND)
     return _over_board(rows, lines)
 
 

@@ -51,18 +51,18 @@ class Renderer:
         """Draws the frame, and beside it the frame under its attention."""
         return board.panels(self._view(frame, t), self._lines(t), f"frame {t}")
 
-    def cell(self, frame: np.ndarray, t: int) -> np.ndarray:
+    def strip_picture(self, frame: np.ndarray, t: int) -> np.ndarray:
         """Draws the frame with attention and boxes over it, for a film strip."""
-        return board.cell(self._view(frame, t), self._lines(t), f"frame {t}")
+        return board.strip_picture(self._view(frame, t), self._lines(t), f"frame {t}")
 
     def strip(self, frames: Mapping[int, np.ndarray]) -> np.ndarray:
-        """Draws the frames of `strip_frames` as cells over the score board of the whole video."""
-        cells = [self.cell(frames[t], t) for t in self.strip_frames()]
-        return board.strip(cells, self._lines(self._prediction.video.frames - 1))
+        """Draws the frames of `strip_frames` over the score board of the whole video."""
+        pictures = [self.strip_picture(frames[t], t) for t in self.strip_frames()]
+        return board.strip(pictures, self._lines(self._prediction.video.frames - 1))
 
     def strip_frames(self) -> list[int]:
         """Returns the frames of the film strip, spread evenly from the first to the last."""
-        return overlay.evenly(self._prediction.video.frames, board.CELLS).tolist()
+        return overlay.evenly(self._prediction.video.frames, board.STRIP_FRAMES).tolist()
 
     def _view(self, frame: np.ndarray, t: int) -> board.FrameView:
         prediction = self._prediction

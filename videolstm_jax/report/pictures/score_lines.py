@@ -10,10 +10,10 @@ import numpy as np
 
 SHOWN_CLASSES = 4
 """Classes on a score board; a fifth line in the timeline could not be told apart."""
-WINDOW = 240
+TIMELINE_FRAMES = 240
 """Frames of a stream that its timeline shows."""
 FIRST_WINDOW = 60
-"""Frames that the timeline of a stream shows at first; it doubles until it shows `WINDOW`."""
+"""Frames that the timeline of a stream shows at first; the number doubles up to the one above."""
 
 
 class ScoreLines(NamedTuple):
@@ -63,7 +63,7 @@ class RecentScores:
     def __init__(self, classes: Sequence[str]):
         """Starts without a frame."""
         self._classes = tuple(classes)
-        self._scores: collections.deque[np.ndarray] = collections.deque(maxlen=WINDOW)
+        self._scores: collections.deque[np.ndarray] = collections.deque(maxlen=TIMELINE_FRAMES)
         self._slots: list[int] = []
         self._count = 0
 
