@@ -11,7 +11,7 @@ from typing import NamedTuple
 from etils import epath
 
 from videolstm_jax.dataset import video_content, video_names
-from videolstm_jax.dataset.labels_csv import PARTS
+from videolstm_jax.dataset.labels_csv import PART_SPELLINGS
 from videolstm_jax.dataset.official_lists import LIST_FOLDERS
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
@@ -63,7 +63,7 @@ def find_videos(folder: PathLike) -> FolderContent:
     for class_folder, content in zip(class_folders, files, strict=True):
         label = class_folder.path.name
         video_names.check_label(label, str(class_folder.path))
-        part = PARTS.get(class_folder.part_folder.casefold(), "")
+        part = PART_SPELLINGS.get(class_folder.part_folder.casefold(), "")
         for place, path in sorted(content.videos):
             stem = video_names.without_extension(path.name)
             video_names.check_stem(stem, path)
@@ -116,7 +116,7 @@ def _class_folders(folder: epath.Path) -> list[_ClassFolder]:
     by_part: dict[epath.Path, list[epath.Path]] = {}
     parts = set()
     for path in folders:
-        part = PARTS.get(path.name.casefold(), "unused")
+        part = PART_SPELLINGS.get(path.name.casefold(), "unused")
         # A class may be called "train" too; its videos lie in the folder itself.
         if part != "unused" and not _has_direct_videos(path):
             by_part[path] = _subfolders(path)

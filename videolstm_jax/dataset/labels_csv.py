@@ -19,7 +19,7 @@ from videolstm_jax.errors import FileError
 FILE_NAMES = ("labels.csv", "manifest.csv")
 
 # Names that tables and data sets use for the parts, and the part that each of them is.
-PARTS = {
+PART_SPELLINGS = {
     "train": "train",
     "training": "train",
     "test": "test",
@@ -69,7 +69,7 @@ def read_labels_csv(path: epath.Path) -> list[LabelsRow]:
     for row in _read_rows(path):
         _check_row(row)
         row = row._replace(
-            path=_path_in_folder(row, path.parent), part=PARTS.get(row.part.lower(), "")
+            path=_path_in_folder(row, path.parent), part=PART_SPELLINGS.get(row.part.lower(), "")
         )
         if row.path in rows:
             first = rows[row.path].where
@@ -145,8 +145,8 @@ def _check_row(row: LabelsRow) -> None:
     if not row.path or not row.label:
         raise FileError(f"{row.where}: path {row.path!r}, label {row.label!r}; expected both")
     check_label(row.label, row.where)
-    if row.part and row.part.lower() not in PARTS:
-        parts = ", ".join(sorted(set(PARTS.values())))
+    if row.part and row.part.lower() not in PART_SPELLINGS:
+        parts = ", ".join(sorted(set(PART_SPELLINGS.values())))
         raise FileError(f"{row.where}: part {row.part!r}; expected one of {parts}")
 
 
