@@ -35,7 +35,7 @@ setup(
         "numpy>=2.0",
         "scipy>=1.14",
         "absl-py>=2.1",
-        "etils[epath]>=1.9",
+        "etils[epath]>=1.14",
         # 14 to 16 lack the index of a stream, and 17.0 crashes on MPEG program streams.
         "av>=17.1,<19",
         "pillow>=11.3",
