@@ -140,7 +140,10 @@ def taps_of(images: np.ndarray, backbone: BackboneWithStores) -> Taps:
 
 def write_taps(last_block: FrameBlock, taps: Sequence[Taps], writers: Taps) -> None:
     """Writes the taps of all blocks of a video, each to its store."""
-    beside = {"motion": last_block.flow_range} if last_block.flow_range else {}
+    beside = {}
+    if last_block.flow_range:
+        # Known after the last block only, and kept in the notes until the warnings are printed.
+        beside = {"motion": last_block.flow_range}
     for layer, writer in writers._asdict().items():
         features = np.concatenate([getattr(block_taps, layer) for block_taps in taps])
         writer.write(last_block.video.name, features, **beside)

@@ -75,7 +75,9 @@ def _shapes_fit(
     classes: int,
 ) -> bool:
     # Where a video has flow, its last frame has none and so no features either: L' is L - 1.
-    length = len(scores) if scores.ndim else 0
+    length = 0
+    if scores.ndim:
+        length = len(scores)
     if scores.shape != (length, classes) or length not in (video.frames - 1, video.frames):
         return False
     if attention is None:
@@ -86,7 +88,9 @@ def _shapes_fit(
 
 
 def _shape(array: np.ndarray | None) -> tuple[int, ...] | None:
-    return None if array is None else array.shape
+    if array is None:
+        return None
+    return array.shape
 
 
 def localize_settings(work: Workdir, name: str) -> LocalizeConfig:

@@ -103,11 +103,15 @@ def as_inputs(inputs: Inputs, scales: Scales) -> Inputs:
       scales: what each is divided by.
     """
     x = _as_map(inputs.x) / scales.x
-    motion = None if inputs.motion is None else _as_map(inputs.motion) / scales.motion
+    motion = None
+    if inputs.motion is not None:
+        motion = _as_map(inputs.motion) / scales.motion
     return Inputs(x, motion)
 
 
 def _as_map(array: Array) -> Array:
     # The cast is part of the compiled program, so that float16 goes to the device: half the bytes.
     array = jnp.asarray(array).astype(jnp.float32)
-    return array[:, :, None, None] if array.ndim == 3 else array
+    if array.ndim == 3:
+        return array[:, :, None, None]
+    return array

@@ -102,8 +102,9 @@ def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) ->
     }
     if not annotated:
         return summary
-    overlaps = _overlaps(annotated, [video.tracks[0].tube for video in annotated])
     tracks = [video.tracks for video in annotated]
+    # The frame IoU is that of the heaviest tube, since a baseline has one tube a video.
+    overlaps = _overlaps(annotated, [video_tracks[0].tube for video_tracks in tracks])
     summary["model"] = _measure_tubes(annotated, tracks, overlaps, options)
     frame_iou = {}
     for video, iou in zip(annotated, overlaps, strict=True):
@@ -153,15 +154,13 @@ def _measure_tubes(
       options: how they are measured.
     """
     truth: list[Detection] = []
-    frame_scores = {}
     for video in annotated:
         truth.extend(video.truth)
-        frame_scores[video.name] = video.frame_scores
-    measures = tube_summary(
-        score_videos(annotated, tracks, options.settings),
-        truth,
-        frame_scores=frame_scores if options.rank_by_frame else None,
-    )
+    frame_scores = None
+    if options.rank_by_frame:
+        frame_scores = {video.name: video.frame_scores for video in annotated}
+    detections = score_videos(annotated, tracks, options.settings)
+    measures = tube_summary(detections, truth, frame_scores=frame_scores)
     measures["mean_frame_iou"] = mean_interval(overlaps, seed=options.seed)._asdict()
     return measures
 

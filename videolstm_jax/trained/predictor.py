@@ -113,7 +113,9 @@ class Predictor:
         # The motion input always comes from flow, whichever stream x comes from.
         layers = self.model.cell.layers
         x = features[self.model.stream][layers.x]
-        motion = features["flow"][layers.motion] if layers.motion else None
+        motion = None
+        if layers.motion:
+            motion = features["flow"][layers.motion]
         logits, attention, self.carry = self.model.step(x, motion, self.carry)
         scores = softmax(logits)
         seconds["step"] = lap()

@@ -187,4 +187,8 @@ def _read_chunks(
 
 def _row_of(parts: list[dict[str, NDArray]], row: int, length: int) -> dict[str, NDArray]:
     """The first `length` frames of one row of a batch, its chunks put together."""
-    return {name: np.concatenate([part[name][row] for part in parts])[:length] for name in parts[0]}
+    arrays = {}
+    for name in parts[0]:
+        chunks = [part[name][row] for part in parts]
+        arrays[name] = np.concatenate(chunks)[:length]
+    return arrays

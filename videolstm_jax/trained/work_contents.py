@@ -62,7 +62,10 @@ def read_contents(
     Raises:
       FileError: a file exists but cannot be used, or is such a result and these are not allowed.
     """
-    dataset = artifacts.load_dataset(work.dataset) if work.dataset.exists() else None
+    # The page can be made at any time, so each file may be absent still.
+    dataset = None
+    if work.dataset.exists():
+        dataset = artifacts.load_dataset(work.dataset)
     # Without a list of videos there is nothing that could be missing.
     unread = np.zeros(0, np.int32)
     if dataset is not None and not allow_missing:
@@ -97,8 +100,10 @@ def read_contents(
 
 def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
     """Reads the true tubes by video; none where the data set has no boxes."""
+    if not work.truth.exists():
+        return {}
     truth: dict[str, list[Tube]] = {}
-    for detection in artifacts.load_detections(work.truth) if work.truth.exists() else []:
+    for detection in artifacts.load_detections(work.truth):
         truth.setdefault(detection.video, []).append(detection.tube)
     return {video: tuple(tubes) for video, tubes in truth.items()}
 
@@ -106,7 +111,9 @@ def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
 def load_best_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]:
     """Reads the detected tubes of the best class of each video; none before `localize`."""
     path = work.run(run) / "tubes.jsonl"
-    return choose.tubes_of_best_class(artifacts.load_detections(path)) if path.exists() else {}
+    if not path.exists():
+        return {}
+    return choose.tubes_of_best_class(artifacts.load_detections(path))
 
 
 def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[dict]]]:
@@ -157,7 +164,9 @@ def _model_folders(work: Workdir) -> dict[str, epath.Path]:
     """The folders of ConvNets and runs by the names that the page gives them, existing or not."""
     folders = {f"convnet-{stream}": work.convnet(stream) for stream in STREAMS}
     runs = work.path / "runs"
-    for folder in sorted(runs.iterdir()) if runs.exists() else []:
+    if not runs.exists():
+        return folders
+    for folder in sorted(runs.iterdir()):
         if folder.is_dir():
             folders[folder.name] = folder
     return folders
@@ -180,7 +189,9 @@ def _score_files(work: Workdir, configs: dict[str, dict[str, Any]]) -> Iterator[
                 kind = "comparison"
             yield _ScoreFile(path, name, kind, settings.inputs_text(name, configs.get(name)))
     fused = work.path / "fused"
-    for path in sorted(fused.glob("*.npz")) if fused.exists() else []:
+    if not fused.exists():
+        return
+    for path in sorted(fused.glob("*.npz")):
         yield _ScoreFile(path, path.stem, "fusion", "scores")
 
 
@@ -200,6 +211,9 @@ def _result(
     if total:
         interval = accuracy.wilson(correct, total)
         mean_class = accuracy.mean_class_accuracy(scores.scores, scores.label, missing=unread)
+    trained_on = 0
+    if scores.trained is not None:
+        trained_on = int(scores.trained.sum())
     return Result(
         name=file.name,
         kind=file.kind,
@@ -209,6 +223,6 @@ def _result(
         low=interval.low,
         high=interval.high,
         mean_class=mean_class,
-        trained_on=0 if scores.trained is None else int(scores.trained.sum()),
+        trained_on=trained_on,
         **local.numbers(measures),
     )
