@@ -16,6 +16,7 @@ LAYER = {
     "config": 0,
     "presets": 0,
     "files": 1,
+    "heartbeat": 1,
     "lock": 1,
     "workdir": 1,
     "tubes_jsonl": 1,

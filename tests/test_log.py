@@ -6,6 +6,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videolstm_jax.train import log as log_module
 from videolstm_jax.train.log import MetricsLog, ProgressLine
 
 
@@ -46,6 +47,23 @@ def test_progress_off_a_terminal_prints_logged_steps_only():
     assert [line.split()[1] for line in lines] == ["2/4", "4/4"]
     assert "loss 1.25" in lines[0] and "gradient norm 0.5" in lines[0] and "steps/s" in lines[0]
     assert lines[-1].endswith("0 s left") and "\r" not in out.getvalue()
+
+
+def test_the_rate_leaves_the_first_step_out(monkeypatch):
+    """It compiles. Off a terminal a line comes after five silent seconds too."""
+    now = [0.0]
+    monkeypatch.setattr(log_module.time, "monotonic", lambda: now[0])
+    out = io.StringIO()
+    progress = ProgressLine(5, 0, out=out)
+    for step, seconds in enumerate((100.0, 2.0, 2.0, 2.0, 2.0), 1):
+        now[0] += seconds
+        progress.show(step, {"loss": 1.0}, logged=False)
+    lines = out.getvalue().splitlines()
+    assert lines == [
+        "step 1/5  loss 1",
+        "step 4/5  loss 1  0.5 steps/s  2 s left",
+        "step 5/5  loss 1  0.5 steps/s  0 s left",
+    ]
 
 
 def test_progress_on_a_terminal_rewrites_one_line_and_is_throttled():

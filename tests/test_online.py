@@ -171,6 +171,7 @@ def test_a_video_that_changed_is_refused(stored, tmp_path):
         list(both_streams([video._replace(frames=99)], settings, 16))
     with pytest.raises(VideoError, match="no such file"):
         list(both_streams([video._replace(path=str(tmp_path / "gone.mp4"))], settings, 16))
+    assert settings.shorter_side == 0  # of folders from before there was this setting
     with pytest.raises(FileError, match="lacks fps; expected the settings of the stage prepare"):
         FlowSettings.of({name: index[name] for name in index if name != "fps"}, "index.json")
 

@@ -12,6 +12,7 @@ from videolstm_jax.config import STREAMS, RunConfig, change
 from videolstm_jax.config.checks import short_name
 from videolstm_jax.core.cells import CELLS, find_cell
 from videolstm_jax.errors import ConfigError
+from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.presets import Settings, configured
 
 if TYPE_CHECKING:
@@ -218,7 +219,8 @@ def cost(steps: Sequence[Step], dataset: Dataset) -> str:
     costs = importlib.import_module("videolstm_jax.train.cost")
     pace = importlib.import_module("videolstm_jax.flow.pace")
     runs = [step.cfg for step in steps if step.stage == "train"]
-    measured_pace = costs.measure_pace(runs[0], runs, dataset)
+    with Heartbeat(lambda seconds: f"measures the speed of this device, {seconds:.0f} s so far"):
+        measured_pace = costs.measure_pace(runs[0], runs, dataset)
     lines = [
         "about, from nothing, at this device's speed just now; compiling and reading videos come "
         "on top:"

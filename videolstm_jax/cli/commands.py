@@ -92,7 +92,16 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "prepare": Command(
             "Lists the videos, checks that every one decodes, and stores optical flow.",
-            ("workdir", "seed", "break_lock", *_LISTING, *_DECODING, *_STICK_ACTIONS, "flow"),
+            (
+                "workdir",
+                "seed",
+                "break_lock",
+                *_LISTING,
+                *_DECODING,
+                *_STICK_ACTIONS,
+                "flow",
+                "convnet.image_size",
+            ),
         ),
         "nearest": Command(
             "Scores test videos by their nearest neighbour on motion energy, the baseline.",

@@ -175,12 +175,18 @@ class FlowConfig:
     width: int = setting(
         340,
         "Width in pixels that frames are squashed to before flow. A width of 0 with a height of "
-        "0 keeps the size of each video.",
+        "0 keeps the shape of each video.",
     )
     height: int = setting(
         256,
         "Height in pixels that frames are squashed to before flow. A width of 0 with a height "
-        "of 0 keeps the size of each video.",
+        "of 0 keeps the shape of each video.",
+    )
+    convnet_sides: float = setting(
+        0.0,
+        "Only with a width and height of 0: the size of flow follows the ConvNet. Frames are "
+        "scaled down until their shorter side is this many times `convnet.image_size`; smaller "
+        "frames keep their size. 0 keeps the size of each video.",
     )
     bound: float = setting(
         20.0,
@@ -207,10 +213,16 @@ class FlowConfig:
         "streams in one pass.",
     )
 
+    def shorter_side(self, image_size: int) -> int:
+        """The largest shorter side of flow in pixels, for a ConvNet of this size; 0 for any."""
+        if self.width:
+            return 0
+        return round(self.convnet_sides * image_size)
+
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 0, "width", "height", "bound")
+        at_least(self, 0, "width", "height", "convnet_sides", "bound")
         within(self, 0.0, 100.0, "percentile")
         # One side alone would not say which shape the other one keeps.
         if (self.width == 0) != (self.height == 0):

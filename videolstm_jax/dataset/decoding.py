@@ -11,9 +11,10 @@ from videolstm_jax.dataset.scan import bad_row
 from videolstm_jax.dataset.splits import ListedVideo, check_parts
 from videolstm_jax.errors import VideoError
 from videolstm_jax.flow import pace
+from videolstm_jax.heartbeat import counted
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import guard
-from videolstm_jax.video.decode import VideoInfo
+from videolstm_jax.video.decode import FrameFormat, VideoInfo
 
 
 class VideoDecoder:
@@ -36,29 +37,56 @@ class VideoDecoder:
         self._classes = dataset.classes
         self._skip_bad = cfg.on_bad_video != "fail" if skip_bad is None else skip_bad
 
-    def read_grey(
-        self, videos: Sequence[Video], size: tuple[int, int] | None
+    def read_frames(
+        self, videos: Sequence[Video], frame_format: FrameFormat
     ) -> Iterator[tuple[str, np.ndarray]]:
-        """Yields the name and the grey frames [L, H, W] uint8 of each good video.
+        """Yields the name and all frames of each good video.
 
         Args:
           videos: which ones.
-          size: (W, H) that frames are brought to; None keeps theirs.
+          frame_format: of the frames.
 
         Raises:
           VideoError: a bad video that is not skipped.
         """
-        decoded = guard.read_all(
-            [video.path for video in videos],
-            fps=self._cfg.fps,
-            max_frames=self._cfg.max_frames,
-            size=size,
-            grey=True,
-            workers=self._cfg.workers,
-            limit=self._cfg.time_limit,
-        )
-        for video, frames in self._good(videos, decoded, len):
-            yield video.name, frames
+        return self._read(videos, frame_format, lambda video: (0, self._cfg.max_frames))
+
+    def read_middles(
+        self, videos: Sequence[Video], frame_format: FrameFormat
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields three frames from the middle of each video, or as many as there are.
+
+        The frames behind them are not decoded. See `read_frames`.
+        """
+
+        def middle(video: Video) -> tuple[int, int]:
+            start = max(0, video.frames // 2 - 1)
+            return start, start + min(3, video.frames)
+
+        return self._read(videos, frame_format, middle)
+
+    def _read(
+        self,
+        videos: Sequence[Video],
+        frame_format: FrameFormat,
+        span: Callable[[Video], tuple[int, int]],
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Yields names and frames; `span` gives the first frame, and where to stop or 0."""
+        crew = guard.Crew(self._cfg.workers, limit=self._cfg.time_limit)
+
+        def read(video: Video) -> np.ndarray:
+            start, stop = span(video)
+            (frames,) = crew.read_formats(
+                video.path, [frame_format], fps=self._cfg.fps, start=start, max_frames=stop
+            )
+            return frames
+
+        try:
+            decoded = guard.ahead(crew, read, videos)
+            for video, frames in self._good(videos, decoded, len):
+                yield video.name, frames
+        finally:
+            crew.end()
 
     def count_frames(self, videos: Sequence[Video]) -> dict[str, int]:
         """Decodes the videos without keeping frames; L of each good one, by name.
@@ -75,6 +103,7 @@ class VideoDecoder:
 
         try:
             infos = guard.ahead(crew, check, videos)
+            infos = counted(infos, len(videos), "prepare: checks videos")
             good = self._good(videos, infos, lambda info: info.frames)
             return {video.name: info.frames for video, info in good}
         finally:

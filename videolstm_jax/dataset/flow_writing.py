@@ -14,8 +14,10 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.dataset.prepared import FlowRange, finished_flow, flow_note
 from videolstm_jax.flow import batched, image, pace
+from videolstm_jax.heartbeat import Heartbeat, counted
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import flow_file, flow_methods
+from videolstm_jax.video.decode import FrameFormat
 
 # How many training videos are measured for a bound that is a percentile of displacements.
 _SAMPLED_VIDEOS = 48
@@ -82,7 +84,7 @@ def write_missing_flow(
     missing = [video for video in videos if video.name not in frames]
     progress = pace.FlowProgress(len(missing), sum(video.frames - 1 for video in missing))
     flow_of_videos = batched.flow_images(
-        decoder.read_grey(missing, _flow_size(cfg)),
+        decoder.read_frames(missing, grey_format(cfg)),
         target.limit,
         method=flow_methods.method(cfg.flow.method),
         workers=cfg.data.workers,
@@ -90,7 +92,7 @@ def write_missing_flow(
     )
     # Threads compress and write while the next flow is computed.
     writing: collections.deque[Future] = collections.deque()
-    with ThreadPoolExecutor(cfg.data.workers) as pool:
+    with ThreadPoolExecutor(cfg.data.workers) as pool, Heartbeat(progress.line):
         for flow in flow_of_videos:
             frames[flow.name] = len(flow.images) + 1
             ranges[flow.name] = FlowRange(flow.largest, flow.saturated)
@@ -121,14 +123,14 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> float:
     sample = train[::step][:_SAMPLED_VIDEOS]
     # A bad video is no reason to stop here: `write_missing_flow` finds it again and reports it.
     decoder = VideoDecoder(cfg.data, dataset, skip_bad=True)
-    middles = (
-        (name, _middle(frames)) for name, frames in decoder.read_grey(sample, _flow_size(cfg))
-    )
     flow_of_videos = batched.flow_images(
-        middles,
+        decoder.read_middles(sample, grey_format(cfg)),
         image.limit(image.PAPER_BOUND, scaled=True),
         method=flow_methods.method(cfg.flow.method),
+        workers=cfg.data.workers,
     )
+    label = "prepare: measures displacements for the bound of flow, videos"
+    flow_of_videos = counted(flow_of_videos, len(sample), label)
     # A byte b stands for a displacement of (2 b - 255) / 255 of the bound.
     levels = [np.abs(2 * flow.images.astype(np.int16) - 255).ravel() for flow in flow_of_videos]
     if not levels:
@@ -143,12 +145,9 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> float:
     return bound
 
 
-def _middle(frames: np.ndarray) -> np.ndarray:
-    """Three frames from the middle of a video, or as many as there are."""
-    start = max(0, len(frames) // 2 - 1)
-    return frames[start : start + 3]
-
-
-def _flow_size(cfg: RunConfig) -> tuple[int, int] | None:
-    """(W, H) that flow is computed at; None is that of each video."""
-    return (cfg.flow.width, cfg.flow.height) if cfg.flow.width else None
+def grey_format(cfg: RunConfig) -> FrameFormat:
+    """The grey frames that flow is computed from."""
+    flow = cfg.flow
+    size = (flow.width, flow.height) if flow.width else None
+    shorter_side = flow.shorter_side(cfg.convnet.image_size)
+    return FrameFormat(size, grey=True, shorter_side=shorter_side)

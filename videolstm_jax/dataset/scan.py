@@ -15,6 +15,7 @@ from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.splits import ListedVideo
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.files import PathLike
+from videolstm_jax.heartbeat import counted
 from videolstm_jax.types import Dataset, Detection, Video
 from videolstm_jax.video import guard
 from videolstm_jax.video.decode import VideoInfo
@@ -52,7 +53,9 @@ def scan_videos(
     videos: list[Video] = []
     readable: list[ListedVideo] = []
     bad_rows = []
-    for listed, info in zip(listing.videos, _probe_all(listing.videos, cfg), strict=True):
+    count = len(listing.videos)
+    infos = counted(_probe_all(listing.videos, cfg), count, "prepare: opens videos")
+    for listed, info in zip(listing.videos, infos, strict=True):
         if isinstance(info, VideoError):
             bad_rows.append(bad_row(listed, info))
         else:

@@ -1,22 +1,16 @@
-"""The cost of flow estimated beforehand, progress on the way, and warnings afterwards."""
+"""The space of flow estimated beforehand, progress on the way, and warnings afterwards."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
-
-import numpy as np
-
-from videolstm_jax.flow import batched
 
 SATURATED = 0.05
 """A video with more than this share of pixels at the bound is named in a warning."""
 STILL = 0.05
 """A video whose largest displacement is below this many pixels is named in a warning."""
-PROGRESS_SECONDS = 5
-"""The time between two lines of progress."""
 NAMES_SHOWN = 5
 """A warning names this many videos."""
 # Bytes of each stored picture and of each of its pixels, measured on real clips.
@@ -26,55 +20,37 @@ _PNG_BYTES = 0.4
 
 
 class FlowCost(NamedTuple):
-    """The estimated cost of preparing a data set.
-
-    Pairs of frames, seconds of flow, bytes of the flow images, bytes of the features of both
-    streams.
-    """
+    """What preparing a data set takes: pairs of frames, bytes of flow, bytes of all features."""
 
     pairs: int
-    flow_seconds: float
     flow_bytes: int
     feature_bytes: int
 
     def __str__(self) -> str:
         """Describes the cost in one line."""
         return (
-            f"{self.pairs} pairs of frames: flow takes about {duration(self.flow_seconds)} and "
-            f"{size(self.flow_bytes)}, the features of both streams {size(self.feature_bytes)}"
+            f"{self.pairs} pairs of frames: flow takes about {size(self.flow_bytes)}, the features "
+            f"of both streams {size(self.feature_bytes)}"
         )
 
 
 def estimate_flow_cost(
-    videos: Sequence[tuple[int, int, int]],
-    *,
-    jpeg: bool,
-    frame_floats: int,
-    workers: int = 1,
-    method: Callable[[np.ndarray, np.ndarray], np.ndarray] = batched.tvl1_of_arrays,
+    videos: Sequence[tuple[int, int, int]], *, jpeg: bool, frame_floats: int
 ) -> FlowCost:
-    """Estimates the cost from a timed batch of the most frequent frame size.
+    """Estimates the disk space that flow and features take.
 
-    Frames are noise: TV-L1 takes as long for any picture.
+    How long flow takes is printed by `FlowProgress`, from flow that is kept.
 
     Args:
       videos: pairs, H and W of each.
       jpeg: whether flow images are stored as JPEG or as PNG.
       frame_floats: values that the features of one frame of one stream hold.
-      workers: batches at a time.
-      method: see `batched.flow_images`.
     """
-    # Ties go to the larger size, so that the estimate does not depend on the order of videos.
-    sizes = [(height, width) for _, height, width in videos]
-    height, width = max(set(sizes), key=lambda size: (sizes.count(size), size))
-    # The time goes with the number of pixels, so one size is enough to measure.
-    seconds_a_pixel = _seconds_a_pixel(height, width, workers, method)
     pairs = sum(count for count, _, _ in videos)
     pixels = sum(count * height * width for count, height, width in videos)
     pixel_bytes = _JPEG_BYTES if jpeg else _PNG_BYTES
     return FlowCost(
         pairs=pairs,
-        flow_seconds=pixels * seconds_a_pixel,
         # two pictures for each pair, u and v
         flow_bytes=round(2 * (pairs * _PICTURE_BYTES + pixels * pixel_bytes)),
         # two streams of values of two bytes
@@ -82,51 +58,38 @@ def estimate_flow_cost(
     )
 
 
-def _seconds_a_pixel(
-    height: int,
-    width: int,
-    workers: int,
-    method: Callable[[np.ndarray, np.ndarray], np.ndarray],
-) -> float:
-    """Times as many batches as run at a time."""
-    n = batched.batch_pairs(height, width)
-    frames = np.random.default_rng(0).integers(0, 256, (n * workers + 1, height, width), np.uint8)
-    seconds = 0.0
-    for batches in (1, workers):  # the first round compiles; the second is the result
-        video = [("", frames[: n * batches + 1])]
-        began = time.perf_counter()
-        list(batched.flow_images(video, lambda width, height: 1.0, method=method, workers=workers))
-        seconds = (time.perf_counter() - began) / (n * batches * height * width)
-    return seconds
-
-
 class FlowProgress:
-    """Prints a line of progress every few seconds."""
+    """Counts pairs of frames, and estimates how long the others will take."""
 
     def __init__(self, videos: int, pairs: int) -> None:
-        """Starts the clock for so many videos and pairs of frames."""
+        """Starts to count so many videos and pairs of frames."""
         self._videos, self._pairs = videos, pairs
         self._videos_done = self._pairs_done = 0
-        self._began = self._printed = time.perf_counter()
+        self._first: tuple[float, int] | None = None
 
     def pairs_done(self, pairs: int) -> None:
         """Counts a batch of pairs."""
         self._pairs_done += pairs
-        now = time.perf_counter()
-        if now - self._printed <= PROGRESS_SECONDS:
-            return
-        self._printed = now
-        rate = self._pairs_done / (now - self._began)
-        left = max(0, self._pairs - self._pairs_done) / rate
-        print(
-            f"prepare: {self._videos_done} of {self._videos} videos, {rate:.1f} pairs/s, "
-            f"{duration(left)} left",
-            flush=True,
-        )
+        if self._first is None:
+            # The first batch compiles, which may take longer than all others together.
+            self._first = time.monotonic(), self._pairs_done
 
     def video_done(self) -> None:
         """Counts a video."""
         self._videos_done += 1
+
+    def line(self, seconds: float) -> str:
+        """The line of progress, so many seconds after the start."""
+        done = f"prepare: {self._videos_done} of {self._videos} videos"
+        if self._first is None:
+            return f"{done}; the first batch of flow compiles, {duration(seconds)} so far"
+        began, compiled = self._first
+        pairs = self._pairs_done - compiled
+        if not pairs:
+            return f"{done}, {self._pairs_done} of {self._pairs} pairs"
+        rate = pairs / (time.monotonic() - began)
+        left = max(0, self._pairs - self._pairs_done) / rate
+        return f"{done}, {rate:.1f} pairs/s, {duration(left)} left"
 
 
 def warn_of_flow(ranges: Mapping[str, tuple[float, float]], stage: str = "prepare") -> None:

@@ -87,7 +87,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
 
 
 def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
-    """Estimates time and space of the flow and the features, from one timed batch on this machine.
+    """Estimates the space of the flow and the features.
 
     Args:
       cfg: `flow` and `convnet` decide the sizes.
@@ -97,15 +97,14 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
     pool5_side = net.image_size // 2 ** len(net.widths)
     pool5 = pool5_side * pool5_side * net.widths[-1]
     sizes = []
+    frame_format = flow_writing.grey_format(cfg)
     for video in dataset.videos:
-        height, width = cfg.flow.height or video.height, cfg.flow.width or video.width
+        width, height = frame_format.size_of(video.width, video.height)
         sizes.append((video.frames - 1, height, width))
     return pace.estimate_flow_cost(
         sizes,
         jpeg=cfg.flow.image == "jpeg",
         frame_floats=pool5 + net.dense[-1] + len(dataset.classes),
-        workers=cfg.data.workers,
-        method=flow_methods.method(cfg.flow.method),
     )
 
 
@@ -145,7 +144,10 @@ def _flow_settings(cfg: RunConfig, bound: float) -> dict[str, Any]:
     `scaled` bounds are pixels at a longer side of 340, as the paper's is.
     """
     flow = cfg.flow
-    return {
+    shorter_side = flow.shorter_side(cfg.convnet.image_size)
+    # Left out where it is 0, as in folders from before there was this setting.
+    limit = {"shorter_side": shorter_side} if shorter_side else {}
+    return limit | {
         "method": flow.method,
         "width": flow.width,
         "height": flow.height,
@@ -168,9 +170,9 @@ def _claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
         return
     before = files.read_json(path)
     changes = []
-    for name, value in settings.items():
-        if before.get(name) != value:
-            changes.append(f"{name} {before.get(name)!r}, now {value!r}")
+    for name in {**settings, **before}:
+        if before.get(name) != settings.get(name):
+            changes.append(f"{name} {before.get(name)!r}, now {settings.get(name)!r}")
     if changes:
         raise ConfigError(
             f"{path.parent} holds flow made with {'; '.join(changes)}. Expected the same settings: "

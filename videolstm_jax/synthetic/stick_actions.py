@@ -18,6 +18,7 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.errors import ConfigError
+from videolstm_jax.heartbeat import counted
 from videolstm_jax.synthetic import scenes, stick_clips
 from videolstm_jax.synthetic.stick_clips import STICK_CLASSES, ClipSpec
 from videolstm_jax.video import encode
@@ -129,7 +130,8 @@ def generate(folder: str | os.PathLike, *, workers: int = 2, **settings: Any) ->
     part = folder / f".making-{os.getpid()}"
     try:
         with ThreadPoolExecutor(max(1, workers)) as pool:
-            boxes = dict(pool.map(lambda spec: _write_clip(part, spec), clips))
+            written = pool.map(lambda spec: _write_clip(part, spec), clips)
+            boxes = dict(counted(written, len(clips), "draws stick actions"))
         part.replace(folder / "videos")
     finally:
         if part.exists():

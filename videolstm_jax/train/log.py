@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from etils import epath
 
 from videolstm_jax.files import append_bytes, write_bytes
+from videolstm_jax.heartbeat import SECONDS
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
@@ -75,23 +76,31 @@ class ProgressLine:
         self._out = out or sys.stdout
         self._terminal = self._out.isatty()
         self._begun = self._shown = time.monotonic()
+        self._compiled = False
 
     def show(self, step: int, values: Mapping[str, float], *, logged: bool) -> None:
-        """Reports a step: off a terminal where it is `logged`, on one where `every` has passed."""
+        """Reports a step: on a terminal where `every` has passed.
+
+        Off a terminal where it is `logged`, or five seconds after the last line.
+        """
         now, last = time.monotonic(), step == self._total
-        due = logged
+        if not self._compiled and not last:
+            # The first unit compiles. The rate is that of the others, which come after it.
+            self._compiled, self._start, self._begun = True, step, now
+        silent = now - self._shown
+        due = logged or silent >= SECONDS
         if self._terminal:
             # A line that changes at every step cannot be read.
-            due = now - self._shown >= self._every
+            due = silent >= self._every
         if not due and not last:
             return
         self._shown = now
-        rate = (step - self._start) / max(now - self._begun, 1e-9)
-        numbers = values_text(values, "  ")
-        left = _duration((self._total - step) / rate)
-        count = f"{self._unit} {step}/{self._total}"
-        speed = f"{rate:.3g} {self._unit}s/s"
-        line = f"{count}  {numbers}  {speed}  {left} left"
+        line = f"{self._unit} {step}/{self._total}  {values_text(values, '  ')}"
+        counted = step - self._start
+        if counted:
+            rate = counted / max(now - self._begun, 1e-9)
+            left = _duration((self._total - step) / rate)
+            line += f"  {rate:.3g} {self._unit}s/s  {left} left"
         end = "\n"
         if self._terminal:
             line = _CLEAR_LINE + line

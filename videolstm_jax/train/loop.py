@@ -14,6 +14,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
 
@@ -100,7 +101,8 @@ def fit(
         record = _Record(plan, folder, checkpoints, best, start, window)
         batch = next(batches, None)
         for step in range(start + 1, plan.steps + 1):
-            state, metrics = step_fn(state, batch)
+            with _first_step(step == start + 1):
+                state, metrics = step_fn(state, batch)
             # The next batch is read and sent while the devices still compute this step.
             batch = None
             if step < plan.steps:
@@ -216,6 +218,13 @@ def _finite(metrics: Any, step: int) -> list[float]:
                 "A lower learning rate or gradient clipping may help"
             )
     return values
+
+
+def _first_step(first: bool) -> contextlib.AbstractContextManager:
+    """Prints lines while the first step compiles, which may take minutes."""
+    if not first:
+        return contextlib.nullcontext()
+    return Heartbeat(lambda seconds: f"the first step compiles, {seconds:.0f} s so far")
 
 
 @contextlib.contextmanager

@@ -107,7 +107,7 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
     """Returns what the index of a store keeps of its origin."""
     flow = {}
     if stream == "flow":
-        for name in ("method", "width", "height", "bound", "image"):
+        for name in ("method", "width", "height", "shorter_side", "bound", "image"):
             if name in job.index:
                 flow[name] = job.index[name]
     cfg = trained.config

@@ -143,7 +143,9 @@ def flow_functions(settings: FlowSettings) -> FlowFunctions:
     bound = image.limit(settings.bound, scaled=settings.scaled)
 
     def grey(frame: NDArray) -> NDArray:
-        return image.grey(decode.squashed_to(frame, settings.frame_format.size))
+        height, width = frame.shape[:2]
+        size = settings.frame_format.size_of(width, height)
+        return image.grey(decode.squashed_to(frame, size))
 
     # The bound may depend on the size of the frames, which is known with the first pair only.
     def flow_image(before: NDArray, after: NDArray) -> NDArray:

@@ -37,12 +37,25 @@ class VideoInfo(NamedTuple):
 class FrameFormat(NamedTuple):
     """The form in which frames are returned.
 
-    They are squashed to `size` (W, H) pixels, or keep the size of the first frame if it is None;
-    `grey` asks for luma instead of RGB.
+    They are squashed to `size` (W, H) pixels, or have the size of the first frame if it is None;
+    `grey` asks for luma instead of RGB. Where `size` is None and `shorter_side` is not 0, frames
+    with a longer shorter side are scaled down to it and keep their shape.
     """
 
     size: tuple[int, int] | None = None
     grey: bool = False
+    shorter_side: int = 0
+
+    def size_of(self, width: int, height: int) -> tuple[int, int]:
+        """(W, H) that frames of W x H pixels are brought to."""
+        if self.size is not None:
+            return self.size
+        shorter = min(width, height)
+        # Never larger than the video: made-up pixels would cost time and say nothing.
+        if not self.shorter_side or shorter <= self.shorter_side:
+            return width, height
+        scale = self.shorter_side / shorter
+        return round(width * scale), round(height * scale)
 
 
 def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
@@ -123,7 +136,7 @@ def read_formats(
             original = upright(picture)
             first_size = first_size or original.shape[1::-1]
             for frame_format, images in zip(formats, frames, strict=True):
-                squashed = squashed_to(original, frame_format.size or first_size)
+                squashed = squashed_to(original, frame_format.size_of(*first_size))
                 images.append(image.grey(squashed) if frame_format.grey else squashed)
     return [_stacked(images) for images in frames]
 

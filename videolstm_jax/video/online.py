@@ -19,7 +19,8 @@ class FlowSettings(NamedTuple):
     """The settings that flow images depend on; see `config.FlowConfig`.
 
     The stage `prepare` writes them to flow/index.json. `width` and `height` are 0 for frames of
-    their own size; `fps` and `max_frames` are those of `config.DataConfig`.
+    their own shape, whose shorter side is at most `shorter_side` pixels where that is not 0. `fps`
+    and `max_frames` are those of `config.DataConfig`.
     """
 
     method: str
@@ -30,6 +31,7 @@ class FlowSettings(NamedTuple):
     image: str
     fps: float
     max_frames: int
+    shorter_side: int = 0
 
     @classmethod
     def of(cls, index: Mapping[str, Any], where: str | os.PathLike) -> FlowSettings:
@@ -42,17 +44,19 @@ class FlowSettings(NamedTuple):
         Raises:
           FileError: a setting is missing.
         """
-        lacking = [name for name in cls._fields if name not in index]
+        known = {**cls._field_defaults, **index}
+        lacking = [name for name in cls._fields if name not in known]
         if lacking:
             raise FileError(
                 f"{where}: lacks {', '.join(lacking)}; expected the settings of the stage prepare"
             )
-        return cls(*(index[name] for name in cls._fields))
+        return cls(*(known[name] for name in cls._fields))
 
     @property
     def frame_format(self) -> FrameFormat:
         """The grey frames from which flow is computed."""
-        return FrameFormat((self.width, self.height) if self.width else None, grey=True)
+        size = (self.width, self.height) if self.width else None
+        return FrameFormat(size, grey=True, shorter_side=self.shorter_side)
 
 
 class OnlineFlow:

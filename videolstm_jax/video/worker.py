@@ -61,8 +61,8 @@ def _answer(
     """Does one piece of work; returns `info` and arrays."""
     if work == "read_formats":
         formats = []
-        for size, grey in arguments.pop("formats"):
-            formats.append(FrameFormat(size and tuple(size), grey))  # JSON has no tuples
+        for size, *rest in arguments.pop("formats"):
+            formats.append(FrameFormat(size and tuple(size), *rest))  # JSON has no tuples
         frames = decode.read_formats(path, formats, **arguments)
         return (), [array[start:] for array in frames]
     return {"probe": decode.probe, "check": decode.check}[work](path, **arguments), []
