@@ -72,6 +72,7 @@ _PIPELINE = (
     "convnet.weights",
     "convnet.steps",
     "train.steps",
+    "train.balance",
     "localize.input",
     "report.examples",
 )
@@ -119,6 +120,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "train.log_every",
                 "train.save_every",
                 "train.devices",
+                "train.balance",
                 "break_lock",
             ),
         ),

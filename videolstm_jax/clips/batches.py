@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from videolstm_jax.clips.balance import ClassOrder, class_order
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import DataConfig
 from videolstm_jax.errors import ConfigError, FileError
@@ -53,7 +54,7 @@ def common_lengths(
     return np.array([x.frames[name] for name in names], np.int64)
 
 
-def train_batches(
+def train_batches(  # noqa: PLR0913 - what is read, how it is drawn, and which part of it
     x: FeatureStore,
     motion: FeatureStore | None,
     videos: Sequence[Video],
@@ -63,6 +64,7 @@ def train_batches(
     start_step: int = 0,
     host: Host = ONLY_HOST,
     dtype: str = "float32",
+    balanced: bool = False,
 ) -> Iterator[Batch]:
     """Yields batches of `cfg.batch` clips of `cfg.frames` frames without end.
 
@@ -83,6 +85,8 @@ def train_batches(
       host: the part of each batch that is yielded.
       dtype: of the features; `float16`, as they are stored, halves the memory where the model casts
         by itself.
+      balanced: draw every class as often, and then a video of the class. With `epochs` each run of
+        P clips has one of each of the P classes, and each class goes through its own videos.
 
     Returns:
       Batches of numpy arrays; x [B, T, N, N, D], motion [B, T, M, M, E] or None, B = cfg.batch /
@@ -106,7 +110,9 @@ def train_batches(
     if not videos:
         raise ConfigError("no videos to train on; expected at least one in the training list")
     lengths = common_lengths(x, motion, videos)
-    draws = _draw_clips(lengths, cfg, seed, start_step, host)
+    label = np.array([video.label for video in videos])
+    order = class_order(label) if balanced else None
+    draws = _draw_clips(lengths, cfg, seed, start_step, host, order)
     reader = _ClipReader((x, motion), videos, lengths, cfg, np.dtype(dtype))
     return prefetch(_read_batches(draws, reader, cfg.workers))
 
@@ -115,12 +121,17 @@ def train_batches(
 
 
 def _draw_clips(
-    lengths: np.ndarray, cfg: DataConfig, seed: int, start_step: int, host: Host
+    lengths: np.ndarray,
+    cfg: DataConfig,
+    seed: int,
+    start_step: int,
+    host: Host,
+    order: ClassOrder | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """The video index [B] and the first frame [B] of each clip in this host's batches.
 
     tf.data's stateless random numbers make clip p a function of (seed, p), whatever the number of
-    hosts and threads.
+    hosts and threads. With an `order` the class is drawn first.
     """
     tf = _import_tensorflow()
     count, share = len(lengths), cfg.batch // host.count
@@ -142,6 +153,8 @@ def _draw_clips(
         return uniform(video_key, p, count)
 
     draw_video = {"epochs": draw_in_epochs, "iid": draw_independent}[cfg.order]
+    if order is not None:
+        draw_video = _balanced_draw(tf, order, video_key, in_epochs=cfg.order == "epochs")
 
     def draw(q: Any) -> Any:
         # Element q of this host is clip p of all hosts: its row of the whole batch.
@@ -155,6 +168,40 @@ def _draw_clips(
     numbers = tf.data.Dataset.range(start_step * share, 2**62)
     clips = numbers.map(draw, num_parallel_calls=2, deterministic=True)
     return clips.batch(share, drop_remainder=True).prefetch(2).as_numpy_iterator()
+
+
+def _balanced_draw(
+    tf: Any, order: ClassOrder, key: int, *, in_epochs: bool
+) -> Callable[[Any], Any]:
+    """Returns the index of the video of clip p, every class as often."""
+    classes = len(order.count)
+    video, first, count = (tf.constant(part, tf.int64) for part in order)
+    key_of = tf.constant(key, tf.int64)
+
+    def uniform(p: Any, purpose: int, below: Any) -> Any:
+        # A number for each purpose, so that the class tells nothing of the video in it.
+        pair = tf.stack([key_of + purpose, p])
+        return tf.random.stateless_uniform([], seed=pair, minval=0, maxval=below, dtype=tf.int64)
+
+    def draw_independent(p: Any) -> Any:
+        label = uniform(p, 1, classes)
+        return video[first[label] + uniform(p, 2, count[label])]
+
+    def draw_in_epochs(p: Any) -> Any:
+        # Round r has each class once, in an order of its own, so it is the r-th draw of each class.
+        # A class goes through a permutation of its videos, then through another one.
+        rounds = p // classes
+        last = tf.constant(classes - 1, tf.int64)
+        label = tf.random.experimental.index_shuffle(
+            p % classes, seed=tf.stack([key_of + 1, rounds]), max_index=last
+        )
+        epoch = tf.stack([key_of + 2 + label, rounds // count[label]])
+        row = tf.random.experimental.index_shuffle(
+            rounds % count[label], seed=epoch, max_index=count[label] - 1
+        )
+        return video[first[label] + row]
+
+    return draw_in_epochs if in_epochs else draw_independent
 
 
 def _import_tensorflow() -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from videolstm_jax.clips.balance import class_order
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import cropped, mirrored, preprocess, shifted
 from videolstm_jax.clips.prefetch import prefetch
@@ -33,11 +35,17 @@ class FrameDraws(NamedTuple):
 
 
 def draw_frames(
-    videos: Sequence[Video], step: int, *, batch: int, seed: int, reach: int = 0
+    videos: Sequence[Video],
+    step: int,
+    *,
+    batch: int,
+    seed: int,
+    reach: int = 0,
+    balanced: bool = False,
 ) -> FrameDraws:
     """Draws the frames of batch `step`: a video of the list, then one of its L - 1 frames.
 
-    A pure function of (seed, step). Classes come as often as the list holds them.
+    A pure function of (seed, step). Classes come as often as the list holds them, or all as often.
 
     Args:
       videos: the list.
@@ -45,9 +53,15 @@ def draw_frames(
       batch: B.
       seed: of all batches.
       reach: the largest shift in pixels, either way.
+      balanced: draw a class first, then a video of it.
     """
     generator = np.random.default_rng([seed, step])
-    video = generator.integers(len(videos), size=batch)
+    if balanced:
+        order = class_order(np.array([video.label for video in videos]))
+        label = generator.integers(len(order.count), size=batch)
+        video = order.video[order.first[label] + generator.integers(order.count[label])]
+    else:
+        video = generator.integers(len(videos), size=batch)
     pairs = np.array([videos[index].frames - 1 for index in video])
     # A random number for each row is drawn whatever the lengths are: the draws behind it stay.
     frame = np.floor(generator.random(batch) * pairs).astype(np.int64)
@@ -89,6 +103,7 @@ def frame_batches(
     start_step: int = 0,
     workers: int = 2,
     cache_bytes: int = 2 << 30,
+    balanced: bool = False,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields random frames with their labels without end; batch k is a pure function of (seed, k).
 
@@ -100,6 +115,7 @@ def frame_batches(
       start_step: the first batch to yield.
       workers: threads that decode.
       cache_bytes: memory for videos that are kept whole.
+      balanced: see `draw_frames`.
 
     Returns:
       Images [B, S, S, ch] float32, preprocessed, and labels [B] int32.
@@ -113,7 +129,8 @@ def frame_batches(
         if video.frames < 2:
             raise ConfigError(f"{video.name} has {video.frames} frame; expected at least 2")
     reader.cache_first(videos, cache_bytes)
-    return prefetch(_frame_batches(videos, reader, cfg, seed, start_step, workers))
+    draw = partial(draw_frames, videos, batch=cfg.batch, seed=seed, balanced=balanced)
+    return prefetch(_frame_batches(videos, reader, cfg, seed, start_step, workers, draw))
 
 
 def _frame_batches(
@@ -123,6 +140,7 @@ def _frame_batches(
     seed: int,
     step: int,
     workers: int,
+    draw: Callable[..., FrameDraws],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     labels = np.array([video.label for video in videos], np.int32)
     reach = round(cfg.shift * reader.side)
@@ -139,7 +157,7 @@ def _frame_batches(
 
     with ThreadPoolExecutor(workers) as pool:
         while True:
-            drawn = draw_frames(videos, step, batch=cfg.batch, seed=seed, reach=reach)
+            drawn = draw(step, reach=reach)
             boxes = draw_crops(
                 step, batch=cfg.batch, seed=seed, side=reader.side, smallest=cfg.crop
             )

@@ -151,6 +151,13 @@ class TrainConfig:
         "share of the largest possible; 0 does not reward flat attention.",
         advanced=True,
     )
+    balance: str = setting(
+        "none",
+        "How uneven classes are evened out: none, draws or loss. `draws`: every class is drawn as "
+        "often; `loss`: the loss of each class is weighted, so that all have the same share. It "
+        "holds for the ConvNets too.",
+        choices=("none", "draws", "loss"),
+    )
     devices: int = setting(1, "Devices that the batch is spread over.", advanced=True)
 
     def __post_init__(self) -> None:

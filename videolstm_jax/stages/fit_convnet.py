@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
+from videolstm_jax.clips import balance
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.config import ConvNetConfig, RunConfig
@@ -18,6 +19,7 @@ from videolstm_jax.dataset import prepared
 from videolstm_jax.files import json_sha256
 from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
+from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
@@ -64,10 +66,15 @@ def run(cfg: RunConfig) -> epath.Path:
     )
     batches = _batches_from(cfg, reader, videos, index)
     with sole_writer(folder, "fit_convnet", break_lock=cfg.break_lock):
-        _train(cfg, net, start.params, batches, _identity(cfg, dataset) | inputs)
+        identity = _identity(cfg, dataset) | inputs
+        weights = balance.loss_weights(cfg.train.balance, videos, len(dataset.classes))
+        balance.print_uneven(cfg.train.balance, videos, dataset.classes)
+        _train(cfg, net, start.params, batches, identity, weights)
+        warning = print_divergence(folder, len(dataset.classes))
         save_config(
             folder,
             cfg,
+            warnings=[warning] if warning else [],
             convnet=dataclasses.asdict(cfg.convnet),
             channels=reader.channels,
             classes=dataset.classes,
@@ -114,6 +121,7 @@ def _batches_from(
             seed=cfg.seed,
             start_step=start,
             workers=cfg.data.workers,
+            balanced=cfg.train.balance == "draws",
         )
 
     return batches
@@ -128,13 +136,15 @@ def _train(
     params: PyTree,
     batches: Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]],
     identity: Mapping[str, Any],
+    weights: np.ndarray | None,
 ) -> None:
     """Trains in the folder of the stream, from its last checkpoint or from `params`."""
     tx = convnet_optimizer(cfg.convnet)
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
     state = replicate(new_state(params, tx), mesh)
     apply = _with_frozen_layers(net.apply, cfg.convnet)
-    step = make_step(convnet_loss(apply), tx, cfg.seed, mesh=mesh)
+    loss = convnet_loss(apply, class_weights=weights)
+    step = make_step(loss, tx, cfg.seed, mesh=mesh)
     plan = Plan(
         steps=cfg.convnet.steps,
         log_every=cfg.train.log_every,
@@ -165,6 +175,7 @@ def _identity(cfg: RunConfig, dataset: Dataset) -> dict[str, Any]:
         "classes": dataset.classes,
         "seed": cfg.seed,
         "data.fps": cfg.data.fps,
+        "train.balance": cfg.train.balance,
     }
     for name, value in dataclasses.asdict(cfg.convnet).items():
         identity[f"convnet.{name}"] = value

@@ -10,6 +10,7 @@ from etils import epath
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
+from videolstm_jax.clips import balance
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import flow_writing, prepared, scan, tfds_export
 from videolstm_jax.dataset.decoding import VideoDecoder
@@ -84,6 +85,8 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     _write_or_remove(work.truth, tubes, artifacts.save_detections)
     _write_index(work, settings, frames, fingerprints)
     _print_summary(work, frames, len(tubes), len(bad_rows))
+    train_list = [video for video in dataset.videos if video.part == "train"]
+    balance.print_uneven(cfg.train.balance, train_list, dataset.classes)
 
 
 def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:

@@ -90,6 +90,9 @@ def _results(contents: WorkFolderContents, rows: Sequence[Result]) -> page.Secti
             f"{name} is left out: its scores are of other videos or classes than the test list "
             "has. Run the stage that wrote them again."
         )
+    for name, config in contents.configs.items():
+        for warning in config.get("warnings", ()):
+            notices.append(f"{name}: {warning}.")
     return section._replace(notices=tuple(notices))
 
 

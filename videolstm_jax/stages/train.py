@@ -13,12 +13,14 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
+from videolstm_jax.clips import balance
 from videolstm_jax.clips.batches import Host, train_batches
 from videolstm_jax.config import ModelConfig, RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.files import json_sha256
 from videolstm_jax.lock import sole_writer
+from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import optimizer
@@ -80,10 +82,16 @@ def run(cfg: RunConfig) -> epath.Path:
     count = sum(leaf.size for leaf in jax.tree.leaves(model.params))
     with _sole_writer(cfg, folder):
         print(f"trains {cfg.run_name}, {count:,} parameters: {folder}", flush=True)
-        _fit(cfg, model, plan, _batches(cfg, features, train_list), folder)
+        batches = _batches(cfg, features, train_list)
+        weights = balance.loss_weights(cfg.train.balance, train_list, len(dataset.classes))
+        balance.print_uneven(cfg.train.balance, train_list, dataset.classes)
+        _fit(cfg, model, plan, batches, folder, weights)
+        frames = cfg.data.frames  # the loss is summed over them
+        warning = print_divergence(folder, len(dataset.classes), frames)
         save_config(
             folder,
             cfg,
+            warnings=[warning] if warning else [],
             model=dataclasses.asdict(model.config),
             classes=dataset.classes,
             scales=model.scales._asdict(),
@@ -137,13 +145,18 @@ def _fit(
     plan: Plan,
     batches_from: Callable[[int], Iterator[Batch]],
     folder: epath.Path,
+    weights: np.ndarray | None,
 ) -> None:
     """Trains to the end of the plan, on as many devices as the settings say."""
     optimize = optimizer(cfg.optim, cfg.train.steps)
     mesh = data_mesh(cfg.train.devices, cfg.data.batch)
     state = replicate(new_state(model.params, optimize), mesh)
     # The functions read float16, so that half the bytes are sent to the devices.
-    loss = model_loss(model.functions.apply, attention_entropy=cfg.train.attention_entropy)
+    loss = model_loss(
+        model.functions.apply,
+        attention_entropy=cfg.train.attention_entropy,
+        class_weights=weights,
+    )
     step = make_step(loss, optimize, cfg.seed, mesh=mesh)
     fit(state, step, batches_from, plan, folder=folder, place=partial(spread, mesh=mesh))
 
@@ -160,6 +173,7 @@ def _identity(
         "classes": dataset.classes,
         "seed": cfg.seed,
         "train.graft": cfg.train.graft,
+        "train.balance": cfg.train.balance,
         "train.attention_entropy": cfg.train.attention_entropy,
     }
     for name, value in dataclasses.asdict(config).items():
@@ -193,6 +207,7 @@ def _batches(
             start_step=step,
             dtype="float16",
             host=Host(jax.process_index(), jax.process_count()),
+            balanced=cfg.train.balance == "draws",
         )
 
     return batches_from

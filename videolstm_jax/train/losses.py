@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from videolstm_jax.types import Array
 
 
-def sequence_xent(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
+def sequence_xent(
+    logits: Array,
+    label: Array,
+    mask: Array,
+    weight: Array,
+    class_weights: Array | None = None,
+) -> Array:
     """Cross-entropy of every frame, summed over time, mean over the batch (Sec. 5.2).
 
     Args:
@@ -20,23 +26,27 @@ def sequence_xent(logits: Array, label: Array, mask: Array, weight: Array) -> Ar
       label: [B], the class of the whole clip.
       mask: [B, T], true where the frame exists; the others are left out of the sum.
       weight: [B], 0 for rows that only fill the batch.
+      class_weights: [C] factors of the loss of each class; None is 1 for all.
 
     Returns:
       A float32 scalar; 0 for a batch without weight.
     """
     frames = jnp.where(mask, _xent(logits, label[:, None]), 0.0)
-    return _mean(frames.sum(axis=1), weight)
+    return _mean(_weighted(frames.sum(axis=1), label, class_weights), weight)
 
 
-def frame_xent(logits: Array, label: Array, weight: Array) -> Array:
+def frame_xent(
+    logits: Array, label: Array, weight: Array, class_weights: Array | None = None
+) -> Array:
     """Cross-entropy of single frames, mean over the batch: the loss of the backbones.
 
     Args:
       logits: [B, C].
       label: [B].
       weight: [B], 0 for rows that only fill the batch.
+      class_weights: [C] factors of the loss of each class; None is 1 for all.
     """
-    return _mean(_xent(logits, label), weight)
+    return _mean(_weighted(_xent(logits, label), label, class_weights), weight)
 
 
 def frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> Array:
@@ -78,6 +88,15 @@ def _xent(logits: Array, label: Array) -> Array:
     # The one label of a clip is broadcast to all of its frames.
     one_hot = jax.nn.one_hot(label, logits.shape[-1], dtype=jnp.float32)
     return -jnp.sum(jnp.broadcast_to(one_hot, logits.shape) * jax.nn.log_softmax(logits), axis=-1)
+
+
+def _weighted(losses: Array, label: Array, class_weights: Array | None) -> Array:
+    """The losses [B] times the weights of their classes.
+
+    The mean is still over the examples and not over their weights: then its expectation is the
+    weighted loss of the whole list, whichever classes a batch happens to have.
+    """
+    return losses if class_weights is None else losses * jnp.asarray(class_weights)[label]
 
 
 def _mean(values: Array, weight: Array) -> Array:

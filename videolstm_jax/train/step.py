@@ -57,7 +57,9 @@ def make_step(
     return jax.jit(step, donate_argnums=0, **shardings)
 
 
-def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
+def model_loss(
+    apply: Callable, *, attention_entropy: float = 0.0, class_weights: Array | None = None
+) -> LossFn:
     """The loss of a recurrent model: `sequence_xent` of its logits (Sec. 5.2).
 
     Args:
@@ -65,12 +67,13 @@ def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
       attention_entropy: weight of `sequence_entropy`, which is subtracted from the loss of cells
         that attend. Attention that leaves places out then costs something, and stays sharp only
         where that separates the classes.
+      class_weights: [C] factors of the loss of each class; None is 1 for all.
     """
 
     def loss_fn(params: PyTree, batch: Batch, key: Array) -> tuple[Array, Array]:
         output = apply(params, batch.clip, dropout_key=key)
         mask, weight = batch.clip.mask, batch.weight
-        loss = sequence_xent(output.logits, batch.label, mask, weight)
+        loss = sequence_xent(output.logits, batch.label, mask, weight, class_weights)
         # At weight 0 the paper's loss is computed and nothing else.
         if attention_entropy and output.attention is not None:
             loss -= attention_entropy * sequence_entropy(output.attention, mask, weight)
@@ -79,12 +82,13 @@ def model_loss(apply: Callable, *, attention_entropy: float = 0.0) -> LossFn:
     return loss_fn
 
 
-def convnet_loss(apply: Callable) -> LossFn:
+def convnet_loss(apply: Callable, *, class_weights: Array | None = None) -> LossFn:
     """The loss of a backbone: `frame_xent` of single frames.
 
     Args:
       apply: `apply(params, image, dropout_key=key) -> Taps`, for a batch of `image` [B, S, S, ch]
         and `label` [B].
+      class_weights: [C] factors of the loss of each class; None is 1 for all.
     """
 
     def loss_fn(params: PyTree, batch: tuple[Array, Array], key: Array) -> tuple[Array, Array]:
@@ -92,6 +96,6 @@ def convnet_loss(apply: Callable) -> LossFn:
         logits, weight = apply(params, image, dropout_key=key).logits, jnp.ones(label.shape)
         # The accuracy of clips of one frame, every one of which exists.
         accuracy = frame_accuracy(logits[:, None], label, weight[:, None], weight)
-        return frame_xent(logits, label, weight), accuracy
+        return frame_xent(logits, label, weight, class_weights), accuracy
 
     return loss_fn
