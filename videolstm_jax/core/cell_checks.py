@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 import jax
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from videolstm_jax.core.cells import Cell, Layers
-from videolstm_jax.core.checks import describe, kind_of
+from videolstm_jax.core.checks import describe_array, kind_of
 from videolstm_jax.core.start import MeanStart
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import CellOut, Inputs, Layer
@@ -26,7 +26,8 @@ STATES = ("hidden", "cell")
 """The states that the setting `eval.states` can ask for."""
 # A batch and a length that differ, so that swapped axes are seen.
 _BATCH, _FRAMES = 2, 3
-_PACKAGE = Path(__file__).parents[1]
+# The folder of this package, as text: core does not know of files.
+_PACKAGE = __file__.removesuffix("cell_checks.py").rstrip("\\/").removesuffix("core")
 
 
 # ---- fields --------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def _check_zeros(carry: Any) -> None:
         if jnp.issubdtype(leaf.dtype, jnp.floating) and leaf.dtype != dtype:
             name = "carry" + jax.tree_util.keystr(path)
             raise ConfigError(
-                f"its zeros make {name} {describe(leaf)}; expected {dtype} or integers"
+                f"its zeros make {name} {describe_array(leaf)}; expected {dtype} or integers"
             )
 
 
@@ -156,7 +157,9 @@ def _check_same_carry(subject: str, after: Any, before: Any) -> None:
     for (path, leaf), old in leaves:
         if (leaf.shape, leaf.dtype) != (old.shape, old.dtype):
             name = "carry" + jax.tree_util.keystr(path)
-            raise ConfigError(f"{subject} {name} {describe(leaf)}; expected {describe(old)}")
+            raise ConfigError(
+                f"{subject} {name} {describe_array(leaf)}; expected {describe_array(old)}"
+            )
 
 
 def _check_out(cfg: ModelConfig, cell: Cell, out: CellOut) -> None:
@@ -166,24 +169,24 @@ def _check_out(cfg: ModelConfig, cell: Cell, out: CellOut) -> None:
     # float32, or float64 where JAX was told to use it: the dtype of every state.
     dtype = jnp.result_type(float)
     hidden = jax.ShapeDtypeStruct((_BATCH, side, side, cfg.hidden), dtype)
-    if describe(out.hidden) != describe(hidden):
+    if describe_array(out.hidden) != describe_array(hidden):
         raise ConfigError(
-            f"the step returns CellOut.hidden {describe(out.hidden)}; expected "
-            f"{describe(hidden)}, [B, N', N', K] with N' = {side} for a {kind} cell"
+            f"the step returns CellOut.hidden {describe_array(out.hidden)}; expected "
+            f"{describe_array(hidden)}, [B, N', N', K] with N' = {side} for a {kind} cell"
         )
     if not cell.attends:
         if out.attention is not None:
             raise ConfigError(
-                f"the step returns CellOut.attention {describe(out.attention)}; expected None, "
-                "since the cell has attends=False"
+                f"the step returns CellOut.attention {describe_array(out.attention)}; expected "
+                "None, since the cell has attends=False"
             )
         return
     # [B, N, N, 1], as `ops.attention` returns it, would only fail in the pictures of the report.
     attention = jax.ShapeDtypeStruct((_BATCH, cfg.map_size, cfg.map_size), dtype)
-    if describe(out.attention) != describe(attention):
+    if describe_array(out.attention) != describe_array(attention):
         raise ConfigError(
-            f"the step returns CellOut.attention {describe(out.attention)}; expected "
-            f"{describe(attention)}, [B, N, N], since the cell has attends=True"
+            f"the step returns CellOut.attention {describe_array(out.attention)}; expected "
+            f"{describe_array(attention)}, [B, N, N], since the cell has attends=True"
         )
 
 
@@ -193,7 +196,8 @@ def _check_states(cell: Cell, carry: Any) -> None:
         is_map = hasattr(state, "shape") and len(state.shape) == 4 and state.shape[0] == _BATCH
         if not is_map:
             raise ConfigError(
-                f"states[{name!r}] of the cell is {describe(state)}; expected a map [B, n, n, k]"
+                f"states[{name!r}] of the cell is {describe_array(state)}; expected a map "
+                "[B, n, n, k]"
             )
 
 
@@ -232,7 +236,7 @@ def _check_leading(subject: str, tree: Any, axes: tuple[int, ...], letters: str)
             name = jax.tree_util.keystr(path)
             raise ConfigError(
                 f"the cell has an array without its leading axes: {subject} {name} "
-                f"{describe(leaf)}; expected {letters}, here with {list(axes)} first"
+                f"{describe_array(leaf)}; expected {letters}, here with {list(axes)} first"
             )
 
 
@@ -290,9 +294,9 @@ def _place(error: Exception) -> str:
     """The last line of the caller's own code that led to an error; empty where there is none."""
     place = ""
     for frame in traceback.extract_tb(error.__traceback__):
-        path = Path(frame.filename)
+        parts = re.split(r"[\\/]", frame.filename)
         # Neither this package nor an installed one: a cell of the caller's own.
-        installed = {"site-packages", "dist-packages"} & set(path.parts)
-        if _PACKAGE not in path.parents and not installed:
-            place = f" ({path.name}, line {frame.lineno})"
+        installed = {"site-packages", "dist-packages"} & set(parts)
+        if not frame.filename.startswith(_PACKAGE) and not installed:
+            place = f" ({parts[-1]}, line {frame.lineno})"
     return place

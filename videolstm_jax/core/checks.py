@@ -52,10 +52,10 @@ def check_clip(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
     """Raises ShapeError for a clip whose mask or inputs the model cannot read."""
     x, motion = clip.inputs
     if jnp.ndim(clip.mask) != 2 or clip.mask.dtype != bool:
-        raise ShapeError(f"clip.mask is {describe(clip.mask)}; expected bool [B, T]")
+        raise ShapeError(f"clip.mask is {describe_array(clip.mask)}; expected bool [B, T]")
     frames = tuple(clip.mask.shape)
     if frames[1] == 0:
-        raise ShapeError(f"clip.mask is {describe(clip.mask)}; expected at least one frame")
+        raise ShapeError(f"clip.mask is {describe_array(clip.mask)}; expected at least one frame")
     expected = {"x": (x, (*frames, cfg.map_size, cfg.map_size, cfg.depth))}
     if cell.layers.motion is not None:
         shape = (*frames, cfg.motion_size, cfg.motion_size, cfg.motion_depth)
@@ -64,7 +64,7 @@ def check_clip(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
         fits = array is not None and tuple(array.shape) == shape
         if not fits or not jnp.issubdtype(array.dtype, jnp.floating):
             raise ShapeError(
-                f"clip.inputs.{name} is {describe(array)}; expected floats {list(shape)}"
+                f"clip.inputs.{name} is {describe_array(array)}; expected floats {list(shape)}"
             )
 
 
@@ -80,10 +80,10 @@ def check_like(subject: str, tree: Any, expected: Any) -> None:
             shape = "nothing"
             if like is not None:
                 shape = list(like.shape)
-            raise ShapeError(f"{name} is {describe(leaf)}; expected {shape}")
+            raise ShapeError(f"{name} is {describe_array(leaf)}; expected {shape}")
 
 
-def describe(array: Any) -> str:
+def describe_array(array: Any) -> str:
     """The dtype and the shape of an array, or the kind of another value."""
     if array is None:
         return "None"
