@@ -1,6 +1,7 @@
 """Folders of videos, real and made for the purpose, to lists of videos."""
 
 import json
+import os
 import shutil
 from collections import Counter
 
@@ -233,6 +234,7 @@ def test_unknown_names_are_looked_into_and_left_out_files_are_counted(folder, ca
     (root / "B" / "list.xyz").write_text("#EXTM3U\n/etc/passwd\n")
     (root / "B" / "damaged.xyz").write_bytes(bytes(range(256)) * 9)
     (root / "B" / "README").write_text("text")
+    os.mkfifo(root / "B" / "pipe.fifo")
     dataset, _ = scan(root)
     assert {video.name for video in dataset.videos} == {
         "A/x",
@@ -242,9 +244,9 @@ def test_unknown_names_are_looked_into_and_left_out_files_are_counted(folder, ca
         "B/z",
     }
     assert (
-        "left out: 1 .jpg, 1 .ts, 1 .txt (their names are not those of videos); 2 .xyz, 1 without "
-        "a suffix (FFmpeg finds no video of two frames in them); 1 videos beside the class "
-        "folders, such as w.mp4\n"
+        "left out: 1 .jpg, 1 .ts, 1 .txt (their names are not those of videos); 2 .xyz, 1 .fifo, 1 "
+        "without a suffix (FFmpeg finds no video of two frames in them); videos beside the class "
+        "folders: 1, such as w.mp4\n"
     ) in capsys.readouterr().out
 
 
@@ -319,8 +321,11 @@ def test_a_validation_list_is_the_test_list_where_there_is_none(folder, capsys):
 
 
 def test_classes_may_be_called_train_and_test(folder):
-    root = folder("train/1.mp4", "train/2.mp4", "test/3.mp4", "test/4.mp4")
-    assert scan(root)[0].classes == ("test", "train")
+    root = folder("train/a.mp4", "train/b.mp4", "test/c.mp4", "test/d.mp4")
+    with pytest.raises(FileError, match=r"test holds videos without class folders; test, train"):
+        scan(root)
+    root = folder("bus/e.mp4", "bus/f.mp4")
+    assert scan(root)[0].classes == ("bus", "test", "train")
 
 
 def test_clips_of_one_recording_stay_on_one_side(folder):

@@ -63,7 +63,7 @@ def find_videos(folder: PathLike) -> FolderContent:
     for class_folder, content in zip(class_folders, files, strict=True):
         label = class_folder.path.name
         video_names.check_label(label, str(class_folder.path))
-        part = PART_SPELLINGS.get(class_folder.part_folder.casefold(), "")
+        part = _part(class_folder.part_folder)
         for place, path in sorted(content.videos):
             stem = video_names.without_extension(path.name)
             video_names.check_stem(stem, path)
@@ -111,28 +111,44 @@ def name_videos(videos: Sequence[FoundVideo]) -> list[str]:
 
 
 def _class_folders(folder: epath.Path) -> list[_ClassFolder]:
-    """The folders of classes, which may lie in train/, val/ and test/."""
+    """The folders of classes, which may lie in train/, val/ and test/.
+
+    Raises:
+      FileError: class folders lie in and beside such folders, or these hold videos without a class.
+    """
     folders = _subfolders(folder)
-    by_part: dict[epath.Path, list[epath.Path]] = {}
-    parts = set()
-    for path in folders:
-        part = PART_SPELLINGS.get(path.name.casefold(), "unused")
-        # A class may be called "train" too; its videos lie in the folder itself.
-        if part != "unused" and not _has_direct_videos(path):
-            by_part[path] = _subfolders(path)
-            parts.add(part)
+    part_folders = [path for path in folders if _part(path.name)]
+    parts = {_part(path.name) for path in part_folders}
     if "train" not in parts or len(parts) < 2:
         return [_ClassFolder(path) for path in folders]
-    for path in folders:
-        if path not in by_part and _Files(path).videos:
-            raise FileError(
-                f"{path} has videos and lies beside {', '.join(sorted(p.name for p in by_part))}; "
-                "expected all class folders in these, or none"
-            )
+    others = [path for path in folders if path not in part_folders and _Files(path).videos]
+    without_class = [path for path in part_folders if _has_direct_videos(path)]
+    if others and without_class:
+        # Classes may be called "train" and "test" too.
+        return [_ClassFolder(path) for path in folders]
+    names = ", ".join(path.name for path in part_folders)
+    if without_class:
+        raise FileError(
+            f"{without_class[0]} holds videos without class folders; {names} are taken for parts. "
+            "Expected class folders in these, or labels.csv"
+        )
+    if others:
+        raise FileError(
+            f"{others[0]} has videos and lies beside {names}; expected all class folders in these, "
+            "or none"
+        )
     class_folders = []
-    for path, classes in by_part.items():
-        class_folders.extend(_ClassFolder(class_path, path.name) for class_path in classes)
+    for path in part_folders:
+        class_folders.extend(
+            _ClassFolder(class_path, path.name) for class_path in _subfolders(path)
+        )
     return class_folders
+
+
+def _part(name: str) -> str:
+    """The part that a folder may be of by its name; empty where it is of none."""
+    part = PART_SPELLINGS.get(name.casefold(), "")
+    return "" if part == "unused" else part
 
 
 def _subfolders(folder: epath.Path) -> list[epath.Path]:
@@ -233,7 +249,7 @@ def _notes(folder: epath.Path, files: Sequence[_Files]) -> list[str]:
         reasons.append(f"{_counted(no_videos)} (FFmpeg finds no video of two frames in them)")
     loose = [path.name for path in sorted(folder.iterdir()) if _is_video_name(path.name)]
     if loose:
-        reasons.append(f"{len(loose)} videos beside the class folders, such as {loose[0]}")
+        reasons.append(f"videos beside the class folders: {len(loose)}, such as {loose[0]}")
     return [f"left out: {'; '.join(reasons)}"] if reasons else []
 
 

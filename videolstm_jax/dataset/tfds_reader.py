@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from videolstm_jax.dataset.labels_csv import PART_SPELLINGS
-from videolstm_jax.dataset.video_names import without_extension
+from videolstm_jax.dataset.video_names import check_label, without_extension
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Tube
 
@@ -193,6 +193,7 @@ def _read_example(
             f"to {len(classes) - 1}, since every video needs one"
         )
     folder = class_folder(classes[label])
+    check_label(folder, f"{builder.info.full_name}: class {label}")
     spare = f"{folder}/{split}_{number:06d}"
     name = _text(_value(example, fields.name, ""))
     stem = without_extension(name.replace("\\", "/").rsplit("/", 1)[-1])

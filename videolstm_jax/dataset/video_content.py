@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from etils import epath
@@ -29,6 +30,12 @@ def begins_with_text(path: epath.Path) -> bool:
     return all(letter.isprintable() or letter in "\t\r\n\f" for letter in text)
 
 
+def _is_regular(path: epath.Path) -> bool:
+    """Whether reading a file comes to an end; a pipe or a device would wait for ever."""
+    # `epath` takes pipes for files. Buckets have none.
+    return "://" in str(path) or os.path.isfile(path)
+
+
 def are_videos(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
     """Whether FFmpeg finds a video of two frames or more in each file.
 
@@ -38,7 +45,8 @@ def are_videos(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
       paths: files whose names do not say what they are.
       workers: processes that open files; a damaged one may crash them.
     """
-    candidates = [path for path in paths if not begins_with_text(path)]
+    files = [path for path in paths if _is_regular(path)]
+    candidates = [path for path in files if not begins_with_text(path)]
     if not candidates:
         return [False] * len(paths)
     crew = guard.Crew(workers, limit=_LIMIT)
