@@ -42,15 +42,16 @@ def block_count(path: str | os.PathLike, track: int) -> int | None:
       track: number of the track.
 
     Returns:
-      The count, or None where it cannot be known: there is no file (a pipe), the length of the
-      segment is unknown (a stream that was never finished), or it has elements that are not in
-      the standard.
+      The count, or None where it cannot be known: there is no file (a pipe), it is in a bucket,
+      the length of the segment is unknown (a stream that was never finished), or it has elements
+      that are not in the standard.
 
     Raises:
       VideoError: the file ends before its segment, or an element does not fit into the segment.
     """
     file = epath.Path(path)
-    if not file.is_file():
+    # In a bucket each of the many short reads would be a request of its own.
+    if "://" in str(path) or not file.is_file():
         return None
     length = file.stat().length
     with file.open("rb") as source:

@@ -89,12 +89,14 @@ class Tally:
         self._first_time: int | None = None  # of the first picture, in ticks
         self._early: list[int] = []  # times of packets before it is known
         self._leading = 0
+        self._leading_over = False
         self._slots: list[int] = []  # AVI: numbers of the chunks that owe a picture
         self._delay = 0  # AVI: chunks by which pictures are shown later
         self._next_slot = 0
         self._ahead = 0  # AVI: pictures that came before their turn
         self._null_chunks = 0
         self._last_end: int | None = None  # AVI: byte behind the last chunk that was read
+        self._blocks: int | None = None  # Matroska: in the bytes of the file
         self._end = 0.0  # seconds
 
     def add_packet(self, packet: av.Packet) -> None:
@@ -108,7 +110,18 @@ class Tally:
             if self._first_time is None:
                 self._early.append(packet.pts)
             else:
-                self._leading += packet.pts < self._first_time
+                self._add_behind_first(packet.pts)
+
+    def _add_behind_first(self, time: int) -> None:
+        """Counts a packet behind that of the first picture, if it is a leading picture.
+
+        Leading pictures come before all others. Later in a file, times may start anew where two
+        streams were joined.
+        """
+        if time > self._first_time:
+            self._leading_over = True
+        if not self._leading_over:
+            self._leading += time < self._first_time
 
     def _add_chunk(self, packet: av.Packet, debt: Debt) -> None:
         """Counts the null chunks before a chunk: FFmpeg numbers them, but gives no packet."""
@@ -134,8 +147,8 @@ class Tally:
             # Leading pictures come behind the key packet that is shown first. A lack before it is a
             # key picture that was lost.
             if picture.pts in self._early:
-                behind = self._early[self._early.index(picture.pts) :]
-                self._leading += sum(time < picture.pts for time in behind)
+                for time in self._early[self._early.index(picture.pts) :]:
+                    self._add_behind_first(time)
             self._early.clear()
         self.pictures += 1
         self._end = max(self._end, (picture.time or 0.0) + 1 / frame_rate(self._stream))
@@ -175,7 +188,8 @@ class Tally:
     def _declared_packets(self) -> int:
         """How many packets with content the container declares, as far as it does."""
         if "matroska" in self._container.format.name:
-            return matroska.block_count(self._path, self._stream.id) or 0
+            self._blocks = matroska.block_count(self._path, self._stream.id)
+            return self._blocks or 0
         if not self._is_avi:
             return self._declared
         present = sum(entry.size > PLACEHOLDER for entry in self._stream.index_entries)
@@ -207,7 +221,7 @@ class Tally:
         """
         if "matroska" not in self._container.format.name:
             return
-        if matroska.block_count(self._path, self._stream.id) is not None:
+        if self._blocks is not None:
             return
         seconds = declared_seconds(self._container, self._stream)
         if self._end < seconds - 2 / frame_rate(self._stream):
