@@ -102,7 +102,13 @@ def test_what_it_holds(bundle, work):
     assert "secret" not in (bundle / "model.json").read_text(), "places of this machine stay here"
     assert record["results"]["accuracy"] == {"right": 2, "videos": 3}
     card = (bundle / "README.md").read_text()
-    for words in ("SitDown, StandUp", "2 of 3 test videos, 66.7 %", "0.500 (0.400 to 0.600)"):
+    settings = ("`--convnet.dense=8`", "`--convnet.widths=4,6`", "`--localize.causal=True`")
+    for words in (
+        *settings,
+        "SitDown, StandUp",
+        "2 of 3 test videos, 66.7 %",
+        "0.500 (0.400 to 0.600)",
+    ):
         assert words in card
 
 
@@ -121,6 +127,8 @@ def test_a_cell_of_ones_own_travels_by_its_name(work, settings, tmp_path):
     run = tiny_pipeline.write_run(change(cfg, name="own"))
     folder = TrainedModel.load(run).save(tmp_path / "bundle")
     assert files.read_json(folder / "model.json")["model"]["cell"] == "examples.conv_gru:CELL"
+    card = (folder / "README.md").read_text()
+    assert "The cell `examples.conv_gru:CELL` is not part of the folder." in card
     assert_same_stream(stream_of(Predictor(run)), stream_of(Predictor(folder)))
 
 
@@ -263,26 +271,116 @@ def test_a_file_that_is_no_safetensors(copy):
         (lambda record: record["classes"].append("Walk"), "3 class names; expected 2"),
         (lambda record: record["backbones"].pop("flow"), "ConvNets of rgb; expected those of flow"),
         (lambda record: record.update(classes=["Walk", "Walk"]), "expected different names"),
-        (lambda record: record["scales"].update(motion=0), "the scale of motion is 0; expected"),
-        (lambda record: record["scales"].update(x="1"), "not the record of a bundle: TypeError"),
-        (lambda record: record.update(fps=-1), "fps is -1; expected 0 or more"),
+        (
+            lambda record: record["scales"].update(motion=0),
+            "scales.motion is 0; expected a positive number",
+        ),
+        (
+            lambda record: record["scales"].update(x="1"),
+            'scales.x is "1"; expected a positive number',
+        ),
+        (lambda record: record.update(fps=-1), "fps is -1; expected a number, 0 or more"),
         (
             lambda record: record["backbones"]["rgb"]["layers"].update(pool5="int4"),
-            "pool5 of rgb is stored as int4",
+            'backbones.rgb.layers.pool5 is "int4"; expected one of float16',
         ),
         (lambda record: record["layers"].update(x="fc7"), "the cell videolstm read"),
         (lambda record: record["model"].update(cell="no_module:CELL"), "cannot import the module"),
-        (lambda record: record["model"].pop("hidden"), "ModelConfig lacks hidden"),
-        (lambda record: record["model"].update(of_a_later_day=1), "not the record of a bundle"),
+        (lambda record: record["model"].pop("hidden"), "model.hidden is missing"),
+        (
+            lambda record: record["model"].update(of_a_later_day=1),
+            "model has the unknown fields of_a",
+        ),
         (lambda record: record["localize"].update(sigma=-1.0), "sigma is -1.0"),
-        (lambda record: record.pop("scales"), "not the record of a bundle: KeyError('scales')"),
-        (lambda record: record["flow"].pop("bound"), "lacks bound"),
+        (lambda record: record.pop("scales"), "scales is missing"),
+        (lambda record: record["flow"].pop("bound"), "flow.bound is missing"),
+        (
+            lambda record: record["backbones"]["rgb"].update(layers={"pool9": "float16"}),
+            "backbones.rgb.layers are pool9; expected pool5, which the cell reads",
+        ),
+        (
+            lambda record: record["backbones"]["rgb"].update(layers={}),
+            "backbones.rgb.layers is {}; expected an object with fields",
+        ),
+        (lambda record: record["flow"].update(method="foo"), 'flow.method is "foo"; expected one'),
+        (lambda record: record["flow"].update(bound=-1), "flow.bound is -1; expected a positive"),
+        (lambda record: record["flow"].update(width=0), "flow is 0 x 24; expected both sides"),
+        (lambda record: record.update(flow=None), "flow is null; expected settings"),
+        (lambda record: record.update(classes={"a": 1, "b": 2}), "expected a list that is not"),
+        (lambda record: record.update(extractors=[]), "extractors is []; expected an object"),
+        (lambda record: record.update(extractors={"x": 5}), "extractors.x is 5; expected an obj"),
+        (lambda record: record.update(provenance=[]), "provenance is []; expected an object"),
+        (
+            lambda record: record["provenance"]["overrides"].update(seed=None),
+            "provenance.overrides.seed is null; expected text, a number, true or false, or a list",
+        ),
+        (lambda record: record.pop("provenance"), "provenance is missing"),
+        (lambda record: record.update(results=None), "results is null; expected an object"),
+        (lambda record: record.update(format="zip"), 'format is "zip"; expected one of videol'),
+        (
+            lambda record: record["backbones"]["flow"]["preprocessing"].update(mean=[1.0, 2.0]),
+            "backbones.flow.preprocessing is",
+        ),
+        (lambda record: record["backbones"]["flow"].update(channels=3), "flow.channels is 3; exp"),
         (lambda record: record["files"].update({"../x": "0"}), "lists ../x, flow.safetensors"),
     ],
 )
 def test_a_record_that_does_not_fit(copy, change, message):
     edited(copy, change)
     assert message in refusal(copy)
+
+
+def leaves_of(value, keys=()):
+    """The keys of every value without parts."""
+    items = value
+    if isinstance(value, list):
+        items = dict(enumerate(value))
+    if not isinstance(items, dict) or not items:
+        return [keys]
+    paths = []
+    for key, item in items.items():
+        paths += leaves_of(item, (*keys, key))
+    return paths
+
+
+def replaced(record, keys, value):
+    record = json.loads(json.dumps(record))
+    owner = record
+    for key in keys[:-1]:
+        owner = owner[key]
+    owner[keys[-1]] = value
+    record.pop("sha256")
+    # The sum that Python makes of infinity too, which JSON itself does not have.
+    content = json.dumps(record, sort_keys=True).encode()
+    return {**record, "sha256": files.bytes_sha256(content)}
+
+
+def test_any_value_of_another_kind_is_refused_or_harmless(bundle, copy):
+    """Every leaf of model.json is replaced by values of each kind, and the sum is made anew."""
+    original = files.read_json(bundle / "model.json")
+    like = TrainedModel.load(bundle)
+    accepted = set()
+    for keys in leaves_of(original):
+        # The sum is made anew, and what repeats is tried once.
+        if keys[:2] in {("sha256",), ("backbones", "flow"), ("provenance", "overrides")}:
+            continue
+        for value in (None, -1, "x", [], {}, float("inf")):
+            if keys == ("sha256",):
+                continue
+            text = json.dumps(replaced(original, keys, value)).replace("Infinity", "1e400")
+            (copy / "model.json").write_text(text)
+            try:
+                model = TrainedModel.load(copy)
+            except FileError as error:
+                message = str(error)
+                assert str(copy) in message and "\n" not in message
+                assert "Error" not in message and "supported" not in message, message
+                continue
+            accepted.add(keys[0])
+            for name in ("config", "scales", "classes", "stream", "extractors"):
+                assert type(getattr(model, name)) is type(getattr(like, name)), (keys, value)
+    harmless = {"backbones", "classes", "extractors", "localize", "model", "provenance"}
+    assert accepted <= {*harmless, "trained_on", "versions"}
 
 
 def test_a_record_that_is_no_record(copy):

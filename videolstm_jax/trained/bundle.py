@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from videolstm_jax.trained.model import TrainedModel
     from videolstm_jax.types import PyTree
 
+BUNDLE_FORMAT = "videolstm-jax bundle"
 FORMAT_VERSION = 1
 """Version of the format; raised when an older program would read a bundle wrongly."""
 RECORD = "model.json"
@@ -83,7 +84,7 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
     """The content of model.json but for its sums."""
     layers = model.layers_by_stream()
     return {
-        "format": "videolstm-jax bundle",
+        "format": BUNDLE_FORMAT,
         "version": FORMAT_VERSION,
         "classes": list(model.classes),
         "model": dataclasses.asdict(model.config),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -13,11 +11,11 @@ import safetensors.numpy
 from etils import epath
 
 from videolstm_jax import files
+from videolstm_jax.clips.images import PREPROCESSING, pixels
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.features.records import DTYPES
 from videolstm_jax.nn.vgg import make_convnet, params_for_taps
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone import TrainedConvNet, convnet_config
@@ -28,6 +26,7 @@ from videolstm_jax.trained.bundle import (
     backbone_file,
     needed_params,
 )
+from videolstm_jax.trained.bundle_record import check_fields
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.trained.training_list import trained_on
@@ -36,6 +35,10 @@ from videolstm_jax.video.online import FlowSettings
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
     from videolstm_jax.types import PyTree
+
+
+CHANNELS: Mapping[str, int] = {"rgb": 3, "flow": 2}
+"""The channels of the images of each stream."""
 
 
 class BundleFolder(NamedTuple):
@@ -91,28 +94,34 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
         imported here.
     """
     folder = epath.Path(path)
-    record = _checked_record(folder / RECORD)
+    path = folder / RECORD
+    record = _checked_record(path)
+    # Values and their agreement first: a large file is read only where the record makes sense.
+    check_fields(path, record)
+    classes, scales = tuple(record["classes"]), Scales(**record["scales"])
+    videos = trained_on(record, path)
     try:
-        config, scales = _complete(ModelConfig, record["model"]), Scales(**record["scales"])
-        localize = _complete(LocalizeConfig, record["localize"])
-        classes, stream = tuple(record["classes"]), record["stream"]
-        extractors, backbones = record["extractors"], record["backbones"]
-        # Values and their agreement first: a large file is read only where the record makes sense.
-        _check_values(folder / RECORD, record)
-        _check_agrees(folder / RECORD, record, config)
-        arrays = {name: _read_file(folder / name, sha) for name, sha in record["files"].items()}
-        like = jax.eval_shape(make_model(config).init, jax.random.key(0))
-        params = _filled(like, arrays[CELL_FILE], folder / CELL_FILE)
-        convnets = {}
-        for name, row in backbones.items():
-            place = folder / backbone_file(name)
-            convnets[name] = _convnet(row, classes, arrays[backbone_file(name)], place)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise FileError(f"{folder / RECORD}: not the record of a bundle: {error!r}") from error
+        config, localize = ModelConfig(**record["model"]), LocalizeConfig(**record["localize"])
+        _check_agrees(path, record, config)
+        networks = {}
+        for stream, row in record["backbones"].items():
+            networks[stream] = _network(path, stream, row, len(classes))
+        like = _shapes(path, "model", make_model(config).init)
     except ConfigError as error:
-        raise FileError(f"{folder / RECORD}: {error}") from error
-    videos = trained_on(record, folder / RECORD)
-    stored = StoredModel(config, params, scales, classes, stream, extractors, videos)
+        raise FileError(f"{path}: {error}") from error
+    arrays = {name: _read_file(folder / name, sha) for name, sha in record["files"].items()}
+    params = _filled(like, arrays[CELL_FILE], folder / CELL_FILE)
+    convnets = {}
+    for stream, row in record["backbones"].items():
+        name = backbone_file(stream)
+        net_params = _needed(networks[stream], tuple(row["layers"]), arrays[name], folder / name)
+        net_config = convnet_config(row["convnet"])
+        convnets[stream] = TrainedConvNet(
+            net_params, net_config, row["channels"], classes, row["sha256"]
+        )
+    stored = StoredModel(
+        config, params, scales, classes, record["stream"], record["extractors"], videos
+    )
     return stored, BundleFolder(folder, record, convnets, localize)
 
 
@@ -128,36 +137,15 @@ def _checked_record(path: epath.Path) -> dict[str, Any]:
             f"{FORMAT_VERSION}"
         )
     content = {name: value for name, value in record.items() if name != "sha256"}
-    if files.json_sha256(content) != record["sha256"]:
+    try:
+        actual = files.json_sha256(content)
+    except ValueError as error:
+        # Python reads 1e400 as infinity, which JSON cannot hold. The field is named where possible.
+        check_fields(path, record)
+        raise FileError(f"{path}: {error}") from error
+    if actual != record["sha256"]:
         raise FileError(f"{path}: the content has been changed: its sha256 does not agree")
     return record
-
-
-def _check_values(path: epath.Path, record: Mapping[str, Any]) -> None:
-    """Raises FileError for values that no settings class checks."""
-    classes, scales = record["classes"], Scales(**record["scales"])
-    if not all(isinstance(name, str) for name in classes) or len(set(classes)) != len(classes):
-        raise FileError(f"{path}: classes are {classes}; expected different names")
-    for name, scale in scales._asdict().items():
-        if not 0 < scale < math.inf:  # also refuses NaN
-            raise FileError(f"{path}: the scale of {name} is {scale}; expected a positive number")
-    if not 0 <= record["fps"] < math.inf:
-        raise FileError(f"{path}: fps is {record['fps']}; expected 0 or more")
-    for stream, row in record["backbones"].items():
-        for layer, dtype in row["layers"].items():
-            if dtype not in DTYPES:
-                raise FileError(
-                    f"{path}: {layer} of {stream} is stored as {dtype}; expected one of "
-                    f"{', '.join(DTYPES)}"
-                )
-
-
-def _complete(kind: type, record: Mapping[str, Any]) -> Any:
-    """Settings of which each is written down: a default of this version may be another one."""
-    lacking = {field.name for field in dataclasses.fields(kind)} - record.keys()
-    if lacking:
-        raise KeyError(f"{kind.__name__} lacks {', '.join(sorted(lacking))}")
-    return kind(**record)
 
 
 def _check_agrees(path: epath.Path, record: Mapping[str, Any], config: ModelConfig) -> None:
@@ -172,8 +160,18 @@ def _check_agrees(path: epath.Path, record: Mapping[str, Any], config: ModelConf
         raise FileError(
             f"{path}: the cell {config.cell} read {record['layers']}; here it reads {layers}"
         )
-    streams = {record["stream"]} | ({"flow"} if layers["motion"] else set())
-    if set(record["backbones"]) != streams:
+    _check_streams(path, record, layers)
+
+
+def _check_streams(
+    path: epath.Path, record: Mapping[str, Any], layers: Mapping[str, str | None]
+) -> None:
+    """Raises FileError where backbones, files or flow are not those that the cell's layers need."""
+    # A model on flow features reads both of its inputs from the same ConvNet.
+    streams = {record["stream"]: {layers["x"]}}
+    if layers["motion"] is not None:
+        streams.setdefault("flow", set()).add(layers["motion"])
+    if set(record["backbones"]) != set(streams):
         raise FileError(
             f"{path}: ConvNets of {', '.join(sorted(record['backbones']))}; expected those of "
             f"{', '.join(sorted(streams))}"
@@ -184,8 +182,52 @@ def _check_agrees(path: epath.Path, record: Mapping[str, Any], config: ModelConf
             f"{path}: lists {', '.join(sorted(record['files']))}; expected "
             f"{', '.join(sorted(expected))}"
         )
+    for stream, row in record["backbones"].items():
+        if set(row["layers"]) != streams[stream]:
+            raise FileError(
+                f"{path}: backbones.{stream}.layers are {', '.join(sorted(row['layers']))}; "
+                f"expected {', '.join(sorted(streams[stream]))}, which the cell reads"
+            )
     if "flow" in streams:
-        FlowSettings.of(record["flow"], path)
+        flow = record["flow"]
+        if flow is None:
+            raise FileError(f"{path}: flow is null; expected settings, since the cell reads flow")
+        if (flow["width"] == 0) != (flow["height"] == 0):
+            sides = f"{flow['width']} x {flow['height']}"
+            raise FileError(f"{path}: flow is {sides}; expected both sides, or 0 x 0")
+
+
+def _network(path: epath.Path, stream: str, row: Mapping[str, Any], classes: int) -> PyTree:
+    """The shapes of all parameters of the ConvNet of a stream, whose record is checked."""
+    config, channels = convnet_config(row["convnet"]), CHANNELS[stream]
+    if row["channels"] != channels:
+        raise FileError(
+            f"{path}: backbones.{stream}.channels is {row['channels']}; expected {channels}"
+        )
+    if config.preprocessing not in PREPROCESSING:
+        raise FileError(
+            f"{path}: backbones.{stream}.convnet.preprocessing is {config.preprocessing}; expected "
+            f"one of {', '.join(PREPROCESSING)}"
+        )
+    # The numbers are written for readers without this program; they must not say something else.
+    mean, scale = pixels(stream, config.preprocessing, config.pixel_scale)
+    expected = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
+    if row["preprocessing"] != expected:
+        raise FileError(
+            f"{path}: backbones.{stream}.preprocessing is {row['preprocessing']}; expected "
+            f"{expected}, as its convnet says"
+        )
+    return _shapes(path, f"backbones.{stream}", make_convnet(config, channels, classes).init)
+
+
+def _shapes(path: epath.Path, name: str, init: Callable[..., PyTree]) -> PyTree:
+    """The shapes of the parameters that `init` draws."""
+    try:
+        return jax.eval_shape(init, jax.random.key(0))
+    # Sizes of which each is possible may not be possible together, as JAX says in its own errors.
+    except Exception as error:
+        cause = str(error).strip().partition("\n")[0]
+        raise FileError(f"{path}: {name} describes no network: {cause}") from error
 
 
 def _read_file(path: epath.Path, sha256: str) -> dict[str, np.ndarray]:
@@ -205,20 +247,11 @@ def _read_file(path: epath.Path, sha256: str) -> dict[str, np.ndarray]:
         raise FileError(f"{path}: cannot be read as safetensors: {error}") from error
 
 
-def _convnet(
-    row: Mapping[str, Any],
-    classes: tuple[str, ...],
-    arrays: dict[str, np.ndarray],
-    path: epath.Path,
-) -> TrainedConvNet:
-    """The ConvNet of one stream; parameters that its layers do not need take no memory."""
-    config = convnet_config(row["convnet"])
-    network = make_convnet(config, row["channels"], len(classes))
-    like = jax.eval_shape(network.init, jax.random.key(0))
-    layers = tuple(row["layers"])
-    needed = _filled(needed_params(like, layers), arrays, path)
-    params = params_for_taps(like, layers) | needed
-    return TrainedConvNet(params, config, row["channels"], classes, row["sha256"])
+def _needed(
+    like: PyTree, layers: tuple[str, ...], arrays: dict[str, np.ndarray], path: epath.Path
+) -> PyTree:
+    """The parameters of a ConvNet; those that its layers do not need take no memory."""
+    return params_for_taps(like, layers) | _filled(needed_params(like, layers), arrays, path)
 
 
 def _filled(like: PyTree, arrays: dict[str, np.ndarray], path: epath.Path) -> PyTree:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from videolstm_jax.config import as_text
+
 LICENSE = (
     "The code is under the Apache License 2.0. The parameters depend on the videos and the weights "
     "that they were trained from: write their terms here before you pass the folder on."
@@ -52,6 +54,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         "",
         *USE,
         "",
+        *_own_cell(model["cell"]),
         "## Origin",
         "",
         *_origin(record),
@@ -85,13 +88,27 @@ def _results(results: Mapping[str, Any]) -> list[str]:
     return lines or ["The model was not evaluated before it was written."]
 
 
+def _own_cell(cell: str) -> list[str]:
+    """What a reader needs for a cell of the user's own; nothing for those of this program."""
+    module, colon, _ = cell.partition(":")
+    if not colon:
+        return []
+    return [
+        f"The cell `{cell}` is not part of the folder. Python must be able to import its module,",
+        f"`{module}`, where the model is loaded. Loading the folder runs that module.",
+        "",
+    ]
+
+
 def _origin(record: Mapping[str, Any]) -> list[str]:
     provenance = record["provenance"]
     lines = [f"- Preset: {provenance.get('preset') or 'unknown'}; seed {provenance.get('seed')}."]
     if provenance.get("data_source"):
         lines.append(f"- Data: `{provenance['data_source']}`; the results are of its test list.")
     for name, value in sorted(provenance.get("overrides", {}).items()):
-        lines.append(f"- Setting: `{name}={value}`.")
+        # JSON has lists where settings are tuples.
+        text = as_text(tuple(value) if isinstance(value, list) else value)
+        lines.append(f"- Setting: `--{name}={text}`.")
     if provenance.get("training_list_sha256"):
         lines.append(f"- Training list: sha256 `{provenance['training_list_sha256']}`.")
     if record.get("trained_on"):
