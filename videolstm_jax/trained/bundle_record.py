@@ -42,7 +42,7 @@ class Fields(NamedTuple):
     """An object with these fields.
 
     Those in `optional` may be absent. Unless it is `closed` an object may have further fields,
-    which a later version may write; see `bundle.VERSION`.
+    which a later version may write; see `bundle.FORMAT_VERSION`.
     """
 
     fields: Mapping[str, Schema]
@@ -71,7 +71,7 @@ def _is_int(value: Any) -> bool:
     return is_int and -_LARGEST_INT <= value <= _LARGEST_INT
 
 
-def one_of(*choices: Any) -> Kind:
+def _one_of(*choices: Any) -> Kind:
     """A value out of a few."""
     # The type too: in Python 1 == True == 1.0.
     return Kind(
@@ -80,29 +80,29 @@ def one_of(*choices: Any) -> Kind:
     )
 
 
-TEXT = Kind("text", lambda value: isinstance(value, str))
-NAME = Kind("text that is not empty", lambda value: isinstance(value, str) and value != "")
-FLAG = Kind("true or false", lambda value: isinstance(value, bool))
-NUMBER = Kind("a number", _is_number)
-POSITIVE = Kind("a positive number", lambda value: _is_number(value) and value > 0)
-FROM_ZERO = Kind("a number, 0 or more", lambda value: _is_number(value) and value >= 0)
-SHARE = Kind("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
-INT = Kind("an integer", _is_int)
-COUNT = Kind("an integer, 0 or more", lambda value: _is_int(value) and value >= 0)
+_TEXT = Kind("text", lambda value: isinstance(value, str))
+_NAME = Kind("text that is not empty", lambda value: isinstance(value, str) and value != "")
+_FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+_NUMBER = Kind("a number", _is_number)
+_POSITIVE = Kind("a positive number", lambda value: _is_number(value) and value > 0)
+_FROM_ZERO = Kind("a number, 0 or more", lambda value: _is_number(value) and value >= 0)
+_SHARE = Kind("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
+_INT = Kind("an integer", _is_int)
+_COUNT = Kind("an integer, 0 or more", lambda value: _is_int(value) and value >= 0)
 
-_BY_TYPE = {bool: FLAG, int: INT, float: NUMBER, str: TEXT}
-_STREAM = one_of("rgb", "flow")
+_BY_TYPE = {bool: _FLAG, int: _INT, float: _NUMBER, str: _TEXT}
+_STREAM = _one_of("rgb", "flow")
 _PREPROCESSING = Fields(
-    {"name": NAME, "mean": ListOf(NUMBER), "scale": ListOf(NUMBER)}, optional=("mean", "scale")
+    {"name": _NAME, "mean": ListOf(_NUMBER), "scale": ListOf(_NUMBER)}, optional=("mean", "scale")
 )
 
 
 def _of_setting(field: dataclasses.Field) -> Schema:
     choices = field.metadata["choices"]
     if choices:
-        return one_of(*choices)
+        return _one_of(*choices)
     if isinstance(field.default, tuple):
-        return ListOf(INT)
+        return ListOf(_INT)
     return _BY_TYPE[type(field.default)]
 
 
@@ -116,66 +116,66 @@ _FLOW_CHOICES = {field.name: _of_setting(field) for field in dataclasses.fields(
 _FLOW = Fields(
     {
         "method": _FLOW_CHOICES["method"],
-        "width": COUNT,
-        "height": COUNT,
-        "bound": POSITIVE,
-        "scaled": FLAG,
+        "width": _COUNT,
+        "height": _COUNT,
+        "bound": _POSITIVE,
+        "scaled": _FLAG,
         "image": _FLOW_CHOICES["image"],
-        "fps": FROM_ZERO,
-        "max_frames": COUNT,
+        "fps": _FROM_ZERO,
+        "max_frames": _COUNT,
     }
 )
 _BACKBONE = Fields(
     {
         "convnet": _settings(ConvNetConfig),
-        "channels": one_of(2, 3),
-        "layers": MapOf(one_of(*DTYPES), empty=False),
-        "sha256": NAME,
+        "channels": _one_of(2, 3),
+        "layers": MapOf(_one_of(*DTYPES), empty=False),
+        "sha256": _NAME,
         "preprocessing": _PREPROCESSING,
     }
 )
-_EXTRACTOR = Fields({"convnet": OrNull(NAME), "preprocessing": OrNull(_PREPROCESSING)})
+_EXTRACTOR = Fields({"convnet": OrNull(_NAME), "preprocessing": OrNull(_PREPROCESSING)})
 _SETTING = Kind(
     "text, a number, true or false, or a list of those",
     lambda value: all(map(_is_plain, value if isinstance(value, list) else [value])),
 )
 _PROVENANCE = Fields(
     {
-        "run": TEXT,
-        "preset": TEXT,
-        "seed": OrNull(INT),
-        "data_source": TEXT,
+        "run": _TEXT,
+        "preset": _TEXT,
+        "seed": OrNull(_INT),
+        "data_source": _TEXT,
         "overrides": MapOf(_SETTING),
-        "training_list_sha256": OrNull(NAME),
+        "training_list_sha256": OrNull(_NAME),
     }
 )
 _RESULTS = Fields(
     {
         "accuracy": Fields(
-            {"right": COUNT, "videos": COUNT, "trained_on": COUNT}, optional=("trained_on",)
+            {"right": _COUNT, "videos": _COUNT, "trained_on": _COUNT}, optional=("trained_on",)
         ),
-        "frame_iou": Fields({"value": SHARE, "low": SHARE, "high": SHARE}),
+        "frame_iou": Fields({"value": _SHARE, "low": _SHARE, "high": _SHARE}),
     },
     optional=("accuracy", "frame_iou"),
 )
 RECORD_FIELDS = Fields(
     {
-        "format": one_of(BUNDLE_FORMAT),
-        "classes": ListOf(NAME),
+        "format": _one_of(BUNDLE_FORMAT),
+        "classes": ListOf(_NAME),
         "model": _settings(ModelConfig),
-        "layers": Fields({"x": NAME, "motion": OrNull(NAME)}, closed=True),
+        "layers": Fields({"x": _NAME, "motion": OrNull(_NAME)}, closed=True),
         "stream": _STREAM,
-        "scales": Fields({"x": POSITIVE, "motion": POSITIVE}, closed=True),
-        "fps": FROM_ZERO,
+        "scales": Fields({"x": _POSITIVE, "motion": _POSITIVE}, closed=True),
+        "fps": _FROM_ZERO,
         "extractors": MapOf(_EXTRACTOR),
         "backbones": MapOf(_BACKBONE, empty=False),
         "flow": OrNull(_FLOW),
         "localize": _settings(LocalizeConfig),
         "provenance": _PROVENANCE,
         "results": _RESULTS,
-        "versions": MapOf(TEXT),
-        "files": MapOf(NAME, empty=False),
-        TRAINING_LIST: OrNull(Fields({"videos": ListOf(NAME), "sha256": NAME})),
+        "versions": MapOf(_TEXT),
+        "files": MapOf(_NAME, empty=False),
+        TRAINING_LIST: OrNull(Fields({"videos": ListOf(_NAME), "sha256": _NAME})),
     },
     # A bundle of a model whose training list was not recorded.
     optional=(TRAINING_LIST,),
