@@ -9,6 +9,7 @@ from report_workdir import CLASSES, FRAMES, SIDE, attention, clip, frame_scores
 
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report import example
+from videolstm_jax.report.pictures import predicted
 from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.pictures.states import States
 from videolstm_jax.types import Tube, Video
@@ -55,6 +56,30 @@ def test_the_card_holds_what_was_seen(prediction):
     with Image.open(io.BytesIO(card.strip)) as image:
         assert image.format == "AVIF" and image.size[0] == 8 * (2 * SIDE + 3) - 3
     assert "heat map" in card.description and "detected box" in card.description
+
+
+def test_two_answers_are_both_shown(prediction):
+    """The film shows one pass, the results are the mean over segments."""
+    assert not [name for name, _ in card_of(prediction).facts if "one pass" in name]
+    other = int(np.argsort(prediction.scores.mean(0))[-2])
+    scores = np.eye(len(CLASSES))[other]
+    data = example.CardData(scores, frames_of(), "videos/a.mp4", facts=(("Length", "4"),))
+    facts = dict(example.example(prediction, data).facts)
+    of_pass = CLASSES[prediction.best_of_pass]
+    assert facts["In one pass of the whole video"].startswith(f"{of_pass}, mean score ")
+    assert "mean over segments" in facts["In one pass of the whole video"]
+    assert facts["Length"] == "4"
+    # The score board of the film and the strip names the class of the segments.
+    names = predicted.Renderer(prediction, 64)._lines(3).names
+    assert not any("by segments" in name for name in names)
+    for by_segments in range(len(CLASSES)):
+        both = prediction._replace(best_by_segments=by_segments)
+        marked = [
+            name for name in predicted.Renderer(both, 64)._lines(3).names if "by segments" in name
+        ]
+        differs = by_segments != prediction.best_of_pass
+        assert len(marked) == differs
+        assert all(name.startswith(CLASSES[by_segments]) for name in marked)
 
 
 @pytest.mark.parametrize("length, moving", [(1, 0), (2, 2), (24, 24), (25, 13), (200, 23)])

@@ -64,7 +64,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
         predicted=classes[best],
         score=float(data.scores[best]),
         right=best == video.label,
-        facts=data.facts,
+        facts=data.facts + _other_answer(prediction, best),
         moving=moving,
         # the middle frame stands for the video in print and for readers who prefer no motion
         still=encoded.still(panels[len(panels) // 2], "AVIF"),
@@ -75,6 +75,19 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
         attention=attention_plot(data.attention_curves or {}),
         **_state_fields(prediction, data.states, strip_frames),
     )
+
+
+def _other_answer(prediction: PredictedVideo, best: int) -> tuple[tuple[str, str], ...]:
+    """The answer of the pass that the film shows, where the mean over segments gives another."""
+    of_pass = prediction.best_of_pass
+    if of_pass == best:
+        return ()
+    score = prediction.scores[:, of_pass].mean()
+    text = (
+        f"{prediction.classes[of_pass]}, mean score {score:.2f}, as in the film and the strip; "
+        "the prediction above is the mean over segments, as in the results"
+    )
+    return (("In one pass of the whole video", text),)
 
 
 # ---- plots ---------------------------------------------------------------------------------------

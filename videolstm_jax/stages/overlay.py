@@ -35,6 +35,7 @@ def run(cfg: OverlayConfig) -> epath.Path:
     fps = config["config"]["data"].get("fps", 0.0)
     tubes = work_contents.load_best_tubes(work, name)
     truth = work_contents.load_truth(work)
+    answers = _answers(work, name)
     folder = work.path / "overlays" / name
     for video in videos:
         prediction, _ = work_contents.load_prediction(
@@ -44,6 +45,7 @@ def run(cfg: OverlayConfig) -> epath.Path:
             dataset.classes,
             detections=tubes.get(video.name, ()),
             truth=truth.get(video.name, ()),
+            best_by_segments=answers.get(video.name),
         )
         path = folder / f"{video.name.replace('/', '-')}.mp4"
         large, small = Renderer(prediction, cfg.side), Renderer(prediction, cfg.side // 2)
@@ -63,6 +65,15 @@ def _videos(work: Workdir, dataset: Dataset, names: tuple[str, ...]) -> list[Vid
                 f"{work.dataset} does not list {name}; expected a name such as {example}"
             )
     return [listed[name] for name in names]
+
+
+def _answers(work: Workdir, name: str) -> dict[str, int]:
+    """The class that the segments of each test video give; of none without scores."""
+    path = work.scores(name)
+    if not path.exists():
+        return {}
+    scores = artifacts.load_scores(path)
+    return dict(zip(scores.videos, scores.scores.argmax(1).tolist(), strict=True))
 
 
 def _chosen(work: Workdir, name: str, count: int) -> tuple[str, ...]:

@@ -219,6 +219,7 @@ def _card(
         contents.dataset.classes,
         detections=detections,
         truth=truth,
+        best_by_segments=int(scores.argmax()),
     )
     # one folder for all films: names of videos contain their class as a folder
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"

@@ -135,6 +135,7 @@ def load_prediction(
     *,
     detections: Iterable[Tube] = (),
     truth: Iterable[Tube] = (),
+    best_by_segments: int | None = None,
 ) -> tuple[PredictedVideo, np.ndarray | None]:
     """Reads what a run predicted for one test video.
 
@@ -152,7 +153,13 @@ def load_prediction(
     if evaluated_video.attention is not None:
         heat = saliency_by_frame(evaluated_video.attention, evaluated.localize_settings(work, run))
     prediction = PredictedVideo(
-        video, classes, evaluated_video.scores, heat, tuple(detections), tuple(truth)
+        video,
+        classes,
+        evaluated_video.scores,
+        heat,
+        tuple(detections),
+        tuple(truth),
+        best_by_segments,
     )
     return prediction, evaluated_video.attention
 

@@ -18,6 +18,9 @@ class PredictedVideo(NamedTuple):
     `classes` are C names. `scores` [L', C] belong to frames; L' is L, or L - 1 for models that read
     flow. `heat` makes the saliency [H, W] of one of these frames at a size (H, W); it is None for a
     cell without attention. `detections` and `truth` are tubes in pixels of the video.
+
+    `scores` come from one pass over the whole video. Results are the mean over segments, which may
+    have another best class: `best_by_segments`, or None where it is not known.
     """
 
     video: Video
@@ -26,6 +29,17 @@ class PredictedVideo(NamedTuple):
     heat: Callable[[int, tuple[int, int]], np.ndarray] | None
     detections: tuple[Tube, ...]
     truth: tuple[Tube, ...]
+    best_by_segments: int | None = None
+
+    @property
+    def best_of_pass(self) -> int:
+        """The class of the highest mean score of the pass, which films and strips end with."""
+        return int(np.argmax(self.scores.mean(0)))
+
+    @property
+    def answers_differ(self) -> bool:
+        """Whether the segments give another class than the pass."""
+        return self.best_by_segments not in (None, self.best_of_pass)
 
 
 class Renderer:
@@ -81,6 +95,9 @@ class Renderer:
         names = []
         for index in self._shown:
             suffix = " (true)" if index == prediction.video.label else ""
+            # The board ends with another class than the results have, so it names both.
+            if prediction.answers_differ and index == prediction.best_by_segments:
+                suffix += " (by segments)"
             names.append(prediction.classes[index] + suffix)
         return board.ScoreLines(
             names=tuple(names),
@@ -113,8 +130,14 @@ def action_spans(prediction: PredictedVideo) -> tuple[tuple[int, int], ...]:
 
 
 def _shown_classes(prediction: PredictedVideo) -> list[int]:
-    """The classes with the highest mean scores; the true class is always among them."""
+    """The classes with the highest mean scores.
+
+    The true class, and another class that the segments give, are always among them.
+    """
     by_score = np.argsort(-prediction.scores.mean(0), kind="stable")
     best = by_score[: len(board.PALETTE)].tolist()
-    label = prediction.video.label
-    return best if label in best else [*best[:-1], label]
+    required = [prediction.video.label]
+    if prediction.answers_differ:
+        required.append(prediction.best_by_segments)
+    added = [index for index in dict.fromkeys(required) if index not in best]
+    return [*best[: len(best) - len(added)], *added]
