@@ -72,7 +72,6 @@ _PIPELINE = (
     "convnet.weights",
     "convnet.steps",
     "train.steps",
-    "train.balance",
     "localize.input",
     "report.examples",
 )
