@@ -101,6 +101,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 *_STICK_ACTIONS,
                 "flow",
                 "convnet.image_size",
+                "train.balance",
             ),
         ),
         "nearest": Command(
