@@ -235,7 +235,7 @@ def test_carries_and_parameters_that_do_not_fit_are_named():
     [
         ("lstm", {"map_size": 7}, "map_size is 7; expected 1"),
         ("motion_alstm", {"motion_size": 7}, "motion_size is 7; expected 1"),
-        ("videolstm", {"motion_size": 5}, "motion_size is 5; expected map_size, 4"),
+        ("videolstm", {"motion_size": 5}, "motion_size is 5; expected model.map_size, 4"),
     ],
 )
 def test_sides_that_a_cell_cannot_have_are_named(name, settings, fragments):

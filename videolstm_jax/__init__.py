@@ -64,7 +64,7 @@ _NAMES = {  # module: its public names
     "localize.boxes": ("frame_boxes", "moment_box"),
     "localize.linking": ("link", "link_all"),
     "localize.tubes": ("video_tube", "video_tracks"),
-    "localize.smooth": ("smooth",),
+    "localize.smooth": ("smooth_tube",),
     "flow.tvl1": ("tvl1",),
     "trained.model": ("TrainedModel",),
     "trained.predictor": ("Predictor", "Prediction"),

@@ -17,6 +17,7 @@ def sequence_xent(
     label: Array,
     mask: Array,
     weight: Array,
+    *,
     class_weights: Array | None = None,
 ) -> Array:
     """Cross-entropy of every frame, summed over time, mean over the batch (Sec. 5.2).

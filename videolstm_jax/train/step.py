@@ -73,7 +73,7 @@ def model_loss(
     def loss_fn(params: PyTree, batch: Batch, key: Array) -> tuple[Array, Array]:
         output = apply(params, batch.clip, dropout_key=key)
         mask, weight = batch.clip.mask, batch.weight
-        loss = sequence_xent(output.logits, batch.label, mask, weight, class_weights)
+        loss = sequence_xent(output.logits, batch.label, mask, weight, class_weights=class_weights)
         # At weight 0 the paper's loss is computed and nothing else.
         if attention_entropy and output.attention is not None:
             loss -= attention_entropy * sequence_entropy(output.attention, mask, weight)
