@@ -118,6 +118,7 @@ _FLOW = Fields(
         "method": _FLOW_CHOICES["method"],
         "width": _COUNT,
         "height": _COUNT,
+        "shorter_side": _COUNT,
         "bound": _POSITIVE,
         "scaled": _FLAG,
         "image": _FLOW_CHOICES["image"],
