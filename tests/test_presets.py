@@ -99,8 +99,8 @@ def test_for_cell_takes_the_other_column_and_keeps_the_overrides():
     assert (cfg.model.hidden_dropout, cfg.train.graft) == (0.5, ())
 
 
-OTHERS = {
-    "data__group_pattern": "(x)",  # values that are different and valid, where none can be derived from the type
+OTHERS = {  # values that are different and valid, where none can be derived from the type
+    "data__group_pattern": "(x)",
     "data__source": "tfds:ucf101/ucf101_1",
     "pipeline__cells": ("convlstm", "alstm"),
     "pipeline__flow_cell": "motion_alstm",
