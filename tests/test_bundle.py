@@ -355,6 +355,7 @@ def replaced(record, keys, value):
     return {**record, "sha256": files.bytes_sha256(content)}
 
 
+@pytest.mark.slow
 def test_any_value_of_another_kind_is_refused_or_harmless(bundle, copy):
     """Every leaf of model.json is replaced by values of each kind, and the sum is made anew."""
     original = files.read_json(bundle / "model.json")

@@ -14,7 +14,14 @@ EXAMPLE = load_example()
 GRU = EXAMPLE.CELL
 
 
-@pytest.mark.parametrize("name", CELLS)
+# The two that use every part: a vector cell with attention, a convolutional one with motion.
+QUICK_CELLS = ("alstm", "videolstm")
+OTHER_CELLS = [
+    pytest.param(name, marks=pytest.mark.slow) for name in CELLS if name not in QUICK_CELLS
+]
+
+
+@pytest.mark.parametrize("name", [*QUICK_CELLS, *OTHER_CELLS])
 def test_the_six_cells_pass(name):
     check_cell(CELLS[name])
 

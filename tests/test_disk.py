@@ -109,6 +109,7 @@ def test_a_work_folder_that_is_a_file(tmp_path):
     assert_one_line(done, f"{tmp_path / 'work'}", "(errno ")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_too_large(tmp_path):
     work = write_prepared(tmp_path)
     done = fit(work, limit=30_000)

@@ -73,6 +73,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_stage_leaves_its_results(folder):
     work = artifacts.Workdir(str(folder / "work"))
     run = work.run(RUN)
@@ -90,6 +91,7 @@ def test_every_stage_leaves_its_results(folder):
     assert RUN in (work.report / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_it_streams(folder):
     video = next((folder / "videos").rglob("*.mp4"))
     model = f"work/runs/{RUN}"
