@@ -127,6 +127,21 @@ def test_ctrl_c_within_a_collection_of_garbage_is_not_lost(tmp_path):
     assert (done.returncode, done.stderr) == (130, "stopped; the same command goes on\n")
 
 
+def test_ctrl_c_while_the_decoder_is_imported_is_one_line(tmp_path):
+    """Python lists a module as imported before its functions are there."""
+    code = (
+        "import os, signal, sys, types\nfrom absl import app\nfrom videolstm_jax.cli import boot\n"
+        "def main(argv):\n"
+        "    sys.modules['videolstm_jax.video.guard'] = types.ModuleType('guard')\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "app.run(boot.guarded(main))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SOON
+    )
+    assert (done.returncode, done.stderr) == (130, "stopped; the same command goes on\n")
+
+
 def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
     environment, folder = stalling
     for k in range(4):

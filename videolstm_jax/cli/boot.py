@@ -248,8 +248,10 @@ def _interrupted(_: int, frame: types.FrameType | None) -> None:
     # Taken from the modules that are imported already: it is heavy, and not all commands read
     # videos.
     guard = sys.modules.get("videolstm_jax.video.guard")
-    if guard is not None:
-        guard.interrupt()
+    # While the module itself is being imported, it has no functions and no processes yet.
+    end_processes = getattr(guard, "interrupt", None)
+    if end_processes is not None:
+        end_processes()
     raise KeyboardInterrupt
 
 
