@@ -4,8 +4,9 @@ import numpy as np
 
 from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, save_dataset
-from videolstm_jax.config import ConvNetConfig, DataConfig, RunConfig, TrainConfig, change
+from videolstm_jax.config import change
 from videolstm_jax.dataset.prepared import video_fingerprints
+from videolstm_jax.presets import configured
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import encode, flow_file
 
@@ -70,25 +71,28 @@ def write_index(work, videos):
 
 def config(work, stream, **settings):
     """A ConvNet that fits the clips in a few steps."""
-    net = ConvNetConfig(
-        image_size=16,
-        widths=(6, 8),
-        depths=(1, 1),
-        dense=(10,),
-        head="pooled",
-        norm="group",
-        dropout=0.1,
-        optimizer="adam",
-        learning_rate=1e-2,
-        batch=8,
-        steps=30,
-        flip=False,
-        pixel_scale=1 / 58,
-    )
-    cfg = RunConfig(
+    convnet = {
+        "image_size": 16,
+        "widths": (6, 8),
+        "depths": (1, 1),
+        "dense": (10,),
+        "head": "pooled",
+        "norm": "group",
+        "dropout": 0.1,
+        "optimizer": "adam",
+        "learning_rate": 1e-2,
+        "batch": 8,
+        "steps": 30,
+        "flip": False,
+        "pixel_scale": 1 / 58,
+    }
+    # As overrides of a preset, so that a command can be printed that gives the same settings.
+    cfg = configured(
+        "paper",
         workdir=str(work),
-        data=DataConfig(stream=stream),
-        convnet=net,
-        train=TrainConfig(log_every=5, save_every=10),
+        data__stream=stream,
+        train__log_every=5,
+        train__save_every=10,
+        **{f"convnet__{name}": value for name, value in convnet.items()},
     )
     return change(cfg, **settings)
