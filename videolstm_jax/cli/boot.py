@@ -155,6 +155,8 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             # A stage that stops itself, with its state saved, raises a SystemExit of its own.
             if isinstance(stop, SystemExit) and not _is_ours(stop):
                 raise
+            # A second Ctrl-C would end the interpreter in the middle of its own end.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             message = stop.args[0] if stop.args else "stopped; the same command goes on"
             print(message, file=sys.stderr)
             sys.exit(INTERRUPTED)
