@@ -117,7 +117,8 @@ def test_any_end_releases_it_and_leaves_nothing(tmp_path, error):
 def test_half_a_file_is_nobodys(tmp_path):
     (tmp_path / ".lock").write_text('{"stage": "tr')
     with sole_writer(tmp_path, "train"):
-        pass
+        assert '"train"' in (tmp_path / ".lock").read_text()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_workers_of_different_names_share_a_folder_and_exclude_who_wants_all(tmp_path):
