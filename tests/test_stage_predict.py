@@ -233,10 +233,9 @@ def resident(pid="self", field="VmRSS"):
 
 
 def grown(checkpoint, video, last):
-    """Megabytes held after frame 3,000 and after the last one, which a few follow.
+    """Megabytes held after frames 200, 3,000 and the last one, which a few follow.
 
-    The pictures and scores that are kept for the strip are bounded in number; by frame 3,000 there
-    are as many as there will ever be.
+    What is kept for the strip is bounded in number, and by frame 3,000 it is complete.
     """
     long_clip(video, last + 30)
     env = {
@@ -261,7 +260,7 @@ def grown(checkpoint, video, last):
             if number and int(number[1]) % 100 == 0:
                 held[int(number[1])] = resident(process.pid)
     assert process.returncode == 0 and max(held) == last
-    return held[3000], held[last]
+    return held[200], held[3000], held[last]
 
 
 def long_clip(path, frames, side=48):
@@ -277,9 +276,11 @@ def long_clip(path, frames, side=48):
     not pathlib.Path("/proc/self/status").exists(), reason="reads resident memory from /proc"
 )
 def test_memory_does_not_grow_in_ten_thousand_frames(checkpoint, tmp_path):
-    early, late = grown(checkpoint, tmp_path / "a.mp4", 10_000)
-    print(f"{early:.1f} MB after frame 3,000, {late:.1f} MB after frame 10,000")
-    assert late - early < 30, f"{early:.0f} MB after frame 3,000, {late:.0f} MB after frame 10,000"
+    early, full, late = grown(checkpoint, tmp_path / "a.mp4", 10_000)
+    print(f"{early:.1f} MB after frame 200, {full:.1f} after 3,000, {late:.1f} after 10,000")
+    assert late - full < 30, f"{full:.0f} MB after frame 3,000, {late:.0f} MB after frame 10,000"
+    # XLA and the encoder take their working memory in the first 2,000 frames, up to 80 MB.
+    assert late - early < 100, f"{early:.0f} MB after frame 200, {late:.0f} MB after frame 10,000"
 
 
 @pytest.mark.slow
