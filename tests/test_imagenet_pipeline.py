@@ -18,7 +18,7 @@ from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import sha256_of
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.trained.backbone import load_convnet
+from videolstm_jax.trained.backbone.convnet import load_convnet
 
 LEAVES = narrow()
 STILL = {"convnet__learning_rate": 0.0, "convnet__weight_decay": 0.0, "convnet__steps": 1}

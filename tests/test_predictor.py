@@ -16,7 +16,7 @@ from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.stages import localize
-from videolstm_jax.trained.backbone import extractor_of
+from videolstm_jax.trained.backbone.convnet import extractor_of
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor

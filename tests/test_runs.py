@@ -16,7 +16,7 @@ from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.sizes import sized
-from videolstm_jax.trained.backbone import check_extractor, extractor_of, load_convnet
+from videolstm_jax.trained.backbone.convnet import check_extractor, extractor_of, load_convnet
 from videolstm_jax.trained.functions import Scales, as_inputs
 from videolstm_jax.trained.grafts import grafted
 from videolstm_jax.trained.model import TrainedModel

@@ -20,7 +20,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.trained.backbone import load_convnet
+from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.decode import probe
 

@@ -17,8 +17,8 @@ from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import fit_convnet
 from videolstm_jax.train.loop import Stopped
-from videolstm_jax.trained.backbone import load_convnet
-from videolstm_jax.trained.convnet_start import starting_point
+from videolstm_jax.trained.backbone.convnet import load_convnet
+from videolstm_jax.trained.backbone.start import starting_point
 
 
 @pytest.fixture(scope="module")

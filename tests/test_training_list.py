@@ -17,8 +17,8 @@ from videolstm_jax.config import change
 from videolstm_jax.errors import FileError
 from videolstm_jax.stages import evaluate, extract, fit_convnet, fuse, localize, pool, report, train
 from videolstm_jax.trained import training_list
-from videolstm_jax.trained.backbone import load_convnet
-from videolstm_jax.trained.card import model_card
+from videolstm_jax.trained.backbone.convnet import load_convnet
+from videolstm_jax.trained.bundle.card import model_card
 from videolstm_jax.trained.model import TrainedModel
 
 SEEN = r"was trained on 2 of the 2 test videos: bend/p0, jack/p0\. .*--eval\.allow_trained"

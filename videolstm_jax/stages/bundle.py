@@ -9,7 +9,7 @@ from videolstm_jax.trained.model import TrainedModel
 
 
 def run(cfg: BundleConfig) -> epath.Path:
-    """Writes the bundle; see `trained.bundle`.
+    """Writes the bundle; see `trained.bundle.writer`.
 
     Returns:
       The folder.

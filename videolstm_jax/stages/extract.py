@@ -25,7 +25,7 @@ from videolstm_jax.flow import pace
 from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import Taps
 from videolstm_jax.train.log import ProgressLine
-from videolstm_jax.trained.backbone_stores import (
+from videolstm_jax.trained.backbone.stores import (
     BLOCK,
     BackboneWithStores,
     ExtractionJob,

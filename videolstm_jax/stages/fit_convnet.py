@@ -25,7 +25,7 @@ from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
-from videolstm_jax.trained.convnet_start import starting_point
+from videolstm_jax.trained.backbone.start import starting_point
 from videolstm_jax.trained.training_list import list_record
 from videolstm_jax.types import Dataset, PyTree, Video
 from videolstm_jax.video.online import FlowSettings, OnlineFlow

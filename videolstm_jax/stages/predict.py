@@ -20,7 +20,7 @@ from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report.latency import Latency
 from videolstm_jax.report.pictures import board, encoded, overlay
 from videolstm_jax.report.pictures.score_lines import EvenSample, RecentScores, ScoreLines
-from videolstm_jax.trained.bundle_reader import is_bundle
+from videolstm_jax.trained.bundle.reader import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.video import encode, live
 

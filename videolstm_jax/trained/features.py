@@ -9,7 +9,7 @@ from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.train.sizes import sized
-from videolstm_jax.trained.backbone import extractor_of
+from videolstm_jax.trained.backbone.convnet import extractor_of
 from videolstm_jax.trained.functions import Scales
 
 if TYPE_CHECKING:

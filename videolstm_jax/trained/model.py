@@ -14,8 +14,10 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cells import Cell, find_cell
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.vgg import params_for_taps
-from videolstm_jax.trained import bundle, bundle_reader, scoring
-from videolstm_jax.trained.backbone import Backbone, check_extractor
+from videolstm_jax.trained import scoring
+from videolstm_jax.trained.backbone.convnet import Backbone, check_extractor
+from videolstm_jax.trained.bundle.reader import is_bundle, read_bundle
+from videolstm_jax.trained.bundle.writer import write_bundle
 from videolstm_jax.trained.features import ModelFeatures, open_features
 from videolstm_jax.trained.functions import (
     FrameOutput,
@@ -64,8 +66,8 @@ class TrainedModel:
           FileError: the folder is missing, or something in it is missing or damaged.
         """
         # The two kinds of folder differ in their files, so one option takes both.
-        if bundle_reader.is_bundle(path):
-            stored, place = bundle_reader.read_bundle(path)
+        if is_bundle(path):
+            stored, place = read_bundle(path)
             return cls(*stored, stored_at=place)
         work, name = artifacts.of_run(path)
         return cls.of_run(work, name)
@@ -85,12 +87,12 @@ class TrainedModel:
         return cls(*stored, stored_at=place)
 
     def save(self, folder: PathLike) -> epath.Path:
-        """Writes a bundle: a new folder with all that the model needs; see `bundle.write_bundle`.
+        """Writes a bundle: a new folder with all that the model needs; see `bundle.writer`.
 
         Raises:
           FileError: the folder exists, or something that the model needs is missing or damaged.
         """
-        return bundle.write_bundle(self, folder)
+        return write_bundle(self, folder)
 
     def with_params(self, params: Params) -> TrainedModel:
         """The same model with other parameters; nothing is compiled anew."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from etils import epath
 
     from videolstm_jax.config import LocalizeConfig
-    from videolstm_jax.trained.backbone import TrainedConvNet
+    from videolstm_jax.trained.backbone.convnet import TrainedConvNet
     from videolstm_jax.types import Params
     from videolstm_jax.video.online import FlowSettings
 
@@ -22,7 +22,8 @@ class StoredModel(NamedTuple):
 
     `config` has the sizes of the features. `stream` is the one that `x` comes from. `extractors`
     records what made the features of `x` and `motion`, where that is known; see
-    `backbone.extractor_of`. `trained_on` is its `training_list`; empty where that is not known.
+    `backbone.convnet.extractor_of`. `trained_on` is its `training_list`; empty where that is not
+    known.
     """
 
     config: ModelConfig

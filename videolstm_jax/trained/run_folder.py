@@ -15,7 +15,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import read_json
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoint import Checkpoints
-from videolstm_jax.trained import backbone
+from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.evaluated import localize_settings
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
@@ -25,7 +25,7 @@ from videolstm_jax.video.online import FlowSettings
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.trained.backbone import TrainedConvNet
+    from videolstm_jax.trained.backbone.convnet import TrainedConvNet
 
 
 PATHS = ("workdir", "data.videos", "data.boxes", "data.lists", "convnet.weights")
@@ -57,7 +57,7 @@ class RunFolder(NamedTuple):
     def convnet(self, stream: str) -> tuple[epath.Path, TrainedConvNet]:
         """The ConvNet of a stream and where it lies."""
         folder = self.work.convnet(stream)
-        return folder, backbone.load_convnet(folder)
+        return folder, load_convnet(folder)
 
     def feature_dtype(self, stream: str, layer: str) -> str:
         """The dtype of the store; where there is none, the one that it was to be written in."""

@@ -16,7 +16,7 @@ from videolstm_jax.video import decode, flow_file, flow_methods
 
 if TYPE_CHECKING:
     from videolstm_jax.config import LocalizeConfig
-    from videolstm_jax.trained.backbone import Backbone
+    from videolstm_jax.trained.backbone.convnet import Backbone
     from videolstm_jax.trained.model import TrainedModel
     from videolstm_jax.types import NDArray
     from videolstm_jax.video.online import FlowSettings

@@ -2,7 +2,7 @@
 
 A bundle holds `model.json`, the parameters as safetensors files, and README.md, a card for people.
 `model.json` lists the sha256 of every parameter file and of its own content, so that
-`bundle_reader` can refuse a damaged or edited bundle.
+`reader` can refuse a damaged or edited bundle.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.vgg import params_for_taps
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.trained.backbone import Backbone
-from videolstm_jax.trained.card import model_card
+from videolstm_jax.trained.backbone.convnet import Backbone
+from videolstm_jax.trained.bundle.card import model_card
 from videolstm_jax.trained.training_list import KEY, list_record
 
 if TYPE_CHECKING:

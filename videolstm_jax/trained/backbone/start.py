@@ -13,7 +13,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_of
 from videolstm_jax.nn.weights import FIRST_KERNEL, starting_leaves, vgg_weights
 from videolstm_jax.train.graft import graft, named_leaves
-from videolstm_jax.trained.backbone import load_convnet
+from videolstm_jax.trained.backbone.convnet import load_convnet
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig, RunConfig

@@ -17,7 +17,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.vgg import Taps, make_convnet
-from videolstm_jax.trained.backbone import TrainedConvNet, load_convnet
+from videolstm_jax.trained.backbone.convnet import TrainedConvNet, load_convnet
 from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from videolstm_jax.config import ConvNetConfig, FlowConfig, LocalizeConfig, ModelConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.records import DTYPES
-from videolstm_jax.trained.bundle import BUNDLE_FORMAT
+from videolstm_jax.trained.bundle.writer import BUNDLE_FORMAT
 from videolstm_jax.trained.training_list import KEY as TRAINING_LIST
 
 # JSON numbers have no bounds. These keep infinities out, and sizes that overflow a computation.
@@ -42,7 +42,7 @@ class Fields(NamedTuple):
     """An object with these fields.
 
     Those in `optional` may be absent. Unless it is `closed` an object may have further fields,
-    which a later version may write; see `bundle.FORMAT_VERSION`.
+    which a later version may write; see `writer.FORMAT_VERSION`.
     """
 
     fields: Mapping[str, Schema]

@@ -18,15 +18,15 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.vgg import make_convnet, params_for_taps
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.trained.backbone import TrainedConvNet, convnet_config
-from videolstm_jax.trained.bundle import (
+from videolstm_jax.trained.backbone.convnet import TrainedConvNet, convnet_config
+from videolstm_jax.trained.bundle.record import check_fields
+from videolstm_jax.trained.bundle.writer import (
     CELL_FILE,
     FORMAT_VERSION,
     RECORD,
     backbone_file,
     needed_params,
 )
-from videolstm_jax.trained.bundle_record import check_fields
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.trained.training_list import trained_on
