@@ -28,6 +28,7 @@ from videolstm_jax.core.cells import Cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
+from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.baselines import as_attention, centred_tube
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
 from videolstm_jax.localize.tubes import video_tube
@@ -36,7 +37,6 @@ from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Carry, CellOut, Clip, Inputs, Tube, Video
-from videolstm_jax.video.flow_file import read_flow
 
 MOMENTS = LocalizeConfig(box="moments", sigma=0.0)
 REGION = LocalizeConfig()

@@ -11,7 +11,7 @@ from PIL import Image
 from test_encode import smooth
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.video import flow_file
+from videolstm_jax.flow_images import flow_file
 
 
 def flow(pairs=7, height=20, width=30):

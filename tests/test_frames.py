@@ -12,8 +12,9 @@ from videolstm_jax.clips import images as images_of
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
+from videolstm_jax.flow_images import flow_file
 from videolstm_jax.types import Video
-from videolstm_jax.video import decode, encode, flow_file
+from videolstm_jax.video import decode, encode
 
 LENGTHS = (5, 9, 3)
 NAMES = ("a/x", "b/y", "a/z")

@@ -14,10 +14,11 @@ from videolstm_jax.dataset import flow_writing, scan
 from videolstm_jax.dataset.lists import ListWarning
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import batched, image, tvl1
+from videolstm_jax.flow_images import flow_file
 from videolstm_jax.lock import sole_writer
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
-from videolstm_jax.video import decode, encode, flow_file
+from videolstm_jax.video import decode, encode
 
 pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.dataset.lists.ListWarning")
 assert issubclass(ListWarning, Warning)

@@ -21,8 +21,8 @@ from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.flow_images import flow_file
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.video import flow_file
 
 
 @pytest.fixture(scope="module")

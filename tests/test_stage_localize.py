@@ -9,12 +9,12 @@ import pytest
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import LocalizeConfig, RunConfig, change
 from videolstm_jax.errors import FileError
+from videolstm_jax.flow_images.flow_file import write_flow
 from videolstm_jax.localize.baselines import coverage
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.stages import localize
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
-from videolstm_jax.video.flow_file import write_flow
 
 CLASSES = ("Left", "Right")
 FRAMES, SIZE, CELLS = 12, (60, 80), 7

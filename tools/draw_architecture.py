@@ -42,7 +42,16 @@ LAYERS = (
     (
         "3",
         "disk and learning",
-        ("train", "features", "clips", "dataset", "annotations", "video", "synthetic"),
+        (
+            "train",
+            "features",
+            "clips",
+            "dataset",
+            "annotations",
+            "flow_images",
+            "video",
+            "synthetic",
+        ),
     ),
     (
         "2",

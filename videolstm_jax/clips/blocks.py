@@ -10,8 +10,8 @@ import numpy as np
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import video_frames
 from videolstm_jax.clips.images import preprocess, squashed
+from videolstm_jax.flow_images.online import FlowSettings, both_streams
 from videolstm_jax.types import Stream, Video
-from videolstm_jax.video.online import FlowSettings, both_streams
 
 
 class BackboneImages(NamedTuple):

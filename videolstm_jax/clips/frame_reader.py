@@ -10,8 +10,9 @@ from etils import epath
 from videolstm_jax.clips.images import STREAM_CHANNELS, squashed
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
+from videolstm_jax.flow_images import flow_file
 from videolstm_jax.types import Stream, Video
-from videolstm_jax.video import flow_file, guard
+from videolstm_jax.video import guard
 
 
 class FrameReader:
@@ -40,7 +41,7 @@ class FrameReader:
           flow: the folder of flow files, for `flow`.
           fps: the rate RGB frames are resampled to; 0 is each video's own.
           online: computes flow images of a video's pairs start to stop where none are stored, see
-            `video.online`.
+            `flow_images.online`.
           workers: processes that decode RGB frames.
           limit: seconds that decoding one video may take.
         """

@@ -14,9 +14,9 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.dataset.prepared import FlowRange, finished_flow, flow_note
 from videolstm_jax.flow import batched, image, pace
+from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.heartbeat import Heartbeat, counted
 from videolstm_jax.types import Dataset, Video
-from videolstm_jax.video import flow_file, flow_methods
 from videolstm_jax.video.decode import FrameFormat
 
 # How many training videos are measured for a bound that is a percentile of displacements.

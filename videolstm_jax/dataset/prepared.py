@@ -16,8 +16,8 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.files import PathLike, file_size, read_json, side_by_side
+from videolstm_jax.flow_images import flow_file
 from videolstm_jax.types import Video
-from videolstm_jax.video import flow_file
 
 _LISTING = (
     "source",

@@ -22,6 +22,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.convnet_scores import save_convnet_scores
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.flow import pace
+from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import Taps
 from videolstm_jax.train.log import ProgressLine
@@ -34,7 +35,6 @@ from videolstm_jax.trained.backbone.stores import (
     write_taps,
 )
 from videolstm_jax.types import Video
-from videolstm_jax.video.online import FlowSettings
 
 # Blocks of frames that are decoded ahead of the backbone.
 _PREFETCHED_BLOCKS = 4

@@ -17,6 +17,7 @@ from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.files import json_sha256
+from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock import sole_writer
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
 from videolstm_jax.train.divergence import print_divergence
@@ -28,7 +29,6 @@ from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.trained.backbone.start import starting_point
 from videolstm_jax.trained.training_list import list_record
 from videolstm_jax.types import Dataset, PyTree, Video
-from videolstm_jax.video.online import FlowSettings, OnlineFlow
 
 
 def run(cfg: RunConfig) -> epath.Path:

@@ -14,6 +14,7 @@ from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
+from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.baseline_tubes import baseline_tubes
 from videolstm_jax.localize.baselines import covered_cells
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
@@ -30,7 +31,6 @@ from videolstm_jax.trained.localized import (
 )
 from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Dataset, Detection, Video
-from videolstm_jax.video.flow_file import read_flow
 
 if TYPE_CHECKING:
     from etils import epath

@@ -9,10 +9,10 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.config import RunConfig
+from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.measure.accuracy import accuracy_text
 from videolstm_jax.measure.nearest import motion_energy, nearest_scores
 from videolstm_jax.types import Scores, Video
-from videolstm_jax.video.flow_file import read_flow
 
 NAME = "nearest-motion"
 """The name of the run."""

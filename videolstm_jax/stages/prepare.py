@@ -16,10 +16,10 @@ from videolstm_jax.dataset import flow_writing, prepared, scan, tfds_export
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
+from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.lock import sole_writer
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.types import Dataset
-from videolstm_jax.video import flow_methods
 
 
 def run(

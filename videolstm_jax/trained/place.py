@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from etils import epath
 
     from videolstm_jax.config import LocalizeConfig
+    from videolstm_jax.flow_images.online import FlowSettings
     from videolstm_jax.trained.backbone.convnet import TrainedConvNet
     from videolstm_jax.types import Params
-    from videolstm_jax.video.online import FlowSettings
 
 
 class StoredModel(NamedTuple):

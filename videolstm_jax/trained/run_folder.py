@@ -13,6 +13,7 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import read_json
+from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.trained.backbone.convnet import load_convnet
@@ -20,7 +21,6 @@ from videolstm_jax.trained.evaluated import localize_settings
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.trained.training_list import trained_on
-from videolstm_jax.video.online import FlowSettings
 
 if TYPE_CHECKING:
     from etils import epath

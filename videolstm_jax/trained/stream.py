@@ -11,15 +11,16 @@ import jax
 from videolstm_jax.clips.images import preprocess, squashed
 from videolstm_jax.features import records
 from videolstm_jax.flow import image
+from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.video import decode, flow_file, flow_methods
+from videolstm_jax.video import decode
 
 if TYPE_CHECKING:
     from videolstm_jax.config import LocalizeConfig
+    from videolstm_jax.flow_images.online import FlowSettings
     from videolstm_jax.trained.backbone.convnet import Backbone
     from videolstm_jax.trained.model import TrainedModel
     from videolstm_jax.types import NDArray
-    from videolstm_jax.video.online import FlowSettings
 
 COPIES = 4
 """Copies of a picture that a group-normalised ConvNet is given at once. For fewer, XLA adds up a

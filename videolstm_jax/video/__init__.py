@@ -1,1 +1,1 @@
-"""Video files in and out: decoding, encoding, and the flow images kept beside them."""
+"""Video files in and out: decoding, encoding, and the signs of damage."""

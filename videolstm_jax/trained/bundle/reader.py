@@ -16,6 +16,7 @@ from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.nn.vgg import make_convnet, params_for_taps
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone.convnet import TrainedConvNet, convnet_config
@@ -30,7 +31,6 @@ from videolstm_jax.trained.bundle.writer import (
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.trained.training_list import trained_on
-from videolstm_jax.video.online import FlowSettings
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike

@@ -10,8 +10,9 @@ import numpy as np
 
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.flow import batched, image
+from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.types import Video
-from videolstm_jax.video import flow_file, flow_methods, guard
+from videolstm_jax.video import guard
 from videolstm_jax.video.decode import FrameFormat
 
 
