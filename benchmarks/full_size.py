@@ -28,7 +28,7 @@ from benchmarks import command_line, record
 from videolstm_jax import Batch, Clip, Inputs, ModelConfig, make_model
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset.video_names import video_extension
+from videolstm_jax.dataset.folders.video_names import video_extension
 from videolstm_jax.files import read_jsonl
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet, prepare

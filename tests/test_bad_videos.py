@@ -21,7 +21,9 @@ from videolstm_jax.trained.work_contents import read_contents
 from videolstm_jax.types import Scores
 from videolstm_jax.video import decode, encode, guard, worker_client
 
-pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.dataset.lists.ListWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"
+)
 
 
 def sound_only(path):

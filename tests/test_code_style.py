@@ -62,10 +62,21 @@ def test_tests_are_not_measured(tmp_path):
     assert code_style.python_files(tmp_path) == [tmp_path / "a.py"]
 
 
+def test_a_script_that_only_calls_a_function_defines_no_names():
+    script = """from a import main
+
+if __name__ == "__main__":
+    main()
+"""
+    assert not code_style.defines_names(ast.parse(script))
+    assert code_style.defines_names(ast.parse("SIZE = 3"))
+    assert code_style.defines_names(ast.parse("def main(): pass"))
+
+
 def test_the_command_prints_every_figure(tmp_path, monkeypatch, capsys):
     (tmp_path / "a.py").write_text(SOURCE)
     monkeypatch.setattr(sys, "argv", ["code_style", str(tmp_path), "--by_package"])
     code_style.main()
     printed = capsys.readouterr().out
-    for figure in ["tokens a code line", "most files in a folder", "scale", str(tmp_path)]:
+    for figure in ["tokens a code line", "most files that define names", "scale", str(tmp_path)]:
         assert figure in printed

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from videolstm_jax.cli.commands import COMMANDS
+from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.config import RunConfig, flatten
 
 ROOT = pathlib.Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from absl import flags
 
 from videolstm_jax.artifacts import save_dataset
 from videolstm_jax.cli import config_flags
-from videolstm_jax.cli.commands import COMMANDS
+from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.config import RunConfig, change, flatten
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.pipeline import command, commands, plan

@@ -11,9 +11,11 @@ from etils import epath
 from videolstm_jax.annotations import ucf24
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import class_folders, lists, official_lists, splits
+from videolstm_jax.dataset.folders import class_folders
 from videolstm_jax.dataset.listing import list_videos
-from videolstm_jax.dataset.lists import ListWarning
+from videolstm_jax.dataset.lists import list_files, official_lists
+from videolstm_jax.dataset.lists.list_files import ListWarning
+from videolstm_jax.dataset.splits import parts as splits
 from videolstm_jax.errors import ConfigError, FileError
 
 UCF101, HMDB51 = "ucfTrainTestlist", "testTrainMulti_7030_splits"
@@ -344,17 +346,17 @@ def test_classes_that_cannot_be_chosen(data, tmp_path):
 def test_label_files_count_from_one(tmp_path):
     (tmp_path / "classInd.txt").write_text("0 Basketball\n1 BasketballDunk")
     with pytest.raises(FileError, match='expected class 1 as "1 Name", since classes count from 1'):
-        lists.read_classes(epath.Path(tmp_path / "classInd.txt"))
+        list_files.read_classes(epath.Path(tmp_path / "classInd.txt"))
     videos = [splits.ListedVideo("Basketball/x", "", "Basketball", "g")]
     with pytest.raises(
         FileError, match="has class number 0; expected 1, since classes count from 1"
     ):
         splits.assign_parts(
-            videos, ("Basketball",), [lists.ListRow("Basketball/x", 0, "list:1")], []
+            videos, ("Basketball",), [list_files.ListRow("Basketball/x", 0, "list:1")], []
         )
 
 
 def test_hmdb51_lists_that_name_a_video_twice(tmp_path):
     (tmp_path / "wave_test_split1.txt").write_text("a.avi 1 \nb.avi 2 \na.avi 0 \n")
     with pytest.raises(FileError, match=r"split1\.txt:3: wave/a is listed twice, first at .*:1"):
-        lists.read_split(epath.Path(tmp_path), 1)
+        list_files.read_split(epath.Path(tmp_path), 1)

@@ -11,7 +11,7 @@ from test_encode import smooth
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset import flow_writing, scan
-from videolstm_jax.dataset.lists import ListWarning
+from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import batched, image, tvl1
 from videolstm_jax.flow_images import flow_file
@@ -20,7 +20,9 @@ from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode, encode
 
-pytestmark = pytest.mark.filterwarnings("ignore::videolstm_jax.dataset.lists.ListWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"
+)
 assert issubclass(ListWarning, Warning)
 
 

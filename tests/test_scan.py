@@ -11,8 +11,8 @@ from etils import epath
 
 from videolstm_jax import artifacts
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset.folders import list_folder
-from videolstm_jax.dataset.lists import ListWarning
+from videolstm_jax.dataset.folders.folder_listing import list_folder
+from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.scan import read_dataset_tubes, scan_videos
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.video import decode, encode

@@ -9,10 +9,11 @@ from etils import epath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from videolstm_jax.dataset import groups as grouping
-from videolstm_jax.dataset import lists, splits
-from videolstm_jax.dataset.lists import ListRow, ListWarning
-from videolstm_jax.dataset.name_groups import group_by_name
+from videolstm_jax.dataset.lists import list_files
+from videolstm_jax.dataset.lists.list_files import ListRow, ListWarning
+from videolstm_jax.dataset.splits import groups as grouping
+from videolstm_jax.dataset.splits import parts as splits
+from videolstm_jax.dataset.splits.name_groups import group_by_name
 from videolstm_jax.errors import FileError
 
 
@@ -55,11 +56,11 @@ def test_groups_are_told_by_the_names():
 )
 def test_official_ucf101_lists(real_data, split, train, test):
     folder = epath.Path(real_data / "splits" / "ucfTrainTestlist")
-    classes = lists.read_classes(folder / "classInd.txt")
+    classes = list_files.read_classes(folder / "classInd.txt")
     assert (
         len(classes) == 101 and classes[0] == "ApplyEyeMakeup" and classes[36] == "HandstandPushups"
     )
-    train_rows, test_rows = lists.read_split(folder, split)
+    train_rows, test_rows = list_files.read_split(folder, split)
     assert (len(train_rows), len(test_rows)) == (train, test)
     assert {row.number for row in train_rows} == set(range(1, 102)) and {
         row.number for row in test_rows
@@ -80,7 +81,7 @@ def test_official_ucf101_lists(real_data, split, train, test):
 @pytest.mark.parametrize("split", [1, 2, 3])
 def test_official_hmdb51_lists(real_data, split):
     folder = epath.Path(real_data / "splits" / "hmdb51_testTrainMulti_7030_splits")
-    train, test = lists.read_split(folder, split)
+    train, test = list_files.read_split(folder, split)
     assert (len(train), len(test)) == (3570, 1530)
     classes = sorted({row.name.split("/")[0] for row in train})
     assert len(classes) == 51 and classes == sorted({row.name.split("/")[0] for row in test})
@@ -188,7 +189,7 @@ def test_the_seed_decides_and_nothing_else():
 
 def test_official_size_takes_moments(real_data):
     folder = epath.Path(real_data / "splits" / "ucfTrainTestlist")
-    names = [row.name for row in lists.read_list(folder / "trainlist01.txt")]
+    names = [row.name for row in list_files.read_list(folder / "trainlist01.txt")]
     split = grouping.hold_out_share(listed(names), 0.1, seed=0, part="valid", rest="train")
     assert len({video.group for video in split if video.part == "valid"}) == 2
     singles = listed(names, [str(at) for at in range(len(names))])

@@ -8,7 +8,7 @@ import pytest
 from test_launch import ROOT
 
 from videolstm_jax import pipeline, sweep
-from videolstm_jax.cli.sweep import seeds_of
+from videolstm_jax.cli.commands.sweep import seeds_of
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.presets import Settings, configured

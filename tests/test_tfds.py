@@ -17,11 +17,12 @@ from videolstm_jax.annotations import ucf24
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig, RunConfig, change
-from videolstm_jax.dataset import hmdb51 as hmdb51_classes
-from videolstm_jax.dataset import scan, tfds_export
+from videolstm_jax.dataset import scan
 from videolstm_jax.dataset.listing import list_videos
-from videolstm_jax.dataset.lists import ListWarning
-from videolstm_jax.dataset.tfds_export import export_tfds
+from videolstm_jax.dataset.lists.list_files import ListWarning
+from videolstm_jax.dataset.tfds import export as tfds_export
+from videolstm_jax.dataset.tfds import hmdb51 as hmdb51_classes
+from videolstm_jax.dataset.tfds.export import export_tfds
 from videolstm_jax.errors import FileError
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Detection, Tube

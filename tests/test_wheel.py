@@ -12,7 +12,7 @@ import zipfile
 import pytest
 from test_pipeline import TINY
 
-from videolstm_jax.cli.commands import COMMANDS
+from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.presets import Settings
 
 ROOT = pathlib.Path(__file__).parents[1]

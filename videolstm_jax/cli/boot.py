@@ -18,7 +18,7 @@ from absl import app, flags, logging
 
 from videolstm_jax import files
 from videolstm_jax.cli import config_flags, help_text
-from videolstm_jax.cli.commands import COMMANDS, Command
+from videolstm_jax.cli.command_table import COMMANDS, Command
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError, FileError
 

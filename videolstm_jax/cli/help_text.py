@@ -9,7 +9,7 @@ from types import ModuleType
 from absl import flags
 
 from videolstm_jax.cli import config_flags
-from videolstm_jax.cli.commands import COMMANDS, Command
+from videolstm_jax.cli.command_table import COMMANDS, Command
 from videolstm_jax.config import as_text, flatten
 from videolstm_jax.config.setting import sentence
 from videolstm_jax.presets import PRESETS, Settings
@@ -52,7 +52,7 @@ def module_of(command: Command) -> ModuleType | None:
     """The module that runs a command; None for a stage without flags of its own."""
     if not command.module:
         return None
-    return importlib.import_module(f"videolstm_jax.cli.{command.module}")
+    return importlib.import_module(f"videolstm_jax.cli.commands.{command.module}")
 
 
 def reads(command: Command, name: str) -> bool:

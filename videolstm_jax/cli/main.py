@@ -6,7 +6,7 @@ import difflib
 import sys
 
 from videolstm_jax.cli import boot, help_text
-from videolstm_jax.cli.commands import COMMANDS, DEPRECATED
+from videolstm_jax.cli.command_table import COMMANDS, DEPRECATED
 
 
 def main(name: str | None = None) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.scan import bad_row
-from videolstm_jax.dataset.splits import ListedVideo, check_parts
+from videolstm_jax.dataset.splits.parts import ListedVideo, check_parts
 from videolstm_jax.errors import VideoError
 from videolstm_jax.flow import pace
 from videolstm_jax.heartbeat import counted

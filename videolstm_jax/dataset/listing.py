@@ -9,10 +9,12 @@ from typing import NamedTuple
 from etils import epath
 
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import folders, groups, labels_csv, lists, official_lists, splits
-from videolstm_jax.dataset.lists import ListWarning
-from videolstm_jax.dataset.official_lists import OfficialLists
-from videolstm_jax.dataset.splits import ListedVideo
+from videolstm_jax.dataset.folders import folder_listing
+from videolstm_jax.dataset.lists import labels_csv, list_files, official_lists
+from videolstm_jax.dataset.lists.list_files import ListWarning
+from videolstm_jax.dataset.lists.official_lists import OfficialLists
+from videolstm_jax.dataset.splits import groups, parts
+from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
 
@@ -57,25 +59,25 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
       FileError: no videos, or lists that do not fit them.
       ConfigError: `cfg.group_pattern` does not fit every video.
     """
-    folder = folders.videos_folder(cfg, root)
-    videos, notes = folders.list_folder(folder, group_pattern=cfg.group_pattern)
+    folder = folder_listing.videos_folder(cfg, root)
+    videos, notes = folder_listing.list_folder(folder, group_pattern=cfg.group_pattern)
     official = _find_lists(cfg, folder, videos)
     index = official.index if official and official.index else folder / "classInd.txt"
     all_classes = _read_classes(index, videos)
     # Folders may spell a class in another case than classInd.txt does.
-    videos = splits.match_spelling(videos, all_classes)
+    videos = parts.match_spelling(videos, all_classes)
     classes = official_lists.choose_classes(cfg.classes, all_classes)
     if cfg.classes:
         videos = [video for video in videos if video.label in classes]
         official = official and official.only(classes)
     _check_classes(videos, classes, index)
     split = _split(cfg, seed, videos, all_classes, classes, official)
-    videos, note = splits.test_on_validation(split.videos)
+    videos, note = parts.test_on_validation(split.videos)
     if note:
         notes.append(note)
-    if cfg.validation and not splits.videos_in(videos, "valid"):
+    if cfg.validation and not parts.videos_in(videos, "valid"):
         videos = _hold_out_validation(videos, cfg.validation, seed)
-    splits.check_parts(videos, classes, from_lists=split.from_lists)
+    parts.check_parts(videos, classes, from_lists=split.from_lists)
     if not split.from_lists or cfg.hold_out or cfg.validation:
         groups.warn_of_look_alikes(videos)
         notes.extend(groups.describe_groups(videos))
@@ -96,7 +98,7 @@ def _find_lists(
 def _read_classes(index: epath.Path, videos: Sequence[ListedVideo]) -> tuple[str, ...]:
     """All classes in the order of classInd.txt, or else of their names."""
     if index.exists():
-        return lists.read_classes(index)
+        return list_files.read_classes(index)
     return tuple(sorted({video.label for video in videos}))
 
 
@@ -153,18 +155,18 @@ def _split_by_lists(
 ) -> _Split:
     """The videos of the lists with their parts; warns of unlisted videos and of short lists."""
     # Class numbers in the lists count all classes of the set, also where only some are used.
-    assigned = splits.assign_parts(videos, all_classes, official.train, official.test)
+    assigned = parts.assign_parts(videos, all_classes, official.train, official.test)
     name, difference = official_lists.compare_published(
         classes, split, len(official.train), len(official.test)
     )
     if difference:
         warnings.warn(f"{official.folder}: {difference}", ListWarning, stacklevel=4)
     # HMDB51's lists name unused videos; any other unused video is in no list.
-    unused = splits.videos_in(assigned, "unused")
-    named_unused = {splits.plain_name(row.name) for row in official.unused}
+    unused = parts.videos_in(assigned, "unused")
+    named_unused = {parts.plain_name(row.name) for row in official.unused}
     unlisted = []
     for video in unused:
-        if splits.plain_name(video.name) not in named_unused:
+        if parts.plain_name(video.name) not in named_unused:
             unlisted.append(video.name)
     if unlisted:
         warnings.warn(
@@ -184,7 +186,7 @@ def _hold_out_validation(
     videos: Sequence[ListedVideo], share: float, seed: int
 ) -> list[ListedVideo]:
     """Moves whole groups of the training list to the validation part."""
-    train = splits.videos_in(videos, "train")
+    train = parts.videos_in(videos, "train")
     rest = [video for video in videos if video.part != "train"]
     train = groups.hold_out_share(train, share, seed=seed, part="valid", rest="train")
     return sorted([*rest, *train])

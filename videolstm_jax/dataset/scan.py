@@ -10,9 +10,10 @@ from videolstm_jax.annotations.boxes_json import read_boxes_json
 from videolstm_jax.annotations.ground_truth import tubes_of_dataset
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import folders, splits
+from videolstm_jax.dataset.folders import folder_listing
 from videolstm_jax.dataset.listing import list_videos
-from videolstm_jax.dataset.splits import ListedVideo
+from videolstm_jax.dataset.splits import parts
+from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.files import PathLike
 from videolstm_jax.heartbeat import counted
@@ -44,7 +45,7 @@ def scan_videos(
     origin = f", {listing.origin}" if listing.origin else ""
     print(
         f"{len(listing.videos)} videos of {len(listing.classes)} classes{origin}: "
-        f"{splits.describe_parts(listing.videos)}",
+        f"{parts.describe_parts(listing.videos)}",
         flush=True,
     )
     for note in listing.notes:
@@ -63,7 +64,7 @@ def scan_videos(
             videos.append(_video(listed, info, labels[listed.label]))
     if bad_rows:
         # Without the skipped videos a class may have lost its last training clip.
-        splits.check_parts(readable, listing.classes, from_lists=True)
+        parts.check_parts(readable, listing.classes, from_lists=True)
     return Dataset(listing.classes, tuple(videos)), bad_rows
 
 
@@ -141,7 +142,7 @@ def read_dataset_tubes(
       FileError: the file is damaged, of no form that `read_truth` reads, or does not fit the
         videos; or `cfg.fps` would read other frames than it counts.
     """
-    folder = folders.videos_folder(cfg, root)
+    folder = folder_listing.videos_folder(cfg, root)
     path = _find_boxes(cfg, folder)
     if path is None:
         return []
@@ -155,7 +156,7 @@ def read_dataset_tubes(
         return tubes_of_dataset(path, read_truth(path, split=cfg.split), dataset, cut=cut)
     # The boxes of a folder may also be of videos that no list names.
     names = {video.name for video in dataset.videos}
-    unlisted = {video.name for video in folders.list_folder(folder).videos} - names
+    unlisted = {video.name for video in folder_listing.list_folder(folder).videos} - names
     return read_boxes_json(path, dataset, unlisted=unlisted, cut=cut)
 
 

@@ -6,7 +6,7 @@ import re
 
 from etils import epath
 
-from videolstm_jax.dataset.video_names import without_extension
+from videolstm_jax.dataset.folders.video_names import without_extension
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from videolstm_jax.artifacts import PARTS
-from videolstm_jax.dataset.name_groups import group_by_name
+from videolstm_jax.dataset.splits.name_groups import group_by_name
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign import ForeignFeatures
 from videolstm_jax.features.foreign_lists import has_names, read_names, read_numbers

@@ -12,8 +12,9 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips import balance
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import flow_writing, prepared, scan, tfds_export
+from videolstm_jax.dataset import flow_writing, prepared, scan
 from videolstm_jax.dataset.decoding import VideoDecoder
+from videolstm_jax.dataset.tfds import export
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods
@@ -122,8 +123,8 @@ def _make_videos(cfg: RunConfig, work: Workdir) -> epath.Path | None:
     data = cfg.data
     if data.source == "folder":
         return None
-    if data.source.startswith(tfds_export.PREFIX):
-        return tfds_export.export_tfds(data, work.path / "tfds")
+    if data.source.startswith(export.PREFIX):
+        return export.export_tfds(data, work.path / "tfds")
     return stick_actions.generate(
         work.path / "stick_actions",
         clips_per_class=data.clips_per_class,

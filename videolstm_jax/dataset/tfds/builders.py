@@ -16,9 +16,10 @@ from etils import epath
 from videolstm_jax.annotations import ucf24
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import hmdb51, official_lists
 from videolstm_jax.dataset.listing import list_videos
-from videolstm_jax.dataset.splits import ListedVideo, videos_in
+from videolstm_jax.dataset.lists import official_lists
+from videolstm_jax.dataset.splits.parts import ListedVideo, videos_in
+from videolstm_jax.dataset.tfds import hmdb51
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Tube
 from videolstm_jax.video import decode, guard

@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from etils import epath
 
-from videolstm_jax.dataset import video_content, video_names
-from videolstm_jax.dataset.labels_csv import PART_SPELLINGS
-from videolstm_jax.dataset.official_lists import LIST_FOLDERS
+from videolstm_jax.dataset.folders import video_content, video_names
+from videolstm_jax.dataset.lists.labels_csv import PART_SPELLINGS
+from videolstm_jax.dataset.lists.official_lists import LIST_FOLDERS
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from etils import epath
 
-from videolstm_jax.dataset.lists import read_list_text
-from videolstm_jax.dataset.video_names import check_label
+from videolstm_jax.dataset.folders.video_names import check_label
+from videolstm_jax.dataset.lists.list_files import read_list_text
 from videolstm_jax.errors import FileError
 
 FILE_NAMES = ("labels.csv", "manifest.csv")

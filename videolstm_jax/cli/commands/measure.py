@@ -14,8 +14,8 @@ from videolstm_jax.annotations.boxes_json import read_boxes_json, read_boxes_tab
 from videolstm_jax.annotations.detections import MeasuredDetections, read_detections
 from videolstm_jax.annotations.ground_truth import GroundTruth, add_dataset
 from videolstm_jax.annotations.truth import read_truth
-from videolstm_jax.cli.measure_flags import Options, define_flags, options_of
-from videolstm_jax.dataset import lists
+from videolstm_jax.cli.commands.measure_flags import Options, define_flags, options_of
+from videolstm_jax.dataset.lists import list_files
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.measure.suppress import suppress
 from videolstm_jax.measure.tube_summary import tube_summary
@@ -64,8 +64,8 @@ def task(options: Options) -> Task:
     annotated = truth.videos
     named: tuple[str, ...] = ()
     if options.list:
-        named = tuple(row.name for row in lists.read_list(epath.Path(options.list)))
-    classes = lists.read_classes(epath.Path(options.classes)) if options.classes else ()
+        named = tuple(row.name for row in list_files.read_list(epath.Path(options.list)))
+    classes = list_files.read_classes(epath.Path(options.classes)) if options.classes else ()
     truth = truth._replace(test=named or truth.test)
     listed = truth.test or tuple(sorted(annotated))
     if dataset is not None:

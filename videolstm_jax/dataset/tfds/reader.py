@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.dataset.labels_csv import PART_SPELLINGS
-from videolstm_jax.dataset.video_names import check_label, without_extension
+from videolstm_jax.dataset.folders.video_names import check_label, without_extension
+from videolstm_jax.dataset.lists.labels_csv import PART_SPELLINGS
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Tube
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from videolstm_jax.cli import boot, pipeline
-from videolstm_jax.cli.pipeline import short_flags
+from videolstm_jax.cli import boot
+from videolstm_jax.cli.commands import pipeline
+from videolstm_jax.cli.commands.pipeline import short_flags
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from etils import epath
 
-from videolstm_jax.dataset.video_names import without_extension
+from videolstm_jax.dataset.folders.video_names import without_extension
 from videolstm_jax.errors import FileError
 
 # The numbers that HMDB51's lists give to a clip.

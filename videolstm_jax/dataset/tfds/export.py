@@ -21,15 +21,15 @@ from videolstm_jax import files
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import tfds_reader
-from videolstm_jax.dataset.lists import ListWarning
-from videolstm_jax.dataset.tfds_reader import TfdsExample
+from videolstm_jax.dataset.lists.list_files import ListWarning
+from videolstm_jax.dataset.tfds import reader
+from videolstm_jax.dataset.tfds.reader import TfdsExample
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Detection
 from videolstm_jax.video import encode, pictures
 
 PREFIX = "tfds:"
-# Sets whose builders are in `tfds_builders`.
+# Sets whose builders are in `tfds.builders`.
 OUR_SETS = {"hmdb51", "ucf101_24"}
 
 
@@ -60,14 +60,14 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     # Without a number of videos: an interrupted export is continued, but by the same set only.
     files.write_json(marker, settings)
     builder = _open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
-    fields = tfds_reader.find_fields(builder)
-    parts = tfds_reader.find_parts(builder)
+    fields = reader.find_fields(builder)
+    parts = reader.find_parts(builder)
     count = sum(builder.info.splits[name].num_examples for name in parts)
     print(
         f"{cfg.source}: writing {count} examples of {builder.info.full_name} as videos", flush=True
     )
     rows: dict[str, TfdsExample] = {}
-    for example in tfds_reader.read_examples(builder, fields, parts):
+    for example in reader.read_examples(builder, fields, parts):
         if example.name in rows:  # a set may count its videos anew in each split
             example = example._replace(name=example.spare)
         # Only the text is kept; the frames of all videos would not fit in memory.
@@ -110,12 +110,12 @@ def _open_builder(name: str, data_dir: str) -> Any:
     Raises:
       FileError: no tensorflow-datasets, or it cannot give the set.
     """
-    tfds = tfds_reader.import_tfds()
+    tfds = reader.import_tfds()
     try:
         if (epath.Path(name) / "dataset_info.json").exists():
             return tfds.builder_from_directory(name)
         if name.split("/")[0].split(":")[0] in OUR_SETS:
-            importlib.import_module("videolstm_jax.dataset.tfds_builders")
+            importlib.import_module("videolstm_jax.dataset.tfds.builders")
         builder = tfds.builder(name, data_dir=data_dir or None)
         builder.download_and_prepare()
         return builder
@@ -145,7 +145,7 @@ def _write_lists(folder: epath.Path, rows: list[TfdsExample], class_names: list[
     """Writes labels.csv, classInd.txt and, where there are tubes, truth.jsonl."""
     # Classes without a video would be refused; HMDB51 may be built from some of its folders.
     present = {row.label for row in rows}
-    names = [tfds_reader.class_folder(name) for name in class_names]
+    names = [reader.class_folder(name) for name in class_names]
     classes = [name for name in names if name in present]
     columns = ["label"]
     if rows[0].part:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from videolstm_jax.dataset.lists import ListRow, ListWarning
+from videolstm_jax.dataset.lists.list_files import ListRow, ListWarning
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 

@@ -9,7 +9,7 @@ from absl import flags
 from etils import epath
 
 from videolstm_jax.artifacts import load_dataset, save_dataset
-from videolstm_jax.cli.commands import COMMANDS
+from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.compact import compact

@@ -8,11 +8,13 @@ from typing import NamedTuple
 from etils import epath
 
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import class_folders, labels_csv, name_groups, video_names
-from videolstm_jax.dataset.class_folders import FoundVideo
-from videolstm_jax.dataset.labels_csv import LabelsRow
-from videolstm_jax.dataset.name_groups import NamedClip
-from videolstm_jax.dataset.splits import ListedVideo
+from videolstm_jax.dataset.folders import class_folders, video_names
+from videolstm_jax.dataset.folders.class_folders import FoundVideo
+from videolstm_jax.dataset.lists import labels_csv
+from videolstm_jax.dataset.lists.labels_csv import LabelsRow
+from videolstm_jax.dataset.splits import name_groups
+from videolstm_jax.dataset.splits.name_groups import NamedClip
+from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
 

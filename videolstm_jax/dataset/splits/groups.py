@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from videolstm_jax.dataset.lists import ListWarning
-from videolstm_jax.dataset.splits import ListedVideo, abbreviated
+from videolstm_jax.dataset.lists.list_files import ListWarning
+from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 

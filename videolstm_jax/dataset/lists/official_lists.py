@@ -8,8 +8,8 @@ from typing import NamedTuple
 from etils import epath
 
 from videolstm_jax.annotations import ucf24
-from videolstm_jax.dataset import lists
-from videolstm_jax.dataset.lists import ListRow
+from videolstm_jax.dataset.lists import list_files
+from videolstm_jax.dataset.lists.list_files import ListRow
 from videolstm_jax.errors import FileError
 
 # The folders that the archives of lists unpack to: UCF101's, HMDB51's, that of HMDB51's mirrors,
@@ -103,12 +103,12 @@ def find_official_lists(
         place = root
     else:
         place = _find_list_folder(root, labels)
-    rows = lists.read_split(place, split) if place else None
+    rows = list_files.read_split(place, split) if place else None
     if not rows:
         return None
     train, test = rows
     index = place / "classInd.txt"
-    unused = lists.read_unused(place, split)
+    unused = list_files.read_unused(place, split)
     return OfficialLists(place, index if index.exists() else None, train, test, unused)
 
 
@@ -185,7 +185,7 @@ def _find_list_folder(root: epath.Path, labels: Collection[str]) -> epath.Path |
 
 
 def _has_lists(folder: epath.Path) -> bool:
-    return any(lists.is_list_name(path.name) for path in folder.iterdir())
+    return any(list_files.is_list_name(path.name) for path in folder.iterdir())
 
 
 def _knows(folder: epath.Path, labels: Collection[str]) -> bool:
@@ -198,8 +198,8 @@ def _classes(folder: epath.Path) -> set[str]:
     """The classes that the lists of a folder name, by the cheapest way there is."""
     index = folder / "classInd.txt"
     if index.exists():
-        return set(lists.read_classes(index))
-    paths = [path for path in folder.iterdir() if lists.is_list_name(path.name)]
+        return set(list_files.read_classes(index))
+    paths = [path for path in folder.iterdir() if list_files.is_list_name(path.name)]
     classes = set()
     # HMDB51's files carry the class in their names.
     for path in paths:
@@ -208,7 +208,7 @@ def _classes(folder: epath.Path) -> set[str]:
     if classes:
         return classes
     for path in paths:
-        classes.update(_label(row) for row in lists.read_list(path))
+        classes.update(_label(row) for row in list_files.read_list(path))
     return classes
 
 
