@@ -4,6 +4,7 @@ The client is not changed in any way. Three environment variables send it here: 
 `CURL_CA_BUNDLE` and a token, so that it asks nobody who it is.
 """
 
+import datetime
 import http.server
 import json
 import re
@@ -14,7 +15,6 @@ import threading
 import urllib.parse
 
 HOSTS = ("www.googleapis.com", "storage.googleapis.com")
-STAMP = "2026-01-01T00:00:00.000Z"
 
 
 class Bucket:
@@ -22,7 +22,7 @@ class Bucket:
 
     def __init__(self, folder):
         """Starts the server; `folder` is for its certificate."""
-        self.objects, self.requests, self.sent = {}, [], 0
+        self.objects, self.requests, self.sent = _Objects(), [], 0
         names = ",".join(f"DNS:{host}" for host in HOSTS)
         self.certificate = folder / "cert.pem"
         subprocess.run(
@@ -64,6 +64,19 @@ class Bucket:
             "GOOGLE_AUTH_TOKEN_FOR_TESTING": "nobody",
             "no_proxy": "",
         }
+
+
+class _Objects(dict):
+    """Bytes by name, and when each was written."""
+
+    def __init__(self):
+        super().__init__()
+        self.stamps = {}
+
+    def __setitem__(self, name, data):
+        super().__setitem__(name, data)
+        now = datetime.datetime.now(datetime.UTC)
+        self.stamps[name] = f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03}Z"
 
 
 def available():
@@ -127,7 +140,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             metadata = {
                 "size": str(len(objects.get(name, b""))),
                 "generation": "1",
-                "updated": STAMP,
+                "updated": objects.stamps.get(name, ""),
             }
             self.reply(200, metadata) if name in objects else self.reply(404, {})
         elif re.fullmatch(r"/storage/v1/b/[^/]+/o", path):

@@ -98,3 +98,44 @@ def test_a_store_lives_in_a_bucket(tmp_path):
         "store/c/v2.f16",
     }
     assert any(request.startswith("GET /b/store%2Fc%2Fv0.f16") for request in bucket.requests)
+
+
+LOCK = """
+import sys
+from videolstm_jax.errors import FileError
+from videolstm_jax.lock import owner
+from videolstm_jax.lock.sole_writer import sole_writer
+with sole_writer("gs://b/work/run", "train"):
+    try:
+        with sole_writer("gs://b/work/run", "train"):
+            print("both")
+    except FileError as error:
+        print(error)
+    # As from another machine, where only the time stamps of the store count.
+    owner._machine = lambda: "elsewhere"
+    for owner.SILENCE in (120, -1e9):
+        try:
+            with sole_writer("gs://b/work/run", "train"):
+                print("taken over")
+        except FileError as error:
+            print(error)
+"""
+
+
+@pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
+def test_a_folder_in_a_bucket_is_locked(tmp_path):
+    bucket = fake_bucket.Bucket(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", LOCK],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | bucket.environment,
+    )
+    *refused, last = done.stdout.splitlines()
+    assert len(refused) == 2 and last == "taken over", done.stdout + done.stderr
+    for line in refused:
+        assert line.startswith("gs://b/work/run: train runs here already: process ")
+    assert done.returncode == 1 and "both have written here" in done.stderr
+    assert [name for name in bucket.objects if not name.endswith("/")] == []

@@ -10,14 +10,17 @@ import threading
 import time
 
 import pytest
+from etils import epath
 
-from videolstm_jax import lock
 from videolstm_jax.errors import FileError
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock import owner
+from videolstm_jax.lock.bucket import bucket_writer
+from videolstm_jax.lock.local import read_owner
+from videolstm_jax.lock.sole_writer import sole_writer
 
 HOLDER = """
 import sys, time
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 with sole_writer(sys.argv[1], "train"):
     print("holds", flush=True)
     time.sleep(60)
@@ -40,7 +43,7 @@ def owner_file(folder, **changes):
     """Leaves the lock of this process, as it would be with some fields of another."""
     folder.mkdir(exist_ok=True)
     path = folder / ".lock"
-    path.write_text(json.dumps(lock._this_process("train")._asdict() | changes))
+    path.write_text(json.dumps(owner.this_process("train")._asdict() | changes))
     return path
 
 
@@ -49,7 +52,7 @@ def test_a_second_process_is_refused_and_told_the_owner(holder, tmp_path):
     with pytest.raises(FileError, match=message) as error, sole_writer(tmp_path / "run", "train"):
         pytest.fail("both hold the lock")
     assert "\n" not in str(error.value) and "--break_lock" in str(error.value)
-    assert lock._read(tmp_path / "run" / ".lock").pid == holder.pid  # it keeps its lock
+    assert read_owner(tmp_path / "run" / ".lock").pid == holder.pid  # it keeps its lock
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -57,10 +60,10 @@ def test_the_lock_of_a_killed_process_is_taken_over(holder, tmp_path, number):
     holder.send_signal(number)
     # Not waited for: a process that nobody has asked for its status yet is dead all the same.
     deadline = time.monotonic() + 10
-    while lock._start_of(holder.pid) and time.monotonic() < deadline:
+    while owner.start_of(holder.pid) and time.monotonic() < deadline:
         time.sleep(0.01)
     with sole_writer(tmp_path / "run", "train"):
-        assert lock._read(tmp_path / "run" / ".lock").pid == os.getpid()
+        assert read_owner(tmp_path / "run" / ".lock").pid == os.getpid()
 
 
 def test_a_process_number_that_is_used_again_is_noticed(tmp_path):
@@ -77,14 +80,14 @@ def test_a_process_of_another_machine_lives_by_its_heartbeat(tmp_path):
         sole_writer(tmp_path, "train"),
     ):
         pytest.fail("both hold the lock")
-    silent = time.time() - lock.SILENCE - 1
+    silent = time.time() - owner.SILENCE - 1
     os.utime(path, (silent, silent))
     with sole_writer(tmp_path, "train"):
         pass
 
 
 def test_a_living_owner_is_heard(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "HEARTBEAT", 0.01)
+    monkeypatch.setattr(owner, "HEARTBEAT", 0.01)
     with sole_writer(tmp_path, "train"):
         path = tmp_path / ".lock"
         os.utime(path, (1, 1))
@@ -162,7 +165,96 @@ def test_of_many_that_begin_together_one_wins_each_time(tmp_path):
         assert winners == [1]
 
 
-def test_a_bucket_is_not_locked():
-    with sole_writer("gs://bucket/run", "train"):
-        pass
-    assert not os.path.exists("gs:")
+# ---- buckets: any folder may stand for one, since only its listing is used -------------------------
+
+
+def in_bucket(folder, *, name=".lock", rivals="", break_lock=False):
+    return bucket_writer(
+        epath.Path(folder),
+        owner.this_process("train"),
+        name=name,
+        rivals=rivals,
+        break_lock=break_lock,
+    )
+
+
+def bucket_object(folder, **changes):
+    """Leaves the object of this process, as it would be with some fields of another."""
+    path = owner_file(folder, **changes)
+    return path.rename(folder / ".lock-0123")
+
+
+def test_a_second_process_is_refused_in_a_bucket_and_nothing_is_left(tmp_path):
+    with in_bucket(tmp_path):
+        with pytest.raises(FileError, match="train runs here already"), in_bucket(tmp_path):
+            pytest.fail("both hold the lock")
+        with in_bucket(tmp_path, name=".prepare.lock"):
+            pass  # another lock
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_in_a_bucket_exclude_who_wants_all(tmp_path):
+    worker = {"name": ".extract-1of2.lock", "rivals": ".extract.lock"}
+    alone = {"name": ".extract.lock", "rivals": ".extract-*.lock"}
+    for first, second in ((worker, alone), (alone, worker)):
+        with (
+            in_bucket(tmp_path, **first),
+            pytest.raises(FileError, match="runs here already"),
+            in_bucket(tmp_path, **second),
+        ):
+            pytest.fail("both hold the lock")
+
+
+def test_a_dead_owner_in_a_bucket_is_replaced(tmp_path):
+    for changes in ({"started": "of another boot 1"}, {"machine": "elsewhere"}):
+        path = bucket_object(tmp_path, **changes)
+        silent = time.time() - owner.SILENCE - 60
+        os.utime(path, (silent, silent))
+        with in_bucket(tmp_path):
+            assert not path.exists()
+
+
+def test_a_living_owner_on_another_machine_is_heard_in_a_bucket(tmp_path):
+    bucket_object(tmp_path, machine="elsewhere", host="elsewhere", pid=1)
+    with pytest.raises(FileError, match="process 1 on elsewhere"), in_bucket(tmp_path):
+        pytest.fail("both hold the lock")
+
+
+def test_the_heartbeat_in_a_bucket_renews_the_object(tmp_path, monkeypatch):
+    monkeypatch.setattr(owner, "HEARTBEAT", 0.01)
+    with in_bucket(tmp_path):
+        (path,) = tmp_path.glob(".lock-*")
+        os.utime(path, (1, 1))
+        deadline = time.monotonic() + 10
+        while path.stat().st_mtime == 1 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert path.stat().st_mtime > 1
+
+
+def test_a_broken_lock_in_a_bucket_is_noticed_by_who_had_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(owner, "HEARTBEAT", 0.01)
+    with pytest.raises(FileError, match="both have written"), in_bucket(tmp_path):
+        with in_bucket(tmp_path, break_lock=True):
+            pass
+        time.sleep(0.05)  # a beat does not write the object anew
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_of_many_that_begin_together_in_a_bucket_never_two_go_on(tmp_path):
+    start, done, winners = threading.Barrier(8), threading.Barrier(8), []
+
+    def contend():
+        start.wait()
+        try:
+            with in_bucket(tmp_path):
+                winners.append(1)
+                done.wait()
+        except FileError:
+            done.wait()
+
+    threads = [threading.Thread(target=contend) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(winners) <= 1

@@ -15,7 +15,7 @@ from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import batched, image, tvl1
 from videolstm_jax.flow_images import flow_file
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode, encode

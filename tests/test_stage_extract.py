@@ -17,7 +17,7 @@ from videolstm_jax.clips.images import preprocess
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.trained.backbone.convnet import load_convnet

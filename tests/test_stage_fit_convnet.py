@@ -13,7 +13,7 @@ from prepared_workdir import config, write_prepared
 
 from videolstm_jax.artifacts import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import fit_convnet
 from videolstm_jax.train.loop import Stopped

@@ -22,7 +22,7 @@ from videolstm_jax.config import (
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.writer import FeatureWriter
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves

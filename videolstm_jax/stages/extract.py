@@ -23,7 +23,7 @@ from videolstm_jax.features.convnet_scores import save_convnet_scores
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.flow import pace
 from videolstm_jax.flow_images.online import FlowSettings
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import Taps
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.backbone.stores import (

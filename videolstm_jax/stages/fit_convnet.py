@@ -18,7 +18,7 @@ from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.files import json_sha256
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.loop import Plan, fit

@@ -18,7 +18,7 @@ from videolstm_jax.dataset.tfds import export
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.types import Dataset
 

@@ -19,7 +19,7 @@ from videolstm_jax.config import ModelConfig, RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.files import json_sha256
-from videolstm_jax.lock import sole_writer
+from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread

@@ -1,0 +1,127 @@
+"""The lock of a folder on a disk: one file, which only one process can claim at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import secrets
+import time
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from videolstm_jax.lock.owner import (
+    LockOwner,
+    check_still_owned,
+    heartbeat,
+    is_alive,
+    owner_bytes,
+    parse_owner,
+    refusal,
+)
+
+
+@contextlib.contextmanager
+def local_writer(
+    place: pathlib.Path, owner: LockOwner, *, name: str, rivals: str, break_lock: bool
+) -> Iterator[None]:
+    """Holds the lock of a folder on a disk; see `sole_writer.sole_writer`."""
+    new_folders = [parent for parent in (place, *place.parents) if not parent.exists()]
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / name
+    _claim(path, owner, break_lock)
+    try:
+        # After the own claim: of two rivals that begin at the same time both may be refused, but
+        # never none.
+        for rival in sorted(place.glob(rivals)) if rivals else []:
+            _check_rival(rival, break_lock)
+        with heartbeat(lambda: os.utime(path)):
+            yield
+        check_still_owned(place, owner, read_owner(path))
+    finally:
+        _release(path, owner)
+        # A stage that failed before its first file leaves no empty folder behind. Those that are
+        # not empty cannot be removed.
+        with contextlib.suppress(OSError):
+            for parent in new_folders:
+                parent.rmdir()
+
+
+def read_owner(path: pathlib.Path) -> LockOwner | None:
+    """The owner that the file of a lock names; None where there is no file, or half of one."""
+    try:
+        return parse_owner(path.read_bytes())
+    except FileNotFoundError:
+        return None
+
+
+def _claim(path: pathlib.Path, owner: LockOwner, break_lock: bool) -> None:
+    """Writes the owner into the file, unless a living process stands there."""
+    with _opened(path) as file:
+        before = parse_owner(file.read())
+        if before is not None and not break_lock and _is_alive(before, path):
+            raise refusal(path.parent, before)
+        file.seek(0)
+        file.truncate()
+        file.write(owner_bytes(owner))
+
+
+def _check_rival(path: pathlib.Path, break_lock: bool) -> None:
+    rival = read_owner(path)
+    if rival is not None and not break_lock and _is_alive(rival, path):
+        raise refusal(path.parent, rival)
+
+
+def _is_alive(owner: LockOwner, path: pathlib.Path) -> bool:
+    return is_alive(owner, lambda: _clock_of(path.parent) - path.stat().st_mtime)
+
+
+def _release(path: pathlib.Path, owner: LockOwner) -> None:
+    """Removes the file, if it is still this process's."""
+    # The folder may be gone, or its disk; the error of the block itself must come through.
+    with contextlib.suppress(OSError):
+        if not path.exists():
+            return
+        with _opened(path) as file:
+            if parse_owner(file.read()) == owner:
+                path.unlink()
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[BinaryIO]:
+    """Opens the file, made where it is missing; no other process has it open like this."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        with os.fdopen(descriptor, "r+b") as file:
+            # Reading who owns the lock and writing oneself must be one action. Some network file
+            # systems do not know flock; there two processes that begin within a millisecond of
+            # each other are not told apart.
+            with contextlib.suppress(OSError, ImportError):
+                import fcntl  # absent on Windows
+
+                fcntl.flock(file, fcntl.LOCK_EX)
+            # While this process waited, the owner may have removed the file it waits for.
+            if _is_at(path, os.fstat(file.fileno())):
+                yield file
+                return
+
+
+def _is_at(path: pathlib.Path, opened: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), opened)
+    except FileNotFoundError:
+        return False
+
+
+def _clock_of(folder: pathlib.Path) -> float:
+    """The time by the clock that stamps the files of a folder, which may be a file server's."""
+    probe = folder / f".clock-{secrets.token_hex(8)}"
+    try:
+        probe.touch()
+    except OSError:
+        # A full or read-only disk takes no new file; its own clock is the best there is.
+        return time.time()
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink()
