@@ -53,11 +53,11 @@ HEAD = """# Costs
 This page estimates the disk space and the hours that UCF101 takes.
 
 How it is measured: the first frames of {clips} real clips of UCF101, HMDB51 and a set of
-surveillance videos go through `prepare` and `extract`. The videos have {sizes} sizes, from
-{smallest} to {largest} pixels. The stages use the paper's sizes: flow at 340x256, VGG-16 at
-224x224. A training step of each network
-is timed. The rates are multiplied by the size of UCF101: {videos:,} videos, about {frames:,}
-frames. The rate of a stage includes everything, compilation too.
+surveillance videos go through `prepare` and `extract`. The videos have {sizes} sizes,
+from {smallest} to {largest} pixels. The stages use the paper's sizes: flow at 340x256, VGG-16
+at 224x224. A training step of each network is timed. The rates are multiplied by the size of
+UCF101: {videos:,} videos, about {frames:,} frames. The rate of a stage includes everything,
+compilation too.
 
 Stages that take hours can be split among machines with `videolstm extract --shard=i/n`.
 

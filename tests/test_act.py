@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from etils import epath
+from tube_scenes import rows_of
 
 from videolstm_jax.annotations import act
 from videolstm_jax.annotations.truth import read_truth
@@ -183,16 +184,10 @@ def test_boxes_of_single_frames():
             epath.Path("f.pkl"), table, (NAME, "Basketball/b"), {}
         )
     ]
-    assert [
-        (
-            detection.video,
-            detection.label,
-            detection.score,
-            detection.tube.start,
-            detection.tube.boxes.tolist(),
-        )
-        for detection in detections
-    ] == [(NAME, 1, 0.5, 2, [[10, 20, 50, 60]]), ("Basketball/b", 0, 0.25, 0, [[0, 0, 10, 10]])]
+    assert rows_of(detections) == [
+        (NAME, 1, 0.5, 2, [[10, 20, 50, 60]]),
+        ("Basketball/b", 0, 0.25, 0, [[0, 0, 10, 10]]),
+    ]
     for bad, message in (
         (table[:, :7], r"\[2, 7\]"),
         (table + [2, *[0] * 7], "row 0: video 2; the test list has 2"),

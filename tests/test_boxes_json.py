@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from tube_scenes import rows_of
 
 from videolstm_jax.annotations.boxes_json import read_boxes_json
 from videolstm_jax.errors import FileError
@@ -28,16 +29,7 @@ def test_null_frames_split_a_tube(tmp_path):
     detections = read(
         tmp_path, {"b/y": [None, BOX, [0, 0, 64, 48], None, None, [1.5, 2, 3, 4]], "a/x": [BOX]}
     )
-    assert [
-        (
-            detection.video,
-            detection.label,
-            detection.score,
-            detection.tube.start,
-            detection.tube.boxes.tolist(),
-        )
-        for detection in detections
-    ] == [
+    assert rows_of(detections) == [
         ("a/x", 0, 1.0, 0, [[1, 2, 3, 4]]),
         ("b/y", 1, 1.0, 1, [[1, 2, 3, 4], [0, 0, 64, 48]]),
         ("b/y", 1, 1.0, 5, [[1.5, 2, 3, 4]]),

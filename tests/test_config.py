@@ -4,20 +4,17 @@ import dataclasses
 
 import pytest
 
+from videolstm_jax import config
 from videolstm_jax.config import (
-    BundleConfig,
     ConvNetConfig,
     DataConfig,
     EvalConfig,
     FlowConfig,
-    FuseConfig,
     LocalizeConfig,
     ModelConfig,
     OptimConfig,
-    OverlayConfig,
     PipelineConfig,
     PredictConfig,
-    ReportConfig,
     RunConfig,
     TrainConfig,
     change,
@@ -26,23 +23,7 @@ from videolstm_jax.config import (
 from videolstm_jax.config.setting import sentence, setting_name
 from videolstm_jax.errors import ConfigError
 
-CONFIGS = (
-    BundleConfig,
-    ConvNetConfig,
-    DataConfig,
-    EvalConfig,
-    FlowConfig,
-    FuseConfig,
-    LocalizeConfig,
-    ModelConfig,
-    OptimConfig,
-    OverlayConfig,
-    PipelineConfig,
-    PredictConfig,
-    ReportConfig,
-    RunConfig,
-    TrainConfig,
-)
+CONFIGS = tuple(getattr(config, name) for name in config.__all__ if name.endswith("Config"))
 
 
 SECTIONS = {type(value): name for name, value in vars(RunConfig()).items()}

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from tiny_pipeline import SIZES
 
 from videolstm_jax import artifacts, files, pipeline
 from videolstm_jax.artifacts import Workdir
@@ -21,21 +22,11 @@ from videolstm_jax.train.checkpoint import Checkpoints
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 ROOT = pathlib.Path(__file__).parents[1]
 TINY = {
+    **SIZES,
     "data__frames": 6,
     "data__batch": 4,
-    "data__max_frames": 20,
-    # TV-L1 takes most of the time at the videos' own 64 x 64 pixels.
-    "flow__width": 24,
-    "flow__height": 24,
-    "convnet__image_size": 28,
-    "convnet__widths": (4, 6),
-    "convnet__depths": (1, 1),
-    "convnet__dense": (8,),
     "convnet__batch": 4,
     "convnet__steps": 6,
-    "model__hidden": 6,
-    "model__attention": 4,
-    "model__head": 8,
     "train__steps": 6,
     "train__save_every": 3,
     "train__log_every": 2,

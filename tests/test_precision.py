@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tube_scenes import FAR, scenes, scored_tube
+from tube_scenes import FAR, rows_of, scenes, scored_tube
 
 from videolstm_jax.measure.overlap import STYLES
 from videolstm_jax.measure.precision import (
@@ -40,16 +40,7 @@ def test_any_order_of_arrival_gives_one_order(seed):
     detections, _, generator = scenes(seed)
 
     def listed(some):
-        return [
-            (
-                detection.video,
-                detection.label,
-                detection.score,
-                detection.tube.start,
-                detection.tube.boxes.tolist(),
-            )
-            for detection in sort_by_score(some)
-        ]
+        return rows_of(sort_by_score(some))
 
     assert listed(detections) == listed(
         [detections[k] for k in generator.permutation(len(detections))]

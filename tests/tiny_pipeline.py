@@ -18,7 +18,7 @@ from videolstm_jax.train.checkpoint import Checkpoints
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.types import TrainState
 
-TINY = {
+SIZES = {
     "data__max_frames": 20,
     # TV-L1 takes most of the time at the videos' own 64 x 64 pixels.
     "flow__width": 24,
@@ -30,6 +30,10 @@ TINY = {
     "model__hidden": 6,
     "model__attention": 4,
     "model__head": 8,
+}
+"""The sizes of the smallest pipeline that still has every part."""
+TINY = {
+    **SIZES,
     "eval__segments": 1,
     "eval__batch": 4,
     "eval__chunk": 32,

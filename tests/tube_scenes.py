@@ -40,3 +40,17 @@ def scenes(seed: int):
         some(int(generator.integers(1, 12)), False),
         generator,
     )
+
+
+def rows_of(detections):
+    """Detections as tuples that compare by value: video, label, score, first frame and boxes."""
+    return [
+        (
+            detection.video,
+            detection.label,
+            detection.score,
+            detection.tube.start,
+            detection.tube.boxes.tolist(),
+        )
+        for detection in detections
+    ]
