@@ -6,11 +6,11 @@ from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.splits.groups import warn_of_look_alikes
 from videolstm_jax.dataset.splits.name_groups import (
-    NamedClip,
     group_by_name,
     group_by_pattern,
     recognise_groups,
 )
+from videolstm_jax.dataset.splits.name_rules import NamedClip
 from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import ConfigError
 

@@ -13,7 +13,7 @@ from videolstm_jax.dataset.folders.class_folders import FoundVideo
 from videolstm_jax.dataset.lists import labels_csv
 from videolstm_jax.dataset.lists.labels_csv import LabelsRow
 from videolstm_jax.dataset.splits import name_groups
-from videolstm_jax.dataset.splits.name_groups import NamedClip
+from videolstm_jax.dataset.splits.name_rules import NamedClip
 from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from etils import epath
@@ -43,6 +44,7 @@ def read_classes(path: epath.Path) -> tuple[str, ...]:
         number, *rest = line.split(maxsplit=1)
         expected = len(names) + 1
         if number != str(expected) or not rest:
+            # Counting from 0 is the usual mistake in a list that a program wrote.
             hint = ", since classes count from 1" if number == "0" else ""
             raise FileError(
                 f'{where}: {line!r}; expected class {expected} as "{expected} Name"{hint}'
@@ -99,14 +101,16 @@ def read_split(root: epath.Path, split: int) -> tuple[list[ListRow], list[ListRo
     paths = {path.name: path for path in root.glob("*.txt") if is_list_name(path.name)}
     if not paths:
         return None
-    if any(name.endswith(_class_list_ending(split)) for name in paths):
-        train = _read_class_lists(root, split, _HMDB51_TRAIN)
-        return train, _read_class_lists(root, split, _HMDB51_TEST)
-    train_name, test_name = f"trainlist{split:02}.txt", f"testlist{split:02}.txt"
-    missing = [name for name in (train_name, test_name) if name not in paths]
+    class_lists = _class_list_paths(root, split)
+    if class_lists:
+        train = _read_class_lists(class_lists, _HMDB51_TRAIN)
+        return train, _read_class_lists(class_lists, _HMDB51_TEST)
+    names = (f"trainlist{split:02}.txt", f"testlist{split:02}.txt")
+    missing = [name for name in names if name not in paths]
     if missing:
         existing = ", ".join(sorted(paths)[:8])
         raise FileError(f"{root}: lacks {' and '.join(missing)}; it has {existing}")
+    train_name, test_name = names
     return read_list(paths[train_name]), read_list(paths[test_name])
 
 
@@ -116,7 +120,7 @@ def read_unused(root: epath.Path, split: int) -> list[ListRow]:
     Raises:
       FileError: a line of another form.
     """
-    return _read_class_lists(root, split, _HMDB51_UNUSED)
+    return _read_class_lists(_class_list_paths(root, split), _HMDB51_UNUSED)
 
 
 def is_list_name(name: str) -> bool:
@@ -124,18 +128,23 @@ def is_list_name(name: str) -> bool:
     return bool(re.fullmatch(r"(train|test)list\d+\.txt|.+_test_split\d+\.txt", name))
 
 
-def _class_list_ending(split: int) -> str:
-    return f"_test_split{split}.txt"
+def _class_list_paths(root: epath.Path, split: int) -> dict[str, epath.Path]:
+    """HMDB51's list of each class, in the order of the file names."""
+    ending = f"_test_split{split}.txt"
+    paths = {}
+    for path in sorted(root.glob("*.txt"), key=lambda path: path.name):
+        if is_list_name(path.name) and path.name.endswith(ending):
+            paths[path.name.removesuffix(ending)] = path
+    return paths
 
 
-def _read_class_lists(root: epath.Path, split: int, part: int) -> list[ListRow]:
+def _read_class_lists(paths: Mapping[str, epath.Path], part: int) -> list[ListRow]:
     """The videos of one part in HMDB51's lists of all classes; they carry no class number."""
-    ending = _class_list_ending(split)
-    paths = [path for path in root.glob("*.txt") if path.name.endswith(ending)]
     rows = []
-    for path in sorted(paths, key=lambda path: path.name):
-        for row in _read_class_list(path, path.name.removesuffix(ending)):
+    for label, path in paths.items():
+        for row in _read_class_list(path, label):
             if row.number == part:
+                # Here the number is that of the part; a row of a split has that of its class.
                 rows.append(row._replace(number=None))
     return rows
 

@@ -39,15 +39,10 @@ class OfficialLists(NamedTuple):
 
     def only(self, classes: Collection[str]) -> OfficialLists:
         """The rows of these classes; the case of letters does not matter."""
-        folded = {name.casefold() for name in classes}
-
-        def of_classes(rows: list[ListRow]) -> list[ListRow]:
-            return [row for row in rows if _label(row).casefold() in folded]
-
         return self._replace(
-            train=of_classes(self.train),
-            test=of_classes(self.test),
-            unused=of_classes(self.unused),
+            train=_rows_of_classes(self.train, classes),
+            test=_rows_of_classes(self.test, classes),
+            unused=_rows_of_classes(self.unused, classes),
         )
 
 
@@ -63,6 +58,10 @@ class PublishedSet(NamedTuple):
     last: str
     train: tuple[int, ...]
     test: tuple[int, ...]
+
+    def lengths(self, split: int) -> tuple[int, int]:
+        """How many videos one split has to train on and to test on; splits count from 1."""
+        return self.train[split - 1], self.test[split - 1]
 
 
 _UCF24 = (24, "Basketball", "WalkingWithDog")
@@ -92,23 +91,15 @@ def find_official_lists(
     Raises:
       FileError: no lists in `folder`, not those of this split, or a line that cannot be read.
     """
-    if folder:
-        place = epath.Path(folder)
-        if not place.is_dir() or not _has_lists(place):
-            raise FileError(
-                f"data.lists is {folder}: expected a folder with trainlist0N.txt and "
-                "testlist0N.txt, or with a file <class>_test_splitN.txt for each class"
-            )
-    elif _has_lists(root):
-        place = root
-    else:
-        place = _find_list_folder(root, labels)
-    rows = list_files.read_split(place, split) if place else None
-    if not rows:
+    place = _named_list_folder(folder) if folder else _find_list_folder(root, labels)
+    if place is None:
+        return None
+    rows = list_files.read_split(place, split)
+    if rows is None:
         return None
     train, test = rows
-    index = place / "classInd.txt"
     unused = list_files.read_unused(place, split)
+    index = place / "classInd.txt"
     return OfficialLists(place, index if index.exists() else None, train, test, unused)
 
 
@@ -162,20 +153,34 @@ def compare_published(
         return "", ""
     # UCF101-24 was published with several lists, so any of them may fit.
     for published in same_classes:
-        if (published.train[split - 1], published.test[split - 1]) == (train, test):
+        if published.lengths(split) == (train, test):
             return published.name, ""
     published = same_classes[0]
+    published_train, published_test = published.lengths(split)
     return published.name, (
         f"split {split} has {train} videos to train and {test} to test on; {published.name} was "
-        f"published with {published.train[split - 1]} and {published.test[split - 1]}"
+        f"published with {published_train} and {published_test}"
     )
 
 
 # ---- folders of lists ----------------------------------------------------------------------------
 
 
+def _named_list_folder(folder: str) -> epath.Path:
+    """The folder that the user names, which must hold lists."""
+    place = epath.Path(folder)
+    if not place.is_dir() or not _has_lists(place):
+        raise FileError(
+            f"data.lists is {folder}: expected a folder with trainlist0N.txt and "
+            "testlist0N.txt, or with a file <class>_test_splitN.txt for each class"
+        )
+    return place
+
+
 def _find_list_folder(root: epath.Path, labels: Collection[str]) -> epath.Path | None:
-    """The first folder of `LIST_FOLDERS`, in the folder of videos or beside it, that fits them."""
+    """The folder of videos itself, or the first of `LIST_FOLDERS` in it or beside it that fits."""
+    if _has_lists(root):
+        return root
     for place in (root, root.parent):
         for name in LIST_FOLDERS:
             folder = place / name
@@ -190,8 +195,11 @@ def _has_lists(folder: epath.Path) -> bool:
 
 def _knows(folder: epath.Path, labels: Collection[str]) -> bool:
     """Whether at least half of the labels are classes of these lists."""
-    classes = {name.casefold() for name in _classes(folder)}
-    return 2 * sum(label.casefold() in classes for label in labels) >= len(labels)
+    known = set(map(str.casefold, _classes(folder)))
+    shared = 0
+    for label in labels:
+        shared += label.casefold() in known
+    return 2 * shared >= len(labels)
 
 
 def _classes(folder: epath.Path) -> set[str]:
@@ -201,15 +209,21 @@ def _classes(folder: epath.Path) -> set[str]:
         return set(list_files.read_classes(index))
     paths = [path for path in folder.iterdir() if list_files.is_list_name(path.name)]
     classes = set()
-    # HMDB51's files carry the class in their names.
+    # HMDB51's files carry the class in their names, so none needs to be opened.
     for path in paths:
         if "_test_split" in path.name:
             classes.add(path.name.rsplit("_test_split", 1)[0])
     if classes:
         return classes
     for path in paths:
-        classes.update(_label(row) for row in list_files.read_list(path))
+        classes.update(map(_label, list_files.read_list(path)))
     return classes
+
+
+def _rows_of_classes(rows: Sequence[ListRow], classes: Collection[str]) -> list[ListRow]:
+    # UCF101's lists write HandStandPushups, the folder of the class is HandstandPushups.
+    folded = set(map(str.casefold, classes))
+    return [row for row in rows if _label(row).casefold() in folded]
 
 
 def _label(row: ListRow) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from videolstm_jax.dataset.lists.list_files import ListWarning
-from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated
+from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated, groups_of, with_parts
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 
@@ -20,14 +20,19 @@ def describe_groups(videos: Sequence[ListedVideo]) -> list[str]:
     members: dict[str, list[str]] = defaultdict(list)
     for video in videos:
         members[video.group].append(video.name)
-    shared = {group: names for group, names in members.items() if len(names) > 1}
+    shared = []
+    count = 0
+    for group, names in members.items():
+        if len(names) > 1:
+            shared.append(group)
+            count += len(names)
     if not shared:
         return []
-    group, names = min(shared.items())
-    count = sum(len(members) for members in shared.values())
+    # The first by name, not by place: the note must not depend on the order of the list.
+    example = min(shared)
     return [
-        f"{count} videos are in {len(shared)} groups of two or more, such as {group}: "
-        f"{abbreviated(names)}"
+        f"{count} videos are in {len(shared)} groups of two or more, such as {example}: "
+        f"{abbreviated(members[example])}"
     ]
 
 
@@ -39,6 +44,7 @@ def warn_of_look_alikes(videos: Sequence[ListedVideo]) -> None:
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for video in videos:
         stem = video.name.rsplit("/", 1)[-1]
+        # A clip whose name shows no recording was made a group of its own, named as its file.
         if video.group == stem:
             alike[video.label, re.sub(r"\d+", "#", stem)].append(video.name)
     names = []
@@ -62,7 +68,7 @@ def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVide
     Raises:
       FileError: no video is of that group.
     """
-    groups = sorted({video.group for video in videos})
+    groups = sorted(groups_of(videos))
     if group not in groups:
         raise FileError(
             f"data.hold_out is {group!r}; expected one of the groups {abbreviated(groups)}"
@@ -79,9 +85,8 @@ def hold_out_share(
 ) -> list[ListedVideo]:
     """Splits by whole groups so that about the same share of every class is held out.
 
-    Groups are taken one by one. Each time it is the group that brings the held out shares of all
-    classes closest to the wanted share; the seed decides between equal ones. Every class that has
-    two groups or more ends up on both sides where that is possible.
+    Groups are taken one by one, see `_GroupChoice`; the seed decides between equal ones. Every
+    class that has two groups or more ends up on both sides where that is possible.
 
     Args:
       videos: with labels and groups.
@@ -100,6 +105,7 @@ def hold_out_share(
     names, group = np.unique([video.group for video in videos], return_inverse=True)
     position = np.random.default_rng(seed).permutation(len(names))
     counts = np.zeros((len(names), len(labels)))  # clips of each class in each shuffled group
+    # `np.add.at` counts repeated indices; `counts[..] += 1` would count each pair once.
     np.add.at(counts, (position[group], label), 1)
     is_held = _GroupChoice(counts, share).choose()[position[group]]
     if not is_held.any():
@@ -107,24 +113,23 @@ def hold_out_share(
             f"no group can be held out for {part}: {len(names)} groups in {len(labels)} classes, "
             "and each is the last of some class; give lists, or more groups"
         )
-    lacking = sorted(set(labels.tolist()) - set(labels[label[is_held]].tolist()))
+    lacking = np.setdiff1d(labels, labels[label[is_held]]).tolist()
     if lacking:
         warnings.warn(
             f"no clip of {abbreviated(lacking)} is held out for {part}: too few groups",
             ListWarning,
             stacklevel=2,
         )
-    split = []
-    for video, held in zip(videos, is_held, strict=True):
-        split.append(video._replace(part=part if held else rest))
-    return split
+    return with_parts(videos, np.where(is_held, part, rest).tolist())
 
 
 class _GroupChoice:
     """Chooses which of G groups are held out, by their clips of each of C classes.
 
-    Groups with the same clips are interchangeable and form one kind. A kind is weighed once, which
-    makes the choice among thousands of single videos fast; its groups are taken in their order.
+    The group that is taken next brings the held out shares of all classes closest to the wanted
+    share. Groups with the same clips are interchangeable and form one kind. A kind is weighed once,
+    which makes the choice among thousands of single videos fast; its groups are taken in their
+    order.
     """
 
     def __init__(self, counts: np.ndarray, share: float):
@@ -176,7 +181,9 @@ class _GroupChoice:
         # Rounded, since sums in another order must not break ties in another way.
         change = change[self.by_first].round(9)
         at = int(change.argmin())
-        return int(self.by_first[at]) if change[at] < limit else None
+        if change[at] >= limit:
+            return None
+        return int(self.by_first[at])
 
     def _take(self, kind: int) -> None:
         self.next[kind] += 1

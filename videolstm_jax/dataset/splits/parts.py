@@ -32,6 +32,21 @@ def videos_in(videos: Sequence[ListedVideo], part: str) -> list[ListedVideo]:
     return [video for video in videos if video.part == part]
 
 
+def labels_of(videos: Sequence[ListedVideo]) -> set[str]:
+    """The names of the classes that the videos have."""
+    return {video.label for video in videos}
+
+
+def groups_of(videos: Sequence[ListedVideo]) -> set[str]:
+    """The groups that the videos have."""
+    return {video.group for video in videos}
+
+
+def with_parts(videos: Sequence[ListedVideo], parts: Sequence[str]) -> list[ListedVideo]:
+    """The videos in the same order, each with its part of the other list."""
+    return [video._replace(part=part) for video, part in zip(videos, parts, strict=True)]
+
+
 # ---- parts from lists ----------------------------------------------------------------------------
 
 
@@ -41,11 +56,9 @@ def assign_parts(
     train: Sequence[ListRow],
     test: Sequence[ListRow],
 ) -> list[ListedVideo]:
-    """Gives each video the part that the official lists say.
+    """Gives each video the part that the official lists say, and `unused` to those in neither.
 
-    A listed name also matches a file whose case differs, or a character that is neither letter nor
-    digit. UCF101 writes both HandstandPushups and HandStandPushups, and archives unpack HMDB51's !,
-    +, #, [, ; and umlauts in several spellings. Videos in neither list become `unused`.
+    A listed name also matches a file whose `plain_name` is the same.
 
     Args:
       videos: the files on disk.
@@ -61,9 +74,10 @@ def assign_parts(
         video in both lists, or a name that fits two videos.
     """
     index = _VideoIndex(videos)
-    numbers = {name.casefold(): number for number, name in enumerate(classes, 1)}
-    parts: dict[int, str] = {}
+    numbers = _class_numbers(classes)
+    parts = ["unused"] * len(videos)
     places: dict[int, str] = {}
+    # All absent videos are named in one message: often a whole archive is not unpacked yet.
     absent = []
     for part, rows in (("train", train), ("test", test)):
         for row in rows:
@@ -72,12 +86,21 @@ def assign_parts(
             if at is None:
                 absent.append(f"{row.name} ({row.where})")
                 continue
-            if at in parts:
+            if at in places:
                 raise FileError(f"{row.where}: {row.name} is listed twice, first at {places[at]}")
-            parts[at], places[at] = part, row.where
+            places[at] = row.where
+            parts[at] = part
     if absent:
         raise FileError(f"{len(absent)} listed videos are not there: {abbreviated(absent)}")
-    return [video._replace(part=parts.get(at, "unused")) for at, video in enumerate(videos)]
+    return with_parts(videos, parts)
+
+
+def _class_numbers(classes: Sequence[str]) -> dict[str, int]:
+    """The number of each class, by its name in small letters."""
+    numbers = {}
+    for number, name in enumerate(classes, 1):
+        numbers[name.casefold()] = number
+    return numbers
 
 
 def _check_class_number(row: ListRow, numbers: dict[str, int], classes: Sequence[str]) -> None:
@@ -97,24 +120,27 @@ class _VideoIndex:
     """Finds videos by their exact name, or else by a name that is spelled alike."""
 
     def __init__(self, videos: Sequence[ListedVideo]):
-        self.names = [video.name for video in videos]
-        self.exact = {name: at for at, name in enumerate(self.names)}
-        self.alike: dict[str, list[int]] = defaultdict(list)
-        for at, name in enumerate(self.names):
-            self.alike[plain_name(name)].append(at)
+        self.exact: dict[str, int] = {}
+        self.alike: dict[str, list[str]] = defaultdict(list)
+        for at, video in enumerate(videos):
+            self.exact[video.name] = at
+            self.alike[plain_name(video.name)].append(video.name)
 
     def find(self, row: ListRow) -> int | None:
         """The index of a listed video, None where there is none; refuses two that fit."""
+        # The exact name goes first: two files whose names differ in case only are two videos.
         if row.name in self.exact:
             return self.exact[row.name]
         matches = self.alike.get(plain_name(row.name), [])
+        if not matches:
+            return None
         if len(matches) > 1:
-            names = abbreviated([self.names[at] for at in matches])
+            names = abbreviated(matches)
             raise FileError(
                 f"{row.where}: {row.name} is not there, but may be any of {names}; expected the "
                 "listed spelling"
             )
-        return matches[0] if matches else None
+        return self.exact[matches[0]]
 
 
 def plain_name(name: str) -> str:
@@ -122,7 +148,11 @@ def plain_name(name: str) -> str:
 
     Case is folded, and a character that is neither letter, digit nor slash becomes _.
     """
-    return re.sub(r"[^a-z0-9/]", "_", unicodedata.normalize("NFC", name).casefold())
+    # UCF101 writes both HandstandPushups and HandStandPushups. Archives unpack HMDB51's !, +, #, [
+    # and ; in several spellings. macOS stores an umlaut as two characters, the lists have one: NFC
+    # joins them, so that both become one _.
+    composed = unicodedata.normalize("NFC", name)
+    return re.sub(r"[^a-z0-9/]", "_", composed.casefold())
 
 
 def match_spelling(videos: Sequence[ListedVideo], classes: Sequence[str]) -> list[ListedVideo]:
@@ -131,6 +161,7 @@ def match_spelling(videos: Sequence[ListedVideo], classes: Sequence[str]) -> lis
     spelling = {name.casefold(): name for name in classes}
     matched = []
     for video in videos:
+        # Two classes may differ in case only, so a label that is a class already stays.
         if video.label not in exact:
             label = spelling.get(video.label.casefold(), video.label)
             video = video._replace(label=label)
@@ -151,8 +182,9 @@ def test_on_validation(videos: list[ListedVideo]) -> tuple[list[ListedVideo], st
         return videos, ""
     changed = []
     for video in videos:
-        part = "test" if video.part == "valid" else video.part
-        changed.append(video._replace(part=part))
+        if video.part == "valid":
+            video = video._replace(part="test")
+        changed.append(video)
     return changed, "there is no test list: the validation list is the test list"
 
 
@@ -169,6 +201,7 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
       FileError: a class without training clips, no test list, or, in a split made here, a group on
         both sides.
     """
+    # No list can excuse this one: the classifier would never see the class.
     untrained = _classes_without(videos, classes, "train")
     if untrained:
         raise FileError(f"no clip in the train list of {abbreviated(untrained)}")
@@ -179,11 +212,7 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
         warnings.warn(
             f"no clip in the test list of {abbreviated(untested)}", ListWarning, stacklevel=2
         )
-    parts_of: dict[str, set[str]] = defaultdict(set)
-    for video in videos:
-        if video.part != "unused":
-            parts_of[video.group].add(video.part)
-    shared = sorted(group for group, parts in parts_of.items() if len(parts) > 1)
+    shared = _groups_of_several_parts(videos)
     if shared:
         message = f"{len(shared)} groups are on both sides of the split: {abbreviated(shared)}"
         if not from_lists:
@@ -192,7 +221,20 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
 
 
 def _classes_without(videos: Sequence[ListedVideo], classes: Sequence[str], part: str) -> list[str]:
-    return sorted(set(classes) - {video.label for video in videos_in(videos, part)})
+    return sorted(set(classes) - labels_of(videos_in(videos, part)))
+
+
+def _groups_of_several_parts(videos: Sequence[ListedVideo]) -> list[str]:
+    parts_of: dict[str, set[str]] = defaultdict(set)
+    for video in videos:
+        # An unused clip is neither trained on nor tested on, so its group may be anywhere.
+        if video.part != "unused":
+            parts_of[video.group].add(video.part)
+    shared = []
+    for group, parts in parts_of.items():
+        if len(parts) > 1:
+            shared.append(group)
+    return sorted(shared)
 
 
 def describe_parts(videos: Sequence[ListedVideo]) -> str:
@@ -201,12 +243,13 @@ def describe_parts(videos: Sequence[ListedVideo]) -> str:
     for part in ("train", "valid", "test", "unused"):
         of_part = videos_in(videos, part)
         if of_part:
-            groups = {video.group for video in of_part}
-            counts.append(f"{part} {len(of_part)} ({len(groups)} groups)")
+            counts.append(f"{part} {len(of_part)} ({len(groups_of(of_part))} groups)")
     return ", ".join(counts)
 
 
 def abbreviated(names: Sequence[str]) -> str:
     """The first of some names for a message, and how many there are."""
-    more = f" .. ({len(names)} in all)" if len(names) > 8 else ""
-    return ", ".join(names[:8]) + more
+    text = ", ".join(names[:8])
+    if len(names) > 8:
+        text += f" .. ({len(names)} in all)"
+    return text
