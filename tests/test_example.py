@@ -69,17 +69,24 @@ def test_two_answers_are_both_shown(prediction):
     assert facts["In one pass of the whole video"].startswith(f"{of_pass}, mean score ")
     assert "mean over segments" in facts["In one pass of the whole video"]
     assert facts["Length"] == "4"
-    # The score board of the film and the strip names the class of the segments.
-    names = predicted.Renderer(prediction, 64)._lines(3).names
-    assert not any("by segments" in name for name in names)
+    # The plot of one pass names both answers too.
+    legend = [name for name, *_ in example.score_plot(prediction, other).legend]
+    assert legend[:2] == [f"{of_pass} (true, in one pass)", f"{CLASSES[other]} (predicted)"]
+    # The score board of the film and the strip names the answer of each rule.
+    assert not any("segments" in mark for mark in marks_of(prediction).values())
     for by_segments in range(len(CLASSES)):
-        both = prediction._replace(best_by_segments=by_segments)
-        marked = [
-            name for name in predicted.Renderer(both, 64)._lines(3).names if "by segments" in name
-        ]
+        marks = marks_of(prediction._replace(best_by_segments=by_segments))
         differs = by_segments != prediction.best_of_pass
-        assert len(marked) == differs
-        assert all(name.startswith(CLASSES[by_segments]) for name in marked)
+        assert [name for name, mark in marks.items() if "by segments" in mark] == (
+            [CLASSES[by_segments]] * differs
+        )
+        assert ("in one pass" in marks[of_pass]) == differs
+
+
+def marks_of(prediction):
+    """The remarks on the score board, by the names of the classes."""
+    lines = predicted.Renderer(prediction, 64)._lines(3)
+    return dict(zip(lines.names, lines.marks, strict=True))
 
 
 @pytest.mark.parametrize("length, moving", [(1, 0), (2, 2), (24, 24), (25, 13), (200, 23)])
@@ -111,9 +118,10 @@ def test_a_model_without_attention_and_boxes(prediction):
 
 def test_the_timeline_leads_with_the_true_and_the_predicted_class(prediction):
     plot = example.score_plot(prediction, 2)
-    assert [name for name, *_ in plot.legend[:2]] == ["Left (true)", "Up (predicted)"] and len(
-        plot.legend
-    ) == 4
+    assert len(plot.legend) == 4
+    # The scores are those of one pass, whose best class is the true one here.
+    names = [name for name, *_ in plot.legend[:2]]
+    assert names == ["Left (true, in one pass)", "Up (predicted)"]
     assert "shaded" in plot.title, "the truth does not cover the video"
     assert "shaded" not in example.score_plot(prediction._replace(truth=()), 2).title
 

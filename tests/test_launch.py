@@ -99,6 +99,13 @@ def test_help_shows_the_values_of_the_chosen_preset():
     assert "--preset=small " in helped("pipeline", "--help")
 
 
+def test_help_shows_the_values_of_the_chosen_cell():
+    authors = ("train", "--help", "--preset=authors")
+    assert "--train.graft=convlstm-flow:cell.motion" in helped(*authors)
+    text = helped(*authors, "--model.cell=convlstm")
+    assert "--model.cell=convlstm " in text and "--train.graft= " in text
+
+
 def test_helpfull_shows_every_setting():
     text = run("launch.train", "--helpfull").stdout
     for flag in config_flags.setting_flags():

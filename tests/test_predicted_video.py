@@ -6,7 +6,7 @@ from report_workdir import CLASSES, FRAMES, SIDE, clip, frame_scores
 
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.saliency import saliency_by_frame
-from videolstm_jax.report.pictures import board, overlay
+from videolstm_jax.report.pictures import overlay, score_board
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, action_spans, boxes_at
 from videolstm_jax.types import Tube, Video
 
@@ -60,9 +60,10 @@ def test_a_card_is_panels_over_the_scores_up_to_its_frame():
     first, last = (renderer.card(FRAME, t) for t in (2, FRAMES - 1))
     panels = renderer.panels(FRAME, 2)
     np.testing.assert_array_equal(first[: len(panels)], panels)
-    timeline = [
-        (card[len(panels) :, 165:] == board.PALETTE[0]).all(-1).sum() for card in (first, last)
-    ]
+    timeline = []
+    for card in (first, last):
+        board = card[len(panels) :, 165:]
+        timeline.append((board == score_board.PALETTE[0]).all(-1).sum())
     assert timeline[1] > 3 * timeline[0] > 0
 
 
@@ -97,7 +98,8 @@ def test_the_true_class_is_always_among_those_shown(label, shown):
         scores=np.tile([0.3, 0.25, 0.2, 0.15, 0.1, 0.0], (5, 1)),
     )
     lines = Renderer(prediction, SIDE)._lines(3)
-    assert lines.names == tuple(names[c] + " (true)" * (c == label) for c in shown)
+    assert lines.names == tuple(names[c] for c in shown)
+    assert lines.marks == tuple(" (true)" * (c == label) for c in shown)
     assert len(lines.values) == 4 and lines.length == FRAMES
 
 

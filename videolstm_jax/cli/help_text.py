@@ -33,7 +33,7 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
 
     Args:
       name: of the command.
-      arguments: of the command line; a `--preset` among them decides whose values are shown.
+      arguments: of the command line; `--preset` and `--model.cell` decide whose values are shown.
     """
     command = COMMANDS[name]
     action = " ACTION FOLDER .." if command.positional else ""
@@ -75,8 +75,13 @@ def _own_flags(module: ModuleType | None) -> Iterator[str]:
 
 
 def _settings_lines(command: Command, arguments: Sequence[str]) -> Iterator[str]:
-    preset = _preset(arguments) or command.preset
-    values = flatten(Settings(preset).config())
+    preset = _argument(arguments, "preset") or command.preset
+    overrides = {}
+    cell = _argument(arguments, "model.cell")
+    # A preset may have other values for another cell, which training would use.
+    if cell:
+        overrides["model__cell"] = cell
+    values = flatten(Settings(preset, overrides).config())
     yield f"Settings of this command, with the values of the preset {preset}:"
     presets = ", ".join(PRESETS)
     yield _line(f"--preset={preset}", f"Named settings, one of {presets}.")
@@ -88,11 +93,11 @@ def _settings_lines(command: Command, arguments: Sequence[str]) -> Iterator[str]
     yield "--helpfull lists all settings, also those that are rarely changed."
 
 
-def _preset(arguments: Sequence[str]) -> str:
-    """The preset that the arguments name, or "" for none."""
+def _argument(arguments: Sequence[str], flag: str) -> str:
+    """The value of a flag among the arguments, as --flag=value or --flag value; "" for none."""
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, _, value = argument.lstrip("-").partition("=")
-        if name == "preset":
+        if name == flag:
             return value or following
     return ""
 

@@ -103,7 +103,7 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
       predicted: the class of the highest score of the whole video.
       most: the number of classes shown.
     """
-    label = prediction.video.label
+    label, of_pass = prediction.video.label, prediction.best_of_pass
     by_score = np.argsort(-prediction.scores.mean(0), kind="stable").tolist()
     # dict.fromkeys drops repeated classes and keeps the order.
     shown = list(dict.fromkeys([label, predicted, *by_score]))[:most]
@@ -111,22 +111,34 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
     frames = np.arange(len(prediction.scores))
     series = []
     for index in shown:
+        roles = []
         if index == label:
-            role, colour = " (true)", TRUE_COLOUR
+            colour = TRUE_COLOUR
+            roles.append("true")
         elif index == predicted:
-            role, colour = " (predicted)", WRONG_COLOUR
+            colour = WRONG_COLOUR
+            roles.append("predicted")
         else:
-            role, colour = "", next(other_colours)
-        name = prediction.classes[index] + role
-        series.append(Series(name, frames, prediction.scores[:, index], colour, dashed=not role))
+            colour = next(other_colours)
+        dashed = not roles
+        # The plotted scores are those of one pass; results are means over segments.
+        if index == of_pass and of_pass != predicted:
+            roles.append("in one pass")
+        name = prediction.classes[index]
+        if roles:
+            name += f" ({', '.join(roles)})"
+        series.append(Series(name, frames, prediction.scores[:, index], colour, dashed=dashed))
     last = len(frames) - 1
     bands = []
     # A flow model has no scores for the last frame: spans end where the plot does.
     for first, end in action_spans(prediction):
         if first < min(end, last):
             bands.append((first, min(end, last)))
+    title = "Class scores over time"
+    if bands:
+        title += ", shaded where the action is"
     plot = lines(
-        "Class scores over time" + (", shaded where the action is" if bands else ""),
+        title,
         series[::-1],  # the line drawn last lies on top: the true class
         Axis("frame", 0.0, float(max(last, 1))),
         Axis("score", 0.0, 1.0),
@@ -150,7 +162,7 @@ def attention_plot(curves: Mapping[str, np.ndarray]) -> Plot | None:
     series = []
     for colour, (name, values) in enumerate(curves.items()):
         series.append(Series(name, np.arange(len(values)), values, colour, dashed=name == BOX_AREA))
-    longest = max(len(values) for values in curves.values())
+    longest = max(map(len, curves.values()))
     return lines(
         "Attention over time",
         series,
@@ -173,7 +185,10 @@ def _panels(prediction: PredictedVideo, frames: Mapping[int, np.ndarray]) -> lis
     """The frames of the animation, each beside itself under its attention."""
     renderer = Renderer(prediction, SIDE)
     length = prediction.video.frames
-    return [renderer.panels(frames[t], t) for t in range(0, length, _stride(length))]
+    panels = []
+    for t in range(0, length, _stride(length)):
+        panels.append(renderer.panels(frames[t], t))
+    return panels
 
 
 def _strip(
@@ -181,8 +196,10 @@ def _strip(
 ) -> bytes:
     """The film strip, without a score board, since the page has the scores as a plot."""
     renderer = Renderer(prediction, SIDE // 2)
-    pictures = np.stack([renderer.strip_picture(frames[t], t) for t in numbers.tolist()])
-    picture = overlay.filmstrip(pictures, columns=len(numbers), ground=overlay.BAND)
+    pictures = []
+    for t in numbers.tolist():
+        pictures.append(renderer.strip_picture(frames[t], t))
+    picture = overlay.filmstrip(np.stack(pictures), columns=len(numbers), ground=overlay.BAND)
     return encoded.still(picture, "AVIF")
 
 

@@ -19,7 +19,12 @@ from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report.latency import Latency
 from videolstm_jax.report.pictures import board, encoded, overlay
-from videolstm_jax.report.pictures.score_lines import EvenSample, RecentScores, ScoreLines
+from videolstm_jax.report.pictures.score_lines import (
+    SHOWN_CLASSES,
+    EvenSample,
+    RecentScores,
+    ScoreLines,
+)
 from videolstm_jax.trained.bundle.reader import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.video import encode, live
@@ -272,7 +277,7 @@ class _Film:
     def _strip(self) -> np.ndarray:
         pictures = self._strip_pictures.items
         chosen = [pictures[index] for index in overlay.evenly(len(pictures), board.STRIP_FRAMES)]
-        top = np.argsort(-self._mean, kind="stable")[: len(board.PALETTE)]
+        top = np.argsort(-self._mean, kind="stable")[:SHOWN_CLASSES]
         lines = ScoreLines(
             tuple(self._classes[label] for label in top),
             self._mean[top],

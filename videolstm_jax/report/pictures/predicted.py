@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from videolstm_jax.report.pictures import board, overlay
+from videolstm_jax.report.pictures.score_lines import SHOWN_CLASSES, ScoreLines
 from videolstm_jax.types import Tube, Video
 
 
@@ -84,29 +85,48 @@ class Renderer:
         if prediction.heat is not None:
             heat = functools.partial(prediction.heat, min(t, len(prediction.scores) - 1))
         # None means that boxes were not made; no box on this frame is an empty array.
-        detections = boxes_at(prediction.detections, t) if prediction.detections else None
-        truth = boxes_at(prediction.truth, t) if prediction.truth else None
+        detections, truth = None, None
+        if prediction.detections:
+            detections = boxes_at(prediction.detections, t)
+        if prediction.truth:
+            truth = boxes_at(prediction.truth, t)
         return board.frame_view(frame, self._side, heat, detections=detections, truth=truth)
 
-    def _lines(self, t: int) -> board.ScoreLines:
+    def _lines(self, t: int) -> ScoreLines:
         """The scores of the shown classes up to frame t."""
         prediction = self._prediction
         last = min(t, len(prediction.scores) - 1)
-        names = []
+        names, marks = [], []
         for index in self._shown:
-            suffix = " (true)" if index == prediction.video.label else ""
-            # The board ends with another class than the results have, so it names both.
-            if prediction.answers_differ and index == prediction.best_by_segments:
-                suffix += " (by segments)"
-            names.append(prediction.classes[index] + suffix)
-        return board.ScoreLines(
+            names.append(prediction.classes[index])
+            marks.append(self._mark(index))
+        return ScoreLines(
             names=tuple(names),
+            marks=tuple(marks),
             so_far=self._running_means[last, self._shown],
             values=prediction.scores[: last + 1, self._shown],
             start=0,
             length=prediction.video.frames,
             bands=action_spans(prediction),
         )
+
+    def _mark(self, index: int) -> str:
+        """What the board says of a class: whether it is true, and by which rule it is the answer.
+
+        Rules are named only where they disagree. The board ends with another class than the results
+        have then, so it names both.
+        """
+        prediction = self._prediction
+        remarks = []
+        if index == prediction.video.label:
+            remarks.append("true")
+        if prediction.answers_differ and index == prediction.best_of_pass:
+            remarks.append("in one pass")
+        if prediction.answers_differ and index == prediction.best_by_segments:
+            remarks.append("by segments")
+        if not remarks:
+            return ""
+        return f" ({', '.join(remarks)})"
 
 
 def boxes_at(tubes: Sequence[Tube], frame: int) -> np.ndarray:
@@ -135,9 +155,13 @@ def _shown_classes(prediction: PredictedVideo) -> list[int]:
     The true class, and another class that the segments give, are always among them.
     """
     by_score = np.argsort(-prediction.scores.mean(0), kind="stable")
-    best = by_score[: len(board.PALETTE)].tolist()
+    best = by_score[:SHOWN_CLASSES].tolist()
     required = [prediction.video.label]
     if prediction.answers_differ:
         required.append(prediction.best_by_segments)
-    added = [index for index in dict.fromkeys(required) if index not in best]
+    added = []
+    for index in required:
+        if index not in best and index not in added:
+            added.append(index)
+    # The last of the best make room.
     return [*best[: len(best) - len(added)], *added]

@@ -19,9 +19,10 @@ FIRST_WINDOW = 60
 class ScoreLines(NamedTuple):
     """Scores of up to four classes.
 
-    `names` are k, `so_far` [k] their mean scores up to now. Row t of `values` [n, k], in [0, 1],
-    belongs to frame `start` + t * `stride`. The timeline is as wide as `length` frames; `bands` are
-    shaded spans of frames (first, last).
+    `names` are k, and `marks` k remarks behind them, such as " (true)", or none at all: a long name
+    is cut, its mark is not. `so_far` [k] are their mean scores up to now. Row t of `values` [n, k],
+    in [0, 1], belongs to frame `start` + t * `stride`. The timeline is as wide as `length` frames;
+    `bands` are shaded spans of frames (first, last).
     """
 
     names: tuple[str, ...]
@@ -31,6 +32,13 @@ class ScoreLines(NamedTuple):
     length: int
     bands: tuple[tuple[int, int], ...] = ()
     stride: int = 1
+    marks: tuple[str, ...] = ()
+
+    def mark(self, column: int) -> str:
+        """Returns the remark on a class, "" where there is none."""
+        if not self.marks:
+            return ""
+        return self.marks[column]
 
 
 class EvenSample:
