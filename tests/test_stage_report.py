@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from html import escape
 
 import numpy as np
 import pytest
@@ -54,6 +55,65 @@ def test_the_page_says_the_exact_counts(work_folder, page):
     assert "4 classes 20 videos" not in text and re.search(
         r"classes 4 videos 20 groups 3 to train on 8 to test on 12", text
     )
+
+
+def test_the_headline_compares_with_the_commonest_class(work):
+    """Of uneven test videos: one class has three of nine, another has none."""
+    keep_lists_without_class(work, 1)
+    scores = artifacts.load_scores(work.scores("videolstm-rgb+videolstm-flow"))
+    right = scores.scores.argmax(1) == scores.label
+    of_class = [right[scores.label == label].mean() for label in np.unique(scores.label)]
+    text = page_text(report.run(config(work)))
+    headline = (
+        f"{right.sum()} of 9 test videos are named correctly; mean class accuracy "
+        f"{100 * np.mean(of_class):.1f} %; always answering Left: 3 of 9"
+    )
+    assert headline in text
+    assert "Always answering Left, the commonest class of the training list, gives 33.3 %." in text
+
+
+def keep_lists_without_class(work, label):
+    """Takes the test videos of a class out of the lists and out of all scores."""
+    dataset = artifacts.load_dataset(work.dataset)
+    videos = [v for v in dataset.videos if v.part == "train" or v.label != label]
+    artifacts.save_dataset(work.dataset, dataset._replace(videos=tuple(videos)))
+    for pattern in ("runs/*/scores.npz", "convnets/*/scores.npz", "fused/*.npz"):
+        for path in work.path.glob(pattern):
+            scores = artifacts.load_scores(path)
+            rows = np.flatnonzero(scores.label != label)
+            remaining = scores._replace(
+                videos=tuple(scores.videos[row] for row in rows),
+                scores=scores.scores[rows],
+                label=scores.label[rows],
+            )
+            artifacts.save_scores(path, remaining)
+
+
+def test_a_diverged_training_is_named_on_the_page(work):
+    folders = {"videolstm-flow": work.run("videolstm-flow"), "convnet-rgb": work.convnet("rgb")}
+    for folder in folders.values():
+        settings = files.read_json(folder / "config.json")
+        settings["warnings"] = ["the training has diverged: the last loss is 1e+32"]
+        files.write_json(folder / "config.json", settings)
+    text = page_text(report.run(config(work)))
+    for name in folders:
+        assert f"{name}: the training has diverged: the last loss is 1e+32." in text
+
+
+def test_two_answers_are_on_the_page_with_their_rules(work):
+    """The segments of every test video give another class than the pass over the whole video."""
+    path = work.scores("videolstm-rgb")
+    scores = artifacts.load_scores(path)
+    of_pass = scores.scores.argmax(1)
+    artifacts.save_scores(path, scores._replace(scores=np.roll(scores.scores, 1, axis=1)))
+    html = report.run(config(work)).read_text()
+    (video,) = re.findall(r"videos/(c\d-test_\d)\.mp4", html)[:1]
+    answer = report_workdir.CLASSES[of_pass[scores.videos.index(video.replace("-", "/"))]]
+    text = re.sub(r"\s+", " ", html)
+    assert "In one pass of the whole video" in text
+    assert f"{escape(answer)}, mean score " in text
+    assert "the prediction above is the mean over segments, as in the results" in text
+    assert "in one pass)" in text  # the legend of the plot
 
 
 def test_the_page_holds_everything_itself(page):
