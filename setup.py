@@ -38,7 +38,11 @@ setup(
         "etils[epath]>=1.14",
         # 14 to 16 lack the index of a stream, and 17.0 crashes on MPEG program streams.
         "av>=17.1,<19",
+        "annotated-types>=0.6",
         "pillow>=11.3",
+        # 2.10 does not hand the strictness of a record down to the records inside it, and 2.11 has
+        # other words for numbers that no float holds.
+        "pydantic>=2.12",
         "matplotlib>=3.9",
         "jinja2>=3.1",
         "h5py>=3.11",

@@ -78,10 +78,10 @@ VIDEO = Video("a/x", "videos/a/x.avi", 0, "train", "g01", 31, 320, 240, 25.0)
 @pytest.mark.parametrize(
     "videos, message",
     [
-        ((VIDEO, VIDEO), "lists a/x twice"),
+        ((VIDEO, VIDEO), "a/x is listed twice"),
         ((VIDEO._replace(label=2),), "a/x has the label 2; expected 0 to 1"),
         ((VIDEO._replace(label=-1),), "a/x has the label -1"),
-        ((VIDEO._replace(part="tset"),), "a/x belongs to the part 'tset'; expected one of train"),
+        ((VIDEO._replace(part="tset"),), "'?tset.?; expected one of .?train"),
     ],
 )
 def test_a_list_that_contradicts_itself_is_neither_written_nor_read(tmp_path, videos, message):

@@ -270,7 +270,7 @@ def test_a_skipped_video_of_an_unknown_class_is_named(scored):
     rows = files.read_jsonl(work.bad)
     files.write_jsonl(work.bad, [rows[0] | {"label": "swim"}])
     with pytest.raises(
-        FileError, match=r"bad\.jsonl: run/\w+ is of class swim; expected one of jump, run"
+        FileError, match=r"bad\.jsonl:1: run/\w+ is of class swim; expected one of jump, run"
     ):
         fuse.run(change(scored, fuse__runs=("a", "b")))
 

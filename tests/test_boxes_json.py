@@ -58,15 +58,20 @@ def test_real_boxes_fit_their_videos(real_data):
     [
         ({"a/z": [BOX]}, "boxes of a/z, which is no listed video"),
         ({"a/x": [BOX] * 5}, "5 boxes of a/x; expected a list of at most its 4 frames"),
-        ({"a/x": 3}, "int boxes of a/x"),
-        ({"a/x": [BOX, [3, 2, 1, 4]]}, r"a/x frame 1: box \[3, 2, 1, 4\] is inverted or empty"),
+        ({"a/x": 3}, "a/x is 3; expected a list"),
+        (
+            {"a/x": [BOX, [3, 2, 1, 4]]},
+            r"a/x frame 1: box \[3.0, 2.0, 1.0, 4.0\] is inverted or empty",
+        ),
         ({"a/x": [[1, 2, 1, 4]]}, "inverted or empty"),
         ({"a/x": [[0, 0, 64, 49]]}, "leaves the frame of 64 x 48 pixels"),
         ({"a/x": [[-1, 0, 6, 4]]}, "leaves the frame"),
-        ({"a/x": [[1, 2, 3]]}, "expected four finite numbers"),
-        ({"a/x": [[1, 2, 3, "4"]]}, "expected four finite numbers"),
-        ({"a/x": [[1, 2, 3, float("inf")]]}, "expected four finite numbers"),
-        ([BOX], "a list; expected"),
+        ({"a/x": [[1, 2, 3]]}, r"a/x\[0\]\[3\] is missing"),
+        ({"a/x": [[1, 2, 3, 4, 5]]}, r"a/x\[0\] is .*; expected at most 4 items"),
+        ({"a/x": [[1, 2, 3, "4"]]}, r'a/x\[0\]\[3\] is "4"; expected a number'),
+        ({"a/x": [[1, 2, 3, True]]}, r"a/x\[0\]\[3\] is true; expected a number"),
+        ({"a/x": [[1, 2, 3, float("inf")]]}, "is Infinity; expected a finite number"),
+        ([BOX], r"the content is \[\[1, 2, 3, 4\]\]; expected an object"),
     ],
 )
 def test_bad_boxes_are_named(tmp_path, table, message):

@@ -94,13 +94,13 @@ def test_detections_that_do_not_fit_are_named_by_line(path, changed, message):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"score": float("nan")}, "a score of b/y is not finite"),
-        ({"scores": [0.1, float("inf")]}, "is not finite"),
+        ({"score": float("nan")}, "score is NaN; expected a finite number"),
+        ({"scores": [0.1, float("inf")]}, r"scores\[1\] is Infinity; expected a finite"),
         ({"boxes": [[3, 2, 1, 4]]}, "a box of b/y is inverted or empty"),
         ({"boxes": [[1, 2, 1, 4]]}, "inverted or empty"),
-        ({"boxes": []}, r"have shape \(0,\)"),
-        ({"boxes": [[1, 2, float("nan"), 4]]}, "expected finite"),
-        ({"score": None}, "expected text, whole and plain numbers"),
+        ({"boxes": []}, r"boxes is \[\]; expected at least 1"),
+        ({"boxes": [[1, 2, float("nan"), 4]]}, r"boxes\[0\]\[2\] is NaN; expected a finite"),
+        ({"score": None}, "score is null; expected a number"),
     ],
 )
 def test_lines_that_are_no_tube(path, changed, message):

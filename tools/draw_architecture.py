@@ -58,7 +58,11 @@ LAYERS = (
         "pure functions",
         ("core", "testing", "nn", "flow", "localize", "measure", "report", "safe_readers"),
     ),
-    ("1", "files", ("artifacts", "workdir", "tubes_jsonl", "files", "lock", "heartbeat")),
+    (
+        "1",
+        "files",
+        ("artifacts", "workdir", "tubes_jsonl", "json_records", "files", "lock", "heartbeat"),
+    ),
     ("0", "records, settings", ("types", "config", "presets", "errors")),
 )
 

@@ -15,12 +15,14 @@ from etils import epath
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import (
     PathLike,
+    parse_json,
     read_arrays,
+    read_existing,
     read_json,
-    read_jsonl,
     write_arrays,
     write_json,
 )
+from videolstm_jax.json_records import json_record, parse_record, read_records
 from videolstm_jax.tubes_jsonl import load_detections, save_detections
 from videolstm_jax.types import Dataset, Part, Scores, Video
 from videolstm_jax.workdir import Workdir, of_run
@@ -83,15 +85,22 @@ def load_dataset(path: PathLike) -> Dataset:
       FileError: the file is missing, was written by another version, or does not hold a list of
         videos with different names, labels within the classes and known parts.
     """
-    record = _with_layout(path, read_json(path, made_by="prepare"))
-    # A file edited by hand may lack fields, have others, or hold text in place of numbers.
-    try:
-        videos = [Video(**row) for row in record["videos"]]
-        dataset = Dataset(tuple(record["classes"]), tuple(videos))
-        _check_dataset(path, dataset)
-    except (KeyError, TypeError) as error:
-        raise FileError(f"{path}: not a list of videos: {error}") from error
+    data = read_existing(path, made_by="prepare")
+    # The version first: in a file of an earlier one other fields may be missing too.
+    _with_layout(path, parse_json(data, path))
+    record = parse_record(data, _DatasetRecord, path)
+    dataset = Dataset(record.classes, record.videos)
+    _check_dataset(path, dataset)
     return dataset
+
+
+@json_record()
+@dataclasses.dataclass(frozen=True)
+class _DatasetRecord:
+    """What the stages read of dataset.json."""
+
+    classes: tuple[str, ...]
+    videos: tuple[Video, ...]
 
 
 def check_layout(work: Workdir) -> None:
@@ -125,19 +134,21 @@ def _check_dataset(path: PathLike, dataset: Dataset) -> None:
     """Raises FileError where a list of videos contradicts itself."""
     names = set()
     for video in dataset.videos:
+        problem = _video_problem(video, len(dataset.classes))
         if video.name in names:
-            raise FileError(f"{path}: lists {video.name} twice; expected different names")
+            problem = "is listed twice; expected different names"
+        if problem:
+            raise FileError(f"{path}: {video.name} {problem}")
         names.add(video.name)
-        if not 0 <= video.label < len(dataset.classes):
-            raise FileError(
-                f"{path}: {video.name} has the label {video.label}; expected 0 to "
-                f"{len(dataset.classes) - 1}"
-            )
-        if video.part not in PARTS:
-            raise FileError(
-                f"{path}: {video.name} belongs to the part {video.part!r}; expected one of "
-                f"{', '.join(PARTS)}"
-            )
+
+
+def _video_problem(video: Video, classes: int) -> str:
+    """What is wrong with a listed video; empty where nothing is."""
+    if not 0 <= video.label < classes:
+        return f"has the label {video.label}; expected 0 to {classes - 1}"
+    if video.part not in PARTS:
+        return f"belongs to the part {video.part!r}; expected one of {', '.join(PARTS)}"
+    return ""
 
 
 def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
@@ -147,20 +158,28 @@ def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
       FileError: bad.jsonl names a class that is not among `classes`.
     """
     labels = []
-    rows = []
     # `prepare` writes the file only where it skipped a video.
     if work.bad.exists():
-        rows = read_jsonl(work.bad)
-    for row in rows:
-        if row.get("part") != "test":
-            continue
-        if row["label"] not in classes:
-            raise FileError(
-                f"{work.bad}: {row['name']} is of class {row['label']}; expected one of "
-                f"{', '.join(classes)}"
-            )
-        labels.append(classes.index(row["label"]))
+        for where, row in read_records(work.bad, _SkippedVideo):
+            if row.part != "test":
+                continue
+            if row.label not in classes:
+                raise FileError(
+                    f"{where}: {row.name} is of class {row.label}; expected one of "
+                    f"{', '.join(classes)}"
+                )
+            labels.append(classes.index(row.label))
     return np.array(labels, np.int32)
+
+
+@json_record()
+@dataclasses.dataclass(frozen=True)
+class _SkippedVideo:
+    """A line of bad.jsonl; a video that no list has is in no part."""
+
+    name: str
+    label: str
+    part: str = ""
 
 
 # ---- scores --------------------------------------------------------------------------------------
@@ -192,23 +211,30 @@ def load_scores(path: PathLike) -> Scores:
     videos, scores, label, classes, trained = read_arrays(
         path, *names, made_by="evaluate or fuse", optional=("trained",)
     )
-    if scores.shape != (len(videos), len(classes)) or label.shape != (len(videos),):
-        raise FileError(
-            f"{path}: scores {scores.shape} and label {label.shape}; expected "
-            f"[{len(videos)}, {len(classes)}] and [{len(videos)}] for its videos and classes"
+    stored = Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained)
+    problem = _scores_problem(stored)
+    if problem:
+        raise FileError(f"{path}: {problem}")
+    return stored
+
+
+def _scores_problem(stored: Scores) -> str:
+    """What is wrong with the arrays of a score file; empty where nothing is."""
+    scores, label, trained = stored.scores, stored.label, stored.trained
+    videos, classes = len(stored.videos), len(stored.classes)
+    if scores.shape != (videos, classes) or label.shape != (videos,):
+        return (
+            f"scores {scores.shape} and label {label.shape}; expected [{videos}, {classes}] and "
+            f"[{videos}] for its videos and classes"
         )
     finite = np.isfinite(scores).all(axis=1)
     if not finite.all():
-        raise FileError(f"{path}: scores of {videos[~finite][0]} are not finite")
-    if len(label) and (label.min() < 0 or label.max() >= len(classes)):
-        raise FileError(
-            f"{path}: labels {label.min()} to {label.max()}; expected 0 to {len(classes) - 1}"
-        )
+        return f"scores of {stored.videos[finite.argmin()]} are not finite"
+    if len(label) and (label.min() < 0 or label.max() >= classes):
+        return f"labels {label.min()} to {label.max()}; expected 0 to {classes - 1}"
     if trained is not None and (trained.shape != label.shape or trained.dtype != bool):
-        raise FileError(
-            f"{path}: trained is {trained.dtype} {trained.shape}; expected bool {label.shape}"
-        )
-    return Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained)
+        return f"trained is {trained.dtype} {trained.shape}; expected bool {label.shape}"
+    return ""
 
 
 # ---- the configuration of a model ----------------------------------------------------------------

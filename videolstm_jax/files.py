@@ -108,25 +108,39 @@ def read_json(path: PathLike, made_by: str = "") -> Any:
     Raises:
       FileError: the file is absent (`made_by` names the stage that writes it) or is not JSON.
     """
-    path = _existing(path, made_by)
-    return _parsed(path.read_bytes(), path)
+    return parse_json(read_existing(path, made_by), path)
 
 
 def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
     """Reads one JSON object a line; see `read_json`."""
-    path = _existing(path, made_by)
     rows = []
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        rows.append(_parsed(line, f"{path}:{number}"))
+    for number, line in enumerate(read_existing(path, made_by).splitlines(), 1):
+        rows.append(parse_json(line, f"{path}:{number}"))
     return rows
 
 
-def _parsed(data: bytes, where: PathLike) -> Any:
+def parse_json(data: bytes, where: PathLike) -> Any:
+    """Decodes JSON; `where` names the file, and the line, in messages.
+
+    Raises:
+      FileError: it is not JSON, or an object has a key twice.
+    """
     try:
-        return json.loads(data.decode())
+        return json.loads(data.decode(), object_pairs_hook=_object)
     # ValueError: also of text that is not UTF-8. RecursionError: of brackets without end.
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where}: not JSON: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object from its fields, of which none may be there twice."""
+    content = dict(pairs)
+    # Python would take the last one. Two values of one field are a file edited by mistake.
+    if len(content) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} is there twice")
+    return content
 
 
 def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
@@ -145,18 +159,16 @@ def read_arrays(
     Raises:
       FileError: the file is absent, damaged, holds objects, or lacks an array.
     """
-    path = _existing(path, made_by)
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-            missing = sorted(set(names) - set(file) - set(optional), key=names.index)
-            if missing:
-                raise FileError(f"{path}: has {sorted(file)}, lacks {missing}")
-            return tuple(map(file.get, names))
-    except FileError:
-        raise
+    data = read_existing(path, made_by)
     # zipfile and numpy raise errors of many kinds for one cause: the bytes are not an .npz.
-    except Exception as error:
-        raise FileError(f"{path}: cannot be read as arrays: {error}") from error
+    with (
+        reading(path, "cannot be read as arrays", Exception),
+        np.load(io.BytesIO(data), allow_pickle=False) as file,
+    ):
+        missing = sorted(set(names) - set(file) - set(optional), key=names.index)
+        if missing:
+            raise FileError(f"has {sorted(file)}, lacks {missing}")
+        return tuple(map(file.get, names))
 
 
 def system_error_text(error: OSError) -> str:
@@ -183,11 +195,39 @@ def side_by_side(function: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
         return list(pool.map(function, items))
 
 
-def _existing(path: PathLike, made_by: str) -> epath.Path:
+def read_existing(path: PathLike, made_by: str = "") -> bytes:
+    """Reads a file that must be there.
+
+    Raises:
+      FileError: it is missing; `made_by` names the stage that writes it.
+    """
     path = epath.Path(path)
     if not path.exists():
         origin = ""
         if made_by:
             origin = f"; the stage {made_by} writes it"
         raise FileError(f"{path} is missing{origin}")
-    return path
+    return path.read_bytes()
+
+
+@contextlib.contextmanager
+def reading(where: object, summary: str = "", *damage: type[Exception]) -> Iterator[None]:
+    """Turns what goes wrong inside the block into one FileError that begins with the file's name.
+
+    Args:
+      where: the file, and the place in it, which opens the message; empty where a caller adds it.
+      summary: what the file is not, such as "not a whole ViPER file"; it opens the description of
+        an error in `damage`.
+      *damage: what Python or a library raises for a damaged file. FileErrors are always taken.
+
+    Raises:
+      FileError: one of these was raised; it is the cause.
+    """
+    try:
+        yield
+    except (FileError, *damage) as error:
+        # A FileError is our own sentence. Others may say as little as "'labels'", of a KeyError.
+        cause = str(error)
+        if not isinstance(error, FileError):
+            cause = f"{summary}: {type(error).__name__}: {error}"
+        raise FileError(f"{where}: {cause}" if where else cause) from error

@@ -3,27 +3,61 @@
 from __future__ import annotations
 
 import itertools
-import sys
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval, MinLen, MultipleOf
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike, read_jsonl, write_jsonl
+from videolstm_jax.files import PathLike, write_jsonl
+from videolstm_jax.json_records import json_record, read_records
 from videolstm_jax.types import Detection, Tube
 
-_FIELDS = {"video", "label", "score", "start", "boxes"}
+# Bound of labels and first frames: larger ones come from damaged files.
 _LARGEST = 1 << 31
-"""Bound of labels and first frames: larger ones come from damaged files."""
+
+# A whole number. Other programs write 3.0 too, which JSON does not tell from 3.
+WholeNumber = Annotated[float, MultipleOf(1), Interval(ge=-_LARGEST, le=_LARGEST)]
+Box = tuple[float, float, float, float]
 
 
-class TubeLine(NamedTuple):
-    """One line of a file: "file:line" for messages, the JSON object, and its detections."""
+@json_record()
+@dataclass(frozen=True)
+class TubeRow:
+    """One line of a file: a tube of one class, or of all of them where it has `scores`.
 
-    where: str
-    row: dict[str, Any]
-    detections: list[Detection]
+    `boxes` become an array [n, 4] of float64.
+    """
+
+    video: str
+    label: WholeNumber
+    score: float
+    start: WholeNumber
+    boxes: Annotated[list[Box], MinLen(1)]
+    # A default is not checked: an empty list in the file is refused.
+    scores: Annotated[list[float], MinLen(1)] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a box without an area."""
+        boxes = np.asarray(self.boxes, np.float64)
+        if (boxes[:, 2:] <= boxes[:, :2]).any():
+            raise ValueError(
+                f"a box of {self.video} is inverted or empty; expected x0 < x1 and y0 < y1"
+            )
+        # The record is frozen once it is made; this is still a part of making it.
+        object.__setattr__(self, "boxes", boxes)
+
+    def detections(self) -> list[Detection]:
+        """The tube's detections, one a class, which share it."""
+        tube = Tube(int(self.start), self.boxes)
+        if not self.scores:
+            return [Detection(self.video, int(self.label), self.score, tube)]
+        detections = []
+        for label, score in enumerate(self.scores):
+            detections.append(Detection(self.video, label, score, tube))
+        return detections
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -78,79 +112,6 @@ def load_detections(path: PathLike) -> list[Detection]:
         finite, or boxes inverted or not [n, 4].
     """
     detections = []
-    for line in read_tube_lines(path):
-        detections += line.detections
+    for _, row in read_records(path, TubeRow, made_by="localize"):
+        detections += row.detections()
     return detections
-
-
-def read_tube_lines(path: PathLike) -> Iterator[TubeLine]:
-    """Reads tubes line by line, with the fields that other annotations add; see `load_detections`.
-
-    Raises:
-      FileError: see `load_detections`.
-    """
-    for number, row in enumerate(read_jsonl(path, made_by="localize"), 1):
-        where = f"{path}:{number}"
-        _check_fields(row, where)
-        video, label = row["video"], int(row["label"])
-        scores = row.get("scores", [row["score"]])
-        tube = Tube(int(row["start"]), _boxes(row, where))
-        # The largest float bounds the scores too: JSON allows numbers that become infinite.
-        if not all(abs(score) <= sys.float_info.max for score in scores):
-            raise FileError(f"{where}: a score of {video} is not finite")
-        labels = [label]
-        if "scores" in row:
-            labels = range(len(scores))
-        detections = []
-        for label, score in zip(labels, scores, strict=True):
-            detections.append(Detection(video, label, float(score), tube))
-        yield TubeLine(where, row, detections)
-
-
-def _check_fields(row: Any, where: str) -> None:
-    """Raises FileError where a field is missing, or is not of the kind it must be."""
-    missing = {"fields"}
-    if isinstance(row, dict):
-        missing = _FIELDS - row.keys()
-    if missing:
-        raise FileError(f"{where}: lacks {sorted(missing)}")
-    scores = row.get("scores", [row["score"]])
-    if not isinstance(scores, list) or not scores:
-        scores = [None]
-    numbers = [row["label"], row["start"], *scores]
-    # `type` and not `isinstance`: True is an int, too.
-    plain = all(type(number) in (int, float) for number in numbers)
-    if not isinstance(row["video"], str) or not plain or not all(map(_is_index, numbers[:2])):
-        raise FileError(
-            f"{where}: video {row['video']!r}, label, start and scores {numbers}; expected text, "
-            "whole and plain numbers"
-        )
-
-
-def _is_index(number: float) -> bool:
-    return number % 1 == 0 and abs(number) <= _LARGEST
-
-
-def _boxes(row: dict[str, Any], where: str) -> np.ndarray:
-    """The boxes [n, 4] of a line, float64."""
-    subject = f"{where}: boxes of {row['video']}"
-    boxes = _numbers(row["boxes"], subject)
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or not np.isfinite(boxes).all():
-        raise FileError(f"{subject} have shape {boxes.shape}; expected finite [n, 4]")
-    if (boxes[:, 2:] <= boxes[:, :2]).any():
-        raise FileError(
-            f"{where}: a box of {row['video']} is inverted or empty; expected x0 < x1 and y0 < y1"
-        )
-    return boxes
-
-
-def _numbers(value: Any, subject: str) -> np.ndarray:
-    """An array of float64."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:  # rows of several lengths
-        raise FileError(f"{subject} are not numbers: {error}") from error
-    # NumPy would turn text and null into numbers when asked for float64.
-    if array.dtype.kind not in "iuf":
-        raise FileError(f"{subject} are not numbers: they hold {array.dtype}")
-    return array.astype(np.float64)

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
+from videolstm_jax.json_records import read_record
+from videolstm_jax.tubes_jsonl import Box
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 
+BoxesTable = dict[str, list[Box | None]]
+"""{"Class/stem": [[x0, y0, x1, y1] or null, ..]}, one entry a frame."""
 
-def read_boxes_table(path: files.PathLike) -> dict[str, list]:
-    """Reads the rows of boxes.json by video, unchecked.
+
+def read_boxes_table(path: files.PathLike) -> BoxesTable:
+    """Reads the rows of boxes.json by video, which may lie outside their frames.
 
     Raises:
-      FileError: the file is not JSON, or is no table.
+      FileError: the file is not JSON, or is no table of boxes, four finite numbers each.
     """
-    table = files.read_json(path)
-    if not isinstance(table, dict):
-        expected = '{"Class/stem": [[x0, y0, x1, y1] or null, ..]}'
-        raise FileError(f"{path}: a {type(table).__name__}; expected {expected}")
-    return table
+    return read_record(path, BoxesTable)
 
 
 def read_boxes_json(
@@ -53,41 +54,38 @@ def read_boxes_json(
         if name not in videos:
             raise FileError(f"{path}: boxes of {name}, which is no listed video")
         video, rows = videos[name], table[name]
-        is_list = isinstance(rows, list)
-        if not is_list or (len(rows) > video.frames and not cut):
-            content = len(rows) if is_list else type(rows).__name__
+        if len(rows) > video.frames and not cut:
             raise FileError(
-                f"{path}: {content} boxes of {name}; expected a list of at most its {video.frames} "
-                "frames"
+                f"{path}: {len(rows)} boxes of {name}; expected a list of at most its "
+                f"{video.frames} frames"
             )
         for tube in _tubes(path, video, rows[: video.frames]):
             detections.append(Detection(name, video.label, 1.0, tube))
     return detections
 
 
-def _tubes(path: files.PathLike, video: Video, rows: list) -> list[Tube]:
+def _tubes(path: files.PathLike, video: Video, rows: Sequence[Box | None]) -> list[Tube]:
     """The tubes of one video: each run of frames whose row is not null."""
     tubes: list[Tube] = []
-    boxes: list[np.ndarray] = []
+    boxes: list[Box] = []
     # The null behind the last row ends a tube that reaches the last frame.
-    for frame, row in enumerate([*rows, None]):
-        if row is not None:
-            boxes.append(_box(path, video, frame, row))
+    for frame, box in enumerate([*rows, None]):
+        if box is not None:
+            problem = _box_problem(box, video)
+            if problem:
+                raise FileError(f"{path}: {video.name} frame {frame}: box {list(box)} {problem}")
+            boxes.append(box)
         elif boxes:
-            tubes.append(Tube(frame - len(boxes), np.stack(boxes)))
+            tubes.append(Tube(frame - len(boxes), np.array(boxes, np.float64)))
             boxes = []
     return tubes
 
 
-def _box(path: files.PathLike, video: Video, frame: int, box: list) -> np.ndarray:
-    """One checked box [4], x0 y0 x1 y1 in pixels."""
-    where = f"{path}: {video.name} frame {frame}: box {box}"
-    is_numbers = isinstance(box, list) and all(isinstance(side, int | float) for side in box)
-    if not is_numbers or len(box) != 4 or not np.isfinite(box).all():
-        raise FileError(f"{where}; expected four finite numbers, x0 y0 x1 y1")
+def _box_problem(box: Box, video: Video) -> str:
+    """What is wrong with a box x0 y0 x1 y1 of a video; empty where nothing is."""
     x0, y0, x1, y1 = box
     if x0 >= x1 or y0 >= y1:
-        raise FileError(f"{where} is inverted or empty; expected x0 < x1 and y0 < y1")
+        return "is inverted or empty; expected x0 < x1 and y0 < y1"
     if x0 < 0 or y0 < 0 or x1 > video.width or y1 > video.height:
-        raise FileError(f"{where} leaves the frame of {video.width} x {video.height} pixels")
-    return np.asarray(box, np.float64)
+        return f"leaves the frame of {video.width} x {video.height} pixels"
+    return ""

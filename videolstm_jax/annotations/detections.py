@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from videolstm_jax import files, tubes_jsonl
+from videolstm_jax import files
 from videolstm_jax.annotations import act, matlab_detections
 from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
+from videolstm_jax.json_records import read_records
 from videolstm_jax.safe_readers import pickles
+from videolstm_jax.tubes_jsonl import TubeRow
 from videolstm_jax.types import Detection
 
 
@@ -129,14 +131,14 @@ def _read_any(
 
 def _read_jsonl(path: epath.Path, class_count: int) -> Iterator[tuple[str, Detection]]:
     """The tubes of a tubes.jsonl; a line with scores of all classes is one tube of each class."""
-    for where, row, detections in tubes_jsonl.read_tube_lines(path):
+    for where, row in read_records(path, TubeRow):
         # With fewer scores, the classes behind them would look as if nothing had been detected.
-        if "scores" in row and len(detections) < class_count:
+        if row.scores and len(row.scores) < class_count:
             raise FileError(
-                f"{where}: {len(detections)} scores of {row['video']}; expected {class_count}, one "
+                f"{where}: {len(row.scores)} scores of {row.video}; expected {class_count}, one "
                 "for each class"
             )
-        for detection in detections:
+        for detection in row.detections():
             yield where, detection
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Interval, MultipleOf
 
-from videolstm_jax import files, tubes_jsonl
+from videolstm_jax import files
 from videolstm_jax.annotations.ground_truth import MOST_FRAMES, GroundTruth, check_ground_truth
 from videolstm_jax.errors import FileError
+from videolstm_jax.json_records import json_record, read_records
+from videolstm_jax.tubes_jsonl import TubeRow
 from videolstm_jax.types import Detection
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -74,6 +78,34 @@ def _video_facts(ground_truth: GroundTruth, video: str) -> dict[str, Any]:
 
 # ---- reading -------------------------------------------------------------------------------------
 
+_Count = Annotated[float, MultipleOf(1), Interval(ge=0, lt=MOST_FRAMES)]
+_Size = tuple[_Count, _Count]
+
+
+@json_record()
+@dataclass(frozen=True)
+class _VideoFacts:
+    """The length and the size (W, H) of a video; -1 and () where they are not known."""
+
+    # No None: null in the file is refused, while a default is not checked.
+    frames: _Count = -1
+    size: _Size = ()
+
+
+@json_record()
+@dataclass(frozen=True)
+class _TruthRow(TubeRow):
+    """A line as `save_truth` writes it; empty fields are those that a line lacks."""
+
+    class_: str = ""
+    frames: _Count = -1
+    size: _Size = ()
+    tubes: _Count = 0
+    classes: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    without_tubes: dict[str, _VideoFacts] = field(default_factory=dict)
+
 
 def load_truth_jsonl(path: files.PathLike) -> GroundTruth:
     """Reads the file of `save_truth`, or the truth.jsonl of `prepare`, which has the tubes only.
@@ -83,13 +115,10 @@ def load_truth_jsonl(path: files.PathLike) -> GroundTruth:
         earlier line or does not fit its tube; or the number of lines is not that of the first one.
     """
     lines = _TruthLines()
-    for where, row, detections in tubes_jsonl.read_tube_lines(path):
-        if len(detections) != 1:
-            raise FileError(
-                f"{where}: {len(detections)} scores of {row['video']}; expected true tubes, of one "
-                "class"
-            )
-        lines.add(where, row, detections[0])
+    for where, row in read_records(path, _TruthRow):
+        problem = lines.add(row)
+        if problem:
+            raise FileError(f"{where}: {problem}")
     count = len(lines.tubes)
     if not count or count != (lines.promised or count):
         expected = lines.promised or "at least one"
@@ -98,77 +127,58 @@ def load_truth_jsonl(path: files.PathLike) -> GroundTruth:
 
 
 class _TruthLines:
-    """Collects the lines of a truth.jsonl, and refuses one that contradicts those before it."""
+    """Collects the lines of a truth.jsonl, which must not contradict those before them."""
 
     def __init__(self) -> None:
         self.classes: tuple[str, ...] = ()
         self.test: tuple[str, ...] = ()
         self.notes: tuple[str, ...] = ()
-        self.promised: int | None = None
+        self.promised = 0
         self.frames: dict[str, int] = {}
         self.sizes: dict[str, tuple[int, int]] = {}
         self.tubes: list[Detection] = []
 
-    def add(self, where: str, row: dict[str, Any], tube: Detection) -> None:
-        """Takes one line: its JSON object and the tube that it holds."""
-        try:
-            self._read_header(row)
-            self._check_class_name(where, row, tube)
-            # The line itself says of its own video what the header says of videos without tubes.
-            for video, facts in {**row.get("without_tubes", {}), tube.video: row}.items():
-                self._read_facts(where, video, facts)
-        except FileError:
-            raise
-        # These are what Python raises for a JSON value of another type than the one expected.
-        except (TypeError, IndexError, ValueError) as error:
-            raise FileError(f"{where}: {error}") from error
+    def add(self, row: _TruthRow) -> str:
+        """Takes one line; returns what is wrong with it, empty where nothing is."""
+        tube, *further = row.detections()
+        if further:
+            return f"{len(row.scores)} scores of {row.video}; expected true tubes, of one class"
+        self.classes = row.classes or self.classes
+        self.test = row.test or self.test
+        self.notes = row.notes or self.notes
+        self.promised = int(row.tubes) or self.promised
+        # The line itself says of its own video what the header says of videos without tubes.
+        for video, facts in {**row.without_tubes, row.video: row}.items():
+            contradiction = self._add_facts(video, facts)
+            if contradiction:
+                return contradiction
         fault = self.ground_truth().fault(tube)
         if fault:
-            raise FileError(f"{where}: a tube of {tube.video} {fault}")
+            return f"a tube of {row.video} {fault}"
         self.tubes.append(tube)
+        return self._class_problem(row.class_, tube.label)
 
     def ground_truth(self) -> GroundTruth:
         """What the lines so far hold."""
         return GroundTruth(self.classes, self.frames, self.sizes, self.tubes, self.test, self.notes)
 
-    def _read_header(self, row: dict[str, Any]) -> None:
-        self.classes = _names(row.get("classes", self.classes))
-        self.test = _names(row.get("test", self.test))
-        self.notes = _names(row.get("notes", self.notes))
-        self.promised = row.get("tubes", self.promised)
+    def _add_facts(self, video: str, facts: _VideoFacts | _TruthRow) -> str:
+        """Keeps the length and size of a video; returns how they contradict earlier lines."""
+        known: list[tuple[dict[str, Any], Any]] = []
+        if facts.frames >= 0:
+            known.append((self.frames, int(facts.frames)))
+        if facts.size:
+            width, height = facts.size
+            known.append((self.sizes, (int(width), int(height))))
+        for values, value in known:
+            before = values.setdefault(video, value)
+            if before != value:
+                return f"{video} has {value}; an earlier line has {before}"
+        return ""
 
-    def _check_class_name(self, where: str, row: dict[str, Any], tube: Detection) -> None:
-        if not self.classes or "class" not in row:
-            return
-        expected = self.classes[tube.label]
-        if row["class"] != expected:
-            raise FileError(
-                f"{where}: class {row['class']!r} with label {tube.label}, {expected!r}"
-            )
-
-    def _read_facts(self, where: str, video: str, facts: dict[str, Any]) -> None:
-        if "frames" in facts:
-            frames = _whole_number(facts["frames"])
-            self.frames[video] = _same(where, video, self.frames.get(video), frames)
-        if "size" in facts:
-            width, height = map(_whole_number, facts["size"])
-            self.sizes[video] = _same(where, video, self.sizes.get(video), (width, height))
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
-        raise ValueError(f"{value!r}; expected a list of text")
-    return tuple(value)
-
-
-def _whole_number(value: Any) -> int:
-    # `type` and not `isinstance`: true and false are instances of int.
-    if type(value) not in (int, float) or not 0 <= value < MOST_FRAMES or value % 1:
-        raise ValueError(f"{value!r}; expected a whole number")
-    return int(value)
-
-
-def _same(where: str, video: str, before: Any, now: Any) -> Any:
-    if before not in (None, now):
-        raise FileError(f"{where}: {video} has {now}; an earlier line has {before}")
-    return now
+    def _class_problem(self, name: str, label: int) -> str:
+        """How the class name of a line contradicts its label."""
+        # Files of `prepare` have labels only.
+        if not name or not self.classes or name == self.classes[label]:
+            return ""
+        return f"class {name!r} with label {label}, {self.classes[label]!r}"
