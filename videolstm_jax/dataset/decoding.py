@@ -35,7 +35,9 @@ class VideoDecoder:
         self.bad_rows: list[dict[str, str]] = []
         self._cfg = cfg
         self._classes = dataset.classes
-        self._skip_bad = cfg.on_bad_video != "fail" if skip_bad is None else skip_bad
+        if skip_bad is None:
+            skip_bad = cfg.on_bad_video != "fail"
+        self._skip_bad = skip_bad
 
     def read_frames(
         self, videos: Sequence[Video], frame_format: FrameFormat
@@ -76,11 +78,13 @@ class VideoDecoder:
 
         def read(video: Video) -> np.ndarray:
             start, stop = span(video)
+            # One format, so one array; other callers read colour and grey frames in one pass.
             (frames,) = crew.read_formats(
                 video.path, [frame_format], fps=self._cfg.fps, start=start, max_frames=stop
             )
             return frames
 
+        # A consumer that stops early closes this generator; the workers must end then too.
         try:
             decoded = guard.ahead(crew, read, videos)
             for video, frames in self._good(videos, decoded, len):
@@ -104,8 +108,10 @@ class VideoDecoder:
         try:
             infos = guard.ahead(crew, check, videos)
             infos = counted(infos, len(videos), "prepare: checks videos")
-            good = self._good(videos, infos, lambda info: info.frames)
-            return {video.name: info.frames for video, info in good}
+            frames = {}
+            for video, info in self._good(videos, infos, lambda info: info.frames):
+                frames[video.name] = info.frames
+            return frames
         finally:
             crew.end()
 
@@ -127,6 +133,7 @@ class VideoDecoder:
             videos.append(video._replace(frames=count))
             if count != video.frames:
                 miscounted.append(f"{video.name} ({video.frames} declared, {count} found)")
+        # The parts were checked when the videos were listed, with the bad ones among them.
         if self.bad_rows:
             good = [listed_video(video, dataset.classes) for video in videos]
             check_parts(good, dataset.classes, from_lists=True)

@@ -32,6 +32,19 @@ class Listing(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class _Candidates(NamedTuple):
+    """The videos of the used classes, before they have parts.
+
+    `all_classes` are those of the whole set, which the numbers in lists count. `official` are the
+    rows of the used classes, None without official lists.
+    """
+
+    videos: list[ListedVideo]
+    classes: tuple[str, ...]
+    all_classes: tuple[str, ...]
+    official: OfficialLists | None
+
+
 class _Split(NamedTuple):
     """Videos with parts, and whether lists decided these and not a split made here."""
 
@@ -45,10 +58,9 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
 
     Parts come from the first of these that exists: `cfg.hold_out`; labels.csv, or folders called
     train, val and test; the lists of UCF101 or HMDB51 (`find_official_lists`); a split by whole
-    groups. `cfg.validation` then takes whole
-    groups out of the training list. Videos that official lists name as unused, or do not name, are
-    left out. A warning names the latter, and another lists where the lists are shorter than the
-    published ones.
+    groups. `cfg.validation` then takes whole groups out of the training list. Videos that official
+    lists name as unused, or do not name, are left out. A warning names the latter, and another
+    shows where the lists are shorter than the published ones.
 
     Args:
       cfg: where to look, and how to split.
@@ -61,6 +73,26 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     """
     folder = folder_listing.videos_folder(cfg, root)
     videos, notes = folder_listing.list_folder(folder, group_pattern=cfg.group_pattern)
+    candidates = _choose_videos(cfg, folder, videos)
+    split = _split(cfg, seed, candidates)
+    videos, note = parts.test_on_validation(split.videos)
+    if note:
+        notes.append(note)
+    if cfg.validation and not parts.videos_in(videos, "valid"):
+        videos = _hold_out_validation(videos, cfg.validation, seed)
+    parts.check_parts(videos, candidates.classes, from_lists=split.from_lists)
+    # Published lists have parts by authors who knew the recordings; any other split depends on the
+    # groups, so the user should see them.
+    if not split.from_lists or cfg.hold_out or cfg.validation:
+        groups.warn_of_look_alikes(videos)
+        notes.extend(groups.describe_groups(videos))
+    return Listing(videos, candidates.classes, split.origin, tuple(notes))
+
+
+def _choose_videos(
+    cfg: DataConfig, folder: epath.Path, videos: Sequence[ListedVideo]
+) -> _Candidates:
+    """Finds the official lists and the classes, and leaves out videos of classes not used."""
     official = _find_lists(cfg, folder, videos)
     index = official.index if official and official.index else folder / "classInd.txt"
     all_classes = _read_classes(index, videos)
@@ -71,17 +103,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
         videos = [video for video in videos if video.label in classes]
         official = official and official.only(classes)
     _check_classes(videos, classes, index)
-    split = _split(cfg, seed, videos, all_classes, classes, official)
-    videos, note = parts.test_on_validation(split.videos)
-    if note:
-        notes.append(note)
-    if cfg.validation and not parts.videos_in(videos, "valid"):
-        videos = _hold_out_validation(videos, cfg.validation, seed)
-    parts.check_parts(videos, classes, from_lists=split.from_lists)
-    if not split.from_lists or cfg.hold_out or cfg.validation:
-        groups.warn_of_look_alikes(videos)
-        notes.extend(groups.describe_groups(videos))
-    return Listing(videos, classes, split.origin, tuple(notes))
+    return _Candidates(videos, classes, all_classes, official)
 
 
 def _find_lists(
@@ -91,7 +113,7 @@ def _find_lists(
     has_own_parts = bool(videos[0].part) or labels_csv.find_labels_csv(folder) is not None
     if has_own_parts and not cfg.lists:
         return None
-    labels = {video.label for video in videos}
+    labels = parts.labels_of(videos)
     return official_lists.find_official_lists(folder, labels, cfg.split, folder=cfg.lists)
 
 
@@ -99,13 +121,13 @@ def _read_classes(index: epath.Path, videos: Sequence[ListedVideo]) -> tuple[str
     """All classes in the order of classInd.txt, or else of their names."""
     if index.exists():
         return list_files.read_classes(index)
-    return tuple(sorted({video.label for video in videos}))
+    return tuple(sorted(parts.labels_of(videos)))
 
 
 def _check_classes(
     videos: Sequence[ListedVideo], classes: Sequence[str], index: epath.Path
 ) -> None:
-    with_videos = {video.label for video in videos}
+    with_videos = parts.labels_of(videos)
     unknown = sorted(with_videos - set(classes))
     if unknown:
         raise FileError(
@@ -125,20 +147,14 @@ def _check_classes(
 # ---- parts ---------------------------------------------------------------------------------------
 
 
-def _split(
-    cfg: DataConfig,
-    seed: int,
-    videos: list[ListedVideo],
-    all_classes: Sequence[str],
-    classes: Sequence[str],
-    official: OfficialLists | None,
-) -> _Split:
+def _split(cfg: DataConfig, seed: int, candidates: _Candidates) -> _Split:
     """Gives each video its part, from the first source there is."""
+    videos = candidates.videos
     if cfg.hold_out:
         held_out = groups.hold_out_group(videos, cfg.hold_out)
         return _Split(held_out, f"{cfg.hold_out} held out")
-    if official:
-        return _split_by_lists(videos, all_classes, classes, official, cfg.split)
+    if candidates.official:
+        return _split_by_lists(candidates, candidates.official, cfg.split)
     # Of labels.csv, which has parts in every line or in none, or of folders, where all lie in one.
     if videos[0].part:
         return _Split(videos, "")
@@ -146,27 +162,25 @@ def _split(
     return _Split(videos, "", from_lists=False)
 
 
-def _split_by_lists(
-    videos: Sequence[ListedVideo],
-    all_classes: Sequence[str],
-    classes: Sequence[str],
-    official: OfficialLists,
-    split: int,
-) -> _Split:
+def _split_by_lists(candidates: _Candidates, official: OfficialLists, split: int) -> _Split:
     """The videos of the lists with their parts; warns of unlisted videos and of short lists."""
     # Class numbers in the lists count all classes of the set, also where only some are used.
-    assigned = parts.assign_parts(videos, all_classes, official.train, official.test)
+    assigned = parts.assign_parts(
+        candidates.videos, candidates.all_classes, official.train, official.test
+    )
     name, difference = official_lists.compare_published(
-        classes, split, len(official.train), len(official.test)
+        candidates.classes, split, len(official.train), len(official.test)
     )
     if difference:
         warnings.warn(f"{official.folder}: {difference}", ListWarning, stacklevel=4)
     # HMDB51's lists name unused videos; any other unused video is in no list.
-    unused = parts.videos_in(assigned, "unused")
     named_unused = {parts.plain_name(row.name) for row in official.unused}
+    used = []
     unlisted = []
-    for video in unused:
-        if parts.plain_name(video.name) not in named_unused:
+    for video in assigned:
+        if video.part != "unused":
+            used.append(video)
+        elif parts.plain_name(video.name) not in named_unused:
             unlisted.append(video.name)
     if unlisted:
         warnings.warn(
@@ -177,9 +191,9 @@ def _split_by_lists(
         )
     source = f"{name} in {official.folder}" if name else str(official.folder)
     origin = f"split {split} of {source}"
-    if unused:
-        origin += f", {len(unused)} unused"
-    return _Split([video for video in assigned if video.part != "unused"], origin)
+    if len(used) < len(assigned):
+        origin += f", {len(assigned) - len(used)} unused"
+    return _Split(used, origin)
 
 
 def _hold_out_validation(
@@ -189,4 +203,5 @@ def _hold_out_validation(
     train = parts.videos_in(videos, "train")
     rest = [video for video in videos if video.part != "train"]
     train = groups.hold_out_share(train, share, seed=seed, part="valid", rest="train")
+    # Back to the order of names, which the stages after this one rely on.
     return sorted([*rest, *train])

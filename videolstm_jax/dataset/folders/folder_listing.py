@@ -32,9 +32,11 @@ def videos_folder(cfg: DataConfig, root: PathLike | None = None) -> epath.Path:
     Raises:
       FileError: neither is set, or there is no such folder.
     """
-    if root is None and not cfg.videos:
-        raise FileError("data.videos is empty; expected a folder of videos")
-    folder = epath.Path(root if root is not None else cfg.videos)
+    if root is None:
+        root = cfg.videos
+        if not root:
+            raise FileError("data.videos is empty; expected a folder of videos")
+    folder = epath.Path(root)
     if not folder.is_dir():
         raise FileError(
             f"{folder}: no such folder; expected one that holds class folders of videos"
@@ -57,19 +59,18 @@ def list_folder(root: epath.Path, *, group_pattern: str = "") -> FolderListing:
     notes: list[str] = []
     table_groups = None
     if table:
-        rows = labels_csv.read_labels_csv(table)
-        found = [_find_row(root, row) for row in rows]
-        table_groups = [row.group for row in rows]
+        files, table_groups = _table_files(root, table)
     else:
+        # Our own folders hold the clips in videos/, beside the lists.
         clips = root / "videos"
-        found, notes = class_folders.find_videos(clips if clips.is_dir() else root)
-    names = class_folders.name_videos(found)
-    groups = _groups(root, found, table_groups, group_pattern)
+        files, notes = class_folders.find_videos(clips if clips.is_dir() else root)
+    names = class_folders.name_videos(files)
+    groups = _groups(root, files, table_groups, group_pattern)
     videos = []
-    for video, name, group in zip(found, names, groups, strict=True):
+    for file, name, group in zip(files, names, groups, strict=True):
         # A clip without a group is one of its own.
         group = group or name.rsplit("/", 1)[-1]
-        videos.append(ListedVideo(name, str(video.path), video.label, group, video.part))
+        videos.append(ListedVideo(name, str(file.path), file.label, group, file.part))
     # The order of the file system differs between machines.
     return FolderListing(sorted(videos), notes)
 
@@ -82,12 +83,13 @@ def _groups(
     `table_groups` is None in class folders, whose own folders may be recordings. Those of a table
     may be anything, such as the parts of an archive.
     """
-    if table_groups is None:
-        clips = [NamedClip(video.label, video.stem, video.folder) for video in videos]
-    else:
-        clips = [NamedClip(video.label, video.stem) for video in videos]
+    clips = []
+    paths = []
+    for video in videos:
+        folder = video.folder if table_groups is None else ""
+        clips.append(NamedClip(video.label, video.stem, folder))
+        paths.append(str(video.path).removeprefix(f"{root}/"))
     if pattern:
-        paths = [str(video.path).removeprefix(f"{root}/") for video in videos]
         return name_groups.group_by_pattern(pattern, clips, paths)
     if table_groups and all(table_groups):
         return list(table_groups)
@@ -95,6 +97,16 @@ def _groups(
 
 
 # ---- labels.csv ----------------------------------------------------------------------------------
+
+
+def _table_files(root: epath.Path, table: epath.Path) -> tuple[list[FoundVideo], list[str]]:
+    """The file of each row of a table, and its group, empty where the table has none."""
+    files = []
+    groups = []
+    for row in labels_csv.read_labels_csv(table):
+        files.append(_find_row(root, row))
+        groups.append(row.group)
+    return files, groups
 
 
 def _find_row(root: epath.Path, row: LabelsRow) -> FoundVideo:

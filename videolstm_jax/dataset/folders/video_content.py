@@ -45,8 +45,10 @@ def are_videos(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
       paths: files whose names do not say what they are.
       workers: processes that open files; a damaged one may crash them.
     """
-    files = [path for path in paths if _is_regular(path)]
-    candidates = [path for path in files if not begins_with_text(path)]
+    candidates = []
+    for path in paths:
+        if _is_regular(path) and not begins_with_text(path):
+            candidates.append(path)
     if not candidates:
         return [False] * len(paths)
     crew = guard.Crew(workers, limit=_LIMIT)

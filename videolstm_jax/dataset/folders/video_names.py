@@ -64,7 +64,9 @@ _LONGEST = 200
 def video_extension(path: str) -> str:
     """The suffix as it is written, empty where it is not one of a video."""
     suffix = suffix_of(path)
-    return path[-len(suffix) :] if suffix in VIDEO_SUFFIXES else ""
+    if suffix not in VIDEO_SUFFIXES:
+        return ""
+    return path[-len(suffix) :]
 
 
 def without_extension(path: str) -> str:
@@ -76,7 +78,9 @@ def suffix_of(path: str) -> str:
     """The end of a name from its last dot, in small letters; empty where there is no dot."""
     name = path.rsplit("/", 1)[-1]
     dot = name.rfind(".")
-    return name[dot:].lower() if dot >= 0 else ""
+    if dot < 0:
+        return ""
+    return name[dot:].lower()
 
 
 def is_passed_over(name: str) -> bool:

@@ -39,10 +39,11 @@ class SplitConfig(tfds.core.BuilderConfig):
     @classmethod
     def three(cls, name: str) -> list[SplitConfig]:
         """`name`_1 to `name`_3."""
-        return [
-            cls(name=f"{name}_{split}", split=split, description=f"Split {split}.")
-            for split in (1, 2, 3)
-        ]
+        configs = []
+        for split in (1, 2, 3):
+            description = f"Split {split}."
+            configs.append(cls(name=f"{name}_{split}", split=split, description=description))
+        return configs
 
 
 class Hmdb51(tfds.core.GeneratorBasedBuilder):
@@ -71,7 +72,10 @@ class Hmdb51(tfds.core.GeneratorBasedBuilder):
         list_names = (*official_lists.LIST_FOLDERS[1:3], "test_train_splits")
         lists = _find_unpacked(dl_manager, *list_names)
         by_part = _list_by_part(videos, lists, self.builder_config.split)
-        return {part: self._generate_examples(listed) for part, listed in by_part.items()}
+        return {
+            "train": self._generate_examples(by_part["train"]),
+            "test": self._generate_examples(by_part["test"]),
+        }
 
     def _generate_examples(self, listed: Sequence[ListedVideo]) -> Iterator[tuple[str, dict]]:
         for video, frames in _decode_all(listed):
@@ -120,14 +124,15 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
         for detection in read_truth(path).tubes:
             tubes.setdefault(detection.video, []).append(detection.tube)
         by_part = _list_by_part(videos, lists, self.builder_config.split, classes=("ucf101_24",))
+        # Tubes of another set, or names in another form, would give a set without any box.
         if not any(video.name in tubes for video in (*by_part["train"], *by_part["test"])):
             example = by_part["train"][0].name
             raise FileError(
                 f"{path}: no tube of any listed video; expected names such as {example}"
             )
         return {
-            part: self._generate_examples(listed, str(path), tubes)
-            for part, listed in by_part.items()
+            "train": self._generate_examples(by_part["train"], str(path), tubes),
+            "test": self._generate_examples(by_part["test"], str(path), tubes),
         }
 
     def _generate_examples(
@@ -172,6 +177,7 @@ def _example(video: ListedVideo, frames: np.ndarray) -> dict[str, Any]:
         "label": video.label,
         "name": video.name,
         "group": video.group,
+        # The frames have no times of their own; the export needs the speed to write a video again.
         "fps": decode.probe(video.path).fps,
     }
 
@@ -191,7 +197,7 @@ def _list_by_part(
     """The videos of the training and the test list of one split."""
     cfg = DataConfig(videos=str(videos), lists=str(lists), split=split, classes=classes)
     listed = list_videos(cfg).videos
-    return {part: videos_in(listed, part) for part in ("train", "test")}
+    return {"train": videos_in(listed, "train"), "test": videos_in(listed, "test")}
 
 
 def _decode_all(listed: Sequence[ListedVideo]) -> Iterator[tuple[ListedVideo, np.ndarray]]:
@@ -225,8 +231,10 @@ def _find_unpacked(dl_manager: tfds.download.DownloadManager, *names: str) -> ep
             if archive.exists():
                 return _content_folder(dl_manager.extract(archive))
     # tensorflow-datasets cannot unpack .rar, the form that both sets are published in.
-    rar = sorted(path.name for path in manual_dir.glob("*.rar"))
-    hint = f". Unpack {rar[0]} first (unrar x or bsdtar -xf)" if rar else ""
+    hint = ""
+    rar_archives = sorted(manual_dir.glob("*.rar"))
+    if rar_archives:
+        hint = f". Unpack {rar_archives[0].name} first (unrar x or bsdtar -xf)"
     raise FileError(
         f"{manual_dir}: no {names[0]}; expected a folder or {' '.join(ARCHIVES)} of that name{hint}"
     )
@@ -234,6 +242,7 @@ def _find_unpacked(dl_manager: tfds.download.DownloadManager, *names: str) -> ep
 
 def _content_folder(folder: epath.Path) -> epath.Path:
     """The folder itself, or the one that it wraps: archives hold a folder of their own name."""
+    # macOS adds .DS_Store and __MACOSX to the archives that it makes.
     content = [path for path in folder.iterdir() if not path.name.startswith((".", "__MACOSX"))]
     if len(content) == 1 and content[0].is_dir():
         return _content_folder(content[0])

@@ -12,6 +12,7 @@ import csv
 import importlib
 import io
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -66,13 +67,7 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     print(
         f"{cfg.source}: writing {count} examples of {builder.info.full_name} as videos", flush=True
     )
-    rows: dict[str, TfdsExample] = {}
-    for example in reader.read_examples(builder, fields, parts):
-        if example.name in rows:  # a set may count its videos anew in each split
-            example = example._replace(name=example.spare)
-        # Only the text is kept; the frames of all videos would not fit in memory.
-        rows[example.name] = example._replace(frames=None)
-        _write_video(folder / "videos" / f"{example.name}.avi", example)
+    rows = _write_videos(folder / "videos", reader.read_examples(builder, fields, parts))
     if cfg.validation and not fields.group and "valid" not in parts.values():
         warnings.warn(
             f"{cfg.source} does not say which videos are of one recording: data.validation holds "
@@ -80,7 +75,7 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
             ListWarning,
             stacklevel=2,
         )
-    _write_lists(folder, list(rows.values()), builder.info.features[fields.label].names)
+    _write_lists(folder, rows, builder.info.features[fields.label].names)
     files.write_json(marker, {**settings, "set": builder.info.full_name, "videos": len(rows)})
     return folder
 
@@ -130,6 +125,19 @@ def _open_builder(name: str, data_dir: str) -> Any:
         ) from error
 
 
+def _write_videos(folder: epath.Path, examples: Iterable[TfdsExample]) -> list[TfdsExample]:
+    """Writes each example as a video, and returns the examples without their frames."""
+    rows: dict[str, TfdsExample] = {}
+    for example in examples:
+        # A set may count its videos anew in each split.
+        if example.name in rows:
+            example = example._replace(name=example.spare)
+        # Only the text is kept; the frames of all videos would not fit in memory.
+        rows[example.name] = example._replace(frames=None)
+        _write_video(folder / f"{example.name}.avi", example)
+    return list(rows.values())
+
+
 def _write_video(path: epath.Path, example: TfdsExample) -> None:
     if path.exists():  # from an interrupted export; files are written whole or not at all
         return
@@ -145,16 +153,15 @@ def _write_lists(folder: epath.Path, rows: list[TfdsExample], class_names: list[
     """Writes labels.csv, classInd.txt and, where there are tubes, truth.jsonl."""
     # Classes without a video would be refused; HMDB51 may be built from some of its folders.
     present = {row.label for row in rows}
-    names = [reader.class_folder(name) for name in class_names]
-    classes = [name for name in names if name in present]
-    columns = ["label"]
-    if rows[0].part:
-        columns.append("part")
-    if all(row.group for row in rows):
-        columns.append("group")
-    _write_labels_csv(folder / "labels.csv", rows, columns)
-    lines = [f"{number} {name}\n" for number, name in enumerate(classes, 1)]
-    files.write_bytes(folder / "classInd.txt", "".join(lines).encode())
+    classes = []
+    lines = ""
+    for name in class_names:
+        label = reader.class_folder(name)
+        if label in present:
+            classes.append(label)
+            lines += f"{len(classes)} {label}\n"
+    files.write_bytes(folder / "classInd.txt", lines.encode())
+    _write_labels_csv(folder / "labels.csv", rows)
     tubes = []
     for row in rows:
         for tube in row.tubes:
@@ -164,11 +171,17 @@ def _write_lists(folder: epath.Path, rows: list[TfdsExample], class_names: list[
         save_truth(folder / "truth.jsonl", check_ground_truth(folder, ground_truth))
 
 
-def _write_labels_csv(path: epath.Path, rows: list[TfdsExample], columns: list[str]) -> None:
+def _write_labels_csv(path: epath.Path, rows: list[TfdsExample]) -> None:
+    columns = ["path", "label"]
+    # The parts of a set with one split are decided later, so they are empty in every row.
+    if rows[0].part:
+        columns.append("part")
+    # labels.csv refuses a column that is filled in some rows only.
+    if all(row.group for row in rows):
+        columns.append("group")
     table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["path", *columns])
+    writer = csv.DictWriter(table, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
     for row in rows:
-        cells = [getattr(row, column) for column in columns]
-        writer.writerow([f"videos/{row.name}.avi", *cells])
+        writer.writerow({"path": f"videos/{row.name}.avi", **row._asdict()})
     files.write_bytes(path, table.getvalue().encode())

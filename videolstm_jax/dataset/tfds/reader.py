@@ -81,8 +81,13 @@ def find_fields(builder: Any) -> TfdsFields:
     """
     types = import_tfds().features
     features = dict(builder.info.features.items())
-    videos = [name for name, feature in features.items() if _is_video(types, feature)]
-    labels = [name for name, feature in features.items() if isinstance(feature, types.ClassLabel)]
+    videos = []
+    labels = []
+    for name, feature in features.items():
+        if _is_video(types, feature):
+            videos.append(name)
+        elif isinstance(feature, types.ClassLabel):
+            labels.append(name)
     video = _choose_feature(builder, "a video, uint8 [T, H, W, 3]", "video", videos)
     label = _choose_feature(builder, "a label", "label", labels)
     return TfdsFields(
@@ -142,19 +147,27 @@ def find_parts(builder: Any) -> dict[str, str]:
       FileError: there is no training split.
     """
     name, splits = builder.info.full_name, builder.info.splits
-    parts = {split: PART_SPELLINGS[split] for split in sorted(splits) if split in PART_SPELLINGS}
+    parts = {}
+    left_out = []
+    for split in sorted(splits):
+        if split in PART_SPELLINGS:
+            parts[split] = PART_SPELLINGS[split]
+        else:
+            left_out.append(split)
     if "train" not in parts.values():
         raise FileError(
             f"{name}: splits {', '.join(splits) or 'none'}; expected train, and test or validation"
         )
+    # Such as sets that are published without the labels of their test split.
     if "test" not in parts.values():
         for split, part in parts.items():
             if part == "valid":
                 parts[split] = "test"
-    left_out = sorted(set(splits) - set(parts))
     if left_out:
         print(f"{name}: splits {', '.join(left_out)} are left out", flush=True)
-    return parts if len(set(parts.values())) > 1 else dict.fromkeys(parts, "")
+    if set(parts.values()) == {"train"}:
+        return dict.fromkeys(parts, "")
+    return parts
 
 
 # ---- examples ------------------------------------------------------------------------------------
@@ -167,14 +180,17 @@ def read_examples(builder: Any, fields: TfdsFields, parts: dict[str, str]) -> It
       FileError: an example without a label.
     """
     tfds = import_tfds()
-    # Only the used features are decoded, and encoded frames are taken as they are stored.
-    names = [name for name in fields if isinstance(name, str) and name]
-    features = {name: builder.info.features[name] for name in names}
-    skip = {fields.video: tfds.decode.SkipDecoding()} if fields.encoded else None
+    # Only the used features are decoded. `encoded` is the field that names no feature.
+    features = {}
+    for name in fields._replace(encoded=False):
+        if name:
+            features[name] = builder.info.features[name]
+    # Encoded frames are taken as they are stored: decoding and encoding again would blur them.
+    decoders = {fields.video: tfds.decode.SkipDecoding()} if fields.encoded else None
     for split, part in parts.items():
         examples = builder.as_dataset(
             split=split,
-            decoders=tfds.decode.PartialDecoding(features, skip),
+            decoders=tfds.decode.PartialDecoding(features, decoders),
             # One file after another; interleaved files would mix the order of examples.
             read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
         )
