@@ -87,13 +87,14 @@ class Load(NamedTuple):
 def store_clips(folder: pathlib.Path, kind: str, load: Load) -> Iterator[Any]:
     """Yields batches from a store, `float16` or `uint8`, as the stage train draws them."""
     from videolstm_jax.clips.batches import train_batches
+    from videolstm_jax.clips.draws import ClipDraws
 
     store = FeatureStore.open(folder / kind)
     videos = []
     for name, length in store.frames.items():
         videos.append(Video(name, "", 0, "train", name, length + 1, 1, 1, 25.0))
     cfg = DataConfig(batch=load.batch, frames=FRAMES, workers=load.workers)
-    for batch in train_batches(store, None, videos, cfg, seed=0, dtype="float16"):
+    for batch in train_batches(store, None, videos, cfg, ClipDraws(seed=0), dtype="float16"):
         yield batch.clip.inputs.x
 
 

@@ -11,6 +11,7 @@ from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frames import draw_frames
 from videolstm_jax.config import DataConfig, change
 from videolstm_jax.errors import FileError
@@ -45,9 +46,8 @@ def _drawn(store, order, *, start=0, batches=1, batch=12):
         None,
         _videos(),
         DataConfig(frames=2, batch=batch, order=order),
-        seed=3,
+        ClipDraws(seed=3, balanced=True),
         start_step=start,
-        balanced=True,
     )
     taken = [next(stream) for _ in range(batches)]
     stream.close()

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from videolstm_jax.clips import snippets
-from videolstm_jax.clips.batches import Host, train_batches
+from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.clips.draws import ONLY_HOST, ClipDraws, Host
 from videolstm_jax.config import DataConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.writer import FeatureWriter
@@ -51,10 +52,12 @@ def take(
     order="iid",
     short_clips="mask",
     seed=3,
+    host=ONLY_HOST,
     **options,
 ):
     cfg = DataConfig(frames=frames, batch=batch, order=order, short_clips=short_clips)
-    return list(itertools.islice(train_batches(*stores, videos, cfg, seed=seed, **options), count))
+    draws = ClipDraws(seed, host=host)
+    return list(itertools.islice(train_batches(*stores, videos, cfg, draws, **options), count))
 
 
 def where(batches):

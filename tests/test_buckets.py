@@ -13,6 +13,7 @@ SCRIPT = """
 import numpy as np
 from videolstm_jax.config import DataConfig
 from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.features.writer import FeatureStore, FeatureWriter
 from videolstm_jax.features.inspection import inspect
 from videolstm_jax.types import Video
@@ -34,7 +35,7 @@ for name, array in arrays.items():
 videos = []
 for name, array in arrays.items():
     videos.append(Video(name, "", 0, "train", name, len(array) + 1, 1, 1, 25.0))
-batch = next(train_batches(store, None, videos, DataConfig(batch=4, frames=5), seed=0))
+batch = next(train_batches(store, None, videos, DataConfig(batch=4, frames=5), ClipDraws(seed=0)))
 for clip in batch.clip.inputs.x:
     first = clip[0, 0, 0, 0]
     assert np.array_equal(clip[:, 3, 2, 1], first + np.arange(5)) and first >= 1

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.train.checkpoint import Checkpoints, load_params
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, load_params
 from videolstm_jax.train.mesh import data_mesh, replicated
 from videolstm_jax.train.state import new_state
 from videolstm_jax.types import CellParams, HeadParams, LSTMParams, Params

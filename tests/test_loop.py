@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.loop import Diverged, Plan, Stopped, fit
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step

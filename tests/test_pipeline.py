@@ -17,7 +17,7 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.pipeline import plan, run
 from videolstm_jax.presets import configured
 from videolstm_jax.synthetic import stick_actions
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 ROOT = pathlib.Path(__file__).parents[1]

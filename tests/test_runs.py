@@ -13,7 +13,7 @@ from videolstm_jax.config import ConvNetConfig, ModelConfig, RunConfig, change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.trained.backbone.convnet import check_extractor, extractor_of, load_convnet

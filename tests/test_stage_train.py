@@ -24,7 +24,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import train
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.trained.model import TrainedModel

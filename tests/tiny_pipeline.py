@@ -14,7 +14,7 @@ from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.presets import Settings, configured
 from videolstm_jax.stages import evaluate, extract, localize, prepare
 from videolstm_jax.synthetic import stick_actions
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.types import TrainState
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,14 +22,50 @@ from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import ConvNet, make_convnet
 from videolstm_jax.train.divergence import print_divergence
+from videolstm_jax.train.identity import convnet_identity
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
-from videolstm_jax.trained.backbone.start import starting_point
+from videolstm_jax.trained.backbone.start import StartingPoint, starting_point
 from videolstm_jax.trained.training_list import list_record
 from videolstm_jax.types import Dataset, PyTree, Video
+
+# Yields batches of frames and labels from a given step on.
+FrameBatches = Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]]
+
+
+class _Fit(NamedTuple):
+    """The fit of one backbone, with all that it reads.
+
+    Attributes:
+      cfg: of the run; its preprocessing is that of `start`.
+      dataset: all videos.
+      videos: the training list.
+      index: of the flow, as `prepare` left it.
+      reader: of the frames of the stream.
+      net: the backbone.
+      start: where its training starts.
+    """
+
+    cfg: RunConfig
+    dataset: Dataset
+    videos: Sequence[Video]
+    index: Mapping[str, Any]
+    reader: FrameReader
+    net: ConvNet
+    start: StartingPoint
+
+    @property
+    def folder(self) -> epath.Path:
+        """The folder of the backbone."""
+        return Workdir(self.cfg.workdir).convnet(self.cfg.data.stream)
+
+    def inputs(self) -> dict[str, str]:
+        """Fingerprints of the training list, of flow, and of the weights that it starts from."""
+        stream = self.cfg.data.stream
+        return _input_fingerprints(stream, self.videos, self.index) | self.start.fingerprints
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -47,7 +84,23 @@ def run(cfg: RunConfig) -> epath.Path:
         settings or on other videos, or another process fits one there.
       VideoError: a video is not the one that `prepare` read.
     """
-    work, stream = Workdir(cfg.workdir), cfg.data.stream
+    backbone = _open_fit(cfg)
+    cfg, videos, classes = backbone.cfg, backbone.videos, backbone.dataset.classes
+    print(
+        f"fits the {cfg.data.stream} ConvNet to {len(videos)} videos of {len(classes)} classes: "
+        f"{backbone.folder}",
+        flush=True,
+    )
+    with sole_writer(backbone.folder, "fit_convnet", break_lock=cfg.break_lock):
+        balance.print_uneven(cfg.train.balance, videos, classes)
+        _train(backbone)
+        _save_config(backbone)
+    return backbone.folder
+
+
+def _open_fit(cfg: RunConfig) -> _Fit:
+    """Opens what the fit of a backbone reads, and makes the backbone."""
+    work = Workdir(cfg.workdir)
     check_layout(work)
     dataset = load_dataset(work.dataset)
     videos = dataset.part("train")
@@ -55,33 +108,29 @@ def run(cfg: RunConfig) -> epath.Path:
     reader = _frame_reader(cfg, work, index)
     net = make_convnet(cfg.convnet, reader.channels, len(dataset.classes))
     start = starting_point(net, cfg, dataset)
+    # From here on a preprocessing of "auto" is the one that belongs to the weights.
     convnet = dataclasses.replace(cfg.convnet, preprocessing=start.preprocessing)
     cfg = dataclasses.replace(cfg, convnet=convnet)
-    inputs = _input_fingerprints(stream, videos, index) | start.fingerprints
-    folder = work.convnet(stream)
-    print(
-        f"fits the {stream} ConvNet to {len(videos)} videos of {len(dataset.classes)} classes: "
-        f"{folder}",
-        flush=True,
+    return _Fit(cfg, dataset, videos, index, reader, net, start)
+
+
+def _save_config(backbone: _Fit) -> None:
+    """Writes config.json, which marks the fit as finished."""
+    warnings = []
+    warning = print_divergence(backbone.folder, len(backbone.dataset.classes))
+    if warning:
+        warnings.append(warning)
+    names = [video.name for video in backbone.videos]
+    save_config(
+        backbone.folder,
+        backbone.cfg,
+        warnings=warnings,
+        convnet=dataclasses.asdict(backbone.cfg.convnet),
+        channels=backbone.reader.channels,
+        classes=backbone.dataset.classes,
+        inputs=backbone.inputs(),
+        trained_on=list_record([*backbone.start.trained_on, *names]),
     )
-    batches = _batches_from(cfg, reader, videos, index)
-    with sole_writer(folder, "fit_convnet", break_lock=cfg.break_lock):
-        identity = _identity(cfg, dataset) | inputs
-        weights = balance.loss_weights(cfg.train.balance, videos, len(dataset.classes))
-        balance.print_uneven(cfg.train.balance, videos, dataset.classes)
-        _train(cfg, net, start.params, batches, identity, weights)
-        warning = print_divergence(folder, len(dataset.classes))
-        save_config(
-            folder,
-            cfg,
-            warnings=[warning] if warning else [],
-            convnet=dataclasses.asdict(cfg.convnet),
-            channels=reader.channels,
-            classes=dataset.classes,
-            inputs=inputs,
-            trained_on=list_record([*start.trained_on, *(video.name for video in videos)]),
-        )
-    return folder
 
 
 # ---- what is read --------------------------------------------------------------------------------
@@ -104,19 +153,18 @@ def _frame_reader(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Fr
     )
 
 
-def _batches_from(
-    cfg: RunConfig, reader: FrameReader, videos: Sequence[Video], index: Mapping[str, Any]
-) -> Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]]:
+def _batches(backbone: _Fit) -> FrameBatches:
     """Returns what yields batches of frames and labels from a given step on."""
+    cfg, videos = backbone.cfg, backbone.videos
 
-    def batches(start: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def batches_from(start: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         # Stored flow was made of the videos that `prepare` read. Whoever reads the videos
         # themselves must find the same files.
         if cfg.data.stream == "rgb" or cfg.flow.online:
-            prepared.check_fingerprints(index, videos)
+            prepared.check_fingerprints(backbone.index, videos)
         return frame_batches(
             videos,
-            reader,
+            backbone.reader,
             cfg.convnet,
             seed=cfg.seed,
             start_step=start,
@@ -124,36 +172,31 @@ def _batches_from(
             balanced=cfg.train.balance == "draws",
         )
 
-    return batches
+    return batches_from
 
 
 # ---- training ------------------------------------------------------------------------------------
 
 
-def _train(
-    cfg: RunConfig,
-    net: ConvNet,
-    params: PyTree,
-    batches: Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]],
-    identity: Mapping[str, Any],
-    weights: np.ndarray | None,
-) -> None:
-    """Trains in the folder of the stream, from its last checkpoint or from `params`."""
+def _train(backbone: _Fit) -> None:
+    """Trains from the last checkpoint in the folder, or from the starting point."""
+    cfg, classes = backbone.cfg, backbone.dataset.classes
     tx = convnet_optimizer(cfg.convnet)
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
-    state = replicate(new_state(params, tx), mesh)
-    apply = _with_frozen_layers(net.apply, cfg.convnet)
+    state = replicate(new_state(backbone.start.params, tx), mesh)
+    apply = _with_frozen_layers(backbone.net.apply, cfg.convnet)
+    weights = balance.loss_weights(cfg.train.balance, backbone.videos, len(classes))
     loss = convnet_loss(apply, class_weights=weights)
     step = make_step(loss, tx, cfg.seed, mesh=mesh)
     plan = Plan(
         steps=cfg.convnet.steps,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,
-        identity=identity,
+        identity=convnet_identity(cfg, classes, backbone.inputs()),
         about={},
     )
-    folder = Workdir(cfg.workdir).convnet(cfg.data.stream)
-    fit(state, step, batches, plan, folder=folder, place=lambda batch: spread(batch, mesh))
+    place = partial(spread, mesh=mesh)
+    fit(state, step, _batches(backbone), plan, folder=backbone.folder, place=place)
 
 
 def _with_frozen_layers(apply: Callable[..., Any], cfg: ConvNetConfig) -> Callable[..., Any]:
@@ -162,24 +205,12 @@ def _with_frozen_layers(apply: Callable[..., Any], cfg: ConvNetConfig) -> Callab
     def apply_frozen(params: PyTree, *args: Any, **options: Any) -> Any:
         layers = {}
         for layer, leaves in params.items():
-            layers[layer] = jax.lax.stop_gradient(leaves) if is_frozen(cfg, layer) else leaves
+            if is_frozen(cfg, layer):
+                leaves = jax.lax.stop_gradient(leaves)
+            layers[layer] = leaves
         return apply(layers, *args, **options)
 
     return apply_frozen
-
-
-def _identity(cfg: RunConfig, dataset: Dataset) -> dict[str, Any]:
-    """Returns the settings that a checkpoint must have been made with to be resumed."""
-    identity = {
-        "cell": "convnet",
-        "classes": dataset.classes,
-        "seed": cfg.seed,
-        "data.fps": cfg.data.fps,
-        "train.balance": cfg.train.balance,
-    }
-    for name, value in dataclasses.asdict(cfg.convnet).items():
-        identity[f"convnet.{name}"] = value
-    return identity
 
 
 def _input_fingerprints(
@@ -194,8 +225,9 @@ def _input_fingerprints(
         rows.append([video.name, video.label, video.frames, index["source"].get(video.name)])
     flow = ""
     if stream == "flow":
-        settings = {
-            name: value for name, value in index.items() if name not in ("frames", "source")
-        }
+        settings = dict(index)
+        # Both are in the list above, where a video of the test list does not count.
+        for name in ("frames", "source"):
+            settings.pop(name, None)
         flow = json_sha256(settings)
     return {"videos": json_sha256(rows), "flow": flow}

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -14,13 +14,14 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
 from videolstm_jax.clips import balance
-from videolstm_jax.clips.batches import Host, train_batches
-from videolstm_jax.config import ModelConfig, RunConfig
+from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.clips.draws import ClipDraws, Host
+from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
-from videolstm_jax.files import json_sha256
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.train.divergence import print_divergence
+from videolstm_jax.train.identity import model_identity
 from videolstm_jax.train.loop import Plan, fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import optimizer
@@ -44,6 +45,38 @@ SMALLEST_SCORE = 1e-12
 """A validation score below it counts as this much, so that its logarithm is finite."""
 
 
+class _Training(NamedTuple):
+    """One training, with all that it reads.
+
+    Attributes:
+      cfg: of the run.
+      work: the work folder.
+      dataset: all videos; `train_list` are those of the training.
+      train_list: V videos.
+      features: the stores that the cell reads.
+      inputs: `described_inputs` of the features.
+      model: before its first step.
+    """
+
+    cfg: RunConfig
+    work: Workdir
+    dataset: Dataset
+    train_list: Sequence[Video]
+    features: ModelFeatures
+    inputs: dict[str, Any]
+    model: TrainedModel
+
+    @property
+    def folder(self) -> epath.Path:
+        """The folder of the run."""
+        return self.work.run(self.cfg.run_name)
+
+    def identity(self) -> dict[str, Any]:
+        """What a checkpoint must agree with for this training to go on from it."""
+        classes = self.dataset.classes
+        return model_identity(self.cfg, self.model.config, classes, self.train_list, self.inputs)
+
+
 def run(cfg: RunConfig) -> epath.Path:
     """Trains, and writes `runs/<name>/`.
 
@@ -60,69 +93,39 @@ def run(cfg: RunConfig) -> epath.Path:
       FileError: the folder holds a run of other settings or other features, or another process
         trains in it.
     """
-    cell = find_cell(cfg.model.cell)
-    work = Workdir(cfg.workdir)
-    check_layout(work)
-    dataset = load_dataset(work.dataset)
-    train_list = dataset.part("train")
-    features = open_features(work, cfg.data.stream, cell.layers)
-    model = _new_model(cfg, dataset, features, train_list)
-    inputs = described_inputs(features)
+    # All that can be refused is refused before the folder is locked and written.
+    training = _open_training(cfg)
     plan = Plan(
         steps=cfg.train.steps,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,
-        identity=_identity(cfg, model.config, dataset, inputs),
+        identity=training.identity(),
         about={},
-        validate=_validation(cfg, dataset, model, features),
+        validate=_validation(training),
         keep_best=cfg.train.keep == "best",
     )
-
-    folder = work.run(cfg.run_name)
-    count = sum(leaf.size for leaf in jax.tree.leaves(model.params))
+    folder = training.folder
     with _sole_writer(cfg, folder):
+        count = sum(leaf.size for leaf in jax.tree.leaves(training.model.params))
         print(f"trains {cfg.run_name}, {count:,} parameters: {folder}", flush=True)
-        batches = _batches(cfg, features, train_list)
-        weights = balance.loss_weights(cfg.train.balance, train_list, len(dataset.classes))
-        balance.print_uneven(cfg.train.balance, train_list, dataset.classes)
-        _fit(cfg, model, plan, batches, folder, weights)
-        frames = cfg.data.frames  # the loss is summed over them
-        warning = print_divergence(folder, len(dataset.classes), frames)
-        save_config(
-            folder,
-            cfg,
-            warnings=[warning] if warning else [],
-            model=dataclasses.asdict(model.config),
-            classes=dataset.classes,
-            scales=model.scales._asdict(),
-            inputs=inputs,
-            trained_on=list_record(_trained_on(cfg, dataset, model)),
-            # So that no later stage needs the cell's code for these.
-            attends=cell.attends,
-            layers=cell.layers._asdict(),
-        )
+        balance.print_uneven(cfg.train.balance, training.train_list, training.dataset.classes)
+        _fit(training, plan)
+        _save_config(training)
     return folder
 
 
-def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
-    """The lock of the folder; where one training runs on several hosts, the first one holds it."""
-    if jax.process_index() > 0:
-        return contextlib.nullcontext()
-    return sole_writer(folder, "train", break_lock=cfg.break_lock)
-
-
-def _trained_on(cfg: RunConfig, dataset: Dataset, model: TrainedModel) -> set[str]:
-    """The names of the videos that the parameters depend on, or the features they read."""
-    parts = {"train"}
-    # The validation videos choose the best checkpoint; else they are only looked at.
-    if cfg.train.keep == "best":
-        parts.add("valid")
-    names = {video.name for video in dataset.videos if video.part in parts}
+def _open_training(cfg: RunConfig) -> _Training:
+    """Opens what a training reads, and makes its model."""
     work = Workdir(cfg.workdir)
-    names |= grafts_trained_on(cfg.train.graft, work)
-    for stream in model.layers_by_stream():
-        names.update(trained_on_of(work.convnet(stream)))
-    return names
+    # The cell first: a misspelt name costs nothing then.
+    layers = find_cell(cfg.model.cell).layers
+    check_layout(work)
+    dataset = load_dataset(work.dataset)
+    train_list = dataset.part("train")
+    features = open_features(work, cfg.data.stream, layers)
+    model = _new_model(cfg, dataset, features, train_list)
+    inputs = described_inputs(features)
+    return _Training(cfg, work, dataset, train_list, features, inputs, model)
 
 
 def _new_model(
@@ -139,96 +142,109 @@ def _new_model(
     return TrainedModel(config, params, scales, dataset.classes, cfg.data.stream)
 
 
-def _fit(
-    cfg: RunConfig,
-    model: TrainedModel,
-    plan: Plan,
-    batches_from: Callable[[int], Iterator[Batch]],
-    folder: epath.Path,
-    weights: np.ndarray | None,
-) -> None:
+def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """The lock of the folder; where one training runs on several hosts, the first one holds it."""
+    if jax.process_index() > 0:
+        return contextlib.nullcontext()
+    return sole_writer(folder, "train", break_lock=cfg.break_lock)
+
+
+# ---- training ------------------------------------------------------------------------------------
+
+
+def _fit(training: _Training, plan: Plan) -> None:
     """Trains to the end of the plan, on as many devices as the settings say."""
+    cfg, model = training.cfg, training.model
     optimize = optimizer(cfg.optim, cfg.train.steps)
     mesh = data_mesh(cfg.train.devices, cfg.data.batch)
     state = replicate(new_state(model.params, optimize), mesh)
+    classes = len(training.dataset.classes)
     # The functions read float16, so that half the bytes are sent to the devices.
     loss = model_loss(
         model.functions.apply,
         attention_entropy=cfg.train.attention_entropy,
-        class_weights=weights,
+        class_weights=balance.loss_weights(cfg.train.balance, training.train_list, classes),
     )
     step = make_step(loss, optimize, cfg.seed, mesh=mesh)
-    fit(state, step, batches_from, plan, folder=folder, place=partial(spread, mesh=mesh))
+    place = partial(spread, mesh=mesh)
+    fit(state, step, _batches(training), plan, folder=training.folder, place=place)
 
 
-def _identity(
-    cfg: RunConfig, config: ModelConfig, dataset: Dataset, inputs: dict[str, Any]
-) -> dict[str, Any]:
-    """The settings and data that a checkpoint must agree with for training to go on from it.
-
-    How long training lasts may differ, and so may how the same numbers are computed.
-    """
-    identity = {
-        "cell": config.cell,
-        "classes": dataset.classes,
-        "seed": cfg.seed,
-        "train.graft": cfg.train.graft,
-        "train.balance": cfg.train.balance,
-        "train.attention_entropy": cfg.train.attention_entropy,
-    }
-    for name, value in dataclasses.asdict(config).items():
-        if name not in ("cell", "classes", "engine", "remat"):
-            identity[f"model.{name}"] = value
-    for name, value in dataclasses.asdict(cfg.optim).items():
-        identity[f"optim.{name}"] = value
-    for name in ("stream", "frames", "batch", "order", "short_clips", "feature_scale"):
-        identity[f"data.{name}"] = getattr(cfg.data, name)
-    if cfg.optim.schedule != "constant":  # then the length decides how the learning rate falls
-        identity["train.steps"] = cfg.train.steps
-    for name, row in inputs.items():
-        identity[f"features.{name}"] = row["sha256"]
-    labels = [[video.name, video.label] for video in dataset.videos if video.part == "train"]
-    identity["videos"] = json_sha256(labels)
-    return identity
-
-
-def _batches(
-    cfg: RunConfig, features: ModelFeatures, train_list: Sequence[Video]
-) -> Callable[[int], Iterator[Batch]]:
+def _batches(training: _Training) -> Callable[[int], Iterator[Batch]]:
     """The training batches from a given step on; of several hosts each reads its share."""
+    cfg, features = training.cfg, training.features
+    host = Host(jax.process_index(), jax.process_count())
+    draws = ClipDraws(cfg.seed, balanced=cfg.train.balance == "draws", host=host)
 
     def batches_from(step: int) -> Iterator[Batch]:
         return train_batches(
             features.x,
             features.motion,
-            train_list,
+            training.train_list,
             cfg.data,
-            seed=cfg.seed,
+            draws,
             start_step=step,
             dtype="float16",
-            host=Host(jax.process_index(), jax.process_count()),
-            balanced=cfg.train.balance == "draws",
         )
 
     return batches_from
 
 
-def _validation(
-    cfg: RunConfig, dataset: Dataset, model: TrainedModel, features: ModelFeatures
-) -> Callable[[TrainState], dict[str, float]] | None:
+def _validation(training: _Training) -> Callable[[TrainState], dict[str, float]] | None:
     """Accuracy and mean -log p of the validation videos by a few segments (Sec. 5.2)."""
+    cfg = training.cfg
     if not cfg.data.validation:
         return None
-    videos = dataset.part("valid")
+    videos = training.dataset.part("valid")
     settings = dataclasses.replace(cfg.eval, segments=VALID_SEGMENTS)
 
     def validate(state: TrainState) -> dict[str, float]:
-        trained = model.with_params(state.params)
+        # The path of `evaluate`, so that both mean the same by a score. Nothing is compiled anew.
+        model = training.model.with_params(state.params)
         right, loss = 0, 0.0
-        every_score = trained.segments(features, videos, cfg.data, settings)
+        every_score = model.segments(training.features, videos, cfg.data, settings)
         for video, scores in zip(videos, every_score, strict=True):
             right += int(scores.argmax() == video.label)
             loss -= float(np.log(max(scores[video.label], SMALLEST_SCORE)))
         return {"valid_accuracy": right / len(videos), "valid_loss": loss / len(videos)}
 
     return validate
+
+
+# ---- what is recorded ----------------------------------------------------------------------------
+
+
+def _save_config(training: _Training) -> None:
+    """Writes config.json, which marks the training as finished."""
+    cfg, model = training.cfg, training.model
+    # The loss is summed over the frames of a clip, so its bound grows with them.
+    warning = print_divergence(training.folder, len(training.dataset.classes), cfg.data.frames)
+    warnings = []
+    if warning:
+        warnings.append(warning)
+    save_config(
+        training.folder,
+        cfg,
+        warnings=warnings,
+        model=dataclasses.asdict(model.config),
+        classes=training.dataset.classes,
+        scales=model.scales._asdict(),
+        inputs=training.inputs,
+        trained_on=list_record(_trained_on(training)),
+        # So that no later stage needs the cell's code for these.
+        attends=model.cell.attends,
+        layers=model.cell.layers._asdict(),
+    )
+
+
+def _trained_on(training: _Training) -> set[str]:
+    """The names of the videos that the parameters depend on, or the features they read."""
+    cfg = training.cfg
+    names = {video.name for video in training.train_list}
+    # The validation videos choose the best checkpoint; else they are only looked at.
+    if cfg.train.keep == "best":
+        names.update(video.name for video in training.dataset.videos if video.part == "valid")
+    names |= grafts_trained_on(cfg.train.graft, training.work)
+    for stream in training.model.layers_by_stream():
+        names.update(trained_on_of(training.work.convnet(stream)))
+    return names

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import signal
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,8 +13,9 @@ from etils import epath
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.heartbeat import Heartbeat
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
+from videolstm_jax.train.signals import stop_signals
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
@@ -91,7 +90,7 @@ def fit(
         best = None
         if plan.keep_best:
             best = stack.enter_context(Checkpoints(folder / "best", keep=1))
-        stop_requested = stack.enter_context(_stop_signals())
+        stop_requested = stack.enter_context(stop_signals())
         state, window = _restored(state, plan, folder, checkpoints, best)
         start = int(state.step)
         batches: Iterator[Any] = iter(())
@@ -99,30 +98,45 @@ def fit(
             (folder / "config.json").unlink(missing_ok=True)
             batches = map(place, batches_from(start))
         record = _Record(plan, folder, checkpoints, best, start, window)
-        batch = next(batches, None)
-        for step in range(start + 1, plan.steps + 1):
-            with _first_step(step == start + 1):
-                state, metrics = step_fn(state, batch)
-            # The next batch is read and sent while the devices still compute this step.
-            batch = None
-            if step < plan.steps:
-                batch = next(batches)
-            record.step_done(step, metrics)
-            due = step == plan.steps or step % plan.save_every == 0
-            if due:
-                record.validate(state)
-            # Asked once: a signal that comes from here on is seen after the next step.
-            stop = stop_requested()
-            if due or stop:
-                record.save(state)
-            if stop:
-                break
+        state = _run_steps(state, step_fn, batches, plan, record, stop_requested)
+        # A save goes on in a thread. The training is not done before its last one is on disk.
         checkpoints.wait()
         if stop_requested():
             raise Stopped(
                 f"stopped after step {int(state.step)}; saved in {folder / 'ckpt'}: the same "
                 "command goes on there"
             )
+    return state
+
+
+def _run_steps(
+    state: TrainState,
+    step_fn: StepFn,
+    batches: Iterator[Any],
+    plan: Plan,
+    record: _Record,
+    stop_requested: Callable[[], bool],
+) -> TrainState:
+    """Makes the steps from the state's own on, until the plan or a signal ends them."""
+    start = int(state.step)
+    batch = next(batches, None)
+    for step in range(start + 1, plan.steps + 1):
+        with _first_step(step == start + 1):
+            state, metrics = step_fn(state, batch)
+        # The next batch is read and sent while the devices still compute this step.
+        batch = None
+        if step < plan.steps:
+            batch = next(batches)
+        record.step_done(step, metrics)
+        due = step == plan.steps or step % plan.save_every == 0
+        if due:
+            record.validate(state)
+        # Asked once: a signal that comes from here on is seen after the next step.
+        stop = stop_requested()
+        if due or stop:
+            record.save(state)
+        if stop:
+            break
     return state
 
 
@@ -225,33 +239,3 @@ def _first_step(first: bool) -> contextlib.AbstractContextManager:
     if not first:
         return contextlib.nullcontext()
     return Heartbeat(lambda seconds: f"the first step compiles, {seconds:.0f} s so far")
-
-
-@contextlib.contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yields a function that returns whether SIGINT or SIGTERM has come.
-
-    The first signal is only noted, so that the loop can save and leave. A second SIGINT interrupts
-    at once, as it would without this function.
-    """
-    # Python lets only the main thread set handlers.
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
-        return
-    received: list[int] = []
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(number: int, _: object) -> None:
-        received.append(number)
-        # SIGINT is ignored, not handled, in a script that another one started in the background.
-        interrupt = previous[signal.SIGINT]
-        handler = interrupt if callable(interrupt) else signal.default_int_handler
-        signal.signal(signal.SIGINT, handler)
-
-    try:
-        for number in previous:
-            signal.signal(number, note)
-        yield lambda: bool(received)
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

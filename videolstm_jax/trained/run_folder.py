@@ -15,7 +15,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import read_json
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.evaluated import localize_settings
 from videolstm_jax.trained.functions import Scales

@@ -12,7 +12,7 @@ from videolstm_jax.clips.images import pixels
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.train.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.trained.training_list import trained_on
 
 if TYPE_CHECKING:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -15,8 +10,8 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import system_error_text
-from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.checkpoints import manifest
+from videolstm_jax.train.checkpoints.orbax_errors import as_file_error
 from videolstm_jax.types import TrainState
 
 if TYPE_CHECKING:
@@ -90,15 +85,16 @@ class Checkpoints:
             return
         # The copy is written while training continues, which donates the buffers of the state.
         state = jax.tree.map(np.array, state)
-        meta = _as_json({"identity": identity, "about": about, "leaves": _manifest(state)})
-        meta["sha256"] = _digest(meta)
+        leaves = manifest.manifest_of(state)
+        meta = manifest.as_json({"identity": identity, "about": about, "leaves": leaves})
+        meta["sha256"] = manifest.digest(meta)
         save = self._args.StandardSave
         items = self._args.Composite(
             params=save(state.params),
             rest=save((state.step, state.opt_state)),
             meta=self._args.JsonSave(meta),
         )
-        with self._as_file_error(f"cannot save step {step}"):
+        with as_file_error(self.folder, f"cannot save step {step}"):
             self._manager.save(step, args=items)
 
     def wait(self) -> None:
@@ -107,7 +103,7 @@ class Checkpoints:
         Raises:
           FileError: it failed.
         """
-        with self._as_file_error("cannot save"):
+        with as_file_error(self.folder, "cannot save"):
             self._manager.wait_until_finished()
 
     def close(self) -> None:
@@ -127,20 +123,13 @@ class Checkpoints:
         """
         step = self._existing(step)
         items = self._args.Composite(meta=self._args.JsonRestore())
-        with self._as_file_error(f"the JSON item of step {step} cannot be read"):
+        with as_file_error(self.folder, f"the JSON item of step {step} cannot be read"):
             meta = self._manager.restore(step, args=items)["meta"]
-        sha256 = None
-        if isinstance(meta, dict):
-            sha256 = meta.pop("sha256", None)
-        if sha256 is None or sha256 != _digest(meta):
-            raise FileError(
-                f"{self.folder / str(step)}: the JSON item is damaged: its sha256 does not agree"
-            )
-        return meta
+        return manifest.checked_meta(meta, self.folder / str(step))
 
     def params_sha256(self, step: int | None = None) -> str:
         """One sha256 of all parameters of a checkpoint, made from those of its arrays."""
-        return _digest(_within("params.", self.meta(step)["leaves"]))
+        return manifest.digest(manifest.rows_within("params.", self.meta(step)["leaves"]))
 
     def check(
         self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
@@ -151,7 +140,7 @@ class Checkpoints:
           FileError: it is of something else.
         """
         step = self._existing(step)
-        self._check(step, self.meta(step), _manifest(like, content=False), identity)
+        self._check(step, self.meta(step), like, identity)
 
     def restore(
         self, like: TrainState, *, identity: Mapping[str, Any], step: int | None = None
@@ -173,11 +162,12 @@ class Checkpoints:
         """
         step = self._existing(step)
         meta = self.meta(step)
-        self._check(step, meta, _manifest(like, content=False), identity)
+        # Before anything large is read: orbax would name the cause of a misfit less well.
+        self._check(step, meta, like, identity)
         params = self._read(step, "params", like.params)
         train_step, opt_state = self._read(step, "rest", (like.step, like.opt_state))
         state = TrainState(train_step, params, opt_state)
-        self._verify(step, meta, _manifest(state))
+        self._verify(step, meta, state)
         return jax.tree.map(_placed, state, like), meta["about"]
 
     def restore_params(
@@ -186,10 +176,10 @@ class Checkpoints:
         """Reads the parameters and leaves the optimizer's state on disk; otherwise as `restore`."""
         step = self._existing(step)
         meta = self.meta(step)
-        expected = _manifest({"params": like}, content=False)
-        self._check(step, meta, expected, identity, within="params.")
+        # Under the name that the parameters have in a whole state, so that names agree.
+        self._check(step, meta, {"params": like}, identity, within="params.")
         params = self._read(step, "params", like)
-        self._verify(step, meta, _manifest({"params": params}))
+        self._verify(step, meta, {"params": params})
         return jax.tree.map(_placed, params, like), meta["about"]
 
     def _read(self, step: int, item: str, like: PyTree) -> PyTree:
@@ -197,53 +187,27 @@ class Checkpoints:
         # `_placed` puts the arrays where the caller needs them.
         target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
         items = self._args.Composite(**{item: self._args.StandardRestore(target)})
-        with self._as_file_error(f"{item} of step {step} cannot be read"):
+        with as_file_error(self.folder, f"{item} of step {step} cannot be read"):
             return self._manager.restore(step, args=items)[item]
 
     def _check(
         self,
         step: int,
-        meta: dict,
-        expected: dict,
+        meta: Mapping[str, Any],
+        like: PyTree,
         identity: Mapping[str, Any],
         within: str = "",
     ) -> None:
         """Raises FileError where identity, names, dtypes or shapes are not those expected."""
         place = self.folder / str(step)
-        for name, value in _as_json(identity).items():
-            saved = meta["identity"].get(name)
-            if saved != value and name == "videos":
-                # Two hashes would tell nobody what changed.
-                raise FileError(
-                    f"{place} was made with another training list: its videos, their labels or "
-                    "their files have changed, as with another data.split. Expected the same: take "
-                    f"another workdir, or remove {self.folder.parent} to train anew"
-                )
-            if saved != value:
-                raise FileError(
-                    f"{place} was made with {name} {saved!r}; expected {value!r}: remove "
-                    f"{self.folder.parent} to train anew"
-                )
-        leaves = _within(within, meta["leaves"])
-        # Both lists of names, to find what is missing and what is too many.
-        for name in [*expected, *leaves]:
-            row, like = leaves.get(name), expected.get(name)
-            fits = row is not None and like is not None
-            if fits:
-                # The content is compared when it has been read; `like` has no sha256.
-                fits = all(row[key] == like[key] for key in like)
-            if not fits:
-                raise FileError(f"{place}: {name} is {_describe(row)}; expected {_describe(like)}")
+        manifest.check_identity(meta["identity"], identity, place, self.folder.parent)
+        leaves = manifest.rows_within(within, meta["leaves"])
+        manifest.check_fits(leaves, manifest.manifest_of(like, content=False), place)
 
-    def _verify(self, step: int, meta: dict, manifest: dict) -> None:
+    def _verify(self, step: int, meta: Mapping[str, Any], tree: PyTree) -> None:
         """Raises FileError where the content of an array is not the one that was saved."""
-        for name, row in manifest.items():
-            saved = meta["leaves"][name]
-            if row != saved:
-                raise FileError(
-                    f"{self.folder / str(step)}: {name} is damaged: its sha256 is "
-                    f"{row['sha256'][:16]}; expected {saved['sha256'][:16]}"
-                )
+        place = self.folder / str(step)
+        manifest.check_content(meta["leaves"], manifest.manifest_of(tree), place)
 
     def _existing(self, step: int | None) -> int:
         """The number of a checkpoint that is there, of the last one for None."""
@@ -258,26 +222,6 @@ class Checkpoints:
         if step is None:
             return max(steps)
         return step
-
-    @contextlib.contextmanager
-    def _as_file_error(self, problem: str) -> Iterator[None]:
-        try:
-            yield
-        # Orbax and tensorstore raise many kinds of errors; the user needs the folder and the cause.
-        except Exception as error:
-            raise FileError(f"{self.folder}: {problem}: {_cause(error)}") from error
-
-
-def _cause(error: Exception) -> str:
-    """The cause of an error of orbax; where the system has refused something, its own text."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return system_error_text(error)
-    # Tensorstore writes the system's number into a message of several hundred characters.
-    code = re.search(r"os_error_code='(\d+)'", str(error))
-    if code:
-        number = int(code[1])
-        return system_error_text(OSError(number, os.strerror(number)))
-    return f"{type(error).__name__}: {error}"
 
 
 def load_params(
@@ -296,40 +240,6 @@ def load_params(
     with Checkpoints(folder, create=False) as checkpoints:
         params, _ = checkpoints.restore_params(like, identity=identity or {})
     return params
-
-
-def _manifest(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, Any]]:
-    """Dtype, shape and, with `content`, sha256 of every array by its dotted name."""
-    rows = {}
-    for name, leaf in named_leaves(tree).items():
-        rows[name] = {"dtype": str(leaf.dtype), "shape": list(leaf.shape)}
-        if content:
-            rows[name]["sha256"] = hashlib.sha256(np.ascontiguousarray(leaf).tobytes()).hexdigest()
-    return rows
-
-
-def _within(prefix: str, leaves: Mapping[str, Any]) -> dict[str, Any]:
-    """The rows of the arrays whose names begin with `prefix`."""
-    rows = {}
-    for name, row in leaves.items():
-        if name.startswith(prefix):
-            rows[name] = row
-    return rows
-
-
-def _as_json(value: Any) -> Any:
-    """A value as it comes back from a JSON file: tuples become lists."""
-    return json.loads(json.dumps(value, allow_nan=False))
-
-
-def _digest(meta: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(meta, sort_keys=True).encode()).hexdigest()
-
-
-def _describe(row: Mapping[str, Any] | None) -> str:
-    if row is None:
-        return "absent"
-    return f"{row['dtype']} {row['shape']}"
 
 
 def _placed(leaf: np.ndarray, like: Any) -> Any:

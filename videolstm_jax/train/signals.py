@@ -1,0 +1,38 @@
+"""Notes the signals that ask a training to stop, so that it can save before it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
+    """Yields a function that returns whether SIGINT or SIGTERM has come.
+
+    The first signal is only noted, so that the loop can save and leave. A second SIGINT interrupts
+    at once, as it would without this function.
+    """
+    # Python lets only the main thread set handlers.
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    received: list[int] = []
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        # SIGINT is ignored, not handled, in a script that another one started in the background.
+        interrupt = previous[signal.SIGINT]
+        handler = interrupt if callable(interrupt) else signal.default_int_handler
+        signal.signal(signal.SIGINT, handler)
+
+    try:
+        for number in previous:
+            signal.signal(number, note)
+        yield lambda: bool(received)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
