@@ -31,3 +31,23 @@ def test_of_many_classes_the_worst_are_drawn():
 
 def test_nothing_scored_yet():
     assert "evaluate" in classes.section("", np.zeros((0, 0), int), ()).notices[0]
+
+
+def test_confused_pairs_count_both_directions_most_first():
+    counts = np.array([[5, 2, 0], [3, 4, 1], [0, 0, 7]])
+    table = classes.confused_pairs(counts, ["in", "out", "up"])
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["in / out", "2", "3", "5 of 15"],
+        ["out / up", "1", "0", "1 of 15"],
+    ]
+    assert classes.confused_pairs(np.diag([3, 4]), ["a", "b"]) is None
+
+
+def test_wrong_predictions_name_the_classes_most_frequent_first():
+    assert classes.wrong_predictions(
+        np.array([[5, 1, 2], [0, 4, 0], [0, 0, 7]]), ["a", "b", "c"]
+    ) == [
+        "predicted as c (2), b (1)",
+        "",
+        "",
+    ]

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from videolstm_jax.report import local
+from videolstm_jax.report import local, local_tables
 
 
 def measures(iou):
@@ -116,7 +116,7 @@ def test_attention_over_time_is_drawn_for_runs_that_say_it(run_measures):
     assert [plot.legend[0] for plot in plots] == [("new", 1, False)] * 4
     assert plots[3].legend == (("new", 1, False), ("area of the true box", 1, True))
     assert all("nan" not in plot.svg for plot in plots)
-    table = local.attention_table({"old": run_measures, "new": with_curves})
+    table = local_tables.attention_table({"old": run_measures, "new": with_curves})
     assert [row[table.head.index("Drift")].text for row in table.rows] == ["0.100", "0.050"]
     bare = unmeasured(with_curves)
     del (
@@ -138,7 +138,7 @@ def test_every_line_is_in_the_recall_plot(run_measures):
 
 
 def test_errors_are_told_by_threshold(run_measures):
-    row = local.error_table({"a": run_measures}).rows[0]
+    row = local_tables.error_table({"a": run_measures}).rows[0]
     assert [cell.text for cell in row] == ["a at IoU 0.2", "7", "1", "2", "0", "0", "0", "3"]
 
 

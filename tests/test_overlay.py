@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib import colormaps
 
-from videolstm_jax.report.pictures import overlay
+from videolstm_jax.report.pictures import heat_map, overlay
 
 
 def ramp(height=20, width=30):
@@ -19,7 +19,7 @@ def grey(height=64, width=64, level=90):
 
 def test_heat_is_inferno_above_its_black_end_and_as_opaque_as_salient():
     saliency = ramp()
-    rgba = overlay.heat(saliency)
+    rgba = heat_map.heat(saliency)
     level = np.rint(saliency).astype(int)
     assert rgba.dtype == np.uint8 and rgba.shape == (20, 30, 4)
     np.testing.assert_array_equal(rgba[..., 3], level)
@@ -30,7 +30,7 @@ def test_heat_is_inferno_above_its_black_end_and_as_opaque_as_salient():
 
 def test_heat_grows_lighter_with_saliency():
     """Luminance never falls from one level to the next: no rainbow."""
-    colours = overlay.heat(np.arange(256.0)[None])[0, :, :3].astype(float)
+    colours = heat_map.heat(np.arange(256.0)[None])[0, :, :3].astype(float)
     luminance = colours @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(luminance) > -1).all() and luminance[-1] - luminance[0] > 150
 
@@ -38,19 +38,19 @@ def test_heat_grows_lighter_with_saliency():
 @pytest.mark.parametrize("value", [-1.0, 256.0, np.nan, np.inf])
 def test_heat_refuses_what_is_no_saliency(value):
     with pytest.raises(ValueError, match="expected 0 to 255"):
-        overlay.heat(np.full((2, 2), value))
+        heat_map.heat(np.full((2, 2), value))
 
 
 def test_blend_with_alpha_zero_is_the_frame():
     frame = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(overlay.blend(frame, ramp(), 0.0), frame)
+    np.testing.assert_array_equal(heat_map.blend(frame, ramp(), 0.0), frame)
 
 
 def test_blend_mixes_grey_and_heat_pixel_by_pixel():
     frame = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     saliency, alpha = ramp(), 0.6
-    mixed = overlay.blend(frame, saliency, alpha)
-    colours = overlay.heat(saliency)
+    mixed = heat_map.blend(frame, saliency, alpha)
+    colours = heat_map.heat(saliency)
     for y, x in ((0, 0), (9, 3), (13, 22), (19, 29)):
         luma = 0.299 * frame[y, x, 0] + 0.587 * frame[y, x, 1] + 0.114 * frame[y, x, 2]
         opacity = colours[y, x, 3] / 255 * alpha
@@ -63,9 +63,9 @@ def test_blend_mixes_grey_and_heat_pixel_by_pixel():
 
 def test_blend_refuses_other_sizes_and_alphas():
     with pytest.raises(ValueError, match="one size"):
-        overlay.blend(grey(), ramp())
+        heat_map.blend(grey(), ramp())
     with pytest.raises(ValueError, match="alpha is 2"):
-        overlay.blend(grey(20, 30), ramp(), 2)
+        heat_map.blend(grey(20, 30), ramp(), 2)
 
 
 @pytest.mark.parametrize(

@@ -19,3 +19,18 @@ def test_every_config_is_there_whole_and_differences_are_named():
 
 def test_nothing_saved_yet():
     assert "fit_convnet" in settings.section({}).notices[0]
+
+
+def test_differences_hold_only_what_differs():
+    table = settings.differences(
+        {
+            "one": {"model": {"cell": "lstm", "hidden": 8}, "seed": 0},
+            "two": {"model": {"cell": "alstm", "hidden": 8}, "seed": 0, "extra": [1]},
+        }
+    )
+    assert table.head == ("Setting", "one", "two")
+    assert [[cell.text for cell in row] for row in table.rows] == [
+        ["extra", "–", "[1]"],
+        ["model.cell", '"lstm"', '"alstm"'],
+    ]
+    assert settings.differences({"one": {"a": 1}}) is None and settings.differences({}) is None

@@ -1,7 +1,5 @@
 """Numbers as rows of words."""
 
-import numpy as np
-
 from videolstm_jax.report import tables
 from videolstm_jax.report.tables import Result
 
@@ -49,38 +47,3 @@ def test_plain_tells_numbers_from_words():
         ["a", "3", "0.250", "–"],
         ["b", "–", "1.000", "–"],
     ]
-
-
-def test_confused_pairs_count_both_directions_most_first():
-    counts = np.array([[5, 2, 0], [3, 4, 1], [0, 0, 7]])
-    table = tables.confused_pairs(counts, ["in", "out", "up"])
-    assert [[cell.text for cell in row] for row in table.rows] == [
-        ["in / out", "2", "3", "5 of 15"],
-        ["out / up", "1", "0", "1 of 15"],
-    ]
-    assert tables.confused_pairs(np.diag([3, 4]), ["a", "b"]) is None
-
-
-def test_wrong_predictions_name_the_classes_most_frequent_first():
-    assert tables.wrong_predictions(
-        np.array([[5, 1, 2], [0, 4, 0], [0, 0, 7]]), ["a", "b", "c"]
-    ) == [
-        "predicted as c (2), b (1)",
-        "",
-        "",
-    ]
-
-
-def test_differences_hold_only_what_differs():
-    table = tables.differences(
-        {
-            "one": {"model": {"cell": "lstm", "hidden": 8}, "seed": 0},
-            "two": {"model": {"cell": "alstm", "hidden": 8}, "seed": 0, "extra": [1]},
-        }
-    )
-    assert table.head == ("Setting", "one", "two")
-    assert [[cell.text for cell in row] for row in table.rows] == [
-        ["extra", "–", "[1]"],
-        ["model.cell", '"lstm"', '"alstm"'],
-    ]
-    assert tables.differences({"one": {"a": 1}}) is None and tables.differences({}) is None

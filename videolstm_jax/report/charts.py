@@ -92,21 +92,26 @@ def confusion(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
     """
     named = len(names) <= NAMED_CLASSES
     cell = _cell_size(len(names))
+    # An empty class has a row of zeros: its shares are zeros, too.
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     # Names take 6.4 units a letter on the left; slanted by 45 degrees, they need less above.
     longest = max(map(len, names), default=0)
     left, top = 24.0, 18.0
     if named:
         left = min(166.0, 32 + 6.4 * longest)
         top = left * 0.8
-    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     body = []
     for i in range(len(names)):
         for j in range(len(names)):
             corner = (left + j * cell, top + i * cell)
             # Blue on the diagonal, orange for mistakes.
-            paint = colour(0) if i == j else colour(1)
+            paint = colour(1)
+            if i == j:
+                paint = colour(0)
             if counts[i, j]:
-                count = int(counts[i, j]) if named else None
+                count = None
+                if named:
+                    count = int(counts[i, j])
                 body += _full_cell(corner, cell, paint, float(share[i, j]), count)
             elif named:  # large matrices leave empty cells out, which keeps the page small
                 body.append(_square(corner, cell, f'{LINE}" fill-opacity=".35'))
@@ -116,12 +121,15 @@ def confusion(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
     turned = f'transform="translate(11 {top + side / 2:.1f}) rotate(-90)"'
     body.append(text(left + side / 2, top + side + 16, "predicted class"))
     body.append(text(0, 0, "true class", more=turned))
-    slanted = 0.6 * left if named else 0.0  # room for the last slanted name
-    size = round(left + side + slanted), round(top + side + 22)
+    width = left + side
+    if named:
+        width += 0.6 * left  # room for the last slanted name
+    size = round(width), round(top + side + 22)
     return Plot(title, svg(*size, title, body))
 
 
 def _cell_size(classes: int) -> int:
+    # The matrix stays about as wide as the page, and counts of three digits fit their cells.
     for most, size in ((8, 34), (16, 26), (NAMED_CLASSES, 18)):
         if classes <= most:
             return size
@@ -142,7 +150,10 @@ def _full_cell(
     body = [_square(corner, cell, f'{paint}" fill-opacity="{0.15 + 0.85 * share:.2f}')]
     if count is not None:
         x, y = corner[0] + (cell - 1) / 2, corner[1] + cell / 2 + 3.5
-        readable = BACKGROUND if share > 0.45 else INK
+        # A dark cell has its number in the colour of the page.
+        readable = INK
+        if share > 0.45:
+            readable = BACKGROUND
         body.append(text(x, y, str(count), size=min(12, cell * 0.45), paint=readable))
     return body
 

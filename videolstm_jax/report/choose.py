@@ -97,5 +97,6 @@ def tubes_of_best_class(detections: Iterable[Detection]) -> dict[str, tuple[Tube
     for video, rows in by_video.items():
         rows.sort(key=lambda detection: -detection.score)
         best = rows[0].label
-        tubes[video] = tuple(row.tube for row in rows if row.label == best)
+        of_best = [row.tube for row in rows if row.label == best]
+        tubes[video] = tuple(of_best)
     return tubes

@@ -30,7 +30,7 @@ def section(
     if not name:
         notice = "No class scores yet. The stages evaluate and fuse write them."
         return empty._replace(notices=(notice,))
-    pairs = tables.confused_pairs(counts, classes)
+    pairs = confused_pairs(counts, classes)
     paragraphs = [
         "Rows are true classes, columns predicted classes; mistakes lie off the diagonal."
     ]
@@ -44,11 +44,12 @@ def section(
             f"{unread.sum()} test videos could not be read. They count as wrong and are in no row."
         )
     matrix = charts.confusion(f"Confusion matrix of {name}", counts, classes)
-    return empty._replace(
-        paragraphs=tuple(paragraphs),
-        tables=(pairs,) if pairs else (),
-        wide=(matrix, class_bars(counts, classes, unread)),
+    complete = empty._replace(
+        paragraphs=tuple(paragraphs), wide=(matrix, class_bars(counts, classes, unread))
     )
+    if pairs is None:
+        return complete
+    return complete._replace(tables=(pairs,))
 
 
 def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | int = 0) -> Plot:
@@ -67,10 +68,61 @@ def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | 
     if len(classes) > MANY:
         shown = shown[np.argsort(accuracy[shown], kind="stable")][:MANY]
         title = f"The {len(shown)} classes with the lowest accuracy"
-    mistakes_of_class = tables.wrong_predictions(counts, classes)
+    mistakes_of_class = wrong_predictions(counts, classes)
     names, notes, mistakes = [], [], []
     for index in shown:
         names.append(classes[index])
         notes.append(f"{int(counts[index, index])} of {int(total[index])}")
         mistakes.append(mistakes_of_class[index])
     return charts.bars(title, names, accuracy[shown].tolist(), notes, mistakes=mistakes)
+
+
+def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> tables.Table | None:
+    """Lists the pairs of classes that are most often confused, in either direction.
+
+    Args:
+      counts: [C, C] videos, true classes down and predicted classes across.
+      names: C names.
+      most: the number of pairs.
+
+    Returns:
+      The table; None if no video is wrong.
+    """
+    # Above the diagonal lies each pair once, with its mistakes of both directions.
+    both_ways = np.triu(counts + counts.T, 1)
+    pairs = list(zip(*np.nonzero(both_ways), strict=True))
+    pairs.sort(key=lambda pair: (-both_ways[pair], pair))
+    rows = []
+    for i, j in pairs[:most]:
+        confused, total = int(both_ways[i, j]), int(counts[i].sum() + counts[j].sum())
+        share = tables.TableCell(f"{confused} of {total}", confused)
+        rows.append((f"{names[i]} / {names[j]}", int(counts[i, j]), int(counts[j, i]), share))
+    if not rows:
+        return None
+    head = ("Pair", "First predicted as second", "Second predicted as first", "Of both classes")
+    return tables.plain("Classes most often confused", head, rows)
+
+
+def wrong_predictions(counts: np.ndarray, names: Sequence[str]) -> list[str]:
+    """Names, for each class, the three classes its wrong videos were predicted as most often.
+
+    Args:
+      counts: [C, C] videos, true classes down and predicted classes across.
+      names: C names.
+    """
+    texts = []
+    for label, row in enumerate(counts):
+        mistakes = []
+        for predicted in np.flatnonzero(row):
+            if predicted != label:
+                mistakes.append((int(row[predicted]), names[predicted]))
+        # The most frequent come first, and ties go by name.
+        mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1]))
+        most_frequent = []
+        for count, name in mistakes[:3]:
+            most_frequent.append(f"{name} ({count})")
+        sentence = ""
+        if most_frequent:
+            sentence = f"predicted as {', '.join(most_frequent)}"
+        texts.append(sentence)
+    return texts

@@ -25,14 +25,10 @@ def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section
         notices.append("No recurrent model has been trained yet. The stage train does it.")
     if not convnets:
         notices.append("No ConvNet has been fitted yet. The stage fit_convnet does it.")
-    legend = "Faint lines are the logged values, full lines their running means."
-    return Section(
-        "training",
-        "Training",
-        paragraphs=(legend,) if plots else (),
-        plots=plots,
-        notices=tuple(notices),
-    )
+    legend = ()
+    if plots:
+        legend = ("Faint lines are the logged values, full lines their running means.",)
+    return Section("training", "Training", legend, plots=plots, notices=tuple(notices))
 
 
 def curves(rows_by_run: Mapping[str, Rows], kind: str) -> list[Plot]:
@@ -43,15 +39,16 @@ def curves(rows_by_run: Mapping[str, Rows], kind: str) -> list[Plot]:
       kind: heads the titles, such as "ConvNets".
     """
     plots = []
-    for key_part, title, percent in (("loss", "loss", False), ("acc", "accuracy", True)):
+    # A loss has no upper end; an accuracy is a share.
+    axes = (("loss", Axis("loss", 0.0)), ("acc", Axis("accuracy", 0.0, 1.0, percent=True)))
+    for key_part, y_axis in axes:
         series: list[Series] = []
         for colour, (name, rows) in enumerate(rows_by_run.items()):
             for field in _fields(rows, key_part):
                 series += _series(rows, field, name, colour)
         if series:
-            y_axis = Axis(title, 0.0, 1.0 if percent else None, percent)
-            full_title = f"{kind}: {title} of the training batches"
-            plots.append(lines(full_title, series, Axis("step", 0.0), y_axis))
+            title = f"{kind}: {y_axis.label} of the training batches"
+            plots.append(lines(title, series, Axis("step", 0.0), y_axis))
     return plots
 
 
@@ -59,7 +56,9 @@ def _fields(rows: Rows, key_part: str) -> list[str]:
     """The fields of any row whose name contains `key_part`, sorted."""
     fields = set()
     for row in rows:
-        fields.update(key for key in row if key_part in key.lower())
+        for field in row:
+            if key_part in field.lower():
+                fields.add(field)
     return sorted(fields)
 
 

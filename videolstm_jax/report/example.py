@@ -66,7 +66,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
         right=best == video.label,
         facts=data.facts + _other_answer(prediction, best),
         moving=moving,
-        # the middle frame stands for the video in print and for readers who prefer no motion
+        # The middle frame stands for the video in print and for readers who prefer no motion.
         still=encoded.still(panels[len(panels) // 2], "AVIF"),
         strip=_strip(prediction, data.frames, strip_frames),
         description=_description(prediction, best),
@@ -103,6 +103,29 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
       predicted: the class of the highest score of the whole video.
       most: the number of classes shown.
     """
+    series = _score_series(prediction, predicted, most)
+    last = len(prediction.scores) - 1
+    bands = []
+    # A flow model has no scores for the last frame: spans end where the plot does.
+    for first, end in action_spans(prediction):
+        if first < min(end, last):
+            bands.append((first, min(end, last)))
+    title = "Class scores over time"
+    if bands:
+        title += ", shaded where the action is"
+    plot = lines(
+        title,
+        series[::-1],  # the line drawn last lies on top: the true class
+        Axis("frame", 0.0, float(max(last, 1))),
+        Axis("score", 0.0, 1.0),
+        height=240,
+        bands=bands,
+    )
+    return plot._replace(legend=plot.legend[::-1])  # but the true class is named first
+
+
+def _score_series(prediction: PredictedVideo, predicted: int, most: int) -> list[Series]:
+    """The lines of the score plot, the true class first, then the predicted one."""
     label, of_pass = prediction.video.label, prediction.best_of_pass
     by_score = np.argsort(-prediction.scores.mean(0), kind="stable").tolist()
     # dict.fromkeys drops repeated classes and keeps the order.
@@ -128,24 +151,7 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
         if roles:
             name += f" ({', '.join(roles)})"
         series.append(Series(name, frames, prediction.scores[:, index], colour, dashed=dashed))
-    last = len(frames) - 1
-    bands = []
-    # A flow model has no scores for the last frame: spans end where the plot does.
-    for first, end in action_spans(prediction):
-        if first < min(end, last):
-            bands.append((first, min(end, last)))
-    title = "Class scores over time"
-    if bands:
-        title += ", shaded where the action is"
-    plot = lines(
-        title,
-        series[::-1],  # the line drawn last lies on top: the true class
-        Axis("frame", 0.0, float(max(last, 1))),
-        Axis("score", 0.0, 1.0),
-        height=240,
-        bands=bands,
-    )
-    return plot._replace(legend=plot.legend[::-1])  # but the true class is named first
+    return series
 
 
 def attention_plot(curves: Mapping[str, np.ndarray]) -> Plot | None:

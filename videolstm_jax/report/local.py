@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from videolstm_jax.report import plots, tables
+from videolstm_jax.report import local_tables, plots
+from videolstm_jax.report.local_tables import Measures
 from videolstm_jax.report.page import Section
 from videolstm_jax.report.plots import Axis, Plot, Series
-from videolstm_jax.report.tables import Table, TableCell, percent
 
-Measures = Mapping[str, Any]
-"""The contents of a map.json.
-
-`attention` describes the attention. Where there are true boxes, `model` and each of `baselines`
-hold the same measures of boxes and tubes; `model` is None otherwise.
-"""
-
-BASELINE_NAMES = {
-    "full_frame": "whole frame",
-    "centred": "centred box",
-    "mean_train_box": "mean training box",
-    "uniform_attention": "uniform attention",
-    "flow_magnitude": "flow magnitude",
-    "ideal_attention": "ideal attention",
-    "perfect_box": "perfect still box",
-    "perfect_tube": "perfect tube",
-}
-_UPPER_BOUNDS = ("perfect_box", "ideal_attention", "perfect_tube")
-THRESHOLDS = ("0.1", "0.2", "0.3", "0.5", "0.5:0.95")
-"""The IoU thresholds whose video-mAP is a column."""
-ERROR_KINDS = ("right", "localisation", "classification", "time", "duplicate", "other", "missed")
 BOX_AREA = "area of the true box"
 """The dashed line in plots of the mass in the true box: what uniform attention would have there."""
 EXPLANATION = (
@@ -76,119 +54,27 @@ def section(maps: Mapping[str, Measures]) -> Section:
             warnings.append(f"{name}: {warning}.")
         if measures.get("trained_on"):
             warnings.append(f"{name} was trained on {measures['trained_on']} of these videos.")
-    measured = {name: measures for name, measures in maps.items() if measures["model"]}
+    measured = {}
+    for name, measures in maps.items():
+        if measures["model"]:
+            measured[name] = measures
+    attention = local_tables.attention_table(maps)
     if not measured:
         notice = (
             "The test videos have no true boxes, so the tubes are not measured. The stage prepare "
             "reads boxes if the data set has them."
         )
         return empty._replace(
-            tables=(attention_table(maps),), plots=time_plots(maps), notices=(*warnings, notice)
+            tables=(attention,), plots=time_plots(maps), notices=(*warnings, notice)
         )
     # The recall plot shows one run, that with the best boxes; the tables show all.
     best = max(measured, key=lambda name: measured[name]["model"]["mean_frame_iou"]["value"])
     return empty._replace(
         paragraphs=(EXPLANATION,),
         notices=tuple(warnings),
-        tables=(*tube_tables(measured), error_table(measured), attention_table(maps)),
+        tables=(*local_tables.tube_tables(measured), local_tables.error_table(measured), attention),
         plots=(recall_plot(best, measured[best]), map_plot(measured), *time_plots(maps)),
     )
-
-
-# ---- tables --------------------------------------------------------------------------------------
-
-
-def tube_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
-    """Makes one table for each run: its tubes, then baselines and upper bounds with its scores."""
-    head = (
-        "Boxes from",
-        "Kind",
-        "Mean frame IoU",
-        "95 % interval",
-        *(f"Video-mAP {threshold.replace('0.', '.')}" for threshold in THRESHOLDS),
-        "Gain of the run",
-    )
-    note = (
-        "Intervals are percentiles of a bootstrap over videos. Baselines and upper bounds have the "
-        "class scores of this run."
-    )
-    run_tables = []
-    for run, measures in maps.items():
-        rows = [[run, "run", *_measure_cells(measures["model"]), ""]]
-        rows += [_baseline_row(kind, row) for kind, row in _baselines(measures).items()]
-        run_tables.append(tables.plain(f"Tubes of {run} and its baselines", head, rows, note))
-    return tuple(run_tables)
-
-
-def _baseline_row(kind: str, measures: Measures) -> list[TableCell | str | float]:
-    gain = measures["model_minus_baseline"]
-    gain_text = f"{gain['value']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})"
-    name = BASELINE_NAMES.get(kind, kind)
-    if "fraction" in measures:
-        name += f", {measures['fraction']:g} of the sides"
-    row_kind = "upper bound" if kind in _UPPER_BOUNDS else "baseline"
-    return [name, row_kind, *_measure_cells(measures), TableCell(gain_text, gain["value"])]
-
-
-def _measure_cells(measures: Measures) -> list[TableCell | float]:
-    iou, video_map = measures["mean_frame_iou"], measures["video_map"]["voc"]
-    interval = TableCell(f"{iou['low']:.3f} to {iou['high']:.3f}", iou["low"])
-    return [iou["value"], interval, *(video_map[threshold] for threshold in THRESHOLDS)]
-
-
-def _baselines(measures: Measures) -> dict[str, Measures]:
-    """The baselines, the worst first, then the upper bounds."""
-    baselines = measures["baselines"]
-
-    def order(kind: str) -> tuple[bool, float, str]:
-        return kind in _UPPER_BOUNDS, baselines[kind]["mean_frame_iou"]["value"], kind
-
-    return {kind: baselines[kind] for kind in sorted(baselines, key=order)}
-
-
-def error_table(maps: Mapping[str, Measures]) -> Table:
-    """Counts right tubes and kinds of errors of each run, at IoU .2 and .5."""
-    rows = []
-    for name, measures in maps.items():
-        for iou, counts in measures["model"]["errors"].items():
-            rows.append([f"{name} at IoU {iou}", *(counts[kind] for kind in ERROR_KINDS)])
-    head = ("Run", *(kind.capitalize() for kind in ERROR_KINDS))
-    return tables.plain("Errors of the tubes", head, rows)
-
-
-def attention_table(maps: Mapping[str, Measures]) -> Table:
-    """Describes each run's attention: how peaked it is, how it moves, its mass on the actor."""
-    rows = []
-    for name, measures in maps.items():
-        attention = measures["attention"]
-        row = [
-            name,
-            attention["entropy"],
-            attention["peak"],
-            attention["drift"],
-            attention["motion"],
-            attention["between"],
-        ]
-        for key in ("mass_inside_truth", "area_of_truth", "full_frame_boxes"):
-            row.append(TableCell(percent(attention[key]), attention[key]))
-        rows.append(row)
-    head = (
-        "Run",
-        "Entropy",
-        "Peak",
-        "Drift",
-        "Moves within a video",
-        "Differs between videos",
-        "Mass in the true box",
-        "Area of the true box",
-        "Boxes of the whole frame",
-    )
-    note = (
-        "Uniform attention has entropy 1. The peak is the largest share of one cell. Drift is the "
-        "share of the mass that moves from one frame to the next. A map moves within a video by "
-        "the share of its mass that differs from the mean map of the video."
-    )
-    return tables.plain("Where attention looks", head, rows, note)
 
 
 # ---- plots ---------------------------------------------------------------------------------------
@@ -205,8 +91,8 @@ ATTENTION_PLOTS = {
 def recall_plot(name: str, measures: Measures) -> Plot:
     """Plots the share of true tubes that a run and its baselines cover, against the IoU."""
     rows = {name: measures["model"]}
-    for kind, baseline in _baselines(measures).items():
-        rows[BASELINE_NAMES.get(kind, kind)] = baseline
+    for kind, baseline in local_tables.ordered_baselines(measures).items():
+        rows[local_tables.BASELINE_NAMES.get(kind, kind)] = baseline
     series = []
     for index, (label, row) in enumerate(rows.items()):
         recall = row["recall"]
@@ -266,5 +152,7 @@ def _curve(
     y = []
     for value in values:
         # A frame without a value breaks the line.
-        y.append(math.nan if value is None else value)
+        if value is None:
+            value = math.nan
+        y.append(value)
     return [Series(name, *plots.thinned(range(len(y)), y), colour, dashed=dashed)]

@@ -140,17 +140,24 @@ def lines(
       width: of the drawing.
       bands: spans of x that are shaded.
     """
-    x_range = _range(x_axis, [np.asarray(line.x, float) for line in series])
-    y_range = _range(y_axis, [np.asarray(line.y, float) for line in series])
-    frame = _Frame(width, height, x_range, y_range)
-    body = [_band(frame, first, last) for first, last in bands]
+    x_values, y_values = [], []
+    for line in series:
+        x_values.append(np.asarray(line.x, float))
+        y_values.append(np.asarray(line.y, float))
+    frame = _Frame(width, height, _range(x_axis, x_values), _range(y_axis, y_values))
+    # Bands lie below the grid, and the grid below the lines.
+    body = []
+    for first, last in bands:
+        body.append(_band(frame, first, last))
     body += _axes(frame, x_axis, y_axis)
-    body += [_stroke(frame, line) for line in series]
     legend = {}  # a dictionary keeps the order; a name that occurs twice has one entry
     for line in series:
+        body.append(_stroke(frame, line))
         if not line.faint:
             legend[(line.name, line.colour % len(COLOURS), line.dashed)] = None
-    spoken = f"{title}: {y_axis.label}" if y_axis.label else title
+    spoken = title
+    if y_axis.label:
+        spoken = f"{title}: {y_axis.label}"
     return Plot(title, svg(width, height, spoken, body), tuple(legend))
 
 
@@ -162,8 +169,11 @@ def _range(axis: Axis, values: list[np.ndarray]) -> tuple[float, float]:
     lowest, highest = 0.0, 1.0
     if len(finite):
         lowest, highest = float(finite.min()), float(finite.max())
-    low = lowest if axis.low is None else axis.low
-    high = highest if axis.high is None else axis.high
+    low, high = axis.low, axis.high
+    if low is None:
+        low = lowest
+    if high is None:
+        high = highest
     if high > low:
         return low, high
     # A constant line would divide by zero: the axis gets a length of one around it, or above the
@@ -187,13 +197,20 @@ def _axes(frame: _Frame, x_axis: Axis, y_axis: Axis) -> list[str]:
     right, bottom = frame.width - RIGHT, frame.height - BOTTOM
     body = []
     # Low plots have room for fewer labels, wide ones for more.
-    for tick in ticks(*frame.y, 4 if frame.height < 200 else 5):
+    labels_down, labels_across = 5, 6
+    if frame.height < 200:
+        labels_down = 4
+    if frame.width > 2 * WIDTH:
+        labels_across = 8
+    for tick in ticks(*frame.y, labels_down):
         y = frame.down(tick)
-        label = f"{100 * tick:g} %" if y_axis.percent else number(tick)
+        label = number(tick)
+        if y_axis.percent:
+            label = f"{100 * tick:g} %"
         body.append(f'<path d="M{LEFT} {y:.1f}H{right:g}" stroke="{LINE}"/>')
         # 4 units down centre a label of size 11 on its line.
         body.append(text(LEFT - 6, y + 4, label, anchor="end"))
-    for tick in ticks(*frame.x, 6 if frame.width <= 2 * WIDTH else 8):
+    for tick in ticks(*frame.x, labels_across):
         body.append(text(frame.across(tick), bottom + 16, number(tick)))
     body.append(text(LEFT + (right - LEFT) / 2, frame.height - 6, x_axis.label))
     body.append(f'<path d="M{LEFT} {bottom:g}H{right:g}" stroke="{SOFT}"/>')

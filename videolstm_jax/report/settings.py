@@ -21,15 +21,19 @@ def section(configs: Mapping[str, Mapping[str, Any]]) -> Section:
     if not configs:
         notice = "No stage has saved its settings yet; fit_convnet and train do."
         return empty._replace(notices=(notice,))
-    settings = {name: config.get("config", {}) for name, config in configs.items()}
-    table = tables.differences(settings)
+    settings = {}
     folded = []
     for name, config in configs.items():
+        settings[name] = config.get("config", {})
         # The digest is of the contents: layout and order of the file do not matter.
         text = json.dumps(_shortened(config), indent=1, sort_keys=True, ensure_ascii=False)
         digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
         folded.append((f"Settings of {name} (sha256 {digest[:12]})", text))
-    return empty._replace(tables=(table,) if table else (), folded=tuple(folded))
+    complete = empty._replace(folded=tuple(folded))
+    table = differences(settings)
+    if table is None:
+        return complete
+    return complete._replace(tables=(table,))
 
 
 def _shortened(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -43,8 +47,10 @@ def _shortened(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
     """Names the streams that a model reads, from its name and its config.json."""
+    if name == "convnet-rgb":
+        return "RGB"
     if name.startswith("convnet-"):
-        return "RGB" if name.endswith("rgb") else "flow"
+        return "flow"
     config = config or {}
     stream = config.get("config", {}).get("data", {}).get("stream")
     if stream is None:
@@ -52,4 +58,33 @@ def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
     if stream == "flow":
         return "flow"
     reads_motion = config.get("layers", {}).get("motion") is not None
-    return "RGB\u00a0+\u00a0flow" if reads_motion else "RGB"
+    if reads_motion:
+        # Spaces that do not break keep the three parts on one line of the table.
+        return "RGB\u00a0+\u00a0flow"
+    return "RGB"
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Flattens nested settings to `section.field` -> JSON text."""
+    fields: dict[str, str] = {}
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            fields |= flat(value, f"{prefix}{name}.")
+        else:
+            fields[prefix + name] = json.dumps(value, ensure_ascii=False)
+    return fields
+
+
+def differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Table | None:
+    """Lists the settings in which runs differ, a column for each run; None where they are equal."""
+    runs = list(map(flat, configs.values()))
+    fields = sorted(set().union(*runs))
+    rows = []
+    for field in fields:
+        # A run may lack a setting, such as that of a cell which only its own package has.
+        values = [settings.get(field, tables.ABSENT) for settings in runs]
+        if len(set(values)) > 1:
+            rows.append((field, *values))
+    if not rows:
+        return None
+    return tables.plain("Settings in which the runs differ", ("Setting", *configs), rows)

@@ -33,7 +33,10 @@ def headline_result(rows: Sequence[Result]) -> Result | None:
     """
     eligible = [row for row in rows if not row.trained_on] or rows
     for kind in HEADLINE_KINDS:
-        candidates = [row for row in eligible if row.kind == kind and row.total]
+        candidates = []
+        for row in eligible:
+            if row.kind == kind and row.total:
+                candidates.append(row)
         if candidates:
             return max(candidates, key=lambda row: row.accuracy)
     return None
@@ -99,19 +102,24 @@ def _lead(
 def _facts(dataset: Dataset | None) -> tuple[tuple[str, str], ...]:
     if dataset is None:
         return ()
-    sizes = {"train": 0, "valid": 0, "test": 0}
+    sizes, groups = {"train": 0, "valid": 0, "test": 0}, set()
     for video in dataset.videos:
         sizes[video.part] += 1
+        groups.add(video.group)
     counts = (
         (len(dataset.classes), "classes"),
         (len(dataset.videos), "videos"),
-        (len({video.group for video in dataset.videos}), "groups"),
+        (len(groups), "groups"),
         (sizes["train"], "to train on"),
         (sizes["valid"], "to validate on"),
         (sizes["test"], "to test on"),
     )
-    # A data set without groups, or without a validation list, has no such fact.
-    return tuple((f"{count:,}", name) for count, name in counts if count)
+    facts = []
+    for count, name in counts:
+        # A data set without a validation list has no such fact.
+        if count:
+            facts.append((f"{count:,}", name))
+    return tuple(facts)
 
 
 NOTICES = {

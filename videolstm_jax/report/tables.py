@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from videolstm_jax.report import charts
 
@@ -90,6 +87,7 @@ LOCALISATION_COLUMNS = (
 
 def results(rows: Sequence[Result]) -> Table:
     """Makes the table of Sec. 5: accuracies with intervals, and localisation if measured."""
+    # What a model is comes first, then how often it is right, then where it looks.
     columns = [
         _text_column("Model", rows, "name"),
         _text_column("Kind", rows, "kind"),
@@ -111,10 +109,10 @@ def results(rows: Sequence[Result]) -> Table:
         )
     for head, field in LOCALISATION_COLUMNS:
         values = [getattr(row, field) for row in rows]
-        if any(value is not None for value in values):
+        if values.count(None) < len(values):
             columns.append(_measure(head, values, _fraction))
     masses = [row.mass for row in rows]
-    if any(mass is not None for mass in masses):
+    if masses.count(None) < len(masses):
         texts = list(map(_mass, rows))
         columns.append(Column("Attention in the box (of the frame)", _cells(masses, texts)))
     return _table("On the test list", columns, note)
@@ -154,6 +152,7 @@ def _interval(row: Result) -> TableCell:
 
 
 def _mass(row: Result) -> str:
+    # The area of the box is what uniform attention would have in it.
     if row.mass is None or not row.area:
         return percent(row.mass)
     return f"{percent(row.mass)} (of {percent(row.area)})"
@@ -168,6 +167,7 @@ def _measure(
 def _cells(values: Sequence[float | None], texts: Sequence[str]) -> list[TableCell]:
     """Cells of a column, the highest value marked as best unless all are equal."""
     numbers = [value for value in values if value is not None]
+    # A mark on every row would say nothing.
     best = None
     if numbers and max(numbers) > min(numbers):
         best = max(numbers)
@@ -178,13 +178,13 @@ def _cells(values: Sequence[float | None], texts: Sequence[str]) -> list[TableCe
 
 
 def _table(caption: str, columns: Sequence[Column], note: str = "") -> Table:
-    return Table(
-        caption=caption,
-        head=tuple(column.head for column in columns),
-        rows=tuple(zip(*(column.cells for column in columns), strict=True)),
-        numeric=tuple(column.numeric for column in columns),
-        note=note,
-    )
+    heads, cells, numeric = [], [], []
+    for column in columns:
+        heads.append(column.head)
+        cells.append(column.cells)
+        numeric.append(column.numeric)
+    rows = tuple(zip(*cells, strict=True))
+    return Table(caption, tuple(heads), rows, tuple(numeric), note)
 
 
 # ---- other tables --------------------------------------------------------------------------------
@@ -197,11 +197,14 @@ def plain(
     note: str = "",
 ) -> Table:
     """Makes a table of text and numbers; a column with a number in it is numeric."""
-    cells = tuple(tuple(map(_plain_cell, row)) for row in rows)
-    numeric = []
-    for column in range(len(head)):
-        numeric.append(any(row[column].value is not None for row in cells))
-    return Table(caption, tuple(head), cells, tuple(numeric), note)
+    cells = []
+    numeric = [False] * len(head)
+    for row in rows:
+        cells.append(tuple(map(_plain_cell, row)))
+        for column, cell in enumerate(cells[-1]):
+            if cell.value is not None:
+                numeric[column] = True
+    return Table(caption, tuple(head), tuple(cells), tuple(numeric), note)
 
 
 def _plain_cell(value: TableCell | str | float | None) -> TableCell:
@@ -215,78 +218,3 @@ def _plain_cell(value: TableCell | str | float | None) -> TableCell:
     if isinstance(value, float):
         return TableCell(f"{value:.3f}", value)
     return TableCell(str(value), value)
-
-
-def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> Table | None:
-    """Lists the pairs of classes that are most often confused, in either direction.
-
-    Args:
-      counts: [C, C] videos, true classes down and predicted classes across.
-      names: C names.
-      most: the number of pairs.
-
-    Returns:
-      The table; None if no video is wrong.
-    """
-    # Above the diagonal lies each pair once, with its mistakes of both directions.
-    both_ways = np.triu(counts + counts.T, 1)
-    pairs = list(zip(*np.nonzero(both_ways), strict=True))
-    pairs.sort(key=lambda pair: (-both_ways[pair], pair))
-    rows = []
-    for i, j in pairs[:most]:
-        confused, total = int(both_ways[i, j]), int(counts[i].sum() + counts[j].sum())
-        share = TableCell(f"{confused} of {total}", confused)
-        rows.append((f"{names[i]} / {names[j]}", int(counts[i, j]), int(counts[j, i]), share))
-    if not rows:
-        return None
-    head = ("Pair", "First predicted as second", "Second predicted as first", "Of both classes")
-    return plain("Classes most often confused", head, rows)
-
-
-def wrong_predictions(counts: np.ndarray, names: Sequence[str]) -> list[str]:
-    """Names, for each class, the three classes its wrong videos were predicted as most often.
-
-    Args:
-      counts: [C, C] videos, true classes down and predicted classes across.
-      names: C names.
-    """
-    texts = []
-    for label, row in enumerate(counts):
-        mistakes = []
-        for predicted in np.flatnonzero(row):
-            if predicted != label:
-                mistakes.append((int(row[predicted]), names[predicted]))
-        # The most frequent come first, and ties go by name.
-        mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1]))
-        most_frequent = [f"{name} ({count})" for count, name in mistakes[:3]]
-        sentence = ""
-        if most_frequent:
-            sentence = f"predicted as {', '.join(most_frequent)}"
-        texts.append(sentence)
-    return texts
-
-
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Flattens nested settings to `section.field` -> JSON text."""
-    fields: dict[str, str] = {}
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            fields |= flat(value, f"{prefix}{name}.")
-        else:
-            fields[prefix + name] = json.dumps(value, ensure_ascii=False)
-    return fields
-
-
-def differences(configs: Mapping[str, Mapping[str, Any]]) -> Table | None:
-    """Lists the settings in which runs differ, a column for each run; None where they are equal."""
-    settings_by_run = {name: flat(config) for name, config in configs.items()}
-    fields = sorted(set().union(*settings_by_run.values()))
-    rows = []
-    for field in fields:
-        # A run may lack a setting, such as that of a cell which only its own package has.
-        values = [settings.get(field, ABSENT) for settings in settings_by_run.values()]
-        if len(set(values)) > 1:
-            rows.append((field, *values))
-    if not rows:
-        return None
-    return plain("Settings in which the runs differ", ("Setting", *settings_by_run), rows)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ImageFont
 
-from videolstm_jax.report.pictures import overlay
+from videolstm_jax.report.pictures import heat_map, overlay
 from videolstm_jax.report.pictures.overlay import BAND, TEXT, Colour
 from videolstm_jax.report.pictures.score_board import LETTERS_BEFORE_MARK, PALETTE, board, fitted
 from videolstm_jax.report.pictures.score_lines import ScoreLines
@@ -89,7 +89,7 @@ def panels(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     pictures = [_titled_by_best_class(plain, title, lines)]
     if view.saliency is not None:
         # True boxes are drawn on the left only: dashes on the heat map hide what is below them.
-        heated = overlay.boxed(overlay.blend(view.frame, view.saliency), view.detections, None)
+        heated = overlay.boxed(heat_map.blend(view.frame, view.saliency), view.detections, None)
         legend = [("attention", overlay.HEAT)]
         if view.detections is not None:
             legend.append(("detected", overlay.DETECTED))
@@ -105,7 +105,7 @@ def strip_picture(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
     """Draws one picture of a film strip: the frame under its attention with all boxes; uint8."""
     frame = view.frame
     if view.saliency is not None:
-        frame = overlay.blend(frame, view.saliency)
+        frame = heat_map.blend(frame, view.saliency)
     boxed = overlay.boxed(frame, view.detections, view.truth)
     return _titled_by_best_class(boxed, title, lines)
 

@@ -34,7 +34,7 @@ def animation(frames: np.ndarray, seconds: float, *, quality: int = MOVING_QUALI
       seconds: the time from one frame to the next; browsers do not go below 0.02.
       quality: of the lossy compression, 0 to 100.
     """
-    first, *rest = [Image.fromarray(frame) for frame in frames]
+    first, *rest = map(Image.fromarray, frames)
     buffer = io.BytesIO()
     first.save(
         buffer,

@@ -1,16 +1,13 @@
-"""Attention, boxes and titles drawn onto frames.
+"""Boxes and titles drawn onto frames, and frames laid out in rows.
 
-Frames are uint8 [H, W, 3]; saliency is [H, W] in [0, 255]; boxes are x0 y0 x1 y1 in pixels of the
-frame, half open.
+Frames are uint8 [H, W, 3]; boxes are x0 y0 x1 y1 in pixels of the frame, half open.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
 Colour = tuple[int, int, int]
@@ -24,8 +21,6 @@ HEAT: Colour = (252, 165, 60)
 BAND: Colour = (24, 26, 32)
 """The dark ground behind titles and between pictures."""
 TEXT: Colour = (228, 228, 224)
-GREY_WEIGHTS = (0.299, 0.587, 0.114)
-"""Rec. 601 luma."""
 
 
 def display_size(width: int, height: int, side: int) -> tuple[int, int]:
@@ -61,88 +56,15 @@ def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     across, down = width // frames.shape[2], height // frames.shape[1]
     if (frames.shape[2] * across, frames.shape[1] * down) == (width, height):
         return frames.repeat(down, axis=1).repeat(across, axis=2)
-    return np.stack(
-        [np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX)) for frame in frames]
-    )
+    pictures = []
+    for frame in frames:
+        pictures.append(np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX)))
+    return np.stack(pictures)
 
 
 def scaled(boxes: np.ndarray, size: tuple[int, int], shown: tuple[int, int]) -> np.ndarray:
     """Scales boxes [n, 4] from a frame of `size` (W, H) to the same frame at `shown` (W', H')."""
     return np.asarray(boxes, float) * (np.array(shown * 2, float) / np.array(size * 2, float))
-
-
-def heat(saliency: np.ndarray) -> np.ndarray:
-    """Colours a saliency map with matplotlib's `inferno`, opaque in proportion to saliency.
-
-    Args:
-      saliency: [H, W] in [0, 255].
-
-    Returns:
-      RGBA uint8 [H, W, 4]; where saliency is 0 the alpha is 0 too.
-
-    Raises:
-      ValueError: values outside [0, 255] or not finite.
-    """
-    level = _levels(saliency)
-    return np.concatenate([_inferno()[level], level[..., None]], axis=-1)
-
-
-def _levels(saliency: np.ndarray) -> np.ndarray:
-    """Saliency rounded to uint8, checked."""
-    saliency = np.asarray(saliency)
-    # Written so that NaN is refused too: both comparisons are false for it. Resizing may leave a
-    # value slightly above 255.
-    if saliency.size and not (saliency.min() >= 0 and saliency.max() <= 255.001):
-        raise ValueError(
-            f"saliency runs from {saliency.min()} to {saliency.max()}; expected 0 to 255"
-        )
-    return np.minimum(np.rint(saliency), 255).astype(np.uint8)
-
-
-@functools.cache
-def _inferno() -> np.ndarray:
-    """The colours of the 256 levels, [256, 3] uint8.
-
-    The lowest quarter of inferno is near black and would only dim the frame, so the map starts
-    above it.
-    """
-    return colormaps["inferno"](np.linspace(0.25, 1.0, 256), bytes=True)[:, :3]
-
-
-def blend(frame: np.ndarray, saliency: np.ndarray, alpha: float = 0.8) -> np.ndarray:
-    """Blends a frame, faded to grey, with the colours of its saliency.
-
-    Args:
-      frame: uint8 [H, W, 3].
-      saliency: [H, W] in [0, 255].
-      alpha: opacity where saliency is 255, in [0, 1]; 0 leaves the frame as it is.
-
-    Returns:
-      uint8 [H, W, 3].
-
-    Raises:
-      ValueError: maps of different sizes, or `alpha` outside [0, 1].
-    """
-    if frame.shape[:2] != saliency.shape:
-        raise ValueError(
-            f"a frame of {frame.shape[:2]} and a saliency map of {saliency.shape}; expected one "
-            "size"
-        )
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha is {alpha}; expected 0 to 1")
-    # Colours and opacities are tables of 256 levels, and the sums are made in place: a film blends
-    # every frame.
-    opacity = (np.arange(256, dtype=np.float32) / 255 * np.float32(alpha))[:, None]
-    heat_part, frame_part = _inferno().astype(np.float32) * opacity, 1 - opacity
-    level = _levels(saliency)
-    picture = frame.astype(np.float32)
-    # The frame fades to grey, so that colours of the scene are not taken for heat.
-    grey = picture @ np.array(GREY_WEIGHTS, np.float32)
-    picture *= np.float32(1 - alpha)
-    picture += (grey * np.float32(alpha))[..., None]
-    picture *= frame_part[level]
-    picture += heat_part[level]
-    return np.rint(picture, out=picture).clip(0, 255).astype(np.uint8)
 
 
 def draw_boxes(
@@ -181,7 +103,9 @@ def draw_boxes(
             outline=(0, 0, 0),
             width=line + 2 * rim,
         )
-        dash = 3 * line if dashed and dashed[index] else 0
+        dash = 0
+        if dashed and dashed[index]:
+            dash = 3 * line
         _outline(pen, (x0, y0, x1 - 1, y1 - 1), colours[index], line, dash)
         if labels:
             _label(pen, labels[index], (x0, y0), colours[index], (width, height))
@@ -218,15 +142,18 @@ def _label(
     font = ImageFont.load_default(text_size(max(size)))
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     wide, high = right - left + 4, bottom - top + 4
-    # kept within the frame on all sides
+    # The text stays within the frame on all sides.
     x = max(0, min(corner[0], size[0] - int(wide)))
-    y = corner[1] - int(high) if corner[1] >= high else min(corner[1], size[1] - int(high))
+    y = min(corner[1], size[1] - int(high))
+    if corner[1] >= high:
+        y = corner[1] - int(high)
     pen.rectangle((x, y, x + wide - 1, y + high - 1), fill=(0, 0, 0))
     pen.text((x + 2 - left, y + 2 - top), text, font=font, fill=colour)
 
 
 def text_size(side: int) -> int:
     """Returns the size of readable text on a picture whose longer edge has `side` pixels."""
+    # A sixteenth; Pillow's font cannot be read below size 10.
     return max(10, min(48, round(side / 16)))
 
 
@@ -259,7 +186,9 @@ def boxed(frame: np.ndarray, detections: np.ndarray | None, truth: np.ndarray | 
 
 
 def _boxes(boxes: np.ndarray | None) -> np.ndarray:
-    return np.zeros((0, 4)) if boxes is None else np.asarray(boxes, float).reshape(-1, 4)
+    if boxes is None:
+        return np.zeros((0, 4))
+    return np.asarray(boxes, float).reshape(-1, 4)
 
 
 def filmstrip(

@@ -106,9 +106,12 @@ def stable_slots(before: Sequence[int], chosen: Sequence[int]) -> list[int]:
 
     New classes take the free places in order.
     """
-    new = iter([index for index in chosen if index not in before])
+    new = [index for index in chosen if index not in before]
     slots = []
     for index in before:
-        slots.append(index if index in chosen else next(new, None))
-    slots.extend(new)
-    return [index for index in slots if index is not None]
+        if index in chosen:
+            slots.append(index)
+        elif new:
+            slots.append(new.pop(0))
+    # What found no free place comes behind.
+    return slots + new

@@ -41,7 +41,10 @@ def sheet(states: States, frames: np.ndarray, size: tuple[int, int]) -> np.ndarr
     pictures = []
     for name, row in rows:
         for column, frame in enumerate(frames.tolist()):
-            title = name if column == 0 else f"frame {frame}"
+            # The first picture of a row names the row.
+            title = f"frame {frame}"
+            if column == 0:
+                title = name
             pictures.append(overlay.titled(_enlarged(row[column], size), [(title, overlay.TEXT)]))
     return overlay.filmstrip(np.stack(pictures), columns=len(frames), ground=overlay.BAND)
 
