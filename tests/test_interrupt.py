@@ -40,13 +40,13 @@ READERS = {
 READ = """
 import sys
 from absl import app
-from videolstm_jax.cli import boot
+from videolstm_jax.cli import ending
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
-app.run(boot.guarded(lambda argv: {reader}))
+app.run(ending.guarded(lambda argv: {reader}))
 """
 
 
@@ -116,10 +116,10 @@ def test_ctrl_c_within_a_collection_of_garbage_is_not_lost(tmp_path):
     """Python drops what callbacks of its collector raise."""
     code = (
         "import gc, os, signal, time\nfrom absl import app\n"
-        "from videolstm_jax.cli import boot\ncame = []\n"
+        "from videolstm_jax.cli import ending\ncame = []\n"
         "def callback(*_):\n    if not came: came.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "def main(argv):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(60)\n"
-        "app.run(boot.guarded(main))"
+        "app.run(ending.guarded(main))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SOON
@@ -130,11 +130,12 @@ def test_ctrl_c_within_a_collection_of_garbage_is_not_lost(tmp_path):
 def test_ctrl_c_while_the_decoder_is_imported_is_one_line(tmp_path):
     """Python lists a module as imported before its functions are there."""
     code = (
-        "import os, signal, sys, types\nfrom absl import app\nfrom videolstm_jax.cli import boot\n"
+        "import os, signal, sys, types\nfrom absl import app\n"
+        "from videolstm_jax.cli import ending\n"
         "def main(argv):\n"
         "    sys.modules['videolstm_jax.video.guard'] = types.ModuleType('guard')\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
-        "app.run(boot.guarded(main))"
+        "app.run(ending.guarded(main))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SOON

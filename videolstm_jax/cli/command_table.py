@@ -82,10 +82,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "Runs all stages, from a folder of videos to a page of pictures.",
             ("seed", *_PIPELINE),
             module="pipeline",
+            # Videos of the user's own: a set is seldom as large as the paper's.
             preset="small",
         ),
         "sweep": Command(
             "Runs one pipeline for each seed or held-out group, and pools the results.",
+            # Without "seed", which --seeds gives to each pipeline.
             _PIPELINE,
             module="sweep",
             preset="small",
@@ -159,6 +161,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "evaluate": Command(
             "Scores the test videos with a trained model, and stores its attention.",
+            # Without the settings of the model, which the run keeps.
             (*_RUN, "data.frames", "data.short_clips", "eval", "report.examples"),
         ),
         "localize": Command(

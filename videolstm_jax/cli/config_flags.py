@@ -82,10 +82,11 @@ def define_flag(values: flags.FlagValues, flag: Flag) -> None:
     """Defines one flag."""
     if flag.kind in _DEFINE:
         _DEFINE[flag.kind](flag.name, flag.default, flag.text, flag_values=values)
-    else:
-        default = None if flag.default is None else list(flag.default)
-        text = f"{flag.text} (separated by commas)"
-        flags.DEFINE_list(flag.name, default, text, flag_values=values)
+        return
+    # The other settings are tuples. absl has lists of texts only; `_cast` reads their items.
+    default = None if flag.default is None else list(flag.default)
+    text = f"{flag.text} (separated by commas)"
+    flags.DEFINE_list(flag.name, default, text, flag_values=values)
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -97,7 +98,10 @@ def overrides(values: flags.FlagValues) -> dict[str, Any]:
     Raises:
       ConfigError: a value of the wrong kind in a list.
     """
-    return {flag.path: value for flag, value in present_flags(values, setting_flags())}
+    settings = {}
+    for flag, value in present_flags(values, setting_flags()):
+        settings[flag.path] = value
+    return settings
 
 
 def present_flags(
@@ -131,8 +135,10 @@ def _cast(flag: Flag, value: Any) -> Any:
     if typing.get_origin(flag.kind) is not tuple or value is None:
         return value
     item = typing.get_args(flag.kind)[0]
+    # A comma at the end, or --data.classes= for none at all, leaves an empty text.
+    texts = filter(None, value)
     try:
-        return tuple(item(text) for text in value if text != "")
+        return tuple(map(item, texts))
     except ValueError as error:
         raise ConfigError(
             f"--{flag.name}={','.join(value)}: {error}; expected {item.__name__}s separated by "
@@ -146,7 +152,9 @@ def record(values: flags.FlagValues, owner: type) -> Any:
     Raises:
       ConfigError: a value that cannot be used.
     """
-    settings = {flag.name: value for flag, value in present_flags(values, record_flags(owner))}
+    settings = {}
+    for flag, value in present_flags(values, record_flags(owner)):
+        settings[flag.name] = value
     return owner(**settings)
 
 
@@ -158,9 +166,11 @@ def pretty(cfg: RunConfig) -> str:
     sections: dict[str, list[str]] = {}
     for path, value in flatten(cfg).items():
         section, _, name = path.rpartition("__")
-        star = "*" if path in cfg.overrides else ""
         text = as_text(value) or "''"
-        sections.setdefault(section or "run", []).append(f"{star}{name}={text}")
+        assignment = f"{name}={text}"
+        if path in cfg.overrides:
+            assignment = f"*{assignment}"
+        sections.setdefault(section or "run", []).append(assignment)
     lines = [f"preset {cfg.preset} (* = given)"]
     for section, assignments in sections.items():
         lines.append(f"  {section:9s} {' '.join(assignments)}")

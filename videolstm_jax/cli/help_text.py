@@ -14,7 +14,8 @@ from videolstm_jax.config import as_text, flatten
 from videolstm_jax.config.setting import sentence
 from videolstm_jax.presets import PRESETS, Settings
 
-HELP = ("--help", "-help", "-h", "-?", "--helpshort", "-helpshort")
+HELP = frozenset(("--help", "-help", "-h", "-?", "--helpshort", "-helpshort"))
+"""The spellings of absl, all of which list the settings that are often changed."""
 _COLUMN = 32
 """Characters before the text of a flag. Longer flags move their text to the right."""
 
@@ -23,7 +24,8 @@ def list_of_commands() -> str:
     """All commands with one line each."""
     width = max(map(len, COMMANDS))
     lines = ["videolstm COMMAND --preset=NAME --section.field=value ..", "", "Commands:"]
-    lines += [f"  {name:{width}s}  {command.summary}" for name, command in COMMANDS.items()]
+    for name, command in COMMANDS.items():
+        lines.append(f"  {name:{width}s}  {command.summary}")
     lines += ["", "`videolstm COMMAND --help` lists the settings of a command."]
     return "\n".join(lines)
 
@@ -36,9 +38,12 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
       arguments: of the command line; `--preset` and `--model.cell` decide whose values are shown.
     """
     command = COMMANDS[name]
-    action = " ACTION FOLDER .." if command.positional else ""
-    settings = " --preset=NAME --section.field=value" if command.settings else ""
-    lines = [command.summary, "", f"videolstm {name}{action}{settings} --flag=value .."]
+    usage = f"videolstm {name}"
+    if command.positional:
+        usage += " ACTION FOLDER .."
+    if command.settings:
+        usage += " --preset=NAME --section.field=value"
+    lines = [command.summary, "", f"{usage} --flag=value .."]
     if command.positional:
         lines += ["", f"Actions: {command.positional}."]
     own = [*_own_flags(module_of(command)), _line("--[no]trace", "Show where an error was raised.")]
@@ -70,6 +75,7 @@ def _own_flags(module: ModuleType | None) -> Iterator[str]:
         if flag.boolean:
             yield _line(f"--[no]{name}", flag.help)
             continue
+        # absl puts the default of a text in quotation marks.
         default = (flag.default_as_str or "").strip("'")
         yield _line(f"--{name}={default}", flag.help)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 
-from videolstm_jax.cli import boot, help_text
+from videolstm_jax.cli import boot, ending, help_text
 from videolstm_jax.cli.command_table import COMMANDS, DEPRECATED
 
 
@@ -15,12 +15,13 @@ def main(name: str | None = None) -> None:
     Args:
       name: the command, where a script stands for one; None reads it from the command line.
     """
-    with boot.quiet_when_output_closes():
+    with ending.quiet_when_output_closes():
         _run_command(name, sys.argv[1:])
 
 
 def _run_command(name: str | None, arguments: list[str]) -> None:
     if name is None:
+        # `--helpfull` without a command would have to list the settings of all of them.
         if not arguments or arguments[0] in (*help_text.HELP, "--helpfull"):
             print(help_text.list_of_commands())
             sys.exit(0)
@@ -29,8 +30,9 @@ def _run_command(name: str | None, arguments: list[str]) -> None:
         print(f"{name} is now called {DEPRECATED[name]}", file=sys.stderr, flush=True)
         name = DEPRECATED[name]
     if name not in COMMANDS:
-        nearest = difflib.get_close_matches(name, COMMANDS, 1)
-        hint = f" (did you mean {nearest[0]}?)" if nearest else ""
+        hint = ""
+        for nearest in difflib.get_close_matches(name, COMMANDS, 1):
+            hint = f" (did you mean {nearest}?)"
         print(
             f"error: there is no command {name!r}{hint}; `videolstm --help` lists the commands",
             file=sys.stderr,

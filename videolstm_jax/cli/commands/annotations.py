@@ -37,12 +37,16 @@ def define_flags(values: flags.FlagValues) -> None:
 def main(arguments: list[str]) -> None:
     """Reads the annotations, prints their size, and compares and writes them."""
     values = flags.FLAGS
-    source, target, against = (values[name].value for name in ("from", "to", "against"))
+    source = values["from"].value
+    target = values["to"].value
+    against = values["against"].value
     split = values["split"].value
     if not source:
         raise ConfigError("expected --from=FILE, and --to=truth.jsonl or --against=FILE")
     truth = read_truth(source, split=split)
-    boxes = sum(len(detection.tube.boxes) for detection in truth.tubes)
+    boxes = 0
+    for detection in truth.tubes:
+        boxes += len(detection.tube.boxes)
     print(
         f"{source}: {len(truth.tubes)} tubes, {boxes} boxes, {len(truth.videos)} videos, "
         f"{len(truth.classes)} classes"
@@ -51,8 +55,11 @@ def main(arguments: list[str]) -> None:
         print(f"  {note}")
     if against:
         differences = compare_ground_truth(truth, read_truth(against, split=split))
-        print("\n".join(differences[:_SHOWN]) or f"the same, tube by tube, as {against}")
-        if differences:
+        if not differences:
+            print(f"the same, tube by tube, as {against}")
+        else:
+            print("\n".join(differences[:_SHOWN]))
+            # Raised, so that a script sees a difference by the exit status.
             raise ConfigError(f"{len(differences)} differences between {source} and {against}")
     if target:
         save_truth(target, truth)

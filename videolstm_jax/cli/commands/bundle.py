@@ -19,5 +19,6 @@ def define_flags(values: flags.FlagValues) -> None:
 def main(arguments: list[str]) -> None:
     """Runs the stage with the settings that the flags give."""
     cfg = config_flags.record(flags.FLAGS, BundleConfig)
+    # Imported only now: the stage imports JAX, which --help does not need.
     path = importlib.import_module("videolstm_jax.stages.bundle").run(cfg)
     print(f"bundle: wrote {path}", flush=True)

@@ -22,6 +22,7 @@ def define_flags(values: flags.FlagValues) -> None:
 
 def main(cfg: RunConfig) -> None:
     """Runs the stage for one shard of the videos."""
+    # Imported only now: the stage imports JAX, which --help does not need.
     shards = importlib.import_module("videolstm_jax.features.shards")
     stage = importlib.import_module("videolstm_jax.stages.extract")
     shard = shards.parse_shard(flags.FLAGS["shard"].value)

@@ -97,6 +97,8 @@ def _imported(layout: str, source: str, target: str) -> str:
         save_dataset(path, importers.dataset_from_lists(lists, videos))
     about = {
         "imported": layout,
+        # Without the path, which would tell where the files lay on this machine; `normpath` drops a
+        # slash at the end, after which `basename` would be empty.
         "from": os.path.basename(os.path.normpath(source)),
         "preprocessing": "unknown",
     }

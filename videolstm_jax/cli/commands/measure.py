@@ -65,7 +65,10 @@ def task(options: Options) -> Task:
     named: tuple[str, ...] = ()
     if options.list:
         named = tuple(row.name for row in list_files.read_list(epath.Path(options.list)))
-    classes = list_files.read_classes(epath.Path(options.classes)) if options.classes else ()
+    classes: tuple[str, ...] = ()
+    if options.classes:
+        classes = list_files.read_classes(epath.Path(options.classes))
+    # The list that the user names goes before all others, also in what `read_detections` takes.
     truth = truth._replace(test=named or truth.test)
     listed = truth.test or tuple(sorted(annotated))
     if dataset is not None:
@@ -76,7 +79,7 @@ def task(options: Options) -> Task:
         # Our own tubes.jsonl numbers the classes as dataset.json does.
         if not classes and options.detections.endswith(".jsonl"):
             classes = dataset.classes
-    if not {detection.video for detection in truth.tubes} & set(listed):
+    if _videos_of(truth.tubes).isdisjoint(listed):
         raise ConfigError(
             f"none of the {len(listed)} listed videos has a true tube in {options.truth}"
         )
@@ -91,15 +94,19 @@ def _truth(options: Options, dataset: Dataset | None) -> GroundTruth:
             f"{options.truth} contains no classes and no numbers of frames; expected "
             "--dataset=dataset.json"
         )
-    table = read_boxes_table(options.truth)
     frames = {video.name: video.frames for video in dataset.videos}
-    unlisted = table.keys() - frames.keys()
+    annotated = {}
+    unlisted = set()
+    for name in read_boxes_table(options.truth):
+        if name in frames:
+            annotated[name] = frames[name]
+        else:
+            unlisted.add(name)
     notes: tuple[str, ...] = ()
     if unlisted:
         count = f"{len(unlisted)} videos with boxes are not listed"
         notes = (f"{count}, such as {min(unlisted)}",)
     tubes = read_boxes_json(options.truth, dataset, unlisted=unlisted)
-    annotated = {name: frames[name] for name in table if name in frames}
     return GroundTruth(dataset.classes, annotated, {}, tubes, notes=notes)
 
 
@@ -118,37 +125,63 @@ def measured(options: Options, task: Task) -> tuple[dict[str, Any], str]:
     detections = read.detections
     if options.nms is not None:
         detections = suppress(detections, options.nms)
-    # Boxes of single frames make no tubes, so only frames are measured.
-    tubes = not read.single
-    summary = tube_summary(
-        detections,
-        truth,
-        thresholds=options.thresholds if tubes else (),
-        frame_thresholds=options.frame_thresholds,
-        class_thresholds=options.class_thresholds if tubes else (),
-        styles=options.styles,
-        frames=options.frames,
-        average_frames=True,
-    )
-    names = {}
-    for label, count in Counter(detection.label for detection in truth).items():
-        name = task.truth.classes[label] if task.truth.classes else f"class {label}"
-        names[label] = (name, count)
-    videos = {detection.video for detection in truth}
+    summary = _summary(options, detections, truth, single=read.single)
+    names = _class_names(task.truth, truth)
+    classes = {}
+    for label, (name, _) in names.items():
+        classes[str(label)] = name
+    videos = _videos_of(truth)
     notes = [*task.truth.notes, *read.notes, *_notes(options, task, videos, read, detections)]
     record = {
         "videos": len(videos),
         "tubes": len(truth),
         "detections": len(detections),
         "notes": notes,
-        "classes": {str(label): name for label, (name, _) in names.items()},
+        "classes": classes,
         **summary,
     }
     kind = "detected boxes of single frames" if read.single else "detected tubes"
     counts = f"{len(detections)} {kind}, {len(truth)} true tubes, {len(videos)} videos"
-    head = f"{counts}; in per cent"
-    lines = [head, *(f"  {note}" for note in notes)]
-    return record, "\n".join(lines) + "\n\n" + tube_table(summary, names)
+    text = f"{counts}; in per cent\n"
+    for note in notes:
+        text += f"  {note}\n"
+    return record, f"{text}\n{tube_table(summary, names)}"
+
+
+def _summary(
+    options: Options, detections: Sequence[Detection], truth: Sequence[Detection], *, single: bool
+) -> dict[str, Any]:
+    thresholds, class_thresholds = options.thresholds, options.class_thresholds
+    # Boxes of single frames make no tubes, so only frames are measured.
+    if single:
+        thresholds, class_thresholds = [], []
+    return tube_summary(
+        detections,
+        truth,
+        thresholds=thresholds,
+        frame_thresholds=options.frame_thresholds,
+        class_thresholds=class_thresholds,
+        styles=options.styles,
+        frames=options.frames,
+        average_frames=True,
+    )
+
+
+def _class_names(truth: GroundTruth, tubes: Sequence[Detection]) -> dict[int, tuple[str, int]]:
+    """The name of each class of the tubes, and how many of them it has, by its number."""
+    counts: Counter[int] = Counter()
+    for tube in tubes:
+        counts[tube.label] += 1
+    names = {}
+    for label, count in counts.items():
+        # Pickles of other projects number the classes, but do not name them.
+        name = truth.classes[label] if truth.classes else f"class {label}"
+        names[label] = (name, count)
+    return names
+
+
+def _videos_of(detections: Sequence[Detection]) -> set[str]:
+    return {detection.video for detection in detections}
 
 
 def _notes(
@@ -169,7 +202,7 @@ def _notes(
     if options.nms is not None:
         dropped = len(read.detections) - len(detections)
         notes.append(f"{dropped} detections overlap a better one by more than {options.nms:g}")
-    without_detection = videos - {detection.video for detection in detections}
+    without_detection = videos - _videos_of(detections)
     if without_detection:
         notes.append(
             f"{len(without_detection)} measured videos have no detection, such as "

@@ -41,6 +41,7 @@ def _define_files(values: flags.FlagValues) -> None:
 
 
 def _define_measures(values: flags.FlagValues) -> None:
+    # absl writes the default of a list into --help, and joins texts only.
     thresholds = list(map(str, VIDEO_THRESHOLDS))
     frame_thresholds = list(map(str, FRAME_THRESHOLDS))
     lists_of = {
@@ -86,6 +87,8 @@ def options_of(values: flags.FlagValues) -> Options:
     if not values["detections"].value or not values["truth"].value:
         raise ConfigError("expected --detections=FILE --truth=FILE")
     nms = values["nms"].value
+    if nms is not None:
+        (nms,) = _shares("nms", [nms])
     return Options(
         detections=values["detections"].value,
         truth=values["truth"].value,
@@ -98,7 +101,7 @@ def options_of(values: flags.FlagValues) -> Options:
         frame_thresholds=_shares("frame_iou", values["frame_iou"].value),
         class_thresholds=_shares("class_iou", values["class_iou"].value),
         frames=_names("frames", values["frames"].value, _FRAMES),
-        nms=None if nms is None else _shares("nms", [nms])[0],
+        nms=nms,
     )
 
 
@@ -114,7 +117,8 @@ def _shares(flag: str, texts: Sequence[Any]) -> list[float]:
     """The IoU thresholds of a flag, each once."""
     assignment = f"--{flag}={','.join(map(str, texts))}"
     try:
-        shares = list(dict.fromkeys(float(text) for text in texts))
+        # A dictionary keeps the order of the flag; a threshold given twice is one column.
+        shares = list(dict.fromkeys(map(float, texts)))
     except ValueError as error:
         raise ConfigError(f"{assignment}: {error}") from error
     if not shares or not all(0 <= share <= 1 for share in shares):

@@ -45,6 +45,7 @@ def short_flags(values: flags.FlagValues) -> dict[str, Any]:
 
 def main(cfg: RunConfig) -> None:
     """Runs the pipeline, or prints its commands."""
+    # Imported only now: the stages import JAX and TensorFlow, which --help does not need.
     pipeline = importlib.import_module("videolstm_jax.pipeline")
     if flags.FLAGS["dry_run"].value:
         print(pipeline.commands(cfg, boot.program()))

@@ -19,6 +19,9 @@ def define_flags(values: flags.FlagValues) -> None:
 def main(arguments: list[str]) -> None:
     """Runs the stage with the settings that the flags give."""
     cfg = config_flags.record(flags.FLAGS, PredictConfig)
+    # Imported only now: the stage imports JAX, which --help does not need.
     path = importlib.import_module("videolstm_jax.stages.predict").run(cfg)
-    written = "no film" if path is None else f"{path} and {path.with_suffix('.png').name}"
-    print(f"predict: wrote {written}", flush=True)
+    if path is None:
+        print("predict: wrote no film", flush=True)
+    else:
+        print(f"predict: wrote {path} and {path.with_suffix('.png').name}", flush=True)

@@ -35,6 +35,7 @@ def seeds_of(texts: Sequence[str]) -> tuple[int, ...]:
       ConfigError: they are not different whole numbers.
     """
     seeds = [int(text) for text in texts if text.isdecimal()]
+    # "0" and "00" are one seed: its two pipelines would write the same folder.
     if len(set(seeds)) < len(texts):
         raise ConfigError(
             f"--seeds is {','.join(texts)}; expected different whole numbers, such as 0,1,2"
