@@ -19,6 +19,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.safe_readers.matlab_elements import (
     SMALLEST_ELEMENT,
     Element,
@@ -92,12 +93,8 @@ def read_matlab(path: str) -> dict[str, Any]:
     """
     data = epath.Path(path).read_bytes()
     order = byte_order(data)
-    try:
+    with reading("", "is not a whole MATLAB file", *_DAMAGE_ERRORS):
         return dict(_matrix(matrix, order) for matrix in variable_bytes(data, order))
-    except FileError:
-        raise
-    except _DAMAGE_ERRORS as error:
-        raise FileError(f"is not a whole MATLAB file: {type(error).__name__}: {error}") from error
 
 
 def as_list(value: Any) -> list:
@@ -148,11 +145,13 @@ def _matrix(data: bytes, order: str) -> tuple[str, Any]:
     (flag_bits,) = struct.unpack_from(f"{order}I", flags)
     matrix_class = flag_bits & 0xFF
     shape = tuple(np.frombuffer(dimensions, f"{order}i4").tolist())
-    if matrix_class in _REFUSED_CLASSES or flag_bits & _COMPLEX_FLAG:
-        content = _REFUSED_CLASSES.get(matrix_class, "a complex matrix")
-        raise FileError(f"holds {content}; expected numbers, text, cells and structs")
-    if min(shape, default=-1) < 0:
-        raise FileError(f"has a matrix of {list(shape)}")
+    refused = _REFUSED_CLASSES.get(matrix_class)
+    if flag_bits & _COMPLEX_FLAG:
+        refused = refused or "a complex matrix"
+    elif min(shape, default=-1) < 0:
+        refused = refused or f"a matrix of {list(shape)}"
+    if refused:
+        raise FileError(f"holds {refused}; expected numbers, text, cells and structs")
     if matrix_class == _STRUCT:
         value = _structs(shape, elements, order, len(data))
     elif matrix_class == _CELL:
@@ -175,9 +174,7 @@ def _structs(shape: tuple[int, ...], elements: Iterator[Element], order: str, si
     if not fields:
         return []
     count = math.prod(shape)
-    # A damaged shape must not make us build more structs than the bytes could hold.
-    if count * len(fields) * SMALLEST_ELEMENT > size:
-        raise FileError(f"has {count} structs of {len(fields)} fields in {size} bytes")
+    _check_count(count * len(fields), size)
     structs = []
     for _ in range(count):
         struct_fields = {}
@@ -193,13 +190,19 @@ def _structs(shape: tuple[int, ...], elements: Iterator[Element], order: str, si
 def _cells(shape: tuple[int, ...], elements: Iterator[Element], order: str, size: int) -> list[Any]:
     """Returns the values of a cell array in MATLAB's order; `size` is the matrix' bytes."""
     count = math.prod(shape)
-    if count * SMALLEST_ELEMENT > size:
-        raise FileError(f"has {count} cells in {size} bytes")
+    _check_count(count, size)
     values = []
     for _ in range(count):
         _, value = _matrix(next_bytes(elements), order)
         values.append(value)
     return values
+
+
+def _check_count(count: int, size: int) -> None:
+    """Raises FileError where `size` bytes cannot hold so many values of fields or cells."""
+    # A damaged shape must not make us build more values than there are bytes.
+    if count * SMALLEST_ELEMENT > size:
+        raise FileError(f"has {count} fields or cells in {size} bytes; expected fewer")
 
 
 def _values(

@@ -37,14 +37,15 @@ class Element(NamedTuple):
 
 def byte_order(data: bytes) -> str:
     """Checks the header and returns the byte order, as `struct` writes it."""
+    order = _BYTE_ORDERS.get(data[_HEADER_BYTES - 2 : _HEADER_BYTES])
+    problem = ""
     # A file of version 7.3 is HDF5 behind a MATLAB header, or plain HDF5.
     if b"HDF5" in data[:600] or b"MATLAB 7.3" in data[:_HEADER_BYTES]:
-        raise FileError("is a MATLAB 7.3 file (HDF5); expected an older one: save(.., '-v7')")
-    order = _BYTE_ORDERS.get(data[_HEADER_BYTES - 2 : _HEADER_BYTES])
-    if len(data) < _HEADER_BYTES + SMALLEST_ELEMENT or order is None:
-        raise FileError(
-            f"is not a MATLAB file of version 5 to 7: no header in its {len(data)} bytes"
-        )
+        problem = "is a MATLAB 7.3 file (HDF5); expected an older one: save(.., '-v7')"
+    elif len(data) < _HEADER_BYTES + SMALLEST_ELEMENT or order is None:
+        problem = f"is not a MATLAB file of version 5 to 7: no header in its {len(data)} bytes"
+    if problem:
+        raise FileError(problem)
     return order
 
 
@@ -74,12 +75,13 @@ def _unpacked(data: bytes, budget: int) -> bytes:
     """Decompresses a variable to at most `budget` bytes."""
     unpacker = zlib.decompressobj()
     unpacked = unpacker.decompress(data, max(budget, 1))  # zlib takes 0 for "no limit"
+    if unpacker.eof:
+        return unpacked
+    problem = "is not a whole MATLAB file: a compressed variable is cut short"
     # Bytes are left over because the limit was reached, before the end of the stream.
-    if unpacker.unconsumed_tail and not unpacker.eof:
-        raise FileError(f"unpacks to more than {_UNPACKED_LIMIT >> 20} MiB")
-    if not unpacker.eof:
-        raise FileError("is not a whole MATLAB file: a compressed variable is cut short")
-    return unpacked
+    if unpacker.unconsumed_tail:
+        problem = f"unpacks to more than {_UNPACKED_LIMIT >> 20} MiB"
+    raise FileError(problem)
 
 
 def elements_of(data: bytes, order: str, *, start: int = 0) -> Iterator[Element]:

@@ -51,24 +51,35 @@ def check_opcodes(data: bytes) -> None:
                 f"not a whole pickle: byte {position} of {len(data)} is {code!r}, no opcode"
             )
         opcode = opcodes[code]
-        if opcode.name not in ALLOWED_OPCODES:
-            raise FileError(
-                f"has the opcode {opcode.name} at byte {position}; expected plain arrays, numbers "
-                "and text"
-            )
+        problem = _opcode_problem(opcode, count, file)
+        if problem:
+            raise FileError(f"{problem[0]} at byte {position}; expected {problem[1]}")
         if opcode.name == "STOP":
             break
-        argument = _read_argument(opcode, file)
-        # The unpickler allocates its memo up to the largest number. After `count` opcodes a true
-        # pickle has stored at most `count` values; a larger number only wastes memory.
-        if opcode.name in MEMO_OPCODES and argument > count:
-            raise FileError(
-                f"remembers a value as number {argument} at byte {position}; expected at most "
-                f"{count}"
-            )
     left_over = len(data) - file.tell()
     if left_over:
         raise FileError(f"ends at byte {file.tell()}; {left_over} more bytes follow")
+
+
+def _opcode_problem(
+    opcode: pickletools.OpcodeInfo, count: int, file: io.BytesIO
+) -> tuple[str, str] | None:
+    """What is wrong with an opcode, and what was expected; reads its argument where it may be there.
+
+    Args:
+      opcode: the opcode.
+      count: of the opcodes before it.
+      file: behind the opcode, at its argument.
+    """
+    # The name first: the argument of an opcode that is not allowed is not read.
+    if opcode.name not in ALLOWED_OPCODES:
+        return f"has the opcode {opcode.name}", "plain arrays, numbers and text"
+    argument = _read_argument(opcode, file)
+    # The unpickler allocates its memo up to the largest number. After `count` opcodes a true pickle
+    # has stored at most `count` values; a larger number only wastes memory.
+    if opcode.name in MEMO_OPCODES and argument > count:
+        return f"remembers a value as number {argument}", f"at most {count}"
+    return None
 
 
 def _read_argument(opcode: pickletools.OpcodeInfo, file: io.BytesIO) -> Any:

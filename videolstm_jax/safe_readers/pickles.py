@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.safe_readers.opcodes import check_opcodes
 
 
@@ -37,17 +38,11 @@ def read_pickle(data: bytes) -> Any:
       FileError: the file is cut short or no pickle, or it asks for anything else, which the message
         names. The message does not name the file.
     """
-    try:
+    # A damaged pickle raises whatever its last readable opcode happens to raise.
+    with reading("", "not a whole pickle of plain arrays", Exception):
         check_opcodes(data)
         value = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
         return _without_stand_ins(value, {})
-    except FileError:
-        raise
-    except Exception as error:
-        # A damaged pickle raises whatever its last readable opcode happens to raise.
-        raise FileError(
-            f"not a whole pickle of plain arrays: {type(error).__name__}: {error}"
-        ) from error
 
 
 # ---- what a file may ask for ---------------------------------------------------------------------

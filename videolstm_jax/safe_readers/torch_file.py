@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.safe_readers.torch_pickle import Storage, Tensor, read_tensor_pickle
 
 # The first two pickles of a file from before PyTorch 1.6.
@@ -56,16 +57,10 @@ def read_torch(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     Raises:
       FileError: the file is damaged, is no such file, or asks for more than tensors need.
     """
-    try:
+    with reading(name, "cannot be read as tensors that PyTorch saved", *_DAMAGE_ERRORS):
         if zipfile.is_zipfile(file):
-            return _read_zip(file, name)
-        return _read_legacy(file, name)
-    except FileError:
-        raise
-    except _DAMAGE_ERRORS as error:
-        raise FileError(
-            f"{name}: cannot be read as tensors that PyTorch saved: {error!r}"
-        ) from error
+            return _read_zip(file)
+        return _read_legacy(file)
 
 
 def from_bfloat16(bits: np.ndarray) -> np.ndarray:
@@ -76,58 +71,63 @@ def from_bfloat16(bits: np.ndarray) -> np.ndarray:
 # ---- the two kinds of files ----------------------------------------------------------------------
 
 
-def _read_zip(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
+def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
     """Reads a zip: `<root>data.pkl` is the pickle, `<root>data/<key>` the numbers of a storage."""
     with zipfile.ZipFile(file) as archive:
-        members = {member.filename: member for member in archive.infolist()}
-        # The root is named after the file that was saved, so the member is searched for.
-        pickles = [member for member in members if member.rpartition("/")[2] == "data.pkl"]
-        if len(pickles) != 1:
-            raise FileError(
-                f"{name}: a zip with {len(pickles)} members called data.pkl; expected one"
-            )
-        root = pickles[0].removesuffix("data.pkl")
-        # Older versions of PyTorch wrote no such member, and were little-endian.
-        order_member = root + "byteorder"
-        order = "little"
-        if order_member in members:
-            order = archive.read(order_member).decode()
-        if order != "little":
-            raise FileError(f"{name}: its byte order is {order}; expected little")
-        # A compressed member could unpack to any size; torch.save never compresses.
-        if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
-            raise FileError(
-                f"{name}: its members are compressed, which those of torch.save are not"
-            )
-        tree = read_tensor_pickle(io.BytesIO(archive.read(pickles[0])), name)
+        root = _zip_root(archive)
+        tree = read_tensor_pickle(io.BytesIO(archive.read(f"{root}data.pkl")))
 
         def storage_bytes(storage: Storage) -> bytes:
             return archive.read(f"{root}data/{storage.key}")
 
-        return _arrays(tree, storage_bytes, name)
+        return _arrays(tree, storage_bytes)
 
 
-def _read_legacy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
+def _zip_root(archive: zipfile.ZipFile) -> str:
+    """Checks the members of a zip, and returns what the names of all of them begin with."""
+    members = {member.filename: member for member in archive.infolist()}
+    roots = []
+    for name in members:
+        # The root is named after the file that was saved, so the member is searched for.
+        if name.rpartition("/")[2] == "data.pkl":
+            roots.append(name.removesuffix("data.pkl"))
+    problem = ""
+    if len(roots) != 1:
+        problem = f"a zip with {len(roots)} members called data.pkl; expected one"
+    # A compressed member could unpack to any size; torch.save never compresses.
+    elif any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
+        problem = "its members are compressed, which those of torch.save are not"
+    # Older versions of PyTorch wrote no such member, and were little-endian.
+    elif f"{roots[0]}byteorder" in members:
+        order = archive.read(f"{roots[0]}byteorder").decode()
+        if order != "little":
+            problem = f"its byte order is {order}; expected little"
+    if problem:
+        raise FileError(problem)
+    return roots[0]
+
+
+def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     """Reads five pickles, then every storage: its length and its numbers.
 
     The pickles are a magic number, a protocol number, a description of the machine, the state_dict,
     and the keys of the storages in their order.
     """
     file.seek(0)
-    magic, protocol = read_tensor_pickle(file, name), read_tensor_pickle(file, name)
+    magic, protocol = read_tensor_pickle(file), read_tensor_pickle(file)
     if magic != _LEGACY_MAGIC or protocol != _LEGACY_PROTOCOL:
         raise FileError(
-            f"{name}: begins with {str(magic)[:40]}, {str(protocol)[:40]}; expected a file that "
-            "torch.save wrote"
+            f"begins with {str(magic)[:40]}, {str(protocol)[:40]}; expected a file that torch.save "
+            "wrote"
         )
-    machine = read_tensor_pickle(file, name)
+    machine = read_tensor_pickle(file)
     if not machine.get("little_endian", True):
-        raise FileError(f"{name}: its byte order is big; expected little")
-    tree, keys = read_tensor_pickle(file, name), read_tensor_pickle(file, name)
+        raise FileError("its byte order is big; expected little")
+    tree, keys = read_tensor_pickle(file), read_tensor_pickle(file)
     # The length counts numbers, and only a tensor records how wide those of its storage are. A
     # storage without a tensor is an error, since what follows it cannot be found.
     classes = {}
-    for tensor in _state_dict(tree, name).values():
+    for tensor in _state_dict(tree).values():
         classes[tensor.storage.key] = tensor.storage.kind
     storages = {}
     for key in map(str, keys):
@@ -136,47 +136,52 @@ def _read_legacy(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         # A damaged length may be negative, and read(-1) would take the rest of the file.
         storages[key] = file.read(max(size, 0))
         if len(storages[key]) != size:
-            raise FileError(f"{name}: ends inside the numbers of a tensor")
-    return _arrays(tree, lambda storage: storages[storage.key], name)
+            raise FileError("ends inside the numbers of a tensor")
+    return _arrays(tree, lambda storage: storages[storage.key])
 
 
 # ---- tensors -------------------------------------------------------------------------------------
 
 
-def _state_dict(tree: Any, name: str) -> dict[str, Tensor]:
+def _state_dict(tree: Any) -> dict[str, Tensor]:
     """Returns the tensors by name; a checkpoint may hold them under `state_dict`."""
     if isinstance(tree, Mapping) and isinstance(tree.get("state_dict"), Mapping):
         tree = tree["state_dict"]
-    if not isinstance(tree, Mapping):
-        raise FileError(
-            f"{name}: holds a {type(tree).__name__}; expected a state_dict, tensors by name"
-        )
-    for key, value in tree.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise FileError(
-                f"{name}: {key!r} holds no tensor; expected a state_dict, tensors by name"
-            )
-    if not tree:
-        raise FileError(f"{name}: it holds no tensor; expected a state_dict, tensors by name")
+    problem = _tree_problem(tree)
+    if problem:
+        raise FileError(f"{problem}; expected a state_dict, tensors by name")
     return dict(tree)
 
 
-def _arrays(
-    tree: Any, storage_bytes: Callable[[Storage], bytes], name: str
-) -> dict[str, np.ndarray]:
+def _tree_problem(tree: Any) -> str:
+    """Why a value of the pickle is no table of tensors by name; empty where it is one."""
+    if not isinstance(tree, Mapping):
+        return f"holds a {type(tree).__name__}"
+    for key, value in tree.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            return f"{key!r} holds no tensor"
+    if not tree:
+        return "it holds no tensor"
+    return ""
+
+
+def _arrays(tree: Any, storage_bytes: Callable[[Storage], bytes]) -> dict[str, np.ndarray]:
     """Returns the tensors as arrays; a storage that several tensors share is read once."""
     storages: dict[str, bytes] = {}
     arrays = {}
-    for key, tensor in _state_dict(tree, name).items():
+    for key, tensor in _state_dict(tree).items():
         storage_key = tensor.storage.key
         if storage_key not in storages:
             storages[storage_key] = storage_bytes(tensor.storage)
-        arrays[key] = _array(tensor, storages[storage_key], f"{name}: {key}")
+        problem = _view_problem(tensor, storages[storage_key])
+        if problem:
+            raise FileError(f"{key} {problem}")
+        arrays[key] = _array(tensor, storages[storage_key])
     return arrays
 
 
-def _array(tensor: Tensor, data: bytes, name: str) -> np.ndarray:
-    """Copies the numbers of one tensor out of its storage.
+def _view_problem(tensor: Tensor, data: bytes) -> str:
+    """Why a tensor is no view of its storage; empty where it is one.
 
     `as_strided` checks nothing: a view that leaves its storage would read foreign memory. All
     checks of size, strides and offset are therefore made here.
@@ -185,9 +190,7 @@ def _array(tensor: Tensor, data: bytes, name: str) -> np.ndarray:
     numbers = [offset, storage.start, *size, *stride]
     are_counts = all(isinstance(number, int) and number >= 0 for number in numbers)
     if len(size) != len(stride) or not are_counts:
-        raise FileError(
-            f"{name} has size {size}, stride {stride} and offset {offset}; expected whole numbers"
-        )
+        return f"has size {size}, stride {stride} and offset {offset}; expected whole numbers"
     width = _width(storage.kind.dtype)
     first = storage.start + offset
     last = first
@@ -195,10 +198,18 @@ def _array(tensor: Tensor, data: bytes, name: str) -> np.ndarray:
         last += (length - 1) * step
     count = math.prod(size)
     if count and (last + 1) * width > len(data):
-        raise FileError(f"{name} reaches to number {last + 1} of {len(data) // width} in the file")
+        return f"reaches to number {last + 1} of {len(data) // width} in the file"
     # Strides of 0 repeat numbers, so that a small file could describe an array of any size.
     if count and count > last + 1 - first:
-        raise FileError(f"{name} has size {size} but {last + 1 - first} numbers in the file")
+        return f"has size {size} but {last + 1 - first} numbers in the file"
+    return ""
+
+
+def _array(tensor: Tensor, data: bytes) -> np.ndarray:
+    """Copies the numbers of one tensor, which `_view_problem` has checked, out of its storage."""
+    storage, offset, size, stride = tensor
+    width = _width(storage.kind.dtype)
+    first = storage.start + offset
     dtype = storage.kind.dtype
     if dtype == "bfloat16":
         dtype = "<u2"  # its bits; NumPy has no such type

@@ -52,17 +52,16 @@ class Tensor(NamedTuple):
 class _TensorUnpickler(pickle.Unpickler):
     """Makes dicts, tuples, numbers and the stand-ins above, nothing else."""
 
-    def __init__(self, file: BinaryIO, name: str):
+    def __init__(self, file: BinaryIO):
         super().__init__(file, encoding="utf-8")
-        self._name = name
         self._allowed = _allowed_names()
 
     def find_class(self, module: str, name: str) -> Any:
         """Answers a name of the pickle with its stand-in; called by pickle."""
         if (module, name) not in self._allowed:
             raise FileError(
-                f"{self._name}: asks for {module}.{name}, which plain tensors do not need; it was "
-                "not run; expected the state_dict of a network"
+                f"asks for {module}.{name}, which plain tensors do not need; it was not run; "
+                "expected the state_dict of a network"
             )
         return self._allowed[module, name]
 
@@ -105,15 +104,17 @@ def _allowed_names() -> dict[tuple[str, str], Any]:
     return names
 
 
-def read_tensor_pickle(file: BinaryIO, name: str) -> Any:
-    """Reads one pickle, from where the file stands."""
+def read_tensor_pickle(file: BinaryIO) -> Any:
+    """Reads one pickle, from where the file stands.
+
+    Raises:
+      FileError: it asks for more than tensors need. The message does not name the file.
+    """
     # The unpickler allocates its memo up to the largest number that the pickle stores a value
     # under. After `count` opcodes that can be `count` at most; a larger one only fills the memory.
     start = file.tell()
     for count, (opcode, argument, _position) in enumerate(pickletools.genops(file)):
         if opcode.name in MEMO_OPCODES and argument > count:
-            raise FileError(
-                f"{name}: remembers a value as number {argument}; expected at most {count}"
-            )
+            raise FileError(f"remembers a value as number {argument}; expected at most {count}")
     file.seek(start)
-    return _TensorUnpickler(file, name).load()
+    return _TensorUnpickler(file).load()
