@@ -155,7 +155,7 @@ def test_linked_tubes_of_a_folder(tmp_path):
         ({1: [(rows()[:, :3], 1.0)]}, r"label 1, tube 0: is \[2, 3\]"),
         ({1: [(rows().astype(str), 1.0)]}, "is of <U32; expected numbers"),
         ({float("inf"): [(rows(), 1.0)]}, "not the tubes of a video by label: OverflowError"),
-        ({1: [(rows(), 10**400)]}, "label 1, tube 0: int too large"),
+        ({1: [(rows(), 10**400)]}, "label 1, tube 0: .*int too large"),
         ({"x": [(rows(), 1.0)]}, "not the tubes of a video by label"),
         ([1], "not the tubes of a video by label"),
         ({1: 3}, "not the tubes of a video by label"),

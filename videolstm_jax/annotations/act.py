@@ -10,6 +10,7 @@ from etils import epath
 
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.safe_readers import pickles
 from videolstm_jax.types import Detection, Tube
 
@@ -36,17 +37,10 @@ def act_tube(rows: np.ndarray, size: tuple[int, int] = (0, 0)) -> Tube:
     Raises:
       FileError: another shape, or frames that do not follow each other.
     """
-    _check_rows(rows)
+    problem = _rows_problem(rows)
+    if problem:
+        raise FileError(problem)
     rows = rows.astype(np.float64)
-    finite = np.isfinite(rows[:, :5]).all(axis=1)
-    if not finite.all():
-        raise FileError(f"has a row that is not finite: {rows[~finite][0].tolist()}")
-    frames = rows[:, 0]
-    if frames[0] != int(frames[0]) or (np.diff(frames) != 1).any():
-        raise FileError(
-            f"goes from frame {frames[0]:g} to {frames[-1]:g} in {len(frames)} rows; expected "
-            "whole frames that follow each other"
-        )
     # The last pixel inside becomes the first outside, unless that leaves the frame.
     boxes = rows[:, 1:5] + [0, 0, 1, 1]
     for axis, edge in enumerate(size):
@@ -54,14 +48,27 @@ def act_tube(rows: np.ndarray, size: tuple[int, int] = (0, 0)) -> Tube:
             end = boxes[:, 2 + axis]
             on_edge = (end > edge) & (end <= edge + 1)
             boxes[:, 2 + axis] = np.where(on_edge, edge, end)
-    return Tube(int(frames[0]) - 1, boxes)
+    return Tube(int(rows[0, 0]) - 1, boxes)
 
 
-def _check_rows(rows: Any) -> None:
+def _rows_problem(rows: Any) -> str:
+    """What is wrong with the rows of a tube; empty where nothing is."""
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] < 5 or not len(rows):
-        raise FileError(f"is {list(np.shape(rows))}; expected rows of frame, x1, y1, x2, y2")
+        return f"is {list(np.shape(rows))}; expected rows of frame, x1, y1, x2, y2"
+    # Text would become numbers in a cast, and objects could be anything.
     if rows.dtype.kind not in "uif":
-        raise FileError(f"is of {rows.dtype}; expected numbers")
+        return f"is of {rows.dtype}; expected numbers"
+    rows = rows.astype(np.float64)
+    finite = np.isfinite(rows[:, :5]).all(axis=1)
+    if not finite.all():
+        return f"has a row that is not finite: {rows[~finite][0].tolist()}"
+    frames = rows[:, 0]
+    if frames[0] != int(frames[0]) or (np.diff(frames) != 1).any():
+        return (
+            f"goes from frame {frames[0]:g} to {frames[-1]:g} in {len(frames)} rows; expected "
+            "whole frames that follow each other"
+        )
+    return ""
 
 
 # ---- annotations ---------------------------------------------------------------------------------
@@ -80,16 +87,12 @@ def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTr
       FileError: a key is missing or of another form, there is no such split, or a tube does not fit
         its video.
     """
-    try:
+    with reading(path, "not annotations as ACT keeps them", *_LAYOUT_ERRORS):
         classes = _read_names(content["labels"])
         frames = {str(name): int(length) for name, length in content["nframes"].items()}
         sizes = _read_sizes(content["resolution"])
         test_lists = list(map(_read_names, content["test_videos"]))
         raw_tubes = _read_raw_tubes(content["gttubes"])
-    except _LAYOUT_ERRORS as error:
-        raise FileError(
-            f"{path}: not annotations as ACT keeps them: {type(error).__name__}: {error}"
-        ) from error
     if not 1 <= split <= len(test_lists):
         raise FileError(f"{path}: has {len(test_lists)} test lists; there is no split {split}")
     test = test_lists[split - 1]
@@ -100,10 +103,10 @@ def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTr
         raise FileError(f"{path}: nframes lacks {without_length[0]}, which has tubes or is listed")
     tubes = []
     for name, label, rows in raw_tubes:
-        try:
-            tube = act_tube(rows, sizes.get(name, (0, 0)))
-        except FileError as error:
-            raise FileError(f"{path}: a tube of {name} {error}") from error
+        problem = _rows_problem(rows)
+        if problem:
+            raise FileError(f"{path}: a tube of {name} {problem}")
+        tube = act_tube(rows, sizes.get(name, (0, 0)))
         tubes.append(Detection(name, label, 1.0, tube))
     return check_ground_truth(path, GroundTruth(classes, frames, sizes, tubes, test))
 
@@ -162,28 +165,20 @@ def _read_tube_file(file: epath.Path, sizes: Sizes) -> Iterator[tuple[str, Detec
     video = f"{file.parent.name}/{file.name.removesuffix(TUBES_SUFFIX)}"
     for label, number, scored_rows in _read_scored_rows(file):
         where = f"{file}: label {label}, tube {number}"
-        try:
+        with reading(where, "not the rows and the score of a tube", *_LAYOUT_ERRORS):
             rows, score = scored_rows
             tube = act_tube(rows, sizes.get(video, (0, 0)))
             detection = Detection(video, label, float(score), tube)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise FileError(f"{where}: {error}") from error
         yield where, detection
 
 
 def _read_scored_rows(file: epath.Path) -> list[tuple[int, int, Any]]:
     """Label, number and (rows, score) of each tube in the file."""
     scored_rows = []
-    try:
+    with reading(file, "not the tubes of a video by label", *_LAYOUT_ERRORS):
         for label, pairs in pickles.read_pickle(file.read_bytes()).items():
             for number, pair in enumerate(pairs):
                 scored_rows.append((int(label), number, pair))
-    except FileError as error:
-        raise FileError(f"{file}: {error}") from error
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise FileError(
-            f"{file}: not the tubes of a video by label: {type(error).__name__}: {error}"
-        ) from error
     return scored_rows
 
 
@@ -204,32 +199,41 @@ def read_act_boxes(
     Raises:
       FileError: another layout, or a video that the list does not have.
     """
-    _check_box_rows(path, rows)
-    if not len(videos):
-        raise FileError(f"{path}: counts the test list; expected --list, or a truth that has one")
+    problem = _box_rows_problem(rows, videos)
+    if problem:
+        raise FileError(f"{path}: {problem}")
     for number, row in enumerate(rows.astype(np.float64)):
         where = f"{path}: row {number}"
-        indices = row[:3].tolist()
-        # NaN is not equal to itself, so it is refused here too.
-        if not all(value == value // 1 for value in indices):
-            raise FileError(f"{where}: {indices} is not a whole video, frame and label")
-        index, _, label = indices
-        if not 0 <= index < len(videos):
-            raise FileError(f"{where}: video {index:g}; the test list has {len(videos)}")
-        video = videos[int(index)]
+        index, frame, label = row[:3].tolist()
         frame_and_box = row[[1, 4, 5, 6, 7]][None]  # [1, 5], the rows of `act_tube`
-        try:
-            tube = act_tube(frame_and_box, sizes.get(video, (0, 0)))
-        except FileError as error:
-            raise FileError(f"{where}: {error}") from error
+        problem = _indices_problem([index, frame, label], len(videos))
+        problem = problem or _rows_problem(frame_and_box)
+        if problem:
+            raise FileError(f"{where}: {problem}")
+        video = videos[int(index)]
+        tube = act_tube(frame_and_box, sizes.get(video, (0, 0)))
         yield where, Detection(video, int(label), float(row[3]), tube)
 
 
-def _check_box_rows(path: epath.Path, rows: Any) -> None:
+def _box_rows_problem(rows: Any, videos: Sequence[str]) -> str:
+    """Why the content of a pickle is no table of boxes of these videos; empty where it is one."""
+    content = ""
     if not isinstance(rows, np.ndarray):
         content = type(rows).__name__
     elif rows.ndim != 2 or rows.shape[1] != 8 or rows.dtype.kind not in "uif":
         content = f"{rows.dtype} {list(rows.shape)}"
-    else:
-        return
-    raise FileError(f"{path}: {content}; expected the boxes of frames, numbers [n, 8]")
+    if content:
+        return f"{content}; expected the boxes of frames, numbers [n, 8]"
+    if not len(videos):
+        return "counts the test list; expected --list, or a truth that has one"
+    return ""
+
+
+def _indices_problem(indices: list[float], videos: int) -> str:
+    """What is wrong with the video, frame and label of a row; empty where nothing is."""
+    # NaN is not equal to itself, so it is refused here too.
+    if not all(value == value // 1 for value in indices):
+        return f"{indices} is not a whole video, frame and label"
+    if not 0 <= indices[0] < videos:
+        return f"video {indices[0]:g}; the test list has {videos}"
+    return ""

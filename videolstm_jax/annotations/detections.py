@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from etils import epath
 
@@ -67,14 +67,11 @@ def read_detections(
     left_out: Counter[str] = Counter()
     path = epath.Path(path)
     for where, detection in _read_any(path, ground_truth, class_count):
+        fault = " " + ground_truth.fault(detection, classes=class_count)
         if detection.video not in video_names:
-            raise FileError(
-                f"{where}: a detection of {detection.video}, which is no video of the truth or of "
-                "the list"
-            )
-        fault = ground_truth.fault(detection, classes=class_count)
-        if fault:
-            raise FileError(f"{where}: a detection of {detection.video} {fault}")
+            fault = ", which is no video of the truth or of the list"
+        if fault.strip():
+            raise FileError(f"{where}: a detection of {detection.video}{fault}")
         label = _true_label(detection.label, ground_truth.classes, classes)
         if detection.video not in measured:
             left_out["of videos that are not measured or not annotated"] += 1
@@ -124,7 +121,8 @@ def _read_any(
     if path.suffix == ".mat":
         return matlab_detections.read_matlab_detections(path)
     if _holds_frame_boxes(path):
-        boxes = _load_pickle(path)
+        with files.reading(path):
+            boxes = pickles.read_pickle(path.read_bytes())
         return act.read_act_boxes(path, boxes, ground_truth.test, ground_truth.sizes)
     raise FileError(f"{path}: expected .jsonl, .pkl, .mat or a folder of *{act.TUBES_SUFFIX}")
 
@@ -140,10 +138,3 @@ def _read_jsonl(path: epath.Path, class_count: int) -> Iterator[tuple[str, Detec
             )
         for detection in row.detections():
             yield where, detection
-
-
-def _load_pickle(path: epath.Path) -> Any:
-    try:
-        return pickles.read_pickle(path.read_bytes())
-    except FileError as error:
-        raise FileError(f"{path}: {error}") from error

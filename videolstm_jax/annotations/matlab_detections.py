@@ -9,6 +9,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.safe_readers import matlab
 from videolstm_jax.types import Detection, Tube
 
@@ -46,10 +47,8 @@ def read_matlab_detections(path: epath.Path) -> Iterator[tuple[str, Detection]]:
 
 def _find_structs(path: epath.Path) -> list[dict[str, Any]]:
     """The first variable of the file that is a list of structs with videoName."""
-    try:
+    with reading(path):
         variables = matlab.read_matlab(str(path))
-    except FileError as error:
-        raise FileError(f"{path}: {error}") from error
     for variable in variables.values():
         rows = matlab.as_list(variable)
         if rows and all(isinstance(row, dict) and "videoName" in row for row in rows):
@@ -62,7 +61,8 @@ def _find_structs(path: epath.Path) -> list[dict[str, Any]]:
 
 def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
     spans, boxes = [], []
-    try:
+    summary = "not detections as the evaluation of UCF101-24 keeps them"
+    with reading(where, summary, KeyError, TypeError, ValueError, IndexError):
         video = matlab.as_string(struct["videoName"])
         # MATLAB has no vectors: a list is a matrix of one row or of one column.
         labels = np.asarray(struct["class"], float).ravel()
@@ -71,11 +71,6 @@ def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
             spans.append(np.asarray(row["fnr"], float).ravel())
         for row in matlab.as_list(struct["boxes"]):
             boxes.append(np.asarray(row["bxs"], float))
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise FileError(
-            f"{where}: not detections as the evaluation of UCF101-24 keeps them: "
-            f"{type(error).__name__}: {error}"
-        ) from error
     if not len(labels) == len(scores) == len(spans) == len(boxes):
         raise FileError(
             f"{where}, {video}: {len(labels)} classes, {len(scores)} scores, {len(spans)} spans "

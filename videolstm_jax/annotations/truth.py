@@ -10,6 +10,7 @@ from videolstm_jax import files
 from videolstm_jax.annotations import act, truth_jsonl, ucf24, viper
 from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.safe_readers import matlab, pickles
 
 
@@ -36,9 +37,9 @@ def read_truth(path: files.PathLike, *, split: int = 1) -> GroundTruth:
         return viper.read_viper(str(path))
     if place.suffix == ".jsonl":
         return truth_jsonl.load_truth_jsonl(path)
-    if place.suffix not in (".pkl", ".mat"):
-        raise FileError(f"{path}: expected .jsonl, .pkl, .mat, .xgtf or a folder of .xgtf")
-    content = _load_value(place)
+    # Read without running any code that a file may hold.
+    with reading(path):
+        content = _load_value(place)
     # ACT's pickle and the corrected annotations share an ending; only ACT's has this key.
     if isinstance(content, dict) and "gttubes" in content:
         return act.read_act_annotations(str(path), content, split=split)
@@ -46,10 +47,9 @@ def read_truth(path: files.PathLike, *, split: int = 1) -> GroundTruth:
 
 
 def _load_value(path: epath.Path) -> Any:
-    """The content of a pickle or MATLAB file, read without running any code in it."""
-    try:
-        if path.suffix == ".mat":
-            return matlab.read_matlab(str(path))
+    """The content of a pickle or a MATLAB file."""
+    if path.suffix == ".mat":
+        return matlab.read_matlab(str(path))
+    if path.suffix == ".pkl":
         return pickles.read_pickle(path.read_bytes())
-    except FileError as error:
-        raise FileError(f"{path}: {error}") from error
+    raise FileError("expected .jsonl, .pkl, .mat, .xgtf or a folder of .xgtf")

@@ -8,6 +8,7 @@ import numpy as np
 
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.safe_readers import matlab
 from videolstm_jax.types import Detection, Tube
 
@@ -70,17 +71,11 @@ def read_ucf24(path: str, content: Any) -> GroundTruth:
     Raises:
       FileError: it is of another form, or a tube does not fit its video.
     """
-    try:
+    with reading(path, "not the corrected UCF101-24 annotations", *_LAYOUT_ERRORS):
         if "annot" in content:
             entries = _read_matlab(content["annot"])
         else:
             entries = _read_pickle(content)
-    except FileError as error:
-        raise FileError(f"{path}: {error}") from error
-    except _LAYOUT_ERRORS as error:
-        raise FileError(
-            f"{path}: not the corrected UCF101-24 annotations: {type(error).__name__}: {error}"
-        ) from error
     frames = {entry.video: entry.frames for entry in entries}
     if len(frames) != len(entries):
         raise FileError(

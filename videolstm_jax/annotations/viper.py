@@ -13,6 +13,7 @@ from etils import epath
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.annotations.ucf24 import UCF24_CLASSES
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.safe_readers.xml_file import XML_ERRORS, read_xml
 from videolstm_jax.types import Detection, Tube
 
@@ -86,11 +87,11 @@ def read_viper(path: str) -> GroundTruth:
         # One video of UCF101 is spelled in two ways: v_RopeClimbing_g02_C01.
         stem = re.sub(r"_C(\d+)$", r"_c\1", file.name.removesuffix(XGTF_SUFFIX))
         name = f"{action}/{stem}"
-        if action not in UCF24_CLASSES:
-            raise FileError(f"{file}: lies in the folder {action}; expected one of the 24 classes")
-        if name in frames:
-            raise FileError(f"{file}: {name} is there twice")
-        try:
+        with reading(file, "not a whole ViPER file", *XML_ERRORS):
+            if action not in UCF24_CLASSES:
+                raise FileError(f"lies in the folder {action}; expected one of the 24 classes")
+            if name in frames:
+                raise FileError(f"{name} is there twice; expected one file a video")
             source = _find_source(file.read_bytes(), stem)
             frames[name] = _read_number(source, "NUMFRAMES")
             sizes[name] = (
@@ -100,8 +101,6 @@ def read_viper(path: str) -> GroundTruth:
             video = _Video(action, frames[name] or _MOST_FRAMES, sizes[name])
             for tube in _read_tubes(source, video, changes):
                 tubes.append(Detection(name, UCF24_CLASSES.index(action), 1.0, tube))
-        except XML_ERRORS as error:
-            raise FileError(f"{file}: not a whole ViPER file: {error}") from error
     notes = tuple(f"{count} {change}" for change, count in sorted(changes.items()))
     return check_ground_truth(path, GroundTruth(UCF24_CLASSES, frames, sizes, tubes, notes=notes))
 

@@ -28,22 +28,23 @@ def read_true_tubes(work: Workdir, dataset: Dataset) -> dict[str, list[Detection
     frames = {video.name: video.frames for video in dataset.videos}
     tubes: dict[str, list[Detection]] = {}
     for tube in artifacts.load_detections(work.truth):
-        if not 0 <= tube.label < len(dataset.classes):
-            raise FileError(
-                f"{work.truth}: a tube of {tube.video} has label {tube.label}; expected 0 to "
-                f"{len(dataset.classes) - 1}"
-            )
-        if tube.video not in frames:  # of a video that was bad, or is in no list
-            continue
-        last = tube.tube.start + len(tube.tube.boxes) - 1
-        most = frames[tube.video] - 1
-        if last > most:
-            raise FileError(
-                f"{work.truth}: a tube of {tube.video} ends with frame {last}; expected at most "
-                f"{most}"
-            )
-        tubes.setdefault(tube.video, []).append(tube)
+        problem = _tube_problem(tube, len(dataset.classes), frames.get(tube.video))
+        if problem:
+            raise FileError(f"{work.truth}: a tube of {tube.video} {problem}")
+        if tube.video in frames:
+            tubes.setdefault(tube.video, []).append(tube)
     return tubes
+
+
+def _tube_problem(tube: Detection, classes: int, frames: int | None) -> str:
+    """What is wrong with a true tube; empty where nothing is."""
+    if not 0 <= tube.label < classes:
+        return f"has label {tube.label}; expected 0 to {classes - 1}"
+    # A video that was bad, or is in no list, has no known length.
+    last = tube.tube.start + len(tube.tube.boxes) - 1
+    if frames is not None and last >= frames:
+        return f"ends with frame {last}; expected at most {frames - 1}"
+    return ""
 
 
 def train_boxes(
