@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from videolstm_jax import files
 from videolstm_jax.features import records
-from videolstm_jax.features.index import check_head
+from videolstm_jax.features.index import StoreHead
 from videolstm_jax.features.notes import read_all_notes
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import PathLike
+from videolstm_jax.json_records import read_record
 
 # Videos, evenly chosen, of which one frame is read for the share of zeros.
 _SAMPLED_VIDEOS = 16
@@ -74,17 +74,16 @@ def _zeros_line(store: FeatureStore, names: Sequence[str]) -> str:
 
 
 def _unfinished_lines(folder: epath.Path) -> list[str]:
-    head = files.read_json(folder / "about.json", made_by="extract")
-    check_head(folder / "about.json", head)
+    head = read_record(folder / "about.json", StoreHead, made_by="extract")
     # By name, since several workers may have noted the same video.
     done = {row["name"]: row for row in read_all_notes(folder)}
     frames = sum(row["frames"] for row in done.values())
-    size = frames * records.record_bytes(head["shape"], head["dtype"])
-    sides = " x ".join(map(str, head["shape"]))
+    size = frames * records.record_bytes(head.shape, head.dtype)
+    sides = " x ".join(map(str, head.shape))
     return [
         f"{folder}: not finished, {len(done)} videos so far, {size:,} bytes",
-        f"  shape      {sides} {head['dtype']}",
-        *_about_lines(head["about"]),
+        f"  shape      {sides} {head.dtype}",
+        *_about_lines(head.about),
     ]
 
 

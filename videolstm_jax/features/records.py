@@ -72,26 +72,34 @@ def encode(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
       FileError: no frames; values that are not finite or that float16 does not hold; or values
         below zero for `uint8`.
     """
-    # The extremes also show NaN and infinity, so no other check is needed.
     array = np.asarray(array)
-    lowest = highest = math.nan
-    if array.size:
-        lowest, highest = float(array.min()), float(array.max())
-    reach = max(-lowest, highest)
-    if not reach <= LARGEST:  # written so that NaN is refused, too
-        raise FileError(f"{name} reach {reach}; float16 holds at most {LARGEST:.0f}")
+    problem = _values_problem(array, dtype)
+    if problem:
+        raise FileError(f"{name} {problem}")
     if dtype == "float16":
         return np.ascontiguousarray(array, "<f2").tobytes()
-    if lowest < 0:
-        raise FileError(
-            f"{name} go down to {lowest}; uint8 holds what a ReLU leaves, nothing below zero; "
-            "store them as float16"
-        )
     rows = array.reshape(len(array), -1).astype(np.float32)
     peaks = rows.max(1, keepdims=True)
     divisors = np.where(peaks > 0, peaks, 1)  # a frame of zeros has no peak to divide by
     codes = np.rint(LEVELS * np.sqrt(rows / divisors)).astype(np.uint8)
     return np.concatenate([peaks.astype("<f4").view(np.uint8), codes], axis=1).tobytes()
+
+
+def _values_problem(array: np.ndarray, dtype: str) -> str:
+    """Why records of a dtype cannot hold some features; empty where they can."""
+    # The extremes also show NaN and infinity, so no other check is needed.
+    lowest = highest = math.nan
+    if array.size:
+        lowest, highest = float(array.min()), float(array.max())
+    reach = max(-lowest, highest)
+    if not reach <= LARGEST:  # written so that NaN is refused, too
+        return f"reach {reach}; float16 holds at most {LARGEST:.0f}"
+    if dtype == "uint8" and lowest < 0:
+        return (
+            f"go down to {lowest}; uint8 holds what a ReLU leaves, nothing below zero; store them "
+            "as float16"
+        )
+    return ""
 
 
 def decode(data: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
@@ -158,7 +166,7 @@ def mean_and_deviation(parts: Sequence[Moments], count: int) -> tuple[float, flo
       FileError: there are no values.
     """
     if not count:
-        raise FileError("no features to take statistics of")
+        raise FileError("no features to take statistics of; expected a video")
     # `fsum` is exact, so the result does not depend on the order of the videos.
     mean = math.fsum(part.total for part in parts) / count
     square = math.fsum(part.square for part in parts) / count

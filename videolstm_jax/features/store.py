@@ -12,9 +12,10 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
-from videolstm_jax.features.index import check_index
+from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.records import Moments
-from videolstm_jax.files import file_size, side_by_side
+from videolstm_jax.files import file_size, reading, side_by_side
+from videolstm_jax.json_records import read_record
 
 # Bytes that a digest reads at once, so that files of any size fit in memory.
 _BLOCK_BYTES = 1 << 24
@@ -37,19 +38,18 @@ class FeatureStore:
       record_bytes: of one frame.
     """
 
-    def __init__(self, folder: epath.Path, index: dict):
-        """Takes an index that `open` has checked."""
+    def __init__(self, folder: epath.Path, index: StoreIndex):
+        """Takes the folder and the index that lies, or will lie, in it."""
         self.folder = folder
-        self.shape: tuple[int, ...] = tuple(index["shape"])
-        self.dtype: str = index["dtype"]
-        self.frames: dict[str, int] = index["frames"]
-        self.about: dict = index["about"]
-        self.source: dict[str, str] = index.get("source", {})
-        self.std: float | None = index.get("std")
+        self.shape = index.shape
+        self.dtype: str = index.dtype
+        self.frames = index.frames
+        self.about: dict = index.about
+        self.source = index.source
+        self.std = index.std
         self.record_bytes = records.record_bytes(self.shape, self.dtype)
-        self._sha256: dict[str, str] = index["sha256"]
-        # Absent where a store was written by an early version.
-        self._moments: dict[str, list[float]] = index.get("moments", {})
+        self._sha256 = index.sha256
+        self._moments = index.moments
         # Videos whose file has been found to have its full size; checked once each.
         self._checked: set[str] = set()
 
@@ -61,9 +61,7 @@ class FeatureStore:
           FileError: no index (the store is not finished), or one that does not fit this format.
         """
         path = epath.Path(folder) / "index.json"
-        index = files.read_json(path, made_by="extract")
-        check_index(path, index)
-        return cls(path.parent, index)
+        return cls(path.parent, read_record(path, StoreIndex, made_by="extract"))
 
     def path(self, name: str) -> epath.Path:
         """Returns the file of one video.
@@ -190,14 +188,11 @@ class FeatureStore:
         Raises:
           FileError: no videos, or one that the store does not have.
         """
-        if not names:
-            raise FileError(
-                f"{self.folder / 'index.json'}: no features to take statistics of; expected a video"
-            )
         # Where the index has no moments, files are read, several at a time.
         parts = side_by_side(self._moments_of, names)
         frames = sum(self.frames[name] for name in names)
-        return records.mean_and_deviation(parts, frames * math.prod(self.shape))
+        with reading(self.folder / "index.json"):
+            return records.mean_and_deviation(parts, frames * math.prod(self.shape))
 
     def _moments_of(self, name: str) -> Moments:
         self.path(name)  # raises where the store does not have the video

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from etils import epath
@@ -14,9 +15,12 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import notes, records
-from videolstm_jax.features.index import make_index, rows_of_index
+from videolstm_jax.features.index import StoreHead, StoreIndex, make_index, rows_of_index
 from videolstm_jax.features.store import FeatureStore, record_path, sha256_if_exists
 from videolstm_jax.files import file_size, side_by_side
+from videolstm_jax.json_records import read_record
+
+T = TypeVar("T")
 
 # Missing videos that one message names.
 _NAMED_VIDEOS = 5
@@ -72,25 +76,26 @@ class FeatureWriter:
         self._index = self._folder / "index.json"
         self._check_same_features()
         self._folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(self._folder / "about.json", self._head())
+        files.write_json(self._folder / "about.json", dataclasses.asdict(self._head()))
         if self._notes.exists():
             # Writes whole lines only, so that a torn last line does not swallow the next one.
             files.write_jsonl(self._notes, notes.read_notes(self._notes))
         self._done = self._finished_rows()
         self._reopen()
 
-    def _head(self) -> dict:
-        return {"shape": list(self._shape), "dtype": self._dtype, "about": self._about}
+    def _head(self) -> StoreHead:
+        return StoreHead(self._shape, self._dtype, self._about)
 
     def _check_same_features(self) -> None:
         """Raises FileError where the folder holds features of another shape, dtype or about."""
         for path in (self._index, self._folder / "about.json"):
-            head = _read_if_exists(path) or self._head()
-            for field, value in self._head().items():
-                if head.get(field) != value:
+            head = _read_if_exists(path, StoreHead) or self._head()
+            for field, value in dataclasses.asdict(self._head()).items():
+                stored = getattr(head, field)
+                if stored != value:
                     raise FileError(
-                        f"{path}: {field} is {head.get(field)}; these features have {value}; "
-                        "remove the folder or give another"
+                        f"{path}: {field} is {stored}; these features have {value}; remove the "
+                        "folder or give another"
                     )
 
     def _finished_rows(self) -> dict[str, dict]:
@@ -98,7 +103,7 @@ class FeatureWriter:
         rows = notes.read_all_notes(self._folder)
         # The index is read after the notes: a worker that finishes the store writes the index first
         # and removes the notes then. In the other order both could be missed.
-        index = _read_if_exists(self._index)
+        index = _read_if_exists(self._index, StoreIndex)
         if index:
             rows = rows_of_index(index) + rows
         current, outdated = {}, set()
@@ -116,8 +121,8 @@ class FeatureWriter:
 
     def _reopen(self) -> None:
         """Makes a finished store unfinished where it holds features of other sources."""
-        index = _read_if_exists(self._index)
-        if index and not index["frames"].keys() <= self._done.keys():
+        index = _read_if_exists(self._index, StoreIndex)
+        if index and not index.frames.keys() <= self._done.keys():
             # Notes before the index goes: a run that is killed in between loses nothing.
             files.write_jsonl(self._notes, self._done.values())
             self._index.unlink(missing_ok=True)
@@ -216,11 +221,11 @@ class FeatureWriter:
                 + ", ".join(missing[:_NAMED_VIDEOS])
             )
         index = make_index(self._head(), [self._done[name] for name in names])
-        index["std"] = None
         if train:
             # Training divides by it, so test videos must have no part in it.
-            _, index["std"] = FeatureStore(self._folder, index).statistics(train)
-        files.write_json(self._index, index)
+            _, deviation = FeatureStore(self._folder, index).statistics(train)
+            index = dataclasses.replace(index, std=deviation)
+        files.write_json(self._index, dataclasses.asdict(index))
         # The index is there; whoever is killed now leaves only files that nobody reads.
         self._remove_leftovers(names)
         return FeatureStore.open(self._folder)
@@ -237,13 +242,13 @@ class FeatureWriter:
             path.unlink(missing_ok=True)  # another worker may be removing them as well
 
 
-def _read_if_exists(path: epath.Path) -> dict | None:
-    """Returns the content of a JSON file; None where there is none.
+def _read_if_exists(path: epath.Path, kind: type[T]) -> T | None:
+    """Returns the record of a JSON file; None where there is none.
 
     Another worker may finish the store, and remove the file, while it is being read.
     """
     try:
-        return files.read_json(path)
+        return read_record(path, kind)
     except (FileError, FileNotFoundError):
         if path.exists():
             raise
