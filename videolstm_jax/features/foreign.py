@@ -14,7 +14,7 @@ from etils import epath
 from videolstm_jax.artifacts import PARTS
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign_lists import read_names, read_numbers
-from videolstm_jax.files import PathLike
+from videolstm_jax.files import PathLike, reading
 
 _ARRAY_NAME = "features"
 
@@ -123,27 +123,36 @@ def _sharma_part(
     path: epath.Path, folder: PathLike, part: str, side: int
 ) -> list[tuple[str, ForeignFeatures]]:
     """Returns the name and the features of each video of a part, in the order of the list."""
-    shape = _array_shape(path)
-    if len(shape) != 2 or min(shape) < 1:
-        raise FileError(f"{path}: {_ARRAY_NAME} is {list(shape)}; expected [frames, N * N * D]")
-    rows, columns = shape
-    if columns % (side * side):
-        raise FileError(f"{path}: rows of {columns} values; expected a multiple of {side} x {side}")
     names = read_names(folder, part)
     lengths = read_numbers(folder, part, "framenum")
-    if sum(lengths) != rows or min(lengths) < 1:
-        raise FileError(
-            f"{path}: has {rows} rows; the lengths of {part}_framenum.txt sum to {sum(lengths)}; "
-            "expected as many, and at least 1 a video"
-        )
+    shape = _array_shape(path)
+    problem = _sharma_problem(shape, side, lengths, part)
+    if problem:
+        raise FileError(f"{path}: {problem}")
     videos = []
     start = 0
-    map_shape = (side, side, columns // side**2)
+    map_shape = (side, side, shape[1] // side**2)
     for name, length in zip(names, lengths, strict=True):
         read = _sharma_reader(path, start, start + length, side)
         videos.append((name, ForeignFeatures(length, map_shape, read)))
         start += length
     return videos
+
+
+def _sharma_problem(shape: tuple[int, ...], side: int, lengths: list[int], part: str) -> str:
+    """Why an array is not the features of listed videos; empty where it is."""
+    if len(shape) != 2 or min(shape) < 1:
+        return f"{_ARRAY_NAME} is {list(shape)}; expected [frames, N * N * D]"
+    rows, columns = shape
+    if columns % (side * side):
+        return f"rows of {columns} values; expected a multiple of {side} x {side}"
+    # Rows are cut into videos by these lengths alone, so one too many would shift all that follow.
+    if sum(lengths) != rows or min(lengths) < 1:
+        return (
+            f"has {rows} rows; the lengths of {part}_framenum.txt sum to {sum(lengths)}; expected "
+            "as many, and at least 1 a video"
+        )
+    return ""
 
 
 def _sharma_reader(path: epath.Path, start: int, stop: int, side: int) -> Callable[[], np.ndarray]:
@@ -172,14 +181,13 @@ def _with_array(path: epath.Path, function: Callable[[Any], Any]) -> Any:
     """Opens the array of a file, calls a function on it, and closes the file."""
     import h5py  # comes with TensorFlow; imported here, since only foreign features need it
 
-    try:
-        # Through `epath`, so that the file may lie in a bucket.
-        with path.open("rb") as file, h5py.File(file, "r") as root:
-            if not isinstance(root.get(_ARRAY_NAME), h5py.Dataset):
-                raise FileError(
-                    f"{path}: has {sorted(root)}; expected an array called {_ARRAY_NAME}"
-                )
-            return function(root[_ARRAY_NAME])
-    except (OSError, RuntimeError, KeyError) as error:
+    with (
         # These are what h5py raises for damage.
-        raise FileError(f"{path}: cannot be read as HDF5: {error}") from error
+        reading(path, "cannot be read as HDF5", OSError, RuntimeError, KeyError),
+        # Through `epath`, so that the file may lie in a bucket.
+        path.open("rb") as file,
+        h5py.File(file, "r") as root,
+    ):
+        if not isinstance(root.get(_ARRAY_NAME), h5py.Dataset):
+            raise FileError(f"has {sorted(root)}; expected an array called {_ARRAY_NAME}")
+        return function(root[_ARRAY_NAME])

@@ -36,13 +36,17 @@ def read_numbers(folder: PathLike, part: str, kind: str) -> list[int]:
     """
     lines = _read_lines(folder, part, (kind,))
     path = f"{folder}/{part}_{kind}.txt"
+    problem = ""
+    names = len(read_names(folder, part))
+    if names != len(lines):
+        problem = f"{len(lines)} lines for {names} videos; expected as many"
     for line in lines:
         # A line of several labels is of a data set where a video may have several classes.
         if not re.fullmatch(r"\d+", line):
-            raise FileError(f"{path}: {line!r}; expected one number a line")
-    names = len(read_names(folder, part))
-    if names != len(lines):
-        raise FileError(f"{path}: {len(lines)} lines for {names} videos; expected as many")
+            problem = f"{line!r}; expected one number a line"
+            break
+    if problem:
+        raise FileError(f"{path}: {problem}")
     return [int(line) for line in lines]
 
 

@@ -9,13 +9,16 @@ import hashlib
 import json
 import math
 import struct
-from typing import Any, BinaryIO, NamedTuple
+from dataclasses import dataclass
+from typing import Annotated, BinaryIO, Literal
 
 import numpy as np
+from annotated_types import Interval
 from etils import epath
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike
+from videolstm_jax.files import PathLike, parse_json, reading
+from videolstm_jax.json_records import json_record, parse_record
 from videolstm_jax.safe_readers.torch_file import from_bfloat16, read_torch
 
 # Types of a safetensors header. NumPy has no bfloat16, so its bits are read as uint16.
@@ -50,16 +53,18 @@ def read_weights(path: PathLike) -> dict[str, np.ndarray]:
       FileError: the file is missing, damaged, or of none of the four formats.
     """
     path = epath.Path(path)
-    reader = _READERS.get(_suffix(path))
-    if reader is None:
-        raise FileError(f"{path}: a file of weights ends in one of {', '.join(_READERS)}")
-    if not path.is_file():
-        raise FileError(
-            f"{path} is missing; expected a file of weights; `videolstm fetch_weights` fetches "
-            "those of ImageNet"
+    problem = ""
+    if not is_weight_file(path):
+        problem = f": a file of weights ends in one of {', '.join(_READERS)}"
+    elif not path.is_file():
+        problem = (
+            " is missing; expected a file of weights; `videolstm fetch_weights` fetches those of "
+            "ImageNet"
         )
+    if problem:
+        raise FileError(f"{path}{problem}")
     with path.open("rb") as file:
-        return reader(file, str(path))
+        return _READERS[_suffix(path)](file, str(path))
 
 
 def sha256_of(path: PathLike) -> str:
@@ -91,7 +96,7 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
             return
         # HDF5 can refer to other files of the machine; such a dataset would read any of them.
         if item.external or item.is_virtual:
-            raise FileError(f"{name}: {path} lies in another file; expected its numbers here")
+            raise FileError(f"{path} lies in another file; expected its numbers here")
         layer = item.parent.attrs.get("name")
         if isinstance(layer, bytes):
             layer = layer.decode()
@@ -101,27 +106,28 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
             key = f"{layer}/{weight}"
         arrays[key] = np.asarray(item[()])
 
-    try:
-        with h5py.File(file, "r") as root:
-            root.visititems(visit)
-    except FileError:
-        raise
-    except (OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
-        # These are what h5py raises for damage.
-        raise FileError(f"{name}: cannot be read as HDF5: {error}") from error
+    # These are what h5py raises for damage.
+    damage = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+    with reading(name, "cannot be read as HDF5", *damage), h5py.File(file, "r") as root:
+        root.visititems(visit)
     return arrays
 
 
 # ---- safetensors ---------------------------------------------------------------------------------
 
 
-class _HeaderRow(NamedTuple):
-    """A tensor of a safetensors header: its type, shape, and its first and last byte."""
+# Larger numbers are no size of a file.
+_Size = Annotated[int, Interval(ge=0, le=1 << 62)]
 
-    kind: str
-    shape: tuple
-    first: Any
-    last: Any
+
+@json_record()
+@dataclass(frozen=True)
+class _HeaderRow:
+    """A tensor of a safetensors header: its type, shape, and its first byte and the one behind."""
+
+    dtype: Literal["F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL"]
+    shape: tuple[_Size, ...]
+    data_offsets: tuple[_Size, _Size]
 
 
 def _read_safetensors(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
@@ -130,10 +136,12 @@ def _read_safetensors(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     data = file.read()
     arrays = {}
     for key, row in header.items():
-        if row.kind not in _SAFETENSORS_TYPES:
-            expected = ", ".join(_SAFETENSORS_TYPES)
-            raise FileError(f"{name}: {key} is {row.kind}; expected one of {expected}")
-        arrays[key] = _safetensors_array(row, data, f"{name}: {key}")
+        # A tensor without numbers can have a shape that NumPy cannot have.
+        damage = (ValueError, OverflowError)
+        with reading(
+            f"{name}: {key} of {row.dtype} {list(row.shape)}", "the file is damaged", *damage
+        ):
+            arrays[key] = _safetensors_array(row, data)
     return arrays
 
 
@@ -145,40 +153,24 @@ def _safetensors_header(file: BinaryIO, name: str) -> dict[str, _HeaderRow]:
     # Checked before reading, so that a damaged length does not fill the memory. "{}" is shortest.
     if not 2 <= length <= _LONGEST_HEADER:
         raise FileError(f"{name}: its header is {length} bytes long; not a safetensors file")
-    header = {}
-    try:
-        rows = json.loads(file.read(length))
-        rows.pop("__metadata__", None)  # text about the file, no tensor
-        for key, row in rows.items():
-            first, last = row["data_offsets"]
-            header[key] = _HeaderRow(str(row["dtype"]), tuple(row["shape"]), first, last)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise FileError(f"{name}: cannot be read as safetensors: {error!r}") from error
-    return header
+    with reading(name, "cannot be read as safetensors", RecursionError):
+        rows = parse_json(file.read(length), "its header")
+        # Text about the file stands among the tensors, and is none.
+        if isinstance(rows, dict):
+            rows.pop("__metadata__", None)
+        return parse_record(json.dumps(rows).encode(), dict[str, _HeaderRow], "its header")
 
 
-def _safetensors_array(row: _HeaderRow, data: bytes, name: str) -> np.ndarray:
+def _safetensors_array(row: _HeaderRow, data: bytes) -> np.ndarray:
     """Returns one tensor; its numbers must lie in the file and be as many as its shape gives."""
-    dtype = np.dtype(_SAFETENSORS_TYPES[row.kind])
-    numbers = (*row.shape, row.first, row.last)
-    # Counts are checked first: what follows would raise for a shape with text in it.
-    fits = all(isinstance(number, int) and number >= 0 for number in numbers)
-    if fits:
-        size = math.prod(row.shape) * dtype.itemsize
-        fits = row.last <= len(data) and row.last - row.first == size
-    if not fits:
+    dtype = np.dtype(_SAFETENSORS_TYPES[row.dtype])
+    first, last = row.data_offsets
+    if last > len(data) or last - first != math.prod(row.shape) * dtype.itemsize:
         raise FileError(
-            f"{name} of {row.kind} {list(row.shape)} lies at bytes {row.first} to {row.last} of "
-            f"{len(data)}; the file is damaged or cut short"
+            f"lies at bytes {first} to {last} of {len(data)}; the file is damaged or cut short"
         )
-    try:
-        array = np.frombuffer(data, dtype, math.prod(row.shape), row.first).reshape(row.shape)
-    except (ValueError, OverflowError) as error:
-        # A tensor without numbers can have a shape that NumPy cannot have.
-        raise FileError(
-            f"{name} of {row.kind} {list(row.shape)}: {error}; the file is damaged"
-        ) from error
-    if row.kind == "BF16":
+    array = np.frombuffer(data, dtype, math.prod(row.shape), first).reshape(row.shape)
+    if row.dtype == "BF16":
         return from_bfloat16(array)
     return array
 
@@ -187,15 +179,13 @@ def _safetensors_array(row: _HeaderRow, data: bytes, name: str) -> np.ndarray:
 
 
 def _read_npz(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
-    try:
-        # Arrays of objects are pickles, which could run anything; they are refused.
-        with np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except Exception as error:
+    with (
         # zipfile, zlib, tokenize and numpy raise many kinds of errors for one cause: damage.
-        raise FileError(
-            f"{name}: cannot be read as arrays, the file is damaged: {error}"
-        ) from error
+        reading(name, "cannot be read as arrays, the file is damaged", Exception),
+        # Arrays of objects are pickles, which could run anything; they are refused.
+        np.load(file, allow_pickle=False) as archive,
+    ):
+        return {key: archive[key] for key in archive.files}
 
 
 _READERS = {

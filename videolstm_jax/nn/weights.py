@@ -91,21 +91,30 @@ def first_kernel_for(kernel: NDArray, channels: int) -> NDArray:
 
 def _check_leaves(leaves: Mapping[str, NDArray]) -> None:
     """Raises FileError where a parameter has no place in a VGG, another shape, or bad numbers."""
+    problem = ""
     if FIRST_KERNEL not in leaves:
         present = ", ".join(list(leaves)[:3]) or "no layer"
-        raise FileError(f"there is no {FIRST_KERNEL}; found {present}")
+        problem = f"there is no {FIRST_KERNEL}; found {present}"
     for name, leaf in leaves.items():
-        layer, _, part = name.rpartition(".")
-        if not LAYER.fullmatch(layer) or part not in ("kernel", "bias"):
-            raise FileError(f"there is no place for {name} in a VGG")
-        if leaf.dtype.kind != "f" or not np.isfinite(leaf).all():
-            raise FileError(f"{name} of {leaf.dtype} holds numbers that are not finite floats")
-        if part == "kernel":
-            _check_kernel(name, layer, leaf)
+        problem = problem or _leaf_problem(name, leaf)
+    if problem:
+        raise FileError(problem)
 
 
-def _check_kernel(name: str, layer: str, kernel: NDArray) -> None:
-    """Raises FileError where a kernel's shape is not that of its layer.
+def _leaf_problem(name: str, leaf: NDArray) -> str:
+    """Why an array is no parameter of a VGG; empty where it is one."""
+    layer, _, part = name.rpartition(".")
+    if not LAYER.fullmatch(layer) or part not in ("kernel", "bias"):
+        return f"there is no place for {name} in a VGG"
+    if leaf.dtype.kind != "f" or not np.isfinite(leaf).all():
+        return f"{name} of {leaf.dtype} holds numbers that are not finite floats"
+    if part == "kernel":
+        return _kernel_problem(name, layer, leaf)
+    return ""
+
+
+def _kernel_problem(name: str, layer: str, kernel: NDArray) -> str:
+    """Why a kernel's shape is not that of its layer; empty where it is.
 
     A transposed kernel is what a file in the layout of another library looks like.
     """
@@ -118,5 +127,5 @@ def _check_kernel(name: str, layer: str, kernel: NDArray) -> None:
         expected = "[3, 3, 3, O]"
         fits = fits and kernel.shape[2] == 3
     if fits:
-        return
-    raise FileError(f"{name} has shape {kernel.shape}; expected {expected}")
+        return ""
+    return f"{name} has shape {kernel.shape}; expected {expected}"

@@ -64,7 +64,7 @@ def check_opcodes(data: bytes) -> None:
 def _opcode_problem(
     opcode: pickletools.OpcodeInfo, count: int, file: io.BytesIO
 ) -> tuple[str, str] | None:
-    """What is wrong with an opcode, and what was expected; reads its argument where it may be there.
+    """What is wrong with an opcode, and what was expected instead; None where nothing is.
 
     Args:
       opcode: the opcode.
