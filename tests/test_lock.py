@@ -165,7 +165,7 @@ def test_of_many_that_begin_together_one_wins_each_time(tmp_path):
         assert winners == [1]
 
 
-# ---- buckets: any folder may stand for one, since only its listing is used -------------------------
+# ---- buckets: any folder may stand for one, since only its listing is used -----------------------
 
 
 def in_bucket(folder, *, name=".lock", rivals="", break_lock=False):

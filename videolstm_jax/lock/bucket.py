@@ -1,9 +1,9 @@
-"""The lock of a folder in a bucket: each process writes an object of its own, then looks for others.
+"""The lock of a folder in a bucket: each process writes its own object, then looks for others.
 
-A bucket has no object that only one of two writers can make, as etils shows it. But what was written
-is in every list from then on, at Google's store and at S3. So a process that first writes its own
-object, and then lists the others, sees every process that listed before it. Two that begin at the
-same time may both be refused, but they never both go on.
+A bucket has no object that only one of two writers can make, as etils shows it. But what was
+written is in every list from then on, at Google's store and at S3. So a process that first writes
+its own object, and then lists the others, sees every process that listed before it. Two that begin
+at the same time may both be refused, but they never both go on.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _other_locks(own: epath.Path, name: str, rivals: str) -> list[epath.Path]:
 
 
 def _check_rival(path: epath.Path, own: epath.Path, break_lock: bool) -> None:
-    """Refuses a living owner, and removes the object of a dead one or of one whose lock is broken."""
+    """Refuses a living owner; removes the object of a dead one, and of one whose lock is broken."""
     owner = _read_owner(path)
     # Both stamps are of the store's clock, and the own object was written just now.
     if owner is not None and not break_lock and is_alive(owner, lambda: _age(path, own)):
