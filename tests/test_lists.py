@@ -76,7 +76,14 @@ def test_lists_are_read_with_either_spelling_slash_and_ending(tmp_path):
         ("labels.csv", "path,label\nx\\..\\..\\a.mp4,A", "leads out of"),
         ("labels.csv", "path,label\nC:\\a.mp4,A", "leads out of"),
         ("labels.csv", "path,label\nhttp://x/a.mp4,A", "leads out of"),
-        ("labels.csv", "path,label\nx\0.mp4,A", "leads out of"),
+        ("labels.csv", "path,label\nx\0.mp4,A", r":2: path 'x\\x00.mp4' has a NUL"),
+        ("labels.csv", "path,label\n~/a.mp4,A", ":2: path '~/a.mp4' leads out of"),
+        ("labels.csv", 'path,label\na.mp4,A\nb.mp4,"B\nc.mp4,C\n', ":3: a quote is not closed"),
+        ("labels.csv", 'path,label,note\na.mp4,A,"x\nb.mp4,B,"y"\n', ":2: ',' expected after"),
+        ("labels.csv", "path,label\na.mp4,walk\nb.mp4,Walk", ":3: label 'Walk' is 'walk' at .*:2;"),
+        ("labels.csv", "path,label,part,split\n", ":1: the columns part and split mean the same"),
+        ("labels.csv", "path,label,group,source_video\n", "group and source_video mean the same"),
+        ("labels.csv", "path,label,part\na.mp4,A,x", ":2: part 'x'; expected one of .* or val"),
         ("labels.csv", "path,label\nx/a.mp4,A\nx//./a.mp4,B", "x/a.mp4 is listed twice, first"),
     ],
 )
@@ -140,3 +147,34 @@ def test_a_split_without_lists_is_named(tmp_path):
         list_files.read_split(epath.Path(tmp_path), 1)
     with pytest.raises(FileError, match=r"lacks trainlist04\.txt and testlist04\.txt"):
         list_files.read_split(epath.Path(tmp_path), 4)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_table_in_utf_16_is_told_from_damage(tmp_path, encoding):
+    path = epath.Path(tmp_path / "labels.csv")
+    path.write_bytes("path,label\na.mp4,A\n".encode(encoding))
+    with pytest.raises(FileError, match=r"labels\.csv:1: the text is UTF-16; save it as UTF-8"):
+        read_labels_csv(path)
+
+
+def test_text_that_is_not_utf_8_is_named_by_its_line(tmp_path):
+    path = epath.Path(tmp_path / "labels.csv")
+    path.write_bytes("path,label\na.mp4,A\nb.mp4,\xe9t\xe9\n".encode("latin-1"))
+    with pytest.raises(FileError, match=r"labels\.csv: not UTF-8 text: line 3 has the byte 0xe9"):
+        read_labels_csv(path)
+
+
+def test_row_numbers_blanks_behind_commas_and_absolute_paths_are_read(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    lines = [
+        ",path,label",
+        f'0,{tmp_path}/link/a.mp4, "walk, slowly"',
+        f"1,{tmp_path}/real/b.mp4,run",
+    ]
+    (tmp_path / "real" / "labels.csv").write_text("\n".join(lines))
+    rows = read_labels_csv(epath.Path(tmp_path / "link" / "labels.csv"))
+    assert [(row.path, row.label) for row in rows] == [
+        ("a.mp4", "walk, slowly"),
+        ("b.mp4", "run"),
+    ]

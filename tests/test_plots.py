@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from videolstm_jax.report import charts, plots, svg
@@ -47,6 +47,7 @@ def test_a_line_breaks_where_a_value_is_missing():
 
 
 @settings(max_examples=60, deadline=None)
+@example(y=[0.0, 5e-324], name="")
 @given(
     y=st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), max_size=12), name=st.text(max_size=20)
 )

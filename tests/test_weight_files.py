@@ -194,6 +194,16 @@ def test_damage_is_read_or_refused_by_name(tmp_path_factory, kind, data):
         assert str(path) in str(error)
 
 
+def test_a_shape_that_the_file_cannot_hold_is_refused_before_it_fills_the_memory(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        # Numbers that were never written take no space.
+        file.create_dataset("conv1/w", (1 << 20, 1 << 20), "f4", chunks=(1 << 10, 1 << 10))
+    with pytest.raises(FileError, match=rf"{path}: conv1/w has the shape .* it is damaged"):
+        read_weights(path)
+
+
 def test_a_packed_npz_damaged_anywhere_is_read_or_refused_by_name(tmp_path):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, w=np.arange(300, dtype=np.float32), b=np.zeros(3))

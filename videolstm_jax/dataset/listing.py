@@ -33,12 +33,13 @@ class Listing(NamedTuple):
 
 
 class _Candidates(NamedTuple):
-    """The videos of the used classes, before they have parts.
+    """The videos of the used classes in a folder, before they have parts.
 
     `all_classes` are those of the whole set, which the numbers in lists count. `official` are the
     rows of the used classes, None without official lists.
     """
 
+    folder: epath.Path
     videos: list[ListedVideo]
     classes: tuple[str, ...]
     all_classes: tuple[str, ...]
@@ -103,7 +104,7 @@ def _choose_videos(
         videos = [video for video in videos if video.label in classes]
         official = official and official.only(classes)
     _check_classes(videos, classes, index)
-    return _Candidates(videos, classes, all_classes, official)
+    return _Candidates(folder, videos, classes, all_classes, official)
 
 
 def _find_lists(
@@ -140,8 +141,20 @@ def _check_classes(
             f"{index}: names class {empty[0]}, which has no clips; expected clips of each "
             "(data.classes takes some of them)"
         )
+    _check_spellings(classes)
     if len(classes) < 2:
         raise FileError(f"only one class, {classes[0]}; expected two or more")
+
+
+def _check_spellings(classes: Sequence[str]) -> None:
+    """Raises FileError where two classes differ in case only; they are one, spelled in two ways."""
+    spelling: dict[str, str] = {}
+    for name in sorted(classes):
+        other = spelling.setdefault(name.casefold(), name)
+        if other != name:
+            raise FileError(
+                f"classes {other} and {name} differ in case only; expected one spelling"
+            )
 
 
 # ---- parts ---------------------------------------------------------------------------------------
@@ -157,9 +170,21 @@ def _split(cfg: DataConfig, seed: int, candidates: _Candidates) -> _Split:
         return _split_by_lists(candidates, candidates.official, cfg.split)
     # Of labels.csv, which has parts in every line or in none, or of folders, where all lie in one.
     if videos[0].part:
+        _check_own_parts(candidates)
         return _Split(videos, "")
     videos = groups.hold_out_share(videos, cfg.test_fraction, seed=seed, part="test", rest="train")
     return _Split(videos, "", from_lists=False)
+
+
+def _check_own_parts(candidates: _Candidates) -> None:
+    """Raises FileError where labels.csv or the folders have only one part."""
+    names = {video.part for video in candidates.videos}
+    place = labels_csv.find_labels_csv(candidates.folder) or candidates.folder
+    if "train" not in names or not names & {"test", "valid"}:
+        raise FileError(
+            f"{place}: the part of every video is {' or '.join(sorted(names))}; expected train, "
+            "and test or val. Without any part, a split is made here"
+        )
 
 
 def _split_by_lists(candidates: _Candidates, official: OfficialLists, split: int) -> _Split:

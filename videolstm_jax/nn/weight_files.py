@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import struct
 from dataclasses import dataclass
 from typing import Annotated, BinaryIO, Literal
@@ -34,6 +35,9 @@ _SAFETENSORS_TYPES = {
     "U8": "<u1",
     "BOOL": "?",
 }
+
+# HDF5 may pack numbers with deflate, which makes 1,032 bytes from one at most.
+_DEFLATE_RATIO = 1032
 
 # The library of safetensors refuses longer headers, too.
 _LONGEST_HEADER = 100_000_000
@@ -89,6 +93,7 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     """
     import h5py  # comes with TensorFlow; imported here, since no other format needs it
 
+    largest = _DEFLATE_RATIO * file.seek(0, os.SEEK_END)
     arrays: dict[str, np.ndarray] = {}
 
     def visit(path: str, item: object) -> None:
@@ -97,6 +102,11 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         # HDF5 can refer to other files of the machine; such a dataset would read any of them.
         if item.external or item.is_virtual:
             raise FileError(f"{path} lies in another file; expected its numbers here")
+        # Checked before reading, so that a damaged shape does not fill the memory.
+        if item.nbytes > largest:
+            raise FileError(
+                f"{path} has the shape {list(item.shape)}, more than the file can hold; it is damaged"
+            )
         layer = item.parent.attrs.get("name")
         if isinstance(layer, bytes):
             layer = layer.decode()

@@ -48,7 +48,8 @@ class Axis(NamedTuple):
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Returns round numbers within [low, high], about so many."""
-    if not high > low:
+    # Ticks are rounded to 12 digits; of a smaller range all would be equal.
+    if not high - low > 1e-12:
         return [low]
     exact_step = (high - low) / about
     scale = 10.0 ** math.floor(math.log10(exact_step))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from etils import epath
 
-from videolstm_jax.dataset.folders import video_content, video_names
+from videolstm_jax.dataset.folders import video_names
+from videolstm_jax.dataset.folders.files_below import (
+    FilesBelow,
+    content_of,
+    is_link,
+    is_video_name,
+    look_into_unknown,
+    real_path,
+    reasons_left_out,
+)
 from videolstm_jax.dataset.lists.labels_csv import PART_SPELLINGS
 from videolstm_jax.dataset.lists.official_lists import LIST_FOLDERS
 from videolstm_jax.errors import FileError
@@ -44,6 +52,12 @@ class _ClassFolder(NamedTuple):
     part_folder: str = ""
 
 
+# Names of folders that hold a part, beside those that a table may have.
+_PART_FOLDERS = PART_SPELLINGS | {"dev": "valid", "eval": "valid", "evaluation": "valid"}
+# Words that people put behind the name of a part, as in "train_set" and "test-videos".
+_PART_ENDING = r"[\W_]*(?:set|data|split|videos?|clips?)$"
+
+
 def find_videos(folder: PathLike) -> FolderContent:
     """Every video file in the class folders of a folder, and in the folders within these.
 
@@ -56,28 +70,33 @@ def find_videos(folder: PathLike) -> FolderContent:
     """
     folder = epath.Path(folder)
     class_folders = _class_folders(folder)
-    files = [_Files(class_folder.path) for class_folder in class_folders]
-    _look_into_unknown(files)
+    files = [FilesBelow(class_folder.path) for class_folder in class_folders]
+    look_into_unknown(files)
+    places_of_parts = _parts_within_classes(files)
     videos = []
     classes_with_videos = set()
     for class_folder, content in zip(class_folders, files, strict=True):
         label = class_folder.path.name
         video_names.check_label(label, str(class_folder.path))
-        part = _part(class_folder.part_folder)
         for place, path in sorted(content.videos):
             stem = video_names.without_extension(path.name)
             video_names.check_stem(stem, path)
-            videos.append(FoundVideo(label, stem, place, path, class_folder.part_folder, part))
+            part_folder = class_folder.part_folder
+            if places_of_parts:
+                part_folder, _, place = place.partition("/")
+            video = FoundVideo(label, stem, place, path, part_folder, _part(part_folder))
+            videos.append(video)
             classes_with_videos.add(label)
     for class_folder, content in zip(class_folders, files, strict=True):
         if class_folder.path.name not in classes_with_videos:
             raise FileError(
                 f"{class_folder.path}: class {class_folder.path.name} has no clips; "
-                f"{_content_of(content)}; expected videos, or no such folder"
+                f"{content_of(content)}; expected videos, or no such folder"
             )
     if not videos:
         return FolderContent(_find_loose_files(folder), [])
-    return FolderContent(videos, _notes(folder, files))
+    videos, copies = _drop_links_to_copies(videos)
+    return FolderContent(videos, _notes(folder, files, copies))
 
 
 def name_videos(videos: Sequence[FoundVideo]) -> list[str]:
@@ -120,8 +139,9 @@ def _class_folders(folder: epath.Path) -> list[_ClassFolder]:
     part_folders = [path for path in folders if _part(path.name)]
     parts = {_part(path.name) for path in part_folders}
     if "train" not in parts or len(parts) < 2:
+        _check_one_level_more(folders)
         return [_ClassFolder(path) for path in folders]
-    others = [path for path in folders if path not in part_folders and _Files(path).videos]
+    others = [path for path in folders if path not in part_folders and FilesBelow(path).videos]
     without_class = [path for path in part_folders if _has_direct_videos(path)]
     if others and without_class:
         # Classes may be called "train" and "test" too.
@@ -145,9 +165,32 @@ def _class_folders(folder: epath.Path) -> list[_ClassFolder]:
     return class_folders
 
 
+def _check_one_level_more(folders: Sequence[epath.Path]) -> None:
+    """Raises FileError where the only folder seems to hold the class folders."""
+    if len(folders) != 1 or _has_direct_videos(folders[0]):
+        return
+    classes = [path for path in _subfolders(folders[0]) if FilesBelow(path).videos]
+    if len(classes) > 1:
+        raise FileError(
+            f"{folders[0]} is the only class folder, and holds {len(classes)} folders of videos; "
+            f"expected two classes or more. If those are the classes, give "
+            f"--data.videos={folders[0]}"
+        )
+
+
+def _parts_within_classes(files: Sequence[FilesBelow]) -> bool:
+    """Whether each class has its own train/, with test/ or val/ beside it, and nothing else."""
+    parts = set()
+    for content in files:
+        for place, _ in content.videos:
+            parts.add(_part(place.split("/")[0]))
+    return "train" in parts and len(parts) > 1 and "" not in parts
+
+
 def _part(name: str) -> str:
     """The part that a folder may be of by its name; empty where it is of none."""
-    part = PART_SPELLINGS.get(name.casefold(), "")
+    word = re.sub(_PART_ENDING, "", name.casefold())
+    part = _PART_FOLDERS.get(word, "")
     return "" if part == "unused" else part
 
 
@@ -163,105 +206,37 @@ def _subfolders(folder: epath.Path) -> list[epath.Path]:
 
 
 def _has_direct_videos(folder: epath.Path) -> bool:
-    return any(_is_video_name(path.name) for path in folder.iterdir())
+    return any(is_video_name(path.name) for path in folder.iterdir())
 
 
-def _is_video_name(name: str) -> bool:
-    return not video_names.is_passed_over(name) and bool(video_names.video_extension(name))
+# ---- links and loose files -----------------------------------------------------------------------
 
 
-# ---- files ---------------------------------------------------------------------------------------
+def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo], int]:
+    """Takes a file once that several links of a class lead to: a split could divide them.
 
+    Returns:
+      The videos without such links, and their number.
 
-class _Files:
-    """The files below a class folder: videos, others by their suffix, and unknown ones.
-
-    `videos` and `unknown` hold the path of the folder below the class folder, and that of the file.
+    Raises:
+      FileError: a file is in two classes, or in two parts.
     """
-
-    def __init__(self, folder: epath.Path):
-        self.videos: list[tuple[str, epath.Path]] = []
-        self.unknown: list[tuple[str, epath.Path]] = []
-        self.other: Counter[str] = Counter()
-        self.no_videos: Counter[str] = Counter()
-        for place, path in _walk(folder, "", (os.path.realpath(folder),)):
-            suffix = video_names.suffix_of(path.name)
-            if suffix in video_names.OTHER_SUFFIXES:
-                self.other[suffix] += 1
-            elif suffix not in video_names.VIDEO_SUFFIXES:
-                self.unknown.append((place, path))
-            elif suffix in video_names.TEXT_SUFFIXES and video_content.begins_with_text(path):
-                self.other[suffix] += 1
-            else:
-                self.videos.append((place, path))
-
-
-def _walk(
-    folder: epath.Path, place: str, ancestors: tuple[str, ...]
-) -> Iterator[tuple[str, epath.Path]]:
-    """Every file below a folder with its place there."""
-    for path in sorted(folder.iterdir()):
-        if video_names.is_passed_over(path.name):
-            continue
-        suffix = video_names.suffix_of(path.name)
-        # A bucket answers `is_dir` slowly, so files of known names are not asked about.
-        is_known = suffix in video_names.VIDEO_SUFFIXES or suffix in video_names.OTHER_SUFFIXES
-        if is_known or not path.is_dir():
-            yield place, path
-            continue
-        # A link to a folder above would never end.
-        real = os.path.realpath(path)
-        if real not in ancestors:
-            deeper = f"{place}/{path.name}" if place else path.name
-            yield from _walk(path, deeper, (*ancestors, real))
-
-
-def _look_into_unknown(files: Sequence[_Files]) -> None:
-    """Moves the files of unknown names that FFmpeg can read to the videos."""
-    paths = [path for content in files for _, path in content.unknown]
-    if not paths:
-        return
-    are_videos = dict(zip(paths, video_content.are_videos(paths), strict=True))
-    for content in files:
-        for place, path in content.unknown:
-            if are_videos[path]:
-                content.videos.append((place, path))
-            else:
-                content.no_videos[video_names.suffix_of(path.name) or "without a suffix"] += 1
-
-
-def _content_of(content: _Files) -> str:
-    counts = _counted(content.other + content.no_videos)
-    return f"it has only {counts}" if counts else "it is empty"
-
-
-def _notes(folder: epath.Path, files: Sequence[_Files]) -> list[str]:
-    """One line on the files that are not taken; none where all are."""
-    other: Counter[str] = Counter()
-    no_videos: Counter[str] = Counter()
-    for content in files:
-        other += content.other
-        no_videos += content.no_videos
-    reasons = []
-    if other:
-        reasons.append(f"{_counted(other)} (their names are not those of videos)")
-    if no_videos:
-        reasons.append(f"{_counted(no_videos)} (FFmpeg finds no video of two frames in them)")
-    loose = [path.name for path in sorted(folder.iterdir()) if _is_video_name(path.name)]
-    if loose:
-        reasons.append(f"videos beside the class folders: {len(loose)}, such as {loose[0]}")
-    return [f"left out: {'; '.join(reasons)}"] if reasons else []
-
-
-def _counted(kinds: Counter[str]) -> str:
-    """Such as "3 .txt, 1 .jpg", the most frequent first."""
-    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {kind}" for kind, count in ordered)
+    first_of: dict[str, int] = {}
+    # Files before links, so that the file's own name is the one that is kept.
+    for at in sorted(range(len(videos)), key=lambda at: is_link(videos[at].path)):
+        video = videos[at]
+        first = videos[first_of.setdefault(real_path(video.path), at)]
+        if (first.label, first.part) != (video.label, video.part):
+            raise FileError(
+                f"{video.path} and {first.path} are one file; expected it in one class and one part"
+            )
+    kept = [videos[at] for at in sorted(first_of.values())]
+    return kept, len(videos) - len(kept)
 
 
 def _find_loose_files(folder: epath.Path) -> list[FoundVideo]:
     """Video files in the folder itself, whose names must contain the class as UCF101's do."""
-    loose = [path for path in sorted(folder.iterdir()) if _is_video_name(path.name)]
+    loose = [path for path in sorted(folder.iterdir()) if is_video_name(path.name)]
     videos = []
     for path in loose:
         stem = video_names.without_extension(path.name)
@@ -276,3 +251,14 @@ def _find_loose_files(folder: epath.Path) -> list[FoundVideo]:
     if not videos:
         raise FileError(f"{folder}: no class folders with videos")
     return videos
+
+
+def _notes(folder: epath.Path, files: Sequence[FilesBelow], copies: int) -> list[str]:
+    """One line on the files that are not taken; none where all are."""
+    reasons = reasons_left_out(files)
+    if copies:
+        reasons.append(f"{copies} links to videos that are taken already")
+    loose = [path.name for path in sorted(folder.iterdir()) if is_video_name(path.name)]
+    if loose:
+        reasons.append(f"videos beside the class folders: {len(loose)}, such as {loose[0]}")
+    return [f"left out: {'; '.join(reasons)}"] if reasons else []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from etils import epath
 
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset.folders import class_folders, video_names
+from videolstm_jax.dataset.folders import class_folders, files_below, video_names
 from videolstm_jax.dataset.folders.class_folders import FoundVideo
 from videolstm_jax.dataset.lists import labels_csv
 from videolstm_jax.dataset.lists.labels_csv import LabelsRow
@@ -60,6 +61,7 @@ def list_folder(root: epath.Path, *, group_pattern: str = "") -> FolderListing:
     table_groups = None
     if table:
         files, table_groups = _table_files(root, table)
+        notes = files_below.count_unlisted(root, [file.path for file in files], table.name)
     else:
         # Our own folders hold the clips in videos/, beside the lists.
         clips = root / "videos"
@@ -101,12 +103,10 @@ def _groups(
 
 def _table_files(root: epath.Path, table: epath.Path) -> tuple[list[FoundVideo], list[str]]:
     """The file of each row of a table, and its group, empty where the table has none."""
-    files = []
-    groups = []
-    for row in labels_csv.read_labels_csv(table):
-        files.append(_find_row(root, row))
-        groups.append(row.group)
-    return files, groups
+    rows = labels_csv.read_labels_csv(table)
+    files = [_find_row(root, row) for row in rows]
+    _check_each_once(rows, files)
+    return files, [row.group for row in rows]
 
 
 def _find_row(root: epath.Path, row: LabelsRow) -> FoundVideo:
@@ -120,6 +120,20 @@ def _find_row(root: epath.Path, row: LabelsRow) -> FoundVideo:
 def _find_table_file(root: epath.Path, row: LabelsRow) -> epath.Path:
     """The file of a row, below the folder or below its folder videos/."""
     for place in (root, root / "videos"):
-        if (place / row.path).is_file():
-            return place / row.path
+        # A name that is longer than the file system allows is an error, not a missing file.
+        with contextlib.suppress(OSError):
+            if (place / row.path).is_file():
+                return place / row.path
     raise FileError(f"{row.where}: {row.path} is not there; looked for {root / row.path}")
+
+
+def _check_each_once(rows: Sequence[LabelsRow], found: Sequence[FoundVideo]) -> None:
+    """Raises FileError where two rows lead to one file, by links or by the folder videos/."""
+    first_of: dict[str, LabelsRow] = {}
+    for row, video in zip(rows, found, strict=True):
+        first = first_of.setdefault(files_below.real_path(video.path), row)
+        if first is not row:
+            raise FileError(
+                f"{row.where}: path {row.path} is the same file as {first.path}, first at "
+                f"{first.where}; expected each file once"
+            )

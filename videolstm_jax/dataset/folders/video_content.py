@@ -30,7 +30,7 @@ def begins_with_text(path: epath.Path) -> bool:
     return all(letter.isprintable() or letter in "\t\r\n\f" for letter in text)
 
 
-def _is_regular(path: epath.Path) -> bool:
+def is_regular(path: epath.Path) -> bool:
     """Whether reading a file comes to an end; a pipe or a device would wait for ever."""
     # `epath` takes pipes for files. Buckets have none.
     return "://" in str(path) or os.path.isfile(path)
@@ -47,7 +47,7 @@ def are_videos(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
     """
     candidates = []
     for path in paths:
-        if _is_regular(path) and not begins_with_text(path):
+        if is_regular(path) and not begins_with_text(path):
             candidates.append(path)
     if not candidates:
         return [False] * len(paths)

@@ -62,8 +62,8 @@ def read_labels_csv(path: epath.Path) -> list[LabelsRow]:
 
     Raises:
       FileError: a missing column, an empty field, more fields than columns, a path outside the
-        folder, a label that cannot be a folder, an unknown part, a part in some lines only, a path
-        twice, or a file that is no table.
+        folder, a label that cannot be a folder or is spelled in two ways, an unknown part, a part
+        in some lines only, a path twice, or a file that is no table.
     """
     rows: dict[str, LabelsRow] = {}
     for row in _read_rows(path):
@@ -77,6 +77,7 @@ def read_labels_csv(path: epath.Path) -> list[LabelsRow]:
         rows[row.path] = row
     if not rows:
         raise FileError(f"{path}: lists no video")
+    _check_spellings(list(rows.values()))
     _check_all_or_none("group", list(rows.values()))
     _check_all_or_none("part", list(rows.values()))
     return list(rows.values())
@@ -84,16 +85,21 @@ def read_labels_csv(path: epath.Path) -> list[LabelsRow]:
 
 def _read_rows(path: epath.Path) -> list[LabelsRow]:
     """The rows as they are written, after a check of the columns."""
-    # `splitlines` also takes the line ends of old Macintosh files, which csv refuses.
-    reader = csv.reader(io.StringIO("\n".join(read_list_text(path).splitlines())))
+    # `splitlines` also takes the line ends of old Macintosh files, which csv refuses. `strict`
+    # refuses a quote that is not closed, which would swallow the lines behind it.
+    lines = read_list_text(path).splitlines()
+    text = io.StringIO("\n".join(lines))
+    reader = csv.reader(text, strict=True, skipinitialspace=True)
     columns: list[str] | None = None
     rows = []
+    line = 1
     try:
         for cells in reader:
+            # A record may have several lines; it is named by its first one.
+            where, line = f"{path}:{line}", reader.line_num + 1
             cells = [cell.strip() for cell in cells]
             if not any(cells):
                 continue
-            where = f"{path}:{reader.line_num}"
             if columns is None:
                 columns = [cell.lower() for cell in cells]
                 _check_columns(columns, where)
@@ -105,7 +111,11 @@ def _read_rows(path: epath.Path) -> list[LabelsRow]:
                 LabelsRow(fields.get("path", ""), fields.get("label", ""), group, part, where)
             )
     except csv.Error as error:
-        raise FileError(f"{path}:{reader.line_num}: {error}") from error
+        if columns is None and "expected after" in str(error):
+            # Quotes of a file that has other separators than commas.
+            _check_columns([lines[line - 1].lower()], f"{path}:{line}")
+        cause = "a quote is not closed" if "end of data" in str(error) else error
+        raise FileError(f"{path}:{line}: {cause}") from error
     if columns is None:
         _check_columns([], f"{path}:1")
     return rows
@@ -124,15 +134,24 @@ def _check_columns(columns: Sequence[str], where: str) -> None:
     for name in columns:
         if name and columns.count(name) > 1:
             raise FileError(f"{where}: the column {name} is there twice")
+    for name, other in (("part", "split"), ("group", "source_video")):
+        if name in columns and other in columns:
+            raise FileError(
+                f"{where}: the columns {name} and {other} mean the same; expected one of them"
+            )
 
 
 def _fields(cells: Sequence[str], columns: Sequence[str], where: str) -> dict[str, str]:
     """The cells of a line by their columns.
 
     A cell without a column is usually the rest of a label that has a comma, so it is never dropped.
+    A first column without a name is the row number that table programs write.
     """
     named = [name for name in columns if name]
-    nameless = [cell for cell, name in zip(cells, columns, strict=False) if not name]
+    nameless = []
+    for at, (cell, name) in enumerate(zip(cells, columns, strict=False)):
+        if not name and at > 0:
+            nameless.append(cell)
     if any(nameless) or any(cells[len(columns) :]):
         raise FileError(
             f"{where}: {len(cells)} fields, but {len(named)} columns; expected as many. A field "
@@ -147,7 +166,7 @@ def _check_row(row: LabelsRow) -> None:
     check_label(row.label, row.where)
     if row.part and row.part.lower() not in PART_SPELLINGS:
         parts = ", ".join(sorted(set(PART_SPELLINGS.values())))
-        raise FileError(f"{row.where}: part {row.part!r}; expected one of {parts}")
+        raise FileError(f"{row.where}: part {row.part!r}; expected one of {parts}, or val")
 
 
 def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:
@@ -156,14 +175,21 @@ def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:
     Raises:
       FileError: it leads out of the folder, or has a NUL.
     """
+    if "\0" in row.path:
+        raise FileError(f"{row.where}: path {row.path!r} has a NUL; expected the name of a file")
     path = row.path.replace("\\", "/")
+    if path.startswith("~/"):
+        path = os.path.expanduser(path)
     if "://" not in path:
         path = posixpath.normpath(path)
-    # Tables that a program made may have absolute paths.
-    inside = f"{os.path.abspath(folder) if '://' not in str(folder) else folder}/"
-    path = path.removeprefix(inside)
+    # Tables that a program made may have absolute paths, also of the folder that a link leads to.
+    places = [str(folder)]
+    if "://" not in str(folder):
+        places = [os.path.abspath(folder), os.path.realpath(folder)]
+    for place in places:
+        path = path.removeprefix(f"{place}/")
     outside = path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:/|\w+://", path)
-    if outside or "\0" in path:
+    if outside:
         raise FileError(
             f"{row.where}: path {row.path!r} leads out of {folder}; expected a path below it"
         )
@@ -175,3 +201,15 @@ def _check_all_or_none(field: str, rows: Sequence[LabelsRow]) -> None:
     empty = [row.where for row in rows if not getattr(row, field)]
     if 0 < len(empty) < len(rows):
         raise FileError(f"{empty[0]}: no {field}; expected one in every line, or in none")
+
+
+def _check_spellings(rows: Sequence[LabelsRow]) -> None:
+    """Refuses labels that differ in case only; they are one class, spelled in two ways."""
+    first_of: dict[str, LabelsRow] = {}
+    for row in rows:
+        first = first_of.setdefault(row.label.casefold(), row)
+        if first.label != row.label:
+            raise FileError(
+                f"{row.where}: label {row.label!r} is {first.label!r} at {first.where}; expected "
+                "one spelling"
+            )

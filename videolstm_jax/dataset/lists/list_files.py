@@ -171,10 +171,19 @@ def read_list_text(path: epath.Path) -> str:
     """
     if not path.is_file():
         raise FileError(f"{path} is missing; expected a list")
+    data = path.read_bytes()
+    first_line = data.split(b"\n", 1)[0]
+    # "Unicode text" of some programs. Without its mark, it has a NUL beside every Latin letter.
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or first_line.count(b"\0") > 2:
+        raise FileError(f"{path}:1: the text is UTF-16; save it as UTF-8")
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 text: {error}") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FileError(
+            f"{path}: not UTF-8 text: line {line} has the byte 0x{data[error.start]:02x}; save it "
+            "as UTF-8"
+        ) from error
 
 
 def read_lines(path: epath.Path) -> list[tuple[str, str]]:

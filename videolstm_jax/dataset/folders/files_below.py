@@ -1,0 +1,160 @@
+"""Sorts the files below a folder into videos and others, and says why others are left out."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+
+from etils import epath
+
+from videolstm_jax.dataset.folders import video_content, video_names
+
+
+class FilesBelow:
+    """The files below a class folder: videos, unknown ones, and by their kind all others.
+
+    `videos` and `unknown` hold the path of the folder below the class folder, and that of the file.
+    `other` have names of other files, FFmpeg refused those of `no_videos`, and those of
+    `unreadable` are no files at all.
+    """
+
+    def __init__(self, folder: epath.Path, excluded: Collection[str] = ()):
+        """Sorts the files below a folder, without those whose `real_path` is in `excluded`."""
+        self.videos: list[tuple[str, epath.Path]] = []
+        self.unknown: list[tuple[str, epath.Path]] = []
+        self.other: Counter[str] = Counter()
+        self.no_videos: Counter[str] = Counter()
+        self.unreadable: Counter[str] = Counter()
+        for place, path in _walk(folder, "", (os.path.realpath(folder),)):
+            suffix = video_names.suffix_of(path.name)
+            if excluded and real_path(path) in excluded:
+                continue
+            if suffix in video_names.OTHER_SUFFIXES:
+                self.other[suffix] += 1
+            elif suffix not in video_names.VIDEO_SUFFIXES:
+                self.unknown.append((place, path))
+            elif not video_content.is_regular(path):
+                kind = "broken link" if os.path.islink(path) else "device or pipe"
+                self.unreadable[kind] += 1
+            elif suffix in video_names.TEXT_SUFFIXES and video_content.begins_with_text(path):
+                self.other[suffix] += 1
+            else:
+                self.videos.append((place, path))
+
+
+def _walk(
+    folder: epath.Path, place: str, ancestors: tuple[str, ...]
+) -> Iterator[tuple[str, epath.Path]]:
+    """Every file below a folder with its place there."""
+    for path in sorted(folder.iterdir()):
+        if video_names.is_passed_over(path.name):
+            continue
+        # A bucket answers `is_dir` slowly, so files of known names are not asked about.
+        suffix = video_names.suffix_of(path.name)
+        is_known = suffix in video_names.VIDEO_SUFFIXES or suffix in video_names.OTHER_SUFFIXES
+        if (is_known and _in_bucket(path)) or not path.is_dir():
+            yield place, path
+            continue
+        # A link to a folder above would never end, or take other classes for this one.
+        real = os.path.realpath(path)
+        if real not in ancestors and not ancestors[-1].startswith(f"{real}/"):
+            deeper = f"{place}/{path.name}" if place else path.name
+            yield from _walk(path, deeper, (*ancestors, real))
+
+
+def look_into_unknown(files: Sequence[FilesBelow]) -> None:
+    """Moves the files of unknown names that FFmpeg can read to the videos."""
+    paths = [path for content in files for _, path in content.unknown]
+    if not paths:
+        return
+    are_videos = dict(zip(paths, video_content.are_videos(paths), strict=True))
+    for content in files:
+        for place, path in content.unknown:
+            if are_videos[path]:
+                content.videos.append((place, path))
+            else:
+                content.no_videos[_kind(path)] += 1
+
+
+def content_of(content: FilesBelow) -> str:
+    """Describes a folder without videos."""
+    counts = _counted(content.other + content.no_videos + content.unreadable)
+    return f"it has only {counts}" if counts else "it is empty"
+
+
+def reasons_left_out(files: Sequence[FilesBelow]) -> list[str]:
+    """How many files of which kinds are no videos, and why."""
+    other: Counter[str] = Counter()
+    no_videos: Counter[str] = Counter()
+    unreadable: Counter[str] = Counter()
+    for content in files:
+        other += content.other
+        no_videos += content.no_videos
+        unreadable += content.unreadable
+    reasons = []
+    if other:
+        reasons.append(f"{_counted(other)} (their names are not those of videos)")
+    if no_videos:
+        reasons.append(f"{_counted(no_videos)} (FFmpeg finds no video of two frames in them)")
+    if unreadable:
+        reasons.append(f"{_counted(unreadable)} (they are no files)")
+    return reasons
+
+
+def _counted(kinds: Counter[str]) -> str:
+    """Such as "3 .txt, 1 .jpg", the most frequent first."""
+    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {kind}" for kind, count in ordered)
+
+
+def _kind(path: epath.Path) -> str:
+    return video_names.suffix_of(path.name) or "without a suffix"
+
+
+def count_unlisted(folder: epath.Path, taken: Sequence[epath.Path], table: str) -> list[str]:
+    """One line on the files below a folder that a table does not name; none where it names all.
+
+    Files of unknown names are counted, but not opened: nobody asked for them.
+
+    Args:
+      folder: with the table.
+      taken: the videos of the table.
+      table: its name, for the reason.
+    """
+    files = FilesBelow(folder, excluded={real_path(path) for path in taken})
+    # Beside the table lie lists, boxes and notes, which need no mention.
+    for path in folder.iterdir():
+        suffix = video_names.suffix_of(path.name)
+        if suffix in video_names.OTHER_SUFFIXES and files.other[suffix] and path.is_file():
+            files.other[suffix] -= 1
+    unlisted: Counter[str] = Counter()
+    for _, path in [*files.videos, *files.unknown]:
+        unlisted[_kind(path)] += 1
+    reasons = []
+    if unlisted:
+        reasons.append(f"{_counted(unlisted)} ({table} does not name them)")
+    reasons.extend(reasons_left_out([files]))
+    return [f"left out: {'; '.join(reasons)}"] if reasons else []
+
+
+# ---- paths ---------------------------------------------------------------------------------------
+
+
+def is_video_name(name: str) -> bool:
+    """Whether a file is a video by its name."""
+    return not video_names.is_passed_over(name) and bool(video_names.video_extension(name))
+
+
+def real_path(path: epath.Path) -> str:
+    """Where a file lies after all links; buckets have none."""
+    return str(path) if _in_bucket(path) else os.path.realpath(path)
+
+
+def is_link(path: epath.Path) -> bool:
+    """Whether a link leads to a file, its own or that of a folder above."""
+    return not _in_bucket(path) and real_path(path) != os.path.abspath(path)
+
+
+def _in_bucket(path: epath.Path) -> bool:
+    return "://" in str(path)
