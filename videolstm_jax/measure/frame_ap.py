@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from videolstm_jax.measure.overlap import box_iou, style_of
 from videolstm_jax.measure.precision import (
     Ranked,
-    average_precision,
+    average_precisions,
     check_detections,
     check_labels,
     group_by_class,
@@ -67,8 +67,7 @@ def frame_aps(
       style: `voc` or `act`, see `overlap`.
       frames: `all`, where a box on a frame without truth is false, or `truth`: only the frames
         with truth of any class.
-      frame_scores: by video [L, C], the scores of single frames; without it each box has the score
-        of its tube.
+      frame_scores: by video [L, C]; without it each box has the score of its tube.
 
     Returns:
       By class, one number in [0, 1] a threshold.
@@ -82,11 +81,7 @@ def frame_aps(
     convention = style_of(style)
     check_labels(detections, truth)
     true_tubes = check_detections(truth, "true tubes")
-    names = set()
-    for detection in (*detections, *true_tubes):
-        names.add(detection.video)
-    # The rank in order of names, so that sorting by rank breaks ties by name.
-    rank_of = {name: rank for rank, name in enumerate(sorted(names))}
+    rank_of = _ranks_of_videos((*detections, *true_tubes))
     frames_with_truth = np.unique(_boxes_of(true_tubes, rank_of).key)
     own = group_by_class(check_detections(detections, "detections"))
     aps = {}
@@ -97,7 +92,7 @@ def frame_aps(
             _, has_truth = _look_up(frames_with_truth, boxes.key)
             boxes = boxes.take(has_truth)
         ranked = _rank(boxes, _boxes_of(tubes, rank_of))
-        aps[label] = [average_precision(ranked, threshold, convention) for threshold in thresholds]
+        aps[label] = average_precisions(ranked, thresholds, convention)
     return aps
 
 
@@ -117,6 +112,17 @@ def frame_map(
     """
     aps = frame_aps(detections, truth, [iou], style=style, frames=frames, frame_scores=frame_scores)
     return mean_over_classes({label: values[0] for label, values in aps.items()})
+
+
+def _ranks_of_videos(detections: Iterable[Detection]) -> dict[str, int]:
+    """Numbers the videos in the order of their names: sorting by rank breaks ties by name."""
+    names = set()
+    for detection in detections:
+        names.add(detection.video)
+    rank_of = {}
+    for rank, name in enumerate(sorted(names)):
+        rank_of[name] = rank
+    return rank_of
 
 
 def _boxes_of(

@@ -115,7 +115,9 @@ def sort_by_score(detections: Iterable[Detection]) -> list[Detection]:
 
 def label_key(detection: Detection) -> int | str:
     """Returns the label of a detection, a number or a name; numpy's numbers become Python's."""
-    return detection.label if isinstance(detection.label, str) else int(detection.label)
+    if isinstance(detection.label, str):
+        return detection.label
+    return int(detection.label)
 
 
 def group_by_class(detections: Iterable[Detection]) -> dict[int | str, list[Detection]]:
@@ -188,6 +190,11 @@ def average_precision(ranked: Ranked, threshold: float, style: Style) -> float:
     hits = np.zeros(ranked.total, bool)
     hits[ranked.place] = match(ranked, threshold, style) >= 0
     return style.area(hits, ranked.positives)
+
+
+def average_precisions(ranked: Ranked, thresholds: Iterable[float], style: Style) -> list[float]:
+    """Computes the `average_precision` of one class at each IoU threshold."""
+    return [average_precision(ranked, threshold, style) for threshold in thresholds]
 
 
 def mean_over_classes(precisions: dict[int, float]) -> float:

@@ -29,7 +29,8 @@ def suppress(detections: Sequence[Detection], iou: float) -> list[Detection]:
     for detection in check_detections(detections, "detections"):
         rivals = better.setdefault((detection.video, label_key(detection)), [])
         # Only tubes that stay are rivals: one that was dropped cannot drop another.
-        if all(tube_iou(detection.tube, rival.tube) <= iou for rival in rivals):
+        overlaps = [tube_iou(detection.tube, rival.tube) for rival in rivals]
+        if max(overlaps, default=0.0) <= iou:
             rivals.append(detection)
             left.append(detection)
     return left

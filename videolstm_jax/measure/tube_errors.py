@@ -32,6 +32,13 @@ class ErrorCounts(NamedTuple):
     missed: int
 
 
+class _Rival(NamedTuple):
+    """A true tube that a detection may take, and its IoU with the detection."""
+
+    overlap: float
+    true: Detection
+
+
 # ---- overlaps ------------------------------------------------------------------------------------
 
 
@@ -52,8 +59,10 @@ def best_overlaps(detections: Sequence[Detection], truth: Sequence[Detection]) -
     best = []
     for true in truth:
         candidates = tubes.get((true.video, label_key(true)), [])
-        overlaps = [tube_iou(tube, true.tube) for tube in candidates]
-        best.append(max(overlaps, default=0.0))
+        largest = 0.0
+        for tube in candidates:
+            largest = max(largest, tube_iou(tube, true.tube))
+        best.append(largest)
     return np.array(best)
 
 
@@ -73,7 +82,10 @@ def recall(
         raise ValueError("there is no truth to measure against; expected at least one true tube")
     best = best_overlaps(detections, truth)
     reaches = style_of(style).reaches
-    return np.array([reaches(best, threshold).mean() for threshold in thresholds])
+    shares = []
+    for threshold in thresholds:
+        shares.append(reaches(best, threshold).mean())
+    return np.array(shares)
 
 
 def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
@@ -99,7 +111,8 @@ def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
             iou = box_iou(boxes, true_boxes)
             for frame, value in enumerate(iou.tolist(), start):
                 best[frame] = max(best[frame], value)
-    return np.array([best[frame] for frame in sorted(best)])
+    frames = sorted(best)
+    return np.array([best[frame] for frame in frames])
 
 
 # ---- kinds of errors -----------------------------------------------------------------------------
@@ -145,8 +158,8 @@ def error_split(
     in_video: dict[str, list[Detection]] = {}
     for true in true_tubes:
         in_video.setdefault(true.video, []).append(true)
-    counts = dict.fromkeys(ErrorCounts._fields, 0)
     own = group_by_class(check_detections(detections, "detections"))
+    counts = dict.fromkeys(ErrorCounts._fields, 0)
     for label, tubes in group_by_class(true_tubes).items():
         taken: set[int] = set()
         for detection in own.get(label, [])[: len(tubes)]:
@@ -171,22 +184,29 @@ def _error_kind(
       taken: the ids of true tubes that better detections took; one may be added.
       passes: whether an IoU passes the threshold.
     """
+    rivals = [_Rival(tube_iou(detection.tube, true.tube), true) for true in truth]
+    same_class = [rival for rival in rivals if rival.true.label == detection.label]
     # By identity, because records with arrays cannot be compared or hashed.
-    overlap = {id(true): tube_iou(detection.tube, true.tube) for true in truth}
-    same_class = [true for true in truth if true.label == detection.label]
-    free = [true for true in same_class if id(true) not in taken]
-    best = max(free, key=lambda true: overlap[id(true)], default=None)
-    if best is not None and passes(overlap[id(best)]):
-        taken.add(id(best))
+    free = [rival for rival in same_class if id(rival.true) not in taken]
+    best = _most_covered(free)
+    if best is not None and passes(best.overlap):
+        taken.add(id(best.true))
         return "right"
-    if any(passes(overlap[id(true)]) for true in same_class):
-        return "duplicate"
-    if same_class:
-        nearest = max(same_class, key=lambda true: overlap[id(true)])
-        space, time = space_and_time(detection.tube, nearest.tube)
+    nearest = _most_covered(same_class)
+    # The order of these questions is the order of kinds in `error_split`.
+    if nearest is not None:
+        if passes(nearest.overlap):
+            return "duplicate"
+        space, time = space_and_time(detection.tube, nearest.true.tube)
         if time < space:
             return "time"
         return "localisation"
-    if any(passes(overlap[id(true)]) for true in truth):
+    of_other_class = _most_covered(rivals)
+    if of_other_class is not None and passes(of_other_class.overlap):
         return "classification"
     return "other"
+
+
+def _most_covered(rivals: Sequence[_Rival]) -> _Rival | None:
+    """The rival of the largest overlap, the first of equals; None where there is none."""
+    return max(rivals, key=lambda rival: rival.overlap, default=None)

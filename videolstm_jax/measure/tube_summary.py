@@ -65,10 +65,12 @@ class _Curve(NamedTuple):
 
     def of_classes(self, thresholds: Sequence[float]) -> dict[str, dict[str, float]]:
         """The numbers of each class at some of the named thresholds."""
-        columns = {str(threshold): self.thresholds.index(threshold) for threshold in thresholds}
         rows = {}
         for label, values in self.aps.items():
-            rows[str(label)] = {name: values[column] for name, column in columns.items()}
+            rows[str(label)] = {}
+            for threshold in thresholds:
+                column = self.thresholds.index(threshold)
+                rows[str(label)][str(threshold)] = values[column]
         return rows
 
 
@@ -103,30 +105,50 @@ def tube_summary(
     if not chosen.thresholds:
         return frame_summary
     curves = _video_curves(detections, truth, chosen)
+    # The details are of one style only: they explain its figures and would double the record.
+    first = chosen.styles[0]
+    return {
+        "video_map": _video_map(curves, chosen.thresholds),
+        **frame_summary,
+        "per_class": curves[first].of_classes(chosen.class_thresholds),
+        **_details(detections, truth, chosen.class_thresholds, style=first),
+    }
+
+
+def _video_map(
+    curves: Mapping[str, _Curve], thresholds: Sequence[float]
+) -> dict[str, dict[str, float]]:
+    """Returns the means over classes by style, at these thresholds and over .5, .55 .. .95."""
     video_map = {}
     for style, curve in curves.items():
         means = curve.means()
         video_map[style] = {}
         # The curve has the thresholds of single classes too, which are not part of this table.
         for threshold in curve.thresholds:
-            if threshold in chosen.thresholds:
+            if threshold in thresholds:
                 video_map[style][str(threshold)] = means[str(threshold)]
         video_map[style][MEAN] = means[MEAN]
-    # The details are of one style only: they explain its figures and would double the record.
-    first = chosen.styles[0]
+    return video_map
+
+
+def _details(
+    detections: Sequence[Detection],
+    truth: Sequence[Detection],
+    thresholds: Sequence[float],
+    *,
+    style: str,
+) -> dict[str, Any]:
+    """Returns `recall`, `mean_tube_iou`, and `errors` at these thresholds."""
     best = best_overlaps(detections, truth)
-    reaches = style_of(first).reaches
+    reaches = style_of(style).reaches
+    recalls = []
+    for iou in RECALL_THRESHOLDS:
+        recalls.append(float(reaches(best, iou).mean()))
     errors = {}
-    for iou in chosen.class_thresholds:
-        errors[str(iou)] = error_split(detections, truth, iou, style=first)._asdict()
+    for iou in thresholds:
+        errors[str(iou)] = error_split(detections, truth, iou, style=style)._asdict()
     return {
-        "video_map": video_map,
-        **frame_summary,
-        "per_class": curves[first].of_classes(chosen.class_thresholds),
-        "recall": {
-            "iou": list(RECALL_THRESHOLDS),
-            "recall": [float(reaches(best, iou).mean()) for iou in RECALL_THRESHOLDS],
-        },
+        "recall": {"iou": list(RECALL_THRESHOLDS), "recall": recalls},
         "mean_tube_iou": float(best.mean()),
         "errors": errors,
     }

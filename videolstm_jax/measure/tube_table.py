@@ -35,7 +35,7 @@ def tube_table(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]
         blocks.append([f"mean tube IoU {100 * summary['mean_tube_iou']:.2f}"])
         counts = {}
         for iou, row in summary["errors"].items():
-            counts[f"at IoU {iou}"] = {kind: str(count) for kind, count in row.items()}
+            counts[f"at IoU {iou}"] = dict(zip(row, map(str, row.values()), strict=True))
         blocks.append(_grid("the first n tubes by kind", counts))
     blocks.append(_class_grid(summary, classes))
     texts = []
@@ -59,8 +59,14 @@ def _percent(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, str
     """Writes every number in per cent with two decimals."""
     texts = {}
     for name, row in rows.items():
-        texts[name] = {column: f"{100 * value:.2f}" for column, value in row.items()}
+        texts[name] = {}
+        for column, value in row.items():
+            texts[name][column] = _per_cent(value)
     return texts
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.2f}"
 
 
 def _grid(title: str, rows: Mapping[str, Mapping[str, str]]) -> list[str]:
@@ -68,11 +74,13 @@ def _grid(title: str, rows: Mapping[str, Mapping[str, str]]) -> list[str]:
     first = next(iter(rows.values()), {})
     if not first:
         return []
-    columns = []
-    for name in first:
+    columns = list(first)
+    if MEAN in columns:
         # Papers write the mean so, and the shorter name fits the column.
-        columns.append(".5:.95" if name == MEAN else name)
-    cells = [(name, list(row.values())) for name, row in rows.items()]
+        columns[columns.index(MEAN)] = ".5:.95"
+    cells = []
+    for name, row in rows.items():
+        cells.append((name, list(row.values())))
     width = max(map(len, (title, *rows))) + 2
     return _lines(title, columns, cells, width=width, column_width=8)
 
@@ -85,16 +93,17 @@ def _class_grid(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int
         if key in summary:
             tables.append(summary[key])
             thresholds = next(iter(summary[key].values()), {})
-            columns.extend(f"{prefix} {iou}" for iou in thresholds)
-    cells = []
+            for iou in thresholds:
+                columns.append(f"{prefix} {iou}")
+    cells, longest_name = [], 0
     for label, (name, tubes) in sorted(classes.items()):
         row = [str(tubes)]
         for by_class in tables:
-            row.extend(f"{100 * value:.2f}" for value in by_class[str(label)].values())
+            row.extend(map(_per_cent, by_class[str(label)].values()))
         cells.append((name, row))
+        longest_name = max(longest_name, len(name))
     title = "average precision of each class"
     # `_lines` indents the names by two, and not the title.
-    longest_name = max([len(name) for name, _ in cells], default=0)
     width = max(len(title), longest_name + 2) + 2
     return _lines(title, columns, cells, width=width, column_width=9)
 
@@ -111,7 +120,10 @@ def _lines(
     column_width = max(column_width, max(map(len, columns)) + 2)
 
     def line(name: str, cells: Sequence[str]) -> str:
-        return name.ljust(width) + "".join(cell.rjust(column_width) for cell in cells)
+        text = name.ljust(width)
+        for cell in cells:
+            text += cell.rjust(column_width)
+        return text
 
     lines = [line(title, columns)]
     for name, cells in rows:

@@ -10,7 +10,7 @@ from videolstm_jax.measure.overlap import style_of, tube_iou
 from videolstm_jax.measure.precision import (
     AVERAGED,
     Ranked,
-    average_precision,
+    average_precisions,
     check_detections,
     check_labels,
     group_by_class,
@@ -51,7 +51,7 @@ def video_aps(
     aps = {}
     for label, tubes in sorted(group_by_class(check_detections(truth, "true tubes")).items()):
         ranked = _rank(own.get(label, []), tubes)
-        aps[label] = [average_precision(ranked, threshold, convention) for threshold in thresholds]
+        aps[label] = average_precisions(ranked, thresholds, convention)
     return aps
 
 
@@ -84,7 +84,9 @@ def _rank(detections: list[Detection], truth: list[Detection]) -> Ranked:
     tubes_of: dict[str, list[Detection]] = {}
     for tube in truth:
         tubes_of.setdefault(tube.video, []).append(tube)
-    group_of = {video: group for group, video in enumerate(tubes_of)}
+    group_of = {}
+    for group, video in enumerate(tubes_of):
+        group_of[video] = group
     # A detection in a video without truth of this class counts in the total and takes nothing.
     place = []
     for index, detection in enumerate(detections):
