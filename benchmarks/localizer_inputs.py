@@ -32,7 +32,7 @@ from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.baselines import as_attention, centred_tube
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
 from videolstm_jax.localize.tubes import video_tube
-from videolstm_jax.measure.accuracy import mean_interval, paired_interval
+from videolstm_jax.measure.intervals import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel

@@ -22,7 +22,7 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
 from videolstm_jax.localize.tubes import video_tracks
-from videolstm_jax.measure.accuracy import mean_interval, paired_interval
+from videolstm_jax.measure.intervals import mean_interval, paired_interval
 from videolstm_jax.measure.overlap import envelope_area, tube_iou
 from videolstm_jax.measure.precision import group_by_class, sort_by_score
 from videolstm_jax.measure.tube_errors import frame_overlaps

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from videolstm_jax.measure import accuracy
+from videolstm_jax.measure import accuracy, intervals
 
 
 def case(seed: int, videos: int = 40, classes: int = 6):
@@ -50,7 +50,7 @@ def test_a_class_without_videos_is_left_out_of_the_mean():
 
 @pytest.mark.parametrize(("hits", "total"), [(0, 10), (3, 10), (10, 10), (3508, 3783)])
 def test_wilson_solves_its_equation(hits, total):
-    interval = accuracy.wilson(hits, total)
+    interval = intervals.wilson(hits, total)
     expected = stats.binomtest(hits, total).proportion_ci(0.95, "wilson")
     assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
     assert interval.low <= interval.value <= interval.high
@@ -59,25 +59,25 @@ def test_wilson_solves_its_equation(hits, total):
 def test_wilson_refuses_counts_that_make_no_share():
     for hits, total in ((1, 0), (3, 2), (-1, 4)):
         with pytest.raises(ValueError, match="right of"):
-            accuracy.wilson(hits, total)
+            intervals.wilson(hits, total)
 
 
 def test_bootstrap_of_a_mean_is_close_to_the_normal_one():
     values = np.random.default_rng(1).normal(2, 3, 400)
-    interval = accuracy.mean_interval(values)
+    interval = intervals.mean_interval(values)
     half = 1.96 * values.std() / 20
     assert interval.value == pytest.approx(values.mean())
     assert interval.low == pytest.approx(values.mean() - half, abs=0.1 * half + 0.02)
     assert interval.high == pytest.approx(values.mean() + half, abs=0.1 * half + 0.02)
-    assert interval == accuracy.mean_interval(values)
+    assert interval == intervals.mean_interval(values)
 
 
 def test_pairs_are_drawn_whole():
     theirs = np.random.default_rng(1).normal(0, 5, 100)
-    interval = accuracy.paired_interval(theirs + 0.5, theirs)
+    interval = intervals.paired_interval(theirs + 0.5, theirs)
     assert interval.low == pytest.approx(0.5) == interval.high
     with pytest.raises(ValueError, match="one of each a video"):
-        accuracy.paired_interval(theirs, theirs[:-1])
+        intervals.paired_interval(theirs, theirs[:-1])
 
 
 def test_refuses_what_is_no_classification():
@@ -91,7 +91,7 @@ def test_refuses_what_is_no_classification():
     with pytest.raises(ValueError, match="no videos"):
         accuracy.accuracy(scores[:0], label[:0])
     with pytest.raises(ValueError, match="at least one"):
-        accuracy.mean_interval(np.zeros(0))
+        intervals.mean_interval(np.zeros(0))
 
 
 def test_the_majority_of_the_training_list_answers_the_test_list():

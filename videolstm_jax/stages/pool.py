@@ -14,7 +14,8 @@ from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.measure.accuracy import top_k, wilson
+from videolstm_jax.measure.accuracy import top_k
+from videolstm_jax.measure.intervals import wilson
 from videolstm_jax.trained.training_list import KEY
 from videolstm_jax.types import Dataset, Scores
 

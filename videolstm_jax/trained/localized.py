@@ -11,12 +11,12 @@ from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.baseline_tubes import DESCRIPTIONS
 from videolstm_jax.localize.linking import Track
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
-from videolstm_jax.measure.accuracy import mean_interval, paired_interval
 from videolstm_jax.measure.attention_stats import (
     AttentionStats,
     attention_summary,
     full_frame_share,
 )
+from videolstm_jax.measure.intervals import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.types import Detection, Tube, Video

@@ -12,7 +12,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import STREAMS
 from videolstm_jax.localize.saliency import saliency_by_frame
-from videolstm_jax.measure import accuracy
+from videolstm_jax.measure import accuracy, intervals
 from videolstm_jax.report import choose, local, settings
 from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.tables import Result
@@ -214,9 +214,9 @@ def _result(
 ) -> Result:
     total = len(scores.label) + len(unread)
     correct = accuracy.top_k(scores.scores, scores.label)
-    interval, mean_class = accuracy.Interval(0.0, 0.0, 1.0), 0.0
+    interval, mean_class = intervals.Interval(0.0, 0.0, 1.0), 0.0
     if total:
-        interval = accuracy.wilson(correct, total)
+        interval = intervals.wilson(correct, total)
         mean_class = accuracy.mean_class_accuracy(scores.scores, scores.label, missing=unread)
     trained_on = 0
     if scores.trained is not None:
