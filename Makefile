@@ -26,7 +26,8 @@ test-slow: $(INSTALLED)
 # Tests of every library with the oldest versions that setup.py allows, in an environment of their own. Python 3.11: the
 # oldest versions have no wheels for later ones.
 OLDEST = .venv-oldest
-VIDEO_TESTS = tests/test_decode.py tests/test_sound_videos.py tests/test_live.py tests/test_encode.py
+VIDEO_TESTS = tests/test_decode.py tests/test_sound_videos.py tests/test_fields.py tests/test_held_pictures.py \
+	tests/test_orientation.py tests/test_live.py tests/test_encode.py
 OLDEST_TESTS = $(VIDEO_TESTS) tests/test_unroll.py tests/test_loop.py tests/test_checkpoint.py tests/test_batches.py \
 	tests/test_features.py tests/test_plots.py tests/test_weight_files.py tests/test_matlab.py
 

@@ -1,69 +1,102 @@
 """Opening a video file, and its pictures in order with every sign of damage reported.
 
 Damage is found in three ways: the codec reports it, a packet or picture is marked corrupt, or
-pictures are missing and nothing explains it (`tally`). Files of VP9 that are damaged otherwise
-pass; `benchmarks/damage.py` counts them.
+pictures are missing and nothing explains it (`damage.tally`). Files of VP9 that are damaged
+otherwise pass; `benchmarks/damage.py` counts them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 from etils import epath
 
 from videolstm_jax.errors import VideoError
-from videolstm_jax.video.tally import Tally
+from videolstm_jax.video.damage.content import Content, FileContent
+from videolstm_jax.video.damage.tally import Tally
 
 STILL_FORMATS = ("image2", "tty")
 """FFmpeg's formats of single images and of text, which it also reads as one-frame videos."""
+PICTURE_FORMAT = "_pipe"
+"""How FFmpeg's names of pictures one after the other end, such as `jpeg_pipe`; one is a still."""
 STRICT = {"err_detect": "explode"}
 """FFmpeg's option that makes the codecs report damage instead of hiding it."""
+NO_FILES = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What is no file; reading a pipe or a device might wait for ever."""
+
+
+class OpenVideo(NamedTuple):
+    """An open video: its name in messages, FFmpeg's container and stream, and its bytes."""
+
+    name: str
+    container: av.container.InputContainer
+    stream: av.VideoStream
+    content: Content
+
+
+def not_a_file(path: str | os.PathLike) -> str:
+    """Returns what lies at a path that is no regular file, such as `a named pipe`, or ""."""
+    if "://" in str(path):  # a bucket has files only
+        return "" if epath.Path(path).exists() else "no such file"
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return "no such file"
+    return "" if stat.S_ISREG(mode) else NO_FILES.get(stat.S_IFMT(mode), "no file")
 
 
 @contextlib.contextmanager
-def open_video(path: str | os.PathLike) -> Iterator[tuple]:
-    """Opens a file and yields its container and video stream; codec errors become `VideoError`."""
-    file = epath.Path(path)
-    if not file.is_file():
-        problem = "a folder" if file.is_dir() else "no such file"
+def open_video(path: str | os.PathLike) -> Iterator[OpenVideo]:
+    """Opens a file; codec errors become `VideoError`."""
+    problem = not_a_file(path)
+    if problem:
         raise VideoError(f"{path}: {problem}; expected a video file")
+    file = epath.Path(path)
     if not file.stat().length:
         raise VideoError(f"{path}: empty, 0 bytes; expected a video file")
     # FFmpeg opens local paths itself; files in a bucket are read through a Python file object.
     source = file.open("rb") if "://" in str(path) else os.fspath(path)
     try:
-        with open_source(source, os.fspath(path)) as streams:
-            yield streams
+        with open_source(source, os.fspath(path), FileContent(path)) as video:
+            yield video
     finally:
         if not isinstance(source, str):
             source.close()
 
 
 @contextlib.contextmanager
-def open_source(source: Any, name: str) -> Iterator[tuple]:
-    """Opens a path or a readable object and yields its container and video stream.
+def open_source(source: Any, name: str, content: Content) -> Iterator[OpenVideo]:
+    """Opens a path or a readable object.
 
     Args:
       source: what PyAV opens.
       name: what error messages call it.
+      content: its bytes.
     """
     with (
         codec_errors(name),
         # Metadata in any encoding is accepted: it is not used.
         av.open(source, metadata_errors="replace", options=STRICT) as container,
     ):
-        yield container, _video_stream(container, name)
+        yield OpenVideo(name, container, _video_stream(container, name), content)
 
 
 def _video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
     """The first video stream, set up for strict decoding."""
     format_name = container.format.name
-    if format_name in STILL_FORMATS or format_name.endswith("_pipe"):
-        raise VideoError(f"{name}: not a video but {format_name}; expected moving pictures")
+    if format_name in STILL_FORMATS:
+        raise VideoError(not_moving(name, format_name))
     if not container.streams.video:
         kinds = sorted({stream.type for stream in container.streams})
         present = ", ".join(kinds) or "nothing"
@@ -77,6 +110,11 @@ def _video_stream(container: av.container.InputContainer, name: str) -> av.Video
     return stream
 
 
+def not_moving(name: str, format_name: str) -> str:
+    """Returns the message about a file of one picture, or of text."""
+    return f"{name}: not a video but {format_name}; expected moving pictures"
+
+
 @contextlib.contextmanager
 def codec_errors(name: str) -> Iterator[None]:
     """Turns every error of the codecs into `VideoError`, which calls the file `name`."""
@@ -87,24 +125,44 @@ def codec_errors(name: str) -> Iterator[None]:
         raise VideoError(f"{name}: damaged or not a video: {reason}") from error
 
 
-def all_pictures(
-    path: str | os.PathLike, container: av.container.InputContainer, stream: av.VideoStream
-) -> Iterator[av.VideoFrame]:
+def all_pictures(video: OpenVideo, tally: Tally) -> Iterator[av.VideoFrame]:
     """Yields every picture in display order, and checks their number at the end.
+
+    Args:
+      video: before its first packet.
+      tally: of the video, empty.
 
     Raises:
       VideoError: damage, where the stream comes to it; a lack of pictures, after the last one.
     """
-    tally = Tally(path, container, stream)
-    for packet in container.demux(stream):
+    name, format_name = video.name, video.container.format.name
+    for packet in video.container.demux(video.stream):
         tally.add_packet(packet)
         if packet.is_corrupt:
-            raise VideoError(f"{path}: packet {tally.packets} is damaged; expected a sound file")
+            raise VideoError(f"{name}: packet {tally.packets} is damaged; expected a sound file")
         for picture in packet.decode():
             if picture.is_corrupt:
                 raise VideoError(
-                    f"{path}: frame {tally.pictures} is damaged; expected a sound file"
+                    f"{name}: frame {tally.pictures} is damaged; expected a sound file"
                 )
             tally.add_picture(picture)
             yield picture
+    # Cameras write JPEG pictures one after the other without a container.
+    if format_name.endswith(PICTURE_FORMAT) and tally.packets < 2:
+        raise VideoError(not_moving(name, format_name))
     tally.check()
+
+
+def remaining_times(video: OpenVideo, tally: Tally) -> list[tuple[float, float]]:
+    """Passes through the remaining packets of a video without decoding them.
+
+    Args:
+      video: the video.
+      tally: with the packets and pictures so far.
+
+    Returns:
+      Time stamp and duration of each picture in display order, also those before, in seconds.
+    """
+    for packet in video.container.demux(video.stream):
+        tally.add_packet(packet)
+    return tally.times()

@@ -7,7 +7,6 @@ streams crash the codec.
 from __future__ import annotations
 
 import itertools
-import math
 import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -17,12 +16,11 @@ import numpy as np
 from PIL import Image
 
 from videolstm_jax.flow import image
-from videolstm_jax.video.container import all_pictures, open_video
+from videolstm_jax.video.container import OpenVideo, all_pictures, open_video, remaining_times
+from videolstm_jax.video.damage.tally import Tally
+from videolstm_jax.video.declared import declared_count, frame_rate
 from videolstm_jax.video.orientation import upright
-from videolstm_jax.video.tally import declared_count, declared_seconds, frame_rate
-
-HELD = 0.5
-"""Periods beyond its own for which a last picture counts as held."""
+from videolstm_jax.video.resample import Timeline, duration_of, resampled
 
 
 class VideoInfo(NamedTuple):
@@ -61,8 +59,9 @@ class FrameFormat(NamedTuple):
 def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     """Reads length, size and rate of a video from its header and first picture.
 
-    The whole file is decoded only if the container does not declare its number of frames. A damaged
-    file may pass; `read` finds the damage.
+    The whole file is decoded only if the container does not declare its number of frames, and its
+    packets are passed through only if `fps` needs their times. A damaged file may pass; `read`
+    finds the damage.
 
     Args:
       path: a video file.
@@ -71,18 +70,27 @@ def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
     Raises:
       VideoError: missing, empty, no video, or no picture.
     """
-    with open_video(path) as (container, stream):
-        rate, frames = frame_rate(stream), declared_count(container, stream)
-        pictures = all_pictures(path, container, stream)
-        height, width = upright(next(pictures)).shape[:2]
+    with open_video(path) as video:
+        rate = frame_rate(video.stream)
+        frames = declared_count(video.container, video.stream, video.content)
+        timeline = Timeline(video.stream, video.container)
+        tally = Tally(video)
+        pictures = all_pictures(video, tally)
+        first = next(pictures)
+        height, width = upright(first).shape[:2]
         if not frames:  # the container does not say: the rest is decoded and counted
-            frames = 1 + sum(1 for _ in pictures)
+            frames = 1
+            timeline.add(first.time, duration_of(first))
+            for picture in pictures:
+                timeline.add(picture.time, duration_of(picture))
+                frames += 1
+        elif fps:
+            for stamp, duration in remaining_times(video, tally):
+                timeline.add(stamp, duration)
         pictures.close()  # before the container that it reads from
-        seconds = end_of_pictures(frames / rate, declared_seconds(container, stream), rate)
     if not fps:
         return VideoInfo(frames, width, height, rate)
-    # `resampled` yields a frame for every k / fps before the end; 1e-6 absorbs rounding.
-    return VideoInfo(max(1, math.ceil(seconds * fps - 1e-6)), width, height, fps)
+    return VideoInfo(timeline.count(fps), width, height, fps)
 
 
 def read(
@@ -131,8 +139,8 @@ def read_formats(
     """
     frames: list[list[np.ndarray]] = [[] for _ in formats]
     first_size = None
-    with open_video(path) as (container, stream):
-        for picture in selected_pictures(path, container, stream, fps, max_frames):
+    with open_video(path) as video:
+        for picture in selected_pictures(video, fps, max_frames):
             original = upright(picture)
             first_size = first_size or original.shape[1::-1]
             for frame_format, images in zip(formats, frames, strict=True):
@@ -149,79 +157,24 @@ def check(path: str | os.PathLike, *, fps: float = 0.0, max_frames: int = 0) -> 
     """
     # The second pass counts what `read` would return and finds the damage that it would find.
     info = probe(path, fps=fps)
-    with open_video(path) as (container, stream):
-        pictures = selected_pictures(path, container, stream, fps, max_frames)
-        return info._replace(frames=sum(1 for _ in pictures))
+    frames = 0
+    with open_video(path) as video:
+        for _ in selected_pictures(video, fps, max_frames):
+            frames += 1
+    return info._replace(frames=frames)
 
 
 # ---- from pictures to frames ---------------------------------------------------------------------
 
 
-def selected_pictures(
-    path: str | os.PathLike,
-    container: av.container.InputContainer,
-    stream: av.VideoStream,
-    fps: float,
-    max_frames: int,
-) -> Iterator[av.VideoFrame]:
+def selected_pictures(video: OpenVideo, fps: float, max_frames: int) -> Iterator[av.VideoFrame]:
     """Yields the pictures that `read` returns, resampled and limited."""
-    pictures = all_pictures(path, container, stream)
+    pictures = all_pictures(video, Tally(video))
     selected = pictures
     if fps:
-        selected = resampled(pictures, stream, fps, declared_seconds(container, stream))
+        selected = resampled(pictures, Timeline(video.stream, video.container), fps)
     yield from itertools.islice(selected, max_frames or None)
     pictures.close()
-
-
-def resampled(
-    pictures: Iterator[av.VideoFrame],
-    stream: av.VideoStream,
-    fps: float,
-    declared: float = 0.0,
-) -> Iterator[av.VideoFrame]:
-    """Yields the picture nearest to each k / fps, for all k / fps before the end of the video.
-
-    Args:
-      pictures: all pictures in display order.
-      stream: of the video.
-      fps: frames a second to yield.
-      declared: the time in seconds at which pictures end by the container, 0 where it does
-        not say.
-    """
-    rate = frame_rate(stream)
-    k, last, time, first = 0, None, 0.0, 0.0
-    for picture in pictures:
-        stamp = picture.time
-        if last is None:
-            first = stamp or 0.0
-            last = picture
-            continue
-        if stamp is None or stamp - first <= time:
-            next_time = time + 1 / rate  # no usable stamp: one period after the picture before
-        else:
-            next_time = stamp - first
-        # The picture before is the nearest one up to halfway; it wins a tie.
-        while k / fps <= (time + next_time) / 2 + 1e-9:
-            yield last
-            k += 1
-        last, time = picture, next_time
-    # The last picture is shown for one period or longer; a video has at least one frame.
-    end = end_of_pictures(time + 1 / rate, declared - first, rate)
-    while k == 0 or k / fps < end - 1e-6 / fps:
-        yield last
-        k += 1
-
-
-def end_of_pictures(computed: float, declared: float, rate: float) -> float:
-    """Returns the time in seconds at which the last picture ends.
-
-    Args:
-      computed: the end if the last picture lasts one period.
-      declared: what the container declares, 0 where it does not.
-      rate: frames a second.
-    """
-    # Only a last picture that is held longer counts: declared times are rounded to milliseconds.
-    return declared if declared > computed + HELD / rate else computed
 
 
 def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:

@@ -15,9 +15,11 @@ import numpy as np
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode
-from videolstm_jax.video.container import codec_errors, open_source, open_video
+from videolstm_jax.video.container import OpenVideo, codec_errors, open_source, open_video
+from videolstm_jax.video.damage.content import PipeContent
+from videolstm_jax.video.declared import frame_rate
 from videolstm_jax.video.orientation import upright
-from videolstm_jax.video.tally import frame_rate
+from videolstm_jax.video.resample import Timeline, resampled
 
 PIPE = "-"
 PIPE_NAME = "standard input"
@@ -72,14 +74,13 @@ def opened(
             # Cameras and networks drop and break pictures now and then; those are passed over.
             pictures = (picture for picture in container.decode(stream) if not picture.is_corrupt)
             if fps:
-                pictures = decode.resampled(pictures, stream, fps)
+                pictures = resampled(pictures, Timeline(stream, None), fps)
             limited = itertools.islice(pictures, max_frames or None)
             yield Live(label, fps or frame_rate(stream), _frames(label, limited))
         return
-    with _piped(pipe) if name == PIPE else open_video(source) as (container, stream):
-        label = PIPE_NAME if name == PIPE else name
-        pictures = decode.selected_pictures(label, container, stream, fps, max_frames)
-        yield Live(label, fps or frame_rate(stream), _frames(label, pictures))
+    with _piped(pipe) if name == PIPE else open_video(source) as video:
+        pictures = decode.selected_pictures(video, fps, max_frames)
+        yield Live(video.name, fps or frame_rate(video.stream), _frames(video.name, pictures))
 
 
 def is_network(source: str) -> bool:
@@ -102,23 +103,17 @@ def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray
             pictures.close()
 
 
-class _ForwardOnly:
-    """A file object with `read` alone: without `seek`, PyAV does not try to jump in a pipe."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
-
-
 @contextlib.contextmanager
-def _piped(pipe: BinaryIO | None) -> Iterator[tuple]:
+def _piped(pipe: BinaryIO | None) -> Iterator[OpenVideo]:
     pipe = sys.stdin.buffer if pipe is None else pipe
     if pipe.isatty():
         raise VideoError(
             "standard input is a terminal; expected a video, such as from: cat FILE | .. --video=-"
         )
     try:
-        with open_source(_ForwardOnly(pipe), PIPE_NAME) as streams:
-            yield streams
+        content = PipeContent(pipe, PIPE_NAME)
+        with open_source(content, PIPE_NAME, content) as video:
+            yield video
     except VideoError as error:
         # An mp4 file with its index (the box `moov`) at the end is the common cause of failure.
         if "moov" in str(error) or isinstance(error.__cause__, av.FFmpegError):

@@ -1,0 +1,91 @@
+"""Files of unusual kinds, made packet by packet, and whether they are read as FFmpeg reads them."""
+
+import fractions
+import functools
+
+import av
+import numpy as np
+import pytest
+from test_encode import smooth
+
+from videolstm_jax.errors import VideoError
+from videolstm_jax.video import decode, guard, live
+
+SIDES = (48, 64)
+RATE = 25
+
+
+def encoded(codec, frames=None, **options):
+    """Packets of an encoder for `frames`, and their stream settings."""
+    if frames is None:
+        frames = smooth(40, *SIDES)
+    try:
+        context = av.CodecContext.create(codec, "w")
+    except (av.codec.codec.UnknownCodecError, ValueError):
+        pytest.skip(f"this build of FFmpeg has no {codec}")
+    context.height, context.width = frames.shape[1:3]
+    context.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    context.time_base, context.framerate = fractions.Fraction(1, RATE), fractions.Fraction(RATE)
+    context.options = options
+    context.thread_count = 1
+    packets = []
+    for k, image in enumerate(frames):
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+        frame.pts, frame.time_base = k, context.time_base
+        packets.extend(context.encode(frame))
+    packets.extend(context.encode(None))
+    return packets
+
+
+def muxed(path, codec, packets, sides=SIDES):
+    """Writes packets as they are: of each its bytes, pts, dts and whether it is a key packet."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=RATE)
+        stream.height, stream.width = sides
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for data, pts, dts, key in packets:
+            packet = av.Packet(data)
+            packet.stream, packet.time_base = stream, fractions.Fraction(1, RATE)
+            packet.pts, packet.dts, packet.is_keyframe = pts, dts, key
+            container.mux(packet)
+    return path
+
+
+def plain(packets):
+    return [(bytes(packet), packet.pts, packet.dts, packet.is_keyframe) for packet in packets]
+
+
+def ffmpegs_frames(path):
+    """What FFmpeg gives without this project's strictness."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(stream)])
+
+
+@functools.cache
+def crew():
+    """One worker process for all files of a module; starting one takes longer than a small file."""
+    return guard.Crew(1)
+
+
+def assert_taken(path, count=None):
+    """Reads a file in a worker and frame by frame, and compares with FFmpeg's frames."""
+    expected = ffmpegs_frames(path)
+    assert count is None or len(expected) == count
+    np.testing.assert_array_equal(crew().read(path), expected)
+    assert crew().check(path).frames == decode.probe(path).frames == len(expected)
+    with live.opened(path) as source:
+        np.testing.assert_array_equal(list(source.frames), expected)
+    return expected
+
+
+def assert_piped(path, frames):
+    """Reads a file through a pipe."""
+    with path.open("rb") as pipe, live.opened("-", pipe=pipe) as source:
+        np.testing.assert_array_equal(list(source.frames), frames)
+
+
+def assert_refused(path, match="."):
+    with pytest.raises(VideoError, match=match):
+        crew().read(path)

@@ -1,0 +1,43 @@
+"""The units (NAL units) of which packets of H.264 and HEVC consist."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+START_CODE = b"\0\0\1"
+UNIT_BYTES = 512
+"""Bytes of a unit that are looked at: parameter sets are short, and so are headers of slices."""
+LENGTH_PLACE = {"h264": 4, "hevc": 21}
+"""The byte of the codec's configuration record that gives the length of lengths."""
+
+
+def length_bytes(codec: str, extradata: bytes) -> int:
+    """Returns the bytes of the length before each unit, 0 where start codes are before them.
+
+    In MP4 and Matroska units begin with their length. There `extradata` is a configuration record,
+    whose first byte is 1.
+    """
+    place = LENGTH_PLACE.get(codec)
+    if place is None or len(extradata) <= place or extradata[0] != 1:
+        return 0
+    return extradata[place] % 4 + 1
+
+
+def units(data: bytes, lengths: int) -> Iterator[bytes]:
+    """Yields the first bytes of the units of a packet.
+
+    Args:
+      data: the packet.
+      lengths: what `length_bytes` returned.
+    """
+    if lengths:
+        start = lengths
+        while start < len(data):
+            yield data[start : start + UNIT_BYTES]
+            start += int.from_bytes(data[start - lengths : start], "big") + lengths
+        return
+    start = data.find(START_CODE)
+    while 0 <= start < len(data) - len(START_CODE):
+        start += len(START_CODE)
+        yield data[start : start + UNIT_BYTES]
+        start = data.find(START_CODE, start)
