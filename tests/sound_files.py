@@ -69,6 +69,14 @@ def crew():
     return guard.Crew(1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ended_crew():
+    """Ends the process of `crew` with a module that imports this fixture."""
+    yield
+    crew().end()
+    crew.cache_clear()
+
+
 def assert_taken(path, count=None):
     """Reads a file in a worker and frame by frame, and compares with FFmpeg's frames."""
     expected = ffmpegs_frames(path)

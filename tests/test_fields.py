@@ -6,7 +6,13 @@ import av
 import h264_fields
 import numpy as np
 import pytest
-from sound_files import RATE, assert_refused, assert_taken, ffmpegs_frames
+from sound_files import (
+    RATE,
+    assert_refused,
+    assert_taken,
+    ended_crew,  # noqa: F401
+    ffmpegs_frames,
+)
 
 from videolstm_jax.video import decode
 

@@ -8,6 +8,7 @@ from sound_files import (
     SIDES,
     assert_taken,
     encoded,
+    ended_crew,  # noqa: F401
     muxed,
     plain,
 )

@@ -11,6 +11,7 @@ from sound_files import (
     assert_refused,
     assert_taken,
     encoded,
+    ended_crew,  # noqa: F401
     ffmpegs_frames,
     muxed,
     plain,
