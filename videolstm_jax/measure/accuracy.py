@@ -35,19 +35,28 @@ def ranks(scores: NDArray, label: NDArray) -> NDArray:
       ValueError: shapes that do not agree, labels outside the classes, or scores that are NaN.
     """
     scores, label = np.asarray(scores), np.asarray(label)
-    if scores.ndim != 2 or label.shape != scores.shape[:1]:
-        raise ValueError(f"scores {scores.shape} and label {label.shape}; expected [V, C] and [V]")
-    classes = scores.shape[1]
-    if len(label) and (label.min() < 0 or label.max() >= classes):
-        raise ValueError(f"labels {label.min()} to {label.max()}; expected 0 to {classes - 1}")
-    if np.isnan(scores).any():
-        videos = int(np.isnan(scores).any(axis=1).sum())
-        raise ValueError(f"scores of {videos} videos are NaN; expected numbers")
+    problem = _scores_problem(scores, label)
+    if problem:
+        raise ValueError(problem)
     # The rule for ties is that of argmax, so that a rank of 0 means "this class came first".
     own = np.take_along_axis(scores, label[:, None], axis=1)
-    listed_earlier = np.arange(classes) < label[:, None]
+    listed_earlier = np.arange(scores.shape[1]) < label[:, None]
     before = (scores > own) | ((scores == own) & listed_earlier)
     return before.sum(axis=1)
+
+
+def _scores_problem(scores: NDArray, label: NDArray) -> str:
+    """Why scores [V, C] cannot be compared with labels [V]; empty where they can."""
+    if scores.ndim != 2 or label.shape != scores.shape[:1]:
+        return f"scores {scores.shape} and label {label.shape}; expected [V, C] and [V]"
+    classes = scores.shape[1]
+    if len(label) and (label.min() < 0 or label.max() >= classes):
+        return f"labels {label.min()} to {label.max()}; expected 0 to {classes - 1}"
+    # Every comparison with NaN is false, so the right class would come first.
+    without_numbers = np.isnan(scores).any(axis=1)
+    if without_numbers.any():
+        return f"scores of {int(without_numbers.sum())} videos are NaN; expected numbers"
+    return ""
 
 
 def top_k(scores: NDArray, label: NDArray, k: int = 1) -> int:

@@ -124,24 +124,28 @@ def _check(
     if weights is None:
         weights = [1.0] * len(streams)
     factors = [float(weight) for weight in weights]
+    problem = _problem(streams, factors)
+    if problem:
+        raise ValueError(problem)
+    return streams, factors
+
+
+def _problem(streams: list[NDArray], factors: list[float]) -> str:
+    """Why streams cannot be fused with these weights; empty where they can."""
     if not streams or len(factors) != len(streams):
-        raise ValueError(
-            f"{len(streams)} streams and {len(factors)} weights; expected as many, at least one"
-        )
+        return f"{len(streams)} streams and {len(factors)} weights; expected as many, at least one"
     if not np.isfinite(factors).all():
-        raise ValueError(f"weights {factors}; expected finite numbers")
+        return f"weights {factors}; expected finite numbers"
     first = streams[0].shape
     for index, stream in enumerate(streams):
         if stream.ndim != 2 or stream.shape != first:
-            raise ValueError(
-                f"stream {index} has scores {stream.shape}; expected [V, C] {first} as the first"
-            )
+            return f"stream {index} has scores {stream.shape}; expected [V, C] {first} as the first"
         if not _are_probabilities(stream):
-            raise ValueError(
+            return (
                 f"stream {index} has scores from {stream.min()} to {stream.max()}; expected "
                 "probabilities whose rows sum to 1"
             )
-    return streams, factors
+    return ""
 
 
 def _are_probabilities(scores: NDArray) -> bool:

@@ -86,21 +86,19 @@ def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
     """
     names = cfg.fuse.runs
     weights = cfg.fuse.weights or (1.0,) * len(names)
-    if not names:
-        raise ConfigError("fuse.runs is (); expected the names of runs, or paths of score files")
-    if len(set(names)) != len(names):
-        raise ConfigError(
-            f"fuse.runs is {', '.join(names)}; expected each run once, weighted if need be"
-        )
-    if len(weights) != len(names):
-        raise ConfigError(
-            f"fuse.weights has {len(weights)} exponents for {len(names)} runs; expected one each"
-        )
     paths = tuple(work.scores(name) for name in names)
-    if work.fused(cfg.fuse.name) in paths:
-        raise ConfigError(
-            f"fuse.name is {cfg.fuse.name!r}, which is also one of its runs; expected another name"
-        )
+    problem = ""
+    if not names:
+        problem = "runs is (); expected the names of runs, or paths of score files"
+    elif len(set(names)) != len(names):
+        problem = f"runs is {', '.join(names)}; expected each run once, weighted if need be"
+    elif len(weights) != len(names):
+        problem = f"weights has {len(weights)} exponents for {len(names)} runs; expected one each"
+    # The stage would overwrite what it reads.
+    elif work.fused(cfg.fuse.name) in paths:
+        problem = f"name is {cfg.fuse.name!r}, which is also one of its runs; expected another name"
+    if problem:
+        raise ConfigError(f"fuse.{problem}")
     return _Fusion(names, weights, paths)
 
 
@@ -113,8 +111,9 @@ def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
     first_name, first = next(iter(runs.items()))
     streams = []
     for name, scores in runs.items():
-        _check_classes(name, scores, first_name, first)
-        _check_videos(name, scores, first_name, first)
+        problem = _lists_problem(scores, first_name, first)
+        if problem:
+            raise FileError(f"{name} {problem}")
         row_of = {video: row for row, video in enumerate(scores.videos)}
         order = np.array([row_of[video] for video in first.videos], int)
         label = scores.label[order]
@@ -130,27 +129,27 @@ def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
     return streams
 
 
-def _check_classes(name: str, scores: Scores, first_name: str, first: Scores) -> None:
+def _lists_problem(scores: Scores, first_name: str, first: Scores) -> str:
+    """How the classes and videos of a run differ from those of the first; empty where they agree."""
     if scores.classes != first.classes:
         differing = set(scores.classes) ^ set(first.classes)
-        raise FileError(
-            f"{name} has {len(scores.classes)} classes, {first_name} has {len(first.classes)}"
+        return (
+            f"has {len(scores.classes)} classes, {first_name} has {len(first.classes)}"
             f"{_examples('not in both', differing)}; expected the same in one order"
         )
-
-
-def _check_videos(name: str, scores: Scores, first_name: str, first: Scores) -> None:
     videos, expected = set(scores.videos), set(first.videos)
     if len(videos) != len(scores.videos):
         twice = len(scores.videos) - len(videos)
-        raise FileError(f"{name} names {twice} videos twice; expected each once")
+        return f"names {twice} videos twice; expected each once"
+    # The order may differ: rows are looked up by name.
     lacking, more = expected - videos, videos - expected
     if lacking or more:
-        raise FileError(
-            f"{name} lacks {len(lacking)} of the {len(first.videos)} videos of {first_name} and "
-            f"has {len(more)} more{_examples('lacks', lacking)}{_examples('has', more)}; expected "
-            "the same videos"
+        return (
+            f"lacks {len(lacking)} of the {len(first.videos)} videos of {first_name} and has "
+            f"{len(more)} more{_examples('lacks', lacking)}{_examples('has', more)}; expected the "
+            "same videos"
         )
+    return ""
 
 
 def _examples(verb: str, names: set[str]) -> str:
