@@ -7,7 +7,7 @@ import pytest
 from test_new_cell import load_example
 
 from videolstm_jax.config import EvalConfig, ModelConfig
-from videolstm_jax.core import CELLS, Drive, Layers, cell_checks, make_model
+from videolstm_jax.core import CELLS, Drive, Layers, cell_fields, make_model
 from videolstm_jax.core.start import MeanStart, mean_carry, mean_params
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Carry
@@ -234,7 +234,7 @@ def test_a_cell_that_is_no_cell_is_refused():
 
 def test_the_names_of_states_are_those_of_the_setting():
     (field,) = (field for field in dataclasses.fields(EvalConfig) if field.name == "states")
-    assert field.metadata["choices"] == ("none", *cell_checks.STATES)
+    assert field.metadata["choices"] == ("none", *cell_fields.STATES)
 
 
 @pytest.mark.parametrize("name", CELLS)

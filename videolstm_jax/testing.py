@@ -13,7 +13,7 @@ import numpy as np
 
 from videolstm_jax.config import ModelConfig
 from videolstm_jax.core import engines
-from videolstm_jax.core.cell_checks import check_cell_fields
+from videolstm_jax.core.cell_fields import check_cell_fields
 from videolstm_jax.core.cells import bind, scale_attention
 from videolstm_jax.core.checks import POINT_LAYERS
 from videolstm_jax.core.head import classify

@@ -1,7 +1,6 @@
 """The recurrent core: six cells from one LSTM and one attention, as pure functions of arrays."""
 
 from videolstm_jax.core.cells import CELLS, BoundCell, Cell, Drive, Layers, bind, find_cell
-from videolstm_jax.core.checks import ShapeError
 from videolstm_jax.core.model import Model, make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
 from videolstm_jax.core.unroll import unroll
@@ -13,7 +12,6 @@ __all__ = [
     "Drive",
     "Layers",
     "Model",
-    "ShapeError",
     "attention",
     "bind",
     "expect",

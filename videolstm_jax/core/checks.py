@@ -17,59 +17,71 @@ if TYPE_CHECKING:
 POINT_LAYERS = ("fc7", "logits")
 
 
-class ShapeError(ValueError):
-    """Arrays that do not fit the model: the message names the field and the expected shape."""
-
-
 # ---- settings ------------------------------------------------------------------------------------
 
 
 def check_config(cfg: ModelConfig, cell: Cell) -> None:
     """Raises ConfigError for sides, or a start, that the cell cannot have."""
+    problem = _config_problem(cfg, cell)
+    if problem:
+        raise ConfigError(f"model.{problem}")
+
+
+def _config_problem(cfg: ModelConfig, cell: Cell) -> str:
+    """What is wrong with the settings of a model, from the name of the field on."""
     sides = [("map_size", cfg.map_size, cell.layers.x)]
     if cell.layers.motion is not None:
         sides.append(("motion_size", cfg.motion_size, cell.layers.motion))
     for name, side, layer in sides:
         # A vector is read as a 1 x 1 map. Any other side would fail later, in a reshape.
         if layer in POINT_LAYERS and side != 1:
-            raise ConfigError(
-                f"model.{name} is {side}; expected 1, since the cell reads {layer}, a vector"
-            )
+            return f"{name} is {side}; expected 1, since the cell reads {layer}, a vector"
     # A vector cell averages its map to 1 x 1, so there both maps fit whatever their sides are.
     if cell.layers.motion is not None and not cell.vector and cfg.motion_size != cfg.map_size:
-        raise ConfigError(
-            f"model.motion_size is {cfg.motion_size}; expected model.map_size, {cfg.map_size}, "
-            "since the cell adds both maps place by place"
+        return (
+            f"motion_size is {cfg.motion_size}; expected model.map_size, {cfg.map_size}, since the "
+            "cell adds both maps place by place"
         )
     if cfg.start == "mean" and cell.mean_start is None:
-        raise ConfigError("model.start is 'mean'; expected 'zeros', the only start of the cell")
+        return "start is 'mean'; expected 'zeros', the only start of the cell"
+    return ""
 
 
 # ---- arrays --------------------------------------------------------------------------------------
 
 
 def check_clip(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
-    """Raises ShapeError for a clip whose mask or inputs the model cannot read."""
+    """Raises ValueError for a clip whose mask or inputs the model cannot read."""
+    problem = _mask_problem(clip.mask) or _inputs_problem(cfg, cell, clip)
+    if problem:
+        raise ValueError(f"clip.{problem}")
+
+
+def _mask_problem(mask: Any) -> str:
+    if jnp.ndim(mask) != 2 or mask.dtype != bool:
+        return f"mask is {describe_array(mask)}; expected bool [B, T]"
+    if mask.shape[1] == 0:
+        return f"mask is {describe_array(mask)}; expected at least one frame"
+    return ""
+
+
+def _inputs_problem(cfg: ModelConfig, cell: Cell, clip: Clip) -> str:
     x, motion = clip.inputs
-    if jnp.ndim(clip.mask) != 2 or clip.mask.dtype != bool:
-        raise ShapeError(f"clip.mask is {describe_array(clip.mask)}; expected bool [B, T]")
     frames = tuple(clip.mask.shape)
-    if frames[1] == 0:
-        raise ShapeError(f"clip.mask is {describe_array(clip.mask)}; expected at least one frame")
     expected = {"x": (x, (*frames, cfg.map_size, cfg.map_size, cfg.depth))}
     if cell.layers.motion is not None:
         shape = (*frames, cfg.motion_size, cfg.motion_size, cfg.motion_depth)
         expected["motion"] = (motion, shape)
     for name, (array, shape) in expected.items():
         fits = array is not None and tuple(array.shape) == shape
+        # Integers would be computed with as such, and rounded.
         if not fits or not jnp.issubdtype(array.dtype, jnp.floating):
-            raise ShapeError(
-                f"clip.inputs.{name} is {describe_array(array)}; expected floats {list(shape)}"
-            )
+            return f"inputs.{name} is {describe_array(array)}; expected floats {list(shape)}"
+    return ""
 
 
 def check_like(subject: str, tree: Any, expected: Any) -> None:
-    """Raises ShapeError for the first leaf that is missing, too many, or of another shape."""
+    """Raises ValueError for the first leaf that is missing, too many, or of another shape."""
     leaves = dict(jax.tree_util.tree_leaves_with_path(tree))
     expected_leaves = dict(jax.tree_util.tree_leaves_with_path(expected))
     # Leaves that are missing come first, then those that are too many.
@@ -80,7 +92,7 @@ def check_like(subject: str, tree: Any, expected: Any) -> None:
             shape = "nothing"
             if like is not None:
                 shape = list(like.shape)
-            raise ShapeError(f"{name} is {describe_array(leaf)}; expected {shape}")
+            raise ValueError(f"{name} is {describe_array(leaf)}; expected {shape}")
 
 
 def describe_array(array: Any) -> str:

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from videolstm_jax.core import engines
-from videolstm_jax.core.cell_checks import check_cell_fields, check_cell_shapes
+from videolstm_jax.core.cell_checks import check_cell_shapes
+from videolstm_jax.core.cell_fields import check_cell_fields
 from videolstm_jax.core.cells import bind, find_cell, scale_attention
 from videolstm_jax.core.checks import check_clip, check_config, check_like
 from videolstm_jax.core.head import classify
@@ -55,7 +56,7 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
     Raises:
       ConfigError: sides that the cell cannot have; a cell that breaks its own declarations, or
         whose functions raise an error. It is traced once with shapes only.
-      ShapeError: raised by `start` and `apply` for arrays that do not fit.
+      ValueError: raised by `start` and `apply` for arrays that do not fit.
     """
     if cell is None:
         cell = find_cell(cfg.cell)
