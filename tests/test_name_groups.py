@@ -1,8 +1,11 @@
 """Groups that names show: recordings, people, cameras and dates, and names that show nothing."""
 
+from collections import Counter, defaultdict
+
 import pytest
 
 from videolstm_jax.config import DataConfig
+from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.splits.groups import warn_of_look_alikes
 from videolstm_jax.dataset.splits.name_groups import (
@@ -44,10 +47,125 @@ from videolstm_jax.errors import ConfigError
         ("walk_anna_2", "anna"),
         ("walk_01_003", "walk_01"),
         ("walking_cam1_7", "cam1"),
+        ("film-00.00.12.345-00.00.20.123-seg2", "film"),
+        ("Film 00-01-10 00-01-20", "Film"),
+        ("cam1_12-30-00", "cam1"),
+        ("2024-05-01_12-30-00", "2024-05-01"),
+        ("Screen Recording 2024-05-01 at 12.30.00", "2024-05-01"),
+        ("p01_r02", "p01"),
+        ("walk_s01_t02", "s01"),
+        ("video1_scene3", "video1"),
+        ("anna_cam2", "anna"),
+        ("Friends.S01E02.clip3", "Friends.S01E02"),
+        ("walk2_001", "walk2"),
     ],
 )
 def test_a_name_shows_its_recording(stem, group):
     assert group_by_name([f"walk/{stem}", "walk/other", "run/more"]) == [group, "other", "more"]
+
+
+@pytest.mark.parametrize(
+    "stems",
+    [
+        ("Film_0_90", "Film_90_180", "Film_180_270"),
+        ("Film_0_90", "Film_45_135"),
+        ("park_1a", "park_1b"),
+        ("001_park", "02 park"),
+        ("park", "park_flip", "park_aug_2", "park - Copy", "park - Copy (2)", "park (1)"),
+        ("park_1_rgb", "park_2_rgb"),
+    ],
+)
+def test_names_that_agree_show_their_recording(stems):
+    # The third class shows that these are groups and not a word for a class.
+    names = [f"walk/{stem}" for stem in stems] + ["walk/anna_rgb", "run/bo_rgb", "sit/cy_rgb"]
+    groups = group_by_name(names)
+    assert len(set(groups[: len(stems)])) == 1 and len(set(groups)) == 4
+
+
+@pytest.mark.parametrize(
+    "stems",
+    [
+        ("park_1_2", "park_1_3", "park_2_1"),  # recordings 1 and 2
+        ("park_1", "sea_1"),
+        ("0f3a8c1e-1b2c-4d5e-8f90-123456780abc", "1f3a8c1e-1b2c-4d5e-8f90-123456781abc"),
+        ("S01E01", "S01E02"),
+        ("GOPR0123", "GOPR0124"),
+    ],
+)
+def test_other_recordings_are_other_groups(stems):
+    groups = group_by_name([f"walk/{stem}" for stem in stems] + ["run/bo", "run/cy"])
+    assert groups[0] != groups[-3]
+
+
+# How people name clips: the recording, and each clip of it.
+HABITS = {
+    "Kinetics": ("{r}-0AB_def_G{r}", "_{c:06}_{d:06}"),
+    "YouTube": ("{r}_0ABcde-G{r}", "_{c}"),
+    "days": ("2024-05-0{r}", "_12-3{c}-00"),
+    "phone": ("VID_2024050{r}", "_1230{c:02}"),
+    "copies": ("park{r}", " ({c})"),
+    "cameras": ("cam{r}_{label}", "_{c:03}"),
+    "series": ("S01E0{r}", "_{c:03}"),
+    "UCF101": ("v_{label}_g0{r}", "_c0{c}"),
+    "HMDB51": ("Film{r}_{label}_f", "_nm_np1_ba_bad_{c}"),
+    "numbers": ("{r:03}", "_{c:03}"),
+    "cuts": ("film{r}", "-00.0{c}.10.000-00.0{c}.20.000"),
+    "frames": ("film{r}", "_{c}00_{d}00"),
+    "people": ("{label}_s0{r}", "_t0{c}"),
+    "scenes": ("film {r}", " scene {c}"),
+    "letters": ("park_{r}", "{letter}"),
+    "Weizmann": ("p{r}", "_{c}_{label}"),
+}
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_no_recording_is_on_both_sides_whatever_the_habit(tmp_path, habit):
+    recordings = {}
+    for label in ("wave", "run"):
+        (tmp_path / label).mkdir()
+        for r in range(1, 5):
+            for c in range(3):
+                fields = {"label": label, "r": r, "c": c, "d": c + 1, "letter": "abc"[c]}
+                base, clip = (text.format(**fields) for text in HABITS[habit])
+                (tmp_path / label / f"{base}{clip}.mp4").touch()
+                recordings[f"{label}/{base}{clip}"] = label, base
+    parts_of = defaultdict(set)
+    for video in list_videos(DataConfig(videos=str(tmp_path))).videos:
+        parts_of[recordings[video.name]].add(video.part)
+    assert len(parts_of) == 8 and all(len(parts) == 1 for parts in parts_of.values())
+
+
+def test_independent_clips_stay_groups_of_their_own_and_a_warning_says_so(tmp_path):
+    for label, word in (("wave", "wave"), ("run", "clip"), ("sit", "IMG"), ("jump", "alpha")):
+        (tmp_path / label).mkdir()
+        for k in range(20):
+            (tmp_path / label / f"{word}_{k:03}.mp4").touch()
+    with pytest.warns(ListWarning, match=r"names of 80 videos such as .*data\.group_pattern"):
+        listing = list_videos(DataConfig(videos=str(tmp_path)))
+    assert Counter(video.part for video in listing.videos) == {"train": 60, "test": 20}
+    assert {video.group for video in listing.videos} == {
+        f"{word}_{k:03}" for word in ("wave", "clip", "IMG", "alpha") for k in range(20)
+    }
+
+
+@pytest.mark.parametrize("pattern", ["", "(.*)"])
+def test_groups_that_the_user_gives_are_not_warned_of(tmp_path, recwarn, pattern):
+    rows = ["path,label,group"]
+    for label in ("walk", "run"):
+        for k in range(6):
+            (tmp_path / f"{label}_{k}.mp4").touch()
+            rows.append(f"{label}_{k}.mp4,{label},{label}_{k}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    list_videos(DataConfig(videos=str(tmp_path), group_pattern=pattern))
+    assert not recwarn.list
+
+
+def test_a_group_that_holds_most_of_a_class_is_warned_of(tmp_path):
+    for name in (*(f"walk/sun_{k}" for k in range(9)), "walk/rain_0", "run/anna", "run/bo"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.mp4").touch()
+    with pytest.warns(ListWarning, match="9 of 10 videos of walk are in the group sun: all of"):
+        list_videos(DataConfig(videos=str(tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -73,10 +73,11 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
       ConfigError: `cfg.group_pattern` does not fit every video.
     """
     folder = folder_listing.videos_folder(cfg, root)
-    videos, notes = folder_listing.list_folder(folder, group_pattern=cfg.group_pattern)
-    candidates = _choose_videos(cfg, folder, videos)
+    content = folder_listing.list_folder(folder, group_pattern=cfg.group_pattern)
+    candidates = _choose_videos(cfg, folder, content.videos)
     split = _split(cfg, seed, candidates)
     videos, note = parts.test_on_validation(split.videos)
+    notes = list(content.notes)
     if note:
         notes.append(note)
     if cfg.validation and not parts.videos_in(videos, "valid"):
@@ -85,7 +86,8 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     # Published lists have parts by authors who knew the recordings; any other split depends on the
     # groups, so the user should see them.
     if not split.from_lists or cfg.hold_out or cfg.validation:
-        groups.warn_of_look_alikes(videos)
+        groups.warn_of_look_alikes(videos, content.unrecognised)
+        groups.warn_of_large_groups(videos)
         notes.extend(groups.describe_groups(videos))
     return Listing(videos, candidates.classes, split.origin, tuple(notes))
 

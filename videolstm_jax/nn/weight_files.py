@@ -105,7 +105,8 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         # Checked before reading, so that a damaged shape does not fill the memory.
         if item.nbytes > largest:
             raise FileError(
-                f"{path} has the shape {list(item.shape)}, more than the file can hold; it is damaged"
+                f"{path} has the shape {list(item.shape)}, more than the file can hold; it is "
+                "damaged"
             )
         layer = item.parent.attrs.get("name")
         if isinstance(layer, bytes):

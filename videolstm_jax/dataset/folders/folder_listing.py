@@ -21,10 +21,15 @@ from videolstm_jax.files import PathLike
 
 
 class FolderListing(NamedTuple):
-    """The videos of a folder in the order of their names, and lines for people to read."""
+    """The videos of a folder in the order of their names, and lines for people to read.
+
+    `unrecognised` are the names of videos that are groups of their own because nothing says which
+    recording they are of.
+    """
 
     videos: list[ListedVideo]
     notes: list[str]
+    unrecognised: frozenset[str] = frozenset()
 
 
 def videos_folder(cfg: DataConfig, root: PathLike | None = None) -> epath.Path:
@@ -69,17 +74,27 @@ def list_folder(root: epath.Path, *, group_pattern: str = "") -> FolderListing:
     names = class_folders.name_videos(files)
     groups = _groups(root, files, table_groups, group_pattern)
     videos = []
+    unrecognised = set()
     for file, name, group in zip(files, names, groups, strict=True):
+        if not group.is_known:
+            unrecognised.add(name)
         # A clip without a group is one of its own.
-        group = group or name.rsplit("/", 1)[-1]
-        videos.append(ListedVideo(name, str(file.path), file.label, group, file.part))
+        video_group = group.name or name.rsplit("/", 1)[-1]
+        videos.append(ListedVideo(name, str(file.path), file.label, video_group, file.part))
     # The order of the file system differs between machines.
-    return FolderListing(sorted(videos), notes)
+    return FolderListing(sorted(videos), notes, frozenset(unrecognised))
+
+
+class _Group(NamedTuple):
+    """The group of a video, empty where it has none, and whether it is known to be a recording."""
+
+    name: str
+    is_known: bool = True
 
 
 def _groups(
     root: epath.Path, videos: Sequence[FoundVideo], table_groups: Sequence[str] | None, pattern: str
-) -> list[str]:
+) -> list[_Group]:
     """The group of each video: by the pattern, else of the table, else by its name.
 
     `table_groups` is None in class folders, whose own folders may be recordings. Those of a table
@@ -89,13 +104,22 @@ def _groups(
     paths = []
     for video in videos:
         folder = video.folder if table_groups is None else ""
-        clips.append(NamedClip(video.label, video.stem, folder))
+        stem = video.stem
+        if stem == video.path.name:
+            # A suffix that is none of a video's stays in the stem, and says nothing of recordings.
+            stem = video.path.stem
+        clips.append(NamedClip(video.label, stem, folder))
         paths.append(str(video.path).removeprefix(f"{root}/"))
     if pattern:
-        return name_groups.group_by_pattern(pattern, clips, paths)
+        return [_Group(name) for name in name_groups.group_by_pattern(pattern, clips, paths)]
     if table_groups and all(table_groups):
-        return list(table_groups)
-    return name_groups.recognise_groups(clips)
+        return [_Group(name) for name in table_groups]
+    names = name_groups.recognise_groups(clips)
+    are_unrecognised = name_groups.are_unrecognised(clips, names)
+    groups = []
+    for name, is_unrecognised in zip(names, are_unrecognised, strict=True):
+        groups.append(_Group(name, not is_unrecognised))
+    return groups
 
 
 # ---- labels.csv ----------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -13,6 +13,11 @@ from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated, groups_of, with_parts
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
+
+# A group with more than this share of a class leaves too little for the other part.
+_LARGE_GROUP = 0.75
+# Of fewer videos, most may be in one group by chance.
+_SMALLEST_CLASS = 5
 
 
 def describe_groups(videos: Sequence[ListedVideo]) -> list[str]:
@@ -36,16 +41,23 @@ def describe_groups(videos: Sequence[ListedVideo]) -> list[str]:
     ]
 
 
-def warn_of_look_alikes(videos: Sequence[ListedVideo]) -> None:
+def warn_of_look_alikes(
+    videos: Sequence[ListedVideo], unrecognised: Collection[str] | None = None
+) -> None:
     """Warns where clips that are groups of their own have names that differ in numbers only.
 
     Such clips may be parts of one recording, and the split would put some in either part.
+
+    Args:
+      videos: with their groups.
+      unrecognised: the names of videos of which nothing says the recording; None takes those whose
+        group is called as their file, since a video without a group gets its name.
     """
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for video in videos:
         stem = video.name.rsplit("/", 1)[-1]
-        # A clip whose name shows no recording was made a group of its own, named as its file.
-        if video.group == stem:
+        is_alone = video.group == stem if unrecognised is None else video.name in unrecognised
+        if is_alone:
             alike[video.label, re.sub(r"\d+", "#", stem)].append(video.name)
     names = []
     for members in alike.values():
@@ -57,6 +69,27 @@ def warn_of_look_alikes(videos: Sequence[ListedVideo]) -> None:
             f"{', '.join(names[:3])}: each is a group of its own. If several are of one recording, "
             "the accuracy will be too high: give --data.group_pattern=REGEX, or a column group in "
             "labels.csv",
+            ListWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_large_groups(videos: Sequence[ListedVideo]) -> None:
+    """Warns of groups that hold most videos of a class, which can be in one part only.
+
+    The group may be a word that stands in the names of clips that have nothing to do with each
+    other.
+    """
+    counts: Counter[tuple[str, str]] = Counter((video.label, video.group) for video in videos)
+    sizes: Counter[str] = Counter(video.label for video in videos)
+    messages = []
+    for (label, group), count in sorted(counts.items()):
+        if sizes[label] >= _SMALLEST_CLASS and _LARGE_GROUP * sizes[label] < count < sizes[label]:
+            messages.append(f"{count} of {sizes[label]} videos of {label} are in the group {group}")
+    if messages:
+        warnings.warn(
+            f"{'; '.join(messages)}: all of a group are in one part. If they are not of one "
+            "recording, give --data.group_pattern=REGEX, or a column group in labels.csv",
             ListWarning,
             stacklevel=4,
         )
@@ -111,7 +144,8 @@ def hold_out_share(
     if not is_held.any():
         raise FileError(
             f"no group can be held out for {part}: {len(names)} groups in {len(labels)} classes, "
-            "and each is the last of some class; give lists, or more groups"
+            "and each is the last of some class; give lists, or other groups by "
+            "--data.group_pattern=REGEX or a column group in labels.csv"
         )
     lacking = np.setdiff1d(labels, labels[label[is_held]]).tolist()
     if lacking:

@@ -7,11 +7,11 @@ is too high.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from videolstm_jax.dataset.splits import name_rules
-from videolstm_jax.dataset.splits.name_rules import NamedClip, Rule
+from videolstm_jax.dataset.splits.doubtful_rules import doubtful_rules
+from videolstm_jax.dataset.splits.name_rules import NamedClip, Rule, certain_rules
 from videolstm_jax.errors import ConfigError
 
 
@@ -45,12 +45,12 @@ def recognise_groups(clips: Sequence[NamedClip]) -> list[str]:
     Returns:
       The groups in the same order.
     """
-    certain = _fill_groups([""] * len(clips), clips, name_rules.certain_rules(clips))
+    certain = _fill_groups([""] * len(clips), clips, certain_rules(clips))
     members_of: dict[str, list[int]] = defaultdict(list)
     for at, clip in enumerate(clips):
         members_of[clip.label].append(at)
     groups = list(certain)
-    for doubtful in name_rules.DOUBTFUL_RULES:
+    for doubtful in doubtful_rules(clips):
         # The second round replaces the groups of the first where it makes more than one of a class.
         proposed = _fill_groups(certain, clips, doubtful)
         usable = _groups_of_divided_classes(members_of, clips, proposed)
@@ -59,6 +59,23 @@ def recognise_groups(clips: Sequence[NamedClip]) -> list[str]:
                 for at in members:
                     groups[at] = proposed[at]
     return groups
+
+
+def are_unrecognised(clips: Sequence[NamedClip], groups: Sequence[str]) -> list[bool]:
+    """Whether the name of each clip shows no recording that is known to be one.
+
+    A text before a number, in one name only, may be a recording or not.
+
+    Args:
+      clips: all of them.
+      groups: of the clips, by `recognise_groups`.
+    """
+    certain = _fill_groups([""] * len(clips), clips, certain_rules(clips))
+    sizes = Counter(groups)
+    doubtful = []
+    for group, known in zip(groups, certain, strict=True):
+        doubtful.append(not group or (not known and sizes[group] == 1))
+    return doubtful
 
 
 def _fill_groups(

@@ -1,4 +1,4 @@
-"""The rules that recognise a recording or a person in the place of one clip.
+"""The rules that recognise a recording or a person in the place of one clip, without doubt.
 
 A rule takes a clip and returns its group, or an empty text where it does not apply.
 docs/datasets.md has the table of rules.
@@ -27,18 +27,10 @@ _GOPRO_NEW = r"(G[HLX])\d\d(\d{4})"
 # `id_000010_000020`, `id_12.5_22.5`, `id_t10_t20`, `id_10s-20s`.
 _NUMBER = r"[stef]?(\d+(?:\.\d+)?)(?:s|ms)?"
 _TIME_RANGE = rf"(.+?)[\s_-]+{_NUMBER}(?:[\s_-]+|[\s_-]*to[\s_-]*){_NUMBER}"
+# `film-00.00.12.345-00.00.20.123-seg2`, as programs that cut videos write it.
+CLOCK = r"\d{1,2}[-.:_h]\d\d[-.:_m]\d\d(?:[.,]\d{1,3})?s?"
+_CLOCK_RANGE = rf"(.+?)[\s_.-]+({CLOCK})(?:[\s_-]+|[\s_-]*to[\s_-]*)({CLOCK})(?:[\s_-]*seg\d+)?"
 _YOUTUBE_ID = r"(?:v_)?(?=.*[A-Z\d])[\w-]{11}"
-_DATE = r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?=\d{6}|\D|$)"
-# `park_01_003`, `park-3`, `park part 3`, `park (3)`.
-_PART_WORD = r"(?:part|pt|clip|seg|segment|cut|shot|chunk|take)"
-_RUNNING_NUMBER = rf"(.+?)(?:[\s_.-]+(?:{_PART_WORD}[\s_.-]*)?#?\d+|[\s_.-]*\(\d+\))"
-# Words that cameras and programs write before the number of a recording.
-_GENERIC_WORDS = """
-    capture clip clips dji dsc dscf dscn file film frame img item mov movie mvi output part pxl rec
-    record recording sample scene screen segment seq sequence shot take trim untitled v vid video
-    videos webcam
-"""
-_GENERIC = frozenset(_GENERIC_WORDS.split())
 
 
 class NamedClip(NamedTuple):
@@ -68,6 +60,7 @@ def certain_rules(clips: Sequence[NamedClip]) -> list[Rule]:
         rules.insert(1, lambda clip: clip.stem.split("_", 1)[0])
     ranges = _bases_of_time_ranges(clips)
     rules.append(lambda clip: _time_range(clip, ranges))
+    rules.append(_clock_range)
     if _folders_are_groups(clips):
         rules.append(lambda clip: clip.folder)
     return rules
@@ -136,53 +129,21 @@ def _time_range(clip: NamedClip, bases: set[str]) -> str:
     return ""
 
 
+def _clock_range(clip: NamedClip) -> str:
+    """The recording of "film 00-01-10 00-01-20", which is a clip of it from one time to another."""
+    match = re.fullmatch(_CLOCK_RANGE, clip.stem, re.IGNORECASE)
+    if match and _clock_numbers(match[2]) < _clock_numbers(match[3]):
+        return match[1]
+    return ""
+
+
+def _clock_numbers(clock: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", clock)]
+
+
 def _folders_are_groups(clips: Sequence[NamedClip]) -> bool:
     """Whether the clips of every class lie in two or more folders, and none beside these."""
     folders: dict[str, set[str]] = defaultdict(set)
     for clip in clips:
         folders[clip.label].add(clip.folder)
     return all(len(names) > 1 and "" not in names for names in folders.values())
-
-
-# ---- rules that may be wrong ---------------------------------------------------------------------
-
-
-def _date(clip: NamedClip) -> str:
-    match = re.search(_DATE, clip.stem)
-    if match:
-        return "-".join(match.groups())
-    return ""
-
-
-def _running_number(clip: NamedClip) -> str:
-    """The text before the number that counts the parts of a recording.
-
-    The class is left out of the text, so that "walk_anna_2" and "run_anna_1" are one group.
-    """
-    match = re.fullmatch(_RUNNING_NUMBER, clip.stem, re.IGNORECASE)
-    if not match:
-        return ""
-    base = match[1]
-    tokens = re.findall(r"[^\W_]+", base.casefold())
-    without_class = [token for token in tokens if not _names_class(token, clip.label)]
-    names = set(without_class) - _GENERIC
-    if not names:
-        # The class's own name, or a camera's: the number counts recordings, as in walk_01.
-        return ""
-    has_letters = not all(map(str.isdigit, names))
-    if len(without_class) < len(tokens) and has_letters:
-        return "_".join(without_class)
-    return base
-
-
-def _names_class(token: str, label: str) -> bool:
-    """Whether a word of a name is the class or a part of it: "walk" of "walking", "v_Walk"."""
-    plain = re.sub(r"[\W_]", "", label.casefold())
-    if token == plain:
-        return True
-    shorter, longer = sorted((token, plain), key=len)
-    return len(shorter) >= 3 and shorter in longer
-
-
-DOUBTFUL_RULES: tuple[tuple[Rule, ...], ...] = ((_running_number,), (_date, _running_number))
-"""Two rounds of rules, see `name_groups.recognise_groups`."""
