@@ -28,7 +28,10 @@ class Heartbeat:
           seconds: between two lines; None takes `SECONDS`.
         """
         self._text = text
-        self._seconds = SECONDS if seconds is None else seconds
+        # Read now, not in the signature: tests shorten the time.
+        if seconds is None:
+            seconds = SECONDS
+        self._seconds = seconds
         self._over = threading.Event()
         # A daemon: it never keeps an interrupted program alive.
         self._thread = threading.Thread(target=self._print, daemon=True)
@@ -45,6 +48,7 @@ class Heartbeat:
         self._thread.join()
 
     def _print(self) -> None:
+        # `wait` returns at once when the block ends, so the end is never delayed by a line.
         while not self._over.wait(self._seconds):
             print(self._text(time.monotonic() - self._began), flush=True)
 

@@ -54,37 +54,58 @@ def plan(cfg: RunConfig) -> list[Step]:
       ConfigError: an override that names one run or cell, where a pipeline has several.
     """
     settings = Settings.of(cfg)
+    _refuse_settings_of_one_run(settings)
+    # A mistake in a name is reported before any work is done.
+    for cell in pipeline_cells(cfg):
+        find_cell(cell)
+    runs = []
+    for cell in cfg.pipeline.cells:
+        runs.append(settings.for_cell(cell, "rgb"))
+    runs.append(settings.for_cell(cfg.pipeline.flow_cell, "flow"))
+    steps = [Step("prepare", cfg), *_feature_steps(cfg)]
+    for run_cfg in _with_graft_sources(settings, runs):
+        steps.append(Step("train", run_cfg))
+        steps.append(Step("evaluate", run_cfg))
+        if find_cell(run_cfg.model.cell).attends:
+            steps.append(Step("localize", run_cfg))
+    steps.append(Step("fuse", _fuse_config(cfg, runs)))
+    steps.append(Step("report", cfg))
+    return steps
+
+
+def _refuse_settings_of_one_run(settings: Settings) -> None:
     for name in _OF_ONE_RUN:
         if name in settings.overrides:
             raise ConfigError(
                 f"--{name.replace('__', '.')} belongs to one run; a pipeline takes "
                 "--pipeline.cells and --pipeline.flow_cell, and names its runs itself"
             )
-    streams = [change(cfg, data__stream=stream) for stream in STREAMS]
-    steps = [Step("prepare", cfg)]
-    if cfg.flow.online:
-        # One extraction makes the features of both streams. There is no stored flow for `nearest`.
-        steps += [Step("fit_convnet", stream_cfg) for stream_cfg in streams]
-        steps.append(Step("extract", cfg))
-    else:
+
+
+def _feature_steps(cfg: RunConfig) -> list[Step]:
+    """The stages that make the features of both streams, and the baseline on stored flow."""
+    steps = []
+    if not cfg.flow.online:
         steps.append(Step("nearest", cfg))
-        for stream_cfg in streams:
-            steps += [Step("fit_convnet", stream_cfg), Step("extract", stream_cfg)]
-    for cell in pipeline_cells(cfg):
-        find_cell(cell)  # A mistake in a name is reported before any work is done.
-    runs = [settings.for_cell(cell, "rgb") for cell in cfg.pipeline.cells]
-    runs.append(settings.for_cell(cfg.pipeline.flow_cell, "flow"))
-    for run_cfg in _with_graft_sources(settings, runs):
-        steps += [Step("train", run_cfg), Step("evaluate", run_cfg)]
-        if find_cell(run_cfg.model.cell).attends:
-            steps.append(Step("localize", run_cfg))
-    fused = (runs[-2].run_name, runs[-1].run_name)
-    fuse_name = settings.overrides.get("fuse__name", "+".join(fused))
-    if fuse_name in [run_cfg.run_name for run_cfg in runs]:
-        raise ConfigError(f"fuse.name is {fuse_name!r}, the name of a run; expected another name")
-    steps.append(Step("fuse", change(cfg, fuse__runs=fused, fuse__name=fuse_name)))
-    steps.append(Step("report", cfg))
+    for stream in STREAMS:
+        stream_cfg = change(cfg, data__stream=stream)
+        steps.append(Step("fit_convnet", stream_cfg))
+        if not cfg.flow.online:
+            steps.append(Step("extract", stream_cfg))
+    # Where flow is not stored, one pass over the videos makes the features of both streams.
+    if cfg.flow.online:
+        steps.append(Step("extract", cfg))
     return steps
+
+
+def _fuse_config(cfg: RunConfig, runs: Sequence[RunConfig]) -> RunConfig:
+    """Fuses the last cell on RGB with the cell on flow: the two streams of Sec. 5.5."""
+    fused = (runs[-2].run_name, runs[-1].run_name)
+    fuse_name = cfg.overrides.get("fuse__name", "+".join(fused))
+    # `Workdir.scores` finds a file of scores by this name; a run's own would be hidden.
+    if any(run_cfg.run_name == fuse_name for run_cfg in runs):
+        raise ConfigError(f"fuse.name is {fuse_name!r}, the name of a run; expected another name")
+    return change(cfg, fuse__runs=fused, fuse__name=fuse_name)
 
 
 def pipeline_cells(cfg: RunConfig) -> tuple[str, ...]:
@@ -110,7 +131,9 @@ def _graft_source(settings: Settings, run_cfg: RunConfig, graft: str) -> RunConf
     """The run that one entry of `train.graft` takes parameters from."""
     name, _, part = graft.partition(":")
     cell_name, _, stream = name.rpartition("-")
-    cells = {short_name(cell): cell for cell in (*CELLS, *pipeline_cells(settings.config()))}
+    cells = {}
+    for cell in (*CELLS, *pipeline_cells(settings.config())):
+        cells[short_name(cell)] = cell
     if cell_name not in cells or stream not in STREAMS or not part:
         raise ConfigError(
             f'train.graft has {graft!r}; expected "cell-stream:part" in a pipeline, such as '
@@ -159,13 +182,15 @@ def command(stage: str, cfg: RunConfig, program: str = "videolstm ") -> str:
     Raises:
       ConfigError: the configuration does not follow from its preset and overrides.
     """
-    arguments = [shlex.quote(argument) for argument in Settings.of(cfg).arguments()]
-    return " ".join([program + stage, *arguments])
+    return f"{program}{stage} {shlex.join(Settings.of(cfg).arguments())}"
 
 
 def commands(cfg: RunConfig, program: str = "videolstm ") -> str:
     """The single commands that a pipeline stands for, one a line."""
-    return "\n".join(command(step.stage, step.cfg, program) for step in plan(cfg))
+    lines = []
+    for step in plan(cfg):
+        lines.append(command(step.stage, step.cfg, program))
+    return "\n".join(lines)
 
 
 # ---- the run -------------------------------------------------------------------------------------
@@ -194,10 +219,14 @@ def run(cfg: RunConfig) -> epath.Path:
 
 def _print_times(seconds: Sequence[tuple[str, float]]) -> None:
     """Prints a line for each stage, and the sum."""
-    rows = [*seconds, ("all stages", sum(taken for _, taken in seconds))]
-    width = max(len(label) for label, _ in rows)
+    head = "all stages"
+    total = 0.0
+    width = len(head)
+    for label, taken in seconds:
+        total += taken
+        width = max(width, len(label))
     print()
-    for label, taken in rows:
+    for label, taken in [*seconds, (head, total)]:
         print(f"{label:{width}s} {taken:8.1f} s")
 
 

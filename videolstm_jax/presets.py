@@ -23,7 +23,9 @@ class Preset(NamedTuple):
     cells: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
+# Where the paper is silent, docs/decisions.md compares these columns row by row.
 _MEAN_START = {"model__start": "mean"}
+# The released code has dropout .5 before and after the LSTM and the ALSTM, .7 elsewhere.
 _TWO_DROPOUTS = {"model__dropout": 0.5, "model__hidden_dropout": 0.5}
 # The authors copy parts of networks that were trained before into VideoLSTM.
 _GRAFTS = {
@@ -41,6 +43,7 @@ _AUTHORS = {
     "data__short_clips": "count",
     "data__validation": 0.0,
     "eval__segment_rule": "authors",
+    # The middle of their 200 to 400 epochs of one snippet a video: 15,000 to 30,000 updates.
     "train__steps": 22_500,
     "pipeline__flow_cell": "convalstm",
 }
@@ -55,6 +58,7 @@ _MODERN = {
     "optim__learning_rate": 1e-3,
     "optim__clip": 1.0,
     "train__keep": "best",
+    # The paper's 20 pixels waste most of the 256 levels on small, slow videos.
     "flow__percentile": 99.0,
     "localize__box": "moments",
     "localize__input": "weighted_features",
@@ -62,6 +66,7 @@ _MODERN = {
 }
 
 _SMALL = _MODERN | {
+    # A tenth of a few hundred clips says little about a checkpoint, so all of them are trained on.
     "data__validation": 0.0,
     "train__keep": "last",
     "eval__states": "hidden",
@@ -83,7 +88,7 @@ _SMALL = _MODERN | {
     "convnet__batch": 32,
     "convnet__steps": 500,
     "convnet__shift": 0.1,
-    "convnet__pixel_scale": 1 / 58,
+    "convnet__pixel_scale": 1 / 58,  # pixels to unit deviation; there are no published weights
     "model__hidden": 48,
     "model__attention": 48,
     "model__head": 128,
@@ -155,9 +160,8 @@ class Settings:
         """Raises ConfigError for a value that cannot be used."""
         if self.preset not in PRESETS:
             hint = ""
-            nearest = difflib.get_close_matches(self.preset, PRESETS, 1)
-            if nearest:
-                hint = f" (did you mean {nearest[0]}?)"
+            for nearest in difflib.get_close_matches(self.preset, PRESETS, 1):
+                hint = f" (did you mean {nearest}?)"
             raise ConfigError(
                 f"there is no preset {self.preset!r}{hint}; expected one of {', '.join(PRESETS)}"
             )

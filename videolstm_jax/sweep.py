@@ -33,13 +33,15 @@ def parts(
         raise ConfigError(
             f"--seed={cfg.seed} and --seeds={','.join(map(str, seeds))}; expected only --seeds"
         )
-    if seeds:
-        settings = {f"seed-{seed}": {"seed": seed} for seed in seeds}
-    else:
-        settings = {f"without-{name}": {"data__hold_out": name} for name in _groups(cfg)}
     pipelines = {}
-    for name, values in settings.items():
-        pipelines[name] = change(cfg, workdir=f"{cfg.workdir}/{name}", **values)
+    for seed in seeds:
+        folder = f"seed-{seed}"
+        pipelines[folder] = change(cfg, workdir=f"{cfg.workdir}/{folder}", seed=seed)
+    if leave_one_out:
+        for group in _groups(cfg):
+            folder = f"without-{group}"
+            workdir = f"{cfg.workdir}/{folder}"
+            pipelines[folder] = change(cfg, workdir=workdir, data__hold_out=group)
     return pipelines
 
 

@@ -94,6 +94,7 @@ class Workdir:
             return epath.Path(name)
         if name.startswith("convnet-"):
             return self.convnet(name.removeprefix("convnet-")) / "scores.npz"
+        # A fusion goes first; a pipeline refuses a fusion with the name of one of its runs.
         fused = self.fused(name)
         if fused.exists():
             return fused

@@ -45,8 +45,10 @@ def cell_names(owner: object, name: str, *values: str) -> None:
     """
     for value in values:
         module, colon, attribute = value.partition(":")
-        parts = [*module.split("."), attribute] if colon else [value]
-        if not all(part.isidentifier() for part in parts):
+        names = module.split(".")
+        if colon:
+            names.append(attribute)
+        if not all(map(str.isidentifier, names)):
             raise ConfigError(
                 f"{setting_name(owner, name)} is {value!r}; expected the name of a cell, or "
                 "package.module:ATTRIBUTE"
@@ -62,4 +64,6 @@ def short_name(cell: str) -> str:
     module, _, attribute = cell.rpartition(":")
     if module and attribute.lower() == "cell":
         return module.rpartition(".")[2].lower()
-    return attribute.lower() if module else cell
+    if module:
+        return attribute.lower()
+    return cell

@@ -205,16 +205,22 @@ class PredictConfig:
 class BundleConfig:
     """A trained run that is written as a folder of its own, which needs no work folder."""
 
-    run: str = setting("", "The folder of a run, such as work/demo/runs/videolstm-rgb.", path=True)
-    to: str = setting("", "The folder to write, which must not exist yet.", path=True)
+    run: str = setting(
+        "",
+        "The folder of a run, such as work/demo/runs/videolstm-rgb.",
+        path=True,
+        required="the folder of a run",
+    )
+    to: str = setting(
+        "",
+        "The folder to write, which must not exist yet.",
+        path=True,
+        required="the path of a new folder",
+    )
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        if not self.run:
-            raise ConfigError("--run is empty; expected the folder of a run")
-        if not self.to:
-            raise ConfigError("--to is empty; expected the path of a new folder")
 
 
 @dataclass(frozen=True)
@@ -225,6 +231,7 @@ class OverlayConfig:
         "",
         "The folder of an evaluated run, such as work/demo/runs/videolstm-rgb.",
         path=True,
+        required="the folder of a run",
     )
     videos: tuple[str, ...] = setting(
         (),
@@ -240,7 +247,5 @@ class OverlayConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        if not self.run:
-            raise ConfigError("--run is empty; expected the folder of a run")
         at_least(self, 1, "examples")
         within(self, 16, 4096, "side")

@@ -49,7 +49,12 @@ class RunConfig:
 
     name: str = setting("", 'Name of the run\'s folder; empty means "<cell>-<stream>".')
     preset: str = "paper"
-    workdir: str = setting("work", "The work folder that all stages read and write.", path=True)
+    workdir: str = setting(
+        "work",
+        "The work folder that all stages read and write.",
+        path=True,
+        required="a folder",
+    )
     seed: int = setting(0, "Seed of every random number.")
     break_lock: bool = setting(
         False,
@@ -76,8 +81,7 @@ class RunConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         at_least(self, 0, "seed")
-        if not self.workdir:
-            raise ConfigError("workdir is empty; expected a folder")
+        # The best checkpoint is chosen on the validation list, so there must be one.
         if self.train.keep == "best" and not self.data.validation:
             raise ConfigError(
                 "train.keep is 'best' but data.validation is 0; expected a share of groups to hold "
@@ -109,7 +113,9 @@ def flatten(cfg: RunConfig) -> dict[str, Any]:
 
 def as_text(value: Any) -> str:
     """A setting as it is written on a command line."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return str(value)
 
 
 def change(cfg: RunConfig, **settings: Any) -> RunConfig:

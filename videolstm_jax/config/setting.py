@@ -17,6 +17,7 @@ def setting(
     *,
     choices: tuple[str, ...] = (),
     path: bool = False,
+    required: str = "",
     advanced: bool = False,
 ) -> Any:
     """A field of a dataclass of settings.
@@ -27,9 +28,16 @@ def setting(
         so it is one line; further sentences give the details.
       choices: all values that are allowed, where they are few words.
       path: the value names a file or a folder, where `~` stands for the home folder.
+      required: for a value that must not be empty, what is expected in its place.
       advanced: few users change it, so that only `--helpfull` shows it.
     """
-    metadata = {"help": text, "choices": choices, "path": path, "advanced": advanced}
+    metadata = {
+        "help": text,
+        "choices": choices,
+        "path": path,
+        "required": required,
+        "advanced": advanced,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -66,17 +74,19 @@ def setting_name(owner: object, field: str) -> str:
 
 
 def check_settings(owner: object) -> None:
-    """Checks the choices of a record of settings, and expands `~` in its paths.
+    """Checks the fields of a record by how `setting` declares them, and expands `~` in its paths.
 
     Raises:
-      ConfigError: a value is not one of its choices.
+      ConfigError: a value is not one of its choices, or is empty and required.
     """
     for field in fields_with_help(owner):
         value, choices = getattr(owner, field.name), field.metadata["choices"]
+        name = setting_name(owner, field.name)
         if choices and value not in choices:
             listed = ", ".join(map(repr, choices))
-            name = setting_name(owner, field.name)
             raise ConfigError(f"{name} is {value!r}; expected one of {listed}")
+        if field.metadata["required"] and not value:
+            raise ConfigError(f"{name} is empty; expected {field.metadata['required']}")
         if field.metadata["path"]:
             # The record is frozen once it is made; this is still a part of making it.
             object.__setattr__(owner, field.name, _with_home(value))
@@ -84,5 +94,5 @@ def check_settings(owner: object) -> None:
 
 def _with_home(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
     if isinstance(value, tuple):
-        return tuple(os.path.expanduser(item) for item in value)
+        return tuple(map(os.path.expanduser, value))
     return os.path.expanduser(value)

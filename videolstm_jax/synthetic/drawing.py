@@ -33,8 +33,8 @@ def draw_clip(
       size: side of the picture, pixels.
 
     Returns:
-      Frames uint8 [L, size, size, 3], and boxes int32 [L, 4]: pixels that the actor covers by half
-      or more, half open.
+      Frames uint8 [L, size, size, 3], and half-open boxes int32 [L, 4] of the pixels that the actor
+      covers by half or more.
 
     Raises:
       ValueError: a frame without the actor.
@@ -46,19 +46,26 @@ def draw_clip(
     sway = scenery.camera(scene, size)
     wall = scenery.draw_background(scene.background, side, round(scenery.MARGIN * side))
     palette = figure.palette(actor)
-    frames, boxes = [], []
+    frames = []
+    boxes = []
     for t in range(len(joints)):
         canvas = scenery.visible_part(wall, sway[t] * fine, side)
         scenery.draw_distractor(canvas, scene, t, sway[t] / size)
         at = (joints[t] + sway[t]) * fine
         person = figure.draw_figure(at, near[t], facing, actor, scene.stature * side, side)
-        # The box is that of the actor's own pixels, also where the actor has the wall's colour.
-        mask = person.point(_IS_ACTOR)
-        person.putpalette(palette)
-        canvas.paste(person.convert("RGB"), mask=mask)
+        mask = _paste_actor(canvas, person, palette)
         frames.append(np.asarray(canvas.reduce(fine)))
         boxes.append(_box(mask.reduce(fine), t, joints[t]))
     return scenery.add_noise(np.stack(frames), scene), np.array(boxes, np.int32)
+
+
+def _paste_actor(canvas: Image.Image, person: Image.Image, palette: list[int]) -> Image.Image:
+    """Paints the actor over the scene, and returns which pixels are the actor's."""
+    # From palette numbers, not colours: the actor may have the colour of the wall.
+    mask = person.point(_IS_ACTOR)
+    person.putpalette(palette)
+    canvas.paste(person.convert("RGB"), mask=mask)
+    return mask
 
 
 def _box(mask: Image.Image, t: int, joints: np.ndarray) -> tuple[int, int, int, int]:

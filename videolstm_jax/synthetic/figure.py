@@ -47,15 +47,16 @@ def draw_figure(
     def add_chain(nearness: float, joints: list[int], inks: tuple[str, ...], width: float) -> None:
         parts.append((nearness, lambda: _draw_chain(draw, at[joints], inks, width, stature)))
 
-    for name in ("left", "right"):
-        arm = [_JOINT[f"{name}_{part}"] for part in ("shoulder", "elbow", "hand")]
-        leg = [_JOINT[f"{name}_{part}"] for part in ("hip", "knee", "ankle", "toe")]
+    for side_name in ("left", "right"):
+        arm = _joints(side_name, "shoulder", "elbow", "hand")
+        leg = _joints(side_name, "hip", "knee", "ankle", "toe")
         add_chain(near[arm[1:]].mean(), arm, (sleeve, "skin"), 0.85 * limb)
         # A little farther away, so that a leg beside the trunk is painted behind it.
         leg_near = near[leg[1:3]].mean() - 0.02
         add_chain(leg_near, leg, ("trousers", "trousers", "shoes"), limb)
     trunk_near = near[[_JOINT["neck"], _JOINT["pelvis"]]].mean()
     parts.append((trunk_near, lambda: _draw_trunk(draw, at, actor, stature)))
+    # A little nearer, so that the neck never lies over the face.
     head_near = near[_JOINT["head"]] + 0.01
     parts.append((head_near, lambda: _draw_head(draw, at, facing, actor, stature)))
     for _, paint in sorted(parts, key=lambda part: part[0]):
@@ -63,12 +64,19 @@ def draw_figure(
     return figure
 
 
+def _joints(side_name: str, *names: str) -> list[int]:
+    return [_JOINT[f"{side_name}_{name}"] for name in names]
+
+
 def palette(actor: Actor) -> list[int]:
     """RGB of each palette number: black for none, then each part's colour and its outline's."""
     channels = [0, 0, 0]
     for part in _PARTS:
         colour = getattr(actor, part)
-        channels += [*colour, *(round(0.55 * channel) for channel in colour)]
+        channels += colour
+        # An outline is darker than its part, so that a limb shows before a trunk of its colour.
+        for channel in colour:
+            channels.append(round(0.55 * channel))
     return channels
 
 

@@ -172,6 +172,8 @@ def sample_actor(draw: np.random.Generator, level: Difficulty) -> Actor:
 
 def sample_background(draw: np.random.Generator, level: Difficulty) -> Background:
     """Draws a background."""
+    # The draws below are made in the order of the fields. In another order, the same seed would
+    # give another set; this is true of every function here.
     muted = level.texture < 0.2  # true of `easy` only
     return Background(
         texture=TEXTURES[draw.integers(len(TEXTURES))],
@@ -189,6 +191,7 @@ def sample_scene(draw: np.random.Generator, level: Difficulty, actor: Actor) -> 
     """Draws where and how an actor is filmed, the same for every action."""
     stature = draw.uniform(*level.stature)
     corner = draw.uniform(0.05, 0.95, 2)
+    # Towards a point in the middle of the picture, so that it crosses in front of the actor.
     path = draw.uniform(0.2, 0.8, 2) - corner
     # A distractor in a colour of the actor cannot be told apart by colour alone.
     worn = (actor.shirt, actor.trousers, actor.skin)[draw.integers(3)]

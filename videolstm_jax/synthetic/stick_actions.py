@@ -139,6 +139,7 @@ def generate(folder: str | os.PathLike, *, workers: int = 2, **settings: Any) ->
     # The marker is written last: a call that was killed before it leaves no set.
     _write_lists(folder, stick_settings.classes, clips)
     files.write_json(folder / "boxes.json", boxes)
+    # Written last: the file shows that the set is complete.
     files.write_json(folder / _MARKER, stick_settings.record())
     return folder
 
