@@ -2,6 +2,8 @@
 
 import fractions
 import functools
+import struct
+import subprocess
 
 import av
 import numpy as np
@@ -15,8 +17,8 @@ SIDES = (48, 64)
 RATE = 25
 
 
-def encoded(codec, frames=None, **options):
-    """Packets of an encoder for `frames`, and their stream settings."""
+def encoded(codec, frames=None, times=None, **options):
+    """Packets of an encoder for `frames`, shown at `times` (in periods) or one after the other."""
     if frames is None:
         frames = smooth(40, *SIDES)
     try:
@@ -31,20 +33,22 @@ def encoded(codec, frames=None, **options):
     packets = []
     for k, image in enumerate(frames):
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-        frame.pts, frame.time_base = k, context.time_base
+        frame.pts, frame.time_base = times[k] if times else k, context.time_base
         packets.extend(context.encode(frame))
     packets.extend(context.encode(None))
     return packets
 
 
-def muxed(path, codec, packets, sides=SIDES):
+def muxed(path, codec, packets, sides=SIDES, *, last_duration=1, **options):
     """Writes packets as they are: of each its bytes, pts, dts and whether it is a key packet."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=options) as container:
         stream = container.add_stream(codec, rate=RATE)
         stream.height, stream.width = sides
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        for data, pts, dts, key in packets:
+        for number, (data, pts, dts, key) in enumerate(packets, 1):
             packet = av.Packet(data)
+            if number == len(packets):
+                packet.duration = last_duration
             packet.stream, packet.time_base = stream, fractions.Fraction(1, RATE)
             packet.pts, packet.dts, packet.is_keyframe = pts, dts, key
             container.mux(packet)
@@ -53,6 +57,20 @@ def muxed(path, codec, packets, sides=SIDES):
 
 def plain(packets):
     return [(bytes(packet), packet.pts, packet.dts, packet.is_keyframe) for packet in packets]
+
+
+def with_null_chunks_at_end(data, present, declared):
+    """Adds chunks of no bytes behind the last one of an AVI file, and counts them in its header."""
+    data = bytearray(data)
+    at = data.index(b"strh") + 8 + 32  # dwLength
+    assert struct.unpack_from("<I", data, at)[0] == present
+    struct.pack_into("<I", data, at, declared)
+    index = data.index(b"idx1")
+    movi = data.index(b"movi") - 8
+    null = b"00dc" + bytes(4)
+    added = null * (declared - present)
+    struct.pack_into("<I", data, movi + 4, struct.unpack_from("<I", data, movi + 4)[0] + len(added))
+    return bytes(data[:index] + added + data[index:])
 
 
 def ffmpegs_frames(path):
@@ -88,9 +106,12 @@ def assert_taken(path, count=None):
     return expected
 
 
-def assert_piped(path, frames):
-    """Reads a file through a pipe."""
-    with path.open("rb") as pipe, live.opened("-", pipe=pipe) as source:
+def assert_piped(path, frames, **settings):
+    """Reads a file through a pipe, which cannot be read backwards."""
+    with (
+        subprocess.Popen(["cat", str(path)], stdout=subprocess.PIPE) as feeder,
+        live.opened("-", pipe=feeder.stdout, **settings) as source,
+    ):
         np.testing.assert_array_equal(list(source.frames), frames)
 
 

@@ -1,7 +1,6 @@
 """Packets without a picture: hidden ones, null chunks of AVI, streams cut out of an open GOP."""
 
 import itertools
-import struct
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from sound_files import (
     ffmpegs_frames,
     muxed,
     plain,
+    with_null_chunks_at_end,
 )
 from test_encode import smooth
 
@@ -159,20 +159,6 @@ def test_chunks_for_the_delay_of_an_encoder_hold_no_picture(tmp_path, between):
     read = assert_taken(path, 20)
     np.testing.assert_array_equal(decode.read(path, fps=RATE), read)
     np.testing.assert_array_equal(decode.read(path, fps=5), read[::5])
-
-
-def with_null_chunks_at_end(data, present, declared):
-    """Adds chunks of no bytes behind the last one of an AVI file, and counts them in its header."""
-    data = bytearray(data)
-    at = data.index(b"strh") + 8 + 32  # dwLength
-    assert struct.unpack_from("<I", data, at)[0] == present
-    struct.pack_into("<I", data, at, declared)
-    index = data.index(b"idx1")
-    movi = data.index(b"movi") - 8
-    null = b"00dc" + bytes(4)
-    added = null * (declared - present)
-    struct.pack_into("<I", data, movi + 4, struct.unpack_from("<I", data, movi + 4)[0] + len(added))
-    return bytes(data[:index] + added + data[index:])
 
 
 def test_a_lost_chunk_is_no_null_chunk(tmp_path):
