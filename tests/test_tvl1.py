@@ -12,16 +12,14 @@ from PIL import Image
 from scipy import ndimage
 
 from videolstm_jax.flow import image
-from videolstm_jax.flow.tvl1 import (
-    TVL1Settings,
-    _before,
-    _median,
-    _moved,
-    _sampled,
-    _spline,
-    scale_sizes,
-    tvl1,
+from videolstm_jax.flow.sampling import (
+    median_of_9,
+    neighbour,
+    neighbour_or_zero,
+    sampled,
+    spline,
 )
+from videolstm_jax.flow.tvl1 import TVL1Settings, scale_sizes, tvl1
 
 HEIGHT, WIDTH, MARGIN = 120, 160, 30
 
@@ -175,18 +173,18 @@ def test_one_trace_a_shape():
 @pytest.mark.parametrize("axis", [1, 2])
 def test_divergence_is_minus_the_adjoint_of_the_gradient(axis):
     u, p = np.random.default_rng(axis).normal(size=(2, 2, 5, 6)).astype(np.float32)
-    gradient = np.asarray(_moved(jnp.asarray(u), 1, axis)) - u
+    gradient = np.asarray(neighbour(jnp.asarray(u), 1, axis)) - u
     last = [slice(None)] * 3
     last[axis] = slice(-1, None)
     p[tuple(last)] = 0  # as the scheme keeps it, where the gradient is always 0
-    divergence = p - np.asarray(_before(jnp.asarray(p), axis))
+    divergence = p - np.asarray(neighbour_or_zero(jnp.asarray(p), axis))
     assert (gradient * p).sum() == pytest.approx(-(u * divergence).sum(), abs=1e-4)
 
 
 def test_median_is_scipys():
     x = np.random.default_rng(0).normal(size=(3, 11, 13)).astype(np.float32)
     expected = np.stack([ndimage.median_filter(picture, 3, mode="nearest") for picture in x])
-    np.testing.assert_array_equal(jax.jit(_median)(x), expected)
+    np.testing.assert_array_equal(jax.jit(median_of_9)(x), expected)
 
 
 @settings(max_examples=20, deadline=None)
@@ -200,7 +198,7 @@ def test_splines_reproduce_quadratics(places):
     for k, place in enumerate(places):
         at[0, 0, k] = place
     estimated = np.asarray(
-        _sampled(jnp.asarray(layers), jnp.asarray(at[..., 0]), jnp.asarray(at[..., 1]), _spline)
+        sampled(jnp.asarray(layers), jnp.asarray(at[..., 0]), jnp.asarray(at[..., 1]), spline)
     )
     px, py = at[0, ..., 0], at[0, ..., 1]
     expected = np.stack([2 + px - 0.5 * py, px * px - px * py + 0.25 * py * py], -1)

@@ -46,7 +46,9 @@ def batch_pairs(height: int, width: int) -> int:
     A batch has about 2**18 pixels and at most 64 pairs on a CPU, 2**22 pixels and 1024 pairs on an
     accelerator, which needs more to be busy. Another number may change last bits of the flow.
     """
-    pixels, most = (2**18, 64) if jax.default_backend() == "cpu" else (2**22, 1024)
+    pixels, most = 2**22, 1024
+    if jax.default_backend() == "cpu":
+        pixels, most = 2**18, 64
     return min(most, max(4, pixels // (height * width)))
 
 
@@ -108,12 +110,19 @@ def _batches(
         queue = waiting.setdefault(size, [])
         queue.append((name, frames))
         # One long video may fill several batches.
-        while sum(len(frames) - 1 for _, frames in queue) >= batch_pairs(*size):
+        while _queued_pairs(queue) >= batch_pairs(*size):
             yield _filled(queue)
     # What is left of each size fills no batch; only these batches have empty pairs.
     for queue in waiting.values():
         while queue:
             yield _filled(queue)
+
+
+def _queued_pairs(queue: list[tuple[str, np.ndarray]]) -> int:
+    pairs = 0
+    for _, frames in queue:
+        pairs += len(frames) - 1
+    return pairs
 
 
 def _filled(
@@ -148,7 +157,10 @@ def _hand_out(
     flow = batch.result()
     height, width = flow.shape[1:3]
     limit = bound(width, height)
-    progress(sum(n for _, n in owners))
+    pairs = 0
+    for _, n in owners:
+        pairs += n
+    progress(pairs)
     start = 0
     # The empty pairs of the last batch have no owner and are passed over.
     for name, n in owners:

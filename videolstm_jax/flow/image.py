@@ -23,7 +23,9 @@ def grey(frames: np.ndarray) -> np.ndarray:
       [..] uint8.
     """
     # 32 bits, because a thousand times a byte does not fit in 16.
-    red, green, blue = (frames[..., channel].astype(np.uint32) for channel in range(3))
+    red = frames[..., 0].astype(np.uint32)
+    green = frames[..., 1].astype(np.uint32)
+    blue = frames[..., 2].astype(np.uint32)
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 
 
@@ -39,7 +41,9 @@ def limit(bound: float, *, scaled: bool) -> Callable[[int, int], float]:
       bound: pixels.
       scaled: whether the bound holds for frames with a longer side of 340 pixels.
     """
-    return functools.partial(scaled_bound, bound) if scaled else lambda width, height: bound
+    if scaled:
+        return functools.partial(scaled_bound, bound)
+    return lambda width, height: bound
 
 
 def to_image(flow: np.ndarray, bound: float) -> np.ndarray:

@@ -46,14 +46,18 @@ def estimate_flow_cost(
       jpeg: whether flow images are stored as JPEG or as PNG.
       frame_floats: values that the features of one frame of one stream hold.
     """
-    pairs = sum(count for count, _, _ in videos)
-    pixels = sum(count * height * width for count, height, width in videos)
-    pixel_bytes = _JPEG_BYTES if jpeg else _PNG_BYTES
+    pairs, pixels = 0, 0
+    for count, height, width in videos:
+        pairs += count
+        pixels += count * height * width
+    pixel_bytes = _PNG_BYTES
+    if jpeg:
+        pixel_bytes = _JPEG_BYTES
     return FlowCost(
         pairs=pairs,
-        # two pictures for each pair, u and v
+        # Two pictures for each pair, u and v.
         flow_bytes=round(2 * (pairs * _PICTURE_BYTES + pixels * pixel_bytes)),
-        # two streams of values of two bytes
+        # Two streams of values of two bytes.
         feature_bytes=2 * 2 * frame_floats * pairs,
     )
 
@@ -136,4 +140,6 @@ def duration(seconds: float) -> str:
 
 def size(count: float) -> str:
     """Formats a number of bytes in MB or GB."""
-    return f"{count / 1e6:.1f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+    if count < 1e9:
+        return f"{count / 1e6:.1f} MB"
+    return f"{count / 1e9:.1f} GB"

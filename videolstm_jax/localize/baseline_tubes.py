@@ -77,10 +77,15 @@ def baseline_tubes(
     if flow is not None:
         tubes["flow_magnitude"] = from_attention(flow)
     longest = max(truth, key=lambda tube: len(tube.boxes))
-    # Maps of zeros have no box, so the frames before the true tube hold its first box.
-    lead = np.zeros((longest.start, cells, cells))
-    ideal = baselines.ideal_attention(longest.boxes, size, cells)
-    tubes["ideal_attention"] = from_attention(np.concatenate([lead, ideal]))
-    tubes["perfect_box"] = baselines.still_tube(baselines.best_still_box(longest.boxes), frames)
+    still_box = baselines.best_still_box(longest.boxes)
+    tubes["ideal_attention"] = from_attention(_ideal_maps(longest, size, cells))
+    tubes["perfect_box"] = baselines.still_tube(still_box, frames)
     tubes["perfect_tube"] = longest
     return tubes
+
+
+def _ideal_maps(true: Tube, size: tuple[int, int], cells: int) -> NDArray:
+    """Ideal attention from the first frame of the video to the end of a true tube, [n, N, N]."""
+    # Maps of zeros have no box, so the frames before the true tube hold its first box.
+    lead = np.zeros((true.start, cells, cells))
+    return np.concatenate([lead, baselines.ideal_attention(true.boxes, size, cells)])

@@ -75,7 +75,9 @@ def next_box(boxes: NDArray, mass: NDArray, last: NDArray | None) -> NDArray | N
     """
     if not len(boxes):
         return last
-    overlap = np.zeros(len(boxes)) if last is None else box_overlaps(boxes, last)
+    overlap = np.zeros(len(boxes))
+    if last is not None:
+        overlap = box_overlaps(boxes, last)
     # lexsort sorts by its last key first: by overlap, then by mass, then by place in the list.
     order = np.lexsort((-np.asarray(mass), -overlap))
     return boxes[order[0]]
