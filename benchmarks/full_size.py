@@ -30,7 +30,7 @@ from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset.folders.video_names import video_extension
 from videolstm_jax.files import read_jsonl
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.train.optim import convnet_optimizer, rmsprop
 from videolstm_jax.train.state import new_state
@@ -158,7 +158,7 @@ def time_training(cfg: RunConfig, *, images: int, clips: int, frames: int, steps
 
 
 def _time_backbone(cfg: RunConfig, images: int, steps: int) -> float:
-    net, tx = make_convnet(cfg.convnet, 3, CLASSES), convnet_optimizer(cfg.convnet)
+    net, tx = image_network(cfg.convnet, 3, CLASSES), convnet_optimizer(cfg.convnet)
     side = cfg.convnet.image_size
     pixels = np.random.default_rng(0).normal(0, 50, (images, side, side, 3)).astype(np.float32)
     labels = np.arange(images) % CLASSES

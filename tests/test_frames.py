@@ -1,5 +1,6 @@
 """Random and consecutive frames against the decoded videos and flow files themselves."""
 
+import functools
 import itertools
 from collections import Counter
 
@@ -13,6 +14,7 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow_images import flow_file
+from videolstm_jax.nn.preprocessing import preprocess
 from videolstm_jax.types import Video
 from videolstm_jax.video import decode, encode
 
@@ -67,7 +69,7 @@ def reader(stream, folder):
 
 def settings(**changed):
     """No augmentation, unless a test wants some."""
-    return ConvNetConfig(**{"batch": 7, "flip": False, "preprocessing": "caffe"} | changed)
+    return ConvNetConfig(**{"batch": 7, "flip": False} | changed)
 
 
 def take(count, videos, reader, *, seed=3, start_step=0, workers=2, cache_bytes=2 << 30, **changed):
@@ -93,11 +95,11 @@ def test_batches_are_the_frames_that_were_drawn(folder, videos, truth, stream, m
         drawn = frames.draw_frames(videos, step, batch=7, seed=3)
         assert (
             images.shape == (7, SIDE, SIDE, {"rgb": 3, "flow": 2}[stream])
-            and images.dtype == np.float32
+            and images.dtype == np.uint8
         )
         assert labels.dtype == np.int32 and labels.tolist() == [video % 2 for video in drawn.video]
         for image, video, frame in zip(images, drawn.video, drawn.frame, strict=True):
-            assert np.array_equal(image, images_of.preprocess(truth[stream][video][frame], stream))
+            assert np.array_equal(image, truth[stream][video][frame])
             drawn_frames.add((int(video), int(frame)))
     assert len(drawn_frames) == sum(LENGTHS) - 3
 
@@ -147,14 +149,12 @@ def test_frames_are_mirrored_and_shifted_as_drawn(folder, videos, truth, stream)
                 expected = np.stack([np.minimum(256 - expected[..., 0], 255), expected[..., 1]], -1)
         edged = np.pad(expected, ((3, 3), (3, 3), (0, 0)), "edge")
         expected = edged[3 - down : 3 - down + SIDE, 3 - right : 3 - right + SIDE]
-        assert np.array_equal(image, images_of.preprocess(expected.astype(np.uint8), stream))
+        assert np.array_equal(image, expected.astype(np.uint8))
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
 def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
-    ((images, _),) = take(
-        1, videos, reader(stream, folder), flip=True, crop=0.5, batch=20, preprocessing="torch"
-    )
+    ((images, _),) = take(1, videos, reader(stream, folder), flip=True, crop=0.5, batch=20)
     drawn = frames.draw_frames(videos, 0, batch=20, seed=3)
     boxes = frames.draw_crops(0, batch=20, seed=3, side=SIDE, smallest=0.5)
     assert len(np.unique(boxes, axis=0)) > 10
@@ -163,7 +163,7 @@ def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
         expected = images_of.cropped(
             images_of.mirrored(expected, stream) if mirror else expected, box
         )
-        assert np.array_equal(image, images_of.preprocess(expected, stream, preprocessing="torch"))
+        assert np.array_equal(image, expected)
 
 
 def test_a_mirror_turns_motion_round():
@@ -179,7 +179,7 @@ def test_a_mirror_turns_motion_round():
     assert images_of.mirrored(every, "flow").dtype == np.uint8
     assert np.array_equal(images_of.mirrored(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)])
     once, twice = (
-        images_of.preprocess(flow_images, "flow")
+        preprocess(flow_images, "flow")
         for flow_images in (every[1:], images_of.mirrored(every[1:], "flow"))
     )
     assert (
@@ -189,13 +189,11 @@ def test_a_mirror_turns_motion_round():
 
 def test_preprocessing_is_that_of_the_caffe_vgg():
     pixel = np.array([[[124, 117, 104]]], np.uint8)
-    assert images_of.preprocess(pixel, "rgb").ravel() == pytest.approx(
-        [0.32, 0.221, 0.061], abs=1e-5
-    )
-    assert images_of.preprocess(pixel, "rgb", pixel_scale=0.5).ravel() == pytest.approx(
+    assert preprocess(pixel, "rgb").ravel() == pytest.approx([0.32, 0.221, 0.061], abs=1e-5)
+    assert preprocess(pixel, "rgb", pixel_scale=0.5).ravel() == pytest.approx(
         [0.16, 0.1105, 0.0305], abs=1e-5
     )
-    assert images_of.preprocess(np.array([128, 0], np.uint8), "flow").tolist() == [0, -128]
+    assert preprocess(np.array([128, 0], np.uint8), "flow").tolist() == [0, -128]
 
 
 @pytest.mark.parametrize("stream", ["rgb", "flow"])
@@ -203,12 +201,17 @@ def test_preprocessing_is_that_of_the_caffe_vgg():
 def test_all_frames_of_a_video_in_order(folder, videos, truth, stream, block):
     for at, video in enumerate(videos):
         blocks = list(
-            frames.video_frames(video, reader(stream, folder), block=block, pixel_scale=0.25)
+            frames.video_frames(
+                video,
+                reader(stream, folder),
+                functools.partial(preprocess, stream=stream, pixel_scale=0.25),
+                block=block,
+            )
         )
         assert all(len(images) <= block for images in blocks)
         assert np.array_equal(
             np.concatenate(blocks),
-            images_of.preprocess(truth[stream][at], stream, pixel_scale=0.25),
+            preprocess(truth[stream][at], stream, pixel_scale=0.25),
         )
 
 
@@ -233,6 +236,6 @@ def test_what_cannot_be_read_is_named(folder, videos):
         FrameReader("depth", 16)
     longer = videos[0]._replace(frames=20)
     with pytest.raises(FileError, match=r"x\.mp4: 5 frames of a/x; expected 19 at least"):
-        list(frames.video_frames(longer, reader("rgb", folder)))
+        list(frames.video_frames(longer, reader("rgb", folder), np.array))
     with pytest.raises(VideoError, match="no such file"):
         take(1, (videos[0]._replace(path=str(folder / "gone.mp4")),), reader("rgb", folder))

@@ -13,11 +13,11 @@ from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset
 from videolstm_jax.clips import blocks
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.clips.images import preprocess
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.nn.preprocessing import preprocess
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.trained.backbone.convnet import load_convnet

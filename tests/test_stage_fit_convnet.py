@@ -14,7 +14,7 @@ from prepared_workdir import config, write_prepared
 from videolstm_jax.artifacts import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.lock.sole_writer import sole_writer
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.vgg import vgg_network
 from videolstm_jax.stages import fit_convnet
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.trained.backbone.convnet import load_convnet
@@ -103,7 +103,7 @@ def test_it_starts_from_another_convnet(fitted, work):
 def test_other_classes_keep_all_but_the_last_layer(fitted, work):
     dataset = load_dataset(work / "dataset.json")._replace(classes=("left", "right", "up"))
     cfg = config(work, "flow", convnet__weights=str(fitted))
-    params = starting_point(make_convnet(cfg.convnet, 2, 3), cfg, dataset).params
+    params = starting_point(vgg_network(cfg.convnet, 2, 3), cfg, dataset).params
     theirs = load_convnet(fitted).params
     assert _same(params["fc1"], theirs["fc1"]) and params["logits"]["bias"].shape == (3,)
 

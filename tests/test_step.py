@@ -8,7 +8,7 @@ import numpy as np
 
 from videolstm_jax.config import ConvNetConfig, ModelConfig, OptimConfig
 from videolstm_jax.core.model import make_model
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.vgg import vgg_network
 from videolstm_jax.train.losses import sequence_entropy, sequence_xent
 from videolstm_jax.train.optim import convnet_optimizer, optimizer, rmsprop
 from videolstm_jax.train.state import new_state
@@ -132,7 +132,7 @@ def test_a_convnet_learns():
         learning_rate=1e-2,
         steps=60,
     )
-    net, tx = make_convnet(cfg, 2, 3), convnet_optimizer(cfg)
+    net, tx = vgg_network(cfg, 2, 3), convnet_optimizer(cfg)
     state, step = (
         new_state(net.init(jax.random.key(0)), tx),
         make_step(convnet_loss(net.apply), tx, 0),

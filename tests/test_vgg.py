@@ -9,7 +9,8 @@ import pytest
 
 from videolstm_jax.config import ConvNetConfig, ModelConfig
 from videolstm_jax.core.model import make_model
-from videolstm_jax.nn.vgg import VGG, make_convnet, params_for_taps
+from videolstm_jax.nn.network import params_for_layers
+from videolstm_jax.nn.vgg import VGG, make_convnet, vgg_network
 from videolstm_jax.nn.videolstm import VideoLSTM
 from videolstm_jax.types import Clip, Inputs
 
@@ -158,15 +159,14 @@ def test_the_cells_as_a_module_say_what_make_model_says_and_stack_on_a_vgg():
 @pytest.mark.parametrize("layers", [("pool5",), ("fc7",), ("fc7", "pool5"), ("logits",)])
 def test_what_taps_need(layers):
     cfg = ConvNetConfig(image_size=8, widths=(4, 6), depths=(1, 1), dense=(10, 9))
-    net = make_convnet(cfg, 3, 5)
+    net = vgg_network(cfg, 3, 5)
     params = net.init(jax.random.key(0))
     x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-    all_taps, reduced = net.apply(params, x), params_for_taps(params, layers)
+    all_features, reduced = net.apply(params, x), params_for_layers(net, params, layers)
+    assert {layer: values.shape[1:] for layer, values in all_features.items()} == net.layers
     result = jax.jit(net.apply)(reduced, x)
     for layer in layers:
-        np.testing.assert_allclose(
-            getattr(result, layer), getattr(all_taps, layer), rtol=1e-5, atol=1e-6
-        )
+        np.testing.assert_allclose(result[layer], all_features[layer], rtol=1e-5, atol=1e-6)
     empty = {
         name
         for name, rows in reduced.items()

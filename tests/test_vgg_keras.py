@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from weight_writers import torch_arrays, write_h5
 
-from videolstm_jax.clips.images import preprocess
 from videolstm_jax.config import ConvNetConfig
+from videolstm_jax.nn.preprocessing import preprocess
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.nn.weights import vgg_weights

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weight_writers import PREPROCESSING, keras_arrays, narrow, torch_arrays, write
 
-from videolstm_jax.clips.images import preprocess
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import FileError
+from videolstm_jax.nn.preprocessing import preprocess
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.nn.weights import first_kernel_for, starting_leaves, vgg_weights

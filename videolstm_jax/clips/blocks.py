@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import video_frames
-from videolstm_jax.clips.images import preprocess, squashed
+from videolstm_jax.clips.images import squashed
 from videolstm_jax.flow_images.online import FlowSettings, both_streams
 from videolstm_jax.types import Stream, Video
 
@@ -20,14 +20,12 @@ class BackboneImages(NamedTuple):
     Attributes:
       stream: `rgb` or `flow`.
       side: S, pixels.
-      preprocessing: see `images.pixels`.
-      pixel_scale: see `images.pixels`.
+      prepare: makes what the backbone reads of them, [n, S, S, ch] uint8; see `ImageNetwork`.
     """
 
     stream: Stream
     side: int
-    preprocessing: str
-    pixel_scale: float
+    prepare: Callable[[np.ndarray], np.ndarray]
 
 
 class FrameBlock(NamedTuple):
@@ -36,7 +34,7 @@ class FrameBlock(NamedTuple):
     Attributes:
       video: that they are of.
       stream: of the backbone.
-      images: preprocessed, float32 [n, S, S, ch].
+      images: as the backbone reads them, float32 [n, ..].
       is_last: whether the video's stream ends with them.
       flow_range: of the video's flow, where that is stored nowhere: the greatest displacement in
         pixels, and the share of pixels at or beyond the bound.
@@ -55,13 +53,7 @@ def blocks_of_stream(
     """Yields the L - 1 frames of each video of one stream, at most `size` at a time."""
     for video in videos:
         count = 0
-        blocks = video_frames(
-            video,
-            reader,
-            block=size,
-            preprocessing=images.preprocessing,
-            pixel_scale=images.pixel_scale,
-        )
+        blocks = video_frames(video, reader, images.prepare, block=size)
         for block in blocks:
             count += len(block)
             yield FrameBlock(video, images.stream, block, is_last=count == video.frames - 1)
@@ -95,12 +87,8 @@ def blocks_of_both_streams(
             if stream == "flow":
                 stream_range = flow_range
             for start in range(0, video.frames - 1, size):
-                block = preprocess(
-                    squashed(frames[start : start + size], stream_images.side),
-                    stream,
-                    preprocessing=stream_images.preprocessing,
-                    pixel_scale=stream_images.pixel_scale,
-                )
+                squashed_frames = squashed(frames[start : start + size], stream_images.side)
+                block = stream_images.prepare(squashed_frames)
                 yield FrameBlock(
                     video,
                     stream,

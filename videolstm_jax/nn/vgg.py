@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
+
+from videolstm_jax.nn.network import ImageNetwork, WeightsReader
+from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
+from videolstm_jax.nn.weights import starting_leaves, vgg_weights
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig
@@ -158,34 +162,51 @@ def make_convnet(
     return ConvNet(init, apply)
 
 
-def params_for_taps(params: PyTree, layers: Sequence[str]) -> PyTree:
-    """Returns parameters with which `apply` still gives some taps; the rest take no memory.
-
-    Nine tenths of a VGG-16 are dense layers, which pool5 does not depend on. A jitted function that
-    returns only pool5 never reads them.
+def vgg_network(
+    cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
+) -> ImageNetwork:
+    """Returns the configured VGG behind the interface of all backbones.
 
     Args:
-      params: of a `ConvNet`.
-      layers: names of the taps.
-
-    Returns:
-      The same tree; parameters that the taps do not depend on are zeros without memory.
+      cfg: widths, depths, head, preprocessing and so on.
+      channels: of the images: 3 for frames, 2 for flow.
+      classes: C.
+      dtype: of the large products.
     """
-    last = max(Taps._fields.index(layer) for layer in layers)
-    prefixes = ["block"]
-    if last >= Taps._fields.index("fc7"):
-        prefixes.append("fc")
-    if last >= Taps._fields.index("logits"):
-        prefixes.append("logits")
+    init, taps = make_convnet(cfg, channels, classes, dtype=dtype)
 
-    def without_memory(leaf: Array) -> np.ndarray:
-        # One zero, repeated with strides of 0: the shape stays that of the parameter.
-        return np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape)
+    def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> dict[str, Array]:
+        return taps(params, x, dropout_key=dropout_key)._asdict()
 
-    reduced = {}
-    for name, layer_params in params.items():
-        if name.startswith(tuple(prefixes)):
-            reduced[name] = layer_params
-        else:
-            reduced[name] = jax.tree.map(without_memory, layer_params)
-    return reduced
+    side = cfg.image_size // 2 ** len(cfg.widths)
+    convolutions = []
+    for block, depth in enumerate(cfg.depths, 1):
+        for layer in range(1, depth + 1):
+            convolutions += [f"block{block}_conv{layer}", f"block{block}_norm{layer}"]
+    pool5_needs = frozenset(convolutions)
+    fc7_needs = pool5_needs | {f"fc{layer}" for layer in range(1, len(cfg.dense) + 1)}
+    # For fewer than four images, XLA adds up a group of group normalisation in another order;
+    # features would round to other neighbours now and then, and scores would differ by 1e-5.
+    least_batch = 4 if cfg.norm == "group" else 1
+    return ImageNetwork(
+        identity="vgg",
+        init=init,
+        prepare=partial(
+            preprocess,
+            stream=STREAM_OF_CHANNELS[channels],
+            preprocessing=cfg.preprocessing,
+            pixel_scale=cfg.pixel_scale,
+        ),
+        apply=apply,
+        input_shape=(cfg.image_size, cfg.image_size, channels),
+        layers={
+            "pool5": (side, side, cfg.widths[-1]),
+            "fc7": (cfg.dense[-1],),
+            "logits": (classes,),
+        },
+        needs={"pool5": pool5_needs, "fc7": fc7_needs, "logits": fc7_needs | {"logits"}},
+        signed=frozenset({"logits"}),
+        preprocessing="caffe",
+        least_batch=least_batch,
+        weights=WeightsReader(None, vgg_weights, starting_leaves),
+    )

@@ -16,9 +16,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.nn.network import ImageNetWeights
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -32,19 +33,7 @@ LAYER = re.compile(r"block\d+_conv\d+|fc\d+|logits|predictions")
 """Names of layers, ours and Keras' (`predictions` is its name of the last one)."""
 
 
-class VGGWeights(NamedTuple):
-    """Parameters of a VGG that reads R, G, B.
-
-    Attributes:
-      leaves: by dotted name, such as `block1_conv1.kernel` [3, 3, I, O] or `fc1.bias` [F].
-      preprocessing: of the images it was trained with; empty where that is unknown.
-    """
-
-    leaves: dict[str, NDArray]
-    preprocessing: str
-
-
-def convert_layout(arrays: Mapping[str, NDArray]) -> VGGWeights:
+def convert_layout(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     """Converts arrays of any layout of the table above; the names decide the layout.
 
     Shapes and numbers are not checked beyond what the conversion needs; `weights` does that.
@@ -70,17 +59,17 @@ def _part(array: NDArray) -> str:
 # ---- layouts with kernels H W I O ----------------------------------------------------------------
 
 
-def _from_ours(arrays: Mapping[str, NDArray]) -> VGGWeights:
+def _from_ours(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     leaves = dict(arrays)
     # .npz holds arrays only, so this text lies in the file as an array without axes.
     preprocessing = str(leaves.pop("preprocessing", ""))
     if preprocessing and preprocessing not in PREPROCESSINGS:
         expected = ", ".join(PREPROCESSINGS)
         raise FileError(f"preprocessing is {preprocessing!r}; expected one of {expected}")
-    return VGGWeights(leaves, preprocessing)
+    return ImageNetWeights(leaves, preprocessing)
 
 
-def _from_keras(arrays: Mapping[str, NDArray]) -> VGGWeights:
+def _from_keras(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     leaves = {}
     for name, array in arrays.items():
         match = LAYER.search(name)
@@ -90,10 +79,10 @@ def _from_keras(arrays: Mapping[str, NDArray]) -> VGGWeights:
     first = leaves.get("block1_conv1.kernel")
     if first is not None and first.ndim == 4:
         leaves["block1_conv1.kernel"] = first[:, :, ::-1]  # B, G, R to R, G, B
-    return VGGWeights(leaves, "caffe")
+    return ImageNetWeights(leaves, "caffe")
 
 
-def _from_early_tensorflow(arrays: Mapping[str, NDArray]) -> VGGWeights:
+def _from_early_tensorflow(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     leaves = {}
     for name, array in arrays.items():
         match = re.fullmatch(r"(?:conv(\d+)_(\d+)|fc(\d+))_[Wb]", name)
@@ -108,13 +97,13 @@ def _from_early_tensorflow(arrays: Mapping[str, NDArray]) -> VGGWeights:
             # Caffe counts the dense layers on from the five blocks: fc6, fc7, then fc8 for classes.
             layer = f"fc{int(dense) - 5}"
         leaves[f"{layer}.{_part(array)}"] = array
-    return VGGWeights(leaves, "caffe")
+    return ImageNetWeights(leaves, "caffe")
 
 
 # ---- PyTorch, with kernels O I H W ---------------------------------------------------------------
 
 
-def _from_torch(arrays: Mapping[str, NDArray]) -> VGGWeights:
+def _from_torch(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     leaves = {}
     depth = _add_torch_convolutions(leaves, arrays)
     dense = _torch_dense_names(arrays)
@@ -128,7 +117,7 @@ def _from_torch(arrays: Mapping[str, NDArray]) -> VGGWeights:
         leaves[f"{layer}.bias"] = _torch_bias(arrays, name)
     # torchvision publishes convolutions alone, trained with Caffe's preprocessing, under the same
     # names. Without dense layers the preprocessing is therefore unknown.
-    return VGGWeights(leaves, "torch" if dense else "")
+    return ImageNetWeights(leaves, "torch" if dense else "")
 
 
 def _add_torch_convolutions(leaves: dict[str, NDArray], arrays: Mapping[str, NDArray]) -> int:
@@ -213,7 +202,7 @@ def _torch_bias(arrays: Mapping[str, NDArray], weight: str) -> NDArray:
 
 
 # A pattern of names that only this layout has, and what converts it.
-_LAYOUTS: tuple[tuple[str, Callable[[Mapping[str, NDArray]], VGGWeights]], ...] = (
+_LAYOUTS: tuple[tuple[str, Callable[[Mapping[str, NDArray]], ImageNetWeights]], ...] = (
     (r"^block\d+_conv\d+\.(kernel|bias)$", _from_ours),
     (r"(^|/)block\d+_conv\d+/", _from_keras),
     (r"^features\.\d+\.weight$", _from_torch),

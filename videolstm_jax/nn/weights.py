@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.weight_layouts import LAYER, LOGITS, VGGWeights, convert_layout
+from videolstm_jax.nn.network import ImageNetWeights
+from videolstm_jax.nn.weight_layouts import LAYER, LOGITS, convert_layout
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 FIRST_KERNEL = "block1_conv1.kernel"
 
 
-def vgg_weights(arrays: Mapping[str, NDArray]) -> VGGWeights:
+def vgg_weights(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     """Returns the arrays of a file as float32 parameters of our VGG.
 
     Args:
@@ -32,11 +33,11 @@ def vgg_weights(arrays: Mapping[str, NDArray]) -> VGGWeights:
     weights = convert_layout(arrays)
     _check_leaves(weights.leaves)
     leaves = {name: np.asarray(leaf, np.float32) for name, leaf in weights.leaves.items()}
-    return VGGWeights(leaves, weights.preprocessing)
+    return ImageNetWeights(leaves, weights.preprocessing)
 
 
 def starting_leaves(
-    weights: VGGWeights, names: Collection[str], channels: int
+    weights: ImageNetWeights, names: Collection[str], channels: int
 ) -> dict[str, NDArray]:
     """Chooses the parameters that a backbone starts from: all but those of the last layer.
 

@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing
@@ -24,15 +25,14 @@ from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.flow import pace
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.lock.sole_writer import sole_writer
-from videolstm_jax.nn.vgg import Taps
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.backbone.stores import (
     BLOCK,
     BackboneWithStores,
     ExtractionJob,
+    features_of,
     open_backbone,
-    taps_of,
-    write_taps,
+    write_features,
 )
 from videolstm_jax.types import Video
 
@@ -104,11 +104,11 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
 
 
 def _missing(job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]) -> set[str]:
-    """Returns the names of the videos that lack one of the taps, whoever should write them."""
+    """Returns the names of the videos that lack one of the layers, whoever should write them."""
     names = [video.name for video in job.dataset.videos]
     missing: set[str] = set()
     for backbone in backbones.values():
-        for writer in backbone.writers:
+        for writer in backbone.writers.values():
             missing.update(writer.missing(names))
     return missing
 
@@ -152,18 +152,18 @@ def _blocks(
 def _write_features(
     blocks: Iterator[FrameBlock], backbones: Mapping[str, BackboneWithStores], videos: int
 ) -> None:
-    """Writes the taps of each video; decoding runs ahead in a thread of its own."""
+    """Writes the features of each video; decoding runs ahead in a thread of its own."""
     progress = ProgressLine(videos, 0, unit="video")
     start = time.monotonic()
     frames = written = 0
-    taps: list[Taps] = []  # of the blocks of the current video
+    features: list[dict[str, np.ndarray]] = []  # of the blocks of the current video
     for block in prefetch(blocks, depth=_PREFETCHED_BLOCKS):
         backbone = backbones[block.stream]
-        taps.append(taps_of(block.images, backbone))
+        features.append(features_of(block.images, backbone))
         if not block.is_last:
             continue
-        write_taps(block, taps, backbone.writers)
-        taps = []
+        write_features(block, features, backbone.writers)
+        features = []
         written += 1
         if written % len(backbones) == 0:  # a video counts when all its streams are written
             number = written // len(backbones)
@@ -176,13 +176,13 @@ def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
     """Finishes the stores of a stream and writes the scores of its backbone."""
     names = [video.name for video in job.dataset.videos]
     train = [video.name for video in job.dataset.videos if video.part == "train"]
-    pace.warn_of_flow(backbone.writers.logits.noted("motion"), "extract")
-    stores = Taps(
-        pool5=backbone.writers.pool5.finish(names, train=train),
-        fc7=backbone.writers.fc7.finish(names, train=train),
-        logits=backbone.writers.logits.finish(names),  # never read as features: needs no deviation
-    )
-    for store in stores:
+    pace.warn_of_flow(backbone.writers["logits"].noted("motion"), "extract")
+    stores = {}
+    for layer, writer in backbone.writers.items():
+        # Logits are never read as features, so their deviation is not needed.
+        deviation_of = [] if layer == "logits" else train
+        stores[layer] = writer.finish(names, train=deviation_of)
+    for store in stores.values():
         for video in job.dataset.videos:
             if store.frames[video.name] != video.frames - 1:
                 raise FileError(
@@ -194,7 +194,7 @@ def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
         unread = load_missing(job.work, job.dataset.classes)
     stream = backbone.images.stream
     save_convnet_scores(
-        stores.logits,
+        stores["logits"],
         job.dataset,
         job.work.convnet(stream),
         stream,

@@ -15,12 +15,14 @@ from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_co
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import frame_batches
+from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.files import json_sha256
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.sole_writer import sole_writer
-from videolstm_jax.nn.vgg import ConvNet, make_convnet
+from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.network import ImageNetwork
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import convnet_identity
 from videolstm_jax.train.loop import Plan, fit
@@ -45,7 +47,7 @@ class _Fit(NamedTuple):
       videos: the training list.
       index: of the flow, as `prepare` left it.
       reader: of the frames of the stream.
-      net: the backbone.
+      network: the backbone.
       start: where its training starts.
     """
 
@@ -54,7 +56,7 @@ class _Fit(NamedTuple):
     videos: Sequence[Video]
     index: Mapping[str, Any]
     reader: FrameReader
-    net: ConvNet
+    network: ImageNetwork
     start: StartingPoint
 
     @property
@@ -106,12 +108,13 @@ def _open_fit(cfg: RunConfig) -> _Fit:
     videos = dataset.part("train")
     index = prepared.read_flow_index(work, cfg.data)
     reader = _frame_reader(cfg, work, index)
-    net = make_convnet(cfg.convnet, reader.channels, len(dataset.classes))
-    start = starting_point(net, cfg, dataset)
+    network = image_network(cfg.convnet, reader.channels, len(dataset.classes))
+    start = starting_point(network, cfg, dataset)
     # From here on a preprocessing of "auto" is the one that belongs to the weights.
     convnet = dataclasses.replace(cfg.convnet, preprocessing=start.preprocessing)
     cfg = dataclasses.replace(cfg, convnet=convnet)
-    return _Fit(cfg, dataset, videos, index, reader, net, start)
+    network = image_network(convnet, reader.channels, len(dataset.classes))
+    return _Fit(cfg, dataset, videos, index, reader, network, start)
 
 
 def _save_config(backbone: _Fit) -> None:
@@ -155,14 +158,14 @@ def _frame_reader(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Fr
 
 def _batches(backbone: _Fit) -> FrameBatches:
     """Returns what yields batches of frames and labels from a given step on."""
-    cfg, videos = backbone.cfg, backbone.videos
+    cfg, videos, network = backbone.cfg, backbone.videos, backbone.network
 
     def batches_from(start: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         # Stored flow was made of the videos that `prepare` read. Whoever reads the videos
         # themselves must find the same files.
         if cfg.data.stream == "rgb" or cfg.flow.online:
             prepared.check_fingerprints(backbone.index, videos)
-        return frame_batches(
+        drawn = frame_batches(
             videos,
             backbone.reader,
             cfg.convnet,
@@ -171,6 +174,8 @@ def _batches(backbone: _Fit) -> FrameBatches:
             workers=cfg.data.workers,
             balanced=cfg.train.balance == "draws",
         )
+        # Frames are read and prepared in a thread of its own, while the network is trained.
+        return prefetch((network.prepare(images), labels) for images, labels in drawn)
 
     return batches_from
 
@@ -184,7 +189,7 @@ def _train(backbone: _Fit) -> None:
     tx = convnet_optimizer(cfg.convnet)
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
     state = replicate(new_state(backbone.start.params, tx), mesh)
-    apply = _with_frozen_layers(backbone.net.apply, cfg.convnet)
+    apply = _with_frozen_layers(backbone.network.apply, cfg.convnet)
     weights = balance.loss_weights(cfg.train.balance, backbone.videos, len(classes))
     loss = convnet_loss(apply, class_weights=weights)
     step = make_step(loss, tx, cfg.seed, mesh=mesh)

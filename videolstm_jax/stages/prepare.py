@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.types import Dataset
 
@@ -97,9 +99,8 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
       cfg: `flow` and `convnet` decide the sizes.
       dataset: the videos to come, at least one.
     """
-    net = cfg.convnet
-    pool5_side = net.image_size // 2 ** len(net.widths)
-    pool5 = pool5_side * pool5_side * net.widths[-1]
+    network = image_network(cfg.convnet, 3, len(dataset.classes))
+    frame_floats = sum(math.prod(shape) for shape in network.layers.values())
     sizes = []
     frame_format = flow_writing.grey_format(cfg)
     for video in dataset.videos:
@@ -108,7 +109,7 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
     return pace.estimate_flow_cost(
         sizes,
         jpeg=cfg.flow.image == "jpeg",
-        frame_floats=pool5 + net.dense[-1] + len(dataset.classes),
+        frame_floats=frame_floats,
     )
 
 

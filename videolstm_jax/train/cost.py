@@ -13,7 +13,7 @@ import numpy as np
 
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
-from videolstm_jax.nn.vgg import Taps, make_convnet
+from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.train.optim import convnet_optimizer, optimizer
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.train.state import new_state
@@ -63,10 +63,10 @@ def measure_pace(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) ->
       runs: what will be trained; equal models are timed once.
       dataset: the videos, for the number of classes.
     """
-    convnet = make_convnet(cfg.convnet, 3, len(dataset.classes))
-    params = _constant_params(convnet.init)
-    images = partial(_images, cfg.convnet.image_size)
-    convnet_seconds = _seconds(params, jax.jit(convnet.apply), images, cfg.convnet.batch)
+    network = image_network(cfg.convnet, 3, len(dataset.classes))
+    params = _constant_params(network.init)
+    inputs = partial(_inputs, network.input_shape)
+    convnet_seconds = _seconds(params, jax.jit(network.apply), inputs, cfg.convnet.batch)
     cells: dict[ModelConfig, float] = {}
     for run in runs:
         sizes = _sizes(run, dataset)
@@ -99,7 +99,7 @@ def estimate_stage_cost(
 
 
 def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
-    init = make_convnet(cfg.convnet, 3, len(dataset.classes)).init
+    init = image_network(cfg.convnet, 3, len(dataset.classes)).init
     checkpoint = _state_bytes(init, convnet_optimizer(cfg.convnet))
     frames = cfg.convnet.steps * cfg.convnet.batch
     seconds = _PASSES_PER_UPDATE * frames * pace.convnet / cfg.train.devices
@@ -108,14 +108,14 @@ def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
 
 def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     classes = len(dataset.classes)
-    taps = _taps(cfg, classes)
+    layers = image_network(cfg.convnet, 3, classes).layers
     streams = 1
     if cfg.flow.online:
         # There is no flow to read later, so the stage does both streams in one pass.
         streams = 2
     # The last frame of a video has no flow, so neither stream reads it.
     frames = streams * sum(video.frames - 1 for video in dataset.videos)
-    values = math.prod(taps.pool5) + math.prod(taps.fc7)
+    values = math.prod(layers["pool5"]) + math.prod(layers["fc7"])
     logits = 2 * classes  # always float16
     frame = np.dtype(cfg.data.feature_dtype).itemsize * values + logits
     return StageCost(frames * pace.convnet, frames * frame)
@@ -160,24 +160,16 @@ _ESTIMATES: Mapping[str, Callable[[RunConfig, Dataset, Pace], StageCost]] = {
 # ---- sizes ---------------------------------------------------------------------------------------
 
 
-def _taps(cfg: RunConfig, classes: int) -> Taps:
-    """The shapes of one frame's features."""
-    convnet, side = make_convnet(cfg.convnet, 3, classes), cfg.convnet.image_size
-    params = jax.eval_shape(convnet.init, jax.random.key(0))
-    image = jax.ShapeDtypeStruct((1, side, side, 3), np.float32)
-    taps = jax.eval_shape(convnet.apply, params, image)
-    return Taps(*(tap.shape[1:] for tap in taps))
-
-
 def _sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
     """The settings of a run's model with the sizes of its features."""
     classes = len(dataset.classes)
-    taps, layers = _taps(cfg, classes), find_cell(cfg.model.cell).layers
+    shapes = image_network(cfg.convnet, 3, classes).layers
+    layers = find_cell(cfg.model.cell).layers
     motion = None
     if layers.motion:
         # The backbone of the flow stream has the shapes of the RGB one: only its images differ.
-        motion = getattr(taps, layers.motion)
-    return sized(cfg.model, getattr(taps, layers.x), motion, classes)
+        motion = shapes[layers.motion]
+    return sized(cfg.model, shapes[layers.x], motion, classes)
 
 
 def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
@@ -213,8 +205,8 @@ def _seconds(params: PyTree, apply: Callable, batch_of: Callable[[int], Any], ba
     return seconds / n
 
 
-def _images(side: int, n: int) -> np.ndarray:
-    return np.ones((n, side, side, 3), np.float32)
+def _inputs(shape: tuple[int, ...], n: int) -> np.ndarray:
+    return np.ones((n, *shape), np.float32)
 
 
 def _clips(sizes: ModelConfig, n: int) -> Clip:

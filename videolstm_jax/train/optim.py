@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import TYPE_CHECKING
 
 import jax
@@ -84,9 +86,23 @@ def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
 
 
 def is_frozen(cfg: ConvNetConfig, layer: str) -> bool:
-    """Whether a layer of the VGG, such as `block1_conv1` or `fc1`, is not trained."""
-    frozen = {"all": False, "dense": layer.startswith("block"), "last": layer != "logits"}
-    return frozen[cfg.train_layers]
+    """Whether a layer of a backbone, such as `block1_conv1` or `fc1`, is not trained."""
+    if cfg.train_layers == "all":
+        return False
+    if cfg.train_layers == "last":
+        return layer != "logits"
+    block = _block_of(layer)
+    if cfg.train_layers == "dense":
+        return block < math.inf
+    return block < _block_of(cfg.train_layers)
+
+
+def _block_of(layer: str) -> float:
+    """The block of a layer: 0 for a stem before the first block, infinity behind the last one."""
+    match = re.match(r"block(\d+)", layer)
+    if match:
+        return int(match[1])
+    return 0 if layer == "stem" else math.inf
 
 
 def _with_standard_promotion(tx: optax.GradientTransformation) -> optax.GradientTransformation:

@@ -86,14 +86,14 @@ def convnet_loss(apply: Callable, *, class_weights: Array | None = None) -> Loss
     """The loss of a backbone: `frame_xent` of single frames.
 
     Args:
-      apply: `apply(params, image, dropout_key=key) -> Taps`, for a batch of `image` [B, S, S, ch]
-        and `label` [B].
+      apply: `apply(params, image, dropout_key=key) -> {layer: array}`, for a batch of `image`
+        [B, S, S, ch] and `label` [B].
       class_weights: [C] factors of the loss of each class; None is 1 for all.
     """
 
     def loss_fn(params: PyTree, batch: tuple[Array, Array], key: Array) -> tuple[Array, Array]:
         image, label = batch
-        logits, weight = apply(params, image, dropout_key=key).logits, jnp.ones(label.shape)
+        logits, weight = apply(params, image, dropout_key=key)["logits"], jnp.ones(label.shape)
         # The accuracy of clips of one frame, every one of which exists.
         accuracy = frame_accuracy(logits[:, None], label, weight[:, None], weight)
         return frame_xent(logits, label, weight, class_weights), accuracy

@@ -13,7 +13,7 @@ from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cells import Cell, find_cell
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.vgg import params_for_taps
+from videolstm_jax.nn.network import params_for_layers
 from videolstm_jax.trained import scoring
 from videolstm_jax.trained.backbone.convnet import Backbone, check_extractor
 from videolstm_jax.trained.bundle.reader import is_bundle, read_bundle
@@ -222,7 +222,8 @@ class TrainedModel:
         layers = sorted(set(inputs.values()))
         dtypes = {layer: self.place.feature_dtype(stream, layer) for layer in layers}
         # Nine tenths of a VGG-16 are dense layers, which pool5 does not need in memory.
-        convnet = convnet._replace(params=params_for_taps(convnet.params, layers))
+        params = params_for_layers(convnet.network, convnet.params, layers)
+        convnet = convnet._replace(params=params)
         backbone = Backbone(folder, stream, convnet, dtypes)
         for name in inputs:
             check_extractor(self.extractors.get(name), backbone.about(), folder)

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 
-from videolstm_jax.clips.images import preprocess, squashed
+from videolstm_jax.clips.images import squashed
 from videolstm_jax.features import records
 from videolstm_jax.flow import image
 from videolstm_jax.flow_images import flow_file, flow_methods
-from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.video import decode
 
 if TYPE_CHECKING:
@@ -20,12 +19,7 @@ if TYPE_CHECKING:
     from videolstm_jax.flow_images.online import FlowSettings
     from videolstm_jax.trained.backbone.convnet import Backbone
     from videolstm_jax.trained.model import TrainedModel
-    from videolstm_jax.types import NDArray
-
-COPIES = 4
-"""Copies of a picture that a group-normalised ConvNet is given at once. For fewer, XLA adds up a
-group in another order; features would round to other neighbours now and then, and scores would
-differ from those of whole videos by 1e-5."""
+    from videolstm_jax.types import NDArray, PyTree
 
 ImageFeatures = Callable[["NDArray"], dict[str, "NDArray"]]
 """An image [H, W, ch] uint8 to the features of each layer."""
@@ -99,25 +93,21 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
 
 def image_features(backbone: Backbone) -> ImageFeatures:
     """The features of one image by layer, as the store would give them back."""
-    convnet, config = backbone.convnet, backbone.convnet.config
+    convnet = backbone.convnet
+    network = convnet.network
     layers = sorted(backbone.dtypes)
-    network = make_convnet(config, convnet.channels, len(convnet.classes))
-    apply = jax.jit(
-        lambda params, x: {layer: getattr(network.apply(params, x), layer)[:1] for layer in layers}
-    )
-    # [:1] keeps the first of the copies. They are equal, so any would do.
-    copies = COPIES if config.norm == "group" else 1
+
+    @jax.jit
+    def apply(params: PyTree, x: jax.Array) -> dict[str, jax.Array]:
+        features = network.apply(params, x)
+        # The first of the copies. They are equal, so any would do.
+        return {layer: features[layer][:1] for layer in layers}
 
     def features(picture: NDArray) -> dict[str, NDArray]:
-        small = _squashed(picture, backbone.stream, config.image_size)
-        x = preprocess(
-            small[None],
-            backbone.stream,
-            preprocessing=config.preprocessing,
-            pixel_scale=config.pixel_scale,
-        )
-        taps = jax.device_get(apply(convnet.params, x.repeat(copies, axis=0)))
-        return {layer: _rounded(tap, backbone.dtypes[layer]) for layer, tap in taps.items()}
+        small = _squashed(picture, backbone.stream, convnet.config.image_size)
+        x = network.prepare(small[None]).repeat(network.least_batch, axis=0)
+        values = jax.device_get(apply(convnet.params, x))
+        return {layer: _rounded(value, backbone.dtypes[layer]) for layer, value in values.items()}
 
     return features
 
@@ -129,9 +119,9 @@ def _squashed(picture: NDArray, stream: str, side: int) -> NDArray:
     return squashed(picture[None], side)[0]
 
 
-def _rounded(tap: NDArray, dtype: str) -> NDArray:
+def _rounded(features: NDArray, dtype: str) -> NDArray:
     """One frame's features [1, ..] as they come back from a store of that dtype."""
-    return records.decode(records.encode(tap, dtype), tap.shape[1:], dtype)[0]
+    return records.decode(records.encode(features, dtype), features.shape[1:], dtype)[0]
 
 
 def flow_functions(settings: FlowSettings) -> FlowFunctions:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 
 from videolstm_jax.artifacts import load_config
-from videolstm_jax.clips.images import pixels
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.vgg import make_convnet
+from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.network import ImageNetwork
+from videolstm_jax.nn.preprocessing import pixels
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.trained.training_list import trained_on
 
@@ -35,6 +36,11 @@ class TrainedConvNet(NamedTuple):
     sha256: str
     trained_on: tuple[str, ...] = ()
 
+    @property
+    def network(self) -> ImageNetwork:
+        """Its functions and the layers that it offers."""
+        return image_network(self.config, self.channels, len(self.classes))
+
 
 class Backbone(NamedTuple):
     """The ConvNet of one stream as a model uses it.
@@ -53,7 +59,11 @@ class Backbone(NamedTuple):
         config = self.convnet.config
         mean, scale = pixels(self.stream, config.preprocessing, config.pixel_scale)
         preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
-        return {"sha256": self.convnet.sha256, "preprocessing": preprocessing}
+        return {
+            "backbone": self.convnet.network.identity,
+            "sha256": self.convnet.sha256,
+            "preprocessing": preprocessing,
+        }
 
 
 def load_convnet(folder: epath.Path) -> TrainedConvNet:
@@ -70,7 +80,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     except (KeyError, TypeError, AttributeError) as error:
         raise FileError(f"{path}: not of a ConvNet: {error!r}") from error
     # The shapes of the parameters, without drawing any.
-    like = jax.eval_shape(make_convnet(config, channels, len(classes)).init, jax.random.key(0))
+    like = jax.eval_shape(image_network(config, channels, len(classes)).init, jax.random.key(0))
     identity = {"cell": "convnet", "classes": list(classes)}
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:
         params, _ = checkpoints.restore_params(like, identity=identity)
@@ -87,17 +97,20 @@ def convnet_config(record: Mapping[str, Any]) -> ConvNetConfig:
 
 
 def extractor_of(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be equal for features to mean the same: the ConvNet, and how images are prepared.
+    """What must be equal for features to mean the same: the backbone, and how images are prepared.
 
     Args:
       about: of a feature store.
     """
+    extractor = {}
+    if "backbone" in about:  # imported features have none
+        extractor["backbone"] = about["backbone"]
     preprocessing = about.get("preprocessing")
     if isinstance(preprocessing, Mapping):
         # The rest of it, such as frames a second, may differ between two videos of one store.
         names = ("name", "mean", "scale")
         preprocessing = {name: preprocessing[name] for name in names if name in preprocessing}
-    return {"convnet": about.get("sha256"), "preprocessing": preprocessing}
+    return extractor | {"convnet": about.get("sha256"), "preprocessing": preprocessing}
 
 
 def check_extractor(

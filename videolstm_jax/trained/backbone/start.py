@@ -11,14 +11,16 @@ from etils import epath
 
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_of
-from videolstm_jax.nn.weights import FIRST_KERNEL, starting_leaves, vgg_weights
 from videolstm_jax.train.graft import graft, named_leaves
 from videolstm_jax.trained.backbone.convnet import load_convnet
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig, RunConfig
-    from videolstm_jax.nn.vgg import ConvNet
+    from videolstm_jax.nn.network import ImageNetwork
     from videolstm_jax.types import Dataset, PyTree
+
+RANDOM = "random"
+"""The value of `convnet.weights` for a start from random numbers, whatever is installed."""
 
 
 class StartingPoint(NamedTuple):
@@ -37,11 +39,11 @@ class StartingPoint(NamedTuple):
     trained_on: tuple[str, ...] = ()
 
 
-def starting_point(net: ConvNet, cfg: RunConfig, dataset: Dataset) -> StartingPoint:
+def starting_point(network: ImageNetwork, cfg: RunConfig, dataset: Dataset) -> StartingPoint:
     """Returns random parameters, or those that `convnet.weights` names.
 
     Args:
-      net: the backbone.
+      network: the backbone.
       cfg: `convnet`, the seed and the stream.
       dataset: whose classes decide whether a last layer can be taken over.
 
@@ -49,28 +51,34 @@ def starting_point(net: ConvNet, cfg: RunConfig, dataset: Dataset) -> StartingPo
       ConfigError: weights that do not fit the backbone or the settings of its preprocessing.
       FileError: a file of weights or a folder that cannot be read.
     """
-    params = jax.jit(net.init)(jax.random.key(cfg.seed))
-    if not cfg.convnet.weights:
+    params = jax.jit(network.init)(jax.random.key(cfg.seed))
+    weights = cfg.convnet.weights
+    if not weights and network.weights.installed is not None:
+        return _from_weight_file(network, params, network.weights.installed(), cfg.convnet)
+    if weights in ("", RANDOM):
         # With group normalisation random numbers are the usual start, so nothing is printed.
-        if cfg.convnet.norm == "none":
+        if not weights and cfg.convnet.norm == "none":
             print(
                 "starts from random numbers; --convnet.weights takes weights of ImageNet, as the "
                 "paper's ConvNets had (docs/convnets.md)",
                 flush=True,
             )
-        return StartingPoint(params, _agreed_preprocessing(cfg.convnet, "", "caffe"), {})
-    path = epath.Path(cfg.convnet.weights.replace("{stream}", cfg.data.stream))
+        preprocessing = _agreed_preprocessing(cfg.convnet, "", network.preprocessing)
+        return StartingPoint(params, preprocessing, {})
+    path = epath.Path(weights.replace("{stream}", cfg.data.stream))
     if is_weight_file(path):
-        return _from_weight_file(params, path, cfg.convnet)
+        return _from_weight_file(network, params, path, cfg.convnet)
     return _from_convnet_folder(params, path, cfg.convnet, dataset.classes)
 
 
-def _from_weight_file(params: PyTree, path: epath.Path, cfg: ConvNetConfig) -> StartingPoint:
+def _from_weight_file(
+    network: ImageNetwork, params: PyTree, path: epath.Path, cfg: ConvNetConfig
+) -> StartingPoint:
     """Returns ImageNet's layers but the last; for flow the first is averaged and repeated."""
     names = named_leaves(params)
     arrays = read_weights(path)
     with _must_fit(path):
-        weights = vgg_weights(arrays)
+        weights = network.weights.convert(arrays)
     if not weights.preprocessing and cfg.preprocessing == "auto":
         raise ConfigError(
             f"{path} does not say how its images were preprocessed; expected "
@@ -80,9 +88,9 @@ def _from_weight_file(params: PyTree, path: epath.Path, cfg: ConvNetConfig) -> S
     preprocessing = _agreed_preprocessing(
         cfg, str(path), weights.preprocessing or cfg.preprocessing
     )
-    channels = names[FIRST_KERNEL].shape[2]
+    channels = network.input_shape[-1]
     with _must_fit(path):
-        leaves = starting_leaves(weights, names, channels)
+        leaves = network.weights.starting_leaves(weights, names, channels)
         params = graft(params, leaves)
     random_layers = sorted({name.partition(".")[0] for name in names if name not in leaves})
     print(
@@ -104,6 +112,11 @@ def _from_convnet_folder(
             "weights, .h5, .pth, .safetensors or .npz"
         )
     trained = load_convnet(folder)
+    if trained.config.backbone != cfg.backbone:
+        raise ConfigError(
+            f"the weights in {folder} are of the backbone {trained.config.backbone}; "
+            f"convnet.backbone is {cfg.backbone}; expected the same"
+        )
     _check_pixel_scale(cfg, trained.config.pixel_scale, folder)
     preprocessing = _agreed_preprocessing(cfg, str(folder), trained.config.preprocessing)
     leaves = named_leaves(trained.params)

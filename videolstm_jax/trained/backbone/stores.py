@@ -1,4 +1,4 @@
-"""The backbone of a stream together with the stores that its taps are written to."""
+"""The backbone of a stream together with the stores that its layers are written to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import numpy as np
 
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips.blocks import BackboneImages, FrameBlock
-from videolstm_jax.clips.images import pixels
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
-from videolstm_jax.nn.vgg import Taps, make_convnet
+from videolstm_jax.nn.preprocessing import pixels
 from videolstm_jax.trained.backbone.convnet import TrainedConvNet, load_convnet
 from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset
@@ -47,20 +46,20 @@ class BackboneWithStores(NamedTuple):
     """The backbone of one stream.
 
     Attributes:
-      apply: preprocessed images [BLOCK, S, S, ch] to taps.
+      apply: inputs of the backbone [BLOCK, ..] to the features of each layer.
       images: that it reads.
-      writers: of the store of each tap.
+      writers: of the store of each layer.
       trained_on: the `training_list` of the backbone.
     """
 
-    apply: Callable[[np.ndarray], Taps]
+    apply: Callable[[np.ndarray], Mapping[str, jax.Array]]
     images: BackboneImages
-    writers: Taps
+    writers: Mapping[str, FeatureWriter]
     trained_on: tuple[str, ...] = ()
 
 
 def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
-    """Loads the backbone of a stream and opens the stores of its taps.
+    """Loads the backbone of a stream and opens the stores of its layers.
 
     Raises:
       FileError: no backbone, one of other classes, or features of another one in the folders; or it
@@ -76,29 +75,25 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
     # Now, before hours of extraction: recurrent models on these features would be as wrong.
     tests = [video.name for video in job.dataset.videos if video.part == "test"]
     check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)
-    net = make_convnet(trained.config, trained.channels, len(trained.classes))
-    side = trained.config.image_size
-    images = jax.ShapeDtypeStruct((BLOCK, side, side, trained.channels), np.float32)
-    taps = jax.eval_shape(net.apply, trained.params, images)
+    network = trained.network
     about = _about(job, trained, stream)
     writers = {}
-    for layer, tap in zip(Taps._fields, taps, strict=True):
-        # uint8 holds nothing below zero, which logits may be.
-        dtype = "float16" if layer == "logits" else job.cfg.data.feature_dtype
+    for layer, shape in network.layers.items():
+        # uint8 holds nothing below zero.
+        dtype = "float16" if layer in network.signed else job.cfg.data.feature_dtype
         writers[layer] = FeatureWriter(
             job.work.features(stream, layer),
-            tap.shape[1:],
+            shape,
             about | {"layer": layer},
             dtype=dtype,
             worker=job.shard.worker,
             source=job.index["source"],
         )
-    apply = jax.jit(net.apply)
-    cfg = trained.config
+    apply = jax.jit(network.apply)
     return BackboneWithStores(
         apply=lambda images: apply(trained.params, images),
-        images=BackboneImages(stream, side, cfg.preprocessing, cfg.pixel_scale),
-        writers=Taps(**writers),
+        images=BackboneImages(stream, trained.config.image_size, network.prepare),
+        writers=writers,
         trained_on=trained.trained_on,
     )
 
@@ -114,6 +109,7 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
     mean, scale = pixels(stream, cfg.preprocessing, cfg.pixel_scale)
     return {
         "stream": stream,
+        "backbone": trained.network.identity,
         "convnet": dataclasses.asdict(cfg),
         "sha256": trained.sha256,
         "preprocessing": {
@@ -130,20 +126,24 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
     }
 
 
-def taps_of(images: np.ndarray, backbone: BackboneWithStores) -> Taps:
-    """Runs the backbone on images [n, S, S, ch], filled up with zeros to BLOCK of them."""
+def features_of(images: np.ndarray, backbone: BackboneWithStores) -> dict[str, np.ndarray]:
+    """Runs the backbone on its inputs [n, ..], filled up with zeros to BLOCK of them."""
     padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
     padded[: len(images)] = images
-    taps = jax.device_get(backbone.apply(padded))
-    return Taps(*(tap[: len(images)] for tap in taps))
+    features = jax.device_get(backbone.apply(padded))
+    return {layer: values[: len(images)] for layer, values in features.items()}
 
 
-def write_taps(last_block: FrameBlock, taps: Sequence[Taps], writers: Taps) -> None:
-    """Writes the taps of all blocks of a video, each to its store."""
+def write_features(
+    last_block: FrameBlock,
+    features: Sequence[Mapping[str, np.ndarray]],
+    writers: Mapping[str, FeatureWriter],
+) -> None:
+    """Writes the features of all blocks of a video, each layer to its store."""
     beside = {}
     if last_block.flow_range:
         # Known after the last block only, and kept in the notes until the warnings are printed.
         beside = {"motion": last_block.flow_range}
-    for layer, writer in writers._asdict().items():
-        features = np.concatenate([getattr(block_taps, layer) for block_taps in taps])
-        writer.write(last_block.video.name, features, **beside)
+    for layer, writer in writers.items():
+        values = np.concatenate([block_features[layer] for block_features in features])
+        writer.write(last_block.video.name, values, **beside)

@@ -11,13 +11,14 @@ import safetensors.numpy
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.clips.images import PREPROCESSING, pixels
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.flow_images.online import FlowSettings
-from videolstm_jax.nn.vgg import make_convnet, params_for_taps
+from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.network import ImageNetwork, params_for_layers
+from videolstm_jax.nn.preprocessing import PREPROCESSING, pixels
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone.convnet import TrainedConvNet, convnet_config
 from videolstm_jax.trained.bundle.record import check_fields
@@ -105,7 +106,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
         _check_agrees(path, record, config)
         networks = {}
         for stream, row in record["backbones"].items():
-            networks[stream] = _network(path, stream, row, len(classes))
+            networks[stream] = _checked_network(path, stream, row, len(classes))
         like = _shapes(path, "model", make_model(config).init)
     except ConfigError as error:
         raise FileError(f"{path}: {error}") from error
@@ -114,7 +115,9 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
     convnets = {}
     for stream, row in record["backbones"].items():
         name = backbone_file(stream)
-        net_params = _needed(networks[stream], tuple(row["layers"]), arrays[name], folder / name)
+        network, net_like = networks[stream]
+        layers = tuple(row["layers"])
+        net_params = _needed(network, net_like, layers, arrays[name], folder / name)
         net_config = convnet_config(row["convnet"])
         convnets[stream] = TrainedConvNet(
             net_params, net_config, row["channels"], classes, row["sha256"]
@@ -197,8 +200,10 @@ def _check_streams(
             raise FileError(f"{path}: flow is {sides}; expected both sides, or 0 x 0")
 
 
-def _network(path: epath.Path, stream: str, row: Mapping[str, Any], classes: int) -> PyTree:
-    """The shapes of all parameters of the ConvNet of a stream, whose record is checked."""
+def _checked_network(
+    path: epath.Path, stream: str, row: Mapping[str, Any], classes: int
+) -> tuple[ImageNetwork, PyTree]:
+    """The image network of a stream, whose record is checked, and the shapes of its parameters."""
     config, channels = convnet_config(row["convnet"]), CHANNELS[stream]
     if row["channels"] != channels:
         raise FileError(
@@ -217,7 +222,14 @@ def _network(path: epath.Path, stream: str, row: Mapping[str, Any], classes: int
             f"{path}: backbones.{stream}.preprocessing is {row['preprocessing']}; expected "
             f"{expected}, as its convnet says"
         )
-    return _shapes(path, f"backbones.{stream}", make_convnet(config, channels, classes).init)
+    network = image_network(config, channels, classes)
+    # Where the record names it: one that was made before the field has a VGG.
+    if row.get("backbone", "vgg") != network.identity:
+        raise FileError(
+            f"{path}: backbones.{stream} is of the backbone {row['backbone']}; its convnet makes "
+            f"{network.identity}"
+        )
+    return network, _shapes(path, f"backbones.{stream}", network.init)
 
 
 def _shapes(path: epath.Path, name: str, init: Callable[..., PyTree]) -> PyTree:
@@ -248,10 +260,15 @@ def _read_file(path: epath.Path, sha256: str) -> dict[str, np.ndarray]:
 
 
 def _needed(
-    like: PyTree, layers: tuple[str, ...], arrays: dict[str, np.ndarray], path: epath.Path
+    network: ImageNetwork,
+    like: PyTree,
+    layers: tuple[str, ...],
+    arrays: dict[str, np.ndarray],
+    path: epath.Path,
 ) -> PyTree:
     """The parameters of a ConvNet; those that its layers do not need take no memory."""
-    return params_for_taps(like, layers) | _filled(needed_params(like, layers), arrays, path)
+    needed = needed_params(network, like, layers)
+    return params_for_layers(network, like, layers) | _filled(needed, arrays, path)
 
 
 def _filled(like: PyTree, arrays: dict[str, np.ndarray], path: epath.Path) -> PyTree:

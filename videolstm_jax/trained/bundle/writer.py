@@ -18,7 +18,7 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.vgg import params_for_taps
+from videolstm_jax.nn.network import ImageNetwork, params_for_layers
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone.convnet import Backbone
 from videolstm_jax.trained.bundle.card import model_card
@@ -60,7 +60,8 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     backbones = [model.backbone(stream) for stream in model.layers_by_stream()]
     contents = {CELL_FILE: safetensors.numpy.save(_arrays(model.params))}
     for backbone in backbones:
-        params = needed_params(backbone.convnet.params, tuple(backbone.dtypes))
+        convnet = backbone.convnet
+        params = needed_params(convnet.network, convnet.params, tuple(backbone.dtypes))
         contents[backbone_file(backbone.stream)] = safetensors.numpy.save(_arrays(params))
     record = _record(model, backbones)
     record["files"] = {name: files.bytes_sha256(data) for name, data in contents.items()}
@@ -126,10 +127,10 @@ def _arrays(params: PyTree) -> dict[str, np.ndarray]:
     return {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
 
 
-def needed_params(params: PyTree, layers: tuple[str, ...]) -> PyTree:
+def needed_params(network: ImageNetwork, params: PyTree, layers: tuple[str, ...]) -> PyTree:
     """The parameters of a ConvNet that these layers depend on, without the others."""
     # What is not needed has been replaced by zeros without memory; the rest is the same object.
-    reduced = params_for_taps(params, layers)
+    reduced = params_for_layers(network, params, layers)
     return {name: part for name, part in params.items() if reduced[name] is part}
 
 

@@ -1,0 +1,297 @@
+"""EfficientNet-Lite0, a small ImageNet network whose features serve as a frozen backbone.
+
+The architecture is that of Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional
+Neural Networks" (2019), B0 in its Lite form: no squeeze-and-excite, ReLU6 in place of swish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from videolstm_jax.nn.lite0_weights import LITE0_READER
+from videolstm_jax.nn.network import ImageNetwork
+from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import ConvNetConfig
+    from videolstm_jax.types import Array, PyTree
+
+STEM = 32
+"""Channels of the first convolution, which has stride 2."""
+HEAD = 1280
+"""Channels of the last convolution, whose mean over places is what ImageNet's classes read."""
+
+Convolution: TypeAlias = "Callable[[Array, Array, int], Array]"
+"""Maps [B, H, W, I], a kernel [k, k, I, O] and a stride to maps [B, H / stride, W / stride, O]."""
+
+_he = nn.initializers.he_normal()
+
+
+class Stage(NamedTuple):
+    """Some blocks of one width; the first of them has the stride.
+
+    `expand` is the factor by which a block widens its input before the depthwise convolution.
+    """
+
+    blocks: int
+    kernel: int
+    stride: int
+    expand: int
+    width: int
+
+
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+"""The seven stages of Lite0."""
+
+MAPS: Mapping[str, int] = {"stage5": 5, "stage7": 7, "head": 8}
+"""The maps that `convnet.map_layer` names, and after which stage they come; 8 is the head."""
+
+
+class Lite0(nn.Module):
+    """EfficientNet-Lite with its batch normalisation folded into kernels and biases.
+
+    The statistics of the normalisation are ImageNet's and never change here, so that each
+    normalisation is a factor and a term of every channel: the reader of the weights multiplies them
+    into the convolution before it. Padding is TensorFlow's SAME, which puts the odd row or column
+    of zeros below and to the right.
+
+    Dropout comes before the classes. It draws from the `dropout` rng and is off without one.
+    Parameters and logits are float32 whatever `dtype` is. `depthwise` replaces the convolution of
+    the device, for benchmarks.
+    """
+
+    classes: int
+    map_layer: str = "stage7"
+    channels: int = 3
+    dropout: float = 0.2
+    dtype: str = "float32"
+    stem: int = STEM
+    stages: tuple[Stage, ...] = STAGES
+    head: int = HEAD
+    depthwise: Convolution | None = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> dict[str, Array]:
+        """Returns pool5 (the chosen map), fc7 (the mean of the head) and logits.
+
+        Args:
+          x: preprocessed images [B, S, S, channels].
+        """
+        if x.shape[-1] != self.channels:
+            raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")
+        dtype = jnp.dtype(self.dtype)
+        maps = {}
+        x = relu6(_Layer(full, 3, 2, self.stem, dtype, name="stem")(x.astype(dtype)))
+        block = 0
+        for number, stage in enumerate(self.stages, 1):
+            for index in range(stage.blocks):
+                block += 1
+                stride = stage.stride if index == 0 else 1
+                x = self._block(x, f"block{block}", stage, stride, dtype)
+            maps[f"stage{number}"] = x
+        maps["head"] = relu6(_Layer(pointwise, 1, 1, self.head, dtype, name="head")(x))
+        fc7 = maps["head"].mean(axis=(1, 2))
+        # The layer is what dropout reads, so that features do not change with a dropout key.
+        dropped = nn.Dropout(self.dropout, deterministic=not self.has_rng("dropout"))(fc7)
+        logits = nn.Dense(self.classes, kernel_init=_he, dtype=dtype, name="logits")(dropped)
+        return {"pool5": maps[self.map_layer], "fc7": fc7, "logits": logits.astype(jnp.float32)}
+
+    def _block(self, x: Array, name: str, stage: Stage, stride: int, dtype: jnp.dtype) -> Array:
+        """Widens, convolves every channel by itself, and narrows again, without a ReLU at the end.
+
+        The input is added where it has the shape of the output.
+        """
+        wide = x
+        if stage.expand > 1:
+            width = stage.expand * x.shape[-1]
+            wide = relu6(_Layer(pointwise, 1, 1, width, dtype, name=f"{name}_expand")(x))
+        convolve = self.depthwise or depthwise
+        layer = _Layer(
+            convolve, stage.kernel, stride, wide.shape[-1], dtype, 1, name=f"{name}_depthwise"
+        )
+        wide = relu6(layer(wide))
+        y = _Layer(pointwise, 1, 1, stage.width, dtype, name=f"{name}_project")(wide)
+        return x + y if x.shape == y.shape else y
+
+
+class _Layer(nn.Module):
+    """A convolution with its kernel and its bias.
+
+    `inputs` are the input channels of each output channel; 0 for all that there are.
+    """
+
+    convolve: Convolution
+    kernel: int
+    stride: int
+    width: int
+    dtype: jnp.dtype
+    inputs: int = 0
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shape = (self.kernel, self.kernel, self.inputs or x.shape[-1], self.width)
+        kernel = self.param("kernel", _he, shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.width,), jnp.float32)
+        z = self.convolve(x, kernel.astype(self.dtype), self.stride)
+        return z + bias.astype(self.dtype).reshape(1, 1, 1, -1)
+
+
+# ---- convolutions of maps [B, H, W, I] -----------------------------------------------------------
+
+
+def relu6(x: Array) -> Array:
+    """Returns x between 0 and 6."""
+    return jnp.clip(x, 0, 6)
+
+
+def full(x: Array, kernel: Array, stride: int) -> Array:
+    """The convolution over all channels with a kernel [k, k, I, O]."""
+    return device_convolution(x, kernel, stride, groups=1)
+
+
+def pointwise(x: Array, kernel: Array, stride: int) -> Array:
+    """The matrix product at every place, of a kernel [1, 1, I, O]; the stride is 1."""
+    return jnp.einsum("bhwi,io->bhwo", x, kernel[0, 0])
+
+
+def depthwise(x: Array, kernel: Array, stride: int) -> Array:
+    """The convolution of every channel by itself with a kernel [k, k, 1, C].
+
+    XLA's grouped convolution is several times slower on CPUs than the sum over shifted maps; see
+    `benchmarks/lite0.py`.
+    """
+    if jax.default_backend() == "cpu":
+        return depthwise_shifted(x, kernel, stride)
+    return device_convolution(x, kernel, stride, groups=x.shape[-1])
+
+
+def depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
+    """`depthwise` as a sum of k * k shifted and scaled maps."""
+    size = kernel.shape[0]
+    rows, columns = (-(-side // stride) for side in x.shape[1:3])
+    padding = [
+        same_padding(x.shape[1], size, stride),
+        same_padding(x.shape[2], size, stride),
+    ]
+    padded = jnp.pad(x, [(0, 0), *padding, (0, 0)])
+    total = jnp.zeros((), x.dtype)
+    for row in range(size):
+        for column in range(size):
+            shifted = padded[
+                :,
+                row : row + (rows - 1) * stride + 1 : stride,
+                column : column + (columns - 1) * stride + 1 : stride,
+            ]
+            # Slices, not indices, since all four axes are needed: ranks are never promoted here.
+            total = total + shifted * kernel[row : row + 1, column : column + 1]
+    return total
+
+
+def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Zeros before and after a side, as TensorFlow pads it."""
+    steps = -(-side // stride)
+    total = max((steps - 1) * stride + kernel - side, 0)
+    return total // 2, total - total // 2
+
+
+def device_convolution(x: Array, kernel: Array, stride: int, *, groups: int) -> Array:
+    """The convolution that XLA has for the device; every group of channels by itself."""
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        "SAME",
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        feature_group_count=groups,
+    )
+
+
+# ---- the interface of all backbones --------------------------------------------------------------
+
+
+def lite0_network(
+    cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
+) -> ImageNetwork:
+    """Returns EfficientNet-Lite0 behind the interface of all backbones.
+
+    Args:
+      cfg: image_size, map_layer and dropout.
+      channels: of the images: 3 for frames, 2 for flow.
+      classes: C.
+      dtype: of the large products.
+    """
+    map_layer = cfg.map_layer or "stage7"
+    module = Lite0(classes, map_layer, channels, cfg.dropout, dtype)
+    image_shape = (cfg.image_size, cfg.image_size, channels)
+    image = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
+
+    def init(key: Array) -> PyTree:
+        # `lazy_init` needs shapes only, so nothing is computed on an image to draw the parameters.
+        return module.lazy_init(key, image)["params"]
+
+    def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> dict[str, Array]:
+        # Flax decides by the presence of the name whether to drop anything.
+        rngs = None
+        if dropout_key is not None:
+            rngs = {"dropout": dropout_key}
+        return module.apply({"params": params}, x, rngs=rngs)
+
+    needs = _needed_layers()
+    return ImageNetwork(
+        identity="lite0",
+        init=init,
+        prepare=partial(preprocess, stream=STREAM_OF_CHANNELS[channels], preprocessing="lite0"),
+        apply=apply,
+        input_shape=image_shape,
+        layers={
+            "pool5": _map_shape(map_layer, cfg.image_size),
+            "fc7": (HEAD,),
+            "logits": (classes,),
+        },
+        needs={
+            "pool5": needs[map_layer],
+            "fc7": needs["head"],
+            "logits": needs["head"] | {"logits"},
+        },
+        # A block ends without a ReLU.
+        signed=frozenset({"logits"} if map_layer == "head" else {"logits", "pool5"}),
+        preprocessing="lite0",
+        weights=LITE0_READER,
+    )
+
+
+def _map_shape(map_layer: str, side: int) -> tuple[int, int, int]:
+    """The shape of a map for images of a side."""
+    after = MAPS[map_layer]
+    side, width = -(-side // 2), STEM  # the stem
+    for stage in STAGES[:after]:
+        side, width = -(-side // stage.stride), stage.width
+    return side, side, HEAD if map_layer == "head" else width
+
+
+def _needed_layers() -> dict[str, frozenset[str]]:
+    """The layers of parameters that each map depends on."""
+    layers, needs, block = {"stem"}, {}, 0
+    for number, stage in enumerate(STAGES, 1):
+        for _ in range(stage.blocks):
+            block += 1
+            # The first block has no expansion; a name too many does no harm.
+            layers |= {f"block{block}_{part}" for part in ("expand", "depthwise", "project")}
+        needs[f"stage{number}"] = frozenset(layers)
+    needs["head"] = frozenset(layers | {"head"})
+    return needs
