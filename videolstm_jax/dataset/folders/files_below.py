@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
@@ -35,8 +36,7 @@ class FilesBelow:
             elif suffix not in video_names.VIDEO_SUFFIXES:
                 self.unknown.append((place, path))
             elif not video_content.is_regular(path):
-                kind = "broken link" if os.path.islink(path) else "device or pipe"
-                self.unreadable[kind] += 1
+                self.unreadable["broken link" if os.path.islink(path) else "device or pipe"] += 1
             elif suffix in video_names.TEXT_SUFFIXES and video_content.begins_with_text(path):
                 self.other[suffix] += 1
             else:
@@ -59,13 +59,16 @@ def _walk(
         # A link to a folder above would never end, or take other classes for this one.
         real = os.path.realpath(path)
         if real not in ancestors and not ancestors[-1].startswith(f"{real}/"):
-            deeper = f"{place}/{path.name}" if place else path.name
-            yield from _walk(path, deeper, (*ancestors, real))
+            yield from _walk(path, posixpath.join(place, path.name), (*ancestors, real))
 
 
 def look_into_unknown(files: Sequence[FilesBelow]) -> None:
     """Moves the files of unknown names that FFmpeg can read to the videos."""
-    paths = [path for content in files for _, path in content.unknown]
+    # Together, so that several worker processes open the files of all classes.
+    paths = []
+    for content in files:
+        for _, path in content.unknown:
+            paths.append(path)
     if not paths:
         return
     are_videos = dict(zip(paths, video_content.are_videos(paths), strict=True))
@@ -80,7 +83,9 @@ def look_into_unknown(files: Sequence[FilesBelow]) -> None:
 def content_of(content: FilesBelow) -> str:
     """Describes a folder without videos."""
     counts = _counted(content.other + content.no_videos + content.unreadable)
-    return f"it has only {counts}" if counts else "it is empty"
+    if not counts:
+        return "it is empty"
+    return f"it has only {counts}"
 
 
 def reasons_left_out(files: Sequence[FilesBelow]) -> list[str]:
@@ -102,10 +107,19 @@ def reasons_left_out(files: Sequence[FilesBelow]) -> list[str]:
     return reasons
 
 
+def note_of(reasons: Sequence[str]) -> list[str]:
+    """One line with the reasons why files are left out; none without reasons."""
+    if not reasons:
+        return []
+    return [f"left out: {'; '.join(reasons)}"]
+
+
 def _counted(kinds: Counter[str]) -> str:
     """Such as "3 .txt, 1 .jpg", the most frequent first."""
-    ordered = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {kind}" for kind, count in ordered)
+    texts = []
+    for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])):
+        texts.append(f"{count} {kind}")
+    return ", ".join(texts)
 
 
 def _kind(path: epath.Path) -> str:
@@ -122,7 +136,7 @@ def count_unlisted(folder: epath.Path, taken: Sequence[epath.Path], table: str) 
       taken: the videos of the table.
       table: its name, for the reason.
     """
-    files = FilesBelow(folder, excluded={real_path(path) for path in taken})
+    files = FilesBelow(folder, excluded=set(map(real_path, taken)))
     # Beside the table lie lists, boxes and notes, which need no mention.
     for path in folder.iterdir():
         suffix = video_names.suffix_of(path.name)
@@ -135,7 +149,7 @@ def count_unlisted(folder: epath.Path, taken: Sequence[epath.Path], table: str) 
     if unlisted:
         reasons.append(f"{_counted(unlisted)} ({table} does not name them)")
     reasons.extend(reasons_left_out([files]))
-    return [f"left out: {'; '.join(reasons)}"] if reasons else []
+    return note_of(reasons)
 
 
 # ---- paths ---------------------------------------------------------------------------------------
@@ -148,7 +162,9 @@ def is_video_name(name: str) -> bool:
 
 def real_path(path: epath.Path) -> str:
     """Where a file lies after all links; buckets have none."""
-    return str(path) if _in_bucket(path) else os.path.realpath(path)
+    if _in_bucket(path):
+        return str(path)
+    return os.path.realpath(path)
 
 
 def is_link(path: epath.Path) -> bool:

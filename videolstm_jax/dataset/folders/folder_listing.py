@@ -66,7 +66,8 @@ def list_folder(root: epath.Path, *, group_pattern: str = "") -> FolderListing:
     table_groups = None
     if table:
         files, table_groups = _table_files(root, table)
-        notes = files_below.count_unlisted(root, [file.path for file in files], table.name)
+        paths = [file.path for file in files]
+        notes = files_below.count_unlisted(root, paths, table.name)
     else:
         # Our own folders hold the clips in videos/, beside the lists.
         clips = root / "videos"
@@ -111,9 +112,9 @@ def _groups(
         clips.append(NamedClip(video.label, stem, folder))
         paths.append(str(video.path).removeprefix(f"{root}/"))
     if pattern:
-        return [_Group(name) for name in name_groups.group_by_pattern(pattern, clips, paths)]
+        return list(map(_Group, name_groups.group_by_pattern(pattern, clips, paths)))
     if table_groups and all(table_groups):
-        return [_Group(name) for name in table_groups]
+        return list(map(_Group, table_groups))
     names = name_groups.recognise_groups(clips)
     are_unrecognised = name_groups.are_unrecognised(clips, names)
     groups = []
@@ -128,9 +129,13 @@ def _groups(
 def _table_files(root: epath.Path, table: epath.Path) -> tuple[list[FoundVideo], list[str]]:
     """The file of each row of a table, and its group, empty where the table has none."""
     rows = labels_csv.read_labels_csv(table)
-    files = [_find_row(root, row) for row in rows]
+    files = []
+    groups = []
+    for row in rows:
+        files.append(_find_row(root, row))
+        groups.append(row.group)
     _check_each_once(rows, files)
-    return files, [row.group for row in rows]
+    return files, groups
 
 
 def _find_row(root: epath.Path, row: LabelsRow) -> FoundVideo:
@@ -151,11 +156,11 @@ def _find_table_file(root: epath.Path, row: LabelsRow) -> epath.Path:
     raise FileError(f"{row.where}: {row.path} is not there; looked for {root / row.path}")
 
 
-def _check_each_once(rows: Sequence[LabelsRow], found: Sequence[FoundVideo]) -> None:
+def _check_each_once(rows: Sequence[LabelsRow], files: Sequence[FoundVideo]) -> None:
     """Raises FileError where two rows lead to one file, by links or by the folder videos/."""
     first_of: dict[str, LabelsRow] = {}
-    for row, video in zip(rows, found, strict=True):
-        first = first_of.setdefault(files_below.real_path(video.path), row)
+    for row, file in zip(rows, files, strict=True):
+        first = first_of.setdefault(files_below.real_path(file.path), row)
         if first is not row:
             raise FileError(
                 f"{row.where}: path {row.path} is the same file as {first.path}, first at "

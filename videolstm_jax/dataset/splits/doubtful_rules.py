@@ -73,7 +73,9 @@ class _Names:
         self.stems: dict[str, set[str]] = defaultdict(set)
         for clip in clips:
             self.stems[clip.label].add(clip.stem)
-        self.endings = {label: _common_ending(stems) for label, stems in self.stems.items()}
+        self.endings: dict[str, str] = {}
+        for label, stems in self.stems.items():
+            self.endings[label] = _common_ending(stems)
         self.ranges = self._frame_ranges(clips)
         self.letters: Counter[tuple[str, str]] = Counter()
         self.leading: Counter[str] = Counter()
@@ -96,7 +98,9 @@ class _Names:
     def frames(self, clip: NamedClip) -> str:
         """The recording of "film_0_90" and "film_90_180", which are parts of it."""
         match = re.fullmatch(_FRAMES, self._plain(clip))
-        return match[1] if match and match[1] in self.ranges else ""
+        if match and match[1] in self.ranges:
+            return match[1]
+        return ""
 
     def _frame_ranges(self, clips: Sequence[NamedClip]) -> set[str]:
         """The texts with several ranges that follow one another, or have one length."""
@@ -105,7 +109,11 @@ class _Names:
             match = re.fullmatch(_FRAMES, self._plain(clip))
             if match:
                 ranges[match[1]].add((int(match[2]), int(match[3])))
-        return {base for base, spans in ranges.items() if _are_ranges(sorted(spans))}
+        usable = set()
+        for base, spans in ranges.items():
+            if _are_ranges(sorted(spans)):
+                usable.add(base)
+        return usable
 
     def running_number(self, clip: NamedClip) -> str:
         """The text before the number that counts the parts of a recording."""
@@ -116,21 +124,29 @@ class _Names:
         if match:
             return _named(match[1], clip.label)
         # What is left of "park - Copy" is the name of the other file.
-        return _named(stem, clip.label) if stem != clip.stem and stem in self._stems(clip) else ""
+        if stem != clip.stem and stem in self._stems(clip):
+            return _named(stem, clip.label)
+        return ""
 
     def letter(self, clip: NamedClip) -> str:
         """The text before the letter of a part, where two clips have it: "park_1a", "park_1b"."""
         base = self._before_letter(clip)
-        return base if self.letters[clip.label, base] > 1 else ""
+        if self.letters[clip.label, base] < 2:
+            return ""
+        return base
 
     def _before_letter(self, clip: NamedClip) -> str:
         match = re.fullmatch(_LETTER, self._plain(clip), re.IGNORECASE)
-        return _named(match[1], clip.label) if match else ""
+        if not match:
+            return ""
+        return _named(match[1], clip.label)
 
     def leading_number(self, clip: NamedClip) -> str:
         """The text behind a number, where two clips have it: "001_park" and "002_park"."""
         base = self._behind_number(clip)
-        return base if self.leading[base] > 1 else ""
+        if self.leading[base] < 2:
+            return ""
+        return base
 
     def _behind_number(self, clip: NamedClip) -> str:
         stem = self._plain(clip)
@@ -157,7 +173,10 @@ def _common_ending(stems: set[str]) -> str:
     for stem in stems:
         match = re.search(_ENDING, stem)
         endings.add(match[0] if match else "")
-    return endings.pop() if len(endings) == 1 and len(stems) > 1 else ""
+    # The ending of a single clip would be common to all, and say nothing.
+    if len(endings) > 1 or len(stems) < 2:
+        return ""
+    return endings.pop()
 
 
 def _are_ranges(spans: Sequence[tuple[int, int]]) -> bool:
@@ -165,10 +184,16 @@ def _are_ranges(spans: Sequence[tuple[int, int]]) -> bool:
 
     Those of park_1_2, park_1_3 and park_2_1 are not: there the first number counts recordings.
     """
-    begins = {begin for begin, _ in spans}
-    if len(spans) < 2 or len(begins) < len(spans) or any(begin >= end for begin, end in spans):
+    begins = set()
+    lengths = set()
+    for begin, end in spans:
+        if begin >= end:
+            return False
+        begins.add(begin)
+        lengths.add(end - begin)
+    if len(spans) < 2 or len(begins) < len(spans):
         return False
-    if len({end - begin for begin, end in spans}) == 1:
+    if len(lengths) == 1:
         return True
     return all(before[1] <= behind[0] for before, behind in itertools.pairwise(spans))
 
@@ -206,7 +231,9 @@ def _named(base: str, label: str) -> str:
 
 def _word_and_number(token: str) -> tuple[str, str]:
     match = re.fullmatch(r"(\D+)(\d+)", token)
-    return (match[1], match[2]) if match else (token, "")
+    if not match:
+        return token, ""
+    return match[1], match[2]
 
 
 @functools.cache

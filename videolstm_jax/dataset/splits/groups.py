@@ -80,8 +80,11 @@ def warn_of_large_groups(videos: Sequence[ListedVideo]) -> None:
     The group may be a word that stands in the names of clips that have nothing to do with each
     other.
     """
-    counts: Counter[tuple[str, str]] = Counter((video.label, video.group) for video in videos)
-    sizes: Counter[str] = Counter(video.label for video in videos)
+    counts: Counter[tuple[str, str]] = Counter()
+    sizes: Counter[str] = Counter()
+    for video in videos:
+        counts[video.label, video.group] += 1
+        sizes[video.label] += 1
     messages = []
     for (label, group), count in sorted(counts.items()):
         if sizes[label] >= _SMALLEST_CLASS and _LARGE_GROUP * sizes[label] < count < sizes[label]:
