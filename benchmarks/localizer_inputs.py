@@ -24,7 +24,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core import bind, engines, find_cell, unroll
-from videolstm_jax.core.cells import Cell
+from videolstm_jax.core.cell import Cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh

@@ -17,7 +17,7 @@ from videolstm_jax.dataset import scan
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.stages import fuse, nearest, prepare, report
-from videolstm_jax.trained.work_contents import read_contents
+from videolstm_jax.trained.results.work_contents import read_contents
 from videolstm_jax.types import Scores
 from videolstm_jax.video import decode, encode, guard, worker_client
 

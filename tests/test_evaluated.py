@@ -7,7 +7,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig, RunConfig, change
 from videolstm_jax.errors import FileError
-from videolstm_jax.trained import evaluated
+from videolstm_jax.trained.results import evaluated
 from videolstm_jax.types import Video
 
 VIDEO = Video("a/x", "a/x.avi", 0, "test", "g", 5, 32, 24, 25.0)

@@ -8,6 +8,7 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import FileError
 from videolstm_jax.stages import localize, pool
+from videolstm_jax.trained.results.summary_text import pooled_text
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 
 CLASSES = ("a", "b")
@@ -76,7 +77,7 @@ def test_folds_add_up(tmp_path):
     ]
     assert len(files.read_arrays(pooled.evaluated_video("videolstm-rgb", "a/u"), "scores")[0]) == 8
     assert pooled.states("videolstm-rgb", "a/u").exists()
-    assert "3/4" in pool.pooled_text(summary)
+    assert "3/4" in pooled_text(summary)
 
 
 def test_each_test_video_keeps_the_training_box_of_its_own_part(tmp_path):

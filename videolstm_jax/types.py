@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 from videolstm_jax.errors import FileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import jax
     import numpy as np
 
@@ -187,6 +189,11 @@ class Video(NamedTuple):
     fps: float
 
 
+def names_of(videos: Iterable[Video]) -> tuple[str, ...]:
+    """The names of videos, in their order."""
+    return tuple(video.name for video in videos)
+
+
 class Dataset(NamedTuple):
     """The C class names and the listed videos, in the order of their names."""
 
@@ -199,13 +206,17 @@ class Dataset(NamedTuple):
         Raises:
           FileError: no video belongs to this part.
         """
-        videos = tuple(video for video in self.videos if video.part == name)
+        videos = self.listed(name)
         if not videos:
             raise FileError(
                 f"the data set lists no videos of the part {name!r}; expected at least one; the "
                 "stage prepare assigns videos to parts"
             )
         return videos
+
+    def listed(self, name: Part) -> tuple[Video, ...]:
+        """The videos of one part, in order; empty where no video belongs to it."""
+        return tuple(video for video in self.videos if video.part == name)
 
 
 class Scores(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -26,6 +26,11 @@ class ClassOrder(NamedTuple):
     count: NDArray
 
 
+def label_array(videos: Iterable[Video]) -> NDArray:
+    """The labels [V] of videos, int64 also where there are none."""
+    return np.array([video.label for video in videos], np.int64)
+
+
 def class_order(label: NDArray) -> ClassOrder:
     """Sorts the videos of a list with labels [V] by class; classes without videos are left out."""
     video = np.argsort(label, kind="stable")
@@ -40,6 +45,7 @@ def class_weights(label: NDArray, classes: int) -> NDArray:
     the V videos is 1, so that the learning rate keeps its meaning. A class without videos has 0.
     """
     count = np.bincount(label, minlength=classes)
+    # A class without videos has no loss to weight, and would be a division by zero.
     present = count > 0
     weights = np.zeros(classes, np.float32)
     weights[present] = len(label) / (present.sum() * count[present])
@@ -53,10 +59,11 @@ def uneven_text(videos: Sequence[Video], classes: Sequence[str]) -> str:
       videos: the training list.
       classes: C names.
     """
-    count = np.bincount([video.label for video in videos], minlength=len(classes))
+    count = np.bincount(label_array(videos), minlength=len(classes))
     present = np.flatnonzero(count)
     if not len(present):
         return ""
+    # Classes without videos would make every list uneven.
     commonest = present[count[present].argmax()]
     rarest = present[count[present].argmin()]
     if count[commonest] < UNEVEN * count[rarest]:
@@ -72,7 +79,7 @@ def loss_weights(balance: str, videos: Sequence[Video], classes: int) -> NDArray
     """`class_weights` of a training list for `train.balance=loss`, else None."""
     if balance != "loss":
         return None
-    return class_weights(np.array([video.label for video in videos]), classes)
+    return class_weights(label_array(videos), classes)
 
 
 def print_uneven(balance: str, videos: Sequence[Video], classes: Sequence[str]) -> None:

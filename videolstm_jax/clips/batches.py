@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from videolstm_jax.clips.balance import label_array
 from videolstm_jax.clips.draws import ClipDraws, ClipList, Host, draw_clips
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import DataConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.types import Batch, Clip, Inputs, Video
+from videolstm_jax.types import Batch, Clip, Inputs, Video, names_of
 
 
 def map_shape(shape: Sequence[int]) -> tuple[int, ...]:
@@ -29,7 +30,7 @@ def common_lengths(
     Raises:
       FileError: a file is missing or short, or the two stores hold different frames of a video.
     """
-    names = [video.name for video in videos]
+    names = names_of(videos)
     # Before the first step: a file that is missing must not end a training after hours.
     x.check_sizes(names)
     if motion is not None:
@@ -83,7 +84,7 @@ def train_batches(
     """
     _check(videos, cfg, draws.host, start_step, dtype)
     lengths = common_lengths(x, motion, videos)
-    clips = ClipList(lengths, np.array([video.label for video in videos], np.int32))
+    clips = ClipList(lengths, label_array(videos).astype(np.int32))
     reader = _ClipReader((x, motion), videos, clips, cfg, np.dtype(dtype))
     drawn = draw_clips(clips, cfg, draws, start_step)
     return prefetch(_read_batches(drawn, reader, cfg.workers))
@@ -124,7 +125,7 @@ class _ClipReader:
         dtype: np.dtype,
     ):
         self._stores = stores
-        self._names = [video.name for video in videos]
+        self._names = names_of(videos)
         self._clips = clips
         self._frames = cfg.frames
         self._count_repeats = cfg.short_clips == "count"

@@ -52,6 +52,7 @@ def blocks_of_stream(
 ) -> Iterator[FrameBlock]:
     """Yields the L - 1 frames of each video of one stream, at most `size` at a time."""
     for video in videos:
+        # Counted, since only the block itself says how many frames it has.
         count = 0
         blocks = video_frames(video, reader, images.prepare, block=size)
         for block in blocks:
@@ -78,11 +79,13 @@ def blocks_of_both_streams(
       workers: processes that decode.
       limit: seconds that decoding one video may take.
     """
+    # Each video is decoded once for both streams.
     decoded = both_streams(videos, settings, images[0].side, workers=workers, limit=limit)
     for video, rgb, flow in decoded:
         flow_range = (flow.largest, flow.saturated)
         for stream_images, frames in zip(images, (rgb, flow.images), strict=True):
             stream = stream_images.stream
+            # Flow of this kind is stored nowhere, so its range goes along with the features.
             stream_range = None
             if stream == "flow":
                 stream_range = flow_range

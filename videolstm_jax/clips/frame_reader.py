@@ -11,7 +11,7 @@ from videolstm_jax.clips.images import STREAM_CHANNELS, squashed
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
 from videolstm_jax.flow_images import flow_file
-from videolstm_jax.types import Stream, Video
+from videolstm_jax.types import Stream, Video, names_of
 from videolstm_jax.video import guard
 
 
@@ -63,10 +63,11 @@ class FrameReader:
 
     def cache_first(self, videos: Sequence[Video], size: int) -> None:
         """Keeps the first videos whose frames fit in `size` bytes in memory once they are read."""
-        bytes_of = [(video.frames - 1) * self.side**2 * self.channels for video in videos]
+        frames = np.array([video.frames - 1 for video in videos])
+        bytes_of = frames * self.side**2 * self.channels
         # Sizes add up and never fall, so the videos that fit are the first ones.
         count = int((np.cumsum(bytes_of) <= size).sum())
-        self._cached_names = frozenset(video.name for video in videos[:count])
+        self._cached_names = frozenset(names_of(videos[:count]))
 
     def read(self, video: Video, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Frames start <= t < stop of the L - 1 that have a flow: uint8 [n, S, S, channels].
@@ -79,6 +80,7 @@ class FrameReader:
             stop = video.frames - 1
         if video.name not in self._cached_names:
             return self._read(video, start, stop)
+        # The whole video at once: a part of RGB costs the decoding of all frames before it.
         if video.name not in self._cache:
             self._cache[video.name] = self._read(video, 0, video.frames - 1)
         return self._cache[video.name][start:stop]

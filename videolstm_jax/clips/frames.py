@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.clips.balance import class_order
+from videolstm_jax.clips.balance import class_order, label_array
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import cropped, mirrored, shifted
 from videolstm_jax.config import ConvNetConfig
@@ -56,12 +56,12 @@ def draw_frames(
     """
     generator = np.random.default_rng([seed, step])
     if balanced:
-        order = class_order(np.array([video.label for video in videos]))
+        order = class_order(label_array(videos))
         label = generator.integers(len(order.count), size=batch)
         video = order.video[order.first[label] + generator.integers(order.count[label])]
     else:
         video = generator.integers(len(videos), size=batch)
-    pairs = np.array([videos[index].frames - 1 for index in video])
+    pairs = np.array([video.frames - 1 for video in videos])[video]
     # A random number for each row is drawn whatever the lengths are: the draws behind it stay.
     frame = np.floor(generator.random(batch) * pairs).astype(np.int64)
     mirror = generator.random(batch) < 0.5
@@ -127,6 +127,7 @@ def frame_batches(
     for video in videos:
         if video.frames < 2:
             raise ConfigError(f"{video.name} has {video.frames} frame; expected at least 2")
+    # Videos that fit are decoded once, not for every frame that is drawn of them.
     reader.cache_first(videos, cache_bytes)
     draw = partial(draw_frames, videos, batch=cfg.batch, seed=seed, balanced=balanced)
     return _frame_batches(videos, reader, cfg, seed, start_step, workers, draw)
@@ -141,7 +142,7 @@ def _frame_batches(
     workers: int,
     draw: Callable[..., FrameDraws],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    labels = np.array([video.label for video in videos], np.int32)
+    labels = label_array(videos).astype(np.int32)
     reach = round(cfg.shift * reader.side)
 
     def read_image(index: int, frame: int, mirror: bool, shift: np.ndarray, box: np.ndarray):
@@ -156,6 +157,7 @@ def _frame_batches(
 
     with ThreadPoolExecutor(workers) as pool:
         while True:
+            # All is drawn before anything is read, so that threads cannot change the draws.
             drawn = draw(step, reach=reach)
             boxes = draw_crops(
                 step, batch=cfg.batch, seed=seed, side=reader.side, smallest=cfg.crop

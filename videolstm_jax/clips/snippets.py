@@ -35,6 +35,7 @@ def segment_starts(length: int, segments: int, frames: int, *, rule: str = "pape
         raise ValueError(f"segment rule is {rule!r}; expected one of {rules}")
     if length <= frames:
         return np.zeros(segments, np.int64)
+    # NumPy rounds halves to the even number, as the docstring says.
     if rule == "paper":
         return np.round(np.linspace(0, length - frames, segments)).astype(np.int64)
     average = (length - (frames - 1)) // segments

@@ -20,7 +20,7 @@ from videolstm_jax.types import CellOut, Inputs
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
-    from videolstm_jax.core.cells import Cell
+    from videolstm_jax.core.cell import Cell
     from videolstm_jax.core.engines import Conv
 
 # A batch and a length that differ, so that swapped axes are seen.

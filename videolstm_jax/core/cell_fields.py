@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
-from videolstm_jax.core.cells import Cell, Layers
+from videolstm_jax.core.cell import Cell, Layers
 from videolstm_jax.core.checks import kind_of
 from videolstm_jax.core.start import MeanStart
 from videolstm_jax.errors import ConfigError

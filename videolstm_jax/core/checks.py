@@ -11,7 +11,7 @@ from videolstm_jax.errors import ConfigError
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
-    from videolstm_jax.core.cells import Cell
+    from videolstm_jax.core.cell import Cell
     from videolstm_jax.types import Clip
 
 POINT_LAYERS = ("fc7", "logits")

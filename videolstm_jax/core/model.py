@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from videolstm_jax.core import engines
+from videolstm_jax.core.cell import bind, scale_attention
 from videolstm_jax.core.cell_checks import check_cell_shapes
 from videolstm_jax.core.cell_fields import check_cell_fields
-from videolstm_jax.core.cells import bind, find_cell, scale_attention
+from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.checks import check_clip, check_config, check_like
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.params import head_params
@@ -23,7 +24,7 @@ from videolstm_jax.types import Output, Params
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
-    from videolstm_jax.core.cells import Cell
+    from videolstm_jax.core.cell import BoundCell, Cell
     from videolstm_jax.core.engines import Conv
     from videolstm_jax.types import Array, Clip, PyTree
 
@@ -60,6 +61,51 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
     """
     if cell is None:
         cell = find_cell(cfg.cell)
+    parts = _assemble(cfg, cell)
+
+    def init(key: Array) -> Params:
+        return _init_params(parts, key)
+
+    # Traced at the first call of apply; a caller that only draws parameters does without.
+    expected = cache(lambda: jax.eval_shape(init, jax.random.key(0)))
+
+    def check(params: Params, clip: Clip) -> None:
+        check_like("params", params, expected())
+        check_clip(parts.cfg, parts.cell, clip)
+
+    def start(params: Params, clip: Clip) -> PyTree:
+        check(params, clip)
+        return _first_carry(parts, params, clip)
+
+    def apply(
+        params: Params, clip: Clip, carry: PyTree = None, *, dropout_key: Array | None = None
+    ) -> Output:
+        check(params, clip)
+        return _forward(parts, params, clip, carry, dropout_key)
+
+    return Model(init, start, apply)
+
+
+class _Parts(NamedTuple):
+    """A cell that has been checked, with the settings of its model and its convolutions.
+
+    Attributes:
+      cfg: settings; of a vector cell the kernels are 1 x 1.
+      cell: the cell.
+      bound: the cell with its convolutions.
+      once: the convolution outside the scan.
+      dtype: that large products are computed in; None is that of their parameters.
+    """
+
+    cfg: ModelConfig
+    cell: Cell
+    bound: BoundCell
+    once: Conv
+    dtype: jnp.dtype | None
+
+
+def _assemble(cfg: ModelConfig, cell: Cell) -> _Parts:
+    """Checks a cell, and chooses its convolutions once."""
     check_cell_fields(cell)
     # A vector is a 1 x 1 map, and its convolution a matrix product.
     if cell.vector:
@@ -69,47 +115,47 @@ def make_model(cfg: ModelConfig, *, cell: Cell | None = None) -> Model:
     # Outside the scan the device's own convolution is the fastest one everywhere.
     once = partial(engines.native, dtype=dtype)
     check_cell_shapes(cfg, cell, once)
+    # After the check, whose messages are about the cell as its author wrote it.
     if cfg.attention_scale != 1:
         cell = scale_attention(cell, cfg.attention_scale)
     bound = bind(cell, partial(engines.in_scan(cfg.engine), dtype=dtype), drive_conv=once)
-    drops = {"hidden_dropout": cfg.hidden_dropout, "dense_dropout": cfg.dropout}
+    return _Parts(cfg, cell, bound, once, dtype)
 
-    def init(key: Array) -> Params:
-        # Always four keys, so that cell and head are drawn alike with either start.
-        keys = jax.random.split(key, 4)
-        starts = None
-        if cfg.start == "mean":
-            starts = cell.mean_start.init(keys[2:], cfg)
-        side = 1 if cell.vector else cfg.map_size
-        return Params(cell.init(keys[0], cfg), starts, head_params(keys[1], cfg, side))
 
-    # Traced at the first call of apply; a caller that only draws parameters does without.
-    expected = cache(lambda: jax.eval_shape(init, jax.random.key(0)))
+def _init_params(parts: _Parts, key: Array) -> Params:
+    """Draws the parameters of the cell, of its start where it has one, and of the head."""
+    cfg, cell = parts.cfg, parts.cell
+    # Always four keys, so that cell and head are drawn alike with either start.
+    keys = jax.random.split(key, 4)
+    starts = None
+    if cfg.start == "mean":
+        starts = cell.mean_start.init(keys[2:], cfg)
+    side = cfg.map_size
+    if cell.vector:
+        side = 1
+    return Params(cell.init(keys[0], cfg), starts, head_params(keys[1], cfg, side))
 
-    def check(params: Params, clip: Clip) -> None:
-        check_like("params", params, expected())
-        check_clip(cfg, cell, clip)
 
-    first = partial(first_carry, cfg, cell, once)
-
-    def start(params: Params, clip: Clip) -> PyTree:
-        check(params, clip)
-        return first(params, clip)
-
-    def apply(
-        params: Params, clip: Clip, carry: PyTree = None, *, dropout_key: Array | None = None
-    ) -> Output:
-        check(params, clip)
-        if carry is None:
-            carry = first(params, clip)
-        # A carry of one row would broadcast against any batch without an error.
-        zeros = jax.eval_shape(partial(zero_carry_of, cfg, cell), params, clip)
-        check_like("carry", carry, zeros)
-        carry, out = unroll(bound, params.cell, carry, clip.inputs, clip.mask, remat=cfg.remat)
-        logits = classify(params.head, out.hidden, key=dropout_key, dtype=dtype, **drops)
-        return Output(logits, out.attention, carry)
-
-    return Model(init, start, apply)
+def _forward(
+    parts: _Parts, params: Params, clip: Clip, carry: PyTree, dropout_key: Array | None
+) -> Output:
+    """The cell over all frames, and the classifier of each."""
+    cfg = parts.cfg
+    if carry is None:
+        carry = _first_carry(parts, params, clip)
+    # A carry of one row would broadcast against any batch without an error.
+    zeros = jax.eval_shape(partial(zero_carry_of, cfg, parts.cell), params, clip)
+    check_like("carry", carry, zeros)
+    carry, out = unroll(parts.bound, params.cell, carry, clip.inputs, clip.mask, remat=cfg.remat)
+    logits = classify(
+        params.head,
+        out.hidden,
+        hidden_dropout=cfg.hidden_dropout,
+        dense_dropout=cfg.dropout,
+        key=dropout_key,
+        dtype=parts.dtype,
+    )
+    return Output(logits, out.attention, carry)
 
 
 def zero_carry_of(cfg: ModelConfig, cell: Cell, params: Params, clip: Clip) -> PyTree:
@@ -125,8 +171,9 @@ def zero_carry_of(cfg: ModelConfig, cell: Cell, params: Params, clip: Clip) -> P
     return jax.tree.map(cast, cell.zeros(cfg, clip.mask.shape[0]))
 
 
-def first_carry(cfg: ModelConfig, cell: Cell, conv: Conv, params: Params, clip: Clip) -> PyTree:
+def _first_carry(parts: _Parts, params: Params, clip: Clip) -> PyTree:
     """What the first frame of a clip begins from, chosen by `cfg.start`."""
+    cfg, cell = parts.cfg, parts.cell
     if cfg.start == "zeros":
         return zero_carry_of(cfg, cell, params, clip)
     # A clip may bring motion that the cell does not read.
@@ -134,7 +181,7 @@ def first_carry(cfg: ModelConfig, cell: Cell, conv: Conv, params: Params, clip: 
     if cell.layers.motion is None:
         inputs = inputs._replace(motion=None)
     mean = mean_over_time(inputs, clip.mask, dtype=_dtype(params), vector=cell.vector)
-    return cell.mean_start.carry(conv, params.start, mean)
+    return cell.mean_start.carry(parts.once, params.start, mean)
 
 
 def _product_dtype(cfg: ModelConfig) -> jnp.dtype | None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 if TYPE_CHECKING:
-    from videolstm_jax.core.cells import BoundCell
+    from videolstm_jax.core.cell import BoundCell
     from videolstm_jax.types import Array, CellOut, Inputs, PyTree
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -12,10 +13,18 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import write_json
 from videolstm_jax.measure.accuracy import accuracy_text, top_k, trained_note
 from videolstm_jax.measure.scores import softmax
-from videolstm_jax.types import Dataset, Scores
+from videolstm_jax.types import Dataset, Scores, Video, names_of
 
 SCORED_FRAMES = 25
 """Equally spaced frames whose class probabilities are averaged for the score of a video."""
+
+
+class _TestedVideos(NamedTuple):
+    """Scores [V, C] of the test videos, their frames, and how many of those are right."""
+
+    scores: np.ndarray
+    frames: int
+    frames_right: int
 
 
 def save_convnet_scores(
@@ -44,30 +53,36 @@ def save_convnet_scores(
       FileError: the dataset lists no test videos.
     """
     videos = dataset.part("test")
-    video_scores, frames, frames_right = [], 0, 0
-    for video in videos:
-        frame_logits = logits.read(video.name)
-        video_scores.append(_video_score(frame_logits))
-        frames += len(frame_logits)
-        frames_right += top_k(frame_logits, np.full(len(frame_logits), video.label))
-    names = tuple(video.name for video in videos)
-    labels = np.array([video.label for video in videos])
-    trained = np.array([name in trained_on for name in names])
-    scores = Scores(names, np.stack(video_scores), labels, dataset.classes, trained)
+    tested = _score_videos(logits, videos)
+    label = np.array([video.label for video in videos])
+    trained = np.isin(np.array(names_of(videos), str), np.array(sorted(trained_on), str))
+    scores = Scores(names_of(videos), tested.scores, label, dataset.classes, trained)
     save_scores(folder / "scores.npz", scores)
     accuracy = {
         "videos": len(videos) + len(unread),
-        "videos_right": top_k(scores.scores, labels),
+        "videos_right": top_k(scores.scores, label),
         "missing": len(unread),
-        "frames": frames,
-        "frames_right": frames_right,
+        "frames": tested.frames,
+        "frames_right": tested.frames_right,
     }
     if trained.any():
         accuracy["trained_on"] = int(trained.sum())
     write_json(folder / "accuracy.json", accuracy)
-    right = accuracy_text(scores.scores, labels, unread)
-    share = f"{100 * frames_right / frames:.1f} % of their frames{trained_note(trained)}"
-    print(f"the {stream} ConvNet alone: {right}, {share}", flush=True)
+    right = accuracy_text(scores.scores, label, unread)
+    share = f"{100 * tested.frames_right / tested.frames:.1f} % of their frames"
+    print(f"the {stream} ConvNet alone: {right}, {share}{trained_note(trained)}", flush=True)
+
+
+def _score_videos(logits: FeatureStore, videos: Sequence[Video]) -> _TestedVideos:
+    """Scores each video, and counts the frames whose highest logit is its class."""
+    scores, frames, frames_right = [], 0, 0
+    # One video at a time: the logits of all frames may not fit in memory.
+    for video in videos:
+        frame_logits = logits.read(video.name)
+        scores.append(_video_score(frame_logits))
+        frames += len(frame_logits)
+        frames_right += top_k(frame_logits, np.full(len(frame_logits), video.label))
+    return _TestedVideos(np.stack(scores), frames, frames_right)
 
 
 def _video_score(logits: np.ndarray) -> np.ndarray:

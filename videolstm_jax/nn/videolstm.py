@@ -10,7 +10,7 @@ from videolstm_jax.core.model import make_model
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
-    from videolstm_jax.core.cells import Cell
+    from videolstm_jax.core.cell import Cell
     from videolstm_jax.types import Clip, Output, PyTree
 
 

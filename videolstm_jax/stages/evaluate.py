@@ -8,6 +8,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
+from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
@@ -18,7 +19,7 @@ from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.training_list import check_test_list
-from videolstm_jax.types import Dataset, Scores, Video
+from videolstm_jax.types import Dataset, Scores, Video, names_of
 
 PROGRESS_EVERY = 50
 """Off a terminal, progress is printed every so many videos."""
@@ -46,7 +47,7 @@ def run(cfg: RunConfig) -> epath.Path:
     videos = dataset.part("test")
     model = TrainedModel.of_run(work, cfg.run_name)
     _check_belongs(model, cfg, dataset)
-    names = tuple(video.name for video in videos)
+    names = names_of(videos)
     trained = check_test_list(
         names, model.trained_on, model.place.folder, allowed=cfg.eval.allow_trained
     )
@@ -56,12 +57,14 @@ def run(cfg: RunConfig) -> epath.Path:
     _remove_results(work.run(cfg.run_name))
     _write_whole_videos(cfg, model, features, videos)
     scores = _video_scores(cfg, model, features, videos)
-    label = np.array([video.label for video in videos])
+    label = label_array(videos)
     _write_states(cfg, model, features, _shown(cfg, videos, scores, label))
     path = work.run(cfg.run_name) / "scores.npz"
     save_scores(path, Scores(names, scores, label, dataset.classes, trained))
 
-    missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
+    missing: Sequence[int] | np.ndarray = ()
+    if not cfg.eval.allow_missing:
+        missing = load_missing(work, dataset.classes)
     text = accuracy_text(scores, label, missing, trained=trained)
     print(f"{cfg.run_name}: {text}", flush=True)
     print(f"{cfg.run_name}: {_comparison(dataset, scores, label, missing)}", flush=True)
@@ -72,7 +75,7 @@ def _comparison(
     dataset: Dataset, scores: np.ndarray, label: np.ndarray, missing: Sequence[int] | np.ndarray
 ) -> str:
     """What an accuracy must be compared with where some classes have more videos than others."""
-    train = np.array([video.label for video in dataset.videos if video.part == "train"], int)
+    train = label_array(dataset.listed("train"))
     baseline = majority_baseline(train, label, missing)
     mean_class = mean_class_accuracy(scores, label, missing=np.array(missing, int))
     return (
@@ -83,6 +86,7 @@ def _comparison(
 
 def _check_belongs(model: TrainedModel, cfg: RunConfig, dataset: Dataset) -> None:
     """Raises FileError where the run in the folder is of another cell or of other classes."""
+    # A renamed folder, or a list that was made anew, would mix two models without an error.
     folder = model.place.folder
     if model.config.cell != cfg.model.cell:
         raise FileError(
@@ -117,6 +121,7 @@ def _write_whole_videos(
     work = Workdir(cfg.workdir)
     for whole in model.whole_videos(features, videos, cfg.eval):
         arrays = {"scores": whole.scores}
+        # What boxes are made of, so that `localize` needs no second pass over the features.
         if whole.attention is not None:
             arrays |= {"attention": whole.attention, "features": whole.features}
         write_arrays(work.evaluated_video(cfg.run_name, whole.video.name), **arrays)

@@ -34,7 +34,7 @@ from videolstm_jax.trained.backbone.stores import (
     open_backbone,
     write_features,
 )
-from videolstm_jax.types import Video
+from videolstm_jax.types import Video, names_of
 
 # Blocks of frames that are decoded ahead of the backbone.
 _PREFETCHED_BLOCKS = 4
@@ -63,13 +63,17 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     work = Workdir(cfg.workdir)
     dataset, index = load_dataset(work.dataset), prepared.read_flow_index(work, cfg.data)
     job = ExtractionJob(cfg, work, dataset, index, shard)
-    streams = STREAMS if cfg.flow.online else (cfg.data.stream,)
+    streams: Sequence[str] = (cfg.data.stream,)
+    if cfg.flow.online:
+        streams = STREAMS
     folders = [work.features(stream, "pool5").parent for stream in streams]
     with contextlib.ExitStack() as stack:
         for folder in folders:
             stack.enter_context(_sole_writer(job, folder))
         _extract(job, streams)
-    return folders[0].parent if cfg.flow.online else folders[0]
+    if cfg.flow.online:
+        return folders[0].parent
+    return folders[0]
 
 
 def _sole_writer(job: ExtractionJob, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
@@ -84,10 +88,16 @@ def _sole_writer(job: ExtractionJob, folder: epath.Path) -> contextlib.AbstractC
 def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     """Writes the features of this worker's videos, and finishes the stores if it is the last."""
     shard = job.shard
-    backbones = {stream: open_backbone(job, stream) for stream in streams}
+    # All are opened before any frame is read: a missing backbone is refused at once.
+    backbones = {}
+    for stream in streams:
+        backbones[stream] = open_backbone(job, stream)
     videos = _videos_to_do(job, backbones)
     _write_features(_blocks(job, videos, backbones), backbones, len(videos))
-    missing = _missing(job, backbones) if shard.count > 1 else set()
+    # A worker that is alone has just done all that was missing.
+    missing: set[str] = set()
+    if shard.count > 1:
+        missing = _missing(job, backbones)
     if missing:
         print(
             f"shard {shard.number} of {shard.count} is done; {len(missing)} videos of others are "
@@ -105,7 +115,7 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
 
 def _missing(job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]) -> set[str]:
     """Returns the names of the videos that lack one of the layers, whoever should write them."""
-    names = [video.name for video in job.dataset.videos]
+    names = names_of(job.dataset.videos)
     missing: set[str] = set()
     for backbone in backbones.values():
         for writer in backbone.writers.values():
@@ -174,13 +184,15 @@ def _write_features(
 
 def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
     """Finishes the stores of a stream and writes the scores of its backbone."""
-    names = [video.name for video in job.dataset.videos]
-    train = [video.name for video in job.dataset.videos if video.part == "train"]
+    names = names_of(job.dataset.videos)
+    train = names_of(job.dataset.listed("train"))
     pace.warn_of_flow(backbone.writers["logits"].noted("motion"), "extract")
     stores = {}
     for layer, writer in backbone.writers.items():
         # Logits are never read as features, so their deviation is not needed.
-        deviation_of = [] if layer == "logits" else train
+        deviation_of: tuple[str, ...] = ()
+        if layer != "logits":
+            deviation_of = train
         stores[layer] = writer.finish(names, train=deviation_of)
     for store in stores.values():
         for video in job.dataset.videos:

@@ -32,7 +32,7 @@ from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.trained.backbone.start import StartingPoint, starting_point
 from videolstm_jax.trained.training_list import list_record
-from videolstm_jax.types import Dataset, PyTree, Video
+from videolstm_jax.types import Dataset, PyTree, Video, names_of
 
 # Yields batches of frames and labels from a given step on.
 FrameBatches = Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]]
@@ -123,7 +123,6 @@ def _save_config(backbone: _Fit) -> None:
     warning = print_divergence(backbone.folder, len(backbone.dataset.classes))
     if warning:
         warnings.append(warning)
-    names = [video.name for video in backbone.videos]
     save_config(
         backbone.folder,
         backbone.cfg,
@@ -132,7 +131,7 @@ def _save_config(backbone: _Fit) -> None:
         channels=backbone.reader.channels,
         classes=backbone.dataset.classes,
         inputs=backbone.inputs(),
-        trained_on=list_record([*backbone.start.trained_on, *names]),
+        trained_on=list_record([*backbone.start.trained_on, *names_of(backbone.videos)]),
     )
 
 

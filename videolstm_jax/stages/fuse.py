@@ -51,31 +51,40 @@ def run(cfg: RunConfig) -> epath.Path:
     for name, source in zip(fusion.names, fusion.paths, strict=True):
         runs[name] = checked_scores(source, name, allowed=cfg.eval.allow_trained)
     streams = aligned(runs)
-    tables = [stream.scores for stream in streams]
+    tables = []
+    # The product knows the videos that any of its runs was trained on.
+    trained = np.zeros(len(streams[0].videos), bool)
+    for stream in streams:
+        tables.append(stream.scores)
+        trained |= stream.trained
     try:
         product = product_fusion(tables, fusion.weights)
         # A mean has no exponents, and no use for a run that counts against: its size is its weight.
-        mean = mean_fusion(tables, [abs(weight) for weight in fusion.weights])
+        mean = mean_fusion(tables, np.abs(fusion.weights).tolist())
     except ValueError as error:
         raise FileError(f"scores of {', '.join(fusion.names)} cannot be fused: {error}") from error
-    # The product knows the videos that any of its runs was trained on.
-    trained = np.any([stream.trained for stream in streams], axis=0)
-    artifacts.save_scores(path, streams[0]._replace(scores=product, trained=trained))
+    fused = streams[0]._replace(scores=product, trained=trained)
+    artifacts.save_scores(path, fused)
 
-    classes, label = streams[0].classes, streams[0].label
-    missing = 0 if cfg.eval.allow_missing else len(artifacts.load_missing(work, classes))
+    missing = 0
+    if not cfg.eval.allow_missing:
+        missing = len(artifacts.load_missing(work, fused.classes))
     for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
-        text = _accuracy(stream.scores, label, missing)
-        print(f"fuse: {name:<24} {text}  weight {weight:g}{trained_note(stream.trained)}")
-    note = trained_note(trained)
-    print(f"fuse: {'product':<24} {_accuracy(product, label, missing)}  -> {path}{note}")
-    print(f"fuse: {'mean, for comparison':<24} {_accuracy(mean, label, missing)}{note}")
+        _print_row(name, stream, missing, f"  weight {weight:g}")
+    _print_row("product", fused, missing, f"  -> {path}")
+    _print_row("mean, for comparison", fused._replace(scores=mean), missing)
     if missing:
         print(
             f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
             f"{work.bad}"
         )
     return path
+
+
+def _print_row(name: str, scores: Scores, missing: int, note: str = "") -> None:
+    """Prints the accuracy of one run or fusion."""
+    text = _accuracy(scores.scores, scores.label, missing)
+    print(f"fuse: {name:<24} {text}{note}{trained_note(scores.trained)}")
 
 
 def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
@@ -114,6 +123,7 @@ def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
         problem = _lists_problem(scores, first_name, first)
         if problem:
             raise FileError(f"{name} {problem}")
+        # Runs may list the videos in different orders; rows are paired by name.
         row_of = {video: row for row, video in enumerate(scores.videos)}
         order = np.array([row_of[video] for video in first.videos], int)
         label = scores.label[order]
@@ -123,14 +133,16 @@ def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
                 f"{name} labels {len(differing)} videos otherwise than {first_name}, the first "
                 f"is {first.videos[differing[0]]}; expected the same labels"
             )
-        trained = None if scores.trained is None else scores.trained[order]
+        trained = scores.trained
+        if trained is not None:
+            trained = trained[order]
         table = scores.scores[order]
         streams.append(Scores(first.videos, table, label, scores.classes, trained))
     return streams
 
 
 def _lists_problem(scores: Scores, first_name: str, first: Scores) -> str:
-    """How the classes and videos of a run differ from those of the first; empty where they agree."""
+    """How the lists of a run differ from those of the first; empty where they agree."""
     if scores.classes != first.classes:
         differing = set(scores.classes) ^ set(first.classes)
         return (
@@ -156,8 +168,10 @@ def _examples(verb: str, names: set[str]) -> str:
     """A clause that names some of these; empty where there are none."""
     if not names:
         return ""
-    dots = " .." if len(names) > NAMED else ""
-    return f"; {verb} {', '.join(sorted(names)[:NAMED])}{dots}"
+    text = f"; {verb} {', '.join(sorted(names)[:NAMED])}"
+    if len(names) > NAMED:
+        text += " .."
+    return text
 
 
 def _accuracy(scores: np.ndarray, label: Sequence[int], missing: int) -> str:

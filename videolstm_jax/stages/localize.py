@@ -1,4 +1,10 @@
-"""Makes tubes from a run's attention and measures them where there are true boxes (Sec. 4)."""
+"""Makes tubes from a run's attention and measures them where there are true boxes (Sec. 4).
+
+The stage loads no model. It reads the attention, the size of the features and the frame scores
+that `evaluate` kept of each test video, and needs nothing else of the run. A second pass over the
+features would give the same numbers. Whoever tries other settings of boxes saves that pass, and
+needs neither the features nor the cell's code.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +25,16 @@ from videolstm_jax.localize.baseline_tubes import baseline_tubes
 from videolstm_jax.localize.baselines import covered_cells
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
 from videolstm_jax.localize.linking import Track
-from videolstm_jax.localize.scoring import VideoOutput
+from videolstm_jax.localize.scoring import VideoOutput, score_tracks
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.measure.attention_stats import attention_stats, mass_inside
-from videolstm_jax.trained import evaluated
-from videolstm_jax.trained.localized import (
+from videolstm_jax.trained.results import evaluated
+from videolstm_jax.trained.results.localized import (
     LocalizedVideo,
     MeasureOptions,
     measure_videos,
-    score_videos,
 )
+from videolstm_jax.trained.results.summary_text import localization_text
 from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Dataset, Detection, Video
 
@@ -37,6 +43,8 @@ if TYPE_CHECKING:
 
     from videolstm_jax.types import NDArray
 
+PROGRESS_EVERY = 50
+"""A line of progress is printed every so many videos."""
 FLOW_CHUNK = 64
 """Flow images that are read at a time, so that a long video is never in memory at full size."""
 
@@ -67,49 +75,64 @@ def run(cfg: RunConfig) -> epath.Path:
       FileError: a file is missing or does not fit, the run's cell has no attention, or the run was
         trained on some of the test videos, unless `eval.allow_trained`.
     """
+    task = _open_task(cfg)
+    tests = task.dataset.part("test")
+    trained = _count_trained(cfg, task.work)
+    videos = []
+    for count, video in enumerate(tests, 1):
+        videos.append(_localize(task, video))
+        if count % PROGRESS_EVERY == 0 or count == len(tests):
+            print(f"localize: {count} of {len(tests)} videos", flush=True)
+    folder = task.work.run(cfg.run_name)
+    detections = []
+    for video in videos:
+        detections += score_tracks(video.tracks, video.output, cfg.localize)
+    artifacts.save_detections(folder / "tubes.jsonl", detections)
+    summary = _measured(task, videos)
+    if trained:
+        summary["trained_on"] = trained
+        print(f"localize: the run was trained on {trained} of these {len(videos)} videos")
+    files.write_json(folder / "map.json", summary)
+    print(localization_text(summary))
+    return folder / "map.json"
+
+
+def _open_task(cfg: RunConfig) -> _Task:
+    """Reads what the localization of every video needs."""
     work = Workdir(cfg.workdir)
     dataset = artifacts.load_dataset(work.dataset)
     tests = dataset.part("test")
     truth = read_true_tubes(work, dataset)
     boxes = train_boxes(work, dataset, truth)
     fused = _fused_scores(cfg, work, dataset, tests)
-    task = _Task(cfg, work, dataset, truth, boxes, fused)
-    trained = _count_trained(cfg, work)
-    videos = []
-    for count, video in enumerate(tests, 1):
-        videos.append(_localize(task, video))
-        if count % 50 == 0 or count == len(tests):
-            print(f"localize: {count} of {len(tests)} videos", flush=True)
-    folder = work.run(cfg.run_name)
-    detections = score_videos(videos, [video.tracks for video in videos], cfg.localize)
-    artifacts.save_detections(folder / "tubes.jsonl", detections)
+    return _Task(cfg, work, dataset, truth, boxes, fused)
+
+
+def _measured(task: _Task, videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
+    """The content of map.json."""
+    cfg = task.cfg
     # Frame scores rank the boxes of frame-mAP only where they belong to the tubes: fused scores
     # have none, and several tubes of a frame would have the same.
-    rank_by_frame = fused is None and cfg.localize.tubes == 1
-    summary = {
+    rank_by_frame = task.fused is None and cfg.localize.tubes == 1
+    return {
         "run": cfg.run_name,
         "scores": cfg.localize.scores or "mean of frame scores",
         "settings": dataclasses.asdict(cfg.localize),
-        "classes": list(dataset.classes),
+        "classes": list(task.dataset.classes),
         "videos": len(videos),
         "tubes": sum(len(video.tracks) for video in videos),
         **measure_videos(videos, MeasureOptions(cfg.localize, rank_by_frame, cfg.seed)),
     }
-    if trained:
-        summary["trained_on"] = trained
-        print(f"localize: the run was trained on {trained} of these {len(videos)} videos")
-    files.write_json(folder / "map.json", summary)
-    _print_summary(summary)
-    return folder / "map.json"
 
 
 def _count_trained(cfg: RunConfig, work: Workdir) -> int:
     """The number of test videos that the run was trained on, which the settings must allow."""
     path = work.run(cfg.run_name) / "scores.npz"
+    # The frame scores of another program have no score file beside them.
     if not path.exists():
         return 0
     scores = checked_scores(path, cfg.run_name, allowed=cfg.eval.allow_trained)
-    return 0 if scores.trained is None else int(scores.trained.sum())
+    return int(scores.trained.sum())
 
 
 # ---- reading -------------------------------------------------------------------------------------
@@ -154,6 +177,7 @@ def _flow_maps(
 ) -> NDArray | None:
     """Returns the flow as attention [L - 1, N, N]; None where no flow images were written."""
     path = work.flow / f"{video.name}.zip"
+    # With `flow.online` no flow is stored.
     if not path.exists():
         return None
     images = video.frames - 1
@@ -172,6 +196,7 @@ def _localize(task: _Task, video: Video) -> LocalizedVideo:
     stored = _read_pass(task, video)
     frame_scores, attention = stored.scores, stored.attention
     if task.fused is None:
+        # In float64: the mean of a long video in float32 would depend on the order of its frames.
         scores = frame_scores.mean(axis=0, dtype=np.float64)
     else:
         scores = task.fused[video.name]
@@ -186,7 +211,9 @@ def _localize(task: _Task, video: Video) -> LocalizedVideo:
         stats=attention_stats(attention),
         truth=task.truth.get(video.name, ()),
     )
-    return _compared(task, localized) if localized.truth else localized
+    if localized.truth:
+        return _compared(task, localized)
+    return localized
 
 
 def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list[Track]:
@@ -218,27 +245,3 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
         train_box=task.train_boxes.get(video.name),
     )
     return localized._replace(inside=mass_inside(attention, covered), baselines=tubes)
-
-
-def _print_summary(summary: Mapping[str, Any]) -> None:
-    """Prints the attention, the model and the baselines, one line each."""
-    attention = summary["attention"]
-    entropy, peak = attention["entropy"], attention["peak"]
-    full_frame = 100 * attention["full_frame_boxes"]
-    print(
-        f"localize: attention entropy {entropy:.3f} of the largest possible, peak {peak:.3f}, "
-        f"{full_frame:.1f} % full-frame boxes"
-    )
-    if attention["warning"]:
-        print(f"localize: warning: {attention['warning']}")
-    if summary["model"] is None:
-        print("localize: no true boxes for the test videos, so nothing is measured")
-        return
-    print(f"localize: {'':<18} {'frame IoU':>9} {'video-mAP .2':>12} {'.5':>6}")
-    for name, row in {"model": summary["model"], **summary["baselines"]}.items():
-        frame_iou = row["mean_frame_iou"]["value"]
-        video_map = row["video_map"]["voc"]
-        print(
-            f"localize: {name:<18} {frame_iou:>9.3f} {video_map['0.2']:>12.3f} "
-            f"{video_map['0.5']:>6.3f}"
-        )

@@ -8,11 +8,12 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
+from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.measure.accuracy import accuracy_text
 from videolstm_jax.measure.nearest import motion_energy, nearest_scores
-from videolstm_jax.types import Scores, Video
+from videolstm_jax.types import Scores, Video, names_of
 
 NAME = "nearest-motion"
 """The name of the run."""
@@ -34,22 +35,19 @@ def run(cfg: RunConfig) -> epath.Path:
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     train, test = dataset.part("train"), dataset.part("test")
-    label = _labels(test)
+    label = label_array(test)
     scores = nearest_scores(
-        _energies(work, train), _labels(train), _energies(work, test), len(dataset.classes)
+        _energies(work, train), label_array(train), _energies(work, test), len(dataset.classes)
     )
     path = work.run(NAME) / "scores.npz"
-    names = tuple(video.name for video in test)
-    save_scores(path, Scores(names, scores, label, dataset.classes))
-    missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
+    save_scores(path, Scores(names_of(test), scores, label, dataset.classes))
+    missing = ()
+    if not cfg.eval.allow_missing:
+        missing = load_missing(work, dataset.classes)
     print(
         f"nearest neighbour on motion energy: {accuracy_text(scores, label, missing)}", flush=True
     )
     return path
-
-
-def _labels(videos: Sequence[Video]) -> np.ndarray:
-    return np.array([video.label for video in videos])
 
 
 def _energies(work: Workdir, videos: Sequence[Video]) -> np.ndarray:

@@ -1,6 +1,12 @@
-"""The stage `overlay`: films and strips of test videos with attention, boxes and scores."""
+"""The stage `overlay`: films and strips of test videos with attention, boxes and scores.
+
+It reads what `evaluate` and `localize` kept of the run, and loads no model.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from etils import epath
 
@@ -10,10 +16,37 @@ from videolstm_jax.config import OverlayConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.report import choose
 from videolstm_jax.report.pictures import encoded
-from videolstm_jax.report.pictures.predicted import Renderer
-from videolstm_jax.trained import work_contents
-from videolstm_jax.types import Dataset, Video
+from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
+from videolstm_jax.trained.results import work_contents
+from videolstm_jax.trained.run_record import RunRecord
+from videolstm_jax.types import Dataset, Tube, Video
 from videolstm_jax.video.film import film
+
+
+class _RunResults(NamedTuple):
+    """What is drawn of a run.
+
+    `tubes` and `truth` are the detected and the true tubes by video. `labels` has the class that
+    the segments of each video give.
+    """
+
+    run: RunRecord
+    classes: tuple[str, ...]
+    tubes: dict[str, tuple[Tube, ...]]
+    truth: dict[str, tuple[Tube, ...]]
+    labels: dict[str, int]
+
+    def prediction(self, video: Video) -> PredictedVideo:
+        """What the run predicted for one test video."""
+        prediction, _ = work_contents.load_prediction(
+            self.run,
+            video,
+            self.classes,
+            detections=self.tubes.get(video.name, ()),
+            truth=self.truth.get(video.name, ()),
+            best_by_segments=self.labels.get(video.name),
+        )
+        return prediction
 
 
 def run(cfg: OverlayConfig) -> epath.Path:
@@ -30,32 +63,34 @@ def run(cfg: OverlayConfig) -> epath.Path:
     """
     work, name = artifacts.of_run(cfg.run)
     dataset = artifacts.load_dataset(work.dataset)
-    videos = _videos(work, dataset, cfg.videos or _chosen(work, name, cfg.examples))
-    config = artifacts.load_config(work.run(name), made_by="train")
-    fps = config["config"]["data"].get("fps", 0.0)
-    tubes = work_contents.load_best_tubes(work, name)
-    truth = work_contents.load_truth(work)
-    answers = _answers(work, name)
+    names = cfg.videos or _chosen_names(work, name, cfg.examples)
+    videos = _listed_videos(work, dataset, names)
+    results = _RunResults(
+        run=RunRecord.read(work, name),
+        classes=dataset.classes,
+        tubes=work_contents.load_best_tubes(work, name),
+        truth=work_contents.load_truth(work),
+        labels=_labels_by_segments(work, name),
+    )
     folder = work.path / "overlays" / name
     for video in videos:
-        prediction, _ = work_contents.load_prediction(
-            work,
-            name,
-            video,
-            dataset.classes,
-            detections=tubes.get(video.name, ()),
-            truth=truth.get(video.name, ()),
-            best_by_segments=answers.get(video.name),
-        )
+        # One folder for all films: names of videos contain their class as a folder.
         path = folder / f"{video.name.replace('/', '-')}.mp4"
-        large, small = Renderer(prediction, cfg.side), Renderer(prediction, cfg.side // 2)
-        frames = film(path, video, large.card, fps=fps, keep=small.strip_frames())
-        files.write_bytes(path.with_suffix(".png"), encoded.still(small.strip(frames)))
+        _draw(results, video, path, cfg.side)
         print(f"overlay: {path}", flush=True)
     return folder
 
 
-def _videos(work: Workdir, dataset: Dataset, names: tuple[str, ...]) -> list[Video]:
+def _draw(results: _RunResults, video: Video, path: epath.Path, side: int) -> None:
+    """Writes the film of a video, and its strip beside it."""
+    prediction = results.prediction(video)
+    # The strip keeps its few frames while the film is drawn: the video is decoded once.
+    large, small = Renderer(prediction, side), Renderer(prediction, side // 2)
+    frames = film(path, video, large.card, fps=results.run.fps, keep=small.strip_frames())
+    files.write_bytes(path.with_suffix(".png"), encoded.still(small.strip(frames)))
+
+
+def _listed_videos(work: Workdir, dataset: Dataset, names: Sequence[str]) -> list[Video]:
     """The videos of these names; all are looked up before the first is drawn."""
     listed = {video.name: video for video in dataset.videos}
     for name in names:
@@ -67,7 +102,7 @@ def _videos(work: Workdir, dataset: Dataset, names: tuple[str, ...]) -> list[Vid
     return [listed[name] for name in names]
 
 
-def _answers(work: Workdir, name: str) -> dict[str, int]:
+def _labels_by_segments(work: Workdir, name: str) -> dict[str, int]:
     """The class that the segments of each test video give; of none without scores."""
     path = work.scores(name)
     if not path.exists():
@@ -76,7 +111,7 @@ def _answers(work: Workdir, name: str) -> dict[str, int]:
     return dict(zip(scores.videos, scores.scores.argmax(1).tolist(), strict=True))
 
 
-def _chosen(work: Workdir, name: str, count: int) -> tuple[str, ...]:
+def _chosen_names(work: Workdir, name: str, count: int) -> tuple[str, ...]:
     """Names of test videos, chosen by the rule of the page."""
     scores = artifacts.load_scores(work.scores(name))
     predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.config import LocalizeConfig, PredictConfig
+from videolstm_jax import artifacts
+from videolstm_jax.config import PredictConfig
 from videolstm_jax.errors import ConfigError, VideoError
-from videolstm_jax.localize.saliency import saliency
 from videolstm_jax.report.latency import Latency
-from videolstm_jax.report.pictures import board, encoded, overlay
-from videolstm_jax.report.pictures.score_lines import (
-    SHOWN_CLASSES,
-    EvenSample,
-    RecentScores,
-    ScoreLines,
-)
 from videolstm_jax.trained.bundle.reader import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
+from videolstm_jax.trained.stream_film import StreamFilm
 from videolstm_jax.video import encode, live
 
 PRINTED_EVERY = 100
@@ -35,12 +27,6 @@ REDRAWN_AFTER = 0.1
 """On a terminal, the line is rewritten at most once in so many seconds."""
 BEST_CLASSES = 3
 """Classes that the line names."""
-KEPT_STRIP_FRAMES = 4 * board.STRIP_FRAMES
-"""Pictures among which the strip chooses at most."""
-KEPT_SCORES = 960
-"""Frames whose scores the strip's timeline keeps at most; of a longer stream every second, fourth,
-.. frame.
-"""
 CLEAR_LINE = "\r\x1b[2K"
 """Brings the terminal's cursor to the start of the line and empties it."""
 
@@ -68,7 +54,7 @@ def run(cfg: PredictConfig) -> epath.Path | None:
     with live.opened(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
         rate = f"{stream.fps:g} frames a second"
         print(f"predict: {cfg.folder} reads {stream.name}, {rate}", flush=True)
-        with _Film(path, cfg.side, stream.fps, predictor) as film:
+        with StreamFilm(path, cfg.side, stream.fps, predictor) as film:
             damage = _read(predictor, stream.frames, film, latency)
         # Damage before the first prediction is the error to show, not the empty film.
         if not film.frames:
@@ -130,7 +116,7 @@ def _check_not_source(path: epath.Path | None, video: str) -> None:
 
 
 def _read(
-    predictor: Predictor, frames: Iterator[np.ndarray], film: _Film, latency: Latency
+    predictor: Predictor, frames: Iterator[np.ndarray], film: StreamFilm, latency: Latency
 ) -> VideoError | None:
     """Reads all frames there are; returns the damage that ended them, if any."""
     line = _StatusLine(predictor.classes)
@@ -204,86 +190,3 @@ class _StatusLine:
             rate = (prediction.frame - 1) / (now - self._begun)
             parts.append(f"{rate:.1f} frames/s")
         return "  ".join(parts)
-
-
-class _Film:
-    """The film, opened with its first picture, and the strip that is written after it."""
-
-    def __init__(
-        self, path: epath.Path | None, side: int, fps: float, predictor: Predictor
-    ) -> None:
-        self.frames = 0
-        self._path, self._side, self._fps = path, side, fps
-        self._classes = predictor.classes
-        # Scaled frame by frame, whatever the boxes do: a film cannot use a later maximum.
-        self._heat = LocalizeConfig(sigma=predictor.functions.settings.sigma)
-        self._recent = RecentScores(predictor.classes)
-        # Thinned as the stream grows, so that memory does not.
-        self._strip_pictures, self._scores = EvenSample(KEPT_STRIP_FRAMES), EvenSample(KEPT_SCORES)
-        self._mean = np.zeros(len(predictor.classes))
-        self._stack = contextlib.ExitStack()
-        self._write: Callable[[np.ndarray], None] | None = None
-
-    def __enter__(self) -> _Film:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        # Also after an error the film is closed, so that its frames so far can be watched.
-        self._stack.__exit__(*error)
-        if error[0] is None and self._path is not None and self.frames:
-            files.write_bytes(self._path.with_suffix(".png"), encoded.still(self._strip()))
-
-    def add(self, frame: np.ndarray, prediction: Prediction) -> dict[str, float]:
-        """Draws and writes one frame; returns the seconds of both."""
-        self.frames += 1
-        if self._path is None:
-            return {}
-        began = time.perf_counter()
-        view = self._view(frame, prediction, self._side)
-        lines = self._recent.add(prediction.scores, prediction.mean)
-        title = f"frame {prediction.frame}"
-        card = board.card(view, lines, title)
-        # Functions, not pictures: most frames are not kept, and drawing them would be wasted.
-        self._strip_pictures.add(
-            lambda: board.strip_picture(
-                self._view(frame, prediction, self._side // 2), lines, title
-            )
-        )
-        self._scores.add(lambda: prediction.scores)
-        self._mean = prediction.mean
-        drawn = time.perf_counter()
-        self._writer(card)(card)
-        return {"draw": drawn - began, "encode": time.perf_counter() - drawn}
-
-    def _writer(self, card: np.ndarray) -> Callable[[np.ndarray], None]:
-        """Writes a frame to the film, which begins at the size of the first one."""
-        if self._write is None:
-            size = card.shape[1::-1]
-            film = encode.growing(self._path, size, self._fps, codec="h264_quick")
-            self._write = self._stack.enter_context(film)
-        return self._write
-
-    def _view(self, frame: np.ndarray, prediction: Prediction, side: int) -> board.FrameView:
-        attention, heat, boxes = prediction.attention, None, None
-        if attention is not None:
-
-            def heat(size: tuple[int, int]) -> np.ndarray:
-                return saliency(attention[None], size, settings=self._heat)[0]
-
-        if prediction.box is not None:
-            boxes = prediction.box[None]
-        return board.frame_view(frame, side, heat, detections=boxes)
-
-    def _strip(self) -> np.ndarray:
-        pictures = self._strip_pictures.items
-        chosen = [pictures[index] for index in overlay.evenly(len(pictures), board.STRIP_FRAMES)]
-        top = np.argsort(-self._mean, kind="stable")[:SHOWN_CLASSES]
-        lines = ScoreLines(
-            tuple(self._classes[label] for label in top),
-            self._mean[top],
-            np.stack(self._scores.items)[:, top],
-            0,
-            self.frames,
-            stride=self._scores.stride,
-        )
-        return board.strip(chosen, lines)

@@ -67,7 +67,9 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     # tells how many frames there are to have boxes.
     scan.read_dataset_tubes(cfg.data, _endless(listed), root=root)
 
-    bound = flow_writing.sample_bound(cfg, listed) if cfg.flow.percentile else cfg.flow.bound
+    bound = cfg.flow.bound
+    if cfg.flow.percentile:
+        bound = flow_writing.sample_bound(cfg, listed)
     settings = _flow_settings(cfg, bound)
     _claim_folder(work.flow / "settings.json", settings)
     on_listed(listed)
@@ -88,8 +90,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     _write_or_remove(work.truth, tubes, artifacts.save_detections)
     _write_index(work, settings, frames, fingerprints)
     _print_summary(work, frames, len(tubes), len(bad_rows))
-    train_list = [video for video in dataset.videos if video.part == "train"]
-    balance.print_uneven(cfg.train.balance, train_list, dataset.classes)
+    balance.print_uneven(cfg.train.balance, dataset.listed("train"), dataset.classes)
 
 
 def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
@@ -151,7 +152,9 @@ def _flow_settings(cfg: RunConfig, bound: float) -> dict[str, Any]:
     flow = cfg.flow
     shorter_side = flow.shorter_side(cfg.convnet.image_size)
     # Left out where it is 0, as in folders from before there was this setting.
-    limit = {"shorter_side": shorter_side} if shorter_side else {}
+    limit = {}
+    if shorter_side:
+        limit["shorter_side"] = shorter_side
     return limit | {
         "method": flow.method,
         "width": flow.width,
@@ -231,16 +234,19 @@ def _write_index(
     fingerprints: Mapping[str, str],
 ) -> None:
     """Writes flow/index.json, which marks the stage as finished."""
-    index = {
-        **settings,
-        "frames": {name: length - 1 for name, length in frames.items()},
-        "source": {name: fingerprints[name] for name in frames},
-    }
+    flow_frames, source = {}, {}
+    for name, length in frames.items():
+        # A flow image for each pair of frames.
+        flow_frames[name] = length - 1
+        source[name] = fingerprints[name]
+    index = {**settings, "frames": flow_frames, "source": source}
     files.write_json(work.flow / "index.json", index)
 
 
 def _print_summary(work: Workdir, frames: Mapping[str, int], tubes: int, bad: int) -> None:
-    see = f", see {work.bad}" if bad else ""
+    see = ""
+    if bad:
+        see = f", see {work.bad}"
     print(
         f"prepare: {len(frames)} videos, {sum(frames.values())} frames, {tubes} true tubes, {bad} "
         f"bad videos{see}",

@@ -37,7 +37,7 @@ from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.grafts import grafted, grafts_trained_on
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.training_list import list_record, trained_on_of
-from videolstm_jax.types import Batch, Dataset, TrainState, Video
+from videolstm_jax.types import Batch, Dataset, TrainState, Video, names_of
 
 VALID_SEGMENTS = 5
 """Segments of each validation video; the 25 of the paper are for the test list."""
@@ -240,10 +240,10 @@ def _save_config(training: _Training) -> None:
 def _trained_on(training: _Training) -> set[str]:
     """The names of the videos that the parameters depend on, or the features they read."""
     cfg = training.cfg
-    names = {video.name for video in training.train_list}
+    names = set(names_of(training.train_list))
     # The validation videos choose the best checkpoint; else they are only looked at.
     if cfg.train.keep == "best":
-        names.update(video.name for video in training.dataset.videos if video.part == "valid")
+        names.update(names_of(training.dataset.listed("valid")))
     names |= grafts_trained_on(cfg.train.graft, training.work)
     for stream in training.model.layers_by_stream():
         names.update(trained_on_of(training.work.convnet(stream)))

@@ -33,6 +33,7 @@ def divergence_warning(rows: Sequence[Mapping[str, Any]], classes: int, frames: 
         return ""
     first, final = losses[0], losses[-1]
     uniform = frames * math.log(max(classes, 2))
+    # Both: a loss near zero may treble by chance, and a loss above a uniform guess may still fall.
     has_grown = final > GROWTH * first and final > uniform
     if not has_grown and final <= TIMES_UNIFORM * uniform:
         return ""

@@ -11,11 +11,12 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.trained.backbone.convnet import extractor_of
 from videolstm_jax.trained.functions import Scales
+from videolstm_jax.types import names_of
 
 if TYPE_CHECKING:
     from videolstm_jax.artifacts import Workdir
     from videolstm_jax.config import ModelConfig
-    from videolstm_jax.core.cells import Layers
+    from videolstm_jax.core.cell import Layers
     from videolstm_jax.types import Video
 
 
@@ -27,12 +28,16 @@ class ModelFeatures(NamedTuple):
 
     def by_input(self) -> dict[str, FeatureStore]:
         """The stores that there are, under `x` and `motion`."""
-        stores = {"x": self.x, "motion": self.motion}
-        return {name: store for name, store in stores.items() if store is not None}
+        stores = {"x": self.x}
+        if self.motion is not None:
+            stores["motion"] = self.motion
+        return stores
 
     def sizes(self, config: ModelConfig, classes: int) -> ModelConfig:
         """The settings of a model with the sizes of these features."""
-        motion_shape = None if self.motion is None else self.motion.shape
+        motion_shape = None
+        if self.motion is not None:
+            motion_shape = self.motion.shape
         return sized(config, self.x.shape, motion_shape, classes)
 
 
@@ -62,7 +67,7 @@ def feature_scales(features: ModelFeatures, videos: Sequence[Video]) -> Scales:
     deviations = {}
     for name, store in features.by_input().items():
         # The index has it where `extract` had the training list; an imported store may not.
-        deviation = store.std or store.statistics([video.name for video in videos])[1]
+        deviation = store.std or store.statistics(names_of(videos))[1]
         if not deviation > 0:
             raise FileError(f"{store.folder}: the features of the training list are all the same")
         deviations[name] = deviation
@@ -73,6 +78,7 @@ def described_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]:
     """Names the stores and what is in them, for config.json and for checkpoints."""
     inputs = {}
     for name, store in features.by_input().items():
+        # The digest of the index, which has the digest of every file, stands for all features.
         index = files.read_json(store.folder / "index.json", made_by="extract")
         inputs[name] = {
             "store": "/".join(store.folder.parts[-3:]),

@@ -15,7 +15,7 @@ from videolstm_jax.types import Clip, Inputs, Output, Params, PyTree
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
-    from videolstm_jax.core.cells import Cell
+    from videolstm_jax.core.cell import Cell
     from videolstm_jax.types import Array, NDArray
 
 
@@ -79,6 +79,7 @@ def model_functions(config: ModelConfig, cell: Cell, scales: Scales) -> ModelFun
     ) -> Output:
         return model.apply(params, scaled(clip), carry, dropout_key=dropout_key)
 
+    # A stream has no frames of padding, so its callers need no mask.
     def one_frame(inputs: Inputs) -> Clip:
         return Clip(inputs, np.ones((1, 1), bool))
 

@@ -46,6 +46,7 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
                 f'train.graft has {entry!r}; expected "run:part" or "run:theirs=ours"'
             )
         source, _ = read_run(work, name)
+        # The authors' motion layer comes from a ConvLSTM, which has one LSTM under another name.
         has_motion = getattr(source.params.cell, "motion", None) is not None
         if theirs == "cell.motion" and not ours and not has_motion:
             theirs, ours = "cell.top", "cell.motion"

@@ -11,7 +11,8 @@ import numpy as np
 
 from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.core.cells import Cell, find_cell
+from videolstm_jax.core.cell import Cell
+from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import params_for_layers
 from videolstm_jax.trained import scoring
@@ -131,11 +132,15 @@ class TrainedModel:
           carry: after the frame before; None on the first.
         """
         # One clip of one frame: [D] becomes [1, 1, D], and [N, N, D] becomes [1, 1, N, N, D].
-        inputs = Inputs(x[None, None], None if motion is None else motion[None, None])
+        if motion is not None:
+            motion = motion[None, None]
+        inputs = Inputs(x[None, None], motion)
         if carry is None:
             carry = self.functions.begin_stream(self.params, inputs)
         out = self.functions.frame(self.params, inputs, carry)
-        attention = None if out.attention is None else np.asarray(out.attention)[0, 0]
+        attention = out.attention
+        if attention is not None:
+            attention = np.asarray(attention)[0, 0]
         return FrameOutput(np.asarray(out.logits)[0, 0], attention, out.carry)
 
     # ---- features and what it makes of them ------------------------------------------------------
@@ -220,7 +225,9 @@ class TrainedModel:
             )
         inputs = self.layers_by_stream()[stream]
         layers = sorted(set(inputs.values()))
-        dtypes = {layer: self.place.feature_dtype(stream, layer) for layer in layers}
+        dtypes = {}
+        for layer in layers:
+            dtypes[layer] = self.place.feature_dtype(stream, layer)
         # Nine tenths of a VGG-16 are dense layers, which pool5 does not need in memory.
         params = params_for_layers(convnet.network, convnet.params, layers)
         convnet = convnet._replace(params=params)

@@ -60,7 +60,9 @@ class Predictor:
           FileError: something is missing, damaged or does not belong to the model.
           ConfigError: an unknown method of flow.
         """
-        self.model = model if isinstance(model, TrainedModel) else TrainedModel.load(model)
+        if not isinstance(model, TrainedModel):
+            model = TrainedModel.load(model)
+        self.model = model
         self.functions = stream_functions(self.model, flow)
         self.restart(carry)
 
@@ -77,7 +79,8 @@ class Predictor:
     @property
     def delay(self) -> int:
         """Frames that must follow a frame before it is predicted: 1 with flow, else 0."""
-        return 0 if self.functions.flow is None else 1
+        # The flow of a frame leads to the frame after it.
+        return int(self.functions.flow is not None)
 
     def restart(self, carry: PyTree | None = None) -> None:
         """Begins another stream: the next frame is its first one, and starts from this carry."""
@@ -106,16 +109,11 @@ class Predictor:
         images = self._images(frame)
         if images is None:
             return None
-        seconds = {"flow": lap()} if self.delay else {}
-        features = {stream: of(images[stream]) for stream, of in self.functions.features.items()}
+        seconds = {}
+        if self.delay:
+            seconds["flow"] = lap()
+        x, motion = self._features(images)
         seconds["convnets"] = lap()
-
-        # The motion input always comes from flow, whichever stream x comes from.
-        layers = self.model.cell.layers
-        x = features[self.model.stream][layers.x]
-        motion = None
-        if layers.motion:
-            motion = features["flow"][layers.motion]
         logits, attention, self.carry = self.model.step(x, motion, self.carry)
         scores = softmax(logits)
         seconds["step"] = lap()
@@ -141,6 +139,18 @@ class Predictor:
             return None
         return {"rgb": before[0], "flow": flow.image(before[1], self._before[1])}
 
+    def _features(self, images: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None]:
+        """The features of the frame that the model reads: x, and motion or None."""
+        features = {}
+        for stream, features_of in self.functions.features.items():
+            features[stream] = features_of(images[stream])
+        layers = self.model.cell.layers
+        x = features[self.model.stream][layers.x]
+        if not layers.motion:
+            return x, None
+        # The motion input always comes from flow, whichever stream x comes from.
+        return x, features["flow"][layers.motion]
+
     def _next_box(
         self,
         attention: np.ndarray,
@@ -151,6 +161,7 @@ class Predictor:
         """Goes on with the tube by one frame of H, W = `size`."""
         settings = self.functions.settings
         flow = None
+        # As `localize` makes them of a whole video, with a batch of one frame.
         if settings.input == "motion":
             flow = camera_free_flow(images["flow"][None], len(attention))
         maps = localizer_input(settings.input, attention[None], feature_size(x[None]), flow)

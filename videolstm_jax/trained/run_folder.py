@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import jax
 
-from videolstm_jax.artifacts import Workdir, load_config, load_missing, load_scores
+from videolstm_jax.artifacts import Workdir, load_missing, load_scores
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
@@ -17,42 +17,25 @@ from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.trained.backbone.convnet import load_convnet
-from videolstm_jax.trained.evaluated import localize_settings
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
+from videolstm_jax.trained.results.evaluated import localize_settings
+from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.trained.training_list import trained_on
 
 if TYPE_CHECKING:
     from etils import epath
 
     from videolstm_jax.trained.backbone.convnet import TrainedConvNet
+    from videolstm_jax.types import Scores
 
 
 PATHS = ("workdir", "data.videos", "data.boxes", "data.lists", "convnet.weights")
 """Settings that are paths."""
 
 
-class RunFolder(NamedTuple):
-    """The run `name` of a work folder; `record` is the content of its config.json."""
-
-    work: Workdir
-    name: str
-    record: Mapping[str, Any]
-
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """The configuration that it was trained with."""
-        return self.record["config"]
-
-    @property
-    def folder(self) -> epath.Path:
-        """The folder of the run."""
-        return self.work.run(self.name)
-
-    @property
-    def fps(self) -> float:
-        """The rate that videos were resampled to; 0 is their own."""
-        return self.config["data"].get("fps", 0.0)
+class RunFolder(RunRecord):
+    """A run as a place that a model was read from; see `place.Place`."""
 
     def convnet(self, stream: str) -> tuple[epath.Path, TrainedConvNet]:
         """The ConvNet of a stream and where it lies."""
@@ -77,8 +60,8 @@ class RunFolder(NamedTuple):
 
     def provenance(self) -> dict[str, Any]:
         """The run, its settings, and the sha256 of the training list where that is known."""
-        place = _checkpoint_folder(self.folder, self.config)
-        with Checkpoints(place, create=False) as checkpoints:
+        folder = _checkpoint_folder(self.folder, self.config)
+        with Checkpoints(folder, create=False) as checkpoints:
             identity = checkpoints.meta()["identity"]
         return {
             "run": self.name,
@@ -92,21 +75,27 @@ class RunFolder(NamedTuple):
     def results(self) -> dict[str, Any]:
         """The accuracy on the test list and the frame IoU of the tubes, as far as measured."""
         results: dict[str, Any] = {}
-        path = self.folder / "scores.npz"
-        if path.exists():
-            scores = load_scores(path)
-            # Videos that could not be read count as wrong, as in every published accuracy.
-            missing = load_missing(self.work, scores.classes)
-            right = int(top_k(scores.scores, scores.label))
-            results["accuracy"] = {"right": right, "videos": len(scores.label) + len(missing)}
-            if scores.trained is not None:
-                results["accuracy"]["trained_on"] = int(scores.trained.sum())
-        path = self.folder / "map.json"
-        if path.exists():
-            measured = read_json(path).get("model")
-            if measured:
-                results["frame_iou"] = measured["mean_frame_iou"]
+        scores = self.folder / "scores.npz"
+        if scores.exists():
+            results["accuracy"] = _accuracy(self.work, load_scores(scores))
+        measures = self.folder / "map.json"
+        if measures.exists():
+            # null where no test video has true boxes.
+            model = read_json(measures).get("model")
+            if model:
+                results["frame_iou"] = model["mean_frame_iou"]
         return results
+
+
+def _accuracy(work: Workdir, scores: Scores) -> dict[str, int]:
+    """The counts of a score file, as a bundle records them."""
+    # Videos that could not be read count as wrong, as in every published accuracy.
+    missing = load_missing(work, scores.classes)
+    right = int(top_k(scores.scores, scores.label))
+    counts = {"right": right, "videos": len(scores.label) + len(missing)}
+    if scores.trained is not None:
+        counts["trained_on"] = int(scores.trained.sum())
+    return counts
 
 
 def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
@@ -120,9 +109,10 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
       FileError: the run is missing, unfinished or damaged, or its checkpoint is of another cell or
         other classes.
     """
-    folder = work.run(name)
+    run = RunFolder.read(work, name)
+    # Not `run.folder`: a path may be that of a run outside the work folder.
+    folder, record = work.run(name), run.record
     path = folder / "config.json"
-    record = load_config(folder, made_by="train")
     try:
         config, scales = ModelConfig(**record["model"]), Scales(**record["scales"])
         classes, run_config = tuple(record["classes"]), record["config"]
@@ -138,14 +128,16 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         params, _ = checkpoints.restore_params(like, identity=identity)
     videos = trained_on(record, path)
     stored = StoredModel(config, params, scales, classes, stream, extractors, videos)
-    return stored, RunFolder(work, folder.name, record)
+    return stored, run
 
 
 def _without_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the user gave, without those that name places on the user's machine."""
     portable = {}
     for name, value in overrides.items():
-        texts = value if isinstance(value, list) else [value]
+        texts = [value]
+        if isinstance(value, list):
+            texts = value
         # Other settings, such as runs to graft from, may be given as paths too.
         has_path = any("/" in str(text) or "\\" in str(text) for text in texts)
         if name not in PATHS and not has_path:
@@ -156,4 +148,6 @@ def _without_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
 def _checkpoint_folder(folder: epath.Path, config: Mapping[str, Any]) -> epath.Path:
     """The folder of the checkpoints that hold the parameters of the finished run."""
     # With `keep=best` the last checkpoint is there too, to go on from; it is not the result.
-    return folder / ("best" if config["train"]["keep"] == "best" else "ckpt")
+    if config["train"]["keep"] == "best":
+        return folder / "best"
+    return folder / "ckpt"

@@ -80,10 +80,11 @@ def check_test_list(
     is_trained = np.isin(np.array(names, str), np.array(sorted(trained), str))
     count = int(is_trained.sum())
     if count and not allowed:
-        examples = ", ".join(str(names[row]) for row in np.flatnonzero(is_trained)[:NAMED])
-        dots = " .." if count > NAMED else ""
+        examples = ", ".join(np.array(names, str)[is_trained][:NAMED])
+        if count > NAMED:
+            examples += " .."
         raise FileError(
-            f"{owner} was trained on {count} of the {len(names)} test videos: {examples}{dots}. "
+            f"{owner} was trained on {count} of the {len(names)} test videos: {examples}. "
             "Results on them are not results on new videos: train anew on this training list, or "
             "give --eval.allow_trained, and every result says so"
         )
@@ -102,7 +103,10 @@ def checked_scores(path: epath.Path, owner: object, *, allowed: bool) -> Scores:
       FileError: the file cannot be used, or the model was trained on one of its videos.
     """
     scores = artifacts.load_scores(path)
-    trained = set(trained_on_of(path.parent)) if path.name == "scores.npz" else set()
+    trained: set[str] = set()
+    # Other files, such as those of fusions, have no config.json of their model beside them.
+    if path.name == "scores.npz":
+        trained.update(trained_on_of(path.parent))
     # The file marks the videos of the model that wrote it, or of those that were fused. The run may
     # have been trained anew since then.
     if scores.trained is not None:

@@ -18,7 +18,7 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.preprocessing import pixels
 from videolstm_jax.trained.backbone.convnet import TrainedConvNet, load_convnet
 from videolstm_jax.trained.training_list import check_test_list
-from videolstm_jax.types import Dataset
+from videolstm_jax.types import Dataset, names_of
 
 BLOCK = 32
 """Frames of a pass; a video's last block is filled up, so that only one shape is compiled."""
@@ -73,14 +73,16 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
             f"{job.work.dataset} lists {', '.join(job.dataset.classes)}; expected the same"
         )
     # Now, before hours of extraction: recurrent models on these features would be as wrong.
-    tests = [video.name for video in job.dataset.videos if video.part == "test"]
+    tests = names_of(job.dataset.listed("test"))
     check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)
     network = trained.network
     about = _about(job, trained, stream)
     writers = {}
     for layer, shape in network.layers.items():
         # uint8 holds nothing below zero.
-        dtype = "float16" if layer in network.signed else job.cfg.data.feature_dtype
+        dtype = job.cfg.data.feature_dtype
+        if layer in network.signed:
+            dtype = "float16"
         writers[layer] = FeatureWriter(
             job.work.features(stream, layer),
             shape,

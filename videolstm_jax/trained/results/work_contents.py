@@ -16,7 +16,8 @@ from videolstm_jax.measure import accuracy, intervals
 from videolstm_jax.report import choose, local, settings
 from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.tables import Result
-from videolstm_jax.trained import evaluated
+from videolstm_jax.trained.results import evaluated
+from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Dataset, Scores, Tube, Video
 
@@ -38,6 +39,17 @@ class WorkFolderContents(NamedTuple):
     truth: dict[str, tuple[Tube, ...]]
     unread: np.ndarray
     outdated: tuple[str, ...]
+
+    def run(self, name: str) -> RunRecord:
+        """The record of a run whose config.json was read."""
+        return RunRecord(self.work, name, self.configs[name])
+
+    def scores_of(self, name: str, kind: str) -> Scores:
+        """The scores of a row of the table; a run and a fusion may share a name."""
+        for result, scores in self.results:
+            if (result.name, result.kind) == (name, kind):
+                return scores
+        raise KeyError(name)
 
 
 class _ScoreFile(NamedTuple):
@@ -76,26 +88,33 @@ def read_contents(
             configs[name] = artifacts.load_config(folder)
         if (folder / "map.json").exists():
             maps[name] = files.read_json(folder / "map.json")
-    # Scores of an earlier test list would be compared with the wrong videos: they are left out of
-    # the table and named.
-    results, outdated = [], []
-    for file in _score_files(work, configs):
-        scores = artifacts.load_scores(file.path)
-        if dataset is None or _same_test_list(scores, dataset):
-            scores = checked_scores(file.path, file.name, allowed=allow_trained)
-            results.append((_result(file, scores, maps.get(file.name), unread), scores))
-        else:
-            outdated.append(file.name)
-    return WorkFolderContents(
+    contents = WorkFolderContents(
         work=work,
         dataset=dataset,
-        results=tuple(results),
+        results=(),
         configs=configs,
         maps=maps,
         truth=load_truth(work),
         unread=unread,
-        outdated=tuple(outdated),
+        outdated=(),
     )
+    return _with_results(contents, allow_trained=allow_trained)
+
+
+def _with_results(contents: WorkFolderContents, *, allow_trained: bool) -> WorkFolderContents:
+    """Adds the results of all score files, and the names of those that are outdated."""
+    results, outdated = [], []
+    for file in _score_files(contents.work, contents.configs):
+        scores = artifacts.load_scores(file.path)
+        # Scores of an earlier test list would be compared with the wrong videos: they are left out
+        # of the table and named.
+        if contents.dataset is not None and not _same_test_list(scores, contents.dataset):
+            outdated.append(file.name)
+            continue
+        scores = checked_scores(file.path, file.name, allowed=allow_trained)
+        measures = contents.maps.get(file.name)
+        results.append((_result(file, scores, measures, contents.unread), scores))
+    return contents._replace(results=tuple(results), outdated=tuple(outdated))
 
 
 def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
@@ -128,8 +147,7 @@ def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[d
 
 
 def load_prediction(
-    work: Workdir,
-    run: str,
+    run: RunRecord,
     video: Video,
     classes: tuple[str, ...],
     *,
@@ -148,10 +166,11 @@ def load_prediction(
     Raises:
       FileError: the run was not evaluated on this video.
     """
-    evaluated_video = evaluated.load_video(work, run, video, len(classes))
+    evaluated_video = evaluated.load_video(run.work, run.name, video, len(classes))
     heat = None
     if evaluated_video.attention is not None:
-        heat = saliency_by_frame(evaluated_video.attention, evaluated.localize_settings(work, run))
+        box_settings = evaluated.localize_settings(run.work, run.name)
+        heat = saliency_by_frame(evaluated_video.attention, box_settings)
     prediction = PredictedVideo(
         video,
         classes,
@@ -174,6 +193,7 @@ def _model_folders(work: Workdir) -> dict[str, epath.Path]:
     if not runs.exists():
         return folders
     for folder in sorted(runs.iterdir()):
+        # A lock or a file of the user's own is no run.
         if folder.is_dir():
             folders[folder.name] = folder
     return folders
@@ -188,12 +208,12 @@ def _score_files(work: Workdir, configs: dict[str, dict[str, Any]]) -> Iterator[
     for name, folder in _model_folders(work).items():
         path = folder / "scores.npz"
         if path.exists():
+            # Scores without settings are no trained model, such as the nearest neighbour.
+            kind = "comparison"
             if _is_convnet(name):
                 kind = "ConvNet"
             elif name in configs:
                 kind = "recurrent"
-            else:  # scores without settings are no trained model, such as the nearest neighbour
-                kind = "comparison"
             yield _ScoreFile(path, name, kind, settings.inputs_text(name, configs.get(name)))
     fused = work.path / "fused"
     if not fused.exists():
@@ -204,8 +224,9 @@ def _score_files(work: Workdir, configs: dict[str, dict[str, Any]]) -> Iterator[
 
 def _same_test_list(scores: Scores, dataset: Dataset) -> bool:
     """Whether the scores belong to the test list of the data set as it is now."""
+    # By name and label, in any order: a list that was made anew may have the same videos.
     scored = dict(zip(scores.videos, scores.label.tolist(), strict=True))
-    listed = {video.name: video.label for video in dataset.videos if video.part == "test"}
+    listed = {video.name: video.label for video in dataset.listed("test")}
     return scores.classes == dataset.classes and scored == listed
 
 

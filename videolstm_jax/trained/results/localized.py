@@ -65,22 +65,6 @@ class MeasureOptions(NamedTuple):
     seed: int
 
 
-def score_videos(
-    videos: Sequence[LocalizedVideo], tracks: Sequence[list[Track]], settings: LocalizeConfig
-) -> list[Detection]:
-    """Gives the tracks of every video, its own or a baseline's, the model's scores.
-
-    Args:
-      videos: V of them.
-      tracks: the tubes of each.
-      settings: cut the tubes in time.
-    """
-    detections: list[Detection] = []
-    for video, own in zip(videos, tracks, strict=True):
-        detections.extend(score_tracks(own, video.output, settings))
-    return detections
-
-
 def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) -> dict[str, Any]:
     """Measures the attention, the tubes and the baselines.
 
@@ -93,10 +77,9 @@ def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) ->
       docs/evaluation.md. Without any truth, `model` is None and `frame_iou` is absent.
     """
     annotated = [video for video in videos if video.truth]
-    tubes = sum(len(video.truth) for video in annotated)
     summary: dict[str, Any] = {
         "attention": _measure_attention(videos),
-        "truth": {"videos": len(annotated), "tubes": tubes},
+        "truth": {"videos": len(annotated), "tubes": sum(len(video.truth) for video in annotated)},
         "model": None,
         "baselines": {},
     }
@@ -106,35 +89,51 @@ def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) ->
     # The frame IoU is that of the heaviest tube, since a baseline has one tube a video.
     overlaps = _overlaps(annotated, [video_tracks[0].tube for video_tracks in tracks])
     summary["model"] = _measure_tubes(annotated, tracks, overlaps, options)
-    frame_iou = {}
-    for video, iou in zip(annotated, overlaps, strict=True):
-        frame_iou[video.name] = {"model": float(iou)}
-    for name, baseline in _common_baselines(annotated).items():
+    columns = {"model": overlaps}
+    for name, tubes in _common_baselines(annotated).items():
         # Only the centred box has a fraction in its name, such as "centred 0.5".
         kind, _, fraction = name.partition(" ")
-        baseline_overlaps = _overlaps(annotated, baseline)
-        for video, iou in zip(annotated, baseline_overlaps, strict=True):
-            frame_iou[video.name][kind] = float(iou)
-        tracks = [[Track(tube, 1.0)] for tube in baseline]
-        row = _measure_tubes(annotated, tracks, baseline_overlaps, options)
+        columns[kind] = _overlaps(annotated, tubes)
+        row = _measure_tubes(annotated, _as_tracks(tubes), columns[kind], options)
         row["about"] = DESCRIPTIONS[kind]
         if fraction:
             row["fraction"] = float(fraction)
-        difference = paired_interval(overlaps, baseline_overlaps, seed=options.seed)
+        difference = paired_interval(overlaps, columns[kind], seed=options.seed)
         row["model_minus_baseline"] = difference._asdict()
         summary["baselines"][kind] = row
-    summary["frame_iou"] = frame_iou
+    summary["frame_iou"] = _by_video(annotated, columns)
     return summary
+
+
+def _as_tracks(tubes: Sequence[Tube]) -> list[list[Track]]:
+    """One tube a video as the tracks of each; a baseline has no weights, so all have one."""
+    return [[Track(tube, 1.0)] for tube in tubes]
+
+
+def _by_video(
+    annotated: Sequence[LocalizedVideo], columns: Mapping[str, NDArray]
+) -> dict[str, dict[str, float]]:
+    """The frame IoU [V] of the model and of each baseline, as one row for each video."""
+    rows = {}
+    for index, video in enumerate(annotated):
+        row = {}
+        for name, overlaps in columns.items():
+            row[name] = float(overlaps[index])
+        rows[video.name] = row
+    return rows
 
 
 def _measure_attention(videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
     """Summarises the attention of all videos, and the fraction of full-frame boxes."""
-    inside = [video.inside for video in videos if video.inside is not None]
-    summary = attention_summary([video.stats for video in videos], inside)
-    fractions = []
+    stats, inside, fractions = [], [], []
     for video in videos:
+        stats.append(video.stats)
+        # Only a video with true boxes has an inside.
+        if video.inside is not None:
+            inside.append(video.inside)
         for track in video.tracks:
             fractions.append(full_frame_share(track.tube, video.size))
+    summary = attention_summary(stats, inside)
     summary["full_frame_boxes"] = float(np.mean(fractions))
     return summary
 
@@ -154,12 +153,15 @@ def _measure_tubes(
       options: how they are measured.
     """
     truth: list[Detection] = []
-    for video in annotated:
+    detections: list[Detection] = []
+    for video, video_tracks in zip(annotated, tracks, strict=True):
         truth.extend(video.truth)
+        # A baseline's tubes get the model's scores too, so that only the boxes differ.
+        detections.extend(score_tracks(video_tracks, video.output, options.settings))
     frame_scores = None
     if options.rank_by_frame:
+        # By name, since detections of a video are ranked among those of all.
         frame_scores = {video.name: video.frame_scores for video in annotated}
-    detections = score_videos(annotated, tracks, options.settings)
     measures = tube_summary(detections, truth, frame_scores=frame_scores)
     measures["mean_frame_iou"] = mean_interval(overlaps, seed=options.seed)._asdict()
     return measures
@@ -169,11 +171,16 @@ def _common_baselines(annotated: Sequence[LocalizedVideo]) -> dict[str, list[Tub
     """Returns the baselines that every video has; of the centred boxes only the best."""
     common: dict[str, list[Tube]] = {}
     for name in annotated[0].baselines:
+        # A video without flow or without training boxes lacks the baselines that need them.
         if all(name in video.baselines for video in annotated):
             common[name] = [video.baselines[name] for video in annotated]
-    centred = [name for name in common if name.startswith("centred")]
-    best = max(centred, key=lambda name: _overlaps(annotated, common[name]).mean())
-    for name in centred:
+    mean_overlaps = {}
+    for name, tubes in common.items():
+        if name.startswith("centred"):
+            mean_overlaps[name] = _overlaps(annotated, tubes).mean()
+    # The best of the centred boxes was chosen on these very videos, so it is the hardest to beat.
+    best = max(mean_overlaps, key=mean_overlaps.__getitem__)
+    for name in mean_overlaps:
         if name != best:
             del common[name]
     return common

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.localize.saliency import check_attention
 from videolstm_jax.types import Video
+
+if TYPE_CHECKING:
+    from etils import epath
 
 
 class EvaluatedVideo(NamedTuple):
@@ -61,6 +65,7 @@ def load_video(work: Workdir, name: str, video: Video, classes: int) -> Evaluate
         raise FileError(f"{path}: scores are not finite; expected class probabilities")
     if attention is None:
         return EvaluatedVideo(scores, None, features)
+    # The attention may be of another program, so its values are checked too.
     try:
         return EvaluatedVideo(scores, check_attention(attention), features)
     except ValueError as error:
@@ -102,16 +107,30 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
       FileError: neither file is there, or it does not hold such settings.
     """
     folder = work.run(name)
-    last = folder / "map.json"
-    path = last if last.exists() else folder / "config.json"
-    if path == last:
-        record = files.read_json(path)
-    else:
-        record = artifacts.load_config(folder, made_by="train")
+    path = folder / "map.json"
+    if path.exists():
+        return _localize_config(path, files.read_json(path))
+    record = artifacts.load_config(folder, made_by="train")
+    return _localize_config(folder / "config.json", record)
+
+
+def _localize_config(path: epath.Path, record: Mapping[str, Any]) -> LocalizeConfig:
+    """Makes the settings of boxes that a map.json or a config.json holds.
+
+    Raises:
+      FileError: it does not hold such settings.
+    """
     field_names = {field.name for field in dataclasses.fields(LocalizeConfig)}
+    known = {}
     try:
-        settings = record["settings"] if path == last else record["config"].get("localize", {})
-        # A setting of a later version is passed over: it changes nothing that is known here.
-        return LocalizeConfig(**{name: settings[name] for name in settings if name in field_names})
+        if path.name == "map.json":
+            settings = record["settings"]
+        else:
+            settings = record["config"].get("localize", {})
+        for name, value in settings.items():
+            # A setting of a later version is passed over: it changes nothing that is known here.
+            if name in field_names:
+                known[name] = value
+        return LocalizeConfig(**known)
     except (AttributeError, KeyError, TypeError, ConfigError) as error:
         raise FileError(f"{path}: not the settings of localize: {error!r}") from error

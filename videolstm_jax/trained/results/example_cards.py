@@ -1,0 +1,199 @@
+"""The examples of a page: test videos with predictions, attention and boxes, and their films."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from videolstm_jax import files
+from videolstm_jax.errors import ConfigError, VideoError
+from videolstm_jax.localize.baselines import covered_cells
+from videolstm_jax.measure.attention_stats import frame_stats, mass_inside
+from videolstm_jax.measure.tube_errors import frame_overlaps
+from videolstm_jax.report import choose, example, page
+from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
+from videolstm_jax.report.pictures.states import States
+from videolstm_jax.trained.results import work_contents
+from videolstm_jax.video.film import film
+
+if TYPE_CHECKING:
+    from videolstm_jax.artifacts import Workdir
+    from videolstm_jax.config import ReportConfig
+    from videolstm_jax.trained.results.work_contents import WorkFolderContents
+    from videolstm_jax.types import NDArray, Tube, Video
+
+
+def examples_section(contents: WorkFolderContents, cfg: ReportConfig) -> page.Section:
+    """Draws the examples of one run, and writes a film of each into report/videos.
+
+    A page without attention or boxes is still useful: what is absent is named, not an error.
+
+    Args:
+      contents: of the work folder.
+      cfg: `examples`, how many, and `run`, of which run.
+
+    Raises:
+      ConfigError: `run` names a run that was not evaluated.
+      FileError: a file of the run exists but cannot be used.
+    """
+    section = page.Section("examples", "Where it looks")
+    if not cfg.examples:
+        return section._replace(notices=("No example is shown, since report.examples is 0.",))
+    name = _shown_run(contents, cfg.run)
+    if name is None or contents.dataset is None:
+        notice = (
+            "No run has been evaluated on whole videos yet. The stage evaluate does it, after "
+            "prepare, extract and train."
+        )
+        return section._replace(notices=(notice,))
+    tubes = work_contents.load_best_tubes(contents.work, name)
+    notices = _absent_inputs(contents, name, tubes)
+    cards = []
+    for video, scores in _chosen_videos(contents, name, cfg.examples):
+        # One file that changed must not cost the page of all others.
+        try:
+            cards.append(_card(contents, name, video, scores, tubes.get(video.name, ())))
+        except VideoError:
+            notices.append(
+                f"{video.name} is left out: its file has changed since the stage prepare read it."
+            )
+    paragraphs = ()
+    if cards:
+        caption = (
+            f"Test videos with the predictions of {name}: the frame, the attention, the boxes."
+        )
+        paragraphs = (caption, choose.RULE)
+    return section._replace(paragraphs=paragraphs, examples=tuple(cards), notices=tuple(notices))
+
+
+# ---- what is shown -------------------------------------------------------------------------------
+
+
+def _shown_run(contents: WorkFolderContents, chosen: str) -> str | None:
+    """The run whose examples are shown: the user's choice, or else the most informative one.
+
+    Preferred are runs with attention, then with tubes, then RGB, then of higher accuracy. RGB comes
+    before accuracy because readers recognise what attention lies on.
+    """
+    runs = {result.name: result for result, _ in contents.results if result.kind == "recurrent"}
+    if chosen:
+        if chosen not in runs:
+            names = ", ".join(runs) or "no run yet"
+            raise ConfigError(f"report.run is {chosen!r}; expected one of {names}")
+        return chosen
+
+    def preference(name: str) -> tuple[bool, bool, bool, float]:
+        reads_rgb = runs[name].inputs.startswith("RGB")
+        return contents.run(name).attends, name in contents.maps, reads_rgb, runs[name].accuracy
+
+    evaluated_runs = [name for name in runs if (contents.work.run(name) / "videos").exists()]
+    return max(evaluated_runs, key=preference, default=None)
+
+
+def _chosen_videos(
+    contents: WorkFolderContents, name: str, count: int
+) -> list[tuple[Video, NDArray]]:
+    """The test videos that the rule of the page chooses, with their scores [C]."""
+    videos = {video.name: video for video in contents.dataset.videos}
+    scores = contents.scores_of(name, "recurrent")
+    predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)
+    rows = choose.videos(scores.label, predicted, confidence, count)
+    return [(videos[scores.videos[row]], scores.scores[row]) for row in rows]
+
+
+def _absent_inputs(
+    contents: WorkFolderContents, name: str, tubes: Mapping[str, tuple[Tube, ...]]
+) -> list[str]:
+    """Notices on attention and boxes that the examples cannot show."""
+    notices = []
+    if not contents.run(name).attends:
+        notices.append(
+            f"{name} has no attention, because its cell does not attend; there is no map to show."
+        )
+    elif not tubes:
+        notices.append(
+            f"{name} has no boxes yet. The stage localize makes them from its attention."
+        )
+    if not contents.truth:
+        notices.append(
+            "There are no true boxes. The stage prepare writes truth.jsonl if a data set has them."
+        )
+    return notices
+
+
+# ---- one example ---------------------------------------------------------------------------------
+
+
+def _card(
+    contents: WorkFolderContents,
+    name: str,
+    video: Video,
+    scores: NDArray,
+    detections: tuple[Tube, ...],
+) -> page.Example:
+    """Draws one example and writes its film."""
+    run = contents.run(name)
+    truth = contents.truth.get(video.name, ())
+    prediction, attention = work_contents.load_prediction(
+        run,
+        video,
+        contents.dataset.classes,
+        detections=detections,
+        truth=truth,
+        best_by_segments=int(scores.argmax()),
+    )
+    # One folder for all films: names of videos contain their class as a folder.
+    address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
+    frames = film(
+        contents.work.report / address,
+        video,
+        Renderer(prediction, example.FILM_SIDE).card,
+        fps=run.fps,
+        keep=example.shown_frames(video.frames),
+    )
+    curves = None
+    if attention is not None:
+        curves = _curves(attention, truth, video)
+    data = example.CardData(
+        scores=scores,
+        frames=frames,
+        film=address,
+        facts=_facts(prediction),
+        attention_curves=curves,
+        states=_states(contents.work, name, video),
+    )
+    return example.example(prediction, data)
+
+
+def _facts(prediction: PredictedVideo) -> tuple[tuple[str, str], ...]:
+    video = prediction.video
+    facts = [("Length", f"{video.frames} frames, {video.frames / video.fps:.1f} s")]
+    if prediction.detections and prediction.truth:
+        heading = "Mean frame IoU"
+        # The tubes are sorted: the first has the highest score.
+        if len(prediction.detections) > 1:
+            heading += ", best tube"
+        overlap = frame_overlaps(prediction.detections[0], prediction.truth).mean()
+        facts.append((heading, f"{overlap:.2f}"))
+    return tuple(facts)
+
+
+def _curves(attention: NDArray, truth: Sequence[Tube], video: Video) -> dict[str, NDArray]:
+    """Statistics of the attention [L', N, N] frame by frame, by their names on the page."""
+    stats = frame_stats(attention)
+    curves_by_name = {"entropy": stats.entropy, "peak": stats.peak, "drift": stats.drift}
+    if truth:
+        size, (length, cells) = (video.height, video.width), attention.shape[:2]
+        mass, area = mass_inside(attention, covered_cells(truth, size, length, cells))
+        curves_by_name |= {"in the true box": mass, example.BOX_AREA: area}
+    return curves_by_name
+
+
+def _states(work: Workdir, name: str, video: Video) -> States | None:
+    """The state maps that evaluate saved, if it did."""
+    path = work.states(name, video.name)
+    if not path.exists():
+        return None
+    kind, mean, channel, maps = files.read_arrays(path, "kind", "mean", "channel", "maps")
+    return States(str(kind), mean, channel, maps)

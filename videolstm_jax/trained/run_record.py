@@ -1,0 +1,55 @@
+"""What config.json of a run says of its model, for stages that do not load the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from videolstm_jax import artifacts
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from videolstm_jax.artifacts import Workdir
+
+
+class RunRecord(NamedTuple):
+    """The run `name` of a work folder; `record` is the content of its config.json.
+
+    Reading it takes no parameters, no JAX and no code of the cell.
+    """
+
+    work: Workdir
+    name: str
+    record: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, work: Workdir, name: str) -> RunRecord:
+        """Reads the record of a finished training.
+
+        Raises:
+          FileError: the run is missing or unfinished.
+        """
+        folder = work.run(name)
+        # A name may be the path of the folder; its last part is the name.
+        return cls(work, folder.name, artifacts.load_config(folder, made_by="train"))
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration that it was trained with."""
+        return self.record["config"]
+
+    @property
+    def folder(self) -> epath.Path:
+        """The folder of the run."""
+        return self.work.run(self.name)
+
+    @property
+    def fps(self) -> float:
+        """The rate that videos were resampled to; 0 is their own."""
+        return self.config["data"].get("fps", 0.0)
+
+    @property
+    def attends(self) -> bool:
+        """Whether its cell has attention, of which boxes are made."""
+        return self.record.get("attends", False)
