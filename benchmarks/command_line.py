@@ -20,12 +20,10 @@ def parser(about: str, *, name: str = "", repeats: int = 0) -> argparse.Argument
     options = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument(
-        "--name",
-        required=not name,
-        default=name,
-        help="of the results; a part of their file's name" + (f"; default: {name}" if name else ""),
-    )
+    name_help = "of the results; a part of their file's name"
+    if name:
+        name_help += f"; default: {name}"
+    options.add_argument("--name", required=not name, default=name, help=name_help)
     options.add_argument(
         "--out", default=str(RESULTS), help="folder of the results; default: benchmarks/results"
     )

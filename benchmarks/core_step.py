@@ -48,7 +48,9 @@ def our_contenders(cell_name: str, sizes: Sizes) -> dict[str, Contender]:
     model = make_model(ModelConfig(cell=cell_name))
     params = jax.jit(model.init)(jax.random.key(0))
     x = _maps(sizes)
-    inputs = Inputs(x, x if cell.layers.motion else None)
+    inputs = Inputs(x, None)
+    if cell.layers.motion:
+        inputs = Inputs(x, x)
     mask = jnp.ones((sizes.batch, sizes.frames), bool)
     carry = model.start(params, Clip(inputs, mask))
     contenders = {}
@@ -61,7 +63,9 @@ def our_contenders(cell_name: str, sizes: Sizes) -> dict[str, Contender]:
 
 
 def _step_of(cell, conv: Callable, dtype: str) -> Callable:
-    kind = None if dtype == "float32" else jnp.dtype(dtype)
+    kind = None
+    if dtype != "float32":
+        kind = jnp.dtype(dtype)
     bound = bind(
         cell,
         partial(conv, dtype=kind),
@@ -109,11 +113,12 @@ def time_contenders(contenders: dict[str, Contender], repeats: int) -> dict[str,
                 times[name].append((1e3 * wall, 1e3 * busy))
     figures = {}
     for name, pairs in times.items():
+        wall, busy = zip(*pairs, strict=True)
         memory = compiled[name].memory_analysis().temp_size_in_bytes
         figures[name] = {
-            "best_ms": round(min(wall for wall, _ in pairs), 2),
-            "median_ms": round(statistics.median(wall for wall, _ in pairs), 2),
-            "best_processor_ms": round(min(busy for _, busy in pairs), 2),
+            "best_ms": round(min(wall), 2),
+            "median_ms": round(statistics.median(wall), 2),
+            "best_processor_ms": round(min(busy), 2),
             "temporary_mib": round(memory / 2**20),
         }
     return figures

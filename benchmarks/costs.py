@@ -105,7 +105,7 @@ def _area(size: str) -> tuple[int, str]:
 def _disk_lines(result: dict) -> list[str]:
     bytes_a_frame = result["bytes_per_frame"]
     flow = bytes_a_frame["flow"]
-    features = sum(bytes_a_frame[layer] for layer in ("pool5", "fc7", "logits"))
+    features = bytes_a_frame["pool5"] + bytes_a_frame["fc7"] + bytes_a_frame["logits"]
     total = flow + 2 * features
     rows = [
         ("flow images, both components", flow),
@@ -194,7 +194,9 @@ def main() -> None:
     parser.add_argument("--page", default=str(ROOT / "docs" / "costs.md"), help="that is written")
     options = parser.parse_args()
     results = read_results(pathlib.Path(options.results))
-    text = page(results).rstrip() + "\n" if results else EMPTY
+    text = EMPTY
+    if results:
+        text = page(results).rstrip() + "\n"
     pathlib.Path(options.page).write_text(text)
     print(f"costs: wrote {options.page}")
 

@@ -78,8 +78,10 @@ def textured_clip(frames: int = 40, width: int = 128, height: int = 96) -> np.nd
     grain = random.normal(0, 0.15, (frames, height, width, 3))
     moved = []
     for t in range(frames):
-        scene = texture if t < frames // 2 else texture[::-1]
-        moved.append(np.roll(scene, (t, 2 * t), (0, 1)))
+        # The cut: from the middle on the texture stands on its head.
+        if t == frames // 2:
+            texture = texture[::-1]
+        moved.append(np.roll(texture, (t, 2 * t), (0, 1)))
     brightness = np.arange(frames)[:, None, None, None]
     return np.uint8(np.clip(128 + 40 * (np.stack(moved) + grain) + brightness, 0, 255))
 
@@ -178,7 +180,9 @@ def outcome(frames: np.ndarray | VideoError, expected: np.ndarray) -> str:
         if "not decoded after" in message:
             return "too slow"
         return "refused"
-    return "same pictures" if np.array_equal(frames, expected) else "other pictures"
+    if np.array_equal(frames, expected):
+        return "same pictures"
+    return "other pictures"
 
 
 def main() -> None:
@@ -194,10 +198,11 @@ def main() -> None:
         if counts is None:
             print(f"{codec}: not tried")
             continue
-        codecs[codec] = {kind: dict(sorted(counter.items())) for kind, counter in counts.items()}
         print(f"{codec}: {dict(sum(counts.values(), Counter()))}")
-        for kind, counter in codecs[codec].items():
-            print(f"  {kind:20s} {counter}", flush=True)
+        codecs[codec] = {}
+        for kind, counter in counts.items():
+            codecs[codec][kind] = dict(sorted(counter.items()))
+            print(f"  {kind:20s} {codecs[codec][kind]}", flush=True)
     versions = {
         "PyAV": av.__version__,
         "libavcodec": ".".join(map(str, av.library_versions["libavcodec"])),

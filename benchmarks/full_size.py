@@ -53,8 +53,8 @@ def write_list(data: pathlib.Path, folder: pathlib.Path, most: int) -> None:
         rows = csv.writer(file)
         rows.writerow(("path", "label", "part"))
         for name in SETS:
-            clips = sorted(path for path in (data / name).rglob("*") if video_extension(path.name))
-            for number, path in enumerate(clips[: most or None]):
+            clips = [path for path in (data / name).rglob("*") if video_extension(path.name)]
+            for number, path in enumerate(sorted(clips)[: most or None]):
                 rows.writerow((path.resolve(), name, ("train", "test")[number % 2]))
 
 
@@ -92,11 +92,14 @@ def time_stages(cfg: RunConfig, *, online: bool) -> dict:
         same = _contents(work.path / "features") == _contents(two_steps)
         figures[name]["same_bytes_as_two_steps"] = same
     frames = figures["prepare"]["frames"]
-    return {
-        "stages": figures,
-        "bytes_per_frame": {name: round(size / frames, 1) for name, size in sizes.items()},
-        "bad": len(read_jsonl(work.bad)) if work.bad.exists() else 0,
-    }
+    bytes_per_frame = {}
+    for name, size in sizes.items():
+        bytes_per_frame[name] = round(size / frames, 1)
+    bad = []
+    # The file is absent where every video could be read.
+    if work.bad.exists():
+        bad = read_jsonl(work.bad)
+    return {"stages": figures, "bytes_per_frame": bytes_per_frame, "bad": len(bad)}
 
 
 def _time_stage(name: str, cfg: RunConfig, run: Callable[[], object]) -> dict:
@@ -104,7 +107,9 @@ def _time_stage(name: str, cfg: RunConfig, run: Callable[[], object]) -> dict:
     run()
     seconds = time.perf_counter() - start
     videos = load_dataset(Workdir(cfg.workdir).dataset).videos
-    frames = sum(video.frames - 1 for video in videos)
+    frames = 0
+    for video in videos:
+        frames += video.frames - 1
     rate = frames / seconds
     print(f"{name}: {frames} frames in {seconds:.1f} s, {rate:.2f} a second", flush=True)
     return {
@@ -115,7 +120,11 @@ def _time_stage(name: str, cfg: RunConfig, run: Callable[[], object]) -> dict:
 
 
 def _bytes_of(folder: os.PathLike) -> int:
-    return sum(path.stat().st_size for path in pathlib.Path(folder).rglob("*") if path.is_file())
+    size = 0
+    for path in pathlib.Path(folder).rglob("*"):
+        if path.is_file():
+            size += path.stat().st_size
+    return size
 
 
 def _contents(folder: os.PathLike) -> dict[str, bytes]:

@@ -33,16 +33,16 @@ def ours(attention: np.ndarray) -> np.ndarray:
 
 def scipy_chain(attention: np.ndarray) -> np.ndarray:
     """Makes boxes [n, 4] by zoom, gaussian_filter, label and find_objects, as in their manuals."""
-    zoomed = ndimage.zoom(
-        attention, [side / 7 for side in SIZE], order=1, grid_mode=True, mode="grid-mirror"
-    )
-    blurred = ndimage.gaussian_filter(zoomed, [SIGMA * side / 224 for side in SIZE])
+    size = np.array(SIZE)
+    zoomed = ndimage.zoom(attention, size / 7, order=1, grid_mode=True, mode="grid-mirror")
+    blurred = ndimage.gaussian_filter(zoomed, SIGMA * size / 224)
     scaled = blurred / blurred.max() * 255
     regions, count = ndimage.label(scaled >= THETA, np.ones((3, 3)))
     ndimage.sum_labels(scaled, regions, range(1, count + 1))
-    return np.array(
-        [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(regions)], float
-    )
+    boxes = []
+    for y, x in ndimage.find_objects(regions):
+        boxes.append((x.start, y.start, x.stop, y.stop))
+    return np.array(boxes, float)
 
 
 def every_frame(make_boxes: Callable[[np.ndarray], np.ndarray], attention: np.ndarray) -> None:
@@ -69,7 +69,7 @@ def main() -> None:
     for kind, concentration in (("peaked", 0.05), ("middling", 0.5), ("nearly uniform", 20.0)):
         maps = generator.dirichlet(np.full(49, concentration), FRAMES)
         attention = maps.reshape(FRAMES, 7, 7).astype(np.float32)
-        boxes = [ours(frame) for frame in attention]
+        boxes = list(map(ours, attention))
         different = 0
         for own, frame in zip(boxes, attention, strict=True):
             different += not np.array_equal(own, scipy_chain(frame))
@@ -79,7 +79,7 @@ def main() -> None:
                 "times"
             )
         rows[kind] = {
-            "boxes a frame": round(float(np.mean([len(own) for own in boxes])), 2),
+            "boxes a frame": round(float(np.mean(list(map(len, boxes)))), 2),
             "ours": milliseconds(partial(every_frame, ours, attention)),
             "scipy chain": milliseconds(partial(every_frame, scipy_chain, attention)),
             "ours, whole tube": milliseconds(partial(video_tube, attention, SIZE, FRAMES + 1)),

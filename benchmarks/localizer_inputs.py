@@ -82,7 +82,9 @@ class VideoOverlaps(NamedTuple):
 def probed_cell(name: str) -> Cell:
     """Returns the cell with a probe of its attention; it reads (Inputs, probe [B, T, N, N])."""
     cell = find_cell(name)
-    read = expect if cell.vector else weigh
+    read = weigh
+    if cell.vector:
+        read = expect
 
     def drive(conv, p, xs):
         inputs, probe = xs
@@ -176,7 +178,10 @@ def candidate_maps(model: ModelMaps, flow: np.ndarray, camera_free: np.ndarray) 
             "class evidence of the hidden state": cam,
             "attention, class evidence of the hidden state": np.sqrt(a * cam),
         }
-    return {name: as_attention(values) for name, values in maps.items()}
+    as_maps = {}
+    for name, values in maps.items():
+        as_maps[name] = as_attention(values)
+    return as_maps
 
 
 def candidate_tubes(maps: Mapping[str, np.ndarray], video: Video) -> dict[str, Tube]:
@@ -204,11 +209,11 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
     videos = [video for video in tests if video.name in truth]
     stores = list(trained.open_features(work).by_input().values())
     # All videos are padded to one length, so that the model is compiled once.
-    longest = max(stores[0].frames[video.name] for video in videos)
+    lengths = [stores[0].frames[video.name] for video in videos]
+    longest = max(lengths)
     compute = probed_model(trained.config)
     overlaps = []
-    for video in videos:
-        length = stores[0].frames[video.name]
+    for video, length in zip(videos, lengths, strict=True):
         arrays = []
         for store in stores:
             array = store.read(video.name, 0, length)
@@ -220,7 +225,8 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
         )
         clip = Clip(inputs, np.arange(longest)[None] < length)
         computed = compute(trained.params, clip, scores.mean(0).argmax())
-        model = ModelMaps(*(np.asarray(array[:length], np.float64) for array in computed))
+        # Beyond its length a video is padding.
+        model = ModelMaps(*[np.asarray(array[:length], np.float64) for array in computed])
         images = read_flow(work.flow / f"{video.name}.zip")
         cells = model.attention.shape[1]
         maps = candidate_maps(model, flow_magnitude(images, cells), camera_free_flow(images, cells))
@@ -266,7 +272,8 @@ def main() -> None:
         print(f"{run}, {len(overlaps)} videos")
         for name, row in rows.items():
             cells = [_interval(row["frame_iou"])]
-            cells += [_interval(row[key], "+") for key in ("minus_attention", "minus_best_centred")]
+            for key in ("minus_attention", "minus_best_centred"):
+                cells.append(_interval(row[key], "+"))
             print(f"  {name:50s} {'  '.join(cells)}")
     result = {"question": command_line.question(__doc__), "runs": runs}
     record.save(f"localizer_inputs_{arguments.name}", result, arguments.out)

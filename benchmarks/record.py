@@ -16,16 +16,25 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 def processor() -> str:
     """Returns the processor's name and how many cores it has."""
     path = pathlib.Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
+    # Only Linux has this file, and only some kinds of processors have a name in it.
+    if not path.exists():
+        return platform.processor()
+    names = []
+    for line in path.read_text().splitlines():
+        if line.startswith("model name"):
+            names.append(line.split(":", 1)[1].strip())
+    if not names:
+        return platform.processor()
+    return f"{names[0]}, {len(names)} cores"
 
 
 def device() -> str:
     """Returns the name of the accelerator that JAX computes on, or of the processor."""
     import jax  # here, since some benchmarks measure code that runs without it
 
-    return processor() if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
+    if jax.default_backend() == "cpu":
+        return processor()
+    return jax.devices()[0].device_kind
 
 
 def save(name: str, figures: dict[str, Any], folder: str | os.PathLike = RESULTS) -> None:

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,13 +59,13 @@ def write_contenders(folder: pathlib.Path, videos: int, seed: int = 0) -> None:
         length = int(np.clip(random.lognormal(5.1, 0.5), 29, 900))
         maps = pool5_maps(random, length)
         writer.write(name, maps)
-        _write_tfrecord(folder / "frames" / f"{name}.tfrecord", [frame.tobytes() for frame in maps])
+        _write_tfrecord(folder / "frames" / f"{name}.tfrecord", map(np.ndarray.tobytes, maps))
         _write_tfrecord(folder / "video" / f"{name}.tfrecord", [maps.tobytes()])
     writer.finish(names)
     compact(folder / "float16", folder / "uint8")
 
 
-def _write_tfrecord(path: pathlib.Path, rows: list[bytes]) -> None:
+def _write_tfrecord(path: pathlib.Path, rows: Iterable[bytes]) -> None:
     import tensorflow as tf
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,10 +163,11 @@ def time_contenders(
             del clips  # ends its threads before the next contender begins
     figures = {}
     for name, pairs in rates.items():
+        by_second, by_processor_second = zip(*pairs, strict=True)
         figures[name] = {
-            "median_mb_s": round(statistics.median(rate for rate, _ in pairs)),
-            "best_mb_s": round(max(rate for rate, _ in pairs)),
-            "best_mb_per_processor_s": round(max(rate for _, rate in pairs)),
+            "median_mb_s": round(statistics.median(by_second)),
+            "best_mb_s": round(max(by_second)),
+            "best_mb_per_processor_s": round(max(by_processor_second)),
         }
     return figures
 
@@ -211,7 +212,9 @@ def _measure_on(cores: int, folder: pathlib.Path, options: argparse.Namespace) -
     ]
     child = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     figures = json.loads(child.stdout)
-    rates = [f"{name} {row['median_mb_s']} MB/s" for name, row in figures.items()]
+    rates = []
+    for name, row in figures.items():
+        rates.append(f"{name} {row['median_mb_s']} MB/s")
     print(f"{cores} cores: {', '.join(rates)}", flush=True)
     return figures
 
@@ -220,8 +223,11 @@ def _core_counts(options: argparse.Namespace) -> list[int]:
     if options.cores:
         return options.cores
     available = len(os.sched_getaffinity(0))
-    powers = [2**k for k in range(available.bit_length()) if 2**k < available]
-    return [*powers, available]
+    counts, power = [], 1
+    while power < available:
+        counts.append(power)
+        power *= 2
+    return [*counts, available]
 
 
 def main() -> None:
@@ -239,8 +245,11 @@ def main() -> None:
             by_cores[cores] = _measure_on(cores, folder, options)
     ratios = {}
     for cores, rows in by_cores.items():
-        tfrecord = max(row["median_mb_s"] for name, row in rows.items() if name.startswith("TF"))
-        ratios[cores] = round(rows["store, float16"]["median_mb_s"] / tfrecord, 2)
+        fastest = 0.0
+        for name, row in rows.items():
+            if name.startswith("TF"):
+                fastest = max(fastest, row["median_mb_s"])
+        ratios[cores] = round(rows["store, float16"]["median_mb_s"] / fastest, 2)
     needed = 128 * FRAMES * records.record_bytes(SHAPE) / 1e6 / STEP_SECONDS
     figures = {
         "device": record.processor(),

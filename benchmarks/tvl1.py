@@ -36,9 +36,15 @@ def drifting_texture(frames: int, width: int, height: int) -> np.ndarray:
     noise = np.random.default_rng(0).normal(size=(height, width))
     # Several scales, as in natural images: one alone would suit one level of the pyramid.
     scales = (1.5, 3, 6)
-    texture = sum(ndimage.gaussian_filter(noise, sigma, mode="wrap") * sigma for sigma in scales)
+    texture = np.zeros_like(noise)
+    for sigma in scales:
+        texture += ndimage.gaussian_filter(noise, sigma, mode="wrap") * sigma
     texture = np.uint8((texture - texture.min()) / np.ptp(texture) * 255)
-    return np.stack([np.roll(texture, (t, 3 * t), (0, 1)) for t in range(frames)])
+    # It wraps around, so that no edge comes into view.
+    moved = []
+    for t in range(frames):
+        moved.append(np.roll(texture, (t, 3 * t), (0, 1)))
+    return np.stack(moved)
 
 
 def our_flow(frames: np.ndarray) -> None:
@@ -80,9 +86,11 @@ def time_flow(
     scale = 1e3 / (len(frames) - 1)
     figures = {}
     for name, pairs in times.items():
+        # The best of each: other work on the machine only adds to a time.
+        wall, busy = zip(*pairs, strict=True)
         figures[name] = {
-            "ms_a_pair": round(min(wall for wall, _ in pairs) * scale, 2),
-            "processor_ms_a_pair": round(min(busy for _, busy in pairs) * scale, 2),
+            "ms_a_pair": round(min(wall) * scale, 2),
+            "processor_ms_a_pair": round(min(busy) * scale, 2),
         }
     return figures
 
@@ -94,12 +102,15 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12, help="of 340 x 256 pixels")
     parser.add_argument("--small_pairs", type=int, default=128, help="of 64 x 64 pixels")
     options = parser.parse_args()
+    source = "a drifting texture"
+    if options.video:
+        source = "a real clip"
     figures = {
         "device": record.device(),
         "jax": jax.__version__,
         "opencv": importlib.import_module("cv2").__version__,
         "threads": THREADS,
-        "frames": "a real clip" if options.video else "a drifting texture",
+        "frames": source,
     }
     for width, height, pairs in ((340, 256, options.pairs), (64, 64, options.small_pairs)):
         if options.video:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import read_outs
+from benchmarks import read_outs, scored_videos
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.baselines import ideal_attention
 from videolstm_jax.types import Detection, Tube
@@ -15,7 +15,7 @@ def scored_video(name, label, place):
     boxes = np.tile([place, place, place + 20.0, place + 24], (FRAMES, 1))
     scores = np.full((FRAMES - 1, 2), 0.1)
     scores[:, label] = 0.9
-    return read_outs.ScoredVideo(
+    return scored_videos.ScoredVideo(
         name,
         SIZE,
         FRAMES,
@@ -36,7 +36,7 @@ def videos():
 
 
 def test_joined_videos_hold_two_classes_one_after_the_other(videos):
-    pairs = read_outs.joined(videos)
+    pairs = scored_videos.joined(videos)
     assert [video.name for video in pairs] == ["a+c", "b+d", "c+a", "d+b"]
     first = pairs[0]
     assert (
@@ -53,7 +53,7 @@ def test_joined_videos_hold_two_classes_one_after_the_other(videos):
 
 
 def test_trimming_reaches_the_upper_bound_where_scores_are_right(videos):
-    pairs = read_outs.joined(videos)
+    pairs = scored_videos.joined(videos)
     settings = LocalizeConfig(sigma=0.0, span=1)
     full = read_outs.measure(pairs, settings, resamples=5)
     cut = read_outs.measure(pairs, LocalizeConfig(sigma=0.0, span=1, trim="chance"), resamples=5)

@@ -9,6 +9,7 @@ import argparse
 import ast
 import collections
 import io
+import itertools
 import os
 import pathlib
 import sys
@@ -92,16 +93,23 @@ def error_classes(trees: list[ast.Module]) -> set[str]:
     for tree in trees:
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
-                bases[node.name] = {ast.unparse(base).split(".")[-1] for base in node.bases}
+                bases[node.name] = _last_names(node.bases)
 
     # A class is an error if a base is: repeat until a pass adds no class.
     errors = {"Exception", "BaseException", "SystemExit", "KeyboardInterrupt"}
-    errors |= {base for names in bases.values() for base in names if base.endswith("Error")}
     size = 0
     while size != len(errors):
         size = len(errors)
-        errors |= {name for name, parents in bases.items() if parents & errors}
+        for name, parents in bases.items():
+            # Errors of libraries, such as `av.FFmpegError`, are known by their names only.
+            if parents & errors or any(parent.endswith("Error") for parent in parents):
+                errors.add(name)
     return errors & set(bases)
+
+
+def _last_names(nodes: list[ast.expr]) -> set[str]:
+    """Returns the last names of expressions such as `errors.FileError`."""
+    return {ast.unparse(node).rpartition(".")[2] for node in nodes}
 
 
 def _functions(tree: ast.Module, path: pathlib.Path) -> Iterator[Function]:
@@ -109,12 +117,11 @@ def _functions(tree: ast.Module, path: pathlib.Path) -> Iterator[Function]:
     for node in ast.walk(tree):
         if not isinstance(node, _FUNCTIONS):
             continue
-        arguments = node.args
-        names = [
-            argument.arg
-            for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
-        ]
-        parameters = len(names) - (names[:1] in (["self"], ["cls"]))
+        arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+        parameters = len(arguments)
+        # A method has one more, which no caller passes.
+        if arguments and arguments[0].arg in ("self", "cls"):
+            parameters -= 1
         lines = node.end_lineno - node.lineno + 1
         yield Function(f"{path}:{node.lineno} {node.name}", lines, parameters)
 
@@ -136,18 +143,23 @@ def measure(source: str, tree: ast.Module) -> FileStyle:
             tokens += 1
             code_lines.update(range(token.start[0], token.end[0] + 1))
 
+    nodes = collections.Counter(map(type, ast.walk(tree)))
+    comprehensions = 0
+    for kind in _COMPREHENSIONS:
+        comprehensions += nodes[kind]
     names = list(_bindings(tree))
-    nodes = collections.Counter(type(node) for node in ast.walk(tree))
+    # A leading underscore says that a name is private, not what it contains.
+    vague = [name for name in names if name.strip("_") in VAGUE_NAMES]
     return FileStyle(
         files=1,
         lines=len(source.splitlines()),
         code_lines=len(code_lines),
         tokens=tokens,
         comments=comments,
-        comprehensions=sum(nodes[kind] for kind in _COMPREHENSIONS),
+        comprehensions=comprehensions,
         conditionals=nodes[ast.IfExp],
         bindings=len(names),
-        vague=sum(name.strip("_") in VAGUE_NAMES for name in names),
+        vague=len(vague),
         raises=nodes[ast.Raise],
     )
 
@@ -171,7 +183,7 @@ def defines_names(tree: ast.Module) -> bool:
 
 def total(styles: list[FileStyle]) -> FileStyle:
     """Returns the sum of the counts of several files."""
-    return FileStyle(*(sum(column) for column in zip(*styles, strict=True)))
+    return FileStyle(*map(sum, zip(*styles, strict=True)))
 
 
 def _rate(count: int, size: int, scale: int) -> str:
@@ -210,40 +222,41 @@ def main() -> None:
     parser.add_argument("--worst", type=int, default=1, help="largest files and functions to list")
     options = parser.parse_args()
 
-    styles = {}
-    trees = {}
-    functions = []
+    styles = collections.defaultdict(list)
+    # The figure shows how many files a reader must search for a name. Scripts that only call one
+    # function, such as the one of each command in launch/, define none and are left out.
+    searched = collections.Counter({"": 0})
+    trees = []
+    file_lines, function_lines, parameters = {}, {}, {}
     for folder in options.folders:
         for path in python_files(pathlib.Path(folder)):
             source = path.read_text(encoding="utf-8")
-            trees[path] = ast.parse(source)
-            styles[path] = measure(source, trees[path])
-            functions += _functions(trees[path], path)
+            tree = ast.parse(source)
+            trees.append(tree)
+            style = measure(source, tree)
+            styles[path.parent].append(style)
+            searched[path.parent] += defines_names(tree)
+            file_lines[str(path)] = style.lines
+            for function in _functions(tree, path):
+                function_lines[function.place] = function.lines
+                parameters[function.place] = function.parameters
     if not styles:
         parser.error(f"no Python files in {', '.join(options.folders)}")
 
-    files_in_folder = collections.Counter(path.parent for path in styles)
-    # The figure shows how many files a reader must search for a name. Scripts that only call one
-    # function, such as the one of each command in launch/, define none and are left out.
-    searched = collections.Counter(path.parent for path in styles if defines_names(trees[path]))
-    folder, most_files = searched.most_common(1)[0] if searched else ("", 0)
-    _print_figures(figures(total(list(styles.values()))))
-    print(f"{'error classes':40}{len(error_classes(list(trees.values()))):>6}")
+    _print_figures(figures(total(list(itertools.chain(*styles.values())))))
+    print(f"{'error classes':40}{len(error_classes(trees)):>6}")
+    folder, most_files = searched.most_common(1)[0]
     heading = "most files that define names, a folder"
     print(f"{heading:40}{most_files:>6}  {folder}")
 
-    lengths = {str(path): style.lines for path, style in styles.items()}
-    _print_largest("longest files, lines", lengths, options.worst)
-    lengths = {function.place: function.lines for function in functions}
-    _print_largest("longest functions, lines", lengths, options.worst)
-    parameters = {function.place: function.parameters for function in functions}
+    _print_largest("longest files, lines", file_lines, options.worst)
+    _print_largest("longest functions, lines", function_lines, options.worst)
     _print_largest("most parameters of a function", parameters, options.worst)
 
     if options.by_package:
-        for folder in sorted(files_in_folder):
+        for folder in sorted(styles):
             print(f"\n{folder}")
-            in_folder = [style for path, style in styles.items() if path.parent == folder]
-            _print_figures(figures(total(in_folder)))
+            _print_figures(figures(total(styles[folder])))
 
 
 if __name__ == "__main__":

@@ -88,8 +88,10 @@ def _text(x: float, y: float, text: str, style: str) -> str:
 
 
 def _arrow(points: list[tuple[float, float]]) -> str:
-    path = " ".join(f"{x:g},{y:g}" for x, y in points)
-    return f'<polyline points="{path}" class="arrow" marker-end="url(#head)"/>'
+    path = ""
+    for x, y in points:
+        path += f" {x:g},{y:g}"
+    return f'<polyline points="{path.strip()}" class="arrow" marker-end="url(#head)"/>'
 
 
 def _data_row(row: tuple, top: float) -> list[str]:
@@ -99,7 +101,9 @@ def _data_row(row: tuple, top: float) -> list[str]:
     width = (WIDTH - 2 * MARGIN - gap * (len(row) - 1)) / len(row)
     for index, (name, content, stage) in enumerate(row):
         box = Box(MARGIN + index * (width + gap), top, width, 52)
-        fill = MODEL_FILL if name in MODEL_STEPS else DATA_FILL
+        fill = DATA_FILL
+        if name in MODEL_STEPS:
+            fill = MODEL_FILL
         middle = box.x + width / 2
         parts.append(_rectangle(box, fill, LINE))
         parts.append(_text(middle, top + 22, name, "name"))
