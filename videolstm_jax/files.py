@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from etils import epath
 
-from videolstm_jax.errors import FileError
+from videolstm_jax.errors import ConfigError, FileError
 
 PathLike = str | os.PathLike
 
@@ -218,16 +218,17 @@ def reading(where: object, summary: str = "", *damage: type[Exception]) -> Itera
       where: the file, and the place in it, which opens the message; empty where a caller adds it.
       summary: what the file is not, such as "not a whole ViPER file"; it opens the description of
         an error in `damage`.
-      *damage: what Python or a library raises for a damaged file. FileErrors are always taken.
+      *damage: what Python or a library raises for a damaged file. A FileError, and a ConfigError of
+        settings in the file, are always taken.
 
     Raises:
       FileError: one of these was raised; it is the cause.
     """
     try:
         yield
-    except (FileError, *damage) as error:
-        # A FileError is our own sentence. Others may say as little as "'labels'", of a KeyError.
+    except (ConfigError, FileError, *damage) as error:
+        # Our own errors are sentences. Others may say as little as "'labels'", of a KeyError.
         cause = str(error)
-        if not isinstance(error, FileError):
+        if not isinstance(error, (ConfigError, FileError)):
             cause = f"{summary}: {type(error).__name__}: {error}"
         raise FileError(f"{where}: {cause}" if where else cause) from error

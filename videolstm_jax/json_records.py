@@ -37,6 +37,7 @@ _EXPECTED = {
     "list_type": "a list",
     "literal_error": "one of {expected}",
     "multiple_of": "a whole number",
+    "string_too_short": "text that is not empty",
     "string_type": "text",
     "too_long": "at most {max_length} items",
     "too_short": "at least {min_length} items",
@@ -131,11 +132,20 @@ def _problem(error: pydantic.ValidationError) -> str:
         return f"{field} is an unknown field"
     if kind == "value_error":  # raised by a `__post_init__`, in our own words
         cause = str(fault["ctx"]["error"])
-        return f"{field}: {cause}" if field else cause
+        # The settings of this project name their section themselves.
+        return cause if cause.startswith(field) else f"{field}: {cause}"
     expected = fault["msg"].removeprefix("Input should be ")
     if kind in _EXPECTED:
-        expected = _EXPECTED[kind].format(**fault.get("ctx", {}))
+        rule = {name: _plain(value) for name, value in fault.get("ctx", {}).items()}
+        expected = _EXPECTED[kind].format(**rule)
     return f"{field or 'the content'} is {value_text(fault['input'])}; expected {expected}"
+
+
+def _plain(bound: Any) -> Any:
+    """A bound of a float as people write it, 0 and not 0.0."""
+    if isinstance(bound, float) and bound.is_integer():
+        return int(bound)
+    return bound
 
 
 def _field_name(location: tuple[str | int, ...]) -> str:

@@ -7,6 +7,8 @@ with a test list by these names, "Class/stem".
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from videolstm_jax import artifacts
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import json_sha256
+from videolstm_jax.json_records import json_record, parse_record
 
 if TYPE_CHECKING:
     from etils import epath
@@ -25,6 +28,20 @@ KEY = "trained_on"
 """The key of config.json and model.json that has the list."""
 NAMED = 3
 """Videos that an error names."""
+
+
+@json_record()
+@dataclasses.dataclass(frozen=True)
+class TrainingList:
+    """A training list as a file holds it: the names of the videos in order, and their hash."""
+
+    videos: tuple[str, ...]
+    sha256: str
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a list that was edited."""
+        if json_sha256(list(self.videos)) != self.sha256:
+            raise ValueError("the training list has been changed: its sha256 does not agree")
 
 
 def list_record(names: Iterable[str]) -> dict[str, Any]:
@@ -47,13 +64,8 @@ def trained_on(record: Mapping[str, Any], path: object) -> tuple[str, ...]:
     # Folders that other programs wrote, and pools of several trainings, have no one list.
     if row is None:
         return ()
-    try:
-        videos, sha256 = row["videos"], row["sha256"]
-    except (KeyError, TypeError) as error:
-        raise FileError(f"{path}: {KEY} is not a training list: {error!r}") from error
-    if json_sha256(videos) != sha256:
-        raise FileError(f"{path}: {KEY} has been changed: its sha256 does not agree")
-    return tuple(videos)
+    data = json.dumps(row).encode()
+    return parse_record(data, TrainingList, f"{path}: {KEY}").videos
 
 
 def trained_on_of(folder: epath.Path) -> tuple[str, ...]:

@@ -1,244 +1,226 @@
-"""What every field of a bundle's model.json may hold, checked once when the file is read."""
+"""What every field of a bundle's model.json may hold, as typed records.
+
+Records are open unless they say otherwise: a later version may write further fields, see
+`writer.FORMAT_VERSION`. Whether fields agree with one another, and with the files, is checked by
+`agreement`.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from videolstm_jax.config import ConvNetConfig, FlowConfig, LocalizeConfig, ModelConfig
-from videolstm_jax.errors import FileError
-from videolstm_jax.features.records import DTYPES
-from videolstm_jax.trained.bundle.writer import BUNDLE_FORMAT
-from videolstm_jax.trained.training_list import KEY as TRAINING_LIST
+from annotated_types import Ge, Gt, Interval, MinLen
 
-# JSON numbers have no bounds. These keep infinities out, and sizes that overflow a computation.
-_LARGEST_FLOAT, _LARGEST_INT = 1e300, 2**31 - 1
-_LONGEST = 60
+from videolstm_jax.config import ConvNetConfig, LocalizeConfig, ModelConfig
+from videolstm_jax.json_records import json_record, value_text
+from videolstm_jax.trained.training_list import TrainingList
 
+# JSON integers have no bounds. This one keeps out sizes that overflow a computation.
+LARGEST_INT = 2**31 - 1
 
-class Kind(NamedTuple):
-    """A value without parts: `expected` names it in messages, `fits` decides."""
-
-    expected: str
-    fits: Callable[[Any], bool]
-
-
-class ListOf(NamedTuple):
-    """A list, not empty, whose items are all of one kind."""
-
-    item: Schema
+_Text = Annotated[str, MinLen(1)]
+_Int = Annotated[int, Interval(ge=-LARGEST_INT, le=LARGEST_INT)]
+_Count = Annotated[int, Interval(ge=0, le=LARGEST_INT)]
+_Positive = Annotated[float, Gt(0)]
+_FromZero = Annotated[float, Ge(0)]
+_Share = Annotated[float, Interval(ge=0, le=1)]
+_Numbers = Annotated[tuple[float, ...], MinLen(1)]
 
 
-class MapOf(NamedTuple):
-    """An object with any names, whose values are all of one kind."""
-
-    value: Schema
-    empty: bool = True
+# ---- parts ---------------------------------------------------------------------------------------
 
 
-class Fields(NamedTuple):
-    """An object with these fields.
+@json_record(unknown="forbid")
+@dataclass(frozen=True)
+class ScalesRecord:
+    """The divisors of the features; see `functions.Scales`."""
 
-    Those in `optional` may be absent. Unless it is `closed` an object may have further fields,
-    which a later version may write; see `writer.FORMAT_VERSION`.
+    x: _Positive
+    motion: _Positive
+
+
+@json_record(unknown="forbid")
+@dataclass(frozen=True)
+class LayersRecord:
+    """The layers that the cell reads; see `core.cells.Layers`."""
+
+    x: _Text
+    motion: _Text | None
+
+
+@json_record()
+@dataclass(frozen=True)
+class PreprocessingRecord:
+    """How pixels are prepared: its name, and what is subtracted and multiplied, where known."""
+
+    name: _Text
+    # Null in the file is refused, while a default is not checked.
+    mean: _Numbers = ()
+    scale: _Numbers = ()
+
+
+@json_record()
+@dataclass(frozen=True)
+class BackboneRecord:
+    """The ConvNet of a stream, and the dtype that each of its layers is rounded to."""
+
+    convnet: ConvNetConfig
+    channels: Literal[2, 3]
+    layers: Annotated[dict[str, Literal["float16", "uint8"]], MinLen(1)]
+    sha256: _Text
+    preprocessing: PreprocessingRecord
+    # A bundle that was made before the field has a VGG.
+    backbone: str = "vgg"
+
+
+@json_record()
+@dataclass(frozen=True)
+class ExtractorRecord:
+    """What made the features of an input; null where that was not known."""
+
+    convnet: _Text | None
+    preprocessing: PreprocessingRecord | None
+
+
+@json_record()
+@dataclass(frozen=True)
+class FlowRecord:
+    """The settings of flow images; see `flow_images.online.FlowSettings`."""
+
+    method: Literal["tvl1", "dis", "opencv_tvl1"]
+    width: _Count
+    height: _Count
+    shorter_side: _Count
+    bound: _Positive
+    scaled: bool
+    image: Literal["jpeg", "png"]
+    fps: _FromZero
+    max_frames: _Count
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where only one side is given."""
+        if (self.width == 0) != (self.height == 0):
+            raise ValueError(f"flow is {self.width} x {self.height}; expected both sides, or 0 x 0")
+
+
+@json_record()
+@dataclass(frozen=True)
+class ProvenanceRecord:
+    """How the model came about."""
+
+    run: str
+    preset: str
+    seed: _Int | None
+    data_source: str
+    overrides: dict[str, Any]
+    training_list_sha256: _Text | None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for an override that no setting can have."""
+        for name, value in self.overrides.items():
+            items = value if isinstance(value, list) else [value]
+            if not all(isinstance(item, str | int | float) for item in items):
+                raise ValueError(
+                    f"overrides.{name} is {value_text(value)}; expected text, a number, true or "
+                    "false, or a list of those"
+                )
+
+
+@json_record()
+@dataclass(frozen=True)
+class AccuracyRecord:
+    """Test videos that were right, all of them, and those that the model was trained on."""
+
+    right: _Count
+    videos: _Count
+    trained_on: _Count = 0
+
+
+@json_record()
+@dataclass(frozen=True)
+class IntervalRecord:
+    """A share and its confidence interval."""
+
+    value: _Share
+    low: _Share
+    high: _Share
+
+
+@json_record()
+@dataclass(frozen=True)
+class ResultsRecord:
+    """The measured results; None where the model was not evaluated, which the file leaves out."""
+
+    # No `| None`: null in the file is refused, while a default is not checked.
+    accuracy: AccuracyRecord = None
+    frame_iou: IntervalRecord = None
+
+
+# ---- the whole record ----------------------------------------------------------------------------
+
+
+@json_record()
+@dataclass(frozen=True)
+class BundleRecord:
+    """The content of model.json but for its version and its sum, which are checked before."""
+
+    format: Literal["videolstm-jax bundle"]  # `writer.BUNDLE_FORMAT`
+    classes: Annotated[tuple[_Text, ...], MinLen(1)]
+    model: ModelConfig
+    layers: LayersRecord
+    stream: Literal["rgb", "flow"]
+    scales: ScalesRecord
+    fps: _FromZero
+    extractors: dict[str, ExtractorRecord]
+    backbones: Annotated[dict[str, BackboneRecord], MinLen(1)]
+    flow: FlowRecord | None
+    localize: LocalizeConfig
+    provenance: ProvenanceRecord
+    results: ResultsRecord
+    versions: dict[str, str]
+    files: Annotated[dict[str, _Text], MinLen(1)]
+    # Absent or null for a model whose training list was not recorded.
+    trained_on: TrainingList | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for two classes of one name."""
+        if len(set(self.classes)) != len(self.classes):
+            text = value_text(self.classes)
+            raise ValueError(f"classes is {text}; expected different names")
+
+
+def settings_problem(content: Mapping[str, Any]) -> str:
+    """What is wrong with the settings in model.json, before they are decoded.
+
+    A setting that is absent would become the default of this version, which may be another one
+    than that of the version that wrote the file. One that is unknown may change the model.
     """
-
-    fields: Mapping[str, Schema]
-    optional: tuple[str, ...] = ()
-    closed: bool = False
-
-
-class OrNull(NamedTuple):
-    """Null, or a value."""
-
-    value: Schema
-
-
-Schema = Kind | ListOf | MapOf | Fields | OrNull
-
-
-def _is_number(value: Any) -> bool:
-    # In Python true and false are numbers too; a comparison refuses NaN.
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return -_LARGEST_FLOAT <= value <= _LARGEST_FLOAT
+    settings = {"model": (content.get("model"), ModelConfig)}
+    settings["localize"] = (content.get("localize"), LocalizeConfig)
+    backbones = content.get("backbones")
+    if isinstance(backbones, dict):
+        for stream, row in backbones.items():
+            if isinstance(row, dict):
+                settings[f"backbones.{stream}.convnet"] = (row.get("convnet"), ConvNetConfig)
+    for name, (values, kind) in settings.items():
+        # Values that are no object are refused where they are decoded.
+        problem = _fields_problem(name, values, kind) if isinstance(values, dict) else ""
+        if problem:
+            return problem
+    return ""
 
 
-def _is_int(value: Any) -> bool:
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    return is_int and -_LARGEST_INT <= value <= _LARGEST_INT
-
-
-def _one_of(*choices: Any) -> Kind:
-    """A value out of a few."""
-    # The type too: in Python 1 == True == 1.0.
-    return Kind(
-        "one of " + ", ".join(map(str, choices)),
-        lambda value: any(type(value) is type(item) and value == item for item in choices),
-    )
-
-
-_TEXT = Kind("text", lambda value: isinstance(value, str))
-_NAME = Kind("text that is not empty", lambda value: isinstance(value, str) and value != "")
-_FLAG = Kind("true or false", lambda value: isinstance(value, bool))
-_NUMBER = Kind("a number", _is_number)
-_POSITIVE = Kind("a positive number", lambda value: _is_number(value) and value > 0)
-_FROM_ZERO = Kind("a number, 0 or more", lambda value: _is_number(value) and value >= 0)
-_SHARE = Kind("a number from 0 to 1", lambda value: _is_number(value) and 0 <= value <= 1)
-_INT = Kind("an integer", _is_int)
-_COUNT = Kind("an integer, 0 or more", lambda value: _is_int(value) and value >= 0)
-
-_BY_TYPE = {bool: _FLAG, int: _INT, float: _NUMBER, str: _TEXT}
-_STREAM = _one_of("rgb", "flow")
-_PREPROCESSING = Fields(
-    {"name": _NAME, "mean": ListOf(_NUMBER), "scale": ListOf(_NUMBER)}, optional=("mean", "scale")
-)
-
-
-def _of_setting(field: dataclasses.Field) -> Schema:
-    choices = field.metadata["choices"]
-    if choices:
-        return _one_of(*choices)
-    if isinstance(field.default, tuple):
-        return ListOf(_INT)
-    return _BY_TYPE[type(field.default)]
-
-
-def _settings(owner: type) -> Fields:
-    """All settings of a dataclass: a default of this version may be another one."""
-    fields = {field.name: _of_setting(field) for field in dataclasses.fields(owner)}
-    return Fields(fields, closed=True)
-
-
-_FLOW_CHOICES = {field.name: _of_setting(field) for field in dataclasses.fields(FlowConfig)}
-_FLOW = Fields(
-    {
-        "method": _FLOW_CHOICES["method"],
-        "width": _COUNT,
-        "height": _COUNT,
-        "shorter_side": _COUNT,
-        "bound": _POSITIVE,
-        "scaled": _FLAG,
-        "image": _FLOW_CHOICES["image"],
-        "fps": _FROM_ZERO,
-        "max_frames": _COUNT,
-    }
-)
-_BACKBONE = Fields(
-    {
-        "convnet": _settings(ConvNetConfig),
-        "channels": _one_of(2, 3),
-        "layers": MapOf(_one_of(*DTYPES), empty=False),
-        "sha256": _NAME,
-        "preprocessing": _PREPROCESSING,
-    }
-)
-_EXTRACTOR = Fields({"convnet": OrNull(_NAME), "preprocessing": OrNull(_PREPROCESSING)})
-_SETTING = Kind(
-    "text, a number, true or false, or a list of those",
-    lambda value: all(map(_is_plain, value if isinstance(value, list) else [value])),
-)
-_PROVENANCE = Fields(
-    {
-        "run": _TEXT,
-        "preset": _TEXT,
-        "seed": OrNull(_INT),
-        "data_source": _TEXT,
-        "overrides": MapOf(_SETTING),
-        "training_list_sha256": OrNull(_NAME),
-    }
-)
-_RESULTS = Fields(
-    {
-        "accuracy": Fields(
-            {"right": _COUNT, "videos": _COUNT, "trained_on": _COUNT}, optional=("trained_on",)
-        ),
-        "frame_iou": Fields({"value": _SHARE, "low": _SHARE, "high": _SHARE}),
-    },
-    optional=("accuracy", "frame_iou"),
-)
-RECORD_FIELDS = Fields(
-    {
-        "format": _one_of(BUNDLE_FORMAT),
-        "classes": ListOf(_NAME),
-        "model": _settings(ModelConfig),
-        "layers": Fields({"x": _NAME, "motion": OrNull(_NAME)}, closed=True),
-        "stream": _STREAM,
-        "scales": Fields({"x": _POSITIVE, "motion": _POSITIVE}, closed=True),
-        "fps": _FROM_ZERO,
-        "extractors": MapOf(_EXTRACTOR),
-        "backbones": MapOf(_BACKBONE, empty=False),
-        "flow": OrNull(_FLOW),
-        "localize": _settings(LocalizeConfig),
-        "provenance": _PROVENANCE,
-        "results": _RESULTS,
-        "versions": MapOf(_TEXT),
-        "files": MapOf(_NAME, empty=False),
-        TRAINING_LIST: OrNull(Fields({"videos": ListOf(_NAME), "sha256": _NAME})),
-    },
-    # A bundle of a model whose training list was not recorded.
-    optional=(TRAINING_LIST,),
-)
-"""The content of model.json but for its version and its sum, which are checked before."""
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (str, bool)) or _is_number(value)
-
-
-def check_fields(path: object, record: Any) -> None:
-    """Raises FileError, with the file and the field, where model.json holds another kind of value.
-
-    Whether fields agree with one another, and with the files, is checked elsewhere.
-    """
-    _check(path, "", record, RECORD_FIELDS)
-    classes = record["classes"]
-    if len(set(classes)) != len(classes):
-        raise FileError(f"{path}: classes is {_text(classes)}; expected different names")
-
-
-def _check(path: object, name: str, value: Any, schema: Schema) -> None:
-    """Checks one value and all of its parts."""
-    if isinstance(schema, OrNull):
-        if value is not None:
-            _check(path, name, value, schema.value)
-    elif isinstance(schema, Kind):
-        _require(schema.fits(value), path, name, value, schema.expected)
-    elif isinstance(schema, ListOf):
-        fits = isinstance(value, list) and len(value) > 0
-        _require(fits, path, name, value, "a list that is not empty")
-        for index, item in enumerate(value):
-            _check(path, f"{name}[{index}]", item, schema.item)
-    elif isinstance(schema, MapOf):
-        fits = isinstance(value, dict) and (schema.empty or len(value) > 0)
-        _require(fits, path, name, value, "an object" if schema.empty else "an object with fields")
-        for field, item in value.items():
-            _check(path, f"{name}.{field}", item, schema.value)
-    else:
-        _require(isinstance(value, dict), path, name, value, "an object")
-        _check_named(path, name, value, schema)
-
-
-def _check_named(path: object, name: str, value: dict[str, Any], schema: Fields) -> None:
-    prefix = f"{name}." if name else ""
-    for field, part in schema.fields.items():
-        if field in value:
-            _check(path, prefix + field, value[field], part)
-        elif field not in schema.optional:
-            raise FileError(f"{path}: {prefix}{field} is missing")
-    unknown = sorted(value.keys() - schema.fields.keys())
-    if schema.closed and unknown:
-        raise FileError(f"{path}: {name} has the unknown fields {', '.join(unknown)}")
-
-
-def _require(fits: bool, path: object, name: str, value: Any, expected: str) -> None:
-    if not fits:
-        raise FileError(f"{path}: {name} is {_text(value)}; expected {expected}")
-
-
-def _text(value: Any) -> str:
-    """A value as JSON writes it, cut where it is long."""
-    text = json.dumps(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}.."
+def _fields_problem(name: str, values: dict[str, Any], kind: type) -> str:
+    fields = {field.name for field in dataclasses.fields(kind)}
+    for field in sorted(fields - values.keys()):
+        return f"{name}.{field} is missing"
+    unknown = sorted(values.keys() - fields)
+    if unknown:
+        return f"{name} has the unknown fields {', '.join(unknown)}"
+    for field, value in values.items():
+        if isinstance(value, int) and abs(value) > LARGEST_INT:
+            return f"{name}.{field} is {value_text(value)}; expected at most {LARGEST_INT}"
+    return ""

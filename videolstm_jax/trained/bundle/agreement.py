@@ -1,0 +1,114 @@
+"""How the parts of a bundle may contradict one another; each problem is one sentence.
+
+Every function returns an empty text where nothing is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from videolstm_jax.core.cells import find_cell
+from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.preprocessing import PREPROCESSING, pixels
+from videolstm_jax.trained.bundle.record import BackboneRecord, BundleRecord
+from videolstm_jax.trained.bundle.writer import CELL_FILE, backbone_file
+
+CHANNELS: Mapping[str, int] = {"rgb": 3, "flow": 2}
+"""The channels of the images of each stream."""
+
+
+def record_problem(record: BundleRecord) -> str:
+    """How the classes, layers, backbones, files and flow of a record contradict one another."""
+    config = record.model
+    if len(record.classes) != config.classes:
+        return (
+            f"{len(record.classes)} class names; expected {config.classes}, the classes of the "
+            "model"
+        )
+    layers = find_cell(config.cell).layers._asdict()
+    recorded = {"x": record.layers.x, "motion": record.layers.motion}
+    if recorded != layers:
+        return f"the cell {config.cell} read {recorded}; here it reads {layers}"
+    # A model on flow features reads both of its inputs from the same ConvNet.
+    streams = {record.stream: {layers["x"]}}
+    if layers["motion"] is not None:
+        streams.setdefault("flow", set()).add(layers["motion"])
+    problem = _streams_problem(record, streams)
+    for stream, row in record.backbones.items():
+        problem = problem or _backbone_problem(stream, row, config.classes)
+    return problem
+
+
+def _streams_problem(record: BundleRecord, streams: Mapping[str, set[str]]) -> str:
+    """Whether backbones, files and flow are those that the layers of the streams need."""
+    if set(record.backbones) != set(streams):
+        return f"ConvNets of {_names(record.backbones)}; expected those of {_names(streams)}"
+    expected = {CELL_FILE, *(backbone_file(stream) for stream in streams)}
+    if set(record.files) != expected:
+        return f"lists {_names(record.files)}; expected {_names(expected)}"
+    for stream, row in record.backbones.items():
+        if set(row.layers) != streams[stream]:
+            return (
+                f"backbones.{stream}.layers are {_names(row.layers)}; expected "
+                f"{_names(streams[stream])}, which the cell reads"
+            )
+    if "flow" in streams and record.flow is None:
+        return "flow is null; expected settings, since the cell reads flow"
+    return ""
+
+
+def _backbone_problem(stream: str, row: BackboneRecord, classes: int) -> str:
+    """Whether the record of a ConvNet fits its stream and its own settings."""
+    config = row.convnet
+    if row.channels != CHANNELS[stream]:
+        return f"backbones.{stream}.channels is {row.channels}; expected {CHANNELS[stream]}"
+    # `auto` is resolved when a ConvNet is fitted; a stored one has the preprocessing it was fitted
+    # with.
+    if config.preprocessing not in PREPROCESSING:
+        return (
+            f"backbones.{stream}.convnet.preprocessing is {config.preprocessing}; expected one of "
+            f"{', '.join(PREPROCESSING)}"
+        )
+    # The numbers are written for readers without this program; they must not say something else.
+    mean, scale = pixels(stream, config.preprocessing, config.pixel_scale)
+    stored = (row.preprocessing.name, row.preprocessing.mean, row.preprocessing.scale)
+    expected = (config.preprocessing, tuple(mean), tuple(scale))
+    if stored != expected:
+        return (
+            f"backbones.{stream}.preprocessing is {_prepared(*stored)}; expected "
+            f"{_prepared(*expected)}, as its convnet says"
+        )
+    identity = image_network(config, row.channels, classes).identity
+    if row.backbone != identity:
+        return f"backbones.{stream} is of the backbone {row.backbone}; its convnet makes {identity}"
+    return ""
+
+
+def _prepared(name: str, mean: tuple[float, ...], scale: tuple[float, ...]) -> str:
+    return f"{name} with mean {list(mean)} and scale {list(scale)}"
+
+
+def tensors_problem(arrays: Mapping[str, np.ndarray], leaves: Mapping[str, np.ndarray]) -> str:
+    """How the tensors of a file differ from the leaves, by name, that a network needs."""
+    # Both ways: a tensor too many is as suspicious as one too few.
+    for name in arrays:
+        if name not in leaves:
+            return f"has the tensor {name}, which the model does not have"
+    for name, leaf in leaves.items():
+        array = arrays.get(name)
+        if array is None:
+            return f"lacks the tensor {name}"
+        if array.shape != leaf.shape or array.dtype != leaf.dtype:
+            return (
+                f"{name} is {array.dtype} {list(array.shape)}; expected {leaf.dtype} "
+                f"{list(leaf.shape)}"
+            )
+        if not np.isfinite(array).all():
+            return f"{name} has values that are not finite"
+    return ""
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
