@@ -18,6 +18,7 @@ from videolstm_jax.flow_images import flow_file
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
+from videolstm_jax.types import Video
 from videolstm_jax.video import decode, encode
 
 pytestmark = pytest.mark.filterwarnings(
@@ -270,17 +271,55 @@ def test_the_bound_is_measured_on_the_middles(tmp_path, monkeypatch):
     """Frames behind the middle are not decoded, and only three frames reach the flow."""
     videos = made(tmp_path / "videos", (9, 9, 9, 9))
     cfg = settings(tmp_path, videos, flow__percentile=99.0)
-    shapes, plain = [], batched.flow_images
+    shapes, plain = [], batched.sample_flow
 
-    def watched(clips, *args, **options):
-        for name, frames in clips:
+    def watched(clips, **options):
+        for name, first, frames in clips:
             shapes.append(frames.shape)
-            yield from plain([(name, frames)], *args, **options)
+            yield from plain([(name, first, frames)], **options)
 
-    monkeypatch.setattr(flow_writing.batched, "flow_images", watched)
+    monkeypatch.setattr(flow_writing.batched, "sample_flow", watched)
     dataset, _ = scan.scan_videos(cfg.data)
     flow_writing.sample_bound(cfg, dataset)
     assert shapes and {shape[0] for shape in shapes} == {3}
+
+
+def test_the_flow_that_the_bound_was_measured_on_is_kept(tmp_path, monkeypatch):
+    """Every pair is computed once; the images are those of a bound that was known before."""
+    videos = made(tmp_path / "videos", (9, 3, 2, 12))
+    pairs = []
+    plain = batched.tvl1.tvl1
+
+    def counted(a, b):
+        pairs.append(int((np.asarray(a).any((1, 2))).sum()))
+        return plain(a, b)
+
+    monkeypatch.setattr(batched.tvl1, "tvl1", counted)
+    cfg = settings(tmp_path, videos, flow__percentile=99.0)
+    work = prepare.run(cfg)
+    assert sum(pairs) == 8 + 2 + 1 + 11
+    bound = json.loads((work / "flow" / "settings.json").read_text())["bound"]
+    # A bound in pixels at the size of the frames.
+    again = settings(tmp_path, videos, flow__bound=bound * 32 / 340, workdir=str(tmp_path / "2"))
+    other = prepare.run(again)
+    for path in (work / "flow").glob("*/*.zip"):
+        pictures = flow_file.read_flow(path).astype(int)
+        twin = flow_file.read_flow(other / "flow" / path.relative_to(work / "flow"))
+        # Another place in a batch may change last bits.
+        assert pictures.shape == twin.shape and (pictures != twin).mean() < 1e-3
+
+
+def test_the_sample_of_long_and_large_videos_is_small():
+    cfg = configured("small")
+    for frames, size, count in (
+        (60, (400, 300), 48),
+        (9000, (1920, 1080), 8),
+        (400, (640, 480), 32),
+    ):
+        video = Video("a/b", "", 0, "train", "b", frames, *size, 25.0)
+        assert flow_writing._sample_size(cfg, [video] * 200) == count
+    own_size = configured("small", flow__convnet_sides=0.0)
+    assert flow_writing._sample_size(own_size, [video._replace(width=1920, height=1080)] * 99) == 8
 
 
 def test_warnings(tmp_path, capsys):

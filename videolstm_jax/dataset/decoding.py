@@ -55,17 +55,20 @@ class VideoDecoder:
 
     def read_middles(
         self, videos: Sequence[Video], frame_format: FrameFormat
-    ) -> Iterator[tuple[str, np.ndarray]]:
+    ) -> Iterator[tuple[str, int, np.ndarray]]:
         """Yields three frames from the middle of each video, or as many as there are.
 
-        The frames behind them are not decoded. See `read_frames`.
+        The number of the first one stands between the name and the frames. The frames behind them
+        are not decoded. See `read_frames`.
         """
 
         def middle(video: Video) -> tuple[int, int]:
             start = max(0, video.frames // 2 - 1)
             return start, start + min(3, video.frames)
 
-        return self._read(videos, frame_format, middle)
+        starts = {video.name: middle(video)[0] for video in videos}
+        for name, frames in self._read(videos, frame_format, middle):
+            yield name, starts[name], frames
 
     def _read(
         self,

@@ -14,13 +14,20 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.dataset.prepared import FlowRange, finished_flow, flow_note
 from videolstm_jax.flow import batched, image, pace
+from videolstm_jax.flow.batched import FlowPart
 from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.heartbeat import Heartbeat, counted
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.decode import FrameFormat
 
-# How many training videos are measured for a bound that is a percentile of displacements.
+# Training videos that are measured for a bound that is a percentile of displacements: at most 48,
+# and fewer where these would take too long to decode up to their middles, or too much memory.
 _SAMPLED_VIDEOS = 48
+_FEWEST_SAMPLED = 8
+# Pixels to decode; about ten seconds on two cores.
+_DECODED_PIXELS = 2e9
+# Pixels of flow that are kept, two pairs a video; eight bytes each.
+_FLOW_PIXELS = 2**24
 # The smallest such bound, as a share of the paper's. Without it, a set of still videos would be
 # stored as amplified noise.
 _LEAST_SHARE = 0.02
@@ -67,6 +74,7 @@ def write_missing_flow(
     videos: Sequence[Video],
     stored: StoredFlow,
     decoder: VideoDecoder,
+    computed: Mapping[str, FlowPart],
 ) -> dict[str, int]:
     """Writes the flow that is not stored yet, and warns of videos whose flow looks wrong.
 
@@ -76,19 +84,25 @@ def write_missing_flow(
       videos: all listed videos.
       stored: the flow that is kept.
       decoder: reads the videos, and keeps the bad ones.
+      computed: flow that the bound was found from, by video.
 
     Returns:
       L of every good video by name.
     """
     frames, ranges = dict(stored.frames), dict(stored.ranges)
     missing = [video for video in videos if video.name not in frames]
-    progress = pace.FlowProgress(len(missing), sum(video.frames - 1 for video in missing))
+    pairs = 0
+    for video in missing:
+        part = computed.get(video.name)
+        pairs += video.frames - 1 - (len(part.flow) if part else 0)
+    progress = pace.FlowProgress(len(missing), pairs)
     flow_of_videos = batched.flow_images(
         decoder.read_frames(missing, grey_format(cfg)),
         target.limit,
         method=flow_methods.method(cfg.flow.method),
         workers=cfg.data.workers,
         progress=progress.pairs_done,
+        computed=computed,
     )
     # Threads compress and write while the next flow is computed.
     writing: collections.deque[Future] = collections.deque()
@@ -111,30 +125,44 @@ def write_missing_flow(
     return frames
 
 
-def sample_bound(cfg: RunConfig, dataset: Dataset) -> float:
+class FlowSample(NamedTuple):
+    """The bound of flow in pixels at a longer side of 340, and by video the flow it was found from.
+
+    `parts` are used in place of flow that would be computed again.
+    """
+
+    bound: float
+    parts: Mapping[str, FlowPart]
+
+
+def sample_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
     """The percentile `cfg.flow.percentile` of displacements in the middle of some training videos.
 
-    The result is in pixels at a longer side of 340. It is at most the paper's 20 pixels, since the
-    sample is measured in flow images of that range.
+    The bound is at most the paper's 20 pixels, since the percentile is taken in flow images of that
+    range.
     """
     train = dataset.part("train")
+    count = _sample_size(cfg, train)
     # Evenly spaced in the list, which is in the order of classes.
-    step = max(1, len(train) // _SAMPLED_VIDEOS)
-    sample = train[::step][:_SAMPLED_VIDEOS]
+    step = max(1, len(train) // count)
+    sample = train[::step][:count]
     # A bad video is no reason to stop here: `write_missing_flow` finds it again and reports it.
     decoder = VideoDecoder(cfg.data, dataset, skip_bad=True)
-    flow_of_videos = batched.flow_images(
+    sampled_flow = batched.sample_flow(
         decoder.read_middles(sample, grey_format(cfg)),
-        image.limit(image.PAPER_BOUND, scaled=True),
         method=flow_methods.method(cfg.flow.method),
         workers=cfg.data.workers,
     )
     label = "prepare: measures displacements for the bound of flow, videos"
-    flow_of_videos = counted(flow_of_videos, len(sample), label)
+    parts = {part.name: part for part in counted(sampled_flow, len(sample), label)}
+    if not parts:
+        return FlowSample(image.PAPER_BOUND, parts)
     # A byte b stands for a displacement of (2 b - 255) / 255 of the bound.
-    levels = [np.abs(2 * flow.images.astype(np.int16) - 255).ravel() for flow in flow_of_videos]
-    if not levels:
-        return image.PAPER_BOUND
+    levels = []
+    for part in parts.values():
+        height, width = part.flow.shape[1:3]
+        images = image.to_image(part.flow, image.scaled_bound(image.PAPER_BOUND, width, height))
+        levels.append(np.abs(2 * images.astype(np.int16) - 255).ravel())
     share = float(np.percentile(np.concatenate(levels), cfg.flow.percentile)) / 255
     bound = round(image.PAPER_BOUND * max(share, _LEAST_SHARE), 2)
     print(
@@ -142,7 +170,20 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> float:
         f"{cfg.flow.percentile:g}th percentile of {len(levels)} training videos",
         flush=True,
     )
-    return bound
+    return FlowSample(bound, parts)
+
+
+def _sample_size(cfg: RunConfig, train: Sequence[Video]) -> int:
+    """How many videos are measured."""
+    frame_format = grey_format(cfg)
+    decoded = flow = 0
+    for video in train:
+        # Up to the middle.
+        decoded += video.width * video.height * video.frames // 2
+        width, height = frame_format.size_of(video.width, video.height)
+        flow += 2 * width * height
+    affordable = len(train) * min(_DECODED_PIXELS / max(1, decoded), _FLOW_PIXELS / max(1, flow))
+    return min(_SAMPLED_VIDEOS, max(_FEWEST_SAMPLED, int(affordable)))
 
 
 def grey_format(cfg: RunConfig) -> FrameFormat:

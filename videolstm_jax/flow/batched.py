@@ -7,8 +7,9 @@ shape, so each frame size is compiled once, whatever the lengths of the videos.
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import MappingProxyType
 from typing import NamedTuple
 
 import jax
@@ -30,14 +31,68 @@ class FlowImages(NamedTuple):
     saturated: float
 
 
+class FlowPart(NamedTuple):
+    """The flow of some consecutive pairs of a video, before it becomes images.
+
+    Attributes:
+      name: of the video.
+      first: the first pair, counted from 0.
+      flow: displacements in pixels, [P, H, W, 2].
+    """
+
+    name: str
+    first: int
+    flow: np.ndarray
+
+
+class _Segment(NamedTuple):
+    """Frames [n + 1, H, W] of n consecutive pairs of a video, from the pair `first` on."""
+
+    name: str
+    first: int
+    frames: np.ndarray
+
+    @property
+    def pairs(self) -> int:
+        return len(self.frames) - 1
+
+
+class _Owner(NamedTuple):
+    """Whose pairs the next `pairs` places of a batch are."""
+
+    name: str
+    first: int
+    pairs: int
+
+
 class _UnfinishedVideo:
     """The flow images of a video so far; `done` pairs are complete."""
 
-    def __init__(self, pairs: int, size: tuple[int, int]) -> None:
+    def __init__(self, pairs: int, size: tuple[int, int], limit: float) -> None:
         self.images = np.empty((pairs, *size, 2), np.uint8)
+        self.limit = limit
         self.done = 0
         self.largest = 0.0
         self.saturated = 0
+
+    def add(self, part: FlowPart) -> None:
+        """Takes the flow of some pairs."""
+        pairs = len(part.flow)
+        self.images[part.first : part.first + pairs] = image.to_image(part.flow, self.limit)
+        self.done += pairs
+        displacement = np.abs(part.flow)
+        self.largest = max(self.largest, float(displacement.max()))
+        # Measured before clipping: afterwards a value at the bound may have been far beyond it.
+        self.saturated += int((displacement.max(-1) >= self.limit).sum())
+
+    @property
+    def is_complete(self) -> bool:
+        return self.done == len(self.images)
+
+    def finish(self, name: str) -> FlowImages:
+        height, width = self.images.shape[1:3]
+        pixels = self.done * height * width
+        return FlowImages(name, self.images, self.largest, self.saturated / pixels)
 
 
 def batch_pairs(height: int, width: int) -> int:
@@ -64,11 +119,9 @@ def flow_images(
     method: Callable[[np.ndarray, np.ndarray], np.ndarray] = tvl1_of_arrays,
     workers: int = 1,
     progress: Callable[[int], None] = lambda pairs: None,
+    computed: Mapping[str, FlowPart] = MappingProxyType({}),
 ) -> Iterator[FlowImages]:
     """Computes the flow of every pair of consecutive frames.
-
-    A batch goes on in the next video where one ends; only the last batch of each size is filled up,
-    with empty pairs.
 
     Args:
       videos: names, and frames [L, H, W] uint8, L >= 2.
@@ -77,21 +130,98 @@ def flow_images(
       workers: batches computed at a time, since XLA gives each a single core of a CPU; they change
         no result.
       progress: called with the number of pairs after each batch.
+      computed: flow that is used as it is, by the name of its video.
 
     Yields:
       One record a video, as soon as its last pair is done.
     """
     unfinished: dict[str, _UnfinishedVideo] = {}
-    running: collections.deque[tuple[Future, list[tuple[str, int]]]] = collections.deque()
+
+    def segments() -> Iterator[_Segment]:
+        for name, frames in videos:
+            height, width = frames.shape[1:]
+            video = _UnfinishedVideo(len(frames) - 1, (height, width), bound(width, height))
+            unfinished[name] = video
+            first = 0
+            part = computed.get(name)
+            if part is not None and _fits(part, frames):
+                video.add(part)
+                yield _Segment(name, 0, frames[: part.first + 1])
+                first = part.first + len(part.flow)
+            yield _Segment(name, first, frames[first:])
+
+    for part in _flow_parts(segments(), method, workers, progress):
+        unfinished[part.name].add(part)
+        if unfinished[part.name].is_complete:
+            yield unfinished.pop(part.name).finish(part.name)
+    # Videos of which every pair was computed before.
+    for name, video in unfinished.items():
+        yield video.finish(name)
+
+
+def _fits(part: FlowPart, frames: np.ndarray) -> bool:
+    """Whether flow that was computed before is of a video that has not changed since."""
+    return part.flow.shape[1:3] == frames.shape[1:] and part.first + len(part.flow) < len(frames)
+
+
+def sample_flow(
+    videos: Iterable[tuple[str, int, np.ndarray]],
+    *,
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray] = tvl1_of_arrays,
+    workers: int = 1,
+) -> Iterator[FlowPart]:
+    """Computes the flow of a few pairs of each video, as displacements.
+
+    Args:
+      videos: names, the number of the first frame, and frames [n + 1, H, W] uint8.
+      method: see `flow_images`.
+      workers: see `flow_images`.
+
+    Yields:
+      One part a video, in the order in which they are done.
+    """
+    unfinished: dict[str, list[FlowPart]] = {}
+    pairs: dict[str, int] = {}
+
+    def segments() -> Iterator[_Segment]:
+        for name, first, frames in videos:
+            unfinished[name] = []
+            pairs[name] = len(frames) - 1
+            yield _Segment(name, first, frames)
+
+    for part in _flow_parts(segments(), method, workers, lambda pairs: None):
+        parts = unfinished[part.name]
+        parts.append(part)
+        # A batch may end within the pairs of a video.
+        if sum(len(part.flow) for part in parts) == pairs[part.name]:
+            flow = np.concatenate([part.flow for part in parts])
+            yield FlowPart(part.name, parts[0].first, flow)
+
+
+# ---- batches -------------------------------------------------------------------------------------
+
+
+def _flow_parts(
+    segments: Iterable[_Segment],
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    workers: int,
+    progress: Callable[[int], None],
+) -> Iterator[FlowPart]:
+    """Yields the flow of all pairs; that of a segment comes in order.
+
+    A batch goes on in the next segment where one ends; only the last batch of each size is filled
+    up, with empty pairs.
+    """
+    running: collections.deque[tuple[Future, list[_Owner]]] = collections.deque()
     with ThreadPoolExecutor(workers) as pool:
         try:
-            for a, b, owners in _batches(videos, unfinished):
+            for a, b, owners in _batches(segments):
                 running.append((pool.submit(method, a, b), owners))
                 # One batch more than workers, so that none waits while results are handed out.
                 if len(running) > workers:
-                    yield from _hand_out(*running.popleft(), unfinished, bound, progress)
+                    yield from _hand_out(*running.popleft(), progress)
             while running:
-                yield from _hand_out(*running.popleft(), unfinished, bound, progress)
+                yield from _hand_out(*running.popleft(), progress)
         finally:
             # The caller may stop early: batches that have not started are dropped.
             for future, _ in running:
@@ -99,18 +229,19 @@ def flow_images(
 
 
 def _batches(
-    videos: Iterable[tuple[str, np.ndarray]], unfinished: dict[str, _UnfinishedVideo]
-) -> Iterator[tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]]:
-    """Yields batches: first frames, second frames, and (name, pairs) of their videos in order."""
+    segments: Iterable[_Segment],
+) -> Iterator[tuple[np.ndarray, np.ndarray, list[_Owner]]]:
+    """Yields batches: first frames, second frames, and their owners in order."""
     # One queue for each frame size; a batch leaves a queue as soon as it is full.
-    waiting: dict[tuple[int, int], list[tuple[str, np.ndarray]]] = {}
-    for name, frames in videos:
-        size = frames.shape[1:]
-        unfinished[name] = _UnfinishedVideo(len(frames) - 1, size)
+    waiting: dict[tuple[int, int], list[_Segment]] = {}
+    for segment in segments:
+        if not segment.pairs:
+            continue
+        size = segment.frames.shape[1:]
         queue = waiting.setdefault(size, [])
-        queue.append((name, frames))
+        queue.append(segment)
         # One long video may fill several batches.
-        while _queued_pairs(queue) >= batch_pairs(*size):
+        while sum(segment.pairs for segment in queue) >= batch_pairs(*size):
             yield _filled(queue)
     # What is left of each size fills no batch; only these batches have empty pairs.
     for queue in waiting.values():
@@ -118,61 +249,34 @@ def _batches(
             yield _filled(queue)
 
 
-def _queued_pairs(queue: list[tuple[str, np.ndarray]]) -> int:
-    pairs = 0
-    for _, frames in queue:
-        pairs += len(frames) - 1
-    return pairs
-
-
-def _filled(
-    queue: list[tuple[str, np.ndarray]],
-) -> tuple[np.ndarray, np.ndarray, list[tuple[str, int]]]:
+def _filled(queue: list[_Segment]) -> tuple[np.ndarray, np.ndarray, list[_Owner]]:
     """Takes one batch from the front of the queue."""
-    height, width = queue[0][1].shape[1:]
+    height, width = queue[0].frames.shape[1:]
     batch_size = batch_pairs(height, width)
     a, b = np.zeros((2, batch_size, height, width), np.uint8)
-    owners: list[tuple[str, int]] = []
+    owners: list[_Owner] = []
     filled = 0
     while queue and filled < batch_size:
-        name, frames = queue.pop(0)
-        n = min(len(frames) - 1, batch_size - filled)
+        segment = queue.pop(0)
+        name, first, frames = segment
+        n = min(segment.pairs, batch_size - filled)
         a[filled : filled + n], b[filled : filled + n] = frames[:n], frames[1 : n + 1]
-        owners.append((name, n))
+        owners.append(_Owner(name, first, n))
         filled += n
-        if n < len(frames) - 1:
+        if n < segment.pairs:
             # The last frame used is the first frame of the next pair.
-            queue.insert(0, (name, frames[n:]))
+            queue.insert(0, _Segment(name, first + n, frames[n:]))
     return a, b, owners
 
 
 def _hand_out(
-    batch: Future,
-    owners: list[tuple[str, int]],
-    unfinished: dict[str, _UnfinishedVideo],
-    bound: Callable[[int, int], float],
-    progress: Callable[[int], None],
-) -> Iterator[FlowImages]:
-    """Copies each video's part of a batch into its images; yields the videos it completes."""
+    batch: Future, owners: list[_Owner], progress: Callable[[int], None]
+) -> Iterator[FlowPart]:
+    """Yields each video's part of a batch."""
     flow = batch.result()
-    height, width = flow.shape[1:3]
-    limit = bound(width, height)
-    pairs = 0
-    for _, n in owners:
-        pairs += n
-    progress(pairs)
+    progress(sum(owner.pairs for owner in owners))
     start = 0
     # The empty pairs of the last batch have no owner and are passed over.
-    for name, n in owners:
-        video, part = unfinished[name], flow[start : start + n]
-        start += n
-        video.images[video.done : video.done + n] = image.to_image(part, limit)
-        video.done += n
-        displacement = np.abs(part)
-        video.largest = max(video.largest, float(displacement.max()))
-        # Measured before clipping: afterwards a value at the bound may have been far beyond it.
-        video.saturated += int((displacement.max(-1) >= limit).sum())
-        if video.done == len(video.images):
-            del unfinished[name]
-            pixels = video.done * height * width
-            yield FlowImages(name, video.images, video.largest, video.saturated / pixels)
+    for owner in owners:
+        yield FlowPart(owner.name, owner.first, flow[start : start + owner.pairs])
+        start += owner.pairs

@@ -15,6 +15,7 @@ from videolstm_jax.clips import balance
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import flow_writing, prepared, scan
 from videolstm_jax.dataset.decoding import VideoDecoder
+from videolstm_jax.dataset.flow_writing import FlowSample, FlowTarget
 from videolstm_jax.dataset.tfds import export
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
@@ -67,10 +68,10 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     # tells how many frames there are to have boxes.
     scan.read_dataset_tubes(cfg.data, _endless(listed), root=root)
 
-    bound = cfg.flow.bound
+    sample = FlowSample(cfg.flow.bound, {})
     if cfg.flow.percentile:
-        bound = flow_writing.sample_bound(cfg, listed)
-    settings = _flow_settings(cfg, bound)
+        sample = flow_writing.sample_bound(cfg, listed)
+    settings = _flow_settings(cfg, sample.bound)
     _claim_folder(work.flow / "settings.json", settings)
     on_listed(listed)
 
@@ -80,7 +81,9 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     if cfg.flow.online:
         frames = decoder.count_frames(listed.videos)
     else:
-        frames = _write_flow(cfg, work, listed, fingerprints, settings, decoder)
+        limit = image.limit(settings["bound"], scaled=settings["scaled"])
+        target = FlowTarget(work.flow, fingerprints, limit)
+        frames = _write_flow(cfg, target, listed, decoder, sample)
 
     dataset = decoder.good_videos(listed, frames)
     tubes = scan.read_dataset_tubes(cfg.data, dataset, root=root)
@@ -192,16 +195,9 @@ def _claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
 
 
 def _write_flow(
-    cfg: RunConfig,
-    work: Workdir,
-    listed: Dataset,
-    fingerprints: Mapping[str, str],
-    settings: Mapping[str, Any],
-    decoder: VideoDecoder,
+    cfg: RunConfig, target: FlowTarget, listed: Dataset, decoder: VideoDecoder, sample: FlowSample
 ) -> dict[str, int]:
     """Tells what is left to do, and does it; L of every good video by name."""
-    limit = image.limit(settings["bound"], scaled=settings["scaled"])
-    target = flow_writing.FlowTarget(work.flow, fingerprints, limit)
     stored = flow_writing.read_stored_flow(target)
     missing = [video for video in listed.videos if video.name not in stored.frames]
     if missing:
@@ -211,7 +207,9 @@ def _write_flow(
             f"the others, {cost}",
             flush=True,
         )
-    return flow_writing.write_missing_flow(cfg, target, listed.videos, stored, decoder)
+    return flow_writing.write_missing_flow(
+        cfg, target, listed.videos, stored, decoder, sample.parts
+    )
 
 
 def _write_or_remove(path: epath.Path, rows: list, write: Callable[..., None]) -> None:
