@@ -39,9 +39,10 @@ def encoded(codec, frames=None, times=None, **options):
     return packets
 
 
-def muxed(path, codec, packets, sides=SIDES, *, last_duration=1, **options):
+def muxed(path, codec, packets, sides=SIDES, *, last_duration=1, file_format=None):
     """Writes packets as they are: of each its bytes, pts, dts and whether it is a key packet."""
-    with av.open(str(path), "w", options=options) as container:
+    target = path if hasattr(path, "write") else str(path)
+    with av.open(target, "w", format=file_format) as container:
         stream = container.add_stream(codec, rate=RATE)
         stream.height, stream.width = sides
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"

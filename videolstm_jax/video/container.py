@@ -26,6 +26,13 @@ PICTURE_FORMAT = "_pipe"
 """How FFmpeg's names of pictures one after the other end, such as `jpeg_pipe`; one is a still."""
 STRICT = {"err_detect": "explode"}
 """FFmpeg's option that makes the codecs report damage instead of hiding it."""
+DOUBTFUL = 3
+"""Packets behind one that is marked as corrupt within which the first two of another may come.
+
+FFmpeg splits H.264 into packets with a delay, so that the mark is on the last or the one before.
+"""
+JOIN_PERIODS = 1.5
+"""Durations of a packet within which the next one follows without a gap."""
 NO_FILES = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe",
@@ -97,11 +104,18 @@ def _video_stream(container: av.container.InputContainer, name: str) -> av.Video
     format_name = container.format.name
     if format_name in STILL_FORMATS:
         raise VideoError(not_moving(name, format_name))
-    if not container.streams.video:
-        kinds = sorted({stream.type for stream in container.streams})
-        present = ", ".join(kinds) or "nothing"
+    moving = []
+    for stream in container.streams.video:
+        # The cover of a sound file or a film is a stream of one picture.
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            moving.append(stream)
+    if not moving:
+        kinds = {stream.type for stream in container.streams}
+        if container.streams.video:
+            kinds = kinds - {"video"} | {"a cover"}
+        present = ", ".join(sorted(kinds)) or "nothing"
         raise VideoError(f"{name}: no video stream, only {present}; expected one")
-    stream = container.streams.video[0]
+    stream = moving[0]
     if stream.codec_context is None:
         raise VideoError(f"{name}: pictures of an unknown codec; expected one that FFmpeg decodes")
     stream.codec_context.options = STRICT
@@ -136,10 +150,12 @@ def all_pictures(video: OpenVideo, tally: Tally) -> Iterator[av.VideoFrame]:
       VideoError: damage, where the stream comes to it; a lack of pictures, after the last one.
     """
     name, format_name = video.name, video.container.format.name
-    for packet in video.container.demux(video.stream):
+    for packet in _sound_packets(video):
         tally.add_packet(packet)
-        if packet.is_corrupt:
-            raise VideoError(f"{name}: packet {tally.packets} is damaged; expected a sound file")
+        if not packet.size and packet.pts is not None:
+            # Theora repeats the picture before by a packet of no bytes. FFmpeg's own programs pass
+            # over it; its decoders refuse it. The packet that ends the stream has no time.
+            continue
         for picture in packet.decode():
             if picture.is_corrupt:
                 raise VideoError(
@@ -151,6 +167,50 @@ def all_pictures(video: OpenVideo, tally: Tally) -> Iterator[av.VideoFrame]:
     if format_name.endswith(PICTURE_FORMAT) and tally.packets < 2:
         raise VideoError(not_moving(name, format_name))
     tally.check()
+
+
+def _sound_packets(video: OpenVideo) -> Iterator[av.Packet]:
+    """Yields all packets in the order of the file.
+
+    Raises:
+      VideoError: FFmpeg marks a packet as corrupt, but not because two streams were joined there.
+    """
+    held: list[av.Packet] = []  # a packet in doubt and those behind it
+    count = 0
+    for packet in video.container.demux(video.stream):
+        count += 1
+        if not held and not packet.is_corrupt:
+            yield packet
+            continue
+        held.append(packet)
+        if _is_join(video, held):
+            yield from held
+            held.clear()
+        elif len(held) > DOUBTFUL:
+            break
+    if held:
+        number = count - len(held) + 1
+        raise VideoError(f"{video.name}: packet {number} is damaged; expected a sound file")
+
+
+def _is_join(video: OpenVideo, held: list[av.Packet]) -> bool:
+    """Whether packets in doubt end with the first two of another stream, joined to those before.
+
+    Segments of a broadcast are often joined by writing one behind the other. Their counters start
+    anew, which FFmpeg takes for a loss; but a segment begins with a key picture, at the time that
+    follows or, of another recording, earlier. After a loss, time jumps forward.
+    """
+    if len(held) < 3 or "mpegts" not in video.container.format.name:
+        return False
+    before, first, second = held[-3:]
+    return first.is_keyframe and _follows(before, first) and _follows(first, second)
+
+
+def _follows(before: av.Packet, packet: av.Packet) -> bool:
+    """Whether no packet can be missing between two, by their times of decoding."""
+    if before.dts is None or packet.dts is None:
+        return False
+    return packet.dts <= before.dts + JOIN_PERIODS * (before.duration or 0)
 
 
 def remaining_times(video: OpenVideo, tally: Tally) -> list[tuple[float, float]]:

@@ -14,6 +14,8 @@ DEFAULT_RATE = 25
 """Frames a second of a container that does not say."""
 FIELDS_A_FRAME = 1.5
 """A rate so many times as high counts fields or ticks; a frame has two fields."""
+UNFINISHED = 1 << 30
+"""The number of chunks of an AVI file that was written to a pipe, whose header was never filled."""
 WITH_HIDDEN_PICTURES = ("vp8", "vp9")
 """Codecs with packets whose pictures are not shown; only the packets themselves say which."""
 NOT_CODED_BYTES = 16
@@ -42,6 +44,8 @@ def declared_packets(container: av.container.InputContainer, stream: av.VideoStr
     format_name = container.format.name
     if format_name == "ivf":
         return 0  # the header holds a duration, in units that differ among programs
+    if format_name == "avi" and stream.frames >= UNFINISHED:
+        return 0
     without_content = discarded = 0
     for entry in stream.index_entries:
         without_content += entry.size <= PLACEHOLDER
@@ -93,15 +97,15 @@ def declared_end(container: av.container.InputContainer, stream: av.VideoStream)
     Matroska and WebM declare no number of pictures. Their muxers write the duration of each stream
     as a tag, H:M:S; the duration of the whole file is that of the pictures only if there is no
     other stream. AVI declares its chunks, of which those without content hold a picture. MP4
-    declares the duration of each stream.
+    and Ogg declare the duration of each stream.
 
     Returns:
       Seconds on the clock of the time stamps, 0 where the container does not say.
     """
     format_name = container.format.name
     if format_name == "avi":
-        return float((stream.duration or 0) * stream.time_base)
-    if "mp4" in format_name and stream.duration:
+        return float((stream.duration or 0) * stream.time_base) * (stream.frames < UNFINISHED)
+    if ("mp4" in format_name or format_name == "ogg") and stream.duration:
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     if "matroska" not in format_name:
         return 0.0
