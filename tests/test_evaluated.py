@@ -72,13 +72,14 @@ def test_settings_are_those_that_localize_ran_with_last(work):
         {"settings": {"sigma": 7.0, "box": "moments", "of a later day": 1}},
     )
     assert evaluated.localize_settings(work, "r") == LocalizeConfig(sigma=7.0, box="moments")
-    for wrong in (
-        {},
-        {"settings": None},
-        {"settings": {"box": "round"}},
-        {"settings": {"sigma": -1.0}},
-        [],
+    for wrong, message in (
+        ({}, "settings is missing"),
+        ({"settings": None}, "settings is null; expected an object"),
+        ({"settings": {"box": "round"}}, "settings: localize.box is 'round'; expected one of"),
+        ({"settings": {"sigma": -1.0}}, "settings: localize.sigma is -1.0; expected a number from"),
+        ({"settings": {"sigma": "3"}}, "settings.sigma is .3.; expected a number"),
+        ([], r"the content is \[\]; expected an object"),
     ):
         files.write_json(work.run("r") / "map.json", wrong)
-        with pytest.raises(FileError, match=r"map\.json: not the settings of localize"):
+        with pytest.raises(FileError, match=rf"map\.json: {message}"):
             evaluated.localize_settings(work, "r")

@@ -181,16 +181,17 @@ class PredictConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
+        problem = ""
         if self.model and self.checkpoint:
-            raise ConfigError("--model and --checkpoint are both given; expected one of them")
-        if not self.folder:
-            raise ConfigError(
+            problem = "--model and --checkpoint are both given; expected one of them"
+        elif not self.folder:
+            problem = (
                 "--model and --checkpoint are empty; expected one of them, the folder of a run"
             )
-        if not self.video:
-            raise ConfigError(
-                "--video is empty; expected a file, a camera's number, an address or -"
-            )
+        elif not self.video:
+            problem = "--video is empty; expected a file, a camera's number, an address or -"
+        if problem:
+            raise ConfigError(problem)
         at_least(self, 0, "max_frames")
         # Encoders of films refuse pictures that are smaller or larger.
         within(self, 16, 4096, "side")

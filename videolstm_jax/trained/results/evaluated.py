@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.errors import FileError
+from videolstm_jax.json_records import json_record, read_record
 from videolstm_jax.localize.saliency import check_attention
 from videolstm_jax.types import Video
-
-if TYPE_CHECKING:
-    from etils import epath
 
 
 class EvaluatedVideo(NamedTuple):
@@ -53,49 +50,77 @@ def load_video(work: Workdir, name: str, video: Video, classes: int) -> Evaluate
         optional=("attention", "features"),
         made_by="evaluate (for the test list)",
     )
-    if not _shapes_fit(scores, attention, features, video, classes):
-        shapes = f"scores {scores.shape} and attention {_shape(attention)}"
-        if features is not None:
-            shapes += f" and features {features.shape}"
-        raise FileError(
-            f"{path}: {shapes}; expected [L', {classes}] and [L', N, N] with L' "
-            f"{video.frames - 1} or {video.frames} for {video.frames} frames"
-        )
-    if not np.isfinite(scores).all():
-        raise FileError(f"{path}: scores are not finite; expected class probabilities")
+    problem = _arrays_problem(scores, attention, features, video, classes)
+    if problem:
+        raise FileError(f"{path}: {problem}")
     if attention is None:
-        return EvaluatedVideo(scores, None, features)
+        return EvaluatedVideo(scores, None, None)
     # The attention may be of another program, so its values are checked too.
-    try:
+    with files.reading(path, "attention cannot be used", ValueError):
         return EvaluatedVideo(scores, check_attention(attention), features)
-    except ValueError as error:
-        raise FileError(f"{path}: {error}") from error
 
 
-def _shapes_fit(
+def _arrays_problem(
     scores: np.ndarray,
     attention: np.ndarray | None,
     features: np.ndarray | None,
     video: Video,
     classes: int,
-) -> bool:
+) -> str:
+    """Why arrays are not the scores and maps of a video; empty where they are."""
     # Where a video has flow, its last frame has none and so no features either: L' is L - 1.
-    length = 0
-    if scores.ndim:
-        length = len(scores)
-    if scores.shape != (length, classes) or length not in (video.frames - 1, video.frames):
-        return False
-    if attention is None:
-        return features is None
-    if attention.ndim != 3 or len(attention) != length:
-        return False
-    return features is None or features.shape == attention.shape
+    fits = scores.ndim == 2 and len(scores) in (video.frames - 1, video.frames)
+    fits = fits and scores.shape[1] == classes
+    if attention is not None:
+        fits = fits and attention.ndim == 3 and len(attention) == len(scores)
+    # Without attention there is nothing to weigh, and features are a mistake.
+    if features is not None:
+        fits = fits and _shape(features) == _shape(attention)
+    if not fits:
+        shapes = f"scores {scores.shape} and attention {_shape(attention)}"
+        if features is not None:
+            shapes += f" and features {features.shape}"
+        return (
+            f"{shapes}; expected [L', {classes}] and [L', N, N] with L' {video.frames - 1} or "
+            f"{video.frames} for {video.frames} frames"
+        )
+    if not np.isfinite(scores).all():
+        return "scores are not finite; expected class probabilities"
+    return ""
 
 
 def _shape(array: np.ndarray | None) -> tuple[int, ...] | None:
     if array is None:
         return None
     return array.shape
+
+
+# ---- settings ------------------------------------------------------------------------------------
+
+
+# A setting of a later version is passed over: it changes nothing that is known here.
+@json_record()
+@dataclass(frozen=True)
+class _LocalizedRun:
+    """What is read of map.json."""
+
+    settings: LocalizeConfig
+
+
+@json_record()
+@dataclass(frozen=True)
+class _RunSettings:
+    """What is read of the settings that a run was trained with."""
+
+    localize: LocalizeConfig = field(default_factory=LocalizeConfig)
+
+
+@json_record()
+@dataclass(frozen=True)
+class _TrainedRun:
+    """What is read of config.json."""
+
+    config: _RunSettings
 
 
 def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
@@ -107,30 +132,8 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
       FileError: neither file is there, or it does not hold such settings.
     """
     folder = work.run(name)
-    path = folder / "map.json"
-    if path.exists():
-        return _localize_config(path, files.read_json(path))
-    record = artifacts.load_config(folder, made_by="train")
-    return _localize_config(folder / "config.json", record)
-
-
-def _localize_config(path: epath.Path, record: Mapping[str, Any]) -> LocalizeConfig:
-    """Makes the settings of boxes that a map.json or a config.json holds.
-
-    Raises:
-      FileError: it does not hold such settings.
-    """
-    field_names = {field.name for field in dataclasses.fields(LocalizeConfig)}
-    known = {}
-    try:
-        if path.name == "map.json":
-            settings = record["settings"]
-        else:
-            settings = record["config"].get("localize", {})
-        for name, value in settings.items():
-            # A setting of a later version is passed over: it changes nothing that is known here.
-            if name in field_names:
-                known[name] = value
-        return LocalizeConfig(**known)
-    except (AttributeError, KeyError, TypeError, ConfigError) as error:
-        raise FileError(f"{path}: not the settings of localize: {error!r}") from error
+    last = folder / "map.json"
+    if last.exists():
+        return read_record(last, _LocalizedRun).settings
+    artifacts.load_config(folder, made_by="train")  # refuses a run of an earlier layout
+    return read_record(folder / "config.json", _TrainedRun).config.localize
