@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from etils import epath
 
@@ -11,7 +11,7 @@ from videolstm_jax.annotations.ground_truth import tubes_of_dataset
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.folders import folder_listing
-from videolstm_jax.dataset.listing import list_videos
+from videolstm_jax.dataset.listing import Listing, list_videos
 from videolstm_jax.dataset.splits import parts
 from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError, VideoError
@@ -42,14 +42,8 @@ def scan_videos(
       VideoError: a video that cannot be read, unless `cfg.on_bad_video` skips it.
     """
     listing = list_videos(cfg, seed=seed, root=root)
-    origin = f", {listing.origin}" if listing.origin else ""
-    print(
-        f"{len(listing.videos)} videos of {len(listing.classes)} classes{origin}: "
-        f"{parts.describe_parts(listing.videos)}",
-        flush=True,
-    )
-    for note in listing.notes:
-        print(note, flush=True)
+    # Before any video is opened, which may take long: a wrong split is seen at once.
+    _print_listing(listing)
     labels = {name: label for label, name in enumerate(listing.classes)}
     videos: list[Video] = []
     readable: list[ListedVideo] = []
@@ -66,6 +60,17 @@ def scan_videos(
         # Without the skipped videos a class may have lost its last training clip.
         parts.check_parts(readable, listing.classes, from_lists=True)
     return Dataset(listing.classes, tuple(videos)), bad_rows
+
+
+def _print_listing(listing: Listing) -> None:
+    origin = f", {listing.origin}" if listing.origin else ""
+    print(
+        f"{len(listing.videos)} videos of {len(listing.classes)} classes{origin}: "
+        f"{parts.describe_parts(listing.videos)}",
+        flush=True,
+    )
+    for note in listing.notes:
+        print(note, flush=True)
 
 
 def _video(listed: ListedVideo, info: VideoInfo, label: int) -> Video:
@@ -91,6 +96,7 @@ def _probe_all(videos: Sequence[ListedVideo], cfg: DataConfig) -> Iterator[Video
 
     def probe(video: ListedVideo) -> VideoInfo:
         info = crew.probe(video.path, fps=cfg.fps)
+        # The declared number may be wrong; `prepare` counts the frames when it decodes them.
         if cfg.max_frames:
             info = info._replace(frames=min(info.frames, cfg.max_frames))
         if info.frames < 2:
@@ -146,6 +152,7 @@ def read_dataset_tubes(
     path = _find_boxes(cfg, folder)
     if path is None:
         return []
+    # Boxes are counted by the frames of the file, of which another rate drops or repeats some.
     if cfg.fps:
         raise FileError(
             f"{path} counts the frames of the files; expected data.fps 0, found {cfg.fps}"
@@ -155,9 +162,12 @@ def read_dataset_tubes(
     if path.suffix != ".json":
         return tubes_of_dataset(path, read_truth(path, split=cfg.split), dataset, cut=cut)
     # The boxes of a folder may also be of videos that no list names.
-    names = {video.name for video in dataset.videos}
-    unlisted = {video.name for video in folder_listing.list_folder(folder).videos} - names
+    unlisted = _names(folder_listing.list_folder(folder).videos) - _names(dataset.videos)
     return read_boxes_json(path, dataset, unlisted=unlisted, cut=cut)
+
+
+def _names(videos: Iterable[ListedVideo | Video]) -> set[str]:
+    return {video.name for video in videos}
 
 
 def _find_boxes(cfg: DataConfig, folder: epath.Path) -> epath.Path | None:

@@ -103,7 +103,9 @@ def _check_no_class_is_empty(
     videos: Sequence[FoundVideo],
 ) -> None:
     # By their labels: a class may have videos in train/, and none in test/.
-    labels = {video.label for video in videos}
+    labels = set()
+    for video in videos:
+        labels.add(video.label)
     for class_folder, content in zip(class_folders, files, strict=True):
         if class_folder.path.name not in labels:
             raise FileError(
@@ -127,6 +129,7 @@ def name_videos(videos: Sequence[FoundVideo]) -> list[str]:
     names: dict[str, epath.Path] = {}
     for video in videos:
         stem = video.stem
+        # Only then: names of other data sets, such as lists, have no folders.
         if copies[video.label, video.stem] > 1:
             places = [video.part_folder, *video.folder.split("/"), stem]
             stem = "_".join(filter(None, places))
@@ -153,6 +156,7 @@ def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo
     Raises:
       FileError: a file is in two classes, or in two parts.
     """
+    # By the place in `videos`, to keep its order.
     first_of: dict[str, int] = {}
     # Files before links, so that the file's own name is the one that is kept.
     for at in sorted(range(len(videos)), key=lambda at: is_link(videos[at].path)):

@@ -35,21 +35,16 @@ _PROGRAMS_AND_ARCHIVES = """
 _PLAYLISTS = "concat ffconcat m3u m3u8 mpd pls sdp xspf"
 # Small copies that cameras make, checksums, and downloads that did not end.
 _SIDECARS = "aria2 bak crdownload download lrv md5 modd moff part sha1 sha256 tmp xmp ytdl"
-OTHER_SUFFIXES = frozenset(
-    _suffixes(
-        " ".join(
-            (
-                _TEXTS_AND_TABLES,
-                _PICTURES,
-                _SOUND,
-                _ARRAYS,
-                _PROGRAMS_AND_ARCHIVES,
-                _PLAYLISTS,
-                _SIDECARS,
-            )
-        )
-    )
+_OTHER = (
+    _TEXTS_AND_TABLES,
+    _PICTURES,
+    _SOUND,
+    _ARRAYS,
+    _PROGRAMS_AND_ARCHIVES,
+    _PLAYLISTS,
+    _SIDECARS,
 )
+OTHER_SUFFIXES = frozenset(_suffixes(" ".join(_OTHER)))
 """Ends of names that are passed over without a look at the content."""
 
 _SYSTEM_FOLDERS = frozenset(

@@ -68,9 +68,8 @@ def read_labels_csv(path: epath.Path) -> list[LabelsRow]:
     rows: dict[str, LabelsRow] = {}
     for row in _read_rows(path):
         _check_row(row)
-        row = row._replace(
-            path=_path_in_folder(row, path.parent), part=PART_SPELLINGS.get(row.part.lower(), "")
-        )
+        part = PART_SPELLINGS.get(row.part.lower(), "")
+        row = row._replace(path=_path_in_folder(row, path.parent), part=part)
         if row.path in rows:
             first = rows[row.path].where
             raise FileError(f"{row.where}: {row.path} is listed twice, first at {first}")
@@ -97,11 +96,11 @@ def _read_rows(path: epath.Path) -> list[LabelsRow]:
         for cells in reader:
             # A record may have several lines; it is named by its first one.
             where, line = f"{path}:{line}", reader.line_num + 1
-            cells = [cell.strip() for cell in cells]
+            cells = list(map(str.strip, cells))
             if not any(cells):
                 continue
             if columns is None:
-                columns = [cell.lower() for cell in cells]
+                columns = list(map(str.lower, cells))
                 _check_columns(columns, where)
                 continue
             fields = _fields(cells, columns, where)
@@ -122,23 +121,32 @@ def _read_rows(path: epath.Path) -> list[LabelsRow]:
 
 
 def _check_columns(columns: Sequence[str], where: str) -> None:
+    fault = _missing_columns(columns) or _repeated_columns(columns)
+    if fault:
+        raise FileError(f"{where}: {fault}")
+
+
+def _missing_columns(columns: Sequence[str]) -> str:
+    """Which required columns are not there, and perhaps why; empty where both are."""
     missing = [name for name in ("path", "label") if name not in columns]
-    if missing:
-        for separator, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")):
-            cells = [cell.strip(' "') for cell in ",".join(columns).split(separator)]
-            if "path" in cells and "label" in cells:
-                raise FileError(f"{where}: the columns are separated by {name}; use commas")
-        raise FileError(
-            f"{where}: columns {list(columns)}; expected path,label[,group][,part], lacks {missing}"
-        )
+    if not missing:
+        return ""
+    for separator, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")):
+        cells = [cell.strip(' "') for cell in ",".join(columns).split(separator)]
+        if "path" in cells and "label" in cells:
+            return f"the columns are separated by {name}; use commas"
+    return f"columns {list(columns)}; expected path,label[,group][,part], lacks {missing}"
+
+
+def _repeated_columns(columns: Sequence[str]) -> str:
+    """Which column is there twice, also by its other name; empty where none is."""
     for name in columns:
         if name and columns.count(name) > 1:
-            raise FileError(f"{where}: the column {name} is there twice")
+            return f"the column {name} is there twice"
     for name, other in (("part", "split"), ("group", "source_video")):
         if name in columns and other in columns:
-            raise FileError(
-                f"{where}: the columns {name} and {other} mean the same; expected one of them"
-            )
+            return f"the columns {name} and {other} mean the same; expected one of them"
+    return ""
 
 
 def _fields(cells: Sequence[str], columns: Sequence[str], where: str) -> dict[str, str]:
@@ -147,14 +155,14 @@ def _fields(cells: Sequence[str], columns: Sequence[str], where: str) -> dict[st
     A cell without a column is usually the rest of a label that has a comma, so it is never dropped.
     A first column without a name is the row number that table programs write.
     """
-    named = [name for name in columns if name]
+    named = len(columns) - columns.count("")
     nameless = []
     for at, (cell, name) in enumerate(zip(cells, columns, strict=False)):
         if not name and at > 0:
             nameless.append(cell)
     if any(nameless) or any(cells[len(columns) :]):
         raise FileError(
-            f"{where}: {len(cells)} fields, but {len(named)} columns; expected as many. A field "
+            f"{where}: {len(cells)} fields, but {named} columns; expected as many. A field "
             'that has a comma needs quotes, such as "walk, slowly"'
         )
     return dict(zip(columns, cells, strict=False))
@@ -163,6 +171,7 @@ def _fields(cells: Sequence[str], columns: Sequence[str], where: str) -> dict[st
 def _check_row(row: LabelsRow) -> None:
     if not row.path or not row.label:
         raise FileError(f"{row.where}: path {row.path!r}, label {row.label!r}; expected both")
+    # The label becomes the folder of the results of its videos.
     check_label(row.label, row.where)
     if row.part and row.part.lower() not in PART_SPELLINGS:
         parts = ", ".join(sorted(set(PART_SPELLINGS.values())))
@@ -198,7 +207,10 @@ def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:
 
 def _check_all_or_none(field: str, rows: Sequence[LabelsRow]) -> None:
     """Refuses a column that is filled in some rows only, which would split by halves."""
-    empty = [row.where for row in rows if not getattr(row, field)]
+    empty = []
+    for row in rows:
+        if not getattr(row, field):
+            empty.append(row.where)
     if 0 < len(empty) < len(rows):
         raise FileError(f"{empty[0]}: no {field}; expected one in every line, or in none")
 

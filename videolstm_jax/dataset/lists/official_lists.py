@@ -91,7 +91,10 @@ def find_official_lists(
     Raises:
       FileError: no lists in `folder`, not those of this split, or a line that cannot be read.
     """
-    place = _named_list_folder(folder) if folder else _find_list_folder(root, labels)
+    if folder:
+        place = _named_list_folder(folder)
+    else:
+        place = _find_list_folder(root, labels)
     if place is None:
         return None
     rows = list_files.read_split(place, split)
@@ -100,6 +103,7 @@ def find_official_lists(
     train, test = rows
     unused = list_files.read_unused(place, split)
     index = place / "classInd.txt"
+    # HMDB51's lists have none: its classes count in the order of their names.
     return OfficialLists(place, index if index.exists() else None, train, test, unused)
 
 
@@ -190,7 +194,11 @@ def _find_list_folder(root: epath.Path, labels: Collection[str]) -> epath.Path |
 
 
 def _has_lists(folder: epath.Path) -> bool:
-    return any(list_files.is_list_name(path.name) for path in folder.iterdir())
+    return bool(_list_paths(folder))
+
+
+def _list_paths(folder: epath.Path) -> list[epath.Path]:
+    return [path for path in folder.iterdir() if list_files.is_list_name(path.name)]
 
 
 def _knows(folder: epath.Path, labels: Collection[str]) -> bool:
@@ -207,7 +215,7 @@ def _classes(folder: epath.Path) -> set[str]:
     index = folder / "classInd.txt"
     if index.exists():
         return set(list_files.read_classes(index))
-    paths = [path for path in folder.iterdir() if list_files.is_list_name(path.name)]
+    paths = _list_paths(folder)
     classes = set()
     # HMDB51's files carry the class in their names, so none needs to be opened.
     for path in paths:

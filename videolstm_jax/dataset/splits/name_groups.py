@@ -71,6 +71,7 @@ def are_unrecognised(clips: Sequence[NamedClip], groups: Sequence[str]) -> list[
       groups: of the clips, by `recognise_groups`.
     """
     certain = _fill_groups([""] * len(clips), clips, certain_rules(clips))
+    # "park" of "park_1" alone may be a place or a recording; in two names it links them.
     sizes = Counter(groups)
     doubtful = []
     for group, known in zip(groups, certain, strict=True):

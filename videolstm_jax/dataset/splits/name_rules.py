@@ -138,7 +138,7 @@ def _clock_range(clip: NamedClip) -> str:
 
 
 def _clock_numbers(clock: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", clock)]
+    return list(map(int, re.findall(r"\d+", clock)))
 
 
 def _folders_are_groups(clips: Sequence[NamedClip]) -> bool:

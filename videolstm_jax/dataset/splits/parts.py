@@ -158,13 +158,13 @@ def plain_name(name: str) -> str:
 def match_spelling(videos: Sequence[ListedVideo], classes: Sequence[str]) -> list[ListedVideo]:
     """Spells the label of each video as the class that differs from it in case only."""
     exact = set(classes)
-    spelling = {name.casefold(): name for name in classes}
+    numbers = _class_numbers(classes)
     matched = []
     for video in videos:
-        # Two classes may differ in case only, so a label that is a class already stays.
-        if video.label not in exact:
-            label = spelling.get(video.label.casefold(), video.label)
-            video = video._replace(label=label)
+        number = numbers.get(video.label.casefold())
+        # A label that is a class already is not changed to another that differs in case only.
+        if video.label not in exact and number is not None:
+            video = video._replace(label=classes[number - 1])
         matched.append(video)
     return matched
 

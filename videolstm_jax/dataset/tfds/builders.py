@@ -140,7 +140,9 @@ class Ucf101_24(tfds.core.GeneratorBasedBuilder):
     ) -> Iterator[tuple[str, dict]]:
         for video, frames in _decode_all(listed):
             rows = _tube_rows(tubes.get(video.name, []))
-            last = max((row["frame"] for row in rows), default=0)
+            last = 0
+            for row in rows:
+                last = max(last, row["frame"])
             if last >= len(frames):
                 raise FileError(
                     f"{path}: a tube of {video.name} reaches frame {last}; expected at most "

@@ -63,7 +63,9 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     builder = _open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
     fields = reader.find_fields(builder)
     parts = reader.find_parts(builder)
-    count = sum(builder.info.splits[name].num_examples for name in parts)
+    count = 0
+    for split in parts:
+        count += builder.info.splits[split].num_examples
     print(
         f"{cfg.source}: writing {count} examples of {builder.info.full_name} as videos", flush=True
     )

@@ -92,6 +92,7 @@ def find_fields(builder: Any) -> TfdsFields:
     label = _choose_feature(builder, "a label", "label", labels)
     return TfdsFields(
         video=video,
+        # Raw frames are one tensor; encoded ones are a sequence of pictures.
         encoded=not isinstance(features[video], types.Tensor),
         label=label,
         name=_find_scalar(features, *NAME_FEATURES),
@@ -122,7 +123,9 @@ def _choose_feature(builder: Any, kind: str, usual_name: str, fitting: list[str]
         return usual_name
     if len(fitting) == 1:
         return fitting[0]
-    features = [f"{name} {feature}" for name, feature in builder.info.features.items()]
+    features = []
+    for name, feature in builder.info.features.items():
+        features.append(f"{name} {feature}")
     raise FileError(
         f"{builder.info.full_name}: {len(fitting)} features are {kind} {fitting}; expected one, or "
         f"one called {usual_name}; it has {', '.join(features)}"
@@ -210,6 +213,7 @@ def _read_example(
         )
     folder = class_folder(classes[label])
     check_label(folder, f"{builder.info.full_name}: class {label}")
+    # In the order of the files, which `read_examples` keeps, so the name is the same each time.
     spare = f"{folder}/{split}_{number:06d}"
     name = _text(_value(example, fields.name, ""))
     stem = without_extension(name.replace("\\", "/").rsplit("/", 1)[-1])
@@ -227,11 +231,15 @@ def _read_example(
 
 def _value(example: dict[str, Any], field: str, default: Any) -> Any:
     """A feature of an example; the default where the set has no such feature."""
-    return example[field] if field else default
+    if not field:
+        return default
+    return example[field]
 
 
 def _text(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
 
 
 def _tubes(rows: dict[str, np.ndarray] | None) -> list[Tube]:
