@@ -134,6 +134,7 @@ def _check_dataset(path: PathLike, dataset: Dataset) -> None:
     """Raises FileError where a list of videos contradicts itself."""
     names = set()
     for video in dataset.videos:
+        # Features, flow and scores are found by name, so two videos of one name would share them.
         problem = _video_problem(video, len(dataset.classes))
         if video.name in names:
             problem = "is listed twice; expected different names"
@@ -211,6 +212,7 @@ def load_scores(path: PathLike) -> Scores:
     videos, scores, label, classes, trained = read_arrays(
         path, *names, made_by="evaluate or fuse", optional=("trained",)
     )
+    # The file may be of another program: everything that fusion and accuracy rely on is checked.
     stored = Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained)
     problem = _scores_problem(stored)
     if problem:

@@ -93,14 +93,14 @@ def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTr
         sizes = _read_sizes(content["resolution"])
         test_lists = list(map(_read_names, content["test_videos"]))
         raw_tubes = _read_raw_tubes(content["gttubes"])
-    if not 1 <= split <= len(test_lists):
-        raise FileError(f"{path}: has {len(test_lists)} test lists; there is no split {split}")
-    test = test_lists[split - 1]
-    # A tube of a video without a length could not be checked against the video's end.
-    without_length = sorted({name for name, _, _ in raw_tubes} - frames.keys())
-    without_length += sorted(set(test) - frames.keys())
-    if without_length:
-        raise FileError(f"{path}: nframes lacks {without_length[0]}, which has tubes or is listed")
+        if not 1 <= split <= len(test_lists):
+            raise FileError(f"has {len(test_lists)} test lists; there is no split {split}")
+        test = test_lists[split - 1]
+        # A tube of a video without a length could not be checked against the video's end.
+        named = {name for name, _, _ in raw_tubes}.union(test)
+        without_length = sorted(named - frames.keys())
+        if without_length:
+            raise FileError(f"nframes lacks {without_length[0]}, which has tubes or is listed")
     tubes = []
     for name, label, rows in raw_tubes:
         problem = _rows_problem(rows)

@@ -50,9 +50,11 @@ def read_boxes_json(
     table = read_boxes_table(path)
     videos = {video.name: video for video in dataset.videos}
     detections = []
+    # By name, so that the order of the rows in a file that people edit does not matter.
     for name in sorted(table.keys() - set(unlisted)):
         if name not in videos:
             raise FileError(f"{path}: boxes of {name}, which is no listed video")
+        # More boxes than frames are those of another video, or of another rate.
         video, rows = videos[name], table[name]
         if len(rows) > video.frames and not cut:
             raise FileError(

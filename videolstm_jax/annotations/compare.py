@@ -41,6 +41,7 @@ def _order(tube: Detection) -> tuple:
 
 def _compare_tubes(name: str, a: list[Detection], b: list[Detection]) -> list[str]:
     """The differences of one video's tubes."""
+    # With another number of tubes, those in one place of both lists need not be the same one.
     if len(a) != len(b):
         return [f"{name}: {len(a)} and {len(b)} tubes"]
     lines = []
@@ -59,6 +60,7 @@ def _compare_tube(a: Detection, b: Detection) -> str:
             f"label {a.label} and {b.label}, frames from {a.tube.start} and {b.tube.start}, "
             f"{length_a} and {length_b} of them"
         )
+    # The frames are the same here, so every box has its partner.
     if np.array_equal(a.tube.boxes, b.tube.boxes):
         return ""
     distance = np.abs(a.tube.boxes - b.tube.boxes).max(axis=1)

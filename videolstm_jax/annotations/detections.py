@@ -58,6 +58,7 @@ def read_detections(
         ground truth nor the list has, an unknown class, a score that is not a number, a tube that
         leaves its video, or a box that is inverted or leaves the frame.
     """
+    # Not all annotated videos: the truth often holds the training list too.
     listed = tuple(listed) or ground_truth.test or tuple(sorted(ground_truth.videos))
     video_names = {*ground_truth.videos, *ground_truth.test, *listed}
     measured = ground_truth.videos & set(listed)

@@ -111,6 +111,7 @@ def check_ground_truth(path: files.PathLike, ground_truth: GroundTruth) -> Groun
         fault = ground_truth.fault(tube)
         if fault:
             raise FileError(f"{path}: a tube of {tube.video} {fault}")
+    # One order for every reader, so that two forms of the same annotations compare as equal.
     ordered = sorted(ground_truth.tubes, key=lambda tube: (tube.video, tube.tube.start, tube.label))
     return ground_truth._replace(tubes=ordered)
 

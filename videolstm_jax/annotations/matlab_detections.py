@@ -50,6 +50,7 @@ def _find_structs(path: epath.Path) -> list[dict[str, Any]]:
     with reading(path):
         variables = matlab.read_matlab(str(path))
     for variable in variables.values():
+        # The variable may have any name; the fields of its structs show what it is.
         rows = matlab.as_list(variable)
         if rows and all(isinstance(row, dict) and "videoName" in row for row in rows):
             return rows
@@ -81,6 +82,7 @@ def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
 
 def _tube(where: str, label: float, span: np.ndarray, boxes: np.ndarray) -> Tube:
     """A tube from its frames [m], counted from 1, and its boxes [m, 4], x y w h."""
+    # Tubes of this project have no gaps; a gap would shift every box behind it.
     follows = len(span) > 0 and bool(np.isfinite(span).all())
     follows = follows and span[0] == int(span[0]) and bool((np.diff(span) == 1).all())
     if not follows or label % 1 or boxes.shape != (len(span), 4):

@@ -64,6 +64,7 @@ def check_listing(cfg: RunConfig) -> None:
     record = read_json(path)
     before = record.get("settings", {}) if isinstance(record, dict) else {}
     for name, value in listing_settings(cfg.data).items():
+        # A default or a preset is no wish of the user, and may have changed since then.
         given = f"data__{name}" in cfg.overrides
         if given and name in before and before[name] != value:
             raise ConfigError(
@@ -93,12 +94,14 @@ def read_flow_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
     """
     path = work.flow / "index.json"
     index = read_json(path, made_by="prepare")
+    # These two decide which frames a number means: flow of others would belong to other frames.
     for name in ("fps", "max_frames"):
         if index.get(name) != getattr(cfg, name):
             raise ConfigError(
                 f"data.{name} is {getattr(cfg, name)}; {path} was made with "
                 f"{index.get(name)}; expected the same"
             )
+    # Indices of an early version lack the field.
     if "source" not in index:
         raise FileError(
             f"{path}: does not say which files were read, so that replaced ones would go unseen; "
@@ -138,6 +141,7 @@ def finished_flow(path: PathLike, fingerprint: str) -> tuple[int, FlowRange | No
         pairs, note = flow_file.describe(path)
     except FileError:
         return 0, None
+    # Older files end behind the fingerprint.
     match = re.fullmatch(r"(.*); largest (\S+), saturated (\S+)", note)
     made_from = match[1] if match else note
     if made_from != fingerprint:

@@ -43,6 +43,7 @@ def dataset_from_lists(folder: PathLike, features: Mapping[str, ForeignFeatures]
     """
     listed = _read_lists(folder)
     class_names = _class_names(folder, listed)
+    # Their labels may have gaps, where a list holds a part of the classes; ours count from 0.
     labels = sorted(class_names)
     names = []
     for video in listed:
@@ -102,9 +103,11 @@ def import_features(
         shapes.add(by_name[video.name].shape)
         if video.part == "train":
             train.append(video.name)
+    problem = _records_problem(videos, by_name)
     if len(shapes) != 1:
-        raise FileError(f"{target}: features of the shapes {sorted(shapes)}; expected one")
-    _check_records(videos, by_name, target)
+        problem = f"features of the shapes {sorted(shapes)}; expected one"
+    if problem:
+        raise FileError(f"{target}: {problem}")
     writer = FeatureWriter(target, shapes.pop(), about, dtype=dtype)
     # Nothing of a video is read before it is written: all of them would not fit in memory.
     missing = set(writer.missing(by_name))
@@ -114,19 +117,18 @@ def import_features(
     return writer.finish(by_name, train=train)
 
 
-def _check_records(
-    videos: Sequence[Video], features: Mapping[str, ForeignFeatures], target: PathLike
-) -> None:
-    """Raises FileError where a video has neither L - 1 nor L records."""
+def _records_problem(videos: Sequence[Video], features: Mapping[str, ForeignFeatures]) -> str:
+    """Which video has neither L - 1 nor L records; empty where all have."""
     for video in videos:
         count = features[video.name].frames
         # Another number means other frames, for instance at another rate: every record would be
         # taken for a wrong moment of the video.
         if count not in (video.frames - 1, video.frames):
-            raise FileError(
-                f"{target}: {video.name} has {count} records; expected {video.frames - 1} or "
-                f"{video.frames} for {video.frames} frames"
+            return (
+                f"{video.name} has {count} records; expected {video.frames - 1} or {video.frames} "
+                f"for {video.frames} frames"
             )
+    return ""
 
 
 def _features_of(

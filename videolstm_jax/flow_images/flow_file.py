@@ -36,12 +36,14 @@ def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: 
     Raises:
       FileError: a kind, shape or dtype that cannot be written.
     """
+    problem = ""
     if kind not in KINDS:
-        raise FileError(f"{path}: kind {kind!r}; expected one of {', '.join(KINDS)}")
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 2 or not images.size:
-        raise FileError(
-            f"{path}: images are {images.dtype} {list(images.shape)}; expected uint8 [L-1, H, W, 2]"
-        )
+        problem = f"kind {kind!r}; expected one of {', '.join(KINDS)}"
+    elif images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 2 or not images.size:
+        shape = f"{images.dtype} {list(images.shape)}"
+        problem = f"images are {shape}; expected uint8 [L-1, H, W, 2]"
+    if problem:
+        raise FileError(f"{path}: {problem}")
     suffix = KINDS[kind][0]
     buffer = io.BytesIO()
     # Stored, not deflated: the pictures are compressed already, and reading one costs nothing more.
@@ -76,17 +78,17 @@ def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.nda
       FileError: the file is absent or damaged, lacks a picture, or has fewer pairs than asked for.
     """
     with _opened(path) as file:
-        pairs, suffix = _pairs(path, file)
+        pairs, suffix = _pairs(file)
         stop = pairs if stop is None else stop
         if not 0 <= start <= stop <= pairs:
-            raise FileError(f"{path}: asked for pairs {start} to {stop}; it has {pairs}")
+            raise FileError(f"asked for pairs {start} to {stop}; it has {pairs}")
         pictures = []
         for number in range(start + 1, stop + 1):  # members are counted from 1
             for direction in "xy":
-                pictures.append(_picture(path, file, _member(direction, number, suffix)))
-    sizes = {picture.shape for picture in pictures}
-    if len(sizes) > 1:
-        raise FileError(f"{path}: pictures of sizes {sorted(sizes)}; expected one size")
+                pictures.append(_picture(file, _member(direction, number, suffix)))
+        sizes = {picture.shape for picture in pictures}
+        if len(sizes) > 1:
+            raise FileError(f"pictures of sizes {sorted(sizes)}; expected one size")
     height, width = sizes.pop() if sizes else (0, 0)  # an empty range has no size
     flow = np.empty((stop - start, height, width, 2), np.uint8)
     for index, picture in enumerate(pictures):
@@ -101,7 +103,7 @@ def describe(path: PathLike) -> tuple[int, str]:
       FileError: see `read_flow`.
     """
     with _opened(path) as file:
-        pairs, _ = _pairs(path, file)
+        pairs, _ = _pairs(file)
         return pairs, file.comment.decode(errors="replace")
 
 
@@ -117,23 +119,21 @@ def _encoded(picture: np.ndarray, kind: str) -> bytes:
 
 @contextlib.contextmanager
 def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
+    """Opens a file of flow; errors inside the block get its name and what to do."""
     path = epath.Path(path)
     if not path.exists():
         raise FileError(f"{path} is missing; the stage prepare writes it")
-    try:
-        with path.open("rb") as source, zipfile.ZipFile(source) as file:
-            yield file
-    except FileError:
-        raise
-    # zipfile and the decoders of pictures raise many kinds for one cause: damaged bytes
-    except Exception as error:
-        raise FileError(
-            f"{path}: damaged, cannot be read as flow: {error}; remove it and run the stage "
-            "prepare again"
-        ) from error
+    summary = "damaged, cannot be read as flow; remove it and run the stage prepare again"
+    # zipfile and the decoders of pictures raise many kinds for one cause: damaged bytes.
+    with (
+        files.reading(path, summary, Exception),
+        path.open("rb") as source,
+        zipfile.ZipFile(source) as file,
+    ):
+        yield file
 
 
-def _pairs(path: PathLike, file: zipfile.ZipFile) -> tuple[int, str]:
+def _pairs(file: zipfile.ZipFile) -> tuple[int, str]:
     """The number of pairs and the suffix of the pictures; all members must be there."""
     names = file.namelist()
     suffix = names[0].rpartition(".")[2] if names else ""
@@ -144,16 +144,14 @@ def _pairs(path: PathLike, file: zipfile.ZipFile) -> tuple[int, str]:
     if not names or set(names) != expected:
         misplaced = sorted(expected ^ set(names))[:1] or "none"
         raise FileError(
-            f"{path}: {len(names)} members, {misplaced} out of place; "
-            "expected flow_x_0001, flow_y_0001, .. of every pair"
+            f"{len(names)} members, {misplaced} out of place; expected flow_x_0001, flow_y_0001, "
+            ".. of every pair"
         )
     return pairs, suffix
 
 
-def _picture(path: PathLike, file: zipfile.ZipFile, name: str) -> np.ndarray:
+def _picture(file: zipfile.ZipFile, name: str) -> np.ndarray:
     picture = np.asarray(Image.open(io.BytesIO(file.read(name))))
     if picture.dtype != np.uint8 or picture.ndim != 2:
-        raise FileError(
-            f"{path}: {name} is {picture.dtype} {list(picture.shape)}; expected uint8 [H, W]"
-        )
+        raise FileError(f"{name} is {picture.dtype} {list(picture.shape)}; expected uint8 [H, W]")
     return picture

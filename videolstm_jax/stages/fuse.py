@@ -127,6 +127,7 @@ def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
         row_of = {video: row for row, video in enumerate(scores.videos)}
         order = np.array([row_of[video] for video in first.videos], int)
         label = scores.label[order]
+        # Labels of another list of classes, or another split, would make every count wrong.
         differing = np.flatnonzero(label != first.label)
         if len(differing):
             raise FileError(
