@@ -27,6 +27,7 @@ def pool5_maps(random: np.random.Generator, frames: int) -> np.ndarray:
     normal = random.standard_normal((frames, *SHAPE), np.float32)
     # Some channels are much stronger than others.
     scale = np.exp(random.standard_normal(SHAPE[-1:], np.float32))
+    # A normal number exceeds .7 in 24 % of the cases; the others become zero, as by a ReLU.
     return np.maximum((normal - 0.7) * 6 * scale, 0).astype(np.float16)
 
 
@@ -45,6 +46,7 @@ def codings(maps: np.ndarray) -> dict[str, Coding]:
         data = records.encode(maps, dtype)
         all_codings[dtype] = Coding(
             len(data) / frames,
+            # Defaults bind the values of this turn. Without the copy, float16 would not be read.
             lambda data=data, dtype=dtype: records.decode(data, SHAPE, dtype).copy(),
         )
     peaks = maps.max((1, 2, 3), keepdims=True).astype(np.float32)
@@ -73,6 +75,7 @@ def measure_codings(frames: int = 64) -> dict[str, Any]:
     figures: dict[str, Any] = {}
     for name, coding in codings(maps).items():
         decoded = coding.decode()
+        # In float64, so that the error is that of the coding and not of the difference.
         error = decoded.astype(np.float64) - maps
         rms = float(np.sqrt(np.mean(error**2)))
         lost = float(((decoded == 0) & (maps > 0)).sum() / (maps > 0).sum())
@@ -89,6 +92,8 @@ def measure_codings(frames: int = 64) -> dict[str, Any]:
 
 def _decoding_rate(coding: Coding, size: int) -> float:
     """Returns MB of float16 that are decoded in a second of one processor."""
+    # Processor time for one second: other work on the machine does not count, and quick codings
+    # are decoded often enough to be timed.
     start, turns = time.process_time(), 0
     while time.process_time() - start < 1:
         coding.decode()

@@ -50,6 +50,7 @@ def finished_runs(options: argparse.ArgumentParser) -> argparse.Namespace:
     )
     options.add_argument("--runs", required=True, help="names of runs, separated by commas")
     values = options.parse_args()
+    # Sorted, since the order of a pattern's matches differs from one file system to the next.
     values.folders = sorted(glob.glob(values.work))
     values.runs = values.runs.split(",")
     if not values.folders:

@@ -75,6 +75,7 @@ def _step_of(cell, conv: Callable, dtype: str) -> Callable:
 
     def loss(params, carry, inputs, mask):
         _, out = unroll(bound, params, carry, inputs, mask)
+        # Any loss of all frames will do: the time is that of the pass forwards and backwards.
         return jnp.mean(jnp.square(out.hidden))
 
     return jax.value_and_grad(loss)
@@ -105,8 +106,10 @@ def time_contenders(contenders: dict[str, Contender], repeats: int) -> dict[str,
         compiled[name] = jax.jit(contender.step).lower(*contender.arguments).compile()
         times[name] = []
     for turn in range(repeats + 1):
+        # In turns, so that a slow spell of the machine strikes all contenders.
         for name, step in compiled.items():
             wall_start, busy_start = time.perf_counter(), time.process_time()
+            # JAX returns before a result is computed.
             jax.block_until_ready(step(*contenders[name].arguments))
             wall, busy = time.perf_counter() - wall_start, time.process_time() - busy_start
             if turn:  # the first turn warms up
@@ -114,6 +117,7 @@ def time_contenders(contenders: dict[str, Contender], repeats: int) -> dict[str,
     figures = {}
     for name, pairs in times.items():
         wall, busy = zip(*pairs, strict=True)
+        # What XLA keeps between the passes; arguments and results are not in it.
         memory = compiled[name].memory_analysis().temp_size_in_bytes
         figures[name] = {
             "best_ms": round(min(wall), 2),

@@ -80,6 +80,7 @@ def page(results: Sequence[dict]) -> str:
     """
     if not results:
         raise ValueError("no results; run python -m benchmarks.full_size --data DIR first")
+    # Bytes do not depend on the machine, so those of the first one stand for all.
     first = results[0]
     sizes = sorted(first["sizes"], key=_area)
     head = HEAD.format(

@@ -90,6 +90,7 @@ def encode_clip(codec: str, folder: pathlib.Path) -> pathlib.Path | None:
     """Writes the clip in a codec of `CODECS`; None where this build of FFmpeg cannot write it."""
     kind = CODECS[codec]
     path = folder / f"sound{kind.suffix}"
+    # Builds of FFmpeg differ in their encoders; a codec without one is left out of the table.
     try:
         av.Codec(kind.encoder, "w")
     except av.codec.codec.UnknownCodecError:
@@ -125,6 +126,7 @@ def damaged(data: bytes, kind: str, random: np.random.Generator) -> bytes:
     elif kind == "a run of noise":
         broken[start : start + size] = random.bytes(size)
     elif kind == "flipped bits":
+        # 1 to 20 single bits, as memory or a cable may flip them.
         for bit in random.integers(0, 8 * len(data), random.integers(1, 21)):
             broken[bit // 8] ^= 1 << bit % 8
     else:
@@ -158,6 +160,7 @@ def try_codec(codec: str, each: int, *, seed: int = 0) -> dict[str, Counter] | N
                 clips.append((kind, path))
             # A sound clip behind every kind: damage must not change what is decoded after it.
             clips.append(("", sound))
+        # Codecs lose detail, so damaged clips are compared with what the sound clip decodes to.
         (expected,) = guard.read_all([sound])
         if isinstance(expected, VideoError):
             print(f"the sound clip is refused: {expected}")

@@ -77,6 +77,7 @@ def time_stages(cfg: RunConfig, *, online: bool) -> dict:
     }
     for stream in ("rgb", "flow"):
         stream_cfg = change(cfg, data__stream=stream)
+        # `extract` needs a backbone; its single step is not part of the measured time.
         fit_convnet.run(stream_cfg)
         name = f"extract {stream}"
         figures[name] = _time_stage(name, cfg, lambda cfg=stream_cfg: extract.run(cfg))
@@ -107,6 +108,7 @@ def _time_stage(name: str, cfg: RunConfig, run: Callable[[], object]) -> dict:
     run()
     seconds = time.perf_counter() - start
     videos = load_dataset(Workdir(cfg.workdir).dataset).videos
+    # Pairs of frames: each gives a flow image and a record of features.
     frames = 0
     for video in videos:
         frames += video.frames - 1
@@ -193,10 +195,12 @@ def _best_seconds(step: Callable, state: object, batch: object, steps: int) -> f
     batch = jax.tree.map(jnp.asarray, batch)
     times = []
     for _ in range(steps + 1):
+        # A step takes its state's memory over, so each turn goes on from the last one.
         start = time.perf_counter()
         state, metrics = step(state, batch)
         jax.block_until_ready(metrics.loss)
         times.append(time.perf_counter() - start)
+    # The quickest: other work on the machine only adds to a time.
     return round(min(times[1:]), 3)
 
 

@@ -224,6 +224,7 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
             work.evaluated_video(run, video.name), "scores", made_by="evaluate"
         )
         clip = Clip(inputs, np.arange(longest)[None] < length)
+        # The class that the run predicts: the true one would look at the answer.
         computed = compute(trained.params, clip, scores.mean(0).argmax())
         # Beyond its length a video is padding.
         model = ModelMaps(*[np.asarray(array[:length], np.float64) for array in computed])
@@ -246,6 +247,7 @@ def table(overlaps: Sequence[VideoOverlaps]) -> dict[str, dict[str, Any]]:
     for name in overlaps[0].iou:
         columns[name] = np.array([video.iou[name] for video in overlaps])
     centred = [name for name in columns if name.startswith("centred")]
+    # The size that fits the truth best: as strong a baseline as a still box in the middle can be.
     best = max(centred, key=lambda name: columns[name].mean())
     rows = {}
     for name, values in columns.items():

@@ -55,6 +55,7 @@ def video_map_intervals(
             raise SystemExit(
                 f"video-mAP is {means[0]} here and another number in measure/: expected the same"
             )
+        # Percentiles of the draws; the value itself is no draw.
         low, high = np.quantile(means[1:], [0.025, 0.975])
         intervals[str(threshold)] = rounded((means[0], low, high))
     return intervals
@@ -129,6 +130,7 @@ def _hits(ranked: Sequence[Detection], truth: TubesByVideo, threshold: float) ->
             iou = tube_iou(detection.tube, true.tube)
             if best is None or iou > best_iou:
                 best, best_iou = true, iou
+        # `voc`: the overlap must exceed the threshold.
         if best is not None and best_iou > threshold:
             hits[place] = True
             taken.add(id(best))

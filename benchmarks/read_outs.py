@@ -95,6 +95,8 @@ def measure(
     overlaps, shares, count = [], [], 0
     for video in videos:
         tracks = video_tracks(video.attention, video.size, video.frames, settings=settings)
+        # As in `localize`: the score of a class is the mean over frames, and one frame's scores
+        # decide only where a tube is cut.
         mean = video.scores.mean(axis=0, dtype=np.float64)
         output = VideoOutput(video.name, mean, video.scores, video.attention)
         truth[video.name] = list(video.truth)
@@ -107,6 +109,7 @@ def measure(
                 shares.append(len(detection.tube.boxes) / video.frames)
             detections[video.name].append(detection)
         true_tubes = [true.tube for true in video.truth]
+        # Tracks come heaviest first; the first one is measured before it is cut in time.
         overlaps.append(float(frame_overlaps(tracks[0].tube, true_tubes).mean()))
         count += len(tracks)
     return Measures(
@@ -153,6 +156,7 @@ def table(
         measures = measure(videos, settings, resamples=resamples, true_spans=cut)
         if first is None:
             first = measures.overlaps
+        # Paired: both have the same videos, so what is common to a video cancels.
         difference = paired_interval(measures.overlaps, first)
         rows[name] = {
             "frame_iou": rounded(mean_interval(measures.overlaps)),

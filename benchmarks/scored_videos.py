@@ -38,6 +38,7 @@ def read(folders: Sequence[str], run: str) -> list[ScoredVideo]:
             if video.name not in truth:
                 continue
             path = work.evaluated_video(run, video.name)
+            # Kept by `evaluate`: no model is loaded, and the options differ in boxes alone.
             scores, attention = files.read_arrays(path, "scores", "attention", made_by="evaluate")
             size = video.height, video.width
             true = tuple(truth[video.name])
@@ -54,6 +55,7 @@ def joined(videos: Sequence[ScoredVideo]) -> list[ScoredVideo]:
     """
     pairs = []
     for place, first in enumerate(videos):
+        # In the order of classes, half a list further on there is nearly always another class.
         second = videos[(place + len(videos) // 2) % len(videos)]
         if second.truth[0].label != first.truth[0].label and second.size == first.size:
             pairs.append(_join(first, second))

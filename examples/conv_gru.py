@@ -86,6 +86,7 @@ def blobs(key, batch=16, frames=6, side=5, depth=4):
     """Clips of a blob that walks right (label 0) or left (label 1) over a noisy map."""
     place, label, noise = jax.random.split(key, 3)
     labels = jax.random.bernoulli(label, 0.5, (batch,)).astype(jnp.int32)
+    # Blobs begin anywhere, so a single frame does not tell the label: only the order does.
     first = jax.random.randint(place, (batch, 2), 0, side)
     column = (first[:, 1:] + (1 - 2 * labels[:, None]) * jnp.arange(frames)[None]) % side
     blob = jax.nn.one_hot(first[:, :1], side)[..., None] * jax.nn.one_hot(column, side)[:, :, None]
@@ -122,6 +123,7 @@ def train(steps=60, *, report=print):
         return optax.apply_updates(params, updates), state, value
 
     for n in range(steps):
+        # Step n draws the same clips whatever was drawn before it.
         params, state, value = update(params, state, jax.random.fold_in(jax.random.key(1), n))
         losses.append(float(value))
         if n % 10 == 0:

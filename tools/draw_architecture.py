@@ -98,6 +98,7 @@ def _data_row(row: tuple, top: float) -> list[str]:
     """Draws one row of boxes; the name of the stage that makes a box stands above it."""
     parts = []
     gap = 36
+    # Boxes share what the arrows between them leave.
     width = (WIDTH - 2 * MARGIN - gap * (len(row) - 1)) / len(row)
     for index, (name, content, stage) in enumerate(row):
         box = Box(MARGIN + index * (width + gap), top, width, 52)
@@ -121,6 +122,7 @@ def _layer(index: int, top: float, height: float) -> list[str]:
     parts = [_rectangle(band, BAND_FILLS[index % 2], "none")]
     parts.append(_text(MARGIN + 20, top + height / 2 + 5, number, "name"))
     parts.append(_text(MARGIN + 42, top + height / 2 + 5, subject, "left"))
+    # The subject of a layer has 130 pixels, the longest of them at this size of text.
     left = MARGIN + 176
     gap = 6  # eight boxes must be as wide as the longest name
     width = min(100, (band.x + band.width - left) / len(packages) - gap)

@@ -86,6 +86,7 @@ def box_iou(a: NDArray, b: NDArray) -> NDArray:
       [..] in [0, 1]; 0 where both boxes are empty.
     """
     a, b = np.asarray(a, float), np.asarray(b, float)
+    # Boxes that do not meet have a negative side, which must not become a positive area.
     sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     shared = np.prod(np.maximum(sides, 0.0), axis=-1)
     union = _area(a) + _area(b) - shared

@@ -44,6 +44,7 @@ def state_maps(states: NDArray, *, channels: int = STATE_CHANNELS) -> StateMaps:
         raise ValueError(f"states have shape {states.shape}; expected [T, N, N, K], none of them 0")
     values = np.asarray(states, np.float32)
     deviation = values.reshape(-1, values.shape[-1]).std(axis=0)
+    # Stable, so that equal channels come in the order of their numbers on every machine.
     channel = np.argsort(-deviation, kind="stable")[:channels]
     mean = np.abs(values).mean(axis=-1)
     maps = np.moveaxis(values[..., channel], -1, 0)

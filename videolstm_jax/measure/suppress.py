@@ -24,6 +24,7 @@ def suppress(detections: Sequence[Detection], iou: float) -> list[Detection]:
     """
     if not 0 <= iou <= 1:
         raise ValueError(f"the IoU threshold is {iou}; expected 0 to 1")
+    # Best first, so that every rival of a tube has been decided before it.
     left = []
     better: dict[tuple[str, int], list[Detection]] = {}
     for detection in check_detections(detections, "detections"):

@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 
 
 class ErrorCounts(NamedTuple):
-    """Counts of the highest scored detections by kind, and of the true tubes that none took."""
+    """Counts of the highest scored detections by kind, and of the true tubes that none took.
+
+    In falling order of score a detection is
+
+    - right, if it takes a true tube, as in `video_ap`;
+    - a duplicate, if it passes the threshold on true tubes of its class, but all of them are taken;
+    - an error of time, if its class is in the video and the spans of frames agree less than the
+      boxes on shared frames do;
+    - an error of localisation, if its class is in the video and the boxes agree less;
+    - an error of classification, if it passes the threshold on a true tube of another class;
+    - another error, if none of these holds.
+
+    True tubes that none of them took are missed.
+    """
 
     right: int
     localisation: int
@@ -101,6 +114,7 @@ def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
     best: dict[int, float] = {}
     for true in truth:
         true_stop = true.start + len(true.boxes)
+        # Frames that the tube does not reach count with an overlap of 0.
         for frame in range(true.start, true_stop):
             best.setdefault(frame, 0.0)
         start = max(tube.start, true.start)
@@ -124,17 +138,7 @@ def error_split(
     """Counts the kinds of errors among the detections that should have been right.
 
     Of each class the n highest scored detections are counted, where n is the number of its true
-    tubes: a perfect detector has no others. In falling order of score a detection is
-
-    - right, if it takes a true tube, as in `video_ap`;
-    - a duplicate, if it passes the threshold on true tubes of its class, but all of them are taken;
-    - an error of time, if its class is in the video and the spans of frames agree less than the
-      boxes on shared frames do;
-    - an error of localisation, if its class is in the video and the boxes agree less;
-    - an error of classification, if it passes the threshold on a true tube of another class;
-    - another error, if none of these holds.
-
-    True tubes that none of them took are missed.
+    tubes: a perfect detector has no others. `ErrorCounts` defines the kinds.
 
     Args:
       detections: of all classes.
@@ -162,6 +166,7 @@ def error_split(
     counts = dict.fromkeys(ErrorCounts._fields, 0)
     for label, tubes in group_by_class(true_tubes).items():
         taken: set[int] = set()
+        # As many as there are true tubes: a perfect detector has no others.
         for detection in own.get(label, [])[: len(tubes)]:
             rivals = in_video.get(detection.video, [])
             kind = _error_kind(detection, rivals, taken, passes)
@@ -193,7 +198,7 @@ def _error_kind(
         taken.add(id(best.true))
         return "right"
     nearest = _most_covered(same_class)
-    # The order of these questions is the order of kinds in `error_split`.
+    # The order of these questions is the order of kinds in `ErrorCounts`.
     if nearest is not None:
         if passes(nearest.overlap):
             return "duplicate"

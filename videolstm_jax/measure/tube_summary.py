@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VIDEO_THRESHOLDS = (0.05, 0.1, 0.125, 0.2, 0.3, 0.5)
 FRAME_THRESHOLDS = (0.2, 0.5)
+# Rounded, because 0.05 * 3 is 0.15000000000000002, which would be its name in a record.
 RECALL_THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
 MEAN = "0.5:0.95"
 """The name of the mean over .5, .55 .. .95 beside single thresholds."""
@@ -139,6 +140,7 @@ def _details(
     style: str,
 ) -> dict[str, Any]:
     """Returns `recall`, `mean_tube_iou`, and `errors` at these thresholds."""
+    # Whatever its score, so recall tells boxes that are absent from boxes that rank low.
     best = best_overlaps(detections, truth)
     reaches = style_of(style).reaches
     recalls = []
@@ -189,6 +191,7 @@ def _video_curves(
     detections: Sequence[Detection], truth: Sequence[Detection], options: SummaryOptions
 ) -> dict[str, _Curve]:
     """Measures tubes in every style, at the thresholds of video-mAP and of single classes."""
+    # One pass for all thresholds: the overlaps of tubes are computed once.
     named = sorted({*options.thresholds, *options.class_thresholds})
     curves = {}
     for style in options.styles:

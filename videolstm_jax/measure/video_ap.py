@@ -50,6 +50,8 @@ def video_aps(
     own = group_by_class(check_detections(detections, "detections"))
     aps = {}
     for label, tubes in sorted(group_by_class(check_detections(truth, "true tubes")).items()):
+        # A class without truth has no precision, and so no part in the mean; a class without
+        # detections has 0.
         ranked = _rank(own.get(label, []), tubes)
         aps[label] = average_precisions(ranked, thresholds, convention)
     return aps

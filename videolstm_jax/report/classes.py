@@ -65,6 +65,7 @@ def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | 
     accuracy = np.diag(counts) / np.maximum(total, 1)
     shown = np.flatnonzero(total)
     title = "Accuracy of each class"
+    # A hundred bars would be pages long, and most of them full.
     if len(classes) > MANY:
         shown = shown[np.argsort(accuracy[shown], kind="stable")][:MANY]
         title = f"The {len(shown)} classes with the lowest accuracy"

@@ -26,6 +26,7 @@ class Latency:
         self._frames += 1
         if self._frames <= WARM_UP:
             return
+        # The whole frame is a part of its own: percentiles of parts do not add up to its own.
         for part, value in {**seconds, "all": sum(seconds.values())}.items():
             self._seconds.setdefault(part, collections.deque(maxlen=RECENT_FRAMES)).append(value)
 

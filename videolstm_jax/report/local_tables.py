@@ -43,6 +43,7 @@ def tube_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
     )
     run_tables = []
     for run, measures in maps.items():
+        # The run comes first, then what it must pass, then what it could reach.
         rows = [[run, "run", *_measure_cells(measures["model"]), ""]]
         for kind, baseline in ordered_baselines(measures).items():
             rows.append(_baseline_row(kind, baseline))
@@ -64,6 +65,7 @@ def _baseline_row(kind: str, measures: Measures) -> list[TableCell | str | float
 
 
 def _measure_cells(measures: Measures) -> list[TableCell | float]:
+    # `voc` is the style of the corrected annotations; `act` counts equal overlaps too.
     iou, video_map = measures["mean_frame_iou"], measures["video_map"]["voc"]
     interval = TableCell(f"{iou['low']:.3f} to {iou['high']:.3f}", iou["low"])
     cells = [iou["value"], interval]

@@ -77,6 +77,7 @@ def environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("videolstm_jax.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        # Lines of the template that hold only a tag leave no blank lines in the page.
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -65,6 +65,8 @@ def opening(
             "test videos are named correctly, and where the models looked."
         )
         return Page(TITLE, "Nothing has been evaluated yet", (lead,), facts, ())
+    # Where classes are uneven a count alone misleads. So the mean over classes stands beside it,
+    # and what a constant answer reaches.
     headline = (
         f"{row.correct} of {row.total} test videos are named correctly; mean class accuracy "
         f"{tables.percent(row.mean_class)}"

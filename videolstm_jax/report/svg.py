@@ -19,6 +19,7 @@ BACKGROUND = "var(--paper,#fff)"
 
 def colour(index: int) -> str:
     """Returns the colour of series `index` as the value of an SVG attribute."""
+    # More series than colours begin again with the first.
     index %= len(COLOURS)
     return f"var(--c{index},{COLOURS[index]})"
 
@@ -39,11 +40,13 @@ def text(
     )
     if more:
         attributes += f" {more}"
+    # Names of classes and videos come from users, and may hold characters of markup.
     return f"<text {attributes}>{escape(content)}</text>"
 
 
 def svg(width: float, height: float, title: str, body: Sequence[str]) -> str:
     """Returns a whole drawing; the title is for readers who do not see it."""
+    # Screen readers read an image with a title as one thing, not number by number.
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" role="img" xmlns="http://www.w3.org/2000/svg">'
         f"<title>{escape(title)}</title>{''.join(body)}</svg>"

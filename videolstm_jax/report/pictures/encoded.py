@@ -44,6 +44,7 @@ def animation(frames: np.ndarray, seconds: float, *, quality: int = MOVING_QUALI
         duration=max(20, round(1000 * seconds)),
         quality=quality,
         speed=SPEED,
+        # One thread, so that the bytes do not depend on the number of cores.
         max_threads=1,
     )
     return _without_dates(buffer.getvalue())

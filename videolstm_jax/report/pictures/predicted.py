@@ -143,6 +143,7 @@ def action_spans(prediction: PredictedVideo) -> tuple[tuple[int, int], ...]:
     """Returns the frames (first, last) of each true tube that does not last for the whole video."""
     spans = []
     for tube in prediction.truth:
+        # An action that fills the video needs no shade: everything would be grey.
         first, last = tube.start, tube.start + len(tube.boxes) - 1
         if first > 0 or last < prediction.video.frames - 1:
             spans.append((first, last))
