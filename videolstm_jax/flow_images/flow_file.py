@@ -79,13 +79,15 @@ def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.nda
     """
     with _opened(path) as file:
         pairs, suffix = _pairs(file)
-        stop = pairs if stop is None else stop
+        if stop is None:
+            stop = pairs
         if not 0 <= start <= stop <= pairs:
             raise FileError(f"asked for pairs {start} to {stop}; it has {pairs}")
         pictures = []
         for number in range(start + 1, stop + 1):  # members are counted from 1
             for direction in "xy":
                 pictures.append(_picture(file, _member(direction, number, suffix)))
+        # A zip can be put together by hand; arrays cannot hold several sizes.
         sizes = {picture.shape for picture in pictures}
         if len(sizes) > 1:
             raise FileError(f"pictures of sizes {sorted(sizes)}; expected one size")
@@ -142,6 +144,7 @@ def _pairs(file: zipfile.ZipFile) -> tuple[int, str]:
     for number in range(1, pairs + 1):
         expected |= {_member("x", number, suffix), _member("y", number, suffix)}
     if not names or set(names) != expected:
+        # One name is enough to find the fault; a damaged zip may lack thousands.
         misplaced = sorted(expected ^ set(names))[:1] or "none"
         raise FileError(
             f"{len(names)} members, {misplaced} out of place; expected flow_x_0001, flow_y_0001, "

@@ -26,6 +26,7 @@ def method(name: str) -> Method:
     """
     if name not in METHODS:
         raise ConfigError(f"flow.method is {name!r}; expected one of {', '.join(METHODS)}")
+    # Fails now rather than after all videos have been decoded.
     if name != "tvl1":
         _opencv(name)
     return METHODS[name]

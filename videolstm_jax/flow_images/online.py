@@ -51,7 +51,8 @@ class FlowSettings(NamedTuple):
             raise FileError(
                 f"{where}: lacks {', '.join(lacking)}; expected the settings of the stage prepare"
             )
-        return cls(*(known[name] for name in cls._fields))
+        values = {name: known[name] for name in cls._fields}
+        return cls(**values)
 
     @property
     def frame_format(self) -> FrameFormat:
@@ -86,7 +87,7 @@ class OnlineFlow:
         (grey,) = self._crew.read_formats(
             path, [settings.frame_format], fps=settings.fps, start=start, max_frames=stop + 1
         )
-        if len(grey) < 2:
+        if len(grey) < 2:  # the video ends before the pair
             return np.zeros((0, *grey.shape[1:], 2), np.uint8)
         bound = image.limit(settings.bound, scaled=settings.scaled)
         if len(grey) == 2:
@@ -126,7 +127,8 @@ def both_streams(
     Raises:
       VideoError: a video has changed since `prepare` read it.
     """
-    rgb: dict[str, np.ndarray] = {}  # frames that wait for their flow
+    # Frames wait here for their flow, which comes later: a batch has pairs of several videos.
+    rgb: dict[str, np.ndarray] = {}
     crew = guard.Crew(workers, limit=limit)
 
     def grey_frames() -> Iterator[tuple[str, np.ndarray]]:
@@ -160,6 +162,7 @@ def _decoded(
         if isinstance(frames, VideoError):
             raise frames
         colour, grey = frames
+        # Features of another length would not fit those of other streams.
         if len(colour) != video.frames:
             raise VideoError(
                 f"{video.path}: {len(colour)} frames; expected {video.frames}, as when the stage "

@@ -54,13 +54,20 @@ class OpenVideo(NamedTuple):
 
 def not_a_file(path: str | os.PathLike) -> str:
     """Returns what lies at a path that is no regular file, such as `a named pipe`, or ""."""
-    if "://" in str(path):  # a bucket has files only
-        return "" if epath.Path(path).exists() else "no such file"
+    # A bucket has files and folders only, of which the system knows nothing.
+    if "://" in str(path):
+        file = epath.Path(path)
+        if file.is_dir():
+            return "a folder"
+        return "" if file.exists() else "no such file"
+    # `epath` takes some pipes for files, and FFmpeg would wait for who writes them.
     try:
         mode = os.stat(path).st_mode
     except OSError:
         return "no such file"
-    return "" if stat.S_ISREG(mode) else NO_FILES.get(stat.S_IFMT(mode), "no file")
+    if stat.S_ISREG(mode):
+        return ""
+    return NO_FILES.get(stat.S_IFMT(mode), "no file")
 
 
 @contextlib.contextmanager
@@ -72,14 +79,13 @@ def open_video(path: str | os.PathLike) -> Iterator[OpenVideo]:
     file = epath.Path(path)
     if not file.stat().length:
         raise VideoError(f"{path}: empty, 0 bytes; expected a video file")
-    # FFmpeg opens local paths itself; files in a bucket are read through a Python file object.
-    source = file.open("rb") if "://" in str(path) else os.fspath(path)
-    try:
-        with open_source(source, os.fspath(path), FileContent(path)) as video:
-            yield video
-    finally:
-        if not isinstance(source, str):
-            source.close()
+    with contextlib.ExitStack() as stack:
+        source = os.fspath(path)
+        # FFmpeg opens local paths itself; files in a bucket are read through a Python file object.
+        if "://" in source:
+            source = stack.enter_context(file.open("rb"))
+        content = FileContent(path)
+        yield stack.enter_context(open_source(source, os.fspath(path), content))
 
 
 @contextlib.contextmanager
@@ -179,6 +185,7 @@ def _sound_packets(video: OpenVideo) -> Iterator[av.Packet]:
     count = 0
     for packet in video.container.demux(video.stream):
         count += 1
+        # Nothing is decoded while a packet is in doubt: frames of a damaged one must not be given.
         if not held and not packet.is_corrupt:
             yield packet
             continue

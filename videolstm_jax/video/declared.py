@@ -66,6 +66,8 @@ def declared_count(
     if _may_have_silent_packets(stream):
         return 0
     count = declared_packets(container, stream)
+    # The index of AVI does not list null chunks, but those before its last entry leave gaps in its
+    # numbers. Those behind are in the bytes of the file alone.
     if container.format.name == "avi":
         count -= avi.index_gaps(stream)
         end = avi.end_of_last_chunk(stream)
@@ -104,8 +106,11 @@ def declared_end(container: av.container.InputContainer, stream: av.VideoStream)
     """
     format_name = container.format.name
     if format_name == "avi":
-        return float((stream.duration or 0) * stream.time_base) * (stream.frames < UNFINISHED)
+        # The duration is the number of chunks, which an unfinished header does not know.
+        duration = 0 if stream.frames >= UNFINISHED else stream.duration or 0
+        return float(duration * stream.time_base)
     if ("mp4" in format_name or format_name == "ogg") and stream.duration:
+        # What edit lists leave out at the beginning is not in the duration.
         return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
     if "matroska" not in format_name:
         return 0.0

@@ -76,6 +76,7 @@ def probe(path: str | os.PathLike, *, fps: float = 0.0) -> VideoInfo:
         timeline = Timeline(video.stream, video.container)
         tally = Tally(video)
         pictures = all_pictures(video, tally)
+        # The header gives the stored size; players turn some videos.
         first = next(pictures)
         height, width = upright(first).shape[:2]
         if not frames:  # the container does not say: the rest is decoded and counted
@@ -142,10 +143,14 @@ def read_formats(
     with open_video(path) as video:
         for picture in selected_pictures(video, fps, max_frames):
             original = upright(picture)
+            # Broadcasts change the size of pictures within a video; flow needs one size.
             first_size = first_size or original.shape[1::-1]
             for frame_format, images in zip(formats, frames, strict=True):
                 squashed = squashed_to(original, frame_format.size_of(*first_size))
-                images.append(image.grey(squashed) if frame_format.grey else squashed)
+                # Grey after scaling: flow and RGB then come from the same pixels.
+                if frame_format.grey:
+                    squashed = image.grey(squashed)
+                images.append(squashed)
     return [_stacked(images) for images in frames]
 
 
@@ -188,6 +193,7 @@ def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 def _stacked(images: list[np.ndarray]) -> np.ndarray:
     """One array of all images; the list is emptied, so that a long video is not held twice."""
     frames = np.empty((len(images), *images[0].shape), np.uint8)
+    # From the end, since `pop` takes the last one without moving the others.
     for index in reversed(range(len(images))):
         frames[index] = images.pop()
     return frames

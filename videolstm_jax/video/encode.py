@@ -122,6 +122,7 @@ def growing(
     """
     path = epath.Path(path)
     shape = size[1], size[0], 3
+    # A film that cannot be written is refused before the first frame is drawn.
     _check(path, np.zeros((1, *shape), np.uint8), fps, codec)
     with (
         _unfinished(path) as unfinished,
@@ -153,6 +154,7 @@ def _unfinished(path: epath.Path) -> Iterator[epath.Path]:
         with files.replacing(path) as beside:
             yield beside
         return
+    # Muxers go back to fill in sizes, which buckets do not allow.
     with tempfile.TemporaryDirectory() as folder:
         local = epath.Path(folder) / path.name
         yield local
@@ -172,13 +174,16 @@ def _muxing(
     encoder = ENCODERS[codec]
     options = dict(encoder.options)
     if encoder.quality is not None:
-        options["crf"] = str(encoder.quality if crf is None else crf)
+        quality = encoder.quality if crf is None else crf
+        options["crf"] = str(quality)
     kind = CONTAINERS[path.suffix.lower()]
     with av.open(target, "w", format=kind, options={"fflags": "+bitexact"}) as container:
         rate = fractions.Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
         stream = container.add_stream(encoder.name, rate=rate, options=options)
         stream.height, stream.width = sides
-        stream.pix_fmt = encoder.uneven if sides[0] % 2 or sides[1] % 2 else encoder.even
+        has_odd_side = sides[0] % 2 or sides[1] % 2
+        stream.pix_fmt = encoder.uneven if has_odd_side else encoder.even
+        # With several threads x264 gives other bytes from one run to the next.
         stream.codec_context.thread_count = 1
         # PyAV sets a bit rate, which would override the quality.
         stream.codec_context.bit_rate = 0

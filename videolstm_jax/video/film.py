@@ -42,6 +42,7 @@ def film(
         live.opened(video.path, fps=fps, max_frames=video.frames) as source,
         contextlib.ExitStack() as stack,
     ):
+        # One frame at a time: a film of a long video would not fit into memory.
         for t, frame in enumerate(source.frames):
             picture = draw(frame, t)
             if not count:  # the size of the film is that of its first picture

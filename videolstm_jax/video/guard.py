@@ -97,6 +97,7 @@ class Crew:
     def _ask(
         self, work: str, path: PathLike, **arguments: Any
     ) -> tuple[list[float], list[np.ndarray]]:
+        # Waits until a worker is idle: there are never more requests than processes.
         client = self._idle.get()
         try:
             return client.ask({"work": work, "path": os.fspath(path), **arguments}, self._limit)
@@ -138,6 +139,7 @@ def ahead(crew: Crew, work: Callable[[T], Any], items: Iterable[T]) -> Iterator[
         try:
             return work(item)
         except VideoError as error:
+            # Raised here, it would come out at the item that is asked for, and end the others.
             return error
 
     pending: collections.deque[Future] = collections.deque()
@@ -183,6 +185,7 @@ def read_all(
       `decode.read` or its worker's end gave.
     """
     crew = Crew(workers, limit=limit)
+    # A reader that stops early closes this generator, which ends the processes.
     formats = [FrameFormat(size, grey)]
 
     def frames(path: PathLike) -> np.ndarray:

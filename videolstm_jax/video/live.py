@@ -68,17 +68,18 @@ def opened(
         damage.
     """
     name = os.fspath(source)
-    network, camera = is_network(name), name.isdecimal() and not os.path.exists(name)
-    if network or camera:
-        with _network(name) if network else _camera(int(name)) as (label, container, stream):
-            # Cameras and networks drop and break pictures now and then; those are passed over.
-            pictures = (picture for picture in container.decode(stream) if not picture.is_corrupt)
+    is_camera = name.isdecimal() and not os.path.exists(name)
+    if is_network(name) or is_camera:
+        device = _camera(int(name)) if is_camera else _network(name)
+        with device as (label, container, stream):
+            pictures = _unbroken_pictures(container, stream)
             if fps:
                 pictures = resampled(pictures, Timeline(stream, None), fps)
             limited = itertools.islice(pictures, max_frames or None)
             yield Live(label, fps or frame_rate(stream), _frames(label, limited))
         return
-    with _piped(pipe) if name == PIPE else open_video(source) as video:
+    opened_source = _piped(pipe) if name == PIPE else open_video(source)
+    with opened_source as video:
         pictures = decode.selected_pictures(video, fps, max_frames)
         yield Live(video.name, fps or frame_rate(video.stream), _frames(video.name, pictures))
 
@@ -87,6 +88,15 @@ def is_network(source: str) -> bool:
     """Whether a source is an address that FFmpeg reads over the network."""
     protocol, separator, _ = source.partition("://")
     return bool(separator) and protocol.lower() in PROTOCOLS
+
+
+def _unbroken_pictures(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> Iterator[av.VideoFrame]:
+    """Yields pictures of a camera or network, which drop and break some now and then."""
+    for picture in container.decode(stream):
+        if not picture.is_corrupt:
+            yield picture
 
 
 def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray]:
@@ -99,13 +109,16 @@ def _frames(name: str, pictures: Iterator[av.VideoFrame]) -> Iterator[np.ndarray
                 size = size or image.shape[1::-1]
                 yield image
     finally:
+        # A generator that reads from a container ends before the container is closed.
         if hasattr(pictures, "close"):
             pictures.close()
 
 
 @contextlib.contextmanager
 def _piped(pipe: BinaryIO | None) -> Iterator[OpenVideo]:
-    pipe = sys.stdin.buffer if pipe is None else pipe
+    if pipe is None:
+        pipe = sys.stdin.buffer
+    # A terminal would be waited for without a word.
     if pipe.isatty():
         raise VideoError(
             "standard input is a terminal; expected a video, such as from: cat FILE | .. --video=-"

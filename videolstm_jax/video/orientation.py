@@ -28,6 +28,7 @@ def display_matrix(picture: av.VideoFrame) -> tuple[int, int, int, int] | None:
     side_data = picture.side_data.get(MATRIX)
     if side_data is None:
         return None
+    # The other numbers move the picture or give it a perspective; players do neither.
     a, b, _, c, d, _, _, _, _ = MATRIX_LAYOUT.unpack(bytes(side_data))
     return a, b, c, d
 
@@ -50,6 +51,7 @@ def oriented(image: np.ndarray, matrix: tuple[int, int, int, int] | None) -> np.
         # The stored rows are shown as columns.
         image = image.swapaxes(0, 1)
         to_the_right, down = c, b
+    # Views, so that nothing is copied: `squashed_to` makes the image contiguous later.
     if to_the_right < 0:
         image = image[:, ::-1]
     if down < 0:

@@ -50,18 +50,21 @@ def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: floa
         )
     buffer = io.BytesIO()
     rate = fractions.Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
+    # Without `bitexact` the version of FFmpeg is written into the file.
     with av.open(buffer, "w", format="avi", options={"fflags": "+bitexact"}) as container:
         stream = container.add_stream(CODECS[first.kind], rate=rate)
         stream.width, stream.height = first.size
         # The header names a format of JPEG; decoders take the one that the pictures have.
         stream.pix_fmt = "yuvj420p" if first.kind == "JPEG" else PIXEL_FORMATS[first.mode]
         for number, picture in enumerate(pictures):
+            # A decoder is set up once, for the kind of the first picture.
             header = _header(path, number, picture)
             if header[:2] != first[:2]:
                 raise ValueError(
                     f"{path}: frame {number} is {header[:2]}; expected all {first.kind} "
                     f"{first.mode}, as frame 0"
                 )
+            # The packet goes to the muxer as it is; no encoder touches it.
             packet = av.Packet(picture)
             packet.stream, packet.time_base, packet.is_keyframe = stream, 1 / rate, True
             packet.pts = packet.dts = number

@@ -31,8 +31,11 @@ class Timeline:
         """
         self._period = 1 / frame_rate(stream)
         self._tick = float(stream.time_base or 0)
-        self._declared = 0.0 if container is None else declared_end(container, stream)
-        self._has_sample_durations = container is not None and "mp4" in container.format.name
+        self._declared = 0.0
+        self._has_sample_durations = False
+        if container is not None:
+            self._declared = declared_end(container, stream)
+            self._has_sample_durations = "mp4" in container.format.name
         self._first: float | None = None
         self._last_duration = self._longest = self._period
         self.time = 0.0
@@ -59,9 +62,11 @@ class Timeline:
     def end(self) -> float:
         """When the last picture ends; it may be held beyond its own duration."""
         computed = self.time + self._last_duration
+        # Stamps need not begin at 0, and what is declared is on their clock.
         declared = self._declared - (self._first or 0.0)
         if not self._has_sample_durations:
-            return declared if declared > computed + HELD * self._period else computed
+            is_held = declared > computed + HELD * self._period
+            return declared if is_held else computed
         # MP4 stores durations in the order of decoding. Where there are B pictures, that of the
         # last one is with another, so none is longer than the longest.
         if declared <= self.time:
@@ -70,8 +75,10 @@ class Timeline:
 
     def count(self, fps: float) -> int:
         """Returns how many frames `resampled` yields: one for each k / fps before the end."""
-        fine = self._tick * FINE_TICKS < self._period
-        tolerance = max(ROUNDING / fps, self._tick if fine else 0.0)
+        tolerance = ROUNDING / fps
+        # Matroska and FLV round to milliseconds: without this, a frame more at every third length.
+        if self._tick * FINE_TICKS < self._period:
+            tolerance = max(tolerance, self._tick)
         return max(1, math.ceil((self.end - tolerance) * fps))
 
 

@@ -55,7 +55,8 @@ class WorkerClient:
             arrays = [_array(process, shape) for shape in head["shapes"]]
         except (OSError, ValueError) as error:
             # The pipe has ended: before the reply, within its line or within the frames.
-            reason = self._end_reason(process, limit if timed_out.is_set() else None)
+            exceeded = limit if timed_out.is_set() else None
+            reason = self._end_reason(process, exceeded)
             message = f"{request['path']}: {reason}; expected a video that can be read"
             raise VideoError(message) from error
         finally:
@@ -72,6 +73,7 @@ class WorkerClient:
             raise RuntimeError(ENDED)
         if limit is not None:
             return f"not decoded after {limit:g} s"
+        # POSIX gives the number of a signal as a negative code.
         status = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         return f"the process decoding it ended with {status}"
 

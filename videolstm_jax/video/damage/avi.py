@@ -68,8 +68,10 @@ class Chunks:
     def _turn(self, number: int) -> int:
         """The chunk in whose turn a picture is shown."""
         index = number + self._delay
-        behind = index - len(self._slots) + 1
-        return self._slots[index] if behind <= 0 else self._slots[-1] + behind
+        if index < len(self._slots):
+            return self._slots[index]
+        # The last pictures come when no chunk is left to give them a turn.
+        return self._slots[-1] + index - len(self._slots) + 1
 
     def times(self, pictures: int) -> list[tuple[int, int]]:
         """Returns the turn of each picture, and its duration of one chunk."""
@@ -102,7 +104,9 @@ def chunks_with_content(stream: av.VideoStream) -> int:
 def index_gaps(stream: av.VideoStream) -> int:
     """Returns the null chunks before the last picture: numbers that the index passes over."""
     entries = stream.index_entries
-    return entries[-1].timestamp + 1 - len(entries) if len(entries) else 0
+    if not len(entries):
+        return 0
+    return entries[-1].timestamp + 1 - len(entries)
 
 
 def end_of_last_chunk(stream: av.VideoStream) -> int | None:

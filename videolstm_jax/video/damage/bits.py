@@ -19,11 +19,15 @@ class BitReader:
     def take(self, count: int) -> int:
         """Takes a number of `count` bits."""
         self._left -= count
-        return self._number >> self._left & (1 << count) - 1 if self._left >= 0 else 0
+        if self._left < 0:
+            return 0
+        mask = (1 << count) - 1
+        return self._number >> self._left & mask
 
     def take_golomb(self) -> int:
         """Takes a number of Exp-Golomb code (ISO/IEC 14496-10, section 9.1)."""
         zeros = 0
+        # Behind the end only zeros come, so the loop must look for it.
         while not self.take(1) and self._left > 0:
             zeros += 1
         return (1 << zeros) - 1 + self.take(zeros)
@@ -31,4 +35,6 @@ class BitReader:
     def take_signed_golomb(self) -> int:
         """Takes a number with a sign (section 9.1.1): 1, -1, 2, -2, .. follow 0."""
         code = self.take_golomb()
-        return (code + 1) // 2 if code % 2 else -code // 2
+        if code % 2:
+            return (code + 1) // 2
+        return -code // 2

@@ -79,6 +79,7 @@ class PipeContent:
     def read(self, size: int = -1) -> bytes:
         """Reads from the pipe, for FFmpeg."""
         data = self._pipe.read(size)
+        # The first bytes say what will be asked for at the end; of other kinds nothing is kept.
         if not self._length and data.startswith(EBML_MAGIC):
             self._counter = matroska.BlockCounter()
         if not self._length and data.startswith(RIFF_MAGIC):
@@ -88,6 +89,7 @@ class PipeContent:
         self._length += len(data)
         if self._kept is not None:
             self._kept += data
+            # `Tally` forgets what is behind it. This bound holds where packets have no position.
             self.forget(self._length - MOST_KEPT)
         return data
 
@@ -110,4 +112,6 @@ class PipeContent:
     def behind(self, position: int) -> Iterator[BinaryIO]:
         """Opens the bytes from a position on, as far as they are kept."""
         self.forget(position)
-        yield io.BytesIO(self._kept if self._kept_from == position else b"")
+        # Where too much had to be dropped, the bytes kept begin later and cannot be read as chunks.
+        is_kept = self._kept is not None and self._kept_from == position
+        yield io.BytesIO(self._kept if is_kept else b"")

@@ -215,9 +215,10 @@ def _configuration_units(extradata: bytes) -> Iterator[bytes]:
         return
     position = 5
     for mask in (31, 255):  # the numbers of both kinds of sets
-        count = extradata[position] & mask if position < len(extradata) else 0
+        # A record that is cut short has fewer sets; a slice behind its end is empty.
+        numbers = extradata[position : position + 1]
         position += 1
-        for _ in range(count):
+        for _ in range(sum(numbers) & mask):
             length = int.from_bytes(extradata[position : position + 2], "big")
             position += 2
             unit = extradata[position : position + length]

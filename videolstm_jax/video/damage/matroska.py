@@ -92,14 +92,17 @@ class BlockCounter:
             # A stream that was never finished does not know its length.
             self._end = None if size is None else content + size
             self._is_known = size is not None
-        if not self._fits(id_bytes, size_bytes, content + (size or 0)):
-            self._problem = self.position if self._end is not None else None
-            self._is_known = False  # without a segment FFmpeg took it for Matroska by other signs
+        end = content + (size or 0)
+        if not self._fits(id_bytes, size_bytes, end):
+            # Without a segment FFmpeg took it for Matroska by other signs.
+            if self._end is not None:
+                self._problem = self.position
+            self._is_known = False
         elif identity not in KNOWN:
             self._is_known = False
         elif identity in (BLOCK, SIMPLE_BLOCK):
             self._add_block(head[id_bytes + size_bytes :])
-        following = content if identity in OPENED else content + (size or 0)
+        following = content if identity in OPENED else end
         del self._pending[: following - self.position]
         self.position = following
         reached_end = self._end is not None and self.position >= self._end
@@ -152,10 +155,11 @@ def block_count(path: str | os.PathLike, track: int) -> int | None:
 
 def _identity(data: bytes) -> tuple[int, int]:
     """The identity that begins some bytes, and its length, 0 where there is none."""
-    length = 9 - data[0].bit_length() if data and data[0] else 0
+    length = _number_length(data)
     # An identity whose bits are all set is reserved.
     if not 1 <= length <= 4 or len(data) < length or data[0] == 0xFF:
         return 0, 0
+    # The bits that give the length belong to the identity.
     return int.from_bytes(data[:length], "big"), length
 
 
@@ -164,8 +168,18 @@ def _size(data: bytes) -> tuple[int | None, int]:
 
     The number is None if all its bits are set (unknown); the length is 0 where there is no number.
     """
-    length = 9 - data[0].bit_length() if data and data[0] else 0
-    if not 1 <= length <= 8 or len(data) < length:
+    length = _number_length(data)
+    if not length or len(data) < length:
         return None, 0
-    value = int.from_bytes(data[:length], "big") & (1 << 7 * length) - 1
-    return (None if value == (1 << 7 * length) - 1 else value), length
+    largest = (1 << 7 * length) - 1
+    value = int.from_bytes(data[:length], "big") & largest
+    if value == largest:
+        return None, length
+    return value, length
+
+
+def _number_length(data: bytes) -> int:
+    """The length of a number in bytes by its leading zeros, 0 where there is none (RFC 8794)."""
+    if not data or not data[0]:
+        return 0
+    return 9 - data[0].bit_length()

@@ -39,8 +39,9 @@ class Mpeg4Reader:
         if data.count(PICTURE_CODE) > 1:
             # The second picture has a packet of its own behind, which is without content. FFmpeg
             # decodes it only if the stream is marked as packed.
-            return (2 if self._is_packed else 1), 1
-        return (0 if is_not_coded(data, self._time_bits) else 1), 0
+            return 1 + self._is_packed, 1
+        is_coded = not is_not_coded(data, self._time_bits)
+        return int(is_coded), 0
 
 
 def time_bits(head: bytes) -> int | None:

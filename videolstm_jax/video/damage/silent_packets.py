@@ -47,8 +47,9 @@ class PacketReader:
         """Prepares for the codec of a stream."""
         self._codec = stream.codec_context.name
         extradata = bytes(stream.codec_context.extradata or b"")
+        # A reader of another codec than its own finds nothing in the extradata, or is not asked.
         self._mpeg4 = Mpeg4Reader(extradata)
-        self._h264 = H264Reader(extradata if self._codec == "h264" else b"")
+        self._h264 = H264Reader(extradata)
         self._length_bytes = length_bytes(self._codec, extradata)
         self._key_pictures = 0
 

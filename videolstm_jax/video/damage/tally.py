@@ -96,6 +96,7 @@ class Tally:
         if not self.pictures:
             raise VideoError(f"{name}: 0 frames decoded; expected at least 1")
         declared = self._all_declared_packets()
+        # FFmpeg decodes leading pictures or skips them; none is owed.
         owed = self._owed - self._leading.count
         if self.packets < (declared or 0) or self.pictures < owed - TOLERANCE:
             expected = max(owed, (declared or 0) - self.packets + self._owed)

@@ -31,11 +31,13 @@ def units(data: bytes, lengths: int) -> Iterator[bytes]:
       lengths: what `length_bytes` returned.
     """
     if lengths:
+        # `start` is behind a length. A wrong one leads behind the end, and the loop ends.
         start = lengths
         while start < len(data):
             yield data[start : start + UNIT_BYTES]
             start += int.from_bytes(data[start - lengths : start], "big") + lengths
         return
+    # A start code cannot be within a unit: its content is escaped.
     start = data.find(START_CODE)
     while 0 <= start < len(data) - len(START_CODE):
         start += len(START_CODE)
