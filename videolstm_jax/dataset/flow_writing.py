@@ -91,11 +91,7 @@ def write_missing_flow(
     """
     frames, ranges = dict(stored.frames), dict(stored.ranges)
     missing = [video for video in videos if video.name not in frames]
-    pairs = 0
-    for video in missing:
-        part = computed.get(video.name)
-        pairs += video.frames - 1 - (len(part.flow) if part else 0)
-    progress = pace.FlowProgress(len(missing), pairs)
+    progress = pace.FlowProgress(len(missing), _count_pairs(missing, computed))
     flow_of_videos = batched.flow_images(
         decoder.read_frames(missing, grey_format(cfg)),
         target.limit,
@@ -104,25 +100,50 @@ def write_missing_flow(
         progress=progress.pairs_done,
         computed=computed,
     )
-    # Threads compress and write while the next flow is computed.
-    writing: collections.deque[Future] = collections.deque()
     with ThreadPoolExecutor(cfg.data.workers) as pool, Heartbeat(progress.line):
+        writer = _FlowWriter(pool, cfg)
         for flow in flow_of_videos:
             frames[flow.name] = len(flow.images) + 1
             ranges[flow.name] = FlowRange(flow.largest, flow.saturated)
             note = flow_note(target.fingerprints[flow.name], ranges[flow.name])
-            path = target.path(flow.name)
-            writing.append(
-                pool.submit(flow_file.write_flow, path, flow.images, cfg.flow.image, note=note)
-            )
-            # Flow is computed faster than it is compressed; waiting bounds the memory.
-            if len(writing) > 2 * cfg.data.workers:
-                writing.popleft().result()
+            writer.write(target.path(flow.name), flow.images, note)
             progress.video_done()
-        for future in writing:
-            future.result()  # raises what a thread raised, such as a full disk
+        writer.finish()
     pace.warn_of_flow(ranges)
     return frames
+
+
+def _count_pairs(videos: Sequence[Video], computed: Mapping[str, FlowPart]) -> int:
+    """How many pairs of frames have no flow yet."""
+    pairs = 0
+    for video in videos:
+        pairs += video.frames - 1
+        if video.name in computed:
+            pairs -= len(computed[video.name].flow)
+    return pairs
+
+
+class _FlowWriter:
+    """Threads that compress and write flow, while the next flow is computed."""
+
+    def __init__(self, pool: ThreadPoolExecutor, cfg: RunConfig):
+        self._pool = pool
+        self._format = cfg.flow.image
+        self._most = 2 * cfg.data.workers
+        self._writing: collections.deque[Future] = collections.deque()
+
+    def write(self, path: epath.Path, images: np.ndarray, note: str) -> None:
+        """Begins to write the flow images of a video; waits where too many are not written yet."""
+        future = self._pool.submit(flow_file.write_flow, path, images, self._format, note=note)
+        self._writing.append(future)
+        # Flow is computed faster than it is compressed; waiting bounds the memory.
+        if len(self._writing) > self._most:
+            self._writing.popleft().result()
+
+    def finish(self) -> None:
+        """Waits for all files, and raises what a thread raised, such as a full disk."""
+        for future in self._writing:
+            future.result()
 
 
 class FlowSample(NamedTuple):

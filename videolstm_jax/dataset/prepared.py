@@ -46,6 +46,7 @@ def listing_settings(cfg: DataConfig) -> dict[str, Any]:
     settings = {}
     for name in _LISTING:
         value = getattr(cfg, name)
+        # As JSON gives them back, so that both can be compared.
         settings[name] = list(value) if isinstance(value, tuple) else value
     return settings
 
@@ -61,12 +62,15 @@ def check_listing(cfg: RunConfig) -> None:
     path = Workdir(cfg.workdir).dataset
     if not path.exists():
         return
+    # A damaged file is refused by the stage that reads its videos.
     record = read_json(path)
-    before = record.get("settings", {}) if isinstance(record, dict) else {}
+    before = {}
+    if isinstance(record, dict):
+        before = record.get("settings", {})
     for name, value in listing_settings(cfg.data).items():
         # A default or a preset is no wish of the user, and may have changed since then.
-        given = f"data__{name}" in cfg.overrides
-        if given and name in before and before[name] != value:
+        is_override = f"data__{name}" in cfg.overrides
+        if is_override and name in before and before[name] != value:
             raise ConfigError(
                 f"data.{name} is {value!r}, but {path} was made with {before[name]!r}: run prepare "
                 "with the new value first, in another workdir if models of the old one are kept"
@@ -142,8 +146,9 @@ def finished_flow(path: PathLike, fingerprint: str) -> tuple[int, FlowRange | No
     except FileError:
         return 0, None
     # Older files end behind the fingerprint.
+    if note == fingerprint:
+        return pairs, None
     match = re.fullmatch(r"(.*); largest (\S+), saturated (\S+)", note)
-    made_from = match[1] if match else note
-    if made_from != fingerprint:
+    if not match or match[1] != fingerprint:
         return 0, None
-    return pairs, FlowRange(float(match[2]), float(match[3])) if match else None
+    return pairs, FlowRange(float(match[2]), float(match[3]))

@@ -80,9 +80,9 @@ def read_list(path: epath.Path) -> list[ListRow]:
 
 
 def _add_row(rows: dict[str, ListRow], row: ListRow) -> None:
-    if row.name in rows:
-        raise FileError(f"{row.where}: {row.name} is listed twice, first at {rows[row.name].where}")
-    rows[row.name] = row
+    first = rows.setdefault(row.name, row)
+    if first is not row:
+        raise FileError(f"{row.where}: {row.name} is listed twice, first at {first.where}")
 
 
 # ---- the lists of one split ----------------------------------------------------------------------
