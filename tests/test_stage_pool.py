@@ -7,7 +7,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import FileError
-from videolstm_jax.stages import localize, pool
+from videolstm_jax.stages import localize, pool, report
 from videolstm_jax.trained.results.summary_text import pooled_text
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 
@@ -44,6 +44,7 @@ def write_part(folder, names, right, classes=CLASSES, box=8.0):
             attention=np.full((8, 7, 7), 1 / 49),
         )
         files.write_arrays(work.states("videolstm-rgb", name), mean=np.zeros(1))
+    return work
 
 
 def pooled_summary(folder, parts):
@@ -105,6 +106,23 @@ def test_seeds_with_videos_of_one_name_are_kept_apart(tmp_path):
         "a/seed-1_y",
     )
     assert len(artifacts.load_detections(pooled.truth)) == 4
+
+
+def test_warnings_of_every_part_are_on_the_page(tmp_path):
+    """A training that diverged in one seed spoils the pooled figures, whichever seed it is."""
+    for seed in (0, 1, 2):
+        work = write_part(tmp_path / f"seed-{seed}", ["a/x", "a/y"], seed)
+        warnings = [["the training has diverged"], [], ["the training has diverged"]][seed]
+        for folder in (work.run("videolstm-rgb"), work.convnet("rgb")):
+            artifacts.save_config(
+                folder, change(RunConfig(), seed=seed), warnings=warnings, attends=True
+            )
+    pool.run(cfg(tmp_path), ["seed-0", "seed-1", "seed-2"])
+    page = report.run(change(cfg(tmp_path / "pooled"), report__examples=0)).read_text()
+    for name in ("videolstm-rgb", "convnet-rgb"):
+        assert f"{name}: in seed-0 the training has diverged." in page
+        assert f"{name}: in seed-2 the training has diverged." in page
+    assert "in seed-1" not in page
 
 
 def test_parts_that_do_not_belong_together(tmp_path):

@@ -157,7 +157,7 @@ def _merge_runs(members: Sequence[PoolPart], pool: Workdir) -> None:
         run, pooled_run = place.parent, pool.path / place.parent
         for name in COPIED:
             _copy(first / run / name, pooled_run / name)
-        _drop_training_list(pooled_run / "config.json")
+        _pool_settings(members, run, pooled_run / "config.json")
         for part in members:
             _copy_videos(part, part.work.path / run, pooled_run)
 
@@ -169,15 +169,32 @@ def _copy_videos(part: PoolPart, run: epath.Path, pooled_run: epath.Path) -> Non
             _copy(run / folder / f"{old}.npz", pooled_run / folder / f"{new}.npz")
 
 
-def _drop_training_list(path: epath.Path) -> None:
-    """Removes the list of the first part, which has test videos of the other parts."""
-    # A fusion has no settings, and so no list.
+def _pool_settings(members: Sequence[PoolPart], run: epath.Path, path: epath.Path) -> None:
+    """Corrects the settings of the first part, `path`, where they must not stand for all parts."""
+    # A fusion has no settings.
     if not path.exists():
         return
-    # Each part was evaluated by itself, and its score file marks the videos it was trained on.
     record = files.read_json(path)
-    if record.pop(KEY, None) is not None:
+    # The training list of the first part has test videos of the others. Each part was evaluated by
+    # itself, and its score file marks the videos it was trained on.
+    is_changed = record.pop(KEY, None) is not None
+    warnings = _warnings(members, run)
+    if warnings:
+        record["warnings"] = warnings
+        is_changed = True
+    if is_changed:
         files.write_json(path, record)
+
+
+def _warnings(members: Sequence[PoolPart], run: epath.Path) -> list[str]:
+    """The warnings of a run of any part, such as of a training that diverged."""
+    warnings = []
+    for part in members:
+        path = part.work.path / run / "config.json"
+        if path.exists():
+            for warning in files.read_json(path).get("warnings", ()):
+                warnings.append(f"in {part.name} {warning}")
+    return warnings
 
 
 def _merged_scores(members: Sequence[PoolPart], place: epath.Path) -> Scores:
