@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-from videolstm_jax.train.loop import Diverged, Plan, Stopped, fit
+from videolstm_jax.train.loop import Plan, Stopped, fit
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step
 
@@ -171,7 +171,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
         for k, (x, y) in enumerate(_batches(start), start):
             yield x, y + np.float32(np.nan if k == 9 else 0)
 
-    with pytest.raises(Diverged, match="loss is nan at step 10; nothing was saved"):
+    with pytest.raises(ValueError, match="loss is nan at step 10; nothing was saved"):
         fit(_fresh(), STEP, batches, _plan(), folder=tmp_path)
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
         state, _ = checkpoints.restore(_fresh(), identity={})

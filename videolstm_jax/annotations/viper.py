@@ -4,59 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from typing import NamedTuple
-from xml.etree import ElementTree
+from collections.abc import Collection
 
-import numpy as np
 from etils import epath
 
 from videolstm_jax.annotations.ground_truth import GroundTruth, check_ground_truth
 from videolstm_jax.annotations.ucf24 import UCF24_CLASSES
+from videolstm_jax.annotations.viper_file import read_viper_file
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
-from videolstm_jax.safe_readers.xml_file import XML_ERRORS, read_xml
-from videolstm_jax.types import Detection, Tube
+from videolstm_jax.safe_readers.xml_file import XML_ERRORS
+from videolstm_jax.types import Detection
 
 XGTF_SUFFIX = ".xgtf"
-
-# Actions as the files call them that were taken over from the older 11-class set.
-_OLD_NAMES = {
-    "basketball_shooting": "Basketball",
-    "biking": "Biking",
-    "diving": "Diving",
-    "golf_swing": "GolfSwing",
-    "horse_riding": "HorseRiding",
-    "soccer_juggling": "SoccerJuggling",
-    "tennis_swing": "TennisSwing",
-    "trampoline_jumping": "TrampolineJumping",
-    "volleyball_spiking": "VolleyballSpiking",
-    "walking": "WalkingWithDog",
-}
-
-# The largest frame number of a file: a span is expanded to its frames, so a malicious number would
-# fill the memory.
-_MOST_FRAMES = 1_000_000
-
-_CUT_SPAN = "spans of boxes cut at the video's last frame"
-_CLIPPED = "boxes clipped to the frame"
-_OUTSIDE = "boxes outside the frame left out"
-
-Box = tuple[float, float, float, float]
-
-
-class _Video(NamedTuple):
-    """The video of a file: the class name, L (or the most there may be) and W, H."""
-
-    action: str
-    frames: int
-    size: tuple[int, int]
-
-
-class _Person(NamedTuple):
-    """Boxes x0 y0 x1 y1 of one person by frame from 0, and the frames where the person acts."""
-
-    boxes: dict[int, Box]
-    acting: set[int]
 
 
 def read_viper(path: str) -> GroundTruth:
@@ -87,172 +47,22 @@ def read_viper(path: str) -> GroundTruth:
         # One video of UCF101 is spelled in two ways: v_RopeClimbing_g02_C01.
         stem = re.sub(r"_C(\d+)$", r"_c\1", file.name.removesuffix(XGTF_SUFFIX))
         name = f"{action}/{stem}"
+        problem = _place_problem(action, name, frames)
+        if problem:
+            raise FileError(f"{file}: {problem}")
         with reading(file, "not a whole ViPER file", *XML_ERRORS):
-            if action not in UCF24_CLASSES:
-                raise FileError(f"lies in the folder {action}; expected one of the 24 classes")
-            if name in frames:
-                raise FileError(f"{name} is there twice; expected one file a video")
-            source = _find_source(file.read_bytes(), stem)
-            frames[name] = _read_number(source, "NUMFRAMES")
-            sizes[name] = (
-                _read_number(source, "H-FRAME-SIZE"),
-                _read_number(source, "V-FRAME-SIZE"),
-            )
-            video = _Video(action, frames[name] or _MOST_FRAMES, sizes[name])
-            for tube in _read_tubes(source, video, changes):
-                tubes.append(Detection(name, UCF24_CLASSES.index(action), 1.0, tube))
+            video = read_viper_file(file.read_bytes(), action, stem, changes)
+        frames[name], sizes[name] = video.frames, video.size
+        for tube in video.tubes:
+            tubes.append(Detection(name, UCF24_CLASSES.index(action), 1.0, tube))
     notes = tuple(f"{count} {change}" for change, count in sorted(changes.items()))
     return check_ground_truth(path, GroundTruth(UCF24_CLASSES, frames, sizes, tubes, notes=notes))
 
 
-# ---- one file ------------------------------------------------------------------------------------
-
-
-def _find_source(data: bytes, stem: str) -> ElementTree.Element:
-    """The part of the file about this video: some files hold other videos before or behind it."""
-    sources, named = [], []
-    for element in read_xml(data).iter():
-        if _tag(element) == "sourcefile":
-            sources.append(element)
-            if _file_name(element).startswith(f"{stem}."):
-                named.append(element)
-    if not sources:
-        raise ValueError("holds no sourcefile")
-    # The named part may be empty, and its persons stand in another one of the same file.
-    for source in (*named, *sources):
-        if any(_tag(child) == "object" for child in source):
-            return source
-    return sources[0]
-
-
-def _file_name(source: ElementTree.Element) -> str:
-    """The name of the video file, without its folders, which may be those of Windows."""
-    return re.split(r"[\\/]", source.get("filename", ""))[-1]
-
-
-def _read_number(source: ElementTree.Element, name: str) -> int:
-    """A number of the file's own description, 0 where the file does not have it."""
-    for element in source.iter():
-        if _tag(element) == "attribute" and element.get("name", "").upper() == name:
-            number = 0
-            for child in element:
-                number = int(child.attrib["value"])
-                break
-            if not 0 <= number <= _MOST_FRAMES:
-                raise ValueError(f"{name} is {number}; expected 0 to {_MOST_FRAMES}")
-            return number
-    return 0
-
-
-def _read_tubes(source: ElementTree.Element, video: _Video, changes: Counter[str]) -> list[Tube]:
-    """The tubes of all persons; what was changed to fit the video is counted in `changes`."""
-    people = []
-    for element in source:
-        if _tag(element) == "object" and element.get("name", "").upper() == "PERSON":
-            people.append(_read_person(element, video, changes))
-    is_marked = any(person.acting for person in people)
-    tubes = []
-    for person in people:
-        frames = person.boxes.keys()
-        if is_marked:
-            frames &= person.acting
-        for run in _runs(sorted(frames)):
-            boxes = np.array([person.boxes[frame] for frame in run], np.float64)
-            tubes.append(Tube(run[0], boxes))
-    return tubes
-
-
-def _runs(frames: list[int]) -> list[list[int]]:
-    """The rising frame numbers in runs without a gap."""
-    runs: list[list[int]] = []
-    for frame in frames:
-        if runs and runs[-1][-1] == frame - 1:
-            runs[-1].append(frame)
-        else:
-            runs.append([frame])
-    return runs
-
-
-def _read_person(person: ElementTree.Element, video: _Video, changes: Counter[str]) -> _Person:
-    attributes = {}
-    for element in person:
-        if _tag(element) == "attribute":
-            name = element.get("name", "")
-            attributes[_OLD_NAMES.get(name, name)] = element
-    lifetime = _frames(person.attrib["framespan"], video.frames)
-    boxes: dict[int, Box] = {}
-    for name, element in attributes.items():
-        if name.upper() == "LOCATION":
-            boxes = _read_boxes(element, lifetime, video, changes)
-            break
-    acting: set[int] = set()
-    for flag in attributes.get(video.action, ()):
-        if flag.get("value", "").lower() in ("true", "1"):
-            # A flag without a span is meant for as long as the person is there.
-            frames = lifetime
-            if flag.get("framespan"):
-                frames = _frames(flag.attrib["framespan"], video.frames)
-            acting |= frames
-    return _Person(boxes, acting)
-
-
-def _read_boxes(
-    location: ElementTree.Element, lifetime: set[int], video: _Video, changes: Counter[str]
-) -> dict[int, Box]:
-    """Boxes by frame, clipped to the video's frames and pixels."""
-    boxes: dict[int, Box] = {}
-    for element in location:
-        span = element.attrib["framespan"]
-        frames = _frames(span, video.frames)
-        if _last_frame(span) > video.frames:
-            changes[_CUT_SPAN] += 1
-        x, y = float(element.attrib["x"]), float(element.attrib["y"])
-        w, h = float(element.attrib["width"]), float(element.attrib["height"])
-        box = (x, y, x + w, y + h)
-        clipped = _clip(box, video.size)
-        if clipped is None:
-            changes[_OUTSIDE] += 1
-            continue
-        if clipped != box:
-            changes[_CLIPPED] += 1
-        boxes.update(dict.fromkeys(frames & lifetime, clipped))
-    return boxes
-
-
-def _clip(box: Box, size: tuple[int, int]) -> Box | None:
-    """The part of a box inside the frame, None where there is none; a size of 0 is not known."""
-    if not np.isfinite(box).all():
-        raise ValueError(f"has the box {box}; expected finite numbers")
-    width, height = size
-    x0, y0 = max(box[0], 0.0), max(box[1], 0.0)
-    x1, y1 = box[2:]
-    if width:
-        x1 = float(min(x1, width))
-    if height:
-        y1 = float(min(y1, height))
-    if x0 >= x1 or y0 >= y1:
-        return None
-    return x0, y0, x1, y1
-
-
-def _frames(spans: str, most: int) -> set[int]:
-    """Frames from 0 of "first:last" pairs, which count from 1 and include the last."""
-    frames: set[int] = set()
-    for span in spans.split():
-        first, last = map(int, span.split(":"))
-        if first < 1 or last < first:
-            raise ValueError(f"has the span {span!r}; expected first:last, from 1 on")
-        frames.update(range(first - 1, min(last, most)))
-    return frames
-
-
-def _last_frame(spans: str) -> int:
-    last_frames = [0]
-    for span in spans.split():
-        last_frames.append(int(span.split(":")[1]))
-    return max(last_frames)
-
-
-def _tag(element: ElementTree.Element) -> str:
-    """The name of an element without its namespace."""
-    return element.tag.rpartition("}")[2]
+def _place_problem(action: str, name: str, known: Collection[str]) -> str:
+    """What is wrong with the folder or the name of a file; empty where nothing is."""
+    if action not in UCF24_CLASSES:
+        return f"lies in the folder {action}; expected one of the 24 classes"
+    if name in known:
+        return f"{name} is there twice; expected one file a video"
+    return ""

@@ -52,26 +52,26 @@ def check_detections(detections: Iterable[Detection], kind: str) -> list[Detecti
     checked = []
     for detection in detections:
         boxes = np.asarray(detection.tube.boxes, float)
-        if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) or not np.isfinite(boxes).all():
-            raise ValueError(
-                f"{kind} of {detection.video} have boxes {boxes.shape}; expected finite [n, 4], "
-                "n at least 1"
-            )
-        # A box without an area overlaps nothing; an inverted one is a mistake, often x, y, w, h.
-        if (boxes[:, 2:] < boxes[:, :2]).any():
-            box = boxes[(boxes[:, 2:] < boxes[:, :2]).any(1)][0].tolist()
-            raise ValueError(
-                f"{kind} of {detection.video} have the inverted box {box}; expected "
-                "[x0, y0, x1, y1] with x0 <= x1 and y0 <= y1"
-            )
-        if not np.isfinite(detection.score):
-            raise ValueError(
-                f"{kind} of {detection.video} have a score of {detection.score}; expected a finite "
-                "number"
-            )
+        problem = _tube_problem(boxes, detection.score)
+        if problem:
+            raise ValueError(f"{kind} of {detection.video} have {problem}")
         checked.append(detection._replace(tube=detection.tube._replace(boxes=boxes)))
     check_labels(checked)
     return sort_by_score(checked)
+
+
+def _tube_problem(boxes: NDArray, score: float) -> str:
+    """What is wrong with the boxes and the score of a detection; empty where nothing is."""
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) or not np.isfinite(boxes).all():
+        return f"boxes {boxes.shape}; expected finite [n, 4], n at least 1"
+    # A box without an area overlaps nothing; an inverted one is a mistake, often x, y, w, h.
+    inverted = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if inverted.any():
+        box = boxes[inverted][0].tolist()
+        return f"the inverted box {box}; expected [x0, y0, x1, y1] with x0 <= x1 and y0 <= y1"
+    if not np.isfinite(score):
+        return f"a score of {score}; expected a finite number"
+    return ""
 
 
 def check_labels(*lists: Iterable[Detection]) -> None:

@@ -27,10 +27,6 @@ class Stopped(SystemExit):
     """Training was asked to stop and has saved; the message explains how to continue."""
 
 
-class Diverged(ValueError):
-    """A loss that is not finite: the message names the step. Nothing is saved after it."""
-
-
 class Plan(NamedTuple):
     """How long to train, when to write, and what identifies the training.
 
@@ -80,7 +76,7 @@ def fit(
       The state after the last step.
 
     Raises:
-      Diverged: the loss is not finite.
+      ValueError: the loss is not finite.
       Stopped: SIGINT or SIGTERM came, if only in the last step; the state has been saved.
       FileError: the folder holds checkpoints of something else, or damaged ones.
     """
@@ -221,13 +217,13 @@ class _Record:
 
 
 def _finite(metrics: Any, step: int) -> list[float]:
-    """The metrics of a step as Python floats; raises Diverged where one is not finite."""
+    """The metrics of a step as Python floats; raises ValueError where one is not finite."""
     # Fetching waits for the step. With several steps in flight the all-reduce of CPU devices can
     # deadlock.
     values = list(map(float, jax.device_get(metrics)))
     for name, value in zip(metrics._fields, values, strict=True):
         if not math.isfinite(value):
-            raise Diverged(
+            raise ValueError(
                 f"{name.replace('_', ' ')} is {value} at step {step}; nothing was saved after it. "
                 "A lower learning rate or gradient clipping may help"
             )

@@ -10,9 +10,8 @@ import jax
 from videolstm_jax.artifacts import Workdir, load_missing, load_scores
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core.model import make_model
-from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.files import read_json
+from videolstm_jax.files import read_json, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
@@ -113,14 +112,13 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
     # Not `run.folder`: a path may be that of a run outside the work folder.
     folder, record = work.run(name), run.record
     path = folder / "config.json"
-    try:
+    damage = (KeyError, TypeError, AttributeError)
+    with reading(path, "not of a trained run", *damage):
         config, scales = ModelConfig(**record["model"]), Scales(**record["scales"])
         classes, run_config = tuple(record["classes"]), record["config"]
         stream = run_config["data"]["stream"]
         extractors = {name: row["extractor"] for name, row in record["inputs"].items()}
         checkpoint_folder = _checkpoint_folder(folder, run_config)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise FileError(f"{path}: not of a trained run: {error!r}") from error
     # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
     like = jax.eval_shape(make_model(config).init, jax.random.key(0))
     identity = {"cell": config.cell, "classes": list(classes)}

@@ -10,6 +10,7 @@ import jax
 from videolstm_jax.artifacts import load_config
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
 from videolstm_jax.nn.preprocessing import pixels
@@ -74,11 +75,9 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     """
     path = folder / "config.json"
     record = load_config(folder, made_by="fit_convnet")
-    try:
+    with reading(path, "not of a ConvNet", KeyError, TypeError, AttributeError):
         config = convnet_config(record["convnet"])
         channels, classes = record["channels"], tuple(record["classes"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise FileError(f"{path}: not of a ConvNet: {error!r}") from error
     # The shapes of the parameters, without drawing any.
     like = jax.eval_shape(image_network(config, channels, len(classes)).init, jax.random.key(0))
     identity = {"cell": "convnet", "classes": list(classes)}
