@@ -1,5 +1,6 @@
 """What every test runs under: strict promotion, four devices, one store of compiled programs."""
 
+import gc
 import os
 import pathlib
 import shutil
@@ -42,6 +43,11 @@ def pytest_configure(config):
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
+
+
+def pytest_collection_finish():
+    """Keeps what imports made out of all later collections of garbage: it stays to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

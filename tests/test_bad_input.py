@@ -62,7 +62,14 @@ def spoil(path, how):
     )
 
 
-@pytest.mark.parametrize("how", ["empty", "truncated", "not a video"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "truncated",
+        pytest.param("empty", marks=pytest.mark.slow),
+        pytest.param("not a video", marks=pytest.mark.slow),
+    ],
+)
 def test_a_file_that_cannot_be_read(folder, how):
     spoil(folder / "videos" / "jump" / "p1_jump.mp4", how)
     assert_refused(prepare(folder), folder, "p1_jump.mp4")
@@ -73,6 +80,7 @@ def test_a_clip_of_one_frame(folder):
     assert_refused(prepare(folder), folder, "p1_wave.mp4", "1 frame")
 
 
+@pytest.mark.slow
 def test_bad_videos_may_be_skipped(folder):
     spoil(folder / "videos" / "jump" / "p1_jump.mp4", "truncated")
     encode.write(folder / "videos" / "wave" / "p0_wave.mp4", np.zeros((1, 32, 32, 3), np.uint8))

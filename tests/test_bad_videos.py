@@ -199,6 +199,7 @@ def test_metadata_that_is_not_utf_8(tmp_path):
     assert outcome.shape == (4, 24, 32, 3) and decode.check(path).frames == 4
 
 
+@pytest.mark.slow
 def test_ten_thousand_frames(tmp_path):
     frames = np.broadcast_to(
         np.arange(10_000, dtype=np.uint16)[:, None, None, None] % 251, (10_000, 8, 16, 3)

@@ -58,6 +58,7 @@ runpy.run_module("launch.features", run_name="__main__")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
 def test_the_list_of_an_import_is_read_from_the_bucket_not_written_anew(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)

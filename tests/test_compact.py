@@ -87,6 +87,7 @@ def test_half_the_bytes_for_a_hundredth_of_a_deviation(tmp_path, listed):
         compact(tmp_path / "small", tmp_path / "smaller")
 
 
+@pytest.mark.slow
 def test_training_on_bytes_is_as_accurate(tmp_path, listed):
     right = {}
     for kind in ("float16", "uint8"):

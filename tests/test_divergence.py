@@ -40,6 +40,7 @@ def test_of_its_first_and_last_loss(losses, diverged):
     assert bool(summed) == diverged
 
 
+@pytest.mark.slow
 def test_it_is_said_wherever_the_run_is_shown(tmp_path, capsys):
     write_work(tmp_path)
     cfg = config(tmp_path, train__steps=12)

@@ -162,7 +162,9 @@ def test_what_is_not_there_is_named(tmp_path):
             store.read("c/a", start, stop)
     index = json.loads((tmp_path / "index.json").read_text())
     (tmp_path / "index.json").write_text(json.dumps(index | {"dtype": "float32"}))
-    with pytest.raises(FileError, match="dtype is .float32.; expected one of 'float16' or 'uint8'"):
+    with pytest.raises(
+        FileError, match=r"dtype is .float32.; expected one of 'float16' or 'uint8'"
+    ):
         FeatureStore.open(tmp_path)
     del index["sha256"]
     (tmp_path / "index.json").write_text(json.dumps(index))

@@ -39,6 +39,7 @@ def measured(tmp_path_factory):
     return full_size.time_stages(cfg, online=True)
 
 
+@pytest.mark.slow
 def test_every_stage_counts_its_frames(measured):
     assert list(measured["stages"]) == list(costs.TITLES) and measured["bad"] == 0
     for row in measured["stages"].values():

@@ -199,6 +199,7 @@ def test_what_does_not_fit_is_named(authors, sharma, tmp_path):
         importers.dataset_from_lists(sharma, features)
 
 
+@pytest.mark.slow
 def test_from_their_files_to_a_trained_model_without_writing_a_line(authors, tmp_path):
     work = Workdir(str(tmp_path / "work"))
     command = [

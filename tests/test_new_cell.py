@@ -6,6 +6,7 @@ from functools import cache, partial
 
 import jax
 import numpy as np
+import pytest
 import small
 
 from videolstm_jax.config import ModelConfig
@@ -29,6 +30,7 @@ def load_example():
 EXAMPLE = load_example()
 
 
+@pytest.mark.slow
 def test_the_example_learns():
     with jax.numpy_dtype_promotion("standard"):  # Adam counts its steps in integers
         losses = EXAMPLE.train(60, report=lambda line: None)

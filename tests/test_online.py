@@ -58,7 +58,9 @@ def files(folder):
     }
 
 
-@pytest.mark.parametrize("stored", ["png", "jpeg"], indirect=True)
+@pytest.mark.parametrize(
+    "stored", [pytest.param("png", marks=pytest.mark.slow), "jpeg"], indirect=True
+)
 def test_one_pass_gives_the_same_bytes_as_two_steps(stored, tmp_path):
     folder, cfg = stored
     cfg = change(cfg, workdir=str(tmp_path / "work"), flow__online=True)

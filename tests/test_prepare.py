@@ -445,6 +445,17 @@ def test_built_in_set(tmp_path):
     assert (tmp_path / "stick_actions").is_dir()
 
 
+def test_a_folder_of_videos_beside_the_built_in_set_is_refused(tmp_path):
+    cfg = change(
+        RunConfig(workdir=str(tmp_path / "work")),
+        data__source="stick_actions",
+        data__videos=str(tmp_path),
+    )
+    message = rf"data.videos is '{tmp_path}', but data.source is 'stick_actions'"
+    with pytest.raises(ConfigError, match=message):
+        prepare.run(cfg)
+
+
 def test_cost(prepared_workdir):
     cfg, _ = prepared_workdir
     dataset = artifacts.load_dataset(artifacts.Workdir(cfg.workdir).dataset)

@@ -107,7 +107,9 @@ def test_nothing_is_left_of_what_was_said_before(trained):
     assert (folder / "scores.npz").exists() and not any(path.exists() for path in old)
 
 
-@pytest.mark.parametrize("kind, first", [("hidden", "zeros"), ("cell", "mean")])
+@pytest.mark.parametrize(
+    "kind, first", [("hidden", "zeros"), pytest.param("cell", "mean", marks=pytest.mark.slow)]
+)
 def test_state_maps_are_those_of_the_carry(trained, kind, first):
     """By hand frame by frame, from the same start; for the videos of the report only.
 

@@ -59,6 +59,7 @@ def test_a_cell_that_does_not_attend(work):
     assert shows(film[5], drawing.TRUE) and not shows(film[5], drawing.DETECTED)
 
 
+@pytest.mark.slow
 def test_heat_and_boxes_follow_the_last_localisation(tmp_path):
     work = report_workdir.make(tmp_path, per_class=1)
     films = []

@@ -139,7 +139,7 @@ def test_it_trains_and_is_read_back(work):
 @pytest.mark.parametrize(
     ("cell", "x", "motion"),
     [
-        ("motion_alstm", (3, 4), (1, 7)),
+        pytest.param("motion_alstm", (3, 4), (1, 7), marks=pytest.mark.slow),
         pytest.param("convlstm", (3, 5), None, marks=pytest.mark.slow),
     ],
 )
@@ -178,6 +178,7 @@ def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, mon
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_longer_run_that_was_stopped_is_not_finished(work, monkeypatch):
     train.run(config(work, train__steps=2))
     honest = train.train_batches
@@ -242,6 +243,7 @@ def test_the_best_on_the_validation_list_is_kept(work, monkeypatch):
         dataclasses.replace(cfg, data=dataclasses.replace(cfg.data, validation=0.0))
 
 
+@pytest.mark.slow
 def test_parts_of_other_runs_are_grafted(work):
     train.run(config(work, name="other", seed=1, train__steps=1))
     train.run(

@@ -5,6 +5,7 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from videolstm_jax.config import ConvNetConfig, ModelConfig, OptimConfig
 from videolstm_jax.core.model import make_model
@@ -68,6 +69,7 @@ def test_one_step_is_gradient_and_optimizer_with_the_key_folded_from_seed_and_st
     )
 
 
+@pytest.mark.slow
 def test_attention_that_is_paid_for_entropy_has_more_of_it():
     model, tx, _ = _made()
 
@@ -119,6 +121,7 @@ def test_a_recurrent_model_learns():
     assert metrics.loss < 0.5 * first.loss and metrics.accuracy > 0.8
 
 
+@pytest.mark.slow
 def test_a_convnet_learns():
     cfg = ConvNetConfig(
         image_size=8,

@@ -103,6 +103,7 @@ def _in_pytorchs_layout(net, folder):
     return folder / "turned.npz"
 
 
+@pytest.mark.slow
 def test_every_tap_at_64_pixels(tmp_path):
     # full widths and depths; the last map is 2 x 2, so that the order in which it is flattened
     # counts

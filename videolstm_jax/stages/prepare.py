@@ -124,12 +124,21 @@ def _make_videos(cfg: RunConfig, work: Workdir) -> epath.Path | None:
     """Writes the videos of a set that is made here, and returns their folder.
 
     None where the videos already lie in `data.videos`.
+
+    Raises:
+      ConfigError: a folder of videos is given beside the built-in set.
     """
     data = cfg.data
     if data.source == "folder":
         return None
     if data.source.startswith(export.PREFIX):
         return export.export_tfds(data, work.path / "tfds")
+    # The built-in set would be used, and the folder passed over without a word.
+    if data.videos:
+        raise ConfigError(
+            f"data.videos is {data.videos!r}, but data.source is 'stick_actions', which makes "
+            "its own videos; give --data.source=folder too, or another preset, such as small"
+        )
     return stick_actions.generate(
         work.path / "stick_actions",
         clips_per_class=data.clips_per_class,
