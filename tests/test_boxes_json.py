@@ -59,6 +59,7 @@ def test_real_boxes_fit_their_videos(real_data):
         ({"a/z": [BOX]}, "boxes of a/z, which is no listed video"),
         ({"a/x": [BOX] * 5}, "5 boxes of a/x; expected a list of at most its 4 frames"),
         ({"a/x": 3}, "a/x is 3; expected a list"),
+        ({"a/x": None}, "a/x is null; expected a list"),
         (
             {"a/x": [BOX, [3, 2, 1, 4]]},
             r"a/x frame 1: box \[3.0, 2.0, 1.0, 4.0\] is inverted or empty",

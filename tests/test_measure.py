@@ -320,7 +320,7 @@ def test_tubes_and_boxes_of_moc(work):
             {"boxes": [BOX] * 9},
             "tubes.jsonl:6: a detection of a/x goes from frame 0 to 8; expected frames 0 to 7",
         ),
-        ({"score": float("nan")}, "tubes.jsonl:6: a score of a/x is not finite"),
+        ({"score": float("nan")}, "tubes.jsonl:6: score is NaN; expected a finite number"),
     ],
 )
 def test_bad_detections_are_one_line(work, row, message):

@@ -12,8 +12,11 @@ from videolstm_jax.json_records import read_record
 from videolstm_jax.tubes_jsonl import Box
 from videolstm_jax.types import Dataset, Detection, Tube, Video
 
-BoxesTable = dict[str, list[Box | None]]
-"""{"Class/stem": [[x0, y0, x1, y1] or null, ..]}, one entry a frame."""
+BoxesTable = dict[str, list[Box | None] | None]
+"""{"Class/stem": [[x0, y0, x1, y1] or null, ..]}, one entry a frame.
+
+A video without any annotation may have null in place of the list, if it is not a listed one.
+"""
 
 
 def read_boxes_table(path: files.PathLike) -> BoxesTable:
@@ -54,8 +57,10 @@ def read_boxes_json(
     for name in sorted(table.keys() - set(unlisted)):
         if name not in videos:
             raise FileError(f"{path}: boxes of {name}, which is no listed video")
-        # More boxes than frames are those of another video, or of another rate.
         video, rows = videos[name], table[name]
+        if rows is None:
+            raise FileError(f"{path}: {name} is null; expected a list")
+        # More boxes than frames are those of another video, or of another rate.
         if len(rows) > video.frames and not cut:
             raise FileError(
                 f"{path}: {len(rows)} boxes of {name}; expected a list of at most its "
