@@ -65,6 +65,26 @@ def test_hidden_frames_of_vp9_in_packets_of_their_own(tmp_path, suffix):
     assert_taken(muxed(tmp_path / f"b{suffix}", "libvpx-vp9", packets), 40 - hidden)
 
 
+def test_packets_of_messages_of_hevc(tmp_path):
+    """A message (SEI) beside the pictures, and the code that ends a stream of MPEG-2."""
+    message = b"\0\0\0\1\x4e\x01\x05\x10" + bytes(range(1, 17)) + b"\x80"
+    options = {"x265-params": "log-level=none:bframes=0"}
+    for codec, extra, more in (
+        ("libx265", message, options),
+        ("mpeg2video", silent_packets.MPEG2_END, {"bf": "0"}),
+    ):
+        packets = []
+        for data, _, _, key in plain(encoded(codec, smooth(12, *SIDES), **more)):
+            packets.append((data, len(packets), len(packets), key))
+            if len(packets) in (3, 7, 11):
+                packets.append((extra, len(packets), len(packets), False))
+        assert_taken(muxed(tmp_path / "a.mkv", codec, packets), 12)
+        # Zeros where units were are damage.
+        packets[3] = (bytes(len(extra) + 20), *packets[3][1:])
+        packets[8] = (bytes(len(extra) + 20), *packets[8][1:])
+        assert_refused(muxed(tmp_path / "a.mkv", codec, packets))
+
+
 def test_pictures_of_mpeg4_that_are_not_coded(tmp_path):
     """XviD writes them where nothing changed."""
     packets = plain(encoded("mpeg4", g="12"))

@@ -13,7 +13,7 @@ import av
 from videolstm_jax.video.damage.bits import BitReader
 from videolstm_jax.video.damage.h264 import H264Reader
 from videolstm_jax.video.damage.mpeg4 import Mpeg4Reader
-from videolstm_jax.video.damage.units import length_bytes, units
+from videolstm_jax.video.damage.units import codes_no_picture, length_bytes, unit_type, units
 
 PLACEHOLDER = 1
 """Bytes of a packet without a picture.
@@ -22,8 +22,12 @@ XviD writes such packets into AVI files where a picture travels in the packet of
 """
 HEADER_BYTES = 64
 """Bytes of a packet within which the header of a picture lies."""
+READ_CODECS = {"vp8", "vp9", "mpeg2video", "h264", "hevc"}
+"""Codecs whose packets are looked at; packets of others with content all give a picture."""
 SUPERFRAME = 0xC0
 """The three highest bits of the last byte of a VP9 packet that holds several frames."""
+MPEG2_END = b"\0\0\1\xb7"
+"""The code that ends a sequence of MPEG-2, in a packet of its own."""
 HEVC_RASL = (8, 9)
 """Types of HEVC units of leading pictures that need a picture before the key picture."""
 HEVC_IRAP = range(16, 24)
@@ -59,16 +63,23 @@ class PacketReader:
             return NOTHING
         if self._codec == "mpeg4":
             return Debt(*self._mpeg4.pictures(bytes(packet)))
-        silent = False
+        is_silent = self._codec in READ_CODECS and self._is_silent(packet)
+        return NOTHING if is_silent else Debt(1)
+
+    def _is_silent(self, packet: av.Packet) -> bool:
+        """Whether a packet of a codec in `READ_CODECS` gives no picture."""
+        data = bytes(packet)
         if self._codec == "vp8":
-            silent = vp8_is_hidden(bytes(packet))
-        elif self._codec == "vp9":
-            silent = vp9_is_hidden(bytes(packet))
-        elif self._codec == "hevc":
-            silent = self._is_skipped_hevc(bytes(packet))
-        elif self._codec == "h264":
-            silent = self._h264.is_silent(bytes(packet), has_time=packet.pts is not None)
-        return NOTHING if silent else Debt(1)
+            return vp8_is_hidden(data)
+        if self._codec == "vp9":
+            return vp9_is_hidden(data)
+        if self._codec == "mpeg2video":
+            return data == MPEG2_END
+        if codes_no_picture(data, self._length_bytes, self._codec):
+            return True
+        if self._codec == "hevc":
+            return self._is_skipped_hevc(data)
+        return self._h264.is_silent(data, has_time=packet.pts is not None)
 
     def _is_skipped_hevc(self, data: bytes) -> bool:
         """Whether this is a leading picture of the first key picture, which FFmpeg skips.
@@ -78,7 +89,7 @@ class PacketReader:
         """
         if self._key_pictures > 1:
             return False
-        types = {unit[0] >> 1 & 63 for unit in units(data, self._length_bytes)}
+        types = {unit_type(unit, "hevc") for unit in units(data, self._length_bytes)}
         self._key_pictures += not types.isdisjoint(HEVC_IRAP)
         return self._key_pictures == 1 and not types.isdisjoint(HEVC_RASL)
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 START_CODE = b"\0\0\1"
 UNIT_BYTES = 512
 """Bytes of a unit that are looked at: parameter sets are short, and so are headers of slices."""
+OTHER_UNITS = {"h264": range(6, 13), "hevc": range(32, 41)}
+"""Types of units that are no part of a picture: parameters, messages, ends, filling."""
 LENGTH_PLACE = {"h264": 4, "hevc": 21}
 """The byte of the codec's configuration record that gives the length of lengths."""
 
@@ -21,6 +23,31 @@ def length_bytes(codec: str, extradata: bytes) -> int:
     if place is None or len(extradata) <= place or extradata[0] != 1:
         return 0
     return extradata[place] % 4 + 1
+
+
+def codes_no_picture(data: bytes, lengths: int, codec: str) -> bool:
+    """Whether a packet has units of other kinds only, such as messages or the end of a stream.
+
+    Types that are not known count as parts of pictures, so that damage does not look like this.
+
+    Args:
+      data: the packet.
+      lengths: what `length_bytes` returned.
+      codec: `h264` or `hevc`.
+    """
+    is_empty = True
+    for unit in units(data, lengths):
+        if unit_type(unit, codec) not in OTHER_UNITS[codec]:
+            return False
+        is_empty = False
+    return not is_empty
+
+
+def unit_type(unit: bytes, codec: str) -> int:
+    """The type in the header of a unit."""
+    if codec == "hevc":
+        return unit[0] >> 1 & 63
+    return unit[0] & 31
 
 
 def units(data: bytes, lengths: int) -> Iterator[bytes]:
