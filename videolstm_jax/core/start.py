@@ -40,10 +40,14 @@ def zero_carry(
       vector: whether the states are vectors, N' = 1, or maps, N' = N.
       motion: whether there is a motion LSTM with a state of its own.
     """
-    side = 1 if vector else cfg.map_size
+    side = cfg.map_size
+    if vector:
+        side = 1
     zeros = jnp.zeros((batch, side, side, cfg.hidden))
     state = LSTMState(zeros, zeros)
-    return Carry(state, state if motion else None)
+    if motion:
+        return Carry(state, state)
+    return Carry(state)
 
 
 def mean_params(

@@ -51,6 +51,26 @@ def run(cfg: RunConfig) -> epath.Path:
     for name, source in zip(fusion.names, fusion.paths, strict=True):
         runs[name] = checked_scores(source, name, allowed=cfg.eval.allow_trained)
     streams = aligned(runs)
+    fused, mean = _fused(fusion, streams)
+    artifacts.save_scores(path, fused)
+
+    missing = 0
+    if not cfg.eval.allow_missing:
+        missing = len(artifacts.load_missing(work, fused.classes))
+    for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
+        _print_row(name, stream, missing, f"  weight {weight:g}")
+    _print_row("product", fused, missing, f"  -> {path}")
+    _print_row("mean, for comparison", mean, missing)
+    if missing:
+        print(
+            f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
+            f"{work.bad}"
+        )
+    return path
+
+
+def _fused(fusion: _Fusion, streams: Sequence[Scores]) -> tuple[Scores, Scores]:
+    """The product of the runs, which is the result, and their mean, which it is compared with."""
     tables = []
     # The product knows the videos that any of its runs was trained on.
     trained = np.zeros(len(streams[0].videos), bool)
@@ -64,21 +84,7 @@ def run(cfg: RunConfig) -> epath.Path:
     except ValueError as error:
         raise FileError(f"scores of {', '.join(fusion.names)} cannot be fused: {error}") from error
     fused = streams[0]._replace(scores=product, trained=trained)
-    artifacts.save_scores(path, fused)
-
-    missing = 0
-    if not cfg.eval.allow_missing:
-        missing = len(artifacts.load_missing(work, fused.classes))
-    for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
-        _print_row(name, stream, missing, f"  weight {weight:g}")
-    _print_row("product", fused, missing, f"  -> {path}")
-    _print_row("mean, for comparison", fused._replace(scores=mean), missing)
-    if missing:
-        print(
-            f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
-            f"{work.bad}"
-        )
-    return path
+    return fused, fused._replace(scores=mean)
 
 
 def _print_row(name: str, scores: Scores, missing: int, note: str = "") -> None:

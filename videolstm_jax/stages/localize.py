@@ -233,7 +233,7 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
     """Adds the attention inside the true boxes, and the baselines, to a video with truth."""
     video, attention = localized.video, localized.output.attention
     cells = attention.shape[1]
-    true_tubes = [true.tube for true in localized.truth]
+    true_tubes = localized.true_tubes
     covered = covered_cells(true_tubes, localized.size, len(attention), cells)
     tubes = baseline_tubes(
         true_tubes,

@@ -97,7 +97,9 @@ def _weighted(losses: Array, label: Array, class_weights: Array | None) -> Array
     The mean is still over the examples and not over their weights: then its expectation is the
     weighted loss of the whole list, whichever classes a batch happens to have.
     """
-    return losses if class_weights is None else losses * jnp.asarray(class_weights)[label]
+    if class_weights is None:
+        return losses
+    return losses * jnp.asarray(class_weights)[label]
 
 
 def _mean(values: Array, weight: Array) -> Array:

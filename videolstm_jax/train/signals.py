@@ -25,8 +25,9 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     def note(number: int, _: object) -> None:
         received.append(number)
         # SIGINT is ignored, not handled, in a script that another one started in the background.
-        interrupt = previous[signal.SIGINT]
-        handler = interrupt if callable(interrupt) else signal.default_int_handler
+        handler = previous[signal.SIGINT]
+        if not callable(handler):
+            handler = signal.default_int_handler
         signal.signal(signal.SIGINT, handler)
 
     try:

@@ -48,6 +48,11 @@ class LocalizedVideo(NamedTuple):
         return self.video.name
 
     @property
+    def true_tubes(self) -> list[Tube]:
+        """The tubes of `truth`."""
+        return [detection.tube for detection in self.truth]
+
+    @property
     def size(self) -> tuple[int, int]:
         """H, W in pixels."""
         return self.video.height, self.video.width
@@ -85,9 +90,12 @@ def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) ->
     }
     if not annotated:
         return summary
-    tracks = [video.tracks for video in annotated]
+    tracks, heaviest = [], []
+    for video in annotated:
+        tracks.append(video.tracks)
+        heaviest.append(video.tracks[0].tube)
     # The frame IoU is that of the heaviest tube, since a baseline has one tube a video.
-    overlaps = _overlaps(annotated, [video_tracks[0].tube for video_tracks in tracks])
+    overlaps = _overlaps(annotated, heaviest)
     summary["model"] = _measure_tubes(annotated, tracks, overlaps, options)
     columns = {"model": overlaps}
     for name, tubes in _common_baselines(annotated).items():
@@ -190,6 +198,5 @@ def _overlaps(annotated: Sequence[LocalizedVideo], tubes: Sequence[Tube]) -> NDA
     """Returns the mean IoU of each video's boxes with its true ones on frames with truth: [V]."""
     overlaps = []
     for video, tube in zip(annotated, tubes, strict=True):
-        true_tubes = [true.tube for true in video.truth]
-        overlaps.append(frame_overlaps(tube, true_tubes).mean())
+        overlaps.append(frame_overlaps(tube, video.true_tubes).mean())
     return np.array(overlaps)

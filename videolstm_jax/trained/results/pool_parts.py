@@ -47,13 +47,15 @@ def read_pool_parts(
     Raises:
       FileError: a part has no data set, or other classes than the first.
     """
-    datasets = [artifacts.load_dataset(work.dataset) for work in works]
-    for dataset in datasets:
+    datasets, tests = [], []
+    for work in works:
+        dataset = artifacts.load_dataset(work.dataset)
+        datasets.append(dataset)
+        tests.append(dataset.part("test"))
         if dataset.classes != datasets[0].classes:
             raise FileError(
                 f"{folder}: the parts {', '.join(parts)} have different classes; expected the same"
             )
-    tests = [dataset.part("test") for dataset in datasets]
     # Held-out groups share no test videos, so names stay. Seeds share all: each gets the part's
     # name.
     is_renamed = _share_videos(tests)

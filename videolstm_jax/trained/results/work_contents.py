@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from etils import epath
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.config import STREAMS
 from videolstm_jax.localize.saliency import saliency_by_frame
-from videolstm_jax.measure import accuracy, intervals
-from videolstm_jax.report import choose, local, settings
+from videolstm_jax.report import choose
 from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.tables import Result
 from videolstm_jax.trained.results import evaluated
+from videolstm_jax.trained.results.result_rows import is_convnet, model_folders, with_results
 from videolstm_jax.trained.run_record import RunRecord
-from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Dataset, Scores, Tube, Video
 
 
@@ -52,15 +49,6 @@ class WorkFolderContents(NamedTuple):
         raise KeyError(name)
 
 
-class _ScoreFile(NamedTuple):
-    """A file of scores, the name and kind of its model, and the streams it reads."""
-
-    path: epath.Path
-    name: str
-    kind: str
-    inputs: str
-
-
 def read_contents(
     work: Workdir, *, allow_missing: bool = False, allow_trained: bool = False
 ) -> WorkFolderContents:
@@ -83,7 +71,7 @@ def read_contents(
     if dataset is not None and not allow_missing:
         unread = artifacts.load_missing(work, dataset.classes)
     configs, maps = {}, {}
-    for name, folder in _model_folders(work).items():
+    for name, folder in model_folders(work).items():
         if (folder / "config.json").exists():
             configs[name] = artifacts.load_config(folder)
         if (folder / "map.json").exists():
@@ -98,23 +86,7 @@ def read_contents(
         unread=unread,
         outdated=(),
     )
-    return _with_results(contents, allow_trained=allow_trained)
-
-
-def _with_results(contents: WorkFolderContents, *, allow_trained: bool) -> WorkFolderContents:
-    """Adds the results of all score files, and the names of those that are outdated."""
-    results, outdated = [], []
-    for file in _score_files(contents.work, contents.configs):
-        scores = artifacts.load_scores(file.path)
-        # Scores of an earlier test list would be compared with the wrong videos: they are left out
-        # of the table and named.
-        if contents.dataset is not None and not _same_test_list(scores, contents.dataset):
-            outdated.append(file.name)
-            continue
-        scores = checked_scores(file.path, file.name, allowed=allow_trained)
-        measures = contents.maps.get(file.name)
-        results.append((_result(file, scores, measures, contents.unread), scores))
-    return contents._replace(results=tuple(results), outdated=tuple(outdated))
+    return with_results(contents, allow_trained=allow_trained)
 
 
 def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
@@ -139,9 +111,9 @@ def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[d
     """Reads metrics.jsonl of the recurrent models and of the ConvNets, by name."""
     models: dict[str, list[dict]] = {}
     convnets: dict[str, list[dict]] = {}
-    for name, folder in _model_folders(work).items():
+    for name, folder in model_folders(work).items():
         if (folder / "metrics.jsonl").exists():
-            group = convnets if _is_convnet(name) else models
+            group = convnets if is_convnet(name) else models
             group[name] = files.read_jsonl(folder / "metrics.jsonl")
     return models, convnets
 
@@ -181,76 +153,3 @@ def load_prediction(
         best_by_segments,
     )
     return prediction, evaluated_video.attention
-
-
-# ---- folders and files ---------------------------------------------------------------------------
-
-
-def _model_folders(work: Workdir) -> dict[str, epath.Path]:
-    """The folders of ConvNets and runs by the names that the page gives them, existing or not."""
-    folders = {f"convnet-{stream}": work.convnet(stream) for stream in STREAMS}
-    runs = work.path / "runs"
-    if not runs.exists():
-        return folders
-    for folder in sorted(runs.iterdir()):
-        # A lock or a file of the user's own is no run.
-        if folder.is_dir():
-            folders[folder.name] = folder
-    return folders
-
-
-def _is_convnet(name: str) -> bool:
-    return name.startswith("convnet-")
-
-
-def _score_files(work: Workdir, configs: dict[str, dict[str, Any]]) -> Iterator[_ScoreFile]:
-    """Yields every file of scores, those of fusions last."""
-    for name, folder in _model_folders(work).items():
-        path = folder / "scores.npz"
-        if path.exists():
-            # Scores without settings are no trained model, such as the nearest neighbour.
-            kind = "comparison"
-            if _is_convnet(name):
-                kind = "ConvNet"
-            elif name in configs:
-                kind = "recurrent"
-            yield _ScoreFile(path, name, kind, settings.inputs_text(name, configs.get(name)))
-    fused = work.path / "fused"
-    if not fused.exists():
-        return
-    for path in sorted(fused.glob("*.npz")):
-        yield _ScoreFile(path, path.stem, "fusion", "scores")
-
-
-def _same_test_list(scores: Scores, dataset: Dataset) -> bool:
-    """Whether the scores belong to the test list of the data set as it is now."""
-    # By name and label, in any order: a list that was made anew may have the same videos.
-    scored = dict(zip(scores.videos, scores.label.tolist(), strict=True))
-    listed = {video.name: video.label for video in dataset.listed("test")}
-    return scores.classes == dataset.classes and scored == listed
-
-
-def _result(
-    file: _ScoreFile, scores: Scores, measures: dict[str, Any] | None, unread: np.ndarray
-) -> Result:
-    total = len(scores.label) + len(unread)
-    correct = accuracy.top_k(scores.scores, scores.label)
-    interval, mean_class = intervals.Interval(0.0, 0.0, 1.0), 0.0
-    if total:
-        interval = intervals.wilson(correct, total)
-        mean_class = accuracy.mean_class_accuracy(scores.scores, scores.label, missing=unread)
-    trained_on = 0
-    if scores.trained is not None:
-        trained_on = int(scores.trained.sum())
-    return Result(
-        name=file.name,
-        kind=file.kind,
-        inputs=file.inputs,
-        correct=correct,
-        total=total,
-        low=interval.low,
-        high=interval.high,
-        mean_class=mean_class,
-        trained_on=trained_on,
-        **local.numbers(measures),
-    )
