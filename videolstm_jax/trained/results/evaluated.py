@@ -56,8 +56,10 @@ def load_video(work: Workdir, name: str, video: Video, classes: int) -> Evaluate
     if attention is None:
         return EvaluatedVideo(scores, None, None)
     # The attention may be of another program, so its values are checked too.
-    with files.reading(path, "attention cannot be used", ValueError):
+    try:
         return EvaluatedVideo(scores, check_attention(attention), features)
+    except ValueError as error:
+        raise FileError(f"{path}: {error}") from error
 
 
 def _arrays_problem(
