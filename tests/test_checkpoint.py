@@ -206,3 +206,15 @@ def test_a_disk_that_cannot_be_written_is_a_clear_error(tmp_path, monkeypatch):
         monkeypatch.setattr(checkpoints._manager, "save", full)
         with pytest.raises(FileError, match=r"cannot save step 7: No space left .*\(errno 28\)"):
             checkpoints.save(_state(), identity={}, about={})
+
+
+def test_an_error_while_the_folder_is_closed_names_it_too(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    for failing in (("close",), ("wait_until_finished", "close")):
+        checkpoints = Checkpoints(tmp_path)
+        for method in failing:
+            monkeypatch.setattr(checkpoints._manager, method, full)
+        with pytest.raises(FileError, match=rf"{tmp_path}: cannot save: No space left"):
+            checkpoints.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -110,7 +111,12 @@ class Checkpoints:
         """Waits for the last save and closes the folder; raises as `wait`."""
         try:
             self.wait()
-        finally:
+        except FileError:
+            # It has failed for the same cause, and would raise an error that names no folder.
+            with contextlib.suppress(Exception):
+                self._manager.close()
+            raise
+        with as_file_error(self.folder, "cannot save"):
             self._manager.close()
 
     # ---- reading ---------------------------------------------------------------------------------
