@@ -11,11 +11,12 @@ import pytest
 from etils import epath
 from prepared_workdir import config, write_prepared
 
-from videolstm_jax.artifacts import load_dataset, save_dataset
+from videolstm_jax.artifacts import load_config, load_dataset, save_dataset
+from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import vgg_network
-from videolstm_jax.stages import fit_convnet
+from videolstm_jax.stages import fit_convnet, report
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.backbone.start import starting_point
@@ -47,6 +48,16 @@ def test_it_learns_from_the_training_list_alone(fitted):
     assert [row["step"] for row in rows] == [5, 10, 15, 20, 25, 30]
     assert rows[-1]["accuracy"] > 0.9 and rows[-1]["loss"] < 0.5 * rows[0]["loss"]
     assert fitted.parts[-2:] == ("convnets", "flow")
+
+
+def test_a_fit_that_diverged_is_named_on_the_terminal_in_its_settings_and_on_the_page(work, capsys):
+    cfg = config(work, "flow", convnet__learning_rate=1e4, convnet__steps=5)
+    folder = fit_convnet.run(cfg)
+    (warning,) = load_config(folder)["warnings"]
+    assert warning.startswith("the training has diverged: the last loss is ")
+    assert f"warning: {folder}: {warning}" in capsys.readouterr().out
+    page = report.run(change(cfg, report__examples=0)).read_text()
+    assert "convnet-flow: the training has diverged" in page
 
 
 def test_it_is_read_back_with_its_settings(fitted):
