@@ -14,7 +14,7 @@ from test_encode import decoded, smooth
 from videolstm_jax.config import ModelConfig, PredictConfig, change
 from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.presets import Settings, configured
-from videolstm_jax.report.pictures import board
+from videolstm_jax.report.pictures import frame_picture
 from videolstm_jax.stages import predict
 from videolstm_jax.video import encode
 
@@ -61,7 +61,7 @@ def config(checkpoint, video, **settings):
 def test_a_film_and_a_strip(quick, checkpoint, clip, tmp_path, capsys):
     path = predict.run(config(checkpoint, clip, output=str(tmp_path / "out" / "film.mp4")))
     frames, rate = decoded(path)
-    assert len(frames) == 12 and rate == 10 and frames.shape[2] == board.NARROWEST
+    assert len(frames) == 12 and rate == 10 and frames.shape[2] == frame_picture.NARROWEST
     assert {item.name for item in (tmp_path / "out").iterdir()} == {"film.mp4", "film.png"}
     printed = capsys.readouterr().out
     assert re.search(

@@ -9,7 +9,7 @@ import numpy as np
 
 from videolstm_jax.report.local import BOX_AREA
 from videolstm_jax.report.page import Example
-from videolstm_jax.report.pictures import board, encoded, overlay
+from videolstm_jax.report.pictures import encoded, frame_picture, overlay
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, action_spans
 from videolstm_jax.report.pictures.states import States, sheet
 from videolstm_jax.report.plots import Axis, Plot, Series, lines
@@ -45,7 +45,7 @@ class CardData(NamedTuple):
 def shown_frames(length: int) -> set[int]:
     """Returns the numbers of the frames, of L, that a card shows."""
     moving = range(0, length, _stride(length))
-    strip = overlay.evenly(length, board.STRIP_FRAMES).tolist()
+    strip = overlay.evenly(length, frame_picture.STRIP_FRAMES).tolist()
     return {*moving, *strip}
 
 
@@ -53,7 +53,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
     """Draws the card of one video."""
     video, classes = prediction.video, prediction.classes
     best = int(data.scores.argmax())
-    strip_frames = overlay.evenly(video.frames, board.STRIP_FRAMES)
+    strip_frames = overlay.evenly(video.frames, frame_picture.STRIP_FRAMES)
     panels = _panels(prediction, data.frames)
     moving = None
     if video.frames > 1:

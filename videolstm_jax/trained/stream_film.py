@@ -13,7 +13,7 @@ import numpy as np
 from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.localize.saliency import saliency
-from videolstm_jax.report.pictures import board, encoded, overlay
+from videolstm_jax.report.pictures import encoded, frame_picture, overlay
 from videolstm_jax.report.pictures.score_lines import (
     SHOWN_CLASSES,
     EvenSample,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from videolstm_jax.trained.predictor import Prediction, Predictor
     from videolstm_jax.types import NDArray
 
-KEPT_STRIP_FRAMES = 4 * board.STRIP_FRAMES
+KEPT_STRIP_FRAMES = 4 * frame_picture.STRIP_FRAMES
 """Pictures among which the strip chooses at most."""
 KEPT_SCORES = 960
 """Frames whose scores the strip's timeline keeps at most; of a longer stream every second, fourth,
@@ -82,10 +82,10 @@ class StreamFilm:
         view = self._view(frame, prediction, self._side)
         lines = self._recent.add(prediction.scores, prediction.mean)
         title = f"frame {prediction.frame}"
-        card = board.card(view, lines, title)
+        card = frame_picture.card(view, lines, title)
         # Functions, not pictures: most frames are not kept, and drawing them would be wasted.
         self._strip_pictures.add(
-            lambda: board.strip_picture(
+            lambda: frame_picture.strip_picture(
                 self._view(frame, prediction, self._side // 2), lines, title
             )
         )
@@ -103,13 +103,13 @@ class StreamFilm:
             self._write = self._stack.enter_context(film)
         return self._write
 
-    def _view(self, frame: NDArray, prediction: Prediction, side: int) -> board.FrameView:
+    def _view(self, frame: NDArray, prediction: Prediction, side: int) -> frame_picture.FrameView:
         heat, boxes = None, None
         if prediction.attention is not None:
             heat = functools.partial(self._heat_map, prediction.attention)
         if prediction.box is not None:
             boxes = prediction.box[None]
-        return board.frame_view(frame, side, heat, detections=boxes)
+        return frame_picture.frame_view(frame, side, heat, detections=boxes)
 
     def _heat_map(self, attention: NDArray, size: tuple[int, int]) -> NDArray:
         """The attention [N, N] as a heat map [H, W] of `size`."""
@@ -117,7 +117,9 @@ class StreamFilm:
 
     def _strip(self) -> NDArray:
         pictures = self._strip_pictures.items
-        chosen = [pictures[index] for index in overlay.evenly(len(pictures), board.STRIP_FRAMES)]
+        chosen = [
+            pictures[index] for index in overlay.evenly(len(pictures), frame_picture.STRIP_FRAMES)
+        ]
         top = np.argsort(-self._mean, kind="stable")[:SHOWN_CLASSES]
         lines = ScoreLines(
             tuple(self._classes[label] for label in top),
@@ -127,4 +129,4 @@ class StreamFilm:
             self.frames,
             stride=self._scores.stride,
         )
-        return board.strip(chosen, lines)
+        return frame_picture.strip(chosen, lines)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax.report.pictures import board, overlay
+from videolstm_jax.report.pictures import frame_picture, overlay
 from videolstm_jax.report.pictures.score_lines import SHOWN_CLASSES, ScoreLines
 from videolstm_jax.types import Tube, Video
 
@@ -60,26 +60,26 @@ class Renderer:
 
     def card(self, frame: np.ndarray, t: int) -> np.ndarray:
         """Draws a picture of the film: the panels, and below them the score board."""
-        return board.card(self._view(frame, t), self._lines(t), f"frame {t}")
+        return frame_picture.card(self._view(frame, t), self._lines(t), f"frame {t}")
 
     def panels(self, frame: np.ndarray, t: int) -> np.ndarray:
         """Draws the frame, and beside it the frame under its attention."""
-        return board.panels(self._view(frame, t), self._lines(t), f"frame {t}")
+        return frame_picture.panels(self._view(frame, t), self._lines(t), f"frame {t}")
 
     def strip_picture(self, frame: np.ndarray, t: int) -> np.ndarray:
         """Draws the frame with attention and boxes over it, for a film strip."""
-        return board.strip_picture(self._view(frame, t), self._lines(t), f"frame {t}")
+        return frame_picture.strip_picture(self._view(frame, t), self._lines(t), f"frame {t}")
 
     def strip(self, frames: Mapping[int, np.ndarray]) -> np.ndarray:
         """Draws the frames of `strip_frames` over the score board of the whole video."""
         pictures = [self.strip_picture(frames[t], t) for t in self.strip_frames()]
-        return board.strip(pictures, self._lines(self._prediction.video.frames - 1))
+        return frame_picture.strip(pictures, self._lines(self._prediction.video.frames - 1))
 
     def strip_frames(self) -> list[int]:
         """Returns the frames of the film strip, spread evenly from the first to the last."""
-        return overlay.evenly(self._prediction.video.frames, board.STRIP_FRAMES).tolist()
+        return overlay.evenly(self._prediction.video.frames, frame_picture.STRIP_FRAMES).tolist()
 
-    def _view(self, frame: np.ndarray, t: int) -> board.FrameView:
+    def _view(self, frame: np.ndarray, t: int) -> frame_picture.FrameView:
         prediction = self._prediction
         heat = None
         if prediction.heat is not None:
@@ -90,7 +90,7 @@ class Renderer:
             detections = boxes_at(prediction.detections, t)
         if prediction.truth:
             truth = boxes_at(prediction.truth, t)
-        return board.frame_view(frame, self._side, heat, detections=detections, truth=truth)
+        return frame_picture.frame_view(frame, self._side, heat, detections=detections, truth=truth)
 
     def _lines(self, t: int) -> ScoreLines:
         """The scores of the shown classes up to frame t."""

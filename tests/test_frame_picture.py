@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from videolstm_jax.report.pictures import board, overlay, score_board
+from videolstm_jax.report.pictures import frame_picture, overlay, score_board
 from videolstm_jax.report.pictures.score_lines import (
     FIRST_WINDOW,
     TIMELINE_FRAMES,
@@ -119,11 +119,11 @@ def test_bands_shade_the_action():
 
 def test_a_card_has_both_panels_and_the_board():
     heat, box = np.full((64, 96), 128.0), np.array([[10.0, 10, 50, 40]])
-    index = board.card(
-        board.FrameView(frame(400, 200), None, None, None), lines([[1, 0]]), "frame 3"
+    index = frame_picture.card(
+        frame_picture.FrameView(frame(400, 200), None, None, None), lines([[1, 0]]), "frame 3"
     )
-    two = board.card(
-        board.FrameView(frame(400, 200), np.full((200, 400), 128.0), box, box + 9),
+    two = frame_picture.card(
+        frame_picture.FrameView(frame(400, 200), np.full((200, 400), 128.0), box, box + 9),
         lines([[1, 0]]),
         "frame 3",
     )
@@ -136,14 +136,16 @@ def test_a_card_has_both_panels_and_the_board():
     assert len(painted(two[:, 404:][60:], overlay.TRUE)[0]) < len(
         painted(two[:, :400][60:], overlay.TRUE)[0]
     )
-    narrow = board.card(board.FrameView(frame(), heat, box, None), lines([[1, 0]]), "frame 3")
-    assert narrow.shape[1] == board.NARROWEST and (narrow[5, :60] == overlay.BAND).all()
+    narrow = frame_picture.card(
+        frame_picture.FrameView(frame(), heat, box, None), lines([[1, 0]]), "frame 3"
+    )
+    assert narrow.shape[1] == frame_picture.NARROWEST and (narrow[5, :60] == overlay.BAND).all()
 
 
 def test_a_frame_of_the_strip_names_the_best_class_so_far():
-    view = board.FrameView(frame(400, 64), None, None, None)
+    view = frame_picture.FrameView(frame(400, 64), None, None, None)
     first, second = (
-        board.strip_picture(view, lines([[1, 0]], so_far), "frame 3")[:30]
+        frame_picture.strip_picture(view, lines([[1, 0]], so_far), "frame 3")[:30]
         for so_far in ((0.7, 0.3), (0.2, 0.8))
     )
     assert painted(first, score_board.PALETTE[0])[0].size
@@ -165,26 +167,30 @@ def test_anything_can_be_drawn_and_filmed(size, names, seed, heat):
     drawn_lines = ScoreLines(
         tuple("ümläut" * 9 for _ in range(names)), values[-1], values, 0, 1 + seed % 5
     )
-    picture = board.card(
-        board.FrameView(
+    picture = frame_picture.card(
+        frame_picture.FrameView(
             frame(*size), np.zeros(size[::-1]) if heat else None, None, np.zeros((0, 4))
         ),
         drawn_lines,
         "frame 1000000",
     )
     assert picture.dtype == np.uint8 and not picture.shape[0] % 2 and not picture.shape[1] % 2
-    strip = board.strip(
-        [board.strip_picture(board.FrameView(frame(*size), None, None, None), drawn_lines, "0")]
+    strip = frame_picture.strip(
+        [
+            frame_picture.strip_picture(
+                frame_picture.FrameView(frame(*size), None, None, None), drawn_lines, "0"
+            )
+        ]
         * 3,
         drawn_lines,
     )
-    assert strip.shape[1] >= board.NARROWEST
+    assert strip.shape[1] >= frame_picture.NARROWEST
 
 
 @pytest.mark.parametrize("width, height", [(64, 64), (1920, 1080)])
 def test_a_view_at_the_size_it_is_shown(width, height):
     boxes = np.array([[width / 4, height / 4, width / 2, height / 2]])
-    view = board.frame_view(
+    view = frame_picture.frame_view(
         frame(width, height), 640, lambda size: np.zeros(size), detections=boxes
     )
     shown_height, shown_width = view.frame.shape[:2]
