@@ -15,6 +15,7 @@ from videolstm_jax.dataset.folders import class_folders
 from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists import list_files, official_lists
 from videolstm_jax.dataset.lists.list_files import ListWarning
+from videolstm_jax.dataset.splits import list_parts
 from videolstm_jax.dataset.splits import parts as splits
 from videolstm_jax.errors import ConfigError, FileError
 
@@ -351,7 +352,7 @@ def test_label_files_count_from_one(tmp_path):
     with pytest.raises(
         FileError, match="has class number 0; expected 1, since classes count from 1"
     ):
-        splits.assign_parts(
+        list_parts.assign_parts(
             videos, ("Basketball",), [list_files.ListRow("Basketball/x", 0, "list:1")], []
         )
 

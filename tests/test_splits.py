@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from videolstm_jax.dataset.lists import list_files
 from videolstm_jax.dataset.lists.list_files import ListRow, ListWarning
 from videolstm_jax.dataset.splits import groups as grouping
+from videolstm_jax.dataset.splits import list_parts
 from videolstm_jax.dataset.splits import parts as splits
 from videolstm_jax.dataset.splits.name_groups import group_by_name
 from videolstm_jax.errors import FileError
@@ -69,7 +70,7 @@ def test_official_ucf101_lists(real_data, split, train, test):
         row.name.replace("v_HandStandPushups", "v_HandstandPushups")
         for row in train_rows + test_rows
     )
-    videos = splits.assign_parts(listed(on_disk), classes, train_rows, test_rows)
+    videos = list_parts.assign_parts(listed(on_disk), classes, train_rows, test_rows)
     assert Counter(video.part for video in videos) == {"train": train, "test": test}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -86,7 +87,7 @@ def test_official_hmdb51_lists(real_data, split):
     classes = sorted({row.name.split("/")[0] for row in train})
     assert len(classes) == 51 and classes == sorted({row.name.split("/")[0] for row in test})
     on_disk = sorted({row.name for row in train + test} | {"wave/Neither_wave_f_nm_np1_fr_goo_0"})
-    videos = splits.assign_parts(listed(on_disk), classes, train, test)
+    videos = list_parts.assign_parts(listed(on_disk), classes, train, test)
     assert Counter(video.part for video in videos) == {"train": 3570, "test": 1530, "unused": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -97,7 +98,7 @@ def test_official_hmdb51_lists(real_data, split):
 
 
 def test_videos_in_neither_list_are_unused():
-    videos = splits.assign_parts(
+    videos = list_parts.assign_parts(
         listed(["A/x", "A/y", "B/z"]), ("A", "B"), rows("a/X"), rows("B/z")
     )
     assert parts(videos) == {"A/x": "train", "A/y": "unused", "B/z": "test"}
@@ -118,7 +119,7 @@ def test_videos_in_neither_list_are_unused():
 )
 def test_lists_that_do_not_fit_are_named(train, test, message):
     with pytest.raises(FileError, match=message):
-        splits.assign_parts(listed(["A/x", "A/y", "B/z"]), ("A", "B"), train, test)
+        list_parts.assign_parts(listed(["A/x", "A/y", "B/z"]), ("A", "B"), train, test)
 
 
 # ---- splits made here ----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from videolstm_jax.dataset.folders import folder_listing
 from videolstm_jax.dataset.lists import labels_csv, list_files, official_lists
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.lists.official_lists import OfficialLists
-from videolstm_jax.dataset.splits import groups, parts
+from videolstm_jax.dataset.splits import groups, list_parts, parts
 from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
@@ -100,7 +100,7 @@ def _choose_videos(
     index = official.index if official and official.index else folder / "classInd.txt"
     all_classes = _read_classes(index, videos)
     # Folders may spell a class in another case than classInd.txt does.
-    videos = parts.match_spelling(videos, all_classes)
+    videos = list_parts.match_spelling(videos, all_classes)
     classes = official_lists.choose_classes(cfg.classes, all_classes)
     if cfg.classes:
         videos = [video for video in videos if video.label in classes]
@@ -192,7 +192,7 @@ def _check_own_parts(candidates: _Candidates) -> None:
 def _split_by_lists(candidates: _Candidates, official: OfficialLists, split: int) -> _Split:
     """The videos of the lists with their parts; warns of unlisted videos and of short lists."""
     # Class numbers in the lists count all classes of the set, also where only some are used.
-    assigned = parts.assign_parts(
+    assigned = list_parts.assign_parts(
         candidates.videos, candidates.all_classes, official.train, official.test
     )
     name, difference = official_lists.compare_published(
@@ -201,13 +201,13 @@ def _split_by_lists(candidates: _Candidates, official: OfficialLists, split: int
     if difference:
         warnings.warn(f"{official.folder}: {difference}", ListWarning, stacklevel=4)
     # HMDB51's lists name unused videos; any other unused video is in no list.
-    named_unused = {parts.plain_name(row.name) for row in official.unused}
+    named_unused = {list_parts.plain_name(row.name) for row in official.unused}
     used = []
     unlisted = []
     for video in assigned:
         if video.part != "unused":
             used.append(video)
-        elif parts.plain_name(video.name) not in named_unused:
+        elif list_parts.plain_name(video.name) not in named_unused:
             unlisted.append(video.name)
     if unlisted:
         warnings.warn(

@@ -1,15 +1,13 @@
-"""Gives listed videos the parts of train and test lists, and checks the parts of any split."""
+"""A video with its part, and the checks that a split must pass."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from videolstm_jax.dataset.lists.list_files import ListRow, ListWarning
+from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import Part
 
@@ -45,131 +43,6 @@ def groups_of(videos: Sequence[ListedVideo]) -> set[str]:
 def with_parts(videos: Sequence[ListedVideo], parts: Sequence[str]) -> list[ListedVideo]:
     """The videos in the same order, each with its part of the other list."""
     return [video._replace(part=part) for video, part in zip(videos, parts, strict=True)]
-
-
-# ---- parts from lists ----------------------------------------------------------------------------
-
-
-def assign_parts(
-    videos: Sequence[ListedVideo],
-    classes: Sequence[str],
-    train: Sequence[ListRow],
-    test: Sequence[ListRow],
-) -> list[ListedVideo]:
-    """Gives each video the part that the official lists say, and `unused` to those in neither.
-
-    A listed name also matches a file whose `plain_name` is the same.
-
-    Args:
-      videos: the files on disk.
-      classes: the class names; the numbers in the lists count them from 1.
-      train: lines of the training list.
-      test: lines of the test list.
-
-    Returns:
-      The videos in the same order, with their parts.
-
-    Raises:
-      FileError: listed videos that do not exist, an unknown class, a number of another class, a
-        video in both lists, or a name that fits two videos.
-    """
-    index = _VideoIndex(videos)
-    numbers = _class_numbers(classes)
-    parts = ["unused"] * len(videos)
-    places: dict[int, str] = {}
-    # All absent videos are named in one message: often a whole archive is not unpacked yet.
-    absent = []
-    for part, rows in (("train", train), ("test", test)):
-        for row in rows:
-            _check_class_number(row, numbers, classes)
-            at = index.find(row)
-            if at is None:
-                absent.append(f"{row.name} ({row.where})")
-                continue
-            if at in places:
-                raise FileError(f"{row.where}: {row.name} is listed twice, first at {places[at]}")
-            places[at] = row.where
-            parts[at] = part
-    if absent:
-        raise FileError(f"{len(absent)} listed videos are not there: {abbreviated(absent)}")
-    return with_parts(videos, parts)
-
-
-def _class_numbers(classes: Sequence[str]) -> dict[str, int]:
-    """The number of each class, by its name in small letters."""
-    numbers = {}
-    for number, name in enumerate(classes, 1):
-        numbers[name.casefold()] = number
-    return numbers
-
-
-def _check_class_number(row: ListRow, numbers: dict[str, int], classes: Sequence[str]) -> None:
-    expected = numbers.get(row.name.split("/")[0].casefold())
-    if expected is None:
-        raise FileError(
-            f"{row.where}: class of {row.name} is unknown; expected one of {abbreviated(classes)}"
-        )
-    if row.number not in (None, expected):
-        raise FileError(
-            f"{row.where}: {row.name} has class number {row.number}; expected {expected}, since "
-            "classes count from 1"
-        )
-
-
-class _VideoIndex:
-    """Finds videos by their exact name, or else by a name that is spelled alike."""
-
-    def __init__(self, videos: Sequence[ListedVideo]):
-        self.exact: dict[str, int] = {}
-        self.alike: dict[str, list[str]] = defaultdict(list)
-        for at, video in enumerate(videos):
-            self.exact[video.name] = at
-            self.alike[plain_name(video.name)].append(video.name)
-
-    def find(self, row: ListRow) -> int | None:
-        """The index of a listed video, None where there is none; refuses two that fit."""
-        # The exact name goes first: two files whose names differ in case only are two videos.
-        if row.name in self.exact:
-            return self.exact[row.name]
-        matches = self.alike.get(plain_name(row.name), [])
-        if not matches:
-            return None
-        if len(matches) > 1:
-            names = abbreviated(matches)
-            raise FileError(
-                f"{row.where}: {row.name} is not there, but may be any of {names}; expected the "
-                "listed spelling"
-            )
-        return self.exact[matches[0]]
-
-
-def plain_name(name: str) -> str:
-    """A name without what archives and file systems change.
-
-    Case is folded, and a character that is neither letter, digit nor slash becomes _.
-    """
-    # UCF101 writes both HandstandPushups and HandStandPushups. Archives unpack HMDB51's !, +, #, [
-    # and ; in several spellings. macOS stores an umlaut as two characters, the lists have one: NFC
-    # joins them, so that both become one _.
-    composed = unicodedata.normalize("NFC", name)
-    return re.sub(r"[^a-z0-9/]", "_", composed.casefold())
-
-
-def match_spelling(videos: Sequence[ListedVideo], classes: Sequence[str]) -> list[ListedVideo]:
-    """Spells the label of each video as the class that differs from it in case only."""
-    exact = set(classes)
-    numbers = _class_numbers(classes)
-    matched = []
-    for video in videos:
-        number = numbers.get(video.label.casefold())
-        # A label that is a class already is not changed to another that differs in case only.
-        if video.label not in exact and number is not None:
-            video = video._replace(label=classes[number - 1])
-        matched.append(video)
-    return matched
-
-
-# ---- any split -----------------------------------------------------------------------------------
 
 
 def test_on_validation(videos: list[ListedVideo]) -> tuple[list[ListedVideo], str]:

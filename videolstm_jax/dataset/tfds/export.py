@@ -24,6 +24,7 @@ from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.tfds import reader
+from videolstm_jax.dataset.tfds.fields import find_fields, find_parts, import_tfds
 from videolstm_jax.dataset.tfds.reader import TfdsExample
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.types import Detection
@@ -61,8 +62,8 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     # Without a number of videos: an interrupted export is continued, but by the same set only.
     files.write_json(marker, settings)
     builder = _open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
-    fields = reader.find_fields(builder)
-    parts = reader.find_parts(builder)
+    fields = find_fields(builder)
+    parts = find_parts(builder)
     count = 0
     for split in parts:
         count += builder.info.splits[split].num_examples
@@ -71,15 +72,19 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     )
     rows = _write_videos(folder / "videos", reader.read_examples(builder, fields, parts))
     if cfg.validation and not fields.group and "valid" not in parts.values():
-        warnings.warn(
-            f"{cfg.source} does not say which videos are of one recording: data.validation holds "
-            "out single videos, whose like may be trained on",
-            ListWarning,
-            stacklevel=2,
-        )
+        _warn_of_single_videos(cfg)
     _write_lists(folder, rows, builder.info.features[fields.label].names)
     files.write_json(marker, {**settings, "set": builder.info.full_name, "videos": len(rows)})
     return folder
+
+
+def _warn_of_single_videos(cfg: DataConfig) -> None:
+    warnings.warn(
+        f"{cfg.source} does not say which videos are of one recording: data.validation holds "
+        "out single videos, whose like may be trained on",
+        ListWarning,
+        stacklevel=3,
+    )
 
 
 def _is_complete(marker: epath.Path, settings: dict[str, str]) -> bool:
@@ -107,7 +112,7 @@ def _open_builder(name: str, data_dir: str) -> Any:
     Raises:
       FileError: no tensorflow-datasets, or it cannot give the set.
     """
-    tfds = reader.import_tfds()
+    tfds = import_tfds()
     try:
         if (epath.Path(name) / "dataset_info.json").exists():
             return tfds.builder_from_directory(name)
