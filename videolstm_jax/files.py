@@ -217,7 +217,8 @@ def reading(where: object, summary: str = "", *damage: type[Exception]) -> Itera
     Args:
       where: the file, and the place in it, which opens the message; empty where a caller adds it.
       summary: what the file is not, such as "not a whole ViPER file"; it opens the description of
-        an error in `damage`.
+        an error in `damage`. Empty where these are sentences, as of a pure function that is
+        given the content.
       *damage: what Python or a library raises for a damaged file. A FileError, and a ConfigError of
         settings in the file, are always taken.
 
@@ -229,6 +230,6 @@ def reading(where: object, summary: str = "", *damage: type[Exception]) -> Itera
     except (ConfigError, FileError, *damage) as error:
         # Our own errors are sentences. Others may say as little as "'labels'", of a KeyError.
         cause = str(error)
-        if not isinstance(error, (ConfigError, FileError)):
+        if summary and not isinstance(error, (ConfigError, FileError)):
             cause = f"{summary}: {type(error).__name__}: {error}"
         raise FileError(f"{where}: {cause}" if where else cause) from error

@@ -56,10 +56,8 @@ def load_video(work: Workdir, name: str, video: Video, classes: int) -> Evaluate
     if attention is None:
         return EvaluatedVideo(scores, None, None)
     # The attention may be of another program, so its values are checked too.
-    try:
+    with files.reading(path, "", ValueError):
         return EvaluatedVideo(scores, check_attention(attention), features)
-    except ValueError as error:
-        raise FileError(f"{path}: {error}") from error
 
 
 def _arrays_problem(
