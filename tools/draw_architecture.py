@@ -61,7 +61,16 @@ LAYERS = (
     (
         "1",
         "files",
-        ("artifacts", "workdir", "tubes_jsonl", "json_records", "files", "lock", "heartbeat"),
+        (
+            "artifacts",
+            "workdir",
+            "tubes_jsonl",
+            "scores_npz",
+            "json_records",
+            "files",
+            "lock",
+            "heartbeat",
+        ),
     ),
     ("0", "records, settings", ("types", "config", "presets", "errors")),
 )

@@ -1,6 +1,7 @@
 """The records that stages hand to one another, and how they are written and read.
 
-A work folder is `Workdir`, files of tubes are `tubes_jsonl`; both can be taken from here too.
+A work folder is `Workdir`, files of tubes are `tubes_jsonl`, files of scores are `scores_npz`; all
+can be taken from here too.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.files import (
     PathLike,
     parse_json,
-    read_arrays,
     read_existing,
     read_json,
-    write_arrays,
     write_json,
 )
 from videolstm_jax.json_records import json_record, parse_record, read_records
+from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.tubes_jsonl import load_detections, save_detections
-from videolstm_jax.types import Dataset, Part, Scores, Video
+from videolstm_jax.types import Dataset, Part, Video
 from videolstm_jax.workdir import Workdir, of_run
 
 if TYPE_CHECKING:
@@ -181,62 +181,6 @@ class _SkippedVideo:
     name: str
     label: str
     part: str = ""
-
-
-# ---- scores --------------------------------------------------------------------------------------
-
-
-def save_scores(path: PathLike, scores: Scores) -> None:
-    """Writes video scores as pickle-free .npz."""
-    arrays = {}
-    # Only where there is a mark: it is the exception, and the user has asked for it.
-    if scores.trained is not None and scores.trained.any():
-        arrays["trained"] = np.asarray(scores.trained, bool)
-    write_arrays(
-        path,
-        **arrays,
-        videos=np.array(scores.videos, str),
-        scores=np.asarray(scores.scores, np.float32),
-        label=np.asarray(scores.label, np.int32),
-        classes=np.array(scores.classes, str),
-    )
-
-
-def load_scores(path: PathLike) -> Scores:
-    """Reads video scores.
-
-    Raises:
-      FileError: shapes that do not agree, NaN, or labels outside the classes.
-    """
-    names = ("videos", "scores", "label", "classes", "trained")
-    videos, scores, label, classes, trained = read_arrays(
-        path, *names, made_by="evaluate or fuse", optional=("trained",)
-    )
-    # The file may be of another program: everything that fusion and accuracy rely on is checked.
-    stored = Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained)
-    problem = _scores_problem(stored)
-    if problem:
-        raise FileError(f"{path}: {problem}")
-    return stored
-
-
-def _scores_problem(stored: Scores) -> str:
-    """What is wrong with the arrays of a score file; empty where nothing is."""
-    scores, label, trained = stored.scores, stored.label, stored.trained
-    videos, classes = len(stored.videos), len(stored.classes)
-    if scores.shape != (videos, classes) or label.shape != (videos,):
-        return (
-            f"scores {scores.shape} and label {label.shape}; expected [{videos}, {classes}] and "
-            f"[{videos}] for its videos and classes"
-        )
-    finite = np.isfinite(scores).all(axis=1)
-    if not finite.all():
-        return f"scores of {stored.videos[finite.argmin()]} are not finite"
-    if len(label) and (label.min() < 0 or label.max() >= classes):
-        return f"labels {label.min()} to {label.max()}; expected 0 to {classes - 1}"
-    if trained is not None and (trained.shape != label.shape or trained.dtype != bool):
-        return f"trained is {trained.dtype} {trained.shape}; expected bool {label.shape}"
-    return ""
 
 
 # ---- the configuration of a model ----------------------------------------------------------------
