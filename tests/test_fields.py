@@ -45,6 +45,7 @@ def fields_muxed(tmp_path_factory):
 
     def make(kind, suffix, packets_of):
         frames, parameters = coded_frames(kind)
+        tick = fractions.Fraction(1, 2 * RATE)
         raw = folder / "raw.h264"
         raw.write_bytes(parameters + b"".join(b"".join(units) for units in frames))
         if suffix == ".h264":
@@ -56,11 +57,13 @@ def fields_muxed(tmp_path_factory):
             av.open(str(path), "w", format=container_format) as container,
         ):
             stream = container.add_stream_from_template(source.streams.video[0])
+            stream.time_base = tick
             for number, units in enumerate(frames):
                 parts = units if packets_of == "fields" else (b"".join(units),)
                 for place, data in enumerate(parts):
                     packet = av.Packet(data if number or place else parameters + data)
-                    packet.stream, packet.time_base = stream, fractions.Fraction(1, 2 * RATE)
+                    packet.stream, packet.time_base = stream, tick
+                    packet.duration = 2 // len(parts)
                     packet.pts = packet.dts = 2 * number + place
                     packet.is_keyframe = not number and not place
                     container.mux(packet)
