@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,6 +177,34 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_saved(tmp_path):
     with Checkpoints(tmp_path / "ckpt") as checkpoints:
         state, _ = checkpoints.restore(_fresh(), identity={})
     assert int(state.step) == 5 and np.isfinite(state.params["w"]).all()
+
+
+def test_an_update_that_overflows_is_not_saved(tmp_path):
+    """Its metrics are finite: they are of the parameters before the update."""
+
+    def step(state, batch):
+        state, metrics = STEP(state, batch)
+        if int(state.step) == 10:
+            state = state._replace(params={"w": state.params["w"].at[2].set(jnp.inf)})
+        return state, metrics
+
+    message = r"params\.w is not finite after step 10; this step was not saved"
+    with pytest.raises(ValueError, match=message):
+        fit(_fresh(), step, _batches, _plan(), folder=tmp_path)
+    with Checkpoints(tmp_path / "ckpt") as checkpoints:
+        assert checkpoints.latest == 5
+
+
+def test_a_damaged_checkpoint_names_the_one_before(reference, tmp_path):
+    _train(tmp_path)
+    newest = tmp_path / "ckpt" / "23"
+    for path in (newest / "params").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FileError, match=rf"remove {newest} to go on from step 20"):
+        _train(tmp_path)
+    shutil.rmtree(newest)
+    assert_same(_train(tmp_path), reference[0])
 
 
 def test_another_run_in_the_folder_is_refused(tmp_path):

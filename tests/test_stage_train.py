@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import signal
 
 import jax
@@ -214,8 +215,12 @@ def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, cap
     ):
         with pytest.raises(FileError, match=words):
             train.run(change(config(work, name="run", train__steps=3), **changed))
-    train.run(config(work, name="run", train__steps=4))
+    folder = train.run(config(work, name="run", train__steps=4))
     assert "goes on from step 3" in capsys.readouterr().out
+    # Without the folder of the last checkpoint the one before it is not taken silently.
+    shutil.rmtree(folder / "ckpt" / "4")
+    with pytest.raises(FileError, match=r"the checkpoint of step 4; it holds \[3\]"):
+        model_of(work, "run")
     with pytest.raises(FileError, match=r"train.attention_entropy 0.0; expected 0.3"):
         train.run(config(work, name="run", train__steps=4, train__attention_entropy=0.3))
     train.run(config(work, "alstm", train__steps=1, train__attention_entropy=0.3))

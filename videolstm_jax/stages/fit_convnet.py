@@ -23,6 +23,7 @@ from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
+from videolstm_jax.train.checkpoints.checkpoint import latest_step
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import convnet_identity
 from videolstm_jax.train.loop import Plan, fit
@@ -131,6 +132,7 @@ def _save_config(backbone: _Fit) -> None:
         channels=backbone.reader.channels,
         classes=backbone.dataset.classes,
         inputs=backbone.inputs(),
+        checkpoint_step=latest_step(backbone.folder / "ckpt"),
         trained_on=list_record([*backbone.start.trained_on, *names_of(backbone.videos)]),
     )
 

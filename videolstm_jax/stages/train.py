@@ -20,6 +20,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import model_identity
 from videolstm_jax.train.loop import Plan, fit
@@ -231,6 +232,7 @@ def _save_config(training: _Training) -> None:
         scales=model.scales._asdict(),
         inputs=training.inputs,
         trained_on=list_record(_trained_on(training)),
+        checkpoint_step=latest_step(training.folder / checkpoint_folder(cfg.train.keep)),
         # So that no later stage needs the cell's code for these.
         attends=model.cell.attends,
         layers=model.cell.layers._asdict(),

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
 from videolstm_jax.train.signals import stop_signals
 
@@ -76,7 +78,7 @@ def fit(
       The state after the last step.
 
     Raises:
-      ValueError: the loss is not finite.
+      ValueError: the loss, or a parameter after a step that is to be saved, is not finite.
       Stopped: SIGINT or SIGTERM came, if only in the last step; the state has been saved.
       FileError: the folder holds checkpoints of something else, or damaged ones.
     """
@@ -126,9 +128,12 @@ def _run_steps(
         record.step_done(step, metrics)
         due = step == plan.steps or step % plan.save_every == 0
         if due:
+            _check_finite(state, step)
             record.validate(state)
         # Asked once: a signal that comes from here on is seen after the next step.
         stop = stop_requested()
+        if stop and not due:
+            _check_finite(state, step)
         if due or stop:
             record.save(state)
         if stop:
@@ -228,6 +233,20 @@ def _finite(metrics: Any, step: int) -> list[float]:
                 "A lower learning rate or gradient clipping may help"
             )
     return values
+
+
+def _check_finite(state: TrainState, step: int) -> None:
+    """Raises ValueError where an array of the state is not finite.
+
+    The metrics of a step are of the parameters before its update. An update that overflows would
+    be saved, and every later step would fail from there on.
+    """
+    for name, leaf in named_leaves(state).items():
+        if jnp.issubdtype(leaf.dtype, jnp.inexact) and not jnp.isfinite(leaf).all():
+            raise ValueError(
+                f"{name} is not finite after step {step}; this step was not saved. A lower "
+                "learning rate or gradient clipping may help"
+            )
 
 
 def _first_step(first: bool) -> contextlib.AbstractContextManager:

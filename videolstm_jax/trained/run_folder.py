@@ -14,7 +14,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import read_json, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
-from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, checkpoint_folder
 from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
@@ -59,7 +59,7 @@ class RunFolder(RunRecord):
 
     def provenance(self) -> dict[str, Any]:
         """The run, its settings, and the sha256 of the training list where that is known."""
-        folder = _checkpoint_folder(self.folder, self.config)
+        folder = self.folder / checkpoint_folder(self.config["train"]["keep"])
         with Checkpoints(folder, create=False) as checkpoints:
             identity = checkpoints.meta()["identity"]
         return {
@@ -118,12 +118,14 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         classes, run_config = tuple(record["classes"]), record["config"]
         stream = run_config["data"]["stream"]
         extractors = {name: row["extractor"] for name, row in record["inputs"].items()}
-        checkpoint_folder = _checkpoint_folder(folder, run_config)
+        parameters = folder / checkpoint_folder(run_config["train"]["keep"])
     # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
     like = jax.eval_shape(make_model(config).init, jax.random.key(0))
     identity = {"cell": config.cell, "classes": list(classes)}
-    with Checkpoints(checkpoint_folder, create=False) as checkpoints:
-        params, _ = checkpoints.restore_params(like, identity=identity)
+    with Checkpoints(parameters, create=False) as checkpoints:
+        # The step that the record names: with its folder gone, the one before would be read.
+        step = record.get("checkpoint_step")
+        params, _ = checkpoints.restore_params(like, identity=identity, step=step)
     videos = trained_on(record, path)
     stored = StoredModel(config, params, scales, classes, stream, extractors, videos)
     return stored, run
@@ -141,11 +143,3 @@ def _without_paths(overrides: Mapping[str, Any]) -> dict[str, Any]:
         if name not in PATHS and not has_path:
             portable[name] = value
     return portable
-
-
-def _checkpoint_folder(folder: epath.Path, config: Mapping[str, Any]) -> epath.Path:
-    """The folder of the checkpoints that hold the parameters of the finished run."""
-    # With `keep=best` the last checkpoint is there too, to go on from; it is not the result.
-    if config["train"]["keep"] == "best":
-        return folder / "best"
-    return folder / "ckpt"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -167,13 +167,15 @@ class Checkpoints:
             or damaged.
         """
         step = self._existing(step)
-        meta = self.meta(step)
         # Before anything large is read: orbax would name the cause of a misfit less well.
+        with self._naming_older(step):
+            meta = self.meta(step)
         self._check(step, meta, like, identity)
-        params = self._read(step, "params", like.params)
-        train_step, opt_state = self._read(step, "rest", (like.step, like.opt_state))
-        state = TrainState(train_step, params, opt_state)
-        self._verify(step, meta, state)
+        with self._naming_older(step):
+            params = self._read(step, "params", like.params)
+            train_step, opt_state = self._read(step, "rest", (like.step, like.opt_state))
+            state = TrainState(train_step, params, opt_state)
+            self._verify(step, meta, state)
         return jax.tree.map(_placed, state, like), meta["about"]
 
     def restore_params(
@@ -187,6 +189,19 @@ class Checkpoints:
         params = self._read(step, "params", like)
         self._verify(step, meta, {"params": params})
         return jax.tree.map(_placed, params, like), meta["about"]
+
+    @contextlib.contextmanager
+    def _naming_older(self, step: int) -> Iterator[None]:
+        """Adds to an error about a damaged checkpoint how to go on from the one before it."""
+        try:
+            yield
+        except FileError as error:
+            older = [number for number in self._manager.all_steps() if number < step]
+            if not older:
+                raise
+            raise FileError(
+                f"{error}; remove {self.folder / str(step)} to go on from step {max(older)}"
+            ) from error
 
     def _read(self, step: int, item: str, like: PyTree) -> PyTree:
         # Read without a sharding, so that the devices may be others than those that saved. Then
@@ -228,6 +243,18 @@ class Checkpoints:
         if step is None:
             return max(steps)
         return step
+
+
+def checkpoint_folder(keep: str) -> str:
+    """The folder, in that of a run, with the parameters that are its result; see `train.keep`."""
+    # With `best` the last checkpoint is there too, to go on from; it is not the result.
+    return "best" if keep == "best" else "ckpt"
+
+
+def latest_step(folder: PathLike) -> int | None:
+    """The step of the last complete checkpoint in a folder."""
+    with Checkpoints(folder, create=False) as checkpoints:
+        return checkpoints.latest
 
 
 def load_params(

@@ -82,8 +82,10 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     like = jax.eval_shape(image_network(config, channels, len(classes)).init, jax.random.key(0))
     identity = {"cell": "convnet", "classes": list(classes)}
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:
-        params, _ = checkpoints.restore_params(like, identity=identity)
-        sha256 = checkpoints.params_sha256()
+        # The step that the record names: with its folder gone, the one before would be read.
+        step = record.get("checkpoint_step")
+        params, _ = checkpoints.restore_params(like, identity=identity, step=step)
+        sha256 = checkpoints.params_sha256(step)
     return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path))
 
 
