@@ -207,7 +207,7 @@ def test_four_devices_train_the_same(work):
 
 
 def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, capsys):
-    train.run(config(work, name="run", train__steps=3))
+    folder = train.run(config(work, name="run", train__steps=3))
     for changed, words in (
         ({"model__cell": "convlstm"}, "made with cell 'lstm'; expected 'convlstm'"),
         ({"optim__learning_rate": 0.5}, "optim.learning_rate 0.01; expected 0.5"),
@@ -215,7 +215,12 @@ def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, cap
     ):
         with pytest.raises(FileError, match=words):
             train.run(change(config(work, name="run", train__steps=3), **changed))
-    folder = train.run(config(work, name="run", train__steps=4))
+    (folder / "scores.npz").write_bytes(b"of step 3")
+    train.run(config(work, name="run", train__steps=3))
+    assert (folder / "scores.npz").exists()
+    train.run(config(work, name="run", train__steps=4))
+    # Scores of other parameters than the run has now would be shown as its own.
+    assert not (folder / "scores.npz").exists()
     assert "goes on from step 3" in capsys.readouterr().out
     # Without the folder of the last checkpoint the one before it is not taken silently.
     shutil.rmtree(folder / "ckpt" / "4")

@@ -18,6 +18,7 @@ from videolstm_jax.report import choose
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.trained.results.evaluated import remove_results
 from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset, Scores, Video, names_of
 
@@ -54,7 +55,7 @@ def run(cfg: RunConfig) -> epath.Path:
     features = model.open_features(work, stream=cfg.data.stream)
 
     # scores.npz marks the run as evaluated, so it goes first and comes last.
-    _remove_results(work.run(cfg.run_name))
+    remove_results(work.run(cfg.run_name))
     _write_whole_videos(cfg, model, features, videos)
     scores = _video_scores(cfg, model, features, videos)
     label = label_array(videos)
@@ -103,15 +104,6 @@ def _check_belongs(model: TrainedModel, cfg: RunConfig, dataset: Dataset) -> Non
         if differing:
             message += f"; they differ in {', '.join(differing[:5])}"
         raise FileError(message)
-
-
-def _remove_results(folder: epath.Path) -> None:
-    """Removes the results of an earlier evaluation: the run may be another one now."""
-    for name in ("scores.npz", "tubes.jsonl", "map.json"):
-        (folder / name).unlink(missing_ok=True)
-    for name in ("videos", "states"):
-        if (folder / name).exists():
-            (folder / name).rmtree()
 
 
 def _write_whole_videos(

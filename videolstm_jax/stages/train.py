@@ -37,6 +37,7 @@ from videolstm_jax.trained.features import (
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.grafts import grafted, grafts_trained_on
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.trained.results.evaluated import remove_results
 from videolstm_jax.trained.training_list import list_record, trained_on_of
 from videolstm_jax.types import Batch, Dataset, TrainState, Video, names_of
 
@@ -218,6 +219,10 @@ def _validation(training: _Training) -> Callable[[TrainState], dict[str, float]]
 def _save_config(training: _Training) -> None:
     """Writes config.json, which marks the training as finished."""
     cfg, model = training.cfg, training.model
+    # `fit` removes the file where it makes a step: results of an evaluation are then of parameters
+    # that are gone.
+    if not (training.folder / "config.json").exists():
+        remove_results(training.folder)
     # The loss is summed over the frames of a clip, so its bound grows with them.
     warning = print_divergence(training.folder, len(training.dataset.classes), cfg.data.frames)
     warnings = []

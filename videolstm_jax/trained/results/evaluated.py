@@ -1,4 +1,4 @@
-"""What `evaluate` and `localize` left of a run, read back."""
+"""What `evaluate` and `localize` left of a run: it is read back, or removed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from etils import epath
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
@@ -137,3 +138,12 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
         return read_record(last, _LocalizedRun).settings
     artifacts.load_config(folder, made_by="train")  # refuses a run of an earlier layout
     return read_record(folder / "config.json", _TrainedRun).config.localize
+
+
+def remove_results(folder: epath.Path) -> None:
+    """Removes what evaluate and localize wrote of a run: its parameters may be others now."""
+    for name in ("scores.npz", "tubes.jsonl", "map.json"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("videos", "states"):
+        if (folder / name).exists():
+            (folder / name).rmtree()
