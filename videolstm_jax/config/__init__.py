@@ -4,17 +4,10 @@ The defaults are the `paper` preset: the text to the letter, silent points fille
 docs/decisions.md).
 """
 
+from videolstm_jax.config.commands import BundleConfig, OverlayConfig, PredictConfig
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import STREAMS, DataConfig, FlowConfig
-from videolstm_jax.config.results import (
-    BundleConfig,
-    EvalConfig,
-    FuseConfig,
-    LocalizeConfig,
-    OverlayConfig,
-    PredictConfig,
-    ReportConfig,
-)
+from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
 from videolstm_jax.config.run import PipelineConfig, RunConfig, as_text, change, flatten
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from annotated_types import Ge, MinLen
+from etils import epath
 
-from videolstm_jax.json_records import json_record
+from videolstm_jax.errors import FileError
+from videolstm_jax.json_records import json_record, read_record
+
+T = TypeVar("T")
 
 _Count = Annotated[int, Ge(1)]
 # What an index keeps of each video; every field is a table by the name of the video.
@@ -81,3 +85,16 @@ def rows_of_index(index: StoreIndex) -> list[dict]:
                 row[name] = table[video]
         rows.append(row)
     return rows
+
+
+def read_if_exists(path: epath.Path, kind: type[T]) -> T | None:
+    """Returns the record of a JSON file; None where there is none.
+
+    Another worker may finish the store, and remove the file, while it is being read.
+    """
+    try:
+        return read_record(path, kind)
+    except (FileError, FileNotFoundError):
+        if path.exists():
+            raise
+        return None

@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from etils import epath
@@ -15,12 +15,15 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import notes, records
-from videolstm_jax.features.index import StoreHead, StoreIndex, make_index, rows_of_index
+from videolstm_jax.features.index import (
+    StoreHead,
+    StoreIndex,
+    make_index,
+    read_if_exists,
+    rows_of_index,
+)
 from videolstm_jax.features.store import FeatureStore, record_path, sha256_if_exists
 from videolstm_jax.files import file_size, side_by_side
-from videolstm_jax.json_records import read_record
-
-T = TypeVar("T")
 
 # Missing videos that one message names.
 _NAMED_VIDEOS = 5
@@ -89,7 +92,7 @@ class FeatureWriter:
     def _check_same_features(self) -> None:
         """Raises FileError where the folder holds features of another shape, dtype or about."""
         for path in (self._index, self._folder / "about.json"):
-            head = _read_if_exists(path, StoreHead) or self._head()
+            head = read_if_exists(path, StoreHead) or self._head()
             for field, value in dataclasses.asdict(self._head()).items():
                 stored = getattr(head, field)
                 if stored != value:
@@ -103,7 +106,7 @@ class FeatureWriter:
         rows = notes.read_all_notes(self._folder)
         # The index is read after the notes: a worker that finishes the store writes the index first
         # and removes the notes then. In the other order both could be missed.
-        index = _read_if_exists(self._index, StoreIndex)
+        index = read_if_exists(self._index, StoreIndex)
         if index:
             rows = rows_of_index(index) + rows
         current, outdated = {}, set()
@@ -121,7 +124,7 @@ class FeatureWriter:
 
     def _reopen(self) -> None:
         """Makes a finished store unfinished where it holds features of other sources."""
-        index = _read_if_exists(self._index, StoreIndex)
+        index = read_if_exists(self._index, StoreIndex)
         if index and not index.frames.keys() <= self._done.keys():
             # Notes before the index goes: a run that is killed in between loses nothing.
             files.write_jsonl(self._notes, self._done.values())
@@ -240,16 +243,3 @@ class FeatureWriter:
                     leftovers.append(path)
         for path in leftovers:
             path.unlink(missing_ok=True)  # another worker may be removing them as well
-
-
-def _read_if_exists(path: epath.Path, kind: type[T]) -> T | None:
-    """Returns the record of a JSON file; None where there is none.
-
-    Another worker may finish the store, and remove the file, while it is being read.
-    """
-    try:
-        return read_record(path, kind)
-    except (FileError, FileNotFoundError):
-        if path.exists():
-            raise
-        return None
