@@ -13,6 +13,7 @@ from videolstm_jax.types import Dataset, Video
 STAGES = ("fit_convnet", "extract", "train", "evaluate")
 CFG = configured(
     "small",
+    convnet__backbone="vgg",
     convnet__image_size=28,
     convnet__widths=(4, 6),
     convnet__depths=(1, 1),

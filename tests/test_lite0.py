@@ -8,17 +8,27 @@ import jax.numpy as jnp
 import lite0_oracle
 import numpy as np
 import pytest
+import tiny_pipeline
 from etils import epath
 from PIL import Image
 
+from videolstm_jax import Predictor, TrainedModel
+from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn import lite0, lite0_weights
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.lite0_weights import lite0_weights as convert
 from videolstm_jax.nn.network import params_for_layers
 from videolstm_jax.nn.weight_files import read_weights
+from videolstm_jax.presets import configured
 from videolstm_jax.train.graft import graft, named_leaves
+from videolstm_jax.train.optim import is_frozen
+from videolstm_jax.trained.backbone.start import starting_point
+from videolstm_jax.trained.results import evaluated
+from videolstm_jax.types import Dataset
+from videolstm_jax.video import decode
 
 LITE0 = ConvNetConfig(backbone="lite0", image_size=64)
 # ImageNet's numbers of the classes that the photographs show.
@@ -157,6 +167,50 @@ def test_the_declared_shapes_and_needs_are_those_of_the_network(map_layer):
     assert ("pool5" in network.signed) == (map_layer != "head")
 
 
+# ---- the stages and the stream -------------------------------------------------------------------
+
+
+def test_the_stream_gives_what_the_stages_gave(tmp_path):
+    settings = {"convnet__backbone": "lite0", "data__max_frames": 6}
+    cfg = tiny_pipeline.make(tmp_path, [("lstm", "rgb")], **settings)
+    work = Workdir(cfg.workdir)
+    dataset = load_dataset(work.dataset)
+    store = FeatureStore.open(work.features("rgb", "pool5"))
+    assert store.shape == (1, 1, 320) and store.about["backbone"] == "lite0"
+    # The flow stream keeps the network of the preset.
+    assert FeatureStore.open(work.features("flow", "pool5")).about["backbone"] == "vgg"
+    (video,) = [video for video in dataset.videos if video.part == "test"][:1]
+    expected = evaluated.load_video(work, "lstm-rgb", video, len(dataset.classes))
+    model = TrainedModel.of_run(work, "lstm-rgb")
+    bundle = model.save(tmp_path / "bundle")
+    predictor = Predictor(bundle)
+    frames = decode.read(video.path)[:5]
+    scores = np.stack([predictor(frame).scores for frame in frames])
+    np.testing.assert_allclose(scores, expected.scores[:5], atol=1e-5)
+
+
+def test_a_frozen_network_starts_from_the_package_and_keeps_it(tensors, capsys):
+    cfg = configured("small", convnet__image_size=32)
+    network = image_network(cfg.convnet, 3, 2)
+    start = starting_point(network, cfg, Dataset(("a", "b"), ()))
+    assert start.preprocessing == "lite0"
+    assert start.fingerprints == {"weights": lite0_weights.SHA256}
+    assert "logits from random numbers" in capsys.readouterr().out
+    published_leaves = convert(tensors).leaves
+    leaves = named_leaves(start.params)
+    assert all(
+        np.array_equal(leaves[name], published_leaves[name])
+        for name in leaves
+        if not name.startswith("logits.")
+    )
+    trained = {layer for layer in start.params if not is_frozen(cfg.convnet, layer)}
+    assert trained == {"logits"}
+    from_block = dataclasses.replace(cfg.convnet, train_layers="block16")
+    trained = {layer for layer in start.params if not is_frozen(from_block, layer)}
+    parts = ("expand", "depthwise", "project")
+    assert trained == {"logits", "head", *(f"block16_{part}" for part in parts)}
+
+
 # ---- weights that cannot be used -----------------------------------------------------------------
 
 
@@ -229,8 +283,9 @@ def test_files_of_other_networks(changed, message):
     [
         ({"preprocessing": "caffe"}, "preprocessing is 'caffe'; the backbone lite0 takes lite0"),
         ({"pixel_scale": 0.5}, "pixel_scale is 0.5; the backbone lite0 takes 1"),
-        ({"backbone": "vgg", "map_layer": "head"}, "the backbone vgg has no choice of maps"),
         ({"backbone": "vgg", "preprocessing": "lite0"}, "the backbone vgg takes caffe or torch"),
+        ({"backbone": "resnet"}, "backbone is 'resnet'; expected one of vgg, lite0, or package.m"),
+        ({"backbone": "a.b:"}, "backbone is 'a.b:'; expected one of vgg"),
         ({"train_layers": "block0"}, "train_layers is 'block0'; expected all, dense, last or a"),
     ],
 )

@@ -202,6 +202,7 @@ def test_a_walk_over_clips_of_odd_sizes(real_data, tmp_path, online):
     run(
         configured(
             "small",
+            convnet__backbone="vgg",
             data__videos=str(tmp_path / "videos"),
             workdir=str(tmp_path / "work"),
             data__max_frames=9,

@@ -22,6 +22,7 @@ from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 ROOT = pathlib.Path(__file__).parents[1]
 TINY = {
+    "convnet__backbone": "vgg",
     **SIZES,
     "data__frames": 6,
     "data__batch": 4,

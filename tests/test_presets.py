@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from videolstm_jax.config import RunConfig, change, flatten
+from videolstm_jax.config import ConvNetConfig, RunConfig, change, flatten
 from videolstm_jax.core import CELLS
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.presets import PRESETS, Settings, configured
+from videolstm_jax.presets import PRESETS, Settings, configured, convnet_of
 
 COLUMNS = {  # setting: (paper, authors, modern), for VideoLSTM
     "pipeline__flow_cell": ("videolstm", "convalstm", "videolstm"),
@@ -104,6 +104,9 @@ OTHERS = {  # values that are different and valid, where none can be derived fro
     "data__source": "tfds:ucf101/ucf101_1",
     "pipeline__cells": ("convlstm", "alstm"),
     "pipeline__flow_cell": "motion_alstm",
+    "pipeline__flow_backbone": "lite0",
+    "convnet__backbone": "a.b:C",
+    "convnet__train_layers": "block1",
     "fuse__weights": (1.0, 0.5),
 }
 
@@ -144,6 +147,8 @@ TOGETHER = {  # settings that are only valid with another one
     "data__validation": {"data__validation": 0.25},
     "localize__tubes": {"localize__box": "region"},
     "localize__box": {"localize__tubes": 1},
+    "convnet__pixel_scale": {"convnet__backbone": "vgg"},
+    "convnet__preprocessing": {"convnet__backbone": "vgg"},
     "flow__width": {"flow__height": 7},
     "flow__height": {"flow__width": 7},
 }
@@ -172,6 +177,8 @@ def test_an_override_reaches_every_run(preset, cell):
             settings = Settings(preset, overrides)
             assert Settings.of(settings.config()) == settings
             for stream in ("rgb", "flow"):
+                if path == "convnet__backbone" and stream == "flow":
+                    continue  # that of a pipeline is the RGB stream's
                 run = settings.for_cell(cell, stream)
                 values = flatten(run)
                 assert {name: values[name] for name in overrides} == overrides
@@ -190,3 +197,28 @@ def test_unknown_names():
         configured("papper")
     with pytest.raises(ConfigError, match="'a gru'"):
         configured("paper", "a gru")
+
+
+def test_each_stream_has_its_backbone():
+    def backbones(**overrides):
+        settings = Settings("small", overrides)
+        convnets = [settings.for_stream(stream).config().convnet for stream in ("rgb", "flow")]
+        cfg = settings.config()
+        assert [convnet_of(cfg, stream) for stream in ("rgb", "flow")] == convnets
+        return [(convnet.backbone, convnet.image_size) for convnet in convnets]
+
+    toy, lite0 = ("vgg", 56), ("lite0", 224)
+    assert backbones() == [lite0, toy]
+    # A function of the user's own reads frames, so it does not reach the flow stream.
+    assert backbones(convnet__backbone="a.b:C") == [("a.b:C", 224), toy]
+    assert backbones(convnet__backbone="vgg") == [toy, toy]
+    assert backbones(pipeline__flow_backbone="lite0") == [lite0, lite0]
+    assert backbones(convnet__image_size=112) == [("lite0", 112), ("vgg", 112)]
+    # One stage alone is given the backbone of its own stream.
+    flow = configured("small", data__stream="flow", convnet__backbone="lite0")
+    assert flow.convnet.backbone == "lite0"
+    by_hand = RunConfig(convnet=ConvNetConfig(image_size=32))
+    assert convnet_of(by_hand, "flow") is by_hand.convnet
+    # The paper's networks stay, and another backbone in their place is frozen.
+    assert configured("paper").convnet.backbone == "vgg"
+    assert configured("paper", convnet__backbone="lite0").convnet.train_layers == "last"

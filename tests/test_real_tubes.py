@@ -40,6 +40,7 @@ def prepared_workdir(real_data, tmp_path_factory):
     boxes = real_data / "ucf24_annots" / "pyannot.pkl"
     cfg = configured(
         "small",
+        convnet__backbone="vgg",
         data__videos=str(folder),
         data__boxes=str(boxes),
         workdir=str(folder / "work"),

@@ -10,8 +10,8 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
-from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.presets import Settings, configured
+from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.presets import Settings, configured, convnet_of
 from videolstm_jax.stages import evaluate, extract, localize, prepare
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
@@ -33,6 +33,7 @@ SIZES = {
 }
 """The sizes of the smallest pipeline that still has every part."""
 TINY = {
+    "convnet__backbone": "vgg",
     **SIZES,
     "eval__segments": 1,
     "eval__batch": 4,
@@ -52,8 +53,9 @@ def _checkpoint(folder, params, identity):
 def write_convnet(cfg, stream, classes=CLASSES):
     """What `fit_convnet` leaves."""
     channels, folder = {"rgb": 3, "flow": 2}[stream], Workdir(cfg.workdir).convnet(stream)
-    config = dataclasses.replace(cfg.convnet, preprocessing="caffe")
-    params = make_convnet(config, channels, len(classes)).init(jax.random.key(channels))
+    network = image_network(cfg.convnet, channels, len(classes))
+    config = dataclasses.replace(cfg.convnet, preprocessing=network.preprocessing)
+    params = network.init(jax.random.key(channels))
     artifacts.save_config(
         folder, cfg, convnet=dataclasses.asdict(config), channels=channels, classes=classes
     )
@@ -62,12 +64,14 @@ def write_convnet(cfg, stream, classes=CLASSES):
 
 def write_run(cfg, classes=CLASSES, *, size=0.3):
     """What `train` leaves of `cfg.model.cell` on `cfg.data.stream`."""
-    net, layers = cfg.convnet, find_cell(cfg.model.cell).layers
-    side = net.image_size // 2 ** len(net.widths)
-    shapes = {"pool5": (side, side, net.widths[-1]), "fc7": (net.dense[-1],)}
-    model = sized(
-        cfg.model, shapes[layers.x], shapes[layers.motion] if layers.motion else None, len(classes)
-    )
+    layers = find_cell(cfg.model.cell).layers
+    shapes = {}
+    for stream, channels in (("rgb", 3), ("flow", 2)):
+        network = image_network(convnet_of(cfg, stream), channels, len(classes))
+        shapes[stream] = network.layers
+    x = shapes[cfg.data.stream][layers.x]
+    motion = shapes["flow"][layers.motion] if layers.motion else None
+    model = sized(cfg.model, x, motion, len(classes))
     params = shaken(
         jax.eval_shape(make_model(model).init, jax.random.key(0)), seed=len(model.cell), size=size
     )
@@ -104,7 +108,7 @@ def write_flow_settings(cfg):
     )
 
 
-def make(folder, cells):
+def make(folder, cells, **settings):
     """Runs the stages from prepare to localize on two synthetic videos, without any training.
 
     Returns:
@@ -113,7 +117,9 @@ def make(folder, cells):
     videos = stick_actions.generate(
         folder / "set", classes=CLASSES, clips_per_class=1, test_clips_per_class=1, seed=3
     )
-    cfg = configured("small", data__videos=str(videos), workdir=str(folder / "work"), **TINY)
+    cfg = configured(
+        "small", data__videos=str(videos), workdir=str(folder / "work"), **TINY | settings
+    )
     prepare.run(cfg)
     for stream in ("rgb", "flow"):
         here = Settings.of(cfg).for_cell("lstm", stream)

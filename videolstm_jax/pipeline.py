@@ -62,7 +62,7 @@ def plan(cfg: RunConfig) -> list[Step]:
     for cell in cfg.pipeline.cells:
         runs.append(settings.for_cell(cell, "rgb"))
     runs.append(settings.for_cell(cfg.pipeline.flow_cell, "flow"))
-    steps = [Step("prepare", cfg), *_feature_steps(cfg)]
+    steps = [Step("prepare", cfg), *_feature_steps(cfg, settings)]
     for run_cfg in _with_graft_sources(settings, runs):
         steps.append(Step("train", run_cfg))
         steps.append(Step("evaluate", run_cfg))
@@ -82,13 +82,13 @@ def _refuse_settings_of_one_run(settings: Settings) -> None:
             )
 
 
-def _feature_steps(cfg: RunConfig) -> list[Step]:
+def _feature_steps(cfg: RunConfig, settings: Settings) -> list[Step]:
     """The stages that make the features of both streams, and the baseline on stored flow."""
     steps = []
     if not cfg.flow.online:
         steps.append(Step("nearest", cfg))
     for stream in STREAMS:
-        stream_cfg = change(cfg, data__stream=stream)
+        stream_cfg = settings.for_stream(stream).config()
         steps.append(Step("fit_convnet", stream_cfg))
         if not cfg.flow.online:
             steps.append(Step("extract", stream_cfg))

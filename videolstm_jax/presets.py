@@ -11,16 +11,23 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from videolstm_jax.config import RunConfig, as_text, change, flatten
+from videolstm_jax.config import ConvNetConfig, RunConfig, as_text, change, flatten
 from videolstm_jax.errors import ConfigError
 
 
 class Preset(NamedTuple):
-    """Settings by name: `settings` for every cell, and `cells` for those cells that differ."""
+    """Settings by name.
+
+    `settings` are for every run, `cells` for those cells that differ, and `streams` for those
+    streams that differ. `frozen` are for a backbone other than the VGG: such a network is used as
+    it is, and only the layer of the classes is trained.
+    """
 
     about: str
     settings: Mapping[str, Any]
     cells: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    streams: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    frozen: Mapping[str, Any] = MappingProxyType({"convnet__train_layers": "last"})
 
 
 # Where the paper is silent, docs/decisions.md compares these columns row by row.
@@ -98,6 +105,15 @@ _SMALL = _MODERN | {
     "train__log_every": 10,
 }
 
+# Settings of the small presets that suit a network trained from nothing, as a frozen ImageNet
+# network needs them: ImageNet's size and range of pixels. The last layer alone learns quickly.
+_SMALL_FROZEN = {
+    "convnet__train_layers": "last",
+    "convnet__image_size": 224,
+    "convnet__pixel_scale": 1.0,
+    "convnet__steps": 150,
+}
+
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
         "paper": Preset("the text to the letter; silent points filled causally and plainly", {}),
@@ -114,20 +130,25 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
         "modern": Preset("our best guess until measured, at the paper's size", _MODERN),
         "small": Preset(
-            "modern, at 56 x 56 pixels and 48 hidden channels: trains from nothing on a laptop",
+            "modern with 48 hidden channels, on frozen ImageNet features of frames at 224 x 224 "
+            "pixels and a network at 56 x 56 that learns flow from nothing: for own videos, on a "
+            "laptop",
             _SMALL,
+            streams={"rgb": {"convnet__backbone": "lite0"}},
+            frozen=_SMALL_FROZEN,
         ),
         "demo": Preset(
-            "small, on the built-in stick actions",
+            "small at 56 x 56 for both streams, on the built-in stick actions",
             _SMALL
             | {
                 "data__source": "stick_actions",
                 "data__difficulty": "easy",
                 "pipeline__cells": ("alstm", "videolstm"),
             },
+            frozen=_SMALL_FROZEN,
         ),
         "research": Preset(
-            "small, on a larger and harder set of stick actions",
+            "demo, on a larger and harder set of stick actions",
             _SMALL
             | {
                 "data__source": "stick_actions",
@@ -138,6 +159,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 "train__steps": 300,
                 "pipeline__cells": ("alstm", "convalstm", "videolstm"),
             },
+            frozen=_SMALL_FROZEN,
         ),
     }
 )
@@ -148,8 +170,8 @@ class Settings:
     """The settings a user asked for: a preset, and what was given on top of it.
 
     The overrides are kept as they were given, never recovered from a configuration. A configuration
-    is folded from them for each cell anew: the defaults, the preset's settings, the preset's column
-    for the cell, then every override.
+    is folded from them for each cell and stream anew: the defaults, the preset's settings, its
+    column for the cell, its column for the stream and the backbone, then every override.
     """
 
     preset: str = "paper"
@@ -204,9 +226,14 @@ class Settings:
           ConfigError: an unknown setting, or a value that cannot be used.
         """
         preset = PRESETS[self.preset]
-        cell = self.overrides.get("model__cell", RunConfig().model.cell)
-        values = {**preset.settings, **preset.cells.get(cell, {}), **self.overrides}
-        cfg = change(RunConfig(), **values)
+        default = RunConfig()
+        cell = self.overrides.get("model__cell", default.model.cell)
+        stream = self.overrides.get("data__stream", default.data.stream)
+        values = {**preset.settings, **preset.cells.get(cell, {}), **preset.streams.get(stream, {})}
+        backbone = {**values, **self.overrides}.get("convnet__backbone", default.convnet.backbone)
+        if backbone != "vgg":
+            values.update(preset.frozen)
+        cfg = change(default, **{**values, **self.overrides})
         return dataclasses.replace(cfg, preset=self.preset, overrides=dict(self.overrides))
 
     def for_cell(self, cell: str, stream: str) -> RunConfig:
@@ -216,7 +243,24 @@ class Settings:
           cell: one of the six, or "package.module:ATTRIBUTE".
           stream: "rgb" or "flow", which the cell's input is read from.
         """
-        return self.override(model__cell=cell, data__stream=stream).config()
+        return self.override(model__cell=cell).for_stream(stream).config()
+
+    def for_stream(self, stream: str) -> Settings:
+        """The settings of one stream of a pipeline.
+
+        `convnet.backbone` of a pipeline is that of the RGB stream. The flow stream has
+        `pipeline.flow_backbone`, and where that is empty the preset's: a function of the user's own
+        reads frames of three channels, so it must not reach the flow stream by itself.
+        """
+        settings = self.override(data__stream=stream)
+        if stream == self.overrides.get("data__stream", RunConfig().data.stream):
+            return settings
+        overrides = dict(settings.overrides)
+        overrides.pop("convnet__backbone", None)
+        flow_backbone = settings.config().pipeline.flow_backbone
+        if stream == "flow" and flow_backbone:
+            overrides["convnet__backbone"] = flow_backbone
+        return dataclasses.replace(self, overrides=overrides)
 
 
 def configured(preset: str, cell: str | None = None, **settings: Any) -> RunConfig:
@@ -233,3 +277,17 @@ def configured(preset: str, cell: str | None = None, **settings: Any) -> RunConf
     if cell is not None:
         settings["model__cell"] = cell
     return Settings(preset, settings).config()
+
+
+def convnet_of(cfg: RunConfig, stream: str) -> ConvNetConfig:
+    """The settings of the backbone of any stream, from the configuration of one of them.
+
+    Args:
+      cfg: of a stage.
+      stream: "rgb" or "flow".
+    """
+    settings = Settings(cfg.preset, cfg.overrides)
+    # A configuration that was put together by hand has one section for both streams.
+    if stream == cfg.data.stream or settings.config().convnet != cfg.convnet:
+        return cfg.convnet
+    return settings.for_stream(stream).config().convnet

@@ -72,7 +72,6 @@ _PIPELINE = (
     "convnet.weights",
     "convnet.steps",
     "train.steps",
-    "localize.input",
     "report.examples",
 )
 
@@ -132,6 +131,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "workdir",
                 "data.stream",
                 "data.feature_dtype",
+                "convnet.backbone",
                 *_DECODING,
                 "flow.online",
                 "eval.allow_missing",
@@ -200,7 +200,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "Inspects, verifies, compacts or imports stores of features.",
             module="features",
             positional="inspect DIR .., verify DIR .., compact FROM TO, authors FROM TO, "
-            "sharma FROM TO",
+            "sharma FROM TO, arrays FROM TO",
         ),
         "fetch_weights": Command(
             "Fetches ImageNet weights of VGG-16 on a connected machine.",

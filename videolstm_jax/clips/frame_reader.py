@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.clips.images import STREAM_CHANNELS, squashed
+from videolstm_jax.clips.images import squashed
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
 from videolstm_jax.flow_images import flow_file
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.types import Stream, Video, names_of
 from videolstm_jax.video import guard
 

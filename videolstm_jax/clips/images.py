@@ -11,9 +11,6 @@ from PIL import Image
 if TYPE_CHECKING:
     from videolstm_jax.types import Stream
 
-STREAM_CHANNELS = {"rgb": 3, "flow": 2}
-
-
 # ---- size and place ------------------------------------------------------------------------------
 
 

@@ -44,15 +44,34 @@ def cell_names(owner: object, name: str, *values: str) -> None:
     `core.find_cell`, and a configuration is made without JAX.
     """
     for value in values:
-        module, colon, attribute = value.partition(":")
-        names = module.split(".")
-        if colon:
-            names.append(attribute)
-        if not all(map(str.isidentifier, names)):
+        if not value.isidentifier() and not _names_attribute(value):
             raise ConfigError(
                 f"{setting_name(owner, name)} is {value!r}; expected the name of a cell, or "
                 "package.module:ATTRIBUTE"
             )
+
+
+BACKBONES = ("vgg", "lite0")
+"""The image networks of this project."""
+
+
+def backbone_name(owner: object, name: str, value: str) -> None:
+    """Raises ConfigError where the value of the field `name` cannot name a backbone.
+
+    Of a function of the user's own only the form is checked, "package.module:ATTRIBUTE".
+    """
+    if value not in BACKBONES and not _names_attribute(value):
+        raise ConfigError(
+            f"{setting_name(owner, name)} is {value!r}; expected one of {', '.join(BACKBONES)}, or "
+            "package.module:ATTRIBUTE"
+        )
+
+
+def _names_attribute(value: str) -> bool:
+    """Whether a value has the form "package.module:ATTRIBUTE"."""
+    module, colon, attribute = value.partition(":")
+    parts = [*module.split("."), attribute]
+    return bool(colon) and all(part.isidentifier() for part in parts)
 
 
 def short_name(cell: str) -> str:

@@ -24,7 +24,6 @@ class PredictConfig:
         "A video file, a camera's number, an address, or - for standard input. An address is "
         "such as rtsp://HOST/PATH.",
         path=True,
-        address=True,
     )
     flow: str = setting(
         "",

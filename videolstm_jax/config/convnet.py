@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, sizes, within
+from videolstm_jax.config.checks import at_least, backbone_name, sizes, within
 from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
@@ -19,9 +19,9 @@ class ConvNetConfig:
 
     backbone: str = setting(
         "vgg",
-        "The network: vgg or lite0. `vgg`: the paper's, with the widths and depths below; `lite0`: "
-        "EfficientNet-Lite0.",
-        choices=("vgg", "lite0"),
+        "The network: vgg, lite0, or package.module:FUNCTION. `vgg`: the paper's, with the widths "
+        "and depths below; `lite0`: EfficientNet-Lite0; a function of your own makes maps of "
+        "frames (docs/convnets.md). In a pipeline: of the RGB stream.",
     )
     map_layer: str = setting(
         "",
@@ -93,10 +93,10 @@ class ConvNetConfig:
     )
     preprocessing: str = setting(
         "auto",
-        "Preprocessing of pixels: auto, caffe, torch or lite0. `caffe`: minus the ImageNet mean; "
-        "`torch`: to unit deviation too; `lite0`: to [-1, 1]; `auto`: as the weights need it, else "
-        "`caffe` for vgg.",
-        choices=("auto", "caffe", "torch", "lite0"),
+        "Preprocessing of pixels: auto, caffe, torch, lite0 or raw. `caffe`: minus the ImageNet "
+        "mean; `torch`: to unit deviation too; `lite0`: to [-1, 1]; `raw`: as they are, for a "
+        "function of your own; `auto`: as the weights need it, else `caffe` for vgg.",
+        choices=("auto", "caffe", "torch", "lite0", "raw"),
         advanced=True,
     )
     pixel_scale: float = setting(
@@ -128,7 +128,8 @@ class ConvNetConfig:
                 f"convnet.train_layers is {self.train_layers!r}; expected all, dense, last or a "
                 "block, such as block5"
             )
-        preprocessings = _PREPROCESSING_OF[self.backbone]
+        backbone_name(self, "backbone", self.backbone)
+        preprocessings = _PREPROCESSING_OF.get(self.backbone, ("raw",))
         if self.preprocessing not in ("auto", *preprocessings):
             raise ConfigError(
                 f"convnet.preprocessing is {self.preprocessing!r}; the backbone {self.backbone} "
@@ -149,11 +150,7 @@ class ConvNetConfig:
             )
 
     def _check_vgg(self) -> None:
-        """Raises ConfigError for sizes that no VGG has, and for settings of other networks."""
-        if self.map_layer:
-            raise ConfigError(
-                f"convnet.map_layer is {self.map_layer!r}; the backbone vgg has no choice of maps"
-            )
+        """Raises ConfigError for sizes that no VGG has."""
         blocks = len(self.widths)
         if blocks != len(self.depths):
             raise ConfigError(

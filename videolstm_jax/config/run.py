@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videolstm_jax.config.checks import at_least, cell_names, short_name
+from videolstm_jax.config.checks import at_least, backbone_name, cell_names, short_name
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
@@ -31,8 +31,17 @@ class PipelineConfig:
         'optical flow input" of Sec. 5.5.',
     )
 
+    flow_backbone: str = setting(
+        "",
+        "Backbone of the flow stream, as `convnet.backbone` names that of RGB. Empty takes the "
+        "preset's.",
+        advanced=True,
+    )
+
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
+        if self.flow_backbone:
+            backbone_name(self, "flow_backbone", self.flow_backbone)
         cell_names(self, "cells", *self.cells)
         cell_names(self, "flow_cell", self.flow_cell)
         # Runs are folders named after their cells, so two cells must not share a name either.

@@ -17,6 +17,7 @@ from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.flow.batched import FlowPart
 from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.heartbeat import Heartbeat, counted
+from videolstm_jax.presets import convnet_of
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.decode import FrameFormat
 
@@ -211,5 +212,5 @@ def grey_format(cfg: RunConfig) -> FrameFormat:
     """The grey frames that flow is computed from."""
     flow = cfg.flow
     size = (flow.width, flow.height) if flow.width else None
-    shorter_side = flow.shorter_side(cfg.convnet.image_size)
+    shorter_side = flow.shorter_side(convnet_of(cfg, "flow").image_size)
     return FrameFormat(size, grey=True, shorter_side=shorter_side)

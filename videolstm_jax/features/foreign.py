@@ -1,6 +1,7 @@
-"""Reads features that others stored: the authors' h5 files, and Sharma's.
+"""Reads features that others stored: the authors' h5 files, Sharma's, and plain NumPy arrays.
 
-The authors wrote one file a video, Sharma one a list of videos. Both call the array `features`.
+The authors wrote one file a video, Sharma one a list of videos. Both call the array `features`. A
+plain array lies in one .npy or .npz file a video.
 """
 
 from __future__ import annotations
@@ -164,6 +165,80 @@ def _sharma_reader(path: epath.Path, start: int, stop: int, side: int) -> Callab
         return np.moveaxis(maps, 1, 3)
 
     return read
+
+
+# ---- plain arrays --------------------------------------------------------------------------------
+
+
+def array_features(folder: PathLike) -> dict[str, ForeignFeatures]:
+    """Opens plain NumPy arrays: `<stem>.npy` or `<stem>.npz` for each video, in folders or not.
+
+    An array is [T, N, N, D], channel last, or [T, D]. An .npz file holds one array, or one that is
+    called `features`. Arrays of objects are refused, since they could run any code.
+
+    Args:
+      folder: of the files.
+
+    Returns:
+      The features by the path below the folder without its suffix, such as Archery/clip_1.
+
+    Raises:
+      FileError: no files, one that is damaged, or an array of another form.
+    """
+    folder = epath.Path(folder)
+    features: dict[str, ForeignFeatures] = {}
+    for path in _array_files(folder):
+        name = str(path.relative_to(folder)).rpartition(".")[0]
+        if name in features:
+            raise FileError(f"{path}: there are two files of {name}; expected one")
+        features[name] = _array_video(path)
+    if not features:
+        raise FileError(f"{folder}: has no .npy or .npz files; expected one a video")
+    return features
+
+
+def _array_files(folder: epath.Path) -> list[epath.Path]:
+    """Returns all files of arrays below a folder, in order."""
+    files = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.is_dir():
+            files += _array_files(path)
+        elif path.suffix in (".npy", ".npz"):
+            files.append(path)
+    return files
+
+
+def _array_video(path: epath.Path) -> ForeignFeatures:
+    shape, kind = _with_plain_array(path, lambda array: (array.shape, array.dtype.kind))
+    is_map = len(shape) == 4 and shape[1] == shape[2]
+    if not (is_map or len(shape) == 2) or min(shape) < 1 or kind != "f":
+        raise FileError(
+            f"{path}: the array is {list(shape)} of kind {kind}; expected floats [T, N, N, D], "
+            "channel last, or [T, D]"
+        )
+    return ForeignFeatures(shape[0], tuple(shape[1:]), lambda: _with_plain_array(path, np.array))
+
+
+def _with_plain_array(path: epath.Path, function: Callable[[np.ndarray], Any]) -> Any:
+    """Opens the array of a file and calls a function on it."""
+    try:
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if isinstance(content, np.ndarray):
+                return function(content)
+            names = content.files
+            name = names[0] if len(names) == 1 else _ARRAY_NAME
+            if name not in names:
+                raise FileError(
+                    f"{path}: has the arrays {sorted(names)}; expected one, or one called "
+                    f"{_ARRAY_NAME}"
+                )
+            return function(content[name])
+    except FileError:
+        raise
+    # zipfile, zlib, tokenize and numpy raise many kinds of errors for one cause: damage.
+    except Exception as error:
+        raise FileError(f"{path}: cannot be read as an array of NumPy: {error}") from error
 
 
 # ---- HDF5 ----------------------------------------------------------------------------------------

@@ -126,7 +126,8 @@ def _records_problem(videos: Sequence[Video], features: Mapping[str, ForeignFeat
         if count not in (video.frames - 1, video.frames):
             return (
                 f"{video.name} has {count} records; expected {video.frames - 1} or {video.frames} "
-                f"for {video.frames} frames"
+                f"for {video.frames} frames; to resample {count} rows over the same time: "
+                f"rows[np.linspace(0, {count - 1}, {video.frames}).round().astype(int)]"
             )
     return ""
 

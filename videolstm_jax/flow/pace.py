@@ -44,7 +44,7 @@ def estimate_flow_cost(
     Args:
       videos: pairs, H and W of each.
       jpeg: whether flow images are stored as JPEG or as PNG.
-      frame_floats: values that the features of one frame of one stream hold.
+      frame_floats: values that the features of one frame hold, of both streams together.
     """
     pairs, pixels = 0, 0
     for count, height, width in videos:
@@ -57,8 +57,8 @@ def estimate_flow_cost(
         pairs=pairs,
         # Two pictures for each pair, u and v.
         flow_bytes=round(2 * (pairs * _PICTURE_BYTES + pixels * pixel_bytes)),
-        # Two streams of values of two bytes.
-        feature_bytes=2 * 2 * frame_floats * pairs,
+        # Values of two bytes.
+        feature_bytes=2 * frame_floats * pairs,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from videolstm_jax.nn.hook import hook_network
 from videolstm_jax.nn.lite0 import lite0_network
 from videolstm_jax.nn.vgg import vgg_network
 
@@ -28,5 +29,10 @@ def image_network(
       channels: of the images: 3 for frames, 2 for flow.
       classes: C.
       dtype: of the large products.
+
+    Raises:
+      ConfigError: a function of the user's own that cannot be used.
     """
-    return _NETWORKS[cfg.backbone](cfg, channels, classes, dtype=dtype)
+    # Any other name is that of a function, package.module:ATTRIBUTE; the settings have checked it.
+    network = _NETWORKS.get(cfg.backbone, hook_network)
+    return network(cfg, channels, classes, dtype=dtype)

@@ -40,6 +40,7 @@ PREPROCESSING = {
     },
 }
 
+STREAM_CHANNELS: dict[Stream, int] = {"rgb": 3, "flow": 2}
 STREAM_OF_CHANNELS: dict[int, Stream] = {3: "rgb", 2: "flow"}
 
 

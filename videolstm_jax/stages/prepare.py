@@ -22,6 +22,8 @@ from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
+from videolstm_jax.presets import convnet_of
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.types import Dataset
 
@@ -103,8 +105,10 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
       cfg: `flow` and `convnet` decide the sizes.
       dataset: the videos to come, at least one.
     """
-    network = image_network(cfg.convnet, 3, len(dataset.classes))
-    frame_floats = sum(math.prod(shape) for shape in network.layers.values())
+    frame_floats = 0
+    for stream, channels in STREAM_CHANNELS.items():
+        network = image_network(convnet_of(cfg, stream), channels, len(dataset.classes))
+        frame_floats += sum(math.prod(shape) for shape in network.layers.values())
     sizes = []
     frame_format = flow_writing.grey_format(cfg)
     for video in dataset.videos:
@@ -162,7 +166,7 @@ def _flow_settings(cfg: RunConfig, bound: float) -> dict[str, Any]:
     `scaled` bounds are pixels at a longer side of 340, as the paper's is.
     """
     flow = cfg.flow
-    shorter_side = flow.shorter_side(cfg.convnet.image_size)
+    shorter_side = flow.shorter_side(convnet_of(cfg, "flow").image_size)
     # Left out where it is 0, as in folders from before there was this setting.
     limit = {}
     if shorter_side:

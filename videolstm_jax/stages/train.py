@@ -28,12 +28,12 @@ from videolstm_jax.train.mesh import data_mesh, replicate, spread
 from videolstm_jax.train.optim import optimizer
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
+from videolstm_jax.trained.backbone.convnet import check_backbone
 from videolstm_jax.trained.features import (
     ModelFeatures,
     described_inputs,
     feature_scales,
     open_features,
-    verify_features,
 )
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.grafts import grafted, grafts_trained_on
@@ -126,14 +126,21 @@ def _open_training(cfg: RunConfig) -> _Training:
     dataset = load_dataset(work.dataset)
     train_list = dataset.part("train")
     features = open_features(work, cfg.data.stream, layers)
-    videos = list(train_list)
-    if cfg.data.validation:
-        videos += dataset.part("valid")
-    # Before the deviation is taken of them, and before the first step.
-    verify_features(features, videos, cfg.data.verify)
+    _check_backbones(cfg, features)
     model = _new_model(cfg, dataset, features, train_list)
     inputs = described_inputs(features)
     return _Training(cfg, work, dataset, train_list, features, inputs, model)
+
+
+def _check_backbones(cfg: RunConfig, features: ModelFeatures) -> None:
+    """Refuses features of another backbone than that of the preset and its settings."""
+    streams = {"x": cfg.data.stream, "motion": "flow"}
+    for name, store in features.by_input().items():
+        # Imported features do not say what made them.
+        convnet = store.about.get("convnet")
+        if isinstance(convnet, dict):
+            backbone = convnet.get("backbone", "vgg")
+            check_backbone(cfg, streams[name], backbone, store.folder)
 
 
 def _new_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,16 +12,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
+from videolstm_jax.config import STREAMS
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
+from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.optim import convnet_optimizer, optimizer
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.train.state import new_state
 from videolstm_jax.types import Clip, Inputs
 
 if TYPE_CHECKING:
-    from videolstm_jax.config import ModelConfig, RunConfig
+    from videolstm_jax.config import ConvNetConfig, ModelConfig, RunConfig
     from videolstm_jax.types import Array, Dataset, PyTree
 
 # Forward passes that take as long as one update: 4.1 were measured for the backbone of `small`, 3.7
@@ -40,11 +44,11 @@ class Pace(NamedTuple):
     """Seconds of a forward pass.
 
     Attributes:
-      convnet: of the backbone, for one frame.
+      convnets: of the backbone of each stream, for one frame.
       cells: of each recurrent model, for one frame of one clip.
     """
 
-    convnet: float
+    convnets: Mapping[str, float]
     cells: Mapping[ModelConfig, float]
 
 
@@ -59,20 +63,24 @@ def measure_pace(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) ->
     """Times the backbone and each model with constant inputs, for some tenths of a second each.
 
     Args:
-      cfg: `convnet` gives the backbone; that of the flow stream is taken to be as fast.
+      cfg: `convnet` gives the backbones.
       runs: what will be trained; equal models are timed once.
       dataset: the videos, for the number of classes.
     """
-    network = image_network(cfg.convnet, 3, len(dataset.classes))
-    params = _constant_params(network.init)
-    inputs = partial(_inputs, network.input_shape)
-    convnet_seconds = _seconds(params, jax.jit(network.apply), inputs, cfg.convnet.batch)
+    convnets: dict[str, float] = {}
+    timed: dict[ConvNetConfig, float] = {}
+    for stream in STREAMS:
+        convnet = convnet_of(cfg, stream)
+        # Two channels or three make no difference, so equal networks are timed once.
+        if convnet not in timed:
+            timed[convnet] = _convnet_seconds(convnet, stream, len(dataset.classes))
+        convnets[stream] = timed[convnet]
     cells: dict[ModelConfig, float] = {}
     for run in runs:
         sizes = _sizes(run, dataset)
         if sizes not in cells:
             cells[sizes] = _model_seconds(sizes, run.data.batch)
-    return Pace(convnet_seconds, cells)
+    return Pace(convnets, cells)
 
 
 def estimate_stage_cost(
@@ -99,26 +107,32 @@ def estimate_stage_cost(
 
 
 def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
-    init = image_network(cfg.convnet, 3, len(dataset.classes)).init
+    channels = STREAM_CHANNELS[cfg.data.stream]
+    init = image_network(cfg.convnet, channels, len(dataset.classes)).init
     checkpoint = _state_bytes(init, convnet_optimizer(cfg.convnet))
     frames = cfg.convnet.steps * cfg.convnet.batch
-    seconds = _PASSES_PER_UPDATE * frames * pace.convnet / cfg.train.devices
+    # Frozen layers are not passed backwards.
+    passes = 1 if cfg.convnet.train_layers == "last" else _PASSES_PER_UPDATE
+    seconds = passes * frames * pace.convnets[cfg.data.stream] / cfg.train.devices
     return StageCost(seconds, _CHECKPOINTS_KEPT * checkpoint)
 
 
 def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     classes = len(dataset.classes)
-    layers = image_network(cfg.convnet, 3, classes).layers
-    streams = 1
+    streams = [cfg.data.stream]
     if cfg.flow.online:
         # There is no flow to read later, so the stage does both streams in one pass.
-        streams = 2
+        streams = list(STREAMS)
     # The last frame of a video has no flow, so neither stream reads it.
-    frames = streams * sum(video.frames - 1 for video in dataset.videos)
-    values = math.prod(layers["pool5"]) + math.prod(layers["fc7"])
-    logits = 2 * classes  # always float16
-    frame = np.dtype(cfg.data.feature_dtype).itemsize * values + logits
-    return StageCost(frames * pace.convnet, frames * frame)
+    frames = sum(video.frames - 1 for video in dataset.videos)
+    seconds, disk = 0.0, 0
+    for stream in streams:
+        network = image_network(convnet_of(cfg, stream), STREAM_CHANNELS[stream], classes)
+        for layer, shape in network.layers.items():
+            dtype = "float16" if layer in network.signed else cfg.data.feature_dtype
+            disk += frames * math.prod(shape) * np.dtype(dtype).itemsize
+        seconds += frames * pace.convnets[stream]
+    return StageCost(seconds, disk)
 
 
 def _train(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
@@ -163,13 +177,16 @@ _ESTIMATES: Mapping[str, Callable[[RunConfig, Dataset, Pace], StageCost]] = {
 def _sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
     """The settings of a run's model with the sizes of its features."""
     classes = len(dataset.classes)
-    shapes = image_network(cfg.convnet, 3, classes).layers
     layers = find_cell(cfg.model.cell).layers
+
+    def shape_of(stream: str, layer: str) -> tuple[int, ...]:
+        network = image_network(convnet_of(cfg, stream), STREAM_CHANNELS[stream], classes)
+        return network.layers[layer]
+
     motion = None
     if layers.motion:
-        # The backbone of the flow stream has the shapes of the RGB one: only its images differ.
-        motion = shapes[layers.motion]
-    return sized(cfg.model, shapes[layers.x], motion, classes)
+        motion = shape_of("flow", layers.motion)
+    return sized(cfg.model, shape_of(cfg.data.stream, layers.x), motion, classes)
 
 
 def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
@@ -179,6 +196,22 @@ def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
 
 
 # ---- timing --------------------------------------------------------------------------------------
+
+
+def _convnet_seconds(cfg: ConvNetConfig, stream: str, classes: int) -> float:
+    """Seconds of a backbone for one frame, with what makes its input on the host."""
+    # The numbers of the preprocessing do not change how long it takes.
+    if cfg.preprocessing == "auto" and cfg.backbone == "vgg":
+        cfg = dataclasses.replace(cfg, preprocessing="caffe")
+    channels = STREAM_CHANNELS[stream]
+    network = image_network(cfg, channels, classes)
+    compiled = jax.jit(network.apply)
+
+    def apply(params: PyTree, frames: np.ndarray) -> Any:
+        return compiled(params, network.prepare(np.asarray(frames)))
+
+    frames = partial(_frames, cfg.image_size, channels)
+    return _seconds(_constant_params(network.init), apply, frames, cfg.batch)
 
 
 def _model_seconds(sizes: ModelConfig, batch: int) -> float:
@@ -205,8 +238,8 @@ def _seconds(params: PyTree, apply: Callable, batch_of: Callable[[int], Any], ba
     return seconds / n
 
 
-def _inputs(shape: tuple[int, ...], n: int) -> np.ndarray:
-    return np.ones((n, *shape), np.float32)
+def _frames(side: int, channels: int, n: int) -> np.ndarray:
+    return np.full((n, side, side, channels), 100, np.uint8)
 
 
 def _clips(sizes: ModelConfig, n: int) -> Clip:

@@ -6,11 +6,15 @@ import importlib
 
 from absl import flags
 
+from videolstm_jax.cli.commands.pipeline import define_backbone_flag, short_flags
 from videolstm_jax.config import RunConfig
+
+__all__ = ["define_flags", "main", "short_flags"]
 
 
 def define_flags(values: flags.FlagValues) -> None:
-    """Defines `--shard`."""
+    """Defines `--backbone` and `--shard`."""
+    define_backbone_flag(values)
     flags.DEFINE_string(
         "shard",
         "1/1",

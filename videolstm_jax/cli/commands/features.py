@@ -22,7 +22,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "dataset",
         None,
-        "authors, sharma: the dataset.json of the videos to import; written from the lists beside "
+        "The dataset.json of the videos to import; written from the lists beside "
         "the features where it is missing.",
         flag_values=values,
     )
@@ -40,7 +40,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "dtype",
         "float16",
         ["float16", "uint8"],
-        "authors, sharma: how the store is written.",
+        "How an imported store is written.",
         flag_values=values,
     )
 
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
             print(report(folder), flush=True)
     elif action == "compact" and len(folders) == 2:
         print(_compacted(*folders), flush=True)
-    elif action in ("authors", "sharma") and len(folders) == 2:
+    elif action in ("authors", "sharma", "arrays") and len(folders) == 2:
         print(_imported(action, *folders), flush=True)
     else:
         raise ConfigError(f"expected {COMMANDS['features'].positional}")
@@ -89,6 +89,8 @@ def _imported(layout: str, source: str, target: str) -> str:
         raise ConfigError("--dataset: expected a dataset.json to read, or to write")
     if layout == "authors":
         videos = foreign.authors_features(source)
+    elif layout == "arrays":
+        videos = foreign.array_features(source)
     else:
         videos = foreign.sharma_features(source, side=values["side"].value)
     # An epath also finds a file in a bucket.

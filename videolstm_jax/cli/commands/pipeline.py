@@ -10,6 +10,9 @@ from absl import flags
 from videolstm_jax.cli import boot
 from videolstm_jax.config import RunConfig
 
+_SHORT = {"videos": "data__videos", "cells": "pipeline__cells", "backbone": "convnet__backbone"}
+"""The settings that the short flags stand for."""
+
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the short flags for settings, and `--dry_run`."""
@@ -25,6 +28,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "Short for --pipeline.cells: cells to train on RGB; the last one is fused.",
         flag_values=values,
     )
+    define_backbone_flag(values)
     flags.DEFINE_boolean(
         "dry_run",
         False,
@@ -33,13 +37,25 @@ def define_flags(values: flags.FlagValues) -> None:
     )
 
 
+def define_backbone_flag(values: flags.FlagValues) -> None:
+    """Defines `--backbone`, the short flag of several commands."""
+    flags.DEFINE_string(
+        "backbone",
+        None,
+        "Short for --convnet.backbone: vgg, lite0, or package.module:FUNCTION.",
+        flag_values=values,
+    )
+
+
 def short_flags(values: flags.FlagValues) -> dict[str, Any]:
     """The settings that the short flags give."""
     settings: dict[str, Any] = {}
-    if values["videos"].present:
-        settings["data__videos"] = values["videos"].value
-    if values["cells"].present:
-        settings["pipeline__cells"] = tuple(values["cells"].value)
+    for name, setting in _SHORT.items():
+        # A command may define only some of them.
+        if name in values and values[name].present:
+            settings[setting] = values[name].value
+    if "pipeline__cells" in settings:
+        settings["pipeline__cells"] = tuple(settings["pipeline__cells"])
     return settings
 
 

@@ -9,17 +9,19 @@ import jax
 
 from videolstm_jax.artifacts import load_config
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.errors import FileError
+from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
 from videolstm_jax.nn.preprocessing import pixels
+from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.trained.training_list import trained_on
 
 if TYPE_CHECKING:
     from etils import epath
 
+    from videolstm_jax.config import RunConfig
     from videolstm_jax.types import PyTree
 
 
@@ -87,6 +89,26 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         params, _ = checkpoints.restore_params(like, identity=identity, step=step)
         sha256 = checkpoints.params_sha256(step)
     return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path))
+
+
+def check_backbone(cfg: RunConfig, stream: str, backbone: str, folder: object) -> None:
+    """Refuses a backbone, or features of one, that is not the one of the settings.
+
+    Args:
+      cfg: of the stage.
+      stream: of the backbone.
+      backbone: that was found, as `convnet.backbone` names it.
+      folder: where it lies, for the message.
+
+    Raises:
+      ConfigError: naming both.
+    """
+    expected = convnet_of(cfg, stream).backbone
+    if backbone != expected:
+        raise ConfigError(
+            f"{folder} is of the backbone {backbone}; the preset {cfg.preset} and its settings "
+            f"have {expected} for {stream}; expected the same (convnet.backbone)"
+        )
 
 
 def convnet_config(record: Mapping[str, Any]) -> ConvNetConfig:

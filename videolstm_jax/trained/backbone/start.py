@@ -53,11 +53,12 @@ def starting_point(network: ImageNetwork, cfg: RunConfig, dataset: Dataset) -> S
     """
     params = jax.jit(network.init)(jax.random.key(cfg.seed))
     weights = cfg.convnet.weights
-    if not weights and network.weights.installed is not None:
-        return _from_weight_file(network, params, network.weights.installed(), cfg.convnet)
+    reader = network.weights
+    if not weights and reader is not None and reader.installed is not None:
+        return _from_weight_file(network, params, reader.installed(), cfg.convnet)
     if weights in ("", RANDOM):
         # With group normalisation random numbers are the usual start, so nothing is printed.
-        if not weights and cfg.convnet.norm == "none":
+        if not weights and cfg.convnet.norm == "none" and reader is not None:
             print(
                 "starts from random numbers; --convnet.weights takes weights of ImageNet, as the "
                 "paper's ConvNets had (docs/convnets.md)",
@@ -67,6 +68,10 @@ def starting_point(network: ImageNetwork, cfg: RunConfig, dataset: Dataset) -> S
         return StartingPoint(params, preprocessing, {})
     path = epath.Path(weights.replace("{stream}", cfg.data.stream))
     if is_weight_file(path):
+        if reader is None:
+            raise ConfigError(
+                f"convnet.weights is {path}; the backbone {network.identity} brings its own"
+            )
         return _from_weight_file(network, params, path, cfg.convnet)
     return _from_convnet_folder(params, path, cfg.convnet, dataset.classes)
 

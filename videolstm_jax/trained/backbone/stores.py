@@ -16,7 +16,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.preprocessing import pixels
-from videolstm_jax.trained.backbone.convnet import TrainedConvNet, load_convnet
+from videolstm_jax.trained.backbone.convnet import TrainedConvNet, check_backbone, load_convnet
 from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset, names_of
 
@@ -62,6 +62,7 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
     """Loads the backbone of a stream and opens the stores of its layers.
 
     Raises:
+      ConfigError: the backbone is another one than that of the settings.
       FileError: no backbone, one of other classes, or features of another one in the folders; or it
         was trained on some of the test videos, unless `eval.allow_trained`.
     """
@@ -72,6 +73,7 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
             f"{folder}: the ConvNet has the classes {', '.join(trained.classes)}; "
             f"{job.work.dataset} lists {', '.join(job.dataset.classes)}; expected the same"
         )
+    check_backbone(job.cfg, stream, trained.config.backbone, folder)
     # Now, before hours of extraction: recurrent models on these features would be as wrong.
     tests = names_of(job.dataset.listed("test"))
     check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)

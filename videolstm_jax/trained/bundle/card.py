@@ -55,6 +55,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         *USE,
         "",
         *_own_cell(model["cell"]),
+        *_own_backbones(record["backbones"]),
         "## Origin",
         "",
         *_origin(record),
@@ -98,6 +99,22 @@ def _own_cell(cell: str) -> list[str]:
         f"`{module}`, where the model is loaded. Loading the folder runs that module.",
         "",
     ]
+
+
+def _own_backbones(backbones: Mapping[str, Any]) -> list[str]:
+    """What a reader needs for backbones that are functions of the user's own; else nothing."""
+    lines = []
+    for stream, backbone in sorted(backbones.items()):
+        name = backbone["convnet"]["backbone"]
+        module, colon, _ = name.partition(":")
+        if colon:
+            lines += [
+                f"The backbone `{name}` of the stream {stream} is not part of the folder. Python",
+                f"must be able to import its module, `{module}`, where the model is loaded.",
+                "Loading the folder runs that module.",
+                "",
+            ]
+    return lines
 
 
 def _origin(record: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,161 @@
+"""A backbone of the user's own: a frozen function of frames, which `convnet.backbone` names.
+
+The contract: `FUNCTION(frames) -> maps`.
+
+- `frames` is uint8 [n, S, S, 3], R, G, B, for any n from 1 up; S is `convnet.image_size`. For the
+  flow stream it is [n, S, S, 2].
+- `maps` are finite floats [n, N, N, D], one map a frame. N and D are always the same.
+- Equal frames give equal maps, whatever n is: the function is frozen and draws no random numbers.
+- It may have an attribute `version`, a text. Features of another version are refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.nn.network import ImageNetwork
+
+if TYPE_CHECKING:
+    from videolstm_jax.config import ConvNetConfig
+    from videolstm_jax.types import Array, NDArray, PyTree
+
+_he = jax.nn.initializers.he_normal()
+
+
+def hook_network(
+    cfg: ConvNetConfig, channels: int, classes: int, *, dtype: str = "float32"
+) -> ImageNetwork:
+    """Returns the user's function behind the interface of all backbones.
+
+    The function makes the map, pool5; fc7 is the mean of the map over its places. A dense layer on
+    that mean, the only thing that is ever trained, gives the classes.
+
+    Args:
+      cfg: backbone, the name of the function, and image_size.
+      channels: of the images: 3 for frames, 2 for flow.
+      classes: C.
+      dtype: of the dense layer.
+
+    Raises:
+      ConfigError: the function cannot be imported, or does not keep the contract.
+    """
+    name, side = cfg.backbone, cfg.image_size
+    function = find_hook(name)
+    map_shape = _map_shape(function, name, side, channels)
+    depth = map_shape[-1]
+
+    def init(key: Array) -> PyTree:
+        kernel = _he(key, (depth, classes), jnp.float32)
+        return {"logits": {"kernel": kernel, "bias": jnp.zeros((classes,), jnp.float32)}}
+
+    def prepare(images: NDArray) -> NDArray:
+        return checked_maps(function, name, images, map_shape)
+
+    def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> dict[str, Array]:
+        del dropout_key  # there is nothing to drop before one small layer
+        fc7 = x.mean(axis=(1, 2))
+        kernel, bias = params["logits"]["kernel"], params["logits"]["bias"]
+        logits = fc7.astype(dtype) @ kernel.astype(dtype)
+        logits = logits.astype(jnp.float32) + bias[None]
+        return {"pool5": x, "fc7": fc7, "logits": logits}
+
+    version = getattr(function, "version", "")
+    return ImageNetwork(
+        identity=f"{name} {version}".strip(),
+        init=init,
+        prepare=prepare,
+        apply=apply,
+        input_shape=map_shape,
+        layers={"pool5": map_shape, "fc7": (depth,), "logits": (classes,)},
+        needs={
+            "pool5": frozenset(),
+            "fc7": frozenset(),
+            "logits": frozenset({"logits"}),
+        },
+        # Nothing is known of its values, so none of them is stored without a sign.
+        signed=frozenset({"pool5", "fc7", "logits"}),
+        preprocessing="raw",
+    )
+
+
+def find_hook(name: str) -> Callable[[NDArray], NDArray]:
+    """Returns the function `package.module:ATTRIBUTE`.
+
+    Raises:
+      ConfigError: the module cannot be imported, or has no such function.
+    """
+    module_name, _, attribute = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    # The module is the user's own: whatever it raises, one line must name the module and the cause.
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ConfigError(f"cannot import the module of the backbone {name!r}: {cause}") from error
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        raise ConfigError(
+            f"the backbone {name!r} is {type(function).__name__}; expected a function of frames"
+        )
+    return function
+
+
+def checked_maps(
+    function: Callable[[NDArray], NDArray],
+    name: str,
+    images: NDArray,
+    map_shape: tuple[int, ...] | None = None,
+) -> NDArray:
+    """Calls the function, and checks what it returns against the contract.
+
+    Args:
+      function: of the user.
+      name: of the function, for messages.
+      images: [n, S, S, ch] uint8.
+      map_shape: the shape of one map; None where that is not known yet.
+
+    Returns:
+      Maps, float32 [n, N, N, D].
+
+    Raises:
+      ConfigError: the function raised an error, or returned another number of maps than of frames,
+        another shape, or values that are not finite.
+    """
+    called = f"the backbone {name!r} on uint8 {list(images.shape)}"
+    try:
+        maps = np.asarray(function(images))
+    # The function is the user's own too.
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise ConfigError(f"{called} raised {cause}") from error
+    returned = f"{called} returned {maps.dtype} {list(maps.shape)}"
+    if maps.ndim != 4 or maps.shape[1] != maps.shape[2] or 0 in maps.shape[1:]:
+        raise ConfigError(f"{returned}; expected floats [{len(images)}, N, N, D], square maps")
+    if len(maps) != len(images):
+        raise ConfigError(f"{returned}, {len(maps)} maps; expected {len(images)}, one a frame")
+    if map_shape is not None and maps.shape[1:] != map_shape:
+        raise ConfigError(f"{returned}; expected maps {list(map_shape)}, as it returned before")
+    if maps.dtype.kind != "f":
+        raise ConfigError(f"{returned}; expected floats")
+    maps = maps.astype(np.float32)
+    if not np.isfinite(maps).all():
+        count = int((~np.isfinite(maps)).sum())
+        raise ConfigError(f"{returned}, of which {count} values are not finite; expected none")
+    return maps
+
+
+# Cached, since a large network takes a while even for one frame.
+@functools.lru_cache(maxsize=16)
+def _map_shape(
+    function: Callable[[NDArray], NDArray], name: str, side: int, channels: int
+) -> tuple[int, ...]:
+    """The shape of one map, found with a grey frame."""
+    frame = np.full((1, side, side, channels), 128, np.uint8)
+    return checked_maps(function, name, frame).shape[1:]
