@@ -196,3 +196,14 @@ def test_the_home_folder_in_paths(monkeypatch):
     assert cfg.fuse.runs == ("a", "/home/someone/b.npz")
     assert cfg.localize.scores == "/home/someone/scores.npz"
     assert change(RunConfig(), workdir="gs://bucket/~x").workdir == "gs://bucket/~x"
+
+
+@pytest.mark.parametrize("address", ["http://host/x", "rtsp://host/x", "file:///x"])
+def test_addresses_are_refused_where_a_path_is_expected(address):
+    settings = {"workdir": address, "data__videos": address, "fuse__runs": ("a", address)}
+    for name, value in settings.items():
+        message = f"{name.replace('__', '.')} is {address!r}; expected a path, or a bucket"
+        with pytest.raises(ConfigError, match=message):
+            change(RunConfig(), **{name: value})
+    assert change(RunConfig(), workdir="gs://bucket/x").workdir == "gs://bucket/x"
+    assert PredictConfig(model="run", video=address).video == address

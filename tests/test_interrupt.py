@@ -113,19 +113,82 @@ def test_nobody_waits_for_a_video(stalling, tmp_path, reader):
     assert there(folder) == []
 
 
-def test_ctrl_c_within_a_collection_of_garbage_is_not_lost(tmp_path):
-    """Python drops what callbacks of its collector raise."""
+DROPPED = """
+import gc, os, signal, sys, time, weakref
+from absl import app
+from videolstm_jax.cli import ending
+came = []
+class Thing:
+    def __del__(self):
+        if sys.argv[1] == "__del__": ctrl_c()
+def ctrl_c(*_):
+    if not came: came.append(os.kill(os.getpid(), signal.SIGINT))
+def main(argv):
+    thing = Thing()
+    if sys.argv[1] == "weakref": watch = weakref.ref(thing, ctrl_c)
+    if sys.argv[1] == "gc": gc.callbacks.append(ctrl_c)
+    if sys.argv[1] == "hook":
+        def raises(self):
+            ctrl_c()
+            # Signals that come while Python reports a dropped exception.
+            for _ in range(5): os.kill(os.getpid(), signal.SIGINT)
+        Thing.__del__ = raises
+    del thing
+    gc.collect()
+    time.sleep(60)
+app.run(ending.guarded(main))
+"""
+
+
+@pytest.mark.parametrize("source", ["gc", "weakref", "__del__", "hook"])
+def test_ctrl_c_within_a_callback_is_not_lost(source):
+    """Python drops what callbacks raise; the signal is sent once more."""
+    done = subprocess.run(
+        [sys.executable, "-c", DROPPED, source],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+    )
+    assert (done.returncode, done.stderr) == (130, "stopped; the same command goes on\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_interpreter_is_not_torn_down_under_a_thread(number, tmp_path):
+    """What runs at Python's end would run beside a thread of XLA; output is written, locks go."""
     code = (
-        "import gc, os, signal, time\nfrom absl import app\n"
-        "from videolstm_jax.cli import ending\ncame = []\n"
-        "def callback(*_):\n    if not came: came.append(os.kill(os.getpid(), signal.SIGINT))\n"
-        "def main(argv):\n    gc.callbacks.append(callback)\n    gc.collect()\n    time.sleep(60)\n"
+        "import atexit, os, signal, sys, threading, time\n"
+        "from absl import app\nfrom videolstm_jax.cli import ending\n"
+        "from videolstm_jax.lock.sole_writer import sole_writer\n"
+        "atexit.register(print, 'torn down', file=sys.stderr)\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "def main(argv):\n"
+        "    sys.stdout.write('buffered')\n"
+        "    with sole_writer(sys.argv[1], 'train'):\n"
+        f"        os.kill(os.getpid(), {int(number)})\n"
+        "        time.sleep(60)\n"
         "app.run(ending.guarded(main))"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SOON)
+    result = (done.returncode, done.stdout, done.stderr)
+    assert result == (128 + number, "buffered", "stopped; the same command goes on\n")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_error_that_a_library_makes_of_ctrl_c_is_one_line():
+    """A module in C that is interrupted while it is imported raises an ImportError."""
+    code = (
+        "import os, signal, sys\nfrom videolstm_jax.cli import boot, main\n"
+        "def start(*_):\n"
+        "    try: os.kill(os.getpid(), signal.SIGTERM); print('not reached')\n"
+        "    except KeyboardInterrupt: raise ImportError('cannot import it')\n"
+        "boot.start = start\nmain.main('train')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SOON
     )
-    assert (done.returncode, done.stderr) == (130, "stopped; the same command goes on\n")
+    assert (done.returncode, done.stderr) == (143, "stopped; the same command goes on\n")
 
 
 def test_ctrl_c_while_the_decoder_is_imported_is_one_line(tmp_path):

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import select
-import signal
 import sys
-import threading
-import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from absl import flags, logging
 
 from videolstm_jax import files
+from videolstm_jax.cli import stopping
 from videolstm_jax.errors import ConfigError, FileError
 
-INTERRUPTED = 130
-"""Exit status after Ctrl-C, as that of a shell: 128 and the number of the signal."""
 OUTPUT_CLOSED = 141
 """Exit status where the reader of our output ended first, as `head` does; SIGPIPE is 13."""
 
@@ -27,27 +22,25 @@ OUTPUT_CLOSED = 141
 def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
     """`run`, which prints an error that a user can mend in one line and exits with status 1.
 
-    Ctrl-C ends it with one line and status 130.
+    Ctrl-C and SIGTERM end it with one line and status 130 or 143.
     """
 
     def inner(argv: list[str]) -> None:
-        signal.signal(signal.SIGINT, _interrupted)
+        stopping.handle_signals()
         try:
             run(argv)
         except (KeyboardInterrupt, SystemExit) as stop:
             # A stage that stops itself, with its state saved, raises a SystemExit of its own.
             if isinstance(stop, SystemExit) and not _is_ours(stop):
                 raise
-            # A second Ctrl-C would end the interpreter in the middle of its own end.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            message = stop.args[0] if stop.args else "stopped; the same command goes on"
-            print(message, file=sys.stderr)
-            sys.exit(INTERRUPTED)
+            stopping.end_process(stop)
         except (ConfigError, FileError, ValueError, OSError) as error:
             if isinstance(error, BrokenPipeError) and _is_output_closed():
                 raise  # `quiet_when_output_closes` ends the process
             traced = "trace" in flags.FLAGS and flags.FLAGS["trace"].value
             message = _one_line(error)
+            if not _is_ours(error):
+                stopping.end_if_signalled()
             if traced or message is None:
                 raise
             print(f"error: {message}", file=sys.stderr)
@@ -117,27 +110,6 @@ def hide_orbax_tracebacks() -> None:
             report(unraisable)
 
     sys.unraisablehook = report_wanted
-
-
-def _interrupted(_: int, frame: types.FrameType | None) -> None:
-    """Ends the processes that decode videos, then raises KeyboardInterrupt.
-
-    Some thread may wait for such a process as long as decoding one video may take.
-    """
-    callbacks = [getattr(callback, "__code__", None) for callback in gc.callbacks]
-    if frame and frame.f_code in callbacks:
-        # Python drops what is raised within a callback of the collector of garbage. The signal is
-        # sent once more, when the callback is over.
-        threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
-        return
-    # Taken from the modules that are imported already: it is heavy, and not all commands read
-    # videos.
-    guard = sys.modules.get("videolstm_jax.video.guard")
-    # While the module itself is being imported, it has no functions and no processes yet.
-    end_processes = getattr(guard, "interrupt", None)
-    if end_processes is not None:
-        end_processes()
-    raise KeyboardInterrupt
 
 
 def _is_ours(error: BaseException) -> bool:

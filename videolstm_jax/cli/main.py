@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Iterable
+from typing import NoReturn
 
-from videolstm_jax.cli import boot, ending, help_text
-from videolstm_jax.cli.command_table import COMMANDS, DEPRECATED
+from videolstm_jax.cli import stopping
 
 
 def main(name: str | None = None) -> None:
@@ -15,11 +16,28 @@ def main(name: str | None = None) -> None:
     Args:
       name: the command, where a script stands for one; None reads it from the command line.
     """
-    with ending.quiet_when_output_closes():
+    # Before all other modules are imported, which takes seconds: Ctrl-C may come at any time.
+    stopping.handle_signals()
+    try:
         _run_command(name, sys.argv[1:])
+    except KeyboardInterrupt as stop:
+        stopping.end_process(stop)
+    except Exception:
+        stopping.end_if_signalled()
+        raise
 
 
 def _run_command(name: str | None, arguments: list[str]) -> None:
+    from videolstm_jax.cli import ending
+
+    with ending.quiet_when_output_closes():
+        _run_named(name, arguments)
+
+
+def _run_named(name: str | None, arguments: list[str]) -> None:
+    from videolstm_jax.cli import boot, help_text
+    from videolstm_jax.cli.command_table import COMMANDS, DEPRECATED
+
     if name is None:
         # `--helpfull` without a command would have to list the settings of all of them.
         if not arguments or arguments[0] in (*help_text.HELP, "--helpfull"):
@@ -30,15 +48,19 @@ def _run_command(name: str | None, arguments: list[str]) -> None:
         print(f"{name} is now called {DEPRECATED[name]}", file=sys.stderr, flush=True)
         name = DEPRECATED[name]
     if name not in COMMANDS:
-        hint = ""
-        for nearest in difflib.get_close_matches(name, COMMANDS, 1):
-            hint = f" (did you mean {nearest}?)"
-        print(
-            f"error: there is no command {name!r}{hint}; `videolstm --help` lists the commands",
-            file=sys.stderr,
-        )
-        sys.exit(1)
+        _refuse_name(name, COMMANDS)
     boot.start(name, arguments)
+
+
+def _refuse_name(name: str, commands: Iterable[str]) -> NoReturn:
+    hint = ""
+    for nearest in difflib.get_close_matches(name, commands, 1):
+        hint = f" (did you mean {nearest}?)"
+    print(
+        f"error: there is no command {name!r}{hint}; `videolstm --help` lists the commands",
+        file=sys.stderr,
+    )
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ class PredictConfig:
         "A video file, a camera's number, an address, or - for standard input. An address is "
         "such as rtsp://HOST/PATH.",
         path=True,
+        address=True,
     )
     flow: str = setting(
         "",

@@ -102,6 +102,14 @@ class DataConfig:
         "root is stored.",
         choices=("float16", "uint8"),
     )
+    verify: str = setting(
+        "once",
+        "When files of features are compared with the digests in their index: once, always or "
+        "never. `once`: before they are first read, and again after they changed; `always`: in "
+        "every stage that reads them; `never`: sizes only.",
+        choices=("once", "always", "never"),
+        advanced=True,
+    )
     difficulty: str = setting("easy", "Stick actions only: easy or hard.", choices=("easy", "hard"))
     clips_per_class: int = setting(
         24, "Stick actions only: training clips of each class.", advanced=True

@@ -17,6 +17,7 @@ def setting(
     *,
     choices: tuple[str, ...] = (),
     path: bool = False,
+    address: bool = False,
     required: str = "",
     advanced: bool = False,
 ) -> Any:
@@ -28,6 +29,7 @@ def setting(
         so it is one line; further sentences give the details.
       choices: all values that are allowed, where they are few words.
       path: the value names a file or a folder, where `~` stands for the home folder.
+      address: the path may also be an address on the network, such as rtsp://HOST/PATH.
       required: for a value that must not be empty, what is expected in its place.
       advanced: few users change it, so that only `--helpfull` shows it.
     """
@@ -35,6 +37,7 @@ def setting(
         "help": text,
         "choices": choices,
         "path": path,
+        "address": address,
         "required": required,
         "advanced": advanced,
     }
@@ -55,6 +58,8 @@ def fields_with_help(owner: Any) -> Iterator[dataclasses.Field]:
             yield field
 
 
+_BUCKETS = ("gs", "s3", "az", "hf")
+"""Schemes of paths that etils opens."""
 _OF_COMMANDS = ("PredictConfig", "BundleConfig", "OverlayConfig")
 """Records that are no section of a run: each has the flags of one command."""
 
@@ -88,8 +93,21 @@ def check_settings(owner: object) -> None:
         if field.metadata["required"] and not value:
             raise ConfigError(f"{name} is empty; expected {field.metadata['required']}")
         if field.metadata["path"]:
+            if not field.metadata["address"]:
+                _check_no_address(name, value)
             # The record is frozen once it is made; this is still a part of making it.
             object.__setattr__(owner, field.name, _with_home(value))
+
+
+def _check_no_address(name: str, value: str | tuple[str, ...]) -> None:
+    """Raises ConfigError for an address that neither a file system nor a bucket has."""
+    for path in (value,) if isinstance(value, str) else value:
+        scheme = re.match(r"(\w+)://", path)
+        if scheme and scheme[1] not in _BUCKETS:
+            raise ConfigError(
+                f"{name} is {path!r}; expected a path, or a bucket such as gs://NAME/FOLDER. Only "
+                "`videolstm predict --video` reads addresses"
+            )
 
 
 def _with_home(value: str | tuple[str, ...]) -> str | tuple[str, ...]:

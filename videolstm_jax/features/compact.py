@@ -49,6 +49,8 @@ def compact(source: PathLike, target: PathLike) -> CompactionReport:
     store = FeatureStore.open(source)
     if store.dtype != "float16":
         raise FileError(f"{source}: is of {store.dtype} already; expected float16")
+    # The digests of the new store would make damage of the old one look sound for ever.
+    store.verify()
     # The same `about`: a model that was trained on the float16 store may read this one.
     writer = FeatureWriter(target, store.shape, store.about, dtype="uint8", source=store.source)
     # One video at a time: a store is larger than memory.

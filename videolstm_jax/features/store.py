@@ -15,10 +15,11 @@ from videolstm_jax.features import records
 from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.records import Moments
 from videolstm_jax.files import file_size, reading, side_by_side
+from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.json_records import read_record
 
 # Bytes that a digest reads at once, so that files of any size fit in memory.
-_BLOCK_BYTES = 1 << 24
+_BLOCK_BYTES = 1 << 22
 
 # Damaged files that one message names.
 _NAMED_FILES = 10
@@ -33,6 +34,7 @@ class FeatureStore:
       dtype: of the records, `float16` or `uint8`.
       frames: records of each video, by name.
       about: what made the features, and with which preprocessing.
+      sha256: by name, the digest of each video's file.
       source: by name, the fingerprint of the video that the features were made from, where known.
       std: the standard deviation over the training list; None where unknown.
       record_bytes: of one frame.
@@ -48,7 +50,7 @@ class FeatureStore:
         self.source = index.source
         self.std = index.std
         self.record_bytes = records.record_bytes(self.shape, self.dtype)
-        self._sha256 = index.sha256
+        self.sha256 = index.sha256
         self._moments = index.moments
         # Videos whose file has been found to have its full size; checked once each.
         self._checked: set[str] = set()
@@ -165,22 +167,46 @@ class FeatureStore:
                 )
         self._checked.update(names)
 
-    def verify(self) -> None:
-        """Reads every file, several side by side, and compares its digest with the index.
+    def verify(self, names: Sequence[str] | None = None) -> None:
+        """Reads files to their end, several side by side, and compares digests with the index.
+
+        Args:
+          names: of the videos; None takes all.
 
         Raises:
           FileError: naming the files that are missing or damaged.
         """
-        digests = side_by_side(sha256_if_exists, [self.path(name) for name in self.frames])
+        if names is None:
+            names = list(self.frames)
+        size = sum(self.frames[name] for name in names) * self.record_bytes
+        compared = 0
+
+        def is_damaged(name: str) -> bool:
+            nonlocal compared
+            digest = sha256_if_exists(self.path(name))
+            compared += 1  # a thread may miss the count of another; the line is only progress
+            return digest != self.sha256[name]
+
+        def progress(_: float) -> str:
+            return f"{self.folder}: compared {compared} of {len(names)} files, {size:,} bytes"
+
+        with Heartbeat(progress):
+            are_damaged = side_by_side(is_damaged, names)
         damaged = []
-        for name, digest in zip(self.frames, digests, strict=True):
-            if digest != self._sha256[name]:
+        for name, damage in zip(names, are_damaged, strict=True):
+            if damage:
                 damaged.append(f"{name}{records.file_suffix(self.dtype)}")
         if damaged:
             raise FileError(
-                f"{self.folder}: {len(damaged)} of {len(self.frames)} files are missing or "
-                f"damaged: {', '.join(damaged[:_NAMED_FILES])}"
+                f"{self.folder}: {len(damaged)} of {len(names)} files are missing or damaged: "
+                f"{', '.join(damaged[:_NAMED_FILES])}; {self._remedy()}"
             )
+
+    def _remedy(self) -> str:
+        """How damaged files are made again."""
+        if isinstance(self.about, dict) and "imported" in self.about:
+            return "remove the store and import the features again"
+        return "remove them and run the stage extract again, which makes only these"
 
     def statistics(self, names: Sequence[str]) -> tuple[float, float]:
         """Returns the mean and the standard deviation over all values of the named videos.

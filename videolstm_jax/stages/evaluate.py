@@ -16,7 +16,7 @@ from videolstm_jax.measure.accuracy import accuracy_text, majority_baseline, mea
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
 from videolstm_jax.train.log import ProgressLine
-from videolstm_jax.trained.features import ModelFeatures
+from videolstm_jax.trained.features import ModelFeatures, verify_features
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.results.evaluated import remove_results
 from videolstm_jax.trained.training_list import check_test_list
@@ -53,6 +53,8 @@ def run(cfg: RunConfig) -> epath.Path:
         names, model.trained_on, model.place.folder, allowed=cfg.eval.allow_trained
     )
     features = model.open_features(work, stream=cfg.data.stream)
+    # While the results of an earlier evaluation are still there.
+    verify_features(features, videos, cfg.data.verify)
 
     # scores.npz marks the run as evaluated, so it goes first and comes last.
     remove_results(work.run(cfg.run_name))

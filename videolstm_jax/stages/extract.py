@@ -201,6 +201,9 @@ def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
                     f"{store.folder}: {video.name} has {store.frames[video.name]} frames of "
                     f"features; expected {video.frames - 1}; remove the folder and extract again"
                 )
+    # The scores may be of logits that were written days ago. They are small, so no record is kept.
+    if job.cfg.data.verify != "never":
+        stores["logits"].verify(names_of(job.dataset.listed("test")))
     unread = ()
     if not job.cfg.eval.allow_missing:
         unread = load_missing(job.work, job.dataset.classes)

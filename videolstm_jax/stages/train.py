@@ -34,6 +34,7 @@ from videolstm_jax.trained.features import (
     described_inputs,
     feature_scales,
     open_features,
+    verify_features,
 )
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.grafts import grafted, grafts_trained_on
@@ -127,6 +128,11 @@ def _open_training(cfg: RunConfig) -> _Training:
     train_list = dataset.part("train")
     features = open_features(work, cfg.data.stream, layers)
     _check_backbones(cfg, features)
+    videos = list(train_list)
+    if cfg.data.validation:
+        videos += dataset.part("valid")
+    # Before the deviation is taken of them, and before the first step.
+    verify_features(features, videos, cfg.data.verify)
     model = _new_model(cfg, dataset, features, train_list)
     inputs = described_inputs(features)
     return _Training(cfg, work, dataset, train_list, features, inputs, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 class Stopped(SystemExit):
     """Training was asked to stop and has saved; the message explains how to continue."""
+
+    def __init__(self, message: str, number: int = signal.SIGINT):
+        """Takes the message and the number of the signal, from which the exit status follows."""
+        super().__init__(message)
+        self.number = number
 
 
 class Plan(NamedTuple):
@@ -99,11 +105,13 @@ def fit(
         state = _run_steps(state, step_fn, batches, plan, record, stop_requested)
         # A save goes on in a thread. The training is not done before its last one is on disk.
         checkpoints.wait()
-        if stop_requested():
-            raise Stopped(
+        number = stop_requested()
+        if number:
+            message = (
                 f"stopped after step {int(state.step)}; saved in {folder / 'ckpt'}: the same "
                 "command goes on there"
             )
+            raise Stopped(message, number)
     return state
 
 
@@ -113,7 +121,7 @@ def _run_steps(
     batches: Iterator[Any],
     plan: Plan,
     record: _Record,
-    stop_requested: Callable[[], bool],
+    stop_requested: Callable[[], int],
 ) -> TrainState:
     """Makes the steps from the state's own on, until the plan or a signal ends them."""
     start = int(state.step)

@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Yields a function that returns whether SIGINT or SIGTERM has come.
+def stop_signals() -> Iterator[Callable[[], int]]:
+    """Yields a function that returns the number of the signal that has come, SIGINT or SIGTERM.
+
+    It returns 0 while none has come.
 
     The first signal is only noted, so that the loop can save and leave. A second SIGINT interrupts
     at once, as it would without this function.
     """
     # Python lets only the main thread set handlers.
     if threading.current_thread() is not threading.main_thread():
-        yield lambda: False
+        yield lambda: 0
         return
     received: list[int] = []
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -33,7 +35,7 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     try:
         for number in previous:
             signal.signal(number, note)
-        yield lambda: bool(received)
+        yield lambda: received[0] if received else 0
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.features.verification import verify_store
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.trained.backbone.convnet import extractor_of
 from videolstm_jax.trained.functions import Scales
@@ -56,6 +57,23 @@ def open_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
     if layers.motion is None:
         return ModelFeatures(x)
     return ModelFeatures(x, FeatureStore.open(work.features("flow", layers.motion)))
+
+
+def verify_features(features: ModelFeatures, videos: Sequence[Video], mode: str) -> None:
+    """Compares the features of these videos with the digests in their index.
+
+    Args:
+      features: to be read.
+      videos: whose features will be read.
+      mode: `data.verify`.
+
+    Raises:
+      FileError: naming the files that are missing or damaged.
+    """
+    # A model on flow features reads both of its inputs from one store.
+    stores = {str(store.folder): store for store in features.by_input().values()}
+    for store in stores.values():
+        verify_store(store, names_of(videos), mode)
 
 
 def feature_scales(features: ModelFeatures, videos: Sequence[Video]) -> Scales:

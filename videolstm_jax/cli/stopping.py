@@ -1,0 +1,152 @@
+"""Ctrl-C and SIGTERM: no signal is lost, and the process ends without tearing Python down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import sys
+import threading
+import time
+import types
+from typing import Any, NoReturn
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What stops a command."""
+STOPPED = "stopped; the same command goes on"
+"""What a command prints that a signal ended."""
+
+# A shell adds the number of the signal to this: 130 after Ctrl-C, 143 after SIGTERM.
+_STATUS_OF_SIGNAL = 128
+# Long enough for the callback that dropped the signal to end, too short to be noticed.
+_SECONDS_TO_REPEAT = 0.02
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asks the command to end; `number` is the signal's."""
+
+    def __init__(self, number: int):
+        """Takes the number of the signal."""
+        super().__init__()
+        self.number = number
+
+
+def handle_signals() -> None:
+    """Lets SIGINT and SIGTERM raise `Interrupted` in the main thread, wherever it is.
+
+    Python drops what is raised within callbacks of weak references, of the collector of garbage,
+    and in `__del__`; libraries have thousands of these. Python then calls `sys.unraisablehook`,
+    from where the signal is sent once more.
+    """
+    global _hook
+    for number in SIGNALS:
+        signal.signal(number, _raise)
+    if _hook is None:
+        sys.unraisablehook = _hook = _RepeatingHook(sys.unraisablehook)
+
+
+def ignore_signals() -> None:
+    """Lets the command end in peace: a second signal would interrupt what the first one ends."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def end_if_signalled() -> None:
+    """Ends the process where a signal has come, whatever error a library made of `Interrupted`.
+
+    Modules in C that are interrupted while they are imported raise errors of other kinds.
+    """
+    if _received:
+        end_process(Interrupted(_received[-1]))
+
+
+def end_process(stop: BaseException) -> NoReturn:
+    """Prints one line and ends the process with the status of the signal behind `stop`.
+
+    Locks and temporary files are gone by now: `with` and `finally` have removed them on the way of
+    the exception to here.
+    """
+    ignore_signals()
+    number = getattr(stop, "number", signal.SIGINT)
+    message = stop.args[0] if stop.args else STOPPED
+    _end_decoding()
+    # Whoever read the output may be gone, too.
+    with contextlib.suppress(OSError, ValueError):
+        print(message, file=sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    # Not `sys.exit`: Python would tear its modules down while threads of XLA still compile, load or
+    # save, and these crash then.
+    os._exit(_STATUS_OF_SIGNAL + number)
+
+
+def _raise(number: int, frame: types.FrameType | None) -> None:
+    """Ends the processes that decode videos, then raises Interrupted."""
+    # Raised within the hook itself, it would be dropped for good.
+    if _hook is not None and _hook.is_running(frame):
+        _hook.repeat(number)
+        return
+    _received.append(number)
+    # Some thread may wait for such a process as long as decoding one video may take.
+    _end_decoding()
+    raise Interrupted(number)
+
+
+def _end_decoding() -> None:
+    # Taken from the modules that are imported already: it is heavy, and not all commands read
+    # videos. While it is being imported, it has no functions and no processes yet.
+    guard = sys.modules.get("videolstm_jax.video.guard")
+    end_processes = getattr(guard, "interrupt", None)
+    if end_processes is not None:
+        end_processes()
+
+
+class _RepeatingHook:
+    """The hook of dropped exceptions; it sends the signal of a dropped Interrupted once more."""
+
+    def __init__(self, report: Any):
+        """Starts the thread that sends.
+
+        Args:
+          report: the hook for all other exceptions.
+        """
+        self._report = report
+        # `put` of this queue may be called from a signal handler that interrupts another `put`.
+        self._dropped: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # Started now: a thread that a signal handler starts could be interrupted half-way.
+        threading.Thread(target=self._send, daemon=True, name="signals").start()
+
+    def __call__(self, unraisable: Any) -> None:
+        """Takes an exception that nobody can catch; called by Python."""
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            self.repeat(getattr(unraisable.exc_value, "number", signal.SIGINT))
+        else:
+            self._report(unraisable)
+
+    def repeat(self, number: int) -> None:
+        """Has a signal sent again, a moment later."""
+        self._dropped.put(number)
+
+    def is_running(self, frame: types.FrameType | None) -> bool:
+        """Whether a frame is this hook, or was called from it."""
+        # Another hook may have been put before this one, as `hide_orbax_tracebacks` does.
+        hooks = (_RepeatingHook.__call__.__code__, getattr(sys.unraisablehook, "__code__", None))
+        while frame is not None:
+            if frame.f_code in hooks:
+                return True
+            frame = frame.f_back
+        return False
+
+    def _send(self) -> None:
+        while True:
+            number = self._dropped.get()
+            time.sleep(_SECONDS_TO_REPEAT)
+            os.kill(os.getpid(), number)
+
+
+_hook: _RepeatingHook | None = None
+"""The one hook of the process: its thread must not be started twice."""
+_received: list[int] = []
+"""The signals for which `Interrupted` was raised."""

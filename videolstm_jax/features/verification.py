@@ -1,0 +1,100 @@
+"""Compares the files of a store with its index before results depend on them, and remembers it.
+
+`verified.json` beside the index says which files had the digest of the index, and what the file
+system said of each then. It is no part of the store: whoever removes it loses only time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from etils import epath
+
+from videolstm_jax import files
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.files import side_by_side
+
+RECORD = "verified.json"
+
+
+def verify_store(store: FeatureStore, names: Sequence[str], mode: str) -> None:
+    """Compares the files of the named videos with the index.
+
+    Args:
+      store: to be read.
+      names: of the videos that will be read.
+      mode: `always` reads every byte. `once` skips files that have been compared before and have
+        not changed since. `never` compares sizes only.
+
+    Raises:
+      FileError: naming the files that are missing or damaged.
+    """
+    # Sizes first: they cost little, and their message says more than that a digest differs.
+    store.check_sizes(names)
+    # Whole objects of a bucket would be downloaded, and the service checks their content itself.
+    if mode == "never" or (mode == "once" and _is_bucket(store.folder)):
+        return
+    if mode == "always":
+        store.verify(names)
+        return
+    # Before the files are read: what changes in the meantime has another state afterwards.
+    states = dict(zip(names, side_by_side(_file_state, _paths(store, names)), strict=True))
+    verified = _read_record(store)
+    current = {}
+    for name in names:
+        current[name] = [*states[name], store.sha256[name]]
+    unread = [name for name in names if verified.get(name) != current[name]]
+    if not unread:
+        return
+    store.verify(unread)
+    _write_record(store, verified | current)
+
+
+def _is_bucket(folder: epath.Path) -> bool:
+    return "://" in os.fspath(folder)
+
+
+def _paths(store: FeatureStore, names: Sequence[str]) -> list[epath.Path]:
+    return [store.path(name) for name in names]
+
+
+def _file_state(path: epath.Path) -> list[int]:
+    """What shows that a file is still the same: its bytes, its time in nanoseconds, its inode.
+
+    A copy has another inode, also where it keeps the times.
+    """
+    status = os.stat(os.fspath(path))
+    return [status.st_size, status.st_mtime_ns, status.st_ino]
+
+
+def _read_record(store: FeatureStore) -> dict[str, Any]:
+    """The state and the digest of each file that was verified in this very folder."""
+    path = store.folder / RECORD
+    try:
+        record = files.read_json(path)
+    except (FileError, OSError):
+        # Absent or damaged: all files are compared, and the record is written anew.
+        return {}
+    # Inodes are numbers of one file system, and a copy on another may have the same ones.
+    if not isinstance(record, dict) or record.get("folder") != _address(store):
+        return {}
+    verified = record.get("files")
+    return verified if isinstance(verified, dict) else {}
+
+
+def _write_record(store: FeatureStore, verified: dict[str, Any]) -> None:
+    record = {"folder": _address(store), "files": verified}
+    try:
+        files.write_bytes(store.folder / RECORD, json.dumps(record).encode())
+    except OSError as error:
+        # Features may lie on a disk that this user can only read.
+        text = files.system_error_text(error)
+        print(f"features: the next stage compares the files again: {text}", flush=True)
+
+
+def _address(store: FeatureStore) -> str:
+    return os.path.realpath(os.fspath(store.folder))
