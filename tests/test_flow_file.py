@@ -1,7 +1,11 @@
 """Flow files: what is written is read back, any range of it, and damage is named."""
 
 import io
+import struct
+import subprocess
+import tracemalloc
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -133,3 +137,68 @@ def test_refused(tmp_path, images, kind, message):
     with pytest.raises(FileError, match=message):
         flow_file.write_flow(tmp_path / "a.zip", images, kind)
     assert not list(tmp_path.iterdir())
+
+
+def declared_png(width, height):
+    """A PNG of a few bytes whose header declares a size."""
+
+    def chunk(kind, content):
+        checksum = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + checksum
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    data = zlib.compress(b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data)
+
+
+HOSTILE = {
+    "another format": (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", 0, "cannot identify"),
+    "a huge picture": (declared_png(60000, 60000), 0, "60000|3600000000 pixels"),
+    "a large picture": (declared_png(9000, 9000), 0, r"9000 x 9000 pixels, too many for flow"),
+    "a huge member": (b"\0" * (1 << 28), zipfile.ZIP_DEFLATED, "expected at most 134217728"),
+    "a packed member": (b"\0" * (1 << 20), zipfile.ZIP_LZMA, "packed by method 14"),
+}
+
+
+@pytest.mark.parametrize("data, packing, message", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_pictures_are_one_error_and_take_no_memory(
+    tmp_path, monkeypatch, data, packing, message
+):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", packing) as file:
+        for direction in "xy":
+            file.writestr(f"flow_{direction}_0001.png", data)
+    del data
+
+    def started(*_, **__):
+        raise AssertionError("another program was started")
+
+    monkeypatch.setattr(subprocess, "Popen", started)
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileError, match=message) as error:
+            flow_file.read_flow(tmp_path / "a.zip")
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+    assert str(error.value).startswith(f"{tmp_path / 'a.zip'}: ")
+
+
+def test_a_member_that_is_larger_than_the_zip_says(tmp_path):
+    picture = io.BytesIO()
+    Image.new("L", (300, 300)).save(picture, "PNG")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        for direction in "xy":
+            file.writestr(f"flow_{direction}_0001.png", picture.getvalue() + b"\0" * 9_000_000)
+    size = struct.pack("<I", len(picture.getvalue()) + 9_000_000)
+    data = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(data.replace(size, struct.pack("<I", 100)))
+    with pytest.raises(FileError, match=r"a\.zip: "):
+        flow_file.read_flow(tmp_path / "a.zip")
+
+
+def test_all_pictures_of_a_range_are_bounded(tmp_path, monkeypatch):
+    flow_file.write_flow(tmp_path / "a.zip", flow(4, 20, 30), "png")
+    monkeypatch.setattr(flow_file, "_MOST_BYTES_OF_RANGE", 5 * 20 * 30)
+    assert len(flow_file.read_flow(tmp_path / "a.zip", 0, 2)) == 2
+    with pytest.raises(FileError, match=r"flow_y_0003\.png has 30 x 20 pixels, too many"):
+        flow_file.read_flow(tmp_path / "a.zip")

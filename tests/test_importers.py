@@ -304,3 +304,60 @@ def test_two_files_of_one_video(tmp_path):
         _array_set(tmp_path, LENGTHS, (suffix, ".npz", ".npz"))
     with pytest.raises(FileError, match="there are two files of c/v0; expected one"):
         foreign.array_features(tmp_path / "arrays")
+
+
+def _external_array(file, secret):
+    file.create_dataset("features", (4, 4), "u1", external=[(str(secret), 0, 16)])
+
+
+def _virtual_array(file, secret):
+    layout = h5py.VirtualLayout((4, 4), "f4")
+    layout[:] = h5py.VirtualSource(secret.parent / "other.h5", "features", (4, 4))
+    file.create_virtual_dataset("features", layout)
+
+
+def _external_link(file, secret):
+    file["features"] = h5py.ExternalLink(str(secret.parent / "other.h5"), "features")
+
+
+def _soft_link(file, secret):
+    file["a"] = h5py.ExternalLink(str(secret.parent / "other.h5"), "/")
+    file["features"] = h5py.SoftLink("/a/features")
+
+
+def _large_array(file, secret):
+    file.create_dataset("features", (1 << 20, 1 << 20), "f4", chunks=(1, 1 << 20))
+
+
+def _large_chunk(file, secret):
+    file.create_dataset("features", (4, 4), "f4", maxshape=(None, None), chunks=(1 << 14, 1 << 15))
+
+
+def _text(file, secret):
+    file.create_dataset("features", data=[[b"a", b"b"]])
+
+
+@pytest.mark.parametrize(
+    "write, message",
+    [
+        (_external_array, "features lies in another file"),
+        (_virtual_array, "features lies in another file"),
+        (_external_link, "features is a link"),
+        (_soft_link, "features is a link"),
+        (_large_array, "more than the file can hold"),
+        (_large_chunk, "more than the file can hold"),
+        (_text, "expected numbers"),
+    ],
+)
+def test_a_file_that_reads_others_or_fills_the_memory_is_refused(tmp_path, write, message):
+    """HDF5 can refer to any file of the machine, whose bytes would become features."""
+    secret = tmp_path / "secret"
+    secret.write_bytes(bytes(range(16)))
+    write_h5(tmp_path / "other.h5", np.ones((4, 4), np.float32))
+    folder = tmp_path / "features"
+    folder.mkdir()
+    with h5py.File(folder / "v_A_g01_c01.h5", "w") as file:
+        write(file, secret)
+    with pytest.raises(FileError, match=message) as error:
+        foreign.authors_features(folder)
+    assert str(error.value).startswith(f"{folder / 'v_A_g01_c01.h5'}: ")

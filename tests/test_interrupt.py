@@ -133,6 +133,16 @@ def main(argv):
             # Signals that come while Python reports a dropped exception.
             for _ in range(5): os.kill(os.getpid(), signal.SIGINT)
         Thing.__del__ = raises
+    if sys.argv[1] == "import":
+        # A module in C that calls Python code while it is loaded, as those of JAX do.
+        import _imp
+        from importlib.machinery import ExtensionFileLoader
+        def load(module):
+            ctrl_c()
+            time.sleep(0.1)
+            print("loaded", flush=True)
+        _imp.exec_dynamic = load
+        ExtensionFileLoader("name", "name.so").exec_module(None)
     del thing
     gc.collect()
     time.sleep(60)
@@ -140,9 +150,9 @@ app.run(ending.guarded(main))
 """
 
 
-@pytest.mark.parametrize("source", ["gc", "weakref", "__del__", "hook"])
+@pytest.mark.parametrize("source", ["gc", "weakref", "__del__", "hook", "import"])
 def test_ctrl_c_within_a_callback_is_not_lost(source):
-    """Python drops what callbacks raise; the signal is sent once more."""
+    """Python drops what callbacks raise, and modules in C that are being loaded may crash."""
     done = subprocess.run(
         [sys.executable, "-c", DROPPED, source],
         cwd=ROOT,
@@ -151,6 +161,7 @@ def test_ctrl_c_within_a_callback_is_not_lost(source):
         timeout=SOON,
     )
     assert (done.returncode, done.stderr) == (130, "stopped; the same command goes on\n")
+    assert done.stdout == ("loaded\n" if source == "import" else "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Iterable
 from typing import NoReturn
@@ -53,6 +52,8 @@ def _run_named(name: str | None, arguments: list[str]) -> None:
 
 
 def _refuse_name(name: str, commands: Iterable[str]) -> NoReturn:
+    import difflib
+
     hint = ""
     for nearest in difflib.get_close_matches(name, commands, 1):
         hint = f" (did you mean {nearest}?)"

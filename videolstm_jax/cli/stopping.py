@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import types
+from importlib.machinery import ExtensionFileLoader
 from typing import Any, NoReturn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -84,14 +85,35 @@ def end_process(stop: BaseException) -> NoReturn:
 
 def _raise(number: int, frame: types.FrameType | None) -> None:
     """Ends the processes that decode videos, then raises Interrupted."""
-    # Raised within the hook itself, it would be dropped for good.
-    if _hook is not None and _hook.is_running(frame):
-        _hook.repeat(number)
-        return
+    if _hook is not None:
+        if _must_wait(frame):
+            _hook.repeat(number)
+            return
+        _hook.pending = 0
     _received.append(number)
     # Some thread may wait for such a process as long as decoding one video may take.
     _end_decoding()
     raise Interrupted(number)
+
+
+def _must_wait(frame: types.FrameType | None) -> bool:
+    """Whether nothing may be raised in a frame now, since it is or was called from one of these.
+
+    Within the hook of dropped exceptions it would be dropped for good. Modules in C, as those of
+    JAX, may crash where Python code that they call raises while they are loaded.
+    """
+    codes = {
+        _RepeatingHook.__call__.__code__,
+        # Another hook may have been put before ours, as `hide_orbax_tracebacks` does.
+        getattr(sys.unraisablehook, "__code__", None),
+        ExtensionFileLoader.create_module.__code__,
+        ExtensionFileLoader.exec_module.__code__,
+    }
+    while frame is not None:
+        if frame.f_code in codes:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _end_decoding() -> None:
@@ -113,8 +135,10 @@ class _RepeatingHook:
           report: the hook for all other exceptions.
         """
         self._report = report
-        # `put` of this queue may be called from a signal handler that interrupts another `put`.
-        self._dropped: queue.SimpleQueue[int] = queue.SimpleQueue()
+        # The number of the signal to send again, 0 for none.
+        self.pending = 0
+        # Wakes the thread. `put` of this queue may be called from a signal handler that interrupts another `put`.
+        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         # Started now: a thread that a signal handler starts could be interrupted half-way.
         threading.Thread(target=self._send, daemon=True, name="signals").start()
 
@@ -127,23 +151,20 @@ class _RepeatingHook:
 
     def repeat(self, number: int) -> None:
         """Has a signal sent again, a moment later."""
-        self._dropped.put(number)
-
-    def is_running(self, frame: types.FrameType | None) -> bool:
-        """Whether a frame is this hook, or was called from it."""
-        # Another hook may have been put before this one, as `hide_orbax_tracebacks` does.
-        hooks = (_RepeatingHook.__call__.__code__, getattr(sys.unraisablehook, "__code__", None))
-        while frame is not None:
-            if frame.f_code in hooks:
-                return True
-            frame = frame.f_back
-        return False
+        self.pending = number
+        self._wake.put(None)
 
     def _send(self) -> None:
+        main = threading.main_thread().ident
         while True:
-            number = self._dropped.get()
+            self._wake.get()
             time.sleep(_SECONDS_TO_REPEAT)
-            os.kill(os.getpid(), number)
+            # Until it is handled: a signal that comes just before the main thread begins to wait
+            # for something does not end the waiting. A training has a handler of its own.
+            while self.pending and signal.getsignal(self.pending) is _raise:
+                # To the main thread: `os.kill` may interrupt the waiting of another one.
+                signal.pthread_kill(main, self.pending)
+                time.sleep(_SECONDS_TO_REPEAT)
 
 
 _hook: _RepeatingHook | None = None

@@ -16,6 +16,7 @@ from videolstm_jax.artifacts import PARTS
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign_lists import read_names, read_numbers
 from videolstm_jax.files import PathLike, reading
+from videolstm_jax.safe_readers.hdf5 import find_dataset, open_hdf5
 
 _ARRAY_NAME = "features"
 
@@ -254,15 +255,15 @@ def _read_rows(path: epath.Path, start: int, stop: int) -> np.ndarray:
 
 def _with_array(path: epath.Path, function: Callable[[Any], Any]) -> Any:
     """Opens the array of a file, calls a function on it, and closes the file."""
-    import h5py  # comes with TensorFlow; imported here, since only foreign features need it
-
     with (
-        # These are what h5py raises for damage.
-        reading(path, "cannot be read as HDF5", OSError, RuntimeError, KeyError),
+        reading(path),
         # Through `epath`, so that the file may lie in a bucket.
         path.open("rb") as file,
-        h5py.File(file, "r") as root,
+        open_hdf5(file, "") as root,
     ):
-        if not isinstance(root.get(_ARRAY_NAME), h5py.Dataset):
+        array = find_dataset(root, _ARRAY_NAME)
+        if array is None:
             raise FileError(f"has {sorted(root)}; expected an array called {_ARRAY_NAME}")
-        return function(root[_ARRAY_NAME])
+        if array.dtype.kind not in "fiu":
+            raise FileError(f"{_ARRAY_NAME} holds {array.dtype}; expected numbers")
+        return function(array)

@@ -22,6 +22,14 @@ KINDS = {
 """Suffix and Pillow's options of each kind of picture."""
 FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 """The date of every member, the earliest of the format, so that equal images give equal bytes."""
+FORMATS = [options["format"] for _, options in KINDS.values()]
+"""Pillow's formats of flow; it starts other programs for some of the rest, Ghostscript for EPS."""
+
+# Twice the pixels of an 8K video, and the bytes of its largest picture without any packing.
+_MOST_PIXELS = 1 << 26
+_MOST_BYTES = 1 << 27
+# Bytes of one range of flow: half an hour of video at the usual 340 x 256 pixels.
+_MOST_BYTES_OF_RANGE = 1 << 33
 
 
 def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: str = "") -> None:
@@ -64,7 +72,7 @@ def as_stored(images: np.ndarray, kind: str) -> np.ndarray:
     for number, pair in enumerate(images):
         for axis in (0, 1):
             content = io.BytesIO(_encoded(pair[..., axis], kind))
-            stored[number, ..., axis] = np.asarray(Image.open(content))
+            stored[number, ..., axis] = np.asarray(Image.open(content, formats=FORMATS))
     return stored
 
 
@@ -83,10 +91,12 @@ def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.nda
             stop = pairs
         if not 0 <= start <= stop <= pairs:
             raise FileError(f"asked for pairs {start} to {stop}; it has {pairs}")
-        pictures = []
+        pictures: list[np.ndarray] = []
+        left = _MOST_BYTES_OF_RANGE
         for number in range(start + 1, stop + 1):  # members are counted from 1
             for direction in "xy":
-                pictures.append(_picture(file, _member(direction, number, suffix)))
+                pictures.append(_picture(file, _member(direction, number, suffix), left))
+                left -= pictures[-1].nbytes
         # A zip can be put together by hand; arrays cannot hold several sizes.
         sizes = {picture.shape for picture in pictures}
         if len(sizes) > 1:
@@ -153,8 +163,28 @@ def _pairs(file: zipfile.ZipFile) -> tuple[int, str]:
     return pairs, suffix
 
 
-def _picture(file: zipfile.ZipFile, name: str) -> np.ndarray:
-    picture = np.asarray(Image.open(io.BytesIO(file.read(name))))
+def _picture(file: zipfile.ZipFile, name: str, most_pixels: int) -> np.ndarray:
+    """One picture, [H, W] uint8; its declared sizes are checked before memory is taken for them."""
+    with Image.open(io.BytesIO(_member_bytes(file, name)), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > min(_MOST_PIXELS, most_pixels):
+            raise FileError(f"{name} has {width} x {height} pixels, too many for flow")
+        picture = np.asarray(image)
     if picture.dtype != np.uint8 or picture.ndim != 2:
         raise FileError(f"{name} is {picture.dtype} {list(picture.shape)}; expected uint8 [H, W]")
     return picture
+
+
+def _member_bytes(file: zipfile.ZipFile, name: str) -> bytes:
+    """Unpacks a member, which may be packed to a thousandth of its size."""
+    member = file.getinfo(name)
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise FileError(f"{name} is packed by method {member.compress_type}; expected none")
+    if member.file_size > _MOST_BYTES:
+        raise FileError(f"{name} has {member.file_size} bytes; expected at most {_MOST_BYTES}")
+    # The declared size may be wrong. Without a limit `read` unpacks all before it compares.
+    with file.open(member) as source:
+        data = source.read(_MOST_BYTES)
+    if len(data) != member.file_size:
+        raise FileError(f"{name} has {len(data)} bytes; the zip says {member.file_size}")
+    return data

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import struct
 from dataclasses import dataclass
 from typing import Annotated, BinaryIO, Literal
@@ -20,6 +19,7 @@ from etils import epath
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, parse_json, reading
 from videolstm_jax.json_records import json_record, parse_record
+from videolstm_jax.safe_readers.hdf5 import check_dataset, open_hdf5
 from videolstm_jax.safe_readers.torch_file import from_bfloat16, read_torch
 
 # Types of a safetensors header. NumPy has no bfloat16, so its bits are read as uint16.
@@ -35,9 +35,6 @@ _SAFETENSORS_TYPES = {
     "U8": "<u1",
     "BOOL": "?",
 }
-
-# HDF5 may pack numbers with deflate, which makes 1,032 bytes from one at most.
-_DEFLATE_RATIO = 1032
 
 # The library of safetensors refuses longer headers, too.
 _LONGEST_HEADER = 100_000_000
@@ -93,21 +90,12 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     """
     import h5py  # comes with TensorFlow; imported here, since no other format needs it
 
-    largest = _DEFLATE_RATIO * file.seek(0, os.SEEK_END)
     arrays: dict[str, np.ndarray] = {}
 
     def visit(path: str, item: object) -> None:
         if not isinstance(item, h5py.Dataset):
             return
-        # HDF5 can refer to other files of the machine; such a dataset would read any of them.
-        if item.external or item.is_virtual:
-            raise FileError(f"{path} lies in another file; expected its numbers here")
-        # Checked before reading, so that a damaged shape does not fill the memory.
-        if item.nbytes > largest:
-            raise FileError(
-                f"{path} has the shape {list(item.shape)}, more than the file can hold; it is "
-                "damaged"
-            )
+        check_dataset(path, item)
         layer = item.parent.attrs.get("name")
         if isinstance(layer, bytes):
             layer = layer.decode()
@@ -117,9 +105,8 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
             key = f"{layer}/{weight}"
         arrays[key] = np.asarray(item[()])
 
-    # These are what h5py raises for damage.
-    damage = (OSError, RuntimeError, ValueError, TypeError, KeyError)
-    with reading(name, "cannot be read as HDF5", *damage), h5py.File(file, "r") as root:
+    # `visititems` follows no links, which could lead to other files.
+    with open_hdf5(file, name) as root:
         root.visititems(visit)
     return arrays
 

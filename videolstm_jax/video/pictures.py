@@ -75,9 +75,10 @@ def write_pictures(path: str | os.PathLike, pictures: Sequence[bytes], fps: floa
 def _header(path: epath.Path, number: int, picture: bytes) -> _Header:
     """Reads the header of an encoded picture, not its pixels."""
     try:
-        with Image.open(io.BytesIO(picture)) as image:
+        # The formats are named, since Pillow starts other programs for some of the rest.
+        with Image.open(io.BytesIO(picture), formats=list(CODECS)) as image:
             return _Header(str(image.format), image.mode, image.size)
-    except UnidentifiedImageError as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValueError(
-            f"{path}: frame {number} is no picture, {len(picture)} bytes; expected JPEG or PNG"
+            f"{path}: frame {number} is no JPEG or PNG, {len(picture)} bytes: {error}"
         ) from error
