@@ -11,6 +11,8 @@ T = TypeVar("T")
 
 SECONDS = 5.0
 """The time between two lines."""
+CLEAR_LINE = "\r\x1b[2K"
+"""Returns to the first column and clears the line of a terminal, to write it anew."""
 
 
 class Heartbeat:

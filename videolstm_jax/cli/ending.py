@@ -13,6 +13,7 @@ from absl import flags, logging
 
 from videolstm_jax import files
 from videolstm_jax.cli import stopping
+from videolstm_jax.cli.terminal import one_line
 from videolstm_jax.errors import ConfigError, FileError
 
 OUTPUT_CLOSED = 141
@@ -43,7 +44,7 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
                 stopping.end_if_signalled()
             if traced or message is None:
                 raise
-            print(f"error: {message}", file=sys.stderr)
+            print(f"error: {one_line(message)}", file=sys.stderr)
             sys.exit(1)
 
     return inner

@@ -27,9 +27,9 @@ def main(name: str | None = None) -> None:
 
 
 def _run_command(name: str | None, arguments: list[str]) -> None:
-    from videolstm_jax.cli import ending
+    from videolstm_jax.cli import ending, terminal
 
-    with ending.quiet_when_output_closes():
+    with terminal.escaped_output(), ending.quiet_when_output_closes():
         _run_named(name, arguments)
 
 

@@ -137,7 +137,7 @@ class _RepeatingHook:
         self._report = report
         # The number of the signal to send again, 0 for none.
         self.pending = 0
-        # Wakes the thread. `put` of this queue may be called from a signal handler that interrupts another `put`.
+        # Wakes the thread. Of this queue, a signal handler may call `put` within another `put`.
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
         # Started now: a thread that a signal handler starts could be interrupted half-way.
         threading.Thread(target=self._send, daemon=True, name="signals").start()

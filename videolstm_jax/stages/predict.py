@@ -15,6 +15,7 @@ from etils import epath
 from videolstm_jax import artifacts
 from videolstm_jax.config import PredictConfig
 from videolstm_jax.errors import ConfigError, VideoError
+from videolstm_jax.heartbeat import CLEAR_LINE
 from videolstm_jax.report.latency import Latency
 from videolstm_jax.trained.bundle.reader import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
@@ -27,8 +28,6 @@ REDRAWN_AFTER = 0.1
 """On a terminal, the line is rewritten at most once in so many seconds."""
 BEST_CLASSES = 3
 """Classes that the line names."""
-CLEAR_LINE = "\r\x1b[2K"
-"""Brings the terminal's cursor to the start of the line and empties it."""
 
 
 def run(cfg: PredictConfig) -> epath.Path | None:

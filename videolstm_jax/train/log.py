@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, TextIO
 from etils import epath
 
 from videolstm_jax.files import append_bytes, write_bytes
-from videolstm_jax.heartbeat import SECONDS
+from videolstm_jax.heartbeat import CLEAR_LINE, SECONDS
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike
-
-# Returns to the first column and clears the line of a terminal.
-_CLEAR_LINE = "\r\x1b[2K"
 
 
 class MetricsLog:
@@ -103,7 +100,7 @@ class ProgressLine:
             line += f"  {rate:.3g} {self._unit}s/s  {left} left"
         end = "\n"
         if self._terminal:
-            line = _CLEAR_LINE + line
+            line = CLEAR_LINE + line
             # Without the line's end the next report is written over this one; the last one stays.
             end = "\n" if last else ""
         print(line, end=end, file=self._out, flush=True)
@@ -111,7 +108,7 @@ class ProgressLine:
     def note(self, text: str) -> None:
         """Prints a line of its own."""
         if self._terminal:
-            text = _CLEAR_LINE + text
+            text = CLEAR_LINE + text
         print(text, file=self._out, flush=True)
 
 
