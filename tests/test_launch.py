@@ -261,6 +261,19 @@ def test_the_fusion_of_a_pipeline_keeps_its_name():
         plan(parse("--preset=small", "--fuse.name=videolstm-flow"))
 
 
+def test_a_pipeline_that_searches_weights_scores_the_validation_list():
+    steps = plan(parse("--preset=small", "--fuse.search", "--pipeline.cells=alstm,videolstm"))
+    scored = [step.label for step in steps if step.stage == "evaluate"]
+    assert scored == [
+        "evaluate alstm-rgb",
+        "evaluate videolstm-rgb",
+        "evaluate videolstm-rgb (valid)",
+        "evaluate videolstm-flow",
+        "evaluate videolstm-flow (valid)",
+    ]
+    assert [step.cfg.fuse.search for step in steps if step.stage == "fuse"] == [True]
+
+
 def test_explicit_flags_reach_every_run_of_a_pipeline():
     """Also where they equal a default, and where a preset has another value for the cell."""
     cfg = parse(
@@ -396,7 +409,8 @@ def test_cells_without_attention_are_not_localized():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"name": "x"}, {"data__stream": "flow"}, {"fuse__runs": ("a",)}]
+    "settings",
+    [{"name": "x"}, {"data__stream": "flow"}, {"fuse__runs": ("a",)}, {"eval__part": "valid"}],
 )
 def test_a_pipeline_names_its_runs_itself(settings):
     with pytest.raises(ConfigError, match="belongs to one run"):

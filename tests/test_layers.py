@@ -36,6 +36,7 @@ LAYER = {
     "clips": 3,
     "dataset": 3,
     "annotations": 3,
+    "score_files": 3,
     "video": 3,
     "flow_images": 3,
     "synthetic": 3,
@@ -70,6 +71,7 @@ MEET = {
     ("dataset", "flow_images"),
     ("dataset", "video"),
     ("features", "dataset"),
+    ("score_files", "dataset"),
     ("flow_images", "video"),
     ("synthetic", "video"),
 }
@@ -94,6 +96,7 @@ FORBIDDEN = {
     "clips": NO_LEARNING,
     "dataset": NO_LEARNING,
     "annotations": NO_LEARNING | {"tensorflow"},
+    "score_files": NO_LEARNING | {"tensorflow"},
     "synthetic": NO_LEARNING | {"tensorflow"},
     "train": {"tensorflow", "av", "absl"},
     "report": {"jax", "tensorflow", "av", "absl"},

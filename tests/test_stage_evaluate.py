@@ -86,6 +86,23 @@ def test_scores_frame_scores_and_attention(trained):
         np.testing.assert_allclose(kept[1], attention, atol=2e-6)
 
 
+def test_the_validation_list_is_scored_beside_the_test_list(trained, capsys):
+    work = Workdir(trained.workdir)
+    before = work.scores(trained.run_name).read_bytes()
+    path = evaluate.run(change(trained, eval__part="valid"))
+    assert path == work.validation_scores(trained.run_name)
+    results, dataset = artifacts.load_scores(path), artifacts.load_dataset(work.dataset)
+    videos = dataset.part("valid")
+    assert results.part == "valid" and results.videos == tuple(video.name for video in videos)
+    np.testing.assert_array_equal(results.label, [video.label for video in videos])
+    np.testing.assert_allclose(results.scores.sum(1), 1, atol=1e-6)
+    assert f"of {len(videos)} validation videos right" in capsys.readouterr().out
+    # Neither list's results remove the other's.
+    assert work.scores(trained.run_name).read_bytes() == before
+    evaluate.run(trained)
+    assert path.exists() and artifacts.load_scores(work.scores(trained.run_name)).part == "test"
+
+
 @pytest.mark.parametrize("chunk, batch", [(1, 1), (64, 5)])
 def test_chunks_and_batches_change_nothing(trained, chunk, batch):
     before = artifacts.load_scores(Workdir(trained.workdir).scores(trained.run_name)).scores

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from etils import epath
@@ -24,7 +24,7 @@ from videolstm_jax.files import (
 from videolstm_jax.json_records import json_record, parse_record, read_records
 from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.tubes_jsonl import load_detections, save_detections
-from videolstm_jax.types import Dataset, Part, Video
+from videolstm_jax.types import PARTS, Dataset, Video
 from videolstm_jax.workdir import Workdir, of_run
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ __all__ = [
 
 LAYOUT = 2
 """Version of the names and records in a work folder; it grows when older ones would be misread."""
-PARTS = get_args(Part)
 
 
 # ---- the data set --------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from videolstm_jax.types import Dataset
 
-_OF_ONE_RUN = ("name", "model__cell", "data__stream", "fuse__runs")
+_OF_ONE_RUN = ("name", "model__cell", "data__stream", "fuse__runs", "eval__part")
 """Settings that a pipeline of several runs decides itself."""
 
 
@@ -33,6 +33,8 @@ class Step(NamedTuple):
     @property
     def label(self) -> str:
         """The stage, with its stream or its run where the pipeline calls it several times."""
+        if self.stage == "evaluate" and self.cfg.eval.part == "valid":
+            return f"evaluate {self.cfg.run_name} (valid)"
         if self.stage in ("train", "evaluate", "localize"):
             return f"{self.stage} {self.cfg.run_name}"
         both_streams_at_once = self.stage == "extract" and self.cfg.flow.online
@@ -62,10 +64,14 @@ def plan(cfg: RunConfig) -> list[Step]:
     for cell in cfg.pipeline.cells:
         runs.append(settings.for_cell(cell, "rgb"))
     runs.append(settings.for_cell(cfg.pipeline.flow_cell, "flow"))
+    fused = runs[-2:]
     steps = [Step("prepare", cfg), *_feature_steps(cfg, settings)]
     for run_cfg in _with_graft_sources(settings, runs):
         steps.append(Step("train", run_cfg))
         steps.append(Step("evaluate", run_cfg))
+        # The weights of a fusion are searched on the validation scores of the runs in it.
+        if cfg.fuse.search and not cfg.fuse.validation and run_cfg in fused:
+            steps.append(Step("evaluate", change(run_cfg, eval__part="valid")))
         if find_cell(run_cfg.model.cell).attends:
             steps.append(Step("localize", run_cfg))
     steps.append(Step("fuse", _fuse_config(cfg, runs)))

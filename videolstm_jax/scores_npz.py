@@ -6,7 +6,7 @@ import numpy as np
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, read_arrays, write_arrays
-from videolstm_jax.types import Scores
+from videolstm_jax.types import PARTS, Scores
 
 
 def save_scores(path: PathLike, scores: Scores) -> None:
@@ -15,6 +15,9 @@ def save_scores(path: PathLike, scores: Scores) -> None:
     # Only where there is a mark: it is the exception, and the user has asked for it.
     if scores.trained is not None and scores.trained.any():
         arrays["trained"] = np.asarray(scores.trained, bool)
+    # Nearly all files are of the test list, and one without a part is.
+    if scores.part != "test":
+        arrays["part"] = np.array(scores.part, str)
     write_arrays(
         path,
         **arrays,
@@ -31,12 +34,13 @@ def load_scores(path: PathLike) -> Scores:
     Raises:
       FileError: shapes that do not agree, NaN, or labels outside the classes.
     """
-    names = ("videos", "scores", "label", "classes", "trained")
-    videos, scores, label, classes, trained = read_arrays(
-        path, *names, made_by="evaluate or fuse", optional=("trained",)
+    names = ("videos", "scores", "label", "classes", "trained", "part")
+    videos, scores, label, classes, trained, part = read_arrays(
+        path, *names, made_by="evaluate or fuse", optional=("trained", "part")
     )
+    part = "test" if part is None else str(part)
     # The file may be of another program: everything that fusion and accuracy rely on is checked.
-    stored = Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained)
+    stored = Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained, part)
     problem = _scores_problem(stored)
     if problem:
         raise FileError(f"{path}: {problem}")
@@ -59,4 +63,6 @@ def _scores_problem(stored: Scores) -> str:
         return f"labels {label.min()} to {label.max()}; expected 0 to {classes - 1}"
     if trained is not None and (trained.shape != label.shape or trained.dtype != bool):
         return f"trained is {trained.dtype} {trained.shape}; expected bool {label.shape}"
+    if stored.part not in PARTS:
+        return f"part is {stored.part!r}; expected one of {', '.join(PARTS)}"
     return ""

@@ -7,7 +7,7 @@ videos, S segments, H and W pixels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias, get_args
 
 from videolstm_jax.errors import FileError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Stream = Literal["rgb", "flow"]
 Layer = Literal["pool5", "fc7", "logits"]
 Part = Literal["train", "valid", "test", "unused"]
+PARTS: tuple[Part, ...] = get_args(Part)
 PyTree: TypeAlias = Any
 
 
@@ -224,7 +225,7 @@ class Scores(NamedTuple):
 
     `videos` are V names, `scores` [V, C] rows that sum to 1, `label` is [V], `classes` are C names.
     `trained` [V] marks the videos that the model was trained on, where it may have been; None is
-    none.
+    none. `part` is the list that the videos are of.
     """
 
     videos: tuple[str, ...]
@@ -232,6 +233,7 @@ class Scores(NamedTuple):
     label: NDArray
     classes: tuple[str, ...]
     trained: NDArray | None = None
+    part: Part = "test"
 
 
 class Tube(NamedTuple):

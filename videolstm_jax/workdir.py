@@ -26,9 +26,10 @@ class Workdir:
     | `features/<stream>/<layer>/` | `index.json`, features of each video | extract |
     | `runs/<name>/` | `config.json`, `metrics.jsonl`, `ckpt/`, `best/` | train |
     | | `scores.npz`, `videos/` and `states/` with `<Class>/<stem>.npz` | evaluate |
+    | | `scores_valid.npz` of the validation list | evaluate with `eval.part` |
     | | `tubes.jsonl`, `map.json` | localize |
     | `runs/nearest-motion/` | `scores.npz` of the baseline | nearest |
-    | `fused/<name>.npz` | scores of several runs, multiplied | fuse |
+    | `fused/<name>.npz`, `.json` | scores of several runs, multiplied; weights | fuse |
     | `report/` | `index.html`, `videos/` | report |
     | `overlays/<run>/`, `predicted/` | films | overlay, predict |
     | `pooled/` | a work folder with the test videos of all parts of a sweep | sweep |
@@ -103,6 +104,14 @@ class Workdir:
     def fused(self, name: str) -> epath.Path:
         """Fused video scores."""
         return self.path / "fused" / f"{name}.npz"
+
+    def fusion_record(self, name: str) -> epath.Path:
+        """The method and the weights of fused scores, and how these were searched."""
+        return self.path / "fused" / f"{name}.json"
+
+    def validation_scores(self, name: str) -> epath.Path:
+        """Video scores of a run on the validation list."""
+        return self.run(name) / "scores_valid.npz"
 
     def evaluated_video(self, name: str, video: str) -> epath.Path:
         """Frame scores and attention of a run's pass over one whole video."""

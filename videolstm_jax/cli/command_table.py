@@ -202,6 +202,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             positional="inspect DIR .., verify DIR .., compact FROM TO, authors FROM TO, "
             "sharma FROM TO, arrays FROM TO",
         ),
+        "scores": Command(
+            "Imports or shows class scores of any system, for fusion with those of runs.",
+            module="scores",
+            positional="import FROM TO.npz, show FILE ..",
+        ),
         "fetch_weights": Command(
             "Fetches ImageNet weights of VGG-16 on a connected machine.",
             module="fetch_weights",

@@ -30,6 +30,12 @@ class EvalConfig:
         "result.",
         advanced=True,
     )
+    part: str = setting(
+        "test",
+        "The list to score, test or valid. `valid` writes scores_valid.npz only, for the weights "
+        "of a fusion.",
+        choices=("test", "valid"),
+    )
     states: str = setting(
         "none",
         "Maps of the cell's state to store: none, hidden or cell. They are stored for the "
@@ -120,15 +126,41 @@ class LocalizeConfig:
 
 @dataclass(frozen=True)
 class FuseConfig:
-    """Late fusion: the product of class scores (Sec. 5.2), with exponents as weights of streams."""
+    """Late fusion: the product of class scores (Sec. 5.2), with exponents as weights of streams.
+
+    The mean is the usual alternative. Weights are given, or searched on a validation list.
+    """
 
     runs: tuple[str, ...] = setting((), "Names of runs, or paths of score files.", path=True)
     weights: tuple[float, ...] = setting((), "One exponent for each run; empty gives each 1.")
+    method: str = setting(
+        "product",
+        "How scores are fused, product or mean. `product`: each to the power of its weight; "
+        "`mean`: the weighted mean.",
+        choices=("product", "mean"),
+    )
+    search: bool = setting(
+        False, "Search the weights on the validation list. Its scores are those of `validation`."
+    )
+    validation: tuple[str, ...] = setting(
+        (),
+        "Score files of the validation list, one for each run. Empty takes those that `evaluate` "
+        "writes with --eval.part=valid.",
+        path=True,
+    )
     name: str = setting("fused", "Name of the fused scores, fused/<name>.npz.")
 
     def __post_init__(self) -> None:
-        """Expands `~` in the paths of score files."""
+        """Expands `~` in the paths of score files.
+
+        Raises:
+          ConfigError: weights that are given and searched.
+        """
         check_settings(self)
+        if self.search and self.weights:
+            raise ConfigError("fuse.weights is given, and fuse.search too; expected one of them")
+        if self.validation and not self.search:
+            raise ConfigError("fuse.validation is given without fuse.search; expected both")
 
 
 @dataclass(frozen=True)

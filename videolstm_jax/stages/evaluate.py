@@ -1,4 +1,7 @@
-"""Scores the test list with a trained model: by segments, and in one pass over whole videos."""
+"""Scores the test list with a trained model: by segments, and in one pass over whole videos.
+
+The validation list is scored by segments only.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,13 @@ from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
-from videolstm_jax.measure.accuracy import accuracy_text, majority_baseline, mean_class_accuracy
+from videolstm_jax.measure.accuracy import (
+    accuracy_text,
+    majority_baseline,
+    mean_class_accuracy,
+    top_k,
+    trained_note,
+)
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
 from videolstm_jax.train.log import ProgressLine
@@ -35,6 +44,9 @@ def run(cfg: RunConfig) -> epath.Path:
     `eval.states` the videos that the report shows by its rule get `runs/<name>/states/`, see
     `measure.states`.
 
+    With `eval.part` valid, only the segments of the validation list are scored, and
+    `runs/<name>/scores_valid.npz` is written. The results of the test list stay.
+
     Returns:
       The path of the scores.
 
@@ -45,19 +57,21 @@ def run(cfg: RunConfig) -> epath.Path:
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    videos = dataset.part("test")
+    videos = dataset.part(cfg.eval.part)
     model = TrainedModel.of_run(work, cfg.run_name)
     _check_belongs(model, cfg, dataset)
     names = names_of(videos)
-    trained = check_test_list(
-        names, model.trained_on, model.place.folder, allowed=cfg.eval.allow_trained
-    )
+    # Validation videos that chose the checkpoint are in the training list; the file marks them.
+    allowed = cfg.eval.allow_trained or cfg.eval.part == "valid"
+    trained = check_test_list(names, model.trained_on, model.place.folder, allowed=allowed)
     features = model.open_features(work, stream=cfg.data.stream)
     # While the results of an earlier evaluation are still there.
     verify_features(features, videos, cfg.data.verify)
+    if cfg.eval.part == "valid":
+        return _write_validation(cfg, model, features, videos, trained)
 
     # scores.npz marks the run as evaluated, so it goes first and comes last.
-    remove_results(work.run(cfg.run_name))
+    remove_results(work.run(cfg.run_name), validation=False)
     _write_whole_videos(cfg, model, features, videos)
     scores = _video_scores(cfg, model, features, videos)
     label = label_array(videos)
@@ -71,6 +85,26 @@ def run(cfg: RunConfig) -> epath.Path:
     text = accuracy_text(scores, label, missing, trained=trained)
     print(f"{cfg.run_name}: {text}", flush=True)
     print(f"{cfg.run_name}: {_comparison(dataset, scores, label, missing)}", flush=True)
+    return path
+
+
+def _write_validation(
+    cfg: RunConfig,
+    model: TrainedModel,
+    features: ModelFeatures,
+    videos: Sequence[Video],
+    trained: np.ndarray,
+) -> epath.Path:
+    """Writes the scores of the validation list, with which weights of a fusion are searched."""
+    path = Workdir(cfg.workdir).validation_scores(cfg.run_name)
+    scores = _video_scores(cfg, model, features, videos)
+    label = label_array(videos)
+    save_scores(path, Scores(names_of(videos), scores, label, model.classes, trained, part="valid"))
+    right = top_k(scores, label)
+    print(
+        f"{cfg.run_name}: {right} of {len(videos)} validation videos right{trained_note(trained)}",
+        flush=True,
+    )
     return path
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from etils import epath
 
 from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
@@ -14,14 +15,16 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.accuracy import top_k, trained_note
 from videolstm_jax.measure.fusion import mean_fusion, product_fusion
 from videolstm_jax.measure.intervals import wilson
+from videolstm_jax.measure.weight_search import Candidate, WeightSearch, search_weights
+from videolstm_jax.score_files.fusion_record import (
+    FusionRecord,
+    SearchRecord,
+    TriedWeights,
+    save_fusion,
+)
+from videolstm_jax.score_files.join import aligned, class_order_problem, examples
 from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Scores
-
-if TYPE_CHECKING:
-    from etils import epath
-
-NAMED = 3
-"""Videos or classes that an error names at most."""
 
 
 class _Fusion(NamedTuple):
@@ -33,15 +36,19 @@ class _Fusion(NamedTuple):
 
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Writes fused/<fuse.name>.npz, the product of the scores of `fuse.runs`.
+    """Writes fused/<fuse.name>.npz, the product or mean of the scores of `fuse.runs`.
+
+    With `fuse.search` the weights are those that get most videos of the validation list right.
+    fused/<fuse.name>.json has the weights, and every candidate of the search.
 
     Returns:
       The path of the fused scores.
 
     Raises:
-      ConfigError: no runs, or not one weight for each run.
-      FileError: scores are missing, the runs do not agree on videos, labels or classes, or one was
-        trained on some of the videos, unless `eval.allow_trained`.
+      ConfigError: no runs, or not one weight or one validation file for each run.
+      FileError: scores are missing, the runs do not agree on videos, labels or classes, one was
+        trained on some of the videos, unless `eval.allow_trained`, or the scores of the search are
+        not those of a validation list.
     """
     work = Workdir(cfg.workdir)
     artifacts.check_layout(work)
@@ -51,16 +58,26 @@ def run(cfg: RunConfig) -> epath.Path:
     for name, source in zip(fusion.names, fusion.paths, strict=True):
         runs[name] = checked_scores(source, name, allowed=cfg.eval.allow_trained)
     streams = aligned(runs)
-    fused, mean = _fused(fusion, streams)
+    search = None
+    if cfg.fuse.search:
+        search = _searched(cfg, work, fusion, streams[0])
+        fusion = fusion._replace(weights=search.best.weights)
+    fusions = _fused(fusion, streams)
+    fused = fusions[cfg.fuse.method]
     artifacts.save_scores(path, fused)
+    save_fusion(work.fusion_record(cfg.fuse.name), _record(cfg, fusion, fused, search))
 
     missing = 0
-    if not cfg.eval.allow_missing:
+    if not cfg.eval.allow_missing and fused.part == "test":
         missing = len(artifacts.load_missing(work, fused.classes))
     for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
         _print_row(name, stream, missing, f"  weight {weight:g}")
-    _print_row("product", fused, missing, f"  -> {path}")
-    _print_row("mean, for comparison", mean, missing)
+    for method, scores in fusions.items():
+        if method == cfg.fuse.method:
+            _print_row(method, scores, missing, f"  -> {path}")
+    for method, scores in fusions.items():
+        if method != cfg.fuse.method:
+            _print_row(f"{method}, for comparison", scores, missing)
     if missing:
         print(
             f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
@@ -69,10 +86,10 @@ def run(cfg: RunConfig) -> epath.Path:
     return path
 
 
-def _fused(fusion: _Fusion, streams: Sequence[Scores]) -> tuple[Scores, Scores]:
-    """The product of the runs, which is the result, and their mean, which it is compared with."""
+def _fused(fusion: _Fusion, streams: Sequence[Scores]) -> dict[str, Scores]:
+    """The product and the mean of the runs, one of which is the result."""
     tables = []
-    # The product knows the videos that any of its runs was trained on.
+    # The fusion knows the videos that any of its runs was trained on.
     trained = np.zeros(len(streams[0].videos), bool)
     for stream in streams:
         tables.append(stream.scores)
@@ -84,7 +101,7 @@ def _fused(fusion: _Fusion, streams: Sequence[Scores]) -> tuple[Scores, Scores]:
     except ValueError as error:
         raise FileError(f"scores of {', '.join(fusion.names)} cannot be fused: {error}") from error
     fused = streams[0]._replace(scores=product, trained=trained)
-    return fused, fused._replace(scores=mean)
+    return {"product": fused, "mean": fused._replace(scores=mean)}
 
 
 def _print_row(name: str, scores: Scores, missing: int, note: str = "") -> None:
@@ -112,73 +129,134 @@ def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
     # The stage would overwrite what it reads.
     elif work.fused(cfg.fuse.name) in paths:
         problem = f"name is {cfg.fuse.name!r}, which is also one of its runs; expected another name"
+    elif cfg.fuse.validation and len(cfg.fuse.validation) != len(names):
+        count = len(cfg.fuse.validation)
+        problem = f"validation has {count} files for {len(names)} runs; expected one each"
     if problem:
         raise ConfigError(f"fuse.{problem}")
     return _Fusion(names, weights, paths)
 
 
-def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
-    """The scores of each run with the videos in the order of the first.
+# ---- the search of weights -----------------------------------------------------------------------
 
-    Raises:
-      FileError: a run has other classes, videos or labels than the first, or names a video twice.
+
+class _Searched(NamedTuple):
+    """A search, the files it read, their videos, and how many of these a run was trained on."""
+
+    search: WeightSearch
+    files: tuple[str, ...]
+    videos: int
+    trained: int
+
+    @property
+    def best(self) -> Candidate:
+        """The weights that were taken."""
+        return self.search.best
+
+
+def _searched(cfg: RunConfig, work: Workdir, fusion: _Fusion, tested: Scores) -> _Searched:
+    """Searches the weights on the validation scores of each run.
+
+    Args:
+      cfg: the configuration.
+      work: the work folder.
+      fusion: the runs.
+      tested: the scores that will be fused, whose videos must not choose the weights.
     """
-    first_name, first = next(iter(runs.items()))
-    streams = []
-    for name, scores in runs.items():
-        problem = _lists_problem(scores, first_name, first)
+    paths = tuple(map(str, cfg.fuse.validation))
+    if not paths:
+        paths = tuple(str(work.validation_scores(name)) for name in fusion.names)
+    runs = {}
+    for path, name in zip(paths, fusion.names, strict=True):
+        # A checkpoint may have been chosen on these videos, so they may be in its training list.
+        scores = checked_scores(epath.Path(path), name, allowed=True)
+        problem = _validation_problem(scores, tested)
         if problem:
-            raise FileError(f"{name} {problem}")
-        # Runs may list the videos in different orders; rows are paired by name.
-        row_of = {video: row for row, video in enumerate(scores.videos)}
-        order = np.array([row_of[video] for video in first.videos], int)
-        label = scores.label[order]
-        # Labels of another list of classes, or another split, would make every count wrong.
-        differing = np.flatnonzero(label != first.label)
-        if len(differing):
-            raise FileError(
-                f"{name} labels {len(differing)} videos otherwise than {first_name}, the first "
-                f"is {first.videos[differing[0]]}; expected the same labels"
-            )
-        trained = scores.trained
-        if trained is not None:
-            trained = trained[order]
-        table = scores.scores[order]
-        streams.append(Scores(first.videos, table, label, scores.classes, trained))
-    return streams
+            raise FileError(f"{path}: {problem}; weights are searched on a validation list only")
+        runs[path] = scores
+    _check_against_dataset(work, paths[0], runs[paths[0]])
+    streams = aligned(runs)
+    trained = np.zeros(len(streams[0].videos), bool)
+    for stream in streams:
+        trained |= stream.trained
+    try:
+        tables = [stream.scores for stream in streams]
+        search = search_weights(tables, streams[0].label, cfg.fuse.method)
+    except ValueError as error:
+        raise FileError(f"weights of {', '.join(paths)} cannot be searched: {error}") from error
+    best, equal, videos = search.best, search.equal, len(trained)
+    print(
+        f"fuse: of {len(search.candidates)} candidates for the weights, the best has {best.right} "
+        f"of {videos} validation videos right, equal weights {equal.right}"
+        f"{trained_note(trained)}"
+    )
+    return _Searched(search, paths, videos, int(trained.sum()))
 
 
-def _lists_problem(scores: Scores, first_name: str, first: Scores) -> str:
-    """How the lists of a run differ from those of the first; empty where they agree."""
-    if scores.classes != first.classes:
-        differing = set(scores.classes) ^ set(first.classes)
-        return (
-            f"has {len(scores.classes)} classes, {first_name} has {len(first.classes)}"
-            f"{_examples('not in both', differing)}; expected the same in one order"
-        )
-    videos, expected = set(scores.videos), set(first.videos)
-    if len(videos) != len(scores.videos):
-        twice = len(scores.videos) - len(videos)
-        return f"names {twice} videos twice; expected each once"
-    # The order may differ: rows are looked up by name.
-    lacking, more = expected - videos, videos - expected
-    if lacking or more:
-        return (
-            f"lacks {len(lacking)} of the {len(first.videos)} videos of {first_name} and has "
-            f"{len(more)} more{_examples('lacks', lacking)}{_examples('has', more)}; expected the "
-            "same videos"
-        )
+def _validation_problem(scores: Scores, tested: Scores) -> str:
+    """Why scores must not choose weights; empty where they may."""
+    if scores.part != "valid":
+        return f"scores the {scores.part} list"
+    shared = set(scores.videos) & set(tested.videos)
+    if shared:
+        return f"has {len(shared)} videos of the list that is fused{examples('has', shared)}"
+    problem = class_order_problem(scores.classes, tested.classes)
+    if problem:
+        return f"has other classes than the scores that are fused: {problem}"
     return ""
 
 
-def _examples(verb: str, names: set[str]) -> str:
-    """A clause that names some of these; empty where there are none."""
-    if not names:
-        return ""
-    text = f"; {verb} {', '.join(sorted(names)[:NAMED])}"
-    if len(names) > NAMED:
-        text += " .."
-    return text
+def _check_against_dataset(work: Workdir, path: str, scores: Scores) -> None:
+    """Raises FileError where the data set has a video of the search in its test list."""
+    # A work folder that only fuses imported scores has no list of videos.
+    if not work.dataset.exists():
+        return
+    tests = {video.name for video in artifacts.load_dataset(work.dataset).listed("test")}
+    shared = tests & set(scores.videos)
+    if shared:
+        raise FileError(
+            f"{path}: has {len(shared)} videos of the test list of {work.dataset}"
+            f"{examples('has', shared)}; weights are searched on a validation list only"
+        )
+
+
+def _record(
+    cfg: RunConfig, fusion: _Fusion, fused: Scores, searched: _Searched | None
+) -> FusionRecord:
+    """What was fused, and how its weights came about."""
+    search = None
+    if searched is not None:
+        search = SearchRecord(
+            tuple(_place(cfg, path) for path in searched.files),
+            searched.videos,
+            searched.trained,
+            best=TriedWeights(*searched.best),
+            equal=TriedWeights(*searched.search.equal),
+            tried=tuple(TriedWeights(*candidate) for candidate in searched.search.candidates),
+        )
+    return FusionRecord(
+        cfg.fuse.method,
+        tuple(_place(cfg, name) for name in fusion.names),
+        fusion.weights,
+        fused.part,
+        len(fused.videos),
+        top_k(fused.scores, fused.label),
+        search,
+    )
+
+
+def _place(cfg: RunConfig, name: str) -> str:
+    """A run, or a file within the work folder, or the name of a file that lies elsewhere.
+
+    A whole path would tell where the files lay on this machine.
+    """
+    if not name.endswith(".npz"):
+        return name
+    path = epath.Path(name)
+    root = epath.Path(cfg.workdir)
+    if path.is_relative_to(root):
+        return str(path.relative_to(root))
+    return path.name
 
 
 def _accuracy(scores: np.ndarray, label: Sequence[int], missing: int) -> str:

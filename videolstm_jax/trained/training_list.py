@@ -117,7 +117,7 @@ def checked_scores(path: epath.Path, owner: object, *, allowed: bool) -> Scores:
     scores = artifacts.load_scores(path)
     trained: set[str] = set()
     # Other files, such as those of fusions, have no config.json of their model beside them.
-    if path.name == "scores.npz":
+    if path.name in ("scores.npz", "scores_valid.npz"):
         trained.update(trained_on_of(path.parent))
     # The file marks the videos of the model that wrote it, or of those that were fused. The run may
     # have been trained anew since then.

@@ -140,9 +140,18 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
     return read_record(folder / "config.json", _TrainedRun).config.localize
 
 
-def remove_results(folder: epath.Path) -> None:
-    """Removes what evaluate and localize wrote of a run: its parameters may be others now."""
-    for name in ("scores.npz", "tubes.jsonl", "map.json"):
+def remove_results(folder: epath.Path, *, validation: bool = True) -> None:
+    """Removes what evaluate and localize wrote of a run: its parameters may be others now.
+
+    Args:
+      folder: of the run.
+      validation: also the scores of the validation list, which are written by a command of their
+        own.
+    """
+    names = ["scores.npz", "tubes.jsonl", "map.json"]
+    if validation:
+        names.append("scores_valid.npz")
+    for name in names:
         (folder / name).unlink(missing_ok=True)
     for name in ("videos", "states"):
         if (folder / name).exists():

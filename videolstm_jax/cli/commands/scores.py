@@ -1,0 +1,102 @@
+"""`videolstm scores`: imports class scores of any system, or shows what a file of them holds."""
+
+from __future__ import annotations
+
+from absl import flags
+from etils import epath
+
+from videolstm_jax.artifacts import load_dataset, save_scores
+from videolstm_jax.cli.command_table import COMMANDS
+from videolstm_jax.dataset.lists.list_files import read_classes
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.measure.accuracy import accuracy_text, trained_note
+from videolstm_jax.measure.score_kinds import KINDS
+from videolstm_jax.score_files.importing import ImportedScores, ImportSettings, import_scores
+from videolstm_jax.types import PARTS
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags that complete what a file does not say."""
+    flags.DEFINE_string(
+        "stream", "", "The field with the scores, where the file has several.", flag_values=values
+    )
+    flags.DEFINE_enum(
+        "kind",
+        None,
+        list(KINDS),
+        "What the scores are: probabilities, log_probabilities or logits. Required where rows do "
+        "not prove it.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "part",
+        None,
+        list(PARTS),
+        "The list that the videos are of; test where nothing names it.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "classes",
+        "",
+        "A classInd.txt with the classes in the order of the scores.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "dataset",
+        "",
+        "The dataset.json of a work folder: its classes, labels and lists must be those of the "
+        "file.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "first_label", 0, "The number of the first class, 0 or 1.", 0, 1, flag_values=values
+    )
+
+
+def main(arguments: list[str]) -> None:
+    """Does the action that the first argument names, with the files that follow it."""
+    action, *files = arguments or [""]
+    if action == "show" and files:
+        for file in files:
+            print(_summary(file, import_scores(file, _settings())), flush=True)
+    elif action == "import" and len(files) == 2:
+        source, target = files
+        # `fuse` takes a file of scores for a run by its suffix.
+        if not target.endswith(".npz"):
+            raise ConfigError(f"{target}: expected a file that ends in .npz to write")
+        imported = import_scores(source, _settings())
+        print(_summary(source, imported), flush=True)
+        save_scores(target, imported.scores)
+        print(f"wrote {target}", flush=True)
+    else:
+        raise ConfigError(f"expected {COMMANDS['scores'].positional}")
+
+
+def _settings() -> ImportSettings:
+    values = flags.FLAGS
+    classes, dataset = (), None
+    if values["classes"].value:
+        classes = read_classes(epath.Path(values["classes"].value))
+    if values["dataset"].value:
+        dataset = load_dataset(values["dataset"].value)
+    return ImportSettings(
+        values["stream"].value,
+        values["kind"].value or "",
+        values["part"].value or "",
+        classes,
+        values["first_label"].value,
+        dataset,
+    )
+
+
+def _summary(path: str, imported: ImportedScores) -> str:
+    """The content of a file in one line, and a line for each fact that it did not say itself."""
+    scores = imported.scores
+    right = accuracy_text(scores.scores, scores.label).replace("test ", "")
+    text = (
+        f"{path}: {imported.kind}, {len(scores.classes)} classes, {scores.part} list, "
+        f"{right}{trained_note(scores.trained)}"
+    )
+    for note in imported.notes:
+        text += f"\n  {note}"
+    return text
