@@ -4,6 +4,7 @@ import io
 import pickle
 import pickletools
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -194,3 +195,42 @@ def test_every_opcode_of_a_plain_file_is_known(real_data):
         "numpy.core.multiarray _reconstruct",
     }
     assert len(read_pickle(data)) == 3194
+
+
+# ---- small files that take forever, or all memory ------------------------------------------------
+
+# A tuple of the same tuple twice, sixty times over: 2 ** 60 paths in 300 bytes.
+NESTED = b")" + b"".join(b"q%ch%c\x86" % (k, k) for k in range(60))
+TEXT = b"X" + struct.pack("<I", 1 << 20) + b"x" * (1 << 20)
+BOMBS = {
+    "a key of nested tuples": (b"\x80\x02}" + NESTED + b"K\x01s.", "key of nested tuples"),
+    "keys of nested tuples": (b"\x80\x02}(" + NESTED + b"K\x01u.", "key of nested tuples"),
+    "a dict of nested tuples": (b"\x80\x02(" + NESTED + b"K\x01d.", "key of nested tuples"),
+    "a type of nested tuples": (
+        b"\x80\x02cnumpy\ndtype\n" + NESTED + b"\x85R.",
+        r"type \(\(\(",
+    ),
+    "a text encoded again and again": (
+        b"\x80\x02("
+        + TEXT
+        + b"q\x01"
+        + b"c_codecs\nencode\nh\x01X\x06\0\0\0latin1\x86R" * 999
+        + b"t.",
+        "copied again and again",
+    ),
+    "an array of a text again and again": (
+        b"\x80\x02(" + TEXT + b"q\x010cnumpy\ndtype\nX\x02\0\0\0u1\x85Rq\x03"
+        b"cnumpy.core.multiarray\n_reconstruct\nq\x02cnumpy\nndarray\nq\x04"
+        + b"h\x02h\x04K\0\x85h\x01\x87R(K\x01J\0\0\x10\0\x85h\x03\x89h\x01tb" * 999
+        + b"t.",
+        "copied again and again",
+    ),
+}
+
+
+@pytest.mark.parametrize("data, message", BOMBS.values(), ids=BOMBS)
+def test_small_files_that_take_forever_or_all_memory_are_refused(data, message):
+    began = time.monotonic()
+    with pytest.raises(FileError, match=message):
+        read_pickle(data)
+    assert time.monotonic() - began < 5

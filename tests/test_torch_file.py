@@ -238,3 +238,52 @@ def test_a_legacy_file_that_ends_early(tmp_path):
         _read(honest[:-4])
     with pytest.raises(FileError, match=r"x\.pth"):
         _read(_legacy({}, [], numbers=struct.pack("<q", 1 << 60)))
+
+
+NESTED = b")" + b"".join(b"q%ch%c\x86" % (k, k) for k in range(60))
+STORAGE = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x04tQ"
+
+
+def _tensors(names):
+    """A pickle of many tensors, all the same one."""
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + STORAGE + b"K\0M\0\x10\x85K\x01\x85\x89NtR"
+    items = b"".join(b"X" + struct.pack("<I", 4) + b"%04dh\x09" % k for k in range(names))
+    return b"\x80\x02" + tensor + b"q\x090}(" + items + b"u."
+
+
+BOMBS = {
+    "a key of nested tuples": (b"\x80\x02}" + NESTED + b"K\x01s.", "key of nested tuples"),
+    "an item of nested tuples": (b"\x80\x04\x8f(" + NESTED + b"\x90.", "key of nested tuples"),
+    "a storage of nested tuples": (
+        b"\x80\x02(X\x07\0\0\0storagectorch\nFloatStorage\n" + NESTED + b"NK\x04tQ.",
+        "a storage is called",
+    ),
+    "dicts of the same items": (
+        b"\x80\x02]("
+        + b"K\x01K\x02\x86" * 500
+        + b"eq\x01(ccollections\nOrderedDict\nq\x02h\x01\x85R"
+        + b"h\x02h\x01\x85R" * 500
+        + b"t.",
+        "again and again",
+    ),
+    "tensors of a long size": (
+        b"\x80\x02ctorch._utils\n_rebuild_tensor\n("
+        + STORAGE
+        + b"K\0("
+        + b"K\x01" * 99
+        + b"tK\x01\x85tR.",
+        "99 dimensions",
+    ),
+    "a tensor under many names": (_tensors(999), "too many other tensors"),
+}
+
+
+@pytest.mark.parametrize("pickled, message", BOMBS.values(), ids=BOMBS)
+def test_small_files_that_take_forever_or_all_memory_are_refused(pickled, message):
+    with pytest.raises(FileError, match=message):
+        _read(_zip(pickled, [("data/0", b"\0" * (4 << 12))]))
+
+
+def test_shared_weights_are_read(tmp_path):
+    arrays = _read(_zip(_tensors(16), [("data/0", b"\0" * (4 << 12))]))
+    assert len(arrays) == 16 and arrays["0003"].shape == (4096,)

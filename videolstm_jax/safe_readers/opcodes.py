@@ -8,6 +8,7 @@ import pickletools
 from typing import Any
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers.keys import KeySizes
 
 # Absent on purpose: INST, OBJ, NEWOBJ and NEWOBJ_EX (other ways to call a class), EXT1 to EXT4 and
 # PERSID, BINPERSID (names that lie outside the file), and what sets and buffers need.
@@ -43,6 +44,7 @@ def check_opcodes(data: bytes) -> None:
     """
     opcodes = {opcode.code.encode("latin1"): opcode for opcode in pickletools.opcodes}
     file = io.BytesIO(data)
+    sizes = KeySizes()
     for count in itertools.count():
         position = file.tell()
         code = file.read(1)
@@ -51,9 +53,10 @@ def check_opcodes(data: bytes) -> None:
                 f"not a whole pickle: byte {position} of {len(data)} is {code!r}, no opcode"
             )
         opcode = opcodes[code]
-        problem = _opcode_problem(opcode, count, file)
+        argument, problem = _read_opcode(opcode, count, file)
         if problem:
             raise FileError(f"{problem[0]} at byte {position}; expected {problem[1]}")
+        sizes.follow(opcode, argument)
         if opcode.name == "STOP":
             break
     left_over = len(data) - file.tell()
@@ -61,10 +64,10 @@ def check_opcodes(data: bytes) -> None:
         raise FileError(f"ends at byte {file.tell()}; {left_over} more bytes follow")
 
 
-def _opcode_problem(
+def _read_opcode(
     opcode: pickletools.OpcodeInfo, count: int, file: io.BytesIO
-) -> tuple[str, str] | None:
-    """What is wrong with an opcode, and what was expected instead; None where nothing is.
+) -> tuple[Any, tuple[str, str] | None]:
+    """The argument of an opcode, and what is wrong with it and expected; None where nothing is.
 
     Args:
       opcode: the opcode.
@@ -73,13 +76,13 @@ def _opcode_problem(
     """
     # The name first: the argument of an opcode that is not allowed is not read.
     if opcode.name not in ALLOWED_OPCODES:
-        return f"has the opcode {opcode.name}", "plain arrays, numbers and text"
+        return None, (f"has the opcode {opcode.name}", "plain arrays, numbers and text")
     argument = _read_argument(opcode, file)
     # The unpickler allocates its memo up to the largest number. After `count` opcodes a true pickle
     # has stored at most `count` values; a larger number only wastes memory.
     if opcode.name in MEMO_OPCODES and argument > count:
-        return f"remembers a value as number {argument}", f"at most {count}"
-    return None
+        return argument, (f"remembers a value as number {argument}", f"at most {count}")
+    return argument, None
 
 
 def _read_argument(opcode: pickletools.OpcodeInfo, file: io.BytesIO) -> Any:

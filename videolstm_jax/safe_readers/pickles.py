@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,7 @@ def read_pickle(data: bytes) -> Any:
     # A damaged pickle raises whatever its last readable opcode happens to raise.
     with reading("", "not a whole pickle of plain arrays", Exception):
         check_opcodes(data)
-        value = _PlainUnpickler(io.BytesIO(data), encoding="latin1").load()
+        value = _PlainUnpickler(data).load()
         return _without_stand_ins(value, {})
 
 
@@ -51,6 +52,12 @@ def read_pickle(data: bytes) -> Any:
 class _PlainUnpickler(pickle.Unpickler):
     """An unpickler that accepts only the names which plain arrays need."""
 
+    def __init__(self, data: bytes):
+        super().__init__(io.BytesIO(data), encoding="latin1")
+        # A file writes each text once. One that has a large text copied again and again would fill
+        # the memory.
+        self._budget = _Budget(1024 + 4 * len(data))
+
     def find_class(self, module: str, name: str) -> Any:
         """Answers a name of `_STAND_INS`; called by pickle.
 
@@ -59,20 +66,40 @@ class _PlainUnpickler(pickle.Unpickler):
         stand_in = _STAND_INS.get((module.replace("numpy._core", "numpy.core"), name))
         if stand_in is None:
             raise FileError(f"asks for {module}.{name}; expected plain arrays, numbers and text")
-        return _AllowedName(f"{module}.{name}", stand_in)
+        return _AllowedName(f"{module}.{name}", stand_in, self._budget)
+
+
+class _Budget:
+    """The bytes that a file may still have copied."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int):
+        self.left = left
+
+    def spend(self, value: object) -> None:
+        if isinstance(value, (str, bytes, bytearray)):
+            self.left -= len(value)
+        if self.left < 0:
+            raise FileError("has its values copied again and again; expected each once")
 
 
 class _AllowedName:
     """A name of the file: it can be called, and has no state that the file could set."""
 
     # No `__dict__`, and a `__setstate__` that refuses: the opcode BUILD cannot change it.
-    __slots__ = ("name", "stand_in")
+    __slots__ = ("budget", "name", "stand_in")
 
-    def __init__(self, name: str, stand_in: Callable):
-        self.name, self.stand_in = name, stand_in
+    def __init__(self, name: str, stand_in: Callable, budget: _Budget):
+        self.name, self.stand_in, self.budget = name, stand_in, budget
 
     def __call__(self, *arguments: Any) -> Any:
-        return self.stand_in(*arguments)
+        for argument in arguments:
+            self.budget.spend(argument)
+        result = self.stand_in(*arguments)
+        if isinstance(result, _Array):
+            result.budget = self.budget
+        return result
 
     def __setstate__(self, state: object) -> None:
         raise FileError(f"sets the state of {self.name}; expected plain arrays, numbers and text")
@@ -90,7 +117,7 @@ class _DType:
         # "O" would be objects, "V" records; "u1,O" and the like are refused by the digits.
         if not isinstance(code, str) or code[:1] not in "uifUSb" or not code[1:].isdigit():
             raise FileError(
-                f"holds values of type {str(code)[:40]!r}; expected plain numbers or text"
+                f"holds values of type {reprlib.repr(code)[:40]}; expected plain numbers or text"
             )
         self.dtype = np.dtype(code)
 
@@ -104,13 +131,15 @@ class _DType:
 class _Array:
     """Stands in for numpy.ndarray: made empty, then filled from raw bytes."""
 
-    __slots__ = ("value",)
+    __slots__ = ("budget", "value")
 
     def __init__(self) -> None:
         self.value = np.zeros(0)
+        self.budget = _Budget(0)
 
     def __setstate__(self, state: tuple) -> None:
         _version, shape, dtype, is_fortran, data = state
+        self.budget.spend(data)
         order = "F" if is_fortran else "C"
         self.value = _array_from_bytes(data, dtype, shape, order)
 
@@ -150,7 +179,7 @@ def _refuse_ndarray_call(*arguments: object) -> None:
 def _encode(text: str, encoding: str) -> bytes:
     # Protocol 2 has no bytes; Python 3 writes them as `_codecs.encode(text, "latin1")`.
     if encoding != "latin1":
-        raise FileError(f"encodes text as {str(encoding)[:40]!r}; expected latin1")
+        raise FileError(f"encodes text as {reprlib.repr(encoding)[:40]}; expected latin1")
     return text.encode("latin1")
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import reprlib
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
@@ -26,6 +27,9 @@ from videolstm_jax.safe_readers.torch_pickle import Storage, Tensor, read_tensor
 
 # The first two pickles of a file from before PyTorch 1.6.
 _LEGACY_MAGIC, _LEGACY_PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
+
+# How often the numbers of a file may be in its tensors, and the bytes that are never too many.
+_MOST_COPIES, _SMALL = 16, 1 << 20
 
 # What Python raises when a damaged file does not fit the format.
 _DAMAGE_ERRORS = (
@@ -116,10 +120,9 @@ def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     file.seek(0)
     magic, protocol = read_tensor_pickle(file), read_tensor_pickle(file)
     if magic != _LEGACY_MAGIC or protocol != _LEGACY_PROTOCOL:
-        raise FileError(
-            f"begins with {str(magic)[:40]}, {str(protocol)[:40]}; expected a file that torch.save "
-            "wrote"
-        )
+        # `repr` would walk every path of values that share others.
+        numbers = f"{reprlib.repr(magic)[:40]}, {reprlib.repr(protocol)[:40]}"
+        raise FileError(f"begins with {numbers}; expected a file that torch.save wrote")
     machine = read_tensor_pickle(file)
     if not machine.get("little_endian", True):
         raise FileError("its byte order is big; expected little")
@@ -130,6 +133,8 @@ def _read_legacy(file: BinaryIO) -> dict[str, np.ndarray]:
     for tensor in _state_dict(tree).values():
         classes[tensor.storage.key] = tensor.storage.kind
     storages = {}
+    if not all(isinstance(key, (str, int)) for key in keys):
+        raise FileError("has keys of storages that are no text")
     for key in map(str, keys):
         (count,) = struct.unpack("<q", file.read(8))
         size = count * _width(classes[key].dtype)
@@ -159,7 +164,7 @@ def _tree_problem(tree: Any) -> str:
         return f"holds a {type(tree).__name__}"
     for key, value in tree.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            return f"{key!r} holds no tensor"
+            return f"{reprlib.repr(key)} holds no tensor"
     if not tree:
         return "it holds no tensor"
     return ""
@@ -169,6 +174,7 @@ def _arrays(tree: Any, storage_bytes: Callable[[Storage], bytes]) -> dict[str, n
     """Returns the tensors as arrays; a storage that several tensors share is read once."""
     storages: dict[str, bytes] = {}
     arrays = {}
+    copied = 0
     for key, tensor in _state_dict(tree).items():
         storage_key = tensor.storage.key
         if storage_key not in storages:
@@ -176,6 +182,11 @@ def _arrays(tree: Any, storage_bytes: Callable[[Storage], bytes]) -> dict[str, n
         problem = _view_problem(tensor, storages[storage_key])
         if problem:
             raise FileError(f"{key} {problem}")
+        # Layers may share weights. A file of a few numbers under a million names would fill the
+        # memory, since each tensor is copied.
+        copied += math.prod(tensor.size) * _width(tensor.storage.kind.dtype)
+        if copied > _MOST_COPIES * sum(map(len, storages.values())) + _SMALL:
+            raise FileError(f"{key} shares its numbers with too many other tensors")
         arrays[key] = _array(tensor, storages[storage_key])
     return arrays
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import collections
 import pickle
 import pickletools
+import reprlib
 from typing import Any, BinaryIO, NamedTuple
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.safe_readers.keys import KeySizes
 from videolstm_jax.safe_readers.opcodes import MEMO_OPCODES
 
 # Storage classes of `torch` by name, and the type of their numbers. NumPy has no bfloat16.
@@ -23,6 +25,8 @@ _STORAGE_TYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "?",
 }
+
+_MOST_DIMENSIONS = 64
 
 
 class StorageClass(NamedTuple):
@@ -52,9 +56,9 @@ class Tensor(NamedTuple):
 class _TensorUnpickler(pickle.Unpickler):
     """Makes dicts, tuples, numbers and the stand-ins above, nothing else."""
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: BinaryIO, length: int):
         super().__init__(file, encoding="utf-8")
-        self._allowed = _allowed_names()
+        self._allowed = _allowed_names(length)
 
     def find_class(self, module: str, name: str) -> Any:
         """Answers a name of the pickle with its stand-in; called by pickle."""
@@ -70,31 +74,43 @@ class _TensorUnpickler(pickle.Unpickler):
         # The fourth value is the device, which does not matter. Old files may add a view.
         tag, kind, key, _device, count, *view = pid
         if tag != "storage" or not isinstance(kind, StorageClass) or not isinstance(count, int):
-            raise pickle.UnpicklingError(f"a storage is described as {pid!r}")
+            raise pickle.UnpicklingError(f"a storage is described as {reprlib.repr(pid)}")
+        if not isinstance(key, (str, int)):
+            raise pickle.UnpicklingError(f"a storage is called {reprlib.repr(key)}")
         if view and view[0] is not None:
             _view_key, start, count = view[0]
             return Storage(str(key), kind, count, start)
         return Storage(str(key), kind, count)
 
 
-def _allowed_names() -> dict[tuple[str, str], Any]:
-    """Returns what a pickle may name, with the stand-in of each.
+def _allowed_names(length: int) -> dict[tuple[str, str], Any]:
+    """Returns what a pickle of so many bytes may name, with the stand-in of each.
 
     The opcode BUILD can set attributes even of functions. The functions are therefore made anew for
     each file, so that no file can leave something behind in them.
     """
+    left = length
+
+    def ordered_dict(items=()):
+        nonlocal left
+        # Each item takes bytes of the file. One list that makes a dict again and again would fill
+        # the memory.
+        left -= len(items)
+        if left < 0:
+            raise FileError("makes dicts of the same items again and again; expected each once")
+        return collections.OrderedDict(items)
 
     def rebuild_tensor(storage, offset, size, stride):
-        return Tensor(storage, offset, tuple(size), tuple(stride))
+        return Tensor(storage, offset, _dimensions(size), _dimensions(stride))
 
     def rebuild_tensor_v2(storage, offset, size, stride, *_gradient_and_hooks):
-        return Tensor(storage, offset, tuple(size), tuple(stride))
+        return Tensor(storage, offset, _dimensions(size), _dimensions(stride))
 
     def rebuild_parameter(tensor, *_gradient_and_hooks):
         return tensor
 
     names: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): collections.OrderedDict,
+        ("collections", "OrderedDict"): ordered_dict,
         ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
         ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor_v2,
         ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
@@ -102,6 +118,13 @@ def _allowed_names() -> dict[tuple[str, str], Any]:
     for storage_name, dtype in _STORAGE_TYPES.items():
         names["torch", storage_name] = StorageClass(dtype)
     return names
+
+
+def _dimensions(numbers: Any) -> tuple[int, ...]:
+    # PyTorch has 64 dimensions at most. A long list would be copied for every tensor.
+    if len(numbers) > _MOST_DIMENSIONS:
+        raise FileError(f"a tensor has {len(numbers)} dimensions; expected at most 64")
+    return tuple(numbers)
 
 
 def read_tensor_pickle(file: BinaryIO) -> Any:
@@ -113,8 +136,11 @@ def read_tensor_pickle(file: BinaryIO) -> Any:
     # The unpickler allocates its memo up to the largest number that the pickle stores a value
     # under. After `count` opcodes that can be `count` at most; a larger one only fills the memory.
     start = file.tell()
+    sizes = KeySizes()
     for count, (opcode, argument, _position) in enumerate(pickletools.genops(file)):
         if opcode.name in MEMO_OPCODES and argument > count:
             raise FileError(f"remembers a value as number {argument}; expected at most {count}")
+        sizes.follow(opcode, argument)
+    length = file.tell() - start
     file.seek(start)
-    return _TensorUnpickler(file).load()
+    return _TensorUnpickler(file, length).load()
