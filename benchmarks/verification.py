@@ -1,4 +1,4 @@
-"""What does it cost to compare files of features with their digests?
+"""What does it cost to compare features with their digests, and to wait for the disk?
 
     python -m benchmarks.verification
 
@@ -6,6 +6,7 @@ Writes a store of made-up features and compares it: every byte, and once more wi
 what has been compared. The files are in the page cache; from a disk, its own speed is the bound.
 The machine may have other work, so the rate of a processor second is given too; the time for UCF101
 follows from it.
+Then 1,000 small files are written, with and without waiting for the disk.
 Results: benchmarks/results/verification.json.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks import command_line, record
+from videolstm_jax import files
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
 from videolstm_jax.features.writer import FeatureWriter
@@ -52,6 +54,12 @@ def median_seconds(function: Callable[[], None], repeats: int) -> tuple[float, f
     return statistics.median(elapsed), statistics.median(processor)
 
 
+def write_small_files(folder: pathlib.Path, count: int, *, durable: bool) -> None:
+    """Writes files of 1 kB, each under a temporary name that is renamed."""
+    for number in range(count):
+        files.write_bytes(folder / f"{number}.json", bytes(1000), durable=durable)
+
+
 def main() -> None:
     """Measures, prints and writes the figures."""
     parser = command_line.parser(__doc__, name="verification", repeats=5)
@@ -66,6 +74,9 @@ def main() -> None:
         )
         verify_store(store, names, "once")
         again, _ = median_seconds(lambda: verify_store(store, names, "once"), options.repeats)
+        small = pathlib.Path(folder) / "small"
+        plain, _ = median_seconds(lambda: write_small_files(small, 1000, durable=False), 3)
+        durable, _ = median_seconds(lambda: write_small_files(small, 1000, durable=True), 3)
     rate = size / processor
     figures = {
         "device": record.processor(),
@@ -77,6 +88,8 @@ def main() -> None:
         "once_again_milliseconds_per_file": round(1e3 * again / len(names), 4),
         "ucf101_pool5_processor_seconds": round(UCF101_BYTES / rate),
         "ucf101_once_again_seconds": round(13_320 * again / len(names), 2),
+        "small_files_1000_seconds": round(plain, 3),
+        "small_files_1000_durable_seconds": round(durable, 3),
     }
     record.save(options.name, figures, options.out)
 

@@ -11,6 +11,7 @@ import pytest
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.files import write_json
 
 ROOT = pathlib.Path(__file__).parents[1]
 ABOUT = {"extractor": "vgg", "size": [224, 224]}
@@ -161,13 +162,13 @@ def test_what_is_not_there_is_named(tmp_path):
         with pytest.raises(FileError, match=f"frames {start} to {stop} asked for; it has 3"):
             store.read("c/a", start, stop)
     index = json.loads((tmp_path / "index.json").read_text())
-    (tmp_path / "index.json").write_text(json.dumps(index | {"dtype": "float32"}))
+    write_json(tmp_path / "index.json", index | {"dtype": "float32"})
     with pytest.raises(
         FileError, match=r"dtype is .float32.; expected one of 'float16' or 'uint8'"
     ):
         FeatureStore.open(tmp_path)
     del index["sha256"]
-    (tmp_path / "index.json").write_text(json.dumps(index))
+    write_json(tmp_path / "index.json", index)
     with pytest.raises(FileError, match="sha256 is missing"):
         FeatureStore.open(tmp_path)
 
@@ -193,7 +194,7 @@ def test_what_is_not_there_is_named(tmp_path):
 def test_an_index_of_another_form_is_named(tmp_path, changed, message):
     written(tmp_path, a=3)
     index = json.loads((tmp_path / "index.json").read_text())
-    (tmp_path / "index.json").write_text(json.dumps(index | changed))
+    write_json(tmp_path / "index.json", index | changed)
     with pytest.raises(FileError, match=rf"index\.json: .*{message}"):
         FeatureStore.open(tmp_path)
 
@@ -280,7 +281,7 @@ def test_stores_from_before_moments_were_kept_are_read(tmp_path):
     statistics = FeatureStore.open(tmp_path).statistics(list(arrays))
     index = json.loads((tmp_path / "index.json").read_text())
     del index["moments"]
-    (tmp_path / "index.json").write_text(json.dumps(index))
+    write_json(tmp_path / "index.json", index)
     assert FeatureStore.open(tmp_path).statistics(list(arrays)) == statistics
     assert (
         FeatureWriter(tmp_path, (2, 2, 3), ABOUT).finish(arrays, train=list(arrays)).std

@@ -10,6 +10,7 @@ from etils import epath
 from prepared_workdir import config, write_prepared
 from weight_writers import PREPROCESSING, narrow, torch_arrays, write
 
+from videolstm_jax import files
 from videolstm_jax.artifacts import load_dataset, load_scores
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.errors import ConfigError, FileError
@@ -203,7 +204,7 @@ def test_features_of_another_preprocessing_are_in_the_way(work, tmp_path):
     extract.run(vgg(work, "rgb"))
     record = json.loads((work / "convnets" / "rgb" / "config.json").read_text())
     record["convnet"]["preprocessing"] = "torch"
-    (work / "convnets" / "rgb" / "config.json").write_text(json.dumps(record))
+    files.write_json(work / "convnets" / "rgb" / "config.json", record)
     with pytest.raises(FileError, match="remove the folder or give another"):
         extract.run(vgg(work, "rgb"))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from prepared_workdir import config, write_prepared
 
+from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.dataset.prepared import (
     FlowRange,
@@ -39,7 +40,8 @@ def work_copy(done, tmp_path):
     """A copy: the configuration of its RGB stream, and a function that replaces a video."""
     shutil.copytree(done.parent, tmp_path / "pipeline")
     path = tmp_path / "pipeline" / "work" / "dataset.json"
-    path.write_text(path.read_text().replace(str(done.parent), str(tmp_path / "pipeline")))
+    text = path.read_text().replace(str(done.parent), str(tmp_path / "pipeline"))
+    files.write_json(path, json.loads(text))  # seals it again
     index = path.parent / "flow" / "index.json"
 
     def replace(name, *, prepare):
@@ -50,9 +52,8 @@ def work_copy(done, tmp_path):
         )  # a free atom of no content: the same pictures
         if prepare:
             content = json.loads(index.read_text())
-            index.write_text(
-                json.dumps(content | {"source": video_fingerprints(load_dataset(path).videos)})
-            )
+            sources = video_fingerprints(load_dataset(path).videos)
+            files.write_json(index, content | {"source": sources})
 
     return config(path.parent, "rgb", convnet__steps=2), replace
 
@@ -117,7 +118,7 @@ def test_a_folder_from_before_sources_were_kept_is_refused(work_copy):
     path = Workdir(cfg.workdir).flow / "index.json"
     content = json.loads(path.read_text())
     del content["source"]
-    path.write_text(json.dumps(content))
+    files.write_json(path, content)
     for stage in (fit_convnet, extract):
         with pytest.raises(
             FileError, match=r"flow/index\.json: does not say which files .* run the stage prepare"

@@ -21,10 +21,10 @@ def write_part(folder, names, right, classes=CLASSES, box=8.0):
     """
     work = Workdir(str(folder))
     train = [
-        Video(f"{name}/t", "t.mp4", label, "train", "t", 9, 64, 64, 25.0)
+        Video(f"{name}/t", f"{name}/t.mp4", label, "train", "t", 9, 64, 64, 25.0)
         for label, name in enumerate(classes)
     ]
-    test = [Video(name, "x.mp4", 0, "test", "x", 9, 64, 64, 25.0) for name in names]
+    test = [Video(name, f"{name}.mp4", 0, "test", "x", 9, 64, 64, 25.0) for name in names]
     artifacts.save_dataset(work.dataset, Dataset(classes, tuple(sorted(train + test))))
     artifacts.save_detections(
         work.truth,

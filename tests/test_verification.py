@@ -159,6 +159,33 @@ def test_imported_features_are_imported_again(tmp_path):
         store.verify()
 
 
+def test_a_list_that_was_changed_after_the_training_is_no_secret(tmp_path, capsys):
+    write_work(tmp_path)
+    cfg = change(config(tmp_path, "lstm"), train__steps=2, eval__segments=1)
+    train.run(cfg)
+    evaluate.run(cfg)
+    assert "warning" not in capsys.readouterr().out
+    path = Workdir(cfg.workdir).dataset
+    record = files.read_json(path)
+    row = next(row for row in record["videos"] if row["part"] == "test")
+    files.write_json(path, record | {"videos": moved(record["videos"], row["name"], "train")})
+    evaluate.run(cfg)
+    out = capsys.readouterr().out
+    assert "the training list has 1 videos that the run was not trained on" in out
+    assert f"the first is {row['name']}" in out
+    with pytest.raises(FileError, match="videos"):
+        train.run(cfg)
+    # The other way round is refused.
+    row = next(row for row in record["videos"] if row["part"] == "train")
+    files.write_json(path, record | {"videos": moved(record["videos"], row["name"], "test")})
+    with pytest.raises(FileError, match="trained on 1 of"):
+        evaluate.run(cfg)
+
+
+def moved(rows, name, part):
+    return [row | {"part": part} if row["name"] == name else row for row in rows]
+
+
 def test_the_stages_refuse_damage_in_what_they_read(tmp_path):
     write_work(tmp_path)
     cfg = change(config(tmp_path, "lstm"), train__steps=2, eval__segments=1)

@@ -54,7 +54,11 @@ LAYOUT = 2
 
 
 def save_dataset(
-    path: PathLike, dataset: Dataset, *, settings: Mapping[str, Any] | None = None
+    path: PathLike,
+    dataset: Dataset,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    pooled: bool = False,
 ) -> None:
     """Writes the listed videos.
 
@@ -62,19 +66,22 @@ def save_dataset(
       path: of the file.
       dataset: the videos.
       settings: those that decided which videos these are, and in which parts.
+      pooled: whether a video may be there several times, once for each part of a pool.
 
     Raises:
-      FileError: a name twice, a label outside the classes, or a part of another name.
+      FileError: a name or a file twice, a label outside the classes, or a part of another name.
     """
-    _check_dataset(path, dataset)
+    _check_dataset(path, dataset, pooled=pooled)
     record: dict[str, Any] = {
         "layout": LAYOUT,
         "classes": list(dataset.classes),
         "videos": [video._asdict() for video in dataset.videos],
     }
+    if pooled:
+        record["pooled"] = True
     if settings:
         record["settings"] = dict(settings)
-    write_json(path, record)
+    write_json(path, record, sealed=True)
 
 
 def load_dataset(path: PathLike) -> Dataset:
@@ -82,14 +89,14 @@ def load_dataset(path: PathLike) -> Dataset:
 
     Raises:
       FileError: the file is missing, was written by another version, or does not hold a list of
-        videos with different names, labels within the classes and known parts.
+        videos with different names and files, labels within the classes and known parts.
     """
     data = read_existing(path, made_by="prepare")
     # The version first: in a file of an earlier one other fields may be missing too.
     _with_layout(path, parse_json(data, path))
     record = parse_record(data, _DatasetRecord, path)
     dataset = Dataset(record.classes, record.videos)
-    _check_dataset(path, dataset)
+    _check_dataset(path, dataset, pooled=record.pooled)
     return dataset
 
 
@@ -100,6 +107,7 @@ class _DatasetRecord:
 
     classes: tuple[str, ...]
     videos: tuple[Video, ...]
+    pooled: bool = False
 
 
 def check_layout(work: Workdir) -> None:
@@ -129,14 +137,19 @@ def _with_layout(path: PathLike, record: Any) -> dict[str, Any]:
     return record
 
 
-def _check_dataset(path: PathLike, dataset: Dataset) -> None:
+def _check_dataset(path: PathLike, dataset: Dataset, *, pooled: bool) -> None:
     """Raises FileError where a list of videos contradicts itself."""
-    names = set()
+    names, name_of_path = set(), {}
     for video in dataset.videos:
         # Features, flow and scores are found by name, so two videos of one name would share them.
         problem = _video_problem(video, len(dataset.classes))
         if video.name in names:
             problem = "is listed twice; expected different names"
+        # Features that others made have no video files. One file under two names would count
+        # twice, or be trained on and tested.
+        first = name_of_path.setdefault(video.path, video.name)
+        if video.path and first != video.name and not pooled:
+            problem = problem or f"and {first} are both of {video.path}; expected different files"
         if problem:
             raise FileError(f"{path}: {video.name} {problem}")
         names.add(video.name)
@@ -197,7 +210,7 @@ def save_config(folder: PathLike, cfg: RunConfig, **resolved: Any) -> None:
     config = dataclasses.asdict(cfg)
     overrides = {path.replace("__", "."): value for path, value in config.pop("overrides").items()}
     record = {"layout": LAYOUT, "config": config, "overrides": overrides, **resolved}
-    write_json(epath.Path(folder) / "config.json", record)
+    write_json(epath.Path(folder) / "config.json", record, sealed=True)
 
 
 def load_config(folder: PathLike, made_by: str = "") -> dict[str, Any]:

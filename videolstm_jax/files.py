@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -22,14 +23,21 @@ PathLike = str | os.PathLike
 # A bucket answers each question in tens of milliseconds, so many are asked at the same time.
 _THREADS = 16
 
+SEAL = "content_sha256"
+"""The field of a sealed JSON object that holds the digest of its other fields."""
+
 T = TypeVar("T")
 
 
 @contextlib.contextmanager
-def replacing(path: PathLike) -> Iterator[epath.Path]:
+def replacing(path: PathLike, *, durable: bool = False) -> Iterator[epath.Path]:
     """Yields a path to write to, which replaces `path` when the block ends without an error.
 
     A reader finds the old file or the new one, never half of it.
+
+    Args:
+      path: the file.
+      durable: whether this holds after a loss of power too; it costs two waits for the disk.
 
     Raises:
       OSError: it cannot be written; `filename` is `path`, which the system leaves out where a disk
@@ -42,7 +50,13 @@ def replacing(path: PathLike) -> Iterator[epath.Path]:
     beside = path.parent / f".{path.name}.part-{secrets.token_hex(8)}"
     try:
         yield beside
+        # The content must be on the disk before the name is: a system may write the rename first,
+        # and after a loss of power the name would stand for an empty file.
+        if durable:
+            sync(beside)
         beside.replace(path)
+        if durable:
+            sync(path.parent)
     except OSError as error:
         raise _naming(error, path, instead_of=beside) from error
     finally:
@@ -51,9 +65,43 @@ def replacing(path: PathLike) -> Iterator[epath.Path]:
             beside.unlink(missing_ok=True)
 
 
-def write_bytes(path: PathLike, data: bytes) -> None:
-    """Writes a file whole or not at all."""
-    with replacing(path) as beside:
+def sync(path: PathLike) -> None:
+    """Waits until the disk has the content of a file, or the names in a folder.
+
+    In a bucket there is nothing to wait for: an object that was written is safe.
+    """
+    if is_bucket(path):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some file systems of networks and containers cannot sync folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not os.path.isdir(path):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(folder: PathLike) -> None:
+    """Waits until the disk has all files of a folder and of its folders."""
+    if is_bucket(folder):
+        return
+    # From the bottom up: a name is on the disk after what it stands for.
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync(os.path.join(parent, name))
+        sync(parent)
+
+
+def is_bucket(path: PathLike) -> bool:
+    """Whether a path names an object of a service, such as gs://bucket/name."""
+    return "://" in os.fspath(path)
+
+
+def write_bytes(path: PathLike, data: bytes, *, durable: bool = False) -> None:
+    """Writes a file whole or not at all; `durable` as of `replacing`."""
+    with replacing(path, durable=durable) as beside:
         beside.write_bytes(data)
 
 
@@ -78,17 +126,32 @@ def _naming(error: OSError, path: epath.Path, instead_of: PathLike = "") -> OSEr
     return OSError(error.errno, os.strerror(error.errno), os.fspath(path))
 
 
-def write_json(path: PathLike, value: Any) -> None:
-    """Writes JSON with sorted keys, whole or not at all."""
+def write_json(path: PathLike, value: Any, *, sealed: bool = False) -> None:
+    """Writes JSON with sorted keys, whole or not at all, also after a loss of power.
+
+    Args:
+      path: the file.
+      value: to write; the seal of an object that has one is made anew.
+      sealed: whether an object gets the field `SEAL`, by which `parse_json` notices damage.
+    """
+    if sealed or (isinstance(value, dict) and SEAL in value):
+        value = value | {SEAL: _seal_of(value)}
     # JSON has no NaN: Python would write one, and other programs could not read the file.
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
-    write_bytes(path, f"{text}\n".encode())
+    write_bytes(path, f"{text}\n".encode(), durable=True)
+
+
+def _seal_of(record: dict[str, Any]) -> str:
+    """The digest of all fields but the seal."""
+    content = dict(record)
+    content.pop(SEAL, None)
+    return json_sha256(content)
 
 
 def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
-    """Writes one JSON object a line, whole or not at all."""
+    """Writes one JSON object a line, whole or not at all, also after a loss of power."""
     lines = [json.dumps(row, allow_nan=False) + "\n" for row in rows]
-    write_bytes(path, "".join(lines).encode())
+    write_bytes(path, "".join(lines).encode(), durable=True)
 
 
 def json_sha256(value: Any) -> str:
@@ -123,13 +186,37 @@ def parse_json(data: bytes, where: PathLike) -> Any:
     """Decodes JSON; `where` names the file, and the line, in messages.
 
     Raises:
-      FileError: it is not JSON, or an object has a key twice.
+      FileError: it is not JSON, an object has a key twice, or the content is not that of its seal.
     """
     try:
-        return json.loads(data.decode(), object_pairs_hook=_object)
+        value = json.loads(data.decode(), object_pairs_hook=_object)
     # ValueError: also of text that is not UTF-8. RecursionError: of brackets without end.
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where}: not JSON: {error}") from error
+    if isinstance(value, dict) and any(map(_is_seal, value)):
+        _check_seal(value, where)
+    return value
+
+
+def _is_seal(name: str) -> bool:
+    """Whether a field is the seal, or was until a letter or two of its name were damaged."""
+    if len(name) != len(SEAL):
+        return False
+    return sum(a != b for a, b in zip(name, SEAL, strict=True)) <= 2
+
+
+def _check_seal(record: dict[str, Any], where: PathLike) -> None:
+    """Raises FileError where a sealed object is not the one that was written."""
+    try:
+        is_sound = record.get(SEAL) == _seal_of(record)
+    except ValueError:  # an infinity, which no sealed file was written with
+        is_sound = False
+    if not is_sound:
+        raise FileError(
+            f"{where}: its content does not agree with its field {SEAL}: it is damaged, or was "
+            "edited by hand; run the stage that wrote it again, or remove that field to keep an "
+            "edit"
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -143,12 +230,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def write_arrays(path: PathLike, **arrays: np.ndarray) -> None:
-    """Writes arrays as .npz without pickling; the same arrays give the same bytes."""
+def write_arrays(path: PathLike, /, *, durable: bool = False, **arrays: np.ndarray) -> None:
+    """Writes arrays as .npz without pickling; the same arrays give the same bytes.
+
+    Args:
+      path: the file.
+      durable: as of `replacing`.
+      **arrays: by name.
+    """
     # Into memory first: a bucket's file cannot be written at several places, as a zip needs.
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue(), durable=durable)
 
 
 def read_arrays(
@@ -168,6 +261,10 @@ def read_arrays(
         missing = sorted(set(names) - set(file) - set(optional), key=names.index)
         if missing:
             raise FileError(f"has {sorted(file)}, lacks {missing}")
+        # An optional array whose name is damaged must not count as absent. A zip has each name
+        # twice, and reading a member compares them.
+        if not set(file) <= set(names) and file.zip.testzip():
+            raise FileError("is damaged")
         return tuple(map(file.get, names))
 
 

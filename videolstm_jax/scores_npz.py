@@ -20,6 +20,7 @@ def save_scores(path: PathLike, scores: Scores) -> None:
         arrays["part"] = np.array(scores.part, str)
     write_arrays(
         path,
+        durable=True,
         **arrays,
         videos=np.array(scores.videos, str),
         scores=np.asarray(scores.scores, np.float32),

@@ -1,13 +1,13 @@
 """Reads back what the stage `prepare` wrote of its work, and finds videos that changed since then.
 
-flow/index.json has the settings of the flow and the size of each video file; each flow file has a
-note of its own video.
+flow/index.json has the settings of the flow, the size of each video file and the digest of each
+flow file; each flow file has a note of its own video.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from etils import epath
@@ -124,6 +124,57 @@ def check_fingerprints(index: Mapping[str, Any], videos: Sequence[Video]) -> Non
                 f"{video.path}: {now[video.name]}; expected {expected}, as when the stage prepare "
                 "read it: run that again"
             )
+
+
+# ---- the content of flow files -------------------------------------------------------------------
+
+
+def flow_digests(work: Workdir, names: Iterable[str]) -> dict[str, str]:
+    """The digest of each video's flow file by the video's name, see `flow_file.content_sha256`.
+
+    Raises:
+      FileError: a file is missing or damaged.
+    """
+    names = list(names)
+    digests = side_by_side(flow_file.content_sha256, [_flow_path(work, name) for name in names])
+    return dict(zip(names, digests, strict=True))
+
+
+def check_flow(work: Workdir, videos: Sequence[Video], mode: str) -> None:
+    """Compares the flow files of these videos with the index, before results depend on them.
+
+    Damage of a picture is noticed when it is read. This notices a file of another video, or of
+    another call of `prepare`, and reads no picture.
+
+    Args:
+      work: the work folder.
+      videos: whose flow will be read.
+      mode: `data.verify`; `never` compares nothing.
+
+    Raises:
+      FileError: a file is missing, damaged or of another content.
+    """
+    path = work.flow / "index.json"
+    # A pool has flow without an index; its stages find the flow as `pool` copied it.
+    if mode == "never" or not path.exists():
+        return
+    # Indexes of earlier versions have no digests, nor has an index without stored flow.
+    expected = read_json(path).get("sha256", {})
+    names = []
+    for video in videos:
+        # A missing file is refused by the stage that needs it; some can do without.
+        if video.name in expected and _flow_path(work, video.name).exists():
+            names.append(video.name)
+    for name, digest in flow_digests(work, names).items():
+        if digest != expected[name]:
+            raise FileError(
+                f"{_flow_path(work, name)}: is not the flow that the stage prepare wrote for "
+                f"{name}; remove it and run the stage prepare again"
+            )
+
+
+def _flow_path(work: Workdir, name: str) -> epath.Path:
+    return work.flow / f"{name}.zip"
 
 
 # ---- notes of flow files -------------------------------------------------------------------------

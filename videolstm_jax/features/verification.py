@@ -36,7 +36,7 @@ def verify_store(store: FeatureStore, names: Sequence[str], mode: str) -> None:
     # Sizes first: they cost little, and their message says more than that a digest differs.
     store.check_sizes(names)
     # Whole objects of a bucket would be downloaded, and the service checks their content itself.
-    if mode == "never" or (mode == "once" and _is_bucket(store.folder)):
+    if mode == "never" or (mode == "once" and files.is_bucket(store.folder)):
         return
     if mode == "always":
         store.verify(names)
@@ -52,10 +52,6 @@ def verify_store(store: FeatureStore, names: Sequence[str], mode: str) -> None:
         return
     store.verify(unread)
     _write_record(store, verified | current)
-
-
-def _is_bucket(folder: epath.Path) -> bool:
-    return "://" in os.fspath(folder)
 
 
 def _paths(store: FeatureStore, names: Sequence[str]) -> list[epath.Path]:

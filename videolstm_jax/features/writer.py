@@ -228,7 +228,7 @@ class FeatureWriter:
             # Training divides by it, so test videos must have no part in it.
             _, deviation = FeatureStore(self._folder, index).statistics(train)
             index = dataclasses.replace(index, std=deviation)
-        files.write_json(self._index, dataclasses.asdict(index))
+        files.write_json(self._index, dataclasses.asdict(index), sealed=True)
         # The index is there; whoever is killed now leaves only files that nobody reads.
         self._remove_leftovers(names)
         return FeatureStore.open(self._folder)

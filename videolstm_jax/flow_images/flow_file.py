@@ -13,7 +13,7 @@ from PIL import Image
 
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike
+from videolstm_jax.files import PathLike, json_sha256
 
 KINDS = {
     "jpeg": ("jpg", {"format": "JPEG", "quality": 95}),
@@ -117,6 +117,19 @@ def describe(path: PathLike) -> tuple[int, str]:
     with _opened(path) as file:
         pairs, _ = _pairs(file)
         return pairs, file.comment.decode(errors="replace")
+
+
+def content_sha256(path: PathLike) -> str:
+    """The digest of the names, lengths and checksums of all pictures, which are not read.
+
+    `read_flow` compares each picture with its checksum, so both together show that the content is
+    what it was.
+
+    Raises:
+      FileError: see `read_flow`.
+    """
+    with _opened(path) as file:
+        return json_sha256([[m.filename, m.file_size, m.CRC] for m in file.infolist()])
 
 
 def _member(direction: str, number: int, suffix: str) -> str:

@@ -64,6 +64,7 @@ def run(cfg: RunConfig) -> epath.Path:
     # Validation videos that chose the checkpoint are in the training list; the file marks them.
     allowed = cfg.eval.allow_trained or cfg.eval.part == "valid"
     trained = check_test_list(names, model.trained_on, model.place.folder, allowed=allowed)
+    _warn_of_other_list(model, dataset)
     features = model.open_features(work, stream=cfg.data.stream)
     # While the results of an earlier evaluation are still there.
     verify_features(features, videos, cfg.data.verify)
@@ -140,6 +141,19 @@ def _check_belongs(model: TrainedModel, cfg: RunConfig, dataset: Dataset) -> Non
         if differing:
             message += f"; they differ in {', '.join(differing[:5])}"
         raise FileError(message)
+
+
+def _warn_of_other_list(model: TrainedModel, dataset: Dataset) -> None:
+    """Prints where the training list has videos that the run was not trained on."""
+    # Such a video may have been one of the test list, which is then smaller than that of others.
+    unseen = sorted(set(names_of(dataset.listed("train"))) - set(model.trained_on))
+    # Runs of early versions do not know their list.
+    if model.trained_on and unseen:
+        print(
+            f"warning: the training list has {len(unseen)} videos that the run was not trained on, "
+            f"the first is {unseen[0]}: the list was changed after the training",
+            flush=True,
+        )
 
 
 def _write_whole_videos(

@@ -131,6 +131,8 @@ def _videos_to_do(job: ExtractionJob, backbones: Mapping[str, BackboneWithStores
     videos = [video for video in job.shard.of(job.dataset.videos) if video.name in missing]
     if "rgb" in backbones:  # the flow backbone alone reads stored flow, not the videos
         prepared.check_fingerprints(job.index, videos)
+    if "flow" in backbones:
+        prepared.check_flow(job.work, videos, job.cfg.data.verify)
     return videos
 
 

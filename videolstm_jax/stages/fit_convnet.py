@@ -18,7 +18,7 @@ from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
-from videolstm_jax.files import json_sha256
+from videolstm_jax.files import SEAL, json_sha256
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
@@ -108,6 +108,8 @@ def _open_fit(cfg: RunConfig) -> _Fit:
     dataset = load_dataset(work.dataset)
     videos = dataset.part("train")
     index = prepared.read_flow_index(work, cfg.data)
+    if cfg.data.stream == "flow":
+        prepared.check_flow(work, videos, cfg.data.verify)
     reader = _frame_reader(cfg, work, index)
     network = image_network(cfg.convnet, reader.channels, len(dataset.classes))
     start = starting_point(network, cfg, dataset)
@@ -232,8 +234,9 @@ def _input_fingerprints(
     flow = ""
     if stream == "flow":
         settings = dict(index)
-        # Both are in the list above, where a video of the test list does not count.
-        for name in ("frames", "source"):
+        # These are of single videos, and are in the list above, where a video of the test list does
+        # not count. The digests are of the files, not of how flow is made.
+        for name in ("frames", "source", "sha256", SEAL):
             settings.pop(name, None)
         flow = json_sha256(settings)
     return {"videos": json_sha256(rows), "flow": flow}

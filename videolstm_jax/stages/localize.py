@@ -19,6 +19,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset import prepared
 from videolstm_jax.errors import FileError
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.baseline_tubes import baseline_tubes
@@ -78,6 +79,7 @@ def run(cfg: RunConfig) -> epath.Path:
     task = _open_task(cfg)
     tests = task.dataset.part("test")
     trained = _count_trained(cfg, task.work)
+    prepared.check_flow(task.work, tests, cfg.data.verify)
     videos = []
     for count, video in enumerate(tests, 1):
         videos.append(_localize(task, video))

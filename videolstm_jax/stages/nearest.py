@@ -10,6 +10,7 @@ from etils import epath
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset import prepared
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.measure.accuracy import accuracy_text
 from videolstm_jax.measure.nearest import motion_energy, nearest_scores
@@ -35,6 +36,7 @@ def run(cfg: RunConfig) -> epath.Path:
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     train, test = dataset.part("train"), dataset.part("test")
+    prepared.check_flow(work, [*train, *test], cfg.data.verify)
     label = label_array(test)
     scores = nearest_scores(
         _energies(work, train), label_array(train), _energies(work, test), len(dataset.classes)

@@ -96,7 +96,7 @@ def _write_dataset(members: Sequence[PoolPart], pool: Workdir) -> None:
         for video in part.dataset.part("test"):
             videos.append(video._replace(name=part.pooled_names[video.name]))
     classes = members[0].dataset.classes
-    artifacts.save_dataset(pool.dataset, Dataset(classes, tuple(sorted(videos))))
+    artifacts.save_dataset(pool.dataset, Dataset(classes, tuple(sorted(videos))), pooled=True)
 
 
 def _write_truth(members: Sequence[PoolPart], pool: Workdir) -> None:

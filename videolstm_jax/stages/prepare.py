@@ -80,12 +80,14 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     _remove(work.flow / "index.json")  # without it, later stages refuse the half-written folder
     fingerprints = prepared.video_fingerprints(listed.videos)
     decoder = VideoDecoder(cfg.data, listed)
+    flow_files = None
     if cfg.flow.online:
         frames = decoder.count_frames(listed.videos)
     else:
         limit = image.limit(settings["bound"], scaled=settings["scaled"])
         target = FlowTarget(work.flow, fingerprints, limit)
         frames = _write_flow(cfg, target, listed, decoder, sample)
+        flow_files = prepared.flow_digests(work, frames)
 
     dataset = decoder.good_videos(listed, frames)
     tubes = scan.read_dataset_tubes(cfg.data, dataset, root=root)
@@ -93,7 +95,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     artifacts.save_dataset(work.dataset, dataset, settings=prepared.listing_settings(cfg.data))
     _write_or_remove(work.bad, bad_rows, files.write_jsonl)
     _write_or_remove(work.truth, tubes, artifacts.save_detections)
-    _write_index(work, settings, frames, fingerprints)
+    _write_index(work, settings, frames, fingerprints, flow_files)
     _print_summary(work, frames, len(tubes), len(bad_rows))
     balance.print_uneven(cfg.train.balance, dataset.listed("train"), dataset.classes)
 
@@ -190,9 +192,10 @@ def _claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
     after an interruption.
     """
     if not path.exists():
-        files.write_json(path, settings)
+        files.write_json(path, settings, sealed=True)
         return
     before = files.read_json(path)
+    before.pop(files.SEAL, None)
     changes = []
     for name in {**settings, **before}:
         if before.get(name) != settings.get(name):
@@ -243,6 +246,7 @@ def _write_index(
     settings: Mapping[str, Any],
     frames: Mapping[str, int],
     fingerprints: Mapping[str, str],
+    flow_files: Mapping[str, str] | None,
 ) -> None:
     """Writes flow/index.json, which marks the stage as finished."""
     flow_frames, source = {}, {}
@@ -251,7 +255,10 @@ def _write_index(
         flow_frames[name] = length - 1
         source[name] = fingerprints[name]
     index = {**settings, "frames": flow_frames, "source": source}
-    files.write_json(work.flow / "index.json", index)
+    # With `flow.online` no flow is stored.
+    if flow_files is not None:
+        index["sha256"] = flow_files
+    files.write_json(work.flow / "index.json", index, sealed=True)
 
 
 def _print_summary(work: Workdir, frames: Mapping[str, int], tubes: int, bad: int) -> None:

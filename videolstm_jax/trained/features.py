@@ -98,6 +98,7 @@ def described_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]:
     for name, store in features.by_input().items():
         # The digest of the index, which has the digest of every file, stands for all features.
         index = files.read_json(store.folder / "index.json", made_by="extract")
+        index.pop(files.SEAL, None)  # earlier indexes of the same features have none
         inputs[name] = {
             "store": "/".join(store.folder.parts[-3:]),
             "sha256": files.json_sha256(index),

@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import sync, sync_tree
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.orbax_errors import as_file_error
 from videolstm_jax.types import TrainState
@@ -46,6 +47,8 @@ class Checkpoints:
         if not create and not self.folder.exists():
             raise FileError(f"{self.folder} is missing; expected a folder of checkpoints")
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Steps that were saved here, and may not be on the disk yet.
+        self._unsynced: set[int] = set()
         self._manager = ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(max_to_keep=keep),
@@ -96,7 +99,10 @@ class Checkpoints:
             meta=self._args.JsonSave(meta),
         )
         with as_file_error(self.folder, f"cannot save step {step}"):
+            # Orbax ends the save before this one first.
             self._manager.save(step, args=items)
+            self._sync()
+            self._unsynced.add(step)
 
     def wait(self) -> None:
         """Waits for the last save to end.
@@ -106,6 +112,21 @@ class Checkpoints:
         """
         with as_file_error(self.folder, "cannot save"):
             self._manager.wait_until_finished()
+            self._sync()
+
+    def _sync(self) -> None:
+        """Waits until the disk has the checkpoints whose save has ended.
+
+        Orbax renames a checkpoint whose content may be in memory only. After a loss of power it
+        could be empty, and so could the one before it, where both are seconds old.
+        """
+        for step in sorted(self._unsynced):
+            # A later save may have removed it.
+            if (self.folder / str(step)).exists():
+                sync_tree(self.folder / str(step))
+        if self._unsynced:
+            sync(self.folder)
+        self._unsynced.clear()
 
     def close(self) -> None:
         """Waits for the last save and closes the folder; raises as `wait`."""
