@@ -161,7 +161,18 @@ def _video_problem(video: Video, classes: int) -> str:
         return f"has the label {video.label}; expected 0 to {classes - 1}"
     if video.part not in PARTS:
         return f"belongs to the part {video.part!r}; expected one of {', '.join(PARTS)}"
+    if leads_out(video.name):
+        return "is the name of a video; expected a path below the folders of results"
     return ""
+
+
+def leads_out(name: str) -> bool:
+    """Whether a file of this name below a folder could lie outside it, or nowhere at all.
+
+    Flow, features and scores are written under the names of the videos.
+    """
+    parts = name.replace("\\", "/").split("/")
+    return "\0" in name or not {"", ".", ".."}.isdisjoint(parts)
 
 
 def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:

@@ -6,6 +6,7 @@ import re
 
 from etils import epath
 
+from videolstm_jax.artifacts import leads_out
 from videolstm_jax.dataset.folders.video_names import without_extension
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
@@ -23,9 +24,18 @@ def read_names(folder: PathLike, part: str) -> list[str]:
     """Returns the file names of a part without extension, in the order of the list.
 
     Raises:
-      FileError: there is no list.
+      FileError: there is no list, or a name that leads out of a folder.
     """
-    return [without_extension(line) for line in _read_lines(folder, part, _NAME_LISTS)]
+    names = []
+    for line in _read_lines(folder, part, _NAME_LISTS):
+        names.append(without_extension(line))
+        # The store writes a file of this name.
+        if leads_out(names[-1]):
+            raise FileError(
+                f"{_list_path(folder, part, _NAME_LISTS)}: {line!r} leads out of a folder; "
+                "expected the name of a video"
+            )
+    return names
 
 
 def read_numbers(folder: PathLike, part: str, kind: str) -> list[int]:
