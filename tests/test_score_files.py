@@ -17,7 +17,8 @@ from scipy.special import log_softmax, softmax
 from videolstm_jax import artifacts
 from videolstm_jax.cli.commands import scores as command
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.score_files.importing import ImportSettings, import_scores, video_name
+from videolstm_jax.score_files.import_settings import ImportSettings
+from videolstm_jax.score_files.importing import import_scores, video_name
 from videolstm_jax.types import Dataset, Video
 
 CLASSES = ("Jump", "Run", "Wave")
@@ -337,6 +338,10 @@ def test_probabilities_are_not_taken_for_logits(tmp_path):
         ({"videos": (*VIDEOS[:3], "data/Run/b.avi")}, r"videos\[3\].* is there twice, first in r"),
         ({"part": "holdout"}, "part is 'holdout' by"),
         ({"kind": "scores"}, "kind is 'scores'; expected one of probabilities, log_prob"),
+        (
+            {"videos": ("Jump/a\n", *VIDEOS[1:])},
+            r"videos\[0\] is .*; expected no control",
+        ),
         ({"videos": "abcd"}, r"videos is .*; expected a list|expected \[1, C\]"),
     ],
 )
@@ -354,14 +359,15 @@ def test_fields_that_do_not_fit_are_named(tmp_path, suffix, changes, message):
         ("a;b\n", ":1: columns"),
         ("video,label\nJump/a,0\n", ":1: columns"),
         ("video,Jump,Jump\n", ":1: the column Jump is there twice"),
-        ("video,Jump,\n", ":1: column 3 has no name"),
+        ("video,Jump,\n", ':1: column 3 is ""; expected the name of a class'),
         ("video,name,Jump\n", ":1: the column name is there twice"),
         ("video,Jump,Run\na,1\n", ":2: 2 fields; expected 3"),
         ("video,Jump,Run\n\n\na,1,x\n", ":4: Run is 'x'; expected a number"),
         ("video,Jump,Run\na,1,1_0\n", ":2: Run is '1_0'; expected a number"),
-        ("video,Jump,Run\n,1,2\n", ":2: video is empty"),
+        ("video,Jump,Run\n,1,2\n", ':2: video is "";'),
         ("video,label,Jump,Run\na,Sit,1,2\n", ":2: label is 'Sit'; expected a class"),
         ("video,part,Jump,Run\na,test,1,2\nb,valid,1,2\n", ":3: part is 'valid'; expected one"),
+        ("video,Jump,Run\na\tb,1,2\n", r':2: video is "a.*b"; expected a name'),
         ('video,Jump,Run\n"a,1,2\n', ":2: unexpected end"),
     ],
 )
@@ -387,6 +393,7 @@ def test_a_table_with_a_mistake_is_named_by_line(tmp_path, text, message):
         ('{"a": [1, 2], "b": [1]}', r"b is \[1\]; expected one row of scores"),
         ('{"a": {"x": 1}, "b": {"y": 1}}', "b has other classes than the first.*differ in x, y"),
         ('{"a": [1, NaN]}', "not JSON|finite"),
+        ('{"a\\n": [1, 2]}', r"videos\[0\] is .*; expected no control characters"),
         ('{"a": 3}', r"a is 3; expected a list"),
     ],
 )
@@ -411,6 +418,57 @@ def test_nothing_in_a_file_is_executed(tmp_path, capsys):
     with pytest.raises(FileError, match=r"b.npz: cannot be read as arrays without pickles"):
         imported(str(tmp_path / "b.npz"))
     assert not capsys.readouterr().out
+
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=4)
+    | st.binary(max_size=4)
+    | st.sampled_from([np.zeros((2, 2)), np.array(["a", "b"]), np.array(3), np.array([1, 0])]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(
+    ["videos", "scores", "label", "classes", "part", "kind", "trained", "x", "streams"]
+)
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.dictionaries(FIELDS, PLAIN, max_size=5), st.booleans(), st.sampled_from(["pkl", "json"]))
+def test_any_value_of_a_field_is_read_or_refused(tmp_path, changes, complete, suffix):
+    table = {"videos": ["a", "b"], "scores": [[1, 2], [3, 4]], "classes": ["x", "y"]}
+    table = table | changes if complete else changes
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "pkl":
+        path.write_bytes(pickle.dumps(table))
+    else:
+        path.write_text(json.dumps(table, default=str))
+    try:
+        imported(str(path), kind="logits")
+    except (FileError, ConfigError) as error:
+        assert f"a.{suffix}" in str(error)
+
+
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.sampled_from(SUFFIXES), st.integers(0, 10_000), st.integers(0, 255), st.integers(0, 3))
+def test_a_changed_byte_is_read_or_refused(tmp_path, suffix, place, byte, cut):
+    data = bytearray(pathlib.Path(saved(tmp_path, suffix)).read_bytes())
+    data[place % len(data)] = byte
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(bytes(data[: len(data) - cut]))
+    try:
+        imported(str(path), kind="logits")
+    except (FileError, ConfigError) as error:
+        assert f"a.{suffix}" in str(error)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

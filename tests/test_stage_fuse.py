@@ -12,7 +12,8 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.fusion import mean_fusion, product_fusion
 from videolstm_jax.measure.weight_search import search_weights
 from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion
-from videolstm_jax.score_files.importing import ImportSettings, import_scores
+from videolstm_jax.score_files.import_settings import ImportSettings
+from videolstm_jax.score_files.importing import import_scores
 from videolstm_jax.stages import fuse
 from videolstm_jax.types import Dataset, Scores, Video
 
@@ -237,6 +238,8 @@ def test_refuses_validation_scores_that_do_not_fit(work, searched):
     assert_search_refused(work, searched, "has other classes .*: class 0 is Run; expected Jump")
     path.unlink()
     assert_search_refused(work, searched, "scores_valid.npz is missing")
+    twice = (str(work.validation_scores("videolstm-rgb")),) * 2
+    assert_search_refused(work, change(searched, fuse__validation=twice), "is there for two runs")
     with pytest.raises(ConfigError, match="validation has 1 files for 2 runs"):
         fuse.run(change(searched, fuse__validation=("a.npz",)))
     with pytest.raises(ConfigError, match=r"fuse.weights is given, and fuse.search too"):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from videolstm_jax.dataset.folders.video_names import without_extension
 from videolstm_jax.errors import ConfigError, FileError
@@ -16,30 +14,12 @@ from videolstm_jax.measure.score_kinds import (
     proven_kind,
     to_probabilities,
 )
-from videolstm_jax.score_files.join import class_order_problem, examples
+from videolstm_jax.score_files.import_settings import ImportSettings
+from videolstm_jax.score_files.join import examples
+from videolstm_jax.score_files.labels import folder_classes, named_classes, video_labels
 from videolstm_jax.score_files.layout import ScoreFile
 from videolstm_jax.score_files.readers import read_score_file
 from videolstm_jax.types import PARTS, Dataset, Part, Scores
-
-if TYPE_CHECKING:
-    from videolstm_jax.types import NDArray
-
-
-class ImportSettings(NamedTuple):
-    """What a file may not say itself; empty values are taken from the file.
-
-    `stream` names the field with the scores, `kind` is one of KINDS, `part` the list that the
-    videos are of, and `classes` are the names of the classes in the order of the scores.
-    `first_label` is the number of the first class. `dataset` has the classes, labels and lists of a
-    work folder.
-    """
-
-    stream: str = ""
-    kind: str = ""
-    part: str = ""
-    classes: tuple[str, ...] = ()
-    first_label: int = 0
-    dataset: Dataset | None = None
 
 
 class ImportedScores(NamedTuple):
@@ -62,12 +42,12 @@ def import_scores(path: str, settings: ImportSettings) -> ImportedScores:
     if not names:
         raise FileError(f"{path}: has no videos; expected at least one")
     notes = []
-    classes = _classes(file, settings)
+    classes = named_classes(file, settings)
     if not classes:
-        classes = _folder_classes(file, names, settings)
+        classes = folder_classes(file, names, settings)
         notes.append(f"the {len(classes)} classes are the folders of the videos")
     part = _part(file, names, settings)
-    label = _label(file, names, classes, settings)
+    label = video_labels(file, names, classes, settings)
     kind = _kind(file, settings)
     probabilities = to_probabilities(file.scores, kind)
     scores = Scores(names, probabilities, label, classes, file.trained, part)
@@ -100,142 +80,6 @@ def video_name(path: str) -> str:
     """
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
     return without_extension("/".join(parts[-2:]))
-
-
-# ---- classes -------------------------------------------------------------------------------------
-
-
-def _classes(file: ScoreFile, settings: ImportSettings) -> tuple[str, ...]:
-    """The names of the classes, which all sources must agree on; empty where none has them."""
-    sources = {"--classes": settings.classes, file.path: file.classes}
-    if settings.dataset is not None:
-        sources["the data set"] = settings.dataset.classes
-    first_source, classes = "", ()
-    for source, listed in sources.items():
-        if not listed:
-            continue
-        if len(set(listed)) != len(listed):
-            twice = next(name for name in listed if listed.count(name) > 1)
-            raise FileError(f"{source}: classes has {twice} twice; expected each once")
-        if not classes:
-            first_source, classes = source, listed
-        problem = class_order_problem(listed, classes)
-        if problem:
-            raise FileError(f"{file.path}: {source} and {first_source} differ: {problem}")
-    columns = file.scores.shape[1]
-    if classes and len(classes) != columns:
-        raise FileError(
-            f"{file.path}: {file.stream} has {columns} columns, and {first_source} has "
-            f"{len(classes)} classes; expected as many"
-        )
-    return classes
-
-
-def _folder_classes(
-    file: ScoreFile, names: Sequence[str], settings: ImportSettings
-) -> tuple[str, ...]:
-    """The classes by the folders of the videos, where each class number has one folder of its own.
-
-    Raises:
-      ConfigError: a class has no video or several folders, so that nothing names it.
-    """
-    columns = file.scores.shape[1]
-    folders: dict[int, str] = {}
-    problem = ""
-    if not file.label:
-        problem = "it has no labels either"
-    for row, (name, label) in enumerate(zip(names, file.label, strict=False)):
-        if isinstance(label, str):
-            problem = f"{file.place('label', row)} is {label!r}, whose place is unknown"
-            break
-        number = _checked_number(file, row, label, columns, settings.first_label)
-        folder, _, _ = name.rpartition("/")
-        first = folders.setdefault(number, folder)
-        if not folder or first != folder:
-            problem = f"class {number} has the folders {first!r} and {folder!r}"
-            break
-    missing = sorted(set(range(columns)) - set(folders))
-    if missing:
-        problem = problem or f"class {missing[0]} has no video"
-    if len(set(folders.values())) != len(folders):
-        problem = problem or "two classes have videos in one folder"
-    if problem:
-        raise ConfigError(
-            f"{file.path}: classes is missing, and {problem}; give --classes=classInd.txt or "
-            "--dataset=dataset.json"
-        )
-    return tuple(folders[number] for number in range(columns))
-
-
-# ---- labels --------------------------------------------------------------------------------------
-
-
-def _label(
-    file: ScoreFile, names: Sequence[str], classes: Sequence[str], settings: ImportSettings
-) -> NDArray:
-    """The labels [V] from the file, the data set or the folders, which must not contradict."""
-    from_folders = _folder_labels(names, classes)
-    known: Mapping[str, int] = {}
-    if settings.dataset is not None:
-        known = {video.name: video.label for video in settings.dataset.videos}
-    labels = np.zeros(len(names), np.int32)
-    for row, name in enumerate(names):
-        sources = {}
-        if file.label:
-            sources["label"] = _checked_label(file, row, classes, settings.first_label)
-        if name in known:
-            sources["the data set"] = known[name]
-        if name in from_folders:
-            sources["its folder"] = from_folders[name]
-        if not sources:
-            raise ConfigError(
-                f"{file.place('label', row)} is missing; give --dataset=dataset.json, or name "
-                "videos Class/file"
-            )
-        source, label = next(iter(sources.items()))
-        for other, other_label in sources.items():
-            if other_label != label:
-                raise FileError(
-                    f"{file.place('label', row)} is {classes[label]} by {source}, and "
-                    f"{classes[other_label]} by {other}; expected the same"
-                )
-        labels[row] = label
-    return labels
-
-
-def _folder_labels(names: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
-    """The labels of the videos that lie in a folder with the name of a class."""
-    labels = {}
-    number_of = {name: number for number, name in enumerate(classes)}
-    for name in names:
-        folder, _, _ = name.rpartition("/")
-        if folder in number_of:
-            labels[name] = number_of[folder]
-    return labels
-
-
-def _checked_label(file: ScoreFile, row: int, classes: Sequence[str], first_label: int) -> int:
-    label = file.label[row]
-    if isinstance(label, int):
-        return _checked_number(file, row, label, len(classes), first_label)
-    if label not in classes:
-        raise FileError(f"{file.place('label', row)} is {label!r}; expected one of the classes")
-    return list(classes).index(label)
-
-
-def _checked_number(file: ScoreFile, row: int, label: int, classes: int, first_label: int) -> int:
-    """A class number that counts from 0."""
-    number = label - first_label
-    if not 0 <= number < classes:
-        last = classes - 1 + first_label
-        hint = ""
-        # MATLAB counts from 1, so its last class looks like one too many.
-        if first_label == 0 and label == classes:
-            hint = "; give --first_label=1 if the classes count from 1"
-        raise FileError(
-            f"{file.place('label', row)} is {label}; expected {first_label} to {last}{hint}"
-        )
-    return number
 
 
 # ---- part and kind -------------------------------------------------------------------------------

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.json_records import value_text
 from videolstm_jax.measure.score_kinds import KINDS
+from videolstm_jax.score_files.values import (
+    label_list,
+    number_array,
+    single_text,
+    text_list,
+    training_marks,
+)
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -77,24 +83,24 @@ def from_fields(path: str, fields: Mapping[str, Any], stream: str = "") -> Score
     named, streams = _sorted_fields(path, fields)
     if "videos" not in named:
         return _from_mapping(path, fields, stream)
-    videos = _texts(path, "videos", named["videos"])
+    videos = text_list(path, "videos", named["videos"])
     stream = _chosen_stream(path, streams, stream, len(videos))
-    scores = _number_array(path, stream, streams[stream])
+    scores = number_array(path, stream, streams[stream])
     problem = ""
     if scores.ndim != 2 or len(scores) != len(videos):
         shape = list(scores.shape)
         problem = f"{stream} is {shape}; expected [{len(videos)}, C] for its videos"
     label: tuple[int | str, ...] = ()
     if "label" in named:
-        label = _labels(path, named["label"])
+        label = label_list(path, named["label"])
         if len(label) != len(videos):
             problem = problem or f"label has {len(label)} values; expected {len(videos)}"
     classes: tuple[str, ...] = ()
     if "classes" in named:
-        classes = _texts(path, "classes", named["classes"])
+        classes = text_list(path, "classes", named["classes"])
     if problem:
         raise FileError(f"{path}: {problem}")
-    kind = _text(path, "kind", named.get("kind", ""))
+    kind = single_text(path, "kind", named.get("kind", ""))
     # A field called `logits` names its kind.
     if not kind and stream in KINDS:
         kind = stream
@@ -104,10 +110,10 @@ def from_fields(path: str, fields: Mapping[str, Any], stream: str = "") -> Score
         scores,
         label,
         classes,
-        _text(path, "part", named.get("part", "")),
+        single_text(path, "part", named.get("part", "")),
         kind,
         stream,
-        _marks(path, named.get("trained"), len(videos)),
+        training_marks(path, named.get("trained"), len(videos)),
     )
 
 
@@ -169,10 +175,11 @@ def _from_mapping(path: str, fields: Mapping[str, Any], stream: str) -> ScoreFil
     if stream or not fields:
         raise FileError(f"{path}: videos is missing; expected the names of the videos")
     rows = []
+    videos = text_list(path, "videos", list(fields))
     classes: tuple[str, ...] = ()
     for video, row in fields.items():
         if isinstance(row, dict):
-            classes = classes or tuple(row)
+            classes = classes or text_list(path, "classes", list(row))
             if set(row) != set(classes):
                 differing = ", ".join(sorted(set(row) ^ set(classes))[:_NAMED])
                 raise FileError(
@@ -180,128 +187,11 @@ def _from_mapping(path: str, fields: Mapping[str, Any], stream: str) -> ScoreFil
                     f"{differing}"
                 )
             row = [row[name] for name in classes]
-        values = _number_array(path, video, row)
+        values = number_array(path, video, row)
         if values.ndim != 1 or (rows and values.shape != rows[0].shape) or not len(values):
             raise FileError(
                 f"{path}: {video} is {list(values.shape)}; expected one row of scores for each "
                 "video, all of one length, or the field videos"
             )
         rows.append(values)
-    return ScoreFile(path, tuple(fields), np.stack(rows), (), classes, "", "", "scores")
-
-
-# ---- values --------------------------------------------------------------------------------------
-
-
-def _number_array(path: str, field: str, value: Any) -> NDArray:
-    """A field as float64.
-
-    Raises:
-      FileError: it holds anything but numbers, or rows of different lengths; the message names the
-        first such row.
-    """
-    if isinstance(value, np.ndarray):
-        array = value
-    elif isinstance(value, list | tuple):
-        array = _array_of_lists(path, field, value)
-    else:
-        raise FileError(f"{path}: {field} is {_shown(value)}; expected numbers")
-    if array.dtype.kind not in "fiu":
-        raise FileError(f"{path}: {field} has values of type {array.dtype}; expected numbers")
-    return array.astype(np.float64)
-
-
-def _array_of_lists(path: str, field: str, value: Sequence[Any]) -> NDArray:
-    """Joins rows of numbers; the first row that is unlike the first one is named."""
-    length = None
-    for row, item in enumerate(value):
-        size = len(item) if isinstance(item, list | tuple | np.ndarray) else None
-        if row == 0:
-            length = size
-        if size != length:
-            raise FileError(
-                f"{path}: {field}[{row}] has {size or 'no'} values; expected {length or 'a number'}"
-            )
-        elements = [item] if size is None else item
-        for element in elements:
-            # NumPy would take true for 1 and read text as a number.
-            if isinstance(element, bool) or not isinstance(element, int | float | np.number):
-                raise FileError(f"{path}: {field}[{row}] has {_shown(element)}; expected numbers")
-    try:
-        return np.array(value, float)
-    except OverflowError as error:
-        raise FileError(f"{path}: {field} has a number that is too large") from error
-
-
-def _texts(path: str, field: str, value: Any) -> tuple[str, ...]:
-    """A field as a tuple of text."""
-    # MATLAB joins rows of letters to one text; a cell array keeps them apart.
-    if isinstance(value, np.ndarray) and value.dtype.kind in "US" and value.ndim:
-        value = value.ravel().tolist()
-    if not isinstance(value, list | tuple):
-        raise FileError(f"{path}: {field} is {_shown(value)}; expected a list (or cell) of texts")
-    texts = []
-    for row, item in enumerate(value):
-        try:
-            text = item.decode() if isinstance(item, bytes) else item
-        except UnicodeDecodeError as error:
-            raise FileError(f"{path}: {field}[{row}] is not UTF-8 text") from error
-        if not isinstance(text, str) or not text:
-            raise FileError(f"{path}: {field}[{row}] is {_shown(text)}; expected text")
-        texts.append(text)
-    return tuple(texts)
-
-
-def _text(path: str, field: str, value: Any) -> str:
-    """A field of one text, which NumPy may have wrapped in an array."""
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.ravel().tolist()[0]
-    if not isinstance(value, str):
-        raise FileError(f"{path}: {field} is {_shown(value)}; expected text")
-    return str(value)
-
-
-def _labels(path: str, value: Any) -> tuple[int | str, ...]:
-    """A field of class numbers or class names."""
-    if isinstance(value, np.ndarray):
-        if value.size != max(value.shape, default=1):
-            shape = list(value.shape)
-            raise FileError(f"{path}: label is {shape}; expected one number for each video")
-        value = value.ravel().tolist()
-    if not isinstance(value, list | tuple):
-        raise FileError(f"{path}: label is {_shown(value)}; expected one for each video")
-    labels: list[int | str] = []
-    for row, item in enumerate(value):
-        # MATLAB keeps numbers as floats; a class of 1.5 is a mistake.
-        if isinstance(item, float) and item.is_integer():
-            item = int(item)
-        if isinstance(item, bytes):
-            item = item.decode("utf-8", "replace")
-        if isinstance(item, bool) or not isinstance(item, int | str) or item == "":
-            raise FileError(
-                f"{path}: label[{row}] is {_shown(item)}; expected a class number or a class name"
-            )
-        labels.append(item)
-    return tuple(labels)
-
-
-def _marks(path: str, value: Any, videos: int) -> NDArray | None:
-    """The videos that the model was trained on, which our own files mark."""
-    if value is None:
-        return None
-    marks = np.asarray(value)
-    if marks.dtype.kind not in "biu" or marks.size != videos:
-        raise FileError(
-            f"{path}: trained is {marks.dtype} {list(marks.shape)}; expected [{videos}]"
-        )
-    return marks.reshape(videos).astype(bool)
-
-
-def _shown(value: Any) -> str:
-    """A value as messages quote it."""
-    if isinstance(value, np.ndarray):
-        return f"an array {list(value.shape)} of {value.dtype}"
-    try:
-        return value_text(value)
-    except (TypeError, ValueError, RecursionError):
-        return f"a {type(value).__name__}"
+    return ScoreFile(path, videos, np.stack(rows), (), classes, "", "", "scores")

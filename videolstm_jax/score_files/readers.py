@@ -15,10 +15,11 @@ from etils import epath
 from videolstm_jax.dataset.lists.list_files import read_list_text
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import parse_json, read_existing, reading
-from videolstm_jax.json_records import json_record, parse_record
+from videolstm_jax.json_records import json_record, parse_record, value_text
 from videolstm_jax.safe_readers.matlab import read_matlab
 from videolstm_jax.safe_readers.pickles import read_pickle
 from videolstm_jax.score_files.layout import ScoreFile, from_fields
+from videolstm_jax.score_files.values import has_control_character
 
 # Columns of a table that are not classes, with their other names.
 _COLUMNS = {
@@ -152,8 +153,8 @@ def _read_csv(path: str) -> ScoreFile:
         if len(cells) != len(header):
             raise FileError(f"{where}: {len(cells)} fields; expected {len(header)}, as columns")
         video = cells[columns["video"]]
-        if not video:
-            raise FileError(f"{where}: video is empty; expected a name")
+        if not video or has_control_character(video):
+            raise FileError(f"{where}: video is {value_text(video)}; expected a name")
         videos.append(video)
         lines.append(line)
         if "label" in columns:
@@ -202,8 +203,10 @@ def _csv_columns(where: str, header: Sequence[str]) -> tuple[dict[str, int], dic
         column = _COLUMNS.get(name.lower())
         places = classes if column is None else columns
         key = column or name
-        if not key:
-            raise FileError(f"{where}: column {at + 1} has no name; expected that of a class")
+        if not key or has_control_character(key):
+            raise FileError(
+                f"{where}: column {at + 1} is {value_text(name)}; expected the name of a class"
+            )
         if key in places:
             raise FileError(f"{where}: the column {name} is there twice")
         places[key] = at

@@ -15,16 +15,20 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.accuracy import top_k, trained_note
 from videolstm_jax.measure.fusion import mean_fusion, product_fusion
 from videolstm_jax.measure.intervals import wilson
-from videolstm_jax.measure.weight_search import Candidate, WeightSearch, search_weights
 from videolstm_jax.score_files.fusion_record import (
     FusionRecord,
     SearchRecord,
     TriedWeights,
     save_fusion,
 )
-from videolstm_jax.score_files.join import aligned, class_order_problem, examples
+from videolstm_jax.score_files.join import aligned
 from videolstm_jax.trained.training_list import checked_scores
+from videolstm_jax.trained.validation_search import ValidationSearch, search_validation
 from videolstm_jax.types import Scores
+
+
+_OTHER_METHOD = {"product": "mean", "mean": "product"}
+"""The method that the result of each method is compared with."""
 
 
 class _Fusion(NamedTuple):
@@ -58,26 +62,27 @@ def run(cfg: RunConfig) -> epath.Path:
     for name, source in zip(fusion.names, fusion.paths, strict=True):
         runs[name] = checked_scores(source, name, allowed=cfg.eval.allow_trained)
     streams = aligned(runs)
-    search = None
+    searched = None
     if cfg.fuse.search:
-        search = _searched(cfg, work, fusion, streams[0])
-        fusion = fusion._replace(weights=search.best.weights)
+        files = cfg.fuse.validation
+        if not files:
+            files = tuple(str(work.validation_scores(name)) for name in fusion.names)
+        searched = search_validation(work, fusion.names, files, streams[0], cfg.fuse.method)
+        _print_search(searched)
+        fusion = fusion._replace(weights=searched.search.best.weights)
     fusions = _fused(fusion, streams)
     fused = fusions[cfg.fuse.method]
     artifacts.save_scores(path, fused)
-    save_fusion(work.fusion_record(cfg.fuse.name), _record(cfg, fusion, fused, search))
+    save_fusion(work.fusion_record(cfg.fuse.name), _record(cfg, fusion, fused, searched))
 
     missing = 0
     if not cfg.eval.allow_missing and fused.part == "test":
         missing = len(artifacts.load_missing(work, fused.classes))
     for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
         _print_row(name, stream, missing, f"  weight {weight:g}")
-    for method, scores in fusions.items():
-        if method == cfg.fuse.method:
-            _print_row(method, scores, missing, f"  -> {path}")
-    for method, scores in fusions.items():
-        if method != cfg.fuse.method:
-            _print_row(f"{method}, for comparison", scores, missing)
+    _print_row(cfg.fuse.method, fused, missing, f"  -> {path}")
+    other = _OTHER_METHOD[cfg.fuse.method]
+    _print_row(f"{other}, for comparison", fusions[other], missing)
     if missing:
         print(
             f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
@@ -137,100 +142,26 @@ def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
     return _Fusion(names, weights, paths)
 
 
-# ---- the search of weights -----------------------------------------------------------------------
-
-
-class _Searched(NamedTuple):
-    """A search, the files it read, their videos, and how many of these a run was trained on."""
-
-    search: WeightSearch
-    files: tuple[str, ...]
-    videos: int
-    trained: int
-
-    @property
-    def best(self) -> Candidate:
-        """The weights that were taken."""
-        return self.search.best
-
-
-def _searched(cfg: RunConfig, work: Workdir, fusion: _Fusion, tested: Scores) -> _Searched:
-    """Searches the weights on the validation scores of each run.
-
-    Args:
-      cfg: the configuration.
-      work: the work folder.
-      fusion: the runs.
-      tested: the scores that will be fused, whose videos must not choose the weights.
-    """
-    paths = tuple(map(str, cfg.fuse.validation))
-    if not paths:
-        paths = tuple(str(work.validation_scores(name)) for name in fusion.names)
-    runs = {}
-    for path, name in zip(paths, fusion.names, strict=True):
-        # A checkpoint may have been chosen on these videos, so they may be in its training list.
-        scores = checked_scores(epath.Path(path), name, allowed=True)
-        problem = _validation_problem(scores, tested)
-        if problem:
-            raise FileError(f"{path}: {problem}; weights are searched on a validation list only")
-        runs[path] = scores
-    _check_against_dataset(work, paths[0], runs[paths[0]])
-    streams = aligned(runs)
-    trained = np.zeros(len(streams[0].videos), bool)
-    for stream in streams:
-        trained |= stream.trained
-    try:
-        tables = [stream.scores for stream in streams]
-        search = search_weights(tables, streams[0].label, cfg.fuse.method)
-    except ValueError as error:
-        raise FileError(f"weights of {', '.join(paths)} cannot be searched: {error}") from error
-    best, equal, videos = search.best, search.equal, len(trained)
+def _print_search(searched: ValidationSearch) -> None:
+    search = searched.search
     print(
-        f"fuse: of {len(search.candidates)} candidates for the weights, the best has {best.right} "
-        f"of {videos} validation videos right, equal weights {equal.right}"
-        f"{trained_note(trained)}"
+        f"fuse: of {len(search.candidates)} candidates for the weights, the best has "
+        f"{search.best.right} of {len(searched.trained)} validation videos right, equal weights "
+        f"{search.equal.right}{trained_note(searched.trained)}"
     )
-    return _Searched(search, paths, videos, int(trained.sum()))
-
-
-def _validation_problem(scores: Scores, tested: Scores) -> str:
-    """Why scores must not choose weights; empty where they may."""
-    if scores.part != "valid":
-        return f"scores the {scores.part} list"
-    shared = set(scores.videos) & set(tested.videos)
-    if shared:
-        return f"has {len(shared)} videos of the list that is fused{examples('has', shared)}"
-    problem = class_order_problem(scores.classes, tested.classes)
-    if problem:
-        return f"has other classes than the scores that are fused: {problem}"
-    return ""
-
-
-def _check_against_dataset(work: Workdir, path: str, scores: Scores) -> None:
-    """Raises FileError where the data set has a video of the search in its test list."""
-    # A work folder that only fuses imported scores has no list of videos.
-    if not work.dataset.exists():
-        return
-    tests = {video.name for video in artifacts.load_dataset(work.dataset).listed("test")}
-    shared = tests & set(scores.videos)
-    if shared:
-        raise FileError(
-            f"{path}: has {len(shared)} videos of the test list of {work.dataset}"
-            f"{examples('has', shared)}; weights are searched on a validation list only"
-        )
 
 
 def _record(
-    cfg: RunConfig, fusion: _Fusion, fused: Scores, searched: _Searched | None
+    cfg: RunConfig, fusion: _Fusion, fused: Scores, searched: ValidationSearch | None
 ) -> FusionRecord:
     """What was fused, and how its weights came about."""
     search = None
     if searched is not None:
         search = SearchRecord(
             tuple(_place(cfg, path) for path in searched.files),
-            searched.videos,
-            searched.trained,
-            best=TriedWeights(*searched.best),
+            len(searched.trained),
+            int(searched.trained.sum()),
+            best=TriedWeights(*searched.search.best),
             equal=TriedWeights(*searched.search.equal),
             tried=tuple(TriedWeights(*candidate) for candidate in searched.search.candidates),
         )
