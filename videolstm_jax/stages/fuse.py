@@ -26,7 +26,6 @@ from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.trained.validation_search import ValidationSearch, search_validation
 from videolstm_jax.types import Scores
 
-
 _OTHER_METHOD = {"product": "mean", "mean": "product"}
 """The method that the result of each method is compared with."""
 
@@ -134,6 +133,9 @@ def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
     # The stage would overwrite what it reads.
     elif work.fused(cfg.fuse.name) in paths:
         problem = f"name is {cfg.fuse.name!r}, which is also one of its runs; expected another name"
+    # The comparison with a mean takes the size of a weight; a result must not.
+    elif cfg.fuse.method == "mean" and min(weights) < 0:
+        problem = f"weights has {min(weights):g} for a mean; expected 0 or more"
     elif cfg.fuse.validation and len(cfg.fuse.validation) != len(names):
         count = len(cfg.fuse.validation)
         problem = f"validation has {count} files for {len(names)} runs; expected one each"
