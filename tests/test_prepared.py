@@ -104,6 +104,20 @@ def test_a_replaced_test_video_is_extracted_again(work_copy):
     assert store.source == video_fingerprints(load_dataset(Workdir(cfg.workdir).dataset).videos)
 
 
+def test_a_damaged_file_that_was_removed_is_extracted_again(work_copy):
+    cfg, _ = work_copy
+    store = FeatureStore.open(Workdir(cfg.workdir).features("rgb", "pool5"))
+    path = store.path("left/p1")
+    sound = path.read_bytes()
+    path.write_bytes(bytes(len(sound)))
+    with pytest.raises(FileError, match="remove them and run the stage extract again"):
+        store.verify()
+    path.unlink()
+    extract.run(cfg)
+    assert path.read_bytes() == sound
+    store.verify()
+
+
 def test_a_replaced_training_video_is_another_training_list(work_copy):
     cfg, replace = work_copy
     replace("left/p1", prepare=True)
