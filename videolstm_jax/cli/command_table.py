@@ -107,7 +107,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "nearest": Command(
             "Scores test videos by their nearest neighbour on motion energy, the baseline.",
-            ("workdir", "eval.allow_missing"),
+            ("workdir", "data.verify", "eval.allow_missing"),
         ),
         "fit_convnet": Command(
             "Fits the ConvNet of one stream to single frames.",
@@ -115,6 +115,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "workdir",
                 "seed",
                 "data.stream",
+                "data.verify",
                 *_DECODING,
                 "flow.online",
                 "convnet",
@@ -130,6 +131,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             (
                 "workdir",
                 "data.stream",
+                "data.verify",
                 "data.feature_dtype",
                 "convnet.backbone",
                 *_DECODING,
@@ -151,6 +153,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "data.short_clips",
                 "data.feature_scale",
                 "data.validation",
+                "data.verify",
                 *_MODEL,
                 "optim",
                 "train",
@@ -162,11 +165,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "evaluate": Command(
             "Scores the test videos with a trained model, and stores its attention.",
             # Without the settings of the model, which the run keeps.
-            (*_RUN, "data.frames", "data.short_clips", "eval", "report.examples"),
+            (*_RUN, "data.frames", "data.short_clips", "data.verify", "eval", "report.examples"),
         ),
         "localize": Command(
             "Turns the attention of a run into boxes and tubes, and measures them.",
-            (*_RUN, "seed", "localize", "eval.allow_trained"),
+            (*_RUN, "seed", "localize", "data.verify", "eval.allow_trained"),
         ),
         "fuse": Command(
             "Multiplies the class scores of several runs.",
