@@ -72,6 +72,10 @@ def test_refuses_settings(work):
         fuse.run(cfg(work))
     with pytest.raises(ConfigError, match="1 exponents for 2 runs"):
         fuse.run(cfg(work, "videolstm-rgb", "videolstm-flow", fuse__weights=(1.0,)))
+    with pytest.raises(
+        ConfigError, match=r"runs has a\.mat; first give `videolstm scores import a"
+    ):
+        fuse.run(cfg(work, "videolstm-rgb", "a.mat"))
     with pytest.raises(ConfigError, match="weights has -1 for a mean; expected 0 or more"):
         runs = ("videolstm-rgb", "videolstm-flow")
         fuse.run(cfg(work, *runs, fuse__method="mean", fuse__weights=(1.0, -1.0)))

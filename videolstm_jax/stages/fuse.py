@@ -123,8 +123,13 @@ def _checked(cfg: RunConfig, work: Workdir) -> _Fusion:
     names = cfg.fuse.runs
     weights = cfg.fuse.weights or (1.0,) * len(names)
     paths = tuple(work.scores(name) for name in names)
+    # Only imported files are checked, and known to be probabilities.
+    to_import = [name for name in names if name.endswith((".csv", ".json", ".mat", ".pkl"))]
     problem = ""
-    if not names:
+    if to_import:
+        source = to_import[0]
+        problem = f"runs has {source}; first give `videolstm scores import {source} NAME.npz`"
+    elif not names:
         problem = "runs is (); expected the names of runs, or paths of score files"
     elif len(set(names)) != len(names):
         problem = f"runs is {', '.join(names)}; expected each run once, weighted if need be"
