@@ -1,5 +1,7 @@
 """Readers of true flow, on files that the test writes by hand, and the errors of flow."""
 
+import json
+import pathlib
 import struct
 import zlib
 
@@ -7,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import flow_pairs, flow_truth
+from benchmarks import flow_pairs, flow_truth, record
 
+ROOT = pathlib.Path(record.__file__).parents[1]
 FLOW = np.float32([[[0.5, -2.0], [3.0, 0.25]], [[-1.5, 4.0], [0.0, 0.0]], [[7.0, 1.0], [2.0, 2.0]]])
 
 
@@ -111,6 +114,13 @@ def test_table():
     rows = flow_truth.table({"a pair": {"ours": ours, "rival": rival}}).splitlines()
     assert rows[2] == "| a pair | ours | **0.250** | 0.100 | 1.2 % | - | 0.50 | 1.0 |"
     assert rows[3] == "| a pair | rival | 0.500 | 0.200 | 0.0 % | 1.000 | 2.00 | 4.0 |"
+
+
+def test_the_page_shows_the_figures_of_the_file():
+    figures = json.loads((record.RESULTS / "flow_truth_cpu.json").read_text())
+    assert list(figures["pairs"]) == list(flow_pairs.PAIRS)
+    page = (ROOT / "docs" / "experiments" / "flow_truth.md").read_text()
+    assert flow_truth.table(figures["pairs"]) in page
 
 
 def test_real_pairs(real_data):
