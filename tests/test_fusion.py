@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
 
-from videolstm_jax.measure import fusion
 from videolstm_jax.measure.accuracy import accuracy, top_k
+from videolstm_jax.measure.fusion import rules as fusion
 
 
 def streams(seed: int, count: int = 3, videos: int = 5, classes: int = 4) -> list[np.ndarray]:

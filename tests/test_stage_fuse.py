@@ -9,8 +9,8 @@ from scipy.special import softmax
 from videolstm_jax import artifacts
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.measure.fusion import mean_fusion, product_fusion
-from videolstm_jax.measure.weight_search import search_weights
+from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
+from videolstm_jax.measure.fusion.weight_search import search_weights
 from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion
 from videolstm_jax.score_files.import_settings import ImportSettings
 from videolstm_jax.score_files.importing import import_scores

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from videolstm_jax.measure.accuracy import top_k
-from videolstm_jax.measure.fusion import mean_fusion, product_fusion
-from videolstm_jax.measure.weight_search import FUSIONS, search_weights
+from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
+from videolstm_jax.measure.fusion.weight_search import FUSIONS, search_weights
 
 
 def problem(seed, streams, videos=40, classes=4):

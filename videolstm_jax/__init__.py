@@ -57,7 +57,7 @@ _NAMES = {  # module: its public names
     "features.writer": ("FeatureWriter",),
     "features.store": ("FeatureStore",),
     "measure.scores": ("video_scores",),
-    "measure.fusion": ("product_fusion",),
+    "measure.fusion.rules": ("product_fusion",),
     "measure.video_ap": ("video_map",),
     "measure.tube_summary": ("tube_summary",),
     "annotations.truth": ("read_truth",),

@@ -14,6 +14,7 @@ from typing import Any
 from etils import epath
 
 from videolstm_jax import files
+from videolstm_jax.durable import is_bucket
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import side_by_side
@@ -36,7 +37,7 @@ def verify_store(store: FeatureStore, names: Sequence[str], mode: str) -> None:
     # Sizes first: they cost little, and their message says more than that a digest differs.
     store.check_sizes(names)
     # Whole objects of a bucket would be downloaded, and the service checks their content itself.
-    if mode == "never" or (mode == "once" and files.is_bucket(store.folder)):
+    if mode == "never" or (mode == "once" and is_bucket(store.folder)):
         return
     if mode == "always":
         store.verify(names)

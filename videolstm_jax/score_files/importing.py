@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from videolstm_jax.dataset.folders.video_names import without_extension
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.measure.score_kinds import (
+from videolstm_jax.measure.fusion.score_kinds import (
     KINDS,
     ScoreKind,
     kind_problem,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.measure.score_kinds import KINDS
+from videolstm_jax.measure.fusion.score_kinds import KINDS
 from videolstm_jax.score_files.values import (
     label_list,
     number_array,

@@ -13,7 +13,7 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.accuracy import top_k, trained_note
-from videolstm_jax.measure.fusion import mean_fusion, product_fusion
+from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.measure.intervals import wilson
 from videolstm_jax.score_files.fusion_record import (
     FusionRecord,

@@ -10,7 +10,7 @@ from etils import epath
 
 from videolstm_jax import artifacts
 from videolstm_jax.errors import FileError
-from videolstm_jax.measure.weight_search import WeightSearch, search_weights
+from videolstm_jax.measure.fusion.weight_search import WeightSearch, search_weights
 from videolstm_jax.score_files.join import aligned, class_order_problem, examples
 from videolstm_jax.trained.training_list import checked_scores
 

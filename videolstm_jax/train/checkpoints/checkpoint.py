@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from etils import epath
 
+from videolstm_jax.durable import sync, sync_tree
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import sync, sync_tree
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.orbax_errors import as_file_error
 from videolstm_jax.types import TrainState

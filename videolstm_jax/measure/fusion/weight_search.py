@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from videolstm_jax.measure.accuracy import top_k
-from videolstm_jax.measure.fusion import mean_fusion, product_fusion
+from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,1 @@
+"""Class scores of several models: their kinds, how they are fused, and the search of weights."""
