@@ -192,7 +192,7 @@ def test_the_card_of_a_bundle_says_it():
     record = {
         "model": {"cell": "lstm"},
         "classes": ["a", "b"],
-        "backbones": {"rgb": {}},
+        "backbones": {"rgb": {"convnet": {"backbone": "vgg"}}},
         "provenance": {},
         "results": {"accuracy": {"right": 2, "videos": 2, "trained_on": 1}},
         "versions": {},
