@@ -149,6 +149,7 @@ TOGETHER = {  # settings that are only valid with another one
     "localize__box": {"localize__tubes": 1},
     "convnet__pixel_scale": {"convnet__backbone": "vgg"},
     "convnet__preprocessing": {"convnet__backbone": "vgg"},
+    "fuse__validation": {"fuse__search": True},
     "flow__width": {"flow__height": 7},
     "flow__height": {"flow__width": 7},
 }

@@ -12,6 +12,7 @@ from videolstm_jax.artifacts import Workdir, save_config
 from videolstm_jax.config import ConvNetConfig, ModelConfig, RunConfig, change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.files import write_json
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
@@ -85,9 +86,7 @@ def test_what_is_not_a_run_is_named(tmp_path):
     write_run(tmp_path, "one", _model("alstm"))
     path = tmp_path / "runs/one/config.json"
     record = json.loads(path.read_text())
-    path.write_text(
-        json.dumps(record | {"model": record["model"] | {"cell": "convalstm", "kernel": 1}})
-    )
+    write_json(path, record | {"model": record["model"] | {"cell": "convalstm", "kernel": 1}})
     with pytest.raises(FileError, match="made with cell 'alstm'; expected 'convalstm'"):
         load_run(tmp_path, "one")
     path.write_text('{"layout": 2}')
@@ -221,5 +220,5 @@ def test_a_run_says_what_made_its_features(tmp_path):
     path = Workdir(str(tmp_path)).run("one") / "config.json"
     extractor = {"convnet": "a", "preprocessing": "unknown"}
     inputs = {"x": {"store": "features/rgb/fc7", "sha256": "b", "extractor": extractor}}
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"inputs": inputs}))
+    write_json(path, json.loads(path.read_text()) | {"inputs": inputs})
     assert load_run(tmp_path, "one").extractors == {"x": extractor}

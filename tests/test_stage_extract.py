@@ -16,6 +16,7 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.files import write_json
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.preprocessing import preprocess
 from videolstm_jax.nn.vgg import make_convnet
@@ -161,7 +162,7 @@ def test_features_of_another_convnet_or_other_videos_are_refused(work):
     save_dataset(work / "dataset.json", dataset)
     index = work / "features/rgb/pool5/index.json"
     contents = json.loads(index.read_text())
-    index.write_text(json.dumps(contents | {"about": contents["about"] | {"sha256": "another"}}))
+    write_json(index, contents | {"about": contents["about"] | {"sha256": "another"}})
     with pytest.raises(FileError, match=r"about is .*; remove the folder or give another"):
         extract.run(config(work, "rgb"))
 

@@ -199,7 +199,7 @@ def test_an_empty_folder_is_a_page_of_sentences(tmp_path):
 def test_a_video_that_went_away_is_left_out(work):
     dataset = artifacts.load_dataset(work.dataset)
     videos = tuple(
-        video._replace(path="/nowhere.mp4") if video.label == 0 else video
+        video._replace(path=f"/nowhere/{video.name}.mp4") if video.label == 0 else video
         for video in dataset.videos
     )
     artifacts.save_dataset(work.dataset, dataset._replace(videos=videos))

@@ -16,7 +16,7 @@ from etils import epath
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import (
     PathLike,
-    parse_json,
+    decode_json,
     read_existing,
     read_json,
     write_json,
@@ -71,7 +71,9 @@ def save_dataset(
     Raises:
       FileError: a name or a file twice, a label outside the classes, or a part of another name.
     """
-    _check_dataset(path, dataset, pooled=pooled)
+    problem = _dataset_problem(dataset, pooled=pooled)
+    if problem:
+        raise FileError(f"{path}: {problem}")
     record: dict[str, Any] = {
         "layout": LAYOUT,
         "classes": list(dataset.classes),
@@ -93,11 +95,9 @@ def load_dataset(path: PathLike) -> Dataset:
     """
     data = read_existing(path, made_by="prepare")
     # The version first: in a file of an earlier one other fields may be missing too.
-    _with_layout(path, parse_json(data, path))
+    _with_layout(path, decode_json(data, path))
     record = parse_record(data, _DatasetRecord, path)
-    dataset = Dataset(record.classes, record.videos)
-    _check_dataset(path, dataset, pooled=record.pooled)
-    return dataset
+    return Dataset(record.classes, record.videos)
 
 
 @json_record()
@@ -108,6 +108,12 @@ class _DatasetRecord:
     classes: tuple[str, ...]
     videos: tuple[Video, ...]
     pooled: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a list that contradicts itself."""
+        problem = _dataset_problem(Dataset(self.classes, self.videos), pooled=self.pooled)
+        if problem:
+            raise ValueError(problem)
 
 
 def check_layout(work: Workdir) -> None:
@@ -137,8 +143,8 @@ def _with_layout(path: PathLike, record: Any) -> dict[str, Any]:
     return record
 
 
-def _check_dataset(path: PathLike, dataset: Dataset, *, pooled: bool) -> None:
-    """Raises FileError where a list of videos contradicts itself."""
+def _dataset_problem(dataset: Dataset, *, pooled: bool) -> str:
+    """How a list of videos contradicts itself; empty where it does not."""
     names, name_of_path = set(), {}
     for video in dataset.videos:
         # Features, flow and scores are found by name, so two videos of one name would share them.
@@ -151,8 +157,9 @@ def _check_dataset(path: PathLike, dataset: Dataset, *, pooled: bool) -> None:
         if video.path and first != video.name and not pooled:
             problem = problem or f"and {first} are both of {video.path}; expected different files"
         if problem:
-            raise FileError(f"{path}: {video.name} {problem}")
+            return f"{video.name} {problem}"
         names.add(video.name)
+    return ""
 
 
 def _video_problem(video: Video, classes: int) -> str:

@@ -154,14 +154,18 @@ def parse_json(data: bytes, where: PathLike) -> Any:
     Raises:
       FileError: it is not JSON, an object has a key twice, or the content is not that of its seal.
     """
+    value = decode_json(data, where)
+    check_seal(value, where)
+    return value
+
+
+def decode_json(data: bytes, where: PathLike) -> Any:
+    """Decodes JSON as `parse_json`, and leaves `check_seal` to the caller."""
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_object)
+        return json.loads(data.decode(), object_pairs_hook=_object)
     # ValueError: also of text that is not UTF-8. RecursionError: of brackets without end.
     except (ValueError, RecursionError) as error:
         raise FileError(f"{where}: not JSON: {error}") from error
-    if isinstance(value, dict) and any(map(_is_seal, value)):
-        _check_seal(value, where)
-    return value
 
 
 def _is_seal(name: str) -> bool:
@@ -171,8 +175,10 @@ def _is_seal(name: str) -> bool:
     return sum(a != b for a, b in zip(name, SEAL, strict=True)) <= 2
 
 
-def _check_seal(record: dict[str, Any], where: PathLike) -> None:
+def check_seal(record: Any, where: PathLike) -> None:
     """Raises FileError where a sealed object is not the one that was written."""
+    if not isinstance(record, dict) or not any(map(_is_seal, record)):
+        return
     try:
         is_sound = record.get(SEAL) == _seal_of(record)
     except ValueError:  # an infinity, which no sealed file was written with

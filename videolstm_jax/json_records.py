@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike, parse_json, read_existing
+from videolstm_jax.files import PathLike, check_seal, decode_json, read_existing
 
 if TYPE_CHECKING:
     import pydantic
@@ -99,11 +99,14 @@ def parse_record(data: bytes, kind: type[T], where: PathLike) -> T:
 
     # Both parsers read the bytes. Python's refuses a key that is there twice, where the other would
     # take the last; the other refuses half a surrogate pair, which no file could be written with.
-    parse_json(data, where)
+    value = decode_json(data, where)
     try:
-        return _decoder(kind).validate_json(data)
+        record = _decoder(kind).validate_json(data)
     except pydantic.ValidationError as error:
         raise FileError(f"{where}: {_problem(error)}") from error
+    # Last: a field that cannot be right says more than a seal that does not agree.
+    check_seal(value, where)
+    return record
 
 
 @functools.cache

@@ -104,9 +104,9 @@ class DataConfig:
     )
     verify: str = setting(
         "once",
-        "When files of features are compared with the digests in their index: once, always or "
-        "never. `once`: before they are first read, and again after they changed; `always`: in "
-        "every stage that reads them; `never`: sizes only.",
+        "Compare features with their index: once, always or never. `once`: before they are first "
+        "read, and again after they changed; `always`: in every stage that reads them; `never`: "
+        "sizes only.",
         choices=("once", "always", "never"),
         advanced=True,
     )
