@@ -136,6 +136,7 @@ def uneven(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_train_warns_takes_either_and_does_not_mix_them(uneven, capsys):
     cfg = config(uneven, train__steps=3)
     train.run(cfg)

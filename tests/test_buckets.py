@@ -76,6 +76,7 @@ def test_the_list_of_an_import_is_read_from_the_bucket_not_written_anew(tmp_path
 
 
 @pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
+@pytest.mark.slow
 def test_a_store_lives_in_a_bucket(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)
     done = subprocess.run(

@@ -140,6 +140,7 @@ def test_real_pairs(real_data):
             assert not (visible & ~truth.valid).any() and 0 < visible.sum() < truth.valid.sum()
 
 
+@pytest.mark.slow
 def test_our_flow_on_a_real_pair(real_data):
     """Where the truth is known, it is nearer than OpenCV's DualTVL1, which is off by 0.697."""
     folder = real_data / "flow_truth"

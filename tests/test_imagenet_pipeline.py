@@ -60,7 +60,16 @@ def _params(work, stream):
 
 
 @pytest.mark.parametrize(
-    ("kind", "stream"), [*((kind, "rgb") for kind in PREPROCESSING), ("pth", "flow")]
+    ("kind", "stream"),
+    [
+        ("h5", "rgb"),
+        pytest.param("pth", "flow", marks=pytest.mark.slow),
+        *(
+            pytest.param(kind, "rgb", marks=pytest.mark.slow)
+            for kind in PREPROCESSING
+            if kind != "h5"
+        ),
+    ],
 )
 def test_each_file_goes_the_whole_way(work, tmp_path, kind, stream, capsys):
     path = write(tmp_path, kind, LEAVES)
@@ -118,7 +127,11 @@ def _features_are_those_of(work, preprocessing):
 
 @pytest.mark.parametrize(
     ("layers", "moves", "optimizer"),
-    [("all", {"block", "fc"}, "sgd"), ("dense", {"fc"}, "sgd"), ("last", set(), "adam")],
+    [
+        pytest.param("all", {"block", "fc"}, "sgd", marks=pytest.mark.slow),
+        ("dense", {"fc"}, "sgd"),
+        pytest.param("last", set(), "adam", marks=pytest.mark.slow),
+    ],
 )
 def test_frozen_layers_stay(work, tmp_path, layers, moves, optimizer):
     cfg = vgg(
@@ -183,6 +196,7 @@ def test_accuracy_is_that_of_frames_and_videos(work, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_weights_from_a_folder_keep_their_preprocessing(work, tmp_path):
     cfg = vgg(work, "rgb", convnet__weights=str(write(tmp_path, "pth", LEAVES)), **STILL)
     first = fit_convnet.run(cfg)

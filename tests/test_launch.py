@@ -124,6 +124,7 @@ def test_an_unknown_command(words, message):
     assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_old_name_of_the_pipeline_still_works():
     flag = "--preset=demo", "--dry_run"
     old, new = run("launch.walk", *flag), run("launch.pipeline", *flag)

@@ -125,6 +125,7 @@ def test_shifted_products_are_the_grouped_convolution(size, stride, side):
     np.testing.assert_allclose(lite0.depthwise_shifted(x, kernel, stride), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_small_network_with_gradients():
     stages = (lite0.Stage(1, 3, 1, 1, 4), lite0.Stage(2, 5, 2, 2, 6))
     module = lite0.Lite0(3, "stage2", 2, stem=4, stages=stages, head=8)
@@ -170,6 +171,7 @@ def test_the_declared_shapes_and_needs_are_those_of_the_network(map_layer):
 # ---- the stages and the stream -------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_stream_gives_what_the_stages_gave(tmp_path):
     settings = {"convnet__backbone": "lite0", "data__max_frames": 6}
     cfg = tiny_pipeline.make(tmp_path, [("lstm", "rgb")], **settings)

@@ -373,6 +373,7 @@ def test_without_what_they_need_the_commands_say_how():
         assert f"expected {flag}" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_reference_figures_from_the_command(real_data, tmp_path):
     annotations = real_data / "ucf24_annots"
     out = output_of(

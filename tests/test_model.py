@@ -81,7 +81,18 @@ def test_one_frame_at_a_time_is_the_whole_clip():
     small.assert_close((jnp.concatenate(logits, 1), carry), (full.logits, full.carry), atol=1e-5)
 
 
-@ALL
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lstm",
+        "videolstm",
+        *(
+            pytest.param(name, marks=pytest.mark.slow)
+            for name in CELLS
+            if name not in ("lstm", "videolstm")
+        ),
+    ],
+)
 def test_every_parameter_and_every_input_gets_a_gradient(name):
     _, model, p, clip = case(name, start="mean")
 

@@ -106,6 +106,7 @@ def test_validation_takes_whole_groups_of_the_training_list(data):
     assert not (sides[0] & sides[1] or sides[1] & sides[2]) and len(sides[1]) > 51
 
 
+@pytest.mark.slow
 def test_ucf101_24_is_24_classes_of_ucf101(data, real_data):
     choice = chosen(data / "UCF-101", classes=("ucf101_24",))
     assert choice.classes == ucf24.UCF24_CLASSES and parts(choice) == {"train": 2293, "test": 914}

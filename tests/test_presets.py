@@ -166,7 +166,21 @@ def valid_with(path, wanted, defaults):
     return overrides
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+# The smaller presets are columns of the same table.
+QUICK_PRESETS = ("paper", "authors", "modern", "small")
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        *QUICK_PRESETS,
+        *(
+            pytest.param(preset, marks=pytest.mark.slow)
+            for preset in PRESETS
+            if preset not in QUICK_PRESETS
+        ),
+    ],
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_an_override_reaches_every_run(preset, cell):
     """Every setting: with another value than the preset's, and with the default of the project."""

@@ -235,6 +235,7 @@ def test_baselines_stand_beside_the_model(work):
     )
 
 
+@pytest.mark.slow
 def test_flow_makes_another_baseline(work):
     """Flow that moves where the square is follows it; flow of some videos only is left out."""
 

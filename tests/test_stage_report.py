@@ -150,6 +150,7 @@ def test_the_measures_of_map_json_are_told(work_folder, page):
     assert "mean training box" in text and "ideal attention" in text
 
 
+@pytest.mark.slow
 def test_the_same_walk_gives_the_same_bytes(work):
     assert report.run(config(work, report__examples=2)).exists(), (
         "an earlier page, whose films must not stay"
@@ -225,6 +226,7 @@ def test_scores_of_another_test_list_are_left_out_and_named(work):
         )
 
 
+@pytest.mark.slow
 def test_every_tube_of_the_best_class_counts(work):
     localize.run(
         change(

@@ -154,6 +154,7 @@ def test_each_cell_reads_its_own_layers(work, cell, x, motion):
         assert (model.motion_size, model.motion_depth) == motion
 
 
+@pytest.mark.slow
 def test_stopped_and_started_again_it_ends_at_the_same_bytes(work, tmp_path, monkeypatch):
     uninterrupted = train.run(config(work, name="whole", data__order="epochs"))
     honest, starts = train.train_batches, []

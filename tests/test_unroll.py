@@ -91,6 +91,7 @@ def test_what_is_masked_teaches_nothing():
         assert bool(jnp.all(jnp.any(leaf[:, :3] != 0, axis=(2, 3, 4))))
 
 
+@pytest.mark.slow
 def test_remat_changes_no_gradient():
     p, carry, clip = case("videolstm")
 

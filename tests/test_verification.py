@@ -159,6 +159,7 @@ def test_imported_features_are_imported_again(tmp_path):
         store.verify()
 
 
+@pytest.mark.slow
 def test_a_list_that_was_changed_after_the_training_is_no_secret(tmp_path, capsys):
     write_work(tmp_path)
     cfg = change(config(tmp_path, "lstm"), train__steps=2, eval__segments=1)

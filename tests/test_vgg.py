@@ -134,6 +134,7 @@ def test_other_channels_are_refused():
         net.apply(jax.eval_shape(net.init, jax.random.key(0)), jnp.ones((1, 8, 8, 3)))
 
 
+@pytest.mark.slow
 def test_the_cells_as_a_module_say_what_make_model_says_and_stack_on_a_vgg():
     model_cfg = ModelConfig(
         cell="convalstm", map_size=2, depth=6, classes=3, hidden=4, attention=4, head=5
