@@ -38,6 +38,10 @@ def pytest_configure(config):
     tests kill processes. Set JAX_COMPILATION_CACHE_DIR to keep one for many sessions. The processes
     of pytest-xdist start later than this, and inherit the variable.
     """
+    # Nothing of a session is left in the user's cache, and nothing of another is read there.
+    cache = tempfile.mkdtemp(prefix="videolstm-cache-")
+    os.environ["XDG_CACHE_HOME"] = cache
+    config.add_cleanup(lambda: shutil.rmtree(cache, ignore_errors=True))
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         folder = tempfile.mkdtemp(prefix="videolstm-compiled-")
         os.environ["JAX_COMPILATION_CACHE_DIR"] = folder

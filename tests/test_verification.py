@@ -15,7 +15,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features import store as store_module
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.features.verification import verify_store
+from videolstm_jax.features.verification import record_path, verify_store
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import evaluate, train
 
@@ -101,7 +101,8 @@ def test_a_copy_is_verified_anew(store, hashed, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"folder": "FOLDER", "files": [1]}'])
 def test_a_damaged_record_costs_only_time(store, hashed, text):
-    record = store.folder / "verified.json"
+    record = record_path(store)
+    record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(text.replace("FOLDER", str(store.folder)))
     verify_store(store, NAMES, "once")
     assert sorted(hashed) == ["a", "b", "d"]
@@ -125,7 +126,7 @@ def test_a_folder_that_cannot_be_written_is_verified_each_time(store, monkeypatc
     monkeypatch.setattr(files, "write_bytes", refuse)
     verify_store(store, NAMES, "once")
     verify_store(store, NAMES, "once")
-    assert len(hashed) == 6 and "verified.json: Permission denied" in capsys.readouterr().out
+    assert len(hashed) == 6 and ".json: Permission denied" in capsys.readouterr().out
 
 
 def test_what_takes_long_shows_its_progress(store, monkeypatch, capsys):

@@ -92,19 +92,20 @@ def _naming(error: OSError, path: epath.Path, instead_of: PathLike = "") -> OSEr
     return OSError(error.errno, os.strerror(error.errno), os.fspath(path))
 
 
-def write_json(path: PathLike, value: Any, *, sealed: bool = False) -> None:
+def write_json(path: PathLike, value: Any, *, sealed: bool = False, durable: bool = True) -> None:
     """Writes JSON with sorted keys, whole or not at all, also after a loss of power.
 
     Args:
       path: the file.
       value: to write; the seal of an object that has one is made anew.
       sealed: whether an object gets the field `SEAL`, by which `parse_json` notices damage.
+      durable: see `replacing`.
     """
     if sealed or (isinstance(value, dict) and SEAL in value):
         value = value | {SEAL: _seal_of(value)}
     # JSON has no NaN: Python would write one, and other programs could not read the file.
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
-    write_bytes(path, f"{text}\n".encode(), durable=True)
+    write_bytes(path, f"{text}\n".encode(), durable=durable)
 
 
 def _seal_of(record: dict[str, Any]) -> str:

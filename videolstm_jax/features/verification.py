@@ -1,7 +1,8 @@
 """Compares the files of a store with its index before results depend on them, and remembers it.
 
-`verified.json` beside the index says which files had the digest of the index, and what the file
-system said of each then. It is no part of the store: whoever removes it loses only time.
+A record says which files had the digest of the index, and what the file system said of each then.
+It lies in the user's cache and not in the work folder, whose files are the same bytes wherever and
+whenever they are made. Whoever removes it loses only time.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from videolstm_jax.durable import is_bucket
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import side_by_side
-
-RECORD = "verified.json"
 
 
 def verify_store(store: FeatureStore, names: Sequence[str], mode: str) -> None:
@@ -68,11 +67,17 @@ def _file_state(path: epath.Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ino]
 
 
+def record_path(store: FeatureStore) -> epath.Path:
+    """Where the record of a store lies: a file for each folder, in the cache of the user."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    name = files.bytes_sha256(os.fsencode(_address(store)))
+    return epath.Path(cache) / "videolstm_jax" / "verified" / f"{name}.json"
+
+
 def _read_record(store: FeatureStore) -> dict[str, Any]:
     """The state and the digest of each file that was verified in this very folder."""
-    path = store.folder / RECORD
     try:
-        record = files.read_json(path)
+        record = files.read_json(record_path(store))
     except (FileError, OSError):
         # Absent or damaged: all files are compared, and the record is written anew.
         return {}
@@ -86,7 +91,7 @@ def _read_record(store: FeatureStore) -> dict[str, Any]:
 def _write_record(store: FeatureStore, verified: dict[str, Any]) -> None:
     record = {"folder": _address(store), "files": verified}
     try:
-        files.write_bytes(store.folder / RECORD, json.dumps(record).encode())
+        files.write_bytes(record_path(store), json.dumps(record).encode())
     except OSError as error:
         # Features may lie on a disk that this user can only read.
         text = files.system_error_text(error)

@@ -79,7 +79,9 @@ class FeatureWriter:
         self._index = self._folder / "index.json"
         self._check_same_features()
         self._folder.mkdir(parents=True, exist_ok=True)
-        files.write_json(self._folder / "about.json", dataclasses.asdict(self._head()))
+        head = dataclasses.asdict(self._head())
+        # Not durable, as the features are not: after a loss of power the digests tell what is lost.
+        files.write_json(self._folder / "about.json", head, durable=False)
         if self._notes.exists():
             # Writes whole lines only, so that a torn last line does not swallow the next one.
             files.write_jsonl(self._notes, notes.read_notes(self._notes))
@@ -228,7 +230,7 @@ class FeatureWriter:
             # Training divides by it, so test videos must have no part in it.
             _, deviation = FeatureStore(self._folder, index).statistics(train)
             index = dataclasses.replace(index, std=deviation)
-        files.write_json(self._index, dataclasses.asdict(index), sealed=True)
+        files.write_json(self._index, dataclasses.asdict(index), sealed=True, durable=False)
         # The index is there; whoever is killed now leaves only files that nobody reads.
         self._remove_leftovers(names)
         return FeatureStore.open(self._folder)
