@@ -15,7 +15,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features import store as store_module
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.features.verification import record_path, verify_store
+from videolstm_jax.features.verification import verification_record, verify_store
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import evaluate, train
 
@@ -101,7 +101,7 @@ def test_a_copy_is_verified_anew(store, hashed, tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"folder": "FOLDER", "files": [1]}'])
 def test_a_damaged_record_costs_only_time(store, hashed, text):
-    record = record_path(store)
+    record = verification_record(store)
     record.parent.mkdir(parents=True, exist_ok=True)
     record.write_text(text.replace("FOLDER", str(store.folder)))
     verify_store(store, NAMES, "once")
