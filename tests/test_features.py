@@ -299,6 +299,7 @@ names = [f"c{at % 3}/v{at}" for at in range(first, 60, step)]
 left = writer.missing(names)
 print(len(left), flush=True)
 for name in left:
+    time.sleep(0.03)  # on a busy machine all would be written before the kill
     writer.write(name, np.random.default_rng(int(name.split("v")[1])).normal(size=(20, 5, 5, 64)))
     print(name, flush=True)
 """
