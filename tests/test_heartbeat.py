@@ -1,5 +1,6 @@
 """Lines of progress come while one piece of work takes long, and not where all is quick."""
 
+import re
 import time
 
 from videolstm_jax import heartbeat
@@ -10,7 +11,9 @@ def test_a_long_block_prints_lines(capsys):
     with heartbeat.Heartbeat(lambda seconds: f"{seconds:.0f} s so far", 0.05):
         time.sleep(0.4)
     lines = capsys.readouterr().out.splitlines()
-    assert 2 <= len(lines) <= 8 and set(lines) == {"0 s so far"}
+    # On a busy machine the block takes longer than it sleeps.
+    assert 2 <= len(lines) <= 8 and lines[0] == "0 s so far"
+    assert all(re.fullmatch(r"\d+ s so far", line) for line in lines)
     time.sleep(0.1)
     assert not capsys.readouterr().out
 
