@@ -8,7 +8,7 @@ import subprocess
 import av
 import numpy as np
 import pytest
-from test_encode import smooth
+from small_films import smooth
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode, guard, live

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from test_encode import smooth
+from small_films import smooth
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir

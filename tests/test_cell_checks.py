@@ -4,7 +4,7 @@ import dataclasses
 
 import jax.numpy as jnp
 import pytest
-from test_new_cell import load_example
+from example_cell import load_example
 
 from videolstm_jax.config import EvalConfig, ModelConfig
 from videolstm_jax.core import CELLS, Drive, Layers, cell_fields, make_model

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from test_new_cell import load_example
+from example_cell import load_example
 
 from videolstm_jax.core import CELLS
 from videolstm_jax.core.params import draw

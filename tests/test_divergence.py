@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from test_stage_train import config, write_work
+from training_workdir import config, write_work
 
 from videolstm_jax import artifacts
 from videolstm_jax.config import change

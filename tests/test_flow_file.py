@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from test_encode import smooth
+from small_films import smooth
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.flow_images import flow_file

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 from prepared_workdir import config
-from test_encode import smooth
+from small_films import smooth
 
 from benchmarks import costs, full_size
 from videolstm_jax.config import change

@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import pytest
+from small_films import smooth
 from sound_files import (
     RATE,
     SIDES,
@@ -17,7 +18,6 @@ from sound_files import (
     plain,
     with_null_chunks_at_end,
 )
-from test_encode import smooth
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode, encode

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from test_encode import smooth
+from small_films import smooth
 
 from videolstm_jax import pipeline
 from videolstm_jax.config import RunConfig, change

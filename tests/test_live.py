@@ -11,7 +11,7 @@ import threading
 import av
 import numpy as np
 import pytest
-from test_encode import smooth
+from small_films import smooth
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.video import decode, encode, live

@@ -1,30 +1,18 @@
 """The example of a seventh cell, and what a stranger's cell may count on."""
 
-import importlib.util
-import pathlib
-from functools import cache, partial
+from functools import partial
 
 import jax
 import numpy as np
 import pytest
 import small
+from example_cell import load_example
 
 from videolstm_jax.config import ModelConfig
 from videolstm_jax.core import Drive, make_model
 from videolstm_jax.core.start import MeanStart
 
-ROOT = pathlib.Path(__file__).parents[1]
 SIZES = {"map_size": 5, "depth": 4, "hidden": 3, "attention": 2, "head": 6, "classes": 2}
-
-
-@cache
-def load_example():
-    """The module examples/conv_gru.py."""
-    path = ROOT / "examples" / "conv_gru.py"
-    spec = importlib.util.spec_from_file_location("conv_gru", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 EXAMPLE = load_example()

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from prepared_workdir import config
-from test_encode import smooth
+from small_films import smooth
 
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.clips import blocks

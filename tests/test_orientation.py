@@ -4,10 +4,10 @@ import struct
 
 import numpy as np
 import pytest
+from small_films import smooth
 from sound_files import (
     SIDES,
 )
-from test_encode import smooth
 
 from videolstm_jax.video import decode, encode, live, orientation
 

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from test_encode import smooth
+from small_films import smooth
 
 from videolstm_jax.video import decode
 from videolstm_jax.video.pictures import write_pictures

@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from test_encode import smooth
+from small_films import smooth
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from small_films import smooth
 from sound_files import (
     RATE,
     SIDES,
@@ -16,7 +17,6 @@ from sound_files import (
     plain,
     with_null_chunks_at_end,
 )
-from test_encode import smooth
 
 from videolstm_jax.video import decode
 from videolstm_jax.video.damage import mpeg4, silent_packets

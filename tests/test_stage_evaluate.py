@@ -5,7 +5,7 @@ import contextlib
 import jax
 import numpy as np
 import pytest
-from test_stage_train import CLASSES, config, write_work
+from training_workdir import CLASSES, config, write_work
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import report_workdir
 from PIL import Image
-from test_encode import decoded
+from small_films import decoded
 
 from videolstm_jax import artifacts
 from videolstm_jax.config import OverlayConfig, RunConfig, change

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import tiny_pipeline
-from test_encode import decoded, smooth
+from small_films import decoded, smooth
 
 from videolstm_jax.config import ModelConfig, PredictConfig, change
 from videolstm_jax.errors import ConfigError, VideoError

@@ -9,44 +9,19 @@ import signal
 import jax
 import numpy as np
 import pytest
+from training_workdir import CLASSES, config, listed_videos, write_work
 
 from videolstm_jax.artifacts import Workdir, save_dataset
-from videolstm_jax.config import (
-    DataConfig,
-    EvalConfig,
-    ModelConfig,
-    OptimConfig,
-    RunConfig,
-    TrainConfig,
-    change,
-)
+from videolstm_jax.config import ModelConfig, change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.types import Dataset, Video
-
-CLASSES = ("bend", "jack")
-SHAPES = {
-    ("rgb", "pool5"): (3, 3, 4),
-    ("flow", "pool5"): (3, 3, 5),
-    ("rgb", "fc7"): (6,),
-    ("flow", "fc7"): (7,),
-}
-
-
-def _videos():
-    parts = ["train"] * 3 + ["valid", "test"]
-    return tuple(
-        Video(f"{name}/p{at}", "", label, part, f"p{at}", 7 + at, 64, 64, 25.0)
-        for label, name in enumerate(CLASSES)
-        for at, part in enumerate(parts)
-    )
+from videolstm_jax.types import Dataset
 
 
 @pytest.fixture
@@ -54,36 +29,6 @@ def work(tmp_path):
     folder = tmp_path / "work"
     write_work(folder)
     return folder
-
-
-def write_work(folder, classes=CLASSES):
-    videos = _videos()
-    save_dataset(Workdir(str(folder)).dataset, Dataset(classes, videos))
-    for number, ((stream, layer), shape) in enumerate(SHAPES.items()):
-        writer = FeatureWriter(
-            Workdir(str(folder)).features(stream, layer), shape, {"from": "nowhere"}
-        )
-        for at, video in enumerate(videos):
-            r = np.random.default_rng([number, at])
-            writer.write(
-                video.name,
-                3 * r.normal(0, 1, (video.frames - 1, *shape)) + 2 * (2 * video.label - 1),
-            )
-        writer.finish(
-            [video.name for video in videos], train=[v.name for v in videos if v.part == "train"]
-        )
-
-
-def config(work, cell="lstm", **settings):
-    cfg = RunConfig(
-        workdir=str(work),
-        data=DataConfig(frames=4, batch=4, feature_scale="std"),
-        eval=EvalConfig(batch=4),
-        model=ModelConfig(cell=cell, hidden=4, attention=4, head=6, dropout=0.3),
-        optim=OptimConfig(name="adam", learning_rate=1e-2),
-        train=TrainConfig(steps=12, log_every=3, save_every=5),
-    )
-    return change(cfg, **settings)
 
 
 def model_of(work, name):
@@ -124,7 +69,7 @@ def test_it_trains_and_is_read_back(work):
         [
             (work / "features/rgb/pool5" / f"{v.name}.f16").read_bytes()
             and np.fromfile(work / "features/rgb/pool5" / f"{v.name}.f16", np.float16)
-            for v in _videos()
+            for v in listed_videos()
             if v.part == "train"
         ]
     )
@@ -291,7 +236,7 @@ def test_what_a_stage_before_left_out_is_named(work, missing, words):
 
 
 def test_an_empty_list_is_named(work):
-    videos = tuple(v._replace(part="test") for v in _videos())
+    videos = tuple(v._replace(part="test") for v in listed_videos())
     save_dataset(work / "dataset.json", Dataset(CLASSES, videos))
     with pytest.raises(FileError, match="no videos of the part 'train'"):
         train.run(config(work))

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from test_encode import smooth
+from small_films import smooth
 
 tfds = pytest.importorskip("tensorflow_datasets")
 

@@ -6,7 +6,7 @@ import json
 import jax
 import numpy as np
 import pytest
-from test_stage_train import config, write_work
+from training_workdir import config, write_work
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir

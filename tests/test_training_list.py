@@ -9,7 +9,7 @@ import pytest
 from etils import epath
 from prepared_workdir import config as frames_config
 from prepared_workdir import write_prepared
-from test_stage_train import config, write_work
+from training_workdir import config, write_work
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir

@@ -1,0 +1,64 @@
+"""A work folder with random features of two classes that the stage `train` can learn from."""
+
+import numpy as np
+
+from videolstm_jax.artifacts import Workdir, save_dataset
+from videolstm_jax.config import (
+    DataConfig,
+    EvalConfig,
+    ModelConfig,
+    OptimConfig,
+    RunConfig,
+    TrainConfig,
+    change,
+)
+from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.types import Dataset, Video
+
+CLASSES = ("bend", "jack")
+# Of one frame's features in each stream and layer; no two are equal, so none can be mixed up.
+SHAPES = {
+    ("rgb", "pool5"): (3, 3, 4),
+    ("flow", "pool5"): (3, 3, 5),
+    ("rgb", "fc7"): (6,),
+    ("flow", "fc7"): (7,),
+}
+
+
+def listed_videos():
+    """Three training, one validation and one test video of each class, of 7 to 11 frames."""
+    parts = ["train"] * 3 + ["valid", "test"]
+    return tuple(
+        Video(f"{name}/p{at}", "", label, part, f"p{at}", 7 + at, 64, 64, 25.0)
+        for label, name in enumerate(CLASSES)
+        for at, part in enumerate(parts)
+    )
+
+
+def write_work(folder, classes=CLASSES):
+    """What `prepare` and `extract` leave: the list of videos, and random features of all layers."""
+    videos = listed_videos()
+    save_dataset(Workdir(str(folder)).dataset, Dataset(classes, videos))
+    for number, ((stream, layer), shape) in enumerate(SHAPES.items()):
+        writer = FeatureWriter(
+            Workdir(str(folder)).features(stream, layer), shape, {"from": "nowhere"}
+        )
+        for at, video in enumerate(videos):
+            noise = np.random.default_rng([number, at]).normal(0, 1, (video.frames - 1, *shape))
+            # The mean is -2 in one class and 2 in the other: a few steps learn the difference.
+            writer.write(video.name, 3 * noise + 2 * (2 * video.label - 1))
+        training_names = [video.name for video in videos if video.part == "train"]
+        writer.finish([video.name for video in videos], train=training_names)
+
+
+def config(work, cell="lstm", **settings):
+    """The configuration of a training of 12 steps of a tiny model in that work folder."""
+    cfg = RunConfig(
+        workdir=str(work),
+        data=DataConfig(frames=4, batch=4, feature_scale="std"),
+        eval=EvalConfig(batch=4),
+        model=ModelConfig(cell=cell, hidden=4, attention=4, head=6, dropout=0.3),
+        optim=OptimConfig(name="adam", learning_rate=1e-2),
+        train=TrainConfig(steps=12, log_every=3, save_every=5),
+    )
+    return change(cfg, **settings)
