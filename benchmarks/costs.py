@@ -59,7 +59,9 @@ at 224x224. A training step of each network is timed. The rates are multiplied b
 UCF101: {videos:,} videos, about {frames:,} frames. The rate of a stage includes everything,
 compilation too.
 
-Stages that take hours can be split among machines with `videolstm extract --shard=i/n`.
+The extraction of features can be split among machines with `videolstm extract --shard=i/n`.
+Videos of your own with the preset `small` take far less:
+[a log](experiments/backbones.md#what-own-videos-cost) has the time of each stage.
 
 `python -m benchmarks.full_size --data DIR` measures the rates and writes them to
 `benchmarks/results/full_size_*.json`; `python -m benchmarks.costs` makes this page of them.
