@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from short_pipeline import contents, tiny, write_videos
 from small_films import smooth
 
 from videolstm_jax import pipeline
@@ -305,18 +306,7 @@ def test_a_pipeline_stopped_in_every_stage_leaves_the_same_files(tmp_path):
 
     At the end all files are the same to the byte.
     """
-    from test_pipeline import contents, tiny
-
-    from videolstm_jax.synthetic import stick_actions
-
-    videos = stick_actions.generate(
-        tmp_path / "set",
-        classes=("SitDown", "StandUp"),
-        clips_per_class=2,
-        test_clips_per_class=1,
-        seed=3,
-    )
-    cfg = tiny(videos)
+    cfg = tiny(write_videos(tmp_path / "set"))
     command = [
         sys.executable,
         "-u",

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import os
 import pathlib
 import subprocess
@@ -10,64 +9,19 @@ import sys
 
 import numpy as np
 import pytest
-from tiny_pipeline import SIZES
+from short_pipeline import contents, tiny, write_videos
 
 from videolstm_jax import artifacts, files, pipeline
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.pipeline import plan, run
-from videolstm_jax.presets import configured
-from videolstm_jax.synthetic import stick_actions
-from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 ROOT = pathlib.Path(__file__).parents[1]
-TINY = {
-    "convnet__backbone": "vgg",
-    **SIZES,
-    "data__frames": 6,
-    "data__batch": 4,
-    "convnet__batch": 4,
-    "convnet__steps": 6,
-    "train__steps": 6,
-    "train__save_every": 3,
-    "train__log_every": 2,
-    "eval__segments": 3,
-    "eval__batch": 4,
-    "eval__chunk": 16,
-    "report__examples": 1,
-}
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stick")
-    return stick_actions.generate(
-        folder / "set",
-        classes=("SitDown", "StandUp"),
-        clips_per_class=2,
-        test_clips_per_class=1,
-        seed=3,
-    )
-
-
-def tiny(videos, **settings):
-    return configured("small", data__videos=str(videos), workdir="work", **{**TINY, **settings})
-
-
-def contents(folder):
-    """Every file's bytes by its relative path.
-
-    The files of checkpoints carry times, so for those it is the digests of their arrays.
-    """
-    files_by_name = {}
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if path.is_file() and "ckpt" not in place.parts:
-            files_by_name[str(place)] = path.read_bytes()
-        elif path.name == "ckpt":
-            with Checkpoints(path) as checkpoints:
-                files_by_name[str(place)] = json.dumps(checkpoints.meta(), sort_keys=True)
-    return files_by_name
+    return write_videos(tmp_path_factory.mktemp("stick") / "set")
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,11 @@
 """The pipelines of a sweep, their commands, and what is refused."""
 
+import pathlib
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-from test_launch import ROOT
 
 from videolstm_jax import pipeline, sweep
 from videolstm_jax.cli.commands.sweep import seeds_of
@@ -13,6 +13,8 @@ from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.presets import Settings, configured
 from videolstm_jax.video import encode
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import venv
 import zipfile
 
 import pytest
-from test_pipeline import TINY
+from short_pipeline import SHORT
 
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.presets import Settings
@@ -93,7 +93,7 @@ def test_the_installed_command_runs_a_pipeline_from_an_empty_folder(command):
     text = run("--help").stdout
     assert all(f"  {name} " in text for name in COMMANDS)
     settings = {
-        **TINY,
+        **SHORT,
         "data__classes": ("SitDown", "StandUp"),
         "data__clips_per_class": 2,
         "data__test_clips_per_class": 1,
