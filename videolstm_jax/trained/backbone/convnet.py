@@ -114,8 +114,11 @@ def check_backbone(cfg: RunConfig, stream: str, backbone: str, folder: object) -
 def convnet_config(record: Mapping[str, Any]) -> ConvNetConfig:
     """The settings of a ConvNet from a JSON object, in which tuples have become lists."""
     settings: dict[str, Any] = {}
-    for name, value in record.items():
-        settings[name] = tuple(value) if isinstance(value, list) else value
+    for name, setting in record.items():
+        # JSON has lists where settings are tuples.
+        if isinstance(setting, list):
+            setting = tuple(setting)
+        settings[name] = setting
     return ConvNetConfig(**settings)
 
 
@@ -131,8 +134,11 @@ def extractor_of(about: Mapping[str, Any]) -> dict[str, Any]:
     preprocessing = about.get("preprocessing")
     if isinstance(preprocessing, Mapping):
         # The rest of it, such as frames a second, may differ between two videos of one store.
-        names = ("name", "mean", "scale")
-        preprocessing = {name: preprocessing[name] for name in names if name in preprocessing}
+        of_pixels = {}
+        for name in ("name", "mean", "scale"):
+            if name in preprocessing:
+                of_pixels[name] = preprocessing[name]
+        preprocessing = of_pixels
     return extractor | {"convnet": about.get("sha256"), "preprocessing": preprocessing}
 
 
@@ -151,9 +157,10 @@ def check_extractor(
     """
     if trained_on is None:
         return
-    for field, value in extractor_of(about).items():
-        if value != trained_on.get(field):
+    # Only the fields of the store: an earlier one has no backbone, and stays readable.
+    for field, extractor in extractor_of(about).items():
+        if extractor != trained_on.get(field):
             raise FileError(
-                f"{folder}: the {field} of these features is {value}; the run was trained on "
+                f"{folder}: the {field} of these features is {extractor}; the run was trained on "
                 f"features of {trained_on.get(field)}"
             )

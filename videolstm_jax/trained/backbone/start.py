@@ -51,6 +51,7 @@ def starting_point(network: ImageNetwork, cfg: RunConfig, dataset: Dataset) -> S
       ConfigError: weights that do not fit the backbone or the settings of its preprocessing.
       FileError: a file of weights or a folder that cannot be read.
     """
+    # Drawn in any case: weights may lack layers, such as the last one for other classes.
     params = jax.jit(network.init)(jax.random.key(cfg.seed))
     weights = cfg.convnet.weights
     reader = network.weights
@@ -81,6 +82,7 @@ def _from_weight_file(
 ) -> StartingPoint:
     """Returns ImageNet's layers but the last; for flow the first is averaged and repeated."""
     names = named_leaves(params)
+    # Outside `_must_fit`: a file that cannot be read is no mistake of the settings.
     arrays = read_weights(path)
     with _must_fit(path):
         weights = network.weights.convert(arrays)
@@ -89,7 +91,8 @@ def _from_weight_file(
             f"{path} does not say how its images were preprocessed; expected "
             "--convnet.preprocessing=caffe or torch"
         )
-    _check_pixel_scale(cfg, 1.0, path)  # published weights read pixels as they are
+    # Published weights read pixels as they are.
+    _check_pixel_scale(cfg, 1.0, path)
     preprocessing = _agreed_preprocessing(
         cfg, str(path), weights.preprocessing or cfg.preprocessing
     )
@@ -97,10 +100,14 @@ def _from_weight_file(
     with _must_fit(path):
         leaves = network.weights.starting_leaves(weights, names, channels)
         params = graft(params, leaves)
-    random_layers = sorted({name.partition(".")[0] for name in names if name not in leaves})
+    random_layers = set()
+    for name in names:
+        if name not in leaves:
+            layer, _, _ = name.partition(".")
+            random_layers.add(layer)
     print(
-        f"starts from {path}, preprocessed as {preprocessing}; {', '.join(random_layers)} from "
-        "random numbers",
+        f"starts from {path}, preprocessed as {preprocessing}; {', '.join(sorted(random_layers))} "
+        "from random numbers",
         flush=True,
     )
     return StartingPoint(params, preprocessing, {"weights": sha256_of(path)})
@@ -117,6 +124,7 @@ def _from_convnet_folder(
             "weights, .h5, .pth, .safetensors or .npz"
         )
     trained = load_convnet(folder)
+    # Two networks may share names and shapes of layers, so that the leaves alone would fit.
     if trained.config.backbone != cfg.backbone:
         raise ConfigError(
             f"the weights in {folder} are of the backbone {trained.config.backbone}; "
@@ -124,9 +132,11 @@ def _from_convnet_folder(
         )
     _check_pixel_scale(cfg, trained.config.pixel_scale, folder)
     preprocessing = _agreed_preprocessing(cfg, str(folder), trained.config.preprocessing)
-    leaves = named_leaves(trained.params)
-    if trained.classes != classes:
-        leaves = {name: leaf for name, leaf in leaves.items() if not name.startswith("logits.")}
+    leaves = {}
+    for name, leaf in named_leaves(trained.params).items():
+        # The last layer has an output for each class, in their order.
+        if trained.classes == classes or not name.startswith("logits."):
+            leaves[name] = leaf
     with _must_fit(folder):
         params = graft(params, leaves)
     fingerprints = {"weights": trained.sha256}

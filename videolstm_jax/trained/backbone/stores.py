@@ -106,6 +106,7 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
     """Returns what the index of a store keeps of its origin."""
     flow = {}
     if stream == "flow":
+        # An index of an earlier version lacks some of them, such as `shorter_side`.
         for name in ("method", "width", "height", "shorter_side", "bound", "image"):
             if name in job.index:
                 flow[name] = job.index[name]
@@ -132,10 +133,12 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
 
 def features_of(images: np.ndarray, backbone: BackboneWithStores) -> dict[str, np.ndarray]:
     """Runs the backbone on its inputs [n, ..], filled up with zeros to BLOCK of them."""
+    # Filled up, or the last block of each video would compile a program of its own.
     padded = np.zeros((BLOCK, *images.shape[1:]), np.float32)
     padded[: len(images)] = images
     features = jax.device_get(backbone.apply(padded))
-    return {layer: values[: len(images)] for layer, values in features.items()}
+    # Those of the zeros that filled the block up are cut off.
+    return {layer: maps[: len(images)] for layer, maps in features.items()}
 
 
 def write_features(
@@ -149,5 +152,8 @@ def write_features(
         # Known after the last block only, and kept in the notes until the warnings are printed.
         beside = {"motion": last_block.flow_range}
     for layer, writer in writers.items():
-        values = np.concatenate([block_features[layer] for block_features in features])
-        writer.write(last_block.video.name, values, **beside)
+        blocks = []
+        for block_features in features:
+            blocks.append(block_features[layer])
+        # At once: a video's file of records is written whole or not at all.
+        writer.write(last_block.video.name, np.concatenate(blocks), **beside)

@@ -29,6 +29,7 @@ def record_problem(record: BundleRecord) -> str:
         )
     layers = find_cell(config.cell).layers._asdict()
     recorded = {"x": record.layers.x, "motion": record.layers.motion}
+    # The cell may be the user's own, and its module another version than that of the training.
     if recorded != layers:
         return f"the cell {config.cell} read {recorded}; here it reads {layers}"
     # A model on flow features reads both of its inputs from the same ConvNet.
@@ -36,16 +37,21 @@ def record_problem(record: BundleRecord) -> str:
     if layers["motion"] is not None:
         streams.setdefault("flow", set()).add(layers["motion"])
     problem = _streams_problem(record, streams)
+    if problem:
+        return problem
     for stream, row in record.backbones.items():
-        problem = problem or _backbone_problem(stream, row, config.classes)
-    return problem
+        problem = _backbone_problem(stream, row, config.classes)
+        if problem:
+            return problem
+    return ""
 
 
 def _streams_problem(record: BundleRecord, streams: Mapping[str, set[str]]) -> str:
     """Whether backbones, files and flow are those that the layers of the streams need."""
     if set(record.backbones) != set(streams):
         return f"ConvNets of {_names(record.backbones)}; expected those of {_names(streams)}"
-    expected = {CELL_FILE, *(backbone_file(stream) for stream in streams)}
+    # Exactly these: the digest of a file that is not listed would never be compared.
+    expected = {CELL_FILE, *map(backbone_file, streams)}
     if set(record.files) != expected:
         return f"lists {_names(record.files)}; expected {_names(expected)}"
     for stream, row in record.backbones.items():
@@ -105,6 +111,7 @@ def tensors_problem(arrays: Mapping[str, np.ndarray], leaves: Mapping[str, np.nd
                 f"{name} is {array.dtype} {list(array.shape)}; expected {leaf.dtype} "
                 f"{list(leaf.shape)}"
             )
+        # Digests agree where a model that diverged was written; its scores would all be NaN.
         if not np.isfinite(array).all():
             return f"{name} has values that are not finite"
     return ""

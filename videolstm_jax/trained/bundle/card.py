@@ -48,7 +48,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         "",
         "## Measured results",
         "",
-        *_results(record["results"]),
+        *_results_lines(record["results"]),
         "",
         "## Use",
         "",
@@ -68,13 +68,14 @@ def model_card(record: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _results(results: Mapping[str, Any]) -> list[str]:
+def _results_lines(results: Mapping[str, Any]) -> list[str]:
     lines = []
     accuracy = results.get("accuracy")
     if accuracy is not None:
         share = 100 * accuracy["right"] / max(accuracy["videos"], 1)
         counts = f"{accuracy['right']} of {accuracy['videos']} test videos"
         lines.append(f"- Accuracy: {counts}, {share:.1f} %.")
+        # A reader of the card alone would take the accuracy for one on new videos.
         if accuracy.get("trained_on"):
             lines.append(
                 f"- **The model was trained on {accuracy['trained_on']} of these videos.** This "
@@ -122,15 +123,17 @@ def _origin(record: Mapping[str, Any]) -> list[str]:
     lines = [f"- Preset: {provenance.get('preset') or 'unknown'}; seed {provenance.get('seed')}."]
     if provenance.get("data_source"):
         lines.append(f"- Data: `{provenance['data_source']}`; the results are of its test list.")
-    for name, value in sorted(provenance.get("overrides", {}).items()):
+    for name, setting in sorted(provenance.get("overrides", {}).items()):
         # JSON has lists where settings are tuples.
-        text = as_text(tuple(value) if isinstance(value, list) else value)
+        if isinstance(setting, list):
+            setting = tuple(setting)
+        text = as_text(setting)
         lines.append(f"- Setting: `--{name}={text}`.")
     if provenance.get("training_list_sha256"):
         lines.append(f"- Training list: sha256 `{provenance['training_list_sha256']}`.")
     if record.get("trained_on"):
         count = len(record["trained_on"]["videos"])
         lines.append(f"- Trained on {count} videos; `model.json` has their names.")
-    versions = [f"{name} {version}" for name, version in record["versions"].items()]
-    lines.append(f"- Written with {', '.join(versions)}.")
+    versions = ", ".join(map(" ".join, record["versions"].items()))
+    lines.append(f"- Written with {versions}.")
     return lines

@@ -92,7 +92,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
     """
     folder = epath.Path(path)
     # Values and their agreement first: a large file is read only where the record makes sense.
-    content, record = _read_record(folder / RECORD)
+    plain_record, record = _read_record(folder / RECORD)
     networks: dict[str, tuple[ImageNetwork, PyTree]] = {}
     with reading(folder / RECORD):
         like = _shapes("model", make_model(record.model).init)
@@ -113,49 +113,59 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
             net_params, row.convnet, row.channels, record.classes, row.sha256
         )
     scales = Scales(record.scales.x, record.scales.motion)
-    videos = record.trained_on.videos if record.trained_on else ()
+    videos = ()
+    if record.trained_on:
+        videos = record.trained_on.videos
     stored = StoredModel(
-        record.model, params, scales, record.classes, record.stream, content["extractors"], videos
+        record.model,
+        params,
+        scales,
+        record.classes,
+        record.stream,
+        plain_record["extractors"],
+        videos,
     )
-    return stored, BundleFolder(folder, content, convnets, record.localize)
+    return stored, BundleFolder(folder, plain_record, convnets, record.localize)
 
 
 def _read_record(path: epath.Path) -> tuple[dict[str, Any], BundleRecord]:
     """The content of model.json, of this version and unchanged, plain and as a typed record."""
-    data = files.read_existing(path, made_by="bundle")
-    content = files.parse_json(data, path)
-    problem = _version_problem(content) or settings_problem(content)
+    encoded = files.read_existing(path, made_by="bundle")
+    plain_record = files.parse_json(encoded, path)
+    problem = _version_problem(plain_record) or settings_problem(plain_record)
     if problem:
         raise FileError(f"{path}: {problem}")
     # Fields before the sum: a wrong value is named, where the sum only says that there is one.
-    record = parse_record(data, BundleRecord, path)
+    record = parse_record(encoded, BundleRecord, path)
     # A cell of the user's own is imported to be compared, which may fail.
     with reading(path):
-        problem = _sum_problem(content) or record_problem(record)
+        problem = _sum_problem(plain_record) or record_problem(record)
     if problem:
         raise FileError(f"{path}: {problem}")
-    return content, record
+    return plain_record, record
 
 
-def _version_problem(content: Any) -> str:
+def _version_problem(record: Any) -> str:
     """Why a content is not the record of a bundle of this version; empty where it is."""
-    if not isinstance(content, dict) or "version" not in content or "sha256" not in content:
+    if not isinstance(record, dict) or "version" not in record or "sha256" not in record:
         return "not the record of a bundle; expected version and sha256"
     # The version first: of another format even the sum may be made in another way.
-    if content["version"] != FORMAT_VERSION:
-        return f"the format has version {content['version']!r}; this program reads {FORMAT_VERSION}"
+    if record["version"] != FORMAT_VERSION:
+        return f"the format has version {record['version']!r}; this program reads {FORMAT_VERSION}"
     return ""
 
 
-def _sum_problem(content: Mapping[str, Any]) -> str:
+def _sum_problem(record: Mapping[str, Any]) -> str:
     """Whether the content is not the one that was written; empty where it is."""
-    summed = {name: value for name, value in content.items() if name != "sha256"}
+    # The sum is of all fields but itself.
+    summed = dict(record)
+    del summed["sha256"]
     try:
         actual = files.json_sha256(summed)
     except ValueError as error:
         # Python reads 1e400 as infinity, which JSON cannot hold; it is in no field known here.
         return f"has a number that is too large: {error}"
-    if actual != content["sha256"]:
+    if actual != record["sha256"]:
         return "the content has been changed: its sha256 does not agree"
     return ""
 
@@ -175,13 +185,13 @@ def _read_file(path: epath.Path, sha256: str) -> dict[str, np.ndarray]:
     if not path.exists():
         raise FileError(f"{path} is missing; expected it beside {RECORD}, which lists it")
     # Read once, so that the bytes that were checked are the bytes that are used.
-    data = path.read_bytes()
-    actual = files.bytes_sha256(data)
+    encoded = path.read_bytes()
+    actual = files.bytes_sha256(encoded)
     if actual != sha256:
         raise FileError(f"{path} is damaged: its sha256 is {actual[:16]}; expected {sha256[:16]}")
     # The package raises its own error and several of Python's.
     with reading(path, "cannot be read as safetensors", Exception):
-        return safetensors.numpy.load(data)
+        return safetensors.numpy.load(encoded)
 
 
 def _needed(
@@ -202,5 +212,6 @@ def _filled(like: PyTree, arrays: dict[str, np.ndarray], path: epath.Path) -> Py
     problem = tensors_problem(arrays, leaves)
     if problem:
         raise FileError(f"{path}: {problem}")
-    values = [arrays[name] for name in leaves]
-    return jax.device_put(jax.tree.unflatten(jax.tree.structure(like), values))
+    # In the order of the leaves of `like`; the file has its tensors in an order of its own.
+    ordered = map(arrays.__getitem__, leaves)
+    return jax.device_put(jax.tree.unflatten(jax.tree.structure(like), ordered))

@@ -120,13 +120,17 @@ class ProvenanceRecord:
 
     def __post_init__(self) -> None:
         """Raises ValueError for an override that no setting can have."""
-        for name, value in self.overrides.items():
-            items = value if isinstance(value, list) else [value]
-            if not all(isinstance(item, str | int | float) for item in items):
-                raise ValueError(
-                    f"overrides.{name} is {value_text(value)}; expected text, a number, true or "
-                    "false, or a list of those"
-                )
+        for name, setting in self.overrides.items():
+            # A tuple of settings is a list in JSON.
+            elements = [setting]
+            if isinstance(setting, list):
+                elements = setting
+            for element in elements:
+                if not isinstance(element, str | int | float):
+                    raise ValueError(
+                        f"overrides.{name} is {value_text(setting)}; expected text, a number, true "
+                        "or false, or a list of those"
+                    )
 
 
 @json_record()
@@ -192,35 +196,38 @@ class BundleRecord:
             raise ValueError(f"classes is {text}; expected different names")
 
 
-def settings_problem(content: Mapping[str, Any]) -> str:
+def settings_problem(record: Mapping[str, Any]) -> str:
     """What is wrong with the settings in model.json, before they are decoded.
 
     A setting that is absent would become the default of this version, which may be another one
     than that of the version that wrote the file. One that is unknown may change the model.
     """
-    settings = {"model": (content.get("model"), ModelConfig)}
-    settings["localize"] = (content.get("localize"), LocalizeConfig)
-    backbones = content.get("backbones")
+    settings = {"model": (record.get("model"), ModelConfig)}
+    settings["localize"] = (record.get("localize"), LocalizeConfig)
+    backbones = record.get("backbones")
     if isinstance(backbones, dict):
         for stream, row in backbones.items():
             if isinstance(row, dict):
                 settings[f"backbones.{stream}.convnet"] = (row.get("convnet"), ConvNetConfig)
-    for name, (values, kind) in settings.items():
-        # Values that are no object are refused where they are decoded.
-        problem = _fields_problem(name, values, kind) if isinstance(values, dict) else ""
+    for name, (config, kind) in settings.items():
+        # Settings that are no object are refused where they are decoded.
+        if not isinstance(config, dict):
+            continue
+        problem = _fields_problem(name, config, kind)
         if problem:
             return problem
     return ""
 
 
-def _fields_problem(name: str, values: dict[str, Any], kind: type) -> str:
+def _fields_problem(name: str, config: dict[str, Any], kind: type) -> str:
     fields = {field.name for field in dataclasses.fields(kind)}
-    for field in sorted(fields - values.keys()):
-        return f"{name}.{field} is missing"
-    unknown = sorted(values.keys() - fields)
+    missing = sorted(fields - config.keys())
+    if missing:
+        return f"{name}.{missing[0]} is missing"
+    unknown = sorted(config.keys() - fields)
     if unknown:
         return f"{name} has the unknown fields {', '.join(unknown)}"
-    for field, value in values.items():
-        if isinstance(value, int) and abs(value) > LARGEST_INT:
-            return f"{name}.{field} is {value_text(value)}; expected at most {LARGEST_INT}"
+    for field, setting in config.items():
+        if isinstance(setting, int) and abs(setting) > LARGEST_INT:
+            return f"{name}.{field} is {value_text(setting)}; expected at most {LARGEST_INT}"
     return ""

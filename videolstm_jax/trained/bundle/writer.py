@@ -57,22 +57,25 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     folder = epath.Path(folder)
     if folder.exists():
         raise FileError(f"{folder} exists; expected the path of a new folder")
-    backbones = [model.backbone(stream) for stream in model.layers_by_stream()]
-    contents = {CELL_FILE: safetensors.numpy.save(_arrays(model.params))}
+    backbones = list(map(model.backbone, model.layers_by_stream()))
+    encoded_files = {CELL_FILE: safetensors.numpy.save(_arrays(model.params))}
     for backbone in backbones:
         convnet = backbone.convnet
         params = needed_params(convnet.network, convnet.params, tuple(backbone.dtypes))
-        contents[backbone_file(backbone.stream)] = safetensors.numpy.save(_arrays(params))
+        encoded_files[backbone_file(backbone.stream)] = safetensors.numpy.save(_arrays(params))
     record = _record(model, backbones)
-    record["files"] = {name: files.bytes_sha256(data) for name, data in contents.items()}
+    record["files"] = {}
+    for name, encoded in encoded_files.items():
+        record["files"][name] = files.bytes_sha256(encoded)
+    # Last, since it is of all fields. The card is for people, who may edit it, and has no sum.
     record["sha256"] = files.json_sha256(record)
-    contents[CARD] = model_card(record).encode()
+    encoded_files[CARD] = model_card(record).encode()
 
     # Beside its place first, so that no half-written bundle ever has the name of a whole one.
     beside = folder.parent / f".{folder.name}.part-{secrets.token_hex(8)}"
     try:
-        for name, data in contents.items():
-            files.write_bytes(beside / name, data)
+        for name, encoded in encoded_files.items():
+            files.write_bytes(beside / name, encoded)
         files.write_json(beside / RECORD, record)
         beside.rename(folder)
     finally:
@@ -84,6 +87,18 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
 def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
     """The content of model.json but for its sums."""
     layers = model.layers_by_stream()
+    extractors = {}
+    for name, extractor in model.extractors.items():
+        extractors[name] = dict(extractor)
+    backbone_records = {}
+    for backbone in backbones:
+        backbone_records[backbone.stream] = _backbone_record(backbone)
+    flow = None
+    if "flow" in layers:
+        flow = model.place.flow_settings()._asdict()
+    training_list = None
+    if model.trained_on:
+        training_list = list_record(model.trained_on)
     return {
         "format": BUNDLE_FORMAT,
         "version": FORMAT_VERSION,
@@ -93,14 +108,14 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
         "stream": model.stream,
         "scales": model.scales._asdict(),
         "fps": model.place.fps,
-        "extractors": {name: dict(row) for name, row in model.extractors.items()},
-        "backbones": {backbone.stream: _backbone_record(backbone) for backbone in backbones},
-        "flow": model.place.flow_settings()._asdict() if "flow" in layers else None,
+        "extractors": extractors,
+        "backbones": backbone_records,
+        "flow": flow,
         # The score file that tubes may be scored with belongs to a test list, and stays behind.
         "localize": dataclasses.asdict(model.place.localize_settings()) | {"scores": ""},
         "provenance": model.place.provenance(),
         "results": model.place.results(),
-        KEY: list_record(model.trained_on) if model.trained_on else None,
+        KEY: training_list,
         "versions": {name: _version(name) for name in PACKAGES},
     }
 

@@ -85,6 +85,7 @@ def _arrays_problem(
             f"{shapes}; expected [L', {classes}] and [L', N, N] with L' {video.frames - 1} or "
             f"{video.frames} for {video.frames} frames"
         )
+    # The shapes first: NaN of a run that diverged is another mistake, with another remedy.
     if not np.isfinite(scores).all():
         return "scores are not finite; expected class probabilities"
     return ""
@@ -133,9 +134,9 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
       FileError: neither file is there, or it does not hold such settings.
     """
     folder = work.run(name)
-    last = folder / "map.json"
-    if last.exists():
-        return read_record(last, _LocalizedRun).settings
+    localized_run = folder / "map.json"
+    if localized_run.exists():
+        return read_record(localized_run, _LocalizedRun).settings
     artifacts.load_config(folder, made_by="train")  # refuses a run of an earlier layout
     return read_record(folder / "config.json", _TrainedRun).config.localize
 
@@ -149,6 +150,7 @@ def remove_results(folder: epath.Path, *, validation: bool = True) -> None:
         own.
     """
     names = ["scores.npz", "tubes.jsonl", "map.json"]
+    # `evaluate` keeps them: only a training changes the parameters that they were made with.
     if validation:
         names.append("scores_valid.npz")
     for name in names:

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray, Tube, Video
 
 
-def examples_section(contents: WorkFolderContents, cfg: ReportConfig) -> page.Section:
+def examples_section(work_folder: WorkFolderContents, cfg: ReportConfig) -> page.Section:
     """Draws the examples of one run, and writes a film of each into report/videos.
 
     A page without attention or boxes is still useful: what is absent is named, not an error.
 
     Args:
-      contents: of the work folder.
+      work_folder: what the stages have written so far.
       cfg: `examples`, how many, and `run`, of which run.
 
     Raises:
@@ -40,20 +40,20 @@ def examples_section(contents: WorkFolderContents, cfg: ReportConfig) -> page.Se
     section = page.Section("examples", "Where it looks")
     if not cfg.examples:
         return section._replace(notices=("No example is shown, since report.examples is 0.",))
-    name = _shown_run(contents, cfg.run)
-    if name is None or contents.dataset is None:
+    name = _shown_run(work_folder, cfg.run)
+    if name is None or work_folder.dataset is None:
         notice = (
             "No run has been evaluated on whole videos yet. The stage evaluate does it, after "
             "prepare, extract and train."
         )
         return section._replace(notices=(notice,))
-    tubes = work_contents.load_best_tubes(contents.work, name)
-    notices = _absent_inputs(contents, name, tubes)
+    tubes = work_contents.load_best_tubes(work_folder.work, name)
+    notices = _absent_inputs(work_folder, name, tubes)
     cards = []
-    for video, scores in _chosen_videos(contents, name, cfg.examples):
+    for video, scores in _chosen_videos(work_folder, name, cfg.examples):
         # One file that changed must not cost the page of all others.
         try:
-            cards.append(_card(contents, name, video, scores, tubes.get(video.name, ())))
+            cards.append(_card(work_folder, name, video, scores, tubes.get(video.name, ())))
         except VideoError:
             notices.append(
                 f"{video.name} is left out: its file has changed since the stage prepare read it."
@@ -70,44 +70,62 @@ def examples_section(contents: WorkFolderContents, cfg: ReportConfig) -> page.Se
 # ---- what is shown -------------------------------------------------------------------------------
 
 
-def _shown_run(contents: WorkFolderContents, chosen: str) -> str | None:
+def _shown_run(work_folder: WorkFolderContents, chosen: str) -> str | None:
     """The run whose examples are shown: the user's choice, or else the most informative one.
 
     Preferred are runs with attention, then with tubes, then RGB, then of higher accuracy. RGB comes
     before accuracy because readers recognise what attention lies on.
     """
-    runs = {result.name: result for result, _ in contents.results if result.kind == "recurrent"}
+    runs = {}
+    for row, _ in work_folder.results:
+        # ConvNets and fusions have no frames of their own to show.
+        if row.kind == "recurrent":
+            runs[row.name] = row
     if chosen:
         if chosen not in runs:
             names = ", ".join(runs) or "no run yet"
             raise ConfigError(f"report.run is {chosen!r}; expected one of {names}")
         return chosen
 
+    # Tuples compare field by field, and False comes before True.
     def preference(name: str) -> tuple[bool, bool, bool, float]:
         reads_rgb = runs[name].inputs.startswith("RGB")
-        return contents.run(name).attends, name in contents.maps, reads_rgb, runs[name].accuracy
+        return (
+            work_folder.run(name).attends,
+            name in work_folder.maps,
+            reads_rgb,
+            runs[name].accuracy,
+        )
 
-    evaluated_runs = [name for name in runs if (contents.work.run(name) / "videos").exists()]
+    evaluated_runs = []
+    for name in runs:
+        if (work_folder.work.run(name) / "videos").exists():
+            evaluated_runs.append(name)
+    # Of equal runs the first of the table, so that the page is the same each time.
     return max(evaluated_runs, key=preference, default=None)
 
 
 def _chosen_videos(
-    contents: WorkFolderContents, name: str, count: int
+    work_folder: WorkFolderContents, name: str, count: int
 ) -> list[tuple[Video, NDArray]]:
     """The test videos that the rule of the page chooses, with their scores [C]."""
-    videos = {video.name: video for video in contents.dataset.videos}
-    scores = contents.scores_of(name, "recurrent")
+    video_of = {video.name: video for video in work_folder.dataset.videos}
+    scores = work_folder.scores_of(name, "recurrent")
     predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)
     rows = choose.videos(scores.label, predicted, confidence, count)
-    return [(videos[scores.videos[row]], scores.scores[row]) for row in rows]
+    chosen = []
+    for row in rows:
+        video = video_of[scores.videos[row]]
+        chosen.append((video, scores.scores[row]))
+    return chosen
 
 
 def _absent_inputs(
-    contents: WorkFolderContents, name: str, tubes: Mapping[str, tuple[Tube, ...]]
+    work_folder: WorkFolderContents, name: str, tubes: Mapping[str, tuple[Tube, ...]]
 ) -> list[str]:
     """Notices on attention and boxes that the examples cannot show."""
     notices = []
-    if not contents.run(name).attends:
+    if not work_folder.run(name).attends:
         notices.append(
             f"{name} has no attention, because its cell does not attend; there is no map to show."
         )
@@ -115,7 +133,7 @@ def _absent_inputs(
         notices.append(
             f"{name} has no boxes yet. The stage localize makes them from its attention."
         )
-    if not contents.truth:
+    if not work_folder.truth:
         notices.append(
             "There are no true boxes. The stage prepare writes truth.jsonl if a data set has them."
         )
@@ -126,19 +144,19 @@ def _absent_inputs(
 
 
 def _card(
-    contents: WorkFolderContents,
+    work_folder: WorkFolderContents,
     name: str,
     video: Video,
     scores: NDArray,
     detections: tuple[Tube, ...],
 ) -> page.Example:
     """Draws one example and writes its film."""
-    run = contents.run(name)
-    truth = contents.truth.get(video.name, ())
+    run = work_folder.run(name)
+    truth = work_folder.truth.get(video.name, ())
     prediction, attention = work_contents.load_prediction(
         run,
         video,
-        contents.dataset.classes,
+        work_folder.dataset.classes,
         detections=detections,
         truth=truth,
         best_by_segments=int(scores.argmax()),
@@ -146,7 +164,7 @@ def _card(
     # One folder for all films: names of videos contain their class as a folder.
     address = f"videos/{video.name.replace(os.sep, '-')}.mp4"
     frames = film(
-        contents.work.report / address,
+        work_folder.work.report / address,
         video,
         Renderer(prediction, example.FILM_SIDE).card,
         fps=run.fps,
@@ -155,15 +173,15 @@ def _card(
     curves = None
     if attention is not None:
         curves = _curves(attention, truth, video)
-    data = example.CardData(
+    card = example.CardData(
         scores=scores,
         frames=frames,
         film=address,
         facts=_facts(prediction),
         attention_curves=curves,
-        states=_states(contents.work, name, video),
+        states=_states(work_folder.work, name, video),
     )
-    return example.example(prediction, data)
+    return example.example(prediction, card)
 
 
 def _facts(prediction: PredictedVideo) -> tuple[tuple[str, str], ...]:
@@ -193,6 +211,7 @@ def _curves(attention: NDArray, truth: Sequence[Tube], video: Video) -> dict[str
 def _states(work: Workdir, name: str, video: Video) -> States | None:
     """The state maps that evaluate saved, if it did."""
     path = work.states(name, video.name)
+    # They are large, so `evaluate` writes them only where the settings ask for them.
     if not path.exists():
         return None
     kind, mean, channel, maps = files.read_arrays(path, "kind", "mean", "channel", "maps")

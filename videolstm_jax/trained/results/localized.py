@@ -50,7 +50,10 @@ class LocalizedVideo(NamedTuple):
     @property
     def true_tubes(self) -> list[Tube]:
         """The tubes of `truth`."""
-        return [detection.tube for detection in self.truth]
+        tubes = []
+        for detection in self.truth:
+            tubes.append(detection.tube)
+        return tubes
 
     @property
     def size(self) -> tuple[int, int]:
@@ -81,10 +84,16 @@ def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) ->
       The keys `attention`, `truth`, `model`, `baselines` and `frame_iou` of map.json, see
       docs/evaluation.md. Without any truth, `model` is None and `frame_iou` is absent.
     """
-    annotated = [video for video in videos if video.truth]
+    annotated = []
+    true_tubes = 0
+    for video in videos:
+        # Data sets have boxes for some of their videos, such as UCF101 for 24 of 101 classes.
+        if video.truth:
+            annotated.append(video)
+            true_tubes += len(video.truth)
     summary: dict[str, Any] = {
         "attention": _measure_attention(videos),
-        "truth": {"videos": len(annotated), "tubes": sum(len(video.truth) for video in annotated)},
+        "truth": {"videos": len(annotated), "tubes": true_tubes},
         "model": None,
         "baselines": {},
     }
@@ -106,6 +115,7 @@ def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) ->
         row["about"] = DESCRIPTIONS[kind]
         if fraction:
             row["fraction"] = float(fraction)
+        # Paired: both have the same videos, and hard ones are hard for both.
         difference = paired_interval(overlaps, columns[kind], seed=options.seed)
         row["model_minus_baseline"] = difference._asdict()
         summary["baselines"][kind] = row
@@ -115,7 +125,10 @@ def measure_videos(videos: Sequence[LocalizedVideo], options: MeasureOptions) ->
 
 def _as_tracks(tubes: Sequence[Tube]) -> list[list[Track]]:
     """One tube a video as the tracks of each; a baseline has no weights, so all have one."""
-    return [[Track(tube, 1.0)] for tube in tubes]
+    tracks = []
+    for tube in tubes:
+        tracks.append([Track(tube, 1.0)])
+    return tracks
 
 
 def _by_video(
@@ -180,8 +193,12 @@ def _common_baselines(annotated: Sequence[LocalizedVideo]) -> dict[str, list[Tub
     common: dict[str, list[Tube]] = {}
     for name in annotated[0].baselines:
         # A video without flow or without training boxes lacks the baselines that need them.
-        if all(name in video.baselines for video in annotated):
-            common[name] = [video.baselines[name] for video in annotated]
+        tubes = []
+        for video in annotated:
+            if name in video.baselines:
+                tubes.append(video.baselines[name])
+        if len(tubes) == len(annotated):
+            common[name] = tubes
     mean_overlaps = {}
     for name, tubes in common.items():
         if name.startswith("centred"):

@@ -62,7 +62,9 @@ def read_pool_parts(
     members = []
     for part, work, dataset, test in zip(parts, works, datasets, tests, strict=True):
         member = PoolPart(part, work, dataset, {}, is_renamed)
-        pooled_names = {video.name: member.pooled(video.name) for video in test}
+        pooled_names = {}
+        for video in test:
+            pooled_names[video.name] = member.pooled(video.name)
         members.append(member._replace(pooled_names=pooled_names))
     return members
 

@@ -41,9 +41,13 @@ def pooled_accuracy(
       classes: C names.
       allow_missing: leave out test videos that could not be read; else they count as wrong.
     """
-    missing = [0] * len(works)
-    if not allow_missing:
-        missing = [len(artifacts.load_missing(work, classes)) for work in works]
+    missing = []
+    for work in works:
+        # A video that cannot be read is no reason for a higher accuracy than on all of them.
+        count = 0
+        if not allow_missing:
+            count = len(artifacts.load_missing(work, classes))
+        missing.append(count)
     table = {}
     for place in score_files(works[0]):
         table[_model_name(place)] = _counts(works, place, missing)
@@ -52,6 +56,7 @@ def pooled_accuracy(
 
 def _counts(works: Sequence[Workdir], place: epath.Path, missing: Sequence[int]) -> dict[str, Any]:
     """The counts of one model, whose score file has the same place in every part."""
+    # Counts are added and not shares averaged: parts differ in size, and each video counts once.
     right, videos, trained = 0, 0, 0
     of_parts = []
     for work, missing_videos in zip(works, missing, strict=True):
@@ -64,6 +69,7 @@ def _counts(works: Sequence[Workdir], place: epath.Path, missing: Sequence[int])
         if scores.trained is not None:
             trained += int(scores.trained.sum())
     counts = {"right": right, "videos": videos, "parts": of_parts}
+    # Absent where it is 0, as in the tables and cards that name it as a warning.
     if trained:
         counts["trained_on"] = trained
     return counts

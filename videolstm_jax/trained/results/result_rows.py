@@ -30,20 +30,20 @@ class _ScoreFile(NamedTuple):
     inputs: str
 
 
-def with_results(contents: WorkFolderContents, *, allow_trained: bool) -> WorkFolderContents:
+def with_results(work_folder: WorkFolderContents, *, allow_trained: bool) -> WorkFolderContents:
     """Adds the results of all score files, and the names of those that are outdated."""
     results, outdated = [], []
-    for file in _score_files(contents.work, contents.configs):
+    for file in _score_files(work_folder.work, work_folder.configs):
         scores = artifacts.load_scores(file.path)
         # Scores of an earlier test list would be compared with the wrong videos: they are left out
         # of the table and named.
-        if contents.dataset is not None and not _same_test_list(scores, contents.dataset):
+        if work_folder.dataset is not None and not _same_test_list(scores, work_folder.dataset):
             outdated.append(file.name)
             continue
         scores = checked_scores(file.path, file.name, allowed=allow_trained)
-        measures = contents.maps.get(file.name)
-        results.append((_result(file, scores, measures, contents.unread), scores))
-    return contents._replace(results=tuple(results), outdated=tuple(outdated))
+        measures = work_folder.maps.get(file.name)
+        results.append((_result(file, scores, measures, work_folder.unread), scores))
+    return work_folder._replace(results=tuple(results), outdated=tuple(outdated))
 
 
 def model_folders(work: Workdir) -> dict[str, epath.Path]:
@@ -87,7 +87,9 @@ def _same_test_list(scores: Scores, dataset: Dataset) -> bool:
     """Whether the scores belong to the test list of the data set as it is now."""
     # By name and label, in any order: a list that was made anew may have the same videos.
     scored = dict(zip(scores.videos, scores.label.tolist(), strict=True))
-    listed = {video.name: video.label for video in dataset.listed("test")}
+    listed = {}
+    for video in dataset.listed("test"):
+        listed[video.name] = video.label
     return scores.classes == dataset.classes and scored == listed
 
 
@@ -96,6 +98,7 @@ def _result(
 ) -> Result:
     total = len(scores.label) + len(unread)
     correct = accuracy.top_k(scores.scores, scores.label)
+    # Without a single test video the share may be anything.
     interval, mean_class = intervals.Interval(0.0, 0.0, 1.0), 0.0
     if total:
         interval = intervals.wilson(correct, total)

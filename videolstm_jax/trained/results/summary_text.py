@@ -54,7 +54,11 @@ def pooled_text(summary: Mapping[str, Any]) -> str:
 
 def _accuracy_lines(name: str, row: Mapping[str, Any]) -> list[str]:
     share = wilson(row["right"], row["videos"])
-    of_parts = " ".join(f"{right / total:.1%}" for right, total in row["parts"])
+    # Each part too: the accuracy of all hides one that went wrong.
+    shares = []
+    for right, videos in row["parts"]:
+        shares.append(f"{right / videos:.1%}")
+    of_parts = " ".join(shares)
     lines = [
         f"{name:24s} {row['right']:5d}/{row['videos']:<5d}  {share.value:8.1%}  "
         f"{share.low:6.1%} {share.high:6.1%}  {of_parts}"

@@ -43,8 +43,8 @@ class WorkFolderContents(NamedTuple):
 
     def scores_of(self, name: str, kind: str) -> Scores:
         """The scores of a row of the table; a run and a fusion may share a name."""
-        for result, scores in self.results:
-            if (result.name, result.kind) == (name, kind):
+        for row, scores in self.results:
+            if (row.name, row.kind) == (name, kind):
                 return scores
         raise KeyError(name)
 
@@ -76,7 +76,7 @@ def read_contents(
             configs[name] = artifacts.load_config(folder)
         if (folder / "map.json").exists():
             maps[name] = files.read_json(folder / "map.json")
-    contents = WorkFolderContents(
+    work_folder = WorkFolderContents(
         work=work,
         dataset=dataset,
         results=(),
@@ -86,7 +86,7 @@ def read_contents(
         unread=unread,
         outdated=(),
     )
-    return with_results(contents, allow_trained=allow_trained)
+    return with_results(work_folder, allow_trained=allow_trained)
 
 
 def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
@@ -96,6 +96,7 @@ def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
     truth: dict[str, list[Tube]] = {}
     for detection in artifacts.load_detections(work.truth):
         truth.setdefault(detection.video, []).append(detection.tube)
+    # Fixed, as the record of all contents is: several pictures are made of the same tubes.
     return {video: tuple(tubes) for video, tubes in truth.items()}
 
 
@@ -112,9 +113,14 @@ def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[d
     models: dict[str, list[dict]] = {}
     convnets: dict[str, list[dict]] = {}
     for name, folder in model_folders(work).items():
-        if (folder / "metrics.jsonl").exists():
-            group = convnets if is_convnet(name) else models
-            group[name] = files.read_jsonl(folder / "metrics.jsonl")
+        # Scores may come without a training of ours, such as those of the nearest neighbour.
+        if not (folder / "metrics.jsonl").exists():
+            continue
+        rows = files.read_jsonl(folder / "metrics.jsonl")
+        if is_convnet(name):
+            convnets[name] = rows
+        else:
+            models[name] = rows
     return models, convnets
 
 
