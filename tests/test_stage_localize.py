@@ -1,80 +1,39 @@
-"""The localize stage on attention that follows a square: tubes, measures, baselines, refusals."""
+"""The stage `localize` on attention that follows a square: tubes, scores, refusals."""
 
 import hashlib
 import json
 
 import numpy as np
 import pytest
+from localize_workdir import (
+    CLASSES,
+    FRAMES,
+    SIZE,
+    attention_of,
+    config,
+    frame_scores,
+    listed_video,
+    true_tube,
+    write_work,
+)
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.config import LocalizeConfig, RunConfig, change
+from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.flow_images.flow_file import write_flow
-from videolstm_jax.localize.baselines import coverage
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.stages import localize
-from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
-
-CLASSES = ("Left", "Right")
-FRAMES, SIZE, CELLS = 12, (60, 80), 7
-
-
-def true_tube(label, shift=0.0):
-    """A square of 24 pixels that walks left or right over frames 2 to 10."""
-    walk = np.linspace(0, 50, 9) if label else np.linspace(50, 0, 9)
-    low = np.stack([walk + shift, np.full(9, 18.0)], axis=1)
-    return Tube(2, np.concatenate([low, low + 24], axis=1))
-
-
-def video(name, label, part):
-    return Video(name, f"{name}.avi", label, part, "g", FRAMES, SIZE[1], SIZE[0], 25.0)
-
-
-def attention_of(tube):
-    boxes = np.concatenate([np.repeat(tube.boxes[:1], 2, 0), tube.boxes])
-    maps = coverage(boxes, SIZE, CELLS) + 1e-3
-    return (maps / maps.sum(axis=(1, 2), keepdims=True)).astype(np.float32)
-
-
-def frame_scores(label):
-    rows = np.full((FRAMES - 1, 2), 0.2, np.float32)
-    rows[:, label] = 0.8
-    return rows
+from videolstm_jax.types import Dataset, Detection, Scores, Tube
 
 
 @pytest.fixture
 def work(tmp_path):
     """Two training videos and four test videos of which three have truth."""
-    folder = artifacts.Workdir(str(tmp_path))
-    videos = [
-        video(f"{CLASSES[k % 2]}/{part}{k}", k % 2, part)
-        for part, count in (("train", 2), ("test", 4))
-        for k in range(count)
-    ]
-    artifacts.save_dataset(folder.dataset, Dataset(CLASSES, tuple(sorted(videos))))
-    truth = [
-        Detection(listed.name, listed.label, 1.0, true_tube(listed.label))
-        for listed in videos
-        if listed.name != "Right/test3"
-    ]
-    artifacts.save_detections(folder.truth, truth)
-    for listed in videos:
-        if listed.part == "test":
-            files.write_arrays(
-                folder.evaluated_video("videolstm-rgb", listed.name),
-                scores=frame_scores(listed.label),
-                attention=attention_of(true_tube(listed.label)),
-            )
-    return folder
-
-
-def cfg(work, **settings):
-    return change(RunConfig(workdir=work.root), localize__sigma=6.0, localize__span=5, **settings)
+    return write_work(tmp_path)
 
 
 def test_tubes_follow_the_square(work, capsys):
-    path = localize.run(cfg(work))
+    path = localize.run(config(work))
     assert path == work.run("videolstm-rgb") / "map.json"
     value = json.loads(path.read_text())
     assert (value["videos"], value["truth"]) == (4, {"videos": 3, "tubes": 3})
@@ -96,7 +55,7 @@ def test_tubes_follow_the_square(work, capsys):
 
 
 def test_the_file_of_tubes(work):
-    localize.run(cfg(work))
+    localize.run(config(work))
     path = work.run("videolstm-rgb") / "tubes.jsonl"
     rows = files.read_jsonl(path)
     assert [row["video"] for row in rows] == [
@@ -137,7 +96,7 @@ def test_several_tubes_share_the_score(work):
     files.write_arrays(
         path, scores=frame_scores(0), attention=maps / maps.sum(axis=(1, 2), keepdims=True)
     )
-    value = files.read_json(localize.run(cfg(work, localize__tubes=0)))
+    value = files.read_json(localize.run(config(work, localize__tubes=0)))
     rows = [
         row
         for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
@@ -148,7 +107,7 @@ def test_several_tubes_share_the_score(work):
     assert rows[0]["score"] > 3 * rows[1]["score"] > 0
     assert rows[0]["score"] + rows[1]["score"] == pytest.approx(0.8)
     assert value["model"]["video_map"]["voc"]["0.3"] == 1, "a fainter tube comes after all others"
-    assert files.read_json(localize.run(cfg(work, localize__tubes=1)))["tubes"] == 4
+    assert files.read_json(localize.run(config(work, localize__tubes=1)))["tubes"] == 4
 
 
 def test_tubes_are_cut_to_the_frames_of_their_class(work):
@@ -159,7 +118,7 @@ def test_tubes_are_cut_to_the_frames_of_their_class(work):
         scores=scores,
         attention=attention_of(true_tube(0)),
     )
-    value = files.read_json(localize.run(cfg(work, localize__trim="chance")))
+    value = files.read_json(localize.run(config(work, localize__trim="chance")))
     detections = artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")[:2]
     spans = [
         (detection.label, detection.tube.start, len(detection.tube.boxes))
@@ -170,7 +129,7 @@ def test_tubes_are_cut_to_the_frames_of_their_class(work):
         scores.mean(axis=0).tolist()
     )
     assert value["settings"]["trim"] == "chance"
-    full = files.read_json(localize.run(cfg(work)))
+    full = files.read_json(localize.run(config(work)))
     assert value["model"]["mean_tube_iou"] > full["model"]["mean_tube_iou"]
     assert value["model"]["mean_frame_iou"] == full["model"]["mean_frame_iou"], (
         "boxes alone, whatever the time"
@@ -181,19 +140,6 @@ def test_tubes_are_cut_to_the_frames_of_their_class(work):
     )
 
 
-def test_attention_over_time(work):
-    value = files.read_json(localize.run(cfg(work)))["attention"]
-    curves = value["over_time"]
-    assert set(curves) == {"entropy", "peak", "drift", "mass_inside_truth", "area_of_truth"}
-    assert all(len(curve) == FRAMES - 1 for curve in curves.values())
-    assert curves["drift"][0] is None and curves["drift"][1:3] == [0, 0], (
-        "the square stands still before it walks"
-    )
-    assert np.mean(curves["drift"][1:]) == pytest.approx(value["drift"])
-    assert curves["mass_inside_truth"][:2] == [None, None], "frames without truth"
-    assert np.mean(curves["mass_inside_truth"][2:]) == pytest.approx(value["mass_inside_truth"])
-
-
 def test_classes_that_share_a_tube_are_written_in_order(work):
     tube = true_tube(0)
     with pytest.raises(FileError, match=r"classes \[1, 0\] share a tube of Left/test0"):
@@ -202,103 +148,9 @@ def test_classes_that_share_a_tube_are_written_in_order(work):
         )
 
 
-def test_baselines_stand_beside_the_model(work):
-    value = files.read_json(localize.run(cfg(work)))
-    baselines = value["baselines"]
-    assert set(baselines) == {
-        "full_frame",
-        "centred",
-        "mean_train_box",
-        "uniform_attention",
-        "ideal_attention",
-        "perfect_box",
-        "perfect_tube",
-    }
-    for row in baselines.values():
-        difference = row["model_minus_baseline"]
-        assert difference["value"] == pytest.approx(
-            value["model"]["mean_frame_iou"]["value"] - row["mean_frame_iou"]["value"]
-        )
-        assert (
-            difference["low"] <= difference["value"] + 1e-12
-            and difference["value"] <= difference["high"] + 1e-12
-        )
-    area = 24 * 24 / (60 * 80)
-    assert baselines["full_frame"]["mean_frame_iou"]["value"] == pytest.approx(area)
-    assert baselines["uniform_attention"]["mean_frame_iou"]["value"] == pytest.approx(
-        area, rel=1e-3
-    )
-    assert baselines["centred"]["fraction"] in (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-    assert (
-        baselines["ideal_attention"]["mean_frame_iou"]["value"]
-        > baselines["centred"]["mean_frame_iou"]["value"]
-    )
-
-
-@pytest.mark.slow
-def test_flow_makes_another_baseline(work):
-    """Flow that moves where the square is follows it; flow of some videos only is left out."""
-
-    def write(name, label):
-        images = np.full((FRAMES - 1, 30, 40, 2), 128, np.uint8)
-        boxes = true_tube(label).boxes.round().astype(int)[[0, 0, *range(9)]]
-        for image, (x0, y0, x1, y1) in zip(images, boxes // 2, strict=True):
-            image[y0:y1, x0:x1] = 188
-        write_flow(work.flow / f"{name}.zip", images, "png")
-
-    write("Left/test0", 0)
-    assert "flow_magnitude" not in files.read_json(localize.run(cfg(work)))["baselines"]
-    write("Left/test2", 0)
-    write("Right/test1", 1)
-    baseline = files.read_json(localize.run(cfg(work)))["baselines"]["flow_magnitude"]
-    assert baseline["mean_frame_iou"]["value"] > 0.5
-
-
-def test_boxes_are_made_of_weighted_features_and_motion(work):
-    """Uniform attention over features, or flow, that are large where the square is."""
-
-    def write(name, label):
-        where = attention_of(true_tube(label))
-        files.write_arrays(
-            work.evaluated_video("videolstm-rgb", name),
-            scores=frame_scores(label),
-            features=where,
-            attention=np.full_like(where, 1 / CELLS**2),
-        )
-        images = np.full((FRAMES - 1, 30, 40, 2), 120, np.uint8)  # the camera moves
-        for image, (x0, y0, x1, y1) in zip(
-            images, true_tube(label).boxes.round().astype(int)[[0, 0, *range(9)]] // 2, strict=True
-        ):
-            image[y0:y1, x0:x1] = 188
-        write_flow(work.flow / f"{name}.zip", images, "png")
-
-    def iou(kind, box="region"):
-        value = files.read_json(localize.run(cfg(work, localize__input=kind, localize__box=box)))
-        assert value["settings"]["input"] == kind
-        return value["model"]["mean_frame_iou"]["value"]
-
-    names = {"Left/test0": 0, "Right/test1": 1, "Left/test2": 0, "Right/test3": 1}
-    with pytest.raises(
-        FileError,
-        match=r"test0\.npz: localize.input 'weighted_features' needs the size of the features",
-    ):
-        localize.run(cfg(work, localize__input="weighted_features"))
-    for name, label in names.items():
-        write(name, label)
-    assert (
-        iou("attention") < 0.2
-        and min(iou("weighted_features"), iou("motion"), iou("motion", "moments")) > 0.5
-    )
-    (work.flow / "Left/test2.zip").unlink()
-    with pytest.raises(
-        FileError, match=r"test2\.npz: localize.input 'motion' needs the flow images"
-    ):
-        localize.run(cfg(work, localize__input="motion"))
-
-
 def test_the_same_config_writes_the_same_bytes(work):
     def digest():
-        path = localize.run(cfg(work))
+        path = localize.run(config(work))
         return [
             hashlib.sha256(file.read_bytes()).hexdigest()
             for file in (path, path.parent / "tubes.jsonl")
@@ -309,7 +161,7 @@ def test_the_same_config_writes_the_same_bytes(work):
 
 def test_without_truth_there_are_tubes_and_nulls(work, capsys):
     work.truth.unlink()
-    value = files.read_json(localize.run(cfg(work)))
+    value = files.read_json(localize.run(config(work)))
     assert (
         value["model"] is None
         and value["baselines"] == {}
@@ -329,7 +181,7 @@ def test_fused_scores_replace_the_mean_of_frames(work):
         CLASSES,
     )
     artifacts.save_scores(work.fused("two"), swapped)
-    value = files.read_json(localize.run(cfg(work, localize__scores="two")))
+    value = files.read_json(localize.run(config(work, localize__scores="two")))
     assert value["scores"] == "two"
     rows = {
         row["video"]: row for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
@@ -337,24 +189,11 @@ def test_fused_scores_replace_the_mean_of_frames(work):
     assert rows["Right/test1"]["scores"] == pytest.approx([0.6, 0.4])
     artifacts.save_scores(work.fused("two"), swapped._replace(classes=("Left", "Up")))
     with pytest.raises(FileError, match="classes that are not the 2"):
-        localize.run(cfg(work, localize__scores="two"))
+        localize.run(config(work, localize__scores="two"))
     fewer = Scores(names[1:], swapped.scores[1:], swapped.label[1:], CLASSES)
     artifacts.save_scores(work.fused("two"), fewer)
     with pytest.raises(FileError, match="lacks 1 of 4 test videos, the first is Right/test3"):
-        localize.run(cfg(work, localize__scores="two"))
-
-
-@pytest.mark.parametrize(
-    "still", [np.full((FRAMES - 1, CELLS, CELLS), 1 / 49), np.eye(49)[[8] * 11].reshape(11, 7, 7)]
-)
-def test_attention_that_ignores_the_video_is_warned_of(work, still, capsys):
-    for name in ("Left/test0", "Left/test2", "Right/test1", "Right/test3"):
-        files.write_arrays(
-            work.evaluated_video("videolstm-rgb", name), scores=frame_scores(0), attention=still
-        )
-    value = files.read_json(localize.run(cfg(work)))
-    assert value["attention"]["warning"]
-    assert "localize: warning: attention" in capsys.readouterr().out
+        localize.run(config(work, localize__scores="two"))
 
 
 def test_refuses(work):
@@ -364,23 +203,23 @@ def test_refuses(work):
     with pytest.raises(
         FileError, match=r"test2\.npz holds no attention.*expected a run whose cell attends"
     ):
-        localize.run(cfg(work))
+        localize.run(config(work))
     files.write_arrays(path, **{**good, "attention": good["attention"][:5]})
     with pytest.raises(
         FileError, match=r"attention \(5, 7, 7\); expected .* L' 11 or 12 for 12 frames"
     ):
-        localize.run(cfg(work))
+        localize.run(config(work))
     files.write_arrays(path, **{**good, "attention": -good["attention"]})
     with pytest.raises(FileError, match=r"test2\.npz: attention has values from"):
-        localize.run(cfg(work))
+        localize.run(config(work))
     files.write_arrays(path, **{**good, "scores": np.full_like(good["scores"], np.nan)})
     with pytest.raises(FileError, match="scores are not finite"):
-        localize.run(cfg(work))
+        localize.run(config(work))
     path.unlink()
     with pytest.raises(
         FileError, match=r"is missing; the stage evaluate \(for the test list\) writes it"
     ):
-        localize.run(cfg(work))
+        localize.run(config(work))
     assert not (work.run("videolstm-rgb") / "map.json").exists()
     files.write_arrays(path, **good)
     artifacts.save_detections(
@@ -389,10 +228,10 @@ def test_refuses(work):
     with pytest.raises(
         FileError, match="a tube of Left/test0 ends with frame 17; expected at most 11"
     ):
-        localize.run(cfg(work))
+        localize.run(config(work))
     artifacts.save_detections(work.truth, [Detection("Left/test0", 2, 1.0, true_tube(0))])
     with pytest.raises(FileError, match="has label 2; expected 0 to 1"):
-        localize.run(cfg(work))
-    artifacts.save_dataset(work.dataset, Dataset(CLASSES, (video("Left/a", 0, "train"),)))
+        localize.run(config(work))
+    artifacts.save_dataset(work.dataset, Dataset(CLASSES, (listed_video("Left/a", 0, "train"),)))
     with pytest.raises(FileError, match="no videos of the part 'test'"):
-        localize.run(cfg(work))
+        localize.run(config(work))
