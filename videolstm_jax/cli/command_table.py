@@ -13,8 +13,8 @@ class Command(NamedTuple):
     `summary` is one line for `videolstm --help`. `module` is the module of this package that runs
     it; the stages that have no flags of their own need none. `settings` are the sections and the
     single settings that it reads; its `--help` shows them without the advanced ones. A command
-    without settings takes only flags of its own. `preset` is its default. `positional` describes
-    its positional arguments.
+    without settings takes only flags of its own. `preset` is its default. `positional` has
+    each action with its arguments, separated by ", ".
     """
 
     summary: str

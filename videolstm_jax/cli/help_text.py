@@ -38,19 +38,25 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
       arguments: of the command line; `--preset` and `--model.cell` decide whose values are shown.
     """
     command = COMMANDS[name]
-    usage = f"videolstm {name}"
-    if command.positional:
-        usage += " ACTION FOLDER .."
-    if command.settings:
-        usage += " --preset=NAME --section.field=value"
-    lines = [command.summary, "", f"{usage} --flag=value .."]
-    if command.positional:
-        lines += ["", f"Actions: {command.positional}."]
-    own = [*_own_flags(module_of(command)), _line("--[no]trace", "Show where an error was raised.")]
-    lines += ["", "Flags of this command:", *own]
+    lines = [command.summary, "", *_usage_lines(name, command)]
+    lines += ["", "Flags of this command:", *_own_flags(module_of(command))]
+    lines.append(_line("--[no]trace", "Show where an error was raised."))
     if command.settings:
         lines += ["", *_settings_lines(command, arguments)]
     return "\n".join(lines)
+
+
+def _usage_lines(name: str, command: Command) -> list[str]:
+    """How a command is called; one line for each action, since actions take other arguments."""
+    flag_usage = "--flag=value .."
+    if command.settings:
+        flag_usage = f"--preset=NAME --section.field=value {flag_usage}"
+    if not command.positional:
+        return [f"videolstm {name} {flag_usage}"]
+    lines = []
+    for action in command.positional.split(", "):
+        lines.append(f"videolstm {name} {action} {flag_usage}")
+    return lines
 
 
 def module_of(command: Command) -> ModuleType | None:
