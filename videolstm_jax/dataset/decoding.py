@@ -66,7 +66,10 @@ class VideoDecoder:
             start = max(0, video.frames // 2 - 1)
             return start, start + min(3, video.frames)
 
-        starts = {video.name: middle(video)[0] for video in videos}
+        # `_read` leaves bad videos out, so names tell which start belongs to which frames.
+        starts = {}
+        for video in videos:
+            starts[video.name], _ = middle(video)
         for name, frames in self._read(videos, frame_format, middle):
             yield name, starts[name], frames
 
@@ -108,12 +111,13 @@ class VideoDecoder:
         def check(video: Video) -> VideoInfo:
             return crew.check(video.path, fps=self._cfg.fps, max_frames=self._cfg.max_frames)
 
+        frames = {}
+        # A bad video that is not skipped raises its error here; no worker may outlive it.
         try:
-            infos = guard.ahead(crew, check, videos)
-            infos = counted(infos, len(videos), "prepare: checks videos")
-            frames = {}
-            for video, info in self._good(videos, infos, lambda info: info.frames):
-                frames[video.name] = info.frames
+            headers = guard.ahead(crew, check, videos)
+            headers = counted(headers, len(videos), "prepare: checks videos")
+            for video, header in self._good(videos, headers, lambda header: header.frames):
+                frames[video.name] = header.frames
             return frames
         finally:
             crew.end()
@@ -139,6 +143,8 @@ class VideoDecoder:
         # The parts were checked when the videos were listed, with the bad ones among them.
         if self.bad_rows:
             good = [listed_video(video, dataset.classes) for video in videos]
+            # As if from lists: what `list_videos` checked strictly before may only warn here. A
+            # class without training clips is refused all the same.
             check_parts(good, dataset.classes, from_lists=True)
         pace.warn(
             "other frames were found than the file declares, and flow has one pair less, in",
@@ -147,18 +153,21 @@ class VideoDecoder:
         return Dataset(dataset.classes, tuple(videos))
 
     def _good(
-        self, videos: Sequence[Video], results: Iterator, count: Callable[..., int]
+        self, videos: Sequence[Video], decoded_videos: Iterator, count: Callable[..., int]
     ) -> Iterator[tuple]:
-        """Yields videos with their results; an error or a single frame makes a video a bad one."""
-        for video, result in zip(videos, results, strict=True):
-            # The workers return an error in place of a result, so that the next videos still come.
+        """Yields videos with what was decoded of them; notes those with an error or one frame.
+
+        `count` gives the number of frames of what was decoded: of an array, or of a header.
+        """
+        for video, decoded in zip(videos, decoded_videos, strict=True):
+            # The workers return an error in place of frames, so that the next videos still come.
             error = None
-            if isinstance(result, VideoError):
-                error = result
-            elif count(result) < 2:
+            if isinstance(decoded, VideoError):
+                error = decoded
+            elif count(decoded) < 2:
                 error = VideoError(f"{video.path}: 1 frame; flow needs 2")
             if error is None:
-                yield video, result
+                yield video, decoded
             elif not self._skip_bad:
                 raise error
             else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.dataset.prepared import FlowRange, finished_flow, flow_note
 from videolstm_jax.flow import batched, image, pace
-from videolstm_jax.flow.batched import FlowPart
+from videolstm_jax.flow.batched import FlowImages, FlowPart
 from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.heartbeat import Heartbeat, counted
 from videolstm_jax.presets import convnet_of
@@ -90,8 +90,10 @@ def write_missing_flow(
     Returns:
       L of every good video by name.
     """
-    frames, ranges = dict(stored.frames), dict(stored.ranges)
-    missing = [video for video in videos if video.name not in frames]
+    missing = []
+    for video in videos:
+        if video.name not in stored.frames:
+            missing.append(video)
     progress = pace.FlowProgress(len(missing), _count_pairs(missing, computed))
     flow_of_videos = batched.flow_images(
         decoder.read_frames(missing, grey_format(cfg)),
@@ -101,17 +103,32 @@ def write_missing_flow(
         progress=progress.pairs_done,
         computed=computed,
     )
+    written = _write_flow(cfg, target, flow_of_videos, progress)
+    # Also of the flow that was stored before: its videos count in the warning all the same.
+    pace.warn_of_flow({**stored.ranges, **written.ranges})
+    return {**stored.frames, **written.frames}
+
+
+def _write_flow(
+    cfg: RunConfig,
+    target: FlowTarget,
+    flow_of_videos: Iterator[FlowImages],
+    progress: pace.FlowProgress,
+) -> StoredFlow:
+    """Writes the flow of each video while the next one is computed."""
+    written = StoredFlow({}, {})
     with ThreadPoolExecutor(cfg.data.workers) as pool, Heartbeat(progress.line):
         writer = _FlowWriter(pool, cfg)
         for flow in flow_of_videos:
-            frames[flow.name] = len(flow.images) + 1
-            ranges[flow.name] = FlowRange(flow.largest, flow.saturated)
-            note = flow_note(target.fingerprints[flow.name], ranges[flow.name])
+            # Flow is of pairs, so a video has a frame more.
+            written.frames[flow.name] = len(flow.images) + 1
+            flow_range = FlowRange(flow.largest, flow.saturated)
+            written.ranges[flow.name] = flow_range
+            note = flow_note(target.fingerprints[flow.name], flow_range)
             writer.write(target.path(flow.name), flow.images, note)
             progress.video_done()
         writer.finish()
-    pace.warn_of_flow(ranges)
-    return frames
+    return written
 
 
 def _count_pairs(videos: Sequence[Video], computed: Mapping[str, FlowPart]) -> int:
@@ -176,7 +193,9 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
         workers=cfg.data.workers,
     )
     label = "prepare: measures displacements for the bound of flow, videos"
-    parts = {part.name: part for part in counted(sampled_flow, len(sample), label)}
+    parts = {}
+    for part in counted(sampled_flow, len(sample), label):
+        parts[part.name] = part
     if not parts:
         return FlowSample(image.PAPER_BOUND, parts)
     # A byte b stands for a displacement of (2 b - 255) / 255 of the bound.

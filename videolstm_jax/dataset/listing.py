@@ -73,11 +73,11 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
       ConfigError: `cfg.group_pattern` does not fit every video.
     """
     folder = folder_listing.videos_folder(cfg, root)
-    content = folder_listing.list_folder(folder, group_pattern=cfg.group_pattern)
-    candidates = _choose_videos(cfg, folder, content.videos)
+    listed = folder_listing.list_folder(folder, group_pattern=cfg.group_pattern)
+    candidates = _choose_videos(cfg, folder, listed.videos)
     split = _split(cfg, seed, candidates)
     videos, note = parts.test_on_validation(split.videos)
-    notes = list(content.notes)
+    notes = list(listed.notes)
     if note:
         notes.append(note)
     if cfg.validation and not parts.videos_in(videos, "valid"):
@@ -86,7 +86,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     # Published lists have parts by authors who knew the recordings; any other split depends on the
     # groups, so the user should see them.
     if not split.from_lists or cfg.hold_out or cfg.validation:
-        groups.warn_of_look_alikes(videos, content.unrecognised)
+        groups.warn_of_look_alikes(videos, listed.unrecognised)
         groups.warn_of_large_groups(videos)
         notes.extend(groups.describe_groups(videos))
     return Listing(videos, candidates.classes, split.origin, tuple(notes))
@@ -152,10 +152,10 @@ def _check_spellings(classes: Sequence[str]) -> None:
     """Raises FileError where two classes differ in case only; they are one, spelled in two ways."""
     spelling: dict[str, str] = {}
     for name in sorted(classes):
-        other = spelling.setdefault(name.casefold(), name)
-        if other != name:
+        first = spelling.setdefault(name.casefold(), name)
+        if first != name:
             raise FileError(
-                f"classes {other} and {name} differ in case only; expected one spelling"
+                f"classes {first} and {name} differ in case only; expected one spelling"
             )
 
 
@@ -174,7 +174,9 @@ def _split(cfg: DataConfig, seed: int, candidates: _Candidates) -> _Split:
     if videos[0].part:
         _check_own_parts(candidates)
         return _Split(videos, "")
-    videos = groups.hold_out_share(videos, cfg.test_fraction, seed=seed, part="test", rest="train")
+    videos = groups.hold_out_share(
+        videos, cfg.test_fraction, seed=seed, part="test", other_part="train"
+    )
     return _Split(videos, "", from_lists=False)
 
 
@@ -201,7 +203,9 @@ def _split_by_lists(candidates: _Candidates, official: OfficialLists, split: int
     if difference:
         warnings.warn(f"{official.folder}: {difference}", ListWarning, stacklevel=4)
     # HMDB51's lists name unused videos; any other unused video is in no list.
-    named_unused = {list_parts.plain_name(row.name) for row in official.unused}
+    named_unused = set()
+    for row in official.unused:
+        named_unused.add(list_parts.plain_name(row.name))
     used = []
     unlisted = []
     for video in assigned:
@@ -228,7 +232,11 @@ def _hold_out_validation(
 ) -> list[ListedVideo]:
     """Moves whole groups of the training list to the validation part."""
     train = parts.videos_in(videos, "train")
-    rest = [video for video in videos if video.part != "train"]
-    train = groups.hold_out_share(train, share, seed=seed, part="valid", rest="train")
+    listed = []
+    for video in videos:
+        if video.part != "train":
+            listed.append(video)
+    # Only of the training list: a test clip must never become one of validation.
+    listed += groups.hold_out_share(train, share, seed=seed, part="valid", other_part="train")
     # Back to the order of names, which the stages after this one rely on.
-    return sorted([*rest, *train])
+    return sorted(listed)

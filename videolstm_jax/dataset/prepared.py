@@ -45,9 +45,9 @@ def listing_settings(cfg: DataConfig) -> dict[str, Any]:
     """The settings that decide which videos are used and in which parts, as JSON has them."""
     settings = {}
     for name in _LISTING:
-        value = getattr(cfg, name)
+        setting = getattr(cfg, name)
         # As JSON gives them back, so that both can be compared.
-        settings[name] = list(value) if isinstance(value, tuple) else value
+        settings[name] = list(setting) if isinstance(setting, tuple) else setting
     return settings
 
 
@@ -67,13 +67,14 @@ def check_listing(cfg: RunConfig) -> None:
     before = {}
     if isinstance(record, dict):
         before = record.get("settings", {})
-    for name, value in listing_settings(cfg.data).items():
+    for name, setting in listing_settings(cfg.data).items():
         # A default or a preset is no wish of the user, and may have changed since then.
         is_override = f"data__{name}" in cfg.overrides
-        if is_override and name in before and before[name] != value:
+        if is_override and name in before and before[name] != setting:
             raise ConfigError(
-                f"data.{name} is {value!r}, but {path} was made with {before[name]!r}: run prepare "
-                "with the new value first, in another workdir if models of the old one are kept"
+                f"data.{name} is {setting!r}, but {path} was made with {before[name]!r}: run "
+                "prepare with the new value first, in another workdir if models of the old one are "
+                "kept"
             )
 
 

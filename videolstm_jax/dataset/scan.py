@@ -44,18 +44,20 @@ def scan_videos(
     listing = list_videos(cfg, seed=seed, root=root)
     # Before any video is opened, which may take long: a wrong split is seen at once.
     _print_listing(listing)
-    labels = {name: label for label, name in enumerate(listing.classes)}
+    labels = {}
+    for label, name in enumerate(listing.classes):
+        labels[name] = label
     videos: list[Video] = []
     readable: list[ListedVideo] = []
     bad_rows = []
     count = len(listing.videos)
-    infos = counted(_probe_all(listing.videos, cfg), count, "prepare: opens videos")
-    for listed, info in zip(listing.videos, infos, strict=True):
-        if isinstance(info, VideoError):
-            bad_rows.append(bad_row(listed, info))
+    headers = counted(_probe_all(listing.videos, cfg), count, "prepare: opens videos")
+    for listed, header in zip(listing.videos, headers, strict=True):
+        if isinstance(header, VideoError):
+            bad_rows.append(bad_row(listed, header))
         else:
             readable.append(listed)
-            videos.append(_video(listed, info, labels[listed.label]))
+            videos.append(_video(listed, header, labels[listed.label]))
     if bad_rows:
         # Without the skipped videos a class may have lost its last training clip.
         parts.check_parts(readable, listing.classes, from_lists=True)
@@ -73,17 +75,17 @@ def _print_listing(listing: Listing) -> None:
         print(note, flush=True)
 
 
-def _video(listed: ListedVideo, info: VideoInfo, label: int) -> Video:
+def _video(listed: ListedVideo, header: VideoInfo, label: int) -> Video:
     return Video(
         listed.name,
         listed.path,
         label,
         listed.part,
         listed.group,
-        info.frames,
-        info.width,
-        info.height,
-        info.fps,
+        header.frames,
+        header.width,
+        header.height,
+        header.fps,
     )
 
 
@@ -95,21 +97,22 @@ def _probe_all(videos: Sequence[ListedVideo], cfg: DataConfig) -> Iterator[Video
     crew = guard.Crew(cfg.workers, limit=cfg.time_limit)
 
     def probe(video: ListedVideo) -> VideoInfo:
-        info = crew.probe(video.path, fps=cfg.fps)
+        header = crew.probe(video.path, fps=cfg.fps)
         # The declared number may be wrong; `prepare` counts the frames when it decodes them.
         if cfg.max_frames:
-            info = info._replace(frames=min(info.frames, cfg.max_frames))
-        if info.frames < 2:
+            header = header._replace(frames=min(header.frames, cfg.max_frames))
+        if header.frames < 2:
             raise VideoError(
-                f"{video.path}: {info.frames} frame; expected at least 2, since flow needs pairs"
+                f"{video.path}: {header.frames} frame; expected at least 2, since flow needs pairs"
             )
-        return info
+        return header
 
+    # A consumer that stops early closes this generator; the workers must end then too.
     try:
-        for info in guard.ahead(crew, probe, videos):
-            if isinstance(info, VideoError) and cfg.on_bad_video == "fail":
-                raise info
-            yield info
+        for header in guard.ahead(crew, probe, videos):
+            if isinstance(header, VideoError) and cfg.on_bad_video == "fail":
+                raise header
+            yield header
     finally:
         crew.end()
 

@@ -10,10 +10,10 @@ from videolstm_jax.cli import config_flags
 from videolstm_jax.config import BundleConfig
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines a flag for every setting of `BundleConfig`."""
     for flag in config_flags.record_flags(BundleConfig):
-        config_flags.define_flag(values, flag)
+        config_flags.define_flag(flag_values, flag)
 
 
 def main(arguments: list[str]) -> None:

@@ -12,15 +12,15 @@ from videolstm_jax.config import RunConfig
 __all__ = ["define_flags", "main", "short_flags"]
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines `--backbone` and `--shard`."""
-    define_backbone_flag(values)
+    define_backbone_flag(flag_values)
     flags.DEFINE_string(
         "shard",
         "1/1",
         "i/n: take every n-th video from the i-th on, beside n - 1 others that write to the same "
         "folder; the last to finish writes the index.",
-        flag_values=values,
+        flag_values=flag_values,
     )
 
 

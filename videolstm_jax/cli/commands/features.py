@@ -17,31 +17,32 @@ from videolstm_jax.features.inspection import inspect
 from videolstm_jax.features.store import FeatureStore
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags of the imports."""
     flags.DEFINE_string(
         "dataset",
         None,
         "The dataset.json of the videos to import; written from the lists beside "
         "the features where it is missing.",
-        flag_values=values,
+        flag_values=flag_values,
     )
     flags.DEFINE_string(
         "lists",
         None,
         "authors: the folder of train_filenames.txt, train_labels.txt and so for test; FROM if not "
         "given.",
-        flag_values=values,
+        flag_values=flag_values,
     )
+    # Sharma's files do not say the shape of their maps; 7 is GoogLeNet's, which his model reads.
     flags.DEFINE_integer(
-        "side", 7, "sharma: N of the N x N maps.", lower_bound=1, flag_values=values
+        "side", 7, "sharma: N of the N x N maps.", lower_bound=1, flag_values=flag_values
     )
     flags.DEFINE_enum(
         "dtype",
         "float16",
         ["float16", "uint8"],
         "How an imported store is written.",
-        flag_values=values,
+        flag_values=flag_values,
     )
 
 
@@ -67,6 +68,7 @@ def _inspected(folder: str) -> str:
 def _verified(folder: str) -> str:
     store = FeatureStore.open(folder)
     store.verify()
+    # A record is one frame, and all have one size.
     size = sum(store.frames.values()) * store.record_bytes
     return f"{folder}: {len(store.frames)} videos, {size:,} bytes, equal to the index"
 
@@ -83,8 +85,8 @@ def _compacted(source: str, target: str) -> str:
 
 
 def _imported(layout: str, source: str, target: str) -> str:
-    values = flags.FLAGS
-    path = values["dataset"].value
+    flag_values = flags.FLAGS
+    path = flag_values["dataset"].value
     if not path:
         raise ConfigError("--dataset: expected a dataset.json to read, or to write")
     if layout == "authors":
@@ -92,10 +94,10 @@ def _imported(layout: str, source: str, target: str) -> str:
     elif layout == "arrays":
         videos = foreign.array_features(source)
     else:
-        videos = foreign.sharma_features(source, side=values["side"].value)
+        videos = foreign.sharma_features(source, side=flag_values["side"].value)
     # An epath also finds a file in a bucket.
     if not epath.Path(path).exists():
-        lists = values["lists"].value or source
+        lists = flag_values["lists"].value or source
         save_dataset(path, importers.dataset_from_lists(lists, videos))
     about = {
         "imported": layout,
@@ -104,7 +106,7 @@ def _imported(layout: str, source: str, target: str) -> str:
         "from": os.path.basename(os.path.normpath(source)),
         "preprocessing": "unknown",
     }
-    dataset, dtype = load_dataset(path), values["dtype"].value
+    dataset, dtype = load_dataset(path), flag_values["dtype"].value
     store = importers.import_features(videos, dataset, target, about, dtype=dtype)
     summary = {
         "store": target,

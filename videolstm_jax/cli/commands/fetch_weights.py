@@ -8,30 +8,33 @@ from videolstm_jax.nn.fetch_weights import SOURCES, fetch
 from videolstm_jax.nn.weight_files import sha256_of
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines `--source`, `--folder` and `--url`."""
-    descriptions = [f"{name}: {source.about}" for name, source in SOURCES.items()]
+    descriptions = []
+    for name, source in SOURCES.items():
+        descriptions.append(f"{name}: {source.about}")
     flags.DEFINE_enum(
         "source",
         "keras",
         list(SOURCES),
         f"Publisher of the weights. {'; '.join(descriptions)}.",
-        flag_values=values,
+        flag_values=flag_values,
     )
-    flags.DEFINE_string("folder", "weights", "Where to put the file.", flag_values=values)
+    flags.DEFINE_string("folder", "weights", "Where to put the file.", flag_values=flag_values)
     flags.DEFINE_string(
         "url",
         "",
         "A mirror of the file; its checksum must be the published one all the same.",
-        flag_values=values,
+        flag_values=flag_values,
     )
 
 
 def main(arguments: list[str]) -> None:
     """Fetches and checks the file, and prints how to use it."""
-    values = flags.FLAGS
-    source = SOURCES[values["source"].value]
-    path = fetch(source, values["folder"].value, url=values["url"].value)
+    flag_values = flags.FLAGS
+    source = SOURCES[flag_values["source"].value]
+    path = fetch(source, flag_values["folder"].value, url=flag_values["url"].value)
+    # Some publish an MD5 only. The sha256 is printed as well: a copy is safely compared by it.
     kind = source.checksum.partition(":")[0]
     print(
         f"{path}: {source.about}; its {kind} is as published, its sha256 is {sha256_of(path)}\n"

@@ -74,7 +74,7 @@ def task(options: Options) -> Task:
     if dataset is not None:
         # The data set has the sizes of videos, which the annotations may lack.
         truth = add_dataset(options.truth, truth, dataset)
-        tests = tuple(video.name for video in dataset.videos if video.part == "test")
+        tests = tuple(video.name for video in dataset.listed("test"))
         listed = named or tests or listed
         # Our own tubes.jsonl numbers the classes as dataset.json does.
         if not classes and options.detections.endswith(".jsonl"):
@@ -94,8 +94,11 @@ def _truth(options: Options, dataset: Dataset | None) -> GroundTruth:
             f"{options.truth} contains no classes and no numbers of frames; expected "
             "--dataset=dataset.json"
         )
-    frames = {video.name: video.frames for video in dataset.videos}
+    frames = {}
+    for video in dataset.videos:
+        frames[video.name] = video.frames
     annotated = {}
+    # A boxes.json belongs to a folder, of which the data set may have some classes only.
     unlisted = set()
     for name in read_boxes_table(options.truth):
         if name in frames:
@@ -120,13 +123,17 @@ def measured(options: Options, task: Task) -> tuple[dict[str, Any], str]:
       The record of all numbers, and the table of them.
     """
     listed = set(task.listed)
-    truth = [detection for detection in task.truth.tubes if detection.video in listed]
+    truth = []
+    for tube in task.truth.tubes:
+        if tube.video in listed:
+            truth.append(tube)
     read = read_detections(options.detections, task.truth, listed=task.listed, classes=task.classes)
     detections = read.detections
     if options.nms is not None:
         detections = suppress(detections, options.nms)
     summary = _summary(options, detections, truth, single=read.single)
     names = _class_names(task.truth, truth)
+    # JSON has no numbers as keys.
     classes = {}
     for label, (name, _) in names.items():
         classes[str(label)] = name
@@ -142,10 +149,10 @@ def measured(options: Options, task: Task) -> tuple[dict[str, Any], str]:
     }
     kind = "detected boxes of single frames" if read.single else "detected tubes"
     counts = f"{len(detections)} {kind}, {len(truth)} true tubes, {len(videos)} videos"
-    text = f"{counts}; in per cent\n"
+    heading = f"{counts}; in per cent\n"
     for note in notes:
-        text += f"  {note}\n"
-    return record, f"{text}\n{tube_table(summary, names)}"
+        heading += f"  {note}\n"
+    return record, f"{heading}\n{tube_table(summary, names)}"
 
 
 def _summary(
@@ -199,6 +206,7 @@ def _notes(
             f"{len(without_truth)} measured videos have no true tube, so all their detections "
             f"are false, such as {min(without_truth)}"
         )
+    # What `suppress` dropped: the detections are those that it left.
     if options.nms is not None:
         dropped = len(read.detections) - len(detections)
         notes.append(f"{dropped} detections overlap a better one by more than {options.nms:g}")

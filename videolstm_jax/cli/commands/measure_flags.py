@@ -14,14 +14,15 @@ from videolstm_jax.measure.tube_summary import FRAME_THRESHOLDS, VIDEO_THRESHOLD
 _FRAMES = ("all", "truth")
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines what is read, which videos count, the thresholds, and what is written."""
-    _define_files(values)
-    _define_measures(values)
+    _define_files(flag_values)
+    _define_measures(flag_values)
 
 
-def _define_files(values: flags.FlagValues) -> None:
-    texts = {
+def _define_files(flag_values: flags.FlagValues) -> None:
+    # In the order in which --help lists them: what is measured, against what, and which part of it.
+    descriptions = {
         "detections": "Detections: a tubes.jsonl, a folder of ACT's or MOC's *_tubes.pkl, their "
         "frame_detections.pkl, or a .mat of the evaluation of UCF101-24.",
         "truth": "True tubes: any file that the command annotations reads, or a boxes.json with "
@@ -33,15 +34,15 @@ def _define_files(values: flags.FlagValues) -> None:
         "are not those of the truth.",
         "json": "Also write every number to this file.",
     }
-    for name, text in texts.items():
-        flags.DEFINE_string(name, None, text, flag_values=values)
+    for name, description in descriptions.items():
+        flags.DEFINE_string(name, None, description, flag_values=flag_values)
     flags.DEFINE_integer(
-        "split", 1, "Test list of the truth, where it has several.", flag_values=values
+        "split", 1, "Test list of the truth, where it has several.", flag_values=flag_values
     )
 
 
-def _define_measures(values: flags.FlagValues) -> None:
-    # absl writes the default of a list into --help, and joins texts only.
+def _define_measures(flag_values: flags.FlagValues) -> None:
+    # absl writes the default of a list into --help, and joins strings only.
     thresholds = list(map(str, VIDEO_THRESHOLDS))
     frame_thresholds = list(map(str, FRAME_THRESHOLDS))
     lists_of = {
@@ -51,13 +52,15 @@ def _define_measures(values: flags.FlagValues) -> None:
         "class_iou": (frame_thresholds, "Thresholds of each class and of errors."),
         "frames": (list(_FRAMES), "Frame-mAP over all frames, those with truth only, or both."),
     }
-    for name, (default, text) in lists_of.items():
-        flags.DEFINE_list(name, default, text, flag_values=values)
+    for name, (default, description) in lists_of.items():
+        flags.DEFINE_list(name, default, description, flag_values=flag_values)
+    # No default of our own: ACT and MOC suppress before they are measured, other detections may
+    # have been suppressed already, and a second time would change their numbers.
     flags.DEFINE_float(
         "nms",
         None,
         "First drop tubes that overlap a better one of their class by more: ACT and MOC take .3.",
-        flag_values=values,
+        flag_values=flag_values,
     )
 
 
@@ -78,29 +81,30 @@ class Options(NamedTuple):
     nms: float | None
 
 
-def options_of(values: flags.FlagValues) -> Options:
+def options_of(flag_values: flags.FlagValues) -> Options:
     """Reads and checks the flags.
 
     Raises:
       ConfigError: a file is not named, or a value cannot be used.
     """
-    if not values["detections"].value or not values["truth"].value:
+    if not flag_values["detections"].value or not flag_values["truth"].value:
         raise ConfigError("expected --detections=FILE --truth=FILE")
-    nms = values["nms"].value
+    nms = flag_values["nms"].value
+    # Not `if nms`: 0 is a threshold too.
     if nms is not None:
         (nms,) = _shares("nms", [nms])
     return Options(
-        detections=values["detections"].value,
-        truth=values["truth"].value,
-        list=values["list"].value,
-        dataset=values["dataset"].value,
-        classes=values["classes"].value,
-        split=values["split"].value,
-        styles=_names("style", values["style"].value, tuple(STYLES)),
-        thresholds=_shares("iou", values["iou"].value),
-        frame_thresholds=_shares("frame_iou", values["frame_iou"].value),
-        class_thresholds=_shares("class_iou", values["class_iou"].value),
-        frames=_names("frames", values["frames"].value, _FRAMES),
+        detections=flag_values["detections"].value,
+        truth=flag_values["truth"].value,
+        list=flag_values["list"].value,
+        dataset=flag_values["dataset"].value,
+        classes=flag_values["classes"].value,
+        split=flag_values["split"].value,
+        styles=_names("style", flag_values["style"].value, tuple(STYLES)),
+        thresholds=_shares("iou", flag_values["iou"].value),
+        frame_thresholds=_shares("frame_iou", flag_values["frame_iou"].value),
+        class_thresholds=_shares("class_iou", flag_values["class_iou"].value),
+        frames=_names("frames", flag_values["frames"].value, _FRAMES),
         nms=nms,
     )
 
@@ -113,14 +117,15 @@ def _names(flag: str, names: Sequence[str], allowed: tuple[str, ...]) -> tuple[s
     return tuple(names)
 
 
-def _shares(flag: str, texts: Sequence[Any]) -> list[float]:
+def _shares(flag: str, thresholds: Sequence[Any]) -> list[float]:
     """The IoU thresholds of a flag, each once."""
-    assignment = f"--{flag}={','.join(map(str, texts))}"
+    assignment = f"--{flag}={','.join(map(str, thresholds))}"
     try:
         # A dictionary keeps the order of the flag; a threshold given twice is one column.
-        shares = list(dict.fromkeys(map(float, texts)))
+        shares = list(dict.fromkeys(map(float, thresholds)))
     except ValueError as error:
         raise ConfigError(f"{assignment}: {error}") from error
+    # So written that a NaN, which any comparison refuses, is refused too.
     if not shares or not all(0 <= share <= 1 for share in shares):
         raise ConfigError(f"{assignment}; expected IoU thresholds from 0 to 1")
     return shares

@@ -13,23 +13,25 @@ _FIELDS = {"video": "videos"}
 """Flags with another name than their setting: one video is the usual case."""
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines a flag for every setting of `OverlayConfig`."""
     for flag in _flags():
-        config_flags.define_flag(values, flag)
+        config_flags.define_flag(flag_values, flag)
 
 
 def main(arguments: list[str]) -> None:
     """Runs the stage with the settings that the flags give."""
     settings = {}
-    for flag, value in config_flags.present_flags(flags.FLAGS, _flags()):
-        settings[_FIELDS.get(flag.name, flag.name)] = value
+    # Only flags that are given: the others keep the defaults of the record.
+    for flag, setting in config_flags.present_flags(flags.FLAGS, _flags()):
+        settings[_FIELDS.get(flag.name, flag.name)] = setting
+    # Imported only now: the stage imports JAX, which --help does not need.
     path = importlib.import_module("videolstm_jax.stages.overlay").run(OverlayConfig(**settings))
     print(f"overlay: wrote {path}", flush=True)
 
 
 def _flags() -> list[config_flags.Flag]:
-    names = {field: name for name, field in _FIELDS.items()}
+    names = dict(zip(_FIELDS.values(), _FIELDS, strict=True))
     renamed = []
     for flag in config_flags.record_flags(OverlayConfig):
         renamed.append(flag._replace(name=names.get(flag.name, flag.name)))

@@ -14,46 +14,46 @@ _SHORT = {"videos": "data__videos", "cells": "pipeline__cells", "backbone": "con
 """The settings that the short flags stand for."""
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the short flags for settings, and `--dry_run`."""
     flags.DEFINE_string(
         "videos",
         None,
         "Short for --data.videos: the folder that holds the class folders.",
-        flag_values=values,
+        flag_values=flag_values,
     )
     flags.DEFINE_list(
         "cells",
         None,
         "Short for --pipeline.cells: cells to train on RGB; the last one is fused.",
-        flag_values=values,
+        flag_values=flag_values,
     )
-    define_backbone_flag(values)
+    define_backbone_flag(flag_values)
     flags.DEFINE_boolean(
         "dry_run",
         False,
         "Print the single commands that this stands for, and run nothing.",
-        flag_values=values,
+        flag_values=flag_values,
     )
 
 
-def define_backbone_flag(values: flags.FlagValues) -> None:
+def define_backbone_flag(flag_values: flags.FlagValues) -> None:
     """Defines `--backbone`, the short flag of several commands."""
     flags.DEFINE_string(
         "backbone",
         None,
         "Short for --convnet.backbone: vgg, lite0, or package.module:FUNCTION.",
-        flag_values=values,
+        flag_values=flag_values,
     )
 
 
-def short_flags(values: flags.FlagValues) -> dict[str, Any]:
+def short_flags(flag_values: flags.FlagValues) -> dict[str, Any]:
     """The settings that the short flags give."""
     settings: dict[str, Any] = {}
     for name, setting in _SHORT.items():
         # A command may define only some of them.
-        if name in values and values[name].present:
-            settings[setting] = values[name].value
+        if name in flag_values and flag_values[name].present:
+            settings[setting] = flag_values[name].value
     if "pipeline__cells" in settings:
         settings["pipeline__cells"] = tuple(settings["pipeline__cells"])
     return settings

@@ -16,41 +16,59 @@ from videolstm_jax.score_files.importing import ImportedScores, import_scores
 from videolstm_jax.types import PARTS
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags that complete what a file does not say."""
+    _define_score_flags(flag_values)
+    _define_class_flags(flag_values)
+
+
+def _define_score_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
-        "stream", "", "The field with the scores, where the file has several.", flag_values=values
+        "stream",
+        "",
+        "The field with the scores, where the file has several.",
+        flag_values=flag_values,
     )
+    # No default: a guess could take logits for probabilities, which no later stage would notice.
     flags.DEFINE_enum(
         "kind",
         None,
         list(KINDS),
         "What the scores are: probabilities, log_probabilities or logits. Required where rows do "
         "not prove it.",
-        flag_values=values,
+        flag_values=flag_values,
     )
     flags.DEFINE_enum(
         "part",
         None,
         list(PARTS),
         "The list that the videos are of; test where nothing names it.",
-        flag_values=values,
+        flag_values=flag_values,
     )
+
+
+def _define_class_flags(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "classes",
         "",
         "A classInd.txt with the classes in the order of the scores.",
-        flag_values=values,
+        flag_values=flag_values,
     )
     flags.DEFINE_string(
         "dataset",
         "",
         "The dataset.json of a work folder: its classes, labels and lists must be those of the "
         "file.",
-        flag_values=values,
+        flag_values=flag_values,
     )
+    # MATLAB counts from 1, and so do the lists of UCF101.
     flags.DEFINE_integer(
-        "first_label", 0, "The number of the first class, 0 or 1.", 0, 1, flag_values=values
+        "first_label",
+        0,
+        "The number of the first class, 0 or 1.",
+        lower_bound=0,
+        upper_bound=1,
+        flag_values=flag_values,
     )
 
 
@@ -66,6 +84,7 @@ def main(arguments: list[str]) -> None:
         if not target.endswith(".npz"):
             raise ConfigError(f"{target}: expected a file that ends in .npz to write")
         imported = import_scores(source, _settings())
+        # Before it is written: the summary shows a wrong kind or order of classes at once.
         print(_summary(source, imported), flush=True)
         save_scores(target, imported.scores)
         print(f"wrote {target}", flush=True)
@@ -74,18 +93,18 @@ def main(arguments: list[str]) -> None:
 
 
 def _settings() -> ImportSettings:
-    values = flags.FLAGS
+    flag_values = flags.FLAGS
     classes, dataset = (), None
-    if values["classes"].value:
-        classes = read_classes(epath.Path(values["classes"].value))
-    if values["dataset"].value:
-        dataset = load_dataset(values["dataset"].value)
+    if flag_values["classes"].value:
+        classes = read_classes(epath.Path(flag_values["classes"].value))
+    if flag_values["dataset"].value:
+        dataset = load_dataset(flag_values["dataset"].value)
     return ImportSettings(
-        values["stream"].value,
-        values["kind"].value or "",
-        values["part"].value or "",
+        flag_values["stream"].value,
+        flag_values["kind"].value or "",
+        flag_values["part"].value or "",
         classes,
-        values["first_label"].value,
+        flag_values["first_label"].value,
         dataset,
     )
 
@@ -94,10 +113,11 @@ def _summary(path: str, imported: ImportedScores) -> str:
     """The content of a file in one line, and a line for each fact that it did not say itself."""
     scores = imported.scores
     right = accuracy_text(scores.scores, scores.label).replace("test ", "")
-    text = (
+    # `accuracy_text` speaks of test videos; the list, which may be another, is named before it.
+    summary = (
         f"{path}: {imported.kind}, {len(scores.classes)} classes, {scores.part} list, "
         f"{right}{trained_note(scores.trained)}"
     )
     for note in imported.notes:
-        text += f"\n  {note}"
-    return text
+        summary += f"\n  {note}"
+    return summary

@@ -16,35 +16,42 @@ from videolstm_jax.errors import ConfigError
 __all__ = ["define_flags", "main", "seeds_of", "short_flags"]
 
 
-def define_flags(values: flags.FlagValues) -> None:
+def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags of a pipeline and those of a sweep."""
-    pipeline.define_flags(values)
-    flags.DEFINE_list("seeds", [], "Run a pipeline with each of these seeds.", flag_values=values)
+    pipeline.define_flags(flag_values)
+    flags.DEFINE_list(
+        "seeds", [], "Run a pipeline with each of these seeds.", flag_values=flag_values
+    )
     flags.DEFINE_boolean(
         "leave_one_out",
         False,
         "Run a pipeline with each group of videos as the test list.",
-        flag_values=values,
+        flag_values=flag_values,
     )
 
 
-def seeds_of(texts: Sequence[str]) -> tuple[int, ...]:
+def seeds_of(numerals: Sequence[str]) -> tuple[int, ...]:
     """The seeds that a flag lists.
 
     Raises:
       ConfigError: they are not different whole numbers.
     """
-    seeds = [int(text) for text in texts if text.isdecimal()]
+    # Not by `int` alone, which takes "-1", " 1" and "1_0" too.
+    seeds = []
+    for numeral in numerals:
+        if numeral.isdecimal():
+            seeds.append(int(numeral))
     # "0" and "00" are one seed: its two pipelines would write the same folder.
-    if len(set(seeds)) < len(texts):
+    if len(set(seeds)) < len(numerals):
         raise ConfigError(
-            f"--seeds is {','.join(texts)}; expected different whole numbers, such as 0,1,2"
+            f"--seeds is {','.join(numerals)}; expected different whole numbers, such as 0,1,2"
         )
     return tuple(seeds)
 
 
 def main(cfg: RunConfig) -> None:
     """Runs every part and pools them, or prints the commands of all parts."""
+    # Imported only now: pipelines import JAX and TensorFlow, which --help does not need.
     sweep = importlib.import_module("videolstm_jax.sweep")
     seeds = seeds_of(flags.FLAGS["seeds"].value)
     parts = sweep.parts(cfg, seeds=seeds, leave_one_out=flags.FLAGS["leave_one_out"].value)

@@ -19,7 +19,7 @@ from videolstm_jax.dataset.folders.class_layout import (
 )
 from videolstm_jax.dataset.folders.files_below import (
     FilesBelow,
-    content_of,
+    describe_empty,
     is_link,
     look_into_unknown,
     note_of,
@@ -65,12 +65,14 @@ def find_videos(folder: PathLike) -> FolderContent:
     folder = epath.Path(folder)
     class_folders = find_class_folders(folder)
     files = [FilesBelow(class_folder.path) for class_folder in class_folders]
+    # Before the parts are looked for: a video of an unknown name may lie beside all parts.
     look_into_unknown(files)
     has_parts = have_parts_within(files)
     videos = []
-    for class_folder, content in zip(class_folders, files, strict=True):
-        videos += _videos_of_class(class_folder, content, has_parts=has_parts)
+    for class_folder, files_of_class in zip(class_folders, files, strict=True):
+        videos += _videos_of_class(class_folder, files_of_class, has_parts=has_parts)
     _check_no_class_is_empty(class_folders, files, videos)
+    # After that check, so only where there is no class folder at all.
     if not videos:
         return FolderContent(_find_loose_files(folder), [])
     videos, copies = _drop_links_to_copies(videos)
@@ -78,7 +80,7 @@ def find_videos(folder: PathLike) -> FolderContent:
 
 
 def _videos_of_class(
-    class_folder: ClassFolder, content: FilesBelow, *, has_parts: bool
+    class_folder: ClassFolder, files: FilesBelow, *, has_parts: bool
 ) -> list[FoundVideo]:
     """The videos below one class folder, in the order of their folders.
 
@@ -87,7 +89,7 @@ def _videos_of_class(
     label = class_folder.path.name
     video_names.check_label(label, str(class_folder.path))
     videos = []
-    for place, path in sorted(content.videos):
+    for place, path in sorted(files.videos):
         stem = video_names.without_extension(path.name)
         video_names.check_stem(stem, path)
         part_folder = class_folder.part_folder
@@ -106,11 +108,11 @@ def _check_no_class_is_empty(
     labels = set()
     for video in videos:
         labels.add(video.label)
-    for class_folder, content in zip(class_folders, files, strict=True):
+    for class_folder, files_of_class in zip(class_folders, files, strict=True):
         if class_folder.path.name not in labels:
             raise FileError(
                 f"{class_folder.path}: class {class_folder.path.name} has no clips; "
-                f"{content_of(content)}; expected videos, or no such folder"
+                f"{describe_empty(files_of_class)}; expected videos, or no such folder"
             )
 
 
@@ -166,8 +168,10 @@ def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo
             raise FileError(
                 f"{video.path} and {first.path} are one file; expected it in one class and one part"
             )
-    kept = [videos[at] for at in sorted(first_of.values())]
-    return kept, len(videos) - len(kept)
+    distinct = []
+    for at in sorted(first_of.values()):
+        distinct.append(videos[at])
+    return distinct, len(videos) - len(distinct)
 
 
 def _find_loose_files(folder: epath.Path) -> list[FoundVideo]:

@@ -48,12 +48,14 @@ def find_class_folders(folder: epath.Path) -> list[ClassFolder]:
     if "train" not in parts or len(parts) < 2:
         _check_one_level_more(folders)
         return list(map(ClassFolder, folders))
-    others = _with_videos(other_folders)
+    # Folders beside those of the parts matter only if they have videos: notes and lists may lie
+    # there.
+    beside_parts = _with_videos(other_folders)
     without_class = list(filter(direct_videos, part_folders))
-    if others and without_class:
+    if beside_parts and without_class:
         # Classes may be called "train" and "test" too.
         return list(map(ClassFolder, folders))
-    _check_part_folders(part_folders, others, without_class)
+    _check_part_folders(part_folders, beside_parts, without_class)
     class_folders = []
     for path in part_folders:
         for class_path in _subfolders(path):
@@ -63,7 +65,7 @@ def find_class_folders(folder: epath.Path) -> list[ClassFolder]:
 
 def _check_part_folders(
     part_folders: Sequence[epath.Path],
-    others: Sequence[epath.Path],
+    beside_parts: Sequence[epath.Path],
     without_class: Sequence[epath.Path],
 ) -> None:
     names = ", ".join(path.name for path in part_folders)
@@ -72,10 +74,11 @@ def _check_part_folders(
             f"{without_class[0]} holds videos without class folders; {names} are taken for parts. "
             "Expected class folders in these, or labels.csv"
         )
-    if others:
+    # A class outside of the parts would be in none of them.
+    if beside_parts:
         raise FileError(
-            f"{others[0]} has videos and lies beside {names}; expected all class folders in these, "
-            "or none"
+            f"{beside_parts[0]} has videos and lies beside {names}; expected all class folders in "
+            "these, or none"
         )
 
 
@@ -95,16 +98,17 @@ def _check_one_level_more(folders: Sequence[epath.Path]) -> None:
 def have_parts_within(files: Sequence[FilesBelow]) -> bool:
     """Whether each class has its own train/, with test/ or val/ beside it, and nothing else."""
     parts = set()
-    for content in files:
-        for place, _ in content.videos:
+    for files_of_class in files:
+        for place, _ in files_of_class.videos:
             parts.add(part_of(place.split("/")[0]))
+    # The empty part is that of a file which lies in none of these folders.
     return "train" in parts and len(parts) > 1 and "" not in parts
 
 
 def part_of(name: str) -> str:
     """The part that a folder may be of by its name; empty where it is of none."""
-    word = re.sub(_PART_ENDING, "", name.casefold())
-    part = _PART_FOLDERS.get(word, "")
+    plain_name = re.sub(_PART_ENDING, "", name.casefold())
+    part = _PART_FOLDERS.get(plain_name, "")
     # "unused" is a part of tables only: a folder of that name is more likely a class.
     if part == "unused":
         return ""
@@ -123,7 +127,11 @@ def _subfolders(folder: epath.Path) -> list[epath.Path]:
 
 
 def _with_videos(folders: Sequence[epath.Path]) -> list[epath.Path]:
-    return [path for path in folders if FilesBelow(path).videos]
+    with_videos = []
+    for path in folders:
+        if FilesBelow(path).videos:
+            with_videos.append(path)
+    return with_videos
 
 
 def direct_videos(folder: epath.Path) -> list[epath.Path]:

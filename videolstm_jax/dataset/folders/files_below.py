@@ -66,23 +66,23 @@ def look_into_unknown(files: Sequence[FilesBelow]) -> None:
     """Moves the files of unknown names that FFmpeg can read to the videos."""
     # Together, so that several worker processes open the files of all classes.
     paths = []
-    for content in files:
-        for _, path in content.unknown:
+    for files_of_class in files:
+        for _, path in files_of_class.unknown:
             paths.append(path)
     if not paths:
         return
     are_videos = dict(zip(paths, video_content.are_videos(paths), strict=True))
-    for content in files:
-        for place, path in content.unknown:
+    for files_of_class in files:
+        for place, path in files_of_class.unknown:
             if are_videos[path]:
-                content.videos.append((place, path))
+                files_of_class.videos.append((place, path))
             else:
-                content.no_videos[_kind(path)] += 1
+                files_of_class.no_videos[_kind(path)] += 1
 
 
-def content_of(content: FilesBelow) -> str:
+def describe_empty(files: FilesBelow) -> str:
     """Describes a folder without videos."""
-    counts = _counted(content.other + content.no_videos + content.unreadable)
+    counts = _counted(files.other + files.no_videos + files.unreadable)
     if not counts:
         return "it is empty"
     return f"it has only {counts}"
@@ -90,16 +90,17 @@ def content_of(content: FilesBelow) -> str:
 
 def reasons_left_out(files: Sequence[FilesBelow]) -> list[str]:
     """How many files of which kinds are no videos, and why."""
-    other: Counter[str] = Counter()
+    other_names: Counter[str] = Counter()
     no_videos: Counter[str] = Counter()
     unreadable: Counter[str] = Counter()
-    for content in files:
-        other += content.other
-        no_videos += content.no_videos
-        unreadable += content.unreadable
+    # The reasons are of the whole folder: a line for each class would hide them.
+    for files_of_class in files:
+        other_names += files_of_class.other
+        no_videos += files_of_class.no_videos
+        unreadable += files_of_class.unreadable
     reasons = []
-    if other:
-        reasons.append(f"{_counted(other)} (their names are not those of videos)")
+    if other_names:
+        reasons.append(f"{_counted(other_names)} (their names are not those of videos)")
     if no_videos:
         reasons.append(f"{_counted(no_videos)} (FFmpeg finds no video of two frames in them)")
     if unreadable:
@@ -116,27 +117,29 @@ def note_of(reasons: Sequence[str]) -> list[str]:
 
 def _counted(kinds: Counter[str]) -> str:
     """Such as "3 .txt, 1 .jpg", the most frequent first."""
-    texts = []
-    for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])):
-        texts.append(f"{count} {kind}")
-    return ", ".join(texts)
+    # By name among equally many, so that the line is the same on every machine.
+    ordered = sorted(kinds.items(), key=lambda counted_kind: (-counted_kind[1], counted_kind[0]))
+    phrases = []
+    for kind, count in ordered:
+        phrases.append(f"{count} {kind}")
+    return ", ".join(phrases)
 
 
 def _kind(path: epath.Path) -> str:
     return video_names.suffix_of(path.name) or "without a suffix"
 
 
-def count_unlisted(folder: epath.Path, taken: Sequence[epath.Path], table: str) -> list[str]:
+def count_unlisted(folder: epath.Path, listed: Sequence[epath.Path], table: str) -> list[str]:
     """One line on the files below a folder that a table does not name; none where it names all.
 
     Files of unknown names are counted, but not opened: nobody asked for them.
 
     Args:
       folder: with the table.
-      taken: the videos of the table.
+      listed: the videos of the table.
       table: its name, for the reason.
     """
-    files = FilesBelow(folder, excluded=set(map(real_path, taken)))
+    files = FilesBelow(folder, excluded=set(map(real_path, listed)))
     # Beside the table lie lists, boxes and notes, which need no mention.
     for path in folder.iterdir():
         suffix = video_names.suffix_of(path.name)

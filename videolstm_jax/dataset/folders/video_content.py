@@ -24,10 +24,13 @@ def begins_with_text(path: epath.Path) -> bool:
     except OSError:
         return False
     # The end of the head may cut a character in two.
-    text = head.decode("utf-8", "ignore")
-    if len(text.encode()) < len(head) - 3:
+    letters = head.decode("utf-8", "ignore")
+    if len(letters.encode()) < len(head) - 3:
         return False
-    return all(letter.isprintable() or letter in "\t\r\n\f" for letter in text)
+    # Python takes white space other than the blank for not printable.
+    for white_space in "\t\r\n\f":
+        letters = letters.replace(white_space, "")
+    return letters.isprintable()
 
 
 def is_regular(path: epath.Path) -> bool:
@@ -53,12 +56,12 @@ def are_videos(paths: Sequence[epath.Path], *, workers: int = 2) -> list[bool]:
         return [False] * len(paths)
     crew = guard.Crew(workers, limit=_LIMIT)
     try:
-        infos = list(guard.ahead(crew, lambda path: crew.probe(path), candidates))
+        headers = list(guard.ahead(crew, lambda path: crew.probe(path), candidates))
     finally:
         crew.end()
     videos = set()
-    for path, info in zip(candidates, infos, strict=True):
+    for path, header in zip(candidates, headers, strict=True):
         # One frame is a picture, or the cover of a sound file.
-        if not isinstance(info, VideoError) and info.frames > 1:
+        if not isinstance(header, VideoError) and header.frames > 1:
             videos.add(path)
     return [path in videos for path in paths]

@@ -7,9 +7,9 @@ import re
 from videolstm_jax.errors import FileError
 
 
-def _suffixes(text: str) -> tuple[str, ...]:
-    """The words of a text, each with a dot before it."""
-    return tuple(f".{word}" for word in text.split())
+def _suffixes(names: str) -> tuple[str, ...]:
+    """The names of a string, each with a dot before it."""
+    return tuple(f".{name}" for name in names.split())
 
 
 VIDEO_SUFFIXES = _suffixes("""

@@ -87,8 +87,9 @@ def _read_rows(path: epath.Path) -> list[LabelsRow]:
     # `splitlines` also takes the line ends of old Macintosh files, which csv refuses. `strict`
     # refuses a quote that is not closed, which would swallow the lines behind it.
     lines = read_list_text(path).splitlines()
-    text = io.StringIO("\n".join(lines))
-    reader = csv.reader(text, strict=True, skipinitialspace=True)
+    table = io.StringIO("\n".join(lines))
+    # A blank behind a comma is no part of a field: csv would not see the quote behind it.
+    reader = csv.reader(table, strict=True, skipinitialspace=True)
     columns: list[str] | None = None
     rows = []
     line = 1
@@ -131,9 +132,12 @@ def _missing_columns(columns: Sequence[str]) -> str:
     missing = [name for name in ("path", "label") if name not in columns]
     if not missing:
         return ""
+    # Spreadsheets of many countries write semicolons, since the comma divides decimals there.
     for separator, name in (("\t", "tabs"), (";", "semicolons"), ("|", "bars")):
-        cells = [cell.strip(' "') for cell in ",".join(columns).split(separator)]
-        if "path" in cells and "label" in cells:
+        cells = set()
+        for cell in ",".join(columns).split(separator):
+            cells.add(cell.strip(' "'))
+        if {"path", "label"} <= cells:
             return f"the columns are separated by {name}; use commas"
     return f"columns {list(columns)}; expected path,label[,group][,part], lacks {missing}"
 
@@ -143,9 +147,9 @@ def _repeated_columns(columns: Sequence[str]) -> str:
     for name in columns:
         if name and columns.count(name) > 1:
             return f"the column {name} is there twice"
-    for name, other in (("part", "split"), ("group", "source_video")):
-        if name in columns and other in columns:
-            return f"the columns {name} and {other} mean the same; expected one of them"
+    for name, synonym in (("part", "split"), ("group", "source_video")):
+        if name in columns and synonym in columns:
+            return f"the columns {name} and {synonym} mean the same; expected one of them"
     return ""
 
 
@@ -192,13 +196,15 @@ def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:
     if "://" not in path:
         path = posixpath.normpath(path)
     # Tables that a program made may have absolute paths, also of the folder that a link leads to.
+    # A folder in a bucket has only the name that it is given by.
     places = [str(folder)]
     if "://" not in str(folder):
         places = [os.path.abspath(folder), os.path.realpath(folder)]
     for place in places:
         path = path.removeprefix(f"{place}/")
-    outside = path.startswith(("/", "../")) or path == ".." or re.match(r"[A-Za-z]:/|\w+://", path)
-    if outside:
+    # A drive of Windows and the address of a bucket begin with no slash, but lead out as well.
+    has_root = re.match(r"[A-Za-z]:/|\w+://", path)
+    if path.startswith(("/", "../")) or path == ".." or has_root:
         raise FileError(
             f"{row.where}: path {row.path!r} leads out of {folder}; expected a path below it"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from etils import epath
 
@@ -41,17 +41,19 @@ def read_classes(path: epath.Path) -> tuple[str, ...]:
     """
     names: list[str] = []
     for where, line in read_lines(path):
-        number, *rest = line.split(maxsplit=1)
+        # At any white space, since some lists have tabs; a name may have blanks.
+        fields = line.split(maxsplit=1)
         expected = len(names) + 1
-        if number != str(expected) or not rest:
+        if len(fields) < 2 or fields[0] != str(expected):
             # Counting from 0 is the usual mistake in a list that a program wrote.
-            hint = ", since classes count from 1" if number == "0" else ""
+            hint = ", since classes count from 1" if fields[0] == "0" else ""
             raise FileError(
                 f'{where}: {line!r}; expected class {expected} as "{expected} Name"{hint}'
             )
-        if rest[0] in names:
-            raise FileError(f"{where}: class {rest[0]} is there twice")
-        names.append(rest[0])
+        name = fields[1]
+        if name in names:
+            raise FileError(f"{where}: class {name} is there twice")
+        names.append(name)
     if not names:
         raise FileError(f'{path}: names no class; expected lines "1 Name"')
     return tuple(names)
@@ -70,17 +72,23 @@ def read_list(path: epath.Path) -> list[ListRow]:
         if numbered:
             file, number = numbered[1], int(numbered[2])
         # Some lists have Windows' slashes, and folders before the class.
-        parts = [part for part in file.replace("\\", "/").split("/") if part not in ("", ".")]
-        if len(parts) < 2:
+        names = []
+        for name in file.replace("\\", "/").split("/"):
+            if name not in ("", "."):
+                names.append(name)
+        if len(names) < 2:
             raise FileError(f'{where}: {line!r}; expected "Class/file"')
-        _add_row(rows, ListRow(without_extension("/".join(parts[-2:])), number, where))
+        row = ListRow(without_extension("/".join(names[-2:])), number, where)
+        add_row(rows, row.name, row)
     if not rows:
         raise FileError(f"{path}: lists no video")
     return list(rows.values())
 
 
-def _add_row(rows: dict[str, ListRow], row: ListRow) -> None:
-    first = rows.setdefault(row.name, row)
+def add_row(rows: dict[Any, ListRow], video: str | int, row: ListRow) -> None:
+    """Adds the row of a video, which is named or numbered; raises FileError where it has one."""
+    first = rows.setdefault(video, row)
+    # `setdefault` returns the row of another line, where there is one.
     if first is not row:
         raise FileError(f"{row.where}: {row.name} is listed twice, first at {first.where}")
 
@@ -98,7 +106,10 @@ def read_split(root: epath.Path, split: int) -> tuple[list[ListRow], list[ListRo
       FileError: other splits are there but not this one, one list without the other, or a line of
         another form.
     """
-    paths = {path.name: path for path in root.glob("*.txt") if is_list_name(path.name)}
+    paths = {}
+    for path in root.glob("*.txt"):
+        if is_list_name(path.name):
+            paths[path.name] = path
     if not paths:
         return None
     class_lists = _class_list_paths(root, split)
@@ -156,7 +167,8 @@ def _read_class_list(path: epath.Path, label: str) -> list[ListRow]:
         file, _, part = line.rpartition(" ")
         if part not in ("0", "1", "2") or not file:
             raise FileError(f'{where}: {line!r}; expected "file" and 0, 1 or 2')
-        _add_row(rows, ListRow(f"{label}/{without_extension(file.strip())}", int(part), where))
+        row = ListRow(f"{label}/{without_extension(file.strip())}", int(part), where)
+        add_row(rows, row.name, row)
     return list(rows.values())
 
 
@@ -171,18 +183,19 @@ def read_list_text(path: epath.Path) -> str:
     """
     if not path.is_file():
         raise FileError(f"{path} is missing; expected a list")
-    data = path.read_bytes()
-    first_line = data.split(b"\n", 1)[0]
+    encoded = path.read_bytes()
+    first_line = encoded.split(b"\n", 1)[0]
     # "Unicode text" of some programs. Without its mark, it has a NUL beside every Latin letter.
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")) or first_line.count(b"\0") > 2:
+    if encoded.startswith((b"\xff\xfe", b"\xfe\xff")) or first_line.count(b"\0") > 2:
         raise FileError(f"{path}:1: the text is UTF-16; save it as UTF-8")
     try:
-        return data.decode("utf-8-sig")
+        return encoded.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        # An editor finds the character by its line; the byte tells which encoding it may be.
+        line = encoded.count(b"\n", 0, error.start) + 1
+        byte = f"0x{encoded[error.start]:02x}"
         raise FileError(
-            f"{path}: not UTF-8 text: line {line} has the byte 0x{data[error.start]:02x}; save it "
-            "as UTF-8"
+            f"{path}: not UTF-8 text: line {line} has the byte {byte}; save it as UTF-8"
         ) from error
 
 

@@ -129,6 +129,7 @@ def choose_classes(chosen: Sequence[str], classes: Sequence[str]) -> tuple[str, 
             f"data.classes names {', '.join(unknown[:8])}; expected some of the {len(classes)} "
             f"classes there are, such as {examples}, or {', '.join(CLASS_SETS)}"
         )
+    # The order of the set: it numbers the classes, whatever the order on the command line is.
     return tuple(name for name in classes if name in names)
 
 
@@ -198,15 +199,21 @@ def _has_lists(folder: epath.Path) -> bool:
 
 
 def _list_paths(folder: epath.Path) -> list[epath.Path]:
-    return [path for path in folder.iterdir() if list_files.is_list_name(path.name)]
+    paths = []
+    for path in folder.iterdir():
+        if list_files.is_list_name(path.name):
+            paths.append(path)
+    return paths
 
 
 def _knows(folder: epath.Path, labels: Collection[str]) -> bool:
     """Whether at least half of the labels are classes of these lists."""
-    known = set(map(str.casefold, _classes(folder)))
+    listed = set(map(str.casefold, _classes(folder)))
     shared = 0
     for label in labels:
-        shared += label.casefold() in known
+        shared += label.casefold() in listed
+    # Not all of them: one misspelled class would hide the lists, and a split of our own would
+    # replace the published one in silence. So the lists are taken, and refuse that class.
     return 2 * shared >= len(labels)
 
 
@@ -231,7 +238,11 @@ def _classes(folder: epath.Path) -> set[str]:
 def _rows_of_classes(rows: Sequence[ListRow], classes: Collection[str]) -> list[ListRow]:
     # UCF101's lists write HandStandPushups, the folder of the class is HandstandPushups.
     folded = set(map(str.casefold, classes))
-    return [row for row in rows if _label(row).casefold() in folded]
+    chosen = []
+    for row in rows:
+        if _label(row).casefold() in folded:
+            chosen.append(row)
+    return chosen
 
 
 def _label(row: ListRow) -> str:

@@ -195,7 +195,7 @@ def _are_ranges(spans: Sequence[tuple[int, int]]) -> bool:
         return False
     if len(lengths) == 1:
         return True
-    return all(before[1] <= behind[0] for before, behind in itertools.pairwise(spans))
+    return all(next_begin >= end for (_, end), (next_begin, _) in itertools.pairwise(spans))
 
 
 # ---- words ---------------------------------------------------------------------------------------
@@ -210,10 +210,10 @@ def _named(base: str, label: str) -> str:
     names = []
     without_class = []
     for token in tokens:
-        word, number = _word_and_number(token)
+        letters, number = _letters_and_number(token)
         if _names_class(token, label):
             continue
-        if number and _names_class(word, label):
+        if number and _names_class(letters, label):
             # The second recording of the class, as in walk2_001.
             names.append(number)
             continue
@@ -229,7 +229,7 @@ def _named(base: str, label: str) -> str:
     return base
 
 
-def _word_and_number(token: str) -> tuple[str, str]:
+def _letters_and_number(token: str) -> tuple[str, str]:
     match = re.fullmatch(r"(\D+)(\d+)", token)
     if not match:
         return token, ""

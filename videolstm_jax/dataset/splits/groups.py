@@ -117,7 +117,7 @@ def hold_out_group(videos: Sequence[ListedVideo], group: str) -> list[ListedVide
 
 
 def hold_out_share(
-    videos: Sequence[ListedVideo], share: float, *, seed: int, part: Part, rest: Part
+    videos: Sequence[ListedVideo], share: float, *, seed: int, part: Part, other_part: Part
 ) -> list[ListedVideo]:
     """Splits by whole groups so that about the same share of every class is held out.
 
@@ -129,7 +129,7 @@ def hold_out_share(
       share: of the clips of each class, 0 to 1.
       seed: shuffles the groups.
       part: of the held out videos.
-      rest: the part of the others.
+      other_part: of all others.
 
     Returns:
       The videos in the same order, with their parts.
@@ -139,6 +139,7 @@ def hold_out_share(
     """
     labels, label = np.unique([video.label for video in videos], return_inverse=True)
     names, group = np.unique([video.group for video in videos], return_inverse=True)
+    # Groups with as many clips of each class are equal; their shuffled order decides between them.
     position = np.random.default_rng(seed).permutation(len(names))
     counts = np.zeros((len(names), len(labels)))  # clips of each class in each shuffled group
     # `np.add.at` counts repeated indices; `counts[..] += 1` would count each pair once.
@@ -150,14 +151,18 @@ def hold_out_share(
             "and each is the last of some class; give lists, or other groups by "
             "--data.group_pattern=REGEX or a column group in labels.csv"
         )
-    lacking = np.setdiff1d(labels, labels[label[is_held]]).tolist()
-    if lacking:
+    _warn_of_classes_without(part, np.setdiff1d(labels, labels[label[is_held]]).tolist())
+    return with_parts(videos, np.where(is_held, part, other_part).tolist())
+
+
+def _warn_of_classes_without(part: Part, labels: Sequence[str]) -> None:
+    # No error: training and measuring still work, for the other classes.
+    if labels:
         warnings.warn(
-            f"no clip of {abbreviated(lacking)} is held out for {part}: too few groups",
+            f"no clip of {abbreviated(labels)} is held out for {part}: too few groups",
             ListWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return with_parts(videos, np.where(is_held, part, rest).tolist())
 
 
 class _GroupChoice:

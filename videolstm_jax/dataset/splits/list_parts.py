@@ -7,7 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 
-from videolstm_jax.dataset.lists.list_files import ListRow
+from videolstm_jax.dataset.lists.list_files import ListRow, add_row
 from videolstm_jax.dataset.splits.parts import ListedVideo, abbreviated, with_parts
 from videolstm_jax.errors import FileError
 
@@ -38,8 +38,7 @@ def assign_parts(
     index = _VideoIndex(videos)
     numbers = _class_numbers(classes)
     parts = ["unused"] * len(videos)
-    places: dict[int, str] = {}
-    # All absent videos are named in one message: often a whole archive is not unpacked yet.
+    rows_of: dict[int, ListRow] = {}
     absent = []
     for part, rows in (("train", train), ("test", test)):
         for row in rows:
@@ -48,13 +47,17 @@ def assign_parts(
             if at is None:
                 absent.append(f"{row.name} ({row.where})")
                 continue
-            if at in places:
-                raise FileError(f"{row.where}: {row.name} is listed twice, first at {places[at]}")
-            places[at] = row.where
+            # By the file: two spellings in a list may be of one.
+            add_row(rows_of, at, row)
             parts[at] = part
+    _check_none_absent(absent)
+    return with_parts(videos, parts)
+
+
+def _check_none_absent(absent: Sequence[str]) -> None:
+    # All are named in one message: often a whole archive is not unpacked yet.
     if absent:
         raise FileError(f"{len(absent)} listed videos are not there: {abbreviated(absent)}")
-    return with_parts(videos, parts)
 
 
 def _class_numbers(classes: Sequence[str]) -> dict[str, int]:

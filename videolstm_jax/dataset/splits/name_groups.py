@@ -24,7 +24,9 @@ def group_by_name(names: Sequence[str]) -> list[str]:
     Returns:
       The groups in the same order.
     """
-    clips = [NamedClip(*name.rsplit("/", 1)) for name in names]
+    clips = []
+    for name in names:
+        clips.append(NamedClip(*name.rsplit("/", 1)))
     groups = []
     for clip, group in zip(clips, recognise_groups(clips), strict=True):
         groups.append(group or clip.stem)
@@ -55,7 +57,11 @@ def recognise_groups(clips: Sequence[NamedClip]) -> list[str]:
         proposed = _fill_groups(certain, clips, doubtful)
         usable = _groups_of_divided_classes(members_of, clips, proposed)
         for members in members_of.values():
-            if len(members) == 1 or any(proposed[at] in usable for at in members):
+            names = set()
+            for at in members:
+                names.add(proposed[at])
+            # A class of one clip cannot be divided, so its group hides nothing.
+            if len(members) == 1 or names & usable:
                 for at in members:
                     groups[at] = proposed[at]
     return groups
@@ -74,8 +80,9 @@ def are_unrecognised(clips: Sequence[NamedClip], groups: Sequence[str]) -> list[
     # "park" of "park_1" alone may be a place or a recording; in two names it links them.
     sizes = Counter(groups)
     doubtful = []
-    for group, known in zip(groups, certain, strict=True):
-        doubtful.append(not group or (not known and sizes[group] == 1))
+    for group, certain_group in zip(groups, certain, strict=True):
+        is_alone = not certain_group and sizes[group] == 1
+        doubtful.append(not group or is_alone)
     return doubtful
 
 

@@ -56,7 +56,8 @@ def certain_rules(clips: Sequence[NamedClip]) -> list[Rule]:
     """
     rules = [_published, _person, _gopro]
     # Weizmann's "bend/anna_bend"; other names may contain the class by chance, so all must fit.
-    if all(re.fullmatch(rf"[^_]+_(.*_)?{re.escape(clip.label)}", clip.stem) for clip in clips):
+    if all(map(_ends_with_class, clips)):
+        # Before the rules of persons and recordings, which may fit a part of such a name by chance.
         rules.insert(1, lambda clip: clip.stem.split("_", 1)[0])
     ranges = _bases_of_time_ranges(clips)
     rules.append(lambda clip: _time_range(clip, ranges))
@@ -64,6 +65,10 @@ def certain_rules(clips: Sequence[NamedClip]) -> list[Rule]:
     if _folders_are_groups(clips):
         rules.append(lambda clip: clip.folder)
     return rules
+
+
+def _ends_with_class(clip: NamedClip) -> bool:
+    return bool(re.fullmatch(rf"[^_]+_(.*_)?{re.escape(clip.label)}", clip.stem))
 
 
 def _first_bracket(match: re.Match[str] | None) -> str:

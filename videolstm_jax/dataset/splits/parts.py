@@ -42,7 +42,10 @@ def groups_of(videos: Sequence[ListedVideo]) -> set[str]:
 
 def with_parts(videos: Sequence[ListedVideo], parts: Sequence[str]) -> list[ListedVideo]:
     """The videos in the same order, each with its part of the other list."""
-    return [video._replace(part=part) for video, part in zip(videos, parts, strict=True)]
+    divided = []
+    for video, part in zip(videos, parts, strict=True):
+        divided.append(video._replace(part=part))
+    return divided
 
 
 def test_on_validation(videos: list[ListedVideo]) -> tuple[list[ListedVideo], str]:
@@ -81,6 +84,7 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
     untested = _classes_without(videos, classes, "test")
     if len(untested) == len(classes):
         raise FileError("no clip in the test list of any class")
+    # A split made here has warned already, where it knew that the groups were too few.
     if untested and from_lists:
         warnings.warn(
             f"no clip in the test list of {abbreviated(untested)}", ListWarning, stacklevel=2
@@ -122,7 +126,7 @@ def describe_parts(videos: Sequence[ListedVideo]) -> str:
 
 def abbreviated(names: Sequence[str]) -> str:
     """The first of some names for a message, and how many there are."""
-    text = ", ".join(names[:8])
+    message = ", ".join(names[:8])
     if len(names) > 8:
-        text += f" .. ({len(names)} in all)"
-    return text
+        message += f" .. ({len(names)} in all)"
+    return message
