@@ -9,6 +9,21 @@ import fake_bucket
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
+
+
+def run_in_bucket(bucket, program, *arguments):
+    """Runs a Python program whose paths that begin with gs:// lead to this bucket."""
+    # In a process of its own, whose environment sends TensorFlow's client to this bucket.
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=os.environ | bucket.environment,
+    )
+
+
 SCRIPT = """
 import numpy as np
 from videolstm_jax.config import DataConfig
@@ -63,15 +78,7 @@ runpy.run_module("launch.features", run_name="__main__")
 def test_the_list_of_an_import_is_read_from_the_bucket_not_written_anew(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)
     (tmp_path / "authors").mkdir()
-    command = [sys.executable, "-c", IMPORT, tmp_path / "authors"]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | bucket.environment,
-    )
+    done = run_in_bucket(bucket, IMPORT, tmp_path / "authors")
     assert done.returncode == 0 and '"videos": 1, "frames": 9' in done.stdout, done.stderr
 
 
@@ -79,14 +86,7 @@ def test_the_list_of_an_import_is_read_from_the_bucket_not_written_anew(tmp_path
 @pytest.mark.slow
 def test_a_store_lives_in_a_bucket(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | bucket.environment,
-    )
+    done = run_in_bucket(bucket, SCRIPT)
     assert done.returncode == 0, done.stderr
     assert [line.split(": ")[1].split(",")[0] for line in done.stdout.splitlines()] == [
         "not finished",
@@ -128,14 +128,7 @@ with sole_writer("gs://b/work/run", "train"):
 @pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
 def test_a_folder_in_a_bucket_is_locked(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", LOCK],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ | bucket.environment,
-    )
+    done = run_in_bucket(bucket, LOCK)
     *refused, last = done.stdout.splitlines()
     assert len(refused) == 2 and last == "taken over", done.stdout + done.stderr
     for line in refused:

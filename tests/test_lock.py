@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 
 import pytest
 from etils import epath
@@ -142,27 +143,33 @@ def test_workers_of_different_names_share_a_folder_and_exclude_who_wants_all(tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def number_of_winners(lock):
+    """How many of eight threads that take a lock at the same time get it."""
+    start, done, winners = threading.Barrier(8), threading.Barrier(8), []
+
+    def contend():
+        start.wait()
+        try:
+            with lock():
+                winners.append(1)
+                # The lock is held until all have tried: nobody gets it after another let it go.
+                done.wait()
+        except FileError:
+            done.wait()
+
+    threads = [threading.Thread(target=contend) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(winners)
+
+
 def test_of_many_that_begin_together_one_wins_each_time(tmp_path):
     for path in (tmp_path / "free", tmp_path / "dead"):
         if path.name == "dead":
             owner_file(path, started="of another boot 1")
-        start, done, winners = threading.Barrier(8), threading.Barrier(8), []
-
-        def contend(path=path, start=start, done=done, winners=winners):
-            start.wait()
-            try:
-                with sole_writer(path, "train"):
-                    winners.append(1)
-                    done.wait()
-            except FileError:
-                done.wait()
-
-        threads = [threading.Thread(target=contend) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert winners == [1]
+        assert number_of_winners(partial(sole_writer, path, "train")) == 1
 
 
 # ---- buckets: any folder may stand for one, since only its listing is used -----------------------
@@ -241,20 +248,4 @@ def test_a_broken_lock_in_a_bucket_is_noticed_by_who_had_it(tmp_path, monkeypatc
 
 
 def test_of_many_that_begin_together_in_a_bucket_never_two_go_on(tmp_path):
-    start, done, winners = threading.Barrier(8), threading.Barrier(8), []
-
-    def contend():
-        start.wait()
-        try:
-            with in_bucket(tmp_path):
-                winners.append(1)
-                done.wait()
-        except FileError:
-            done.wait()
-
-    threads = [threading.Thread(target=contend) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(winners) <= 1
+    assert number_of_winners(partial(in_bucket, tmp_path)) <= 1

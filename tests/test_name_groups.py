@@ -165,7 +165,13 @@ def test_a_group_that_holds_most_of_a_class_is_warned_of(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.mp4").touch()
     with pytest.warns(ListWarning, match="9 of 10 videos of walk are in the group sun: all of"):
-        list_videos(DataConfig(videos=str(tmp_path)))
+        listing = list_videos(DataConfig(videos=str(tmp_path)))
+    parts_of_group = defaultdict(list)
+    for video in listing.videos:
+        if video.name.startswith("walk/"):
+            parts_of_group[video.group].append(video.part)
+    # All nine of the large group are in one part, though a list should have a share of each class.
+    assert parts_of_group == {"sun": ["train"] * 9, "rain": ["test"]}
 
 
 @pytest.mark.parametrize(

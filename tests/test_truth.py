@@ -4,37 +4,20 @@ import json
 
 import numpy as np
 import pytest
+from annotated_videos import ANNOTATED, true_tube
 
 from videolstm_jax import artifacts
 from videolstm_jax.annotations.compare import compare_ground_truth
-from videolstm_jax.annotations.ground_truth import GroundTruth, tubes_of_dataset
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.annotations.truth_jsonl import save_truth
-from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset import scan
 from videolstm_jax.errors import FileError
-from videolstm_jax.types import Dataset, Detection, Tube, Video
-from videolstm_jax.video import decode
 
-BOX = [1.0, 2, 30, 40]
-
-
-def true(video="b/y", label=1, start=0, frames=2, box=BOX):
-    return Detection(video, label, 1.0, Tube(start, np.tile(np.array(box, float), (frames, 1))))
-
-
-ANNOTATED = GroundTruth(
-    ("a", "b"),
-    {"a/x": 9, "b/y": 6},
-    {"a/x": (64, 48), "b/y": (64, 48)},
-    [true("a/x", 0, 3, 4), true(), true(start=4)],
-)
 THIN = [1 / 3, 2, 1 / 3 + 1e-4, 40]
-# with all that a file can say, and a box that three digits would make empty
-WHOLE = ANNOTATED._replace(
+# All that a file can say, and a box that would be empty if it were rounded to three digits.
+COMPLETE = ANNOTATED._replace(
     frames={**ANNOTATED.frames, "a/bare": 7, "c/q": 90},
     sizes={**ANNOTATED.sizes, "a/bare": (64, 48), "c/w": (8, 6)},
-    tubes=[true("a/x", 0, 3, 4, box=THIN), *ANNOTATED.tubes[1:]],
+    tubes=[true_tube("a/x", 0, 3, 4, box=THIN), *ANNOTATED.tubes[1:]],
     test=("b/y", "a/bare", "a/x"),
     notes=("clipped",),
 )
@@ -72,11 +55,11 @@ def test_round_trip(path):
 
 
 def test_everything_comes_back(tmp_path):
-    save_truth(tmp_path / "truth.jsonl", WHOLE)
+    save_truth(tmp_path / "truth.jsonl", COMPLETE)
     ground_truth = read_truth(tmp_path / "truth.jsonl")
-    assert compare_ground_truth(WHOLE, ground_truth) == [] and ground_truth._replace(
+    assert compare_ground_truth(COMPLETE, ground_truth) == [] and ground_truth._replace(
         tubes=[]
-    ) == WHOLE._replace(tubes=[])
+    ) == COMPLETE._replace(tubes=[])
     np.testing.assert_array_equal(ground_truth.tubes[0].tube.boxes, [THIN] * 4)
     rows = [json.loads(row) for row in (tmp_path / "truth.jsonl").read_text().splitlines()]
     assert [set(row) - set(rows[1]) for row in rows] == [
@@ -194,7 +177,11 @@ def test_files_of_no_known_form(tmp_path):
 def test_differences_are_listed_one_by_one():
     other = ANNOTATED._replace(
         frames={"a/x": 8, "b/y": 6},
-        tubes=[true("a/x", 0, 3, 4, box=[1, 2, 30, 42.5]), true(start=1), true(start=4)],
+        tubes=[
+            true_tube("a/x", 0, 3, 4, box=[1, 2, 30, 42.5]),
+            true_tube(start=1),
+            true_tube(start=4),
+        ],
     )
     assert compare_ground_truth(ANNOTATED, other) == [
         "a/x: 9 and 8 frames",
@@ -208,96 +195,3 @@ def test_differences_are_listed_one_by_one():
     assert compare_ground_truth(ANNOTATED, ANNOTATED._replace(classes=("a",)))[0].startswith(
         "classes: "
     )
-
-
-# ---- boxes of a walk -----------------------------------------------------------------------------
-
-
-def dataset(**changed):
-    row = {
-        "path": "",
-        "label": 0,
-        "part": "test",
-        "group": "g",
-        "frames": 6,
-        "width": 64,
-        "height": 48,
-        "fps": 25.0,
-    }
-    return Dataset(
-        ("b", "c", "a"), (Video("b/y", **{**row, **changed}), Video("c/z", **{**row, "label": 1}))
-    )
-
-
-def test_tubes_take_the_labels_of_the_data_set():
-    tubes = tubes_of_dataset("t", ANNOTATED, dataset())
-    assert [(detection.video, detection.label, detection.tube.start) for detection in tubes] == [
-        ("b/y", 0, 0),
-        ("b/y", 0, 4),
-    ]
-    assert [
-        len(detection.tube.boxes)
-        for detection in tubes_of_dataset("t", ANNOTATED, dataset(frames=5), cut=True)
-    ] == [2, 1]
-    assert len(tubes_of_dataset("t", ANNOTATED, dataset(frames=3), cut=True)) == 1
-
-
-@pytest.mark.parametrize(
-    ("annotated", "videos", "message"),
-    [
-        (
-            ANNOTATED,
-            dataset(frames=5),
-            "a tube of b/y goes from frame 4 to 5; expected frames 0 to 4",
-        ),
-        (ANNOTATED, dataset(width=320), r"are of \(64, 48\) pixels; the video has \(320, 48\)"),
-        (ANNOTATED._replace(sizes={}), dataset(width=20), "leaves the frame of 20 x 48"),
-        (
-            ANNOTATED._replace(classes=("a", "B")),
-            dataset(),
-            "has class B; expected one of the 3 classes",
-        ),
-        (
-            ANNOTATED._replace(classes=(), tubes=[true(label=3)]),
-            dataset(),
-            "has label 3; expected 0 to 2",
-        ),
-        (ANNOTATED._replace(classes=("a",)), dataset(), "has label 1; expected 0 to 0"),
-        (
-            ANNOTATED._replace(tubes=[true("q/q")]),
-            dataset(),
-            "none of its 3 videos is one of the 2 listed",
-        ),
-    ],
-)
-def test_tubes_that_do_not_fit_the_videos(annotated, videos, message):
-    with pytest.raises(FileError, match=message):
-        tubes_of_dataset("t", annotated, videos)
-
-
-def test_real_clips_take_boxes_from_the_corrected_annotations(real_data, tmp_path):
-    classes = ("ApplyEyeMakeup", "BasketballDunk", "Punch", "SoccerJuggling")
-    clips = sorted((real_data / "ucf101_clips").glob("*.avi"))
-    videos = Dataset(
-        classes,
-        tuple(
-            Video(
-                f"{name}/{clip.stem}", str(clip), number, "test", "g", *decode.probe(clip)[:3], 25.0
-            )
-            for number, (name, clip) in enumerate(zip(classes, clips, strict=True))
-        ),
-    )
-    settings = {"videos": str(tmp_path), "boxes": str(real_data / "ucf24_annots" / "pyannot.pkl")}
-    tubes = scan.read_dataset_tubes(DataConfig(**settings), videos)
-    assert [
-        (videos.classes[detection.label], detection.tube.start, len(detection.tube.boxes))
-        for detection in tubes
-    ] == [
-        ("BasketballDunk", 16, 40),
-        ("SoccerJuggling", 0, 240),
-    ]
-    assert len(scan.read_dataset_tubes(DataConfig(**settings, max_frames=30), videos)) == 2
-    with pytest.raises(FileError, match=r"data\.fps 0"):
-        scan.read_dataset_tubes(DataConfig(**settings, fps=5.0), videos)
-    with pytest.raises(FileError, match=r"data\.boxes is .*nowhere, which is not there"):
-        scan.read_dataset_tubes(DataConfig(**{**settings, "boxes": "nowhere"}), videos)

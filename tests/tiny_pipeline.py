@@ -108,6 +108,15 @@ def write_flow_settings(cfg):
     )
 
 
+def write_predictor_run(workdir):
+    """Writes a run with random parameters and all that `predict` reads; returns its folder."""
+    cfg = configured("small", workdir=str(workdir), **TINY)
+    for stream in ("rgb", "flow"):
+        write_convnet(cfg, stream)
+    write_flow_settings(cfg)
+    return str(write_run(cfg))
+
+
 def make(folder, cells, **settings):
     """Runs the stages from prepare to localize on two synthetic videos, without any training.
 
