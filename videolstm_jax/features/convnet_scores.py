@@ -68,9 +68,12 @@ def save_convnet_scores(
     if trained.any():
         accuracy["trained_on"] = int(trained.sum())
     write_json(folder / "accuracy.json", accuracy)
-    right = accuracy_text(scores.scores, label, unread)
-    share = f"{100 * tested.frames_right / tested.frames:.1f} % of their frames"
-    print(f"the {stream} ConvNet alone: {right}, {share}{trained_note(trained)}", flush=True)
+    right_videos = accuracy_text(scores.scores, label, unread)
+    right_frames = f"{100 * tested.frames_right / tested.frames:.1f} % of their frames"
+    print(
+        f"the {stream} ConvNet alone: {right_videos}, {right_frames}{trained_note(trained)}",
+        flush=True,
+    )
 
 
 def _score_videos(logits: FeatureStore, videos: Sequence[Video]) -> _TestedVideos:

@@ -201,7 +201,10 @@ def array_features(folder: PathLike) -> dict[str, ForeignFeatures]:
 def _array_files(folder: epath.Path) -> list[epath.Path]:
     """Returns all files of arrays below a folder, in order."""
     files = []
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    if not folder.is_dir():
+        return []
+    # Not `folder.glob`: the name of a folder may hold characters that are patterns.
+    for path in sorted(folder.iterdir()):
         if path.is_dir():
             files += _array_files(path)
         elif path.suffix in (".npy", ".npz"):
@@ -224,17 +227,20 @@ def _with_plain_array(path: epath.Path, function: Callable[[np.ndarray], Any]) -
     """Opens the array of a file and calls a function on it."""
     try:
         with path.open("rb") as file:
-            content = np.load(file, allow_pickle=False)
-            if isinstance(content, np.ndarray):
-                return function(content)
-            names = content.files
-            name = names[0] if len(names) == 1 else _ARRAY_NAME
+            stored = np.load(file, allow_pickle=False)
+            # An .npy file is an array itself, an .npz file has arrays by name.
+            if isinstance(stored, np.ndarray):
+                return function(stored)
+            names = stored.files
+            name = _ARRAY_NAME
+            if len(names) == 1:
+                name = names[0]
             if name not in names:
                 raise FileError(
                     f"{path}: has the arrays {sorted(names)}; expected one, or one called "
                     f"{_ARRAY_NAME}"
                 )
-            return function(content[name])
+            return function(stored[name])
     except FileError:
         raise
     # zipfile, zlib, tokenize and numpy raise many kinds of errors for one cause: damage.

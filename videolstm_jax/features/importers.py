@@ -64,8 +64,9 @@ def dataset_from_lists(folder: PathLike, features: Mapping[str, ForeignFeatures]
             height=0,
             fps=0.0,
         )
-    classes = tuple(class_names[label] for label in labels)
-    return Dataset(classes, tuple(videos[name] for name in sorted(videos)))
+    classes = tuple(map(class_names.__getitem__, labels))
+    # By name, so that the order of their lists does not change the data set.
+    return Dataset(classes, tuple(map(videos.__getitem__, sorted(videos))))
 
 
 def import_features(

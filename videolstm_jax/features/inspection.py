@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,25 +64,26 @@ def _zeros_line(store: FeatureStore, names: Sequence[str]) -> str:
     for name in sampled:
         middle = store.frames[name] // 2
         middle_frames.append(store.read(name, middle, middle + 1))
-    values = np.concatenate(middle_frames)
-    zeros = 100 * float((values == 0).mean())
+    features = np.concatenate(middle_frames)
+    zeros = 100 * float((features == 0).mean())
     line = f"  zeros      {zeros:.1f} % of {len(sampled)} frames"
     share = records.record_bytes(store.shape, "uint8") / store.record_bytes
     # Of vectors of a few values the peak in front of each record may take more than is saved.
-    if share < 1 and values.min() >= 0:
+    if share < 1 and features.min() >= 0:
         line += f"; as uint8 it would take {share:.3f} of the bytes"
     return line
 
 
 def _unfinished_lines(folder: epath.Path) -> list[str]:
     head = read_record(folder / "about.json", StoreHead, made_by="extract")
-    # By name, since several workers may have noted the same video.
-    done = {row["name"]: row for row in read_all_notes(folder)}
-    frames = sum(row["frames"] for row in done.values())
-    size = frames * records.record_bytes(head.shape, head.dtype)
+    frames_by_name = {}
+    for row in read_all_notes(folder):
+        # By name, since several workers may have noted the same video.
+        frames_by_name[row["name"]] = row["frames"]
+    size = sum(frames_by_name.values()) * records.record_bytes(head.shape, head.dtype)
     sides = " x ".join(map(str, head.shape))
     return [
-        f"{folder}: not finished, {len(done)} videos so far, {size:,} bytes",
+        f"{folder}: not finished, {len(frames_by_name)} videos so far, {size:,} bytes",
         f"  shape      {sides} {head.dtype}",
         *_about_lines(head.about),
     ]
@@ -89,4 +91,4 @@ def _unfinished_lines(folder: epath.Path) -> list[str]:
 
 def _about_lines(about: Any) -> list[str]:
     text = json.dumps(about, indent=1, sort_keys=True)
-    return [f"  {line}" for line in text.splitlines()]
+    return textwrap.indent(text, "  ").splitlines()

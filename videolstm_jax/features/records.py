@@ -47,10 +47,10 @@ def file_suffix(dtype: str) -> str:
 
 def record_bytes(shape: Sequence[int], dtype: str = "float16") -> int:
     """Returns the bytes of one frame's record: 2 a value, or 1 a value behind the peak."""
-    values = math.prod(shape)
+    size = math.prod(shape)
     if dtype == "float16":
-        return 2 * values
-    return PEAK_BYTES + values
+        return 2 * size
+    return PEAK_BYTES + size
 
 
 def encode(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
@@ -102,56 +102,56 @@ def _values_problem(array: np.ndarray, dtype: str) -> str:
     return ""
 
 
-def decode(data: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
+def decode(encoded: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
     """Decodes some records to float16 [n, *shape]; of a float16 store the result is read-only."""
     if dtype == "float16":
-        return np.frombuffer(data, "<f2").reshape(-1, *shape)
-    values = np.empty((len(data) // record_bytes(shape, dtype), *shape), np.float16)
-    decode_into(values, data, dtype)
-    return values
+        return np.frombuffer(encoded, "<f2").reshape(-1, *shape)
+    features = np.empty((len(encoded) // record_bytes(shape, dtype), *shape), np.float16)
+    decode_into(features, encoded, dtype)
+    return features
 
 
-def decode_into(out: np.ndarray, data: bytes, dtype: str, scale: float = 1.0) -> None:
-    """Decodes records into `out` and multiplies them by `scale`.
+def decode_into(target: np.ndarray, encoded: bytes, dtype: str, scale: float = 1.0) -> None:
+    """Decodes records into `target` and multiplies them by `scale`.
 
     Args:
-      out: [n, ..], float16 or float32, of as many values a frame as the records.
-      data: n records.
+      target: [n, ..], float16 or float32, of as many values a frame as the records.
+      encoded: n records.
       dtype: of the records, `float16` or `uint8`.
       scale: in float32.
     """
     if dtype == "float16":
-        _write_scaled(np.frombuffer(data, "<f2").reshape(out.shape), scale, out)
+        _write_scaled(np.frombuffer(encoded, "<f2").reshape(target.shape), scale, target)
         return
-    values = math.prod(out.shape[1:])
-    rows = np.frombuffer(data, np.uint8).reshape(len(out), PEAK_BYTES + values)
+    size = math.prod(target.shape[1:])
+    rows = np.frombuffer(encoded, np.uint8).reshape(len(target), PEAK_BYTES + size)
     peaks = np.ascontiguousarray(rows[:, :PEAK_BYTES]).view("<f4")
     # A frame has only 256 different values: its table of them is computed once, then looked up,
     # which is three times as fast as computing every value.
     squares = np.square(np.arange(256, dtype=np.float32))
     levels = (squares * (peaks / np.float32(LEVELS * LEVELS))).astype(np.float16)
-    tables = np.empty(levels.shape, out.dtype)
+    tables = np.empty(levels.shape, target.dtype)
     _write_scaled(levels, scale, tables)
-    for frame, table, row in zip(out.reshape(len(out), values), tables, rows, strict=True):
+    for frame, table, row in zip(target.reshape(len(target), size), tables, rows, strict=True):
         # A code is always a place of the table; `clip` only spares NumPy a buffer.
         np.take(table, row[PEAK_BYTES:], out=frame, mode="clip")
 
 
-def _write_scaled(values: np.ndarray, scale: float, out: np.ndarray) -> None:
+def _write_scaled(features: np.ndarray, scale: float, target: np.ndarray) -> None:
     if scale == 1.0:
-        out[...] = values
+        target[...] = features
     else:
-        # Multiplied in float32 and rounded once, whatever the type of `out`.
-        np.multiply(values, np.float32(scale), out=out, dtype=np.float32, casting="same_kind")
+        # Multiplied in float32 and rounded once, whatever the type of `target`.
+        np.multiply(features, np.float32(scale), out=target, dtype=np.float32, casting="same_kind")
 
 
 def moments(array: np.ndarray) -> Moments:
     """Returns the sum and the sum of squares of decoded features [n, *shape]."""
     total, square = 0.0, 0.0
     for start in range(0, len(array), _FRAMES_AT_ONCE):
-        values = array[start : start + _FRAMES_AT_ONCE].astype(np.float64)
-        total += float(values.sum())
-        square += float(np.square(values).sum())
+        block = array[start : start + _FRAMES_AT_ONCE].astype(np.float64)
+        total += float(block.sum())
+        square += float(np.square(block).sum())
     return Moments(total, square)
 
 

@@ -24,14 +24,14 @@ class Shard(NamedTuple):
             return ""
         return f"{self.number}of{self.count}"
 
-    def of(self, items: Sequence[T]) -> Sequence[T]:
-        """Returns every count-th of the items; the shards of all workers hold each item once."""
+    def of(self, videos: Sequence[T]) -> Sequence[T]:
+        """Returns every count-th video; the shards of all workers hold each of them once."""
         # Not runs of neighbours: those are of one class, and classes differ in length.
-        return items[self.number - 1 :: self.count]
+        return videos[self.number - 1 :: self.count]
 
 
 ALONE = Shard()
-"""The shard of a worker that takes all items."""
+"""The shard of a worker that takes all videos."""
 
 
 def parse_shard(text: str) -> Shard:

@@ -84,14 +84,15 @@ class FeatureStore:
         if stop is None:
             stop = self.frames.get(name, 0)
         path = self._checked_path(name, start, stop)
-        data = self._read_records(path, start, stop - start)
-        return records.decode(data, self.shape, self.dtype)
+        encoded = self._read_records(path, start, stop - start)
+        return records.decode(encoded, self.shape, self.dtype)
 
-    def fill(self, out: np.ndarray, name: str, start: int, *, scale: float = 1.0) -> None:
-        """Reads as many frames from `start` on as `out` has, and multiplies them by `scale`.
+    def fill(self, target: np.ndarray, name: str, start: int, *, scale: float = 1.0) -> None:
+        """Reads as many frames from `start` on as `target` has, and multiplies them by `scale`.
 
         Args:
-          out: [n, ..] float16 or float32, contiguous; each frame of as many values as `shape` has.
+          target: [n, ..] float16 or float32, contiguous; each frame of as many values as `shape`
+            has.
           name: of the video.
           start: the first frame.
           scale: in float32.
@@ -99,13 +100,13 @@ class FeatureStore:
         Raises:
           FileError: as `read`.
         """
-        path = self._checked_path(name, start, start + len(out))
-        if self.dtype == "float16" and out.dtype == np.dtype("<f2") and scale == 1.0:
+        path = self._checked_path(name, start, start + len(target))
+        if self.dtype == "float16" and target.dtype == np.dtype("<f2") and scale == 1.0:
             # The records are the values: they go from the file to their place without a copy.
-            self._read_records_into(out.reshape(-1).view(np.uint8), path, start, len(out))
+            self._read_records_into(target.reshape(-1).view(np.uint8), path, start, len(target))
         else:
-            data = self._read_records(path, start, len(out))
-            records.decode_into(out, data, self.dtype, scale)
+            encoded = self._read_records(path, start, len(target))
+            records.decode_into(target, encoded, self.dtype, scale)
 
     def _checked_path(self, name: str, start: int, stop: int) -> epath.Path:
         """Returns the file of a video, which must have its full size and the frames."""
@@ -121,23 +122,23 @@ class FeatureStore:
         # All records have one size, so the place of a frame is known without an index of frames.
         with path.open("rb") as file:
             file.seek(start * self.record_bytes)
-            data = file.read(frames * self.record_bytes)
-        self._check_read(path, frames, len(data))
-        return data
+            encoded = file.read(frames * self.record_bytes)
+        self._check_read(path, frames, len(encoded))
+        return encoded
 
     def _read_records_into(
-        self, out: np.ndarray, path: epath.Path, start: int, frames: int
+        self, target: np.ndarray, path: epath.Path, start: int, frames: int
     ) -> None:
-        """Reads records into `out`, uint8 [bytes]."""
+        """Reads records into `target`, uint8 [bytes]."""
         with path.open("rb") as file:
             file.seek(start * self.record_bytes)
             if hasattr(file, "readinto"):
-                size = file.readinto(out)
+                size = file.readinto(target)
             else:  # the file of a bucket cannot read into an array
-                data = file.read(len(out))
-                size = len(data)
-                if size == len(out):
-                    out[:] = np.frombuffer(data, np.uint8)
+                encoded = file.read(len(target))
+                size = len(encoded)
+                if size == len(target):
+                    target[:] = np.frombuffer(encoded, np.uint8)
         self._check_read(path, frames, size)
 
     def _check_read(self, path: epath.Path, frames: int, size: int) -> None:
@@ -154,7 +155,7 @@ class FeatureStore:
         Raises:
           FileError: a file is missing or has another size.
         """
-        sizes = side_by_side(file_size, [self.path(name) for name in names])
+        sizes = side_by_side(file_size, list(map(self.path, names)))
         for name, size in zip(names, sizes, strict=True):
             expected = self.frames[name] * self.record_bytes
             if size != expected:
@@ -178,7 +179,7 @@ class FeatureStore:
         """
         if names is None:
             names = list(self.frames)
-        size = sum(self.frames[name] for name in names) * self.record_bytes
+        size = self._frames_of(names) * self.record_bytes
         compared = 0
 
         def is_damaged(name: str) -> bool:
@@ -216,9 +217,13 @@ class FeatureStore:
         """
         # Where the index has no moments, files are read, several at a time.
         parts = side_by_side(self._moments_of, names)
-        frames = sum(self.frames[name] for name in names)
+        frames = self._frames_of(names)
         with reading(self.folder / "index.json"):
             return records.mean_and_deviation(parts, frames * math.prod(self.shape))
+
+    def _frames_of(self, names: Sequence[str]) -> int:
+        """The records of the named videos together."""
+        return sum(map(self.frames.__getitem__, names))
 
     def _moments_of(self, name: str) -> Moments:
         self.path(name)  # raises where the store does not have the video

@@ -42,20 +42,19 @@ def verify_store(store: FeatureStore, names: Sequence[str], mode: str) -> None:
         store.verify(names)
         return
     # Before the files are read: what changes in the meantime has another state afterwards.
-    states = dict(zip(names, side_by_side(_file_state, _paths(store, names)), strict=True))
+    states = dict(zip(names, side_by_side(_file_state, list(map(store.path, names))), strict=True))
     verified = _read_record(store)
-    current = {}
+    signatures = {}
+    unread = []
     for name in names:
-        current[name] = [*states[name], store.sha256[name]]
-    unread = [name for name in names if verified.get(name) != current[name]]
+        # With the digest of the index: a store that was made anew has other ones.
+        signatures[name] = [*states[name], store.sha256[name]]
+        if verified.get(name) != signatures[name]:
+            unread.append(name)
     if not unread:
         return
     store.verify(unread)
-    _write_record(store, verified | current)
-
-
-def _paths(store: FeatureStore, names: Sequence[str]) -> list[epath.Path]:
-    return [store.path(name) for name in names]
+    _write_record(store, verified | signatures)
 
 
 def _file_state(path: epath.Path) -> list[int]:
@@ -85,7 +84,10 @@ def _read_record(store: FeatureStore) -> dict[str, Any]:
     if not isinstance(record, dict) or record.get("folder") != _address(store):
         return {}
     verified = record.get("files")
-    return verified if isinstance(verified, dict) else {}
+    # Anybody may edit the cache; what is no record counts as none.
+    if not isinstance(verified, dict):
+        return {}
+    return verified
 
 
 def _write_record(store: FeatureStore, verified: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -66,7 +65,7 @@ class FeatureWriter:
           FileError: the folder holds features of another shape, dtype or about.
         """
         self._folder = epath.Path(folder)
-        self._shape = tuple(int(side) for side in shape)
+        self._shape = tuple(map(int, shape))
         if not self._shape or min(self._shape) < 1:
             raise FileError(
                 f"{folder}: features of shape {tuple(shape)}; expected sides of at least 1"
@@ -95,11 +94,11 @@ class FeatureWriter:
         """Raises FileError where the folder holds features of another shape, dtype or about."""
         for path in (self._index, self._folder / "about.json"):
             head = read_if_exists(path, StoreHead) or self._head()
-            for field, value in dataclasses.asdict(self._head()).items():
+            for field, expected in dataclasses.asdict(self._head()).items():
                 stored = getattr(head, field)
-                if stored != value:
+                if stored != expected:
                     raise FileError(
-                        f"{path}: {field} is {stored}; these features have {value}; remove the "
+                        f"{path}: {field} is {stored}; these features have {expected}; remove the "
                         "folder or give another"
                     )
 
@@ -111,18 +110,18 @@ class FeatureWriter:
         index = read_if_exists(self._index, StoreIndex)
         if index:
             rows = rows_of_index(index) + rows
-        current, outdated = {}, set()
+        rows_by_name, outdated = {}, set()
         for row in rows:
             name = row["name"]
             if row.get("source") == self._source.get(name):
-                current[name] = row
+                rows_by_name[name] = row
             else:
                 outdated.add(name)
         # Where there are notes of another source too, the file itself shows which came last.
-        for name in outdated & current.keys():
-            if sha256_if_exists(self._path(name)) != current[name]["sha256"]:
-                del current[name]
-        return current
+        for name in outdated & rows_by_name.keys():
+            if sha256_if_exists(self._path(name)) != rows_by_name[name]["sha256"]:
+                del rows_by_name[name]
+        return rows_by_name
 
     def _reopen(self) -> None:
         """Makes a finished store unfinished where it holds features of other sources."""
@@ -163,11 +162,11 @@ class FeatureWriter:
 
         Notes of other workers count as of the last call of `missing`.
         """
-        values = {}
+        field_by_name = {}
         for name, row in self._done.items():
             if field in row:
-                values[name] = row[field]
-        return values
+                field_by_name[name] = row[field]
+        return field_by_name
 
     def write(self, name: str, array: np.ndarray, **beside: Any) -> None:
         """Writes one video's features, whole or not at all.
@@ -188,15 +187,15 @@ class FeatureWriter:
             raise FileError(
                 f"{path}: features of {name} are {list(array.shape)}; expected [{expected}]"
             )
-        data = records.encode(array, self._dtype, f"{path}: features of {name}")
+        encoded = records.encode(array, self._dtype, f"{path}: features of {name}")
         # First the file, then its note: a noted video is there.
-        files.write_bytes(path, data)
+        files.write_bytes(path, encoded)
         # Statistics are those of the values that are read back, not of the original ones.
-        moments = records.moments(records.decode(data, self._shape, self._dtype))
+        moments = records.moments(records.decode(encoded, self._shape, self._dtype))
         row = {
             "name": name,
             "frames": len(array),
-            "sha256": hashlib.sha256(data).hexdigest(),
+            "sha256": files.bytes_sha256(encoded),
             "moments": list(moments),
             **beside,
         }
@@ -225,7 +224,7 @@ class FeatureWriter:
                 f"{self._folder}: {len(missing)} of {len(names)} videos have no features: "
                 + ", ".join(missing[:_NAMED_VIDEOS])
             )
-        index = make_index(self._head(), [self._done[name] for name in names])
+        index = make_index(self._head(), list(map(self._done.__getitem__, names)))
         if train:
             # Training divides by it, so test videos must have no part in it.
             _, deviation = FeatureStore(self._folder, index).statistics(train)

@@ -71,8 +71,8 @@ def as_stored(images: np.ndarray, kind: str) -> np.ndarray:
     stored = np.empty(images.shape, np.uint8)
     for number, pair in enumerate(images):
         for axis in (0, 1):
-            content = io.BytesIO(_encoded(pair[..., axis], kind))
-            stored[number, ..., axis] = np.asarray(Image.open(content, formats=FORMATS))
+            encoded = io.BytesIO(_encoded(pair[..., axis], kind))
+            stored[number, ..., axis] = np.asarray(Image.open(encoded, formats=FORMATS))
     return stored
 
 
@@ -92,16 +92,20 @@ def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.nda
         if not 0 <= start <= stop <= pairs:
             raise FileError(f"asked for pairs {start} to {stop}; it has {pairs}")
         pictures: list[np.ndarray] = []
-        left = _MOST_BYTES_OF_RANGE
+        # Small files may declare large pictures, so the memory of the whole range is limited too.
+        free_bytes = _MOST_BYTES_OF_RANGE
         for number in range(start + 1, stop + 1):  # members are counted from 1
             for direction in "xy":
-                pictures.append(_picture(file, _member(direction, number, suffix), left))
-                left -= pictures[-1].nbytes
+                pictures.append(_picture(file, _member(direction, number, suffix), free_bytes))
+                free_bytes -= pictures[-1].nbytes
         # A zip can be put together by hand; arrays cannot hold several sizes.
         sizes = {picture.shape for picture in pictures}
         if len(sizes) > 1:
             raise FileError(f"pictures of sizes {sorted(sizes)}; expected one size")
-    height, width = sizes.pop() if sizes else (0, 0)  # an empty range has no size
+    # An empty range has no size.
+    height, width = 0, 0
+    if sizes:
+        height, width = sizes.pop()
     flow = np.empty((stop - start, height, width, 2), np.uint8)
     for index, picture in enumerate(pictures):
         flow[index // 2, ..., index % 2] = picture
@@ -129,7 +133,10 @@ def content_sha256(path: PathLike) -> str:
       FileError: see `read_flow`.
     """
     with _opened(path) as file:
-        return json_sha256([[m.filename, m.file_size, m.CRC] for m in file.infolist()])
+        members = []
+        for member in file.infolist():
+            members.append([member.filename, member.file_size, member.CRC])
+        return json_sha256(members)
 
 
 def _member(direction: str, number: int, suffix: str) -> str:
@@ -161,7 +168,9 @@ def _opened(path: PathLike) -> Iterator[zipfile.ZipFile]:
 def _pairs(file: zipfile.ZipFile) -> tuple[int, str]:
     """The number of pairs and the suffix of the pictures; all members must be there."""
     names = file.namelist()
-    suffix = names[0].rpartition(".")[2] if names else ""
+    suffix = ""
+    if names:
+        suffix = names[0].rpartition(".")[2]
     pairs = len(names) // 2
     expected = set()
     for number in range(1, pairs + 1):
@@ -197,7 +206,7 @@ def _member_bytes(file: zipfile.ZipFile, name: str) -> bytes:
         raise FileError(f"{name} has {member.file_size} bytes; expected at most {_MOST_BYTES}")
     # The declared size may be wrong. Without a limit `read` unpacks all before it compares.
     with file.open(member) as source:
-        data = source.read(_MOST_BYTES)
-    if len(data) != member.file_size:
-        raise FileError(f"{name} has {len(data)} bytes; the zip says {member.file_size}")
-    return data
+        encoded = source.read(_MOST_BYTES)
+    if len(encoded) != member.file_size:
+        raise FileError(f"{name} has {len(encoded)} bytes; the zip says {member.file_size}")
+    return encoded

@@ -32,7 +32,7 @@ def method(name: str) -> Method:
     return METHODS[name]
 
 
-def dis(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def dis(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
     """Computes OpenCV's dense inverse search (Kroeger et al. 2016) at its `medium` preset.
 
     Sets OpenCV to one thread: the result depends on the number of threads, and `batched` runs
@@ -40,23 +40,25 @@ def dis(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     cv2 = _opencv("dis")
     cv2.setNumThreads(1)
-    return _pair_by_pair(cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM), a, b)
+    algorithm = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return _pair_by_pair(algorithm, frames, next_frames)
 
 
-def opencv_tvl1(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def opencv_tvl1(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
     """Computes OpenCV's DualTVL1 with its own constants, as the authors' tool ran it.
 
     Sets OpenCV to one thread; see `dis`.
     """
     cv2 = _opencv("opencv_tvl1")
     cv2.setNumThreads(1)
-    return _pair_by_pair(cv2.optflow.DualTVL1OpticalFlow_create(), a, b)
+    return _pair_by_pair(cv2.optflow.DualTVL1OpticalFlow_create(), frames, next_frames)
 
 
-def _pair_by_pair(algorithm: Any, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _pair_by_pair(algorithm: Any, frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
     flow = []
-    for first, second in zip(a, b, strict=True):
-        flow.append(algorithm.calc(first, second, None))
+    for frame, next_frame in zip(frames, next_frames, strict=True):
+        # None: no flow to start from, or a pair would depend on the one before it.
+        flow.append(algorithm.calc(frame, next_frame, None))
     return np.stack(flow)
 
 

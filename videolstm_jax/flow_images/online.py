@@ -45,19 +45,27 @@ class FlowSettings(NamedTuple):
         Raises:
           FileError: a setting is missing.
         """
-        known = {**cls._field_defaults, **index}
-        lacking = [name for name in cls._fields if name not in known]
+        # An index of an earlier version lacks the fields that have a default.
+        stored = {**cls._field_defaults, **index}
+        settings = {}
+        lacking = []
+        for name in cls._fields:
+            if name in stored:
+                settings[name] = stored[name]
+            else:
+                lacking.append(name)
         if lacking:
             raise FileError(
                 f"{where}: lacks {', '.join(lacking)}; expected the settings of the stage prepare"
             )
-        values = {name: known[name] for name in cls._fields}
-        return cls(**values)
+        return cls(**settings)
 
     @property
     def frame_format(self) -> FrameFormat:
         """The grey frames from which flow is computed."""
-        size = (self.width, self.height) if self.width else None
+        size = None
+        if self.width:
+            size = (self.width, self.height)
         return FrameFormat(size, grey=True, shorter_side=self.shorter_side)
 
 

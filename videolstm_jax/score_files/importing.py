@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from videolstm_jax.dataset.folders.video_names import without_extension
 from videolstm_jax.errors import ConfigError, FileError
@@ -19,7 +19,7 @@ from videolstm_jax.score_files.join import examples
 from videolstm_jax.score_files.labels import folder_classes, named_classes, video_labels
 from videolstm_jax.score_files.layout import ScoreFile
 from videolstm_jax.score_files.readers import read_score_file
-from videolstm_jax.types import PARTS, Dataset, Part, Scores
+from videolstm_jax.types import PARTS, Dataset, Part, Scores, names_of
 
 
 class ImportedScores(NamedTuple):
@@ -66,9 +66,10 @@ def _video_names(file: ScoreFile) -> tuple[str, ...]:
     rows: dict[str, int] = {}
     for row, video in enumerate(file.videos):
         name = video_name(video)
-        first = rows.setdefault(name, row)
-        if first != row:
-            raise FileError(f"{file.place('videos', row)} is there twice, first in row {first}")
+        # After the folders above the class and the suffix are dropped, which may make two equal.
+        first_row = rows.setdefault(name, row)
+        if first_row != row:
+            raise FileError(f"{file.place('videos', row)} is there twice, first in row {first_row}")
     return tuple(rows)
 
 
@@ -78,8 +79,12 @@ def video_name(path: str) -> str:
     A path without a folder stays a stem. Windows' slashes, folders above the class and the suffix
     of a video are dropped.
     """
-    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
-    return without_extension("/".join(parts[-2:]))
+    folders_and_file = []
+    for name in path.replace("\\", "/").split("/"):
+        # As of "./clips//Archery/a.avi".
+        if name not in ("", "."):
+            folders_and_file.append(name)
+    return without_extension("/".join(folders_and_file[-2:]))
 
 
 # ---- part and kind -------------------------------------------------------------------------------
@@ -93,18 +98,23 @@ def _part(file: ScoreFile, names: Sequence[str], settings: ImportSettings) -> Pa
     parts = {"--part": settings.part, file.path: file.part}
     if settings.dataset is not None:
         parts["the data set"] = _part_in_dataset(file, names, settings.dataset)
-    named = {source: part for source, part in parts.items() if part}
-    for source, part in named.items():
+    agreed_source, agreed_part = "", ""
+    for source, part in parts.items():
+        if not part:
+            continue
         if part not in PARTS:
             raise FileError(
                 f"{file.path}: part is {part!r} by {source}; expected one of {', '.join(PARTS)}"
             )
-    if len(set(named.values())) > 1:
-        (first, part), (other, other_part), *_ = named.items()
-        if part == other_part:
-            other, other_part = list(named.items())[-1]
-        raise FileError(f"{file.path}: part is {part} by {first}, and {other_part} by {other}")
-    return next(iter(named.values()), "test")
+    for source, part in parts.items():
+        # The first source that names a part is the one that the others are compared with.
+        if not agreed_part:
+            agreed_source, agreed_part = source, part
+        elif part and part != agreed_part:
+            raise FileError(
+                f"{file.path}: part is {agreed_part} by {agreed_source}, and {part} by {source}"
+            )
+    return agreed_part or "test"
 
 
 def _part_in_dataset(file: ScoreFile, names: Sequence[str], dataset: Dataset) -> Part:
@@ -114,23 +124,25 @@ def _part_in_dataset(file: ScoreFile, names: Sequence[str], dataset: Dataset) ->
       FileError: a video is in no list, videos are of several lists, or some of the list are absent.
     """
     part_of = {video.name: video.part for video in dataset.videos}
-    first = part_of.get(names[0])
+    first_part = part_of.get(names[0])
     for row, name in enumerate(names):
         part = part_of.get(name)
         if part is None:
             raise FileError(f"{file.place('videos', row)} is not in the data set")
-        if part != first:
+        if part != first_part:
             raise FileError(
-                f"{file.place('videos', row)} is of the {part} list, the first of the {first} list"
+                f"{file.place('videos', row)} is of the {part} list, the first of the "
+                f"{first_part} list"
             )
-    listed = {name for name, part in part_of.items() if part == first}
+    # The whole list, or the accuracy would be that of a choice of videos.
+    listed = set(names_of(dataset.listed(first_part)))
     missing = listed - set(names)
     if missing:
         raise FileError(
-            f"{file.path}: lacks {len(missing)} of the {len(listed)} videos of the {first} list"
-            f"{examples('lacks', missing)}"
+            f"{file.path}: lacks {len(missing)} of the {len(listed)} videos of the {first_part} "
+            f"list{examples('lacks', missing)}"
         )
-    return first
+    return first_part
 
 
 def _kind(file: ScoreFile, settings: ImportSettings) -> ScoreKind:
@@ -152,8 +164,7 @@ def _kind(file: ScoreFile, settings: ImportSettings) -> ScoreKind:
         )
     if settings.kind and file.kind and settings.kind != file.kind:
         raise FileError(f"{file.path}: kind is {file.kind}; --kind is {settings.kind}")
-    kinds = [kind for kind in KINDS if kind == name]
-    if not kinds:
+    if name not in KINDS:
         raise FileError(f"{file.path}: kind is {name!r}; expected one of {listed}")
     # Their softmax would be nearly flat: a usual mistake that no later check could notice.
     if name == "logits" and proven == "probabilities":
@@ -161,8 +172,9 @@ def _kind(file: ScoreFile, settings: ImportSettings) -> ScoreKind:
             f"{file.path}: {file.stream} has the kind logits, and all rows are probabilities that "
             "sum to 1; expected the kind probabilities"
         )
-    _check_rows(file, kinds[0])
-    return kinds[0]
+    kind = cast("ScoreKind", name)
+    _check_rows(file, kind)
+    return kind
 
 
 def _check_rows(file: ScoreFile, kind: ScoreKind) -> None:

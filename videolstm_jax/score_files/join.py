@@ -20,47 +20,51 @@ def aligned(runs: Mapping[str, Scores]) -> list[Scores]:
       FileError: a run has other classes, videos or labels than the first, scores another list, or
         names a video twice.
     """
-    first_name, first = next(iter(runs.items()))
+    # Any run could be the one that the others follow; the user sees this one named first.
+    first_name, first_scores = next(iter(runs.items()))
     streams = []
     for name, scores in runs.items():
-        problem = _lists_problem(scores, first_name, first)
+        problem = _lists_problem(scores, first_name, first_scores)
         if problem:
             raise FileError(f"{name} {problem}")
         # Runs may list the videos in different orders; rows are paired by name.
         row_of = {video: row for row, video in enumerate(scores.videos)}
-        order = np.array([row_of[video] for video in first.videos], int)
+        # The dtype is named since an empty list would give floats, which are no rows.
+        order = np.array(list(map(row_of.__getitem__, first_scores.videos)), int)
         label = scores.label[order]
         # Labels of another list of classes, or another split, would make every count wrong.
-        differing = np.flatnonzero(label != first.label)
+        differing = np.flatnonzero(label != first_scores.label)
         if len(differing):
             raise FileError(
                 f"{name} labels {len(differing)} videos otherwise than {first_name}, the first "
-                f"is {first.videos[differing[0]]}; expected the same labels"
+                f"is {first_scores.videos[differing[0]]}; expected the same labels"
             )
         trained = scores.trained
         if trained is not None:
             trained = trained[order]
         table = scores.scores[order]
         streams.append(
-            scores._replace(videos=first.videos, scores=table, label=label, trained=trained)
+            scores._replace(videos=first_scores.videos, scores=table, label=label, trained=trained)
         )
     return streams
 
 
-def _lists_problem(scores: Scores, first_name: str, first: Scores) -> str:
+def _lists_problem(scores: Scores, first_name: str, first_scores: Scores) -> str:
     """How the lists of a run differ from those of the first; empty where they agree."""
-    if scores.classes != first.classes:
-        differing = set(scores.classes) ^ set(first.classes)
+    if scores.classes != first_scores.classes:
+        differing = set(scores.classes) ^ set(first_scores.classes)
+        # The same names in another order are likely a list sorted by another program.
         if not differing:
-            problem = class_order_problem(scores.classes, first.classes)
+            problem = class_order_problem(scores.classes, first_scores.classes)
             return f"has another order of classes than {first_name}: {problem}"
         return (
-            f"has {len(scores.classes)} classes, {first_name} has {len(first.classes)}"
+            f"has {len(scores.classes)} classes, {first_name} has {len(first_scores.classes)}"
             f"{examples('not in both', differing)}; expected the same in one order"
         )
-    if scores.part != first.part:
-        return f"scores the {scores.part} list, {first_name} the {first.part} list"
-    videos, expected = set(scores.videos), set(first.videos)
+    if scores.part != first_scores.part:
+        return f"scores the {scores.part} list, {first_name} the {first_scores.part} list"
+    videos, expected = set(scores.videos), set(first_scores.videos)
+    # Before the names are compared: as sets, two lists agree where one has a video twice.
     if len(videos) != len(scores.videos):
         twice = len(scores.videos) - len(videos)
         return f"names {twice} videos twice; expected each once"
@@ -68,18 +72,19 @@ def _lists_problem(scores: Scores, first_name: str, first: Scores) -> str:
     lacking, more = expected - videos, videos - expected
     if lacking or more:
         return (
-            f"lacks {len(lacking)} of the {len(first.videos)} videos of {first_name} and has "
-            f"{len(more)} more{examples('lacks', lacking)}{examples('has', more)}; expected the "
-            "same videos"
+            f"lacks {len(lacking)} of the {len(first_scores.videos)} videos of {first_name} and "
+            f"has {len(more)} more{examples('lacks', lacking)}{examples('has', more)}; expected "
+            "the same videos"
         )
     return ""
 
 
 def class_order_problem(classes: Sequence[str], expected: Sequence[str]) -> str:
     """How two lists of classes differ, naming the first place; empty where they agree."""
-    for number, (name, other) in enumerate(zip(classes, expected, strict=False)):
-        if name != other:
-            return f"class {number} is {name}; expected {other}"
+    # Without `strict`: names say more than lengths, which are compared below.
+    for number, (name, expected_name) in enumerate(zip(classes, expected, strict=False)):
+        if name != expected_name:
+            return f"class {number} is {name}; expected {expected_name}"
     if len(classes) != len(expected):
         return f"{len(classes)} classes; expected {len(expected)}"
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ def named_classes(file: ScoreFile, settings: ImportSettings) -> tuple[str, ...]:
     for source, listed in sources.items():
         if not listed:
             continue
+        # The number of a class is its place, so a name must have one place only.
         if len(set(listed)) != len(listed):
             twice = next(name for name in listed if listed.count(name) > 1)
             raise FileError(f"{source}: classes has {twice} twice; expected each once")
@@ -57,15 +58,17 @@ def folder_classes(
     problem = ""
     if not file.label:
         problem = "it has no labels either"
+    # Without `strict`, since a file may have no labels at all.
     for row, (name, label) in enumerate(zip(names, file.label, strict=False)):
+        # A name says nothing of the column that has its scores.
         if isinstance(label, str):
             problem = f"{file.place('label', row)} is {label!r}, whose place is unknown"
             break
         number = _checked_number(file, row, label, columns, settings.first_label)
         folder, _, _ = name.rpartition("/")
-        first = folders.setdefault(number, folder)
-        if not folder or first != folder:
-            problem = f"class {number} has the folders {first!r} and {folder!r}"
+        first_folder = folders.setdefault(number, folder)
+        if not folder or first_folder != folder:
+            problem = f"class {number} has the folders {first_folder!r} and {folder!r}"
             break
     missing = sorted(set(range(columns)) - set(folders))
     if missing:
@@ -77,7 +80,8 @@ def folder_classes(
             f"{file.path}: classes is missing, and {problem}; give --classes=classInd.txt or "
             "--dataset=dataset.json"
         )
-    return tuple(folders[number] for number in range(columns))
+    # By number: `folders` has them in the order of the videos.
+    return tuple(map(folders.__getitem__, range(columns)))
 
 
 # ---- labels --------------------------------------------------------------------------------------
@@ -88,16 +92,17 @@ def video_labels(
 ) -> NDArray:
     """The labels [V] from the file, the data set or the folders, which must not contradict."""
     from_folders = _folder_labels(names, classes)
-    known: Mapping[str, int] = {}
+    from_dataset: dict[str, int] = {}
     if settings.dataset is not None:
-        known = {video.name: video.label for video in settings.dataset.videos}
+        for video in settings.dataset.videos:
+            from_dataset[video.name] = video.label
     labels = np.zeros(len(names), np.int32)
     for row, name in enumerate(names):
         sources = {}
         if file.label:
             sources["label"] = _checked_label(file, row, classes, settings.first_label)
-        if name in known:
-            sources["the data set"] = known[name]
+        if name in from_dataset:
+            sources["the data set"] = from_dataset[name]
         if name in from_folders:
             sources["its folder"] = from_folders[name]
         if not sources:
@@ -106,11 +111,12 @@ def video_labels(
                 "videos Class/file"
             )
         source, label = next(iter(sources.items()))
-        for other, other_label in sources.items():
-            if other_label != label:
+        # All of them: labels that count from 1 agree with a file's own classes and nothing else.
+        for second_source, second_label in sources.items():
+            if second_label != label:
                 raise FileError(
                     f"{file.place('label', row)} is {classes[label]} by {source}, and "
-                    f"{classes[other_label]} by {other}; expected the same"
+                    f"{classes[second_label]} by {second_source}; expected the same"
                 )
         labels[row] = label
     return labels
@@ -140,12 +146,12 @@ def _checked_number(file: ScoreFile, row: int, label: int, classes: int, first_l
     """A class number that counts from 0."""
     number = label - first_label
     if not 0 <= number < classes:
-        last = classes - 1 + first_label
+        last_label = classes - 1 + first_label
         hint = ""
         # MATLAB counts from 1, so its last class looks like one too many.
         if first_label == 0 and label == classes:
             hint = "; give --first_label=1 if the classes count from 1"
         raise FileError(
-            f"{file.place('label', row)} is {label}; expected {first_label} to {last}{hint}"
+            f"{file.place('label', row)} is {label}; expected {first_label} to {last_label}{hint}"
         )
     return number

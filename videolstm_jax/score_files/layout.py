@@ -85,6 +85,7 @@ def from_fields(path: str, fields: Mapping[str, Any], stream: str = "") -> Score
         return _from_mapping(path, fields, stream)
     videos = text_list(path, "videos", named["videos"])
     stream = _chosen_stream(path, streams, stream, len(videos))
+    # Of other programs' fields only the chosen one is read, so that a strange one does no harm.
     scores = number_array(path, stream, streams[stream])
     problem = ""
     if scores.ndim != 2 or len(scores) != len(videos):
@@ -122,7 +123,11 @@ def _sorted_fields(path: str, fields: Mapping[str, Any]) -> tuple[dict[str, Any]
     named: dict[str, Any] = {}
     streams = dict(fields)
     for field, spellings in _SPELLINGS.items():
-        names = [name for name in spellings if name in fields]
+        names = []
+        for spelling in spellings:
+            if spelling in fields:
+                names.append(spelling)
+        # Two of them may differ, and none is more likely to be the right one.
         if len(names) > 1:
             raise FileError(f"{path}: the fields {' and '.join(names)} mean the same; remove one")
         for name in names:
@@ -144,9 +149,9 @@ def _chosen_stream(path: str, streams: Mapping[str, Any], stream: str, videos: i
     if "scores" in streams:
         return "scores"
     tables = []
-    for name, value in streams.items():
+    for name, field in streams.items():
         # Files of other programs have more than scores, such as settings.
-        if _is_table(value, videos):
+        if _is_table(field, videos):
             tables.append(name)
     if not tables:
         listed = ", ".join(sorted(streams)) or "none"
@@ -161,13 +166,14 @@ def _chosen_stream(path: str, streams: Mapping[str, Any], stream: str, videos: i
     return tables[0]
 
 
-def _is_table(value: Any, videos: int) -> bool:
+def _is_table(field: Any, videos: int) -> bool:
     """Whether a field has a row of numbers for each video."""
-    if isinstance(value, np.ndarray):
-        return value.ndim == 2 and len(value) == videos and value.dtype.kind in "fiu"
-    if not isinstance(value, list | tuple) or len(value) != videos or not videos:
+    if isinstance(field, np.ndarray):
+        return field.ndim == 2 and len(field) == videos and field.dtype.kind in "fiu"
+    if not isinstance(field, list | tuple) or len(field) != videos or not videos:
         return False
-    return isinstance(value[0], list | tuple | np.ndarray)
+    # Rows are checked one by one when the field has been chosen; here one tells it from a list.
+    return isinstance(field[0], list | tuple | np.ndarray)
 
 
 def _from_mapping(path: str, fields: Mapping[str, Any], stream: str) -> ScoreFile:
@@ -178,6 +184,7 @@ def _from_mapping(path: str, fields: Mapping[str, Any], stream: str) -> ScoreFil
     videos = text_list(path, "videos", list(fields))
     classes: tuple[str, ...] = ()
     for video, row in fields.items():
+        # The columns are in the order of the first video; objects of JSON have any order.
         if isinstance(row, dict):
             classes = classes or text_list(path, "classes", list(row))
             if set(row) != set(classes):
@@ -186,12 +193,12 @@ def _from_mapping(path: str, fields: Mapping[str, Any], stream: str) -> ScoreFil
                     f"{path}: {video} has other classes than the first video; they differ in "
                     f"{differing}"
                 )
-            row = [row[name] for name in classes]
-        values = number_array(path, video, row)
-        if values.ndim != 1 or (rows and values.shape != rows[0].shape) or not len(values):
+            row = list(map(row.__getitem__, classes))
+        scores = number_array(path, video, row)
+        if scores.ndim != 1 or (rows and scores.shape != rows[0].shape) or not len(scores):
             raise FileError(
-                f"{path}: {video} is {list(values.shape)}; expected one row of scores for each "
+                f"{path}: {video} is {list(scores.shape)}; expected one row of scores for each "
                 "video, all of one length, or the field videos"
             )
-        rows.append(values)
+        rows.append(scores)
     return ScoreFile(path, videos, np.stack(rows), (), classes, "", "", "scores")

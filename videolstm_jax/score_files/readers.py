@@ -58,13 +58,14 @@ def read_score_file(path: str, *, stream: str = "") -> ScoreFile:
 
 
 def _npz_fields(path: str) -> dict[str, Any]:
-    data = read_existing(path)
+    encoded = read_existing(path)
     # zipfile and numpy raise errors of many kinds for one cause: the bytes are not an .npz.
     with (
         reading(path, "cannot be read as arrays without pickles", Exception),
-        np.load(io.BytesIO(data), allow_pickle=False) as file,
+        np.load(io.BytesIO(encoded), allow_pickle=False) as file,
     ):
-        return {name: file[name] for name in file}
+        # Inside the block: NumPy unpacks an array when it is asked for.
+        return dict(file)
 
 
 def _mat_fields(path: str) -> dict[str, Any]:
@@ -75,9 +76,9 @@ def _mat_fields(path: str) -> dict[str, Any]:
 
 
 def _pickle_fields(path: str) -> dict[str, Any]:
-    data = read_existing(path)
+    encoded = read_existing(path)
     with reading(path):
-        fields = read_pickle(data)
+        fields = read_pickle(encoded)
         if not isinstance(fields, dict):
             raise FileError(f"holds a {type(fields).__name__}; expected a dict of fields")
     for name in fields:
@@ -107,21 +108,24 @@ class _JsonScores:
 
 
 def _json_fields(path: str) -> dict[str, Any]:
-    data = read_existing(path)
-    content = parse_json(data, path)
-    if not isinstance(content, dict):
-        raise FileError(f"{path}: the content is a {type(content).__name__}; expected an object")
-    if "videos" not in content and content:
+    encoded = read_existing(path)
+    fields = parse_json(encoded, path)
+    if not isinstance(fields, dict):
+        raise FileError(f"{path}: the content is a {type(fields).__name__}; expected an object")
+    # Of the two forms without `videos`, the first row says which it is; all others must agree.
+    if "videos" not in fields and fields:
         kind: Any = dict[str, tuple[float, ...]]
-        if isinstance(next(iter(content.values())), dict):
+        if isinstance(next(iter(fields.values())), dict):
             kind = dict[str, dict[str, float]]
-        return parse_record(data, kind, path)
-    record = parse_record(data, _JsonScores, path)
-    fields: dict[str, Any] = {"videos": record.videos, "part": record.part, "kind": record.kind}
+        return parse_record(encoded, kind, path)
+    record = parse_record(encoded, _JsonScores, path)
+    fields = {"videos": record.videos, "part": record.part, "kind": record.kind}
     fields |= record.streams or {"scores": record.scores}
-    for name, value in (("label", record.label), ("classes", record.classes)):
-        if value is not None:
-            fields[name] = value
+    # Left out where they are null, as a file of another form lacks them.
+    if record.label is not None:
+        fields["label"] = record.label
+    if record.classes is not None:
+        fields["classes"] = record.classes
     return fields
 
 
@@ -188,7 +192,8 @@ def _csv_records(path: str) -> list[tuple[int, list[str]]]:
     try:
         for cells in reader:
             if any(cells):
-                records.append((line, [cell.strip() for cell in cells]))
+                records.append((line, list(map(str.strip, cells))))
+            # A quoted cell may go over several lines, so lines are not counted here.
             line = reader.line_num + 1
     except csv.Error as error:
         raise FileError(f"{path}:{line}: {error}") from error
@@ -201,8 +206,10 @@ def _csv_columns(where: str, header: Sequence[str]) -> tuple[dict[str, int], dic
     classes: dict[str, int] = {}
     for at, name in enumerate(header):
         column = _COLUMNS.get(name.lower())
-        places = classes if column is None else columns
-        key = column or name
+        # Any other column is a class, whose name keeps its case.
+        places, key = classes, name
+        if column is not None:
+            places, key = columns, column
         if not key or has_control_character(key):
             raise FileError(
                 f"{where}: column {at + 1} is {value_text(name)}; expected the name of a class"

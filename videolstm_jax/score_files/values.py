@@ -15,66 +15,72 @@ if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
 
-def number_array(path: str, field: str, value: Any) -> NDArray:
+def number_array(path: str, field: str, numbers: Any) -> NDArray:
     """A field as float64.
 
     Raises:
       FileError: it holds anything but numbers, or rows of different lengths; the message names the
         first such row.
     """
-    if isinstance(value, np.ndarray):
-        array = value
-    elif isinstance(value, list | tuple):
-        array = _array_of_lists(path, field, value)
+    if isinstance(numbers, np.ndarray):
+        array = numbers
+    elif isinstance(numbers, list | tuple):
+        array = _array_of_lists(path, field, numbers)
     else:
-        raise FileError(f"{path}: {field} is {_shown(value)}; expected numbers")
+        raise FileError(f"{path}: {field} is {_shown(numbers)}; expected numbers")
     if array.dtype.kind not in "fiu":
         raise FileError(f"{path}: {field} has values of type {array.dtype}; expected numbers")
     return array.astype(np.float64)
 
 
-def _array_of_lists(path: str, field: str, value: Sequence[Any]) -> NDArray:
+def _array_of_lists(path: str, field: str, rows: Sequence[Any]) -> NDArray:
     """Joins rows of numbers; the first row that is unlike the first one is named."""
     length = None
-    for row, item in enumerate(value):
-        size = _length(item)
+    for row, row_numbers in enumerate(rows):
+        size = _length(row_numbers)
         if row == 0:
             length = size
         if size != length:
             raise FileError(
                 f"{path}: {field}[{row}] has {size or 'no'} values; expected {length or 'a number'}"
             )
-        elements = [item] if size is None else item
-        for element in elements:
+        row_elements = row_numbers
+        if size is None:
+            row_elements = [row_numbers]
+        for number in row_elements:
             # NumPy would take true for 1 and read text as a number.
-            if isinstance(element, bool) or not isinstance(element, int | float | np.number):
-                raise FileError(f"{path}: {field}[{row}] has {_shown(element)}; expected numbers")
+            if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+                raise FileError(f"{path}: {field}[{row}] has {_shown(number)}; expected numbers")
     try:
-        return np.array(value, float)
+        return np.array(rows, float)
     except OverflowError as error:
         raise FileError(f"{path}: {field} has a number that is too large") from error
 
 
-def _length(value: Any) -> int | None:
+def _length(row: Any) -> int | None:
     """How many values a row has; None where it is a single value."""
-    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
-        return len(value)
+    if isinstance(row, list | tuple) or (isinstance(row, np.ndarray) and row.ndim):
+        return len(row)
     return None
 
 
-def text_list(path: str, field: str, value: Any) -> tuple[str, ...]:
+def text_list(path: str, field: str, raw_texts: Any) -> tuple[str, ...]:
     """A field as a tuple of text."""
     # MATLAB joins rows of letters to one text; a cell array keeps them apart.
-    if isinstance(value, np.ndarray) and value.dtype.kind in "US" and value.ndim:
-        value = value.ravel().tolist()
-    if not isinstance(value, list | tuple):
-        raise FileError(f"{path}: {field} is {_shown(value)}; expected a list (or cell) of texts")
+    if isinstance(raw_texts, np.ndarray) and raw_texts.dtype.kind in "US" and raw_texts.ndim:
+        raw_texts = raw_texts.ravel().tolist()
+    if not isinstance(raw_texts, list | tuple):
+        shown = _shown(raw_texts)
+        raise FileError(f"{path}: {field} is {shown}; expected a list (or cell) of texts")
     texts = []
-    for row, item in enumerate(value):
-        try:
-            text = item.decode() if isinstance(item, bytes) else item
-        except UnicodeDecodeError as error:
-            raise FileError(f"{path}: {field}[{row}] is not UTF-8 text") from error
+    for row, raw_text in enumerate(raw_texts):
+        text = raw_text
+        # NumPy's and Python 2's texts are bytes.
+        if isinstance(raw_text, bytes):
+            try:
+                text = raw_text.decode()
+            except UnicodeDecodeError as error:
+                raise FileError(f"{path}: {field}[{row}] is not UTF-8 text") from error
         if not isinstance(text, str) or not text:
             raise FileError(f"{path}: {field}[{row}] is {_shown(text)}; expected text")
         if has_control_character(text):
@@ -88,60 +94,62 @@ def text_list(path: str, field: str, value: Any) -> tuple[str, ...]:
 def has_control_character(text: str) -> bool:
     """Whether a text would break the lines of messages and lists, or could not be written."""
     # Cs are the halves of surrogate pairs, which have no code in UTF-8.
-    return any(unicodedata.category(letter) in ("Cc", "Cs") for letter in text)
+    categories = set(map(unicodedata.category, text))
+    return not categories.isdisjoint(("Cc", "Cs"))
 
 
-def single_text(path: str, field: str, value: Any) -> str:
+def single_text(path: str, field: str, raw_text: Any) -> str:
     """A field of one text, which NumPy may have wrapped in an array."""
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.ravel().tolist()[0]
-    if not isinstance(value, str):
-        raise FileError(f"{path}: {field} is {_shown(value)}; expected text")
-    return str(value)
+    if isinstance(raw_text, np.ndarray) and raw_text.size == 1:
+        raw_text = raw_text.ravel().tolist()[0]
+    if not isinstance(raw_text, str):
+        raise FileError(f"{path}: {field} is {_shown(raw_text)}; expected text")
+    return str(raw_text)
 
 
-def label_list(path: str, value: Any) -> tuple[int | str, ...]:
+def label_list(path: str, raw_labels: Any) -> tuple[int | str, ...]:
     """A field of class numbers or class names."""
-    if isinstance(value, np.ndarray):
-        if value.size != max(value.shape, default=1):
-            shape = list(value.shape)
+    if isinstance(raw_labels, np.ndarray):
+        if raw_labels.size != max(raw_labels.shape, default=1):
+            shape = list(raw_labels.shape)
             raise FileError(f"{path}: label is {shape}; expected one number for each video")
-        value = value.ravel().tolist()
-    if not isinstance(value, list | tuple):
-        raise FileError(f"{path}: label is {_shown(value)}; expected one for each video")
+        raw_labels = raw_labels.ravel().tolist()
+    if not isinstance(raw_labels, list | tuple):
+        raise FileError(f"{path}: label is {_shown(raw_labels)}; expected one for each video")
     labels: list[int | str] = []
-    for row, item in enumerate(value):
+    for row, label in enumerate(raw_labels):
         # MATLAB keeps numbers as floats; a class of 1.5 is a mistake.
-        if isinstance(item, float) and item.is_integer():
-            item = int(item)
-        if isinstance(item, bytes):
-            item = item.decode("utf-8", "replace")
-        if isinstance(item, bool) or not isinstance(item, int | str) or item == "":
+        if isinstance(label, float) and label.is_integer():
+            label = int(label)
+        if isinstance(label, bytes):
+            label = label.decode("utf-8", "replace")
+        if isinstance(label, bool) or not isinstance(label, int | str) or label == "":
             raise FileError(
-                f"{path}: label[{row}] is {_shown(item)}; expected a class number or a class name"
+                f"{path}: label[{row}] is {_shown(label)}; expected a class number or a class name"
             )
-        labels.append(item)
+        labels.append(label)
     return tuple(labels)
 
 
-def training_marks(path: str, value: Any, videos: int) -> NDArray | None:
+def training_marks(path: str, marks: Any, videos: int) -> NDArray | None:
     """The videos that the model was trained on, which our own files mark."""
-    if value is None:
+    if marks is None:
         return None
-    if isinstance(value, list | tuple) and all(isinstance(mark, bool) for mark in value):
-        value = np.array(value, bool)
-    is_array = isinstance(value, np.ndarray) and value.dtype.kind in "biu"
-    if not is_array or value.size != videos:
-        shown = _shown(value)
+    # Types, since 0 and 1 in JSON are numbers, and `trained` may be another program's count.
+    if isinstance(marks, list | tuple) and set(map(type, marks)) <= {bool}:
+        marks = np.array(marks, bool)
+    is_array = isinstance(marks, np.ndarray) and marks.dtype.kind in "biu"
+    if not is_array or marks.size != videos:
+        shown = _shown(marks)
         raise FileError(f"{path}: trained is {shown}; expected {videos} times true or false")
-    return value.reshape(videos).astype(bool)
+    return marks.reshape(videos).astype(bool)
 
 
-def _shown(value: Any) -> str:
+def _shown(quoted: Any) -> str:
     """A value as messages quote it."""
-    if isinstance(value, np.ndarray):
-        return f"an array {list(value.shape)} of {value.dtype}"
+    if isinstance(quoted, np.ndarray):
+        return f"an array {list(quoted.shape)} of {quoted.dtype}"
     try:
-        return value_text(value)
+        return value_text(quoted)
     except (TypeError, ValueError, RecursionError):
-        return f"a {type(value).__name__}"
+        return f"a {type(quoted).__name__}"

@@ -106,10 +106,10 @@ def fit_temperature(scores: NDArray, label: NDArray) -> float:
         return -float(tempered[np.arange(videos), label].mean())
 
     # The search is over the logarithm, in which the loss has a similar curvature everywhere.
-    result = optimize.minimize_scalar(
+    optimum = optimize.minimize_scalar(
         loss, bounds=np.log([0.01, 100.0]), method="bounded", options={"xatol": 1e-4}
     )
-    return float(np.exp(result.x))
+    return float(np.exp(optimum.x))
 
 
 def _log(probability: NDArray) -> NDArray:
@@ -120,10 +120,13 @@ def _check(
     scores: Sequence[NDArray], weights: Sequence[float] | None
 ) -> tuple[list[NDArray], list[float]]:
     """Returns streams [V, C] and a weight for each, or refuses what `product_fusion` refuses."""
-    streams = [np.asarray(stream, float) for stream in scores]
+    streams = []
+    for stream in scores:
+        streams.append(np.asarray(stream, float))
     if weights is None:
         weights = [1.0] * len(streams)
-    factors = [float(weight) for weight in weights]
+    # Python's own floats, as messages show them.
+    factors = list(map(float, weights))
     problem = _problem(streams, factors)
     if problem:
         raise ValueError(problem)
@@ -136,10 +139,11 @@ def _problem(streams: list[NDArray], factors: list[float]) -> str:
         return f"{len(streams)} streams and {len(factors)} weights; expected as many, at least one"
     if not np.isfinite(factors).all():
         return f"weights {factors}; expected finite numbers"
-    first = streams[0].shape
+    shape = streams[0].shape
     for index, stream in enumerate(streams):
-        if stream.ndim != 2 or stream.shape != first:
-            return f"stream {index} has scores {stream.shape}; expected [V, C] {first} as the first"
+        # Arrays of other shapes could be broadcast, which would give scores of nothing.
+        if stream.ndim != 2 or stream.shape != shape:
+            return f"stream {index} has scores {stream.shape}; expected [V, C] {shape} as the first"
         if not _are_probabilities(stream):
             return (
                 f"stream {index} has scores from {stream.min()} to {stream.max()}; expected "

@@ -79,8 +79,8 @@ def _first_row(rows: NDArray, scores: NDArray, text: str, elements: NDArray) -> 
     if not rows.any():
         return None
     row = int(rows.argmax())
-    value = scores[row][elements[row]][0]
-    return RowProblem(row, text.format(f"{value:g}"))
+    score = scores[row][elements[row]][0]
+    return RowProblem(row, text.format(f"{score:g}"))
 
 
 def to_probabilities(scores: NDArray, kind: ScoreKind) -> NDArray:

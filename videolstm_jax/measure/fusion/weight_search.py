@@ -77,6 +77,7 @@ def search_weights(scores: Sequence[NDArray], label: NDArray, method: str) -> We
         return (-candidate.right, candidate.loss, distance)
 
     best = min(candidates, key=order)
+    # Recorded beside the best: a search that wins by a video or two has found chance.
     equal = next(candidate for candidate in candidates if candidate.weights == equal_weights)
     return WeightSearch(tuple(candidates), best, equal)
 
