@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from numbered_features import LENGTHS, NAMES, VIDEOS, store
 
 from videolstm_jax.clips import snippets
 from videolstm_jax.clips.batches import train_batches
@@ -12,25 +13,6 @@ from videolstm_jax.clips.draws import ONLY_HOST, ClipDraws, Host
 from videolstm_jax.config import DataConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.writer import FeatureWriter
-from videolstm_jax.types import Video
-
-LENGTHS = (1, 3, 8, 9, 20, 41, 8)
-NAMES = tuple(f"c{at % 3}/v{at}" for at in range(len(LENGTHS)))
-VIDEOS = tuple(
-    Video(name, "", at % 3, "train", name, length + 1, 64, 48, 25.0)
-    for at, (name, length) in enumerate(zip(NAMES, LENGTHS, strict=True))
-)
-
-
-def store(folder, shape, about, lengths=LENGTHS):
-    """Values (video, frame, then noise), so that each value shows where it comes from."""
-    writer = FeatureWriter(folder, shape, {"made": about})
-    for at, (name, length) in enumerate(zip(NAMES, lengths, strict=True)):
-        values = np.random.default_rng(at).normal(size=(length, *shape)).astype(np.float16)
-        flat = values.reshape(length, -1)
-        flat[:, 0], flat[:, 1] = at, np.arange(length)
-        writer.write(name, values)
-    return writer.finish(NAMES)
 
 
 @pytest.fixture(scope="module")

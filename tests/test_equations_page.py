@@ -6,19 +6,13 @@ import pathlib
 import re
 
 import pytest
+from example_cell import PAGE, listing
 
 ROOT = pathlib.Path(__file__).parents[1]
 EQUATIONS = (ROOT / "docs" / "equations.md").read_text()
-PAGE = (ROOT / "docs" / "add_a_cell.md").read_text()
 PACKAGES = sorted(path.name for path in (ROOT / "videolstm_jax").iterdir() if path.is_dir())
 FUNCTIONS = sorted(set(re.findall(rf"`((?:{'|'.join(PACKAGES)})\.\w+\.\w+)`", EQUATIONS)))
 TESTS = sorted(set(re.findall(r"`(test_\w+\.py)(?:::(\w+))?`", EQUATIONS)))
-
-
-def listing() -> str:
-    """The complete file that docs/add_a_cell.md shows."""
-    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.S)
-    return next(block for block in blocks if "CELL = Cell(" in block)
 
 
 def test_both_columns_are_found():

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from test_batches import LENGTHS, NAMES, VIDEOS, store
+from numbered_features import LENGTHS, NAMES, VIDEOS, store
 
 from videolstm_jax.clips import evaluation, snippets
 from videolstm_jax.config import DataConfig, EvalConfig

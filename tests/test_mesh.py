@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from test_step import CFG, clips
+from learnable_clips import CFG, clips
 
 from videolstm_jax.config import OptimConfig
 from videolstm_jax.core.model import make_model

@@ -10,8 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tiny_pipeline
-from example_cell import load_example
-from test_equations_page import listing
+from example_cell import listing, load_example
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change

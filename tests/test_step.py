@@ -6,27 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from learnable_clips import CFG, clips
 
-from videolstm_jax.config import ConvNetConfig, ModelConfig, OptimConfig
+from videolstm_jax.config import ConvNetConfig, OptimConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.vgg import vgg_network
 from videolstm_jax.train.losses import sequence_entropy, sequence_xent
 from videolstm_jax.train.optim import convnet_optimizer, optimizer, rmsprop
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
-from videolstm_jax.types import Batch, Clip, Inputs
-
-CFG = ModelConfig(
-    cell="alstm", map_size=3, depth=4, classes=3, hidden=5, attention=4, head=6, dropout=0.5
-)
-
-
-def clips(seed=0, batch=4, frames=3):
-    r = np.random.default_rng(seed)
-    label = r.integers(0, 3, batch).astype(np.int32)
-    x = r.normal(0, 1, (batch, frames, 3, 3, 4)) + label[:, None, None, None, None]
-    inputs = Inputs(x.astype(np.float32))
-    return Batch(Clip(inputs, np.ones((batch, frames), bool)), label, np.ones(batch, np.float32))
 
 
 @cache
