@@ -201,6 +201,11 @@ class Dataset(NamedTuple):
     classes: tuple[str, ...]
     videos: tuple[Video, ...]
 
+    @property
+    def frames(self) -> dict[str, int]:
+        """L of each video, by its name."""
+        return {video.name: video.frames for video in self.videos}
+
     def part(self, name: Part) -> tuple[Video, ...]:
         """The videos of one part, such as the test list, in order.
 

@@ -74,13 +74,13 @@ def _rows_problem(rows: Any) -> str:
 # ---- annotations ---------------------------------------------------------------------------------
 
 
-def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTruth:
+def read_act_annotations(path: str, annotations: Any, *, split: int = 1) -> GroundTruth:
     """Converts the layout of `UCF101v2-GT.pkl` and `JHMDB-GT.pkl`.
 
     Args:
       path: names the file in messages.
-      content: the dict that the pickle holds: labels, nframes, resolution (height, width), gttubes,
-        test_videos.
+      annotations: the dict that the pickle holds: labels, nframes, resolution (height, width),
+        gttubes, test_videos.
       split: which of its test lists is taken, counted from 1.
 
     Raises:
@@ -88,17 +88,19 @@ def read_act_annotations(path: str, content: Any, *, split: int = 1) -> GroundTr
         its video.
     """
     with reading(path, "not annotations as ACT keeps them", *_LAYOUT_ERRORS):
-        classes = _read_names(content["labels"])
-        frames = {str(name): int(length) for name, length in content["nframes"].items()}
-        sizes = _read_sizes(content["resolution"])
-        test_lists = list(map(_read_names, content["test_videos"]))
-        raw_tubes = _read_raw_tubes(content["gttubes"])
+        classes = _read_names(annotations["labels"])
+        frames = {}
+        for name, length in annotations["nframes"].items():
+            frames[str(name)] = int(length)
+        sizes = _read_sizes(annotations["resolution"])
+        test_lists = list(map(_read_names, annotations["test_videos"]))
+        raw_tubes = _read_raw_tubes(annotations["gttubes"])
         if not 1 <= split <= len(test_lists):
             raise FileError(f"has {len(test_lists)} test lists; there is no split {split}")
         test = test_lists[split - 1]
         # A tube of a video without a length could not be checked against the video's end.
-        named = {name for name, _, _ in raw_tubes}.union(test)
-        without_length = sorted(named - frames.keys())
+        named = {name for name, _, _ in raw_tubes}
+        without_length = sorted(named.union(test) - frames.keys())
         if without_length:
             raise FileError(f"nframes lacks {without_length[0]}, which has tubes or is listed")
     tubes = []
@@ -217,13 +219,13 @@ def read_act_boxes(
 
 def _box_rows_problem(rows: Any, videos: Sequence[str]) -> str:
     """Why the content of a pickle is no table of boxes of these videos; empty where it is one."""
-    content = ""
+    form = ""
     if not isinstance(rows, np.ndarray):
-        content = type(rows).__name__
+        form = type(rows).__name__
     elif rows.ndim != 2 or rows.shape[1] != 8 or rows.dtype.kind not in "uif":
-        content = f"{rows.dtype} {list(rows.shape)}"
-    if content:
-        return f"{content}; expected the boxes of frames, numbers [n, 8]"
+        form = f"{rows.dtype} {list(rows.shape)}"
+    if form:
+        return f"{form}; expected the boxes of frames, numbers [n, 8]"
     if not len(videos):
         return "counts the test list; expected --list, or a truth that has one"
     return ""
@@ -232,7 +234,7 @@ def _box_rows_problem(rows: Any, videos: Sequence[str]) -> str:
 def _indices_problem(indices: list[float], videos: int) -> str:
     """What is wrong with the video, frame and label of a row; empty where nothing is."""
     # NaN is not equal to itself, so it is refused here too.
-    if not all(value == value // 1 for value in indices):
+    if not all(index == index // 1 for index in indices):
         return f"{indices} is not a whole video, frame and label"
     if not 0 <= indices[0] < videos:
         return f"video {indices[0]:g}; the test list has {videos}"

@@ -58,17 +58,26 @@ def read_boxes_json(
         if name not in videos:
             raise FileError(f"{path}: boxes of {name}, which is no listed video")
         video, rows = videos[name], table[name]
-        if rows is None:
-            raise FileError(f"{path}: {name} is null; expected a list")
-        # More boxes than frames are those of another video, or of another rate.
-        if len(rows) > video.frames and not cut:
-            raise FileError(
-                f"{path}: {len(rows)} boxes of {name}; expected a list of at most its "
-                f"{video.frames} frames"
-            )
+        problem = _list_problem(rows, video, cut)
+        if problem:
+            raise FileError(f"{path}: {problem}")
         for tube in _tubes(path, video, rows[: video.frames]):
             detections.append(Detection(name, video.label, 1.0, tube))
     return detections
+
+
+def _list_problem(rows: Sequence[Box | None] | None, video: Video, cut: bool) -> str:
+    """What is wrong with the list of a video's boxes; empty where nothing is."""
+    # Null is for videos that nobody annotated; a listed one would count as empty.
+    if rows is None:
+        return f"{video.name} is null; expected a list"
+    # More boxes than frames are those of another video, or of another rate.
+    if len(rows) > video.frames and not cut:
+        return (
+            f"{len(rows)} boxes of {video.name}; expected a list of at most its "
+            f"{video.frames} frames"
+        )
+    return ""
 
 
 def _tubes(path: files.PathLike, video: Video, rows: Sequence[Box | None]) -> list[Tube]:

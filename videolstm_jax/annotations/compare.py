@@ -17,6 +17,7 @@ def compare_ground_truth(a: GroundTruth, b: GroundTruth) -> list[str]:
     if a.classes != b.classes:
         lines.append(f"classes: {a.classes} and {b.classes}")
     tubes_of_a, tubes_of_b = _by_video(a), _by_video(b)
+    # Of either side: a video that one of them lacks is a difference too.
     for name in sorted(a.videos | b.videos):
         frames_a, frames_b = a.frames.get(name), b.frames.get(name)
         if frames_a != frames_b:

@@ -58,21 +58,32 @@ def read_detections(
         ground truth nor the list has, an unknown class, a score that is not a number, a tube that
         leaves its video, or a box that is inverted or leaves the frame.
     """
+    path = epath.Path(path)
     # Not all annotated videos: the truth often holds the training list too.
     listed = tuple(listed) or ground_truth.test or tuple(sorted(ground_truth.videos))
+    detections, notes = _read_measured(path, ground_truth, listed, classes)
+    return MeasuredDetections(detections, _holds_frame_boxes(path), notes)
+
+
+def _read_measured(
+    path: epath.Path, ground_truth: GroundTruth, listed: Sequence[str], classes: Sequence[str]
+) -> tuple[list[Detection], tuple[str, ...]]:
+    """The detections of the measured videos, and notes on those that are left out."""
     video_names = {*ground_truth.videos, *ground_truth.test, *listed}
     measured = ground_truth.videos & set(listed)
     class_count = _count_classes(ground_truth, classes)
     # Every detection is checked, also one that is left out: a damaged file must not look good.
     detections: list[Detection] = []
     left_out: Counter[str] = Counter()
-    path = epath.Path(path)
     for where, detection in _read_any(path, ground_truth, class_count):
-        fault = " " + ground_truth.fault(detection, classes=class_count)
         if detection.video not in video_names:
-            fault = ", which is no video of the truth or of the list"
-        if fault.strip():
-            raise FileError(f"{where}: a detection of {detection.video}{fault}")
+            raise FileError(
+                f"{where}: a detection of {detection.video}, which is no video of the truth or of "
+                "the list"
+            )
+        fault = ground_truth.fault(detection, classes=class_count)
+        if fault:
+            raise FileError(f"{where}: a detection of {detection.video} {fault}")
         label = _true_label(detection.label, ground_truth.classes, classes)
         if detection.video not in measured:
             left_out["of videos that are not measured or not annotated"] += 1
@@ -83,7 +94,7 @@ def read_detections(
     notes = []
     for reason, count in sorted(left_out.items()):
         notes.append(f"{count} detections left out: {reason}")
-    return MeasuredDetections(detections, _holds_frame_boxes(path), tuple(notes))
+    return detections, tuple(notes)
 
 
 def _count_classes(ground_truth: GroundTruth, classes: Sequence[str]) -> int:
@@ -98,6 +109,7 @@ def _true_label(label: int, true_names: Sequence[str], names: Sequence[str]) -> 
     """The label that the ground truth counts; None where it has no such class."""
     if not names or not true_names:
         return label
+    # A program may be trained on more classes than are annotated, in an order of its own.
     name = names[label]
     if name not in true_names:
         return None

@@ -155,9 +155,12 @@ def tubes_of_dataset(
       FileError: no listed video has tubes, a class that the data set lacks, a video of another size
         than the annotated one, or a tube that does not fit its video.
     """
-    frames = {video.name: video.frames for video in dataset.videos}
-    # A folder often holds a part of the annotated videos, so the others' tubes are no mistake.
-    tubes = [tube for tube in ground_truth.tubes if tube.video in frames]
+    frames = dataset.frames
+    # A folder often holds a part of the annotated videos, so tubes of further ones are no mistake.
+    tubes = []
+    for tube in ground_truth.tubes:
+        if tube.video in frames:
+            tubes.append(tube)
     if cut:
         tubes = _cut_tubes(tubes, frames)
     if not tubes:
@@ -174,6 +177,7 @@ def tubes_of_dataset(
                 f"{path}: a tube of {tube.video} has class {class_name}; expected one of the "
                 f"{len(dataset.classes)} classes of the videos"
             )
+        # By name: both sets may number their classes in orders of their own.
         relabelled.append(tube._replace(label=dataset.classes.index(class_name)))
     return relabelled
 
@@ -182,7 +186,9 @@ def _cut_tubes(tubes: list[Detection], frames: dict[str, int]) -> list[Detection
     """The tubes without the boxes that lie behind the last frame of their video."""
     shortened = []
     for tube in tubes:
-        left = frames[tube.video] - tube.tube.start
-        if left > 0:
-            shortened.append(tube._replace(tube=tube.tube._replace(boxes=tube.tube.boxes[:left])))
+        length = frames[tube.video] - tube.tube.start
+        # A tube that starts behind the last frame has none left.
+        if length > 0:
+            boxes = tube.tube.boxes[:length]
+            shortened.append(tube._replace(tube=tube.tube._replace(boxes=boxes)))
     return shortened

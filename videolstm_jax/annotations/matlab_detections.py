@@ -17,7 +17,7 @@ from videolstm_jax.types import Detection, Tube
 class _VideoDetections(NamedTuple):
     """One struct of the file: n tubes of one video, each with its frames [m] and boxes [m, 4]."""
 
-    video: str
+    name: str
     labels: np.ndarray
     scores: np.ndarray
     spans: list[np.ndarray]
@@ -37,12 +37,12 @@ def read_matlab_detections(path: epath.Path) -> Iterator[tuple[str, Detection]]:
     """
     for number, struct in enumerate(_find_structs(path), 1):
         where = f"{path}: video {number}"
-        content = _read_struct(where, struct)
-        columns = (content.labels, content.scores, content.spans, content.boxes)
+        video = _read_struct(where, struct)
+        columns = (video.labels, video.scores, video.spans, video.boxes)
         for at, (label, score, span, boxes) in enumerate(zip(*columns, strict=True), 1):
             tube_where = f"{where}, tube {at}"
             tube = _tube(tube_where, label, span, boxes)
-            yield tube_where, Detection(content.video, int(label) - 1, float(score), tube)
+            yield tube_where, Detection(video.name, int(label) - 1, float(score), tube)
 
 
 def _find_structs(path: epath.Path) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
     spans, boxes = [], []
     summary = "not detections as the evaluation of UCF101-24 keeps them"
     with reading(where, summary, KeyError, TypeError, ValueError, IndexError):
-        video = matlab.as_string(struct["videoName"])
+        name = matlab.as_string(struct["videoName"])
         # MATLAB has no vectors: a list is a matrix of one row or of one column.
         labels = np.asarray(struct["class"], float).ravel()
         scores = np.asarray(struct["score"], float).ravel()
@@ -72,12 +72,13 @@ def _read_struct(where: str, struct: dict[str, Any]) -> _VideoDetections:
             spans.append(np.asarray(row["fnr"], float).ravel())
         for row in matlab.as_list(struct["boxes"]):
             boxes.append(np.asarray(row["bxs"], float))
+    # The lists belong together by their places only.
     if not len(labels) == len(scores) == len(spans) == len(boxes):
         raise FileError(
-            f"{where}, {video}: {len(labels)} classes, {len(scores)} scores, {len(spans)} spans "
+            f"{where}, {name}: {len(labels)} classes, {len(scores)} scores, {len(spans)} spans "
             f"and {len(boxes)} tubes; expected as many"
         )
-    return _VideoDetections(video, labels, scores, spans, boxes)
+    return _VideoDetections(name, labels, scores, spans, boxes)
 
 
 def _tube(where: str, label: float, span: np.ndarray, boxes: np.ndarray) -> Tube:

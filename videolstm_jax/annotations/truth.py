@@ -39,11 +39,11 @@ def read_truth(path: files.PathLike, *, split: int = 1) -> GroundTruth:
         return truth_jsonl.load_truth_jsonl(path)
     # Read without running any code that a file may hold.
     with reading(path):
-        content = _load_value(place)
+        annotations = _load_value(place)
     # ACT's pickle and the corrected annotations share an ending; only ACT's has this key.
-    if isinstance(content, dict) and "gttubes" in content:
-        return act.read_act_annotations(str(path), content, split=split)
-    return ucf24.read_ucf24(str(path), content)
+    if isinstance(annotations, dict) and "gttubes" in annotations:
+        return act.read_act_annotations(str(path), annotations, split=split)
+    return ucf24.read_ucf24(str(path), annotations)
 
 
 def _load_value(path: epath.Path) -> Any:

@@ -63,7 +63,12 @@ def _header(ground_truth: GroundTruth) -> dict[str, Any]:
         "notes": list(ground_truth.notes),
         "without_tubes": other_videos,
     }
-    return {field: value for field, value in fields.items() if value}
+    # Without empty fields, since a reader takes a field that a line lacks for empty.
+    header = {}
+    for field_name, fact in fields.items():
+        if fact:
+            header[field_name] = fact
+    return header
 
 
 def _video_facts(ground_truth: GroundTruth, video: str) -> dict[str, Any]:
@@ -164,16 +169,17 @@ class _TruthLines:
 
     def _add_facts(self, video: str, facts: _VideoFacts | _TruthRow) -> str:
         """Keeps the length and size of a video; returns how they contradict earlier lines."""
-        known: list[tuple[dict[str, Any], Any]] = []
         if facts.frames >= 0:
-            known.append((self.frames, int(facts.frames)))
+            frames = int(facts.frames)
+            before = self.frames.setdefault(video, frames)
+            if before != frames:
+                return f"{video} has {frames}; an earlier line has {before}"
         if facts.size:
             width, height = facts.size
-            known.append((self.sizes, (int(width), int(height))))
-        for values, value in known:
-            before = values.setdefault(video, value)
-            if before != value:
-                return f"{video} has {value}; an earlier line has {before}"
+            size = (int(width), int(height))
+            size_before = self.sizes.setdefault(video, size)
+            if size_before != size:
+                return f"{video} has {size}; an earlier line has {size_before}"
         return ""
 
     def _class_problem(self, name: str, label: int) -> str:

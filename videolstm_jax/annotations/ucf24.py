@@ -46,15 +46,15 @@ SIZE = (320, 240)
 _LAYOUT_ERRORS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
 
-class _Entry(NamedTuple):
+class _AnnotatedVideo(NamedTuple):
     """One video of the file: its name, its frames (L) and its true tubes."""
 
-    video: str
+    name: str
     frames: int
     tubes: list[Detection]
 
 
-def read_ucf24(path: str, content: Any) -> GroundTruth:
+def read_ucf24(path: str, annotations: Any) -> GroundTruth:
     """Converts `pyannot.pkl` or `finalAnnots.mat` of the corrected annotations.
 
     Boxes are stored as x, y, w, h and become x, y, x + w, y + h, as in the evaluation published
@@ -63,7 +63,7 @@ def read_ucf24(path: str, content: Any) -> GroundTruth:
 
     Args:
       path: names the file in messages.
-      content: the pickle's dict by video, or the MATLAB file's dict by variable.
+      annotations: the pickle's dict by video, or the MATLAB file's dict by variable.
 
     Returns:
       Frames and size of each video, and tubes with boxes x0 y0 x1 y1 in pixels, half open.
@@ -72,20 +72,22 @@ def read_ucf24(path: str, content: Any) -> GroundTruth:
       FileError: it is of another form, or a tube does not fit its video.
     """
     with reading(path, "not the corrected UCF101-24 annotations", *_LAYOUT_ERRORS):
-        if "annot" in content:
-            entries = _read_matlab(content["annot"])
+        # The variable of the MATLAB file; the pickle has names of videos as its keys.
+        if "annot" in annotations:
+            videos = _read_matlab(annotations["annot"])
         else:
-            entries = _read_pickle(content)
-    frames = {entry.video: entry.frames for entry in entries}
-    if len(frames) != len(entries):
-        raise FileError(
-            f"{path}: {len(entries)} entries for {len(frames)} videos; expected one each"
-        )
+            videos = _read_pickle(annotations)
+    frames = {}
     tubes = []
-    for entry in entries:
-        for tube in entry.tubes:
-            _check_class(path, tube)
-            tubes.append(tube)
+    for video in videos:
+        frames[video.name] = video.frames
+        tubes += video.tubes
+    if len(frames) != len(videos):
+        raise FileError(
+            f"{path}: {len(videos)} entries for {len(frames)} videos; expected one each"
+        )
+    for tube in tubes:
+        _check_class(path, tube)
     sizes = dict.fromkeys(frames, SIZE)
     return check_ground_truth(path, GroundTruth(UCF24_CLASSES, frames, sizes, tubes))
 
@@ -102,30 +104,30 @@ def _check_class(path: str, tube: Detection) -> None:
         )
 
 
-def _read_pickle(videos: dict[str, dict]) -> list[_Entry]:
-    entries = []
-    for name, entry in videos.items():
+def _read_pickle(videos: dict[str, dict]) -> list[_AnnotatedVideo]:
+    annotated = []
+    for name, video in videos.items():
         tubes = []
-        for tube in entry["annotations"]:
+        for tube in video["annotations"]:
             label, start, stop = int(tube["label"]), int(tube["sf"]), int(tube["ef"])
             tubes.append(_detection(str(name), label, start, stop, tube["boxes"]))
-        entries.append(_Entry(str(name), int(entry["numf"]), tubes))
-    return entries
+        annotated.append(_AnnotatedVideo(str(name), int(video["numf"]), tubes))
+    return annotated
 
 
-def _read_matlab(videos: Any) -> list[_Entry]:
-    entries = []
-    for entry in matlab.as_list(videos):
-        name = matlab.as_string(entry["name"])
-        frames = matlab.as_integer(entry["num_imgs"])
+def _read_matlab(videos: Any) -> list[_AnnotatedVideo]:
+    annotated = []
+    for video in matlab.as_list(videos):
+        name = matlab.as_string(video["name"])
+        frames = matlab.as_integer(video["num_imgs"])
         tubes = []
-        for tube in matlab.as_list(entry["tubes"]):
+        for tube in matlab.as_list(video["tubes"]):
             label = matlab.as_integer(tube["class"]) - 1
             # Frames sf..ef from 1, both inclusive, are the half-open frames sf - 1..ef from 0.
             start, stop = matlab.as_integer(tube["sf"]) - 1, matlab.as_integer(tube["ef"])
             tubes.append(_detection(name, label, start, stop, tube["boxes"]))
-        entries.append(_Entry(name, frames, tubes))
-    return entries
+        annotated.append(_AnnotatedVideo(name, frames, tubes))
+    return annotated
 
 
 def _detection(name: str, label: int, start: int, stop: int, raw: np.ndarray) -> Detection:

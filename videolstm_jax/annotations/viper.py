@@ -32,21 +32,16 @@ def read_viper(path: str) -> GroundTruth:
         (which could define entities), a class that is none of the 24, or a span or box that is not
         numbers.
     """
-    place = epath.Path(path)
-    paths = [place]
-    if place.is_dir():
-        paths = sorted([*place.glob(f"*{XGTF_SUFFIX}"), *place.glob(f"*/*{XGTF_SUFFIX}")])
-    if not paths:
-        raise FileError(f"{path}: holds no *{XGTF_SUFFIX}")
     frames: dict[str, int] = {}
     sizes: dict[str, tuple[int, int]] = {}
     tubes: list[Detection] = []
     changes: Counter[str] = Counter()
-    for file in paths:
+    for file in _find_files(path):
         action = file.parent.name
         # One video of UCF101 is spelled in two ways: v_RopeClimbing_g02_C01.
         stem = re.sub(r"_C(\d+)$", r"_c\1", file.name.removesuffix(XGTF_SUFFIX))
         name = f"{action}/{stem}"
+        # Before it is read: the folder says which action of the file is looked for.
         problem = _place_problem(action, name, frames)
         if problem:
             raise FileError(f"{file}: {problem}")
@@ -55,14 +50,29 @@ def read_viper(path: str) -> GroundTruth:
         frames[name], sizes[name] = video.frames, video.size
         for tube in video.tubes:
             tubes.append(Detection(name, UCF24_CLASSES.index(action), 1.0, tube))
-    notes = tuple(f"{count} {change}" for change, count in sorted(changes.items()))
-    return check_ground_truth(path, GroundTruth(UCF24_CLASSES, frames, sizes, tubes, notes=notes))
+    notes = []
+    for change, count in sorted(changes.items()):
+        notes.append(f"{count} {change}")
+    ground_truth = GroundTruth(UCF24_CLASSES, frames, sizes, tubes, notes=tuple(notes))
+    return check_ground_truth(path, ground_truth)
 
 
-def _place_problem(action: str, name: str, known: Collection[str]) -> str:
+def _find_files(path: str) -> list[epath.Path]:
+    place = epath.Path(path)
+    if not place.is_dir():
+        return [place]
+    # The folder of one class, or that of all classes.
+    paths = sorted([*place.glob(f"*{XGTF_SUFFIX}"), *place.glob(f"*/*{XGTF_SUFFIX}")])
+    if not paths:
+        raise FileError(f"{path}: holds no *{XGTF_SUFFIX}")
+    return paths
+
+
+def _place_problem(action: str, name: str, earlier_names: Collection[str]) -> str:
     """What is wrong with the folder or the name of a file; empty where nothing is."""
     if action not in UCF24_CLASSES:
         return f"lies in the folder {action}; expected one of the 24 classes"
-    if name in known:
+    # Two spellings of a stem may give one name, see `read_viper`.
+    if name in earlier_names:
         return f"{name} is there twice; expected one file a video"
     return ""

@@ -60,11 +60,11 @@ class ViperVideo(NamedTuple):
     tubes: list[Tube]
 
 
-def read_viper_file(data: bytes, action: str, stem: str, changes: Counter[str]) -> ViperVideo:
+def read_viper_file(xml: bytes, action: str, stem: str, changes: Counter[str]) -> ViperVideo:
     """Reads one file.
 
     Args:
-      data: its bytes.
+      xml: its bytes.
       action: the class of the video.
       stem: the name of the video, without its folder.
       changes: counts what was changed to fit the video.
@@ -72,17 +72,17 @@ def read_viper_file(data: bytes, action: str, stem: str, changes: Counter[str]) 
     Raises:
       ValueError, ParseError, ExpatError, LookupError, KeyError: see `xml_file.XML_ERRORS`.
     """
-    source = _find_source(data, stem)
+    source = _find_source(xml, stem)
     frames = _read_number(source, "NUMFRAMES")
     size = (_read_number(source, "H-FRAME-SIZE"), _read_number(source, "V-FRAME-SIZE"))
     video = _Video(action, frames or _MOST_FRAMES, size)
     return ViperVideo(frames, size, _read_tubes(source, video, changes))
 
 
-def _find_source(data: bytes, stem: str) -> ElementTree.Element:
+def _find_source(xml: bytes, stem: str) -> ElementTree.Element:
     """The part of the file about this video: some files hold other videos before or behind it."""
     sources, named = [], []
-    for element in read_xml(data).iter():
+    for element in read_xml(xml).iter():
         if _tag(element) == "sourcefile":
             sources.append(element)
             if _file_name(element).startswith(f"{stem}."):
@@ -121,15 +121,17 @@ def _read_tubes(source: ElementTree.Element, video: _Video, changes: Counter[str
     for element in source:
         if _tag(element) == "object" and element.get("name", "").upper() == "PERSON":
             people.append(_read_person(element, video, changes))
+    # Files that mark the action for nobody show nobody else than the actors.
     is_marked = any(person.acting for person in people)
     tubes = []
     for person in people:
         frames = person.boxes.keys()
         if is_marked:
             frames &= person.acting
+        # A tube has no gaps, so each run of frames becomes one of its own.
         for run in _runs(sorted(frames)):
-            boxes = np.array([person.boxes[frame] for frame in run], np.float64)
-            tubes.append(Tube(run[0], boxes))
+            boxes = [person.boxes[frame] for frame in run]
+            tubes.append(Tube(run[0], np.array(boxes, np.float64)))
     return tubes
 
 
@@ -150,6 +152,7 @@ def _read_person(person: ElementTree.Element, video: _Video, changes: Counter[st
         if _tag(element) == "attribute":
             name = element.get("name", "")
             attributes[_OLD_NAMES.get(name, name)] = element
+    # Boxes may be kept for longer than the person is there; only those within count.
     lifetime = _frames(person.attrib["framespan"], video.frames)
     boxes: dict[int, Box] = {}
     for name, element in attributes.items():
@@ -181,6 +184,7 @@ def _read_boxes(
         w, h = float(element.attrib["width"]), float(element.attrib["height"])
         box = (x, y, x + w, y + h)
         clipped = _clip(box, video.size)
+        # A person may leave the frame for a while; the span is then without a box.
         if clipped is None:
             changes[_OUTSIDE] += 1
             continue

@@ -11,7 +11,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.errors import FileError
 from videolstm_jax.localize import baselines
-from videolstm_jax.types import Dataset, Detection
+from videolstm_jax.types import Dataset, Detection, names_of
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -25,12 +25,13 @@ def read_true_tubes(work: Workdir, dataset: Dataset) -> dict[str, list[Detection
     """
     if not work.truth.exists():
         return {}
-    frames = {video.name: video.frames for video in dataset.videos}
+    frames = dataset.frames
     tubes: dict[str, list[Detection]] = {}
     for tube in artifacts.load_detections(work.truth):
         problem = _tube_problem(tube, len(dataset.classes), frames.get(tube.video))
         if problem:
             raise FileError(f"{work.truth}: a tube of {tube.video} {problem}")
+        # The file also has the boxes of videos that were skipped as bad ones.
         if tube.video in frames:
             tubes.setdefault(tube.video, []).append(tube)
     return tubes
@@ -63,7 +64,7 @@ def train_boxes(
     Returns:
       x0, y0, x1, y1 by video; empty where no training video has boxes.
     """
-    tests = [video.name for video in dataset.videos if video.part == "test"]
+    tests = names_of(dataset.listed("test"))
     if work.train_boxes.exists():
         pooled = files.read_json(work.train_boxes)
         boxes = {}
@@ -72,12 +73,12 @@ def train_boxes(
             if name in pooled:
                 boxes[name] = np.array(pooled[name], float)
         return boxes
+    # Of training videos only: a mean of test boxes would be no baseline.
     tubes, sizes = [], []
-    for video in dataset.videos:
-        if video.part == "train":
-            for tube in truth.get(video.name, []):
-                tubes.append(tube.tube)
-                sizes.append((video.height, video.width))
+    for video in dataset.listed("train"):
+        for tube in truth.get(video.name, []):
+            tubes.append(tube.tube)
+            sizes.append((video.height, video.width))
     if not tubes:
         return {}
     return dict.fromkeys(tests, baselines.mean_box(tubes, sizes))

@@ -20,7 +20,7 @@ from videolstm_jax.errors import ConfigError
 from videolstm_jax.measure.suppress import suppress
 from videolstm_jax.measure.tube_summary import tube_summary
 from videolstm_jax.measure.tube_table import tube_table
-from videolstm_jax.types import Dataset, Detection
+from videolstm_jax.types import Dataset, Detection, names_of
 
 __all__ = ["define_flags", "main", "measured", "task"]
 
@@ -74,7 +74,7 @@ def task(options: Options) -> Task:
     if dataset is not None:
         # The data set has the sizes of videos, which the annotations may lack.
         truth = add_dataset(options.truth, truth, dataset)
-        tests = tuple(video.name for video in dataset.listed("test"))
+        tests = names_of(dataset.listed("test"))
         listed = named or tests or listed
         # Our own tubes.jsonl numbers the classes as dataset.json does.
         if not classes and options.detections.endswith(".jsonl"):
@@ -94,9 +94,7 @@ def _truth(options: Options, dataset: Dataset | None) -> GroundTruth:
             f"{options.truth} contains no classes and no numbers of frames; expected "
             "--dataset=dataset.json"
         )
-    frames = {}
-    for video in dataset.videos:
-        frames[video.name] = video.frames
+    frames = dataset.frames
     annotated = {}
     # A boxes.json belongs to a folder, of which the data set may have some classes only.
     unlisted = set()
