@@ -7,36 +7,18 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
-from prepared_workdir import config, write_prepared
-from weight_writers import PREPROCESSING, narrow, torch_arrays, write
+from narrow_vgg import CONVOLUTIONS, LEAVES, STILL, params_of, vgg, write_npz
+from prepared_workdir import write_prepared
+from weight_writers import PREPROCESSING, write
 
-from videolstm_jax import files
 from videolstm_jax.artifacts import load_dataset, load_scores
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import sha256_of
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone.convnet import load_convnet
-
-LEAVES = narrow()
-STILL = {"convnet__learning_rate": 0.0, "convnet__weight_decay": 0.0, "convnet__steps": 1}
-
-
-def vgg(work, stream, **settings):
-    """The VGG that the narrow weights are of."""
-    plain = {
-        "convnet__head": "flatten",
-        "convnet__norm": "none",
-        "convnet__pixel_scale": 1.0,
-        "convnet__optimizer": "sgd",
-        "convnet__learning_rate": 1e-3,
-        "convnet__steps": 2,
-        "convnet__batch": 4,
-    }
-    return config(work, stream, **plain | settings)
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +30,6 @@ def prepared(tmp_path_factory):
 def work(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path / "work")
     return tmp_path / "work"
-
-
-def _params(work, stream):
-    return {
-        name: np.asarray(leaf)
-        for name, leaf in named_leaves(
-            load_convnet(epath.Path(work / "convnets" / stream)).params
-        ).items()
-    }
 
 
 @pytest.mark.parametrize(
@@ -80,7 +53,7 @@ def test_each_file_goes_the_whole_way(work, tmp_path, kind, stream, capsys):
         f"preprocessed as {PREPROCESSING[kind]}; logits from random numbers"
         in capsys.readouterr().out
     )
-    params = _params(work, stream)
+    params = params_of(work, stream)
     for name, leaf in LEAVES.items():
         if name == "block1_conv1.kernel" and stream == "flow":
             leaf = np.stack([leaf.mean(2)] * 2, 2)
@@ -143,12 +116,12 @@ def test_frozen_layers_stay(work, tmp_path, layers, moves, optimizer):
         convnet__optimizer=optimizer,
     )
     fit_convnet.run(cfg)
-    for name, leaf in _params(work, "rgb").items():
+    for name, leaf in params_of(work, "rgb").items():
         if not name.startswith("logits"):
             moved = any(name.startswith(part) for part in moves)
             assert np.array_equal(leaf, LEAVES[name]) != moved, name
     begun = make_convnet(cfg.convnet, 3, 2).init(jax.random.key(cfg.seed))
-    assert not np.array_equal(_params(work, "rgb")["logits.kernel"], begun["logits"]["kernel"])
+    assert not np.array_equal(params_of(work, "rgb")["logits.kernel"], begun["logits"]["kernel"])
 
 
 def test_every_option_of_fine_tuning_resumes_to_the_bit(work, tmp_path):
@@ -162,12 +135,12 @@ def test_every_option_of_fine_tuning_resumes_to_the_bit(work, tmp_path):
         "train__save_every": 2,
     }
     honest = fit_convnet.run(vgg(work, "flow", **options))
-    expected = (_params(work, "flow"), (honest / "metrics.jsonl").read_bytes())
+    expected = (params_of(work, "flow"), (honest / "metrics.jsonl").read_bytes())
     (honest / "config.json").unlink()
     for step in ("4", "6"):
         shutil.rmtree(honest / "ckpt" / step)
     fit_convnet.run(vgg(work, "flow", **options))
-    params = _params(work, "flow")
+    params = params_of(work, "flow")
     assert all(np.array_equal(params[name], leaf) for name, leaf in expected[0].items())
     assert (honest / "metrics.jsonl").read_bytes() == expected[1]
 
@@ -212,98 +185,12 @@ def test_weights_from_a_folder_keep_their_preprocessing(work, tmp_path):
         )
 
 
-def test_features_of_another_preprocessing_are_in_the_way(work, tmp_path):
-    path = str(write(tmp_path, "npz", LEAVES))
-    fit_convnet.run(vgg(work, "rgb", convnet__weights=path, **STILL))
-    extract.run(vgg(work, "rgb"))
-    record = json.loads((work / "convnets" / "rgb" / "config.json").read_text())
-    record["convnet"]["preprocessing"] = "torch"
-    files.write_json(work / "convnets" / "rgb" / "config.json", record)
-    with pytest.raises(FileError, match="remove the folder or give another"):
-        extract.run(vgg(work, "rgb"))
-
-
-def test_other_bytes_under_the_same_name_are_not_gone_on_with(work, tmp_path):
-    path = str(write(tmp_path, "npz", LEAVES))
-    fit_convnet.run(vgg(work, "rgb", convnet__weights=path))
-    write(tmp_path, "npz", narrow(seed=1))
-    with pytest.raises(FileError, match="made with weights"):
-        fit_convnet.run(vgg(work, "rgb", convnet__weights=path))
-
-
-def _npz(folder, arrays):
-    np.savez(folder / "w.npz", **arrays)
-    return str(folder / "w.npz")
-
-
-CONVOLUTIONS = {
-    name: array for name, array in torch_arrays(LEAVES).items() if name.startswith("features")
-}
-
-
-@pytest.mark.parametrize(
-    ("make", "settings", "words"),
-    [
-        (
-            lambda f: write(f, "pth", LEAVES),
-            {"convnet__preprocessing": "caffe"},
-            "preprocessing is 'caffe'; the weights in .*narrow.pth were trained with 'torch'",
-        ),
-        (
-            lambda f: write(f, "h5", LEAVES),
-            {"convnet__preprocessing": "torch"},
-            "were trained with 'caffe'",
-        ),
-        (
-            lambda f: _npz(f, LEAVES),
-            {},
-            "does not say how its images were preprocessed; expected --convnet.preprocessing",
-        ),
-        (lambda f: _npz(f, CONVOLUTIONS), {}, "does not say how its images were preprocessed"),
-        (
-            lambda f: write(f, "h5", LEAVES),
-            {"convnet__pixel_scale": 0.5},
-            r"pixel_scale is 0.5; .* trained with 1.0",
-        ),
-        (
-            lambda f: write(f, "h5", LEAVES),
-            {"convnet__norm": "group"},
-            "do not fit: there is no block1_norm1",
-        ),
-        (
-            lambda f: write(f, "h5", LEAVES),
-            {"convnet__dense": (11,)},
-            r"do not fit: fc1.kernel has shape \(128, 10\)",
-        ),
-        (
-            lambda f: write(f, "h5", LEAVES),
-            {"convnet__image_size": 32},
-            r"fc1.kernel has shape .*; expected \(512",
-        ),
-        (
-            lambda f: write(f, "h5", LEAVES),
-            {"convnet__depths": (2, 1)},
-            "there is no block1_conv2.bias",
-        ),
-        (
-            lambda f: write(f, "h5", narrow((6, 8, 8), (1, 1, 1), side=2)),
-            {},
-            "no parameter 'block3_conv1",
-        ),
-    ],
-)
-def test_weights_that_do_not_belong_are_refused(prepared, tmp_path, make, settings, words):
-    with pytest.raises(ConfigError, match=words):
-        fit_convnet.run(vgg(prepared, "rgb", convnet__weights=str(make(tmp_path)), **settings))
-    assert not (prepared / "convnets").exists()
-
-
 def test_convolutions_alone_leave_the_dense_layers_random(work, tmp_path, capsys):
-    path = _npz(tmp_path, CONVOLUTIONS)
+    path = write_npz(tmp_path, CONVOLUTIONS)
     fit_convnet.run(
         vgg(work, "rgb", convnet__weights=path, convnet__preprocessing="caffe", **STILL)
     )
     assert "preprocessed as caffe; fc1, logits from random numbers" in capsys.readouterr().out
-    params = _params(work, "rgb")
+    params = params_of(work, "rgb")
     np.testing.assert_array_equal(params["block2_conv1.kernel"], LEAVES["block2_conv1.kernel"])
     assert not np.array_equal(params["fc1.kernel"], LEAVES["fc1.kernel"])

@@ -1,0 +1,88 @@
+"""Plain arrays of features, one file a video, become a store."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from foreign_maps import LENGTHS, D, N, maps
+
+from videolstm_jax.artifacts import save_dataset
+from videolstm_jax.errors import FileError
+from videolstm_jax.features import foreign
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.types import Dataset, Video
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def _array_set(folder, lengths, suffixes=(".npy", ".npz", ".npz")):
+    """A data set of three videos, and a file of maps [T, N, N, D] for each."""
+    videos = []
+    for seed, (length, suffix) in enumerate(zip(lengths, suffixes, strict=True)):
+        array = np.moveaxis(maps(seed, length), 1, 3)
+        path = folder / "arrays" / "c" / f"v{seed}{suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if suffix == ".npy":
+            np.save(path, array)
+        elif seed == 1:
+            np.savez(path, array)
+        else:
+            np.savez(path, features=array, times=np.arange(length))
+        part = "test" if seed == 2 else "train"
+        videos.append(Video(f"c/v{seed}", "", 0, part, "", LENGTHS[seed] + 1, 0, 0, 0.0))
+    save_dataset(folder / "dataset.json", Dataset(("c",), tuple(videos)))
+    return folder
+
+
+def _import_arrays(folder):
+    command = [sys.executable, "-m", "videolstm_jax.cli", "features", "arrays"]
+    paths = [str(folder / "arrays"), str(folder / "store")]
+    option = f"--dataset={folder / 'dataset.json'}"
+    return subprocess.run([*command, *paths, option], capture_output=True, text=True, cwd=ROOT)
+
+
+def test_plain_arrays_become_a_store(tmp_path):
+    # One row a pair of frames, or one a frame, of which the last is left out.
+    lengths = (LENGTHS[0], LENGTHS[1] + 1, LENGTHS[2])
+    done = _import_arrays(_array_set(tmp_path, lengths))
+    assert done.returncode == 0, done.stderr
+    store = FeatureStore.open(tmp_path / "store")
+    assert store.about["imported"] == "arrays" and store.shape == (N, N, D)
+    for seed, length in enumerate(lengths):
+        expected = np.moveaxis(maps(seed, length), 1, 3).astype(np.float16)
+        assert np.array_equal(store.read(f"c/v{seed}"), expected[: LENGTHS[seed]])
+
+
+def test_arrays_of_another_number_of_frames_say_how_to_resample(tmp_path):
+    lengths = (LENGTHS[0], LENGTHS[1] + 7, LENGTHS[2])
+    done = _import_arrays(_array_set(tmp_path, lengths))
+    rows, frames = lengths[1], LENGTHS[1] + 1
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert f"c/v1 has {rows} records; expected {frames - 1} or {frames} for" in done.stderr
+    assert f"rows[np.linspace(0, {rows - 1}, {frames}).round().astype(int)]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda path: None, "has no .npy or .npz files; expected one a video"),
+        (lambda path: path.with_suffix(".npy").write_bytes(b"x"), "cannot be read as an array"),
+        (lambda path: np.save(path, np.array([{}])), "cannot be read as an array"),
+        (lambda path: np.save(path, np.ones((3, 4, 4), int)), "array is .3, 4, 4. of kind i; exp"),
+        (lambda path: np.save(path, np.ones((3, 2, 4, 4))), r"\[3, 2, 4, 4\] of kind f; expected"),
+        (lambda path: np.savez(path, a=np.ones(3), b=np.ones(3)), "has the arrays .'a', 'b'.; exp"),
+    ],
+)
+def test_files_that_are_no_features(tmp_path, write, message):
+    write(tmp_path / "v")
+    with pytest.raises(FileError, match=message):
+        foreign.array_features(tmp_path)
+
+
+def test_two_files_of_one_video(tmp_path):
+    for suffix in (".npy", ".npz"):
+        _array_set(tmp_path, LENGTHS, (suffix, ".npz", ".npz"))
+    with pytest.raises(FileError, match="there are two files of c/v0; expected one"):
+        foreign.array_features(tmp_path / "arrays")
