@@ -11,6 +11,7 @@ from bundle_workdir import run_settings, write_work
 
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
+from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.trained.model import TrainedModel
 
 
@@ -37,7 +38,7 @@ def edited(copy, change, *, signed=True):
         for name in record["files"]:
             if (copy / name).exists():
                 record["files"][name] = files.bytes_sha256((copy / name).read_bytes())
-        record["sha256"] = files.json_sha256(record)
+        record["sha256"] = json_sha256(record)
     path.write_text(json.dumps(record))
 
 

@@ -18,6 +18,7 @@ from videolstm_jax.features.verification import verify_store
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images.flow_file import read_flow, write_flow
 from videolstm_jax.json_records import read_record
+from videolstm_jax.sealed_json import SEAL
 from videolstm_jax.types import Dataset, Scores, Video
 
 CLASSES = ("a", "b")
@@ -149,7 +150,7 @@ def test_an_edited_file_is_named_and_can_be_kept(work):
     with pytest.raises(FileError, match=r"dataset\.json: .* does not agree .* or was edited by"):
         load_dataset(work.dataset)
     content = json.loads(text)
-    del content[files.SEAL]
+    del content[SEAL]
     work.dataset.write_text(json.dumps(content))
     assert len(load_dataset(work.dataset).part("train")) == 3
 

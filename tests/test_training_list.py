@@ -15,6 +15,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError
+from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.stages import evaluate, extract, fit_convnet, fuse, localize, pool, report, train
 from videolstm_jax.trained import training_list
 from videolstm_jax.trained.backbone.convnet import load_convnet
@@ -59,7 +60,7 @@ def settings(work, **more):
 def test_a_run_keeps_the_names_of_its_training_list(trained):
     record = json.loads((trained / "runs" / "convalstm-rgb" / "config.json").read_text())
     names = [f"{label}/p{k}" for label in ("bend", "jack") for k in range(3)]
-    assert record["trained_on"] == {"videos": names, "sha256": files.json_sha256(names)}
+    assert record["trained_on"] == {"videos": names, "sha256": json_sha256(names)}
     assert TrainedModel.load(trained / "runs" / "convalstm-rgb").trained_on == tuple(names)
 
 

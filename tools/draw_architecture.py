@@ -69,6 +69,8 @@ LAYERS = (
             "scores_npz",
             "json_records",
             "files",
+            "sealed_json",
+            "durable",
             "lock",
             "heartbeat",
         ),
@@ -134,7 +136,7 @@ def _layer(index: int, top: float, height: float) -> list[str]:
     parts.append(_text(MARGIN + 42, top + height / 2 + 5, subject, "left"))
     # The subject of a layer has 130 pixels, the longest of them at this size of text.
     left = MARGIN + 176
-    gap = 4  # nine boxes must be as wide as the longest name
+    gap = 4  # ten boxes must be as wide as the longest name
     width = min(100, (band.x + band.width - left) / len(packages) - gap)
     for place, package in enumerate(packages):
         box = Box(left + place * (width + gap), top + 6, width, height - 12)

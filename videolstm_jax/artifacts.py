@@ -14,15 +14,10 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import (
-    PathLike,
-    decode_json,
-    read_existing,
-    read_json,
-    write_json,
-)
+from videolstm_jax.files import PathLike, read_existing, read_json, write_json
 from videolstm_jax.json_records import json_record, parse_record, read_records
 from videolstm_jax.scores_npz import load_scores, save_scores
+from videolstm_jax.sealed_json import decode_json
 from videolstm_jax.tubes_jsonl import load_detections, save_detections
 from videolstm_jax.types import PARTS, Dataset, Video
 from videolstm_jax.workdir import Workdir, of_run

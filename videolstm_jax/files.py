@@ -17,14 +17,10 @@ from etils import epath
 
 from videolstm_jax.durable import sync
 from videolstm_jax.errors import ConfigError, FileError
-
-PathLike = str | os.PathLike
+from videolstm_jax.sealed_json import PathLike, encode_json, parse_json
 
 # A bucket answers each question in tens of milliseconds, so many are asked at the same time.
 _THREADS = 16
-
-SEAL = "content_sha256"
-"""The field of a sealed JSON object that holds the digest of its other fields."""
 
 T = TypeVar("T")
 
@@ -65,13 +61,13 @@ def replacing(path: PathLike, *, durable: bool = False) -> Iterator[epath.Path]:
             beside.unlink(missing_ok=True)
 
 
-def write_bytes(path: PathLike, data: bytes, *, durable: bool = False) -> None:
+def write_bytes(path: PathLike, encoded: bytes, *, durable: bool = False) -> None:
     """Writes a file whole or not at all; `durable` as of `replacing`."""
     with replacing(path, durable=durable) as beside:
-        beside.write_bytes(data)
+        beside.write_bytes(encoded)
 
 
-def append_bytes(path: PathLike, data: bytes) -> None:
+def append_bytes(path: PathLike, encoded: bytes) -> None:
     """Appends to a file in one write.
 
     Raises:
@@ -80,7 +76,7 @@ def append_bytes(path: PathLike, data: bytes) -> None:
     path = epath.Path(path)
     try:
         with path.open("ab") as file:
-            file.write(data)
+            file.write(encoded)
     except OSError as error:
         raise _naming(error, path) from error
 
@@ -92,44 +88,29 @@ def _naming(error: OSError, path: epath.Path, instead_of: PathLike = "") -> OSEr
     return OSError(error.errno, os.strerror(error.errno), os.fspath(path))
 
 
-def write_json(path: PathLike, value: Any, *, sealed: bool = False, durable: bool = True) -> None:
+def write_json(path: PathLike, record: Any, *, sealed: bool = False, durable: bool = True) -> None:
     """Writes JSON with sorted keys, whole or not at all, also after a loss of power.
 
     Args:
       path: the file.
-      value: to write; the seal of an object that has one is made anew.
-      sealed: whether an object gets the field `SEAL`, by which `parse_json` notices damage.
+      record: to write; the seal of an object that has one is made anew.
+      sealed: whether an object gets the seal, by which `read_json` notices damage.
       durable: see `replacing`.
     """
-    if sealed or (isinstance(value, dict) and SEAL in value):
-        value = value | {SEAL: _seal_of(value)}
-    # JSON has no NaN: Python would write one, and other programs could not read the file.
-    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
-    write_bytes(path, f"{text}\n".encode(), durable=durable)
-
-
-def _seal_of(record: dict[str, Any]) -> str:
-    """The digest of all fields but the seal."""
-    content = dict(record)
-    content.pop(SEAL, None)
-    return json_sha256(content)
+    write_bytes(path, encode_json(record, sealed=sealed), durable=durable)
 
 
 def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
     """Writes one JSON object a line, whole or not at all, also after a loss of power."""
-    lines = [json.dumps(row, allow_nan=False) + "\n" for row in rows]
+    lines = []
+    for row in rows:
+        lines.append(json.dumps(row, allow_nan=False) + "\n")
     write_bytes(path, "".join(lines).encode(), durable=True)
 
 
-def json_sha256(value: Any) -> str:
-    """The sha256 of a value that JSON can hold; the order of keys does not matter."""
-    text = json.dumps(value, sort_keys=True, allow_nan=False)
-    return bytes_sha256(text.encode())
-
-
-def bytes_sha256(data: bytes) -> str:
+def bytes_sha256(encoded: bytes) -> str:
     """The sha256 of some bytes, in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(encoded).hexdigest()
 
 
 def read_json(path: PathLike, made_by: str = "") -> Any:
@@ -147,60 +128,6 @@ def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
     for number, line in enumerate(read_existing(path, made_by).splitlines(), 1):
         rows.append(parse_json(line, f"{path}:{number}"))
     return rows
-
-
-def parse_json(data: bytes, where: PathLike) -> Any:
-    """Decodes JSON; `where` names the file, and the line, in messages.
-
-    Raises:
-      FileError: it is not JSON, an object has a key twice, or the content is not that of its seal.
-    """
-    value = decode_json(data, where)
-    check_seal(value, where)
-    return value
-
-
-def decode_json(data: bytes, where: PathLike) -> Any:
-    """Decodes JSON as `parse_json`, and leaves `check_seal` to the caller."""
-    try:
-        return json.loads(data.decode(), object_pairs_hook=_object)
-    # ValueError: also of text that is not UTF-8. RecursionError: of brackets without end.
-    except (ValueError, RecursionError) as error:
-        raise FileError(f"{where}: not JSON: {error}") from error
-
-
-def _is_seal(name: str) -> bool:
-    """Whether a field is the seal, or was until a letter or two of its name were damaged."""
-    if len(name) != len(SEAL):
-        return False
-    return sum(a != b for a, b in zip(name, SEAL, strict=True)) <= 2
-
-
-def check_seal(record: Any, where: PathLike) -> None:
-    """Raises FileError where a sealed object is not the one that was written."""
-    if not isinstance(record, dict) or not any(map(_is_seal, record)):
-        return
-    try:
-        is_sound = record.get(SEAL) == _seal_of(record)
-    except ValueError:  # an infinity, which no sealed file was written with
-        is_sound = False
-    if not is_sound:
-        raise FileError(
-            f"{where}: its content does not agree with its field {SEAL}: it is damaged, or was "
-            "edited by hand; run the stage that wrote it again, or remove that field to keep an "
-            "edit"
-        )
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object from its fields, of which none may be there twice."""
-    content = dict(pairs)
-    # Python would take the last one. Two values of one field are a file edited by mistake.
-    if len(content) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"the key {twice!r} is there twice")
-    return content
 
 
 def write_arrays(path: PathLike, /, *, durable: bool = False, **arrays: np.ndarray) -> None:
@@ -225,11 +152,11 @@ def read_arrays(
     Raises:
       FileError: the file is absent, damaged, holds objects, or lacks an array.
     """
-    data = read_existing(path, made_by)
+    encoded = read_existing(path, made_by)
     # zipfile and numpy raise errors of many kinds for one cause: the bytes are not an .npz.
     with (
         reading(path, "cannot be read as arrays", Exception),
-        np.load(io.BytesIO(data), allow_pickle=False) as file,
+        np.load(io.BytesIO(encoded), allow_pickle=False) as file,
     ):
         missing = sorted(set(names) - set(file) - set(optional), key=names.index)
         if missing:
@@ -243,9 +170,15 @@ def read_arrays(
 
 def system_error_text(error: OSError) -> str:
     """Describes an error of the operating system: its paths, its cause and its number."""
-    paths = [str(path) for path in (error.filename, error.filename2) if path is not None]
+    # Two of them where a file is renamed or linked; none where no file is at fault.
+    paths = []
+    for path in (error.filename, error.filename2):
+        if path is not None:
+            paths.append(str(path))
     cause = f"{error.strerror or error} (errno {error.errno})"
-    return f"{' and '.join(paths)}: {cause}" if paths else cause
+    if not paths:
+        return cause
+    return f"{' and '.join(paths)}: {cause}"
 
 
 def file_size(path: epath.Path) -> int | None:
@@ -259,10 +192,10 @@ def file_size(path: epath.Path) -> int | None:
     return status.length
 
 
-def side_by_side(function: Callable[[Any], T], items: Sequence[Any]) -> list[T]:
-    """Calls `function` on each item in several threads; results are in the order of the items."""
+def side_by_side(function: Callable[[Any], T], arguments: Sequence[Any]) -> list[T]:
+    """Calls `function` on each argument in several threads; results are in their order."""
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(function, items))
+        return list(pool.map(function, arguments))
 
 
 def read_existing(path: PathLike, made_by: str = "") -> bytes:
@@ -302,4 +235,6 @@ def reading(where: object, summary: str = "", *damage: type[Exception]) -> Itera
         cause = str(error)
         if summary and not isinstance(error, (ConfigError, FileError)):
             cause = f"{summary}: {type(error).__name__}: {error}"
-        raise FileError(f"{where}: {cause}" if where else cause) from error
+        if where:
+            cause = f"{where}: {cause}"
+        raise FileError(cause) from error

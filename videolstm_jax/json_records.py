@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike, check_seal, decode_json, read_existing
+from videolstm_jax.files import PathLike, read_existing
+from videolstm_jax.sealed_json import check_seal, decode_json
 
 if TYPE_CHECKING:
     import pydantic

@@ -13,7 +13,8 @@ from PIL import Image
 
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike, json_sha256
+from videolstm_jax.files import PathLike
+from videolstm_jax.sealed_json import json_sha256
 
 KINDS = {
     "jpeg": ("jpg", {"format": "JPEG", "quality": 95}),

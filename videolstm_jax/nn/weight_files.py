@@ -17,10 +17,11 @@ from annotated_types import Interval
 from etils import epath
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike, parse_json, reading
+from videolstm_jax.files import PathLike, reading
 from videolstm_jax.json_records import json_record, parse_record
 from videolstm_jax.safe_readers.hdf5 import check_dataset, open_hdf5
 from videolstm_jax.safe_readers.torch_file import from_bfloat16, read_torch
+from videolstm_jax.sealed_json import parse_json
 
 # Types of a safetensors header. NumPy has no bfloat16, so its bits are read as uint16.
 _SAFETENSORS_TYPES = {

@@ -14,12 +14,13 @@ from etils import epath
 
 from videolstm_jax.dataset.lists.list_files import read_list_text
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import parse_json, read_existing, reading
+from videolstm_jax.files import read_existing, reading
 from videolstm_jax.json_records import json_record, parse_record, value_text
 from videolstm_jax.safe_readers.matlab import read_matlab
 from videolstm_jax.safe_readers.pickles import read_pickle
 from videolstm_jax.score_files.layout import ScoreFile, from_fields
 from videolstm_jax.score_files.values import has_control_character
+from videolstm_jax.sealed_json import parse_json
 
 # Columns of a table that are not classes, with their other names.
 _COLUMNS = {

@@ -18,11 +18,11 @@ from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
-from videolstm_jax.files import SEAL, json_sha256
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
+from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.checkpoints.checkpoint import latest_step
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import convnet_identity

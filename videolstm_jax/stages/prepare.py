@@ -24,6 +24,7 @@ from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
+from videolstm_jax.sealed_json import SEAL
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.types import Dataset
 
@@ -195,7 +196,7 @@ def _claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
         files.write_json(path, settings, sealed=True)
         return
     before = files.read_json(path)
-    before.pop(files.SEAL, None)
+    before.pop(SEAL, None)
     changes = []
     for name in {**settings, **before}:
         if before.get(name) != settings.get(name):

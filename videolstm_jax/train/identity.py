@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from videolstm_jax.files import json_sha256
+from videolstm_jax.sealed_json import json_sha256
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig, RunConfig

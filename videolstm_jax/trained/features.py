@@ -9,6 +9,7 @@ from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
+from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.trained.backbone.convnet import extractor_of
 from videolstm_jax.trained.functions import Scales
@@ -98,10 +99,10 @@ def described_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]:
     for name, store in features.by_input().items():
         # The digest of the index, which has the digest of every file, stands for all features.
         index = files.read_json(store.folder / "index.json", made_by="extract")
-        index.pop(files.SEAL, None)  # earlier indexes of the same features have none
+        index.pop(SEAL, None)  # earlier indexes of the same features have none
         inputs[name] = {
             "store": "/".join(store.folder.parts[-3:]),
-            "sha256": files.json_sha256(index),
+            "sha256": json_sha256(index),
             "extractor": extractor_of(store.about),
         }
     return inputs

@@ -16,8 +16,8 @@ import numpy as np
 
 from videolstm_jax import artifacts
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import json_sha256
 from videolstm_jax.json_records import json_record, parse_record
+from videolstm_jax.sealed_json import json_sha256
 
 if TYPE_CHECKING:
     from etils import epath

@@ -19,6 +19,7 @@ from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.json_records import parse_record
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork, params_for_layers
+from videolstm_jax.sealed_json import json_sha256, parse_json
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone.convnet import TrainedConvNet
 from videolstm_jax.trained.bundle.agreement import record_problem, tensors_problem
@@ -131,7 +132,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
 def _read_record(path: epath.Path) -> tuple[dict[str, Any], BundleRecord]:
     """The content of model.json, of this version and unchanged, plain and as a typed record."""
     encoded = files.read_existing(path, made_by="bundle")
-    plain_record = files.parse_json(encoded, path)
+    plain_record = parse_json(encoded, path)
     problem = _version_problem(plain_record) or settings_problem(plain_record)
     if problem:
         raise FileError(f"{path}: {problem}")
@@ -161,7 +162,7 @@ def _sum_problem(record: Mapping[str, Any]) -> str:
     summed = dict(record)
     del summed["sha256"]
     try:
-        actual = files.json_sha256(summed)
+        actual = json_sha256(summed)
     except ValueError as error:
         # Python reads 1e400 as infinity, which JSON cannot hold; it is in no field known here.
         return f"has a number that is too large: {error}"

@@ -19,6 +19,7 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import ImageNetwork, params_for_layers
+from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone.convnet import Backbone
 from videolstm_jax.trained.bundle.card import model_card
@@ -68,7 +69,7 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     for name, encoded in encoded_files.items():
         record["files"][name] = files.bytes_sha256(encoded)
     # Last, since it is of all fields. The card is for people, who may edit it, and has no sum.
-    record["sha256"] = files.json_sha256(record)
+    record["sha256"] = json_sha256(record)
     encoded_files[CARD] = model_card(record).encode()
 
     # Beside its place first, so that no half-written bundle ever has the name of a whole one.
