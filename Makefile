@@ -27,7 +27,7 @@ test-slow: $(INSTALLED)
 # oldest versions have no wheels for later ones.
 OLDEST = .venv-oldest
 VIDEO_TESTS = tests/test_decode.py tests/test_sound_videos.py tests/test_fields.py tests/test_held_pictures.py \
-	tests/test_orientation.py tests/test_raw_streams.py tests/test_live.py tests/test_encode.py
+	tests/test_orientation.py tests/test_raw_streams.py tests/test_live.py tests/test_encode.py tests/test_playlists.py
 OLDEST_TESTS = $(VIDEO_TESTS) tests/test_unroll.py tests/test_loop.py tests/test_checkpoint.py tests/test_batches.py \
 	tests/test_features.py tests/test_features_resumed.py tests/test_features_damaged.py tests/test_plots.py \
 	tests/test_weight_files.py tests/test_matlab.py

@@ -12,7 +12,12 @@ from videolstm_jax.config import RunConfig, flatten
 ROOT = pathlib.Path(__file__).parents[1]
 # Experiment logs describe what was run at a time, with the names of that time.
 DOCUMENTS = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")],
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "SECURITY.md",
+        *(ROOT / "docs").glob("*.md"),
+    ],
 )
 ALL_PAGES = [*DOCUMENTS, ROOT / "CHANGELOG.md", *(ROOT / "docs" / "experiments").glob("*.md")]
 
@@ -138,3 +143,14 @@ def test_functions_exist(page):
 def test_the_words_are_those_of_the_glossary(page):
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         assert not OLD_WORDS.search(line), f"{name(page)}:{number}: {line}"
+
+
+def test_every_rule_of_security_names_its_tests():
+    lines = (ROOT / "SECURITY.md").read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if line.startswith("| ")][1:]
+    assert len(rows) >= 10
+    for row in rows:
+        names = re.findall(r"`(test_\w+)`", row.split("|")[3])
+        assert names, row
+        for name in names:
+            assert (ROOT / "tests" / f"{name}.py").exists(), name

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import struct
 
 import h5py
@@ -213,7 +214,9 @@ def test_a_packed_npz_damaged_anywhere_is_read_or_refused_by_name(tmp_path):
         try:
             read_weights(path)
         except FileError as error:
-            assert f"{path}: cannot be read as arrays, the file is damaged" in str(error)
+            # A damaged length does not agree with the header of the array, or with the file.
+            expected = "cannot be read as arrays, the file is damaged|. is declared|has .* unpacks"
+            assert re.match(f"{path}: ({expected})", str(error))
             causes.add(type(error.__cause__).__name__)
     assert {"BadZipFile", "error"} <= causes  # zlib.error is none of Python's own
 

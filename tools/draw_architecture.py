@@ -71,6 +71,7 @@ LAYERS = (
             "files",
             "sealed_json",
             "durable",
+            "numpy_files",
             "lock",
             "heartbeat",
         ),

@@ -17,6 +17,7 @@ from etils import epath
 
 from videolstm_jax.durable import sync
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.numpy_files import open_numpy
 from videolstm_jax.sealed_json import PathLike, encode_json, parse_json
 
 # A bucket answers each question in tens of milliseconds, so many are asked at the same time.
@@ -156,16 +157,20 @@ def read_arrays(
     # zipfile and numpy raise errors of many kinds for one cause: the bytes are not an .npz.
     with (
         reading(path, "cannot be read as arrays", Exception),
-        np.load(io.BytesIO(encoded), allow_pickle=False) as file,
+        open_numpy(io.BytesIO(encoded)) as file,
     ):
-        missing = sorted(set(names) - set(file) - set(optional), key=names.index)
+        present = file.headers.keys()
+        missing = sorted(set(names) - present - set(optional), key=names.index)
         if missing:
-            raise FileError(f"has {sorted(file)}, lacks {missing}")
+            raise FileError(f"has {sorted(present)}, lacks {missing}")
         # An optional array whose name is damaged must not count as absent. A zip has each name
         # twice, and reading a member compares them.
-        if not set(file) <= set(names) and file.zip.testzip():
+        if not present <= set(names) and file.archive and file.archive.zip.testzip():
             raise FileError("is damaged")
-        return tuple(map(file.get, names))
+        arrays = []
+        for name in names:
+            arrays.append(file.read(name) if name in present else None)
+        return tuple(arrays)
 
 
 def system_error_text(error: OSError) -> str:

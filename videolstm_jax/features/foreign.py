@@ -6,7 +6,8 @@ plain array lies in one .npy or .npz file a video.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from videolstm_jax.artifacts import PARTS
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign_lists import read_names, read_numbers
 from videolstm_jax.files import PathLike, reading
+from videolstm_jax.numpy_files import NumpyFile, open_numpy
 from videolstm_jax.safe_readers.hdf5 import find_dataset, open_hdf5
 
 _ARRAY_NAME = "features"
@@ -213,39 +215,41 @@ def _array_files(folder: epath.Path) -> list[epath.Path]:
 
 
 def _array_video(path: epath.Path) -> ForeignFeatures:
-    shape, kind = _with_plain_array(path, lambda array: (array.shape, array.dtype.kind))
+    # The header is enough: the arrays of a data set may be larger than the memory.
+    with _open_array(path) as (file, name):
+        shape, dtype = file.headers[name]
     is_map = len(shape) == 4 and shape[1] == shape[2]
-    if not (is_map or len(shape) == 2) or min(shape) < 1 or kind != "f":
+    if not (is_map or len(shape) == 2) or min(shape) < 1 or dtype.kind != "f":
         raise FileError(
-            f"{path}: the array is {list(shape)} of kind {kind}; expected floats [T, N, N, D], "
-            "channel last, or [T, D]"
+            f"{path}: the array is {list(shape)} of kind {dtype.kind}; expected floats "
+            "[T, N, N, D], channel last, or [T, D]"
         )
-    return ForeignFeatures(shape[0], tuple(shape[1:]), lambda: _with_plain_array(path, np.array))
+
+    def read() -> np.ndarray:
+        with _open_array(path) as (file, name):
+            return file.read(name)
+
+    return ForeignFeatures(shape[0], tuple(shape[1:]), read)
 
 
-def _with_plain_array(path: epath.Path, function: Callable[[np.ndarray], Any]) -> Any:
-    """Opens the array of a file and calls a function on it."""
-    try:
-        with path.open("rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            # An .npy file is an array itself, an .npz file has arrays by name.
-            if isinstance(stored, np.ndarray):
-                return function(stored)
-            names = stored.files
-            name = _ARRAY_NAME
-            if len(names) == 1:
-                name = names[0]
-            if name not in names:
-                raise FileError(
-                    f"{path}: has the arrays {sorted(names)}; expected one, or one called "
-                    f"{_ARRAY_NAME}"
-                )
-            return function(stored[name])
-    except FileError:
-        raise
-    # zipfile, zlib, tokenize and numpy raise many kinds of errors for one cause: damage.
-    except Exception as error:
-        raise FileError(f"{path}: cannot be read as an array of NumPy: {error}") from error
+@contextlib.contextmanager
+def _open_array(path: epath.Path) -> Iterator[tuple[NumpyFile, str]]:
+    """Yields an open file of arrays, and the name of the one with the features."""
+    with (
+        # zipfile, zlib, tokenize and numpy raise many kinds of errors for one cause: damage.
+        reading(path, "cannot be read as an array of NumPy", Exception),
+        path.open("rb") as opened,
+        open_numpy(opened) as file,
+    ):
+        names = list(file.headers)
+        name = _ARRAY_NAME
+        if len(names) == 1:
+            name = names[0]
+        if name not in names:
+            raise FileError(
+                f"has the arrays {sorted(names)}; expected one, or one called {_ARRAY_NAME}"
+            )
+        yield file, name
 
 
 # ---- HDF5 ----------------------------------------------------------------------------------------

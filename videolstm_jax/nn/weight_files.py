@@ -19,6 +19,7 @@ from etils import epath
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, reading
 from videolstm_jax.json_records import json_record, parse_record
+from videolstm_jax.numpy_files import open_numpy
 from videolstm_jax.safe_readers.hdf5 import check_dataset, open_hdf5
 from videolstm_jax.safe_readers.torch_file import from_bfloat16, read_torch
 from videolstm_jax.sealed_json import parse_json
@@ -182,9 +183,9 @@ def _read_npz(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
         # zipfile, zlib, tokenize and numpy raise many kinds of errors for one cause: damage.
         reading(name, "cannot be read as arrays, the file is damaged", Exception),
         # Arrays of objects are pickles, which could run anything; they are refused.
-        np.load(file, allow_pickle=False) as archive,
+        open_numpy(file) as arrays,
     ):
-        return {key: archive[key] for key in archive.files}
+        return {key: arrays.read(key) for key in arrays.headers}
 
 
 _READERS = {

@@ -16,6 +16,7 @@ from videolstm_jax.dataset.lists.list_files import read_list_text
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import read_existing, reading
 from videolstm_jax.json_records import json_record, parse_record, value_text
+from videolstm_jax.numpy_files import open_numpy
 from videolstm_jax.safe_readers.matlab import read_matlab
 from videolstm_jax.safe_readers.pickles import read_pickle
 from videolstm_jax.score_files.layout import ScoreFile, from_fields
@@ -63,10 +64,9 @@ def _npz_fields(path: str) -> dict[str, Any]:
     # zipfile and numpy raise errors of many kinds for one cause: the bytes are not an .npz.
     with (
         reading(path, "cannot be read as arrays without pickles", Exception),
-        np.load(io.BytesIO(encoded), allow_pickle=False) as file,
+        open_numpy(io.BytesIO(encoded)) as file,
     ):
-        # Inside the block: NumPy unpacks an array when it is asked for.
-        return dict(file)
+        return {name: file.read(name) for name in file.headers}
 
 
 def _mat_fields(path: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ otherwise pass; `benchmarks/damage.py` counts them.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 from collections.abc import Iterator
@@ -26,6 +27,16 @@ PICTURE_FORMAT = "_pipe"
 """How FFmpeg's names of pictures one after the other end, such as `jpeg_pipe`; one is a still."""
 STRICT = {"err_detect": "explode"}
 """FFmpeg's option that makes the codecs report damage instead of hiding it."""
+REFERRING_FORMATS = {
+    *("concat", "dash", "hls", "imf", "webm_dash_manifest"),  # lists of videos
+    *("rtp", "rtsp", "sap", "sdp"),  # descriptions of streams in a network
+    *("avisynth", "lavfi", "vapoursynth"),  # programs
+    *("dvdvideo", "vobsub"),  # parts of a disc
+}
+"""FFmpeg's formats of files that only name others, or what to compute; none is opened.
+
+Such a file may be called clip.mp4, and would read any file of the machine, or ask other machines.
+"""
 DOUBTFUL = 3
 """Packets behind one that is marked as corrupt within which the first two of another may come.
 
@@ -97,12 +108,24 @@ def open_source(source: Any, name: str, content: Content) -> Iterator[OpenVideo]
       name: what error messages call it.
       content: its bytes.
     """
-    with (
-        codec_errors(name),
-        # Metadata in any encoding is accepted: it is not used.
-        av.open(source, metadata_errors="replace", options=STRICT) as container,
-    ):
+    options = STRICT | {"format_whitelist": _allowed_formats()}
+    with codec_errors(name), contextlib.ExitStack() as stack:
+        try:
+            # Metadata in any encoding is accepted: it is not used.
+            container = av.open(source, metadata_errors="replace", options=options)
+        except av.ArgumentError as error:
+            # FFmpeg's answer for a format that is not allowed, and for some damage.
+            raise VideoError(
+                f"{name}: damaged, or not a video but a list of other files; expected one video"
+            ) from error
+        stack.enter_context(container)
         yield OpenVideo(name, container, _video_stream(container, name), content)
+
+
+@functools.cache
+def _allowed_formats() -> str:
+    """The names of the formats that hold their pictures themselves, as FFmpeg's option has them."""
+    return ",".join(sorted(av.formats_available - REFERRING_FORMATS))
 
 
 def _video_stream(container: av.container.InputContainer, name: str) -> av.VideoStream:
