@@ -47,6 +47,7 @@ LAYER = {
     "stages": 5,
     "pipeline": 5.3,  # the stages in order
     "sweep": 5.6,  # several pipelines
+    "paper": 5.6,  # the stages of the paper's experiments
     "cli": 6,
 }
 # Who of the same layer may import whom; every other pair of siblings must not meet.
@@ -125,6 +126,7 @@ FORBIDDEN = {
     "stages": {"absl", "tensorflow"},
     "pipeline": {"absl", "tensorflow"},
     "sweep": {"absl", "tensorflow"},
+    "paper": {"absl", "tensorflow"},
     "artifacts": {"jax", "tensorflow", "absl"},
     "nn": {"absl"},
     "trained": {"tensorflow", "absl"},

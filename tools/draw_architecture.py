@@ -37,7 +37,7 @@ MODEL_STEPS = {"cell"}
 
 LAYERS = (
     ("6", "commands", ("launch", "cli")),
-    ("5", "stages in order", ("sweep", "pipeline", "stages")),
+    ("5", "stages in order", ("paper", "sweep", "pipeline", "stages")),
     ("4", "the trained model", ("trained",)),
     (
         "3",
@@ -70,10 +70,10 @@ LAYERS = (
             "json_records",
             "files",
             "sealed_json",
-            "durable",
             "numpy_files",
             "lock",
             "heartbeat",
+            "durable",
         ),
     ),
     ("0", "records, settings", ("types", "config", "presets", "errors")),

@@ -15,7 +15,7 @@ from videolstm_jax.cli.command_table import COMMANDS, Command
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
 
-_LISTING_COMMANDS = ("prepare", "pipeline", "sweep")
+_LISTING_COMMANDS = ("prepare", "pipeline", "sweep", "paper")
 """The commands that list the videos; all others read the list of an earlier one."""
 
 
@@ -47,7 +47,7 @@ def start(name: str, arguments: Sequence[str]) -> None:
         if not flags.FLAGS["trace"].value:
             ending.hide_orbax_tracebacks()
         if command.settings:
-            _run_with_settings(name, command, module)
+            _run_with_settings(name, command, module, positional)
         else:
             module.main(positional)
 
@@ -95,12 +95,18 @@ def _with_help(name: str, error: flags.Error) -> str:
     return f"{str(error).strip()}; `{program()}{name} --help` lists the flags"
 
 
-def _run_with_settings(name: str, command: Command, module: types.ModuleType | None) -> None:
+def _run_with_settings(
+    name: str, command: Command, module: types.ModuleType | None, positional: list[str]
+) -> None:
     """Prints the resolved configuration, and runs the command with it."""
     more = {}
     if hasattr(module, "short_flags"):
         more = module.short_flags(flags.FLAGS)
     cfg = config_flags.config(flags.FLAGS, more)
+    if command.positional:
+        # Names decide which configurations there are, so the module prints those itself.
+        module.main(cfg, positional)
+        return
     print(config_flags.pretty(cfg), flush=True)
     _check_cells(cfg)
     if name not in _LISTING_COMMANDS:

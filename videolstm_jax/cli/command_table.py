@@ -91,6 +91,12 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             module="sweep",
             preset="small",
         ),
+        "paper": Command(
+            "Runs or shows the numbers of the paper by name, such as table1/ucf101/rgb/convalstm.",
+            ("workdir", "convnet.weights", "data.boxes", "data.on_bad_video", "train.devices"),
+            module="paper",
+            positional="[NAME ..]",
+        ),
         "prepare": Command(
             "Lists the videos, checks that every one decodes, and stores optical flow.",
             (

@@ -1,0 +1,6 @@
+"""Runs or shows the numbers of the paper by name."""
+
+from videolstm_jax.cli.main import main
+
+if __name__ == "__main__":
+    main("paper")

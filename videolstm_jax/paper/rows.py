@@ -1,0 +1,251 @@
+"""One row for every cell of Tables 1 to 4 and every curve of Figure 4, and how rows are named."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from videolstm_jax.errors import ConfigError
+
+SPLITS: Mapping[str, tuple[int, ...]] = MappingProxyType({"ucf101": (1,), "hmdb51": (1, 2, 3)})
+"""The official splits that a row of a data set needs; its number is the mean over them."""
+FUSED_CELL: Mapping[str, str] = MappingProxyType({"authors": "convalstm"})
+"""The cell on flow in the fused model by preset; elsewhere it is VideoLSTM (docs/decisions.md)."""
+EXTERNAL = ("idt", "objects")
+"""Scores that other systems give: improved dense trajectories, and objects in still frames."""
+
+_LADDER = ("convnet", "lstm", "alstm", "convlstm", "convalstm")
+_TITLE = {"rgb": "RGB", "flow": "flow"}
+_ATTENTION = {"alstm": "appearance", "convalstm": "appearance"}
+_MOTION_CELL = {"alstm": "motion_alstm", "convalstm": "videolstm"}
+# What a convolution can read keeps its places; the other cells read a vector.
+_FEATURES = {"convnet": "frames", "lstm": "fc7"}
+_EXTERNAL_TITLE = {"idt": "iDT", "objects": "Objects"}
+
+
+class Row(NamedTuple):
+    """One number of the paper, and the experiment that gives it.
+
+    Attributes:
+      name: such as `table1/ucf101/rgb/convalstm`; HMDB51's rows of one split end in `/split1`.
+      title: the model in the paper's words.
+      measure: "accuracy", "recall" or "map".
+      dataset: "ucf101" or "hmdb51".
+      splits: the official splits whose mean the number is.
+      streams: that the model reads as input; motion attention reads flow beside them.
+      cell: of the run; "convnet" for the backbone alone, "" where several parts are fused.
+      features: that the cell reads.
+      attention: "none", "appearance" or "motion".
+      parts: what is multiplied: "videolstm" (a run of each stream) and names of `EXTERNAL`.
+      settings: on top of the preset, by `section__field`.
+      section: of the paper.
+      note: what a reader must know of the row.
+    """
+
+    name: str
+    title: str
+    measure: str
+    dataset: str
+    splits: tuple[int, ...]
+    streams: tuple[str, ...]
+    cell: str
+    features: str
+    attention: str
+    parts: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = MappingProxyType({})
+    section: str = "5"
+    note: str = ""
+
+    @property
+    def table(self) -> str:
+        """The table or figure: "table1" .. "table4", "figure4a" or "figure4b"."""
+        return self.name.partition("/")[0]
+
+    @property
+    def whole(self) -> str:
+        """The name of the row that is the mean over the splits; of such a row its own name."""
+        name, _, last = self.name.rpartition("/")
+        return name if last.startswith("split") else self.name
+
+
+# ---- the tables ----------------------------------------------------------------------------------
+
+
+def _table1() -> Iterator[Row]:
+    """The ladder from the ConvNet to ConvALSTM, for each stream."""
+    for dataset in SPLITS:
+        for stream in ("rgb", "flow"):
+            for cell in _LADDER:
+                yield Row(
+                    name=f"table1/{dataset}/{stream}/{cell}",
+                    title=f"{_model_title(cell)}, {_TITLE[stream]}",
+                    measure="accuracy",
+                    dataset=dataset,
+                    splits=SPLITS[dataset],
+                    streams=(stream,),
+                    cell=cell,
+                    features=_FEATURES.get(cell, "pool5"),
+                    attention=_ATTENTION.get(cell, "none"),
+                )
+
+
+def _table2() -> Iterator[Row]:
+    """Attention from appearance against attention from motion, on RGB."""
+    for dataset in SPLITS:
+        for attention in ("appearance", "motion"):
+            for base in ("alstm", "convalstm"):
+                cell, note = base, ""
+                if attention == "motion":
+                    cell = _MOTION_CELL[base]
+                if cell == "videolstm":
+                    note = "ConvALSTM with motion-based attention is VideoLSTM."
+                yield Row(
+                    name=f"table2/{dataset}/{attention}/{base}",
+                    title=f"{_model_title(base)}, {attention}-based attention",
+                    measure="accuracy",
+                    dataset=dataset,
+                    splits=SPLITS[dataset],
+                    streams=("rgb",),
+                    cell=cell,
+                    features="pool5",
+                    attention=attention,
+                    note=note,
+                )
+
+
+def _fusions(table: str, kinds: Sequence[tuple[str, ...]]) -> Iterator[Row]:
+    """Rows of fused models; the first column of each data set is the fused VideoLSTM alone."""
+    for dataset in SPLITS:
+        for parts in kinds:
+            titles, notes = [], []
+            for part in parts:
+                titles.append(_EXTERNAL_TITLE.get(part, "VideoLSTM"))
+            if "videolstm" in parts:
+                notes.append(
+                    "The paper does not define the flow half of VideoLSTM. It is VideoLSTM whose "
+                    "input and motion are both flow; ConvALSTM on flow in the preset authors."
+                )
+            if parts in (("idt",), ("objects",)):
+                notes.append("An ingredient of the fused rows.")
+            streams: tuple[str, ...] = ()
+            if "videolstm" in parts:
+                streams = ("rgb", "flow")
+            yield Row(
+                name=f"{table}/{dataset}/{'+'.join(parts)}",
+                title=" + ".join(titles),
+                measure="accuracy",
+                dataset=dataset,
+                splits=SPLITS[dataset],
+                streams=streams,
+                cell="",
+                features="pool5" if streams else "external",
+                attention="motion" if streams else "none",
+                parts=parts,
+                section="5.5",
+                note=" ".join(notes),
+            )
+
+
+def _figure4() -> Iterator[Row]:
+    """Recall (4a) and video-mAP (4b) against the IoU, on the test videos that have boxes."""
+    for figure, measure in (("figure4a", "recall"), ("figure4b", "map")):
+        for cell in ("alstm", "videolstm"):
+            for smoothing, settings in (("smooth", {}), ("raw", {"localize__span": 0})):
+                # The paper's mAP is that of the smoothed tubes.
+                if figure == "figure4b" and smoothing == "raw":
+                    continue
+                what = "with" if smoothing == "smooth" else "without"
+                yield Row(
+                    name=f"{figure}/{cell}/{smoothing}",
+                    title=f"{_model_title(cell)}, {what} temporal smoothing",
+                    measure=measure,
+                    dataset="ucf101",
+                    splits=SPLITS["ucf101"],
+                    streams=("rgb",),
+                    cell=cell,
+                    features="pool5",
+                    attention="motion" if cell == "videolstm" else "appearance",
+                    settings=MappingProxyType(settings),
+                    section="4, 5.3",
+                    note="The number in a table is that at IoU .2; the figure has the curve.",
+                )
+
+
+def _model_title(cell: str) -> str:
+    titles = {"convnet": "ConvNet", "convlstm": "ConvLSTM", "convalstm": "ConvALSTM"}
+    return titles.get(cell, "VideoLSTM" if cell == "videolstm" else cell.upper())
+
+
+def _all_rows() -> Mapping[str, Row]:
+    """Every row by name; one of several splits is followed by a row for each split."""
+    rows: dict[str, Row] = {}
+    fused = ("videolstm",)
+    kinds = (
+        fused,
+        ("idt",),
+        ("objects",),
+        ("idt", "videolstm"),
+        ("idt", "objects", "videolstm"),
+    )
+    tables = (_table1(), _table2(), _fusions("table3", [fused]), _fusions("table4", kinds))
+    for table in (*tables, _figure4()):
+        for row in table:
+            rows[row.name] = row
+            if len(row.splits) == 1:
+                continue
+            for split in row.splits:
+                name = f"{row.name}/split{split}"
+                rows[name] = row._replace(name=name, splits=(split,))
+    return MappingProxyType(rows)
+
+
+ROWS: Mapping[str, Row] = _all_rows()
+"""Every row by its name, in the order of the tables."""
+
+
+# ---- names ---------------------------------------------------------------------------------------
+
+
+def find_rows(names: Sequence[str]) -> list[Row]:
+    """The rows that names stand for, in the order of the tables, each once.
+
+    A name is that of a row, or its first word with any of the others: `table1` is all of Table 1,
+    `table1/rgb` its half on RGB, `figure4` both figures. A cell may stand for its column:
+    `table2/ucf101/videolstm` is `table2/ucf101/motion/convalstm`. Rows of a single split are only
+    meant where the name has the split.
+
+    Args:
+      names: none stands for all rows.
+
+    Raises:
+      ConfigError: a name that fits no row.
+    """
+    chosen: dict[str, Row] = {}
+    for name in names:
+        matching = [row for row in ROWS.values() if _fits(row, name)]
+        if not matching:
+            raise ConfigError(_unknown(name))
+        for row in matching:
+            chosen[row.name] = row
+    if not names:
+        return [row for row in ROWS.values() if row.name == row.whole]
+    return [row for row in ROWS.values() if row.name in chosen]
+
+
+def _fits(row: Row, name: str) -> bool:
+    first, *others = name.strip("/").split("/")
+    words = row.name.split("/")
+    if first != row.table and not (first == "figure4" and row.table.startswith("figure4")):
+        return False
+    if row.name != row.whole and words[-1] not in others:
+        return False
+    return all(word in words or word == row.cell for word in others)
+
+
+def _unknown(name: str) -> str:
+    hint = ""
+    for nearest in difflib.get_close_matches(name, ROWS, 1):
+        hint = f" (did you mean {nearest}?)"
+    return f"there is no row {name!r}{hint}; `videolstm paper --list` prints all names"
