@@ -197,6 +197,16 @@ def test_real_clips_go_through(real_data, tmp_path):
     assert sum(store.frames.values()) == sum(video.frames - 1 for video in videos) and store.std > 0
 
 
+def dataset_names(work):
+    return [video.name for video in load_dataset(Workdir(work).dataset).videos]
+
+
+def unfinished(target):
+    """The name under which `files.replacing` writes a file."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.parent / f".{target.name}.part-0123456789abcdef"
+
+
 def test_a_second_extraction_is_refused_and_shards_work_side_by_side(work):
     folder = work / "features" / "rgb"
     shutil.rmtree(folder)
@@ -205,7 +215,13 @@ def test_a_second_extraction_is_refused_and_shards_work_side_by_side(work):
         for shard in (Shard(), Shard(1, 2)):
             with pytest.raises(FileError, match="extract runs here already"):
                 extract.run(cfg, shard=shard)
+        # Each shard removes what a killed process left of its own videos.
+        theirs, own = (folder / "pool5" / f"{name}.f16" for name in dataset_names(work)[:2])
+        for target in (theirs, own):
+            unfinished(target).write_bytes(b"half")
         extract.run(cfg, shard=Shard(2, 2))
+        assert unfinished(theirs).exists() and not unfinished(own).exists()
     extract.run(cfg, shard=Shard(1, 2))
+    assert not unfinished(theirs).exists()
     assert len(FeatureStore.open(folder / "fc7").frames) == 6
     assert not list(folder.glob(".*"))

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,10 @@ from videolstm_jax.durable import sync
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.numpy_files import open_numpy
 from videolstm_jax.sealed_json import PathLike, encode_json, parse_json
+
+# In the name of a file that is being written.
+_TOKEN_BYTES = 8
+_UNFINISHED = re.compile(rf"\.(?P<target>.+)\.part-[0-9a-f]{{{2 * _TOKEN_BYTES}}}")
 
 # A bucket answers each question in tens of milliseconds, so many are asked at the same time.
 _THREADS = 16
@@ -44,7 +49,7 @@ def replacing(path: PathLike, *, durable: bool = False) -> Iterator[epath.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a rename is atomic within one file system only. The name is random
     # and not that of the process: containers that share a folder may share process numbers too.
-    beside = path.parent / f".{path.name}.part-{secrets.token_hex(8)}"
+    beside = path.parent / f".{path.name}.part-{secrets.token_hex(_TOKEN_BYTES)}"
     try:
         yield beside
         # The content must be on the disk before the name is: a system may write the rename first,
@@ -60,6 +65,25 @@ def replacing(path: PathLike, *, durable: bool = False) -> Iterator[epath.Path]:
         # On a disk that fails, removing may fail too; the first error is the one to show.
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def remove_unfinished(
+    folder: PathLike, is_ours: Callable[[epath.Path], bool] = lambda _: True
+) -> None:
+    """Removes what `replacing` left in a folder, and below it, where a process was killed.
+
+    Args:
+      folder: that no other process writes, except for files that `is_ours` excludes.
+      is_ours: whether a file that was to be written belongs to this process.
+    """
+    folder = epath.Path(folder)
+    if not folder.is_dir():
+        return
+    for directory, _, names in folder.walk():
+        for name in names:
+            match = _UNFINISHED.fullmatch(name)
+            if match and is_ours(directory / match["target"]):
+                (directory / name).unlink(missing_ok=True)
 
 
 def write_bytes(path: PathLike, encoded: bytes, *, durable: bool = False) -> None:

@@ -22,6 +22,7 @@ from videolstm_jax.dataset import prepared
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.convnet_scores import save_convnet_scores
 from videolstm_jax.features.shards import ALONE, Shard
+from videolstm_jax.files import remove_unfinished
 from videolstm_jax.flow import pace
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.lock.sole_writer import sole_writer
@@ -70,6 +71,7 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     with contextlib.ExitStack() as stack:
         for folder in folders:
             stack.enter_context(_sole_writer(job, folder))
+            _remove_unfinished(job, folder)
         _extract(job, streams)
     if cfg.flow.online:
         return folders[0].parent
@@ -83,6 +85,19 @@ def _sole_writer(job: ExtractionJob, folder: epath.Path) -> contextlib.AbstractC
     if job.shard.worker:
         name, rivals = f".extract-{job.shard.worker}.lock", name
     return sole_writer(folder, "extract", name=name, rivals=rivals, break_lock=job.cfg.break_lock)
+
+
+def _remove_unfinished(job: ExtractionJob, folder: epath.Path) -> None:
+    """Removes the files of this worker's videos that it was writing when it was killed."""
+    own = names_of(job.shard.of(job.dataset.videos))
+
+    def is_ours(target: epath.Path) -> bool:
+        if job.shard.count == 1:
+            return True
+        _, *name = target.relative_to(folder).parts  # behind the folder of the layer
+        return "/".join(name).rpartition(".")[0] in own
+
+    remove_unfinished(folder, is_ours)
 
 
 def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
+from videolstm_jax.files import remove_unfinished
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
@@ -95,6 +96,7 @@ def run(cfg: RunConfig) -> epath.Path:
         flush=True,
     )
     with sole_writer(backbone.folder, "fit_convnet", break_lock=cfg.break_lock):
+        remove_unfinished(backbone.folder)
         balance.print_uneven(cfg.train.balance, videos, classes)
         _train(backbone)
         _save_config(backbone)

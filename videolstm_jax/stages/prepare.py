@@ -59,6 +59,8 @@ def run(
     artifacts.check_layout(work)
     flow_methods.method(cfg.flow.method)  # fails before any work where OpenCV is missing
     with sole_writer(work.path, "prepare", name=".prepare.lock", break_lock=cfg.break_lock):
+        # Not of the whole work folder: other stages may write in it now.
+        files.remove_unfinished(work.flow)
         _prepare(cfg, work, on_listed)
     return work.path
 

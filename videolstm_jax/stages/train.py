@@ -19,6 +19,7 @@ from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
+from videolstm_jax.files import remove_unfinished
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
 from videolstm_jax.train.divergence import print_divergence
@@ -110,6 +111,7 @@ def run(cfg: RunConfig) -> epath.Path:
     )
     folder = training.folder
     with _sole_writer(cfg, folder):
+        remove_unfinished(folder)
         count = sum(leaf.size for leaf in jax.tree.leaves(training.model.params))
         print(f"trains {cfg.run_name}, {count:,} parameters: {folder}", flush=True)
         balance.print_uneven(cfg.train.balance, training.train_list, training.dataset.classes)
