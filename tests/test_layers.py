@@ -43,6 +43,7 @@ LAYER = {
     "video": 3,
     "flow_images": 3,
     "synthetic": 3,
+    "trajectories": 3,
     "trained": 4,
     "stages": 5,
     "pipeline": 5.3,  # the stages in order
@@ -107,6 +108,7 @@ FORBIDDEN = {
     "annotations": NO_LEARNING | {"tensorflow"},
     "score_files": NO_LEARNING | {"tensorflow"},
     "synthetic": NO_LEARNING | {"tensorflow"},
+    "trajectories": NO_LEARNING | {"tensorflow", "av", "cv2", "skimage"},
     "train": {"tensorflow", "av", "absl"},
     "report": {"jax", "tensorflow", "av", "absl"},
     "durable": {"jax", "numpy", "tensorflow", "absl"},

@@ -52,6 +52,7 @@ LAYERS = (
             "flow_images",
             "video",
             "synthetic",
+            "trajectories",
         ),
     ),
     (
