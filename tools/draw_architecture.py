@@ -7,8 +7,10 @@ import pathlib
 from html import escape
 from typing import NamedTuple
 
-WIDTH = 980
+WIDTH = 1080
 MARGIN = 20
+# A letter of the names of packages, which are set at 12 pixels in a font of one width.
+LETTER = 7.3
 INK = "#1f2933"
 QUIET = "#52606d"
 LINE = "#9aa5b1"
@@ -138,12 +140,13 @@ def _layer(index: int, top: float, height: float) -> list[str]:
     parts.append(_text(MARGIN + 42, top + height / 2 + 5, subject, "left"))
     # The subject of a layer has 130 pixels, the longest of them at this size of text.
     left = MARGIN + 176
-    gap = 4  # ten boxes must be as wide as the longest name
-    width = min(100, (band.x + band.width - left) / len(packages) - gap)
-    for place, package in enumerate(packages):
-        box = Box(left + place * (width + gap), top + 6, width, height - 12)
+    gap = 4
+    for package in packages:
+        # As wide as its name: ten boxes of one width would be narrower than the longest name.
+        box = Box(left, top + 6, LETTER * len(package) + 9, height - 12)
         parts.append(_rectangle(box, PACKAGE_FILL, LINE))
-        parts.append(_text(box.x + width / 2, top + height / 2 + 5, package, "package"))
+        parts.append(_text(left + box.width / 2, top + height / 2 + 5, package, "package"))
+        left += box.width + gap
     return parts
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from videolstm_jax.config.setting import setting_name
-from videolstm_jax.errors import ConfigError
+from videolstm_jax.config.setting import require, setting_name
 
 
 def within(owner: object, low: float, high: float, *names: str) -> None:
@@ -13,28 +12,24 @@ def within(owner: object, low: float, high: float, *names: str) -> None:
     for name in names:
         value = getattr(owner, name)
         # A NaN fails every comparison, so it is refused too.
-        if not low <= value <= high:
-            raise ConfigError(f"{setting_name(owner, name)} is {value!r}; expected {low} to {high}")
+        require(low <= value <= high, setting_name(owner, name), value, f"{low} to {high}")
 
 
 def at_least(owner: object, low: float, *names: str) -> None:
     """Raises ConfigError where one of these fields is below `low`, infinite, or no number."""
     for name in names:
         value = getattr(owner, name)
-        if not low <= value < math.inf:
-            raise ConfigError(
-                f"{setting_name(owner, name)} is {value!r}; expected a number from {low} up"
-            )
+        # The upper comparison refuses infinity, and with it what no later code could count to.
+        fits = low <= value < math.inf
+        require(fits, setting_name(owner, name), value, f"a number from {low} up")
 
 
 def sizes(owner: object, *names: str) -> None:
     """Raises ConfigError where one of these lists of sizes is empty or holds one below 1."""
     for name in names:
         values = getattr(owner, name)
-        if not values or min(values) < 1:
-            raise ConfigError(
-                f"{setting_name(owner, name)} is {values!r}; expected one or more sizes from 1 up"
-            )
+        fits = bool(values) and min(values) >= 1
+        require(fits, setting_name(owner, name), values, "one or more sizes from 1 up")
 
 
 def cell_names(owner: object, name: str, *values: str) -> None:
@@ -43,12 +38,10 @@ def cell_names(owner: object, name: str, *values: str) -> None:
     Only the form is checked, "cell" or "package.module:ATTRIBUTE": which cells exist is known to
     `core.find_cell`, and a configuration is made without JAX.
     """
+    expected = "the name of a cell, or package.module:ATTRIBUTE"
     for value in values:
-        if not value.isidentifier() and not _names_attribute(value):
-            raise ConfigError(
-                f"{setting_name(owner, name)} is {value!r}; expected the name of a cell, or "
-                "package.module:ATTRIBUTE"
-            )
+        fits = value.isidentifier() or _names_attribute(value)
+        require(fits, setting_name(owner, name), value, expected)
 
 
 BACKBONES = ("vgg", "lite0")
@@ -60,11 +53,9 @@ def backbone_name(owner: object, name: str, value: str) -> None:
 
     Of a function of the user's own only the form is checked, "package.module:ATTRIBUTE".
     """
-    if value not in BACKBONES and not _names_attribute(value):
-        raise ConfigError(
-            f"{setting_name(owner, name)} is {value!r}; expected one of {', '.join(BACKBONES)}, or "
-            "package.module:ATTRIBUTE"
-        )
+    fits = value in BACKBONES or _names_attribute(value)
+    expected = f"one of {', '.join(BACKBONES)}, or package.module:ATTRIBUTE"
+    require(fits, setting_name(owner, name), value, expected)
 
 
 def _names_attribute(value: str) -> bool:
@@ -80,6 +71,7 @@ def short_name(cell: str) -> str:
     `my_package.gru:CONV_GRU` becomes "conv_gru". An attribute called `CELL` names nothing, so that
     `my_package.gru:CELL` is named after its module, "gru".
     """
+    # Lower case, since some file systems take `GRU` and `gru` for one folder, and others for two.
     module, _, attribute = cell.rpartition(":")
     if module and attribute.lower() == "cell":
         return module.rpartition(".")[2].lower()

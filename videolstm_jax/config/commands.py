@@ -44,6 +44,7 @@ class PredictConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
+        # `required` cannot say "one of two", so these fields are checked by hand.
         problem = ""
         if self.model and self.checkpoint:
             problem = "--model and --checkpoint are both given; expected one of them"
@@ -62,6 +63,7 @@ class PredictConfig:
     @property
     def folder(self) -> str:
         """The folder of the model, by whichever name it was given."""
+        # `__post_init__` has refused both together, so the order of the two does not matter.
         return self.model or self.checkpoint
 
 

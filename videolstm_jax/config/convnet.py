@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, backbone_name, sizes, within
-from videolstm_jax.config.setting import check_settings, setting
+from videolstm_jax.config.setting import check_settings, require, setting
 from videolstm_jax.errors import ConfigError
 
+# What each network can be given. Published VGG weights exist for both ways; those of Lite0 for one.
 _PREPROCESSING_OF = {"vgg": ("caffe", "torch"), "lite0": ("lite0",)}
-"""What each network can be given; a network with fixed weights has no choice."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class ConvNetConfig:
     image_size: int = setting(
         224, "Pixels that both sides of a frame are squashed to, without a crop."
     )
+    # VGG-16, configuration D of Simonyan & Zisserman, 2015: widths, depths, dense, dropout and
+    # weight decay. The paper says no more of its ConvNets than that they are VGG-16.
     widths: tuple[int, ...] = setting(
         (64, 128, 256, 512, 512), "Channels of the convolutions in each block."
     )
@@ -123,12 +125,11 @@ class ConvNetConfig:
         # A scale above 1 or of 0 is a mistake: pixels lie in [0, 255], their mean taken off.
         within(self, 1e-4, 1.0, "pixel_scale")
         at_least(self, 1, "image_size", "batch", "steps")
-        if not re.fullmatch(r"all|dense|last|block[1-9]\d*", self.train_layers):
-            raise ConfigError(
-                f"convnet.train_layers is {self.train_layers!r}; expected all, dense, last or a "
-                "block, such as block5"
-            )
+        fits = re.fullmatch(r"all|dense|last|block[1-9]\d*", self.train_layers) is not None
+        expected = "all, dense, last or a block, such as block5"
+        require(fits, "convnet.train_layers", self.train_layers, expected)
         backbone_name(self, "backbone", self.backbone)
+        # A function of the user's own prepares its pixels itself.
         preprocessings = _PREPROCESSING_OF.get(self.backbone, ("raw",))
         if self.preprocessing not in ("auto", *preprocessings):
             raise ConfigError(
@@ -144,6 +145,7 @@ class ConvNetConfig:
 
     def _check_imagenet_network(self) -> None:
         """Raises ConfigError for what a network with fixed weights cannot have."""
+        # The factor is for networks trained from scratch. Fixed weights were trained with 1.
         if self.pixel_scale != 1:
             raise ConfigError(
                 f"convnet.pixel_scale is {self.pixel_scale}; the backbone {self.backbone} takes 1"
@@ -151,6 +153,7 @@ class ConvNetConfig:
 
     def _check_vgg(self) -> None:
         """Raises ConfigError for sizes that no VGG has."""
+        # Two settings are at fault, and either may be the wrong one.
         blocks = len(self.widths)
         if blocks != len(self.depths):
             raise ConfigError(
@@ -158,8 +161,6 @@ class ConvNetConfig:
                 "expected as many"
             )
         # Every block ends in a 2 x 2 pool. An odd side would lose its last row and column there.
-        if self.image_size % 2**blocks:
-            raise ConfigError(
-                f"convnet.image_size is {self.image_size}; expected a multiple of "
-                f"{2**blocks}, since each of the {blocks} blocks halves it"
-            )
+        fits = self.image_size % 2**blocks == 0
+        expected = f"a multiple of {2**blocks}, since each of the {blocks} blocks halves it"
+        require(fits, "convnet.image_size", self.image_size, expected)

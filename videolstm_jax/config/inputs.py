@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, within
-from videolstm_jax.config.setting import check_settings, setting
+from videolstm_jax.config.setting import check_settings, require, setting
 from videolstm_jax.errors import ConfigError
 
+# Appearance and motion, each with a ConvNet of its own.
 STREAMS = ("rgb", "flow")
 
 
@@ -139,11 +140,9 @@ class DataConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         # The name of a set of tensorflow-datasets is checked where that package is imported.
-        if not re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source):
-            raise ConfigError(
-                f"data.source is {self.source!r}; expected 'folder', 'stick_actions' or "
-                "'tfds:' before a name such as ucf101/ucf101_1"
-            )
+        fits = re.fullmatch(r"folder|stick_actions|tfds:.*[^/:]", self.source) is not None
+        expected = "'folder', 'stick_actions' or 'tfds:' before a name such as ucf101/ucf101_1"
+        require(fits, "data.source", self.source, expected)
         _check_pattern(self.group_pattern)
         # At most .9, so that some groups are left for training.
         within(self, 0.0, 0.9, "test_fraction", "validation")
@@ -159,15 +158,14 @@ def _check_pattern(pattern: str) -> None:
     """Raises ConfigError for a regular expression that cannot find groups."""
     try:
         groups = re.compile(pattern).groups
+    # Nested too deeply, or with a repeat beyond 32 bits, Python raises errors of other kinds.
     except (re.error, RecursionError, OverflowError) as error:
         raise ConfigError(
             f"data.group_pattern is {pattern!r}: {error}; expected a regular expression"
         ) from error
-    if pattern and not groups:
-        raise ConfigError(
-            f"data.group_pattern is {pattern!r}; expected parentheses around the group, such "
-            "as '^(.+)_[0-9]+$'"
-        )
+    # The whole match is never a group by itself: it would put each video in a group of its own.
+    expected = "parentheses around the group, such as '^(.+)_[0-9]+$'"
+    require(not pattern or groups > 0, "data.group_pattern", pattern, expected)
 
 
 @dataclass(frozen=True)
@@ -180,6 +178,7 @@ class FlowConfig:
         "rougher) and `opencv_tvl1` are OpenCV's, which must be installed (extra `opencv`).",
         choices=("tvl1", "dis", "opencv_tvl1"),
     )
+    # 340 x 256 is the size at which the authors computed flow; see docs/decisions.md.
     width: int = setting(
         340,
         "Width in pixels that frames are squashed to before flow. A width of 0 with a height of "
@@ -223,6 +222,7 @@ class FlowConfig:
 
     def shorter_side(self, image_size: int) -> int:
         """The largest shorter side of flow in pixels, for a ConvNet of this size; 0 for any."""
+        # A fixed width and height decide the size alone.
         if self.width:
             return 0
         return round(self.convnet_sides * image_size)

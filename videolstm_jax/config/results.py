@@ -70,6 +70,8 @@ class LocalizeConfig:
         "their geometric mean with the flow without the camera's motion.",
         choices=("attention", "weighted_features", "motion"),
     )
+    # Theta is the paper's. Sigma is that of an ALSTM notebook of the same lab, the span of the
+    # regression is ours (docs/decisions.md).
     sigma: float = setting(
         20.0,
         "Sigma of the Gaussian, in pixels of a 224 x 224 input. It is scaled to each axis of "
@@ -116,7 +118,8 @@ class LocalizeConfig:
         at_least(self, 0, "sigma", "span", "tubes")
         # The range of saliency, whose maximum is 255 (Sec. 5.3).
         within(self, 0, 255, "theta")
-        # Several tubes are linked from several boxes of a frame, and moments give one.
+        # Several tubes are linked from several boxes of a frame, and moments give one. Refused, and
+        # not ignored: a user who asked for several would read one tube as all there is.
         if self.box == "moments" and self.tubes != 1:
             raise ConfigError(
                 f"localize.tubes is {self.tubes} and localize.box 'moments', which makes one box a "
@@ -157,10 +160,13 @@ class FuseConfig:
           ConfigError: weights that are given and searched.
         """
         check_settings(self)
+        problem = ""
         if self.search and self.weights:
-            raise ConfigError("fuse.weights is given, and fuse.search too; expected one of them")
-        if self.validation and not self.search:
-            raise ConfigError("fuse.validation is given without fuse.search; expected both")
+            problem = "fuse.weights is given, and fuse.search too; expected one of them"
+        elif self.validation and not self.search:
+            problem = "fuse.validation is given without fuse.search; expected both"
+        if problem:
+            raise ConfigError(problem)
 
 
 @dataclass(frozen=True)

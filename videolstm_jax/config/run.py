@@ -11,7 +11,7 @@ from videolstm_jax.config.checks import at_least, backbone_name, cell_names, sho
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
-from videolstm_jax.config.setting import check_settings, setting
+from videolstm_jax.config.setting import check_settings, require, setting
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
 
@@ -46,10 +46,8 @@ class PipelineConfig:
         cell_names(self, "flow_cell", self.flow_cell)
         # Runs are folders named after their cells, so two cells must not share a name either.
         names = {short_name(cell) for cell in self.cells}
-        if not self.cells or len(names) != len(self.cells):
-            raise ConfigError(
-                f"pipeline.cells is {self.cells}; expected one or more cells with different names"
-            )
+        fits = bool(self.cells) and len(names) == len(self.cells)
+        require(fits, "pipeline.cells", self.cells, "one or more cells with different names")
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,8 @@ class RunConfig:
         return self.name or f"{short_name(self.model.cell)}-{self.data.stream}"
 
 
+# Fields of RunConfig that say where its settings come from.
 _NOT_SETTINGS = ("preset", "overrides")
-"""Fields of RunConfig that say where its settings come from."""
 
 
 def flatten(cfg: RunConfig) -> dict[str, Any]:
@@ -137,6 +135,7 @@ def change(cfg: RunConfig, **settings: Any) -> RunConfig:
     Raises:
       ConfigError: a setting that does not exist, or a value that cannot be used.
     """
+    # Two underscores, because a keyword of Python cannot hold the dot of `model.cell`.
     known = flatten(cfg)
     sections: dict[str, dict[str, Any]] = {}
     replaced: dict[str, Any] = {}

@@ -33,6 +33,7 @@ def setting(
       required: for a value that must not be empty, what is expected in its place.
       advanced: few users change it, so that only `--helpfull` shows it.
     """
+    # In the metadata of the field, so that `--help` and the checks read it from the same place.
     metadata = {
         "help": text,
         "choices": choices,
@@ -58,10 +59,23 @@ def fields_with_help(owner: Any) -> Iterator[dataclasses.Field]:
             yield field
 
 
+# Schemes of paths that etils opens.
 _BUCKETS = ("gs", "s3", "az", "hf")
-"""Schemes of paths that etils opens."""
+# Records that are no section of a run: each has the flags of one command.
 _OF_COMMANDS = ("PredictConfig", "BundleConfig", "OverlayConfig")
-"""Records that are no section of a run: each has the flags of one command."""
+
+
+def require(fits: bool, name: str, value: object, expected: str) -> None:
+    """Raises ConfigError unless a value fits: every refusal of one setting has this form.
+
+    Args:
+      fits: whether the value can be used.
+      name: of the setting, from `setting_name`.
+      value: of the setting, or the item of a list that is checked.
+      expected: what may stand there.
+    """
+    if not fits:
+        raise ConfigError(f"{name} is {value!r}; expected {expected}")
 
 
 def setting_name(owner: object, field: str) -> str:
@@ -87,9 +101,9 @@ def check_settings(owner: object) -> None:
     for field in fields_with_help(owner):
         value, choices = getattr(owner, field.name), field.metadata["choices"]
         name = setting_name(owner, field.name)
-        if choices and value not in choices:
-            listed = ", ".join(map(repr, choices))
-            raise ConfigError(f"{name} is {value!r}; expected one of {listed}")
+        listed = ", ".join(map(repr, choices))
+        require(not choices or value in choices, name, value, f"one of {listed}")
+        # "is empty" reads better than "is ''", which a shell's user may not have written.
         if field.metadata["required"] and not value:
             raise ConfigError(f"{name} is empty; expected {field.metadata['required']}")
         if field.metadata["path"]:
@@ -101,16 +115,19 @@ def check_settings(owner: object) -> None:
 
 def _check_no_address(name: str, value: str | tuple[str, ...]) -> None:
     """Raises ConfigError for an address that neither a file system nor a bucket has."""
-    for path in (value,) if isinstance(value, str) else value:
+    paths = value
+    if isinstance(value, str):
+        paths = (value,)
+    expected = "a path, or a bucket such as gs://NAME/FOLDER. Only `videolstm predict --video` "
+    expected += "reads addresses"
+    for path in paths:
+        # etils raises a KeyError for any other scheme, later and without the setting's name.
         scheme = re.match(r"(\w+)://", path)
-        if scheme and scheme[1] not in _BUCKETS:
-            raise ConfigError(
-                f"{name} is {path!r}; expected a path, or a bucket such as gs://NAME/FOLDER. Only "
-                "`videolstm predict --video` reads addresses"
-            )
+        require(scheme is None or scheme[1] in _BUCKETS, name, path, expected)
 
 
 def _with_home(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Expands `~`, which a shell leaves as it is after `--flag=`."""
     if isinstance(value, tuple):
         return tuple(map(os.path.expanduser, value))
     return os.path.expanduser(value)

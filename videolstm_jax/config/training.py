@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, cell_names, within
-from videolstm_jax.config.setting import check_settings, setting
-from videolstm_jax.errors import ConfigError
+from videolstm_jax.config.setting import check_settings, require, setting
 
 
 @dataclass(frozen=True)
@@ -18,6 +17,7 @@ class ModelConfig:
         'The recurrent cell: one of the six, or "package.module:ATTRIBUTE". The page "Add a '
         'cell" and `core.find_cell` say how a cell of your own is found.',
     )
+    # Sizes of VGG-16's pool5 at 224 pixels, and of UCF101.
     map_size: int = setting(
         7, "N, the side of the input map. The stages read it off the features, and set it."
     )
@@ -98,8 +98,8 @@ class ModelConfig:
         for name in ("kernel", "motion_kernel"):
             side = getattr(self, name)
             # An even kernel has no middle, so its output would be shifted by half a pixel.
-            if side < 1 or side % 2 == 0:
-                raise ConfigError(f"model.{name} is {side}; expected an odd side, 1, 3, 5 ..")
+            fits = side >= 1 and side % 2 == 1
+            require(fits, f"model.{name}", side, "an odd side, 1, 3, 5 ..")
 
 
 @dataclass(frozen=True)

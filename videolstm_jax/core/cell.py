@@ -69,8 +69,10 @@ class Cell(NamedTuple):
     mean_start: MeanStart | None = None
     states: Mapping[str, Callable[[Any], Array]] = MappingProxyType({})
 
+    # JAX and `functools.cache` look functions up by their cell. A mapping has no hash, so its names
+    # stand for it: two cells that differ in `states` alone may collide, and are still unequal.
     def __hash__(self) -> int:
-        """Functions are cached by their cell; a mapping has no hash, but its names have."""
+        """Hashes all fields, and of `states` the names."""
         return hash((*self[:-1], *self.states))
 
 
@@ -83,6 +85,8 @@ class BoundCell(NamedTuple):
 
 def bind(cell: Cell, conv: Conv, *, drive_conv: Conv | None = None) -> BoundCell:
     """The cell with `conv` in its step and `drive_conv`, or the same one, in its drive."""
+    # Two convolutions, because the fastest one on all frames at once and the fastest one inside a
+    # scan differ on CPUs (see `core.engines`).
     return BoundCell(partial(cell.drive, drive_conv or conv), partial(cell.step, conv))
 
 
@@ -96,7 +100,10 @@ def scale_attention(cell: Cell, scale: float) -> Cell:
         d = cell.drive(conv, p, xs)
         if getattr(d, "x", None) is None:
             return d
-        # Features of 16 bits have too few of them for the product.
-        return d._replace(x=d.x.astype(jax.tree.leaves(p)[0].dtype) * scale)
+        # Features of 16 bits have too few of them for the product. The parameters of a cell share
+        # a dtype, so the first leaf tells it.
+        dtype = jax.tree.leaves(p)[0].dtype
+        # s * (A * X) = A * (s * X): scaled here, once for all frames, and not in every step.
+        return d._replace(x=d.x.astype(dtype) * scale)
 
     return cell._replace(drive=drive)

@@ -49,6 +49,7 @@ def check_cell_shapes(cfg: ModelConfig, cell: Cell, conv: Conv) -> None:
 
 def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
     """Yields the problem of each part in the order of their use; empty where it has none."""
+    # A generator stops at the first problem, so that what follows is never traced on wrong shapes.
     params = traced_shapes("init", partial(cell.init, cfg=cfg), jax.random.key(0))
     carry = traced_shapes("zeros", partial(cell.zeros, cfg, _BATCH))
     yield _leading_problem("its zeros make", carry, (_BATCH,), "[B, ..]")
@@ -79,6 +80,7 @@ def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
 def _traced_drive(cfg: ModelConfig, cell: Cell, conv: Conv, params: Any) -> Any:
     """The shapes that `drive` makes of inputs with the leading axes [T, B]."""
     inputs = _inputs(cfg, cell, (_FRAMES, _BATCH))
+    # JAX's own error would be about None and an attribute. The likely cause is a line elsewhere.
     hint = ""
     if inputs.motion is None:
         hint = '; inputs.motion is None, since the layers of the cell, such as Layers("pool5"), '
@@ -151,6 +153,7 @@ def _attention_problem(cfg: ModelConfig, cell: Cell, out: CellOut) -> str:
 
 
 def _state_problem(name: str, state: Any) -> str:
+    # Side and depth are the cell's own: the pictures take the mean over channels, and scale it up.
     if hasattr(state, "shape") and len(state.shape) == 4 and state.shape[0] == _BATCH:
         return ""
     return f"states[{name!r}] of the cell is {describe_array(state)}; expected a map [B, n, n, k]"

@@ -19,6 +19,7 @@ def check_cell_fields(cell: Cell) -> None:
     """Raises ConfigError where a field of a cell has another type than `Cell` says."""
     if not isinstance(cell, Cell):
         raise ConfigError(f"the cell is {kind_of(cell)}; expected a Cell")
+    # Functions last: their names in messages come from the states, which must be a mapping by then.
     problem = _layers_problem(cell.layers) or _states_problem(cell.states)
     problem = problem or _values_problem(cell)
     if problem:
@@ -38,6 +39,8 @@ def _states_problem(states: Any) -> str:
 
 def _values_problem(cell: Cell) -> str:
     """What is wrong with the flags and functions of a cell; empty where nothing is."""
+    # Fields of a Cell may be given by position. A function in the place of a flag would count as
+    # true, and the cell would fail far from here.
     for name in ("vector", "attends"):
         flag = getattr(cell, name)
         if not isinstance(flag, bool):
@@ -53,6 +56,7 @@ def _values_problem(cell: Cell) -> str:
 
 def _layers_problem(layers: Layers) -> str:
     if not isinstance(layers, Layers):
+        # A plain string is the likely mistake: it has letters, and no fields x and motion.
         return (
             f"the layers of the cell are {layers!r}; expected a Layers, such as "
             'Layers("pool5") or Layers("pool5", "pool5")'

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from videolstm_jax.core.engines import Conv
     from videolstm_jax.types import Array
 
+# `(A_t, X_t) -> x`, `ops.weigh` or `ops.expect`: what the top LSTM reads of a map.
 Read: TypeAlias = "Callable[[Array, Array], Array]"
 
 
@@ -35,6 +36,7 @@ def plain_drive(conv: Conv, p: CellParams, xs: Inputs) -> Drive:
 
 def attended_drive(conv: Conv, p: CellParams, xs: Inputs) -> Drive:
     """X_t as it is and W_xa * X_t, Eq. (7)."""
+    # No gates: W_x convolves A_t * X_t, Eq. (9), and A_t is known inside the scan only.
     return Drive(x=xs.x, query=conv(p.attend.x, xs.x))
 
 
@@ -55,7 +57,10 @@ def plain_step(conv: Conv, p: CellParams, carry: Carry, d: Drive) -> tuple[Carry
     Returns:
       The next carry, and H_t [B, N, N, K].
     """
-    top = lstm(carry.top, total(p.top.bias, d.gates, conv(p.top.hidden, carry.top.hidden)))
+    # Eqs. (1)-(4): W_x * X_t from the drive, W_h * H_{t-1} and b, of all four gates at once.
+    z = total(p.top.bias, d.gates, conv(p.top.hidden, carry.top.hidden))
+    # Eqs. (5)-(6).
+    top = lstm(carry.top, z)
     return Carry(top), CellOut(top.hidden)
 
 
@@ -74,8 +79,11 @@ def attended_step(
     Returns:
       The next carry, and H_t [B, N', N', K] with A_t [B, N, N], which sums to one.
     """
+    # Eqs. (7)-(8): A_t from X_t and H_{t-1}.
     a = attention(p.attend, d.query, carry.top.hidden)
+    # Eq. (9), then Eqs. (1)-(6) with A_t * X_t in the place of X_t.
     top = _top(conv, p.top, carry.top, read(a, d.x))
+    # The last axis of A_t has one channel, which let it broadcast over the D channels of X_t.
     return Carry(top), CellOut(top.hidden, a[..., 0])
 
 
@@ -99,25 +107,34 @@ def motion_step(
     """
     # W_e * H_{t-1}: the motion layer reads the hidden map of the top layer too.
     above = conv(p.motion.above, carry.top.hidden)
+    # Eqs. (10)-(13): W_m * M_t from the drive, W_h * H^m_{t-1}, W_e * H_{t-1} and b.
     z = total(p.motion.bias, d.motion, conv(p.motion.hidden, carry.motion.hidden), above)
+    # Eqs. (14)-(15): C^m_t and H^m_t.
     motion = lstm(carry.motion, z)
+    # Eqs. (7)-(8). H^m_t is of this frame, so that attention moves with what moves now.
     a = attention(p.attend, d.query, motion.hidden)
+    # Eq. (9), then Eqs. (1)-(6) with A_t * X_t in the place of X_t.
     top = _top(conv, p.top, carry.top, read(a, d.x))
     return Carry(top, motion), CellOut(top.hidden, a[..., 0])
 
 
 def _top(conv: Conv, p: LSTMParams, state: LSTMState, x: Array) -> LSTMState:
+    """The top LSTM on the attended input A_t * X_t, Eqs. (1)-(6)."""
+    # Unlike `plain_step` it convolves its input here: A_t is known only now.
     return lstm(state, total(p.bias, conv(p.x, x), conv(p.hidden, state.hidden)))
 
 
-# A motion cell has two LSTMs, and the others one. The states of a vector cell have no places, so
-# there is nothing to keep for pictures.
+# The states of a vector cell have no places, so there is nothing to keep for pictures. Of a motion
+# cell the top LSTM's are kept: its hidden map is what the classifier reads.
 _LSTM_STATES = MappingProxyType(
     {"hidden": attrgetter("top.hidden"), "cell": attrgetter("top.cell")}
 )
+# A motion cell has two LSTMs, and the others one.
 _ONE_START = MeanStart(mean_params, mean_carry)
 _TWO_STARTS = MeanStart(partial(mean_params, motion=True), mean_carry)
 
+# From the simplest to the paper's: each adds one idea to one of those before it. Vector cells read
+# fc7 or average their map; the motion of `motion_alstm` is fc7 since its motion LSTM is a vector.
 CELLS: Mapping[str, Cell] = {
     "lstm": Cell(
         plain_drive,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from videolstm_jax.core.cell import Cell
     from videolstm_jax.types import Clip
 
+# Layers of one vector a frame: they have no places, so their maps are 1 x 1.
 POINT_LAYERS = ("fc7", "logits")
 
 
@@ -58,6 +59,7 @@ def check_clip(cfg: ModelConfig, cell: Cell, clip: Clip) -> None:
 
 
 def _mask_problem(mask: Any) -> str:
+    # A mask of floats would be multiplied and averaged without an error, and mean something else.
     if jnp.ndim(mask) != 2 or mask.dtype != bool:
         return f"mask is {describe_array(mask)}; expected bool [B, T]"
     if mask.shape[1] == 0:
@@ -82,6 +84,7 @@ def _inputs_problem(cfg: ModelConfig, cell: Cell, clip: Clip) -> str:
 
 def check_like(subject: str, tree: Any, expected: Any) -> None:
     """Raises ValueError for the first leaf that is missing, too many, or of another shape."""
+    # By path, because the trees may differ in structure, where `jax.tree.map` names no leaf.
     leaves = dict(jax.tree_util.tree_leaves_with_path(tree))
     expected_leaves = dict(jax.tree_util.tree_leaves_with_path(expected))
     # Leaves that are missing come first, then those that are too many.
@@ -106,6 +109,7 @@ def describe_array(array: Any) -> str:
 
 def kind_of(value: Any) -> str:
     """The type of a value, and of a tuple its length."""
+    # "tuple" alone would not help where a step must return a pair.
     if isinstance(value, tuple):
         return f"{type(value).__name__} of {len(value)}"
     return type(value).__name__

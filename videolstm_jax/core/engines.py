@@ -33,7 +33,9 @@ def product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = Non
       [.., O] in that dtype.
     """
     dtype = dtype or kernel.dtype
-    return lax.dot_general(x.astype(dtype), kernel.astype(dtype), (((x.ndim - 1,), (0,)), ((), ())))
+    # ((axes of x, axes of the kernel) that are summed over, no batch axes): D with D.
+    contraction = (((x.ndim - 1,), (0,)), ((), ()))
+    return lax.dot_general(x.astype(dtype), kernel.astype(dtype), contraction)
 
 
 def im2col(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None) -> Array:
@@ -50,6 +52,7 @@ def im2col(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
     Returns:
       [.., N, N, O] in that dtype.
     """
+    # One place has no neighbours, so there are no patches to make.
     if _is_point(kernel):
         return product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
     # The patches are k * k times the map: recomputed in the backward pass (copies, no products),
@@ -63,6 +66,7 @@ def native(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None = None
     if _is_point(kernel):
         return product(kernel.reshape(kernel.shape[-2:]), x, dtype=dtype)
     dtype = dtype or kernel.dtype
+    # XLA's convolution takes one batch axis, so T and B become one, and two again at the end.
     maps = x.reshape(-1, *x.shape[-3:]).astype(dtype)
     layout = ("NHWC", "HWIO", "NHWC")
     # For odd kernels SAME pads k // 2 zeros at each side, as `im2col` does.
@@ -85,12 +89,15 @@ def in_scan(name: str) -> Callable[..., Array]:
 
 
 def _is_point(kernel: Array) -> bool:
+    """Whether a kernel reads one place only, as those of vector cells and of attention do."""
     return kernel.ndim == 2 or kernel.shape[:2] == (1, 1)
 
 
 def _patch_product(kernel: Array, x: Array, *, dtype: jax.typing.DTypeLike | None) -> Array:
+    """The convolution of maps [.., N, N, D] with [k, k, D, O] through patches [.., N, N, k k D]."""
     k = kernel.shape[0]
     n, m = x.shape[-3:-1]
+    # Cast before the copies, which are then half as large in 16 bits.
     x = x.astype(dtype or kernel.dtype)
     # Only rows and columns get zeros around them.
     margin = [(0, 0)] * (x.ndim - 3) + [(k // 2, k // 2)] * 2 + [(0, 0)]

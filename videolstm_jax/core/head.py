@@ -19,9 +19,11 @@ def dropout(key: Array | None, rate: float, x: Array) -> Array:
 
     Without a key, or at rate 0, `x` is unchanged.
     """
+    # At rate 0 random numbers would be drawn to change nothing.
     if key is None or rate == 0:
         return x
     survives = jax.random.bernoulli(key, 1 - rate, x.shape)
+    # Scaled up in training, so that evaluation needs no factor.
     return jnp.where(survives, x / (1 - rate), jnp.zeros_like(x))
 
 
@@ -51,6 +53,7 @@ def classify(
     hidden_key = dense_key = None
     if key is not None:
         hidden_key, dense_key = jax.random.split(key)
+    # [B, T, N' N' K]: every place has weights of its own in the dense layer (Sec. 5.2).
     flat = hidden.reshape(*hidden.shape[:2], -1)
     flat = dropout(hidden_key, hidden_dropout, flat)
     dense = jnp.tanh(total(p.dense_bias, product(p.dense, flat, dtype=dtype)))

@@ -107,7 +107,8 @@ class _Parts(NamedTuple):
 def _assemble(cfg: ModelConfig, cell: Cell) -> _Parts:
     """Checks a cell, and chooses its convolutions once."""
     check_cell_fields(cell)
-    # A vector is a 1 x 1 map, and its convolution a matrix product.
+    # A vector is a 1 x 1 map, and its convolution a matrix product. Set before the checks, which
+    # draw the parameters with these kernels.
     if cell.vector:
         cfg = dataclasses.replace(cfg, kernel=1, motion_kernel=1)
     check_config(cfg, cell)
@@ -127,9 +128,11 @@ def _init_params(parts: _Parts, key: Array) -> Params:
     cfg, cell = parts.cfg, parts.cell
     # Always four keys, so that cell and head are drawn alike with either start.
     keys = jax.random.split(key, 4)
+    # Zeros need no parameters.
     starts = None
     if cfg.start == "mean":
         starts = cell.mean_start.init(keys[2:], cfg)
+    # N', the side of the hidden map that the head flattens.
     side = cfg.map_size
     if cell.vector:
         side = 1
@@ -141,6 +144,7 @@ def _forward(
 ) -> Output:
     """The cell over all frames, and the classifier of each."""
     cfg = parts.cfg
+    # A carry is given where a video continues: in chunks of evaluation, and in a stream.
     if carry is None:
         carry = _first_carry(parts, params, clip)
     # A carry of one row would broadcast against any batch without an error.
@@ -176,7 +180,7 @@ def _first_carry(parts: _Parts, params: Params, clip: Clip) -> PyTree:
     cfg, cell = parts.cfg, parts.cell
     if cfg.start == "zeros":
         return zero_carry_of(cfg, cell, params, clip)
-    # A clip may bring motion that the cell does not read.
+    # A clip may bring motion that the cell does not read; its mean would cost a pass over it.
     inputs = clip.inputs
     if cell.layers.motion is None:
         inputs = inputs._replace(motion=None)

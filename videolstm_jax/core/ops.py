@@ -41,10 +41,16 @@ def lstm(state: LSTMState, z: Array) -> LSTMState:
     Returns:
       C_t and H_t, [B, N, N, K].
     """
-    # One map holds all four sums, so that one convolution makes them.
+    # One map holds all four sums, so that one convolution makes them. `core.params` draws the
+    # kernels, and sets the bias of the forget gate, in the same order.
     i, f, o, g = jnp.split(z, 4, axis=-1)
-    cell = jax.nn.sigmoid(f) * state.cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-    return LSTMState(cell, jax.nn.sigmoid(o) * jnp.tanh(cell))
+    # Eqs. (1)-(4), (10)-(13): the nonlinearities of the gates I, F, O and of the candidate G.
+    gate_i, gate_f, gate_o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jax.nn.sigmoid(o)
+    candidate = jnp.tanh(g)
+    # Eqs. (5), (14): C_t = F * C_{t-1} + I * G, place by place.
+    cell = gate_f * state.cell + gate_i * candidate
+    # Eqs. (6), (15): H_t = O * tanh(C_t).
+    return LSTMState(cell, gate_o * jnp.tanh(cell))
 
 
 def attention(p: AttentionParams, query: Array, h: Array) -> Array:
@@ -61,9 +67,12 @@ def attention(p: AttentionParams, query: Array, h: Array) -> Array:
     Returns:
       A_t [B, N, N, 1], which sums to one, in the dtype of the parameters.
     """
-    # A map of one place broadcasts: a vector H adds the same to every place of the query.
+    # The tanh of Eq. (7). A map of one place broadcasts: a vector H adds the same everywhere.
     hidden = jnp.tanh(total(p.bias, query, product(p.hidden, h, dtype=query.dtype)))
-    return jax.nn.softmax(product(p.score[:, None], hidden), axis=(1, 2))
+    # Z_t [B, N, N, 1]: W_z is a 1 x 1 kernel with one output.
+    scores = product(p.score[:, None], hidden)
+    # Eq. (8): over both axes of places together, so that the whole map sums to one.
+    return jax.nn.softmax(scores, axis=(1, 2))
 
 
 def weigh(a: Array, x: Array) -> Array:
@@ -89,4 +98,5 @@ def expect(a: Array, x: Array) -> Array:
     Returns:
       [B, 1, 1, D] in the dtype of `a`.
     """
+    # The axes stay with size 1, so that the LSTM after it reads a map as ever.
     return jnp.sum(weigh(a, x), axis=(1, 2), keepdims=True)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from videolstm_jax.config import ModelConfig
     from videolstm_jax.types import Array
 
+# Glorot & Bengio, 2010, Eq. (16), which keeps the variance of both passes; and LeCun's rule as
+# Torch 7 has it, which the authors' code takes. Bounds of a uniform distribution.
 LIMITS = {
     "glorot": lambda fan_in, fan_out: math.sqrt(6 / (fan_in + fan_out)),
     "fan_in": lambda fan_in, _: math.sqrt(1 / fan_in),
@@ -32,6 +34,7 @@ def draw(key: Array, shape: tuple[int, ...], cfg: ModelConfig, *, gates: int = 1
     Returns:
       float32 of that shape.
     """
+    # The fans of a convolution count every place of its window.
     window = math.prod(shape[:-2])
     limit = LIMITS[cfg.init](window * shape[-2], window * shape[-1] // gates)
     return jax.random.uniform(key, shape, jnp.float32, -limit, limit)
@@ -53,6 +56,7 @@ def lstm_params(
       Kernels [k, k, D or K, 4K] and the bias [4K].
     """
     keys = jax.random.split(key, 3)
+    # The gates i, f, o and the candidate g, side by side, as `ops.lstm` splits them.
     outs = 4 * cfg.hidden
     x_shape = (kernel, kernel, depth, outs)
     hidden_shape = (kernel, kernel, cfg.hidden, outs)
@@ -102,6 +106,7 @@ def motion_params(key: Array, cfg: ModelConfig) -> CellParams:
 def start_params(key: Array, cfg: ModelConfig, kernel: int, depth: int) -> StartParams:
     """The kernels [k, k, D, K] that make the first C and H of one LSTM from its mean input."""
     cell, hidden = jax.random.split(key)
+    # Two kernels and no bias: C_0 and H_0 are zero for a mean of zero, as with the plain start.
     shape = (kernel, kernel, depth, cfg.hidden)
     return StartParams(draw(cell, shape, cfg), draw(hidden, shape, cfg))
 
@@ -109,6 +114,7 @@ def start_params(key: Array, cfg: ModelConfig, kernel: int, depth: int) -> Start
 def head_params(key: Array, cfg: ModelConfig, side: int) -> HeadParams:
     """The classifier of maps of `side` x `side` x K (Sec. 5.2)."""
     dense, classes = jax.random.split(key)
+    # Biases are zero, so that no class is preferred before training.
     return HeadParams(
         draw(dense, (side * side * cfg.hidden, cfg.head), cfg),
         jnp.zeros(cfg.head),

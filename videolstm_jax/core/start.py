@@ -43,6 +43,7 @@ def zero_carry(
     side = cfg.map_size
     if vector:
         side = 1
+    # One array stands for both: JAX arrays cannot be changed in place.
     zeros = jnp.zeros((batch, side, side, cfg.hidden))
     state = LSTMState(zeros, zeros)
     if motion:
@@ -54,6 +55,7 @@ def mean_params(
     keys: Array, cfg: ModelConfig, *, motion: bool = False
 ) -> tuple[StartParams, StartParams | None]:
     """The kernels of `mean_carry` for the top LSTM and, with `motion`, for the motion LSTM."""
+    # Each LSTM starts from its own input, with kernels of the size that its gates have.
     top = start_params(keys[0], cfg, cfg.kernel, cfg.depth)
     if not motion:
         return top, None
@@ -88,13 +90,16 @@ def mean_over_time(inputs: Inputs, mask: Array, *, dtype: Any, vector: bool) -> 
       vector: whether to take the mean over all places too, which gives [B, 1, 1, D].
     """
     # A clip without frames has no mean; dividing by 1 gives it zeros.
-    weight = mask.astype(dtype)
-    weight = (weight / jnp.maximum(weight.sum(1, keepdims=True), 1))[:, :, None, None, None]
+    exists = mask.astype(dtype)
+    weight = exists / jnp.maximum(exists.sum(1, keepdims=True), 1)
+    # [B, T] as [B, T, 1, 1, 1], to weigh whole maps.
+    weight = weight[:, :, None, None, None]
 
     def mean(x: Array) -> Array:
         over_time = jnp.sum(x.astype(dtype) * weight, axis=1)
         if not vector:
             return over_time
+        # The states of a vector cell have one place, which stands for all.
         return over_time.mean((1, 2), keepdims=True)
 
     return jax.tree.map(mean, inputs)

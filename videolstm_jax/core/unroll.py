@@ -47,7 +47,8 @@ def unroll(
 
     def frame(carry: PyTree, drive_and_mask: tuple) -> tuple[PyTree, CellOut]:
         drive, exists = drive_and_mask
-        # Rows without this frame are computed too, because shapes cannot depend on the mask.
+        # Rows without this frame are computed too, because shapes cannot depend on the mask. Their
+        # carry is that of their last frame, which evaluation reads after the scan.
         after, out = step(params, carry, drive)
         return hold(exists, after, carry), out
 
@@ -61,7 +62,9 @@ def hold(exists: Array, after: PyTree, before: PyTree) -> PyTree:
     """The carry `after` a frame for the rows [B] where it `exists`, else that `before` it."""
 
     def choose(new: Array, old: Array) -> Array:
-        return jnp.where(exists.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+        # [B] as [B, 1, ..]: leaves of a carry may have any number of axes after the batch.
+        rows = exists.reshape(-1, *[1] * (new.ndim - 1))
+        return jnp.where(rows, new, old)
 
     return jax.tree.map(choose, after, before)
 

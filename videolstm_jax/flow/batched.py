@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -77,6 +78,7 @@ class _UnfinishedVideo:
 
     def add(self, part: FlowPart) -> None:
         """Takes the flow of some pairs."""
+        # Parts come in any order and become images at once: a byte takes a quarter of a float.
         pairs = len(part.flow)
         self.images[part.first : part.first + pairs] = image.to_image(part.flow, self.limit)
         self.done += pairs
@@ -101,6 +103,7 @@ def batch_pairs(height: int, width: int) -> int:
     A batch has about 2**18 pixels and at most 64 pairs on a CPU, 2**22 pixels and 1024 pairs on an
     accelerator, which needs more to be busy. Another number may change last bits of the flow.
     """
+    # At least 4 pairs, so that pairs of large frames still share the cost of a call.
     pixels, most = 2**22, 1024
     if jax.default_backend() == "cpu":
         pixels, most = 2**18, 64
@@ -146,6 +149,8 @@ def flow_images(
             part = computed.get(name)
             if part is not None and _fits(part, frames):
                 video.add(part)
+                # What lies before the part and behind it is still to be computed. n pairs have
+                # n + 1 frames, so both segments share a frame with the part.
                 yield _Segment(name, 0, frames[: part.first + 1])
                 first = part.first + len(part.flow)
             yield _Segment(name, first, frames[first:])
@@ -241,7 +246,7 @@ def _batches(
         queue = waiting.setdefault(size, [])
         queue.append(segment)
         # One long video may fill several batches.
-        while sum(segment.pairs for segment in queue) >= batch_pairs(*size):
+        while _pairs_of(queue) >= batch_pairs(*size):
             yield _filled(queue)
     # What is left of each size fills no batch; only these batches have empty pairs.
     for queue in waiting.values():
@@ -249,10 +254,16 @@ def _batches(
             yield _filled(queue)
 
 
+def _pairs_of(items: Iterable[_Segment | _Owner]) -> int:
+    """The pairs of several segments, or of several owners, together."""
+    return sum(map(attrgetter("pairs"), items))
+
+
 def _filled(queue: list[_Segment]) -> tuple[np.ndarray, np.ndarray, list[_Owner]]:
     """Takes one batch from the front of the queue."""
     height, width = queue[0].frames.shape[1:]
     batch_size = batch_pairs(height, width)
+    # Zeros, because the places of a batch that is not full are computed too.
     a, b = np.zeros((2, batch_size, height, width), np.uint8)
     owners: list[_Owner] = []
     filled = 0
@@ -274,7 +285,7 @@ def _hand_out(
 ) -> Iterator[FlowPart]:
     """Yields each video's part of a batch."""
     flow = batch.result()
-    progress(sum(owner.pairs for owner in owners))
+    progress(_pairs_of(owners))
     start = 0
     # The empty pairs of the last batch have no owner and are passed over.
     for owner in owners:

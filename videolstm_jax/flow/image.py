@@ -26,6 +26,7 @@ def grey(frames: np.ndarray) -> np.ndarray:
     red = frames[..., 0].astype(np.uint32)
     green = frames[..., 1].astype(np.uint32)
     blue = frames[..., 2].astype(np.uint32)
+    # Half of the divisor is added before the division, which rounds.
     return ((299 * red + 587 * green + 114 * blue + 500) // 1000).astype(np.uint8)
 
 
@@ -58,6 +59,7 @@ def to_image(flow: np.ndarray, bound: float) -> np.ndarray:
     Returns:
       [.., 2] uint8; no motion is 128.
     """
+    # Numbers of float32 on every side, or NumPy would compute in float64 and round elsewhere.
     levels = 255 * (np.asarray(flow, np.float32) + np.float32(bound)) / np.float32(2 * bound)
     return np.clip(np.floor(levels + np.float32(0.5)), 0, 255).astype(np.uint8)
 

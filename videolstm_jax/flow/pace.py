@@ -89,9 +89,11 @@ class FlowProgress:
             return f"{done}; the first batch of flow compiles, {duration(seconds)} so far"
         began, compiled = self._first
         pairs = self._pairs_done - compiled
+        # The rate leaves the first batch out, so there is none before the second.
         if not pairs:
             return f"{done}, {self._pairs_done} of {self._pairs} pairs"
         rate = pairs / (time.monotonic() - began)
+        # Containers may announce fewer frames than they have, so more pairs than planned may come.
         left = max(0, self._pairs - self._pairs_done) / rate
         return f"{done}, {rate:.1f} pairs/s, {duration(left)} left"
 
@@ -129,6 +131,7 @@ def warn(problem: str, names: Sequence[str], stage: str = "prepare") -> None:
 
 def duration(seconds: float) -> str:
     """Formats a duration in seconds, minutes, hours or days."""
+    # Each unit lasts until it has two or three digits: "95 s" and "90 min" say more than "1.5 h".
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 6000:

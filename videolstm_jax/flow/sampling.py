@@ -15,6 +15,7 @@ from jax import Array, lax
 
 def neighbour(x: Array, by: int, axis: int) -> Array:
     """Returns the values one place after (`by` 1) or before (-1) on an axis, the edge repeated."""
+    # Slices and not `jnp.roll`, whose values from the other edge would have to be masked again.
     n = x.shape[axis]
     if by > 0:
         return jnp.concatenate(
@@ -49,6 +50,7 @@ def sampled(layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int,
     # The first row of each pair's map in the flattened layers.
     pair = lax.broadcasted_iota(jnp.int32, x.shape, 0) * height
     value = jnp.zeros_like(layers)
+    # The kernel is separable: a tap's weight is that of its row times that of its column.
     for k, weight_y in taps((y - top)[..., None]).items():
         start = (pair + jnp.clip(y0 + k, 0, height - 1)) * width
         for m, weight_x in taps((x - left)[..., None]).items():
@@ -63,6 +65,7 @@ def bilinear(t: Array) -> dict[int, Array]:
 
 def spline(t: Array) -> dict[int, Array]:
     """Returns Catmull-Rom weights of the samples at offsets -1 to 2, for a place t in [0, 1)."""
+    # The cubics of Catmull and Rom in Horner's form; they sum to 1 for every t.
     return {
         -1: ((2 - t) * t - 1) * t / 2,
         0: ((3 * t - 5) * t * t + 2) / 2,
@@ -73,6 +76,7 @@ def spline(t: Array) -> dict[int, Array]:
 
 def at_size(x: Array, size: tuple[int, int]) -> Array:
     """Resizes [G, h, w] linearly; a smaller size averages all the pixels that a pixel covers."""
+    # The finest scale has this size; resizing it would be a pass over memory without a change.
     if x.shape[1:] == size:
         return x
     return jax.image.resize(x, (x.shape[0], *size), "linear")

@@ -119,6 +119,7 @@ def scale_sizes(height: int, width: int, settings: TVL1Settings) -> list[tuple[i
     """Returns (h, w) of every scale, the finest first."""
     sizes = [(height, width)]
     for k in range(1, settings.scales):
+        # From the full size, not from the last scale, whose rounding would add up.
         size = round(height * settings.step**k), round(width * settings.step**k)
         if min(size) < settings.smallest:
             break
@@ -132,6 +133,7 @@ def _pyramid(a: Array, b: Array, settings: TVL1Settings) -> Array:
     levels = [(a, b)]
     for size in sizes[1:]:
         levels.append((at_size(levels[-1][0], size), at_size(levels[-1][1], size)))
+    # At the coarsest scale the search begins from no motion.
     u = v = jnp.zeros((a.shape[0], *sizes[-1]), jnp.float32)
     for (h, w), (a_k, b_k) in zip(reversed(sizes), reversed(levels), strict=True):
         # Displacements are in pixels of their scale, so they grow with the sides.
@@ -149,6 +151,7 @@ def _scale(a: Array, b: Array, u: Array, v: Array, settings: TVL1Settings) -> tu
     gradient = jnp.stack([gx, gy], -1)
 
     def warp(_: int, state: _State) -> _State:
+        # Before the warp, where an outlier would linearise the brightness at a wrong place.
         state = state._replace(u=median_of_9(state.u), v=median_of_9(state.v))
         data = _linear(a, b, gradient, state.u, state.v)
         return lax.fori_loop(
@@ -189,8 +192,10 @@ def _iteration(data: _Data, state: _State, settings: TVL1Settings) -> _State:
     # The three cases of the thresholding step, Zach et al., are one clip of rho / |gradient|^2.
     most = settings.weight * settings.theta
     pull = jnp.clip((data.residual + data.gx * u + data.gy * v) * data.inverse, -most, most)
+    # The flow in the regulariser: that of the data term, smoothed by theta times the divergence.
     u = u - pull * data.gx + settings.theta * _divergence(ux, uy)
     v = v - pull * data.gy + settings.theta * _divergence(vx, vy)
+    # The duals last, since they read the new flow.
     return _State(u, v, *_dual(u, ux, uy, settings), *_dual(v, vx, vy, settings))
 
 
@@ -203,5 +208,6 @@ def _dual(u: Array, px: Array, py: Array, settings: TVL1Settings) -> tuple[Array
     """One step of the dual (px, py) of one component of the flow, from forward differences."""
     rate = settings.tau / settings.theta
     dx, dy = neighbour(u, 1, 2) - u, neighbour(u, 1, 1) - u
+    # The slack under the root keeps the penalty quadratic where the gradient is small.
     scale = 1 / (1 + rate * jnp.sqrt(dx * dx + dy * dy + settings.slack**2))
     return (px + rate * dx) * scale, (py + rate * dy) * scale

@@ -13,7 +13,9 @@ from etils import epath
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, replacing
 
+# Half a gigabyte of weights never lies in memory at once.
 _BLOCK_BYTES = 1 << 20
+# Of each wait for the server, not of the whole file, which may take hours on a slow line.
 _TIMEOUT_SECONDS = 60.0
 
 
@@ -87,6 +89,7 @@ def fetch(source: PublishedWeights, folder: PathLike, *, url: str = "") -> epath
             checksum = hashlib.file_digest(file, kind).hexdigest()
         _check_checksum(source, checksum, str(path), "; remove it to fetch it again")
         return path
+    # Summed while it arrives, so that the file is not read a second time.
     digest, size = hashlib.new(kind), 0
     # The checksum is compared inside the block: an error there removes the temporary file.
     with replacing(path) as temporary:
@@ -96,6 +99,7 @@ def fetch(source: PublishedWeights, folder: PathLike, *, url: str = "") -> epath
                     file.write(block)
                     digest.update(block)
                     size += len(block)
+        # ValueError: of an address that is none. HTTPException: of an answer that is not HTTP.
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FileError(
                 f"{url} cannot be fetched: {error}; on a machine without a network, copy the file "

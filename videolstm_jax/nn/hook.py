@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig
     from videolstm_jax.types import Array, NDArray, PyTree
 
+# As the last layers of the other backbones, so that they start from the same scale.
 _he = jax.nn.initializers.he_normal()
 
 
@@ -49,6 +50,7 @@ def hook_network(
     """
     name, side = cfg.backbone, cfg.image_size
     function = find_hook(name)
+    # The function declares no shape: one frame tells it before hours of extraction begin.
     map_shape = _map_shape(function, name, side, channels)
     depth = map_shape[-1]
 
@@ -56,6 +58,8 @@ def hook_network(
         kernel = _he(key, (depth, classes), jnp.float32)
         return {"logits": {"kernel": kernel, "bias": jnp.zeros((classes,), jnp.float32)}}
 
+    # The function runs on the host, where pixels are prepared: it may be of another library than
+    # JAX, and could not be traced inside `apply`.
     def prepare(images: NDArray) -> NDArray:
         return checked_maps(function, name, images, map_shape)
 
@@ -64,6 +68,7 @@ def hook_network(
         fc7 = x.mean(axis=(1, 2))
         kernel, bias = params["logits"]["kernel"], params["logits"]["bias"]
         logits = fc7.astype(dtype) @ kernel.astype(dtype)
+        # [C] as [1, C]: JAX may be set to refuse a promotion of ranks.
         logits = logits.astype(jnp.float32) + bias[None]
         return {"pool5": x, "fc7": fc7, "logits": logits}
 
@@ -135,20 +140,27 @@ def checked_maps(
     except Exception as error:
         cause = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ConfigError(f"{called} raised {cause}") from error
-    returned = f"{called} returned {maps.dtype} {list(maps.shape)}"
+    problem = _maps_problem(maps, len(images), map_shape)
+    if problem:
+        raise ConfigError(f"{called} returned {maps.dtype} {list(maps.shape)}{problem}")
+    return maps.astype(np.float32)
+
+
+def _maps_problem(maps: NDArray, frames: int, map_shape: tuple[int, ...] | None) -> str:
+    """Why an array is not the maps of so many frames; empty where it is. It ends a sentence."""
     if maps.ndim != 4 or maps.shape[1] != maps.shape[2] or 0 in maps.shape[1:]:
-        raise ConfigError(f"{returned}; expected floats [{len(images)}, N, N, D], square maps")
-    if len(maps) != len(images):
-        raise ConfigError(f"{returned}, {len(maps)} maps; expected {len(images)}, one a frame")
+        return f"; expected floats [{frames}, N, N, D], square maps"
+    if len(maps) != frames:
+        return f", {len(maps)} maps; expected {frames}, one a frame"
     if map_shape is not None and maps.shape[1:] != map_shape:
-        raise ConfigError(f"{returned}; expected maps {list(map_shape)}, as it returned before")
+        return f"; expected maps {list(map_shape)}, as it returned before"
     if maps.dtype.kind != "f":
-        raise ConfigError(f"{returned}; expected floats")
-    maps = maps.astype(np.float32)
-    if not np.isfinite(maps).all():
-        count = int((~np.isfinite(maps)).sum())
-        raise ConfigError(f"{returned}, of which {count} values are not finite; expected none")
-    return maps
+        return "; expected floats"
+    # As float32, which they are stored and computed in: a large float64 becomes infinite there.
+    infinite = int((~np.isfinite(maps.astype(np.float32))).sum())
+    if infinite:
+        return f", of which {infinite} values are not finite; expected none"
+    return ""
 
 
 # Cached, since a large network takes a while even for one frame.

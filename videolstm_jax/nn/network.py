@@ -89,7 +89,9 @@ def params_for_layers(network: ImageNetwork, params: PyTree, layers: Sequence[st
     Returns:
       The same tree; parameters that the layers do not depend on are zeros without memory.
     """
-    needed = frozenset().union(*(network.needs[layer] for layer in layers))
+    needed: set[str] = set()
+    for layer in layers:
+        needed |= network.needs[layer]
 
     def without_memory(leaf: Array) -> np.ndarray:
         # One zero, repeated with strides of 0: the shape stays that of the parameter.

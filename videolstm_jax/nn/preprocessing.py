@@ -74,4 +74,5 @@ def preprocess(
       float32 of the same shape.
     """
     mean, scale = pixels(stream, preprocessing, pixel_scale)
+    # Arrays of float32 on both sides: a float64 would double the memory of the whole batch.
     return (images.astype(np.float32) - np.array(mean, np.float32)) * np.array(scale, np.float32)

@@ -101,6 +101,8 @@ class VGG(nn.Module):
         pool5 = x
         x = {"flatten": flattened, "pooled": pooled}[self.head](pool5)
         fc7 = x
+        # Counted from 1, where Caffe has fc6 and fc7. The last output is the tap fc7, whatever the
+        # number of layers is.
         for layer, width in enumerate(self.dense, 1):
             fc7 = nn.relu(nn.Dense(width, kernel_init=_he, dtype=dtype, name=f"fc{layer}")(x))
             # The tap is what dropout reads, so that features do not change with a dropout key.
@@ -178,7 +180,9 @@ def vgg_network(
     def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> dict[str, Array]:
         return taps(params, x, dropout_key=dropout_key)._asdict()
 
+    # Every block halves the side, and the settings refuse a side that does not divide.
     side = cfg.image_size // 2 ** len(cfg.widths)
+    # Names of normalisations are listed also where there are none; a name too many does no harm.
     convolutions = []
     for block, depth in enumerate(cfg.depths, 1):
         for layer in range(1, depth + 1):
@@ -200,11 +204,13 @@ def vgg_network(
         apply=apply,
         input_shape=(cfg.image_size, cfg.image_size, channels),
         layers={
+            # Names of the original VGG-16 also for narrower ones, so that stores look alike.
             "pool5": (side, side, cfg.widths[-1]),
             "fc7": (cfg.dense[-1],),
             "logits": (classes,),
         },
         needs={"pool5": pool5_needs, "fc7": fc7_needs, "logits": fc7_needs | {"logits"}},
+        # ReLUs make pool5 and fc7.
         signed=frozenset({"logits"}),
         preprocessing="caffe",
         least_batch=least_batch,

@@ -41,6 +41,7 @@ def convert_layout(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
     Raises:
       FileError: names of no known layout, or arrays that do not fit theirs.
     """
+    # One name is enough: files of others hold further arrays, such as those of an optimizer.
     for pattern, convert in _LAYOUTS:
         if any(re.search(pattern, name) for name in arrays):
             return convert(arrays)
@@ -181,15 +182,17 @@ def _channels_last(kernel: NDArray, depth: int, name: str) -> NDArray:
       [N N D, F].
     """
     inputs = kernel[0].size
-    cells = 0
+    # A depth of 0 comes from a file without convolutions, whose map nobody knows.
+    places = 0
     if depth and kernel.ndim in (2, 4):
-        cells = inputs // depth
-    side = math.isqrt(cells)
-    if not cells or side * side * depth != inputs:
+        places = inputs // depth
+    side = math.isqrt(places)
+    if not places or side * side * depth != inputs:
         raise FileError(
             f"{name} has shape {kernel.shape}; expected [F, {depth} N N] over a square map of the "
             "last convolution"
         )
+    # [F, D, N, N] to [N, N, D, F], and the first three axes as one.
     maps = kernel.reshape(len(kernel), depth, side, side)
     return maps.transpose(2, 3, 1, 0).reshape(-1, len(kernel))
 

@@ -31,6 +31,7 @@ def vgg_weights(arrays: Mapping[str, NDArray]) -> ImageNetWeights:
       FileError: names of no known layout, shapes that no VGG has, or numbers that are not finite.
     """
     weights = convert_layout(arrays)
+    # Checked under our names and axes, so that one check serves all layouts.
     _check_leaves(weights.leaves)
     leaves = {name: np.asarray(leaf, np.float32) for name, leaf in weights.leaves.items()}
     return ImageNetWeights(leaves, weights.preprocessing)
@@ -87,6 +88,7 @@ def first_kernel_for(kernel: NDArray, channels: int) -> NDArray:
     """
     if channels == kernel.shape[2]:
         return kernel
+    # The mean, not the sum: flow images fill [0, 255] as frames do, in fewer channels.
     return np.repeat(kernel.mean(axis=2, keepdims=True), channels, axis=2)
 
 
