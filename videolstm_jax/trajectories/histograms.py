@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax.trajectories.corners import differences
+from videolstm_jax.trajectories.corners import central_differences
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -57,13 +57,13 @@ def frame_votes(frame: NDArray, flow: NDArray) -> NDArray:
       frame: [H, W] float32.
       flow: [H, W, 2], the camera's motion taken off.
     """
-    hog = directed(*differences(frame), BINS["hog"])
+    hog = directed(*central_differences(frame), BINS["hog"])
     moving = directed(flow[..., 0], flow[..., 1], BINS["hof"] - 1)
     is_still = np.hypot(flow[..., 0], flow[..., 1])[..., None] < STILL
     # One for each pixel that stands still, whatever its little flow is.
     hof = np.concatenate([np.where(is_still, np.float32(0), moving), is_still], -1)
-    mbh_x = directed(*differences(flow[..., 0]), BINS["mbh_x"])
-    mbh_y = directed(*differences(flow[..., 1]), BINS["mbh_y"])
+    mbh_x = directed(*central_differences(flow[..., 0]), BINS["mbh_x"])
+    mbh_y = directed(*central_differences(flow[..., 1]), BINS["mbh_y"])
     return np.concatenate([hog, hof, mbh_x, mbh_y], -1)
 
 
