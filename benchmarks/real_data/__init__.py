@@ -1,0 +1,10 @@
+"""How many real clips are recurrent models right on, and how many are simple baselines?
+
+    python -m benchmarks.real_data ucf101_fc6 --data=DIR --workdir=DIR
+    python -m benchmarks.real_data ut_interaction --data=DIR --workdir=DIR
+    python -m benchmarks.real_data table --data=benchmarks/results/real_data_ut_interaction.json
+
+A model is trained and scored by the project's own stages. Whatever the work folder already has is
+not computed again, so a run that was stopped goes on with the same command.
+Results: benchmarks/results/real_data_<task>.json.
+"""

@@ -1,0 +1,76 @@
+"""Arrays of frozen EfficientNet-Lite0 features, which all folds of a data set share.
+
+The network is not fitted, so its maps do not depend on the training list. Each fold imports the
+arrays into its own work folder, where their deviation is taken of its own training list.
+"""
+
+from __future__ import annotations
+
+import pathlib
+
+import jax
+import numpy as np
+
+from videolstm_jax.artifacts import Workdir, load_dataset
+from videolstm_jax.clips.frame_reader import FrameReader
+from videolstm_jax.clips.images import mirrored
+from videolstm_jax.config import RunConfig
+from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.train.log import ProgressLine
+from videolstm_jax.trained.backbone.start import starting_point
+from videolstm_jax.types import Video
+
+BLOCK = 16
+"""Frames of a pass; the last block of a video is filled up, so that one program is compiled."""
+
+LAYERS = ("pool5", "fc7")
+
+
+def extract(cfg: RunConfig, folder: pathlib.Path, *, is_mirrored: bool = False) -> None:
+    """Writes `<layer>/<Class>/<stem>.npy` of every video, float16; a killed run goes on.
+
+    Args:
+      cfg: of the stage `extract`, whose stream and backbone are taken.
+      folder: of the arrays.
+      is_mirrored: exchanges left and right before the network, with the sign of flow in x.
+    """
+    work = Workdir(cfg.workdir)
+    dataset = load_dataset(work.dataset)
+    missing = [video for video in dataset.videos if not _path(folder, "fc7", video).exists()]
+    if not missing:
+        return
+    stream = cfg.data.stream
+    reader = FrameReader(
+        stream, cfg.convnet.image_size, flow=work.flow, fps=cfg.data.fps, workers=1
+    )
+    network = image_network(cfg.convnet, reader.channels, len(dataset.classes))
+    params = starting_point(network, cfg, dataset).params
+    apply = jax.jit(lambda images: [network.apply(params, images)[layer] for layer in LAYERS])
+    progress = ProgressLine(len(missing), 0, unit="video")
+    for number, video in enumerate(missing, 1):
+        images = reader.read(video)
+        if is_mirrored:
+            images = mirrored(images, stream)
+        maps = _features(apply, network.prepare, images)
+        # `fc7` comes last: its file says that the video is done.
+        for layer, values in zip(LAYERS, maps, strict=True):
+            path = _path(folder, layer, video)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, values.astype(np.float16))
+        progress.show(number, {}, logged=number % 10 == 0)
+
+
+def _path(folder: pathlib.Path, layer: str, video: Video) -> pathlib.Path:
+    return folder / layer / f"{video.name}.npy"
+
+
+def _features(apply, prepare, images: np.ndarray) -> list[np.ndarray]:
+    """The layers of all images [n, S, S, ch], block by block."""
+    blocks = []
+    for start in range(0, len(images), BLOCK):
+        block = images[start : start + BLOCK]
+        filled = np.zeros((BLOCK, *block.shape[1:]), np.uint8)
+        filled[: len(block)] = block
+        maps = jax.device_get(apply(prepare(filled)))
+        blocks.append([values[: len(block)] for values in maps])
+    return [np.concatenate(layer) for layer in zip(*blocks, strict=True)]

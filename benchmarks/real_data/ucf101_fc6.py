@@ -1,0 +1,204 @@
+"""UCF101, 14 of its 101 classes, official split 1: an LSTM on fc6 vectors of VGG-16, 11 a video.
+
+The folder holds features_u8.npz: `q` uint8 [V, 11, 4096] with value = (q / 255)^2 * `scale`,
+`names` such as ApplyLipstick/v_ApplyLipstick_g01_c01.avi, `labels`, and `train`, which is true for
+the training list. The settings of the LSTM are chosen on groups 8 to 11 of the training list, which
+are held out for that; the test list has no part in the choice.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.real_data import linear
+from benchmarks.real_data.rows import Row
+from benchmarks.real_data.stages import Run, in_order, right_of_run, train_and_score
+from videolstm_jax.artifacts import Workdir, load_dataset, save_dataset
+from videolstm_jax.features import foreign, importers
+from videolstm_jax.presets import Settings
+from videolstm_jax.types import Dataset
+
+FILE = "features_u8.npz"
+SEEDS = (0, 1, 2)
+VALIDATION_GROUPS = ("g08", "g09", "g10", "g11")
+
+SETTINGS = {
+    "data__frames": 11,
+    "data__batch": 64,
+    "model__hidden": 128,
+    "model__head": 128,
+    "eval__segments": 1,
+    "optim__schedule": "cosine",
+    "data__validation": 0.0,
+    "train__keep": "last",
+    "train__steps": 200,
+    "train__save_every": 200,
+    "train__log_every": 50,
+    "data__workers": 1,
+}
+"""On top of the preset `modern`: Adam, learning rate 1e-3, dropout .5, features of deviation 1."""
+
+TRIES = {
+    "as set": {},
+    "100 updates": {"train__steps": 100},
+    "dropout .5 before and after the dense layer": {"model__hidden_dropout": 0.5},
+    "learning rate 3e-4": {"optim__learning_rate": 3e-4},
+    "weight decay .1": {"optim__weight_decay": 0.1},
+    "64 hidden channels": {"model__hidden": 64},
+}
+"""Settings that are compared on the validation groups, with seed 0."""
+
+CHOSEN = "as set"
+"""The try with most validation videos right; see the result file."""
+
+
+class Features(NamedTuple):
+    """The file: values [V, 11, 4096] float32, and names, labels and lists of the videos."""
+
+    values: np.ndarray
+    names: list[str]
+    label: np.ndarray
+    is_train: np.ndarray
+    groups: np.ndarray
+
+
+def read_features(folder: str) -> Features:
+    """Reads the file of a folder."""
+    with np.load(pathlib.Path(folder) / FILE, allow_pickle=False) as file:
+        quantised, scale = file["q"].astype(np.float32), float(file["scale"])
+        names = [str(name).removesuffix(".avi") for name in file["names"]]
+        label, is_train = file["labels"].astype(int), file["train"].astype(bool)
+    groups = np.array([name.rsplit("_", 2)[-2] for name in names])
+    return Features((quantised / 255) ** 2 * scale, names, label, is_train, groups)
+
+
+def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, Any]:
+    """Computes what is missing, and returns the rows and what each try is worth.
+
+    Trainings that would begin after so many minutes are left out.
+    """
+    stop = time.monotonic() + 60 * minutes
+    features = read_features(data)
+    tries = _tries(features, f"{workdir}/validation", stop)
+    settings = _import(features, f"{workdir}/test", hold_out=())
+    rows = _baselines(features)
+    lstm = Run("lstm", "lstm", overrides=TRIES[CHOSEN])
+    answers = {}
+    for seed in SEEDS:
+        cfg = lstm.config(settings, settings.overrides["workdir"], seed)
+        if train_and_score(cfg, stop):
+            answers[seed] = in_order(right_of_run(cfg), _test_names(features))
+    if answers:
+        about = {"settings": TRIES[CHOSEN], "seeds": list(answers)}
+        rows["lstm"] = Row(np.stack(list(answers.values())), about)
+    return {
+        "data": "UCF101, 14 of 101 classes, official split 1, VGG-16 fc6, 11 frames a video",
+        "videos": len(_test_names(features)),
+        "settings": SETTINGS,
+        "pairs": [("lstm", "ridge on the mean"), ("lstm", "nearest centroid of the mean")],
+        "validation": {"groups": list(VALIDATION_GROUPS), "chosen": CHOSEN, "tries": tries},
+        "rows": rows,
+    }
+
+
+def _test_names(features: Features) -> list[str]:
+    names = []
+    for name, is_train in zip(features.names, features.is_train, strict=True):
+        if not is_train:
+            names.append(name)
+    return sorted(names)
+
+
+# ---- the work folders ----------------------------------------------------------------------------
+
+
+def _import(features: Features, workdir: str, hold_out: tuple[str, ...]) -> Settings:
+    """Makes a work folder of the features by the importer of arrays; returns its settings.
+
+    With `hold_out` the test list is unused, and these groups of the training list are validated on.
+    """
+    work = Workdir(workdir)
+    if not (work.features("rgb", "fc7") / "index.json").exists():
+        folder = pathlib.Path(workdir) / "arrays"
+        for name, values in zip(features.names, features.values, strict=True):
+            path = folder / f"{name}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, values.astype(np.float16))
+        _write_lists(features, folder)
+        arrays = foreign.array_features(folder)
+        save_dataset(work.dataset, _with_parts(features, arrays, folder, hold_out))
+        about = {"imported": "arrays", "from": FILE, "preprocessing": "unknown"}
+        importers.import_features(
+            arrays, load_dataset(work.dataset), work.features("rgb", "fc7"), about
+        )
+    return Settings("modern", {**SETTINGS, "workdir": workdir})
+
+
+def _write_lists(features: Features, folder: pathlib.Path) -> None:
+    for part, chosen in (("train", features.is_train), ("test", ~features.is_train)):
+        names = np.array(features.names)[chosen]
+        label = features.label[chosen]
+        (folder / f"{part}_filenames.txt").write_text("".join(f"{name}.avi\n" for name in names))
+        (folder / f"{part}_labels.txt").write_text("".join(f"{number}\n" for number in label))
+
+
+def _with_parts(features: Features, arrays: Any, folder: Any, hold_out: tuple) -> Dataset:
+    dataset = importers.dataset_from_lists(folder, arrays)
+    if not hold_out:
+        return dataset
+    group_of = dict(zip(features.names, features.groups, strict=True))
+    videos = []
+    for video in dataset.videos:
+        if video.part == "test":
+            video = video._replace(part="unused")
+        elif group_of[video.name] in hold_out:
+            video = video._replace(part="valid")
+        videos.append(video)
+    return Dataset(dataset.classes, tuple(videos))
+
+
+# ---- what is compared ----------------------------------------------------------------------------
+
+
+def _tries(features: Features, workdir: str, stop: float) -> dict[str, dict[str, Any]]:
+    """What each of `TRIES` is worth on the validation groups."""
+    settings = _import(features, workdir, hold_out=VALIDATION_GROUPS)
+    settings = settings.override(eval__part="valid")
+    worth = {}
+    for number, (name, overrides) in enumerate(TRIES.items()):
+        cfg = Run(f"try{number}", "lstm", overrides=overrides).config(settings, workdir, 0)
+        if not train_and_score(cfg, stop):
+            continue
+        right = right_of_run(cfg)
+        worth[name] = {"settings": overrides, "right": sum(right.values()), "videos": len(right)}
+    return worth
+
+
+def _baselines(features: Features) -> dict[str, Row]:
+    order = np.argsort(np.array(features.names)[~features.is_train])
+    train, test = features.values[features.is_train], features.values[~features.is_train]
+    train_label, test_label = features.label[features.is_train], features.label[~features.is_train]
+    groups = features.groups[features.is_train].tolist()
+    middle = train.shape[1] // 2
+    scores = {
+        "nearest centroid of the mean": (
+            linear.nearest_centroid(train.mean(1), train_label, test.mean(1)),
+            {},
+        )
+    }
+    inputs = {
+        "ridge on the middle frame": (train[:, middle], test[:, middle]),
+        "ridge on the mean": (train.mean(1), test.mean(1)),
+    }
+    for name, (train_rows, test_rows) in inputs.items():
+        values, strength = linear.ridge(train_rows, train_label, test_rows, groups=groups)
+        scores[name] = (values, {"strength": strength})
+    rows = {}
+    for name, (values, about) in scores.items():
+        right = values.argmax(1) == test_label
+        rows[name] = Row(right[order][None], about)
+    return rows

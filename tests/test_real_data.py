@@ -1,0 +1,208 @@
+"""The runner of results on real data: its baselines, folds and rows, on small made data."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from benchmarks import real_data
+from benchmarks.real_data import (
+    __main__,
+    frame_classifier,
+    linear,
+    rows,
+    stages,
+    ucf101_fc6,
+    ut_interaction,
+)
+from videolstm_jax.errors import FileError
+from videolstm_jax.presets import configured
+from videolstm_jax.types import Scores
+
+CLASSES, DEPTH = 3, 8
+
+
+def clusters(seed, videos=30):
+    """Vectors around a centre for each class, groups of three videos, and their classes."""
+    generator = np.random.default_rng(seed)
+    label = np.arange(videos) % CLASSES
+    centres = 4 * np.eye(CLASSES, DEPTH)
+    vectors = centres[label] + generator.normal(size=(videos, DEPTH)) + 3
+    return vectors, label, [f"g{video // CLASSES}" for video in range(videos)]
+
+
+@pytest.mark.parametrize("classifier", ["ridge", "nearest_centroid"])
+def test_baselines_tell_clusters_apart(classifier):
+    train, label, groups = clusters(0)
+    test, test_label, _ = clusters(1)
+    if classifier == "ridge":
+        scores, strength = linear.ridge(train, label, test, groups=groups)
+        assert strength in linear.STRENGTHS
+    else:
+        scores = linear.nearest_centroid(train, label, test)
+    assert scores.shape == (30, CLASSES)
+    assert (scores.argmax(1) == test_label).mean() > 0.9
+
+
+def test_ridge_is_the_closed_solution():
+    train, label, _ = clusters(0)
+    test, _, _ = clusters(1, videos=6)
+    x = (train - train.mean(0)) / train.std(0)
+    strength = 0.1 * np.trace(x @ x.T) / len(x)
+    targets = np.eye(CLASSES)[label]
+    weights = np.linalg.solve(x.T @ x + strength * np.eye(DEPTH), x.T @ (targets - targets.mean(0)))
+    expected = (test - train.mean(0)) / train.std(0) @ weights + targets.mean(0)
+    scores_of = linear._ridge_path(train, label, test, CLASSES)
+    np.testing.assert_allclose(scores_of(0.1), expected, atol=1e-9)
+
+
+def test_ridge_ignores_values_that_never_change():
+    train, label, groups = clusters(0)
+    train[:, -1] = 5
+    scores, _ = linear.ridge(train, label, train, groups=groups)
+    assert np.isfinite(scores).all()
+
+
+def test_the_frame_classifier_learns_frames():
+    train, label, _ = clusters(0)
+    frames = [np.stack([vector, vector]).astype(np.float32) for vector in train]
+    layer = frame_classifier.fit(frames, label, seed=0)
+    scores = np.stack([frame_classifier.video_scores(layer, video) for video in frames])
+    np.testing.assert_allclose(scores.sum(1), 1, atol=1e-5)
+    assert (scores.argmax(1) == label).mean() > 0.8
+
+
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def test_rows_come_back_from_their_file():
+    right = np.array([[True, False, True], [True, True, False]])
+    record = rows.as_record({"a": rows.Row(right, {"seeds": [0, 1]})})
+    assert record == {"a": {"seeds": [0, 1], "accuracy": 0.6667, "right": ["101", "110"]}}
+    np.testing.assert_array_equal(rows.rows_of(record)["a"].right, right)
+    np.testing.assert_allclose(rows.rows_of(record)["a"].shares, [1, 0.5, 0.5])
+    record["b"] = {"right": ["10"]}
+    with pytest.raises(FileError, match=r"b has rows of .2, 3. videos"):
+        rows.rows_of(record)
+
+
+def test_a_difference_says_whether_an_ordering_holds():
+    better, worse = np.ones((1, 40), bool), np.zeros((1, 40), bool)
+    worse[:, :20] = True
+    of_file = {"better": rows.Row(better), "worse": rows.Row(worse)}
+    assert rows.verdict(rows.difference(of_file["better"], of_file["worse"])) == "yes"
+    assert rows.verdict(rows.difference(of_file["worse"], of_file["better"])) == "no, the opposite"
+    assert rows.verdict(rows.difference(of_file["worse"], of_file["worse"])) == "open"
+    table = rows.difference_table(of_file, [("better", "worse"), ("better", "missing")])
+    assert "| better | worse | +50.0 (" in table and "missing" not in table
+
+
+def test_scores_become_right_answers():
+    scores = Scores(
+        videos=("a", "b"),
+        scores=np.array([[0.9, 0.1], [0.8, 0.2]]),
+        label=np.array([0, 1]),
+        classes=("x", "y"),
+        trained=np.zeros(2, bool),
+    )
+    right = stages.right_by_video(scores)
+    assert right == {"a": True, "b": False}
+    np.testing.assert_array_equal(stages.in_order(right, ["b", "a"]), [False, True])
+
+
+# ---- what is computed ----------------------------------------------------------------------------
+
+
+def test_a_run_is_trained_once_and_not_after_the_end(tmp_path, monkeypatch):
+    trained = []
+
+    def evaluate(cfg):
+        stages.scores_path(cfg).parent.mkdir(parents=True)
+        stages.scores_path(cfg).write_bytes(b"")
+
+    monkeypatch.setattr(stages.train, "run", lambda cfg: trained.append(cfg.run_name))
+    monkeypatch.setattr(stages.evaluate, "run", evaluate)
+    cfg = configured("small", "lstm", workdir=str(tmp_path), name="lstm-rgb-seed0")
+    assert not stages.train_and_score(cfg, stop=time.monotonic())
+    assert stages.train_and_score(cfg) and stages.train_and_score(cfg)
+    assert trained == ["lstm-rgb-seed0"]
+
+
+def test_every_sequence_is_held_out_once(tmp_path):
+    videos = tmp_path / "videos"
+    for name in ("Hugging", "Pushing"):
+        (videos / name).mkdir(parents=True)
+        for sequence in range(1, 16):
+            (videos / name / f"v_{name}_g{sequence:02d}_c01.avi").write_bytes(b"")
+    ut_interaction._write_lists(videos, tmp_path / "lists")
+    tested = []
+    for fold in range(1, 6):
+        test = (tmp_path / f"lists/testlist0{fold}.txt").read_text().split("\n")[:-1]
+        train = (tmp_path / f"lists/trainlist0{fold}.txt").read_text()
+        assert {ut_interaction._sequence(name) for name in test} == {fold, fold + 5, fold + 10}
+        assert not any(name in train for name in test)
+        assert len(train.splitlines()) == 24
+        tested += test
+    assert len(set(tested)) == len(tested) == 30
+    assert (tmp_path / "lists/classInd.txt").read_text() == "1 Hugging\n2 Pushing\n"
+
+
+def made_fc6(folder):
+    """A small file of the layout of UCF101's features: 2 classes, groups 1, 2 (test), 8 and 12."""
+    names, label = [], []
+    for number, name in enumerate(("Archery", "Biking")):
+        for group in (1, 2, 8, 12):
+            for clip in (1, 2):
+                names.append(f"{name}/v_{name}_g{group:02d}_c{clip:02d}.avi")
+                label.append(number)
+    label = np.array(label)
+    values = np.random.default_rng(0).integers(0, 60, (16, 11, 6))
+    values[label == 1, :, :3] += 150
+    np.savez(
+        folder / ucf101_fc6.FILE,
+        q=values.astype(np.uint8),
+        scale=12.5,
+        names=np.array(names),
+        labels=label,
+        train=np.array([int(name[-10:-8]) > 7 for name in names]),
+        classes=np.array(["Archery", "Biking"]),
+    )
+
+
+@pytest.mark.slow
+def test_ucf101_goes_from_its_file_to_a_table(tmp_path, monkeypatch, capsys):
+    made_fc6(tmp_path)
+    small = {
+        **ucf101_fc6.SETTINGS,
+        "model__hidden": 4,
+        "model__head": 4,
+        "data__batch": 4,
+        "train__steps": 2,
+    }
+    monkeypatch.setattr(ucf101_fc6, "SETTINGS", small)
+    monkeypatch.setattr(ucf101_fc6, "TRIES", {ucf101_fc6.CHOSEN: {}})
+    monkeypatch.setattr(ucf101_fc6, "SEEDS", (0,))
+    figures = ucf101_fc6.run(str(tmp_path), str(tmp_path / "work"))
+    assert figures["videos"] == 8
+    assert figures["rows"]["ridge on the mean"].right.all()
+    assert figures["rows"]["lstm"].right.shape == (1, 8)
+    # The validation groups are of the training list: two clips of each class.
+    assert figures["validation"]["tries"][ucf101_fc6.CHOSEN]["videos"] == 4
+
+    # All is there, so nothing is trained again.
+    monkeypatch.setattr(stages.train, "run", pytest.fail)
+    again = ucf101_fc6.run(str(tmp_path), str(tmp_path / "work"))
+    np.testing.assert_array_equal(again["rows"]["lstm"].right, figures["rows"]["lstm"].right)
+    path = tmp_path / "result.json"
+    path.write_text(json.dumps({**figures, "rows": rows.as_record(figures["rows"])}))
+    __main__.print_tables(str(path))
+    assert "| lstm | ridge on the mean |" in capsys.readouterr().out
+
+
+def test_help_says_the_question_and_the_commands(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["real_data", "--help"])
+    with pytest.raises(SystemExit):
+        __main__.main()
+    text = capsys.readouterr().out
+    assert real_data.__doc__.split("\n")[0] in text and "ut_interaction" in text
