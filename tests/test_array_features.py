@@ -36,11 +36,12 @@ def _array_set(folder, lengths, suffixes=(".npy", ".npz", ".npz")):
     return folder
 
 
-def _import_arrays(folder):
+def _import_arrays(folder, *options):
     command = [sys.executable, "-m", "videolstm_jax.cli", "features", "arrays"]
     paths = [str(folder / "arrays"), str(folder / "store")]
     option = f"--dataset={folder / 'dataset.json'}"
-    return subprocess.run([*command, *paths, option], capture_output=True, text=True, cwd=ROOT)
+    command += [*paths, option, *options]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
 def test_plain_arrays_become_a_store(tmp_path):
@@ -53,6 +54,22 @@ def test_plain_arrays_become_a_store(tmp_path):
     for seed, length in enumerate(lengths):
         expected = np.moveaxis(maps(seed, length), 1, 3).astype(np.float16)
         assert np.array_equal(store.read(f"c/v{seed}"), expected[: LENGTHS[seed]])
+
+
+def test_arrays_of_the_mirrored_training_list_become_a_store_beside_it(tmp_path):
+    _array_set(tmp_path, LENGTHS)
+    # The test video has none.
+    for seed in (0, 1):
+        path = tmp_path / "mirrored" / "c" / f"v{seed}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, np.moveaxis(maps(seed, LENGTHS[seed]), 1, 3)[:, :, ::-1])
+    done = _import_arrays(tmp_path, f"--mirrored={tmp_path / 'mirrored'}", "--dtype=float16")
+    assert done.returncode == 0, done.stderr
+    filmed, mirrored = (FeatureStore.open(tmp_path / name) for name in ("store", "store-mirrored"))
+    assert mirrored.about == filmed.about | {"from": "mirrored", "view": "mirrored"}
+    assert list(mirrored.frames) == ["c/v0", "c/v1"]
+    for name in mirrored.frames:
+        assert np.array_equal(mirrored.read(name), filmed.read(name)[:, :, ::-1])
 
 
 def test_arrays_of_another_number_of_frames_say_how_to_resample(tmp_path):

@@ -19,6 +19,7 @@ CFG = configured(
     convnet__depths=(1, 1),
     convnet__dense=(8,),
     convnet__batch=4,
+    data__mirrored=False,
     model__hidden=6,
     model__attention=4,
     model__head=8,
@@ -81,6 +82,13 @@ def test_what_features_take_on_disk(pace):
     assert cost.estimate_stage_cost(
         "extract", change(CFG, data__feature_dtype="uint8"), dataset(), pace
     ).disk == 2 * 30 * (7 * 7 * 6 + 8 + 4)
+
+
+def test_mirrored_features_of_the_training_list_are_counted(pace):
+    plain = cost.estimate_stage_cost("extract", CFG, dataset(), pace)
+    both = cost.estimate_stage_cost("extract", change(CFG, data__mirrored=True), dataset(), pace)
+    # One of the two videos is in the training list.
+    assert both.disk == 1.5 * plain.disk and both.seconds == pytest.approx(1.5 * plain.seconds)
 
 
 def test_equal_segments_cost_once(pace):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Stream = Literal["rgb", "flow"]
 Layer = Literal["pool5", "fc7", "logits"]
+# The side that a picture shows: as it was filmed, or with left and right exchanged.
+View = Literal["filmed", "mirrored"]
 Part = Literal["train", "valid", "test", "unused"]
 PARTS: tuple[Part, ...] = get_args(Part)
 PyTree: TypeAlias = Any

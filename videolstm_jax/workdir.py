@@ -9,6 +9,7 @@ from etils import epath
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
+from videolstm_jax.types import View
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Workdir:
     | `convnets/<stream>/` | `config.json`, `metrics.jsonl`, `ckpt/` | fit_convnet |
     | | `scores.npz`, `accuracy.json` of the ConvNet alone | extract |
     | `features/<stream>/<layer>/` | `index.json`, features of each video | extract |
+    | `features/<stream>/<layer>-mirrored/` | the same of mirrored training videos | extract |
     | `runs/<name>/` | `config.json`, `metrics.jsonl`, `ckpt/`, `best/` | train |
     | | `scores.npz`, `videos/` and `states/` with `<Class>/<stem>.npz` | evaluate |
     | | `scores_valid.npz` of the validation list | evaluate with `eval.part` |
@@ -77,9 +79,9 @@ class Workdir:
         """The ConvNet of `rgb` or `flow`."""
         return self.path / "convnets" / stream
 
-    def features(self, stream: str, layer: str) -> epath.Path:
-        """The feature store of one tap, pool5, fc7 or logits."""
-        return self.path / "features" / stream / layer
+    def features(self, stream: str, layer: str, view: View = "filmed") -> epath.Path:
+        """The feature store of one tap, pool5, fc7 or logits, and of one view of the videos."""
+        return store_of_view(self.path / "features" / stream / layer, view)
 
     def run(self, name: str) -> epath.Path:
         """The folder of one training and of its results."""
@@ -125,6 +127,20 @@ class Workdir:
     def report(self) -> epath.Path:
         """The page of pictures."""
         return self.path / "report"
+
+
+def store_of_view(folder: PathLike, view: View) -> epath.Path:
+    """The feature store of a view of the videos, which lies beside that of the view as filmed.
+
+    Args:
+      folder: of the store as filmed.
+      view: `filmed` or `mirrored`.
+    """
+    path = epath.Path(folder)
+    # Not below `path`: its folders are classes, and a class may have any name.
+    if view == "mirrored":
+        return path.parent / f"{path.name}-mirrored"
+    return path
 
 
 def of_run(folder: PathLike) -> tuple[Workdir, str]:

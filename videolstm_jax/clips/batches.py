@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from videolstm_jax.clips.balance import label_array
-from videolstm_jax.clips.draws import ClipDraws, ClipList, Host, draw_clips
+from videolstm_jax.clips.draws import ClipDraws, ClipList, DrawnClips, Host, draw_clips
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import DataConfig
 from videolstm_jax.errors import ConfigError, FileError
@@ -22,24 +22,42 @@ def map_shape(shape: Sequence[int]) -> tuple[int, ...]:
     return (1,) * (3 - len(shape)) + tuple(shape)
 
 
+class MirroredStores(NamedTuple):
+    """The stores of the mirrored training list: of the top LSTM's input, and of the motion LSTM's.
+
+    `motion` is None for a cell that reads no motion.
+    """
+
+    x: FeatureStore
+    motion: FeatureStore | None = None
+
+
 def common_lengths(
-    x: FeatureStore, motion: FeatureStore | None, videos: Sequence[Video]
+    x: FeatureStore,
+    motion: FeatureStore | None,
+    videos: Sequence[Video],
+    mirrored: MirroredStores | None = None,
 ) -> np.ndarray:
     """Frames of each video in the stores [V].
 
     Raises:
-      FileError: a file is missing or short, or the two stores hold different frames of a video.
+      FileError: a file is missing or short, or the stores hold different frames of a video.
     """
     names = names_of(videos)
+    others = [motion]
+    if mirrored is not None:
+        others += mirrored
     # Before the first step: a file that is missing must not end a training after hours.
     x.check_sizes(names)
-    if motion is not None:
-        motion.check_sizes(names)
+    for store in others:
+        if store is None:
+            continue
+        store.check_sizes(names)
         for name in names:
-            if motion.frames[name] != x.frames[name]:
+            if store.frames[name] != x.frames[name]:
                 raise FileError(
-                    f"{name} has {x.frames[name]} frames in {x.folder} and {motion.frames[name]} "
-                    f"in {motion.folder}; expected as many"
+                    f"{name} has {x.frames[name]} frames in {x.folder} and {store.frames[name]} "
+                    f"in {store.folder}; expected as many"
                 )
     return np.array([x.frames[name] for name in names], np.int64)
 
@@ -51,6 +69,7 @@ def train_batches(
     cfg: DataConfig,
     draws: ClipDraws,
     *,
+    mirrored: MirroredStores | None = None,
     start_step: int = 0,
     dtype: str = "float32",
 ) -> Iterator[Batch]:
@@ -61,14 +80,16 @@ def train_batches(
     Sec. 5.2); `epochs` goes through one random order of the list after another. The first frame is
     uniform over those that leave T frames. A video shorter than T repeats its last frame; the mask
     is false there unless `cfg.short_clips` is `count`. Only the frames of the clip are read from
-    disk, the same ones of both stores.
+    disk, the same ones of both stores. A clip that is drawn mirrored is mirrored in both.
 
     Args:
       x: features the top LSTM reads.
       motion: features the motion LSTM reads, where there is one.
       videos: the training list.
       cfg: batch, frames, order, short_clips, workers.
-      draws: the seed, whether classes are balanced, and the part of each batch that is yielded.
+      draws: the seed, whether classes are balanced, whether clips are drawn in two views, and the
+        part of each batch that is yielded.
+      mirrored: the stores of the second view, where clips are drawn in two.
       start_step: the first batch to yield.
       dtype: of the features; `float16`, as they are stored, halves the memory where the model casts
         by itself.
@@ -83,9 +104,13 @@ def train_batches(
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
     _check(videos, cfg, draws.host, start_step, dtype)
-    lengths = common_lengths(x, motion, videos)
+    lengths = common_lengths(x, motion, videos, mirrored)
     clips = ClipList(lengths, label_array(videos).astype(np.int32))
-    reader = _ClipReader((x, motion), videos, clips, cfg, np.dtype(dtype))
+    # By the number of the view: 0 as filmed, 1 mirrored.
+    views = [(x, motion)]
+    if mirrored is not None:
+        views.append(mirrored)
+    reader = _ClipReader(views, videos, clips, cfg, np.dtype(dtype))
     drawn = draw_clips(clips, cfg, draws, start_step)
     return prefetch(_read_batches(drawn, reader, cfg.workers))
 
@@ -109,7 +134,7 @@ def _check(
 
 
 class _ClipReader:
-    """Reads the clips of a batch from one or two stores, several clips at a time.
+    """Reads the clips of a batch from one or two stores of each view, several clips at a time.
 
     A store's frames go straight to their place in the batch, so memory is written once. This takes
     a fifth of the processor time of tf.data's own reader of records, which copies a clip four
@@ -118,30 +143,34 @@ class _ClipReader:
 
     def __init__(
         self,
-        stores: tuple[FeatureStore, FeatureStore | None],
+        views: Sequence[tuple[FeatureStore, FeatureStore | None]],
         videos: Sequence[Video],
         clips: ClipList,
         cfg: DataConfig,
         dtype: np.dtype,
     ):
-        self._stores = stores
+        self._views = views
         self._names = names_of(videos)
         self._clips = clips
         self._frames = cfg.frames
         self._count_repeats = cfg.short_clips == "count"
         self._dtype = dtype
 
-    def read(self, video: np.ndarray, start: np.ndarray, map_rows: Callable[..., Any]) -> Batch:
-        """Reads the clips of videos [B] from their first frames [B] on.
+    def read(self, drawn: DrawnClips, map_rows: Callable[..., Any]) -> Batch:
+        """Reads the drawn clips.
 
         `map_rows` is `map` of a pool, whose threads share the rows of the batch.
         """
-        maps = [self._empty(store, len(video)) for store in self._stores]
+        video = drawn.video
+        # The maps have one shape in all views.
+        maps = [self._empty(store, len(video)) for store in self._views[0]]
 
         def fill_row(row: int) -> None:
-            for values, store in zip(maps, self._stores, strict=True):
+            # One view for both inputs: motion must stay that of the picture.
+            stores = self._views[int(drawn.mirrored[row])]
+            for values, store in zip(maps, stores, strict=True):
                 if store is not None:
-                    self._fill(values[row], store, int(video[row]), int(start[row]))
+                    self._fill(values[row], store, int(video[row]), int(drawn.start[row]))
 
         # Waits for every row, and raises here what a thread raised.
         for _ in map_rows(fill_row, range(len(video))):
@@ -163,9 +192,9 @@ class _ClipReader:
 
 
 def _read_batches(
-    drawn: Iterator[tuple[np.ndarray, np.ndarray]], reader: _ClipReader, workers: int
+    draws: Iterator[DrawnClips], reader: _ClipReader, workers: int
 ) -> Iterator[Batch]:
     # At least two threads: one waits for the disk while the other converts what it has read.
     with ThreadPoolExecutor(max(2, workers)) as pool:
-        for video, start in drawn:
-            yield reader.read(video, start, pool.map)
+        for drawn in draws:
+            yield reader.read(drawn, pool.map)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import video_frames
-from videolstm_jax.clips.images import squashed
+from videolstm_jax.clips.images import mirrored, squashed
 from videolstm_jax.flow_images.online import FlowSettings, both_streams
-from videolstm_jax.types import Stream, Video
+from videolstm_jax.types import Stream, Video, View
 
 
 class BackboneImages(NamedTuple):
@@ -27,6 +27,14 @@ class BackboneImages(NamedTuple):
     side: int
     prepare: Callable[[np.ndarray], np.ndarray]
 
+    def inputs(self, images: np.ndarray, view: View) -> np.ndarray:
+        """What the backbone reads of images [n, S, S, ch] uint8 of the video as filmed."""
+        # The picture is mirrored, not the features: no backbone is exactly symmetric.
+        if view == "mirrored":
+            # Contiguous, since a function of the user's own may not read backwards.
+            images = np.ascontiguousarray(mirrored(images, self.stream))
+        return self.prepare(images)
+
 
 class FrameBlock(NamedTuple):
     """Some consecutive frames of one video, for one backbone.
@@ -34,34 +42,55 @@ class FrameBlock(NamedTuple):
     Attributes:
       video: that they are of.
       stream: of the backbone.
+      view: the side that they show.
       images: as the backbone reads them, float32 [n, ..].
-      is_last: whether the video's stream ends with them.
+      is_last: whether this view of the video's stream ends with them.
       flow_range: of the video's flow, where that is stored nowhere: the greatest displacement in
         pixels, and the share of pixels at or beyond the bound.
     """
 
     video: Video
     stream: Stream
+    view: View
     images: np.ndarray
     is_last: bool
     flow_range: tuple[float, float] | None = None
 
 
 def blocks_of_stream(
-    videos: Sequence[Video], reader: FrameReader, images: BackboneImages, size: int
+    videos: Sequence[Video],
+    views: Mapping[str, Sequence[View]],
+    reader: FrameReader,
+    images: BackboneImages,
+    size: int,
 ) -> Iterator[FrameBlock]:
-    """Yields the L - 1 frames of each video of one stream, at most `size` at a time."""
+    """Yields the L - 1 frames of each video of one stream, at most `size` at a time.
+
+    Args:
+      videos: to read.
+      views: of each video, by its name. A block is read once and yielded in each of them.
+      reader: of the stream.
+      images: of the backbone.
+      size: frames of a block at most.
+    """
     for video in videos:
         # Counted, since only the block itself says how many frames it has.
         count = 0
-        blocks = video_frames(video, reader, images.prepare, block=size)
-        for block in blocks:
-            count += len(block)
-            yield FrameBlock(video, images.stream, block, is_last=count == video.frames - 1)
+        for frames in video_frames(video, reader, block=size):
+            count += len(frames)
+            for view in views[video.name]:
+                yield FrameBlock(
+                    video,
+                    images.stream,
+                    view,
+                    images.inputs(frames, view),
+                    is_last=count == video.frames - 1,
+                )
 
 
 def blocks_of_both_streams(
     videos: Sequence[Video],
+    views: Mapping[str, Sequence[View]],
     settings: FlowSettings,
     images: Sequence[BackboneImages],
     size: int,
@@ -73,6 +102,7 @@ def blocks_of_both_streams(
 
     Args:
       videos: as the stage prepare listed them.
+      views: of each video, by its name.
       settings: of the flow.
       images: of the RGB backbone and of the flow backbone.
       size: frames of a block at most.
@@ -91,11 +121,12 @@ def blocks_of_both_streams(
                 stream_range = flow_range
             for start in range(0, video.frames - 1, size):
                 squashed_frames = squashed(frames[start : start + size], stream_images.side)
-                block = stream_images.prepare(squashed_frames)
-                yield FrameBlock(
-                    video,
-                    stream,
-                    block,
-                    is_last=start + size >= video.frames - 1,
-                    flow_range=stream_range,
-                )
+                for view in views[video.name]:
+                    yield FrameBlock(
+                        video,
+                        stream,
+                        view,
+                        stream_images.inputs(squashed_frames, view),
+                        is_last=start + size >= video.frames - 1,
+                        flow_range=stream_range,
+                    )

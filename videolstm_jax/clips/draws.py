@@ -1,4 +1,4 @@
-"""Draws the clips of training with tf.data: which video, and from which frame on."""
+"""Draws the clips of training with tf.data: which video, from which frame on, in which view."""
 
 from __future__ import annotations
 
@@ -41,11 +41,24 @@ class ClipDraws(NamedTuple):
         each run of P clips has one of each of the P classes, and each class goes through its own
         videos.
       host: the part of each batch that is drawn.
+      mirrored: draw each clip as filmed or mirrored, one as often as the other.
     """
 
     seed: int
     balanced: bool = False
     host: Host = ONLY_HOST
+    mirrored: bool = False
+
+
+class DrawnClips(NamedTuple):
+    """The clips of a batch.
+
+    `video` [B] is the index in the list, `start` [B] the first frame, `mirrored` [B] bool the view.
+    """
+
+    video: NDArray
+    start: NDArray
+    mirrored: NDArray
 
 
 class ClipList(NamedTuple):
@@ -57,8 +70,8 @@ class ClipList(NamedTuple):
 
 def draw_clips(
     clips: ClipList, cfg: DataConfig, draws: ClipDraws, start_step: int
-) -> Iterator[tuple[NDArray, NDArray]]:
-    """Yields the video index [B] and the first frame [B] of each clip in this host's batches.
+) -> Iterator[DrawnClips]:
+    """Yields the clips of this host's part of each batch.
 
     tf.data's stateless random numbers make clip p a function of (seed, p), whatever the number of
     hosts and threads.
@@ -66,13 +79,15 @@ def draw_clips(
     Args:
       clips: the training list.
       cfg: batch, frames and order.
-      draws: seed, balance, and the part of each batch.
+      draws: seed, balance, views, and the part of each batch.
       start_step: the first batch to yield.
     """
     tf = _import_tensorflow()
     host, share = draws.host, cfg.batch // draws.host.count
-    # Two keys that are far apart even for seeds 0 and 1, for two draws that are independent.
-    video_key, start_key = np.random.SeedSequence(draws.seed).generate_state(2).tolist()
+    # Keys that are far apart even for seeds 0 and 1, for draws that are independent. The first two
+    # do not depend on how many there are, so the same clips are drawn with and without views.
+    keys = np.random.SeedSequence(draws.seed).generate_state(3)
+    video_key, start_key, view_key = keys.tolist()
     draw_video = _video_draw(tf, clips, cfg, draws, video_key)
     length_of = tf.constant(clips.length, tf.int64)
 
@@ -82,7 +97,10 @@ def draw_clips(
         video = draw_video(p)
         # A video shorter than a clip has one start, its first frame.
         starts = length_of[video] - tf.minimum(length_of[video], cfg.frames) + 1
-        return video, _uniform(tf, start_key, p, starts)
+        is_mirrored = tf.constant(value=False)
+        if draws.mirrored:
+            is_mirrored = tf.equal(_uniform(tf, view_key, p, 2), 1)
+        return DrawnClips(video, _uniform(tf, start_key, p, starts), is_mirrored)
 
     numbers = tf.data.Dataset.range(start_step * share, _ENDLESS)
     # Deterministic: the threads may finish in any order, but batch k must be the same each time.

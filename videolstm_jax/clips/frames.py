@@ -170,23 +170,16 @@ def _frame_batches(
 # ---- whole videos --------------------------------------------------------------------------------
 
 
-def video_frames(
-    video: Video,
-    reader: FrameReader,
-    prepare: Callable[[np.ndarray], np.ndarray],
-    *,
-    block: int = 64,
-) -> Iterator[np.ndarray]:
-    """Yields all L - 1 frames of a video in order, as the backbone reads them, in blocks.
+def video_frames(video: Video, reader: FrameReader, *, block: int = 64) -> Iterator[np.ndarray]:
+    """Yields all L - 1 frames of a video in order, in blocks of images.
 
     Args:
       video: of the list.
       reader: of the stream and size wanted.
-      prepare: makes the input of the backbone of images [n, S, S, ch] uint8, see `ImageNetwork`.
       block: frames of a block; the last one may have fewer.
 
     Yields:
-      float32 [n, ..].
+      uint8 [n, S, S, ch].
     """
     # RGB is decoded from the start of the file for every block, so it is read once. Flow files give
     # any block at its own price.
@@ -196,7 +189,6 @@ def video_frames(
     for start in range(0, video.frames - 1, block):
         stop = min(start + block, video.frames - 1)
         if rgb is None:
-            images = reader.read(video, start, stop)
+            yield reader.read(video, start, stop)
         else:
-            images = rgb[start:stop]
-        yield prepare(images)
+            yield rgb[start:stop]

@@ -103,6 +103,12 @@ class DataConfig:
         "root is stored.",
         choices=("float16", "uint8"),
     )
+    mirrored: bool = setting(
+        False,
+        "Train on mirrored features too. `extract` stores those of the training list; `train` "
+        "draws each clip as filmed or mirrored, one as often as the other. Flow changes the sign "
+        "of its x component.",
+    )
     verify: str = setting(
         "once",
         "Compare features with their index: once, always or never. `once`: before they are first "

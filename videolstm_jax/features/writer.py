@@ -131,6 +131,11 @@ class FeatureWriter:
             files.write_jsonl(self._notes, self._done.values())
             self._index.unlink(missing_ok=True)
 
+    @property
+    def record_bytes(self) -> int:
+        """Bytes of one frame on disk."""
+        return records.record_bytes(self._shape, self._dtype)
+
     def _path(self, name: str) -> epath.Path:
         return record_path(self._folder, name, self._dtype)
 
@@ -139,7 +144,7 @@ class FeatureWriter:
         row = self._done.get(name)
         if row is None:
             return False
-        expected = row["frames"] * records.record_bytes(self._shape, self._dtype)
+        expected = row["frames"] * self.record_bytes
         return file_size(self._path(name)) == expected
 
     def missing(self, names: Iterable[str]) -> list[str]:

@@ -22,6 +22,7 @@ from videolstm_jax.dataset import prepared
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.convnet_scores import save_convnet_scores
 from videolstm_jax.features.shards import ALONE, Shard
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import remove_unfinished
 from videolstm_jax.flow import pace
 from videolstm_jax.flow_images.online import FlowSettings
@@ -35,7 +36,7 @@ from videolstm_jax.trained.backbone.stores import (
     open_backbone,
     write_features,
 )
-from videolstm_jax.types import Video, names_of
+from videolstm_jax.types import Video, View, names_of
 
 # Blocks of frames that are decoded ahead of the backbone.
 _PREFETCHED_BLOCKS = 4
@@ -43,6 +44,9 @@ _PREFETCHED_BLOCKS = 4
 
 def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     """Writes `features/<stream>/{pool5,fc7,logits}` of all videos and the scores of the backbone.
+
+    With `data.mirrored`, `{pool5,fc7,logits}-mirrored` beside them have the features of the
+    training list with left and right exchanged.
 
     Scores are `scores.npz` and `accuracy.json` in `convnets/<stream>/`. A video of L frames has
     L - 1 records, since so many have a flow. What a killed run finished is not made again. With
@@ -107,10 +111,13 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     backbones = {}
     for stream in streams:
         backbones[stream] = open_backbone(job, stream)
-    videos = _videos_to_do(job, backbones)
-    _write_features(_blocks(job, videos, backbones), backbones, len(videos))
+    views = _views_to_do(job, backbones)
+    videos = [video for video in job.dataset.videos if video.name in views]
+    _check_sources(job, videos, backbones)
+    _print_mirrored(videos, views, backbones)
+    _write_features(_blocks(job, videos, views, backbones), views, backbones)
     # A worker that is alone has just done all that was missing.
-    missing: set[str] = set()
+    missing: Mapping[str, Sequence[View]] = {}
     if shard.count > 1:
         missing = _missing(job, backbones)
     if missing:
@@ -128,42 +135,86 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
 # ---- what is to be done --------------------------------------------------------------------------
 
 
-def _missing(job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]) -> set[str]:
-    """Returns the names of the videos that lack one of the layers, whoever should write them."""
-    names = names_of(job.dataset.videos)
-    missing: set[str] = set()
-    for backbone in backbones.values():
-        for writer in backbone.writers.values():
-            missing.update(writer.missing(names))
+def _missing(
+    job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]
+) -> dict[str, list[View]]:
+    """Returns by video the views that lack one of the layers, whoever should write them."""
+    missing: dict[str, list[View]] = {}
+    for view in job.views:
+        names = names_of(job.videos_of(view))
+        unfinished: set[str] = set()
+        for backbone in backbones.values():
+            for writer in backbone.writers[view].values():
+                unfinished.update(writer.missing(names))
+        for name in unfinished:
+            missing.setdefault(name, []).append(view)
     return missing
 
 
-def _videos_to_do(job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]) -> list[Video]:
-    """Returns the videos of this worker's shard that are not finished."""
+def _views_to_do(
+    job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]
+) -> dict[str, list[View]]:
+    """Returns by video of this worker's shard the views that are not finished."""
     missing = _missing(job, backbones)
     # The shard is of all videos, not of the missing ones: it must be the same for a worker that is
     # started again.
-    videos = [video for video in job.shard.of(job.dataset.videos) if video.name in missing]
+    views = {}
+    for video in job.shard.of(job.dataset.videos):
+        if video.name in missing:
+            views[video.name] = missing[video.name]
+    return views
+
+
+def _check_sources(
+    job: ExtractionJob, videos: Sequence[Video], backbones: Mapping[str, BackboneWithStores]
+) -> None:
+    """Raises VideoError or FileError where a file is not as `prepare` found or wrote it."""
     if "rgb" in backbones:  # the flow backbone alone reads stored flow, not the videos
         prepared.check_fingerprints(job.index, videos)
     if "flow" in backbones:
         prepared.check_flow(job.work, videos, job.cfg.data.verify)
-    return videos
+
+
+def _print_mirrored(
+    videos: Sequence[Video],
+    views: Mapping[str, Sequence[View]],
+    backbones: Mapping[str, BackboneWithStores],
+) -> None:
+    """Prints, before the first frame is read, what mirrored features will take on disk."""
+    count = frames = 0
+    for video in videos:
+        if "mirrored" in views[video.name]:
+            count += 1
+            frames += video.frames - 1
+    if not count:
+        return
+    frame_bytes = 0
+    for backbone in backbones.values():
+        for writer in backbone.writers["mirrored"].values():
+            frame_bytes += writer.record_bytes
+    print(
+        f"mirrored features of {count} training videos take {pace.size(frames * frame_bytes)} "
+        "more; --data.mirrored=false leaves them out",
+        flush=True,
+    )
 
 
 # ---- features ------------------------------------------------------------------------------------
 
 
 def _blocks(
-    job: ExtractionJob, videos: Sequence[Video], backbones: Mapping[str, BackboneWithStores]
+    job: ExtractionJob,
+    videos: Sequence[Video],
+    views: Mapping[str, Sequence[View]],
+    backbones: Mapping[str, BackboneWithStores],
 ) -> Iterator[FrameBlock]:
-    """Returns all frames of the videos, for the backbone of one stream or for both."""
+    """Returns all frames of the videos in their views, for the backbones of one or both streams."""
     images = [backbone.images for backbone in backbones.values()]
     data = job.cfg.data
     if job.cfg.flow.online:
         settings = FlowSettings.of(job.index, job.work.flow / "index.json")
         return blocks_of_both_streams(
-            videos, settings, images, BLOCK, workers=data.workers, limit=data.time_limit
+            videos, views, settings, images, BLOCK, workers=data.workers, limit=data.time_limit
         )
     reader = FrameReader(
         images[0].stream,
@@ -173,51 +224,42 @@ def _blocks(
         workers=data.workers,
         limit=data.time_limit,
     )
-    return blocks_of_stream(videos, reader, images[0], BLOCK)
+    return blocks_of_stream(videos, views, reader, images[0], BLOCK)
 
 
 def _write_features(
-    blocks: Iterator[FrameBlock], backbones: Mapping[str, BackboneWithStores], videos: int
+    blocks: Iterator[FrameBlock],
+    views: Mapping[str, Sequence[View]],
+    backbones: Mapping[str, BackboneWithStores],
 ) -> None:
     """Writes the features of each video; decoding runs ahead in a thread of its own."""
-    progress = ProgressLine(videos, 0, unit="video")
+    progress = ProgressLine(len(views), 0, unit="video")
     start = time.monotonic()
-    frames = written = 0
-    features: list[dict[str, np.ndarray]] = []  # of the blocks of the current video
+    frames = number = written = 0
+    # Of the blocks of the current video; blocks of its views come in turn.
+    features: dict[View, list[dict[str, np.ndarray]]] = {"filmed": [], "mirrored": []}
     for block in prefetch(blocks, depth=_PREFETCHED_BLOCKS):
         backbone = backbones[block.stream]
-        features.append(features_of(block.images, backbone))
+        features[block.view].append(features_of(block.images, backbone))
         if not block.is_last:
             continue
-        write_features(block, features, backbone.writers)
-        features = []
+        write_features(block, features[block.view], backbone.writers[block.view])
+        features[block.view] = []
+        frames += block.video.frames - 1
         written += 1
-        if written % len(backbones) == 0:  # a video counts when all its streams are written
-            number = written // len(backbones)
-            frames += block.video.frames - 1
-            rate = frames / (time.monotonic() - start)
+        # A video counts when all its streams are written in all its views.
+        if written == len(backbones) * len(views[block.video.name]):
+            number, written = number + 1, 0
+            rate = frames / (time.monotonic() - start) / len(backbones)
             progress.show(number, {"frames/s": rate}, logged=number % 100 == 0)
 
 
 def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
     """Finishes the stores of a stream and writes the scores of its backbone."""
-    names = names_of(job.dataset.videos)
-    train = names_of(job.dataset.listed("train"))
-    pace.warn_of_flow(backbone.writers["logits"].noted("motion"), "extract")
-    stores = {}
-    for layer, writer in backbone.writers.items():
-        # Logits are never read as features, so their deviation is not needed.
-        deviation_of: tuple[str, ...] = ()
-        if layer != "logits":
-            deviation_of = train
-        stores[layer] = writer.finish(names, train=deviation_of)
-    for store in stores.values():
-        for video in job.dataset.videos:
-            if store.frames[video.name] != video.frames - 1:
-                raise FileError(
-                    f"{store.folder}: {video.name} has {store.frames[video.name]} frames of "
-                    f"features; expected {video.frames - 1}; remove the folder and extract again"
-                )
+    pace.warn_of_flow(backbone.writers["filmed"]["logits"].noted("motion"), "extract")
+    stores = _finish_view(job, backbone, "filmed")
+    if "mirrored" in job.views:
+        _finish_view(job, backbone, "mirrored")
     # The scores may be of logits that were written days ago. They are small, so no record is kept.
     if job.cfg.data.verify != "never":
         stores["logits"].verify(names_of(job.dataset.listed("test")))
@@ -233,3 +275,30 @@ def _finish(job: ExtractionJob, backbone: BackboneWithStores) -> None:
         unread,
         trained_on=set(backbone.trained_on),
     )
+
+
+def _finish_view(
+    job: ExtractionJob, backbone: BackboneWithStores, view: View
+) -> dict[str, FeatureStore]:
+    """Finishes the stores of one view of the videos, and returns them by layer.
+
+    Raises:
+      FileError: features of another number of frames than the video has.
+    """
+    videos = job.videos_of(view)
+    train = names_of(job.dataset.listed("train"))
+    stores = {}
+    for layer, writer in backbone.writers[view].items():
+        # Logits are never read as features, so their deviation is not needed.
+        deviation_of: tuple[str, ...] = ()
+        if layer != "logits":
+            deviation_of = train
+        stores[layer] = writer.finish(names_of(videos), train=deviation_of)
+    for store in stores.values():
+        for video in videos:
+            if store.frames[video.name] != video.frames - 1:
+                raise FileError(
+                    f"{store.folder}: {video.name} has {store.frames[video.name]} frames of "
+                    f"features; expected {video.frames - 1}; remove the folder and extract again"
+                )
+    return stores

@@ -14,7 +14,7 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
 from videolstm_jax.clips import balance
-from videolstm_jax.clips.batches import train_batches
+from videolstm_jax.clips.batches import MirroredStores, train_batches
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
@@ -39,6 +39,7 @@ from videolstm_jax.trained.features import (
 )
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.grafts import grafted, grafts_trained_on
+from videolstm_jax.trained.mirrored import described_mirrored, open_mirrored
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.results.evaluated import remove_results
 from videolstm_jax.trained.training_list import list_record, trained_on_of
@@ -59,6 +60,7 @@ class _Training(NamedTuple):
       dataset: all videos; `train_list` are those of the training.
       train_list: V videos.
       features: the stores that the cell reads.
+      mirrored: the stores of the mirrored training list, where clips are drawn in both views.
       inputs: `described_inputs` of the features.
       model: before its first step.
     """
@@ -68,6 +70,7 @@ class _Training(NamedTuple):
     dataset: Dataset
     train_list: Sequence[Video]
     features: ModelFeatures
+    mirrored: MirroredStores | None
     inputs: dict[str, Any]
     model: TrainedModel
 
@@ -79,7 +82,14 @@ class _Training(NamedTuple):
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with for this training to go on from it."""
         classes = self.dataset.classes
-        return model_identity(self.cfg, self.model.config, classes, self.train_list, self.inputs)
+        identity = model_identity(
+            self.cfg, self.model.config, classes, self.train_list, self.inputs
+        )
+        # None and not False, as which a checkpoint of before counts that knows no such setting.
+        identity["data.mirrored"] = self.cfg.data.mirrored or None
+        for name, row in described_mirrored(self.mirrored).items():
+            identity[f"features.{name}.mirrored"] = row["sha256"]
+        return identity
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -135,9 +145,10 @@ def _open_training(cfg: RunConfig) -> _Training:
         videos += dataset.part("valid")
     # Before the deviation is taken of them, and before the first step.
     verify_features(features, videos, cfg.data.verify)
+    mirrored = open_mirrored(cfg, features, train_list)
     model = _new_model(cfg, dataset, features, train_list)
     inputs = described_inputs(features)
-    return _Training(cfg, work, dataset, train_list, features, inputs, model)
+    return _Training(cfg, work, dataset, train_list, features, mirrored, inputs, model)
 
 
 def _check_backbones(cfg: RunConfig, features: ModelFeatures) -> None:
@@ -197,7 +208,12 @@ def _batches(training: _Training) -> Callable[[int], Iterator[Batch]]:
     """The training batches from a given step on; of several hosts each reads its share."""
     cfg, features = training.cfg, training.features
     host = Host(jax.process_index(), jax.process_count())
-    draws = ClipDraws(cfg.seed, balanced=cfg.train.balance == "draws", host=host)
+    draws = ClipDraws(
+        cfg.seed,
+        balanced=cfg.train.balance == "draws",
+        host=host,
+        mirrored=training.mirrored is not None,
+    )
 
     def batches_from(step: int) -> Iterator[Batch]:
         return train_batches(
@@ -206,6 +222,7 @@ def _batches(training: _Training) -> Callable[[int], Iterator[Batch]]:
             training.train_list,
             cfg.data,
             draws,
+            mirrored=training.mirrored,
             start_step=step,
             dtype="float16",
         )

@@ -123,8 +123,12 @@ def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     if cfg.flow.online:
         # There is no flow to read later, so the stage does both streams in one pass.
         streams = list(STREAMS)
+    videos = list(dataset.videos)
+    if cfg.data.mirrored:
+        # These are passed through the backbone, and stored, once more.
+        videos += dataset.listed("train")
     # The last frame of a video has no flow, so neither stream reads it.
-    frames = sum(video.frames - 1 for video in dataset.videos)
+    frames = sum(video.frames - 1 for video in videos)
     seconds, disk = 0.0, 0
     for stream in streams:
         network = image_network(convnet_of(cfg, stream), STREAM_CHANNELS[stream], classes)

@@ -95,14 +95,16 @@ def feature_scales(features: ModelFeatures, videos: Sequence[Video]) -> Scales:
 
 def described_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]:
     """Names the stores and what is in them, for config.json and for checkpoints."""
-    inputs = {}
-    for name, store in features.by_input().items():
-        # The digest of the index, which has the digest of every file, stands for all features.
-        index = files.read_json(store.folder / "index.json", made_by="extract")
-        index.pop(SEAL, None)  # earlier indexes of the same features have none
-        inputs[name] = {
-            "store": "/".join(store.folder.parts[-3:]),
-            "sha256": json_sha256(index),
-            "extractor": extractor_of(store.about),
-        }
-    return inputs
+    return {name: store_record(store) for name, store in features.by_input().items()}
+
+
+def store_record(store: FeatureStore) -> dict[str, Any]:
+    """The name of a store, the digest of its content, and what made it."""
+    # The digest of the index, which has the digest of every file, stands for all features.
+    index = files.read_json(store.folder / "index.json", made_by="extract")
+    index.pop(SEAL, None)  # earlier indexes of the same features have none
+    return {
+        "store": "/".join(store.folder.parts[-3:]),
+        "sha256": json_sha256(index),
+        "extractor": extractor_of(store.about),
+    }

@@ -15,6 +15,8 @@ from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.inspection import inspect
 from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.types import Dataset
+from videolstm_jax.workdir import store_of_view
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -31,6 +33,13 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         None,
         "authors: the folder of train_filenames.txt, train_labels.txt and so for test; FROM if not "
         "given.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "mirrored",
+        None,
+        "authors, sharma, arrays: a folder in the layout of FROM with the features of the mirrored "
+        "training videos; `data.mirrored` reads them.",
         flag_values=flag_values,
     )
     # Sharma's files do not say the shape of their maps; 7 is GoogLeNet's, which his model reads.
@@ -89,24 +98,13 @@ def _imported(layout: str, source: str, target: str) -> str:
     path = flag_values["dataset"].value
     if not path:
         raise ConfigError("--dataset: expected a dataset.json to read, or to write")
-    if layout == "authors":
-        videos = foreign.authors_features(source)
-    elif layout == "arrays":
-        videos = foreign.array_features(source)
-    else:
-        videos = foreign.sharma_features(source, side=flag_values["side"].value)
+    videos = _foreign_features(layout, source)
     # An epath also finds a file in a bucket.
     if not epath.Path(path).exists():
         lists = flag_values["lists"].value or source
         save_dataset(path, importers.dataset_from_lists(lists, videos))
-    about = {
-        "imported": layout,
-        # Without the path, which would tell where the files lay on this machine; `normpath` drops a
-        # slash at the end, after which `basename` would be empty.
-        "from": os.path.basename(os.path.normpath(source)),
-        "preprocessing": "unknown",
-    }
     dataset, dtype = load_dataset(path), flag_values["dtype"].value
+    about = _about(layout, source)
     store = importers.import_features(videos, dataset, target, about, dtype=dtype)
     summary = {
         "store": target,
@@ -115,4 +113,40 @@ def _imported(layout: str, source: str, target: str) -> str:
         "shape": store.shape,
         "not listed": len(videos) - len(store.frames),
     }
+    mirrored_folder = flag_values["mirrored"].value
+    if mirrored_folder:
+        summary["mirrored"] = _import_mirrored(layout, mirrored_folder, dataset, target)
     return json.dumps(summary)
+
+
+def _import_mirrored(layout: str, source: str, dataset: Dataset, target: str) -> str:
+    """Writes the store of the mirrored training list, beside the one as filmed; its folder."""
+    train_list = dataset._replace(videos=dataset.part("train"))
+    store = importers.import_features(
+        _foreign_features(layout, source),
+        train_list,
+        store_of_view(target, "mirrored"),
+        _about(layout, source) | {"view": "mirrored"},
+        dtype=flags.FLAGS["dtype"].value,
+    )
+    return str(store.folder)
+
+
+def _foreign_features(layout: str, folder: str) -> dict[str, foreign.ForeignFeatures]:
+    """Opens a folder of features in one of the three layouts."""
+    if layout == "authors":
+        return foreign.authors_features(folder)
+    if layout == "arrays":
+        return foreign.array_features(folder)
+    return foreign.sharma_features(folder, side=flags.FLAGS["side"].value)
+
+
+def _about(layout: str, source: str) -> dict[str, str]:
+    """What the index of an imported store keeps of its origin."""
+    return {
+        "imported": layout,
+        # Without the path, which would tell where the files lay on this machine; `normpath` drops a
+        # slash at the end, after which `basename` would be empty.
+        "from": os.path.basename(os.path.normpath(source)),
+        "preprocessing": "unknown",
+    }

@@ -18,7 +18,7 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.preprocessing import pixels
 from videolstm_jax.trained.backbone.convnet import TrainedConvNet, check_backbone, load_convnet
 from videolstm_jax.trained.training_list import check_test_list
-from videolstm_jax.types import Dataset, names_of
+from videolstm_jax.types import Dataset, Video, View, names_of
 
 BLOCK = 32
 """Frames of a pass; a video's last block is filled up, so that only one shape is compiled."""
@@ -41,6 +41,20 @@ class ExtractionJob(NamedTuple):
     index: Mapping[str, Any]
     shard: Shard
 
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The views of the videos that have features."""
+        if self.cfg.data.mirrored:
+            return ("filmed", "mirrored")
+        return ("filmed",)
+
+    def videos_of(self, view: View) -> Sequence[Video]:
+        """The videos that a view has features of: all as filmed, the training list mirrored."""
+        # Validation and test videos are only read as they were filmed.
+        if view == "mirrored":
+            return self.dataset.listed("train")
+        return self.dataset.videos
+
 
 class BackboneWithStores(NamedTuple):
     """The backbone of one stream.
@@ -48,13 +62,13 @@ class BackboneWithStores(NamedTuple):
     Attributes:
       apply: inputs of the backbone [BLOCK, ..] to the features of each layer.
       images: that it reads.
-      writers: of the store of each layer.
+      writers: by view, of the store of each layer.
       trained_on: the `training_list` of the backbone.
     """
 
     apply: Callable[[np.ndarray], Mapping[str, jax.Array]]
     images: BackboneImages
-    writers: Mapping[str, FeatureWriter]
+    writers: Mapping[View, Mapping[str, FeatureWriter]]
     trained_on: tuple[str, ...] = ()
 
 
@@ -78,21 +92,9 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
     tests = names_of(job.dataset.listed("test"))
     check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)
     network = trained.network
-    about = _about(job, trained, stream)
     writers = {}
-    for layer, shape in network.layers.items():
-        # uint8 holds nothing below zero.
-        dtype = job.cfg.data.feature_dtype
-        if layer in network.signed:
-            dtype = "float16"
-        writers[layer] = FeatureWriter(
-            job.work.features(stream, layer),
-            shape,
-            about | {"layer": layer},
-            dtype=dtype,
-            worker=job.shard.worker,
-            source=job.index["source"],
-        )
+    for view in job.views:
+        writers[view] = _open_writers(job, trained, stream, view)
     apply = jax.jit(network.apply)
     return BackboneWithStores(
         apply=lambda images: apply(trained.params, images),
@@ -100,6 +102,32 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
         writers=writers,
         trained_on=trained.trained_on,
     )
+
+
+def _open_writers(
+    job: ExtractionJob, trained: TrainedConvNet, stream: str, view: View
+) -> dict[str, FeatureWriter]:
+    """Opens the stores of all layers of a backbone, of one view of the videos."""
+    network = trained.network
+    about = _about(job, trained, stream)
+    # Stores of earlier versions are all as filmed and have no such field.
+    if view == "mirrored":
+        about["view"] = view
+    writers = {}
+    for layer, shape in network.layers.items():
+        # uint8 holds nothing below zero.
+        dtype = job.cfg.data.feature_dtype
+        if layer in network.signed:
+            dtype = "float16"
+        writers[layer] = FeatureWriter(
+            job.work.features(stream, layer, view),
+            shape,
+            about | {"layer": layer},
+            dtype=dtype,
+            worker=job.shard.worker,
+            source=job.index["source"],
+        )
+    return writers
 
 
 def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str, Any]:
@@ -146,7 +174,7 @@ def write_features(
     features: Sequence[Mapping[str, np.ndarray]],
     writers: Mapping[str, FeatureWriter],
 ) -> None:
-    """Writes the features of all blocks of a video, each layer to its store."""
+    """Writes the features of all blocks of one view of a video, each layer to its store."""
     beside = {}
     if last_block.flow_range:
         # Known after the last block only, and kept in the notes until the warnings are printed.
