@@ -99,16 +99,13 @@ def read_act_annotations(path: str, annotations: Any, *, split: int = 1) -> Grou
             raise FileError(f"has {len(test_lists)} test lists; there is no split {split}")
         test = test_lists[split - 1]
         # A tube of a video without a length could not be checked against the video's end.
-        named = {name for name, _, _ in raw_tubes}
-        without_length = sorted(named.union(test) - frames.keys())
-        if without_length:
-            raise FileError(f"nframes lacks {without_length[0]}, which has tubes or is listed")
+        for name in (*test, *(name for name, _, _ in raw_tubes)):
+            if name not in frames:
+                raise FileError(f"nframes lacks {name}, which has tubes or is listed")
     tubes = []
     for name, label, rows in raw_tubes:
-        problem = _rows_problem(rows)
-        if problem:
-            raise FileError(f"{path}: a tube of {name} {problem}")
-        tube = act_tube(rows, sizes.get(name, (0, 0)))
+        with reading(f"{path}: a tube of {name}"):
+            tube = act_tube(rows, sizes.get(name, (0, 0)))
         tubes.append(Detection(name, label, 1.0, tube))
     return check_ground_truth(path, GroundTruth(classes, frames, sizes, tubes, test))
 
@@ -117,12 +114,14 @@ def _read_sizes(resolution: Any) -> dict[str, tuple[int, int]]:
     """W, H by video; ACT stores the height first."""
     sizes = {}
     for name, size in resolution.items():
+        # NumPy integers in some pickles, Python's in others.
         height, width = int(size[0]), int(size[1])
         sizes[str(name)] = (width, height)
     return sizes
 
 
 def _read_names(names: Any) -> tuple[str, ...]:
+    # Python 2 wrote these pickles; its texts come back as bytes or as subclasses of str.
     return tuple(map(str, names))
 
 
@@ -164,6 +163,7 @@ def read_act_tubes(path: epath.Path, sizes: Sizes) -> Iterator[tuple[str, Detect
 
 def _read_tube_file(file: epath.Path, sizes: Sizes) -> Iterator[tuple[str, Detection]]:
     """The tubes of one video."""
+    # The file does not name its video. Its path below the folder of tubes does.
     video = f"{file.parent.name}/{file.name.removesuffix(TUBES_SUFFIX)}"
     for label, number, scored_rows in _read_scored_rows(file):
         where = f"{file}: label {label}, tube {number}"
@@ -209,11 +209,11 @@ def read_act_boxes(
         index, frame, label = row[:3].tolist()
         frame_and_box = row[[1, 4, 5, 6, 7]][None]  # [1, 5], the rows of `act_tube`
         problem = _indices_problem([index, frame, label], len(videos))
-        problem = problem or _rows_problem(frame_and_box)
         if problem:
             raise FileError(f"{where}: {problem}")
         video = videos[int(index)]
-        tube = act_tube(frame_and_box, sizes.get(video, (0, 0)))
+        with reading(where):
+            tube = act_tube(frame_and_box, sizes.get(video, (0, 0)))
         yield where, Detection(video, int(label), float(row[3]), tube)
 
 

@@ -55,12 +55,13 @@ def read_boxes_json(
     detections = []
     # By name, so that the order of the rows in a file that people edit does not matter.
     for name in sorted(table.keys() - set(unlisted)):
-        if name not in videos:
-            raise FileError(f"{path}: boxes of {name}, which is no listed video")
-        video, rows = videos[name], table[name]
-        problem = _list_problem(rows, video, cut)
+        video, rows = videos.get(name), table[name]
+        problem = f"boxes of {name}, which is no listed video"
+        if video is not None:
+            problem = _list_problem(rows, video, cut)
         if problem:
             raise FileError(f"{path}: {problem}")
+        # Sliced where `cut` is set; otherwise the check has found no more boxes than frames.
         for tube in _tubes(path, video, rows[: video.frames]):
             detections.append(Detection(name, video.label, 1.0, tube))
     return detections

@@ -37,6 +37,7 @@ def _by_video(ground_truth: GroundTruth) -> dict[str, list[Detection]]:
 
 
 def _order(tube: Detection) -> tuple:
+    # Boxes last: two actors may start together in tubes of one length.
     return tube.tube.start, len(tube.tube.boxes), tube.label, tube.tube.boxes.tolist()
 
 

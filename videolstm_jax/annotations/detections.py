@@ -59,6 +59,8 @@ def read_detections(
         leaves its video, or a box that is inverted or leaves the frame.
     """
     path = epath.Path(path)
+    if not path.exists():
+        raise FileError(f"{path} is missing; expected detections")
     # Not all annotated videos: the truth often holds the training list too.
     listed = tuple(listed) or ground_truth.test or tuple(sorted(ground_truth.videos))
     detections, notes = _read_measured(path, ground_truth, listed, classes)
@@ -76,14 +78,15 @@ def _read_measured(
     detections: list[Detection] = []
     left_out: Counter[str] = Counter()
     for where, detection in _read_any(path, ground_truth, class_count):
-        if detection.video not in video_names:
-            raise FileError(
-                f"{where}: a detection of {detection.video}, which is no video of the truth or of "
-                "the list"
-            )
+        # A misspelt video first: nothing is known that its tube could be compared with.
+        problem = ""
         fault = ground_truth.fault(detection, classes=class_count)
-        if fault:
-            raise FileError(f"{where}: a detection of {detection.video} {fault}")
+        if detection.video not in video_names:
+            problem = ", which is no video of the truth or of the list"
+        elif fault:
+            problem = f" {fault}"
+        if problem:
+            raise FileError(f"{where}: a detection of {detection.video}{problem}")
         label = _true_label(detection.label, ground_truth.classes, classes)
         if detection.video not in measured:
             left_out["of videos that are not measured or not annotated"] += 1
@@ -125,8 +128,8 @@ def _read_any(
     path: epath.Path, ground_truth: GroundTruth, class_count: int
 ) -> Iterator[tuple[str, Detection]]:
     """The place of each detection, for messages, and the detection."""
-    if not path.exists():
-        raise FileError(f"{path} is missing; expected detections")
+    # By name, since a pickle must not be loaded to find out what it holds. The ending of tubes goes
+    # first: it ends in .pkl as well.
     if path.is_dir() or path.name.endswith(act.TUBES_SUFFIX):
         return act.read_act_tubes(path, ground_truth.sizes)
     if path.suffix == ".jsonl":

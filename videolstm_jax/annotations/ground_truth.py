@@ -67,6 +67,7 @@ def tube_fault(
       size: W, H of the video in pixels; 0 where it is not known.
     """
     boxes, start, label = detection.tube.boxes, detection.tube.start, detection.label
+    # From the label to the boxes: the first fault is often the cause of those behind it.
     if label < 0 or (classes and label >= classes):
         last = classes - 1 if classes else ".."
         return f"has label {label}; expected 0 to {last}"
@@ -125,6 +126,8 @@ def add_dataset(path: files.PathLike, ground_truth: GroundTruth, dataset: Datase
     """
     frames, sizes = dict(ground_truth.frames), dict(ground_truth.sizes)
     for video in dataset.videos:
+        # The data set has read the video itself, so its length and size go before those of the
+        # file.
         size = (video.width, video.height)
         annotated_size = ground_truth.sizes.get(video.name, (0, 0))
         if annotated_size not in ((0, 0), size):
@@ -161,6 +164,7 @@ def tubes_of_dataset(
     for tube in ground_truth.tubes:
         if tube.video in frames:
             tubes.append(tube)
+    # Before the tubes are checked, which would refuse boxes behind the last frame.
     if cut:
         tubes = _cut_tubes(tubes, frames)
     if not tubes:

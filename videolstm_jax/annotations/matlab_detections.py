@@ -91,5 +91,6 @@ def _tube(where: str, label: float, span: np.ndarray, boxes: np.ndarray) -> Tube
             f"{where}: class {label:g}, {len(span)} frames and boxes {list(boxes.shape)}; expected "
             "a whole class, frames that follow each other and [n, 4] boxes for them"
         )
+    # Widths, not last pixels: x + w is the first pixel outside, as our half-open boxes have it.
     corner, side = boxes[:, :2], boxes[:, 2:]
     return Tube(int(span[0]) - 1, np.concatenate([corner, corner + side], axis=1))

@@ -124,6 +124,7 @@ def load_truth_jsonl(path: files.PathLike) -> GroundTruth:
         problem = lines.add(row)
         if problem:
             raise FileError(f"{where}: {problem}")
+    # A copy that was cut at the end of a line is valid JSON. Only the number of lines shows it.
     count = len(lines.tubes)
     if not count or count != (lines.promised or count):
         expected = lines.promised or "at least one"
@@ -148,6 +149,7 @@ class _TruthLines:
         tube, *further = row.detections()
         if further:
             return f"{len(row.scores)} scores of {row.video}; expected true tubes, of one class"
+        # The header stands in the first line, but files that people join may have several.
         self.classes = row.classes or self.classes
         self.test = row.test or self.test
         self.notes = row.notes or self.notes
@@ -169,6 +171,7 @@ class _TruthLines:
 
     def _add_facts(self, video: str, facts: _VideoFacts | _TruthRow) -> str:
         """Keeps the length and size of a video; returns how they contradict earlier lines."""
+        # -1 and () stand for what the line lacks.
         if facts.frames >= 0:
             frames = int(facts.frames)
             before = self.frames.setdefault(video, frames)

@@ -82,26 +82,30 @@ def read_ucf24(path: str, annotations: Any) -> GroundTruth:
     for video in videos:
         frames[video.name] = video.frames
         tubes += video.tubes
+    problem = ""
     if len(frames) != len(videos):
-        raise FileError(
-            f"{path}: {len(videos)} entries for {len(frames)} videos; expected one each"
-        )
+        problem = f"{len(videos)} entries for {len(frames)} videos; expected one each"
     for tube in tubes:
-        _check_class(path, tube)
+        problem = problem or _class_problem(tube)
+    if problem:
+        raise FileError(f"{path}: {problem}")
+    # The files have no sizes: all videos of UCF101 have one.
     sizes = dict.fromkeys(frames, SIZE)
     return check_ground_truth(path, GroundTruth(UCF24_CLASSES, frames, sizes, tubes))
 
 
-def _check_class(path: str, tube: Detection) -> None:
-    """Refuses a label other than the class in the video's name; `tube_fault` refuses the rest."""
+def _class_problem(tube: Detection) -> str:
+    """How a label contradicts the video's name; empty where it agrees."""
+    # `tube_fault` refuses labels of no class.
     if not 0 <= tube.label < len(UCF24_CLASSES):
-        return
+        return ""
     name = UCF24_CLASSES[tube.label]
-    if tube.video.split("/")[0] != name:
-        raise FileError(
-            f"{path}: a tube of {tube.video} has label {tube.label}, {name}; expected the class "
-            "its name begins with"
-        )
+    if tube.video.split("/")[0] == name:
+        return ""
+    return (
+        f"a tube of {tube.video} has label {tube.label}, {name}; expected the class its name "
+        "begins with"
+    )
 
 
 def _read_pickle(videos: dict[str, dict]) -> list[_AnnotatedVideo]:

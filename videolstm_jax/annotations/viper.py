@@ -48,6 +48,7 @@ def read_viper(path: str) -> GroundTruth:
         with reading(file, "not a whole ViPER file", *XML_ERRORS):
             video = read_viper_file(file.read_bytes(), action, stem, changes)
         frames[name], sizes[name] = video.frames, video.size
+        # A video of this set shows one action, that of its folder.
         for tube in video.tubes:
             tubes.append(Detection(name, UCF24_CLASSES.index(action), 1.0, tube))
     notes = []

@@ -107,6 +107,7 @@ def _read_number(source: ElementTree.Element, name: str) -> int:
         if _tag(element) == "attribute" and element.get("name", "").upper() == name:
             number = 0
             for child in element:
+                # An attribute holds one value; further children would be those of later frames.
                 number = int(child.attrib["value"])
                 break
             if not 0 <= number <= _MOST_FRAMES:
@@ -180,6 +181,7 @@ def _read_boxes(
         frames = _frames(span, video.frames)
         if _last_frame(span) > video.frames:
             changes[_CUT_SPAN] += 1
+        # Widths count whole pixels, so x + w is the first pixel outside.
         x, y = float(element.attrib["x"]), float(element.attrib["y"])
         w, h = float(element.attrib["width"]), float(element.attrib["height"])
         box = (x, y, x + w, y + h)
@@ -214,6 +216,7 @@ def _frames(spans: str, most: int) -> set[int]:
     """Frames from 0 of "first:last" pairs, which count from 1 and include the last."""
     frames: set[int] = set()
     for span in spans.split():
+        # Any other form raises ValueError here, which the caller reports with the file.
         first, last = map(int, span.split(":"))
         if first < 1 or last < first:
             raise ValueError(f"has the span {span!r}; expected first:last, from 1 on")

@@ -66,6 +66,7 @@ def train_boxes(
     """
     tests = names_of(dataset.listed("test"))
     if work.train_boxes.exists():
+        # A pool lists test videos only, so no training boxes are left to take a mean of.
         pooled = files.read_json(work.train_boxes)
         boxes = {}
         for name in tests:

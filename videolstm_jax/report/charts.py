@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,10 +10,14 @@ import numpy as np
 from videolstm_jax.report.plots import WIDTH, Plot
 from videolstm_jax.report.svg import BACKGROUND, INK, LINE, colour, cut, svg, text
 
-LONGEST_NAME, LONGEST_NOTE = 22, 52
-"""Characters of a name, and of a note below it, before they are cut."""
+LONGEST_NAME = 22
+"""Characters of a name before it is cut."""
 BAR_ROW, NOTE_ROW = 24, 12
-"""Heights of a bar and of the small text below it."""
+"""Heights of a bar and of one line of the small text below it."""
+NOTE_LINES = 2
+"""Lines of the small text below a bar before it is cut."""
+# Mean widths of a letter at size 11, and of a small one at size 9.5, in units of the drawing.
+_LETTER, _SMALL_LETTER = 6.2, 5.4
 
 
 # ---- bars and intervals --------------------------------------------------------------------------
@@ -35,12 +40,12 @@ def bars(
       notes: n short notes.
       mistakes: n texts in small letters below the bars, or none.
     """
-    row = BAR_ROW
-    if mistakes:
-        row += NOTE_ROW
-    # 6.2 units are the mean width of a letter of size 11; 84 units stay for the note.
-    left = min(150.0, 14 + 6.2 * max(map(len, names), default=0))
+    # 84 units stay for the note.
+    left = min(150.0, 14 + _LETTER * max(map(len, names), default=0))
     wide = WIDTH - left - 84
+    small_lines = [_wrapped(mistake, WIDTH - left) for mistake in mistakes]
+    # All rows are as high as the highest, so that bars keep an even distance.
+    row = BAR_ROW + NOTE_ROW * max(map(len, small_lines), default=0)
     body = []
     for index, (name, share, note) in enumerate(zip(names, shares, notes, strict=True)):
         y = 4 + index * row
@@ -49,13 +54,22 @@ def bars(
         body.append(_bar(left, y, wide * share, colour(0)))
         body.append(text(left - 6, y + 12, cut(name, LONGEST_NAME), anchor="end", paint=INK))
         body.append(text(left + wide + 6, y + 12, note, anchor="start"))
-        if mistakes and mistakes[index]:
-            small = cut(mistakes[index], LONGEST_NOTE)
-            body.append(text(left, y + 27, small, anchor="start", size=9.5))
+        if mistakes:
+            for number, line in enumerate(small_lines[index]):
+                below = y + 27 + NOTE_ROW * number
+                body.append(text(left, below, line, anchor="start", size=9.5))
     return Plot(title, svg(WIDTH, max(len(names) * row + 4, 20), title, body))
 
 
+def _wrapped(small: str, room: float) -> list[str]:
+    """The lines of a small text that has so many units of width; none for an empty text."""
+    # SVG does not wrap text, and browsers have fonts of different widths: hence a mean width.
+    letters = int(room / _SMALL_LETTER)
+    return textwrap.wrap(small, letters, max_lines=NOTE_LINES, placeholder=" …")
+
+
 def _bar(x: float, y: float, width: float, fill: str) -> str:
+    # Digits are cut, so that equal results give an equal page on every machine.
     return f'<rect x="{x:g}" y="{y}" width="{width:.1f}" height="16" rx="2" fill="{fill}"/>'
 
 

@@ -33,6 +33,7 @@ def videos(
     wrong, right = _ranked(label, predicted, np.asarray(confidence, float))
     picked = []
     if count:
+        # At least one mistake, also of one or two videos: they teach more than right answers.
         picked = _in_turns(wrong, max(1, count // 3))
     # Then every class that has no mistake among them shows one video, right if it has one.
     shown = set(label[picked].tolist())
@@ -61,6 +62,7 @@ def _ranked(
         mistakes = np.flatnonzero((label == index) & (predicted != index))
         wrong[index] = mistakes[np.argsort(-confidence[mistakes], kind="stable")].tolist()
         hits = np.flatnonzero((label == index) & (predicted == index))
+        # The median of nothing is NaN, with a warning.
         median = 0.0
         if len(hits):
             median = np.median(confidence[hits])
@@ -72,6 +74,7 @@ def _ranked(
 def _without(queues: Mapping[int, Sequence[int]], picked: Sequence[int]) -> dict[int, list[int]]:
     rest = {}
     for index, queue in queues.items():
+        # The order of a queue is its ranking, so nothing is sorted again.
         rest[index] = [v for v in queue if v not in picked]
     return rest
 

@@ -38,6 +38,7 @@ def section(
         paragraphs.append("All test videos are predicted correctly.")
     if missing is None:
         missing = np.zeros(0, int)
+    # The matrix has a row and a column for each class, and none for "no answer".
     unread = np.bincount(missing, minlength=len(classes))
     if unread.any():
         paragraphs.append(

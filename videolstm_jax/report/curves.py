@@ -75,6 +75,7 @@ def _series(rows: Rows, field: str, name: str, colour: int) -> list[Series]:
     # Validation is measured seldom and on the whole list: it needs no smoothing.
     if "valid" in field:
         return [Series(f"{name}, validation", x, y, colour, dashed=True)]
+    # A share of the curve, not a number of steps: runs of any length look equally smooth.
     window = len(y) // WINDOWS
     if window < 2:
         return [Series(name, *thinned(x, y), colour)]

@@ -55,6 +55,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
     best = int(data.scores.argmax())
     strip_frames = overlay.evenly(video.frames, frame_picture.STRIP_FRAMES)
     panels = _panels(prediction, data.frames)
+    # A film of one frame would be an animation without motion, which encoders refuse.
     moving = None
     if video.frames > 1:
         moving = encoded.animation(panels, _stride(video.frames) / video.fps)
@@ -201,6 +202,7 @@ def _strip(
     prediction: PredictedVideo, frames: Mapping[int, np.ndarray], numbers: np.ndarray
 ) -> bytes:
     """The film strip, without a score board, since the page has the scores as a plot."""
+    # Half as large: a strip shows several pictures in the width of the page.
     renderer = Renderer(prediction, SIDE // 2)
     pictures = []
     for t in numbers.tolist():

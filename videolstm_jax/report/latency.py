@@ -28,6 +28,7 @@ class Latency:
             return
         # The whole frame is a part of its own: percentiles of parts do not add up to its own.
         for part, value in {**seconds, "all": sum(seconds.values())}.items():
+            # A stream may run for days; a deque forgets its oldest value.
             self._seconds.setdefault(part, collections.deque(maxlen=RECENT_FRAMES)).append(value)
 
     def table(self) -> str:

@@ -47,6 +47,7 @@ def section(maps: Mapping[str, Measures]) -> Section:
             "them if the data set has true boxes."
         )
         return empty._replace(notices=(notice,))
+    # Above the tables: a reader must see them before the numbers that they are about.
     warnings = []
     for name, measures in maps.items():
         warning = measures["attention"]["warning"]
@@ -54,6 +55,7 @@ def section(maps: Mapping[str, Measures]) -> Section:
             warnings.append(f"{name}: {warning}.")
         if measures.get("trained_on"):
             warnings.append(f"{name} was trained on {measures['trained_on']} of these videos.")
+    # Attention is described without boxes too. Tubes are measured only where there are true ones.
     measured = {}
     for name, measures in maps.items():
         if measures["model"]:

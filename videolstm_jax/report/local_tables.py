@@ -25,6 +25,7 @@ BASELINE_NAMES = {
     "perfect_box": "perfect still box",
     "perfect_tube": "perfect tube",
 }
+# They use the ground truth, so no model can be asked to pass them.
 _UPPER_BOUNDS = ("perfect_box", "ideal_attention", "perfect_tube")
 THRESHOLDS = ("0.1", "0.2", "0.3", "0.5", "0.5:0.95")
 """The IoU thresholds whose video-mAP is a column."""
@@ -110,6 +111,7 @@ def attention_table(maps: Mapping[str, Measures]) -> Table:
             attention["motion"],
             attention["between"],
         ]
+        # Shares of the frame as percentages; the others have no unit.
         for key in ("mass_inside_truth", "area_of_truth", "full_frame_boxes"):
             row.append(TableCell(percent(attention[key]), attention[key]))
         rows.append(row)

@@ -81,6 +81,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    # Markup is not escaped again. The functions of `svg` have escaped every name in a drawing.
     env.filters["svg"] = Markup
     env.filters["picture"] = encoded.data_uri
     env.globals["colour"] = svg.colour

@@ -227,6 +227,7 @@ def _stroke(frame: _Frame, line: Series) -> str:
             command = "L"
         else:
             command = "M"  # the line goes on at the next finite value
+    # In the units of the drawing, whose width is 400.
     style = ' stroke-width="2"'
     if line.faint:
         style = ' stroke-opacity=".28" stroke-width="1"'

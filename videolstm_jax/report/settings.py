@@ -47,6 +47,7 @@ def _shortened(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
     """Names the streams that a model reads, from its name and its config.json."""
+    # A ConvNet reads the stream that its name ends with. Only recurrent models may read two.
     if name == "convnet-rgb":
         return "RGB"
     if name.startswith("convnet-"):

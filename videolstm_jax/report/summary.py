@@ -57,6 +57,7 @@ def opening(
       missing: the number of test videos that could not be read; they count as wrong.
       constant: the constant answer that the headline is compared with, if there is a test list.
     """
+    # The page is written after every stage, so there may be no result yet.
     row = headline_result(rows)
     facts = _facts(dataset)
     if row is None:
@@ -140,6 +141,7 @@ def section(rows: Sequence[Result], dataset: Dataset | None) -> Section:
         if kind not in kinds:
             notices.append(notice)
     if dataset is None:
+        # First, since every other notice follows from it.
         notices.insert(0, "There is no list of videos; the stage prepare writes it.")
     empty = Section("results", "Results", notices=tuple(notices))
     if not rows:

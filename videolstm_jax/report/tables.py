@@ -183,6 +183,7 @@ def _table(caption: str, columns: Sequence[Column], note: str = "") -> Table:
         heads.append(column.head)
         cells.append(column.cells)
         numeric.append(column.numeric)
+    # Columns are formed one by one, and a page is written row by row.
     rows = tuple(zip(*cells, strict=True))
     return Table(caption, tuple(heads), rows, tuple(numeric), note)
 
@@ -211,6 +212,7 @@ def _plain_cell(value: TableCell | str | float | None) -> TableCell:
     """Fractions get three places, None a dash; cells stay as they are."""
     if isinstance(value, TableCell):
         return value
+    # Text has no sort value: a page sorts it by its letters.
     if isinstance(value, str):
         return TableCell(value)
     if value is None:

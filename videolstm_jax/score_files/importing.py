@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from videolstm_jax.dataset.folders.video_names import without_extension
@@ -37,10 +37,10 @@ def import_scores(path: str, settings: ImportSettings) -> ImportedScores:
       ConfigError: the settings contradict one another, or one is needed and missing.
       FileError: the file cannot be used; the message names the field, the row and the video.
     """
+    # The order matters: labels are numbers of classes, classes may be the folders of the names, and
+    # the list of a data set is found by the names.
     file = read_score_file(path, stream=settings.stream)
     names = _video_names(file)
-    if not names:
-        raise FileError(f"{path}: has no videos; expected at least one")
     notes = []
     classes = named_classes(file, settings)
     if not classes:
@@ -61,15 +61,20 @@ def _video_names(file: ScoreFile) -> tuple[str, ...]:
     """The names of the videos as the project has them, "Class/stem".
 
     Raises:
-      FileError: two names become the same.
+      FileError: there are none, or two names become the same.
     """
+    problem = ""
+    if not file.videos:
+        problem = f"{file.path}: has no videos; expected at least one"
     rows: dict[str, int] = {}
     for row, video in enumerate(file.videos):
-        name = video_name(video)
         # After the folders above the class and the suffix are dropped, which may make two equal.
-        first_row = rows.setdefault(name, row)
-        if first_row != row:
-            raise FileError(f"{file.place('videos', row)} is there twice, first in row {first_row}")
+        first_row = rows.setdefault(video_name(video), row)
+        if first_row != row and not problem:
+            place = file.place("videos", row)
+            problem = f"{place} is there twice, first in row {first_row}"
+    if problem:
+        raise FileError(problem)
     return tuple(rows)
 
 
@@ -84,6 +89,7 @@ def video_name(path: str) -> str:
         # As of "./clips//Archery/a.avi".
         if name not in ("", "."):
             folders_and_file.append(name)
+    # The last two: what lies above the class differs from machine to machine.
     return without_extension("/".join(folders_and_file[-2:]))
 
 
@@ -98,23 +104,27 @@ def _part(file: ScoreFile, names: Sequence[str], settings: ImportSettings) -> Pa
     parts = {"--part": settings.part, file.path: file.part}
     if settings.dataset is not None:
         parts["the data set"] = _part_in_dataset(file, names, settings.dataset)
-    agreed_source, agreed_part = "", ""
+    named_parts = {source: part for source, part in parts.items() if part}
+    problem = _parts_problem(named_parts)
+    if problem:
+        raise FileError(f"{file.path}: part is {problem}")
+    if not named_parts:
+        return "test"
+    return next(iter(named_parts.values()))
+
+
+def _parts_problem(parts: Mapping[str, str]) -> str:
+    """How parts are unknown or contradict, by their sources; empty where they agree."""
+    # An unknown name first: it would contradict every other source too.
     for source, part in parts.items():
-        if not part:
-            continue
         if part not in PARTS:
-            raise FileError(
-                f"{file.path}: part is {part!r} by {source}; expected one of {', '.join(PARTS)}"
-            )
+            return f"{part!r} by {source}; expected one of {', '.join(PARTS)}"
+    # The first source that names a part is the one that the others are compared with.
     for source, part in parts.items():
-        # The first source that names a part is the one that the others are compared with.
-        if not agreed_part:
-            agreed_source, agreed_part = source, part
-        elif part and part != agreed_part:
-            raise FileError(
-                f"{file.path}: part is {agreed_part} by {agreed_source}, and {part} by {source}"
-            )
-    return agreed_part or "test"
+        first_source, first_part = next(iter(parts.items()))
+        if part != first_part:
+            return f"{first_part} by {first_source}, and {part} by {source}"
+    return ""
 
 
 def _part_in_dataset(file: ScoreFile, names: Sequence[str], dataset: Dataset) -> Part:
@@ -125,15 +135,16 @@ def _part_in_dataset(file: ScoreFile, names: Sequence[str], dataset: Dataset) ->
     """
     part_of = {video.name: video.part for video in dataset.videos}
     first_part = part_of.get(names[0])
+    problem = ""
     for row, name in enumerate(names):
         part = part_of.get(name)
+        place = file.place("videos", row)
         if part is None:
-            raise FileError(f"{file.place('videos', row)} is not in the data set")
-        if part != first_part:
-            raise FileError(
-                f"{file.place('videos', row)} is of the {part} list, the first of the "
-                f"{first_part} list"
-            )
+            problem = f"{place} is not in the data set"
+        elif part != first_part:
+            problem = f"{place} is of the {part} list, the first of the {first_part} list"
+        if problem:
+            raise FileError(problem)
     # The whole list, or the accuracy would be that of a choice of videos.
     listed = set(names_of(dataset.listed(first_part)))
     missing = listed - set(names)
@@ -152,26 +163,29 @@ def _kind(file: ScoreFile, settings: ImportSettings) -> ScoreKind:
       ConfigError: nothing names it, and the rows prove none.
       FileError: the rows are not of the named kind.
     """
+    # The user's word goes before the file's, and both before what the numbers suggest.
     proven = proven_kind(file.scores)
     name = settings.kind or file.kind or proven
-    listed = ", ".join(KINDS)
     if name is None:
         # Where a value is not finite, no kind would fit, so that is what has to be mended.
         _check_rows(file, "logits")
         raise ConfigError(
             f"{file.path}: the kind of {file.stream} is unknown, since its rows do not sum to 1; "
-            f"give --kind as one of {listed}"
+            f"give --kind as one of {', '.join(KINDS)}"
         )
+    problem = ""
     if settings.kind and file.kind and settings.kind != file.kind:
-        raise FileError(f"{file.path}: kind is {file.kind}; --kind is {settings.kind}")
-    if name not in KINDS:
-        raise FileError(f"{file.path}: kind is {name!r}; expected one of {listed}")
-    # Their softmax would be nearly flat: a usual mistake that no later check could notice.
-    if name == "logits" and proven == "probabilities":
-        raise FileError(
-            f"{file.path}: {file.stream} has the kind logits, and all rows are probabilities that "
-            "sum to 1; expected the kind probabilities"
+        problem = f"kind is {file.kind}; --kind is {settings.kind}"
+    elif name not in KINDS:
+        problem = f"kind is {name!r}; expected one of {', '.join(KINDS)}"
+    elif name == "logits" and proven == "probabilities":
+        # Their softmax would be nearly flat: a usual mistake that no later check could notice.
+        problem = (
+            f"{file.stream} has the kind logits, and all rows are probabilities that sum to 1; "
+            "expected the kind probabilities"
         )
+    if problem:
+        raise FileError(f"{file.path}: {problem}")
     kind = cast("ScoreKind", name)
     _check_rows(file, kind)
     return kind

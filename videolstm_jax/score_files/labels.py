@@ -24,24 +24,28 @@ def named_classes(file: ScoreFile, settings: ImportSettings) -> tuple[str, ...]:
     if settings.dataset is not None:
         sources["the data set"] = settings.dataset.classes
     first_source, classes = "", ()
+    problem = ""
     for source, listed in sources.items():
-        if not listed:
+        # Of several problems the first is named, which may be the cause of the others.
+        if not listed or problem:
             continue
+        if not classes:
+            first_source, classes = source, listed
+        differing = class_order_problem(listed, classes)
         # The number of a class is its place, so a name must have one place only.
         if len(set(listed)) != len(listed):
             twice = next(name for name in listed if listed.count(name) > 1)
-            raise FileError(f"{source}: classes has {twice} twice; expected each once")
-        if not classes:
-            first_source, classes = source, listed
-        problem = class_order_problem(listed, classes)
-        if problem:
-            raise FileError(f"{file.path}: {source} and {first_source} differ: {problem}")
+            problem = f"{source}: classes has {twice} twice; expected each once"
+        elif differing:
+            problem = f"{file.path}: {source} and {first_source} differ: {differing}"
     columns = file.scores.shape[1]
     if classes and len(classes) != columns:
-        raise FileError(
+        problem = problem or (
             f"{file.path}: {file.stream} has {columns} columns, and {first_source} has "
             f"{len(classes)} classes; expected as many"
         )
+    if problem:
+        raise FileError(problem)
     return classes
 
 
@@ -91,6 +95,7 @@ def video_labels(
     file: ScoreFile, names: Sequence[str], classes: Sequence[str], settings: ImportSettings
 ) -> NDArray:
     """The labels [V] from the file, the data set or the folders, which must not contradict."""
+    # Up to three sources name the class of a video. Each is looked up, and all are compared.
     from_folders = _folder_labels(names, classes)
     from_dataset: dict[str, int] = {}
     if settings.dataset is not None:
@@ -134,7 +139,9 @@ def _folder_labels(names: Sequence[str], classes: Sequence[str]) -> dict[str, in
 
 
 def _checked_label(file: ScoreFile, row: int, classes: Sequence[str], first_label: int) -> int:
+    """The number of a video's class, which the file has as a number or as a name."""
     label = file.label[row]
+    # Only numbers can count from 1; names need no such setting.
     if isinstance(label, int):
         return _checked_number(file, row, label, len(classes), first_label)
     if label not in classes:

@@ -120,6 +120,8 @@ def from_fields(path: str, fields: Mapping[str, Any], stream: str = "") -> Score
 
 def _sorted_fields(path: str, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The fields of the layout by their first name, and all others, which are scores of streams."""
+    # Streams have names of their own, such as `rgb`, so whatever is no field of the layout may be
+    # the scores of one.
     named: dict[str, Any] = {}
     streams = dict(fields)
     for field, spellings in _SPELLINGS.items():
@@ -141,33 +143,32 @@ def _chosen_stream(path: str, streams: Mapping[str, Any], stream: str, videos: i
     Raises:
       FileError: it is missing, or there are several and none is chosen.
     """
-    if stream:
-        if stream not in streams:
-            listed = ", ".join(sorted(streams)) or "none"
-            raise FileError(f"{path}: has no scores {stream!r}; it has {listed}")
+    if stream in streams:
         return stream
-    if "scores" in streams:
+    if not stream and "scores" in streams:
         return "scores"
     tables = []
     for name, field in streams.items():
         # Files of other programs have more than scores, such as settings.
         if _is_table(field, videos):
             tables.append(name)
-    if not tables:
-        listed = ", ".join(sorted(streams)) or "none"
-        raise FileError(
-            f"{path}: scores is missing: no field is a table of {videos} videos; the fields that "
-            f"could be are {listed}"
+    if not stream and len(tables) == 1:
+        return tables[0]
+    listed = ", ".join(sorted(streams)) or "none"
+    problem = f"has the scores {', '.join(sorted(tables))}; choose one with --stream=NAME"
+    if stream:
+        problem = f"has no scores {stream!r}; it has {listed}"
+    elif not tables:
+        problem = (
+            f"scores is missing: no field is a table of {videos} videos; the fields that could be "
+            f"are {listed}"
         )
-    if len(tables) > 1:
-        raise FileError(
-            f"{path}: has the scores {', '.join(sorted(tables))}; choose one with --stream=NAME"
-        )
-    return tables[0]
+    raise FileError(f"{path}: {problem}")
 
 
 def _is_table(field: Any, videos: int) -> bool:
     """Whether a field has a row of numbers for each video."""
+    # Kinds f, i and u are NumPy's floats and integers; a table of texts is no scores.
     if isinstance(field, np.ndarray):
         return field.ndim == 2 and len(field) == videos and field.dtype.kind in "fiu"
     if not isinstance(field, list | tuple) or len(field) != videos or not videos:

@@ -45,14 +45,19 @@ def read_score_file(path: str, *, stream: str = "") -> ScoreFile:
     Raises:
       FileError: an unknown suffix, or a file that is damaged or of another layout.
     """
+    # A table has columns and not fields, so it has a reader of its own.
     suffix = epath.Path(path).suffix.lower()
-    if suffix == ".csv":
-        if stream:
-            raise FileError(f"{path}: a table has the scores of one stream; leave out --stream")
-        return _read_csv(path)
-    if suffix not in _READERS:
+    is_table = suffix == ".csv"
+    problem = ""
+    if is_table and stream:
+        problem = "a table has the scores of one stream; leave out --stream"
+    elif not is_table and suffix not in _READERS:
         listed = ", ".join((*_READERS, ".csv"))
-        raise FileError(f"{path}: the suffix is {suffix!r}; expected one of {listed}")
+        problem = f"the suffix is {suffix!r}; expected one of {listed}"
+    if problem:
+        raise FileError(f"{path}: {problem}")
+    if is_table:
+        return _read_csv(path)
     return from_fields(path, _READERS[suffix](path), stream)
 
 
@@ -80,11 +85,15 @@ def _pickle_fields(path: str) -> dict[str, Any]:
     encoded = read_existing(path)
     with reading(path):
         fields = read_pickle(encoded)
+        problem = ""
         if not isinstance(fields, dict):
-            raise FileError(f"holds a {type(fields).__name__}; expected a dict of fields")
-    for name in fields:
-        if not isinstance(name, str):
-            raise FileError(f"{path}: has the key {name!r}; expected texts")
+            problem = f"holds a {type(fields).__name__}; expected a dict of fields"
+        elif not all(isinstance(name, str) for name in fields):
+            # Pickles have keys of any kind. JSON and MATLAB have texts only.
+            name = next(name for name in fields if not isinstance(name, str))
+            problem = f"has the key {name!r}; expected texts"
+        if problem:
+            raise FileError(problem)
     return fields
 
 
@@ -147,8 +156,6 @@ _READERS: Mapping[str, Callable[[str], dict[str, Any]]] = MappingProxyType(
 def _read_csv(path: str) -> ScoreFile:
     """Reads a table: a column `video`, perhaps `label` and `part`, then a column for each class."""
     records = _csv_records(path)
-    if not records:
-        raise FileError(f"{path}: is empty; expected a line of columns")
     header_line, header = records[0]
     columns, classes = _csv_columns(f"{path}:{header_line}", header)
     videos, labels, rows, lines = [], [], [], []
@@ -158,8 +165,7 @@ def _read_csv(path: str) -> ScoreFile:
         if len(cells) != len(header):
             raise FileError(f"{where}: {len(cells)} fields; expected {len(header)}, as columns")
         video = cells[columns["video"]]
-        if not video or has_control_character(video):
-            raise FileError(f"{where}: video is {value_text(video)}; expected a name")
+        _check_csv_name(where, "video", video, "a name")
         videos.append(video)
         lines.append(line)
         if "label" in columns:
@@ -185,7 +191,8 @@ def _read_csv(path: str) -> ScoreFile:
 
 
 def _csv_records(path: str) -> list[tuple[int, list[str]]]:
-    """The records that are not blank, each with the line it begins on."""
+    """The records that are not blank, at least one, each with the line it begins on."""
+    # One kind of line break for all: `csv` refuses a lone carriage return in a cell.
     text = io.StringIO("\n".join(read_list_text(epath.Path(path)).splitlines()))
     # `strict` refuses a quote that is not closed, which would swallow the lines behind it.
     reader = csv.reader(text, strict=True, skipinitialspace=True)
@@ -198,6 +205,8 @@ def _csv_records(path: str) -> list[tuple[int, list[str]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise FileError(f"{path}:{line}: {error}") from error
+    if not records:
+        raise FileError(f"{path}: is empty; expected a line of columns")
     return records
 
 
@@ -211,10 +220,7 @@ def _csv_columns(where: str, header: Sequence[str]) -> tuple[dict[str, int], dic
         places, key = classes, name
         if column is not None:
             places, key = columns, column
-        if not key or has_control_character(key):
-            raise FileError(
-                f"{where}: column {at + 1} is {value_text(name)}; expected the name of a class"
-            )
+        _check_csv_name(where, f"column {at + 1}", name, "the name of a class")
         if key in places:
             raise FileError(f"{where}: the column {name} is there twice")
         places[key] = at
@@ -224,6 +230,12 @@ def _csv_columns(where: str, header: Sequence[str]) -> tuple[dict[str, int], dic
             "class, separated by commas"
         )
     return columns, classes
+
+
+def _check_csv_name(where: str, field: str, cell: str, expected: str) -> None:
+    """Raises FileError for a cell that cannot name a video or a class."""
+    if not cell or has_control_character(cell):
+        raise FileError(f"{where}: {field} is {value_text(cell)}; expected {expected}")
 
 
 def _csv_label(where: str, cell: str, classes: Mapping[str, int]) -> int | str:
@@ -242,7 +254,7 @@ def _csv_part(where: str, cell: str, part: str) -> str:
 
 
 def _csv_number(where: str, name: str, cell: str) -> float:
-    # Python also reads 1_000.
+    # Python reads 1_000 as a number, which is more likely a typing mistake here.
     try:
         return float(cell.replace("_", "?"))
     except ValueError as error:

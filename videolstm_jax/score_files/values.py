@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.json_records import value_text
 
 if TYPE_CHECKING:
@@ -22,19 +23,22 @@ def number_array(path: str, field: str, numbers: Any) -> NDArray:
       FileError: it holds anything but numbers, or rows of different lengths; the message names the
         first such row.
     """
-    if isinstance(numbers, np.ndarray):
-        array = numbers
-    elif isinstance(numbers, list | tuple):
-        array = _array_of_lists(path, field, numbers)
-    else:
-        raise FileError(f"{path}: {field} is {_shown(numbers)}; expected numbers")
-    if array.dtype.kind not in "fiu":
-        raise FileError(f"{path}: {field} has values of type {array.dtype}; expected numbers")
-    return array.astype(np.float64)
+    if isinstance(numbers, list | tuple):
+        numbers = _array_of_lists(path, field, numbers)
+    problem = ""
+    if not isinstance(numbers, np.ndarray):
+        problem = f"is {_shown(numbers)}"
+    elif numbers.dtype.kind not in "fiu":
+        # NumPy's floats and integers. Booleans and texts would become numbers without an error.
+        problem = f"has values of type {numbers.dtype}"
+    if problem:
+        raise FileError(f"{path}: {field} {problem}; expected numbers")
+    return numbers.astype(np.float64)
 
 
 def _array_of_lists(path: str, field: str, rows: Sequence[Any]) -> NDArray:
     """Joins rows of numbers; the first row that is unlike the first one is named."""
+    # Row by row before NumPy joins them: its own error names no row.
     length = None
     for row, row_numbers in enumerate(rows):
         size = _length(row_numbers)
@@ -77,18 +81,22 @@ def text_list(path: str, field: str, raw_texts: Any) -> tuple[str, ...]:
         text = raw_text
         # NumPy's and Python 2's texts are bytes.
         if isinstance(raw_text, bytes):
-            try:
+            with reading(f"{path}: {field}[{row}]", "is not UTF-8 text", UnicodeDecodeError):
                 text = raw_text.decode()
-            except UnicodeDecodeError as error:
-                raise FileError(f"{path}: {field}[{row}] is not UTF-8 text") from error
-        if not isinstance(text, str) or not text:
-            raise FileError(f"{path}: {field}[{row}] is {_shown(text)}; expected text")
-        if has_control_character(text):
-            raise FileError(
-                f"{path}: {field}[{row}] is {_shown(text)}; expected no control characters"
-            )
+        problem = _text_problem(text)
+        if problem:
+            raise FileError(f"{path}: {field}[{row}] is {_shown(text)}; {problem}")
         texts.append(text)
     return tuple(texts)
+
+
+def _text_problem(text: Any) -> str:
+    """What was expected in place of a text that cannot be a name; empty where it can."""
+    if not isinstance(text, str) or not text:
+        return "expected text"
+    if has_control_character(text):
+        return "expected no control characters"
+    return ""
 
 
 def has_control_character(text: str) -> bool:
@@ -109,13 +117,16 @@ def single_text(path: str, field: str, raw_text: Any) -> str:
 
 def label_list(path: str, raw_labels: Any) -> tuple[int | str, ...]:
     """A field of class numbers or class names."""
+    problem = ""
     if isinstance(raw_labels, np.ndarray):
+        # MATLAB has no vectors: a list is a matrix with one row or one column.
         if raw_labels.size != max(raw_labels.shape, default=1):
-            shape = list(raw_labels.shape)
-            raise FileError(f"{path}: label is {shape}; expected one number for each video")
+            problem = f"{list(raw_labels.shape)}; expected one number for each video"
         raw_labels = raw_labels.ravel().tolist()
-    if not isinstance(raw_labels, list | tuple):
-        raise FileError(f"{path}: label is {_shown(raw_labels)}; expected one for each video")
+    elif not isinstance(raw_labels, list | tuple):
+        problem = f"{_shown(raw_labels)}; expected one for each video"
+    if problem:
+        raise FileError(f"{path}: label is {problem}")
     labels: list[int | str] = []
     for row, label in enumerate(raw_labels):
         # MATLAB keeps numbers as floats; a class of 1.5 is a mistake.
@@ -149,6 +160,7 @@ def _shown(quoted: Any) -> str:
     """A value as messages quote it."""
     if isinstance(quoted, np.ndarray):
         return f"an array {list(quoted.shape)} of {quoted.dtype}"
+    # A MATLAB file or a pickle may hold what JSON cannot: objects, or lists that hold themselves.
     try:
         return value_text(quoted)
     except (TypeError, ValueError, RecursionError):

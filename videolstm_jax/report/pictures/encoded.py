@@ -41,6 +41,7 @@ def animation(frames: np.ndarray, seconds: float, *, quality: int = MOVING_QUALI
         "AVIF",
         save_all=True,
         append_images=rest,
+        # In milliseconds.
         duration=max(20, round(1000 * seconds)),
         quality=quality,
         speed=SPEED,

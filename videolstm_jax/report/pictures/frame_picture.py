@@ -55,6 +55,8 @@ def frame_view(
       truth: boxes [m, 4], or None.
     """
     size = frame.shape[1], frame.shape[0]
+    # Everything is brought to the shown size before it is drawn: lines and text drawn on small
+    # frames would be enlarged to blocks.
     shown = overlay.display_size(*size, side)
     view = FrameView(overlay.resized(frame[None], shown)[0], None, None, None)
     if heat is not None:
@@ -86,6 +88,7 @@ def panels(view: FrameView, lines: ScoreLines, title: str) -> np.ndarray:
       uint8 [H', W', 3].
     """
     plain = overlay.boxed(view.frame, view.detections, view.truth)
+    # The plain frame first: what is under the heat can be looked up beside it.
     pictures = [_titled_by_best_class(plain, title, lines)]
     if view.saliency is not None:
         # True boxes are drawn on the left only: dashes on the heat map hide what is below them.
@@ -153,5 +156,6 @@ def _over_board(picture: np.ndarray, lines: ScoreLines) -> np.ndarray:
 
 
 def _even(picture: np.ndarray) -> np.ndarray:
+    # H.264 halves the sides of its colour planes.
     height, width = picture.shape[:2]
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -53,6 +53,7 @@ def resized(frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Pixels are repeated where both factors are whole numbers; otherwise Pillow's box filter is used.
     """
     width, height = size
+    # Whole factors repeat pixels, so that the squares of small frames stay sharp.
     across, down = width // frames.shape[2], height // frames.shape[1]
     if (frames.shape[2] * across, frames.shape[1] * down) == (width, height):
         return frames.repeat(down, axis=1).repeat(across, axis=2)
@@ -176,6 +177,7 @@ def titled(frame: np.ndarray, parts: Sequence[tuple[str, Colour]]) -> np.ndarray
 
 def boxed(frame: np.ndarray, detections: np.ndarray | None, truth: np.ndarray | None) -> np.ndarray:
     """Draws true boxes, white and dashed, and over them the detected boxes, cyan."""
+    # Detections on top: where both agree, the solid line shows through the gaps of the dashes.
     below, above = _boxes(truth), _boxes(detections)
     return draw_boxes(
         frame,

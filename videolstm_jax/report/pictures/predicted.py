@@ -95,6 +95,7 @@ class Renderer:
     def _lines(self, t: int) -> ScoreLines:
         """The scores of the shown classes up to frame t."""
         prediction = self._prediction
+        # Models that read flow have one frame fewer than the video.
         last = min(t, len(prediction.scores) - 1)
         names, marks = [], []
         for index in self._shown:
@@ -133,6 +134,7 @@ def boxes_at(tubes: Sequence[Tube], frame: int) -> np.ndarray:
     """Returns the boxes [n, 4] of the tubes that exist at a frame."""
     boxes = []
     for tube in tubes:
+        # A tube has no gaps, so its frames are its rows.
         offset = frame - tube.start
         if 0 <= offset < len(tube.boxes):
             boxes.append(tube.boxes[offset])

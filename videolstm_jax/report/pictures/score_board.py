@@ -36,6 +36,7 @@ def board(lines: ScoreLines, width: int) -> np.ndarray:
     """
     # A 48th of the width, but never too small to read nor larger than titles.
     size = max(10, min(40, round(width / 48)))
+    # A timeline of one row would be too low to read.
     rows = max(len(lines.names), 2)
     height = round((rows * ROW + 1.3) * size)
     image = Image.new("RGB", (width, height), BAND)
@@ -146,11 +147,13 @@ def fitted(text: str, font: Font, width: float, mark: str = "", least: int = 1) 
     if font.getlength(text + mark) <= width:
         return text + mark
     if mark:
+        # The mark says which class is true, so the name gives way.
         room = width - font.getlength(mark)
         short = fitted(text, font, room)
         if len(short) > least and font.getlength(short) <= room:
             return short + mark
         return fitted(text, font, width)
+    # Letter by letter: the letters of the font have different widths.
     while len(text) > 1 and font.getlength(text + "…") > width:
         text = text[:-1]
     return text + "…"

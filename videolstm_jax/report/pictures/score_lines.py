@@ -59,6 +59,7 @@ class EvenSample:
         """Takes the next item; `make` is called only if the item belongs to the sample."""
         if self._count % self.stride == 0:
             if len(self.items) == self._most:
+                # Every second item of an even spacing is an even spacing again, twice as wide.
                 self.items = self.items[::2]
                 self.stride *= 2
             self.items.append(make())

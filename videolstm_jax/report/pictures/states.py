@@ -34,6 +34,7 @@ def sheet(states: States, frames: np.ndarray, size: tuple[int, int]) -> np.ndarr
     Returns:
       uint8 [H', W', 3]. Every row has its own scale; that of a channel is symmetric about zero.
     """
+    # Models that read flow have no state for the last frame.
     times = np.minimum(frames, len(states.mean) - 1)
     rows = [("mean", coloured(states.mean, times, signed=False))]
     for number, maps in zip(states.channel.tolist(), states.maps, strict=True):
@@ -63,6 +64,7 @@ def coloured(maps: np.ndarray, times: np.ndarray, *, signed: bool) -> np.ndarray
 def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A picture of a few map cells at W x H pixels, each cell a plain rectangle."""
     width, height = size
+    # By index, not by a filter: a smooth picture would suggest more places than the map has.
     columns = np.arange(width) * image.shape[1] // width
     rows = np.arange(height) * image.shape[0] // height
     return image[rows][:, columns]
