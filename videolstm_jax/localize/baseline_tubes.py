@@ -70,12 +70,15 @@ def baseline_tubes(
     for fraction in FRACTIONS:
         tubes[f"centred {fraction}"] = baselines.centred_tube(size, frames, fraction)
     tubes["full_frame"] = baselines.centred_tube(size, frames)
+    # One map: the localizer repeats its last box to the end of the video.
     tubes["uniform_attention"] = from_attention(baselines.uniform_attention(1, cells))
     if train_box is not None:
+        # Shares of the frame, so that training videos of other sizes count alike.
         pixels = train_box * (width, height, width, height)
         tubes["mean_train_box"] = baselines.still_tube(pixels, frames)
     if flow is not None:
         tubes["flow_magnitude"] = from_attention(flow)
+    # A single tube a video is compared, and the longest is the one that a detector gains most by.
     longest = max(truth, key=lambda tube: len(tube.boxes))
     still_box = baselines.best_still_box(longest.boxes)
     tubes["ideal_attention"] = from_attention(_ideal_maps(longest, size, cells))

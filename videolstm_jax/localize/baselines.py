@@ -31,6 +31,7 @@ def centred_tube(size: tuple[int, int], frames: int, fraction: float = 1.0) -> T
     if not 0 < fraction <= 1:
         raise ValueError(f"fraction is {fraction}; expected more than 0 and at most 1")
     height, width = size
+    # The margins are equal on both sides.
     low, high = (1 - fraction) / 2, (1 + fraction) / 2
     return still_tube([low * width, low * height, high * width, high * height], frames)
 
@@ -57,6 +58,7 @@ def mean_box(tubes: Sequence[Tube], sizes: Sequence[tuple[int, int]]) -> NDArray
         raise ValueError("there are no true tubes to average; expected at least one")
     boxes = []
     for tube, (height, width) in zip(tubes, sizes, strict=True):
+        # Over the frames of a tube first: a long video must not outweigh many short ones.
         boxes.append(tube.boxes.mean(axis=0) / (width, height, width, height))
     return np.mean(boxes, axis=0)
 
@@ -106,6 +108,7 @@ def _mean_matrix(pixels: int, cells: int) -> NDArray:
 
     A pixel on the border of two cells is divided between them.
     """
+    # In cells: pixel p reaches from p N / P to (p + 1) N / P, and cell n from n to n + 1.
     edges = np.arange(pixels) * cells / pixels
     low = np.maximum(edges, np.arange(cells)[:, None])
     high = np.minimum(edges + cells / pixels, np.arange(1, cells + 1)[:, None])
@@ -150,6 +153,7 @@ def coverage(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
     """
     height, width = size
     x0, y0, x1, y1 = np.asarray(boxes, float).T
+    # Boxes have upright sides, so what they cover of a cell is a product of two intervals.
     rows = _axis_coverage(y0, y1, height, cells)
     columns = _axis_coverage(x0, x1, width, cells)
     return rows[:, :, None] * columns[:, None, :]

@@ -34,6 +34,7 @@ def frame_boxes(saliency: NDArray, threshold: float) -> tuple[NDArray, NDArray]:
       `boxes` [n, 4] x0 y0 x1 y1 in pixels, half open, from top to bottom by their first pixel, and
       `mass` [n], the sum of the saliency of each region.
     """
+    # Eq. (16).
     salient = saliency >= threshold
     rows = np.flatnonzero(salient.any(axis=1))
     columns = np.flatnonzero(salient.any(axis=0))
@@ -90,5 +91,6 @@ def _even_interval(shares: NDArray) -> tuple[float, float]:
     mean = shares @ centres
     # A pixel is itself an evenly filled interval of width 1, with variance 1 / 12.
     variance = shares @ (centres - mean) ** 2 + 1 / 12
+    # An evenly filled interval of half width h has the variance h^2 / 3.
     half = np.sqrt(3 * variance)
     return mean - half, mean + half

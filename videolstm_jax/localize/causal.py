@@ -55,6 +55,8 @@ def follow(
     Raises:
       ValueError: the attention is not finite [N, N], or it is negative.
     """
+    # The steps are those of `tubes.video_tube`, in the same order and on the same functions, so
+    # that the boxes agree to the last bit.
     frame = upscale(check_attention(attention[None]), size, settings.sigma)[0]
     peak = frame.max()
     if settings.normalise == "video":
@@ -64,6 +66,7 @@ def follow(
         last = trail.boxes[-1]
     boxes, mass = propose_boxes(scale_to_255(frame, peak), settings)
     box = next_box(boxes, mass, last)
+    # The peak is kept although there is no box yet: it scales the frames that follow.
     if box is None:
         return Trail(trail.boxes, peak), None
     # The next fit uses no more than `span` boxes, and the next link needs one.

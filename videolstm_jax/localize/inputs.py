@@ -31,6 +31,7 @@ def localizer_input(
     Raises:
       ValueError: the features or the flow that this kind needs are missing.
     """
+    # The map itself: it sums to 1 already, and dividing by a rounded sum would change its bits.
     if kind == "attention":
         return attention
     if features is None:

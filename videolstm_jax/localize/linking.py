@@ -85,6 +85,7 @@ def next_box(boxes: NDArray, mass: NDArray, last: NDArray | None) -> NDArray | N
 
 def box_overlaps(boxes: NDArray, box: NDArray) -> NDArray:
     """Returns the IoU of boxes [n, 4] with one box [4]: [n]."""
+    # The upper left corners of the shared parts, then their lower right ones.
     low = np.maximum(boxes[:, :2], box[:2])
     high = np.minimum(boxes[:, 2:], box[2:])
     sides = np.maximum(0, high - low)
@@ -147,6 +148,7 @@ def _pair(last: NDArray, boxes: NDArray, mass: NDArray) -> dict[int, int]:
     # lexsort sorts by its last key first: IoU, then mass, then age of the track, then place.
     order = np.lexsort((box, track, -np.asarray(mass)[box], -iou[track, box]))
     track_of_box: dict[int, int] = {}
+    # Greedy, as Eq. (17) is for one tube: the best pair is taken, whatever it leaves to the others.
     for pair in order.tolist():
         candidate, taker = int(box[pair]), int(track[pair])
         if candidate not in track_of_box and taker not in track_of_box.values():
@@ -156,9 +158,8 @@ def _pair(last: NDArray, boxes: NDArray, mass: NDArray) -> dict[int, int]:
 
 def _track(steps: list[_Step]) -> Track:
     """Fills the frames between the steps of one track with the last box before them."""
-    frames = np.array([step.frame for step in steps])
-    boxes = np.array([step.box for step in steps], float)
+    frames, boxes, masses = zip(*steps, strict=True)
     # Each box lasts until the next step of the track; the last box is on its own frame only.
     held = np.diff(frames, append=frames[-1] + 1)
-    tube = Tube(int(frames[0]), np.repeat(boxes, held, axis=0))
-    return Track(tube, float(sum(step.mass for step in steps)))
+    tube = Tube(frames[0], np.repeat(np.array(boxes, float), held, axis=0))
+    return Track(tube, float(sum(masses)))

@@ -47,6 +47,7 @@ def saliency(
     Raises:
       ValueError: the attention is not finite [T, N, N], or it is negative.
     """
+    # Blurred before the maximum is taken: the Gaussian lowers a sharp peak.
     maps = upscale(check_attention(attention), size, settings.sigma)
     peaks = _peaks_by_frame(maps.max(axis=(1, 2)), settings)
     return scale_to_255(maps, peaks[:, None, None])
@@ -131,6 +132,7 @@ def axis_matrix(cells: int, pixels: int, sigma: float) -> NDArray:
     """
     # Position of each pixel's centre in cells, held at the outer centres.
     position = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
+    # A hat of width one cell on either side: linear interpolation between two centres.
     weights = np.maximum(0, 1 - np.abs(position[:, None] - np.arange(cells)))
     if sigma > 0:
         weights = ndimage.gaussian_filter1d(weights, sigma, axis=0, mode="reflect")

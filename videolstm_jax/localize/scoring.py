@@ -45,6 +45,7 @@ def score_tracks(
     detections = share_scores(output.video, tracks, output.scores)
     if settings.trim == "none":
         return detections
+    # Once for the video: the gain depends on the class, and not on the tube.
     gain = frame_gain(output.frame_scores, output.attention, settings.trim)
     return trim_tubes(detections, gain)
 

@@ -45,6 +45,7 @@ def smooth_tube(tube: Tube, span: int, *, causal: bool = False) -> Tube:
 
 def _smooth_ends(boxes: NDArray, span: int) -> NDArray:
     """Returns the last smoothed box of every beginning of a tube: [n, 4] to [n, 4]."""
+    # Each beginning is fitted by itself, which is what a stream can do on that frame.
     ends = []
     for stop in range(1, len(boxes) + 1):
         recent = boxes[max(0, stop - span) : stop]
@@ -61,6 +62,7 @@ def _line_weights(offset: NDArray) -> NDArray:
     Returns:
       [n, span], rows that sum to 1.
     """
+    # h: the farthest neighbour gets the weight 0.
     reach = np.abs(offset).max(axis=1, keepdims=True)
     weight = (1 - (np.abs(offset) / reach) ** 3) ** 3
     # The normal equations of a weighted line, solved for its value at offset 0.

@@ -45,6 +45,7 @@ def frame_gain(scores: NDArray, attention: NDArray, rule: str) -> NDArray:
     logs = np.log(np.maximum(np.asarray(scores, float), SMALLEST_SHARE))
     if rule == "mean":
         return logs - logs.mean(axis=0)
+    # log p - log 1 / C = log p + log C.
     gain = logs + np.log(logs.shape[1])
     if rule == "saliency":
         gain = gain + _sharpness(attention)[:, None]
@@ -65,6 +66,7 @@ def best_span(gain: NDArray) -> tuple[int, int]:
     Kadane's rule: the largest sum that ends with a frame is the running sum minus the smallest
     running sum before it.
     """
+    # total[t] is the sum of the frames before t, so the gain of a span is a difference of two.
     total = np.concatenate([[0.0], np.cumsum(gain)])
     lowest = np.minimum.accumulate(total)
     stop = int(np.argmax(total - lowest))
@@ -91,6 +93,7 @@ def trim_tubes(detections: Sequence[Detection], gain: NDArray) -> list[Detection
 
 def _cut(tube: Tube, gain: NDArray) -> Tube:
     """Cuts one tube to the best span within its own frames, by the gain [L'] of its class."""
+    # Models that read flow have no score for the last frame: it counts as the one before it.
     frames = np.arange(tube.start, tube.start + len(tube.boxes))
     start, stop = best_span(gain[np.minimum(frames, len(gain) - 1)])
     return Tube(tube.start + start, tube.boxes[start:stop])

@@ -44,6 +44,7 @@ def video_tube(
         everywhere.
     """
     attention = _check_video(attention, frames)
+    # Eq. (16) on every frame, then Eq. (17), then the regression of Sec. 4.
     boxes, mass = _propose(attention, size, settings)
     linked = link(boxes, mass).boxes
     # `link` fills the frames before the first box with copies of it. A stream does not have these

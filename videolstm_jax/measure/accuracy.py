@@ -136,6 +136,7 @@ def majority_baseline(
     known = train_label
     if not len(train_label):
         known = label
+    # argmax takes the first of equals, which is the class listed first.
     commonest = int(np.bincount(np.asarray(known, int), minlength=1).argmax())
     right = int((np.asarray(label) == commonest).sum())
     return MajorityBaseline(commonest, right, len(label) + len(missing))

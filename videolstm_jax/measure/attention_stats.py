@@ -68,6 +68,7 @@ def frame_stats(attention: NDArray) -> FrameStats:
     if flat.shape[1] > 1:
         largest = np.log(flat.shape[1])
     entropy = -(flat * logs).sum(axis=1) / largest
+    # Mass that moves is counted where it leaves and again where it arrives.
     drift = 0.5 * np.abs(np.diff(flat, axis=0)).sum(axis=1)
     return FrameStats(entropy, flat.max(axis=1), np.concatenate([[np.nan], drift]))
 
@@ -117,6 +118,7 @@ def mass_inside(attention: NDArray, covered: NDArray) -> tuple[NDArray, NDArray]
       the mass that uniform attention would have there; NaN on frames without truth.
     """
     has_truth = covered.any(axis=(1, 2))
+    # A cell that is half covered gives half of its weight.
     mass = (attention * covered).sum(axis=(1, 2))
     area = covered.mean(axis=(1, 2))
     return np.where(has_truth, mass, np.nan), np.where(has_truth, area, np.nan)
@@ -180,6 +182,8 @@ def mean_stats(stats: Sequence[AttentionStats]) -> dict[str, float]:
     for name in ("entropy", "peak", "drift", "motion"):
         means[name] = float(np.mean([getattr(video, name) for video in stats]))
     maps = np.array([video.mean.ravel() for video in stats])
+    # The mean maps of videos against the mean of all: attention that only has a favourite place
+    # differs by nothing.
     means["between"] = _mean_distance(maps, maps.mean(axis=0))
     return means
 

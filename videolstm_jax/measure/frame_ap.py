@@ -79,6 +79,7 @@ def frame_aps(
     if frames not in ("all", "truth"):
         raise ValueError(f"frames is {frames!r}; expected 'all' or 'truth'")
     convention = style_of(style)
+    # Both lists together: each alone may be of one kind.
     check_labels(detections, truth)
     true_tubes = check_detections(truth, "true tubes")
     rank_of = _ranks_of_videos((*detections, *true_tubes))

@@ -77,6 +77,7 @@ def mean_interval(
     for index in range(resamples):
         drawn = generator.integers(len(values), size=len(values))
         means[index] = values[drawn].mean()
+    # The plain percentile bootstrap, without a correction of bias: it is easy to explain.
     low, high = np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2])
     return Interval(float(values.mean()), float(low), float(high))
 

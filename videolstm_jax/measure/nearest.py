@@ -16,6 +16,7 @@ def motion_energy(flow: np.ndarray, side: int = 16) -> np.ndarray:
       Energy [side, side], averaged over the pixels of each cell and scaled to sum to 1; zeros where
       nothing moves.
     """
+    # The mean over time: how long something moves counts as much as how fast.
     magnitude = np.sqrt(np.square(np.asarray(flow, np.float64)).sum(-1)).mean(0)
     # The result is contiguous, so that its sum is taken in one order whatever the axis.
     by_rows = _cell_sums(magnitude, side)

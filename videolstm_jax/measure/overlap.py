@@ -121,8 +121,11 @@ def space_and_time(a: Tube, b: Tube) -> tuple[float, float]:
     start, stop = max(a.start, b.start), min(a_stop, b_stop)
     if start >= stop:
         return 0.0, 0.0
+    # Boxes are compared on the shared frames only; the frames that one of them lacks lower the
+    # second factor.
     a_boxes = a.boxes[start - a.start : stop - a.start]
     b_boxes = b.boxes[start - b.start : stop - b.start]
     boxes = box_iou(a_boxes, b_boxes)
+    # The spans meet, so their union has no gap.
     union = max(a_stop, b_stop) - min(a.start, b.start)
     return float(boxes.mean()), (stop - start) / union

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -92,6 +92,20 @@ def check_labels(*lists: Iterable[Detection]) -> None:
         )
 
 
+def check_threshold(iou: float) -> None:
+    """Raises ValueError for a threshold on the IoU that lies outside [0, 1]."""
+    # A NaN fails both comparisons, so it is refused too.
+    if not 0 <= iou <= 1:
+        raise ValueError(f"the IoU threshold is {iou}; expected 0 to 1")
+
+
+def check_has_truth(truth: Sized) -> None:
+    """Raises ValueError where there are no true tubes, or no classes that have any."""
+    # A mean over nothing would be NaN, with a warning that names no cause.
+    if not len(truth):
+        raise ValueError("there is no truth to measure against; expected at least one true tube")
+
+
 def sort_by_score(detections: Iterable[Detection]) -> list[Detection]:
     """Sorts detections by falling score; the order of the input never matters.
 
@@ -148,6 +162,7 @@ def match(ranked: Ranked, threshold: float, style: Style) -> NDArray:
     taken = np.full(len(ranked.place), -1)
     if not len(taken):
         return taken
+    # [groups, M] whether a true object has not been taken yet.
     free = np.ones((ranked.group.max() + 1, ranked.iou.shape[1]), bool)
     # R is already in the order of score, so the rank in a group is the order in which it chooses.
     ranks = rank_in_group(ranked.group)
@@ -167,6 +182,7 @@ def match(ranked: Ranked, threshold: float, style: Style) -> NDArray:
 
 def rank_in_group(group: NDArray) -> NDArray:
     """Counts, for each row, the earlier rows of the same group: [R] to [R]."""
+    # Rows of one group side by side, in their order; each then counts from the first of its group.
     order = np.argsort(group, kind="stable")
     first = np.flatnonzero(np.diff(group[order], prepend=-1))
     size = np.diff(first, append=len(group))
@@ -184,8 +200,7 @@ def average_precision(ranked: Ranked, threshold: float, style: Style) -> float:
     Raises:
       ValueError: the threshold lies outside [0, 1].
     """
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"the IoU threshold is {threshold}; expected 0 to 1")
+    check_threshold(threshold)
     # Detections in videos without truth of the class stay false: they are in no group.
     hits = np.zeros(ranked.total, bool)
     hits[ranked.place] = match(ranked, threshold, style) >= 0
@@ -203,6 +218,5 @@ def mean_over_classes(precisions: dict[int, float]) -> float:
     Raises:
       ValueError: there is no such class.
     """
-    if not precisions:
-        raise ValueError("there is no truth to measure against; expected at least one true tube")
+    check_has_truth(precisions)
     return float(np.mean(list(precisions.values())))

@@ -43,5 +43,7 @@ def video_scores(
     weights = np.asarray(counts, float)
     # Masked logits may be anything, NaN too, so they are replaced before the softmax.
     probabilities = softmax(np.where(exists, logits, 0.0)) * exists
+    # Sums over frames and segments at once. The mean over segments is a common factor, which the
+    # division by the sum takes out again.
     total = np.einsum("stc,s->c", probabilities, weights)
     return total / total.sum()

@@ -46,6 +46,7 @@ def state_maps(states: NDArray, *, channels: int = STATE_CHANNELS) -> StateMaps:
     deviation = values.reshape(-1, values.shape[-1]).std(axis=0)
     # Stable, so that equal channels come in the order of their numbers on every machine.
     channel = np.argsort(-deviation, kind="stable")[:channels]
+    # Without their signs, which would cancel between channels.
     mean = np.abs(values).mean(axis=-1)
     maps = np.moveaxis(values[..., channel], -1, 0)
     return StateMaps(mean.astype(np.float16), channel.astype(np.int32), maps.astype(np.float16))

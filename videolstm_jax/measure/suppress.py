@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from videolstm_jax.measure.overlap import tube_iou
-from videolstm_jax.measure.precision import check_detections, label_key
+from videolstm_jax.measure.precision import check_detections, check_threshold, label_key
 from videolstm_jax.types import Detection
 
 
@@ -22,8 +22,7 @@ def suppress(detections: Sequence[Detection], iou: float) -> list[Detection]:
     Raises:
       ValueError: the threshold lies outside [0, 1], or detections that are not tubes.
     """
-    if not 0 <= iou <= 1:
-        raise ValueError(f"the IoU threshold is {iou}; expected 0 to 1")
+    check_threshold(iou)
     # Best first, so that every rival of a tube has been decided before it.
     left = []
     better: dict[tuple[str, int], list[Detection]] = {}

@@ -10,6 +10,7 @@ import numpy as np
 from videolstm_jax.measure.overlap import box_iou, space_and_time, style_of, tube_iou
 from videolstm_jax.measure.precision import (
     check_detections,
+    check_has_truth,
     check_labels,
     group_by_class,
     label_key,
@@ -91,8 +92,7 @@ def recall(
     Raises:
       ValueError: an unknown style, or there is no truth.
     """
-    if not len(truth):
-        raise ValueError("there is no truth to measure against; expected at least one true tube")
+    check_has_truth(truth)
     best = best_overlaps(detections, truth)
     reaches = style_of(style).reaches
     shares = []
@@ -111,6 +111,7 @@ def frame_overlaps(tube: Tube, truth: Sequence[Tube]) -> NDArray:
     Returns:
       One number a frame with truth, in the order of frames; 0 on frames the tube does not reach.
     """
+    # By frame: several actors may have a true box on the same frame.
     best: dict[int, float] = {}
     for true in truth:
         true_stop = true.start + len(true.boxes)
@@ -171,6 +172,7 @@ def error_split(
             rivals = in_video.get(detection.video, [])
             kind = _error_kind(detection, rivals, taken, passes)
             counts[kind] += 1
+        # `taken` is of this class alone, so what is left of its true tubes was missed.
         counts["missed"] += len(tubes) - len(taken)
     return ErrorCounts(**counts)
 

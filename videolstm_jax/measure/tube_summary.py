@@ -9,7 +9,7 @@ import numpy as np
 
 from videolstm_jax.measure.frame_ap import frame_aps
 from videolstm_jax.measure.overlap import STYLES, style_of
-from videolstm_jax.measure.precision import AVERAGED
+from videolstm_jax.measure.precision import AVERAGED, check_has_truth
 from videolstm_jax.measure.tube_errors import best_overlaps, error_split
 from videolstm_jax.measure.video_ap import video_aps
 from videolstm_jax.types import Detection
@@ -55,6 +55,7 @@ class _Curve(NamedTuple):
 
     def means(self) -> dict[str, float]:
         """The means over classes by threshold."""
+        # The mean over classes first, at each threshold; classes without truth are not in `aps`.
         values = np.mean(list(self.aps.values()), axis=0)
         named = len(self.thresholds)
         means = {}
@@ -99,8 +100,7 @@ def tube_summary(
     Raises:
       ValueError: there is no truth, or detections that are not tubes.
     """
-    if not truth:
-        raise ValueError("there is no truth to measure against; expected at least one true tube")
+    check_has_truth(truth)
     chosen = SummaryOptions(**options)
     frame_summary = _frame_summary(detections, truth, frame_scores, chosen)
     if not chosen.thresholds:

@@ -81,6 +81,7 @@ def _grid(title: str, rows: Mapping[str, Mapping[str, str]]) -> list[str]:
     cells = []
     for name, row in rows.items():
         cells.append((name, list(row.values())))
+    # Two blanks between the longest name and the first number.
     width = max(map(len, (title, *rows))) + 2
     return _lines(title, columns, cells, width=width, column_width=8)
 

@@ -86,6 +86,7 @@ def _rank(detections: list[Detection], truth: list[Detection]) -> Ranked:
     tubes_of: dict[str, list[Detection]] = {}
     for tube in truth:
         tubes_of.setdefault(tube.video, []).append(tube)
+    # Videos with truth of this class, numbered: detections compete within one of them only.
     group_of = {}
     for group, video in enumerate(tubes_of):
         group_of[video] = group

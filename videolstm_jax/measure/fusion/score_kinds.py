@@ -66,6 +66,7 @@ def kind_problem(scores: NDArray, kind: ScoreKind) -> RowProblem | None:
         problem = _first_row(negative.any(axis=1), scores, text, negative)
     if problem is not None:
         return problem
+    # Last, since a row with a NaN or a negative number has a sum that means nothing.
     total = probability.sum(axis=1)
     wrong = np.abs(total - 1) > SUM_TOLERANCE
     if wrong.any():

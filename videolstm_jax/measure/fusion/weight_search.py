@@ -91,6 +91,7 @@ def _prepared(scores: Sequence[NDArray], method: str) -> NDArray:
 
 
 def _tried(prepared: NDArray, label: NDArray, method: str, weights: tuple[float, ...]) -> Candidate:
+    # [V, C]. The order of its classes is that of the fused probabilities, which need not be made.
     total = np.tensordot(np.array(weights), prepared, axes=1)
     if method == "product":
         logs = special.log_softmax(total, axis=1)
