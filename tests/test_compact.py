@@ -146,7 +146,10 @@ def test_the_commands(tmp_path, listed):
         )
 
     assert "3 videos, 9,504 bytes, equal to the index" in run("verify", tmp_path / "store").stdout
-    assert "0.514 of the bytes" in run("compact", tmp_path / "store", tmp_path / "small").stdout
+    write(tmp_path / "store-mirrored", listed[:2])
+    compacted = run("compact", tmp_path / "store", tmp_path / "small").stdout
+    assert compacted.count("0.514 of the bytes") == 2
+    assert len(FeatureStore.open(tmp_path / "small-mirrored").frames) == 2
     path = next((tmp_path / "small").rglob("*.u8"))
     path.write_bytes(path.read_bytes()[:-1] + b"\xff")
     done = run("verify", tmp_path / "store", tmp_path / "small")

@@ -101,12 +101,15 @@ def test_equal_segments_cost_once(pace):
 
 
 def test_the_table_of_a_walk():
-    lines = pipeline.cost(pipeline.plan(CFG), dataset()).splitlines()
+    cfg = change(CFG, data__mirrored=True)
+    lines = pipeline.cost(pipeline.plan(cfg), dataset()).splitlines()
     assert [line[2:26].strip() for line in lines[1:]] == [
         "fit_convnet rgb",
         "extract rgb",
+        "of it data.mirrored",
         "fit_convnet flow",
         "extract flow",
+        "of it data.mirrored",
         "train videolstm-rgb",
         "evaluate videolstm-rgb",
         "train videolstm-flow",

@@ -260,16 +260,23 @@ def cost(steps: Sequence[Step], dataset: Dataset) -> str:
         "about, from nothing, at this device's speed just now; compiling and reading videos come "
         "on top:"
     ]
+
+    def add_line(label: str, seconds: float, disk: int) -> None:
+        lines.append(f"  {label:24s} {pace.duration(seconds):>8s} {pace.size(disk):>10s}")
+
     total_seconds, total_disk = 0.0, 0
     for step in steps:
         estimate = costs.estimate_stage_cost(step.stage, step.cfg, dataset, measured_pace)
         if estimate is None:
             continue
-        seconds, disk = estimate
-        lines.append(f"  {step.label:24s} {pace.duration(seconds):>8s} {pace.size(disk):>10s}")
-        total_seconds += seconds
-        total_disk += disk
-    lines.append(
-        f"  {'together':24s} {pace.duration(total_seconds):>8s} {pace.size(total_disk):>10s}"
-    )
+        add_line(step.label, *estimate)
+        total_seconds += estimate.seconds
+        total_disk += estimate.disk
+        if step.stage == "extract" and step.cfg.data.mirrored:
+            # A line of its own, since one setting saves it.
+            filmed = change(step.cfg, data__mirrored=False)
+            without = costs.estimate_stage_cost(step.stage, filmed, dataset, measured_pace)
+            seconds = estimate.seconds - without.seconds
+            add_line("  of it data.mirrored", seconds, estimate.disk - without.disk)
+    add_line("together", total_seconds, total_disk)
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from typing import get_args
 
 from absl import flags
 from etils import epath
@@ -15,7 +16,7 @@ from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.inspection import inspect
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.types import Dataset
+from videolstm_jax.types import Dataset, View
 from videolstm_jax.workdir import store_of_view
 
 
@@ -63,7 +64,10 @@ def main(arguments: list[str]) -> None:
         for folder in folders:
             print(report(folder), flush=True)
     elif action == "compact" and len(folders) == 2:
-        print(_compacted(*folders), flush=True)
+        source, target = folders
+        for view in get_args(View):
+            if view == "filmed" or store_of_view(source, view).exists():
+                print(_compacted(store_of_view(source, view), store_of_view(target, view)))
     elif action in ("authors", "sharma", "arrays") and len(folders) == 2:
         print(_imported(action, *folders), flush=True)
     else:
@@ -82,7 +86,7 @@ def _verified(folder: str) -> str:
     return f"{folder}: {len(store.frames)} videos, {size:,} bytes, equal to the index"
 
 
-def _compacted(source: str, target: str) -> str:
+def _compacted(source: epath.Path, target: epath.Path) -> str:
     cost = compact(source, target)
     share = cost.bytes_after / cost.bytes_before
     return (
