@@ -73,6 +73,17 @@ def quick_pictures():
 
 
 @pytest.fixture(scope="session", autouse=True)
+def one_device_of_four():
+    """Lets a training take one device where `train.devices` is 0, as on most machines.
+
+    The tests of meshes name the number that they need.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videolstm_jax.train.mesh.device_count", lambda: 1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def small_flow_batches():
     """Lets TV-L1 work on 8 pairs at a time, not 64: most test videos have fewer than 8 pairs.
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from videolstm_jax.clips import frames
 from videolstm_jax.clips import images as images_of
+from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
@@ -76,7 +77,7 @@ def take(count, videos, reader, *, seed=3, start_step=0, workers=2, cache_bytes=
         videos,
         reader,
         settings(**changed),
-        seed=seed,
+        ClipDraws(seed),
         start_step=start_step,
         workers=workers,
         cache_bytes=cache_bytes,
@@ -216,10 +217,13 @@ def test_real_flow_images_of_the_authors(real_data):
 
 def test_what_cannot_be_read_is_named(folder, videos):
     with pytest.raises(ConfigError, match="no videos to train on"):
-        frames.frame_batches((), reader("rgb", folder), settings(), seed=0)
+        frames.frame_batches((), reader("rgb", folder), settings(), ClipDraws(0))
     with pytest.raises(ConfigError, match="a/z has 1 frame; expected at least 2"):
         frames.frame_batches(
-            (videos[0], videos[2]._replace(frames=1)), reader("rgb", folder), settings(), seed=0
+            (videos[0], videos[2]._replace(frames=1)),
+            reader("rgb", folder),
+            settings(),
+            ClipDraws(0),
         )
     with pytest.raises(ConfigError, match="stream is 'depth'"):
         FrameReader("depth", 16)

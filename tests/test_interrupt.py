@@ -35,13 +35,14 @@ READERS = {
     "in the main thread": "next(guard.read_all([sys.argv[1]] * 9))",
     "behind a thread that runs ahead": "next(prefetch(frame_batches("
     "[Video('c/v', sys.argv[1], 0, 'train', 'v', 6, 32, 24, 25)], FrameReader('rgb', 8), "
-    "ConvNetConfig(batch=3), seed=0)))",
+    "ConvNetConfig(batch=3), ClipDraws(0))))",
 }
 READ = """
 import sys
 from absl import app
 from videolstm_jax.cli import ending
 from videolstm_jax.clips.frame_reader import FrameReader
+from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import ConvNetConfig

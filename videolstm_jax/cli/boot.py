@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from absl import app, flags, logging
 
-from videolstm_jax.cli import config_flags, ending, help_text
+from videolstm_jax.cli import config_flags, ending, help_text, processes
 from videolstm_jax.cli.command_table import COMMANDS, Command
+from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
 
@@ -34,6 +35,7 @@ def start(name: str, arguments: Sequence[str]) -> None:
     flags.DEFINE_boolean("trace", False, "Show where an error was raised, not only its message.")
     if command.settings:
         config_flags.define(flags.FLAGS, preset=command.preset)
+        processes.define_cluster_flags(flags.FLAGS)
     if module is not None:
         module.define_flags(flags.FLAGS)
 
@@ -103,15 +105,25 @@ def _run_with_settings(
     if hasattr(module, "short_flags"):
         more = module.short_flags(flags.FLAGS)
     cfg = config_flags.config(flags.FLAGS, more)
-    if command.positional:
-        # Names decide which configurations there are, so the module prints those itself.
-        module.main(cfg, positional)
-        return
+    with processes.joined(name, command, cfg, flags.FLAGS) as of_command:
+        if command.positional:
+            # Names decide which configurations there are, so the module prints those itself.
+            module.main(cfg, positional)
+        else:
+            _run_joined(name, module, cfg, of_command)
+
+
+def _run_joined(
+    name: str, module: types.ModuleType | None, cfg: RunConfig, of_command: Processes
+) -> None:
+    """Runs the command in this process, which may be one of several."""
     print(config_flags.pretty(cfg), flush=True)
     _check_cells(cfg)
     if name not in _LISTING_COMMANDS:
         _check_listing(cfg)
-    if module is not None:
+    if hasattr(module, "main_of_processes"):
+        module.main_of_processes(cfg, of_command)
+    elif module is not None:
         module.main(cfg)
     else:
         # Imported only now: a stage imports JAX or TensorFlow, which --help does not need.

@@ -14,7 +14,9 @@ class Command(NamedTuple):
     it; the stages that have no flags of their own need none. `settings` are the sections and the
     single settings that it reads; its `--help` shows them without the advanced ones. A command
     without settings takes only flags of its own. `preset` is its default. `positional` has
-    each action with its arguments, separated by ", ".
+    each action with its arguments, separated by ", ". `processes` says how several processes run
+    it: `one` (they are refused), `shards` (each does its share and needs no other one), or
+    `together`.
     """
 
     summary: str
@@ -22,6 +24,7 @@ class Command(NamedTuple):
     module: str = ""
     preset: str = "paper"
     positional: str = ""
+    processes: str = "one"
 
 
 _RUN = ("workdir", "name", "model.cell", "data.stream")
@@ -131,6 +134,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "train.balance",
                 "break_lock",
             ),
+            processes="together",
         ),
         "extract": Command(
             "Stores the ConvNet's features of every frame of one stream.",
@@ -148,6 +152,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "break_lock",
             ),
             module="extract",
+            processes="shards",
         ),
         "train": Command(
             "Trains one recurrent model on the stored features.",
@@ -169,11 +174,13 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "eval.segment_rule",
                 "break_lock",
             ),
+            processes="together",
         ),
         "evaluate": Command(
             "Scores the test videos with a trained model, and stores its attention.",
             # Without the settings of the model, which the run keeps.
             (*_RUN, "data.frames", "data.short_clips", "data.verify", "eval", "report.examples"),
+            processes="together",
         ),
         "localize": Command(
             "Turns the attention of a run into boxes and tubes, and measures them.",

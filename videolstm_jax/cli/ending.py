@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags, logging
 
 from videolstm_jax import files
-from videolstm_jax.cli import stopping
+from videolstm_jax.cli import processes, stopping
 from videolstm_jax.cli.terminal import one_line
 from videolstm_jax.errors import ConfigError, FileError
 
@@ -42,10 +42,15 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
             message = _one_line(error)
             if not _is_ours(error):
                 stopping.end_if_signalled()
+            processes.end_failed(None if traced else message)
             if traced or message is None:
                 raise
             print(f"error: {one_line(message)}", file=sys.stderr)
             sys.exit(1)
+        except Exception:
+            stopping.end_if_signalled()
+            processes.end_failed(None)
+            raise
 
     return inner
 

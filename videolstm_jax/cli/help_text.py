@@ -10,7 +10,7 @@ from absl import flags
 
 from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.command_table import COMMANDS, Command
-from videolstm_jax.config import as_text, flatten
+from videolstm_jax.config import ClusterConfig, as_text, flatten
 from videolstm_jax.config.setting import sentence
 from videolstm_jax.presets import PRESETS, Settings
 
@@ -41,6 +41,9 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
     lines = [command.summary, "", *_usage_lines(name, command)]
     lines += ["", "Flags of this command:", *_own_flags(module_of(command))]
     lines.append(_line("--[no]trace", "Show where an error was raised."))
+    for flag in config_flags.record_flags(ClusterConfig):
+        if command.processes != "one" and not flag.advanced:
+            lines.append(_line(f"--{flag.name}={flag.default}", sentence(flag.text)))
     if command.settings:
         lines += ["", *_settings_lines(command, arguments)]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import types
+from collections.abc import Callable
 from importlib.machinery import ExtensionFileLoader
 from typing import Any, NoReturn
 
@@ -70,6 +71,9 @@ def end_process(stop: BaseException) -> NoReturn:
     """
     ignore_signals()
     number = getattr(stop, "number", signal.SIGINT)
+    status = _STATUS_OF_SIGNAL + number
+    for callback in _before_end:
+        status = callback(stop) or status
     message = stop.args[0] if stop.args else STOPPED
     _end_decoding()
     # Whoever read the output may be gone, too.
@@ -80,7 +84,12 @@ def end_process(stop: BaseException) -> NoReturn:
             stream.flush()
     # Not `sys.exit`: Python would tear its modules down while threads of XLA still compile, load or
     # save, and these crash then.
-    os._exit(_STATUS_OF_SIGNAL + number)
+    os._exit(status)
+
+
+def call_before_end(callback: Callable[[BaseException], int | None]) -> None:
+    """Has a function called when a signal ends the command; it may return another exit status."""
+    _before_end.append(callback)
 
 
 def _raise(number: int, frame: types.FrameType | None) -> None:
@@ -171,3 +180,5 @@ _hook: _RepeatingHook | None = None
 """The one hook of the process: its thread must not be started twice."""
 _received: list[int] = []
 """The signals for which `Interrupted` was raised."""
+_before_end: list[Callable[[BaseException], int | None]] = []
+"""What is called before the process ends; see `call_before_end`."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from videolstm_jax.clips.balance import class_order, label_array
+from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import cropped, mirrored, shifted
 from videolstm_jax.config import ConvNetConfig
@@ -97,12 +97,11 @@ def frame_batches(
     videos: Sequence[Video],
     reader: FrameReader,
     cfg: ConvNetConfig,
+    draws: ClipDraws,
     *,
-    seed: int,
     start_step: int = 0,
     workers: int = 2,
     cache_bytes: int = 2 << 30,
-    balanced: bool = False,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields random frames with their labels without end; batch k is a pure function of (seed, k).
 
@@ -110,40 +109,45 @@ def frame_batches(
       videos: the training list.
       reader: of the stream and size wanted.
       cfg: batch (B), flip, shift and crop.
-      seed: of all draws.
+      draws: the seed, whether classes are balanced, and the part of each batch that is yielded.
       start_step: the first batch to yield.
       workers: threads that decode.
       cache_bytes: memory for videos that are kept whole.
-      balanced: see `draw_frames`.
 
     Returns:
-      Images [B, S, S, ch] uint8, and labels [B] int32.
+      Images [B, S, S, ch] uint8, and labels [B] int32, B = cfg.batch / host.count.
 
     Raises:
-      ConfigError: no videos, or a video without a pair of frames.
+      ConfigError: no videos, or a video without a pair of frames, or a batch that the hosts cannot
+        share.
     """
     if not videos:
         raise ConfigError("no videos to train on; expected at least one in the training list")
     for video in videos:
         if video.frames < 2:
             raise ConfigError(f"{video.name} has {video.frames} frame; expected at least 2")
+    if cfg.batch % draws.host.count:
+        raise ConfigError(
+            f"convnet.batch is {cfg.batch} for {draws.host.count} hosts; expected a multiple of "
+            "the hosts"
+        )
     # Videos that fit are decoded once, not for every frame that is drawn of them.
     reader.cache_first(videos, cache_bytes)
-    draw = partial(draw_frames, videos, batch=cfg.batch, seed=seed, balanced=balanced)
-    return _frame_batches(videos, reader, cfg, seed, start_step, workers, draw)
+    return _frame_batches(videos, reader, cfg, draws, start_step, workers)
 
 
 def _frame_batches(
     videos: Sequence[Video],
     reader: FrameReader,
     cfg: ConvNetConfig,
-    seed: int,
+    draws: ClipDraws,
     step: int,
     workers: int,
-    draw: Callable[..., FrameDraws],
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     labels = label_array(videos).astype(np.int32)
     reach = round(cfg.shift * reader.side)
+    share = cfg.batch // draws.host.count
+    own = slice(draws.host.index * share, (draws.host.index + 1) * share)
 
     def read_image(index: int, frame: int, mirror: bool, shift: np.ndarray, box: np.ndarray):
         image = reader.read(videos[index], frame, frame + 1)[0]
@@ -158,12 +162,21 @@ def _frame_batches(
     with ThreadPoolExecutor(workers) as pool:
         while True:
             # All is drawn before anything is read, so that threads cannot change the draws.
-            drawn = draw(step, reach=reach)
-            boxes = draw_crops(
-                step, batch=cfg.batch, seed=seed, side=reader.side, smallest=cfg.crop
+            drawn = draw_frames(
+                videos,
+                step,
+                batch=cfg.batch,
+                seed=draws.seed,
+                reach=reach,
+                balanced=draws.balanced,
             )
-            images = np.stack(list(pool.map(read_image, *drawn, boxes)))
-            yield images, labels[drawn.video]
+            boxes = draw_crops(
+                step, batch=cfg.batch, seed=draws.seed, side=reader.side, smallest=cfg.crop
+            )
+            # The whole batch is drawn, so that it is the same whatever the number of hosts.
+            video, frame, mirror, shift = (rows[own] for rows in drawn)
+            images = np.stack(list(pool.map(read_image, video, frame, mirror, shift, boxes[own])))
+            yield images, labels[video]
             step += 1
 
 

@@ -4,6 +4,7 @@ The defaults are the `paper` preset: the text to the letter, silent points fille
 docs/decisions.md).
 """
 
+from videolstm_jax.config.cluster import ClusterConfig
 from videolstm_jax.config.commands import BundleConfig, OverlayConfig, PredictConfig
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import STREAMS, DataConfig, FlowConfig
@@ -15,6 +16,7 @@ from videolstm_jax.errors import ConfigError
 __all__ = [
     "BundleConfig",
     "STREAMS",
+    "ClusterConfig",
     "ConfigError",
     "ConvNetConfig",
     "DataConfig",

@@ -158,10 +158,14 @@ class TrainConfig:
         "holds for the ConvNets too.",
         choices=("none", "draws", "loss"),
     )
-    devices: int = setting(1, "Devices that the batch is spread over.", advanced=True)
+    devices: int = setting(
+        0,
+        "Devices that the batch is spread over, of all processes; 0 takes all.",
+        advanced=True,
+    )
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        at_least(self, 1, "steps", "log_every", "save_every", "devices")
-        at_least(self, 0, "attention_entropy")
+        at_least(self, 1, "steps", "log_every", "save_every")
+        at_least(self, 0, "attention_entropy", "devices")

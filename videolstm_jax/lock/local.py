@@ -39,7 +39,7 @@ def local_writer(
             yield
         check_still_owned(place, owner, read_owner(path))
     finally:
-        _release(path, owner)
+        release(path, owner)
         # A stage that failed before its first file leaves no empty folder behind. Those that are
         # not empty cannot be removed.
         with contextlib.suppress(OSError):
@@ -76,8 +76,8 @@ def _is_alive(owner: LockOwner, path: pathlib.Path) -> bool:
     return is_alive(owner, lambda: _clock_of(path.parent) - path.stat().st_mtime)
 
 
-def _release(path: pathlib.Path, owner: LockOwner) -> None:
-    """Removes the file, if it is still this process's."""
+def release(path: pathlib.Path, owner: LockOwner) -> None:
+    """Removes the file of a lock, if it is still this process's."""
     # The folder may be gone, or its disk; the error of the block itself must come through.
     with contextlib.suppress(OSError):
         if not path.exists():

@@ -10,13 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from etils import epath
 
 from videolstm_jax.lock.bucket import bucket_writer
-from videolstm_jax.lock.local import local_writer
-from videolstm_jax.lock.owner import this_process
+from videolstm_jax.lock.local import local_writer, release
+from videolstm_jax.lock.owner import LockOwner, this_process
 
 
 @contextlib.contextmanager
@@ -53,4 +53,23 @@ def sole_writer(
             pathlib.Path(place), owner, name=name, rivals=rivals, break_lock=break_lock
         )
     with lock:
-        yield
+        if "://" not in place:
+            _held[owner] = lambda: release(pathlib.Path(place) / name, owner)
+        try:
+            yield
+        finally:
+            _held.pop(owner, None)
+
+
+def release_held() -> None:
+    """Removes the files of all locks that this process holds, just before it ends.
+
+    For a process that another thread ends while the main one waits in native code: its `finally`
+    blocks do not run. Of a lock in a bucket the heartbeat alone tells that its process is gone.
+    """
+    for remove in list(_held.values()):
+        remove()
+
+
+_held: dict[LockOwner, Callable[[], None]] = {}
+"""What removes the file of each lock that this process holds."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from etils import epath
+from jax.sharding import Mesh
 
 from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
 from videolstm_jax.clips import balance
+from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import frame_batches
 from videolstm_jax.clips.prefetch import prefetch
+from videolstm_jax.cluster import team
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.files import remove_unfinished
@@ -28,7 +31,7 @@ from videolstm_jax.train.checkpoints.checkpoint import latest_step
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import convnet_identity
 from videolstm_jax.train.loop import Plan, fit
-from videolstm_jax.train.mesh import data_mesh, replicate, spread
+from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
@@ -90,17 +93,27 @@ def run(cfg: RunConfig) -> epath.Path:
     """
     backbone = _open_fit(cfg)
     cfg, videos, classes = backbone.cfg, backbone.videos, backbone.dataset.classes
+    mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
     print(
-        f"fits the {cfg.data.stream} ConvNet to {len(videos)} videos of {len(classes)} classes: "
-        f"{backbone.folder}",
+        f"fits the {cfg.data.stream} ConvNet to {len(videos)} videos of {len(classes)} classes on "
+        f"{mesh_text(mesh)}: {backbone.folder}",
         flush=True,
     )
-    with sole_writer(backbone.folder, "fit_convnet", break_lock=cfg.break_lock):
-        remove_unfinished(backbone.folder)
+    with _sole_writer(cfg, backbone.folder):
+        if team.current().is_first:
+            remove_unfinished(backbone.folder)
         balance.print_uneven(cfg.train.balance, videos, classes)
-        _train(backbone)
-        _save_config(backbone)
+        _train(backbone, mesh)
+        if team.current().is_first:
+            _save_config(backbone)
     return backbone.folder
+
+
+def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """The lock of the folder; of several processes the first one holds it."""
+    if not team.current().is_first:
+        return contextlib.nullcontext()
+    return sole_writer(folder, "fit_convnet", break_lock=cfg.break_lock)
 
 
 def _open_fit(cfg: RunConfig) -> _Fit:
@@ -164,6 +177,8 @@ def _frame_reader(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Fr
 def _batches(backbone: _Fit) -> FrameBatches:
     """Returns what yields batches of frames and labels from a given step on."""
     cfg, videos, network = backbone.cfg, backbone.videos, backbone.network
+    host = Host(team.current().index, team.current().count)
+    draws = ClipDraws(cfg.seed, balanced=cfg.train.balance == "draws", host=host)
 
     def batches_from(start: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         # Stored flow was made of the videos that `prepare` read. Whoever reads the videos
@@ -174,10 +189,9 @@ def _batches(backbone: _Fit) -> FrameBatches:
             videos,
             backbone.reader,
             cfg.convnet,
-            seed=cfg.seed,
+            draws,
             start_step=start,
             workers=cfg.data.workers,
-            balanced=cfg.train.balance == "draws",
         )
         # Frames are read and prepared in a thread of its own, while the network is trained.
         return prefetch((network.prepare(images), labels) for images, labels in drawn)
@@ -188,11 +202,10 @@ def _batches(backbone: _Fit) -> FrameBatches:
 # ---- training ------------------------------------------------------------------------------------
 
 
-def _train(backbone: _Fit) -> None:
+def _train(backbone: _Fit, mesh: Mesh) -> None:
     """Trains from the last checkpoint in the folder, or from the starting point."""
     cfg, classes = backbone.cfg, backbone.dataset.classes
     tx = convnet_optimizer(cfg.convnet)
-    mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
     state = replicate(new_state(backbone.start.params, tx), mesh)
     apply = _with_frozen_layers(backbone.network.apply, cfg.convnet)
     weights = balance.loss_weights(cfg.train.balance, backbone.videos, len(classes))
@@ -205,8 +218,7 @@ def _train(backbone: _Fit) -> None:
         identity=convnet_identity(cfg, classes, backbone.inputs()),
         about={},
     )
-    place = partial(spread, mesh=mesh)
-    fit(state, step, _batches(backbone), plan, folder=backbone.folder, place=place)
+    fit(state, step, _batches(backbone), plan, folder=backbone.folder, mesh=mesh)
 
 
 def _with_frozen_layers(apply: Callable[..., Any], cfg: ConvNetConfig) -> Callable[..., Any]:

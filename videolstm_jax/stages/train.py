@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from etils import epath
+from jax.sharding import Mesh
 
 from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.batches import MirroredStores, train_batches
 from videolstm_jax.clips.draws import ClipDraws, Host
+from videolstm_jax.cluster import team
+from videolstm_jax.cluster.shares import gather_rows, share_of
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
@@ -25,7 +27,7 @@ from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import model_identity
 from videolstm_jax.train.loop import Plan, fit
-from videolstm_jax.train.mesh import data_mesh, replicate, spread
+from videolstm_jax.train.mesh import data_mesh, local_copy, mesh_text, replicate
 from videolstm_jax.train.optim import optimizer
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
@@ -119,14 +121,20 @@ def run(cfg: RunConfig) -> epath.Path:
         validate=_validation(training),
         keep_best=cfg.train.keep == "best",
     )
+    mesh = data_mesh(cfg.train.devices, cfg.data.batch)
     folder = training.folder
     with _sole_writer(cfg, folder):
-        remove_unfinished(folder)
+        if team.current().is_first:
+            remove_unfinished(folder)
         count = sum(leaf.size for leaf in jax.tree.leaves(training.model.params))
-        print(f"trains {cfg.run_name}, {count:,} parameters: {folder}", flush=True)
+        print(
+            f"trains {cfg.run_name}, {count:,} parameters, on {mesh_text(mesh)}: {folder}",
+            flush=True,
+        )
         balance.print_uneven(cfg.train.balance, training.train_list, training.dataset.classes)
-        _fit(training, plan)
-        _save_config(training)
+        _fit(training, plan, mesh)
+        if team.current().is_first:
+            _save_config(training)
     return folder
 
 
@@ -178,7 +186,7 @@ def _new_model(
 
 def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
     """The lock of the folder; where one training runs on several hosts, the first one holds it."""
-    if jax.process_index() > 0:
+    if not team.current().is_first:
         return contextlib.nullcontext()
     return sole_writer(folder, "train", break_lock=cfg.break_lock)
 
@@ -186,11 +194,10 @@ def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractConte
 # ---- training ------------------------------------------------------------------------------------
 
 
-def _fit(training: _Training, plan: Plan) -> None:
+def _fit(training: _Training, plan: Plan, mesh: Mesh) -> None:
     """Trains to the end of the plan, on as many devices as the settings say."""
     cfg, model = training.cfg, training.model
     optimize = optimizer(cfg.optim, cfg.train.steps)
-    mesh = data_mesh(cfg.train.devices, cfg.data.batch)
     state = replicate(new_state(model.params, optimize), mesh)
     classes = len(training.dataset.classes)
     # The functions read float16, so that half the bytes are sent to the devices.
@@ -200,14 +207,13 @@ def _fit(training: _Training, plan: Plan) -> None:
         class_weights=balance.loss_weights(cfg.train.balance, training.train_list, classes),
     )
     step = make_step(loss, optimize, cfg.seed, mesh=mesh)
-    place = partial(spread, mesh=mesh)
-    fit(state, step, _batches(training), plan, folder=training.folder, place=place)
+    fit(state, step, _batches(training), plan, folder=training.folder, mesh=mesh)
 
 
 def _batches(training: _Training) -> Callable[[int], Iterator[Batch]]:
     """The training batches from a given step on; of several hosts each reads its share."""
     cfg, features = training.cfg, training.features
-    host = Host(jax.process_index(), jax.process_count())
+    host = Host(team.current().index, team.current().count)
     draws = ClipDraws(
         cfg.seed,
         balanced=cfg.train.balance == "draws",
@@ -231,18 +237,30 @@ def _batches(training: _Training) -> Callable[[int], Iterator[Batch]]:
 
 
 def _validation(training: _Training) -> Callable[[TrainState], dict[str, float]] | None:
-    """Accuracy and mean -log p of the validation videos by a few segments (Sec. 5.2)."""
+    """Accuracy and mean -log p of the validation videos by a few segments (Sec. 5.2).
+
+    Of several processes each scores its share, and process 0 gets the scores of all.
+    """
     cfg = training.cfg
     if not cfg.data.validation:
         return None
     videos = training.dataset.part("valid")
+    processes = team.current()
+    own_videos = share_of(videos, processes.index, processes.count)
     settings = dataclasses.replace(cfg.eval, segments=VALID_SEGMENTS)
 
     def validate(state: TrainState) -> dict[str, float]:
         # The path of `evaluate`, so that both mean the same by a score. Nothing is compiled anew.
-        model = training.model.with_params(state.params)
+        params = state.params
+        if processes.count > 1:
+            params = local_copy(params)
+        model = training.model.with_params(params)
+        own_scores = model.segments(training.features, own_videos, cfg.data, settings)
+        rows = dict(zip(names_of(own_videos), own_scores, strict=True))
+        every_score = gather_rows("validation scores", names_of(videos), rows)
+        if every_score is None:
+            return {}
         right, loss = 0, 0.0
-        every_score = model.segments(training.features, videos, cfg.data, settings)
         for video, scores in zip(videos, every_score, strict=True):
             right += int(scores.argmax() == video.label)
             loss -= float(np.log(max(scores[video.label], SMALLEST_SCORE)))

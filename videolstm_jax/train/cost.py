@@ -18,6 +18,7 @@ from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
+from videolstm_jax.train import mesh
 from videolstm_jax.train.optim import convnet_optimizer, optimizer
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.train.state import new_state
@@ -106,6 +107,11 @@ def estimate_stage_cost(
 # ---- one function a stage ------------------------------------------------------------------------
 
 
+def _devices(cfg: RunConfig) -> int:
+    """Devices that a training is spread over."""
+    return cfg.train.devices or mesh.device_count()
+
+
 def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     channels = STREAM_CHANNELS[cfg.data.stream]
     init = image_network(cfg.convnet, channels, len(dataset.classes)).init
@@ -113,7 +119,7 @@ def _fit_convnet(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     frames = cfg.convnet.steps * cfg.convnet.batch
     # Frozen layers are not passed backwards.
     passes = 1 if cfg.convnet.train_layers == "last" else _PASSES_PER_UPDATE
-    seconds = passes * frames * pace.convnets[cfg.data.stream] / cfg.train.devices
+    seconds = passes * frames * pace.convnets[cfg.data.stream] / _devices(cfg)
     return StageCost(seconds, _CHECKPOINTS_KEPT * checkpoint)
 
 
@@ -143,7 +149,7 @@ def _train(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     sizes = _sizes(cfg, dataset)
     checkpoint = _state_bytes(make_model(sizes).init, optimizer(cfg.optim, cfg.train.steps))
     frames = cfg.train.steps * cfg.data.batch * cfg.data.frames
-    seconds = _PASSES_PER_UPDATE * frames * pace.cells[sizes] / cfg.train.devices
+    seconds = _PASSES_PER_UPDATE * frames * pace.cells[sizes] / _devices(cfg)
     checkpoints = _CHECKPOINTS_KEPT + (cfg.train.keep == "best")
     return StageCost(seconds, checkpoints * checkpoint)
 

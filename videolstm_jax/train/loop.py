@@ -6,6 +6,7 @@ import contextlib
 import math
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -13,14 +14,21 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
+from videolstm_jax.cluster import team
+from videolstm_jax.cluster.watchdog import watchdog
 from videolstm_jax.errors import FileError
 from videolstm_jax.heartbeat import Heartbeat
+from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
+from videolstm_jax.train.mesh import spread
+from videolstm_jax.train.shared_stop import SharedStop
 from videolstm_jax.train.signals import stop_signals
 
 if TYPE_CHECKING:
+    from jax.sharding import Mesh
+
     from videolstm_jax.files import PathLike
     from videolstm_jax.train.step import StepFn
     from videolstm_jax.types import TrainState
@@ -64,7 +72,7 @@ def fit(
     plan: Plan,
     *,
     folder: PathLike,
-    place: Callable[[Any], Any] = lambda batch: batch,
+    mesh: Mesh | None = None,
 ) -> TrainState:
     """Trains to `plan.steps`, from the last checkpoint in the folder if there is one.
 
@@ -78,7 +86,8 @@ def fit(
       plan: how long, how often.
       folder: metrics.jsonl, ckpt/ and best/ are written here. config.json is removed before
         training continues: its presence means that training is finished.
-      place: puts a batch on the devices.
+      mesh: the devices that the batch is spread over; None leaves it where it is. Several
+        processes need one, and each gives its own rows of the batch.
 
     Returns:
       The state after the last step.
@@ -89,22 +98,33 @@ def fit(
       FileError: the folder holds checkpoints of something else, or damaged ones.
     """
     folder = epath.Path(folder)
+    processes = team.current()
     with contextlib.ExitStack() as stack:
-        checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
-        best = None
-        if plan.keep_best:
-            best = stack.enter_context(Checkpoints(folder / "best", keep=1))
+        # Process 0 makes the folders, and removes what a killed process has left in them.
+        with processes.first_goes_first("the folder of checkpoints"):
+            checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
+            best = None
+            if plan.keep_best:
+                best = stack.enter_context(Checkpoints(folder / "best", keep=1))
         stop_requested = stack.enter_context(stop_signals())
         state, window = _restored(state, plan, folder, checkpoints, best)
         start = int(state.step)
+        if processes.count > 1:
+            processes.agree("the state to begin from", _facts(plan, state))
+            shared = SharedStop(step_fn, mesh, stop_requested)
+            step_fn, stop_requested = shared.step, shared.stop
         batches: Iterator[Any] = iter(())
         if start < plan.steps:
-            (folder / "config.json").unlink(missing_ok=True)
-            batches = map(place, batches_from(start))
+            if processes.is_first:
+                (folder / "config.json").unlink(missing_ok=True)
+            batches = batches_from(start)
+            if mesh is not None:
+                batches = map(partial(spread, mesh=mesh), batches)
         record = _Record(plan, folder, checkpoints, best, start, window)
         state = _run_steps(state, step_fn, batches, plan, record, stop_requested)
         # A save goes on in a thread. The training is not done before its last one is on disk.
         checkpoints.wait()
+        watchdog().rest()
         number = stop_requested()
         if number:
             message = (
@@ -125,6 +145,7 @@ def _run_steps(
 ) -> TrainState:
     """Makes the steps from the state's own on, until the plan or a signal ends them."""
     start = int(state.step)
+    watchdog().expect("compiling the first step")
     batch = next(batches, None)
     for step in range(start + 1, plan.steps + 1):
         with _first_step(step == start + 1):
@@ -134,8 +155,11 @@ def _run_steps(
         if step < plan.steps:
             batch = next(batches)
         record.step_done(step, metrics)
+        watchdog().step()
         due = step == plan.steps or step % plan.save_every == 0
         if due:
+            # Also where another process does this work: the next step waits for that one.
+            watchdog().expect("saving or evaluating")
             _check_finite(state, step)
             record.validate(state)
         # Asked once: a signal that comes from here on is seen after the next step.
@@ -143,6 +167,7 @@ def _run_steps(
         if stop and not due:
             _check_finite(state, step)
         if due or stop:
+            watchdog().expect("saving or evaluating")
             record.save(state)
         if stop:
             break
@@ -174,8 +199,20 @@ def _restored(
     return state, window
 
 
+def _facts(plan: Plan, state: TrainState) -> dict[str, str]:
+    """What all processes must agree on before the first step, by name."""
+    facts = {name: str(manifest.as_json(value)) for name, value in plan.identity.items()}
+    facts["step to go on from"] = str(int(state.step))
+    # Parameters drawn or read differently would stay different for good.
+    facts["sha256 of the state"] = manifest.digest(manifest.manifest_of(state))
+    return facts
+
+
 class _Record:
-    """Everything that a training writes: metrics, the line of progress, and checkpoints."""
+    """Everything that a training writes: metrics, the line of progress, and checkpoints.
+
+    Of several processes, process 0 writes.
+    """
 
     def __init__(
         self,
@@ -189,6 +226,9 @@ class _Record:
         """Opens metrics.jsonl after step `start`; `window` has the metrics since its last line."""
         self._plan, self._checkpoints, self._best = plan, checkpoints, best
         self._window = window
+        self._writes = team.current().is_first
+        if not self._writes:
+            return
         self._log = MetricsLog(folder / "metrics.jsonl", step=start)
         self._line = ProgressLine(plan.steps, start)
         if start:
@@ -196,7 +236,10 @@ class _Record:
 
     def step_done(self, step: int, metrics: Any) -> None:
         """Waits for a step, shows its metrics, and logs their means when a line is due."""
-        self._window.append(_finite(metrics, step))
+        values = _finite(metrics, step)
+        if not self._writes:
+            return
+        self._window.append(values)
         averages = np.mean(self._window, axis=0).tolist()
         means = dict(zip(metrics._fields, averages, strict=True))
         logged = step % self._plan.log_every == 0 or step == self._plan.steps
@@ -210,6 +253,8 @@ class _Record:
         if self._plan.validate is None:
             return
         scores, step = dict(self._plan.validate(state)), int(state.step)
+        if not self._writes:
+            return
         self._log.write(step, scores)
         self._line.note(f"step {step}: {values_text(scores, ', ')}")
         best = self._best

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from videolstm_jax.errors import ConfigError
@@ -14,23 +16,74 @@ if TYPE_CHECKING:
 
 
 def data_mesh(devices: int, batch: int) -> Mesh:
-    """A mesh of one axis, `data`, over the first `devices` devices.
+    """A mesh of one axis, `data`, over devices of all processes; of each process as many.
+
+    Args:
+      devices: how many, 0 for all.
+      batch: B, which they share.
 
     Raises:
       ConfigError: there are not that many devices, or they cannot share the batch evenly.
     """
-    # Of all processes: a training on several machines spans the devices of all.
-    present = len(jax.devices())
-    if devices > present:
+    processes = jax.process_count()
+    present = present_devices()
+    taken = devices or device_count()
+    if taken > len(present):
+        where = "this machine shows" if processes == 1 else f"{processes} processes have"
         raise ConfigError(
-            f"train.devices is {devices}; this machine shows {present} ({jax.default_backend()})"
+            f"train.devices is {taken}; {where} {len(present)} ({jax.default_backend()})"
         )
-    if batch % devices:
-        raise ConfigError(f"the batch is {batch}; expected a multiple of train.devices, {devices}")
-    # Auto: XLA chooses how the arrays inside a step are spread, from those that enter and leave it.
-    return jax.make_mesh(
-        (devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
-    )
+    if batch % taken:
+        message = f"the batch is {batch}; expected a multiple of train.devices, {taken}"
+        fitting = _largest_fitting(len(present), batch, processes)
+        if fitting:
+            message += f", or --train.devices={fitting}"
+        raise ConfigError(message)
+    return Mesh(_of_each_process(present, taken), ("data",), axis_types=(AxisType.Auto,))
+
+
+def present_devices() -> list[jax.Device]:
+    """The devices of all processes, process after process, which is the order of a batch's rows."""
+    # JAX may list the devices of a TPU slice in another order.
+    return sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+
+
+def device_count() -> int:
+    """The devices that a training takes where `train.devices` is 0: those of all processes."""
+    return len(jax.devices())
+
+
+def mesh_text(mesh: Mesh) -> str:
+    """The devices of a mesh in words, such as `16 devices of 2 processes`."""
+    text = f"{mesh.size} device{'s' * (mesh.size != 1)}"
+    if jax.process_count() > 1:
+        text += f" of {jax.process_count()} processes"
+    return text
+
+
+def _of_each_process(present: Sequence[jax.Device], taken: int) -> np.ndarray:
+    """As many devices of each process, since each one reads as many rows of a batch."""
+    by_process: dict[int, list[jax.Device]] = {}
+    for device in present:
+        by_process.setdefault(device.process_index, []).append(device)
+    each, rest = divmod(taken, len(by_process))
+    fewest = min(map(len, by_process.values()))
+    if rest or each > fewest:
+        counts = ", ".join(str(len(devices)) for devices in by_process.values())
+        raise ConfigError(
+            f"train.devices is {taken}, and the processes have {counts} devices; expected as many "
+            f"of each process, such as --train.devices={fewest * len(by_process)}"
+        )
+    chosen = [device for devices in by_process.values() for device in devices[:each]]
+    return np.array(chosen)
+
+
+def _largest_fitting(present: int, batch: int, processes: int) -> int:
+    """The most devices that share a batch evenly, as many of each process; 0 for none."""
+    for count in range(present, 0, -1):
+        if batch % count == 0 and count % processes == 0:
+            return count
+    return 0
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -44,8 +97,23 @@ def batched(mesh: Mesh) -> NamedSharding:
 
 
 def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Puts the whole tree on every device of the mesh."""
-    return jax.device_put(tree, replicated(mesh))
+    """Puts the whole tree on every device of the mesh; all processes must have the same tree."""
+    sharding = replicated(mesh)
+    return jax.tree.map(lambda leaf: placed(leaf, sharding), tree)
+
+
+def placed(leaf: Any, sharding: Any) -> jax.Array:
+    """The whole array on devices, also of other processes, which must have the same array."""
+    if sharding is None or sharding.is_fully_addressable:
+        return jax.device_put(leaf, sharding)
+    # `device_put` would send the array to all processes to compare it. They compare digests.
+    values = np.asarray(leaf)
+    return jax.make_array_from_callback(values.shape, sharding, lambda index: values[index])
+
+
+def local_copy(tree: PyTree) -> PyTree:
+    """A replicated tree on one device of this process, for work that each process does alone."""
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 def spread(batch: PyTree, mesh: Mesh) -> PyTree:

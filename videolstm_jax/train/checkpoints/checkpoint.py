@@ -10,10 +10,12 @@ import jax
 import numpy as np
 from etils import epath
 
+from videolstm_jax.cluster import team
 from videolstm_jax.durable import sync, sync_tree
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.orbax_errors import as_file_error
+from videolstm_jax.train.mesh import placed
 from videolstm_jax.types import TrainState
 
 if TYPE_CHECKING:
@@ -31,6 +33,9 @@ class Checkpoints:
     Orbax writes each checkpoint in a temporary folder and renames it when it is complete, so a
     process that is killed leaves the one before. The sha256 of `meta` itself and of each array find
     what happens to a file later: a reader gets the bits that were saved, or an error.
+
+    Of several processes, process 0 writes and all read: each one has the whole state, so that
+    nothing is gathered to save it.
     """
 
     def __init__(self, folder: PathLike, *, keep: int = 2, create: bool = True):
@@ -44,17 +49,40 @@ class Checkpoints:
 
         self._args = ocp.args
         self.folder = epath.Path(folder).expanduser().absolute()
-        if not create and not self.folder.exists():
-            raise FileError(f"{self.folder} is missing; expected a folder of checkpoints")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.folder.exists():
+            self._check_may_be_made(create)
+        self._writes = team.current().is_first
+        if self._writes:
+            self.folder.mkdir(parents=True, exist_ok=True)
         # Steps that were saved here, and may not be on the disk yet.
         self._unsynced: set[int] = set()
         self._manager = ocp.CheckpointManager(
             self.folder,
-            options=ocp.CheckpointManagerOptions(max_to_keep=keep),
+            options=ocp.CheckpointManagerOptions(max_to_keep=keep, **self._of_one_process(ocp)),
             # Items of their own, so that the parameters can be read without the optimizer's state.
             item_names=("params", "rest", "meta"),
         )
+
+    def _check_may_be_made(self, create: bool) -> None:
+        """Raises FileError where the folder is missing, and it is not for this process to make."""
+        if not create:
+            raise FileError(f"{self.folder} is missing; expected a folder of checkpoints")
+        if not team.current().is_first:
+            raise FileError(
+                f"{self.folder} is missing on {team.current().name}, and process 0 has made it; "
+                "expected a work folder that all processes share"
+            )
+
+    def _of_one_process(self, ocp: Any) -> dict[str, Any]:
+        """Options with which orbax waits for no other process; none where there is no other."""
+        if team.current().count == 1:
+            return {}
+        index = team.current().index
+        options = ocp.options.MultiprocessingOptions(
+            primary_host=index, active_processes={index}, barrier_sync_key_prefix=str(index)
+        )
+        # Orbax refuses to make a folder for some of the processes only; it has been made here.
+        return {"multiprocessing_options": options, "create": False}
 
     def __enter__(self) -> Checkpoints:
         """The checkpoints themselves."""
@@ -85,7 +113,7 @@ class Checkpoints:
           FileError: this save could not begin, or the one before could not end (a full disk, say).
         """
         step = int(state.step)
-        if step in self._manager.all_steps():
+        if not self._writes or step in self._manager.all_steps():
             return
         # The copy is written while training continues, which donates the buffers of the state.
         state = jax.tree.map(np.array, state)
@@ -298,4 +326,4 @@ def load_params(
 
 def _placed(leaf: np.ndarray, like: Any) -> Any:
     """The array on the devices of `like`; on the default one where that names none."""
-    return jax.device_put(leaf, getattr(like, "sharding", None))
+    return placed(leaf, getattr(like, "sharding", None))

@@ -1,0 +1,115 @@
+"""Joins this process with the others of its command, before JAX is used."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+from collections.abc import Mapping
+
+from videolstm_jax.cluster import team
+from videolstm_jax.cluster.detect import Processes, devices_of_process
+from videolstm_jax.cluster.meeting import meet
+from videolstm_jax.cluster.watchdog import start_watchdog
+from videolstm_jax.config import ClusterConfig, RunConfig, as_text, flatten
+
+_LATER = 600
+"""Seconds after which JAX itself gives up. The team notices first, and names the process."""
+_FAREWELL = 10
+"""Seconds that JAX waits at the end for a process that does not end."""
+_OF_A_MACHINE = ("workdir", "break_lock", "data__workers", "data__time_limit")
+"""Settings that may differ between machines; a work folder is compared by its content."""
+
+
+def join_processes(
+    processes: Processes, config: ClusterConfig, command: str, cfg: RunConfig
+) -> str:
+    """Meets the other processes and starts JAX on all of them.
+
+    Args:
+      processes: this one and how many there are, more than one.
+      config: how long to wait.
+      command: the name of the command, which must be the same everywhere.
+      cfg: the settings, which must be the same too.
+
+    Returns:
+      A line about this process and its devices.
+
+    Raises:
+      ConfigError: processes are missing or differ.
+    """
+    facts = {"command": command, **code_versions(), **_settings(cfg)}
+    joined, service = meet(processes, config, facts)
+    start_watchdog(joined, config.stall)
+    _start_jax(processes, service)
+    team.join(joined)
+    import jax
+
+    here, everywhere = jax.local_device_count(), jax.device_count()
+    return (
+        f"{joined.name}, {here} device{'s' * (here != 1)} here, {everywhere} in all "
+        f"({jax.default_backend()}, by {processes.source})"
+    )
+
+
+def leave_processes() -> None:
+    """Ends JAX's service on all processes together; does nothing in a process that is alone."""
+    joined = team.current()
+    if joined.count == 1:
+        return
+    import jax
+
+    joined.leave()
+    # Of a service that is gone already there is nothing to end.
+    with contextlib.suppress(Exception):
+        jax.distributed.shutdown()
+    team.join(team.ALONE)
+
+
+def code_versions() -> dict[str, str]:
+    """The version of this code and of the libraries that compute, by name."""
+    digest = hashlib.sha256()
+    root = pathlib.Path(__file__).parents[1]
+    for path in sorted(root.rglob("*.py")):
+        digest.update(str(path.relative_to(root)).encode())
+        digest.update(path.read_bytes())
+    versions = {"code": digest.hexdigest()[:16]}
+    for name in ("jax", "jaxlib", "numpy", "optax"):
+        versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+def _settings(cfg: RunConfig) -> Mapping[str, str]:
+    settings = {}
+    for path, value in flatten(cfg).items():
+        if path not in _OF_A_MACHINE:
+            settings[path.replace("__", ".")] = as_text(value) or "''"
+    return settings
+
+
+def _start_jax(processes: Processes, service: str) -> None:
+    """Starts JAX's own service, over which its devices find each other."""
+    import jax
+
+    # It would take SIGTERM for itself; here a step shares the news that one process got it.
+    jax.config.update("jax_enable_preemption_service", False)
+    jax.distributed.initialize(
+        service,
+        processes.count,
+        processes.index,
+        local_device_ids=devices_of_process(processes, _visible_gpus(os.environ)),
+        # All is known. JAX would look at the scheduler again, and see the job for the step.
+        cluster_detection_method="deactivate",
+        heartbeat_timeout_seconds=_LATER,
+        shutdown_timeout_seconds=_FAREWELL,
+    )
+
+
+def _visible_gpus(environ: Mapping[str, str]) -> int:
+    """How many GPUs of NVIDIA this process sees, without starting them."""
+    named = environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return len([name for name in named.split(",") if name])
+    return len(list(pathlib.Path("/dev").glob("nvidia[0-9]*")))

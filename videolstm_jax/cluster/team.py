@@ -1,0 +1,283 @@
+"""The processes of one command, and what they exchange: verdicts, facts to compare, and results.
+
+All messages go through process 0. They are few and small; gradients go through JAX.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NoReturn
+
+from videolstm_jax.cluster.wire import Connection, Message
+from videolstm_jax.errors import ConfigError
+
+TRY_AGAIN = 75
+"""Exit status of a command that should be started again: EX_TEMPFAIL of sysexits.h."""
+_BEATS = 4
+"""Signs of life in the time after which a process counts as lost."""
+_FAREWELL = 3.0
+"""Seconds that process 0 waits at an end for the others to have read why."""
+
+
+class Team:
+    """All processes of a command, seen from one of them. This class is a process that is alone."""
+
+    index = 0
+    count = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is process 0, which writes files and prints progress."""
+        return self.index == 0
+
+    @property
+    def name(self) -> str:
+        """This process in messages."""
+        return f"process {self.index} of {self.count}"
+
+    def gather(self, label: str, payload: bytes) -> list[bytes] | None:
+        """Hands bytes to process 0, which gets those of all in order; the others get None."""
+        del label
+        return [payload]
+
+    def broadcast(self, label: str, payload: bytes) -> bytes:
+        """Hands bytes of process 0 to all; what the others give is not used."""
+        del label
+        return payload
+
+    def meet(self, label: str) -> None:
+        """Waits until all processes have come to this place."""
+        self.gather(label, b"")
+        self.broadcast(label, b"")
+
+    @contextlib.contextmanager
+    def first_goes_first(self, label: str) -> Iterator[None]:
+        """The others run the block when process 0 has left it; if it fails there, all end."""
+        if not self.is_first:
+            self.broadcast(label, b"")
+        yield
+        if self.is_first:
+            self.broadcast(label, b"")
+
+    def agree(self, label: str, facts: Mapping[str, str]) -> None:
+        """Compares facts by name with those of process 0.
+
+        Raises:
+          ConfigError: one process differs; the message names it and the first fact that does.
+        """
+        every = self.gather(label, json.dumps(dict(facts)).encode())
+        problem = ""
+        if every is not None:
+            problem = difference([json.loads(text) for text in every])
+        problem = self.broadcast(label, problem.encode()).decode()
+        if problem:
+            raise ConfigError(problem)
+
+    def fail(self, message: str, status: int = 1) -> None:
+        """Tells the others that this process ends, and why, so that they end too."""
+
+    def before_end(self, callback: Callable[[], None]) -> None:
+        """Has a function called before this process ends because of another one."""
+
+    def await_reason(self, seconds: float) -> None:
+        """Waits for the news that another process is gone, which ends this one."""
+
+    def leave(self) -> None:
+        """Waits until all processes are done, so that none ends while another still needs it."""
+
+
+ALONE = Team()
+
+
+def difference(facts: Sequence[Mapping[str, str]]) -> str:
+    """How the first process that differs from process 0 does; empty where all are equal."""
+    for index, other in enumerate(facts):
+        for name in sorted({*facts[0], *other}):
+            first, second = facts[0].get(name, "none"), other.get(name, "none")
+            if first != second:
+                return (
+                    f"process {index} of {len(facts)} has {name} {second}; process 0 has {first}; "
+                    "expected the same everywhere"
+                )
+    return ""
+
+
+class ConnectedTeam(Team):
+    """Several processes. Process 0 has a connection to each other one, which has one to it."""
+
+    def __init__(
+        self, index: int, count: int, connections: Mapping[int, Connection], heartbeat: float
+    ):
+        """Begins to listen.
+
+        Args:
+          index: of this process.
+          count: of all processes.
+          connections: by the number of the other process.
+          heartbeat: seconds without a sign of life after which a process counts as lost.
+        """
+        self.index, self.count = index, count
+        self._connections = dict(connections)
+        self._heartbeat = heartbeat
+        self._inbox: dict[int, queue.SimpleQueue[Message]] = {}
+        self._left: set[int] = set()
+        self._ending = threading.Lock()
+        self._callbacks: list[Callable[[], None]] = []
+        for peer in connections:
+            self._inbox[peer] = queue.SimpleQueue()
+            threading.Thread(target=self._listen, args=(peer,), daemon=True).start()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    # ---- what is exchanged -----------------------------------------------------------------------
+
+    def gather(self, label: str, payload: bytes) -> list[bytes] | None:
+        """See `Team.gather`."""
+        if not self.is_first:
+            self._send(0, "data", payload, label=label)
+            return None
+        return [payload, *(self._take(peer, label) for peer in range(1, self.count))]
+
+    def broadcast(self, label: str, payload: bytes) -> bytes:
+        """See `Team.broadcast`."""
+        if not self.is_first:
+            return self._take(0, label)
+        for peer in self._connections:
+            self._send(peer, "data", payload, label=label)
+        return payload
+
+    def _send(self, peer: int, kind: str, payload: bytes = b"", **fields: object) -> None:
+        # Of a process that is gone the listener learns, and ends this one.
+        with contextlib.suppress(OSError):
+            self._connections[peer].send(kind, payload, **fields)
+
+    def _take(self, peer: int, label: str) -> bytes:
+        # In pieces, so that Ctrl-C is not kept waiting.
+        while True:
+            with contextlib.suppress(queue.Empty):
+                message = self._inbox[peer].get(timeout=0.2)
+                break
+        if message.fields["label"] != label:
+            raise ConfigError(
+                f"process {peer} is at {message.fields['label']!r} and {self.name} at {label!r}; "
+                "expected the same command with the same settings everywhere"
+            )
+        return message.payload
+
+    # ---- life and death --------------------------------------------------------------------------
+
+    def before_end(self, callback: Callable[[], None]) -> None:
+        """Has a function called before this process ends because of another one."""
+        self._callbacks.append(callback)
+
+    def fail(self, message: str, status: int = 1) -> None:
+        """See `Team.fail`."""
+        # The first reason counts. Where another thread is at it, the process is about to end.
+        if not self._ending.acquire(blocking=False):
+            time.sleep(2 * _FAREWELL)
+        for peer in self._connections:
+            self._send(peer, "end", message=message, status=status, stacks=False)
+        self._say_farewell()
+
+    def end_stalled(self, message: str) -> NoReturn:
+        """Ends all processes because this one makes no progress; each prints its stacks."""
+        self._end(message, TRY_AGAIN, stacks=True)
+
+    def await_reason(self, seconds: float) -> None:
+        """Waits for the news that another process is gone, which ends this one.
+
+        Where a process is killed, the collectives of the others fail at about the same time.
+        """
+        time.sleep(seconds)
+
+    def leave(self) -> None:
+        """See `Team.leave`."""
+        self.meet("the end")
+        self._left.update(self._connections)
+        for peer in self._connections:
+            self._send(peer, "bye")
+
+    def _beat(self) -> None:
+        while True:
+            time.sleep(self._heartbeat / _BEATS)
+            for peer in self._connections:
+                self._send(peer, "beat")
+
+    def _listen(self, peer: int) -> None:
+        reason = "has ended without a word"
+        try:
+            while True:
+                message = self._connections[peer].receive(timeout=self._heartbeat)
+                if message is None:
+                    break
+                if message.kind == "bye":
+                    self._left.add(peer)
+                    return
+                if message.kind == "end":
+                    self._end(**message.fields, sender=peer)
+                if message.kind == "data":
+                    self._inbox[peer].put(message)
+        except TimeoutError:
+            reason = f"has given no sign of life for {self._heartbeat:g} s"
+        except ValueError as error:
+            reason = f"sends what no process of this command sends ({error})"
+        if peer not in self._left:
+            self._end(f"process {peer} of {self.count} {reason}", TRY_AGAIN)
+
+    def _end(
+        self, message: str, status: int, *, stacks: bool = False, sender: int | None = None
+    ) -> NoReturn:
+        """Ends this process, in whatever native code its main thread waits."""
+        if not self._ending.acquire(blocking=False):
+            time.sleep(2 * _FAREWELL)  # another thread is ending the process
+        for peer in self._connections:
+            if peer != sender:
+                self._send(peer, "end", message=message, status=status, stacks=stacks)
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            if stacks:
+                # Which one waits for which is seen only with the stacks of all processes.
+                faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
+            print(f"error: {message}", file=sys.stderr, flush=True)
+        for callback in self._callbacks:
+            with contextlib.suppress(Exception):
+                callback()
+        self._say_farewell()
+        # Not `sys.exit`: this is no main thread, and that one may wait for a process that is gone.
+        os._exit(status)
+
+    def _say_farewell(self) -> None:
+        """Lets the others read the last message before the socket is gone with this process."""
+        if not self.is_first:
+            return
+        # JAX's own service runs in process 0. Where it goes first, JAX aborts the others.
+        deadline = time.monotonic() + _FAREWELL
+        while time.monotonic() < deadline and any(self._alive()):
+            time.sleep(0.05)
+
+    def _alive(self) -> Iterator[bool]:
+        """For each other process, whether it has not closed its connection yet."""
+        for connection in self._connections.values():
+            yield not connection.is_closed()
+
+
+_current: Team = ALONE
+"""The processes of this command; it is set once, before the stage begins."""
+
+
+def current() -> Team:
+    """The processes of the command that this one runs."""
+    return _current
+
+
+def join(team: Team) -> None:
+    """Makes a team the current one."""
+    global _current
+    _current = team

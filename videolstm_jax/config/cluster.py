@@ -1,0 +1,75 @@
+"""Settings of the processes that run one command together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from videolstm_jax.config.checks import at_least
+from videolstm_jax.config.setting import check_settings, setting
+from videolstm_jax.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """How a process finds the others. It is no part of a run: a training may change machines."""
+
+    distributed: str = setting(
+        "auto",
+        "Whether several processes run this command together: auto, on or off. `auto`: where "
+        "SLURM shows several tasks in this step, or Open MPI or TPU workers several processes.",
+        choices=("auto", "on", "off"),
+    )
+    coordinator: str = setting(
+        "",
+        "HOST:PORT of process 0, where all processes meet. Empty takes what the scheduler shows.",
+        advanced=True,
+    )
+    processes: int = setting(
+        0,
+        "How many processes run this command together. 0 takes what the scheduler shows.",
+        advanced=True,
+    )
+    process: int = setting(
+        -1,
+        "The number of this process, from 0. -1 takes what the scheduler shows.",
+        advanced=True,
+    )
+    wait: float = setting(
+        60.0,
+        "Seconds to wait for all processes; those that are missing are named then.",
+        advanced=True,
+    )
+    heartbeat: float = setting(
+        20.0,
+        "Seconds without a sign of life after which a process counts as lost, and all end.",
+        advanced=True,
+    )
+    stall: float = setting(
+        60.0,
+        "Seconds without a step after which a training on several processes ends, at the least. "
+        "It is 20 times the median of its steps where that is longer.",
+        advanced=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
+        check_settings(self)
+        at_least(self, 0, "processes")
+        at_least(self, -1, "process")
+        at_least(self, 1, "wait", "heartbeat", "stall")
+        if self.coordinator and not re.fullmatch(r".+:\d+", self.coordinator):
+            raise ConfigError(
+                f"cluster.coordinator is {self.coordinator!r}; expected HOST:PORT of process 0"
+            )
+        if self.processes and self.process >= self.processes:
+            raise ConfigError(
+                f"cluster.process is {self.process} of cluster.processes {self.processes}; "
+                f"expected 0 to {self.processes - 1}"
+            )
+        explicit = self.coordinator or self.processes or self.process >= 0
+        if self.distributed == "off" and explicit:
+            raise ConfigError(
+                "distributed is 'off', and cluster.coordinator, cluster.processes or "
+                "cluster.process is given; expected one of them"
+            )
