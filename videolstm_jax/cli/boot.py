@@ -105,7 +105,7 @@ def _run_with_settings(
     if hasattr(module, "short_flags"):
         more = module.short_flags(flags.FLAGS)
     cfg = config_flags.config(flags.FLAGS, more)
-    with processes.joined(name, command, cfg, flags.FLAGS) as of_command:
+    with processes.joined_processes(name, command, cfg, flags.FLAGS) as of_command:
         if command.positional:
             # Names decide which configurations there are, so the module prints those itself.
             module.main(cfg, positional)

@@ -53,7 +53,7 @@ def _config(values: flags.FlagValues) -> ClusterConfig:
 
 
 @contextlib.contextmanager
-def joined(
+def joined_processes(
     name: str, command: Command, cfg: RunConfig, values: flags.FlagValues
 ) -> Iterator[Processes]:
     """Joins the other processes of the command for as long as the block lasts.

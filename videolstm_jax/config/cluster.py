@@ -16,7 +16,7 @@ class ClusterConfig:
 
     distributed: str = setting(
         "auto",
-        "Whether several processes run this command together: auto, on or off. `auto`: where "
+        "Several processes run this command together: auto, on or off. `auto`: where "
         "SLURM shows several tasks in this step, or Open MPI or TPU workers several processes.",
         choices=("auto", "on", "off"),
     )
@@ -42,13 +42,13 @@ class ClusterConfig:
     )
     heartbeat: float = setting(
         20.0,
-        "Seconds without a sign of life after which a process counts as lost, and all end.",
+        "Seconds of silence after which a process counts as lost, and all end.",
         advanced=True,
     )
     stall: float = setting(
         60.0,
-        "Seconds without a step after which a training on several processes ends, at the least. "
-        "It is 20 times the median of its steps where that is longer.",
+        "Seconds without a step after which all end, at the least. It is 20 times the median of "
+        "the steps before where that is longer.",
         advanced=True,
     )
 
