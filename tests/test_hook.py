@@ -130,6 +130,11 @@ def test_features_are_the_functions_maps(walked):
     maps = image_network(CFG, 3, 5).prepare(frames)
     np.testing.assert_array_equal(store.read(video.name), maps.astype(np.float16))
     assert maps.min() < 0
+    training_video = load_dataset(work.dataset).part("train")[0]
+    frames = FrameReader("rgb", 28, flow=work.flow).read(training_video)
+    maps = image_network(CFG, 3, 5).prepare(frames[:, :, ::-1])
+    mirrored = FeatureStore.open(work.features("rgb", "pool5", "mirrored"))
+    np.testing.assert_array_equal(mirrored.read(training_video.name), maps.astype(np.float16))
     # The flow stream keeps the network of the preset.
     assert FeatureStore.open(work.features("flow", "pool5")).about["backbone"] == "vgg"
 

@@ -39,6 +39,7 @@ def stored(request, tmp_path_factory):
         "rgb",
         data__videos=str(folder / "videos"),
         data__test_fraction=0.5,
+        data__mirrored=True,
         convnet__steps=2,
         flow__image=request.param,
         **FLOW,
@@ -75,6 +76,7 @@ def test_one_pass_gives_the_same_bytes_as_two_steps(stored, tmp_path):
     shutil.copytree(folder / "work" / "convnets", tmp_path / "work" / "convnets")
     assert extract.run(cfg) == Workdir(cfg.workdir).path / "features"
     assert files(tmp_path / "work" / "features") == files(folder / "work" / "features")
+    assert (tmp_path / "work" / "features" / "flow" / "pool5-mirrored" / "index.json").exists()
     assert files(tmp_path / "work" / "convnets") == files(folder / "work" / "convnets")
     assert not list((tmp_path / "work").rglob("*.zip"))
     before = files(tmp_path / "work")

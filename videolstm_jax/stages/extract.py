@@ -36,6 +36,7 @@ from videolstm_jax.trained.backbone.stores import (
     open_backbone,
     write_features,
 )
+from videolstm_jax.trained.backbone.unfinished import mirrored_bytes, missing_views, views_to_do
 from videolstm_jax.types import Video, View, names_of
 
 # Blocks of frames that are decoded ahead of the backbone.
@@ -111,7 +112,7 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     backbones = {}
     for stream in streams:
         backbones[stream] = open_backbone(job, stream)
-    views = _views_to_do(job, backbones)
+    views = views_to_do(job, backbones)
     videos = [video for video in job.dataset.videos if video.name in views]
     _check_sources(job, videos, backbones)
     _print_mirrored(videos, views, backbones)
@@ -119,7 +120,7 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     # A worker that is alone has just done all that was missing.
     missing: Mapping[str, Sequence[View]] = {}
     if shard.count > 1:
-        missing = _missing(job, backbones)
+        missing = missing_views(job, backbones)
     if missing:
         print(
             f"shard {shard.number} of {shard.count} is done; {len(missing)} videos of others are "
@@ -133,36 +134,6 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
 
 
 # ---- what is to be done --------------------------------------------------------------------------
-
-
-def _missing(
-    job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]
-) -> dict[str, list[View]]:
-    """Returns by video the views that lack one of the layers, whoever should write them."""
-    missing: dict[str, list[View]] = {}
-    for view in job.views:
-        names = names_of(job.videos_of(view))
-        unfinished: set[str] = set()
-        for backbone in backbones.values():
-            for writer in backbone.writers[view].values():
-                unfinished.update(writer.missing(names))
-        for name in unfinished:
-            missing.setdefault(name, []).append(view)
-    return missing
-
-
-def _views_to_do(
-    job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]
-) -> dict[str, list[View]]:
-    """Returns by video of this worker's shard the views that are not finished."""
-    missing = _missing(job, backbones)
-    # The shard is of all videos, not of the missing ones: it must be the same for a worker that is
-    # started again.
-    views = {}
-    for video in job.shard.of(job.dataset.videos):
-        if video.name in missing:
-            views[video.name] = missing[video.name]
-    return views
 
 
 def _check_sources(
@@ -181,20 +152,12 @@ def _print_mirrored(
     backbones: Mapping[str, BackboneWithStores],
 ) -> None:
     """Prints, before the first frame is read, what mirrored features will take on disk."""
-    count = frames = 0
-    for video in videos:
-        if "mirrored" in views[video.name]:
-            count += 1
-            frames += video.frames - 1
+    count, size = mirrored_bytes(videos, views, backbones)
     if not count:
         return
-    frame_bytes = 0
-    for backbone in backbones.values():
-        for writer in backbone.writers["mirrored"].values():
-            frame_bytes += writer.record_bytes
     print(
-        f"mirrored features of {count} training videos take {pace.size(frames * frame_bytes)} "
-        "more; --data.mirrored=false leaves them out",
+        f"mirrored features of {count} training videos take {pace.size(size)} more; "
+        "--data.mirrored=false leaves them out",
         flush=True,
     )
 
