@@ -87,9 +87,18 @@ def test_the_small_presets_never_enlarge_flow():
         assert frame_format.size_of(64, 64) == (64, 64)
         assert frame_format.size_of(400, 300) == (149, 112)
         assert frame_format.size_of(1080, 1920) == (112, 199)
-    for preset in ("paper", "authors", "modern"):
+    for preset in ("paper", "authors"):
         frame_format = flow_writing.grey_format(configured(preset))
         assert frame_format.size_of(400, 300) == (340, 256)
+
+
+def test_flow_keeps_the_shape_of_the_video_unless_it_is_squashed():
+    """Else a pixel of the flow picture would be another length in x than in y."""
+    for fit in ("pad", "crop"):
+        frame_format = flow_writing.grey_format(configured("modern", data__fit=fit))
+        assert frame_format.size_of(400, 300) == (340, 255)
+        assert frame_format.size_of(1080, 1920) == (144, 256)
+        assert frame_format.size_of(4000, 2) == (340, 1)
 
 
 @pytest.mark.parametrize("room", [1, 3, 4, 7, 100])

@@ -13,6 +13,7 @@ PACKAGE = "videolstm_jax"
 LAYER = {
     "errors": 0,
     "types": 0,
+    "square": 0,
     "config": 0,
     "presets": 0,
     "durable": 1,
@@ -122,6 +123,7 @@ FORBIDDEN = {
     "scores_npz": {"jax", "tensorflow", "absl"},
     "tubes_jsonl": {"jax", "tensorflow", "absl"},
     "types": {"absl", "os"},
+    "square": ARRAYS_ONLY,
     "errors": {"jax", "numpy", "absl", "os"},
     "config": {"jax", "numpy", "absl"},
     "presets": {"jax", "numpy", "absl"},

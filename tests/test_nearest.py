@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from videolstm_jax.measure.nearest import motion_energy, nearest_scores
+from videolstm_jax.artifacts import Workdir, load_scores, save_dataset
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.measure.nearest import (
+    motion_energy,
+    nearest_scores,
+    size_and_length,
+    size_warning,
+)
+from videolstm_jax.stages import nearest
+from videolstm_jax.types import Dataset, Video
 
 
 @pytest.mark.parametrize("height, width, side", [(8, 12, 4), (6, 6, 6), (32, 16, 16)])
@@ -34,3 +43,59 @@ def test_nearest_neighbour():
 def test_a_class_without_examples():
     with pytest.raises(ValueError, match="class 2 has no training example"):
         nearest_scores(np.zeros((2, 1)), np.array([0, 1]), np.zeros((1, 1)), 3)
+
+
+# ---- size and length -----------------------------------------------------------------------------
+
+
+def write_list(folder, size_of):
+    """Ten training and ten test videos of each of three classes; `size_of` gives W, H, L."""
+    videos = []
+    for label in range(3):
+        for number in range(20):
+            width, height, frames = size_of(label, number)
+            part = "train" if number % 2 else "test"
+            name = f"c{label}/v{number:02d}"
+            fields = (name, "", label, part, name, frames, width, height, 25.0)
+            videos.append(Video(*fields))
+    save_dataset(Workdir(str(folder)).dataset, Dataset(("c0", "c1", "c2"), tuple(videos)))
+    cfg = change(RunConfig(workdir=str(folder)), flow__online=True)
+    nearest.run(cfg)
+    return Workdir(str(folder))
+
+
+def test_a_shape_that_tells_the_class_is_seen(tmp_path, capsys):
+    work = write_list(tmp_path, lambda label, k: (100 + 60 * label + k, 200 + k % 3, 60 + k))
+    scores = load_scores(work.run("nearest-size") / "scores.npz")
+    assert (scores.scores.argmax(1) == scores.label).all() and len(scores.label) == 30
+    printed = capsys.readouterr().out
+    assert "nearest neighbour on size and length: 30 of 30 test videos right" in printed
+    assert "warning: the width, height and number of frames" in printed and "33.3 %" in printed
+    # With `flow.online` there is no flow to compare.
+    assert not work.run("nearest-motion").exists()
+
+
+def test_one_shape_for_all_is_no_warning(tmp_path, capsys):
+    lengths = np.random.default_rng(0).integers(50, 90, (3, 20))
+    write_list(tmp_path, lambda label, k: (320, 240, int(lengths[label, k])))
+    printed = capsys.readouterr().out
+    assert "size and length" in printed and "warning" not in printed
+
+
+def test_imported_features_have_no_size(tmp_path, capsys):
+    work = write_list(tmp_path, lambda label, k: (0, 0, 50))
+    assert not capsys.readouterr().out and not work.run("nearest-size").exists()
+
+
+def test_size_and_length_by_hand():
+    rows = size_and_length(np.array([1, 2]), np.array([1, 4]), np.array([1, 8]))
+    np.testing.assert_allclose(rows, np.log([[1, 1, 1], [2, 4, 8]]))
+
+
+@pytest.mark.parametrize(
+    "right, total, chance, warned",
+    [(0, 0, 0.5, False), (8, 30, 0.17, False), (15, 30, 0.17, True), (15, 30, 0.5, False)],
+)
+def test_a_warning_needs_more_than_chance(right, total, chance, warned):
+    """Wilson's interval of 8 of 30 begins at .142, that of 15 of 30 at .332."""
+    assert bool(size_warning(right, total, chance)) == warned

@@ -19,6 +19,7 @@ from videolstm_jax.pipeline import plan, run
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.video import encode
+from videolstm_jax.video.decode import FrameFormat
 
 FLOW = {"flow__width": 24, "flow__height": 16, "flow__bound": 2.0}
 jpeg = pytest.mark.parametrize("stored", ["jpeg"], indirect=True)
@@ -163,7 +164,7 @@ def test_a_video_that_changed_is_refused(stored, tmp_path):
     dataset = load_dataset(folder / "work" / "dataset.json")
     video = dataset.videos[0]
     settings = FlowSettings.of(index, "index")
-    ((_, rgb, flow),) = both_streams([video], settings, 16)
+    ((_, rgb, flow),) = both_streams([video], settings, FrameFormat((16, 16)))
     assert rgb.shape == (video.frames - 1, 16, 16, 3) and flow.images.shape == (
         video.frames - 1,
         16,
@@ -173,24 +174,28 @@ def test_a_video_that_changed_is_refused(stored, tmp_path):
     with pytest.raises(
         VideoError, match=f"{video.frames} frames; expected 99, as when the stage prepare read it"
     ):
-        list(both_streams([video._replace(frames=99)], settings, 16))
+        list(both_streams([video._replace(frames=99)], settings, FrameFormat((16, 16))))
     with pytest.raises(VideoError, match="no such file"):
-        list(both_streams([video._replace(path=str(tmp_path / "gone.mp4"))], settings, 16))
+        list(
+            both_streams(
+                [video._replace(path=str(tmp_path / "gone.mp4"))], settings, FrameFormat((16, 16))
+            )
+        )
     assert settings.shorter_side == 0  # of folders from before there was this setting
     with pytest.raises(FileError, match="lacks fps; expected the settings of the stage prepare"):
         FlowSettings.of({name: index[name] for name in index if name != "fps"}, "index.json")
 
 
-def test_a_walk_online_extracts_once_and_compares_no_flow():
+def test_a_pipeline_online_extracts_once():
     steps = plan(configured("small", data__videos="videos", flow__online=True))
-    assert [step.stage for step in steps][:4] == [
+    assert [step.stage for step in steps][:5] == [
         "prepare",
+        "nearest",
         "fit_convnet",
         "fit_convnet",
         "extract",
     ]
-    assert "nearest" not in {step.stage for step in steps}
-    assert [step.cfg.data.stream for step in steps[1:3]] == ["rgb", "flow"]
+    assert [step.cfg.data.stream for step in steps[2:4]] == ["rgb", "flow"]
 
 
 @pytest.mark.slow

@@ -53,6 +53,7 @@ def test_every_stage_left_its_files(finished):
     assert len(artifacts.load_detections(work.truth)) == 6
     for name in (
         "nearest-motion",
+        "nearest-size",
         "convnet-rgb",
         "convnet-flow",
         "videolstm-rgb",

@@ -104,6 +104,7 @@ def write_flow_settings(cfg):
             "image": flow.image,
             "fps": 0.0,
             "max_frames": 0,
+            "fit": cfg.data.fit,
         },
     )
 
@@ -117,13 +118,19 @@ def write_predictor_run(workdir):
     return str(write_run(cfg))
 
 
-def make(folder, cells, **settings):
-    """Runs the stages from prepare to localize on two synthetic videos, without any training.
+def make(folder, cells, *, videos="", **settings):
+    """Runs the stages from prepare to localize without any training.
+
+    Args:
+      folder: Of all files.
+      cells: The cell and the stream of each run.
+      videos: The folder of the videos; empty makes two synthetic ones.
+      **settings: On top of TINY.
 
     Returns:
       The configuration.
     """
-    videos = stick_actions.generate(
+    videos = videos or stick_actions.generate(
         folder / "set", classes=CLASSES, clips_per_class=1, test_clips_per_class=1, seed=3
     )
     cfg = configured(

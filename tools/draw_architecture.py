@@ -79,7 +79,7 @@ LAYERS = (
             "durable",
         ),
     ),
-    ("0", "records, settings", ("types", "config", "presets", "errors")),
+    ("0", "records, settings", ("types", "config", "presets", "square", "errors")),
 )
 
 

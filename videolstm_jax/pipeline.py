@@ -89,10 +89,8 @@ def _refuse_settings_of_one_run(settings: Settings) -> None:
 
 
 def _feature_steps(cfg: RunConfig, settings: Settings) -> list[Step]:
-    """The stages that make the features of both streams, and the baseline on stored flow."""
-    steps = []
-    if not cfg.flow.online:
-        steps.append(Step("nearest", cfg))
+    """The stages that make the features of both streams, and the baselines without a network."""
+    steps = [Step("nearest", cfg)]
     for stream in STREAMS:
         stream_cfg = settings.for_stream(stream).config()
         steps.append(Step("fit_convnet", stream_cfg))

@@ -56,6 +56,9 @@ _AUTHORS = {
 }
 
 _MODERN = {
+    # Squashed, a picture of another shape looks distorted to an ImageNet network. Of cropped
+    # folders the shape may tell the class, too (docs/experiments/aspect_ratio.md).
+    "data__fit": "pad",
     "data__feature_scale": "std",
     "data__mirrored": True,
     "data__order": "epochs",

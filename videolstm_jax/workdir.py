@@ -30,7 +30,8 @@ class Workdir:
     | | `scores.npz`, `videos/` and `states/` with `<Class>/<stem>.npz` | evaluate |
     | | `scores_valid.npz` of the validation list | evaluate with `eval.part` |
     | | `tubes.jsonl`, `map.json` | localize |
-    | `runs/nearest-motion/` | `scores.npz` of the baseline | nearest |
+    | `runs/nearest-motion/` | `scores.npz` of the baseline on motion energy | nearest |
+    | `runs/nearest-size/` | `scores.npz` of the baseline on size and length | nearest |
     | `fused/<name>.npz`, `.json` | scores of several runs, multiplied; weights | fuse |
     | `report/` | `index.html`, `videos/` | report |
     | `overlays/<run>/`, `predicted/` | films | overlay, predict |

@@ -82,7 +82,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "pipeline": Command(
             "Runs all stages, from a folder of videos to a page of pictures.",
-            ("seed", *_PIPELINE),
+            ("seed", "data.fit", *_PIPELINE),
             module="pipeline",
             # Videos of the user's own: a set is seldom as large as the paper's.
             preset="small",
@@ -109,14 +109,15 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 *_LISTING,
                 *_DECODING,
                 *_STICK_ACTIONS,
+                "data.fit",
                 "flow",
                 "convnet.image_size",
                 "train.balance",
             ),
         ),
         "nearest": Command(
-            "Scores test videos by their nearest neighbour on motion energy, the baseline.",
-            ("workdir", "data.verify", "eval.allow_missing"),
+            "Scores test videos by nearest neighbours on motion, and on size: the baselines.",
+            ("workdir", "data.verify", "flow.online", "eval.allow_missing"),
         ),
         "fit_convnet": Command(
             "Fits the ConvNet of one stream to single frames.",
@@ -124,6 +125,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "workdir",
                 "seed",
                 "data.stream",
+                "data.fit",
                 "data.verify",
                 *_DECODING,
                 "flow.online",
@@ -144,6 +146,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "data.verify",
                 "data.feature_dtype",
                 "data.mirrored",
+                "data.fit",
                 "convnet.backbone",
                 *_DECODING,
                 "flow.online",
@@ -159,6 +162,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             (
                 *_RUN,
                 "seed",
+                "data.fit",
                 "data.frames",
                 "data.batch",
                 "data.order",
@@ -179,12 +183,20 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "evaluate": Command(
             "Scores the test videos with a trained model, and stores its attention.",
             # Without the settings of the model, which the run keeps.
-            (*_RUN, "data.frames", "data.short_clips", "data.verify", "eval", "report.examples"),
+            (
+                *_RUN,
+                "data.fit",
+                "data.frames",
+                "data.short_clips",
+                "data.verify",
+                "eval",
+                "report.examples",
+            ),
             processes="together",
         ),
         "localize": Command(
             "Turns the attention of a run into boxes and tubes, and measures them.",
-            (*_RUN, "seed", "localize", "data.verify", "eval.allow_trained"),
+            (*_RUN, "seed", "data.fit", "localize", "data.verify", "eval.allow_trained"),
         ),
         "fuse": Command(
             "Multiplies the class scores of several runs.",

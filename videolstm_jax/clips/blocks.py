@@ -9,9 +9,11 @@ import numpy as np
 
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import video_frames
-from videolstm_jax.clips.images import mirrored, squashed
+from videolstm_jax.clips.images import mirrored, to_squares
 from videolstm_jax.flow_images.online import FlowSettings, both_streams
+from videolstm_jax.square import PictureFit
 from videolstm_jax.types import Stream, Video, View
+from videolstm_jax.video.decode import FrameFormat
 
 
 class BackboneImages(NamedTuple):
@@ -20,11 +22,13 @@ class BackboneImages(NamedTuple):
     Attributes:
       stream: `rgb` or `flow`.
       side: S, pixels.
+      fit: how pictures of another shape are brought to the square.
       prepare: makes what the backbone reads of them, [n, S, S, ch] uint8; see `ImageNetwork`.
     """
 
     stream: Stream
     side: int
+    fit: PictureFit
     prepare: Callable[[np.ndarray], np.ndarray]
 
     def inputs(self, images: np.ndarray, view: View) -> np.ndarray:
@@ -110,7 +114,8 @@ def blocks_of_both_streams(
       limit: seconds that decoding one video may take.
     """
     # Each video is decoded once for both streams.
-    decoded = both_streams(videos, settings, images[0].side, workers=workers, limit=limit)
+    rgb_format = FrameFormat((images[0].side, images[0].side), fit=images[0].fit)
+    decoded = both_streams(videos, settings, rgb_format, workers=workers, limit=limit)
     for video, rgb, flow in decoded:
         flow_range = (flow.largest, flow.saturated)
         for stream_images, frames in zip(images, (rgb, flow.images), strict=True):
@@ -120,13 +125,14 @@ def blocks_of_both_streams(
             if stream == "flow":
                 stream_range = flow_range
             for start in range(0, video.frames - 1, size):
-                squashed_frames = squashed(frames[start : start + size], stream_images.side)
+                pictures = frames[start : start + size]
+                squares = to_squares(pictures, stream_images.side, stream_images.fit)
                 for view in views[video.name]:
                     yield FrameBlock(
                         video,
                         stream,
                         view,
-                        stream_images.inputs(squashed_frames, view),
+                        stream_images.inputs(squares, view),
                         is_last=start + size >= video.frames - 1,
                         flow_range=stream_range,
                     )

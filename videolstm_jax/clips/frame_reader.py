@@ -7,17 +7,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.clips.images import squashed
+from videolstm_jax.clips.images import to_squares
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
+from videolstm_jax.square import SQUASH, PictureFit
 from videolstm_jax.types import Stream, Video, names_of
 from videolstm_jax.video import guard
+from videolstm_jax.video.decode import FrameFormat
 
 
 class FrameReader:
-    """Reads frames of one stream, squashed to a square, and may keep whole videos in memory.
+    """Reads frames of one stream as squares, and may keep whole videos in memory.
 
     Of videos that are not kept only the needed part is decoded: all RGB frames before the wanted
     one, since codecs need them, or the one pair of flow images.
@@ -28,6 +30,7 @@ class FrameReader:
         stream: Stream,
         image_size: int,
         *,
+        fit: PictureFit = SQUASH,
         flow: PathLike = "",
         fps: float = 0.0,
         online: Callable[[PathLike, int, int], np.ndarray] | None = None,
@@ -39,6 +42,7 @@ class FrameReader:
         Args:
           stream: `rgb`, three channels R, G, B, or `flow`, two channels x and y.
           image_size: side of the square in pixels.
+          fit: how frames of another shape are brought to the square.
           flow: the folder of flow files, for `flow`.
           fps: the rate RGB frames are resampled to; 0 is each video's own.
           online: computes flow images of a video's pairs start to stop where none are stored, see
@@ -50,6 +54,7 @@ class FrameReader:
             raise ConfigError(f"stream is {stream!r}; expected 'rgb' or 'flow'")
         self.stream: Stream = stream
         self.side = image_size
+        self._fit = fit
         self._flow = epath.Path(flow)
         self._fps = fps
         self._online = online
@@ -89,13 +94,15 @@ class FrameReader:
     def _read(self, video: Video, start: int, stop: int) -> np.ndarray:
         path = video.path
         if self.stream == "rgb":
-            size = (self.side, self.side)
-            images = self._crew.read(path, fps=self._fps, start=start, max_frames=stop, size=size)
+            frame_format = FrameFormat((self.side, self.side), fit=self._fit)
+            images = self._crew.read(
+                path, fps=self._fps, start=start, max_frames=stop, frame_format=frame_format
+            )
         elif self._online:
-            images = squashed(self._online(path, start, stop), self.side)
+            images = to_squares(self._online(path, start, stop), self.side, self._fit)
         else:
             path = str(self._flow / f"{video.name}.zip")
-            images = squashed(flow_file.read_flow(path, start, stop), self.side)
+            images = to_squares(flow_file.read_flow(path, start, stop), self.side, self._fit)
         if len(images) != stop - start:
             raise FileError(
                 f"{path}: {start + len(images)} frames of {video.name}; expected {stop} at least"

@@ -8,19 +8,34 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from videolstm_jax.square import SQUASH, PictureFit, source_region
+
 if TYPE_CHECKING:
     from videolstm_jax.types import Stream
 
 # ---- size and place ------------------------------------------------------------------------------
 
 
-def squashed(images: np.ndarray, side: int) -> np.ndarray:
-    """Images [n, H, W, ch] uint8 squashed to [n, S, S, ch] by Pillow's bilinear filter, no crop."""
+def to_squares(images: np.ndarray, side: int, fit: PictureFit = SQUASH) -> np.ndarray:
+    """Images [n, H, W, ch] uint8 as squares [n, S, S, ch], by Pillow's bilinear filter.
+
+    The values of flow images stay: their unit is a pixel of the picture that flow was computed in.
+    That picture has the shape of the video with `pad` and `crop`, so x and y have one unit.
+
+    Args:
+      images: of one size.
+      side: S.
+      fit: how other shapes than a square are brought to one.
+    """
     if images.shape[1:3] == (side, side):
         return images
     if not len(images):
         return images[:, :side, :side]  # `stack` refuses a list of nothing
-    return np.stack([_resized(image, side, side) for image in images])
+    squares = []
+    for image in images:
+        region, box = source_region(image, fit)
+        squares.append(_resized(region, side, side, box))
+    return np.stack(squares)
 
 
 def cropped(image: np.ndarray, box: Sequence[int]) -> np.ndarray:
@@ -30,7 +45,7 @@ def cropped(image: np.ndarray, box: Sequence[int]) -> np.ndarray:
 
 
 def _resized(
-    image: np.ndarray, width: int, height: int, box: tuple[int, ...] | None = None
+    image: np.ndarray, width: int, height: int, box: tuple[float, ...] | None = None
 ) -> np.ndarray:
     """An image [H, W, ch], or a box of it, at another size.
 

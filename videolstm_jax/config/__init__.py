@@ -7,7 +7,7 @@ docs/decisions.md).
 from videolstm_jax.config.cluster import ClusterConfig
 from videolstm_jax.config.commands import BundleConfig, OverlayConfig, PredictConfig
 from videolstm_jax.config.convnet import ConvNetConfig
-from videolstm_jax.config.inputs import STREAMS, DataConfig, FlowConfig
+from videolstm_jax.config.inputs import FITS, STREAMS, DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
 from videolstm_jax.config.run import PipelineConfig, RunConfig, as_text, change, flatten
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
@@ -15,6 +15,7 @@ from videolstm_jax.errors import ConfigError
 
 __all__ = [
     "BundleConfig",
+    "FITS",
     "STREAMS",
     "ClusterConfig",
     "ConfigError",

@@ -31,7 +31,7 @@ class ConvNetConfig:
         advanced=True,
     )
     image_size: int = setting(
-        224, "Pixels that both sides of a frame are squashed to, without a crop."
+        224, "Pixels of each side of the square that a frame becomes; `data.fit` says how."
     )
     # VGG-16, configuration D of Simonyan & Zisserman, 2015: widths, depths, dense, dropout and
     # weight decay. The paper says no more of its ConvNets than that they are VGG-16.

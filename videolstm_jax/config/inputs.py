@@ -11,6 +11,8 @@ from videolstm_jax.errors import ConfigError
 
 # Appearance and motion, each with a ConvNet of its own.
 STREAMS = ("rgb", "flow")
+FITS = ("squash", "pad", "crop")
+"""How pictures of any shape become a square; see `square.window`."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,14 @@ class DataConfig:
     )
     stream: str = setting(
         "rgb", "Stream of features that the top LSTM reads, rgb or flow.", choices=STREAMS
+    )
+    fit: str = setting(
+        "squash",
+        "How frames become the square of a backbone: squash, pad or crop. "
+        "`squash`: both sides are scaled independently, as in the paper; `pad`: the longer side "
+        "fits, and what is missing is filled; `crop`: the shorter side fits, and the centre is "
+        "cut out.",
+        choices=FITS,
     )
     frames: int = setting(30, "T, the length of a clip in frames (Sec. 5.2).")
     batch: int = setting(128, "B, clips in one training step (Sec. 5.2).")
@@ -188,12 +198,12 @@ class FlowConfig:
     width: int = setting(
         340,
         "Width in pixels that frames are squashed to before flow. A width of 0 with a height of "
-        "0 keeps the shape of each video.",
+        "0 keeps the shape and the size of each video. With `data.fit` pad or crop, frames keep "
+        "their shape and are scaled to fit into the width and the height.",
     )
     height: int = setting(
         256,
-        "Height in pixels that frames are squashed to before flow. A width of 0 with a height "
-        "of 0 keeps the shape of each video.",
+        "Height in pixels that frames are squashed to before flow; see `flow.width`.",
     )
     convnet_sides: float = setting(
         0.0,

@@ -16,6 +16,7 @@ from videolstm_jax.dataset.prepared import FlowRange, finished_flow, flow_note
 from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.flow.batched import FlowImages, FlowPart
 from videolstm_jax.flow_images import flow_file, flow_methods
+from videolstm_jax.flow_images.online import flow_frames
 from videolstm_jax.heartbeat import Heartbeat, counted
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.types import Dataset, Video
@@ -232,4 +233,4 @@ def grey_format(cfg: RunConfig) -> FrameFormat:
     flow = cfg.flow
     size = (flow.width, flow.height) if flow.width else None
     shorter_side = flow.shorter_side(convnet_of(cfg, "flow").image_size)
-    return FrameFormat(size, grey=True, shorter_side=shorter_side)
+    return flow_frames(size, shorter_side, cfg.data.fit)

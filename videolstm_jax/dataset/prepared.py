@@ -106,6 +106,12 @@ def read_flow_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
                 f"data.{name} is {getattr(cfg, name)}; {path} was made with "
                 f"{index.get(name)}; expected the same"
             )
+    # The shape of flow images follows the shape of the square's content. Absent where it is squash.
+    fit = index.get("fit", "squash")
+    if fit != cfg.fit:
+        raise ConfigError(
+            f"data.fit is {cfg.fit!r}; {path} was made with {fit!r}; expected the same"
+        )
     # Indices of an early version lack the field.
     if "source" not in index:
         raise FileError(

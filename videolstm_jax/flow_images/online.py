@@ -21,7 +21,8 @@ class FlowSettings(NamedTuple):
 
     The stage `prepare` writes them to flow/index.json. `width` and `height` are 0 for frames of
     their own shape, whose shorter side is at most `shorter_side` pixels where that is not 0. `fps`
-    and `max_frames` are those of `config.DataConfig`.
+    and `max_frames` are those of `config.DataConfig`, as is `fit`: with `pad` and `crop` frames
+    keep their shape and are scaled to fit into `width` x `height`.
     """
 
     method: str
@@ -33,6 +34,7 @@ class FlowSettings(NamedTuple):
     fps: float
     max_frames: int
     shorter_side: int = 0
+    fit: str = "squash"
 
     @classmethod
     def of(cls, index: Mapping[str, Any], where: str | os.PathLike) -> FlowSettings:
@@ -66,7 +68,23 @@ class FlowSettings(NamedTuple):
         size = None
         if self.width:
             size = (self.width, self.height)
-        return FrameFormat(size, grey=True, shorter_side=self.shorter_side)
+        return flow_frames(size, self.shorter_side, self.fit)
+
+
+def flow_frames(size: tuple[int, int] | None, shorter_side: int, fit: str) -> FrameFormat:
+    """The grey frames that flow is computed from.
+
+    With `squash` they are squashed to `size`, as the authors' were: a pixel is another length in x
+    than in y then, in the flow as in the square. With `pad` and `crop` the square keeps the shape
+    of the video, so the frames keep it too, and x and y have one unit.
+
+    Args:
+      size: (W, H) pixels, or None for the size of the video.
+      shorter_side: see `FrameFormat`.
+      fit: the setting `data.fit`.
+    """
+    keep_shape = fit != "squash"
+    return FrameFormat(size, grey=True, shorter_side=shorter_side, keep_shape=keep_shape)
 
 
 class OnlineFlow:
@@ -111,7 +129,7 @@ class OnlineFlow:
 def both_streams(
     videos: Sequence[Video],
     settings: FlowSettings,
-    side: int,
+    rgb_format: FrameFormat,
     *,
     workers: int = 2,
     limit: float = guard.LIMIT,
@@ -124,7 +142,7 @@ def both_streams(
     Args:
       videos: as `prepare` listed them.
       settings: of the flow.
-      side: pixels that RGB frames are squashed to.
+      rgb_format: of the RGB frames.
       workers: processes that decode, and batches of flow at a time.
       limit: seconds that decoding one video may take.
 
@@ -140,7 +158,7 @@ def both_streams(
     crew = guard.Crew(workers, limit=limit)
 
     def grey_frames() -> Iterator[tuple[str, np.ndarray]]:
-        for video, colour, grey in _decoded(crew, videos, settings, side):
+        for video, colour, grey in _decoded(crew, videos, settings, rgb_format):
             rgb[video.name] = colour[:-1]  # the last frame has no flow
             yield video.name, grey
 
@@ -156,10 +174,10 @@ def both_streams(
 
 
 def _decoded(
-    crew: guard.Crew, videos: Sequence[Video], settings: FlowSettings, side: int
+    crew: guard.Crew, videos: Sequence[Video], settings: FlowSettings, rgb_format: FrameFormat
 ) -> Iterator[tuple[Video, np.ndarray, np.ndarray]]:
     """Yields each video with its RGB frames [L, S, S, 3] and its grey frames [L, H, W]."""
-    formats = [FrameFormat((side, side)), settings.frame_format]
+    formats = [rgb_format, settings.frame_format]
 
     def read(video: Video) -> list[np.ndarray]:
         return crew.read_formats(

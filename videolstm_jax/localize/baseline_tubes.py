@@ -47,6 +47,7 @@ def baseline_tubes(
     *,
     flow: NDArray | None = None,
     train_box: NDArray | None = None,
+    fit: str = "squash",
 ) -> dict[str, Tube]:
     """Makes all baselines and upper bounds of one video.
 
@@ -59,6 +60,7 @@ def baseline_tubes(
       flow: [L', N, N] flow magnitude as attention; without it that baseline is left out.
       train_box: the mean training box [4] as fractions of the frame; without it that baseline is
         left out.
+      fit: the setting `data.fit`, for the ideal attention.
 
     Returns:
       Tubes by name: "centred 0.3" .. "centred 0.9", full_frame, uniform_attention, `UPPER_BOUNDS`,
@@ -81,14 +83,14 @@ def baseline_tubes(
     # A single tube a video is compared, and the longest is the one that a detector gains most by.
     longest = max(truth, key=lambda tube: len(tube.boxes))
     still_box = baselines.best_still_box(longest.boxes)
-    tubes["ideal_attention"] = from_attention(_ideal_maps(longest, size, cells))
+    tubes["ideal_attention"] = from_attention(_ideal_maps(longest, size, cells, fit))
     tubes["perfect_box"] = baselines.still_tube(still_box, frames)
     tubes["perfect_tube"] = longest
     return tubes
 
 
-def _ideal_maps(true: Tube, size: tuple[int, int], cells: int) -> NDArray:
+def _ideal_maps(true: Tube, size: tuple[int, int], cells: int, fit: str) -> NDArray:
     """Ideal attention from the first frame of the video to the end of a true tube, [n, N, N]."""
     # Maps of zeros have no box, so the frames before the true tube hold its first box.
     lead = np.zeros((true.start, cells, cells))
-    return np.concatenate([lead, baselines.ideal_attention(true.boxes, size, cells)])
+    return np.concatenate([lead, baselines.ideal_attention(true.boxes, size, cells, fit)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videolstm_jax.localize.linking import box_overlaps
+from videolstm_jax.square import window
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -85,12 +86,13 @@ def uniform_attention(frames: int, cells: int) -> NDArray:
     return np.full((frames, cells, cells), 1 / cells**2)
 
 
-def flow_attention(flow: NDArray, cells: int) -> NDArray:
+def flow_attention(flow: NDArray, cells: int, fit: str = "squash") -> NDArray:
     """Returns the magnitude of the flow, averaged over each cell, as attention.
 
     Args:
       flow: [T, H, W, 2] displacements in any one unit, zero where nothing moves.
       cells: N.
+      fit: the setting `data.fit`; padding counts as pixels that do not move.
 
     Returns:
       [T, N, N], each map sums to 1; uniform on frames without any motion.
@@ -98,35 +100,41 @@ def flow_attention(flow: NDArray, cells: int) -> NDArray:
     magnitude = np.hypot(flow[..., 0].astype(np.float32), flow[..., 1].astype(np.float32))
     # The mean over a cell is separable, so it is one small matrix on either side of each frame.
     height, width = magnitude.shape[1:]
-    rows = _mean_matrix(height, cells)
-    columns = _mean_matrix(width, cells)
+    part = window(fit, (height, width))
+    rows = _mean_matrix(height, cells, (part.top, part.height))
+    columns = _mean_matrix(width, cells, (part.left, part.width))
     return as_attention(rows @ magnitude @ columns.T)
 
 
-def _mean_matrix(pixels: int, cells: int) -> NDArray:
+def _mean_matrix(pixels: int, cells: int, span: tuple[float, float]) -> NDArray:
     """Returns the weight of each pixel in the mean of each cell along one axis: [N, pixels].
 
-    A pixel on the border of two cells is divided between them.
+    A pixel on the border of two cells is divided between them. `span` is where the cells begin in
+    pixels, and how many they cover.
     """
-    # In cells: pixel p reaches from p N / P to (p + 1) N / P, and cell n from n to n + 1.
-    edges = np.arange(pixels) * cells / pixels
+    start, length = span
+    # In units of cells: a pixel is N / length long, and cell n reaches from n to n + 1.
+    edges = (np.arange(pixels) - start) * cells / length
     low = np.maximum(edges, np.arange(cells)[:, None])
-    high = np.minimum(edges + cells / pixels, np.arange(1, cells + 1)[:, None])
+    high = np.minimum(edges + cells / length, np.arange(1, cells + 1)[:, None])
     return np.maximum(0, high - low).astype(np.float32)
 
 
-def ideal_attention(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
+def ideal_attention(
+    boxes: NDArray, size: tuple[int, int], cells: int, fit: str = "squash"
+) -> NDArray:
     """Returns the best attention that a map of N x N cells allows: each cell weighs its coverage.
 
     Args:
       boxes: [T, 4] true boxes in pixels.
       size: H, W in pixels.
       cells: N.
+      fit: the setting `data.fit`.
 
     Returns:
-      [T, N, N], each map sums to 1; uniform where a box lies outside the frame.
+      [T, N, N], each map sums to 1; uniform where a box lies outside what the network reads.
     """
-    return as_attention(coverage(boxes, size, cells))
+    return as_attention(coverage(boxes, size, cells, fit))
 
 
 def as_attention(maps: NDArray) -> NDArray:
@@ -140,34 +148,35 @@ def as_attention(maps: NDArray) -> NDArray:
 # ---- cells under boxes ---------------------------------------------------------------------------
 
 
-def coverage(boxes: NDArray, size: tuple[int, int], cells: int) -> NDArray:
+def coverage(boxes: NDArray, size: tuple[int, int], cells: int, fit: str = "squash") -> NDArray:
     """Returns the fraction of each cell of the map that a box covers.
 
     Args:
       boxes: [T, 4] in pixels.
       size: H, W in pixels.
       cells: N.
+      fit: the setting `data.fit`, how the cells lie on the frame.
 
     Returns:
       [T, N, N] in [0, 1].
     """
-    height, width = size
-    x0, y0, x1, y1 = np.asarray(boxes, float).T
+    x0, y0, x1, y1 = window(fit, size).to_square(boxes, cells).T
     # Boxes have upright sides, so what they cover of a cell is a product of two intervals.
-    rows = _axis_coverage(y0, y1, height, cells)
-    columns = _axis_coverage(x0, x1, width, cells)
+    rows = _axis_coverage(y0, y1, cells)
+    columns = _axis_coverage(x0, x1, cells)
     return rows[:, :, None] * columns[:, None, :]
 
 
-def _axis_coverage(low: NDArray, high: NDArray, pixels: int, cells: int) -> NDArray:
-    """Returns the fraction of each cell that intervals `low` to `high` [T] cover: [T, N]."""
+def _axis_coverage(low: NDArray, high: NDArray, cells: int) -> NDArray:
+    """Returns the fraction of each cell that intervals `low` to `high` [T], in cells, cover."""
     grid = np.arange(cells)
-    first = low[:, None] * cells / pixels
-    last = high[:, None] * cells / pixels
+    first, last = low[:, None], high[:, None]
     return np.maximum(0, np.minimum(last, grid + 1) - np.maximum(first, grid))
 
 
-def covered_cells(tubes: Sequence[Tube], size: tuple[int, int], frames: int, cells: int) -> NDArray:
+def covered_cells(
+    tubes: Sequence[Tube], size: tuple[int, int], frames: int, cells: int, fit: str = "squash"
+) -> NDArray:
     """Returns the fraction of each cell that the true box covering it most covers.
 
     Args:
@@ -175,6 +184,7 @@ def covered_cells(tubes: Sequence[Tube], size: tuple[int, int], frames: int, cel
       size: H, W in pixels.
       frames: T; tubes may end later.
       cells: N.
+      fit: the setting `data.fit`.
 
     Returns:
       [T, N, N], zero on frames without truth.
@@ -183,7 +193,7 @@ def covered_cells(tubes: Sequence[Tube], size: tuple[int, int], frames: int, cel
     for tube in tubes:
         stop = min(tube.start + len(tube.boxes), frames)
         if tube.start < stop:
-            fractions = coverage(tube.boxes[: stop - tube.start], size, cells)
+            fractions = coverage(tube.boxes[: stop - tube.start], size, cells, fit)
             # Not the sum: where two actors share a cell, a sum would count the overlap twice.
             covered[tube.start : stop] = np.maximum(covered[tube.start : stop], fractions)
     return covered

@@ -38,6 +38,7 @@ def follow(
     size: tuple[int, int],
     *,
     settings: LocalizeConfig = PAPER_SETTINGS,
+    fit: str = "squash",
 ) -> tuple[Trail, NDArray | None]:
     """Takes one step of `tubes.video_tube` with `settings.causal`: the same boxes frame by frame.
 
@@ -47,6 +48,7 @@ def follow(
       size: H, W of the video in pixels.
       settings: how boxes are made. With `normalise` "video", the largest saliency so far becomes
         255. `causal` and `tubes` are not used: a stream is always causal and has one tube.
+      fit: the setting `data.fit`.
 
     Returns:
       The next state, and the smoothed box [4] inside the frame; None as long as no frame had a
@@ -57,7 +59,7 @@ def follow(
     """
     # The steps are those of `tubes.video_tube`, in the same order and on the same functions, so
     # that the boxes agree to the last bit.
-    frame = upscale(check_attention(attention[None]), size, settings.sigma)[0]
+    frame = upscale(check_attention(attention[None]), size, settings.sigma, fit)[0]
     peak = frame.max()
     if settings.normalise == "video":
         peak = max(trail.peak, peak)
@@ -71,5 +73,5 @@ def follow(
         return Trail(trail.boxes, peak), None
     # The next fit uses no more than `span` boxes, and the next link needs one.
     recent = np.concatenate([trail.boxes, box[None]])[-max(settings.span, 1) :]
-    smoothed = clip_to_frame(smooth_tube(Tube(0, recent), settings.span), size)
+    smoothed = clip_to_frame(smooth_tube(Tube(0, recent), settings.span), size, fit)
     return Trail(recent, peak), smoothed.boxes[-1]

@@ -54,20 +54,21 @@ def feature_size(x: NDArray) -> NDArray:
     return np.abs(x.astype(np.float32)).mean(axis=-1)
 
 
-def flow_magnitude(images: NDArray, cells: int) -> NDArray:
+def flow_magnitude(images: NDArray, cells: int, fit: str = "squash") -> NDArray:
     """Returns the magnitude of the flow as attention.
 
     Args:
       images: [T, H, W, 2] uint8 flow images.
       cells: N.
+      fit: the setting `data.fit`.
 
     Returns:
       [T, N, N], each map sums to 1.
     """
-    return flow_attention(images.astype(np.float32) - ZERO_FLOW, cells)
+    return flow_attention(images.astype(np.float32) - ZERO_FLOW, cells, fit)
 
 
-def camera_free_flow(images: NDArray, cells: int) -> NDArray:
+def camera_free_flow(images: NDArray, cells: int, fit: str = "squash") -> NDArray:
     """Returns the magnitude of the flow without the camera's motion, as attention.
 
     The camera's motion is the median displacement of each frame: most pixels are background.
@@ -75,10 +76,11 @@ def camera_free_flow(images: NDArray, cells: int) -> NDArray:
     Args:
       images: [T, H, W, 2] uint8 flow images.
       cells: N.
+      fit: the setting `data.fit`.
 
     Returns:
       [T, N, N], each map sums to 1.
     """
     flow = images.astype(np.float32) - ZERO_FLOW
     camera = np.median(flow, axis=(1, 2), keepdims=True)
-    return flow_attention(flow - camera, cells)
+    return flow_attention(flow - camera, cells, fit)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from videolstm_jax.square import window
 from videolstm_jax.types import Tube
 
 if TYPE_CHECKING:
@@ -76,17 +77,20 @@ def _line_weights(offset: NDArray) -> NDArray:
     return np.where(single, weight / s0, line)
 
 
-def clip_to_frame(tube: Tube, size: tuple[int, int]) -> Tube:
-    """Clips the tube to the frame; each box stays at least a pixel wide and high.
+def clip_to_frame(tube: Tube, size: tuple[int, int], fit: str = "squash") -> Tube:
+    """Clips the tube to what the network read of the frame.
+
+    Each box stays at least a pixel wide and high.
 
     Args:
       tube: boxes [n, 4].
       size: H, W in pixels.
+      fit: the setting `data.fit`; with `crop` a tube cannot leave the crop.
     """
-    height, width = size
-    side = np.array([width, height], float)
-    # A fit may exchange two corners, so they are sorted along each axis first.
+    visible = window(fit, size).visible(size)
+    first, last = visible[:2], visible[2:]
+    # A line may exchange two corners, so they are sorted along each axis first.
     corners = np.sort(np.asarray(tube.boxes, float).reshape(-1, 2, 2), axis=1)
-    low = np.clip(corners[:, 0], 0, side - 1)
-    high = np.clip(corners[:, 1], low + 1, side)
+    low = np.clip(corners[:, 0], first, last - 1)
+    high = np.clip(corners[:, 1], low + 1, last)
     return Tube(tube.start, np.concatenate([low, high], axis=1))

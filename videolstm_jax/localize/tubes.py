@@ -23,6 +23,7 @@ def video_tube(
     frames: int,
     *,
     settings: LocalizeConfig = PAPER_SETTINGS,
+    fit: str = "squash",
 ) -> Tube:
     """Makes one smoothed tube that covers all frames of a video, Eqs. (16)-(17).
 
@@ -35,6 +36,8 @@ def video_tube(
       frames: L.
       settings: how boxes are made; the paper's where not given. `tubes` is not used. With
         `causal`, frames before the first box hold that box, where a stream has none yet.
+      fit: the setting `data.fit` of the frames that the attention was made from. Attention on
+        padding makes no box; with `crop` boxes lie within the crop.
 
     Returns:
       A tube of L boxes inside the frame.
@@ -45,7 +48,9 @@ def video_tube(
     """
     attention = _check_video(attention, frames)
     # Eq. (16) on every frame, then Eq. (17), then the regression of Sec. 4.
-    boxes, mass = _propose(attention, size, settings)
+    boxes, mass = _propose(attention, size, settings, fit)
+    if not sum(map(len, boxes)):
+        raise ValueError(f"all attention of {len(attention)} maps lies beside the frame")
     linked = link(boxes, mass).boxes
     # `link` fills the frames before the first box with copies of it. A stream does not have these
     # copies, so they must not take part in the causal fit.
@@ -55,7 +60,7 @@ def video_tube(
             lead += 1
     fitted = smooth_tube(Tube(lead, linked[lead:]), settings.span, causal=settings.causal).boxes
     smoothed = np.concatenate([np.repeat(fitted[:1], lead, axis=0), fitted])
-    return clip_to_frame(repeat_last(Tube(0, smoothed), frames), size)
+    return clip_to_frame(repeat_last(Tube(0, smoothed), frames), size, fit)
 
 
 def video_tracks(
@@ -64,6 +69,7 @@ def video_tracks(
     frames: int,
     *,
     settings: LocalizeConfig = PAPER_SETTINGS,
+    fit: str = "squash",
 ) -> list[Track]:
     """Makes as many tubes of one video as `settings.tubes` asks for.
 
@@ -73,6 +79,7 @@ def video_tracks(
       frames: L.
       settings: how boxes are made. `tubes` 1 gives `video_tube` with mass 1; n the n heaviest of
         all linked regions; 0 all of them.
+      fit: as `video_tube`.
 
     Returns:
       Smoothed tubes inside the frame, the heaviest first.
@@ -81,9 +88,9 @@ def video_tracks(
       ValueError: as `video_tube`, or no map has a region at or above `settings.theta`.
     """
     if settings.tubes == 1:
-        return [Track(video_tube(attention, size, frames, settings=settings), 1.0)]
+        return [Track(video_tube(attention, size, frames, settings=settings, fit=fit), 1.0)]
     attention = _check_video(attention, frames)
-    tracks = link_all(*_propose(attention, size, settings))
+    tracks = link_all(*_propose(attention, size, settings, fit))
     if not tracks:
         raise ValueError(
             f"none of {len(attention)} maps has a region at or above theta, {settings.theta}; "
@@ -95,7 +102,7 @@ def video_tracks(
         # A region on the last map lasts to the end of the video, which may be a frame later.
         if tube.start + len(tube.boxes) == len(attention):
             tube = repeat_last(tube, frames)
-        finished.append(Track(clip_to_frame(tube, size), track.mass))
+        finished.append(Track(clip_to_frame(tube, size, fit), track.mass))
     return finished
 
 
@@ -107,11 +114,11 @@ def repeat_last(tube: Tube, frames: int) -> Tube:
 
 
 def _propose(
-    attention: NDArray, size: tuple[int, int], settings: LocalizeConfig
+    attention: NDArray, size: tuple[int, int], settings: LocalizeConfig, fit: str
 ) -> tuple[list[NDArray], list[NDArray]]:
     """Returns the boxes [n_t, 4] and the masses [n_t] of every frame."""
     boxes, mass = [], []
-    for frame in saliency_frames(attention, size, settings):
+    for frame in saliency_frames(attention, size, settings, fit):
         frame_boxes, frame_mass = propose_boxes(frame, settings)
         boxes.append(frame_boxes)
         mass.append(frame_mass)

@@ -142,6 +142,16 @@ def majority_baseline(
     return MajorityBaseline(commonest, right, len(label) + len(missing))
 
 
+def chance_level(baseline: MajorityBaseline, classes: int) -> float:
+    """The share of videos that is right by chance: one in C, or the commonest class if it is more.
+
+    Args:
+      baseline: of `majority_baseline`.
+      classes: C.
+    """
+    return max(1 / classes, baseline.right / max(baseline.total, 1))
+
+
 def accuracy_text(
     scores: NDArray,
     label: NDArray,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from videolstm_jax.square import PictureFit
+
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray, Stream
 
@@ -54,6 +56,25 @@ def pixels(stream: Stream, preprocessing: str = "caffe", pixel_scale: float = 1.
     """
     mean, scale = PREPROCESSING[preprocessing][stream]
     return Pixels(mean, tuple(factor * pixel_scale for factor in scale))
+
+
+def picture_fit(fit: str, stream: Stream, preprocessing: str) -> PictureFit:
+    """How pictures of a stream are brought to the square of a backbone, and what fills it.
+
+    The border of `pad` has the mean that preprocessing takes off: the backbone reads zeros there,
+    which its first layer cannot tell from the zeros beyond the edge of every picture. For flow that
+    is the grey of no motion. A backbone of the user's own takes off its mean itself, and nearly all
+    take ImageNet's.
+
+    Args:
+      fit: the setting `data.fit`.
+      stream: `rgb` or `flow`.
+      preprocessing: a name in PREPROCESSING.
+    """
+    if preprocessing == "raw":
+        preprocessing = "caffe"
+    means = PREPROCESSING[preprocessing][stream].mean
+    return PictureFit(fit, tuple(round(mean) for mean in means))
 
 
 def preprocess(

@@ -220,7 +220,7 @@ def _state_fields(
     video = prediction.video
     size = overlay.display_size(video.width, video.height, SIDE // 2)
     return {
-        "states": encoded.still(sheet(states, numbers, size), "WEBP"),
+        "states": encoded.still(sheet(states, numbers, size, prediction.fit), "WEBP"),
         "states_title": f"{states.kind.capitalize()} state of the model on the frames of the strip",
     }
 

@@ -28,6 +28,7 @@ from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures, verify_features
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.results.evaluated import remove_results
+from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset, Scores, Video, names_of
 
@@ -60,6 +61,7 @@ def run(cfg: RunConfig) -> epath.Path:
     videos = dataset.part(cfg.eval.part)
     model = TrainedModel.of_run(work, cfg.run_name)
     _check_belongs(model, cfg, dataset)
+    fit_of_run(cfg, work, cfg.run_name)
     names = names_of(videos)
     # Validation videos that chose the checkpoint are in the training list; the file marks them.
     allowed = cfg.eval.allow_trained or cfg.eval.part == "valid"

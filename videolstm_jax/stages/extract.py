@@ -182,6 +182,7 @@ def _blocks(
     reader = FrameReader(
         images[0].stream,
         images[0].side,
+        fit=images[0].fit,
         flow=job.work.flow,
         fps=data.fps,
         workers=data.workers,

@@ -26,6 +26,7 @@ from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, picture_fit
 from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.checkpoints.checkpoint import latest_step
 from videolstm_jax.train.divergence import print_divergence
@@ -125,13 +126,14 @@ def _open_fit(cfg: RunConfig) -> _Fit:
     index = prepared.read_flow_index(work, cfg.data)
     if cfg.data.stream == "flow":
         prepared.check_flow(work, videos, cfg.data.verify)
-    reader = _frame_reader(cfg, work, index)
-    network = image_network(cfg.convnet, reader.channels, len(dataset.classes))
+    channels = STREAM_CHANNELS[cfg.data.stream]
+    network = image_network(cfg.convnet, channels, len(dataset.classes))
     start = starting_point(network, cfg, dataset)
     # From here on a preprocessing of "auto" is the one that belongs to the weights.
     convnet = dataclasses.replace(cfg.convnet, preprocessing=start.preprocessing)
     cfg = dataclasses.replace(cfg, convnet=convnet)
-    network = image_network(convnet, reader.channels, len(dataset.classes))
+    network = image_network(convnet, channels, len(dataset.classes))
+    reader = _frame_reader(cfg, work, index)
     return _Fit(cfg, dataset, videos, index, reader, network, start)
 
 
@@ -166,6 +168,7 @@ def _frame_reader(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Fr
     return FrameReader(
         cfg.data.stream,
         cfg.convnet.image_size,
+        fit=picture_fit(cfg.data.fit, cfg.data.stream, cfg.convnet.preprocessing),
         flow=work.flow,
         fps=cfg.data.fps,
         online=online,

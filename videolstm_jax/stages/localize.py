@@ -36,6 +36,7 @@ from videolstm_jax.trained.results.localized import (
     measure_videos,
 )
 from videolstm_jax.trained.results.summary_text import localization_text
+from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.types import Dataset, Detection, Video
 
@@ -53,13 +54,15 @@ FLOW_CHUNK = 64
 class _Task(NamedTuple):
     """All that the localization of a video needs beside the video.
 
-    `truth` holds the true tubes and `train_boxes` the mean training box [4] by video; `fused` holds
-    the scores [C] by video if `localize.scores` names a score file.
+    `fit` is the `data.fit` of the run, how its attention lies on the frames. `truth` holds the true
+    tubes and `train_boxes` the mean training box [4] by video; `fused` holds the scores [C] by
+    video if `localize.scores` names a score file.
     """
 
     cfg: RunConfig
     work: Workdir
     dataset: Dataset
+    fit: str
     truth: Mapping[str, list[Detection]]
     train_boxes: Mapping[str, NDArray]
     fused: Mapping[str, NDArray] | None
@@ -107,7 +110,8 @@ def _open_task(cfg: RunConfig) -> _Task:
     truth = read_true_tubes(work, dataset)
     boxes = train_boxes(work, dataset, truth)
     fused = _fused_scores(cfg, work, dataset, tests)
-    return _Task(cfg, work, dataset, truth, boxes, fused)
+    fit = fit_of_run(cfg, work, cfg.run_name)
+    return _Task(cfg, work, dataset, fit, truth, boxes, fused)
 
 
 def _measured(task: _Task, videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
@@ -175,10 +179,10 @@ def _read_pass(task: _Task, video: Video) -> evaluated.EvaluatedVideo:
 
 
 def _flow_maps(
-    work: Workdir, video: Video, cells: int, to_attention: Callable[[NDArray, int], NDArray]
+    task: _Task, video: Video, cells: int, to_attention: Callable[[NDArray, int, str], NDArray]
 ) -> NDArray | None:
     """Returns the flow as attention [L - 1, N, N]; None where no flow images were written."""
-    path = work.flow / f"{video.name}.zip"
+    path = task.work.flow / f"{video.name}.zip"
     # With `flow.online` no flow is stored.
     if not path.exists():
         return None
@@ -186,7 +190,7 @@ def _flow_maps(
     maps = []
     for start in range(0, images, FLOW_CHUNK):
         stop = min(start + FLOW_CHUNK, images)
-        maps.append(to_attention(read_flow(path, start, stop), cells))
+        maps.append(to_attention(read_flow(path, start, stop), cells, task.fit))
     return np.concatenate(maps)
 
 
@@ -222,10 +226,11 @@ def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list
     settings = task.cfg.localize
     flow = None
     if settings.input == "motion":
-        flow = _flow_maps(task.work, video, stored.attention.shape[1], camera_free_flow)
+        flow = _flow_maps(task, video, stored.attention.shape[1], camera_free_flow)
     try:
         maps = localizer_input(settings.input, stored.attention, stored.features, flow)
-        return video_tracks(maps, (video.height, video.width), video.frames, settings=settings)
+        size = (video.height, video.width)
+        return video_tracks(maps, size, video.frames, settings=settings, fit=task.fit)
     except ValueError as error:
         path = task.work.evaluated_video(task.cfg.run_name, video.name)
         raise FileError(f"{path}: {error}") from error
@@ -236,14 +241,21 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
     video, attention = localized.video, localized.output.attention
     cells = attention.shape[1]
     true_tubes = localized.true_tubes
-    covered = covered_cells(true_tubes, localized.size, len(attention), cells)
+    covered = covered_cells(true_tubes, localized.size, len(attention), cells, task.fit)
     tubes = baseline_tubes(
         true_tubes,
         localized.size,
         video.frames,
         cells,
-        partial(video_tube, size=localized.size, frames=video.frames, settings=task.cfg.localize),
-        flow=_flow_maps(task.work, video, cells, flow_magnitude),
+        partial(
+            video_tube,
+            size=localized.size,
+            frames=video.frames,
+            settings=task.cfg.localize,
+            fit=task.fit,
+        ),
+        flow=_flow_maps(task, video, cells, flow_magnitude),
         train_box=task.train_boxes.get(video.name),
+        fit=task.fit,
     )
     return localized._replace(inside=mass_inside(attention, covered), baselines=tubes)

@@ -1,4 +1,8 @@
-"""Scores the test list by nearest neighbour on motion energy, a baseline for the networks."""
+"""Scores the test list by nearest neighbours: on motion energy, and on size and length.
+
+Both are baselines for the networks. The first needs stored flow. The second looks at no picture: it
+shows where the shape or the length of the videos tells the class.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,23 @@ from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.flow_images.flow_file import read_flow
-from videolstm_jax.measure.accuracy import accuracy_text
-from videolstm_jax.measure.nearest import motion_energy, nearest_scores
-from videolstm_jax.types import Scores, Video, names_of
+from videolstm_jax.measure.accuracy import (
+    accuracy_text,
+    chance_level,
+    majority_baseline,
+    top_k,
+)
+from videolstm_jax.measure.nearest import (
+    SIZE_BASELINE,
+    motion_energy,
+    nearest_scores,
+    size_and_length,
+    size_warning,
+)
+from videolstm_jax.types import Dataset, Scores, Video, names_of
 
 NAME = "nearest-motion"
-"""The name of the run."""
+"""The name of the run on motion energy; the other one is `measure.nearest.SIZE_BASELINE`."""
 FRAME_PAIRS = 64
 """Flow images of a video that are read at most, so that a long one needs little memory."""
 NO_MOTION = 127.5
@@ -26,9 +41,14 @@ published numbers were made with it."""
 
 
 def run(cfg: RunConfig) -> epath.Path:
-    """Compares the motion energy of each test video with that of every training video.
+    """Compares each test video with every training video, and writes two files of scores.
 
-    Reads the first 64 flow images of each video and writes `runs/nearest-motion/scores.npz`.
+    `runs/nearest-size/scores.npz` is of width, height and number of frames, which dataset.json has.
+    `runs/nearest-motion/scores.npz` is of the motion energy of the first 64 flow images of each
+    video; with `flow.online` no flow is stored, and it is left out.
+
+    Returns:
+      The folder of both.
 
     Raises:
       FileError: `prepare` has not run, or a list is empty.
@@ -36,20 +56,52 @@ def run(cfg: RunConfig) -> epath.Path:
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     train, test = dataset.part("train"), dataset.part("test")
-    prepared.check_flow(work, [*train, *test], cfg.data.verify)
-    label = label_array(test)
-    scores = nearest_scores(
-        _energies(work, train), label_array(train), _energies(work, test), len(dataset.classes)
-    )
-    path = work.run(NAME) / "scores.npz"
-    save_scores(path, Scores(names_of(test), scores, label, dataset.classes))
     missing = ()
     if not cfg.eval.allow_missing:
         missing = load_missing(work, dataset.classes)
+    _score_sizes(work, dataset, missing)
+    if not cfg.flow.online:
+        prepared.check_flow(work, [*train, *test], cfg.data.verify)
+        energies = _energies(work, train), _energies(work, test)
+        scores = _save_scores(work, NAME, dataset, *energies)
+        text = accuracy_text(scores, label_array(test), missing)
+        print(f"nearest neighbour on motion energy: {text}", flush=True)
+    return work.run(NAME).parent
+
+
+def _score_sizes(work: Workdir, dataset: Dataset, missing: Sequence[int] | np.ndarray) -> None:
+    """Writes the baseline on size and length, and warns where it is better than chance."""
+    train, test = dataset.part("train"), dataset.part("test")
+    # Of imported features nobody knows the size of the videos.
+    if not all(video.width and video.height for video in (*train, *test)):
+        return
+    scores = _save_scores(work, SIZE_BASELINE, dataset, _sizes(train), _sizes(test))
+    label = label_array(test)
     print(
-        f"nearest neighbour on motion energy: {accuracy_text(scores, label, missing)}", flush=True
+        f"nearest neighbour on size and length: {accuracy_text(scores, label, missing)}", flush=True
     )
-    return path
+    constant = majority_baseline(label_array(train), label, missing)
+    chance = chance_level(constant, len(dataset.classes))
+    warning = size_warning(top_k(scores, label), constant.total, chance)
+    if warning:
+        print(f"nearest: warning: {warning}", flush=True)
+
+
+def _save_scores(
+    work: Workdir, name: str, dataset: Dataset, train_rows: np.ndarray, test_rows: np.ndarray
+) -> np.ndarray:
+    """Scores the test list by its rows [V, F] and those of the training list [n, F]."""
+    train, test = dataset.part("train"), dataset.part("test")
+    scores = nearest_scores(train_rows, label_array(train), test_rows, len(dataset.classes))
+    table = Scores(names_of(test), scores, label_array(test), dataset.classes)
+    save_scores(work.run(name) / "scores.npz", table)
+    return scores
+
+
+def _sizes(videos: Sequence[Video]) -> np.ndarray:
+    """The size and length of each video as a row."""
+    table = np.array([(video.width, video.height, video.frames) for video in videos])
+    return size_and_length(*table.T)
 
 
 def _energies(work: Workdir, videos: Sequence[Video]) -> np.ndarray:

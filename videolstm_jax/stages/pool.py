@@ -12,6 +12,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
+from videolstm_jax.errors import FileError
 from videolstm_jax.trained.results.pool_parts import PoolPart, read_pool_parts
 from videolstm_jax.trained.results.pooled import (
     pooled_accuracy,
@@ -174,6 +175,7 @@ def _pool_settings(members: Sequence[PoolPart], run: epath.Path, path: epath.Pat
     # A fusion has no settings.
     if not path.exists():
         return
+    _check_fits(members, run)
     record = files.read_json(path)
     # The training list of the first part has test videos of the others. Each part was evaluated by
     # itself, and its score file marks the videos it was trained on.
@@ -184,6 +186,19 @@ def _pool_settings(members: Sequence[PoolPart], run: epath.Path, path: epath.Pat
         is_changed = True
     if is_changed:
         files.write_json(path, record)
+
+
+def _check_fits(members: Sequence[PoolPart], run: epath.Path) -> None:
+    """Refuses a run whose attention lies on the frames of its parts in different ways."""
+    fit_of_part = {}
+    for part in members:
+        path = part.work.path / run / "config.json"
+        if path.exists():
+            settings = files.read_json(path).get("config", {}).get("data", {})
+            fit_of_part[path] = settings.get("fit", "squash")
+    if len(set(fit_of_part.values())) > 1:
+        texts = [f"{path} has {fit}" for path, fit in fit_of_part.items()]
+        raise FileError(f"data.fit: {', '.join(texts)}; expected one value in all parts of a pool")
 
 
 def _warnings(members: Sequence[PoolPart], run: epath.Path) -> list[str]:

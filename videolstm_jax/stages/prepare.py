@@ -172,10 +172,12 @@ def _flow_settings(cfg: RunConfig, bound: float) -> dict[str, Any]:
     """
     flow = cfg.flow
     shorter_side = flow.shorter_side(convnet_of(cfg, "flow").image_size)
-    # Left out where it is 0, as in folders from before there was this setting.
+    # Left out where they are 0 and squash, as in folders from before there were these settings.
     limit = {}
     if shorter_side:
         limit["shorter_side"] = shorter_side
+    if cfg.data.fit != "squash":
+        limit["fit"] = cfg.data.fit
     return limit | {
         "method": flow.method,
         "width": flow.width,
@@ -197,7 +199,8 @@ def _claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
     if not path.exists():
         files.write_json(path, settings, sealed=True)
         return
-    before = files.read_json(path)
+    before = {"fit": "squash"} | files.read_json(path)
+    settings = {"fit": "squash"} | settings
     before.pop(SEAL, None)
     changes = []
     for name in {**settings, **before}:

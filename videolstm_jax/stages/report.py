@@ -18,6 +18,7 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
 from videolstm_jax.measure import accuracy
+from videolstm_jax.measure.nearest import SIZE_BASELINE, size_warning
 from videolstm_jax.report import classes, curves, local, page, settings, summary
 from videolstm_jax.report.tables import Result
 from videolstm_jax.trained.results import work_contents
@@ -90,7 +91,22 @@ def _results(contents: WorkFolderContents, rows: Sequence[Result]) -> page.Secti
     for name, config in contents.configs.items():
         for warning in config.get("warnings", ()):
             notices.append(f"{name}: {warning}.")
+    notices += _size_notices(contents, rows)
     return section._replace(notices=tuple(notices))
+
+
+def _size_notices(contents: WorkFolderContents, rows: Sequence[Result]) -> list[str]:
+    """A notice where the baseline on size and length is better than chance."""
+    constant = _constant_answer(contents)
+    notices = []
+    for row in rows:
+        if row.name == SIZE_BASELINE and constant is not None:
+            baseline = accuracy.MajorityBaseline(0, constant.right, row.total)
+            chance = accuracy.chance_level(baseline, len(contents.dataset.classes))
+            warning = size_warning(row.correct, row.total, chance)
+            if warning:
+                notices.append(f"{row.name}: {warning}.")
+    return notices
 
 
 def _classes(contents: WorkFolderContents, result: Result | None) -> page.Section:

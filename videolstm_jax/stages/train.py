@@ -31,7 +31,7 @@ from videolstm_jax.train.mesh import data_mesh, local_copy, mesh_text, replicate
 from videolstm_jax.train.optim import optimizer
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
-from videolstm_jax.trained.backbone.convnet import check_backbone
+from videolstm_jax.trained.backbone.convnet import check_backbone, check_fit, recorded_fit
 from videolstm_jax.trained.features import (
     ModelFeatures,
     described_inputs,
@@ -160,7 +160,7 @@ def _open_training(cfg: RunConfig) -> _Training:
 
 
 def _check_backbones(cfg: RunConfig, features: ModelFeatures) -> None:
-    """Refuses features of another backbone than that of the preset and its settings."""
+    """Refuses features of another backbone or `data.fit` than those of the settings."""
     streams = {"x": cfg.data.stream, "motion": "flow"}
     for name, store in features.by_input().items():
         # Imported features do not say what made them.
@@ -168,6 +168,7 @@ def _check_backbones(cfg: RunConfig, features: ModelFeatures) -> None:
         if isinstance(convnet, dict):
             backbone = convnet.get("backbone", "vgg")
             check_backbone(cfg, streams[name], backbone, store.folder)
+            check_fit(cfg, recorded_fit(store.about), store.folder)
 
 
 def _new_model(

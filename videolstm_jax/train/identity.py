@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NOT_OF_THE_MODEL = ("cell", "classes", "engine", "remat")
 
 # Settings of the data that decide which clips are drawn, and what is in them.
-_OF_THE_CLIPS = ("stream", "frames", "batch", "order", "short_clips", "feature_scale")
+_OF_THE_CLIPS = ("stream", "fit", "frames", "batch", "order", "short_clips", "feature_scale")
 
 
 def model_identity(
@@ -77,6 +77,7 @@ def convnet_identity(
         "classes": classes,
         "seed": cfg.seed,
         "data.fps": cfg.data.fps,
+        "data.fit": cfg.data.fit,
         "train.balance": cfg.train.balance,
     }
     for name, value in dataclasses.asdict(cfg.convnet).items():

@@ -50,6 +50,10 @@ class Place(Protocol):
     def fps(self) -> float:
         """The rate in frames a second that videos were resampled to; 0 is their own."""
 
+    @property
+    def fit(self) -> str:
+        """How frames are brought to a square: the setting `data.fit`."""
+
     def convnet(self, stream: str) -> tuple[epath.Path, TrainedConvNet]:
         """The ConvNet of a stream and where it lies."""
 

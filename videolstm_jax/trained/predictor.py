@@ -159,13 +159,13 @@ class Predictor:
         size: tuple[int, int],
     ) -> np.ndarray | None:
         """Goes on with the tube by one frame of H, W = `size`."""
-        settings = self.functions.settings
+        settings, fit = self.functions.settings, self.functions.fit
         flow = None
         # As `localize` makes them of a whole video, with a batch of one frame.
         if settings.input == "motion":
-            flow = camera_free_flow(images["flow"][None], len(attention))
+            flow = camera_free_flow(images["flow"][None], len(attention), fit)
         maps = localizer_input(settings.input, attention[None], feature_size(x[None]), flow)
-        self._trail, box = causal.follow(self._trail, maps[0], size, settings=settings)
+        self._trail, box = causal.follow(self._trail, maps[0], size, settings=settings, fit=fit)
         return box
 
     def _check(self, frame: np.ndarray) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from videolstm_jax import artifacts
+from videolstm_jax.errors import ConfigError
 
 if TYPE_CHECKING:
     from etils import epath
 
     from videolstm_jax.artifacts import Workdir
+    from videolstm_jax.config import RunConfig
 
 
 class RunRecord(NamedTuple):
@@ -50,6 +52,34 @@ class RunRecord(NamedTuple):
         return self.config["data"].get("fps", 0.0)
 
     @property
+    def fit(self) -> str:
+        """How its frames were brought to a square; runs from before the setting squashed them."""
+        return self.config["data"].get("fit", "squash")
+
+    @property
     def attends(self) -> bool:
         """Whether its cell has attention, of which boxes are made."""
         return self.record.get("attends", False)
+
+
+def fit_of_run(cfg: RunConfig, work: Workdir, name: str) -> str:
+    """The `data.fit` that a run was trained with, which stages after the training use.
+
+    Args:
+      cfg: of the stage.
+      work: the work folder.
+      name: of the run.
+
+    Raises:
+      ConfigError: the user gives another value. One of a preset is no wish of the user.
+    """
+    # The attention of another program has no training of ours beside it.
+    if not (work.run(name) / "config.json").exists():
+        return cfg.data.fit
+    fit = RunRecord.read(work, name).fit
+    if "data__fit" in cfg.overrides and cfg.data.fit != fit:
+        raise ConfigError(
+            f"{work.run(name)} was trained with data.fit {fit!r}; the settings have "
+            f"{cfg.data.fit!r}; expected the same"
+        )
+    return fit

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 
-from videolstm_jax.clips.images import squashed
+from videolstm_jax.clips.images import to_squares
 from videolstm_jax.features import records
 from videolstm_jax.flow import image
 from videolstm_jax.flow_images import flow_file, flow_methods
@@ -17,7 +17,7 @@ from videolstm_jax.video import decode
 if TYPE_CHECKING:
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.flow_images.online import FlowSettings
-    from videolstm_jax.trained.backbone.convnet import Backbone
+    from videolstm_jax.trained.backbone.convnet import Backbone, TrainedConvNet
     from videolstm_jax.trained.model import TrainedModel
     from videolstm_jax.types import NDArray, PyTree
 
@@ -40,13 +40,14 @@ class StreamFunctions(NamedTuple):
     """The functions of one frame that a model's stream is made of.
 
     `features` makes them by stream. `flow` is None for a model that reads RGB alone. `settings`
-    are those of the boxes, as a stream can follow them. `warnings` say where the stream differs
-    from the stages.
+    are those of the boxes, as a stream can follow them, and `fit` says how the attention lies on
+    the frame. `warnings` say where the stream differs from the stages.
     """
 
     features: Mapping[str, ImageFeatures]
     flow: FlowFunctions | None
     settings: LocalizeConfig
+    fit: str
     warnings: tuple[str, ...]
 
 
@@ -88,7 +89,7 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
             "boxes are scaled by the largest saliency so far, not by that of the whole video; the "
             "film's heat is scaled frame by frame"
         )
-    return StreamFunctions(features, flow, settings, tuple(warnings))
+    return StreamFunctions(features, flow, settings, model.place.fit, tuple(warnings))
 
 
 def image_features(backbone: Backbone) -> ImageFeatures:
@@ -104,19 +105,20 @@ def image_features(backbone: Backbone) -> ImageFeatures:
         return {layer: features[layer][:1] for layer in layers}
 
     def features(picture: NDArray) -> dict[str, NDArray]:
-        small = _squashed(picture, backbone.stream, convnet.config.image_size)
-        x = network.prepare(small[None]).repeat(network.least_batch, axis=0)
+        square = _fitted(picture, backbone.stream, convnet)
+        x = network.prepare(square[None]).repeat(network.least_batch, axis=0)
         values = jax.device_get(apply(convnet.params, x))
         return {layer: _rounded(value, backbone.dtypes[layer]) for layer, value in values.items()}
 
     return features
 
 
-def _squashed(picture: NDArray, stream: str, side: int) -> NDArray:
-    # Frames are squashed by FFmpeg and flow images by Pillow, as the stage `extract` does it.
+def _fitted(picture: NDArray, stream: str, convnet: TrainedConvNet) -> NDArray:
+    side, fit = convnet.config.image_size, convnet.picture_fit
+    # Three channels at once and two channels one by one, as the stage `extract` does it.
     if stream == "rgb":
-        return decode.squashed_to(picture, (side, side))
-    return squashed(picture[None], side)[0]
+        return decode.fitted_to(picture, side, fit)
+    return to_squares(picture[None], side, fit)[0]
 
 
 def _rounded(features: NDArray, dtype: str) -> NDArray:

@@ -55,6 +55,7 @@ class StreamFilm:
         self._classes = predictor.classes
         # Scaled frame by frame, whatever the boxes do: a film cannot use a later maximum.
         self._heat = LocalizeConfig(sigma=predictor.functions.settings.sigma)
+        self._fit = predictor.functions.fit
         self._recent = RecentScores(predictor.classes)
         # Thinned as the stream grows, so that memory does not.
         self._strip_pictures, self._scores = EvenSample(KEPT_STRIP_FRAMES), EvenSample(KEPT_SCORES)
@@ -113,7 +114,7 @@ class StreamFilm:
 
     def _heat_map(self, attention: NDArray, size: tuple[int, int]) -> NDArray:
         """The attention [N, N] as a heat map [H, W] of `size`."""
-        return saliency(attention[None], size, settings=self._heat)[0]
+        return saliency(attention[None], size, settings=self._heat, fit=self._fit)[0]
 
     def _strip(self) -> NDArray:
         pictures = self._strip_pictures.items

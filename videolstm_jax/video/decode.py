@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from videolstm_jax.flow import image
+from videolstm_jax.square import SQUASH, PictureFit, source_region
 from videolstm_jax.video.container import OpenVideo, all_pictures, open_video, remaining_times
 from videolstm_jax.video.damage.tally import Tally
 from videolstm_jax.video.declared import declared_count, frame_rate
@@ -37,17 +38,23 @@ class FrameFormat(NamedTuple):
 
     They are squashed to `size` (W, H) pixels, or have the size of the first frame if it is None;
     `grey` asks for luma instead of RGB. Where `size` is None and `shorter_side` is not 0, frames
-    with a longer shorter side are scaled down to it and keep their shape.
+    with a longer shorter side are scaled down to it and keep their shape. With `keep_shape`, frames
+    are scaled to fit into `size` instead. `fit` says how they are brought to a square `size`.
     """
 
     size: tuple[int, int] | None = None
     grey: bool = False
     shorter_side: int = 0
+    keep_shape: bool = False
+    fit: PictureFit = SQUASH
 
     def size_of(self, width: int, height: int) -> tuple[int, int]:
         """(W, H) that frames of W x H pixels are brought to."""
         if self.size is not None:
-            return self.size
+            if not self.keep_shape:
+                return self.size
+            scale = min(self.size[0] / width, self.size[1] / height)
+            return max(1, round(width * scale)), max(1, round(height * scale))
         shorter = min(width, height)
         # Never larger than the video: made-up pixels would cost time and say nothing.
         if not self.shorter_side or shorter <= self.shorter_side:
@@ -146,11 +153,11 @@ def read_formats(
             # Broadcasts change the size of pictures within a video; flow needs one size.
             first_size = first_size or original.shape[1::-1]
             for frame_format, images in zip(formats, frames, strict=True):
-                squashed = squashed_to(original, frame_format.size_of(*first_size))
+                frame = _formatted(original, frame_format, first_size)
                 # Grey after scaling: flow and RGB then come from the same pixels.
                 if frame_format.grey:
-                    squashed = image.grey(squashed)
-                images.append(squashed)
+                    frame = image.grey(frame)
+                images.append(frame)
     return [_stacked(images) for images in frames]
 
 
@@ -188,6 +195,27 @@ def squashed_to(image: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     if size is None or image.shape[1::-1] == tuple(size):
         return image
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+def fitted_to(image: np.ndarray, side: int, fit: PictureFit) -> np.ndarray:
+    """Returns the image [H, W, 3] uint8 as the square [S, S, 3] that a backbone reads."""
+    region, box = source_region(image, fit)
+    if box is None:
+        return squashed_to(region, (side, side))
+    region = Image.fromarray(np.ascontiguousarray(region))
+    return np.asarray(region.resize((side, side), Image.Resampling.BILINEAR, box))
+
+
+def _formatted(
+    picture: np.ndarray, frame_format: FrameFormat, first_size: tuple[int, int]
+) -> np.ndarray:
+    """The picture of a video whose first one has W, H = `first_size`, without grey."""
+    if frame_format.fit.kind == "squash":
+        return squashed_to(picture, frame_format.size_of(*first_size))
+    # A picture of another size than the first must lie in the square as the first one does.
+    picture = squashed_to(picture, first_size)
+    side, _ = frame_format.size_of(*first_size)
+    return fitted_to(picture, side, frame_format.fit)
 
 
 def _stacked(images: list[np.ndarray]) -> np.ndarray:

@@ -27,6 +27,9 @@ T = TypeVar("T")
 LIMIT = 600.0
 """Seconds that one video may take."""
 
+_AS_STORED = FrameFormat()
+"""RGB frames at the size of the video."""
+
 
 class Crew:
     """Worker processes, each started when it is first needed and again after it has died.
@@ -88,10 +91,10 @@ class Crew:
         fps: float = 0.0,
         start: int = 0,
         max_frames: int = 0,
-        size: tuple[int, int] | None = None,
+        frame_format: FrameFormat = _AS_STORED,
     ) -> np.ndarray:
-        """Calls `decode.read` in a worker; see `read_formats`."""
-        formats = [FrameFormat(size)]
+        """Reads frames of one format in a worker; see `read_formats`."""
+        formats = [frame_format]
         return self.read_formats(path, formats, fps=fps, start=start, max_frames=max_frames)[0]
 
     def _ask(

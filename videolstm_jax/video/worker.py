@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from videolstm_jax.errors import VideoError
+from videolstm_jax.square import PictureFit
 from videolstm_jax.video import decode
 from videolstm_jax.video.decode import FrameFormat
 
@@ -61,8 +62,10 @@ def _answer(
     """Does one piece of work; returns `info` and arrays."""
     if work == "read_formats":
         formats = []
-        for size, *rest in arguments.pop("formats"):
-            formats.append(FrameFormat(size and tuple(size), *rest))  # JSON has no tuples
+        for size, *rest, (kind, fill) in arguments.pop("formats"):
+            # JSON has no tuples.
+            fit = PictureFit(kind, tuple(fill))
+            formats.append(FrameFormat(size and tuple(size), *rest, fit))
         frames = decode.read_formats(path, formats, **arguments)
         return (), [array[start:] for array in frames]
     return {"probe": decode.probe, "check": decode.check}[work](path, **arguments), []

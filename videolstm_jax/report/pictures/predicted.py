@@ -21,7 +21,8 @@ class PredictedVideo(NamedTuple):
     cell without attention. `detections` and `truth` are tubes in pixels of the video.
 
     `scores` come from one pass over the whole video. Results are the mean over segments, which may
-    have another best class: `best_by_segments`, or None where it is not known.
+    have another best class: `best_by_segments`, or None where it is not known. `fit` is the
+    `data.fit` of the run: how its maps lie on the frame.
     """
 
     video: Video
@@ -31,6 +32,7 @@ class PredictedVideo(NamedTuple):
     detections: tuple[Tube, ...]
     truth: tuple[Tube, ...]
     best_by_segments: int | None = None
+    fit: str = "squash"
 
     @property
     def best_of_pass(self) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import colormaps
 
 from videolstm_jax.report.pictures import overlay
+from videolstm_jax.square import window
 
 
 class States(NamedTuple):
@@ -23,13 +24,17 @@ class States(NamedTuple):
     maps: np.ndarray
 
 
-def sheet(states: States, frames: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def sheet(
+    states: States, frames: np.ndarray, size: tuple[int, int], fit: str = "squash"
+) -> np.ndarray:
     """Draws frames across, the mean over channels in the first row, then a row for each channel.
 
     Args:
       states: of one video.
       frames: [n] the frames shown; a frame without a state shows the last state.
       size: (W, H) pixels of one picture.
+      fit: the setting `data.fit`. Of a map on padded frames only the part of the frame is drawn;
+        what a crop left out is dark.
 
     Returns:
       uint8 [H', W', 3]. Every row has its own scale; that of a channel is symmetric about zero.
@@ -46,7 +51,9 @@ def sheet(states: States, frames: np.ndarray, size: tuple[int, int]) -> np.ndarr
             title = f"frame {frame}"
             if column == 0:
                 title = name
-            pictures.append(overlay.titled(_enlarged(row[column], size), [(title, overlay.TEXT)]))
+            pictures.append(
+                overlay.titled(_enlarged(row[column], size, fit), [(title, overlay.TEXT)])
+            )
     return overlay.filmstrip(np.stack(pictures), columns=len(frames), ground=overlay.BAND)
 
 
@@ -61,10 +68,18 @@ def coloured(maps: np.ndarray, times: np.ndarray, *, signed: bool) -> np.ndarray
     return colormaps["inferno"](maps[times] / largest, bytes=True)[..., :3]
 
 
-def _enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _enlarged(image: np.ndarray, size: tuple[int, int], fit: str) -> np.ndarray:
     """A picture of a few map cells at W x H pixels, each cell a plain rectangle."""
     width, height = size
+    part = window(fit, (height, width))
     # By index, not by a filter: a smooth picture would suggest more places than the map has.
-    columns = np.arange(width) * image.shape[1] // width
-    rows = np.arange(height) * image.shape[0] // height
-    return image[rows][:, columns]
+    columns = np.floor((np.arange(width) - part.left) * image.shape[1] / part.width).astype(int)
+    rows = np.floor((np.arange(height) - part.top) * image.shape[0] / part.height).astype(int)
+    # Negative numbers would take cells of the other end; they are beside a crop, as large ones are.
+    inside_rows = (rows >= 0) & (rows < image.shape[0])
+    inside_columns = (columns >= 0) & (columns < image.shape[1])
+    picture = np.empty((height, width, 3), np.uint8)
+    picture[:] = overlay.BAND
+    cells = image[rows[inside_rows]][:, columns[inside_columns]]
+    picture[np.ix_(inside_rows, inside_columns)] = cells
+    return picture

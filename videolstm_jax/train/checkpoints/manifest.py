@@ -68,6 +68,10 @@ def checked_meta(meta: Any, place: epath.Path) -> dict[str, Any]:
     return meta
 
 
+_BEFORE_THE_SETTING = {"data.fit": "squash"}
+"""What checkpoints did that were made before a setting was part of their identity."""
+
+
 def check_identity(
     saved: Mapping[str, Any], identity: Mapping[str, Any], place: epath.Path, run: epath.Path
 ) -> None:
@@ -82,6 +86,7 @@ def check_identity(
     Raises:
       FileError: they differ.
     """
+    saved = {**_BEFORE_THE_SETTING, **saved}
     for name, value in as_json(identity).items():
         if saved.get(name) == value:
             continue

@@ -13,7 +13,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
-from videolstm_jax.nn.preprocessing import pixels
+from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, picture_fit, pixels
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.trained.training_list import trained_on
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from etils import epath
 
     from videolstm_jax.config import RunConfig
+    from videolstm_jax.square import PictureFit
     from videolstm_jax.types import PyTree
 
 
@@ -29,7 +30,8 @@ class TrainedConvNet(NamedTuple):
     """The parameters of a ConvNet, its settings, input channels and class names.
 
     `sha256` is that of all its parameters, also where `params` has only what some layers need.
-    `trained_on` is its `training_list`; empty where that is not known.
+    `trained_on` is its `training_list`; empty where that is not known. `fit` is the `data.fit` of
+    the frames that it was fitted to.
     """
 
     params: PyTree
@@ -38,11 +40,18 @@ class TrainedConvNet(NamedTuple):
     classes: tuple[str, ...]
     sha256: str
     trained_on: tuple[str, ...] = ()
+    fit: str = "squash"
 
     @property
     def network(self) -> ImageNetwork:
         """Its functions and the layers that it offers."""
         return image_network(self.config, self.channels, len(self.classes))
+
+    @property
+    def picture_fit(self) -> PictureFit:
+        """How pictures are brought to its square."""
+        stream = STREAM_OF_CHANNELS[self.channels]
+        return picture_fit(self.fit, stream, self.config.preprocessing)
 
 
 class Backbone(NamedTuple):
@@ -62,6 +71,7 @@ class Backbone(NamedTuple):
         config = self.convnet.config
         mean, scale = pixels(self.stream, config.preprocessing, config.pixel_scale)
         preprocessing = {"name": config.preprocessing, "mean": list(mean), "scale": list(scale)}
+        preprocessing |= fit_entry(self.convnet.fit)
         return {
             "backbone": self.convnet.network.identity,
             "sha256": self.convnet.sha256,
@@ -80,6 +90,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     with reading(path, "not of a ConvNet", KeyError, TypeError, AttributeError):
         config = convnet_config(record["convnet"])
         channels, classes = record["channels"], tuple(record["classes"])
+        fit = record["config"]["data"].get("fit", "squash")
     # The shapes of the parameters, without drawing any.
     like = jax.eval_shape(image_network(config, channels, len(classes)).init, jax.random.key(0))
     identity = {"cell": "convnet", "classes": list(classes)}
@@ -88,7 +99,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         step = record.get("checkpoint_step")
         params, _ = checkpoints.restore_params(like, identity=identity, step=step)
         sha256 = checkpoints.params_sha256(step)
-    return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path))
+    return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path), fit)
 
 
 def check_backbone(cfg: RunConfig, stream: str, backbone: str, folder: object) -> None:
@@ -108,6 +119,39 @@ def check_backbone(cfg: RunConfig, stream: str, backbone: str, folder: object) -
         raise ConfigError(
             f"{folder} is of the backbone {backbone}; the preset {cfg.preset} and its settings "
             f"have {expected} for {stream}; expected the same (convnet.backbone)"
+        )
+
+
+def fit_entry(fit: str) -> dict[str, str]:
+    """What a record has of `data.fit`: nothing of `squash`, as in files from before the setting."""
+    if fit == "squash":
+        return {}
+    return {"fit": fit}
+
+
+def recorded_fit(about: Mapping[str, Any]) -> str:
+    """The `data.fit` of the features of a store, from its `about`; empty for imported features."""
+    preprocessing = about.get("preprocessing")
+    if not isinstance(preprocessing, Mapping):
+        return ""
+    return preprocessing.get("fit", "squash")
+
+
+def check_fit(cfg: RunConfig, fit: str, place: object) -> None:
+    """Refuses what was made of frames of another `data.fit` than that of the settings.
+
+    Args:
+      cfg: of the stage.
+      fit: that was read; empty where it is not known.
+      place: where it lies, for the message.
+
+    Raises:
+      ConfigError: naming both.
+    """
+    if fit and fit != cfg.data.fit:
+        raise ConfigError(
+            f"{place} was made with data.fit {fit!r}; the preset {cfg.preset} and its settings "
+            f"have {cfg.data.fit!r}; expected the same: take another workdir, or give --data.fit"
         )
 
 
@@ -135,7 +179,7 @@ def extractor_of(about: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(preprocessing, Mapping):
         # The rest of it, such as frames a second, may differ between two videos of one store.
         of_pixels = {}
-        for name in ("name", "mean", "scale"):
+        for name in ("name", "mean", "scale", "fit"):
             if name in preprocessing:
                 of_pixels[name] = preprocessing[name]
         preprocessing = of_pixels

@@ -8,15 +8,24 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from etils import epath
 
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips.blocks import BackboneImages, FrameBlock
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
+from videolstm_jax.features.index import StoreHead, read_if_exists
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.nn.preprocessing import pixels
-from videolstm_jax.trained.backbone.convnet import TrainedConvNet, check_backbone, load_convnet
+from videolstm_jax.trained.backbone.convnet import (
+    TrainedConvNet,
+    check_backbone,
+    check_fit,
+    fit_entry,
+    load_convnet,
+    recorded_fit,
+)
 from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset, Video, View, names_of
 
@@ -88,6 +97,7 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
             f"{job.work.dataset} lists {', '.join(job.dataset.classes)}; expected the same"
         )
     check_backbone(job.cfg, stream, trained.config.backbone, folder)
+    check_fit(job.cfg, trained.fit, folder)
     # Now, before hours of extraction: recurrent models on these features would be as wrong.
     tests = names_of(job.dataset.listed("test"))
     check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)
@@ -98,7 +108,9 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
     apply = jax.jit(network.apply)
     return BackboneWithStores(
         apply=lambda images: apply(trained.params, images),
-        images=BackboneImages(stream, trained.config.image_size, network.prepare),
+        images=BackboneImages(
+            stream, trained.config.image_size, trained.picture_fit, network.prepare
+        ),
         writers=writers,
         trained_on=trained.trained_on,
     )
@@ -119,8 +131,10 @@ def _open_writers(
         dtype = job.cfg.data.feature_dtype
         if layer in network.signed:
             dtype = "float16"
+        folder = job.work.features(stream, layer, view)
+        _check_store(job.cfg, folder)
         writers[layer] = FeatureWriter(
-            job.work.features(stream, layer, view),
+            folder,
             shape,
             about | {"layer": layer},
             dtype=dtype,
@@ -134,8 +148,8 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
     """Returns what the index of a store keeps of its origin."""
     flow = {}
     if stream == "flow":
-        # An index of an earlier version lacks some of them, such as `shorter_side`.
-        for name in ("method", "width", "height", "shorter_side", "bound", "image"):
+        # An index of an earlier version lacks some of them; `fit` is absent where it is squash.
+        for name in ("method", "width", "height", "shorter_side", "fit", "bound", "image"):
             if name in job.index:
                 flow[name] = job.index[name]
     cfg = trained.config
@@ -146,7 +160,7 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
         "convnet": dataclasses.asdict(cfg),
         "sha256": trained.sha256,
         "preprocessing": {
-            "squash": "bilinear",
+            **_resizing(trained.fit),
             "side": cfg.image_size,
             "order": "RGB",
             "name": cfg.preprocessing,
@@ -157,6 +171,21 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
             "flow": flow,
         },
     }
+
+
+def _resizing(fit: str) -> dict[str, str]:
+    """How frames were brought to the square; the field of `squash` is that of earlier stores."""
+    if fit == "squash":
+        return {"squash": "bilinear"}
+    return {"resize": "bilinear", **fit_entry(fit)}
+
+
+def _check_store(cfg: RunConfig, folder: epath.Path) -> None:
+    """Refuses a folder with features of frames of another `data.fit`, in a line of its own."""
+    for path in (folder / "index.json", folder / "about.json"):
+        head = read_if_exists(path, StoreHead)
+        if head is not None and isinstance(head.about, dict):
+            check_fit(cfg, recorded_fit(head.about), path)
 
 
 def features_of(images: np.ndarray, backbone: BackboneWithStores) -> dict[str, np.ndarray]:

@@ -39,6 +39,14 @@ def record_problem(record: BundleRecord) -> str:
     problem = _streams_problem(record, streams)
     if problem:
         return problem
+    fits = {
+        f"backbones.{stream}": row.preprocessing.fit for stream, row in record.backbones.items()
+    }
+    if record.flow is not None:
+        fits["flow"] = record.flow.fit
+    for part, fit in fits.items():
+        if fit != record.fit:
+            return f"{part} has the fit {fit}; the model has {record.fit}; expected the same"
     for stream, row in record.backbones.items():
         problem = _backbone_problem(stream, row, config.classes)
         if problem:

@@ -26,8 +26,8 @@ from videolstm_jax.trained.bundle.agreement import record_problem, tensors_probl
 from videolstm_jax.trained.bundle.record import BundleRecord, settings_problem
 from videolstm_jax.trained.bundle.writer import (
     CELL_FILE,
-    FORMAT_VERSION,
     RECORD,
+    VERSIONS,
     backbone_file,
     needed_params,
 )
@@ -51,6 +51,11 @@ class BundleFolder(NamedTuple):
     def fps(self) -> float:
         """The rate that videos were resampled to; 0 is their own."""
         return self.record["fps"]
+
+    @property
+    def fit(self) -> str:
+        """How frames are brought to a square: the setting `data.fit`."""
+        return self.record.get("fit", "squash")
 
     def convnet(self, stream: str) -> tuple[epath.Path, TrainedConvNet]:
         """The ConvNet of a stream, read and checked when the bundle was loaded."""
@@ -111,7 +116,12 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
         layers = tuple(row.layers)
         net_params = _needed(network, net_like, layers, arrays[name], folder / name)
         convnets[stream] = TrainedConvNet(
-            net_params, row.convnet, row.channels, record.classes, row.sha256
+            net_params,
+            row.convnet,
+            row.channels,
+            record.classes,
+            row.sha256,
+            fit=record.fit,
         )
     scales = Scales(record.scales.x, record.scales.motion)
     videos = ()
@@ -151,8 +161,11 @@ def _version_problem(record: Any) -> str:
     if not isinstance(record, dict) or "version" not in record or "sha256" not in record:
         return "not the record of a bundle; expected version and sha256"
     # The version first: of another format even the sum may be made in another way.
-    if record["version"] != FORMAT_VERSION:
-        return f"the format has version {record['version']!r}; this program reads {FORMAT_VERSION}"
+    if record["version"] not in VERSIONS:
+        return (
+            f"the format has version {record['version']!r}; this program reads "
+            f"{' and '.join(map(str, VERSIONS))}"
+        )
     return ""
 
 

@@ -1,7 +1,7 @@
 """What every field of a bundle's model.json may hold, as typed records.
 
 Records are open unless they say otherwise: a later version may write further fields, see
-`writer.FORMAT_VERSION`. Whether fields agree with one another, and with the files, is checked by
+`writer.VERSIONS`. Whether fields agree with one another, and with the files, is checked by
 `agreement`.
 """
 
@@ -60,6 +60,7 @@ class PreprocessingRecord:
     # Null in the file is refused, while a default is not checked.
     mean: _Numbers = ()
     scale: _Numbers = ()
+    fit: Literal["squash", "pad", "crop"] = "squash"
 
 
 @json_record()
@@ -99,6 +100,7 @@ class FlowRecord:
     image: Literal["jpeg", "png"]
     fps: _FromZero
     max_frames: _Count
+    fit: Literal["squash", "pad", "crop"] = "squash"
 
     def __post_init__(self) -> None:
         """Raises ValueError where only one side is given."""
@@ -186,6 +188,8 @@ class BundleRecord:
     results: ResultsRecord
     versions: dict[str, str]
     files: Annotated[dict[str, _Text], MinLen(1)]
+    # Absent where frames are squashed, as in version 1.
+    fit: Literal["squash", "pad", "crop"] = "squash"
     # Absent or null for a model whose training list was not recorded.
     trained_on: TrainingList | None = None
 

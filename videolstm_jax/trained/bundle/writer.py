@@ -21,7 +21,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import ImageNetwork, params_for_layers
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.trained.backbone.convnet import Backbone
+from videolstm_jax.trained.backbone.convnet import Backbone, fit_entry
 from videolstm_jax.trained.bundle.card import model_card
 from videolstm_jax.trained.training_list import KEY, list_record
 
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
     from videolstm_jax.types import PyTree
 
 BUNDLE_FORMAT = "videolstm-jax bundle"
-FORMAT_VERSION = 1
-"""Version of the format; raised when an older program would read a bundle wrongly."""
+VERSIONS = (1, 2)
+"""Versions of the format that are read; a new one is for what older programs would read wrongly.
+
+Version 2 is of models whose frames are not squashed; an older program would squash them. All others
+are still written as version 1.
+"""
 RECORD = "model.json"
 CARD = "README.md"
 CELL_FILE = "model.safetensors"
@@ -97,18 +101,22 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
     flow = None
     if "flow" in layers:
         flow = model.place.flow_settings()._asdict()
+    fit, version = model.place.fit, 1
+    if fit != "squash":
+        version = 2
     training_list = None
     if model.trained_on:
         training_list = list_record(model.trained_on)
     return {
         "format": BUNDLE_FORMAT,
-        "version": FORMAT_VERSION,
+        "version": version,
         "classes": list(model.classes),
         "model": dataclasses.asdict(model.config),
         "layers": model.cell.layers._asdict(),
         "stream": model.stream,
         "scales": model.scales._asdict(),
         "fps": model.place.fps,
+        **fit_entry(fit),
         "extractors": extractors,
         "backbones": backbone_records,
         "flow": flow,

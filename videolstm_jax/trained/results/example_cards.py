@@ -172,7 +172,7 @@ def _card(
     )
     curves = None
     if attention is not None:
-        curves = _curves(attention, truth, video)
+        curves = _curves(attention, truth, video, run.fit)
     card = example.CardData(
         scores=scores,
         frames=frames,
@@ -197,13 +197,15 @@ def _facts(prediction: PredictedVideo) -> tuple[tuple[str, str], ...]:
     return tuple(facts)
 
 
-def _curves(attention: NDArray, truth: Sequence[Tube], video: Video) -> dict[str, NDArray]:
+def _curves(
+    attention: NDArray, truth: Sequence[Tube], video: Video, fit: str
+) -> dict[str, NDArray]:
     """Statistics of the attention [L', N, N] frame by frame, by their names on the page."""
     stats = frame_stats(attention)
     curves_by_name = {"entropy": stats.entropy, "peak": stats.peak, "drift": stats.drift}
     if truth:
         size, (length, cells) = (video.height, video.width), attention.shape[:2]
-        mass, area = mass_inside(attention, covered_cells(truth, size, length, cells))
+        mass, area = mass_inside(attention, covered_cells(truth, size, length, cells, fit))
         curves_by_name |= {"in the true box": mass, example.BOX_AREA: area}
     return curves_by_name
 

@@ -148,7 +148,7 @@ def load_prediction(
     heat = None
     if evaluated_video.attention is not None:
         box_settings = evaluated.localize_settings(run.work, run.name)
-        heat = saliency_by_frame(evaluated_video.attention, box_settings)
+        heat = saliency_by_frame(evaluated_video.attention, box_settings, run.fit)
     prediction = PredictedVideo(
         video,
         classes,
@@ -157,5 +157,6 @@ def load_prediction(
         tuple(detections),
         tuple(truth),
         best_by_segments,
+        run.fit,
     )
     return prediction, evaluated_video.attention
