@@ -20,8 +20,9 @@ demo: $(INSTALLED)
 test: $(INSTALLED)
 	$(RUN) -m pytest -n auto --dist loadfile
 
+# Without flags of XLA: the long tests compile with the code generator that users have.
 test-slow: $(INSTALLED)
-	$(RUN) -m pytest -m slow -n auto --dist loadfile
+	XLA_FLAGS= $(RUN) -m pytest -m slow -n auto --dist loadfile
 
 # Tests of every library with the oldest versions that setup.py allows, in an environment of their own. Python 3.11: the
 # oldest versions have no wheels for later ones.
