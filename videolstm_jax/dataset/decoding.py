@@ -63,6 +63,7 @@ class VideoDecoder:
         """
 
         def middle(video: Video) -> tuple[int, int]:
+            # Three frames are two pairs, of which flow is computed.
             start = max(0, video.frames // 2 - 1)
             return start, start + min(3, video.frames)
 

@@ -148,6 +148,7 @@ class _FlowWriter:
     def __init__(self, pool: ThreadPoolExecutor, cfg: RunConfig):
         self._pool = pool
         self._format = cfg.flow.image
+        # Two a thread: one that is compressed, and one that waits for it.
         self._most = 2 * cfg.data.workers
         self._writing: collections.deque[Future] = collections.deque()
 
@@ -205,6 +206,7 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
         height, width = part.flow.shape[1:3]
         images = image.to_image(part.flow, image.scaled_bound(image.PAPER_BOUND, width, height))
         levels.append(np.abs(2 * images.astype(np.int16) - 255).ravel())
+    # In 255ths of the bound, an integer: 48 videos of int16 take half the memory of floats.
     share = float(np.percentile(np.concatenate(levels), cfg.flow.percentile)) / 255
     bound = round(image.PAPER_BOUND * max(share, _LEAST_SHARE), 2)
     print(

@@ -75,6 +75,7 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
     folder = folder_listing.videos_folder(cfg, root)
     listed = folder_listing.list_folder(folder, group_pattern=cfg.group_pattern)
     candidates = _choose_videos(cfg, folder, listed.videos)
+    # After the classes were chosen: shares and groups are of the videos that are used.
     split = _split(cfg, seed, candidates)
     videos, note = parts.test_on_validation(split.videos)
     notes = list(listed.notes)
@@ -130,33 +131,32 @@ def _read_classes(index: epath.Path, videos: Sequence[ListedVideo]) -> tuple[str
 def _check_classes(
     videos: Sequence[ListedVideo], classes: Sequence[str], index: epath.Path
 ) -> None:
+    """Raises FileError where the classes are not those of the videos, or are no two classes."""
     with_videos = parts.labels_of(videos)
     unknown = sorted(with_videos - set(classes))
-    if unknown:
-        raise FileError(
-            f"{index}: does not name class {unknown[0]}, which has videos; it names {len(classes)} "
-            "classes"
-        )
     empty = sorted(set(classes) - with_videos)
-    if empty:
-        raise FileError(
-            f"{index}: names class {empty[0]}, which has no clips; expected clips of each "
-            "(data.classes takes some of them)"
-        )
-    _check_spellings(classes)
-    if len(classes) < 2:
-        raise FileError(f"only one class, {classes[0]}; expected two or more")
+    problem = _spelling_problem(classes)
+    # The list of classes first: of one that does not fit the videos, no spelling has to be mended.
+    if unknown:
+        problem = f"{index}: does not name class {unknown[0]}, which has videos; it names "
+        problem += f"{len(classes)} classes"
+    elif empty:
+        problem = f"{index}: names class {empty[0]}, which has no clips; expected clips of each "
+        problem += "(data.classes takes some of them)"
+    elif len(classes) < 2:
+        problem = f"only one class, {classes[0]}; expected two or more"
+    if problem:
+        raise FileError(problem)
 
 
-def _check_spellings(classes: Sequence[str]) -> None:
-    """Raises FileError where two classes differ in case only; they are one, spelled in two ways."""
+def _spelling_problem(classes: Sequence[str]) -> str:
+    """Which classes differ in case only: they are one, spelled in two ways; empty where none do."""
     spelling: dict[str, str] = {}
     for name in sorted(classes):
         first = spelling.setdefault(name.casefold(), name)
         if first != name:
-            raise FileError(
-                f"classes {first} and {name} differ in case only; expected one spelling"
-            )
+            return f"classes {first} and {name} differ in case only; expected one spelling"
+    return ""
 
 
 # ---- parts ---------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from videolstm_jax.files import PathLike, file_size, read_json, side_by_side
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.types import Video
 
+# What decides which videos are used. `data.videos` is not among them: a set may be moved.
 _LISTING = (
     "source",
     "split",

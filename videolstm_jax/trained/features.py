@@ -54,6 +54,7 @@ def open_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
     Raises:
       FileError: `extract` has not written one of them.
     """
+    # Both at the start: a stage must not work for an hour before a store turns out to be missing.
     x = FeatureStore.open(work.features(stream, layers.x))
     if layers.motion is None:
         return ModelFeatures(x)

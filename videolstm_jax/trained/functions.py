@@ -72,6 +72,7 @@ def model_functions(config: ModelConfig, cell: Cell, scales: Scales) -> ModelFun
         return clip._replace(inputs=as_inputs(clip.inputs, scales))
 
     def start(params: Params, clip: Clip) -> PyTree:
+        # Also the start reads the features: with `start=mean` the carry is made of them.
         return model.start(params, scaled(clip))
 
     def apply(
@@ -103,6 +104,8 @@ def as_inputs(inputs: Inputs, scales: Scales) -> Inputs:
       inputs: float16 or float32, maps [B, T, N, N, D] or vectors [B, T, D].
       scales: what each is divided by.
     """
+    # One number for a whole input: divided by a deviation of each channel, features of ReLUs would
+    # lose what tells strong channels from weak ones.
     x = _as_map(inputs.x) / scales.x
     motion = None
     if inputs.motion is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.files import reading
 from videolstm_jax.train.graft import graft, named_leaves, under
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.trained.training_list import trained_on_of
@@ -39,6 +40,7 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
       FileError: a run that cannot be read, or a part that is missing or does not fit.
     """
     for entry in entries:
+        # From the right, because a run may be given by its path, and paths of Windows have a colon.
         name, _, part = entry.rpartition(":")
         theirs, _, ours = part.partition("=")
         if not name or not theirs:
@@ -50,8 +52,6 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
         has_motion = getattr(source.params.cell, "motion", None) is not None
         if theirs == "cell.motion" and not ours and not has_motion:
             theirs, ours = "cell.top", "cell.motion"
-        try:
+        with reading(f"grafting {entry}"):
             params = graft(params, under(named_leaves(source.params), theirs, ours))
-        except FileError as error:
-            raise FileError(f"grafting {entry}: {error}") from error
     return params

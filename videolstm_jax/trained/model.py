@@ -104,6 +104,7 @@ class TrainedModel:
     @property
     def cell(self) -> Cell:
         """The cell that the settings name."""
+        # Looked up each time: a record that held functions could not be copied to another process.
         return find_cell(self.config.cell)
 
     @functools.cached_property
@@ -223,6 +224,7 @@ class TrainedModel:
                 f"{folder}: the classes of the ConvNet are {', '.join(convnet.classes)}; expected "
                 f"those of the model, {', '.join(self.classes)}"
             )
+        # A model may read one layer of a ConvNet twice, as x and as motion.
         inputs = self.layers_by_stream()[stream]
         layers = sorted(set(inputs.values()))
         dtypes = {}

@@ -46,6 +46,7 @@ class RunFolder(RunRecord):
         folder = self.work.features(stream, layer)
         if (folder / "index.json").exists():
             return FeatureStore.open(folder).dtype
+        # A run of an earlier version has no such setting; its features were all float16.
         return self.config["data"].get("feature_dtype", "float16")
 
     def flow_settings(self) -> FlowSettings:
@@ -121,6 +122,7 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         parameters = folder / checkpoint_folder(run_config["train"]["keep"])
     # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
     like = jax.eval_shape(make_model(config).init, jax.random.key(0))
+    # Compared by the checkpoint: an array of the right shape may still be of other classes.
     identity = {"cell": config.cell, "classes": list(classes)}
     with Checkpoints(parameters, create=False) as checkpoints:
         # The step that the record names: with its folder gone, the one before would be read.

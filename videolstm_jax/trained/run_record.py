@@ -59,6 +59,7 @@ class RunRecord(NamedTuple):
     @property
     def attends(self) -> bool:
         """Whether its cell has attention, of which boxes are made."""
+        # Of the record and not of the cell, whose module need not be installed to draw a page.
         return self.record.get("attends", False)
 
 

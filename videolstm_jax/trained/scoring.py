@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from videolstm_jax.clips import evaluation
-from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.localize.inputs import feature_size
 from videolstm_jax.measure.scores import softmax, video_scores
 
@@ -73,10 +73,9 @@ def segment_scores(
         logits = np.stack([segment.logits for segment in of_video])
         mask = np.stack([segment.mask for segment in of_video])
         counts = np.array([segment.count for segment in of_video])
-        try:
-            yield video_scores(logits, mask, counts=counts)
-        except ValueError as error:
-            raise FileError(f"{videos[number].name}: {error}") from error
+        with reading(videos[number].name, "", ValueError):
+            scores = video_scores(logits, mask, counts=counts)
+        yield scores
 
 
 def _segments(
@@ -142,10 +141,12 @@ def whole_states(
       videos: the list to read.
       settings: which state, how many videos side by side, the frames of a chunk.
     """
+    # `evaluate` comes here only with a name that the cell has.
     state_of = model.cell.states[settings.states]
 
     def read(clip: Clip, carry: PyTree) -> tuple[PyTree, dict[str, NDArray]]:
         states = []
+        # Frames behind the end of every video of the batch are left out.
         for t in np.flatnonzero(clip.mask.any(axis=0)):
             frame = jax.tree.map(lambda values, t=t: values[:, t : t + 1], clip)
             carry = model.functions.advance(model.params, frame, carry)
@@ -164,6 +165,7 @@ def _read_chunks(
     read: ReadChunk,
 ) -> Iterator[tuple[Video, dict[str, NDArray]]]:
     """Reads videos chunk by chunk, the carry kept, and yields the arrays of each when it ends."""
+    # A batch of more rows than videos would be computed for nothing.
     batch = min(settings.batch, len(videos))
     chunks = evaluation.video_chunks(
         features.x, features.motion, videos, batch=batch, chunk=settings.chunk

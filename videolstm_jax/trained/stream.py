@@ -64,6 +64,7 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
     """
     streams = model.layers_by_stream()
     features = {stream: image_features(model.backbone(stream)) for stream in streams}
+    # Warnings and no errors: the stream works, but not quite as the stages did.
     flow, warnings = None, []
     if "flow" in streams:
         trained_on = model.place.flow_settings()
@@ -78,6 +79,7 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
             "frame in a stream"
         )
     settings = model.place.localize_settings()
+    # The stages made flow for every video; a stream makes it only for a model that reads it.
     if settings.input == "motion" and flow is None:
         settings = dataclasses.replace(settings, input="weighted_features")
         warnings.append(
@@ -137,6 +139,7 @@ def flow_functions(settings: FlowSettings) -> FlowFunctions:
 
     def grey(frame: NDArray) -> NDArray:
         height, width = frame.shape[:2]
+        # A fixed size, or one that keeps the shape of the frames.
         size = settings.frame_format.size_of(width, height)
         return image.grey(decode.squashed_to(frame, size))
 

@@ -83,6 +83,7 @@ class StreamFilm:
         view = self._view(frame, prediction, self._side)
         lines = self._recent.add(prediction.scores, prediction.mean)
         title = f"frame {prediction.frame}"
+        # Drawn after the scores were added, so that the board shows this frame's too.
         card = frame_picture.card(view, lines, title)
         # Functions, not pictures: most frames are not kept, and drawing them would be wasted.
         self._strip_pictures.add(
@@ -121,6 +122,7 @@ class StreamFilm:
         chosen = [
             pictures[index] for index in overlay.evenly(len(pictures), frame_picture.STRIP_FRAMES)
         ]
+        # By the mean of the whole stream, with which the strip ends.
         top = np.argsort(-self._mean, kind="stable")[:SHOWN_CLASSES]
         lines = ScoreLines(
             tuple(self._classes[label] for label in top),

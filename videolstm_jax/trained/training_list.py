@@ -46,6 +46,7 @@ class TrainingList:
 
 def list_record(names: Iterable[str]) -> dict[str, Any]:
     """A training list as config.json and model.json hold it: the names in order, and their hash."""
+    # Sorted, so that equal lists have equal hashes.
     videos = sorted(set(names))
     return {"videos": videos, "sha256": json_sha256(videos)}
 

@@ -10,6 +10,7 @@ from etils import epath
 
 from videolstm_jax import artifacts
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import reading
 from videolstm_jax.measure.fusion.weight_search import WeightSearch, search_weights
 from videolstm_jax.score_files.join import aligned, class_order_problem, examples
 from videolstm_jax.trained.training_list import checked_scores
@@ -50,35 +51,36 @@ def search_validation(
         # A checkpoint may have been chosen on these videos, so they may be in its training list.
         scores = checked_scores(epath.Path(path), name, allowed=True)
         problem = _problem(scores, tested) or _dataset_problem(scores, work)
-        if problem:
-            raise FileError(f"{path}: {problem}; {_ONLY}")
-        problem = class_order_problem(scores.classes, tested.classes)
-        if problem:
-            raise FileError(f"{path}: has other classes than the scores that are fused: {problem}")
+        # A second file under one name would replace the first, and weigh one run twice.
         if path in runs:
-            raise FileError(f"{path}: is there for two runs; expected a file of each run")
+            problem = problem or "is there for two runs; expected a file of each run"
+        if problem:
+            raise FileError(f"{path}: {problem}")
         runs[path] = scores
+    # All checks of the lists come before: `aligned` pairs rows by name and refuses what is left.
     streams = aligned(runs)
     trained = np.zeros(len(streams[0].videos), bool)
     for stream in streams:
         trained |= stream.trained
-    try:
-        tables = [stream.scores for stream in streams]
+    tables = [stream.scores for stream in streams]
+    with reading(f"weights of {', '.join(files)} cannot be searched", "", ValueError):
         search = search_weights(tables, streams[0].label, method)
-    except ValueError as error:
-        listed = ", ".join(files)
-        raise FileError(f"weights of {listed} cannot be searched: {error}") from error
     return ValidationSearch(search, tuple(files), trained)
 
 
 def _problem(scores: Scores, tested: Scores) -> str:
     """Why scores must not choose the weights; empty where they may."""
     if scores.part != "valid":
-        return f"scores the {scores.part} list"
+        return f"scores the {scores.part} list; {_ONLY}"
     # A list may be called "valid" by mistake; its videos show it.
     shared = set(scores.videos) & set(tested.videos)
     if shared:
-        return f"has {len(shared)} videos of the list that is fused{examples('has', shared)}"
+        named = examples("has", shared)
+        return f"has {len(shared)} videos of the list that is fused{named}; {_ONLY}"
+    # Weights are of runs and not of classes, but rows of other classes cannot be compared.
+    differing = class_order_problem(scores.classes, tested.classes)
+    if differing:
+        return f"has other classes than the scores that are fused: {differing}"
     return ""
 
 
@@ -91,4 +93,5 @@ def _dataset_problem(scores: Scores, work: Workdir) -> str:
     shared = tests & set(scores.videos)
     if not shared:
         return ""
-    return f"has {len(shared)} videos of the test list of {work.dataset}{examples('has', shared)}"
+    named = examples("has", shared)
+    return f"has {len(shared)} videos of the test list of {work.dataset}{named}; {_ONLY}"

@@ -125,6 +125,7 @@ def name_videos(videos: Sequence[FoundVideo]) -> list[str]:
     Raises:
       FileError: two files of a class whose names differ in their suffix only.
     """
+    # Counted first: the first of two files of one name must get its folder's name too.
     copies: Counter[tuple[str, str]] = Counter()
     for video in videos:
         copies[video.label, video.stem] += 1

@@ -68,18 +68,22 @@ def _check_part_folders(
     beside_parts: Sequence[epath.Path],
     without_class: Sequence[epath.Path],
 ) -> None:
+    """Raises FileError where videos have a part and no class, or a class and no part."""
     names = ", ".join(path.name for path in part_folders)
+    problem = ""
     if without_class:
-        raise FileError(
+        problem = (
             f"{without_class[0]} holds videos without class folders; {names} are taken for parts. "
             "Expected class folders in these, or labels.csv"
         )
-    # A class outside of the parts would be in none of them.
-    if beside_parts:
-        raise FileError(
+    elif beside_parts:
+        # A class outside of the parts would be in none of them.
+        problem = (
             f"{beside_parts[0]} has videos and lies beside {names}; expected all class folders in "
             "these, or none"
         )
+    if problem:
+        raise FileError(problem)
 
 
 def _check_one_level_more(folders: Sequence[epath.Path]) -> None:
@@ -107,6 +111,7 @@ def have_parts_within(files: Sequence[FilesBelow]) -> bool:
 
 def part_of(name: str) -> str:
     """The part that a folder may be of by its name; empty where it is of none."""
+    # "train_set", "Train" and "trainvideos" are all the training part.
     plain_name = re.sub(_PART_ENDING, "", name.casefold())
     part = _PART_FOLDERS.get(plain_name, "")
     # "unused" is a part of tables only: a folder of that name is more likely a class.

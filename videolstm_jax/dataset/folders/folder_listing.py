@@ -40,13 +40,15 @@ def videos_folder(cfg: DataConfig, root: PathLike | None = None) -> epath.Path:
     """
     if root is None:
         root = cfg.videos
-        if not root:
-            raise FileError("data.videos is empty; expected a folder of videos")
     folder = epath.Path(root)
-    if not folder.is_dir():
-        raise FileError(
-            f"{folder}: no such folder; expected one that holds class folders of videos"
-        )
+    problem = ""
+    # An empty path would be the current folder, which nobody has named.
+    if not root:
+        problem = "data.videos is empty; expected a folder of videos"
+    elif not folder.is_dir():
+        problem = f"{folder}: no such folder; expected one that holds class folders of videos"
+    if problem:
+        raise FileError(problem)
     return folder
 
 
@@ -111,6 +113,7 @@ def _groups(
             stem = video.path.stem
         clips.append(NamedClip(video.label, stem, folder))
         paths.append(str(video.path).removeprefix(f"{root}/"))
+    # The user's own rule goes before the table, and the table before a guess from names.
     if pattern:
         return list(map(_Group, name_groups.group_by_pattern(pattern, clips, paths)))
     if table_groups and all(table_groups):

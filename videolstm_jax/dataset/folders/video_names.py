@@ -61,6 +61,7 @@ def video_extension(path: str) -> str:
     suffix = suffix_of(path)
     if suffix not in VIDEO_SUFFIXES:
         return ""
+    # As it is written, in capitals too, so that it can be taken off the name.
     return path[-len(suffix) :]
 
 
@@ -120,13 +121,14 @@ def check_stem(stem: str, path: object) -> None:
 
     Python keeps bytes that are not UTF-8 as lone surrogates, which no JSON file could hold.
     """
-    if stem.encode("utf-8", "ignore").decode() != stem:
-        raise FileError(
-            f"{str(path)!r}: the name is not UTF-8; expected one that is (HMDB51's lists have _ "
-            "there)"
-        )
-    if len(stem.encode()) > _LONGEST:
-        raise FileError(
-            f"{path}: the name has {len(stem.encode())} bytes; expected at most {_LONGEST}, since "
-            "the files of results have longer ones"
-        )
+    encoded = stem.encode("utf-8", "ignore")
+    problem = ""
+    if encoded.decode() != stem:
+        # `repr`, since a message with such bytes could not be printed.
+        problem = f"{str(path)!r}: the name is not UTF-8; expected one that is (HMDB51's lists "
+        problem += "have _ there)"
+    elif len(encoded) > _LONGEST:
+        problem = f"{path}: the name has {len(encoded)} bytes; expected at most {_LONGEST}, since "
+        problem += "the files of results have longer ones"
+    if problem:
+        raise FileError(problem)

@@ -173,13 +173,17 @@ def _fields(cells: Sequence[str], columns: Sequence[str], where: str) -> dict[st
 
 
 def _check_row(row: LabelsRow) -> None:
+    """Raises FileError for a row without a path or a label, or with an unknown part."""
+    problem = ""
     if not row.path or not row.label:
-        raise FileError(f"{row.where}: path {row.path!r}, label {row.label!r}; expected both")
+        problem = f"path {row.path!r}, label {row.label!r}; expected both"
+    elif row.part and row.part.lower() not in PART_SPELLINGS:
+        parts = ", ".join(sorted(set(PART_SPELLINGS.values())))
+        problem = f"part {row.part!r}; expected one of {parts}, or val"
+    if problem:
+        raise FileError(f"{row.where}: {problem}")
     # The label becomes the folder of the results of its videos.
     check_label(row.label, row.where)
-    if row.part and row.part.lower() not in PART_SPELLINGS:
-        parts = ", ".join(sorted(set(PART_SPELLINGS.values())))
-        raise FileError(f"{row.where}: part {row.part!r}; expected one of {parts}, or val")
 
 
 def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:
@@ -188,8 +192,6 @@ def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:
     Raises:
       FileError: it leads out of the folder, or has a NUL.
     """
-    if "\0" in row.path:
-        raise FileError(f"{row.where}: path {row.path!r} has a NUL; expected the name of a file")
     path = row.path.replace("\\", "/")
     if path.startswith("~/"):
         path = os.path.expanduser(path)
@@ -204,10 +206,14 @@ def _path_in_folder(row: LabelsRow, folder: epath.Path) -> str:
         path = path.removeprefix(f"{place}/")
     # A drive of Windows and the address of a bucket begin with no slash, but lead out as well.
     has_root = re.match(r"[A-Za-z]:/|\w+://", path)
-    if path.startswith(("/", "../")) or path == ".." or has_root:
-        raise FileError(
-            f"{row.where}: path {row.path!r} leads out of {folder}; expected a path below it"
-        )
+    problem = ""
+    # The file system would raise a ValueError at a NUL, without the name of the table.
+    if "\0" in path:
+        problem = "has a NUL; expected the name of a file"
+    elif path.startswith(("/", "../")) or path == ".." or has_root:
+        problem = f"leads out of {folder}; expected a path below it"
+    if problem:
+        raise FileError(f"{row.where}: path {row.path!r} {problem}")
     return path
 
 

@@ -44,15 +44,16 @@ def read_classes(path: epath.Path) -> tuple[str, ...]:
         # At any white space, since some lists have tabs; a name may have blanks.
         fields = line.split(maxsplit=1)
         expected = len(names) + 1
+        name = fields[-1]
+        problem = ""
         if len(fields) < 2 or fields[0] != str(expected):
             # Counting from 0 is the usual mistake in a list that a program wrote.
             hint = ", since classes count from 1" if fields[0] == "0" else ""
-            raise FileError(
-                f'{where}: {line!r}; expected class {expected} as "{expected} Name"{hint}'
-            )
-        name = fields[1]
-        if name in names:
-            raise FileError(f"{where}: class {name} is there twice")
+            problem = f'{line!r}; expected class {expected} as "{expected} Name"{hint}'
+        elif name in names:
+            problem = f"class {name} is there twice"
+        if problem:
+            raise FileError(f"{where}: {problem}")
         names.append(name)
     if not names:
         raise FileError(f'{path}: names no class; expected lines "1 Name"')
@@ -164,6 +165,7 @@ def _read_class_list(path: epath.Path, label: str) -> list[ListRow]:
     """Lines "file.avi K" of one class of HMDB51; `number` of each row is K, 0, 1 or 2."""
     rows: dict[str, ListRow] = {}
     for where, line in read_lines(path):
+        # From the right, since HMDB51 has blanks in the names of clips.
         file, _, part = line.rpartition(" ")
         if part not in ("0", "1", "2") or not file:
             raise FileError(f'{where}: {line!r}; expected "file" and 0, 1 or 2')

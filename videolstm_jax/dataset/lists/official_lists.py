@@ -148,6 +148,7 @@ def compare_published(
       The name of the set, empty where it is none of them, and what differs, empty where nothing
       does.
     """
+    # The number of classes and two of their names tell the published sets apart.
     ends = len(classes), min(classes, default=""), max(classes, default="")
     same_classes = []
     for published in PUBLISHED:

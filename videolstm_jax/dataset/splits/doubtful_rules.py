@@ -120,6 +120,7 @@ class _Names:
         stem = self._plain(clip)
         if re.search(rf"{_DATE_AND_TIME}$", stem):
             return ""
+        # Whole names only: a number in the middle may be anything.
         match = re.fullmatch(_RUNNING_NUMBER, stem, re.IGNORECASE)
         if match:
             return _named(match[1], clip.label)
@@ -239,6 +240,7 @@ def _letters_and_number(token: str) -> tuple[str, str]:
 @functools.cache
 def _names_class(token: str, label: str) -> bool:
     """Whether a word of a name is the class or a part of it: "walk" of "walking", "v_Walk"."""
+    # Folders spell a class with _, - or blanks, and clips without.
     plain = re.sub(r"[\W_]", "", label.casefold())
     if token == plain:
         return True

@@ -53,6 +53,7 @@ def warn_of_look_alikes(
       unrecognised: the names of videos of which nothing says the recording; None takes those whose
         group is called as their file, since a video without a group gets its name.
     """
+    # Within a class: "walk/01" and "run/01" need not have anything in common.
     alike: dict[tuple[str, str], list[str]] = defaultdict(list)
     for video in videos:
         stem = video.name.rsplit("/", 1)[-1]
@@ -215,6 +216,8 @@ class _GroupChoice:
         The distance is the sum over classes of (excess / size)^2. None is best where each changes
         it by `limit` or more, has no group left, or is the last group of some class.
         """
+        # ((excess + n) / size)^2 - (excess / size)^2 = (2 n excess + n^2) / size^2, summed over
+        # classes.
         change = self.kinds @ (2 * self.excess / self.size**2)
         change += np.square(self.kinds) @ (1 / self.size**2)
         exhausted = self.next == self.end

@@ -69,16 +69,16 @@ def _class_numbers(classes: Sequence[str]) -> dict[str, int]:
 
 
 def _check_class_number(row: ListRow, numbers: dict[str, int], classes: Sequence[str]) -> None:
+    """Raises FileError where a row's class is unknown, or has another number than the row says."""
     expected = numbers.get(row.name.split("/")[0].casefold())
+    problem = ""
     if expected is None:
-        raise FileError(
-            f"{row.where}: class of {row.name} is unknown; expected one of {abbreviated(classes)}"
-        )
-    if row.number not in (None, expected):
-        raise FileError(
-            f"{row.where}: {row.name} has class number {row.number}; expected {expected}, since "
-            "classes count from 1"
-        )
+        problem = f"class of {row.name} is unknown; expected one of {abbreviated(classes)}"
+    elif row.number not in (None, expected):
+        problem = f"{row.name} has class number {row.number}; expected {expected}, since classes "
+        problem += "count from 1"
+    if problem:
+        raise FileError(f"{row.where}: {problem}")
 
 
 class _VideoIndex:

@@ -135,6 +135,7 @@ def group_by_pattern(pattern: str, clips: Sequence[NamedClip], paths: Sequence[s
     group = "group" if "group" in compiled.groupindex else 1
     groups, unmatched = [], []
     for clip, path in zip(clips, paths, strict=True):
+        # `search`, as in the help: a pattern need not fit the whole name.
         match = compiled.search(path if "/" in pattern else clip.stem)
         if match and match[group]:
             groups.append(match[group])

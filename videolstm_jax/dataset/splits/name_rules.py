@@ -105,6 +105,7 @@ def _bases_of_time_ranges(clips: Sequence[NamedClip]) -> set[str]:
 
     "park_0002_0001" shows that the numbers of "park" are no times.
     """
+    # One clip whose numbers cannot be times shows that those of its neighbours are none either.
     with_times: set[str] = set()
     with_other_numbers: set[str] = set()
     for clip in clips:

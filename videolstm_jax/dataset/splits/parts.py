@@ -77,24 +77,29 @@ def check_parts(videos: Sequence[ListedVideo], classes: Sequence[str], *, from_l
       FileError: a class without training clips, no test list, or, in a split made here, a group on
         both sides.
     """
-    # No list can excuse this one: the classifier would never see the class.
     untrained = _classes_without(videos, classes, "train")
-    if untrained:
-        raise FileError(f"no clip in the train list of {abbreviated(untrained)}")
     untested = _classes_without(videos, classes, "test")
-    if len(untested) == len(classes):
-        raise FileError("no clip in the test list of any class")
+    shared = _groups_of_several_parts(videos)
+    on_both_sides = ""
+    if shared:
+        names = abbreviated(shared)
+        on_both_sides = f"{len(shared)} groups are on both sides of the split: {names}"
+    problem = ""
+    if untrained:
+        # No list can excuse this one: the classifier would never see the class.
+        problem = f"no clip in the train list of {abbreviated(untrained)}"
+    elif len(untested) == len(classes):
+        problem = "no clip in the test list of any class"
+    elif not from_lists:
+        problem = on_both_sides
+    if problem:
+        raise FileError(problem)
     # A split made here has warned already, where it knew that the groups were too few.
     if untested and from_lists:
-        warnings.warn(
-            f"no clip in the test list of {abbreviated(untested)}", ListWarning, stacklevel=2
-        )
-    shared = _groups_of_several_parts(videos)
-    if shared:
-        message = f"{len(shared)} groups are on both sides of the split: {abbreviated(shared)}"
-        if not from_lists:
-            raise FileError(message)
-        warnings.warn(message, ListWarning, stacklevel=2)
+        untested_names = abbreviated(untested)
+        warnings.warn(f"no clip in the test list of {untested_names}", ListWarning, stacklevel=2)
+    if on_both_sides:
+        warnings.warn(on_both_sides, ListWarning, stacklevel=2)
 
 
 def _classes_without(videos: Sequence[ListedVideo], classes: Sequence[str], part: str) -> list[str]:

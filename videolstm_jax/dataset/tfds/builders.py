@@ -197,6 +197,7 @@ def _list_by_part(
     videos: epath.Path, lists: epath.Path, split: int, *, classes: tuple[str, ...] = ()
 ) -> dict[str, list[ListedVideo]]:
     """The videos of the training and the test list of one split."""
+    # The code that lists folders for `prepare`, so that both give the same parts and groups.
     cfg = DataConfig(videos=str(videos), lists=str(lists), split=split, classes=classes)
     listed = list_videos(cfg).videos
     return {"train": videos_in(listed, "train"), "test": videos_in(listed, "test")}
@@ -204,6 +205,7 @@ def _list_by_part(
 
 def _decode_all(listed: Sequence[ListedVideo]) -> Iterator[tuple[ListedVideo, np.ndarray]]:
     """Yields each video with its frames [L, H, W, 3], decoded in worker processes."""
+    # In other processes: a damaged video may crash FFmpeg, and a build takes hours.
     decoded = guard.read_all([video.path for video in listed])
     for video, frames in zip(listed, decoded, strict=True):
         if isinstance(frames, VideoError):

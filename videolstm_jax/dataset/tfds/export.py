@@ -62,6 +62,7 @@ def export_tfds(cfg: DataConfig, folder: files.PathLike) -> epath.Path:
     # Without a number of videos: an interrupted export is continued, but by the same set only.
     files.write_json(marker, settings)
     builder = _open_builder(cfg.source.removeprefix(PREFIX), cfg.videos)
+    # Before anything is decoded: a set without videos or labels is refused in seconds.
     fields = find_fields(builder)
     parts = find_parts(builder)
     count = 0

@@ -77,6 +77,7 @@ def _read_example(
     # In the order of the files, which `read_examples` keeps, so the name is the same each time.
     spare = f"{folder}/{split}_{number:06d}"
     name = _text(_value(example, fields.name, ""))
+    # Some sets have whole paths as names; the class is known by the label.
     stem = without_extension(name.replace("\\", "/").rsplit("/", 1)[-1])
     return TfdsExample(
         name=f"{folder}/{stem}" if stem else spare,
@@ -99,6 +100,7 @@ def _value(example: dict[str, Any], field: str, default: Any) -> Any:
 
 def _text(value: Any) -> str:
     if isinstance(value, bytes):
+        # A name that is not UTF-8 is still the name of a video; it only looks wrong.
         return value.decode("utf-8", "replace")
     return str(value)
 

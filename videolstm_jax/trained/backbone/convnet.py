@@ -172,6 +172,7 @@ def extractor_of(about: Mapping[str, Any]) -> dict[str, Any]:
     Args:
       about: of a feature store.
     """
+    # A plain dictionary of JSON values: it is compared with what a run's config.json keeps.
     extractor = {}
     if "backbone" in about:  # imported features have none
         extractor["backbone"] = about["backbone"]

@@ -57,6 +57,7 @@ def starting_point(network: ImageNetwork, cfg: RunConfig, dataset: Dataset) -> S
     reader = network.weights
     if not weights and reader is not None and reader.installed is not None:
         return _from_weight_file(network, params, reader.installed(), cfg.convnet)
+    # Both mean random numbers where no package brought weights; the empty text is the default.
     if weights in ("", RANDOM):
         # With group normalisation random numbers are the usual start, so nothing is printed.
         if not weights and cfg.convnet.norm == "none" and reader is not None:
@@ -67,6 +68,7 @@ def starting_point(network: ImageNetwork, cfg: RunConfig, dataset: Dataset) -> S
             )
         preprocessing = _agreed_preprocessing(cfg.convnet, "", network.preprocessing)
         return StartingPoint(params, preprocessing, {})
+    # Replaced and not formatted: a path may hold other braces.
     path = epath.Path(weights.replace("{stream}", cfg.data.stream))
     if is_weight_file(path):
         if reader is None:
@@ -100,6 +102,8 @@ def _from_weight_file(
     with _must_fit(path):
         leaves = network.weights.starting_leaves(weights, names, channels)
         params = graft(params, leaves)
+    # Named, since a layer that starts from random numbers by mistake is not seen in the loss at
+    # first.
     random_layers = set()
     for name in names:
         if name not in leaves:

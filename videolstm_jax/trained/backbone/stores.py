@@ -105,6 +105,7 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
     writers = {}
     for view in job.views:
         writers[view] = _open_writers(job, trained, stream, view)
+    # Compiled once and for all layers together: they share the convolutions.
     apply = jax.jit(network.apply)
     return BackboneWithStores(
         apply=lambda images: apply(trained.params, images),
@@ -152,6 +153,7 @@ def _about(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> dict[str
         for name in ("method", "width", "height", "shorter_side", "fit", "bound", "image"):
             if name in job.index:
                 flow[name] = job.index[name]
+    # As the ConvNet was fitted, whatever the settings of this run say.
     cfg = trained.config
     mean, scale = pixels(stream, cfg.preprocessing, cfg.pixel_scale)
     return {

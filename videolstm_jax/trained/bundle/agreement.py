@@ -56,6 +56,7 @@ def record_problem(record: BundleRecord) -> str:
 
 def _streams_problem(record: BundleRecord, streams: Mapping[str, set[str]]) -> str:
     """Whether backbones, files and flow are those that the layers of the streams need."""
+    # Neither more nor fewer: a ConvNet too many would be loaded and never used.
     if set(record.backbones) != set(streams):
         return f"ConvNets of {_names(record.backbones)}; expected those of {_names(streams)}"
     # Exactly these: the digest of a file that is not listed would never be compared.

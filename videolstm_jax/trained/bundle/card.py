@@ -72,6 +72,7 @@ def _results_lines(results: Mapping[str, Any]) -> list[str]:
     lines = []
     accuracy = results.get("accuracy")
     if accuracy is not None:
+        # An empty test list has no share; the counts beside it say so.
         share = 100 * accuracy["right"] / max(accuracy["videos"], 1)
         counts = f"{accuracy['right']} of {accuracy['videos']} test videos"
         lines.append(f"- Accuracy: {counts}, {share:.1f} %.")

@@ -206,6 +206,7 @@ def settings_problem(record: Mapping[str, Any]) -> str:
     A setting that is absent would become the default of this version, which may be another one
     than that of the version that wrote the file. One that is unknown may change the model.
     """
+    # The records of settings have defaults, so a decoder would not miss a field.
     settings = {"model": (record.get("model"), ModelConfig)}
     settings["localize"] = (record.get("localize"), LocalizeConfig)
     backbones = record.get("backbones")
@@ -224,6 +225,7 @@ def settings_problem(record: Mapping[str, Any]) -> str:
 
 
 def _fields_problem(name: str, config: dict[str, Any], kind: type) -> str:
+    # Of this version: another version may have renamed a field, and both are then named here.
     fields = {field.name for field in dataclasses.fields(kind)}
     missing = sorted(fields - config.keys())
     if missing:

@@ -62,6 +62,7 @@ def write_bundle(model: TrainedModel, folder: PathLike) -> epath.Path:
     folder = epath.Path(folder)
     if folder.exists():
         raise FileError(f"{folder} exists; expected the path of a new folder")
+    # Everything is read before the first byte is written: a ConvNet may be missing.
     backbones = list(map(model.backbone, model.layers_by_stream()))
     encoded_files = {CELL_FILE: safetensors.numpy.save(_arrays(model.params))}
     for backbone in backbones:
@@ -98,6 +99,7 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
     backbone_records = {}
     for backbone in backbones:
         backbone_records[backbone.stream] = _backbone_record(backbone)
+    # A model on RGB alone has no flow, and null says so.
     flow = None
     if "flow" in layers:
         flow = model.place.flow_settings()._asdict()

@@ -37,6 +37,7 @@ def examples_section(work_folder: WorkFolderContents, cfg: ReportConfig) -> page
       ConfigError: `run` names a run that was not evaluated.
       FileError: a file of the run exists but cannot be used.
     """
+    # Named as readers ask, since a page has no glossary beside it.
     section = page.Section("examples", "Where it looks")
     if not cfg.examples:
         return section._replace(notices=("No example is shown, since report.examples is 0.",))
@@ -167,6 +168,7 @@ def _card(
         work_folder.work.report / address,
         video,
         Renderer(prediction, example.FILM_SIDE).card,
+        # The rate that the model was trained at: its frames are those that have scores.
         fps=run.fps,
         keep=example.shown_frames(video.frames),
     )

@@ -155,6 +155,7 @@ def _measure_attention(videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
         for track in video.tracks:
             fractions.append(full_frame_share(track.tube, video.size))
     summary = attention_summary(stats, inside)
+    # Of tubes, which a video may have several of.
     summary["full_frame_boxes"] = float(np.mean(fractions))
     return summary
 
@@ -213,6 +214,7 @@ def _common_baselines(annotated: Sequence[LocalizedVideo]) -> dict[str, list[Tub
 
 def _overlaps(annotated: Sequence[LocalizedVideo], tubes: Sequence[Tube]) -> NDArray:
     """Returns the mean IoU of each video's boxes with its true ones on frames with truth: [V]."""
+    # Of each video, not of all frames together: a long video counts as much as a short one.
     overlaps = []
     for video, tube in zip(annotated, tubes, strict=True):
         overlaps.append(frame_overlaps(tube, video.true_tubes).mean())

@@ -61,6 +61,7 @@ def read_pool_parts(
     is_renamed = _share_videos(tests)
     members = []
     for part, work, dataset, test in zip(parts, works, datasets, tests, strict=True):
+        # Without names at first: they are made by the part itself.
         member = PoolPart(part, work, dataset, {}, is_renamed)
         pooled_names = {}
         for video in test:

@@ -50,6 +50,7 @@ def pooled_accuracy(
         missing.append(count)
     table = {}
     for place in score_files(works[0]):
+        # All parts of a sweep train the same models, so the first part names them.
         table[_model_name(place)] = _counts(works, place, missing)
     return table
 

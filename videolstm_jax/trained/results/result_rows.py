@@ -96,6 +96,7 @@ def _same_test_list(scores: Scores, dataset: Dataset) -> bool:
 def _result(
     file: _ScoreFile, scores: Scores, measures: dict[str, Any] | None, unread: np.ndarray
 ) -> Result:
+    # Unread videos are in the total and never right.
     total = len(scores.label) + len(unread)
     correct = accuracy.top_k(scores.scores, scores.label)
     # Without a single test video the share may be anything.

@@ -15,6 +15,7 @@ def localization_text(summary: Mapping[str, Any]) -> str:
       summary: the content of map.json.
     """
     attention = summary["attention"]
+    # Of the attention first: uniform maps explain bad boxes, whatever the measures below say.
     entropy, peak = attention["entropy"], attention["peak"]
     full_frame = 100 * attention["full_frame_boxes"]
     lines = [

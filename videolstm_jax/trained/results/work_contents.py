@@ -46,6 +46,7 @@ class WorkFolderContents(NamedTuple):
         for row, scores in self.results:
             if (row.name, row.kind) == (name, kind):
                 return scores
+        # A mistake of the caller, which takes names from `results` itself.
         raise KeyError(name)
 
 
