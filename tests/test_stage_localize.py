@@ -18,11 +18,12 @@ from localize_workdir import (
 )
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.errors import FileError
+from videolstm_jax.config import LocalizeConfig, change
+from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.video_ap import video_map
 from videolstm_jax.stages import localize
+from videolstm_jax.trained.results.evaluated import remove_results
 from videolstm_jax.types import Dataset, Detection, Scores, Tube
 
 
@@ -157,6 +158,20 @@ def test_the_same_config_writes_the_same_bytes(work):
         ]
 
     assert digest() == digest()
+
+
+def test_named_tubes_lie_beside_the_others(work):
+    path = localize.run(config(work))
+    before = path.read_bytes()
+    named = localize.run(change(config(work), localize__name="raw", localize__span=0))
+    assert (path.name, named.name) == ("map.json", "map-raw.json")
+    assert path.read_bytes() == before != named.read_bytes()
+    folder = work.run("videolstm-rgb")
+    assert (folder / "tubes-raw.jsonl").read_bytes() != (folder / "tubes.jsonl").read_bytes()
+    remove_results(folder)
+    assert not list(folder.glob("map*")) and not list(folder.glob("tubes*"))
+    with pytest.raises(ConfigError, match=r"localize.name is 'a/b'; expected letters, digits"):
+        config(work, localize__name="a/b")
 
 
 def test_without_truth_there_are_tubes_and_nulls(work, capsys):

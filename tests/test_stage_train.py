@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from training_workdir import CLASSES, config, listed_videos, write_work
 
-from videolstm_jax.artifacts import Workdir, save_dataset
+from videolstm_jax.artifacts import Workdir, load_scores, save_dataset
 from videolstm_jax.config import ModelConfig, change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.lock.sole_writer import sole_writer
-from videolstm_jax.stages import train
+from videolstm_jax.stages import evaluate, train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.loop import Stopped
@@ -197,6 +197,22 @@ def test_the_best_on_the_validation_list_is_kept(work, monkeypatch):
         )
     with pytest.raises(ConfigError, match=r"keep is 'best' but data.validation is 0"):
         dataclasses.replace(cfg, data=dataclasses.replace(cfg.data, validation=0.0))
+
+
+def test_a_checkpoint_that_the_test_list_chose_is_marked(work):
+    cfg = config(work, train__keep="best_on_test", train__steps=10, name="chosen")
+    folder = train.run(cfg)
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows if "valid_accuracy" in row] == [5, 10]
+    # Two test videos, of which each is right or wrong; the validation list is not looked at.
+    assert {row["valid_accuracy"] for row in rows if "valid_accuracy" in row} <= {0, 0.5, 1}
+    chosen = model_of(work, "chosen")
+    assert {"bend/p4", "jack/p4"} <= set(chosen.trained_on)
+    assert not {"bend/p3", "jack/p3"} & set(chosen.trained_on)
+    with pytest.raises(FileError, match=r"was trained on 2 of the 2 test videos"):
+        evaluate.run(cfg)
+    scores = load_scores(evaluate.run(change(cfg, eval__allow_trained=True)))
+    assert scores.trained.all()
 
 
 @pytest.mark.slow

@@ -29,7 +29,7 @@ class Workdir:
     | `runs/<name>/` | `config.json`, `metrics.jsonl`, `ckpt/`, `best/` | train |
     | | `scores.npz`, `videos/` and `states/` with `<Class>/<stem>.npz` | evaluate |
     | | `scores_valid.npz` of the validation list | evaluate with `eval.part` |
-    | | `tubes.jsonl`, `map.json` | localize |
+    | | `tubes.jsonl`, `map.json`, or with `localize.name` `tubes-<name>.jsonl`.. | localize |
     | `runs/nearest-motion/` | `scores.npz` of the baseline on motion energy | nearest |
     | `runs/nearest-size/` | `scores.npz` of the baseline on size and length | nearest |
     | `fused/<name>.npz`, `.json` | scores of several runs, multiplied; weights | fuse |
@@ -120,6 +120,14 @@ class Workdir:
         """Frame scores and attention of a run's pass over one whole video."""
         return self.run(name) / "videos" / f"{video}.npz"
 
+    def tubes(self, name: str, variant: str = "") -> epath.Path:
+        """The tubes of a run, made with the settings that `localize.name` names."""
+        return self.run(name) / f"tubes{_suffix(variant)}.jsonl"
+
+    def tube_measures(self, name: str, variant: str = "") -> epath.Path:
+        """What was measured of the tubes of a run, see `tubes`."""
+        return self.run(name) / f"map{_suffix(variant)}.json"
+
     def states(self, name: str, video: str) -> epath.Path:
         """Maps of the cell's state over one whole video; stored for those that the report shows."""
         return self.run(name) / "states" / f"{video}.npz"
@@ -142,6 +150,10 @@ def store_of_view(folder: PathLike, view: View) -> epath.Path:
     if view == "mirrored":
         return path.parent / f"{path.name}-mirrored"
     return path
+
+
+def _suffix(variant: str) -> str:
+    return f"-{variant}" if variant else ""
 
 
 def of_run(folder: PathLike) -> tuple[Workdir, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, within
@@ -106,6 +107,12 @@ class LocalizeConfig:
         "their own `mean` (always cuts), or `chance` and sharp attention (`saliency`).",
         choices=("none", "chance", "mean", "saliency"),
     )
+    name: str = setting(
+        "",
+        "Name of these tubes: tubes-NAME.jsonl and map-NAME.json. Empty writes tubes.jsonl and "
+        "map.json, which the report and the stream read; other names are for comparisons.",
+        advanced=True,
+    )
     scores: str = setting(
         "",
         "Fused score file that scores the tubes. Empty takes the frame scores of the run itself.",
@@ -115,6 +122,11 @@ class LocalizeConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
+        # It becomes a part of the names of files.
+        if not re.fullmatch(r"[A-Za-z0-9_-]*", self.name):
+            raise ConfigError(
+                f"localize.name is {self.name!r}; expected letters, digits, - and _ only"
+            )
         at_least(self, 0, "sigma", "span", "tubes")
         # The range of saliency, whose maximum is 255 (Sec. 5.3).
         within(self, 0, 255, "theta")

@@ -138,9 +138,11 @@ class TrainConfig:
     save_every: int = setting(1000, "Steps between two checkpoints.")
     keep: str = setting(
         "last",
-        "Checkpoint that is used later, last or best. `best`: the one with the best validation "
-        "accuracy, which needs data.validation.",
-        choices=("last", "best"),
+        "Checkpoint that is used later: last, best or best_on_test. `best`: the one with the best "
+        "validation accuracy, which needs data.validation; `best_on_test`: the one with the best "
+        "accuracy on the test list, as the authors' code. Its results are no results on new "
+        "videos, and are marked.",
+        choices=("last", "best", "best_on_test"),
     )
     graft: tuple[str, ...] = setting(
         (),

@@ -71,6 +71,8 @@ class _Task(NamedTuple):
 def run(cfg: RunConfig) -> epath.Path:
     """Writes runs/<name>/tubes.jsonl, one line a tube, and map.json, see docs/evaluation.md.
 
+    With `localize.name` the files are tubes-<localize.name>.jsonl and map-<localize.name>.json.
+
     Returns:
       The path of map.json. The numbers that need true boxes are null in it where no test video has
       any.
@@ -88,18 +90,19 @@ def run(cfg: RunConfig) -> epath.Path:
         videos.append(_localize(task, video))
         if count % PROGRESS_EVERY == 0 or count == len(tests):
             print(f"localize: {count} of {len(tests)} videos", flush=True)
-    folder = task.work.run(cfg.run_name)
     detections = []
     for video in videos:
         detections += score_tracks(video.tracks, video.output, cfg.localize)
-    artifacts.save_detections(folder / "tubes.jsonl", detections)
+    variant = cfg.localize.name
+    artifacts.save_detections(task.work.tubes(cfg.run_name, variant), detections)
     summary = _measured(task, videos)
     if trained:
         summary["trained_on"] = trained
         print(f"localize: the run was trained on {trained} of these {len(videos)} videos")
-    files.write_json(folder / "map.json", summary)
+    path = task.work.tube_measures(cfg.run_name, variant)
+    files.write_json(path, summary)
     print(localization_text(summary))
-    return folder / "map.json"
+    return path
 
 
 def _open_task(cfg: RunConfig) -> _Task:

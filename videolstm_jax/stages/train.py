@@ -97,7 +97,7 @@ class _Training(NamedTuple):
 def run(cfg: RunConfig) -> epath.Path:
     """Trains, and writes `runs/<name>/`.
 
-    It holds ckpt/, metrics.jsonl, best/ with `keep=best`, and config.json once training is done.
+    It holds ckpt/, metrics.jsonl, best/ unless `keep=last`, and config.json once training is done.
     The top LSTM reads the features of `cfg.data.stream`, a motion layer those of flow. Sizes are
     read off the features. Training that was stopped goes on where it stopped.
 
@@ -119,7 +119,7 @@ def run(cfg: RunConfig) -> epath.Path:
         identity=training.identity(),
         about={},
         validate=_validation(training),
-        keep_best=cfg.train.keep == "best",
+        keep_best=cfg.train.keep != "last",
     )
     mesh = data_mesh(cfg.train.devices, cfg.data.batch)
     folder = training.folder
@@ -148,9 +148,7 @@ def _open_training(cfg: RunConfig) -> _Training:
     train_list = dataset.part("train")
     features = open_features(work, cfg.data.stream, layers)
     _check_backbones(cfg, features)
-    videos = list(train_list)
-    if cfg.data.validation:
-        videos += dataset.part("valid")
+    videos = [*train_list, *_choosing_videos(cfg, dataset)]
     # Before the deviation is taken of them, and before the first step.
     verify_features(features, videos, cfg.data.verify)
     mirrored = open_mirrored(cfg, features, train_list)
@@ -183,6 +181,15 @@ def _new_model(
     params = jax.jit(make_model(config).init)(jax.random.key(cfg.seed))
     params = grafted(params, cfg.train.graft, Workdir(cfg.workdir))
     return TrainedModel(config, params, scales, dataset.classes, cfg.data.stream)
+
+
+def _choosing_videos(cfg: RunConfig, dataset: Dataset) -> Sequence[Video]:
+    """The videos that are scored while a run is trained: the validation list, or the test list."""
+    if cfg.train.keep == "best_on_test":
+        return dataset.part("test")
+    if cfg.data.validation:
+        return dataset.part("valid")
+    return ()
 
 
 def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
@@ -243,9 +250,9 @@ def _validation(training: _Training) -> Callable[[TrainState], dict[str, float]]
     Of several processes each scores its share, and process 0 gets the scores of all.
     """
     cfg = training.cfg
-    if not cfg.data.validation:
+    videos = _choosing_videos(cfg, training.dataset)
+    if not videos:
         return None
-    videos = training.dataset.part("valid")
     processes = team.current()
     own_videos = share_of(videos, processes.index, processes.count)
     settings = dataclasses.replace(cfg.eval, segments=VALID_SEGMENTS)
@@ -305,9 +312,9 @@ def _trained_on(training: _Training) -> set[str]:
     """The names of the videos that the parameters depend on, or the features they read."""
     cfg = training.cfg
     names = set(names_of(training.train_list))
-    # The validation videos choose the best checkpoint; else they are only looked at.
-    if cfg.train.keep == "best":
-        names.update(names_of(training.dataset.listed("valid")))
+    # The videos choose the checkpoint, unless it is the last one; else they are only looked at.
+    if cfg.train.keep != "last":
+        names.update(names_of(_choosing_videos(cfg, training.dataset)))
     names |= grafts_trained_on(cfg.train.graft, training.work)
     for stream in training.model.layers_by_stream():
         names.update(trained_on_of(training.work.convnet(stream)))

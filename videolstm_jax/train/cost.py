@@ -78,7 +78,7 @@ def measure_pace(cfg: RunConfig, runs: Sequence[RunConfig], dataset: Dataset) ->
         convnets[stream] = timed[convnet]
     cells: dict[ModelConfig, float] = {}
     for run in runs:
-        sizes = _sizes(run, dataset)
+        sizes = model_sizes(run, dataset)
         if sizes not in cells:
             cells[sizes] = _model_seconds(sizes, run.data.batch)
     return Pace(convnets, cells)
@@ -146,16 +146,16 @@ def _extract(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
 
 
 def _train(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
-    sizes = _sizes(cfg, dataset)
+    sizes = model_sizes(cfg, dataset)
     checkpoint = _state_bytes(make_model(sizes).init, optimizer(cfg.optim, cfg.train.steps))
     frames = cfg.train.steps * cfg.data.batch * cfg.data.frames
     seconds = _PASSES_PER_UPDATE * frames * pace.cells[sizes] / _devices(cfg)
-    checkpoints = _CHECKPOINTS_KEPT + (cfg.train.keep == "best")
+    checkpoints = _CHECKPOINTS_KEPT + (cfg.train.keep != "last")
     return StageCost(seconds, checkpoints * checkpoint)
 
 
 def _evaluate(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
-    sizes = _sizes(cfg, dataset)
+    sizes = model_sizes(cfg, dataset)
     clips, test_frames = 0, 0
     for video in dataset.videos:
         if video.part != "test":
@@ -184,8 +184,13 @@ _ESTIMATES: Mapping[str, Callable[[RunConfig, Dataset, Pace], StageCost]] = {
 # ---- sizes ---------------------------------------------------------------------------------------
 
 
-def _sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
-    """The settings of a run's model with the sizes of its features."""
+def model_sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
+    """The settings of a run's model with the sizes of its features.
+
+    Args:
+      cfg: of the run.
+      dataset: for the number of classes.
+    """
     classes = len(dataset.classes)
     layers = find_cell(cfg.model.cell).layers
 

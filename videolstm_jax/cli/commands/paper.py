@@ -1,34 +1,203 @@
-"""`videolstm paper`: the numbers of the paper by name; --list prints the names."""
+"""`videolstm paper`: the numbers of the paper by name, from their list to a table of results."""
 
 from __future__ import annotations
 
+import importlib
 import shutil
+from typing import Any
 
 from absl import flags
 
+from videolstm_jax.cli import boot
+from videolstm_jax.cli.commands.sweep import seeds_of
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper import listing, rows
+from videolstm_jax.files import write_bytes
+from videolstm_jax.paper import listing, request, rows
+from videolstm_jax.presets import Settings
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
-    """Defines what is done with the rows that the names stand for."""
+    """Defines what is done with the rows that the names stand for, and with which data."""
+    _define_actions(flag_values)
+    _define_inputs(flag_values)
+    _define_cluster(flag_values)
+
+
+def _define_actions(flag_values: flags.FlagValues) -> None:
+    for name, text in (
+        ("list", "Print the rows and the paper's numbers; one row in full."),
+        ("show", "Print finished runs beside the paper's numbers, and draw Figure 4."),
+        ("plan", "Print the stages and their cost, and run nothing."),
+    ):
+        flags.DEFINE_boolean(name, False, text, flag_values=flag_values)
     flags.DEFINE_boolean(
-        "list",
-        False,
-        "Print the rows and the paper's numbers; one row in full.",
+        "cost", True, "Print the cost of a plan before it runs.", flag_values=flag_values
+    )
+    flags.DEFINE_float(
+        "teraflops",
+        0.0,
+        "Cost on a device that sustains so many TFLOP/s; 0 times this one.",
+        lower_bound=0.0,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_enum(
+        "as",
+        None,
+        ["shell", "slurm", "jobset"],
+        "Write the plan as a script, and run nothing.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "output",
+        "",
+        "The script, or the drawing of Figure 4; empty is a file in the work folder.",
         flag_values=flag_values,
     )
 
 
+def _define_inputs(flag_values: flags.FlagValues) -> None:
+    for name, text in (
+        ("videos", "The folder of UCF101."),
+        ("hmdb51", "The folder of HMDB51."),
+        ("idt", "Scores of iDT, .npz; {dataset} and {split} stand for those of a row."),
+        ("objects", "Scores of objects, .npz, as --idt."),
+    ):
+        flags.DEFINE_string(name, "", text, flag_values=flag_values)
+    flags.DEFINE_list("seeds", ["0"], "Seeds of the recurrent models.", flag_values=flag_values)
+    flags.DEFINE_boolean(
+        "select_on_test",
+        False,
+        "Choose checkpoints on the test list, as the authors; results are marked.",
+        flag_values=flag_values,
+    )
+
+
+def _define_cluster(flag_values: flags.FlagValues) -> None:
+    flags.DEFINE_integer(
+        "gpus", 1, "GPUs of each task of a cluster.", lower_bound=0, flag_values=flag_values
+    )
+    for name, default, text in (
+        ("sbatch", "", "More words for sbatch, such as '--time=24:00:00'."),
+        ("image", "videolstm:latest", "The image of a JobSet's containers."),
+        ("claim", "videolstm", "The volume claim of a JobSet, mounted at /data."),
+    ):
+        flags.DEFINE_string(name, default, text, flag_values=flag_values)
+
+
+def short_flags(flag_values: flags.FlagValues) -> dict[str, Any]:
+    """The setting that `--videos` is short for."""
+    if flag_values["videos"].present:
+        return {"data__videos": flag_values["videos"].value}
+    return {}
+
+
 def main(cfg: RunConfig, names: list[str]) -> None:
-    """Lists the rows."""
+    """Lists, shows, plans, writes or runs rows."""
+    values = flags.FLAGS
     chosen = rows.find_rows(names)
     width = shutil.get_terminal_size().columns
-    if flags.FLAGS["list"].value:
+    if values["list"].value:
         if len(chosen) == 1:
             print(listing.row_text(chosen[0], cfg.preset, width=width))
         else:
             print(listing.list_text(chosen, width=width))
         return
-    raise ConfigError("expected --list")
+    asked = _request(cfg)
+    if values["show"].value:
+        _show(chosen, asked, width)
+    else:
+        _plan(chosen, asked, names)
+
+
+def _request(cfg: RunConfig) -> request.Request:
+    values = flags.FLAGS
+    videos, external = {}, {}
+    for dataset, folder in (("ucf101", cfg.data.videos), ("hmdb51", values["hmdb51"].value)):
+        if folder:
+            videos[dataset] = folder
+    for name in rows.EXTERNAL:
+        if values[name].value:
+            external[name] = values[name].value
+    return request.request_of(
+        cfg,
+        videos=videos,
+        seeds=seeds_of(values["seeds"].value),
+        on_test=values["select_on_test"].value,
+        external=external,
+    )
+
+
+def _show(chosen: list[rows.Row], asked: request.Request, width: int) -> None:
+    # Imported only now: reading results needs NumPy, which --list does not.
+    results = importlib.import_module("videolstm_jax.paper.results")
+    showing = importlib.import_module("videolstm_jax.paper.showing")
+    collected = results.collect(chosen, asked)
+    print(showing.results_text(collected, asked, _command(asked), width=width))
+    curves = [row for row in chosen if row.measure != "accuracy"]
+    if curves:
+        figure4 = importlib.import_module("videolstm_jax.paper.figure4")
+        target = flags.FLAGS["output"].value or f"{asked.root}/figure4"
+        for path in figure4.draw_curves(curves, asked, target):
+            print(f"wrote {path}")
+
+
+def _command(asked: request.Request) -> list[str]:
+    """The words of the command that makes rows, without their names."""
+    words = [*boot.program().split(), "paper"]
+    # `python -m launch.` has no space before the name of the command.
+    if words[-2].endswith("."):
+        words[-2:] = [words[-2] + words[-1]]
+    words += Settings(asked.settings.preset, asked.settings.overrides).arguments()
+    values = flags.FLAGS
+    for name in ("hmdb51", "idt", "objects"):
+        if values[name].value:
+            words.append(f"--{name}={values[name].value}")
+    if asked.seeds != (0,):
+        words.append(f"--seeds={','.join(map(str, asked.seeds))}")
+    if asked.on_test:
+        words.append("--select_on_test")
+    return words
+
+
+def _plan(chosen: list[rows.Row], asked: request.Request, names: list[str]) -> None:
+    values = flags.FLAGS
+    # Imported only now: plans import JAX, which --help and --list do not need.
+    plan = importlib.import_module("videolstm_jax.paper.plan")
+    tasks = plan.plan_rows(chosen, asked)
+    _print_plan(tasks, len(chosen))
+    if values["as"].value:
+        _write_script(tasks, asked, names)
+    elif not values["plan"].value:
+        importlib.import_module("videolstm_jax.paper.execute").run_tasks(tasks)
+
+
+def _print_plan(tasks: list[Any], count: int) -> None:
+    """Prints the tasks of some rows, and what they will cost."""
+    if not tasks:
+        raise ConfigError("these rows are scores of other systems, and need no stage: give --show")
+    print(f"{len(tasks)} stages for {count} rows", flush=True)
+    if flags.FLAGS["cost"].value:
+        costs = importlib.import_module("videolstm_jax.paper.costs")
+        teraflops = flags.FLAGS["teraflops"].value
+        print(costs.cost_text(costs.task_costs(tasks, teraflops), teraflops), flush=True)
+    else:
+        for task in tasks:
+            print(f"  {task.name}")
+
+
+def _write_script(tasks: list[Any], asked: request.Request, names: list[str]) -> None:
+    values = flags.FLAGS
+    scripts = importlib.import_module("videolstm_jax.paper.scripts")
+    kind = values["as"].value
+    title = "-".join(name.replace("/", "-") for name in names) or "paper"
+    cluster = scripts.Cluster(
+        title,
+        values["gpus"].value,
+        values["sbatch"].value,
+        values["image"].value,
+        values["claim"].value,
+    )
+    path = values["output"].value or f"{asked.root}/{title}{scripts.SUFFIXES[kind]}"
+    write_bytes(path, scripts.SCRIPTS[kind](tasks, cluster).encode())
+    print(f"wrote {path}")

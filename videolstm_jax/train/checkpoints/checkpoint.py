@@ -297,7 +297,7 @@ class Checkpoints:
 def checkpoint_folder(keep: str) -> str:
     """The folder, in that of a run, with the parameters that are its result; see `train.keep`."""
     # With `best` the last checkpoint is there too, to go on from; it is not the result.
-    return "best" if keep == "best" else "ckpt"
+    return "ckpt" if keep == "last" else "best"
 
 
 def latest_step(folder: PathLike) -> int | None:

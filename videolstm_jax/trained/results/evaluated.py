@@ -153,6 +153,9 @@ def remove_results(folder: epath.Path, *, validation: bool = True) -> None:
     # `evaluate` keeps them: only a training changes the parameters that they were made with.
     if validation:
         names.append("scores_valid.npz")
+    # Those of other settings, see `localize.name`, are of the same parameters.
+    for pattern in ("tubes-*.jsonl", "map-*.json"):
+        names += [path.name for path in folder.glob(pattern)]
     for name in names:
         (folder / name).unlink(missing_ok=True)
     for name in ("videos", "states"):

@@ -1,0 +1,147 @@
+"""What a plan will cost: frames, disk and hours on this device, of each task and together."""
+
+from __future__ import annotations
+
+import importlib
+import textwrap
+from collections.abc import Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import NamedTuple
+
+from videolstm_jax.artifacts import Workdir, load_dataset
+from videolstm_jax.heartbeat import Heartbeat
+from videolstm_jax.paper.execute import is_finished
+from videolstm_jax.paper.plan import Task
+from videolstm_jax.types import Dataset, Video
+
+FRAMES = 188
+"""Frames of an average video of UCF101: about 2,500,000 in 13,320 (docs/costs.md). HMDB51's clips
+are taken to be as long until `prepare` has counted their frames."""
+
+
+class _Size(NamedTuple):
+    """Published sizes of a split: classes, training and test videos."""
+
+    classes: int
+    train: int
+    test: int
+
+
+# Counts of the official lists, see docs/datasets.md.
+_SIZES: Mapping[str, _Size] = MappingProxyType(
+    {
+        "ucf101-1": _Size(101, 9537, 3783),
+        "ucf101-2": _Size(101, 9586, 3734),
+        "ucf101-3": _Size(101, 9624, 3696),
+        "hmdb51-1": _Size(51, 3570, 1530),
+        "hmdb51-2": _Size(51, 3570, 1530),
+        "hmdb51-3": _Size(51, 3570, 1530),
+    }
+)
+_FLOW_BYTES = 7784
+"""Bytes of a pair of flow images of 340x256 pixels (docs/costs.md)."""
+
+
+class TaskCost(NamedTuple):
+    """The cost of one task from nothing; a finished one has no more to spend."""
+
+    task: Task
+    frames: int
+    seconds: float
+    disk: int
+    finished: bool
+
+
+def place_dataset(workdir: str) -> tuple[Dataset, bool]:
+    """The videos of a work folder, or as many of the published split with frames of average length.
+
+    Returns:
+      The data set, and whether it is that of `prepare`.
+    """
+    work = Workdir(workdir)
+    if work.dataset.exists():
+        return load_dataset(work.dataset), True
+    size = _SIZES[work.path.name]
+    videos = []
+    for part, count in (("train", size.train), ("test", size.test)):
+        for index in range(count):
+            label = index % size.classes
+            name = f"{label}/{part}{index}"
+            videos.append(Video(name, "", label, part, "", FRAMES, 240, 320, 25.0))
+    return Dataset(tuple(map(str, range(size.classes))), tuple(videos)), False
+
+
+def task_costs(tasks: Sequence[Task], teraflops: float = 0.0) -> list[TaskCost]:
+    """Estimates what every task will cost.
+
+    Args:
+      tasks: of a plan.
+      teraflops: 10^12 operations a second that the device sustains, from which the time of counted
+        operations follows; 0 times this device instead.
+    """
+    estimates = importlib.import_module("videolstm_jax.train.cost")
+    if teraflops:
+        pace_of = partial(
+            importlib.import_module("videolstm_jax.train.flops").counted_pace, teraflops
+        )
+    else:
+        pace_of = estimates.measure_pace
+    datasets, paces = {}, {}
+    with Heartbeat(lambda seconds: f"estimates the cost, {seconds:.0f} s so far"):
+        for workdir in dict.fromkeys(task.step.cfg.workdir for task in tasks):
+            dataset, _ = place_dataset(workdir)
+            datasets[workdir] = dataset
+            here = [task.step for task in tasks if task.step.cfg.workdir == workdir]
+            runs = [step.cfg for step in here if step.stage == "train"]
+            # Models of as many classes are timed once, whatever the split.
+            key = (len(dataset.classes), tuple(run.model for run in runs))
+            if key not in paces:
+                paces[key] = pace_of(here[0].cfg, runs, dataset)
+            paces[workdir] = paces[key]
+    costs = []
+    for task in tasks:
+        cfg, stage = task.step.cfg, task.step.stage
+        dataset = datasets[cfg.workdir]
+        cost = estimates.estimate_stage_cost(stage, cfg, dataset, paces[cfg.workdir])
+        seconds, disk = cost or (0.0, 0)
+        frames = sum(video.frames for video in dataset.videos)
+        if stage == "prepare" and not cfg.flow.online:
+            disk = frames * _FLOW_BYTES
+        costs.append(TaskCost(task, frames, seconds, disk, is_finished(task)))
+    return costs
+
+
+def cost_text(costs: Sequence[TaskCost], teraflops: float = 0.0) -> str:
+    """A table of the tasks of a plan, and the sums of each work folder and of all.
+
+    Args:
+      costs: of `task_costs`.
+      teraflops: that were given to it.
+    """
+    pace = importlib.import_module("videolstm_jax.flow.pace")
+    width = max(len(cost.task.name) for cost in costs)
+    lines = [f"{'stage':{width}s} {'time':>8s} {'disk':>10s}"]
+    seconds, disk = 0.0, 0
+    for cost in costs:
+        if cost.finished:
+            lines.append(f"{cost.task.name:{width}s} finished")
+            continue
+        time_text = pace.duration(cost.seconds) if cost.seconds else "-"
+        disk_text = pace.size(cost.disk) if cost.disk else "-"
+        lines.append(f"{cost.task.name:{width}s} {time_text:>8s} {disk_text:>10s}")
+        seconds += cost.seconds
+        disk += cost.disk
+    lines.append(f"{'together':{width}s} {pace.duration(seconds):>8s} {pace.size(disk):>10s}")
+    lines.append("")
+    for workdir in dict.fromkeys(cost.task.step.cfg.workdir for cost in costs):
+        dataset, counted = place_dataset(workdir)
+        frames = sum(video.frames for video in dataset.videos)
+        about = "counted by prepare" if counted else f"published videos of {FRAMES} frames, assumed"
+        lines.append(f"{workdir}: {len(dataset.videos)} videos, {frames:,} frames ({about})")
+    device = "one such device as this, as busy as it was"
+    if teraflops:
+        device = f"one device that sustains {teraflops:g} TFLOP/s"
+    text = f"From nothing, on {device}. Not included: reading videos, flow, compiling, boxes."
+    lines += textwrap.wrap(text, 80)
+    return "\n".join(lines)

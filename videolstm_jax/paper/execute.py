@@ -1,0 +1,34 @@
+"""Runs the tasks of a plan in this process; what is finished is skipped."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Sequence
+
+from etils import epath
+
+from videolstm_jax.paper.plan import Task
+
+
+def is_finished(task: Task) -> bool:
+    """Whether the result of a task is there; stages that look themselves are never finished."""
+    return task.result is not None and epath.Path(task.result).exists()
+
+
+def run_tasks(tasks: Sequence[Task]) -> None:
+    """Runs tasks in order, and prints what each took.
+
+    Raises:
+      ConfigError, FileError, VideoError: as the stages do. The same call goes on from there.
+    """
+    for number, task in enumerate(tasks, 1):
+        print(f"\n[{number}/{len(tasks)}] {task.name}", flush=True)
+        if is_finished(task):
+            print(f"finished: {task.result}", flush=True)
+            continue
+        # Imported when it is needed: a plan alone does not wait for TensorFlow.
+        stage = importlib.import_module(f"videolstm_jax.stages.{task.step.stage}")
+        began = time.perf_counter()
+        stage.run(task.step.cfg)
+        print(f"{task.name}: {time.perf_counter() - began:.1f} s", flush=True)

@@ -1,0 +1,150 @@
+"""What a user asks of the paper's rows: settings, folders of videos, seeds and external scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from videolstm_jax.config import RunConfig
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.paper.rows import EXTERNAL, Row
+from videolstm_jax.presets import Settings
+
+_OF_THE_ROWS = (
+    "name",
+    "seed",
+    "model__cell",
+    "data__stream",
+    "data__split",
+    "fuse__runs",
+    "fuse__name",
+    "eval__part",
+    "localize__name",
+    "train__graft",
+    "train__keep",
+)
+"""Settings that the rows decide themselves."""
+_ON_TEST = {"train__keep": "best_on_test", "eval__allow_trained": True}
+"""A checkpoint that the test list chose depends on it, so its results must be allowed."""
+PRETRAINED = "ucf101"
+"""The data set whose models those of the other one start from."""
+
+
+class Place(NamedTuple):
+    """A split of a data set, which has a work folder of its own."""
+
+    dataset: str
+    split: int
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder below the work folder, such as `hmdb51-2`."""
+        return f"{self.dataset}-{self.split}"
+
+
+class Request(NamedTuple):
+    """What a user asks for.
+
+    Attributes:
+      settings: the preset, and what was given on top of it; they reach every stage.
+      videos: the folder of videos by data set; those that are not there were not given.
+      seeds: of the recurrent models; each is trained once for each seed.
+      on_test: whether the checkpoint is chosen on the test list, as the authors did.
+      external: score files of other systems by name, "idt" or "objects". `{dataset}` and `{split}`
+        in them stand for those of the row.
+    """
+
+    settings: Settings
+    videos: Mapping[str, str] = MappingProxyType({})
+    seeds: tuple[int, ...] = (0,)
+    on_test: bool = False
+    external: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def root(self) -> str:
+        """The folder that holds the work folders of all places."""
+        return self.settings.config().workdir
+
+    def place_settings(self, place: Place) -> Settings:
+        """The settings of all stages in the work folder of a place."""
+        values: dict[str, Any] = {
+            "workdir": f"{self.root}/{place.folder}",
+            "data__videos": self.videos.get(place.dataset, ""),
+            "data__split": place.split,
+        }
+        if place.dataset != PRETRAINED:
+            # The boxes are those of UCF101.
+            values["data__boxes"] = ""
+            values["convnet__weights"] = f"{self.root}/{start_of(place).folder}/convnets/{{stream}}"
+        return self.settings.override(**values)
+
+    def run_name(self, cell: str, stream: str, seed: int) -> str:
+        """The folder of a run. With `paper` and seed 0 it is that of `videolstm pipeline`."""
+        name = f"{cell}-{stream}"
+        # The streams of a fused model may be VideoLSTM twice, and presets share work folders.
+        if self.settings.preset != "paper":
+            name = f"{self.settings.preset}-{name}"
+        if self.on_test:
+            name = f"{name}-on-test"
+        if seed:
+            name = f"{name}-seed{seed}"
+        return name
+
+    def fused_name(self, row: Row, seed: int) -> str:
+        """The name of the fused scores of a row."""
+        return self.run_name("+".join(row.parts), "fused", seed)
+
+    def external_path(self, name: str, place: Place) -> str:
+        """The score file of another system for one split; empty where none was given."""
+        pattern = self.external.get(name, "")
+        return pattern.replace("{dataset}", place.dataset).replace("{split}", str(place.split))
+
+    def run_settings(self) -> dict[str, Any]:
+        """The settings of every run on top of those of its place."""
+        return dict(_ON_TEST) if self.on_test else {}
+
+
+def start_of(place: Place) -> Place:
+    """The place whose models those of another data set start from: the first split of UCF101."""
+    return Place(PRETRAINED, 1) if place.dataset != PRETRAINED else place
+
+
+def places_of(row: Row) -> list[Place]:
+    """The splits of a row."""
+    return [Place(row.dataset, split) for split in row.splits]
+
+
+def missing_flags(row: Row, request: Request) -> list[str]:
+    """The flags that a row needs and the request does not have, with words for their values."""
+    flags = []
+    if not request.videos.get(PRETRAINED):
+        flags.append("--videos=UCF101")
+    if row.dataset == "hmdb51" and not request.videos.get("hmdb51"):
+        flags.append("--hmdb51=HMDB51")
+    if row.measure != "accuracy" and not request.settings.overrides.get("data__boxes"):
+        flags.append("--data.boxes=BOXES")
+    for part in row.parts:
+        if part in EXTERNAL and not request.external.get(part):
+            flags.append(f"--{part}=SCORES.npz")
+    return flags
+
+
+def request_of(cfg: RunConfig, **options: Any) -> Request:
+    """A request from the settings of a command.
+
+    Args:
+      cfg: made by `configured`; `data.videos` is the folder of UCF101.
+      **options: fields of `Request`.
+
+    Raises:
+      ConfigError: a setting that the rows decide themselves.
+    """
+    settings = Settings.of(cfg)
+    for name in _OF_THE_ROWS:
+        if name in settings.overrides:
+            raise ConfigError(
+                f"--{name.replace('__', '.')} is decided by each row of the paper; expected "
+                "--seeds, --select_on_test, or `videolstm train` for a run of your own"
+            )
+    return Request(settings, **options)

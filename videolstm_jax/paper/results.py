@@ -1,0 +1,171 @@
+"""The results of rows, read from the files of finished runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from etils import epath
+
+from videolstm_jax.artifacts import Workdir, load_dataset, load_missing
+from videolstm_jax.files import read_json
+from videolstm_jax.measure.accuracy import top_k
+from videolstm_jax.paper.numbers import NUMBERS
+from videolstm_jax.paper.request import Place, Request, places_of
+from videolstm_jax.paper.rows import Row
+from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.types import names_of
+
+IOU = 0.2
+"""The threshold of the one number of a curve of Figure 4."""
+STYLE = "voc"
+"""The convention of the mAP; the paper does not say which it has (docs/evaluation.md)."""
+
+
+class Result(NamedTuple):
+    """One measurement of a row: on one split, with one seed.
+
+    Attributes:
+      per_cent: the value.
+      trained: of how many test videos the parameters depend; all of them where the checkpoint was
+        chosen on the test list.
+    """
+
+    per_cent: float
+    trained: int = 0
+
+
+class RowResult(NamedTuple):
+    """The number of a row beside the paper's.
+
+    Attributes:
+      row: of `ROWS`.
+      mean: over splits and then seeds, in per cent; None while a measurement is missing.
+      deviation: over seeds, of the means over splits; None with one seed.
+      measured: how many measurements there are, and how many the row needs.
+      missing: what is missing, such as `hmdb51-2 seed 0`, with the reason.
+      on_test: whether the parameters depend on a test video.
+    """
+
+    row: Row
+    mean: float | None
+    deviation: float | None
+    measured: tuple[int, int]
+    missing: tuple[str, ...]
+    on_test: bool
+
+    @property
+    def delta(self) -> float | None:
+        """The difference to the paper's number; None where one of the two is not known."""
+        number = NUMBERS.get(self.row.name)
+        if number is None or self.mean is None:
+            return None
+        return self.mean - number.per_cent
+
+
+def collect(rows: Sequence[Row], request: Request) -> list[RowResult]:
+    """Reads the results of rows."""
+    return [_collect_row(row, request) for row in rows]
+
+
+def _collect_row(row: Row, request: Request) -> RowResult:
+    seeds = seeds_of_row(row, request)
+    by_seed: list[list[Result]] = []
+    missing = []
+    for seed in seeds:
+        by_seed.append([])
+        for place in places_of(row):
+            result = read_result(row, place, request, seed)
+            if isinstance(result, Result):
+                by_seed[-1].append(result)
+            else:
+                missing.append(f"{place.folder} seed {seed}: {result}")
+    found = [result for results in by_seed for result in results]
+    mean, deviation = None, None
+    # The mean over three splits is not that over two.
+    if not missing:
+        means = []
+        for results in by_seed:
+            means.append(sum(result.per_cent for result in results) / len(results))
+        mean = sum(means) / len(means)
+        if len(means) > 1:
+            squares = sum((value - mean) ** 2 for value in means)
+            deviation = math.sqrt(squares / (len(means) - 1))
+    return RowResult(
+        row,
+        mean,
+        deviation,
+        (len(found), len(seeds) * len(row.splits)),
+        tuple(missing),
+        any(result.trained for result in found),
+    )
+
+
+def seeds_of_row(row: Row, request: Request) -> tuple[int, ...]:
+    """The seeds that a row is repeated with: ConvNets and other systems' scores have one."""
+    if row.cell == "convnet" or (row.parts and "videolstm" not in row.parts):
+        return (0,)
+    return request.seeds
+
+
+# ---- one measurement -----------------------------------------------------------------------------
+
+
+def read_result(row: Row, place: Place, request: Request, seed: int) -> Result | str:
+    """One measurement of a row, or why there is none."""
+    work = Workdir(f"{request.root}/{place.folder}")
+    if not work.dataset.exists():
+        return "not prepared"
+    if row.measure == "accuracy":
+        return _accuracy(work, scores_path(row, place, request, seed))
+    path = measures_path(row, place, request, seed)
+    if not path.exists():
+        return f"no {path.name}"
+    summary = read_json(path)
+    model = summary["model"]
+    if model is None:
+        return "no test video has true boxes"
+    return Result(100 * _at_iou(row, model), int(summary.get("trained_on", 0)))
+
+
+def _at_iou(row: Row, model: dict[str, Any]) -> float:
+    if row.measure == "map":
+        return model["video_map"][STYLE][str(IOU)]
+    return model["recall"]["recall"][model["recall"]["iou"].index(IOU)]
+
+
+def scores_path(row: Row, place: Place, request: Request, seed: int) -> epath.Path:
+    """The file with the scores of a row on one split."""
+    work = Workdir(f"{request.root}/{place.folder}")
+    if row.cell == "convnet":
+        return work.scores(f"convnet-{row.streams[0]}")
+    if row.cell:
+        return work.run(request.run_name(row.cell, row.streams[0], seed)) / "scores.npz"
+    if len(row.parts) == 1 and row.parts[0] != "videolstm":
+        return epath.Path(request.external_path(row.parts[0], place))
+    return work.fused(request.fused_name(row, seed))
+
+
+def measures_path(row: Row, place: Place, request: Request, seed: int) -> epath.Path:
+    """The file with the measures of the tubes of a row of Figure 4."""
+    work = Workdir(f"{request.root}/{place.folder}")
+    variant = row.name.rpartition("/")[2] if row.settings else ""
+    return work.tube_measures(request.run_name(row.cell, row.streams[0], seed), variant)
+
+
+def _accuracy(work: Workdir, path: epath.Path) -> Result | str:
+    """The accuracy of a score file on the test list of a work folder, or why there is none."""
+    if not path.name:
+        return "no score file given"
+    if not path.exists():
+        return f"no {path.parent.name}/{path.name}"
+    scores, dataset = load_scores(path), load_dataset(work.dataset)
+    if set(scores.videos) != set(names_of(dataset.part("test"))):
+        return f"{path.parent.name}/{path.name} is of another test list"
+    # Videos that could not be read count as wrong, as in every published accuracy.
+    total = len(scores.label) + len(load_missing(work, scores.classes))
+    trained = 0
+    if scores.trained is not None:
+        trained = int(scores.trained.sum())
+    return Result(100 * top_k(scores.scores, scores.label) / total, trained)
