@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import yaml
 
-from videolstm_jax.paper.plan import Task, plan_rows, waves
+from videolstm_jax.paper.plan import PlannedStage, plan_rows, waves
 from videolstm_jax.paper.request import request_of
 from videolstm_jax.paper.rows import find_rows
 from videolstm_jax.paper.scripts import SCRIPTS, Cluster, jobset, shell_script, slurm_script
@@ -159,7 +159,7 @@ def test_no_gpu_is_asked_for_without_gpus(tasks):
 
 
 def test_the_commands_of_the_scripts_are_those_of_the_tasks(tasks):
-    assert isinstance(tasks[0], Task)
+    assert isinstance(tasks[0], PlannedStage)
     text = shell_script(tasks, CLUSTER)
     assert "--train.steps" not in text and "'--data.videos=a folder/it'\"'\"'s'" in text
     assert "[ -e work/ucf101-1" not in text, "UCF101 is only trained on"

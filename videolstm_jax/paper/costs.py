@@ -12,7 +12,7 @@ from typing import NamedTuple
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.paper.execute import is_finished
-from videolstm_jax.paper.plan import Task
+from videolstm_jax.paper.plan import PlannedStage
 from videolstm_jax.types import Dataset, Video
 
 FRAMES = 188
@@ -43,10 +43,10 @@ _FLOW_BYTES = 7784
 """Bytes of a pair of flow images of 340x256 pixels (docs/costs.md)."""
 
 
-class TaskCost(NamedTuple):
+class PlannedCost(NamedTuple):
     """The cost of one task from nothing; a finished one has no more to spend."""
 
-    task: Task
+    task: PlannedStage
     frames: int
     seconds: float
     disk: int
@@ -72,7 +72,7 @@ def place_dataset(workdir: str) -> tuple[Dataset, bool]:
     return Dataset(tuple(map(str, range(size.classes))), tuple(videos)), False
 
 
-def task_costs(tasks: Sequence[Task], teraflops: float = 0.0) -> list[TaskCost]:
+def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[PlannedCost]:
     """Estimates what every task will cost.
 
     Args:
@@ -108,11 +108,11 @@ def task_costs(tasks: Sequence[Task], teraflops: float = 0.0) -> list[TaskCost]:
         frames = sum(video.frames for video in dataset.videos)
         if stage == "prepare" and not cfg.flow.online:
             disk = frames * _FLOW_BYTES
-        costs.append(TaskCost(task, frames, seconds, disk, is_finished(task)))
+        costs.append(PlannedCost(task, frames, seconds, disk, is_finished(task)))
     return costs
 
 
-def cost_text(costs: Sequence[TaskCost], teraflops: float = 0.0) -> str:
+def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
     """A table of the tasks of a plan, and the sums of each work folder and of all.
 
     Args:

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 
 from etils import epath
 
-from videolstm_jax.paper.plan import Task
+from videolstm_jax.paper.plan import PlannedStage
 
 
-def is_finished(task: Task) -> bool:
+def is_finished(task: PlannedStage) -> bool:
     """Whether the result of a task is there; stages that look themselves are never finished."""
     return task.result is not None and epath.Path(task.result).exists()
 
 
-def run_tasks(tasks: Sequence[Task]) -> None:
+def run_tasks(tasks: Sequence[PlannedStage]) -> None:
     """Runs tasks in order, and prints what each took.
 
     Raises:

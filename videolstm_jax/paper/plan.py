@@ -21,7 +21,7 @@ HEAD = ("head.dense", "head.dense_bias")
 """Parts of the head that do not depend on the classes; "everything but the classifier"."""
 
 
-class Task(NamedTuple):
+class PlannedStage(NamedTuple):
     """One stage of a plan.
 
     Attributes:
@@ -38,7 +38,7 @@ class Task(NamedTuple):
     result: PathLike | None = None
 
 
-def plan_rows(rows: Sequence[Row], request: Request) -> list[Task]:
+def plan_rows(rows: Sequence[Row], request: Request) -> list[PlannedStage]:
     """The tasks of rows; what several rows share, such as features, is there once.
 
     Args:
@@ -63,7 +63,7 @@ class _Planner:
     """Collects tasks by name, each after those that it needs."""
 
     def __init__(self, request: Request) -> None:
-        self.tasks: dict[str, Task] = {}
+        self.tasks: dict[str, PlannedStage] = {}
         self._request = request
         # Rows share most of their stages; making the configurations again would take seconds.
         self._prepare = cache(self._prepare)
@@ -99,7 +99,7 @@ class _Planner:
             name += f" ({step.cfg.localize.name})"
         if step.stage == "fuse":
             name += f" {step.cfg.fuse.name}"
-        self.tasks.setdefault(name, Task(name, step, tuple(dict.fromkeys(needs)), result))
+        self.tasks.setdefault(name, PlannedStage(name, step, tuple(dict.fromkeys(needs)), result))
         return name
 
     # ---- features --------------------------------------------------------------------------------
@@ -210,10 +210,10 @@ def _everything_but_classes(cfg: RunConfig, folder: str) -> tuple[str, ...]:
     return tuple(f"{source}:{part}" for part in parts)
 
 
-def waves(tasks: Sequence[Task]) -> list[list[Task]]:
+def waves(tasks: Sequence[PlannedStage]) -> list[list[PlannedStage]]:
     """The tasks in waves: all of one wave can run side by side once the waves before are done."""
     wave_of: dict[str, int] = {}
-    ordered: list[list[Task]] = []
+    ordered: list[list[PlannedStage]] = []
     for task in tasks:
         wave = 0
         for name in task.needs:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from videolstm_jax.paper.plan import Task, waves
+from videolstm_jax.paper.plan import PlannedStage, waves
 from videolstm_jax.pipeline import command
 
 
@@ -38,7 +38,7 @@ _MOUNT = "/data"
 """Where a container finds the claim; paths of the commands are relative to it."""
 
 
-def task_line(task: Task) -> str:
+def task_line(task: PlannedStage) -> str:
     """The command of a task; one whose result marks its end is skipped once that is there."""
     line = command(task.step.stage, task.step.cfg)
     if task.result is None:
@@ -46,7 +46,7 @@ def task_line(task: Task) -> str:
     return f"[ -e {shlex.quote(str(task.result))} ] || {line}"
 
 
-def shell_script(tasks: Sequence[Task], cluster: Cluster) -> str:
+def shell_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     """All tasks one after another; it stops at the first that fails."""
     lines = ["#!/usr/bin/env bash", f"# {cluster.title}: {len(tasks)} stages.", "set -euo pipefail"]
     for task in tasks:
@@ -57,7 +57,7 @@ def shell_script(tasks: Sequence[Task], cluster: Cluster) -> str:
 # ---- SLURM ---------------------------------------------------------------------------------------
 
 
-def slurm_script(tasks: Sequence[Task], cluster: Cluster) -> str:
+def slurm_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     """One file that submits itself: `bash FILE` gives SLURM an array of jobs for each wave.
 
     The same file is what every job runs; SLURM sets the number of its task. A wave begins when all
@@ -97,7 +97,7 @@ def _sbatch_options(cluster: Cluster) -> list[str]:
     return options
 
 
-def _run_task_function(ordered: Sequence[Sequence[Task]]) -> list[str]:
+def _run_task_function(ordered: Sequence[Sequence[PlannedStage]]) -> list[str]:
     """The function of a script that runs the task of a number; numbers follow the waves."""
     lines = ["run_task() {", '    case "$1" in']
     number = 0
@@ -113,7 +113,7 @@ def _run_task_function(ordered: Sequence[Sequence[Task]]) -> list[str]:
 # ---- Kubernetes ----------------------------------------------------------------------------------
 
 
-def jobset(tasks: Sequence[Task], cluster: Cluster) -> str:
+def jobset(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     """A JobSet with an indexed job for each wave; a wave begins when the one before is complete."""
     replicated = []
     for number, wave in enumerate(waves(tasks)):
@@ -134,7 +134,7 @@ def jobset(tasks: Sequence[Task], cluster: Cluster) -> str:
     return head + "\n".join(_yaml(manifest, 0)) + "\n"
 
 
-def _job(wave: Sequence[Task], cluster: Cluster) -> dict[str, object]:
+def _job(wave: Sequence[PlannedStage], cluster: Cluster) -> dict[str, object]:
     """An indexed job: the pod with index i runs task i of the wave."""
     script = "\n".join(
         ["set -euo pipefail", *_run_task_function([wave]), 'run_task "$JOB_COMPLETION_INDEX"', ""]
@@ -191,7 +191,7 @@ def _yaml_item(head: str, item: object, indent: int) -> list[str]:
     return [f"{head} {json.dumps(item)}"]
 
 
-SCRIPTS: Mapping[str, Callable[[Sequence[Task], Cluster], str]] = MappingProxyType(
+SCRIPTS: Mapping[str, Callable[[Sequence[PlannedStage], Cluster], str]] = MappingProxyType(
     {"shell": shell_script, "slurm": slurm_script, "jobset": jobset}
 )
 """The ways to write a plan, by the value of `--as`."""

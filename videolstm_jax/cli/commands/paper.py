@@ -9,12 +9,15 @@ from typing import Any
 from absl import flags
 
 from videolstm_jax.cli import boot
+from videolstm_jax.cli.commands.pipeline import short_flags
 from videolstm_jax.cli.commands.sweep import seeds_of
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import write_bytes
 from videolstm_jax.paper import listing, request, rows
 from videolstm_jax.presets import Settings
+
+__all__ = ["define_flags", "main", "short_flags"]
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -83,13 +86,6 @@ def _define_cluster(flag_values: flags.FlagValues) -> None:
         ("claim", "videolstm", "The volume claim of a JobSet, mounted at /data."),
     ):
         flags.DEFINE_string(name, default, text, flag_values=flag_values)
-
-
-def short_flags(flag_values: flags.FlagValues) -> dict[str, Any]:
-    """The setting that `--videos` is short for."""
-    if flag_values["videos"].present:
-        return {"data__videos": flag_values["videos"].value}
-    return {}
 
 
 def main(cfg: RunConfig, names: list[str]) -> None:
