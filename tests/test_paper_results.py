@@ -7,7 +7,7 @@ from paper_archives import request
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.paper.figure4 import draw_curves, read_curve
-from videolstm_jax.paper.request import Place, places_of
+from videolstm_jax.paper.request import SplitPlace, places_of
 from videolstm_jax.paper.results import collect, measures_path, scores_path
 from videolstm_jax.paper.rows import ROWS, find_rows
 from videolstm_jax.paper.showing import results_text
@@ -122,7 +122,7 @@ def test_results_that_depend_on_the_test_list_are_marked(tmp_path):
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_names_what_is_missing_and_its_command(tmp_path, width):
     asked = request(tmp_path)
-    write_dataset(tmp_path, Place("ucf101", 1))
+    write_dataset(tmp_path, SplitPlace("ucf101", 1))
     rows = find_rows([])
     text = results_text(collect(rows, asked), asked, COMMAND, width=width)
     table, _, missing = text.partition("\nmissing:\n")
@@ -151,11 +151,11 @@ def write_measures(path, values, trained=0):
 def figure(tmp_path):
     """Curves of two seeds, but for the second seed of the raw ALSTM."""
     asked = request(tmp_path, seeds=(0, 1))
-    write_dataset(tmp_path, Place("ucf101", 1))
+    write_dataset(tmp_path, SplitPlace("ucf101", 1))
     for row in find_rows(["figure4"]):
         for seed in (0, 1):
             if (row.name, seed) != ("figure4a/alstm/raw", 1):
-                path = measures_path(row, Place("ucf101", 1), asked, seed)
+                path = measures_path(row, SplitPlace("ucf101", 1), asked, seed)
                 write_measures(path, 0.7 + 0.1 * seed)
     return asked
 
@@ -188,8 +188,8 @@ def test_figures_are_drawn_as_svg_and_png(figure, tmp_path):
 
 def test_nothing_is_drawn_without_a_curve(tmp_path):
     asked = request(tmp_path)
-    write_dataset(tmp_path, Place("ucf101", 1))
+    write_dataset(tmp_path, SplitPlace("ucf101", 1))
     assert draw_curves(find_rows(["figure4"]), asked, str(tmp_path / "figure4")) == []
     row = ROWS["figure4a/alstm/smooth"]
-    write_measures(measures_path(row, Place("ucf101", 1), asked, 0), 0.5, trained=2)
+    write_measures(measures_path(row, SplitPlace("ucf101", 1), asked, 0), 0.5, trained=2)
     assert read_curve(row, asked).on_test

@@ -11,7 +11,7 @@ from etils import epath
 
 from videolstm_jax.files import read_json, replacing
 from videolstm_jax.paper.request import Request, places_of
-from videolstm_jax.paper.results import STYLE, Result, measures_path, read_result
+from videolstm_jax.paper.results import STYLE, Measurement, measures_path, read_result
 from videolstm_jax.paper.rows import Row
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def read_curve(row: Row, request: Request) -> Curve | None:
     lines, on_test = [], False
     for seed in request.seeds:
         result = read_result(row, place, request, seed)
-        if not isinstance(result, Result):
+        if not isinstance(result, Measurement):
             continue
         model = read_json(measures_path(row, place, request, seed))["model"]
         iou, line = _points(row, model)

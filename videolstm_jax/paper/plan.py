@@ -12,7 +12,13 @@ from videolstm_jax.config import RunConfig, change
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import PathLike
-from videolstm_jax.paper.request import Place, Request, missing_flags, places_of, start_of
+from videolstm_jax.paper.request import (
+    Request,
+    SplitPlace,
+    missing_flags,
+    places_of,
+    pretrained_place,
+)
 from videolstm_jax.paper.rows import FUSED_CELL, Row
 from videolstm_jax.pipeline import Step, graft_source
 from videolstm_jax.presets import Settings
@@ -71,7 +77,7 @@ class _Planner:
         self._features = cache(self._features)
         self._train = cache(self._train)
 
-    def add_row(self, row: Row, place: Place) -> None:
+    def add_row(self, row: Row, place: SplitPlace) -> None:
         """Adds all that a row needs on one split."""
         if row.cell == "convnet":
             self._features(place, row.streams[0])
@@ -89,7 +95,7 @@ class _Planner:
 
     def _add(
         self,
-        place: Place,
+        place: SplitPlace,
         step: Step,
         needs: Sequence[str] = (),
         result: PathLike | None = None,
@@ -104,19 +110,19 @@ class _Planner:
 
     # ---- features --------------------------------------------------------------------------------
 
-    def _prepare(self, place: Place) -> str:
+    def _prepare(self, place: SplitPlace) -> str:
         return self._add(place, Step("prepare", self._request.place_settings(place).config()))
 
-    def _backbone(self, place: Place, stream: str) -> str:
+    def _backbone(self, place: SplitPlace, stream: str) -> str:
         """Fits the backbone of a stream; that of HMDB51 starts from UCF101's."""
         needs = [self._prepare(place)]
-        start = start_of(place)
+        start = pretrained_place(place)
         if start != place:
             needs.append(self._backbone(start, stream))
         cfg = self._request.place_settings(place).for_stream(stream).config()
         return self._add(place, Step("fit_convnet", cfg), needs)
 
-    def _features(self, place: Place, stream: str) -> str:
+    def _features(self, place: SplitPlace, stream: str) -> str:
         settings = self._request.place_settings(place)
         cfg = settings.for_stream(stream).config()
         # Where flow is not stored, one pass over the videos makes the features of both streams.
@@ -127,26 +133,26 @@ class _Planner:
 
     # ---- runs ------------------------------------------------------------------------------------
 
-    def _run(self, place: Place, cell: str, stream: str, seed: int) -> str:
+    def _run(self, place: SplitPlace, cell: str, stream: str, seed: int) -> str:
         """Trains and evaluates a cell on a stream."""
         trained = self._train(place, cell, stream, seed)
         cfg = self.tasks[trained].step.cfg
         result = Workdir(cfg.workdir).run(cfg.run_name) / "scores.npz"
         return self._add(place, Step("evaluate", cfg), [trained], result)
 
-    def _train(self, place: Place, cell: str, stream: str, seed: int) -> str:
+    def _train(self, place: SplitPlace, cell: str, stream: str, seed: int) -> str:
         """Trains a cell on a stream."""
         settings = self._request.place_settings(place).override(**self._request.run_settings())
         cfg = settings.for_cell(cell, stream)
         name = self._request.run_name(cell, stream, seed)
         return self._train_config(place, change(cfg, name=name, seed=seed), settings)
 
-    def _train_config(self, place: Place, cfg: RunConfig, settings: Settings) -> str:
+    def _train_config(self, place: SplitPlace, cfg: RunConfig, settings: Settings) -> str:
         """Adds a training after the features that it reads and the runs that it starts from."""
         needs = [self._features(place, cfg.data.stream)]
         if find_cell(cfg.model.cell).layers.motion:
             needs.append(self._features(place, "flow"))
-        start = start_of(place)
+        start = pretrained_place(place)
         if start != place:
             needs.append(self._train(start, cfg.model.cell, cfg.data.stream, cfg.seed))
             folder = f"{self._request.root}/{start.folder}/runs/{cfg.run_name}"
@@ -158,7 +164,7 @@ class _Planner:
         return self._add(place, Step("train", cfg), needs)
 
     def _sources(
-        self, place: Place, cfg: RunConfig, settings: Settings
+        self, place: SplitPlace, cfg: RunConfig, settings: Settings
     ) -> tuple[list[str], tuple[str, ...]]:
         """Adds the runs that parts are grafted from, and renames them in the entries."""
         needs, entries = [], []
@@ -175,14 +181,14 @@ class _Planner:
             entries.append(f"{name}:{part}")
         return needs, tuple(entries)
 
-    def _localize(self, place: Place, row: Row, seed: int, evaluated: str) -> str:
+    def _localize(self, place: SplitPlace, row: Row, seed: int, evaluated: str) -> str:
         cfg = self.tasks[evaluated].step.cfg
         variant = row.name.rpartition("/")[2] if row.settings else ""
         cfg = change(cfg, localize__name=variant, **row.settings)
         result = Workdir(cfg.workdir).tube_measures(cfg.run_name, variant)
         return self._add(place, Step("localize", cfg), [evaluated], result)
 
-    def _fuse(self, place: Place, row: Row, seed: int) -> str:
+    def _fuse(self, place: SplitPlace, row: Row, seed: int) -> str:
         """Multiplies the streams of VideoLSTM and the scores of other systems."""
         needs, sources = [], []
         for part in row.parts:

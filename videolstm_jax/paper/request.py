@@ -31,7 +31,7 @@ PRETRAINED = "ucf101"
 """The data set whose models those of the other one start from."""
 
 
-class Place(NamedTuple):
+class SplitPlace(NamedTuple):
     """A split of a data set, which has a work folder of its own."""
 
     dataset: str
@@ -66,7 +66,7 @@ class Request(NamedTuple):
         """The folder that holds the work folders of all places."""
         return self.settings.config().workdir
 
-    def place_settings(self, place: Place) -> Settings:
+    def place_settings(self, place: SplitPlace) -> Settings:
         """The settings of all stages in the work folder of a place."""
         values: dict[str, Any] = {
             "workdir": f"{self.root}/{place.folder}",
@@ -76,7 +76,9 @@ class Request(NamedTuple):
         if place.dataset != PRETRAINED:
             # The boxes are those of UCF101.
             values["data__boxes"] = ""
-            values["convnet__weights"] = f"{self.root}/{start_of(place).folder}/convnets/{{stream}}"
+            values["convnet__weights"] = (
+                f"{self.root}/{pretrained_place(place).folder}/convnets/{{stream}}"
+            )
         return self.settings.override(**values)
 
     def run_name(self, cell: str, stream: str, seed: int) -> str:
@@ -95,7 +97,7 @@ class Request(NamedTuple):
         """The name of the fused scores of a row."""
         return self.run_name("+".join(row.parts), "fused", seed)
 
-    def external_path(self, name: str, place: Place) -> str:
+    def external_path(self, name: str, place: SplitPlace) -> str:
         """The score file of another system for one split; empty where none was given."""
         pattern = self.external.get(name, "")
         return pattern.replace("{dataset}", place.dataset).replace("{split}", str(place.split))
@@ -105,14 +107,14 @@ class Request(NamedTuple):
         return dict(_ON_TEST) if self.on_test else {}
 
 
-def start_of(place: Place) -> Place:
+def pretrained_place(place: SplitPlace) -> SplitPlace:
     """The place whose models those of another data set start from: the first split of UCF101."""
-    return Place(PRETRAINED, 1) if place.dataset != PRETRAINED else place
+    return SplitPlace(PRETRAINED, 1) if place.dataset != PRETRAINED else place
 
 
-def places_of(row: Row) -> list[Place]:
+def places_of(row: Row) -> list[SplitPlace]:
     """The splits of a row."""
-    return [Place(row.dataset, split) for split in row.splits]
+    return [SplitPlace(row.dataset, split) for split in row.splits]
 
 
 def missing_flags(row: Row, request: Request) -> list[str]:

@@ -12,7 +12,7 @@ from videolstm_jax.artifacts import Workdir, load_dataset, load_missing
 from videolstm_jax.files import read_json
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.paper.numbers import NUMBERS
-from videolstm_jax.paper.request import Place, Request, places_of
+from videolstm_jax.paper.request import Request, SplitPlace, places_of
 from videolstm_jax.paper.rows import Row
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.types import names_of
@@ -23,7 +23,7 @@ STYLE = "voc"
 """The convention of the mAP; the paper does not say which it has (docs/evaluation.md)."""
 
 
-class Result(NamedTuple):
+class Measurement(NamedTuple):
     """One measurement of a row: on one split, with one seed.
 
     Attributes:
@@ -71,13 +71,13 @@ def collect(rows: Sequence[Row], request: Request) -> list[RowResult]:
 
 def _collect_row(row: Row, request: Request) -> RowResult:
     seeds = seeds_of_row(row, request)
-    by_seed: list[list[Result]] = []
+    by_seed: list[list[Measurement]] = []
     missing = []
     for seed in seeds:
         by_seed.append([])
         for place in places_of(row):
             result = read_result(row, place, request, seed)
-            if isinstance(result, Result):
+            if isinstance(result, Measurement):
                 by_seed[-1].append(result)
             else:
                 missing.append(f"{place.folder} seed {seed}: {result}")
@@ -112,7 +112,7 @@ def seeds_of_row(row: Row, request: Request) -> tuple[int, ...]:
 # ---- one measurement -----------------------------------------------------------------------------
 
 
-def read_result(row: Row, place: Place, request: Request, seed: int) -> Result | str:
+def read_result(row: Row, place: SplitPlace, request: Request, seed: int) -> Measurement | str:
     """One measurement of a row, or why there is none."""
     work = Workdir(f"{request.root}/{place.folder}")
     if not work.dataset.exists():
@@ -126,7 +126,7 @@ def read_result(row: Row, place: Place, request: Request, seed: int) -> Result |
     model = summary["model"]
     if model is None:
         return "no test video has true boxes"
-    return Result(100 * _at_iou(row, model), int(summary.get("trained_on", 0)))
+    return Measurement(100 * _at_iou(row, model), int(summary.get("trained_on", 0)))
 
 
 def _at_iou(row: Row, model: dict[str, Any]) -> float:
@@ -135,7 +135,7 @@ def _at_iou(row: Row, model: dict[str, Any]) -> float:
     return model["recall"]["recall"][model["recall"]["iou"].index(IOU)]
 
 
-def scores_path(row: Row, place: Place, request: Request, seed: int) -> epath.Path:
+def scores_path(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
     """The file with the scores of a row on one split."""
     work = Workdir(f"{request.root}/{place.folder}")
     if row.cell == "convnet":
@@ -147,14 +147,14 @@ def scores_path(row: Row, place: Place, request: Request, seed: int) -> epath.Pa
     return work.fused(request.fused_name(row, seed))
 
 
-def measures_path(row: Row, place: Place, request: Request, seed: int) -> epath.Path:
+def measures_path(row: Row, place: SplitPlace, request: Request, seed: int) -> epath.Path:
     """The file with the measures of the tubes of a row of Figure 4."""
     work = Workdir(f"{request.root}/{place.folder}")
     variant = row.name.rpartition("/")[2] if row.settings else ""
     return work.tube_measures(request.run_name(row.cell, row.streams[0], seed), variant)
 
 
-def _accuracy(work: Workdir, path: epath.Path) -> Result | str:
+def _accuracy(work: Workdir, path: epath.Path) -> Measurement | str:
     """The accuracy of a score file on the test list of a work folder, or why there is none."""
     if not path.name:
         return "no score file given"
@@ -168,4 +168,4 @@ def _accuracy(work: Workdir, path: epath.Path) -> Result | str:
     trained = 0
     if scores.trained is not None:
         trained = int(scores.trained.sum())
-    return Result(100 * top_k(scores.scores, scores.label) / total, trained)
+    return Measurement(100 * top_k(scores.scores, scores.label) / total, trained)
