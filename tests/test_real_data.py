@@ -14,7 +14,7 @@ from benchmarks.real_data import (
     rows,
     stages,
     ucf101_fc6,
-    ut_interaction,
+    ut_folds,
 )
 from videolstm_jax.errors import FileError
 from videolstm_jax.presets import configured
@@ -135,12 +135,12 @@ def test_every_sequence_is_held_out_once(tmp_path):
         (videos / name).mkdir(parents=True)
         for sequence in range(1, 16):
             (videos / name / f"v_{name}_g{sequence:02d}_c01.avi").write_bytes(b"")
-    ut_interaction._write_lists(videos, tmp_path / "lists")
+    ut_folds.write_lists(videos, tmp_path / "lists")
     tested = []
     for fold in range(1, 6):
         test = (tmp_path / f"lists/testlist0{fold}.txt").read_text().split("\n")[:-1]
         train = (tmp_path / f"lists/trainlist0{fold}.txt").read_text()
-        assert {ut_interaction._sequence(name) for name in test} == {fold, fold + 5, fold + 10}
+        assert {ut_folds.sequence_of(name) for name in test} == {fold, fold + 5, fold + 10}
         assert not any(name in train for name in test)
         assert len(train.splitlines()) == 24
         tested += test

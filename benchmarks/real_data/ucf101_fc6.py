@@ -29,8 +29,8 @@ VALIDATION_GROUPS = ("g08", "g09", "g10", "g11")
 SETTINGS = {
     "data__frames": 11,
     "data__batch": 64,
-    "model__hidden": 128,
-    "model__head": 128,
+    "model__hidden": 64,
+    "model__head": 64,
     "eval__segments": 1,
     "optim__schedule": "cosine",
     "data__validation": 0.0,
@@ -47,8 +47,6 @@ TRIES = {
     "100 updates": {"train__steps": 100},
     "dropout .5 before and after the dense layer": {"model__hidden_dropout": 0.5},
     "learning rate 3e-4": {"optim__learning_rate": 3e-4},
-    "weight decay .1": {"optim__weight_decay": 0.1},
-    "64 hidden channels": {"model__hidden": 64},
 }
 """Settings that are compared on the validation groups, with seed 0."""
 

@@ -2,21 +2,20 @@
 
 The folder holds videos/<Class>/v_<Class>_g<sequence>_c<number>.avi. Fold k holds out the sequences
 k, k + 5 and k + 10, and trains on the other twelve. Videos are read at 10 frames a second, so that
-a clip of 16 frames is most of an action. Both streams read frozen EfficientNet-Lite0; its first
-kernel is averaged for flow.
+a clip of 24 frames holds most of an action. Both streams read frozen EfficientNet-Lite0; its first
+kernel is averaged for flow. The maps 7x7x320 are reduced to their 64 principal components, which
+are those of the training list of each fold.
 """
 
 from __future__ import annotations
 
-import pathlib
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.real_data import frame_classifier, linear, lite0_arrays
+from benchmarks.real_data import lite0_arrays
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import (
     Run,
@@ -26,14 +25,20 @@ from benchmarks.real_data.stages import (
     scores_path,
     train_and_score,
 )
-from videolstm_jax.artifacts import Workdir, load_dataset, load_scores
+from benchmarks.real_data.ut_baselines import baselines
+from benchmarks.real_data.ut_folds import (
+    FOLDS,
+    VALIDATION_SEQUENCES,
+    arrays_folder,
+    import_features,
+    prepared_fold,
+    validation_fold,
+    work_of,
+)
+from videolstm_jax.artifacts import load_dataset, load_scores
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.features import foreign, importers
 from videolstm_jax.presets import Settings
-from videolstm_jax.stages import fuse, nearest, prepare
-from videolstm_jax.types import Dataset, Video
-
-FOLDS = 5
+from videolstm_jax.stages import fuse
 
 SETTINGS = {
     "data__fps": 10.0,
@@ -44,8 +49,8 @@ SETTINGS = {
     "flow__percentile": 0.0,
     "flow__bound": 4.0,
     "pipeline__flow_backbone": "lite0",
-    "data__frames": 16,
-    "data__batch": 16,
+    "data__frames": 24,
+    "data__batch": 8,
     "data__workers": 1,
     "model__hidden": 32,
     "model__attention": 32,
@@ -53,10 +58,20 @@ SETTINGS = {
     "train__steps": 100,
     "train__save_every": 100,
     "train__log_every": 50,
-    "eval__segments": 8,
+    "eval__segments": 4,
     "eval__states": "none",
 }
 """On top of the preset `small`."""
+
+TRIES = {
+    "as set": {},
+    "200 updates": {"train__steps": 200},
+    "dropout .5 before and after the dense layer": {"model__hidden_dropout": 0.5},
+    "16 frames": {"data__frames": 16},
+}
+"""Settings of ConvALSTM on RGB that are compared on these sequences, with seed 0."""
+
+CHOSEN = "as set"
 
 RGB_CELLS = ("convalstm", "videolstm", "alstm", "convlstm", "lstm", "motion_alstm")
 
@@ -87,7 +102,9 @@ PAIRS = (
     ("videolstm-rgb", "frame classifier, RGB"),
     ("lstm-rgb", "frame classifier, RGB"),
     ("videolstm-flow", "frame classifier, flow"),
+    ("fusion", "ridge on the middle frame's 7x7x320 map, RGB"),
     ("fusion", "ridge on the mean 7x7x320 map, RGB"),
+    ("fusion", "ridge on mean, maximum and deviation of 1280, RGB"),
     ("fusion", "ridge on both mean vectors"),
 )
 """The orderings of the paper, and what the fusion is compared with."""
@@ -96,17 +113,16 @@ PAIRS = (
 def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, Any]:
     """Computes what is missing, for so many minutes, and returns the rows that are complete."""
     stop = time.monotonic() + 60 * minutes
-    folds = [_fold(data, workdir, number) for number in range(1, FOLDS + 1)]
+    folds = [prepared_fold(data, workdir, number, SETTINGS) for number in range(1, FOLDS + 1)]
     for stream in ("rgb", "flow"):
-        for is_mirrored in (False, True):
-            cfg = folds[0].for_stream(stream).config()
-            lite0_arrays.extract(
-                cfg, _arrays(workdir, stream, is_mirrored), is_mirrored=is_mirrored
-            )
+        cfg = folds[0].for_stream(stream).config()
+        lite0_arrays.extract(cfg, arrays_folder(workdir, stream))
     for settings in folds:
-        _import(settings, workdir)
-    names = sorted(video.name for video in load_dataset(_work(folds[0]).dataset).videos)
-    rows = _baselines(folds, workdir, names)
+        import_features(settings, workdir)
+    tries = _tries(folds[0], workdir, stop)
+    folds = [settings.override(**TRIES[CHOSEN]) for settings in folds]
+    names = sorted(video.name for video in load_dataset(work_of(folds[0]).dataset).videos)
+    rows = baselines(folds, workdir, names)
     for seed in SEEDS:
         for model in RUNS:
             if seed < 2 or model.name in THIRD_SEED:
@@ -118,81 +134,35 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
         "data": "UT-Interaction, sequences 1 to 15, folds of 3 sequences",
         "videos": names,
         "settings": SETTINGS,
+        "validation": {
+            "sequences": list(VALIDATION_SEQUENCES),
+            "chosen": CHOSEN,
+            "tries": tries,
+        },
         "pairs": PAIRS,
         "rows": rows,
     }
 
 
-# ---- the folds -----------------------------------------------------------------------------------
-
-
-def _fold(data: str, workdir: str, number: int) -> Settings:
-    """Prepares the work folder of a fold; flow is computed once."""
-    lists = pathlib.Path(workdir) / "lists"
-    if not (lists / f"testlist0{FOLDS}.txt").exists():
-        _write_lists(pathlib.Path(data) / "videos", lists)
-    place = {
-        "workdir": f"{workdir}/fold-{number}",
-        "data__videos": f"{data}/videos",
-        "data__lists": str(lists),
-        "data__split": number,
-    }
-    settings = Settings("small", {**SETTINGS, **place})
-    work = _work(settings)
-    if not (work.path / "dataset.json").exists():
-        shared = pathlib.Path(workdir) / "fold-1" / "flow"
-        if number > 1:
-            pathlib.Path(work.root).mkdir(parents=True, exist_ok=True)
-            pathlib.Path(work.flow).symlink_to(shared.resolve())
-        prepare.run(settings.config())
-    return settings
-
-
-def _work(settings: Settings) -> Workdir:
-    return Workdir(settings.overrides["workdir"])
-
-
-def _write_lists(videos: pathlib.Path, folder: pathlib.Path) -> None:
-    """Writes official lists, in which split k holds out every fifth sequence from k on."""
-    names = sorted(str(path.relative_to(videos)) for path in videos.glob("*/*.avi"))
-    classes = sorted({name.split("/")[0] for name in names})
-    folder.mkdir(parents=True, exist_ok=True)
-    lines = [f"{number} {name}\n" for number, name in enumerate(classes, 1)]
-    (folder / "classInd.txt").write_text("".join(lines))
-    for fold in range(1, FOLDS + 1):
-        train, test = [], []
-        for name in names:
-            if _sequence(name) % FOLDS == fold % FOLDS:
-                test.append(f"{name}\n")
-            else:
-                train.append(f"{name} {classes.index(name.split('/')[0]) + 1}\n")
-        (folder / f"trainlist0{fold}.txt").write_text("".join(train))
-        (folder / f"testlist0{fold}.txt").write_text("".join(test))
-
-
-def _sequence(name: str) -> int:
-    return int(re.search(r"_g(\d+)_", name)[1])
-
-
-def _arrays(workdir: str, stream: str, is_mirrored: bool = False) -> pathlib.Path:
-    suffix = "-mirrored" if is_mirrored else ""
-    return pathlib.Path(workdir) / "arrays" / f"{stream}-lite0{suffix}"
-
-
-def _import(settings: Settings, workdir: str) -> None:
-    """Imports the arrays of both streams into a fold, as `videolstm features arrays` does."""
-    work = _work(settings)
-    dataset = load_dataset(work.dataset)
-    about = {"imported": "arrays", "from": "lite0", "preprocessing": "unknown"}
-    for stream in ("rgb", "flow"):
-        for layer in lite0_arrays.LAYERS:
-            target = work.features(stream, layer)
-            if not (target / "index.json").exists():
-                arrays = foreign.array_features(_arrays(workdir, stream) / layer)
-                importers.import_features(arrays, dataset, target, about)
-
-
 # ---- recurrent models ----------------------------------------------------------------------------
+
+
+def _tries(fold: Settings, workdir: str, stop: float) -> dict[str, dict[str, Any]]:
+    """What each of `TRIES` is worth on the validation sequences."""
+    settings = validation_fold(fold, workdir)
+    import_features(settings, workdir)
+    worth = {}
+    for number, (name, overrides) in enumerate(TRIES.items()):
+        model = Run(f"try{number}", "convalstm", overrides=overrides)
+        cfg = _config(model, settings, 0)
+        if train_and_score(cfg, stop):
+            right = right_of_run(cfg)
+            worth[name] = {
+                "settings": overrides,
+                "right": sum(right.values()),
+                "videos": len(right),
+            }
+    return worth
 
 
 def _train_folds(model: Run, folds: Sequence[Settings], seed: int, stop: float) -> None:
@@ -241,100 +211,3 @@ def _add_fusion(rows: dict[str, Row], folds: Sequence[Settings], names: list[str
         answers.append(in_order(right, names))
     if answers:
         rows["fusion"] = Row(np.stack(answers), {"seeds": seeds})
-
-
-# ---- baselines -----------------------------------------------------------------------------------
-
-
-def _baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict[str, Row]:
-    """Models that are no recurrent network, each on all folds."""
-    tables = _vectors(load_dataset(_work(folds[0]).dataset), workdir)
-    rows = {}
-    for name, vectors in tables.items():
-        right: dict[str, bool] = {}
-        for settings in folds:
-            right |= _ridge_right(load_dataset(_work(settings).dataset), vectors)
-        rows[name] = Row(in_order(right, names)[None])
-    right = {}
-    for settings in folds:
-        path = _work(settings).run("nearest-motion") / "scores.npz"
-        if not path.exists():
-            nearest.run(settings.config())
-        right |= right_by_video(load_scores(path))
-    rows["nearest neighbour on motion energy"] = Row(in_order(right, names)[None])
-    for stream, title in (("rgb", "RGB"), ("flow", "flow")):
-        answers = []
-        for seed in (0, 1):
-            right = {}
-            for settings in folds:
-                dataset = load_dataset(_work(settings).dataset)
-                right |= _classified(dataset, _arrays(workdir, stream) / "fc7", seed)
-            answers.append(in_order(right, names))
-        rows[f"frame classifier, {title}"] = Row(np.stack(answers))
-    return rows
-
-
-def _vectors(dataset: Dataset, workdir: str) -> dict[str, dict[str, np.ndarray]]:
-    """What ridge regression reads of each video, by the name of its row."""
-    tables: dict[str, dict[str, np.ndarray]] = {
-        "ridge on width, height and length": {},
-        "ridge on the middle frame's 7x7x320 map, RGB": {},
-        "ridge on the mean 7x7x320 map, RGB": {},
-        "ridge on the mean vector of 320, RGB": {},
-        "ridge on the mean vector of 1280, RGB": {},
-        "ridge on the mean 7x7x320 map, flow": {},
-        "ridge on the mean vector of 1280, flow": {},
-        "ridge on both mean vectors": {},
-    }
-    for video in dataset.videos:
-        maps, heads = {}, {}
-        for stream in ("rgb", "flow"):
-            folder = _arrays(workdir, stream)
-            maps[stream] = np.load(folder / "pool5" / f"{video.name}.npy").astype(np.float32)
-            heads[stream] = np.load(folder / "fc7" / f"{video.name}.npy").astype(np.float32).mean(0)
-        rgb = maps["rgb"]
-        vectors = (
-            np.array([video.width, video.height, video.frames, video.width / video.height]),
-            rgb[len(rgb) // 2].ravel(),
-            rgb.mean(0).ravel(),
-            rgb.mean((0, 1, 2)),
-            heads["rgb"],
-            maps["flow"].mean(0).ravel(),
-            heads["flow"],
-            np.concatenate([heads["rgb"], heads["flow"]]),
-        )
-        for name, vector in zip(tables, vectors, strict=True):
-            tables[name][video.name] = vector
-    return tables
-
-
-def _ridge_right(dataset: Dataset, vectors: Mapping[str, np.ndarray]) -> dict[str, bool]:
-    train, test = dataset.part("train"), dataset.part("test")
-    scores, _ = linear.ridge(
-        np.stack([vectors[video.name] for video in train]),
-        _label(train),
-        np.stack([vectors[video.name] for video in test]),
-        groups=[video.group for video in train],
-    )
-    return _right(test, scores)
-
-
-def _classified(dataset: Dataset, folder: pathlib.Path, seed: int) -> dict[str, bool]:
-    """The layer of the classes over frozen features, as `fit_convnet` trains it."""
-    train, test = dataset.part("train"), dataset.part("test")
-    frames = [np.load(folder / f"{video.name}.npy").astype(np.float32) for video in train]
-    layer = frame_classifier.fit(frames, _label(train), seed=seed)
-    scores = []
-    for video in test:
-        values = np.load(folder / f"{video.name}.npy").astype(np.float32)
-        scores.append(frame_classifier.video_scores(layer, values))
-    return _right(test, np.stack(scores))
-
-
-def _label(videos: Sequence[Video]) -> np.ndarray:
-    return np.array([video.label for video in videos])
-
-
-def _right(videos: Sequence[Video], scores: np.ndarray) -> dict[str, bool]:
-    hits = scores.argmax(1) == _label(videos)
-    return dict(zip([video.name for video in videos], hits.tolist(), strict=True))

@@ -1,0 +1,113 @@
+"""The baselines of UT-Interaction: ridge regression, nearest neighbour, and single frames."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from benchmarks.real_data import frame_classifier, linear
+from benchmarks.real_data.rows import Row
+from benchmarks.real_data.stages import in_order, right_by_video
+from benchmarks.real_data.ut_folds import arrays_folder, work_of
+from videolstm_jax.artifacts import load_dataset, load_scores
+from videolstm_jax.presets import Settings
+from videolstm_jax.stages import nearest
+from videolstm_jax.types import Dataset, Video
+
+
+def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict[str, Row]:
+    """Models that are no recurrent network, each on all folds."""
+    tables = _vectors(load_dataset(work_of(folds[0]).dataset), workdir)
+    rows = {}
+    for name, vectors in tables.items():
+        right: dict[str, bool] = {}
+        for settings in folds:
+            right |= _ridge_right(load_dataset(work_of(settings).dataset), vectors)
+        rows[name] = Row(in_order(right, names)[None])
+    right = {}
+    for settings in folds:
+        path = work_of(settings).run("nearest-motion") / "scores.npz"
+        if not path.exists():
+            nearest.run(settings.config())
+        right |= right_by_video(load_scores(path))
+    rows["nearest neighbour on motion energy"] = Row(in_order(right, names)[None])
+    for stream, title in (("rgb", "RGB"), ("flow", "flow")):
+        answers = []
+        for seed in (0, 1):
+            right = {}
+            for settings in folds:
+                dataset = load_dataset(work_of(settings).dataset)
+                right |= _classified(dataset, arrays_folder(workdir, stream) / "fc7", seed)
+            answers.append(in_order(right, names))
+        rows[f"frame classifier, {title}"] = Row(np.stack(answers))
+    return rows
+
+
+def _vectors(dataset: Dataset, workdir: str) -> dict[str, dict[str, np.ndarray]]:
+    """What ridge regression reads of each video, by the name of its row."""
+    tables: dict[str, dict[str, np.ndarray]] = {
+        "ridge on width, height and length": {},
+        "ridge on the middle frame's 7x7x320 map, RGB": {},
+        "ridge on the mean 7x7x320 map, RGB": {},
+        "ridge on the mean vector of 320, RGB": {},
+        "ridge on the mean vector of 1280, RGB": {},
+        "ridge on the mean 7x7x320 map, flow": {},
+        "ridge on the mean vector of 1280, flow": {},
+        "ridge on mean, maximum and deviation of 1280, RGB": {},
+        "ridge on both mean vectors": {},
+    }
+    for video in dataset.videos:
+        maps, heads = {}, {}
+        for stream in ("rgb", "flow"):
+            folder = arrays_folder(workdir, stream)
+            maps[stream] = np.load(folder / "pool5" / f"{video.name}.npy").astype(np.float32)
+            heads[stream] = np.load(folder / "fc7" / f"{video.name}.npy").astype(np.float32)
+        rgb, head = maps["rgb"], heads["rgb"]
+        vectors = (
+            np.array([video.width, video.height, video.frames, video.width / video.height]),
+            rgb[len(rgb) // 2].ravel(),
+            rgb.mean(0).ravel(),
+            rgb.mean((0, 1, 2)),
+            head.mean(0),
+            maps["flow"].mean(0).ravel(),
+            heads["flow"].mean(0),
+            np.concatenate([head.mean(0), head.max(0), head.std(0)]),
+            np.concatenate([head.mean(0), heads["flow"].mean(0)]),
+        )
+        for name, vector in zip(tables, vectors, strict=True):
+            tables[name][video.name] = vector
+    return tables
+
+
+def _ridge_right(dataset: Dataset, vectors: Mapping[str, np.ndarray]) -> dict[str, bool]:
+    train, test = dataset.part("train"), dataset.part("test")
+    scores, _ = linear.ridge(
+        np.stack([vectors[video.name] for video in train]),
+        _label(train),
+        np.stack([vectors[video.name] for video in test]),
+        groups=[video.group for video in train],
+    )
+    return _right(test, scores)
+
+
+def _classified(dataset: Dataset, folder: pathlib.Path, seed: int) -> dict[str, bool]:
+    """The layer of the classes over frozen features, as `fit_convnet` trains it."""
+    train, test = dataset.part("train"), dataset.part("test")
+    frames = [np.load(folder / f"{video.name}.npy").astype(np.float32) for video in train]
+    layer = frame_classifier.fit(frames, _label(train), seed=seed)
+    scores = []
+    for video in test:
+        values = np.load(folder / f"{video.name}.npy").astype(np.float32)
+        scores.append(frame_classifier.video_scores(layer, values))
+    return _right(test, np.stack(scores))
+
+
+def _label(videos: Sequence[Video]) -> np.ndarray:
+    return np.array([video.label for video in videos])
+
+
+def _right(videos: Sequence[Video], scores: np.ndarray) -> dict[str, bool]:
+    hits = scores.argmax(1) == _label(videos)
+    return dict(zip([video.name for video in videos], hits.tolist(), strict=True))

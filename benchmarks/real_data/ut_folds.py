@@ -1,0 +1,127 @@
+"""The work folders of UT-Interaction's folds: lists, flow, and imported features."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from benchmarks.real_data import lite0_arrays
+from benchmarks.real_data.projection import principal_components
+from videolstm_jax.artifacts import Workdir, load_dataset, save_dataset
+from videolstm_jax.features import foreign, importers
+from videolstm_jax.features.foreign import ForeignFeatures
+from videolstm_jax.presets import Settings
+from videolstm_jax.stages import prepare
+from videolstm_jax.types import Dataset
+
+FOLDS = 5
+
+CHANNELS = 64
+"""Principal components of a map. Ridge regression on the mean map is as good with them."""
+
+VALIDATION_SEQUENCES = (2, 7, 12)
+"""Of the training list of fold 1; the settings are chosen on them."""
+
+
+def prepared_fold(data: str, workdir: str, number: int, common: Mapping[str, Any]) -> Settings:
+    """Prepares the work folder of a fold; flow is computed once."""
+    lists = pathlib.Path(workdir) / "lists"
+    if not (lists / f"testlist0{FOLDS}.txt").exists():
+        write_lists(pathlib.Path(data) / "videos", lists)
+    place = {
+        "workdir": f"{workdir}/fold-{number}",
+        "data__videos": f"{data}/videos",
+        "data__lists": str(lists),
+        "data__split": number,
+    }
+    settings = Settings("small", {**common, **place})
+    work = work_of(settings)
+    if not (work.path / "dataset.json").exists():
+        shared = pathlib.Path(workdir) / "fold-1" / "flow"
+        if number > 1:
+            pathlib.Path(work.root).mkdir(parents=True, exist_ok=True)
+            pathlib.Path(work.flow).symlink_to(shared.resolve())
+        prepare.run(settings.config())
+    return settings
+
+
+def work_of(settings: Settings) -> Workdir:
+    """The work folder of a fold."""
+    return Workdir(settings.overrides["workdir"])
+
+
+def write_lists(videos: pathlib.Path, folder: pathlib.Path) -> None:
+    """Writes official lists, in which split k holds out every fifth sequence from k on."""
+    names = sorted(str(path.relative_to(videos)) for path in videos.glob("*/*.avi"))
+    classes = sorted({name.split("/")[0] for name in names})
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = [f"{number} {name}\n" for number, name in enumerate(classes, 1)]
+    (folder / "classInd.txt").write_text("".join(lines))
+    for fold in range(1, FOLDS + 1):
+        train, test = [], []
+        for name in names:
+            if sequence_of(name) % FOLDS == fold % FOLDS:
+                test.append(f"{name}\n")
+            else:
+                train.append(f"{name} {classes.index(name.split('/')[0]) + 1}\n")
+        (folder / f"trainlist0{fold}.txt").write_text("".join(train))
+        (folder / f"testlist0{fold}.txt").write_text("".join(test))
+
+
+def sequence_of(name: str) -> int:
+    """The sequence in a file's name: all clips of one were filmed with one pair of actors."""
+    return int(re.search(r"_g(\d+)_", name)[1])
+
+
+def arrays_folder(workdir: str, stream: str, is_mirrored: bool = False) -> pathlib.Path:
+    """Where the arrays of a stream lie, as filmed or mirrored; all folds share them."""
+    suffix = "-mirrored" if is_mirrored else ""
+    return pathlib.Path(workdir) / "arrays" / f"{stream}-lite0{suffix}"
+
+
+def import_features(settings: Settings, workdir: str) -> None:
+    """Imports the arrays of both streams into a fold, as `videolstm features arrays` does."""
+    work = work_of(settings)
+    dataset = load_dataset(work.dataset)
+    about = {"imported": "arrays", "from": "lite0", "preprocessing": "unknown"}
+    for stream in ("rgb", "flow"):
+        for layer in lite0_arrays.LAYERS:
+            target = work.features(stream, layer)
+            if not (target / "index.json").exists():
+                arrays = foreign.array_features(arrays_folder(workdir, stream) / layer)
+                if layer == "pool5":
+                    arrays = _projected(arrays, dataset)
+                importers.import_features(arrays, dataset, target, about)
+
+
+def _projected(arrays: Mapping[str, ForeignFeatures], dataset: Dataset) -> dict:
+    """The same maps with fewer channels, whose axes are those of the training list."""
+    train = [arrays[video.name].read() for video in dataset.part("train")]
+    project = principal_components(train, CHANNELS)
+    projected = {}
+    for name, video in arrays.items():
+        projected[name] = ForeignFeatures(
+            video.frames, (*video.shape[:-1], CHANNELS), lambda video=video: project(video.read())
+        )
+    return projected
+
+
+def validation_fold(fold: Settings, workdir: str) -> Settings:
+    """Fold 1 without its test list, some sequences of its training list held out."""
+    settings = fold.override(workdir=f"{workdir}/validation")
+    work = work_of(settings)
+    if not (work.path / "dataset.json").exists():
+        dataset = load_dataset(work_of(fold).dataset)
+        videos = []
+        for video in dataset.videos:
+            part = video.part
+            if part == "test":
+                part = "unused"
+            elif sequence_of(video.name) in VALIDATION_SEQUENCES:
+                part = "valid"
+            videos.append(video._replace(part=part))
+        pathlib.Path(work.root).mkdir(parents=True, exist_ok=True)
+        save_dataset(work.dataset, Dataset(dataset.classes, tuple(videos)))
+    return settings.override(eval__part="valid")
