@@ -1,5 +1,6 @@
 """The runner of results on real data: its baselines, folds and rows, on small made data."""
 
+import itertools
 import json
 import time
 
@@ -11,14 +12,18 @@ from benchmarks.real_data import (
     __main__,
     frame_classifier,
     linear,
+    lite0_arrays,
     rows,
     stages,
     ucf101_fc6,
     ut_folds,
 )
+from benchmarks.real_data.projection import principal_components
+from videolstm_jax.artifacts import save_dataset
 from videolstm_jax.errors import FileError
-from videolstm_jax.presets import configured
-from videolstm_jax.types import Scores
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.presets import Settings, configured
+from videolstm_jax.types import Dataset, Scores, Video
 
 CLASSES, DEPTH = 3, 8
 
@@ -146,6 +151,43 @@ def test_every_sequence_is_held_out_once(tmp_path):
         tested += test
     assert len(set(tested)) == len(tested) == 30
     assert (tmp_path / "lists/classInd.txt").read_text() == "1 Hugging\n2 Pushing\n"
+
+
+def test_principal_components_are_the_axes_of_most_variance():
+    generator = np.random.default_rng(0)
+    maps = generator.normal(size=(4, 2, 2, 5)) * np.array([1, 9, 2, 5, 1]) + 3
+    project = principal_components([maps[:1], maps[1:]], 2)
+    assert np.abs(project.axes).argmax(0).tolist() == [1, 3]
+    components = project(maps).reshape(-1, 2)
+    np.testing.assert_allclose(components.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(project.axes.T @ project.axes, np.eye(2), atol=1e-5)
+
+
+def test_a_fold_imports_both_views_with_the_axes_of_its_training_list(tmp_path, monkeypatch):
+    monkeypatch.setattr(ut_folds, "CHANNELS", 2)
+    generator = np.random.default_rng(0)
+    videos = []
+    for number, part in enumerate(("train", "train", "test")):
+        name = f"a/v_a_g{number + 1:02d}_c01"
+        videos.append(Video(name, f"{name}.avi", 0, part, str(number), 5, 8, 8, 10.0))
+        for stream, view, layer in itertools.product(
+            ("rgb", "flow"), lite0_arrays.VIEWS, lite0_arrays.LAYERS
+        ):
+            shape = (4, 2, 2, 3) if layer == "pool5" else (4, 3)
+            path = ut_folds.arrays_folder(str(tmp_path), stream, view) / layer / f"{name}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, generator.normal(size=shape).astype(np.float16))
+    settings = Settings("small", {"workdir": str(tmp_path / "fold-1")})
+    work = ut_folds.work_of(settings)
+    work.path.mkdir()
+    save_dataset(work.dataset, Dataset(("a",), tuple(videos)))
+    ut_folds.import_features(settings, str(tmp_path))
+    filmed = FeatureStore.open(work.features("rgb", "pool5"))
+    mirrored = FeatureStore.open(work.features("rgb", "pool5", "mirrored"))
+    assert filmed.shape == mirrored.shape == (2, 2, 2)
+    assert set(filmed.frames) == {video.name for video in videos}
+    assert set(mirrored.frames) == {video.name for video in videos[:2]}
+    assert FeatureStore.open(work.features("flow", "fc7")).shape == (3,)
 
 
 def made_fc6(folder):

@@ -7,6 +7,7 @@ arrays into its own work folder, where their deviation is taken of its own train
 from __future__ import annotations
 
 import pathlib
+from typing import get_args
 
 import jax
 import numpy as np
@@ -18,21 +19,22 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.backbone.start import starting_point
-from videolstm_jax.types import Video
+from videolstm_jax.types import Video, View
 
 BLOCK = 16
 """Frames of a pass; the last block of a video is filled up, so that one program is compiled."""
 
 LAYERS = ("pool5", "fc7")
+VIEWS: tuple[View, ...] = get_args(View)
 
 
-def extract(cfg: RunConfig, folder: pathlib.Path, *, is_mirrored: bool = False) -> None:
+def extract(cfg: RunConfig, folder: pathlib.Path, view: View = "filmed") -> None:
     """Writes `<layer>/<Class>/<stem>.npy` of every video, float16; a killed run goes on.
 
     Args:
       cfg: of the stage `extract`, whose stream and backbone are taken.
       folder: of the arrays.
-      is_mirrored: exchanges left and right before the network, with the sign of flow in x.
+      view: `mirrored` exchanges left and right before the network, with the sign of flow in x.
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
@@ -49,7 +51,7 @@ def extract(cfg: RunConfig, folder: pathlib.Path, *, is_mirrored: bool = False) 
     progress = ProgressLine(len(missing), 0, unit="video")
     for number, video in enumerate(missing, 1):
         images = reader.read(video)
-        if is_mirrored:
+        if view == "mirrored":
             images = mirrored(images, stream)
         maps = _features(apply, network.prepare, images)
         # `fc7` comes last: its file says that the video is done.

@@ -29,6 +29,8 @@ VALIDATION_GROUPS = ("g08", "g09", "g10", "g11")
 SETTINGS = {
     "data__frames": 11,
     "data__batch": 64,
+    # The file has no features of mirrored frames.
+    "data__mirrored": False,
     "model__hidden": 64,
     "model__head": 64,
     "eval__segments": 1,

@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.real_data import lite0_arrays
-from benchmarks.real_data.projection import principal_components
+from benchmarks.real_data.projection import Projection, principal_components
 from videolstm_jax.artifacts import Workdir, load_dataset, save_dataset
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.foreign import ForeignFeatures
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import prepare
-from videolstm_jax.types import Dataset
+from videolstm_jax.types import Dataset, View
 
 FOLDS = 5
 
 CHANNELS = 64
 """Principal components of a map. Ridge regression on the mean map is as good with them."""
+
+ABOUT = {"imported": "arrays", "from": "lite0", "preprocessing": "unknown"}
+"""What the index of an imported store keeps of its origin."""
 
 VALIDATION_SEQUENCES = (2, 7, 12)
 """Of the training list of fold 1; the settings are chosen on them."""
@@ -75,35 +78,50 @@ def sequence_of(name: str) -> int:
     return int(re.search(r"_g(\d+)_", name)[1])
 
 
-def arrays_folder(workdir: str, stream: str, is_mirrored: bool = False) -> pathlib.Path:
+def arrays_folder(workdir: str, stream: str, view: View = "filmed") -> pathlib.Path:
     """Where the arrays of a stream lie, as filmed or mirrored; all folds share them."""
-    suffix = "-mirrored" if is_mirrored else ""
-    return pathlib.Path(workdir) / "arrays" / f"{stream}-lite0{suffix}"
+    return pathlib.Path(workdir) / "arrays" / f"{stream}-lite0-{view}"
 
 
 def import_features(settings: Settings, workdir: str) -> None:
     """Imports the arrays of both streams into a fold, as `videolstm features arrays` does."""
     work = work_of(settings)
     dataset = load_dataset(work.dataset)
-    about = {"imported": "arrays", "from": "lite0", "preprocessing": "unknown"}
+    # Only clips of the training list are drawn mirrored.
+    train_list = dataset._replace(videos=tuple(dataset.part("train")))
     for stream in ("rgb", "flow"):
         for layer in lite0_arrays.LAYERS:
-            target = work.features(stream, layer)
-            if not (target / "index.json").exists():
-                arrays = foreign.array_features(arrays_folder(workdir, stream) / layer)
+            for view, listed in (("filmed", dataset), ("mirrored", train_list)):
+                target = work.features(stream, layer, view)
+                if (target / "index.json").exists():
+                    continue
+                arrays = _layer_arrays(workdir, stream, layer, view)
                 if layer == "pool5":
-                    arrays = _projected(arrays, dataset)
-                importers.import_features(arrays, dataset, target, about)
+                    # The axes are those as filmed in both views.
+                    filmed = _layer_arrays(workdir, stream, layer, "filmed")
+                    arrays = _projected(arrays, _projection(filmed, train_list))
+                importers.import_features(arrays, listed, target, {**ABOUT, "view": view})
 
 
-def _projected(arrays: Mapping[str, ForeignFeatures], dataset: Dataset) -> dict:
-    """The same maps with fewer channels, whose axes are those of the training list."""
-    train = [arrays[video.name].read() for video in dataset.part("train")]
-    project = principal_components(train, CHANNELS)
+def _layer_arrays(workdir: str, stream: str, layer: str, view: View) -> dict[str, ForeignFeatures]:
+    return foreign.array_features(arrays_folder(workdir, stream, view) / layer)
+
+
+def _projection(arrays: Mapping[str, ForeignFeatures], train_list: Dataset) -> Projection:
+    """The principal components of the training list, as filmed."""
+    maps = [arrays[video.name].read() for video in train_list.videos]
+    return principal_components(maps, CHANNELS)
+
+
+def _projected(
+    arrays: Mapping[str, ForeignFeatures], project: Projection
+) -> dict[str, ForeignFeatures]:
+    """The same maps with fewer channels."""
     projected = {}
     for name, video in arrays.items():
+        shape = (*video.shape[:-1], CHANNELS)
         projected[name] = ForeignFeatures(
-            video.frames, (*video.shape[:-1], CHANNELS), lambda video=video: project(video.read())
+            video.frames, shape, lambda video=video: project(video.read())
         )
     return projected
 

@@ -67,7 +67,7 @@ TRIES = {
     "as set": {},
     "200 updates": {"train__steps": 200},
     "dropout .5 before and after the dense layer": {"model__hidden_dropout": 0.5},
-    "16 frames": {"data__frames": 16},
+    "without mirrored clips": {"data__mirrored": False},
 }
 """Settings of ConvALSTM on RGB that are compared on these sequences, with seed 0."""
 
@@ -116,7 +116,8 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
     folds = [prepared_fold(data, workdir, number, SETTINGS) for number in range(1, FOLDS + 1)]
     for stream in ("rgb", "flow"):
         cfg = folds[0].for_stream(stream).config()
-        lite0_arrays.extract(cfg, arrays_folder(workdir, stream))
+        for view in lite0_arrays.VIEWS:
+            lite0_arrays.extract(cfg, arrays_folder(workdir, stream, view), view)
     for settings in folds:
         import_features(settings, workdir)
     tries = _tries(folds[0], workdir, stop)
