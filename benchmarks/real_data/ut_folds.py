@@ -83,6 +83,13 @@ def arrays_folder(workdir: str, stream: str, view: View = "filmed") -> pathlib.P
     return pathlib.Path(workdir) / "arrays" / f"{stream}-lite0-{view}"
 
 
+def views(settings: Mapping[str, Any]) -> tuple[View, ...]:
+    """The views of the videos that these settings train on."""
+    if settings.get("data__mirrored", True):
+        return lite0_arrays.VIEWS
+    return ("filmed",)
+
+
 def import_features(settings: Settings, workdir: str) -> None:
     """Imports the arrays of both streams into a fold, as `videolstm features arrays` does."""
     work = work_of(settings)
@@ -91,7 +98,8 @@ def import_features(settings: Settings, workdir: str) -> None:
     train_list = dataset._replace(videos=tuple(dataset.part("train")))
     for stream in ("rgb", "flow"):
         for layer in lite0_arrays.LAYERS:
-            for view, listed in (("filmed", dataset), ("mirrored", train_list)):
+            for view in views(settings.overrides):
+                listed = dataset if view == "filmed" else train_list
                 target = work.features(stream, layer, view)
                 if (target / "index.json").exists():
                     continue
