@@ -114,6 +114,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "convnet.image_size",
                 "train.balance",
             ),
+            processes="together",
         ),
         "nearest": Command(
             "Scores test videos by nearest neighbours on motion, and on size: the baselines.",

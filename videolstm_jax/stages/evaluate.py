@@ -12,6 +12,8 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.clips.balance import label_array
+from videolstm_jax.cluster import team
+from videolstm_jax.cluster.shares import gather_rows, share_of
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
@@ -45,6 +47,9 @@ def run(cfg: RunConfig) -> epath.Path:
     `eval.states` the videos that the report shows by its rule get `runs/<name>/states/`, see
     `measure.states`.
 
+    Of several processes each one scores its share of the videos and writes their files. Process 0
+    gets the scores of all, and writes what is of the whole list.
+
     With `eval.part` valid, only the segments of the validation list are scored, and
     `runs/<name>/scores_valid.npz` is written. The results of the test list stay.
 
@@ -74,12 +79,16 @@ def run(cfg: RunConfig) -> epath.Path:
         return _write_validation(cfg, model, features, videos, trained)
 
     # scores.npz marks the run as evaluated, so it goes first and comes last.
-    remove_results(work.run(cfg.run_name), validation=False)
-    _write_whole_videos(cfg, model, features, videos)
+    with team.current().first_goes_first("the results of before are removed"):
+        if team.current().is_first:
+            remove_results(work.run(cfg.run_name), validation=False)
+    _write_whole_videos(cfg, model, features, _own_videos(videos))
     scores = _video_scores(cfg, model, features, videos)
+    path = work.run(cfg.run_name) / "scores.npz"
+    if scores is None:
+        return path
     label = label_array(videos)
     _write_states(cfg, model, features, _shown(cfg, videos, scores, label))
-    path = work.run(cfg.run_name) / "scores.npz"
     save_scores(path, Scores(names, scores, label, dataset.classes, trained))
 
     missing: Sequence[int] | np.ndarray = ()
@@ -101,6 +110,8 @@ def _write_validation(
     """Writes the scores of the validation list, with which weights of a fusion are searched."""
     path = Workdir(cfg.workdir).validation_scores(cfg.run_name)
     scores = _video_scores(cfg, model, features, videos)
+    if scores is None:
+        return path
     label = label_array(videos)
     save_scores(path, Scores(names_of(videos), scores, label, model.classes, trained, part="valid"))
     right = top_k(scores, label)
@@ -163,6 +174,9 @@ def _write_whole_videos(
 ) -> None:
     """Writes frame scores and attention of each video."""
     work = Workdir(cfg.workdir)
+    # A process may have no video, where there are fewer videos than processes.
+    if not videos:
+        return
     for whole in model.whole_videos(features, videos, cfg.eval):
         arrays = {"scores": whole.scores}
         # What boxes are made of, so that `localize` needs no second pass over the features.
@@ -173,14 +187,25 @@ def _write_whole_videos(
 
 def _video_scores(
     cfg: RunConfig, model: TrainedModel, features: ModelFeatures, videos: Sequence[Video]
-) -> np.ndarray:
-    """The scores [V, C] of all videos by their segments."""
-    progress, rows = ProgressLine(len(videos), 0, unit="video"), []
+) -> np.ndarray | None:
+    """The scores [V, C] of all videos by their segments; None in all processes but the first."""
+    own = _own_videos(videos)
+    progress = ProgressLine(len(own), 0, unit="video")
+    rows: dict[str, np.ndarray] = {}
     # A generator: each video counts as soon as it is scored.
-    for scores in model.segments(features, videos, cfg.data, cfg.eval):
-        rows.append(scores)
+    own_scores = model.segments(features, own, cfg.data, cfg.eval)
+    for video, scores in zip(own, own_scores, strict=True):
+        rows[video.name] = scores
         progress.show(len(rows), {}, logged=len(rows) % PROGRESS_EVERY == 0)
-    return np.stack(rows)
+    every_score = gather_rows("scores", names_of(videos), rows)
+    if every_score is None:
+        return None
+    return np.stack(every_score)
+
+
+def _own_videos(videos: Sequence[Video]) -> Sequence[Video]:
+    """The videos that this process scores: all, or its share of them."""
+    return share_of(videos, team.current().index, team.current().count)
 
 
 def _shown(

@@ -12,8 +12,9 @@ from etils import epath
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips import balance
+from videolstm_jax.cluster import team
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import flow_writing, prepared, scan
+from videolstm_jax.dataset import flow_shares, flow_writing, prepared, scan
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.dataset.flow_writing import FlowSample, FlowTarget
 from videolstm_jax.dataset.tfds import export
@@ -38,7 +39,7 @@ def run(
     were skipped. Every video is decoded once, in worker processes. Files of an interrupted call
     with the same settings are kept. With `flow.online` videos are decoded to find bad ones and to
     count their frames, and no flow is computed. flow/index.json is written last: where it exists,
-    the stage has finished.
+    the stage has finished. Of several processes each computes the flow of its share.
 
     Args:
       cfg: `data` chooses the videos, `flow` the method, `workdir` the folder.
@@ -58,6 +59,11 @@ def run(
     work = Workdir(cfg.workdir)
     artifacts.check_layout(work)
     flow_methods.method(cfg.flow.method)  # fails before any work where OpenCV is missing
+    if not team.current().is_first:
+        # Process 0 lists the videos and collects the results.
+        if not cfg.flow.online:
+            flow_shares.help_with_flow(cfg, work.flow)
+        return work.path
     with sole_writer(work.path, "prepare", name=".prepare.lock", break_lock=cfg.break_lock):
         # Not of the whole work folder: other stages may write in it now.
         files.remove_unfinished(work.flow)
@@ -89,6 +95,8 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     else:
         limit = image.limit(settings["bound"], scaled=settings["scaled"])
         target = FlowTarget(work.flow, fingerprints, limit)
+        scale = (settings["bound"], settings["scaled"])
+        flow_shares.write_flow_together(cfg, work.flow, listed, scale, sample.parts)
         frames = _write_flow(cfg, target, listed, decoder, sample)
         flow_files = prepared.flow_digests(work, frames)
 
