@@ -10,6 +10,8 @@ _LARGE = 'platform_machine not in "x86_64 AMD64" or sys_platform == "darwin"'
 # tensorflow-datasets imports importlib_resources without asking for it; older releases of etils
 # brought it along.
 _TFDS = ["tensorflow-datasets>=4.9.7", "importlib_resources>=6"]
+# 1.5 is the first with wheels for NumPy 2 and all Python versions that are supported.
+_IDT = ["scikit-learn>=1.5"]
 # setuptools and wheel: a test builds the wheel without the network.
 _TESTS = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=68", "wheel"]
 
@@ -57,7 +59,9 @@ setup(
         "tpu": ["jax[tpu]>=0.10"],
         "tfds": _TFDS,
         # scikit-image ships the photographs that a test needs.
-        "dev": [*_TESTS, "ruff>=0.8", "scikit-image>=0.24", *_TFDS],
+        "dev": [*_TESTS, "ruff>=0.8", "scikit-image>=0.24", *_IDT, *_TFDS],
+        # The commands idt and objects.
+        "idt": _IDT,
         "opencv": ["opencv-contrib-python-headless>=4.10"],
         "bench": ["opencv-contrib-python-headless>=4.10", "scikit-image>=0.24"],
     },

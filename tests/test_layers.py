@@ -35,6 +35,7 @@ LAYER = {
     "measure": 2,
     "report": 2,
     "safe_readers": 2,
+    "shallow": 2,
     "testing": 2.5,  # the test of a cell calls core alone
     "train": 3,
     "features": 3,
@@ -102,6 +103,7 @@ FORBIDDEN = {
     "core": {"flax", "optax", "orbax", "tensorflow", "absl", "os", "pathlib", "etils", "scipy"},
     "localize": ARRAYS_ONLY,
     "measure": ARRAYS_ONLY,
+    "shallow": ARRAYS_ONLY | {"skimage"},
     "flow": {"cv2", "skimage", "tensorflow", "absl", "os"},
     "safe_readers": NO_LEARNING | {"tensorflow"},
     "features": NO_LEARNING | {"tensorflow"},

@@ -60,7 +60,17 @@ LAYERS = (
     (
         "2",
         "pure functions",
-        ("core", "testing", "nn", "flow", "localize", "measure", "report", "safe_readers"),
+        (
+            "core",
+            "testing",
+            "nn",
+            "flow",
+            "localize",
+            "measure",
+            "report",
+            "shallow",
+            "safe_readers",
+        ),
     ),
     (
         "1",

@@ -32,6 +32,11 @@ class Workdir:
     | | `tubes.jsonl`, `map.json`, or with `localize.name` `tubes-<name>.jsonl`.. | localize |
     | `runs/nearest-motion/` | `scores.npz` of the baseline on motion energy | nearest |
     | `runs/nearest-size/` | `scores.npz` of the baseline on size and length | nearest |
+    | `trajectories/` | `settings.json`, trajectories `<Class>/<stem>.bin.gz` | idt |
+    | `runs/idt/` | `scores.npz`, `scores_valid.npz`, `vocabulary.npz`, `idt.json` | idt |
+    | | Fisher vectors, `fisher/<Class>/<stem>.npz` | idt |
+    | `runs/objects/` | `scores.npz`, `scores_valid.npz`, `objects.json` | objects |
+    | | mean probabilities, `means/<Class>/<stem>.npz` | objects |
     | `fused/<name>.npz`, `.json` | scores of several runs, multiplied; weights | fuse |
     | `report/` | `index.html`, `videos/` | report |
     | `overlays/<run>/`, `predicted/` | films | overlay, predict |
@@ -75,6 +80,11 @@ class Workdir:
     def flow(self) -> epath.Path:
         """Flow images."""
         return self.path / "flow"
+
+    @property
+    def trajectories(self) -> epath.Path:
+        """Improved dense trajectories."""
+        return self.path / "trajectories"
 
     def convnet(self, stream: str) -> epath.Path:
         """The ConvNet of `rgb` or `flow`."""

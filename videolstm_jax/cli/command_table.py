@@ -203,6 +203,23 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "Multiplies the class scores of several runs.",
             ("workdir", "fuse", "eval.allow_missing", "eval.allow_trained"),
         ),
+        "idt": Command(
+            "Scores videos by improved dense trajectories and Fisher vectors, for fusion.",
+            (
+                "workdir",
+                "seed",
+                *_DECODING,
+                "flow.method",
+                "idt",
+                "eval.allow_missing",
+                "break_lock",
+            ),
+            module="idt",
+        ),
+        "objects": Command(
+            "Scores videos by the ImageNet classes of their frames, for fusion.",
+            ("workdir", "seed", *_DECODING, "objects", "eval.allow_missing"),
+        ),
         "report": Command(
             "Draws everything in the work folder on one page.",
             ("workdir", "report", "eval.allow_missing", "eval.allow_trained"),

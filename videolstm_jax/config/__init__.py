@@ -10,6 +10,7 @@ from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import FITS, STREAMS, DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
 from videolstm_jax.config.run import PipelineConfig, RunConfig, as_text, change, flatten
+from videolstm_jax.config.shallow import IdtConfig, ObjectsConfig
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
 
@@ -24,8 +25,10 @@ __all__ = [
     "EvalConfig",
     "FlowConfig",
     "FuseConfig",
+    "IdtConfig",
     "LocalizeConfig",
     "ModelConfig",
+    "ObjectsConfig",
     "OptimConfig",
     "OverlayConfig",
     "PipelineConfig",

@@ -12,6 +12,7 @@ from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
 from videolstm_jax.config.setting import check_settings, require, setting
+from videolstm_jax.config.shallow import IdtConfig, ObjectsConfig
 from videolstm_jax.config.training import ModelConfig, OptimConfig, TrainConfig
 from videolstm_jax.errors import ConfigError
 
@@ -80,6 +81,8 @@ class RunConfig:
     localize: LocalizeConfig = field(default_factory=LocalizeConfig)
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+    idt: IdtConfig = field(default_factory=IdtConfig)
+    objects: ObjectsConfig = field(default_factory=ObjectsConfig)
     # The values that the user gave on top of the preset, by `section__field`. They record only
     # where values come from, so they do not count when two configurations are compared.
     overrides: Mapping[str, Any] = field(default_factory=dict, compare=False)

@@ -203,6 +203,49 @@ def sample_flow(
             yield FlowPart(part.name, parts[0].first, flow)
 
 
+_SIDE_STEP = 16
+"""Sides are filled up to a multiple of so many pixels where videos come in any size."""
+
+
+def flow_in_order(
+    frames: np.ndarray, method: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Iterator[np.ndarray]:
+    """Computes the flow of one video, a batch ahead of the pair that is asked for.
+
+    XLA compiles a program for each size. So frames are filled up with their last row and column to
+    a multiple of 16 pixels, and videos of many sizes share a few programs.
+
+    Args:
+      frames: [L, H, W] uint8.
+      method: see `flow_images`.
+
+    Yields:
+      The displacements of each of the L - 1 pairs, [H, W, 2] pixels.
+    """
+    height, width = frames.shape[1:]
+    more = [(0, -side % _SIDE_STEP) for side in (height, width)]
+    size = batch_pairs(height + more[0][1], width + more[1][1])
+
+    def batch(start: int) -> np.ndarray:
+        a, b = frames[start : start + size], frames[start + 1 : start + 1 + size]
+        pairs = len(b)
+        # The last batch is filled up with its last frame for the same reason.
+        fill = [(0, size - pairs), *more]
+        flow = method(np.pad(a[:pairs], fill, "edge"), np.pad(b, fill, "edge"))
+        return flow[:pairs, :height, :width]
+
+    with ThreadPoolExecutor(1) as pool:
+        starts = range(0, len(frames) - 1, size)
+        batches: collections.deque[Future] = collections.deque()
+        for start in starts:
+            batches.append(pool.submit(batch, start))
+            # One ahead: XLA and numpy work at the same time, and memory holds two batches.
+            if len(batches) > 1:
+                yield from batches.popleft().result()
+        for future in batches:
+            yield from future.result()
+
+
 # ---- batches -------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,157 @@
+"""The second half of the command `idt`: Fisher vectors of trajectories, and a linear SVM."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax.artifacts import Workdir, load_dataset
+from videolstm_jax.config import RunConfig
+from videolstm_jax.errors import FileError
+from videolstm_jax.files import read_arrays, write_arrays, write_json
+from videolstm_jax.heartbeat import counted
+from videolstm_jax.sealed_json import json_sha256
+from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_rows
+from videolstm_jax.shallow.scikit_learn import scikit_learn
+from videolstm_jax.shallow.vocabulary import Vocabulary, fit_vocabulary
+from videolstm_jax.trained.shallow_scores import save_svm_scores, scored_videos
+from videolstm_jax.trajectories.layout import DESCRIPTORS
+from videolstm_jax.trajectories.reader import trajectory_blocks, trajectory_file
+from videolstm_jax.types import Video
+
+NAME = "idt"
+"""The name of the run."""
+
+
+class _Source(NamedTuple):
+    """Where the files of trajectories lie, and L of them."""
+
+    folder: epath.Path
+    length: int
+
+
+def run(cfg: RunConfig) -> epath.Path:
+    """Writes `runs/idt/scores.npz`: linear SVMs on Fisher vectors of each video's trajectories.
+
+    The PCA and the Gaussians of each descriptor are fitted to trajectories of the training list,
+    `idt.samples` of them, as many of each video. Fisher vectors are kept, and not made again.
+
+    Returns:
+      The path of the scores of the test list.
+
+    Raises:
+      ConfigError: scikit-learn is not installed.
+      FileError: `prepare` has not run; a file of trajectories is missing or damaged; or no training
+        video has a trajectory.
+    """
+    # Refused before hours of reading.
+    scikit_learn("svm")
+    work = Workdir(cfg.workdir)
+    dataset = load_dataset(work.dataset)
+    source = _Source(epath.Path(cfg.idt.files or work.trajectories), cfg.idt.length)
+    videos = scored_videos(dataset)
+    paths = {}
+    for video in videos:
+        paths[video.name] = trajectory_file(source.folder, video.name)
+    samples = _samples(cfg, dataset.part("train"), paths)
+    vocabularies = {}
+    for name, rows in samples.items():
+        vocabularies[name] = fit_vocabulary(rows, cfg.idt.components, cfg.seed)
+    folder = work.run(NAME)
+    digest = _save_vocabularies(folder / "vocabulary.npz", vocabularies)
+
+    vectors = {}
+    for video in counted(videos, len(videos), "idt: Fisher vectors of videos"):
+        path = folder / "fisher" / f"{video.name}.npz"
+        vectors[video.name] = _kept_vector(path, digest)
+        if vectors[video.name] is None:
+            vector = _encoded(paths[video.name], source.length, vocabularies)
+            write_arrays(path, vector=vector, vocabulary=np.array(digest, str))
+            vectors[video.name] = vector
+    path, temperature = save_svm_scores(cfg, NAME, dataset, vectors, cfg.idt.cost)
+    record = {
+        "length": cfg.idt.length,
+        "samples": len(samples["hog"]),
+        "components": {name: len(v.weights) for name, v in vocabularies.items()},
+        "cost": cfg.idt.cost,
+        "temperature": temperature,
+        "vocabulary_sha256": digest,
+    }
+    write_json(folder / "idt.json", record)
+    return path
+
+
+def _samples(
+    cfg: RunConfig, train: Sequence[Video], paths: Mapping[str, epath.Path]
+) -> dict[str, np.ndarray]:
+    """Trajectories of the training list to fit to: [n, D] of each descriptor.
+
+    Raises:
+      FileError: no training video has any.
+    """
+    # The same number of each video, so that memory does not grow with the list.
+    quota = -(-cfg.idt.samples // len(train))
+    chosen: dict[str, list[np.ndarray]] = {name: [] for name in DESCRIPTORS}
+    for index, video in enumerate(counted(train, len(train), "idt: samples of videos")):
+        # A generator for each video: a video more or less changes no other's samples.
+        generator = np.random.default_rng([cfg.seed, index])
+        for name, rows in _sampled(paths[video.name], cfg.idt.length, quota, generator).items():
+            chosen[name].append(rows)
+    if not chosen["hog"]:
+        raise FileError(
+            f"{Workdir(cfg.workdir).dataset}: no training video has a trajectory; expected videos "
+            f"in which something moves for {cfg.idt.length + 1} frames"
+        )
+    return {name: np.concatenate(rows) for name, rows in chosen.items()}
+
+
+def _sampled(
+    path: epath.Path, length: int, quota: int, generator: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """At most `quota` trajectories of a video, each with the same chance, block by block."""
+    kept: dict[str, np.ndarray] = {}
+    priority = np.zeros(0)
+    for block in trajectory_blocks(path, length):
+        # The rows with the largest random numbers, of all blocks so far.
+        priority = np.concatenate([priority, generator.random(len(block.hog))])
+        best = np.sort(np.argsort(-priority)[:quota])
+        for name in DESCRIPTORS:
+            rows = getattr(block, name)
+            if name in kept:
+                rows = np.concatenate([kept[name], rows])
+            kept[name] = rows[best]
+        priority = priority[best]
+    return kept
+
+
+def _save_vocabularies(path: epath.Path, vocabularies: Mapping[str, Vocabulary]) -> str:
+    """Writes the PCA and the Gaussians of all descriptors, and returns the digest of them."""
+    arrays = {}
+    for name, vocabulary in vocabularies.items():
+        for field, array in vocabulary._asdict().items():
+            arrays[f"{name}.{field}"] = array
+    write_arrays(path, **arrays)
+    return json_sha256({name: array.tolist() for name, array in arrays.items()})
+
+
+def _encoded(path: epath.Path, length: int, vocabularies: Mapping[str, Vocabulary]) -> np.ndarray:
+    """The Fisher vectors of all descriptors of a video, one behind the other."""
+    sums = {name: no_rows(vocabulary) for name, vocabulary in vocabularies.items()}
+    for block in trajectory_blocks(path, length):
+        for name, vocabulary in vocabularies.items():
+            sums[name] = sums[name].plus(fisher_sums(vocabulary, getattr(block, name)))
+    vectors = []
+    for name, vocabulary in vocabularies.items():
+        vectors.append(fisher_vector(vocabulary, sums[name]))
+    return np.concatenate(vectors)
+
+
+def _kept_vector(path: epath.Path, digest: str) -> np.ndarray | None:
+    """The Fisher vector that an earlier run wrote; None where there is none of this vocabulary."""
+    if not path.exists():
+        return None
+    vector, vocabulary = read_arrays(path, "vector", "vocabulary")
+    return vector if str(vocabulary) == digest else None

@@ -1,0 +1,109 @@
+"""The stage `objects`: mean probabilities of ImageNet's 1,000 classes, and a linear SVM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from etils import epath
+
+from videolstm_jax.artifacts import Workdir, load_dataset
+from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset import prepared
+from videolstm_jax.errors import VideoError
+from videolstm_jax.files import read_arrays, write_arrays, write_json
+from videolstm_jax.heartbeat import counted
+from videolstm_jax.shallow.scikit_learn import scikit_learn
+from videolstm_jax.trained.imagenet_classes import imagenet_classifier
+from videolstm_jax.trained.shallow_scores import save_svm_scores, scored_videos
+from videolstm_jax.types import Video
+from videolstm_jax.video import guard
+
+NAME = "objects"
+"""The name of the run."""
+SIDE = 224
+"""Pixels of the square that frames are squashed to, as the network was trained."""
+
+
+def run(cfg: RunConfig) -> epath.Path:
+    """Writes `runs/objects/scores.npz`: linear SVMs on the mean class probabilities of each video.
+
+    The network is EfficientNet-Lite0 as ImageNet trained it. What a killed run finished is not made
+    again.
+
+    Returns:
+      The path of the scores of the test list.
+
+    Raises:
+      ConfigError: scikit-learn is not installed, or `prepare` read other frames.
+      FileError: `prepare` has not run, or the weights are missing.
+      VideoError: a video is not as `prepare` found it.
+    """
+    scikit_learn("svm")
+    work = Workdir(cfg.workdir)
+    dataset = load_dataset(work.dataset)
+    index = prepared.read_flow_index(work, cfg.data)
+    videos = scored_videos(dataset)
+    prepared.check_fingerprints(index, videos)
+    means = _means(cfg, work, videos, index["source"])
+    # Of length 1, so that the cost has the same meaning for all videos, as with Fisher vectors.
+    vectors = {}
+    for name, mean in means.items():
+        vectors[name] = mean / np.linalg.norm(mean)
+    path, temperature = save_svm_scores(cfg, NAME, dataset, vectors, cfg.objects.cost)
+    record = {
+        "network": "lite0",
+        "stride": cfg.objects.stride,
+        "cost": cfg.objects.cost,
+        "temperature": temperature,
+    }
+    write_json(work.run(NAME) / "objects.json", record)
+    return path
+
+
+def _means(
+    cfg: RunConfig, work: Workdir, videos: Sequence[Video], fingerprints: Mapping[str, str]
+) -> dict[str, np.ndarray]:
+    """The mean probabilities [1000] of each video; those that are there already are read."""
+    folder = work.run(NAME) / "means"
+    means, origins, missing = {}, {}, []
+    for video in videos:
+        origins[video.name] = f"{fingerprints[video.name]}, stride {cfg.objects.stride}"
+        mean = _kept_mean(folder / f"{video.name}.npz", origins[video.name])
+        if mean is None:
+            missing.append(video)
+        else:
+            means[video.name] = mean
+    if not missing:
+        return means
+    classify = imagenet_classifier(SIDE, cfg.objects.batch)
+    frames_of_videos = counted(_decoded(cfg, missing), len(missing), "objects: videos")
+    for video, frames in zip(missing, frames_of_videos, strict=True):
+        mean = classify(frames[:: cfg.objects.stride]).mean(0)
+        origin = np.array(origins[video.name], str)
+        write_arrays(folder / f"{video.name}.npz", mean=mean, origin=origin)
+        means[video.name] = mean
+    return means
+
+
+def _kept_mean(path: epath.Path, origin: str) -> np.ndarray | None:
+    """The mean that an earlier run wrote; None where there is none of this video and stride."""
+    if not path.exists():
+        return None
+    mean, stored_origin = read_arrays(path, "mean", "origin")
+    return mean if str(stored_origin) == origin else None
+
+
+def _decoded(cfg: RunConfig, videos: Sequence[Video]) -> Iterator[np.ndarray]:
+    """Yields the frames [L, S, S, 3] of each video."""
+    settings = {"fps": cfg.data.fps, "max_frames": cfg.data.max_frames, "size": (SIDE, SIDE)}
+    decoded = guard.read_all(
+        [video.path for video in videos],
+        **settings,
+        workers=cfg.data.workers,
+        limit=cfg.data.time_limit,
+    )
+    for frames in decoded:
+        if isinstance(frames, VideoError):
+            raise frames
+        yield frames
