@@ -28,6 +28,9 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):
 import hypothesis
 import jax
 import pytest
+from spare_workers import SpareWorkerClient, end_spares
+
+from videolstm_jax.video.worker_client import WorkerClient
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -102,3 +105,19 @@ def small_flow_batches():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("videolstm_jax.flow.batched.batch_pairs", lambda height, width: 8)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def handed_on_workers():
+    """Lets crews go on with the processes of earlier crews (`spare_workers`)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("videolstm_jax.video.guard.WorkerClient", SpareWorkerClient)
+        yield
+    end_spares()
+
+
+@pytest.fixture
+def own_workers(monkeypatch):
+    """For tests of how crews end: each has processes of its own, and none is left of others."""
+    end_spares()
+    monkeypatch.setattr("videolstm_jax.video.guard.WorkerClient", WorkerClient)

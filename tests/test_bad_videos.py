@@ -97,7 +97,7 @@ def test_a_time_limit_is_a_setting(folder, monkeypatch):
         scan.scan_videos(DataConfig(videos=str(folder), time_limit=0.5))
 
 
-def test_what_asks_for_too_much_memory_is_refused(tmp_path):
+def test_what_asks_for_too_much_memory_is_refused(tmp_path, own_workers):
     """A worker gives back an error, or is ended, before the machine is out of memory."""
     encode.write(tmp_path / "good.mp4", smooth(4, 24, 32))
     huge = {"size": (500_000, 200_000)}  # 300 GB a frame

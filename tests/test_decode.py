@@ -264,7 +264,7 @@ def test_a_worker_that_dies_or_hangs_costs_one_video(clip, tmp_path, monkeypatch
     assert all(name in error for name, error in zip(names[1:], messages, strict=False))
 
 
-def test_workers_end_with_their_reader(clip):
+def test_workers_end_with_their_reader(clip, own_workers):
     path, frames = clip
     reader = guard.read_all([path] * 8)
     np.testing.assert_array_equal(next(reader), frames)

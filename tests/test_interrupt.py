@@ -156,7 +156,7 @@ def test_a_worker_whose_reader_was_killed_ends_by_itself(stalling, tmp_path):
     assert running_workers(folder) == []
 
 
-def test_an_ended_crew_starts_nothing(tmp_path):
+def test_an_ended_crew_starts_nothing(tmp_path, own_workers):
     encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))
     crew = guard.Crew(1)
     assert crew.probe(tmp_path / "a.mp4").frames == 6
@@ -165,7 +165,7 @@ def test_an_ended_crew_starts_nothing(tmp_path):
         crew.probe(tmp_path / "a.mp4")
 
 
-def test_a_video_whose_crew_was_ended_is_no_bad_one(stalling, tmp_path, monkeypatch):
+def test_a_video_whose_crew_was_ended_is_no_bad_one(stalling, tmp_path, monkeypatch, own_workers):
     monkeypatch.setattr(os, "environ", stalling[0])
     crew = guard.Crew(1)
     with ThreadPoolExecutor(1) as pool:
@@ -176,7 +176,7 @@ def test_a_video_whose_crew_was_ended_is_no_bad_one(stalling, tmp_path, monkeypa
             result.result()
 
 
-def test_who_leaves_early_ends_the_crew():
+def test_who_leaves_early_ends_the_crew(own_workers):
     crew = guard.Crew(1)
     items = guard.ahead(crew, lambda item: item, range(9))
     assert next(items) == 0
