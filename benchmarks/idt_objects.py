@@ -1,0 +1,173 @@
+"""How many real clips are iDT and Objects right on, alone and fused with each other and with runs?
+
+    python -m benchmarks.idt_objects --name=weizmann --videos=DIR --workdir=DIR --folds=6
+    python -m benchmarks.idt_objects --name=ut_interaction --videos=DIR --workdir=DIR --folds=5
+
+Fold k of n holds out the k-th group of videos, the k+n-th and so on; each video is tested once.
+Trajectories and mean probabilities are computed once for all folds. Whatever the work folder
+already has is not computed again. Results: benchmarks/results/idt_objects_<name>.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import shutil
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks import command_line, record
+from benchmarks.real_data.rows import Row, accuracy_table, as_record, difference_table
+from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset
+from videolstm_jax.config import RunConfig, change
+from videolstm_jax.measure.fusion.rules import product_fusion
+from videolstm_jax.score_files.join import aligned
+from videolstm_jax.stages import idt, objects, prepare, trajectories
+from videolstm_jax.types import Dataset, Scores
+
+
+def main() -> None:
+    """Computes the scores of all folds, and writes which videos each model has right."""
+    options = _options()
+    base = _prepared(options)
+    trajectories.run(base)
+    objects.run(base)
+    right: dict[str, list[dict[str, bool]]] = {}
+    for number in range(1, options.folds + 1):
+        work = _fold(base, number, options.folds)
+        cfg = change(base, workdir=work.root, idt__files=str(Workdir(base.workdir).trajectories))
+        models = {
+            "Objects": load_scores(objects.run(cfg)),
+            "iDT": load_scores(idt.run(cfg)),
+        }
+        for path in options.runs:
+            models[_run_name(path)] = load_scores(path.format(fold=number))
+        for name, scores in _with_fusions(models).items():
+            is_right = scores.scores.argmax(1) == scores.label
+            fold = dict(zip(scores.videos, is_right.tolist(), strict=True))
+            right.setdefault(name, []).append(fold)
+    _save(options, base, right)
+
+
+def _options() -> argparse.Namespace:
+    parser = command_line.parser(__doc__)
+    parser.add_argument("--videos", required=True, help="folder of the videos, a folder a class")
+    parser.add_argument("--workdir", required=True, help="folder of everything that is computed")
+    parser.add_argument("--folds", type=int, required=True, help="how often groups are held out")
+    parser.add_argument("--side", type=int, default=240, help="idt.side; default: 240")
+    parser.add_argument("--fps", type=float, default=0.0, help="data.fps; default: 0")
+    parser.add_argument("--stride", type=int, default=1, help="objects.stride; default: 1")
+    parser.add_argument("--components", type=int, default=256, help="idt.components; default: 256")
+    parser.add_argument(
+        "--runs",
+        nargs="*",
+        default=[],
+        help="score files of other models on the same folds, with {fold} for the number of the "
+        "fold from 1 on",
+    )
+    return parser.parse_args()
+
+
+def _prepared(options: argparse.Namespace) -> RunConfig:
+    """The settings of all folds, and a work folder in which every video is listed."""
+    cfg = change(
+        RunConfig(workdir=f"{options.workdir}/all"),
+        data__videos=options.videos,
+        data__fps=options.fps,
+        data__workers=1,
+        # No stage here reads flow images; the smallest ones are the cheapest.
+        flow__width=16,
+        flow__height=16,
+        idt__side=options.side,
+        idt__components=options.components,
+        objects__stride=options.stride,
+    )
+    if not Workdir(cfg.workdir).dataset.exists():
+        prepare.run(cfg)
+    return cfg
+
+
+def _fold(base: RunConfig, number: int, folds: int) -> Workdir:
+    """The work folder of a fold: the same videos in other parts."""
+    source = Workdir(base.workdir)
+    work = Workdir(str(source.path.parent / f"fold-{number}"))
+    dataset = load_dataset(source.dataset)
+    groups = sorted({video.group for video in dataset.videos})
+    videos = []
+    for video in dataset.videos:
+        is_test = groups.index(video.group) % folds == number - 1
+        videos.append(video._replace(part="test" if is_test else "train"))
+    save_dataset(work.dataset, Dataset(dataset.classes, tuple(videos)))
+    pathlib.Path(work.flow).mkdir(exist_ok=True)
+    shutil.copy(source.flow / "index.json", work.flow / "index.json")
+    means = "runs/objects/means"
+    shutil.copytree(source.path / means, work.path / means, dirs_exist_ok=True)
+    return work
+
+
+def _run_name(path: str) -> str:
+    """The name of a run whose scores lie in `<run>/scores.npz`."""
+    return pathlib.Path(path).parent.name
+
+
+def _with_fusions(models: dict[str, Scores]) -> dict[str, Scores]:
+    """The models, both of ours fused, the others fused, and the others with ours."""
+    ours, others = ["iDT", "Objects"], [name for name in models if name not in ("iDT", "Objects")]
+    fusions = [ours]
+    if others:
+        fusions += [[*others, "iDT"], [*others, *ours]]
+    if len(others) > 1:
+        fusions.append(others)
+    rows = dict(models)
+    for names in fusions:
+        rows[" + ".join(names)] = _fused({name: models[name] for name in names})
+    return rows
+
+
+def _fused(models: dict[str, Scores]) -> Scores:
+    streams = aligned(models)
+    tables = [stream.scores for stream in streams]
+    return streams[0]._replace(scores=product_fusion(tables, (1.0,) * len(tables)))
+
+
+def _save(
+    options: argparse.Namespace, base: RunConfig, right: dict[str, list[dict[str, bool]]]
+) -> None:
+    dataset = load_dataset(Workdir(base.workdir).dataset)
+    names = [video.name for video in dataset.videos]
+    rows = {}
+    for model, folds in right.items():
+        of_video: dict[str, bool] = {}
+        for fold in folds:
+            of_video |= fold
+        rows[model] = Row(np.array([[of_video[name] for name in names]]))
+    pairs = _pairs(list(rows))
+    figures = {
+        "question": command_line.question(__doc__),
+        "folds": options.folds,
+        "side": options.side,
+        "fps": options.fps,
+        "stride": options.stride,
+        "components": options.components,
+        "videos": names,
+        "rows": as_record(rows),
+        "pairs": pairs,
+    }
+    record.save(f"idt_objects_{options.name}", figures, options.out)
+    print(accuracy_table(rows))
+    print(f"\n{difference_table(rows, pairs)}")
+
+
+def _pairs(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Each fusion against each of its parts."""
+    pairs = []
+    for fusion in names:
+        for part in names:
+            if set(part.split(" + ")) < set(fusion.split(" + ")):
+                pairs.append((fusion, part))
+    return pairs
+
+
+if __name__ == "__main__":
+    main()
