@@ -43,8 +43,9 @@ def work(tmp_path):
     return tmp_path / "work"
 
 
-def _mirrored_config(work, **settings):
-    return config(work, cell="videolstm", data__mirrored=True, **settings)
+def _mirrored_config(work, cell="lstm", **settings):
+    # Two inputs are tested where batches are: the smallest cell compiles in a tenth of the time.
+    return config(work, cell=cell, data__mirrored=True, **settings)
 
 
 def _metrics(folder):
@@ -56,7 +57,8 @@ def test_it_trains_on_both_views_and_is_evaluated_as_filmed(work, tmp_path):
     cfg = _mirrored_config(work, train__steps=4, train__log_every=1)
     folder = train.run(cfg)
     assert load_config(folder)["config"]["data"]["mirrored"]
-    assert set(load_config(folder)["inputs"]) == {"x", "motion"}
+    # A bundle is checked against the features that evaluation reads.
+    assert set(load_config(folder)["inputs"]) == {"x"}
     evaluate.run(cfg)
     without = tmp_path / "without"
     write_work(without)
@@ -137,7 +139,7 @@ def test_a_damaged_mirrored_record_is_noticed_before_the_first_step(work):
     damaged[77] ^= 4
     path.write_bytes(bytes(damaged))
     with pytest.raises(FileError, match=r"flow/pool5-mirrored: 1 of 6 files .*jack/p1\.f16"):
-        train.run(_mirrored_config(work))
+        train.run(_mirrored_config(work, cell="videolstm"))
     assert not (work / "runs").exists()
 
 
