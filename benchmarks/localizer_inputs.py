@@ -184,14 +184,14 @@ def candidate_maps(model: ModelMaps, flow: np.ndarray, camera_free: np.ndarray) 
     return as_maps
 
 
-def candidate_tubes(maps: Mapping[str, np.ndarray], video: Video) -> dict[str, Tube]:
+def candidate_tubes(maps: Mapping[str, np.ndarray], video: Video, fit: str) -> dict[str, Tube]:
     """Makes a tube of every map and of every centred box of one video, by name."""
     size = video.height, video.width
     tubes = {}
     for name, values in maps.items():
-        tubes[name] = video_tube(values, size, video.frames, settings=MOMENTS)
+        tubes[name] = video_tube(values, size, video.frames, settings=MOMENTS, fit=fit)
         if name == "attention":
-            region = video_tube(values, size, video.frames, settings=REGION)
+            region = video_tube(values, size, video.frames, settings=REGION, fit=fit)
             tubes["attention, region"] = region
     for fraction in CENTRED:
         tubes[f"centred {fraction}"] = centred_tube(size, video.frames, fraction)
@@ -202,6 +202,7 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
     """Measures every map on the test videos with truth of one work folder."""
     work = Workdir(folder)
     trained = TrainedModel.of_run(work, run)
+    fit = trained.place.fit
     truth: dict[str, list[Tube]] = {}
     for detection in artifacts.load_detections(work.truth):
         truth.setdefault(detection.video, []).append(detection.tube)
@@ -230,9 +231,10 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
         model = ModelMaps(*[np.asarray(array[:length], np.float64) for array in computed])
         images = read_flow(work.flow / f"{video.name}.zip")
         cells = model.attention.shape[1]
-        maps = candidate_maps(model, flow_magnitude(images, cells), camera_free_flow(images, cells))
+        magnitude = flow_magnitude(images, cells, fit)
+        maps = candidate_maps(model, magnitude, camera_free_flow(images, cells, fit))
         iou = {}
-        for name, tube in candidate_tubes(maps, video).items():
+        for name, tube in candidate_tubes(maps, video, fit).items():
             iou[name] = float(frame_overlaps(tube, truth[video.name]).mean())
         overlaps.append(VideoOverlaps(video.name, iou))
     return overlaps

@@ -94,7 +94,9 @@ def measure(
     truth: dict[str, list[Detection]] = {}
     overlaps, shares, count = [], [], 0
     for video in videos:
-        tracks = video_tracks(video.attention, video.size, video.frames, settings=settings)
+        tracks = video_tracks(
+            video.attention, video.size, video.frames, settings=settings, fit=video.fit
+        )
         # As in `localize`: the score of a class is the mean over frames, and one frame's scores
         # decide only where a tube is cut.
         mean = video.scores.mean(axis=0, dtype=np.float64)

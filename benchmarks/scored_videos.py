@@ -9,13 +9,14 @@ import numpy as np
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
+from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.types import Detection, Tube
 
 
 class ScoredVideo(NamedTuple):
     """One test video with a run's `scores` [L', C] and `attention` [L', N, N], and its true tubes.
 
-    `size` is H, W in pixels, `frames` is L.
+    `size` is H, W in pixels, `frames` is L, and `fit` is the `data.fit` of the run.
     """
 
     name: str
@@ -24,6 +25,7 @@ class ScoredVideo(NamedTuple):
     scores: np.ndarray
     attention: np.ndarray
     truth: tuple[Detection, ...]
+    fit: str
 
 
 def read(folders: Sequence[str], run: str) -> list[ScoredVideo]:
@@ -31,6 +33,7 @@ def read(folders: Sequence[str], run: str) -> list[ScoredVideo]:
     tests = []
     for folder in folders:
         work = Workdir(folder)
+        fit = RunRecord.read(work, run).fit
         truth: dict[str, list[Detection]] = {}
         for detection in artifacts.load_detections(work.truth):
             truth.setdefault(detection.video, []).append(detection)
@@ -42,7 +45,7 @@ def read(folders: Sequence[str], run: str) -> list[ScoredVideo]:
             scores, attention = files.read_arrays(path, "scores", "attention", made_by="evaluate")
             size = video.height, video.width
             true = tuple(truth[video.name])
-            tests.append(ScoredVideo(video.name, size, video.frames, scores, attention, true))
+            tests.append(ScoredVideo(video.name, size, video.frames, scores, attention, true, fit))
     return sorted(tests, key=lambda video: (video.truth[0].label, video.name))
 
 
@@ -83,4 +86,5 @@ def _join(first: ScoredVideo, second: ScoredVideo) -> ScoredVideo:
         joined_arrays(first.scores, second.scores),
         joined_arrays(first.attention, second.attention),
         tuple(truth),
+        first.fit,
     )

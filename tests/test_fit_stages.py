@@ -160,7 +160,7 @@ def test_a_preset_of_another_value_is_no_wish(works):
     plain = change(configured("paper"), workdir=cfg.workdir, name=RUN, localize__causal=True)
     assert plain.data.fit == "squash"
     before = (work_of(cfg).run(RUN) / "tubes.jsonl").read_bytes()
-    localize.run(change(plain, **{f"localize__{k}": v for k, v in (("box", "moments"),)}))
+    localize.run(plain)
     localize.run(change(cfg, model__cell="videolstm", data__stream="rgb"))
     assert (work_of(cfg).run(RUN) / "tubes.jsonl").read_bytes() == before
 

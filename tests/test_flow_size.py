@@ -5,7 +5,7 @@ import pytest
 from moving_videos import made, settings
 
 from videolstm_jax import artifacts, files
-from videolstm_jax.config import change
+from videolstm_jax.config import FITS, change
 from videolstm_jax.dataset import flow_writing
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import batched
@@ -90,6 +90,16 @@ def test_the_small_presets_never_enlarge_flow():
     for preset in ("paper", "authors"):
         frame_format = flow_writing.grey_format(configured(preset))
         assert frame_format.size_of(400, 300) == (340, 256)
+
+
+@pytest.mark.parametrize("preset", ["demo", "research", "small"])
+def test_flow_of_square_videos_does_not_depend_on_the_fit(preset):
+    """Stick actions and Weizmann are 64 x 64: their figures stay, whatever `modern` has."""
+    formats = set()
+    for fit in FITS:
+        frame_format = flow_writing.grey_format(configured(preset, data__fit=fit))
+        formats.add(frame_format.size_of(64, 64))
+    assert formats == {(64, 64)}
 
 
 def test_flow_keeps_the_shape_of_the_video_unless_it_is_squashed():

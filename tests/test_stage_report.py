@@ -264,6 +264,17 @@ def test_scores_without_settings_are_a_comparison(work):
     assert "nearest comparison" in text and "12 of 12 test videos are named" not in text
 
 
+def test_a_size_that_tells_the_class_is_a_notice(work):
+    scores = artifacts.load_scores(work.scores("convlstm-rgb"))
+    path = work.run("nearest-size") / "scores.npz"
+    artifacts.save_scores(path, scores._replace(scores=np.eye(4)[scores.label]))
+    text = page_text(report.run(config(work, report__examples=0)))
+    assert "nearest-size: the width, height and number of frames of the videos tell" in text
+    artifacts.save_scores(path, scores._replace(scores=np.eye(4)[(scores.label + 1) % 4]))
+    text = page_text(report.run(config(work, report__examples=0)))
+    assert "the width, height and number of frames of the videos tell" not in text
+
+
 def test_the_run_that_is_shown_can_be_named(work):
     assert "with the predictions of videolstm-flow" in page_text(
         report.run(config(work, report__run="videolstm-flow"))

@@ -45,6 +45,10 @@ def _shortened(config: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
+_BASELINES = {"nearest-motion": "flow", "nearest-size": "width, height, length"}
+"""What the baselines of the stage `nearest` compare; they have no config.json."""
+
+
 def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
     """Names the streams that a model reads, from its name and its config.json."""
     # A ConvNet reads the stream that its name ends with. Only recurrent models may read two.
@@ -52,6 +56,8 @@ def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
         return "RGB"
     if name.startswith("convnet-"):
         return "flow"
+    if name in _BASELINES:
+        return _BASELINES[name]
     config = config or {}
     stream = config.get("config", {}).get("data", {}).get("stream")
     if stream is None:
