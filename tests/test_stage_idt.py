@@ -120,6 +120,11 @@ def test_files_of_another_program(tmp_path, work):
         write_trajectories(target, [rows])
     scores = load_scores(idt.run(config(work, idt__files=str(tmp_path))))
     assert scores.scores.argmax(1).tolist() == [0, 0, 1, 1]
+    # A test video in which nothing moves any more has no trajectory, and not the vector of before.
+    target.write_bytes(b"")
+    idt.run(config(work, idt__files=str(tmp_path)))
+    with np.load(work.run("idt") / "fisher" / f"{video.name}.npz") as stored:
+        assert not stored["vector"].any()
     target.unlink()
     with pytest.raises(FileError, match=f"of the trajectories of {video.name} there is none"):
         idt.run(config(work, idt__files=str(tmp_path)))

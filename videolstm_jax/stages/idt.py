@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -11,7 +10,7 @@ from etils import epath
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import read_arrays, write_arrays, write_json
+from videolstm_jax.files import file_size, read_arrays, write_arrays, write_json
 from videolstm_jax.heartbeat import counted
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_rows
@@ -24,13 +23,6 @@ from videolstm_jax.types import Video
 
 NAME = "idt"
 """The name of the run."""
-
-
-class _Source(NamedTuple):
-    """Where the files of trajectories lie, and L of them."""
-
-    folder: epath.Path
-    length: int
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -51,11 +43,11 @@ def run(cfg: RunConfig) -> epath.Path:
     scikit_learn("svm")
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    source = _Source(epath.Path(cfg.idt.files or work.trajectories), cfg.idt.length)
+    source = cfg.idt.files or work.trajectories
     videos = scored_videos(dataset)
     paths = {}
     for video in videos:
-        paths[video.name] = trajectory_file(source.folder, video.name)
+        paths[video.name] = trajectory_file(source, video.name)
     samples = _samples(cfg, dataset.part("train"), paths)
     vocabularies = {}
     for name, rows in samples.items():
@@ -63,15 +55,17 @@ def run(cfg: RunConfig) -> epath.Path:
     folder = work.run(NAME)
     digest = _save_vocabularies(folder / "vocabulary.npz", vocabularies)
 
-    vectors = {}
-    for video in counted(videos, len(videos), "idt: Fisher vectors of videos"):
-        path = folder / "fisher" / f"{video.name}.npz"
-        vectors[video.name] = _kept_vector(path, digest)
-        if vectors[video.name] is None:
-            vector = _encoded(paths[video.name], source.length, vocabularies)
-            write_arrays(path, vector=vector, vocabulary=np.array(digest, str))
-            vectors[video.name] = vector
-    path, temperature = save_svm_scores(cfg, NAME, dataset, vectors, cfg.idt.cost)
+    features = np.zeros((len(videos), _width(vocabularies)), np.float32)
+    for index, video in enumerate(counted(videos, len(videos), "idt: Fisher vectors of videos")):
+        path, source_path = folder / "fisher" / f"{video.name}.npz", paths[video.name]
+        # The size shows that a file was replaced; a digest would read every byte at each start.
+        origin = f"{file_size(source_path)} bytes, vocabulary {digest}"
+        vector = _kept_vector(path, origin)
+        if vector is None:
+            vector = _encoded(source_path, cfg.idt.length, vocabularies)
+            write_arrays(path, vector=vector, origin=np.array(origin, str))
+        features[index] = vector
+    path, temperature = save_svm_scores(cfg, NAME, dataset, features, cfg.idt.cost)
     record = {
         "length": cfg.idt.length,
         "samples": len(samples["hog"]),
@@ -137,6 +131,14 @@ def _save_vocabularies(path: epath.Path, vocabularies: Mapping[str, Vocabulary])
     return json_sha256({name: array.tolist() for name, array in arrays.items()})
 
 
+def _width(vocabularies: Mapping[str, Vocabulary]) -> int:
+    """The numbers of a video's Fisher vectors, all descriptors together."""
+    width = 0
+    for vocabulary in vocabularies.values():
+        width += 2 * vocabulary.means.size
+    return width
+
+
 def _encoded(path: epath.Path, length: int, vocabularies: Mapping[str, Vocabulary]) -> np.ndarray:
     """The Fisher vectors of all descriptors of a video, one behind the other."""
     sums = {name: no_rows(vocabulary) for name, vocabulary in vocabularies.items()}
@@ -149,9 +151,9 @@ def _encoded(path: epath.Path, length: int, vocabularies: Mapping[str, Vocabular
     return np.concatenate(vectors)
 
 
-def _kept_vector(path: epath.Path, digest: str) -> np.ndarray | None:
-    """The Fisher vector that an earlier run wrote; None where there is none of this vocabulary."""
+def _kept_vector(path: epath.Path, origin: str) -> np.ndarray | None:
+    """The Fisher vector that an earlier run wrote; None where there is none of this origin."""
     if not path.exists():
         return None
-    vector, vocabulary = read_arrays(path, "vector", "vocabulary")
-    return vector if str(vocabulary) == digest else None
+    vector, stored_origin = read_arrays(path, "vector", "origin")
+    return vector if str(stored_origin) == origin else None

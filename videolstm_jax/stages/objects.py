@@ -46,11 +46,10 @@ def run(cfg: RunConfig) -> epath.Path:
     videos = scored_videos(dataset)
     prepared.check_fingerprints(index, videos)
     means = _means(cfg, work, videos, index["source"])
+    features = np.stack([means[video.name] for video in videos])
     # Of length 1, so that the cost has the same meaning for all videos, as with Fisher vectors.
-    vectors = {}
-    for name, mean in means.items():
-        vectors[name] = mean / np.linalg.norm(mean)
-    path, temperature = save_svm_scores(cfg, NAME, dataset, vectors, cfg.objects.cost)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    path, temperature = save_svm_scores(cfg, NAME, dataset, features, cfg.objects.cost)
     record = {
         "network": "lite0",
         "stride": cfg.objects.stride,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def scored_videos(dataset: Dataset) -> list[Video]:
-    """The videos of the training, validation and test lists.
+    """The videos of the training, validation and test lists, in this order.
 
     Raises:
       FileError: there are no training or no test videos.
@@ -28,7 +28,7 @@ def scored_videos(dataset: Dataset) -> list[Video]:
 
 
 def save_svm_scores(
-    cfg: RunConfig, name: str, dataset: Dataset, vectors: Mapping[str, NDArray], cost: float
+    cfg: RunConfig, name: str, dataset: Dataset, features: NDArray, cost: float
 ) -> tuple[epath.Path, float]:
     """Trains on the training list, writes scores of the others, and prints the accuracy.
 
@@ -36,7 +36,7 @@ def save_svm_scores(
       cfg: the work folder, the seed and `eval.allow_missing`.
       name: of the run.
       dataset: the listed videos.
-      vectors: the features of each video by its name.
+      features: [V, F] in the order of `scored_videos`.
       cost: C of the SVM.
 
     Returns:
@@ -44,29 +44,31 @@ def save_svm_scores(
     """
     work = Workdir(cfg.workdir)
     train = dataset.part("train")
-    label = np.array([video.label for video in train])
-    labelled = Labelled(_stacked(vectors, train), label, [video.group for video in train])
-    scored = [*dataset.listed("valid"), *dataset.part("test")]
+    label, group = _labels(train), [video.group for video in train]
+    # Slices, which take no memory: Fisher vectors of a large set are gigabytes.
+    labelled = Labelled(features[: len(train)], label, group)
     probabilities, temperature = svm_scores(
         labelled,
-        _stacked(vectors, scored),
+        features[len(train) :],
         len(dataset.classes),
         cost=cost,
         seed=cfg.seed,
     )
-    rows = dict(zip(names_of(scored), probabilities, strict=True))
-    paths = {"valid": work.validation_scores(name), "test": work.run(name) / "scores.npz"}
-    for part, path in paths.items():
-        videos = dataset.listed(part)
-        if not videos:
-            continue
-        label = np.array([video.label for video in videos])
-        scores = Scores(names_of(videos), _stacked(rows, videos), label, dataset.classes, part=part)
-        save_scores(path, scores)
-    missing = () if cfg.eval.allow_missing else load_missing(work, dataset.classes)
+    valid, test = dataset.listed("valid"), dataset.part("test")
+    if valid:
+        rows = probabilities[: len(valid)]
+        scores = Scores(names_of(valid), rows, _labels(valid), dataset.classes, part="valid")
+        save_scores(work.validation_scores(name), scores)
+    rows = probabilities[len(valid) :]
+    scores = Scores(names_of(test), rows, _labels(test), dataset.classes)
+    path = work.run(name) / "scores.npz"
+    save_scores(path, scores)
+    missing: Sequence[int] | NDArray = ()
+    if not cfg.eval.allow_missing:
+        missing = load_missing(work, dataset.classes)
     print(f"{name}: {accuracy_text(scores.scores, scores.label, missing)}", flush=True)
-    return paths["test"], temperature
+    return path, temperature
 
 
-def _stacked(vectors: Mapping[str, NDArray], videos: list[Video] | tuple[Video, ...]) -> NDArray:
-    return np.stack([vectors[video.name] for video in videos])
+def _labels(videos: Sequence[Video]) -> NDArray:
+    return np.array([video.label for video in videos])
