@@ -255,6 +255,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             module="scores",
             positional="import FROM TO.npz, show FILE ..",
         ),
+        "local_pod": Command(
+            "Runs one command as several processes on this machine, as a scheduler would.",
+            module="local_pod",
+            positional="COMMAND FLAG ..",
+        ),
         "fetch_weights": Command(
             "Fetches ImageNet weights of VGG-16 on a connected machine.",
             module="fetch_weights",

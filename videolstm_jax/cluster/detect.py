@@ -73,7 +73,7 @@ def find_processes(config: ClusterConfig, environ: Mapping[str, str]) -> Process
 
 def _checked(processes: Processes, given: Mapping[str, object]) -> Processes:
     """The processes, if they do not contradict themselves."""
-    if given and processes.count < 2 and len(given) < 3:
+    if given and processes.source == "the settings" and len(given) < 3:
         missing = sorted({"coordinator", "processes", "process"} - _flag_names(given))
         raise ConfigError(
             f"cluster.{', cluster.'.join(sorted(_flag_names(given)))} is given without "

@@ -1,0 +1,85 @@
+"""Several real processes of one command, for tests."""
+
+import dataclasses
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from command_line import ROOT
+
+from videolstm_jax.cluster.local_pod import LocalPod
+
+PATIENCE = 120
+"""Seconds in which anything must have happened; a busy machine starts a process in ten."""
+
+
+@dataclasses.dataclass
+class RunningPod:
+    """Processes whose output goes to files, since full pipes would stop them."""
+
+    running: list[subprocess.Popen]
+    folder: pathlib.Path
+
+    def output(self, index):
+        return (self.folder / f"{index}.out").read_text()
+
+    def errors(self, index):
+        return (self.folder / f"{index}.err").read_text()
+
+    def wait_for(self, text, index=0):
+        """Returns when a process has printed a text."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.output(index):
+            assert self.running[index].poll() is None, self.errors(index)
+            assert time.monotonic() < deadline, self.output(index)
+            time.sleep(0.05)
+
+    def send(self, index, number):
+        """Sends a signal to a process."""
+        os.kill(self.running[index].pid, number)
+
+    def statuses(self):
+        """The statuses of all processes when all have ended."""
+        try:
+            return [process.wait(PATIENCE) for process in self.running]
+        finally:
+            self.end()
+
+    def end(self):
+        """Kills what still runs."""
+        for process in self.running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+
+
+def start_pod(folder, words, *, count=2, only=None, extra=(), environs=None):
+    """Starts a command as several processes.
+
+    Args:
+      folder: for their output.
+      words: of the command line behind `videolstm`.
+      count: processes.
+      only: start but these.
+      extra: flags of each process by its index, as pairs.
+      environs: of each process, in place of the flags that a local pod gives.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    pod = LocalPod(count, words)
+    running = []
+    for index in range(count) if only is None else only:
+        command = pod.command(index)
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        if environs is not None:
+            command, environ = command[:-3], {**environ, **environs[index]}
+        command += [flag for number, flag in extra if number == index]
+        with (
+            (folder / f"{index}.out").open("w") as out,
+            (folder / f"{index}.err").open("w") as errors,
+        ):
+            running.append(
+                subprocess.Popen(command, env=environ, cwd=ROOT, stdout=out, stderr=errors)
+            )
+    return RunningPod(running, folder)

@@ -1,0 +1,255 @@
+"""Two real processes train and evaluate one model, and survive what happens to them."""
+
+import json
+import os
+import shutil
+import signal
+import time
+
+import jax
+import numpy as np
+import pytest
+from running_pod import start_pod
+from training_workdir import config, write_work
+
+from videolstm_jax.artifacts import Workdir
+from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.stages import evaluate, train
+from videolstm_jax.trained.model import TrainedModel
+
+# The settings of `training_workdir.config`, as a user gives them.
+FLAGS = (
+    "--model.cell=lstm",
+    "--data.frames=4",
+    "--data.batch=4",
+    "--data.feature_scale=std",
+    "--eval.batch=4",
+    "--model.hidden=4",
+    "--model.attention=4",
+    "--model.head=6",
+    "--model.dropout=0.3",
+    "--optim.name=adam",
+    "--optim.learning_rate=1e-2",
+    "--train.log_every=3",
+    "--train.save_every=5",
+)
+# An end that nobody plans must come within the heartbeat and these seconds.
+HEARTBEAT, SOON = 5, 5
+ENDLESS = ("--train.steps=1000000", f"--cluster.heartbeat={HEARTBEAT}")
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    """A work folder in which one process has trained 12 steps."""
+    work = tmp_path_factory.mktemp("single") / "work"
+    write_work(work)
+    train.run(config(work))
+    return work
+
+
+@pytest.fixture
+def work(single, tmp_path):
+    """The same features, with nothing trained."""
+    shutil.copytree(single, tmp_path / "work")
+    shutil.rmtree(tmp_path / "work" / "runs")
+    return tmp_path / "work"
+
+
+def words(stage, work, *more):
+    return [stage, f"--workdir={work}", *FLAGS, *more]
+
+
+def rows(work):
+    lines = (work / "runs" / "lstm-rgb" / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def assert_same_training(work, expected):
+    for row, like in zip(rows(work), rows(expected), strict=True):
+        assert row == pytest.approx(like, abs=1e-6) and row.keys() == like.keys()
+    models = [TrainedModel.of_run(Workdir(str(folder)), "lstm-rgb") for folder in (work, expected)]
+    for ours, theirs in zip(*(jax.tree.leaves(model.params) for model in models), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def names_of_files(folder):
+    """The files of a run without those inside a checkpoint, whose names orbax draws at random."""
+    names = set()
+    for path in folder.rglob("*"):
+        place = path.relative_to(folder)
+        if path.is_file() and "ckpt" not in place.parts:
+            names.add(str(place))
+    return names
+
+
+def test_two_processes_train_what_one_trains(single, work, tmp_path):
+    pod = start_pod(tmp_path / "pod", words("train", work, "--train.steps=12"))
+    assert pod.statuses() == [0, 0], pod.errors(0) + pod.errors(1)
+    assert_same_training(work, single)
+    assert names_of_files(work / "runs") == names_of_files(single / "runs")
+    assert "process 0 of 2, 1 device here, 2 in all (cpu, by the settings)" in pod.output(0)
+    assert "220 parameters, on 2 devices of 2 processes: " in pod.output(0)
+    lines = [line for line in pod.output(1).splitlines() if not line.startswith("[Gloo]")]
+    assert lines == ["process 1 of 2, 1 device here, 2 in all (cpu, by the settings)"]
+    assert not pod.errors(0) and not pod.errors(1)
+
+
+@pytest.mark.slow
+def test_it_goes_on_with_another_number_of_processes(single, work, tmp_path):
+    for count, steps in ((2, 4), (1, 8), (2, 12)):
+        pod = start_pod(
+            tmp_path / str(steps), words("train", work, f"--train.steps={steps}"), count=count
+        )
+        assert pod.statuses() == [0] * count, pod.errors(0)
+        assert steps == 4 or f"goes on from step {steps - 4}" in pod.output(0)
+    # The last step of each call is logged, so there are more lines than in an unbroken run.
+    losses = {row["step"]: row["loss"] for row in rows(work)}
+    assert losses[12] == pytest.approx({r["step"]: r["loss"] for r in rows(single)}[12], abs=1e-6)
+    models = [TrainedModel.of_run(Workdir(str(folder)), "lstm-rgb") for folder in (work, single)]
+    for ours, theirs in zip(*(jax.tree.leaves(model.params) for model in models), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_evaluate_what_one_evaluates(single, work, tmp_path):
+    shutil.copytree(single / "runs", work / "runs")
+    shutil.copytree(work, tmp_path / "evaluated")
+    evaluate.run(config(tmp_path / "evaluated"))
+    pod = start_pod(tmp_path / "pod", words("evaluate", work))
+    assert pod.statuses() == [0, 0], pod.errors(0)
+    single = tmp_path / "evaluated"
+    files = names_of_files(single / "runs")
+    assert "lstm-rgb/scores.npz" in files
+    assert names_of_files(work / "runs") == files
+    for name in files:
+        if not name.endswith(".npz"):
+            continue
+        with np.load(work / "runs" / name) as ours, np.load(single / "runs" / name) as theirs:
+            for array in theirs:
+                if theirs[array].dtype.kind == "f":
+                    np.testing.assert_allclose(ours[array], theirs[array], rtol=0, atol=1e-6)
+                else:
+                    np.testing.assert_array_equal(ours[array], theirs[array])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_one_stops_all_with_a_checkpoint(work, tmp_path, number):
+    pod = start_pod(tmp_path / "pod", words("train", work, *ENDLESS))
+    pod.wait_for("\nstep 3/")
+    began = time.monotonic()
+    pod.send(1, number)
+    # 75 asks schedulers to start the command again.
+    assert pod.statuses() == [75, 75], pod.errors(0)
+    assert time.monotonic() - began < 10
+    for index in (0, 1):
+        assert pod.errors(index).startswith("stopped after step ")
+        assert len(pod.errors(index).splitlines()) == 1
+    step = int(pod.errors(0).split()[3].rstrip(";"))
+    run = work / "runs" / "lstm-rgb"
+    assert (run / "ckpt" / str(step)).is_dir() and not (run / ".lock").exists()
+    done = start_pod(tmp_path / "on", words("train", work, f"--train.steps={step + 1}"), count=1)
+    assert done.statuses() == [0] and f"goes on from step {step}" in done.output(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_killed_process_ends_the_other_one(work, tmp_path, index):
+    pod = start_pod(tmp_path / "pod", words("train", work, *ENDLESS))
+    pod.wait_for("\nstep 3/")
+    began = time.monotonic()
+    pod.send(index, signal.SIGKILL)
+    statuses = pod.statuses()
+    assert time.monotonic() - began < HEARTBEAT + SOON
+    other = 1 - index
+    assert statuses[index] == -signal.SIGKILL
+    message = f"error: process {index} of 2 has ended without a word\n"
+    if other == 0:
+        assert statuses[other] == 75 and pod.errors(other) == message
+        assert not (work / "runs" / "lstm-rgb" / ".lock").exists()
+    else:
+        # JAX's own service dies with process 0. It may abort the others before our line comes.
+        assert statuses[other] in (75, -signal.SIGABRT)
+        assert message in pod.errors(other) or "distributed service" in pod.errors(other)
+
+
+@pytest.mark.slow
+def test_a_silent_process_ends_the_other_one(work, tmp_path):
+    pod = start_pod(tmp_path / "pod", words("train", work, *ENDLESS))
+    pod.wait_for("\nstep 3/")
+    began = time.monotonic()
+    pod.send(1, signal.SIGSTOP)
+    assert pod.running[0].wait(60) == 75
+    assert time.monotonic() - began < HEARTBEAT + SOON
+    assert pod.errors(0) == "error: process 1 of 2 has given no sign of life for 5 s\n"
+    pod.end()
+
+
+@pytest.mark.slow
+def test_processes_with_other_settings_are_named(work, tmp_path):
+    pod = start_pod(
+        tmp_path / "pod", words("train", work), extra=[(1, "--optim.learning_rate=0.5")]
+    )
+    assert pod.statuses() == [1, 1]
+    message = (
+        "error: process 1 of 2 has optim.learning_rate 0.5; process 0 has 0.01; expected the same "
+        "everywhere\n"
+    )
+    assert [pod.errors(0), pod.errors(1)] == [message, message]
+    assert not (work / "runs").exists()
+
+
+@pytest.mark.slow
+def test_processes_with_other_features_are_named(work, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(work, other)
+    write_work(other, classes=("bend", "wave"))
+    pod = start_pod(tmp_path / "pod", words("train", work), extra=[(1, f"--workdir={other}")])
+    assert pod.statuses() == [1, 1]
+    assert pod.errors(0) == pod.errors(1) and "process 1" in pod.errors(0)
+
+
+@pytest.mark.slow
+def test_a_missing_process_is_named(work, tmp_path):
+    pod = start_pod(tmp_path / "pod", words("train", work, "--cluster.wait=4"), only=[0])
+    began = time.monotonic()
+    assert pod.statuses() == [1]
+    assert "error: of 2 processes, 1 did not come to 127.0.0.1:" in pod.errors(0)
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.slow
+def test_a_folder_that_is_in_use_is_refused_everywhere(work, tmp_path):
+    with sole_writer(work / "runs" / "lstm-rgb", "train"):
+        pod = start_pod(tmp_path / "pod", words("train", work))
+        assert pod.statuses() == [1, 1]
+    assert f"train runs here already: process {os.getpid()} on " in pod.errors(0)
+    assert pod.errors(0) == pod.errors(1)
+
+
+@pytest.mark.slow
+def test_tasks_of_slurm_find_each_other(single, work, tmp_path):
+    environs = []
+    for index in range(2):
+        environs.append(
+            {
+                "SLURM_JOB_ID": str(os.getpid()),
+                "SLURM_STEP_ID": "0",
+                "SLURM_STEP_NUM_TASKS": "2",
+                "SLURM_STEP_NODELIST": "localhost",
+                "SLURM_STEP_TASKS_PER_NODE": "2",
+                "SLURM_NODEID": "0",
+                "SLURM_PROCID": str(index),
+                "SLURM_LOCALID": str(index),
+            }
+        )
+    pod = start_pod(tmp_path / "pod", words("train", work, "--train.steps=12"), environs=environs)
+    assert pod.statuses() == [0, 0], pod.errors(0)
+    assert "process 1 of 2, 1 device here, 2 in all (cpu, by SLURM)" in pod.output(1)
+    assert_same_training(work, single)
+    report = start_pod(tmp_path / "report", ["report", f"--workdir={work}"], environs=environs)
+    assert report.statuses() == [1, 1]
+    assert report.errors(1) == (
+        "error: report runs in one process, and SLURM shows 2; expected one, or --distributed=off "
+        "where each process has a work folder of its own\n"
+    )

@@ -1,0 +1,228 @@
+"""Processes that meet and speak to each other, here as threads: who is missing, who differs."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from command_line import ROOT
+
+from videolstm_jax.cluster.detect import Processes
+from videolstm_jax.cluster.meeting import meet
+from videolstm_jax.cluster.team import ALONE, difference
+from videolstm_jax.config import ClusterConfig
+from videolstm_jax.errors import ConfigError
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def met(count, facts=({},) * 9, indexes=None, counts=None, wait=20.0):
+    """The teams of `count` processes, or the message of the error of each."""
+    port = free_port()
+
+    def join(index):
+        own = (indexes or range(count))[index]
+        processes = Processes(own, (counts or [count] * count)[index], f"127.0.0.1:{port}", "test")
+        try:
+            return meet(processes, ClusterConfig(wait=wait), facts[index])[0]
+        except ConfigError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(join, range(count)))
+
+
+@pytest.fixture(scope="module")
+def teams():
+    return met(3)
+
+
+def together(teams, call):
+    with ThreadPoolExecutor(len(teams)) as pool:
+        return list(pool.map(call, teams))
+
+
+def test_results_go_to_the_first_and_news_to_all(teams):
+    gathered = together(teams, lambda team: team.gather("a", b"of %d" % team.index))
+    assert gathered == [[b"of 0", b"of 1", b"of 2"], None, None]
+    told = together(teams, lambda team: team.broadcast("b", b"from %d" % team.index))
+    assert told == [b"from 0"] * 3
+    large = together(teams, lambda team: team.gather("c", bytes([team.index]) * 5_000_000))
+    assert large[0] == [bytes([index]) * 5_000_000 for index in range(3)]
+
+
+def test_the_first_goes_first(teams):
+    order = []
+
+    def visit(team):
+        with team.first_goes_first("d"):
+            if team.is_first:
+                time.sleep(0.1)
+            order.append(team.index)
+        team.meet("e")
+
+    together(teams, visit)
+    assert order[0] == 0 and sorted(order) == [0, 1, 2]
+
+
+def test_the_process_that_differs_is_named(teams):
+    def agree(team):
+        try:
+            team.agree("f", {"seed": "0", "lists": "x" if team.index == 2 else "y"})
+        except ConfigError as error:
+            return str(error)
+
+    assert set(together(teams, agree)) == {
+        "process 2 of 3 has lists x; process 0 has y; expected the same everywhere"
+    }
+
+
+def test_a_process_at_another_place_is_named(teams):
+    def go(team):
+        if team.index == 1:
+            return team.gather("one", b"")
+        if team.index == 0:
+            with pytest.raises(
+                ConfigError, match="process 1 is at 'one' and process 0 of 3 at 'two'"
+            ):
+                team.gather("two", b"")
+
+    together(teams[:2], go)
+
+
+def test_facts_are_compared_before_the_start():
+    facts = ({"seed": "0"}, {"seed": "1"})
+    message = "process 1 of 2 has seed 1; process 0 has 0; expected the same everywhere"
+    assert met(2, facts) == [message] * 2
+    assert difference([{"a": "1"}, {"a": "1"}, {"b": "1"}]).startswith("process 2 of 3 has a none")
+
+
+def test_the_missing_are_named_in_time():
+    port, began = free_port(), time.monotonic()
+    processes = Processes(0, 4, f"127.0.0.1:{port}", "test")
+    message = f"of 4 processes, 1, 2, 3 did not come to 127.0.0.1:{port} within 1 s"
+    with pytest.raises(ConfigError, match=message):
+        meet(processes, ClusterConfig(wait=1), {})
+    with pytest.raises(ConfigError, match="process 0 of 4 does not answer at 127"):
+        meet(processes._replace(index=2), ClusterConfig(wait=1), {})
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"indexes": [0, 1, 1]}, "two processes are process 1 of 3: on .* and on .*; expected"),
+        ({"counts": [3, 3, 2]}, "process 2 on .* expects 2 processes; process 0 expects 3"),
+    ],
+)
+def test_processes_that_contradict_each_other_are_refused(arguments, words):
+    messages = met(3, wait=3.0, **arguments)
+    assert all(isinstance(message, str) for message in messages)
+    assert re.search(words, messages[0])
+
+
+def test_a_port_in_use_and_strangers(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} of this machine is in use"):
+            meet(Processes(0, 2, f"127.0.0.1:{port}", "test"), ClusterConfig(wait=1), {})
+    port = free_port()
+
+    def disturb():
+        for data in (b"GET / HTTP/1.1\r\n\r\n", b"\xff" * 64, b""):
+            for _ in range(50):
+                try:
+                    with socket.create_connection(("127.0.0.1", port), timeout=5) as stranger:
+                        stranger.sendall(data)
+                    break
+                except OSError:
+                    time.sleep(0.05)
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    with pytest.raises(ConfigError, match="of 2 processes, 1 did not come"):
+        meet(Processes(0, 2, f"127.0.0.1:{port}", "test"), ClusterConfig(wait=2), {})
+    thread.join()
+
+
+def test_alone_there_is_nothing_to_wait_for():
+    assert (
+        ALONE.is_first and ALONE.gather("a", b"b") == [b"b"] and ALONE.broadcast("a", b"b") == b"b"
+    )
+    ALONE.meet("a")
+    ALONE.agree("a", {"b": "c"})
+    ALONE.leave()
+
+
+ENDS = """
+import os, signal, sys, time
+from videolstm_jax.cluster.detect import Processes
+from videolstm_jax.cluster.meeting import meet
+from videolstm_jax.cluster.watchdog import start_watchdog, watchdog
+from videolstm_jax.config import ClusterConfig
+index, case = int(sys.argv[1]), sys.argv[3]
+place = Processes(index, 3, "127.0.0.1:" + sys.argv[2], "test")
+team, _ = meet(place, ClusterConfig(wait=30, heartbeat=1.5), {})
+team.before_end(lambda: print("callback", flush=True))
+start_watchdog(team, 0.5)
+if index == 1:
+    time.sleep(0.3)
+    if case == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif case == "silent":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif case == "failed":
+        team.fail("a reason", 1)
+        os._exit(1)
+    elif case == "stalled":
+        watchdog().step()
+time.sleep(40)
+"""
+
+
+@pytest.mark.parametrize(
+    "case, status, words",
+    [
+        ("killed", 75, "error: process 1 of 3 has ended without a word"),
+        ("silent", 75, "error: process 1 of 3 has given no sign of life for 1.5 s"),
+        ("failed", 1, "error: a reason"),
+        ("stalled", 75, "error: process 1 of 3 has been at a step for 1 s; the limit is 0 s."),
+    ],
+)
+def test_all_end_with_the_reason_of_one(case, status, words):
+    port = str(free_port())
+    began = time.monotonic()
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(ENDS), str(index), port, case],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(3)
+    ]
+    try:
+        for index in (0, 2):
+            out, errors = running[index].communicate(timeout=30)
+            assert running[index].returncode == status, errors
+            assert words in errors and out == "callback\n"
+            # Which process waits for which is seen only with the stacks of all of them.
+            assert ("Current thread" in errors or "Thread 0x" in errors) == (case == "stalled")
+    finally:
+        for process in running:
+            process.kill()
+            process.communicate()
+    assert time.monotonic() - began < 30

@@ -1,0 +1,114 @@
+"""Runs one command as several processes on this machine, as a scheduler would on several."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from videolstm_jax.cluster.detect import Processes, devices_of_process
+
+_LOOK = 0.05
+_GRACE = 60.0
+"""Seconds that the others have to end by themselves when one has failed."""
+_STATUS_OF_SIGNAL = 128
+
+
+class LocalPod:
+    """Several processes of one command on this machine."""
+
+    def __init__(self, count: int, words: Sequence[str], gpus: Sequence[str] = ()):
+        """Sets what is run.
+
+        Args:
+          count: processes to start.
+          words: of the command line behind `videolstm`.
+          gpus: names of the GPUs that the processes share, as CUDA_VISIBLE_DEVICES has them.
+        """
+        self._count, self._words, self._gpus = count, list(words), list(gpus)
+        self._coordinator = f"127.0.0.1:{_free_port()}"
+
+    def command(self, index: int) -> list[str]:
+        """The command line of one process."""
+        flags = [
+            f"--cluster.coordinator={self._coordinator}",
+            f"--cluster.processes={self._count}",
+            f"--cluster.process={index}",
+        ]
+        return [sys.executable, "-m", "videolstm_jax.cli", *self._words, *flags]
+
+    def start(self, **options: Any) -> list[subprocess.Popen]:
+        """Starts all processes; `options` are those of `Popen`."""
+        running = []
+        environ = options.pop("env", os.environ)
+        for index in range(self._count):
+            own = {**environ, **_own_gpus(index, self._count, self._gpus)}
+            # A session of its own: Ctrl-C on the terminal would reach a process twice, once from
+            # `run`, and the second one interrupts without saving.
+            process = subprocess.Popen(
+                self.command(index), env=own, start_new_session=True, **options
+            )
+            running.append(process)
+        return running
+
+    def run(self) -> int:
+        """Runs all processes to their ends; the status of the first that failed, or 0.
+
+        SIGINT and SIGTERM are sent on to all. Where one fails the others end by themselves, since
+        they lose it; what does not is killed after a while.
+        """
+        running = self.start()
+        with _forwarded_signals(running):
+            return _wait(running)
+
+
+def _own_gpus(index: int, count: int, gpus: Sequence[str]) -> dict[str, str]:
+    own = devices_of_process(Processes(local_index=index, local_count=count), len(gpus))
+    if own is None:
+        return {}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(gpus[number] for number in own)}
+
+
+def _wait(running: Sequence[subprocess.Popen]) -> int:
+    """Waits until all have ended; the first status other than 0."""
+    status, deadline = 0, float("inf")
+    while True:
+        statuses = [process.poll() for process in running]
+        for ended in statuses:
+            if ended and not status:
+                status = ended if ended > 0 else _STATUS_OF_SIGNAL - ended
+                deadline = time.monotonic() + _GRACE
+        if None not in statuses:
+            return status
+        if time.monotonic() > deadline:
+            for process in running:
+                process.kill()
+        time.sleep(_LOOK)
+
+
+@contextlib.contextmanager
+def _forwarded_signals(running: Sequence[subprocess.Popen]) -> Iterator[None]:
+    def forward(number: int, _: object) -> None:
+        for process in running:
+            process.send_signal(number)
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for number in previous:
+            signal.signal(number, forward)
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
