@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from benchmarks.real_data import lite0_arrays
 from benchmarks.real_data.projection import Projection, principal_components
@@ -14,9 +17,12 @@ from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.foreign import ForeignFeatures
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import prepare
-from videolstm_jax.types import Dataset, View
+from videolstm_jax.types import Dataset, Video, View
 
 FOLDS = 5
+
+EVERY = 2
+"""Cells read every second record: half the cost, and a clip covers twice the time."""
 
 CHANNELS = 64
 """Principal components of a map. Ridge regression on the mean map is as good with them."""
@@ -104,10 +110,12 @@ def import_features(settings: Settings, workdir: str) -> None:
                 if (target / "index.json").exists():
                     continue
                 arrays = _layer_arrays(workdir, stream, layer, view)
+                project = None
                 if layer == "pool5":
                     # The axes are those as filmed in both views.
                     filmed = _layer_arrays(workdir, stream, layer, "filmed")
-                    arrays = _projected(arrays, _projection(filmed, train_list))
+                    project = _projection(filmed, train_list)
+                arrays = _reduced(arrays, project)
                 importers.import_features(arrays, listed, target, {**ABOUT, "view": view})
 
 
@@ -121,33 +129,55 @@ def _projection(arrays: Mapping[str, ForeignFeatures], train_list: Dataset) -> P
     return principal_components(maps, CHANNELS)
 
 
-def _projected(
-    arrays: Mapping[str, ForeignFeatures], project: Projection
+def _reduced(
+    arrays: Mapping[str, ForeignFeatures], project: Projection | None
 ) -> dict[str, ForeignFeatures]:
-    """The same maps with fewer channels."""
-    projected = {}
+    """Every second record of each video; maps with fewer channels."""
+
+    def read(video: ForeignFeatures) -> np.ndarray:
+        records = video.read()[::EVERY]
+        return records if project is None else project(records)
+
+    reduced = {}
     for name, video in arrays.items():
-        shape = (*video.shape[:-1], CHANNELS)
-        projected[name] = ForeignFeatures(
-            video.frames, shape, lambda video=video: project(video.read())
-        )
-    return projected
+        shape = video.shape if project is None else (*video.shape[:-1], CHANNELS)
+        frames = len(range(0, video.frames, EVERY))
+        reduced[name] = ForeignFeatures(frames, shape, partial(read, video))
+    return reduced
+
+
+def training_fold(fold: Settings, workdir: str) -> Settings:
+    """The work folder in which the models of a fold are trained; its list has fewer frames."""
+    name = pathlib.Path(fold.overrides["workdir"]).name
+    settings = fold.override(workdir=f"{workdir}/models-{name}")
+    dataset = load_dataset(work_of(fold).dataset)
+    _write_list(settings, [_thinned(video) for video in dataset.videos], dataset.classes)
+    return settings
 
 
 def validation_fold(fold: Settings, workdir: str) -> Settings:
     """Fold 1 without its test list, some sequences of its training list held out."""
-    settings = fold.override(workdir=f"{workdir}/validation")
-    work = work_of(settings)
-    if not (work.path / "dataset.json").exists():
-        dataset = load_dataset(work_of(fold).dataset)
-        videos = []
-        for video in dataset.videos:
-            part = video.part
-            if part == "test":
-                part = "unused"
-            elif sequence_of(video.name) in VALIDATION_SEQUENCES:
-                part = "valid"
-            videos.append(video._replace(part=part))
-        pathlib.Path(work.root).mkdir(parents=True, exist_ok=True)
-        save_dataset(work.dataset, Dataset(dataset.classes, tuple(videos)))
-    return settings.override(eval__part="valid")
+    settings = fold.override(workdir=f"{workdir}/models-validation", eval__part="valid")
+    dataset = load_dataset(work_of(fold).dataset)
+    videos = []
+    for video in dataset.videos:
+        part = video.part
+        if part == "test":
+            part = "unused"
+        elif sequence_of(video.name) in VALIDATION_SEQUENCES:
+            part = "valid"
+        videos.append(_thinned(video)._replace(part=part))
+    _write_list(settings, videos, dataset.classes)
+    return settings
+
+
+def _thinned(video: Video) -> Video:
+    """The video with as many frames as its thinned records need, which are one fewer."""
+    return video._replace(frames=1 + len(range(0, video.frames - 1, EVERY)))
+
+
+def _write_list(settings: Settings, videos: Sequence[Video], classes: tuple[str, ...]) -> None:
+    path = work_of(settings).dataset
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_dataset(path, Dataset(classes, tuple(videos)))
