@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from benchmarks.real_data import lite0_arrays
-from benchmarks.real_data.projection import Projection, principal_components
+from benchmarks.real_data.projection import principal_components
 from videolstm_jax.artifacts import Workdir, load_dataset, save_dataset
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.foreign import ForeignFeatures
@@ -110,12 +110,10 @@ def import_features(settings: Settings, workdir: str) -> None:
                 if (target / "index.json").exists():
                     continue
                 arrays = _layer_arrays(workdir, stream, layer, view)
-                project = None
-                if layer == "pool5":
-                    # The axes are those as filmed in both views.
-                    filmed = _layer_arrays(workdir, stream, layer, "filmed")
-                    project = _projection(filmed, train_list)
-                arrays = _reduced(arrays, project)
+                # Axes and deviation are those as filmed in both views.
+                filmed = _layer_arrays(workdir, stream, layer, "filmed")
+                train = [filmed[video.name].read() for video in train_list.videos]
+                arrays = _reduced(arrays, _scaled_projection(train, layer))
                 importers.import_features(arrays, listed, target, {**ABOUT, "view": view})
 
 
@@ -123,25 +121,33 @@ def _layer_arrays(workdir: str, stream: str, layer: str, view: View) -> dict[str
     return foreign.array_features(arrays_folder(workdir, stream, view) / layer)
 
 
-def _projection(arrays: Mapping[str, ForeignFeatures], train_list: Dataset) -> Projection:
-    """The principal components of the training list, as filmed."""
-    maps = [arrays[video.name].read() for video in train_list.videos]
-    return principal_components(maps, CHANNELS)
+def _scaled_projection(
+    train: Sequence[np.ndarray], layer: str
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What makes records of a layer: fewer channels of maps, and a deviation of 1.
+
+    With `data.feature_scale` std the deviation would be a constant of the compiled program, so that
+    every fold would compile its own.
+    """
+    project: Callable[[np.ndarray], np.ndarray] = partial(np.asarray, dtype=np.float32)
+    if layer == "pool5":
+        project = principal_components(train, CHANNELS)
+    deviation = np.concatenate([project(records).ravel() for records in train]).std()
+    return lambda records: project(records) / deviation
 
 
 def _reduced(
-    arrays: Mapping[str, ForeignFeatures], project: Projection | None
+    arrays: Mapping[str, ForeignFeatures], project: Callable[[np.ndarray], np.ndarray]
 ) -> dict[str, ForeignFeatures]:
-    """Every second record of each video; maps with fewer channels."""
+    """Every second record of each video, projected."""
 
     def read(video: ForeignFeatures) -> np.ndarray:
-        records = video.read()[::EVERY]
-        return records if project is None else project(records)
+        return project(video.read()[::EVERY])
 
     reduced = {}
     for name, video in arrays.items():
-        shape = video.shape if project is None else (*video.shape[:-1], CHANNELS)
         frames = len(range(0, video.frames, EVERY))
+        shape = project(np.zeros((1, *video.shape), np.float32)).shape[1:]
         reduced[name] = ForeignFeatures(frames, shape, partial(read, video))
     return reduced
 

@@ -51,6 +51,8 @@ SETTINGS = {
     "flow__percentile": 0.0,
     "flow__bound": 4.0,
     "pipeline__flow_backbone": "lite0",
+    # The arrays are scaled when they are imported; see `ut_folds`.
+    "data__feature_scale": "raw",
     "data__frames": 12,
     "data__batch": 8,
     # The extraction of mirrored frames takes as long as that of the filmed ones.
