@@ -20,19 +20,19 @@ import numpy as np
 
 from benchmarks import command_line, record
 from videolstm_jax.config import ConvNetConfig
-from videolstm_jax.nn import lite0
+from videolstm_jax.nn import convolutions, lite0
 from videolstm_jax.types import PyTree
 
 
 def grouped(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     """The depthwise convolution that XLA has."""
-    return lite0.device_convolution(x, kernel, stride, groups=x.shape[-1])
+    return convolutions.device_convolution(x, kernel, stride, groups=x.shape[-1])
 
 
-CONTENDERS = {"shifted products": lite0.depthwise_shifted, "grouped convolution": grouped}
+CONTENDERS = {"shifted products": convolutions.depthwise_shifted, "grouped convolution": grouped}
 
 
-def map_of(depthwise: lite0.Convolution) -> Callable[[PyTree, jax.Array], jax.Array]:
+def map_of(depthwise: convolutions.Convolution) -> Callable[[PyTree, jax.Array], jax.Array]:
     """Returns the compiled network up to its map, with one of the depthwise convolutions."""
     module = lite0.Lite0(classes=10, depthwise=depthwise)
     return jax.jit(lambda params, images: module.apply({"params": params}, images)["pool5"])

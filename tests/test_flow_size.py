@@ -8,7 +8,7 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.config import FITS, change
 from videolstm_jax.dataset import flow_writing
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.flow import batched
+from videolstm_jax.flow import batched, packing
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
@@ -121,7 +121,7 @@ def test_batches_hand_every_pair_to_its_video(monkeypatch, room):
         return np.stack([a, b], -1).astype(np.float32)
 
     monkeypatch.setattr(batched.tvl1, "tvl1", name_both_frames)
-    monkeypatch.setattr(batched, "batch_pairs", lambda height, width: room)
+    monkeypatch.setattr(packing, "batch_pairs", lambda height, width: room)
     random = np.random.default_rng(room)
     videos = [
         (

@@ -17,7 +17,7 @@ from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.nn import lite0, lite0_weights
+from videolstm_jax.nn import convolutions, lite0, lite0_weights
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.lite0_weights import lite0_weights as convert
 from videolstm_jax.nn.network import params_for_layers
@@ -121,8 +121,10 @@ def test_flow_starts_from_the_mean_of_the_first_kernel(tensors):
 def test_shifted_products_are_the_grouped_convolution(size, stride, side):
     x = _random(0).normal(size=(2, side, side + 1, 6)).astype(np.float32)
     kernel = _random(1).normal(size=(size, size, 1, 6)).astype(np.float32)
-    expected = lite0.device_convolution(x, kernel, stride, groups=6)
-    np.testing.assert_allclose(lite0.depthwise_shifted(x, kernel, stride), expected, atol=1e-5)
+    expected = convolutions.device_convolution(x, kernel, stride, groups=6)
+    np.testing.assert_allclose(
+        convolutions.depthwise_shifted(x, kernel, stride), expected, atol=1e-5
+    )
 
 
 @pytest.mark.slow

@@ -167,6 +167,7 @@ def both_streams(
     method = flow_methods.method(settings.method)
     try:
         for flow in batched.flow_images(grey_frames(), bound, method=method, workers=workers):
+            # Through JPEG and back, as files would hold it: the backbone must see the same pixels.
             stored = flow._replace(images=flow_file.as_stored(flow.images, settings.image))
             yield by_name[flow.name], rgb.pop(flow.name), stored
     finally:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -63,21 +64,12 @@ def hook_network(
     def prepare(images: NDArray) -> NDArray:
         return checked_maps(function, name, images, map_shape)
 
-    def apply(params: PyTree, x: Array, *, dropout_key: Array | None = None) -> dict[str, Array]:
-        del dropout_key  # there is nothing to drop before one small layer
-        fc7 = x.mean(axis=(1, 2))
-        kernel, bias = params["logits"]["kernel"], params["logits"]["bias"]
-        logits = fc7.astype(dtype) @ kernel.astype(dtype)
-        # [C] as [1, C]: JAX may be set to refuse a promotion of ranks.
-        logits = logits.astype(jnp.float32) + bias[None]
-        return {"pool5": x, "fc7": fc7, "logits": logits}
-
     version = getattr(function, "version", "")
     return ImageNetwork(
         identity=f"{name} {version}".strip(),
         init=init,
         prepare=prepare,
-        apply=apply,
+        apply=partial(_classify, dtype=dtype),
         input_shape=map_shape,
         layers={"pool5": map_shape, "fc7": (depth,), "logits": (classes,)},
         needs={
@@ -89,6 +81,19 @@ def hook_network(
         signed=frozenset({"pool5", "fc7", "logits"}),
         preprocessing="raw",
     )
+
+
+def _classify(
+    params: PyTree, x: Array, *, dtype: str, dropout_key: Array | None = None
+) -> dict[str, Array]:
+    """The layers of all backbones, from maps [n, N, N, D]."""
+    del dropout_key  # there is nothing to drop before one small layer
+    fc7 = x.mean(axis=(1, 2))
+    kernel, bias = params["logits"]["kernel"], params["logits"]["bias"]
+    logits = fc7.astype(dtype) @ kernel.astype(dtype)
+    # [C] as [1, C]: JAX may be set to refuse a promotion of ranks.
+    logits = logits.astype(jnp.float32) + bias[None]
+    return {"pool5": x, "fc7": fc7, "logits": logits}
 
 
 def find_hook(name: str) -> Callable[[NDArray], NDArray]:

@@ -6,15 +6,15 @@ Neural Networks" (2019), B0 in its Lite form: no squeeze-and-excite, ReLU6 in pl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jax import lax
 
+from videolstm_jax.nn.convolutions import Convolution, depthwise, full, pointwise, relu6
 from videolstm_jax.nn.lite0_weights import LITE0_READER
 from videolstm_jax.nn.network import ImageNetwork
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
@@ -28,9 +28,6 @@ STEM = 32
 """Channels of the first convolution, which has stride 2."""
 HEAD = 1280
 """Channels of the last convolution, whose mean over places is what ImageNet's classes read."""
-
-Convolution: TypeAlias = "Callable[[Array, Array, int], Array]"
-"""Maps [B, H, W, I], a kernel [k, k, I, O] and a stride to maps [B, H / stride, W / stride, O]."""
 
 _he = nn.initializers.he_normal()
 
@@ -153,81 +150,6 @@ class _Layer(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.width,), jnp.float32)
         z = self.convolve(x, kernel.astype(self.dtype), self.stride)
         return z + bias.astype(self.dtype).reshape(1, 1, 1, -1)
-
-
-# ---- convolutions of maps [B, H, W, I] -----------------------------------------------------------
-
-
-def relu6(x: Array) -> Array:
-    """Returns x between 0 and 6."""
-    return jnp.clip(x, 0, 6)
-
-
-def full(x: Array, kernel: Array, stride: int) -> Array:
-    """The convolution over all channels with a kernel [k, k, I, O]."""
-    return device_convolution(x, kernel, stride, groups=1)
-
-
-def pointwise(x: Array, kernel: Array, stride: int) -> Array:
-    """The matrix product at every place, of a kernel [1, 1, I, O]; the stride is 1."""
-    # Written as the matrix product that it is, which XLA need not recognise in a convolution.
-    return jnp.einsum("bhwi,io->bhwo", x, kernel[0, 0])
-
-
-def depthwise(x: Array, kernel: Array, stride: int) -> Array:
-    """The convolution of every channel by itself with a kernel [k, k, 1, C].
-
-    XLA's grouped convolution is several times slower on CPUs than the sum over shifted maps; see
-    `benchmarks/lite0.py`.
-    """
-    if jax.default_backend() == "cpu":
-        return depthwise_shifted(x, kernel, stride)
-    return device_convolution(x, kernel, stride, groups=x.shape[-1])
-
-
-def depthwise_shifted(x: Array, kernel: Array, stride: int) -> Array:
-    """`depthwise` as a sum of k * k shifted and scaled maps."""
-    size = kernel.shape[0]
-    # Of the output: the sides over the stride, rounded up, as SAME has it.
-    rows, columns = -(-x.shape[1] // stride), -(-x.shape[2] // stride)
-    padding = [
-        same_padding(x.shape[1], size, stride),
-        same_padding(x.shape[2], size, stride),
-    ]
-    padded = jnp.pad(x, [(0, 0), *padding, (0, 0)])
-    total = jnp.zeros((), x.dtype)
-    for row in range(size):
-        for column in range(size):
-            # Every stride-th pixel from this place of the window on, [B, rows, columns, C].
-            shifted = padded[
-                :,
-                row : row + (rows - 1) * stride + 1 : stride,
-                column : column + (columns - 1) * stride + 1 : stride,
-            ]
-            # Slices, not indices, since all four axes are needed: ranks are never promoted here.
-            total = total + shifted * kernel[row : row + 1, column : column + 1]
-    return total
-
-
-def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after a side, as TensorFlow pads it."""
-    steps = -(-side // stride)
-    # What the last window needs beyond the side.
-    total = max((steps - 1) * stride + kernel - side, 0)
-    # An odd zero goes behind. PyTorch pads both ends alike, which moves the windows of stride 2.
-    return total // 2, total - total // 2
-
-
-def device_convolution(x: Array, kernel: Array, stride: int, *, groups: int) -> Array:
-    """The convolution that XLA has for the device; every group of channels by itself."""
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        "SAME",
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=groups,
-    )
 
 
 # ---- the interface of all backbones --------------------------------------------------------------

@@ -182,13 +182,6 @@ def vgg_network(
 
     # Every block halves the side, and the settings refuse a side that does not divide.
     side = cfg.image_size // 2 ** len(cfg.widths)
-    # Names of normalisations are listed also where there are none; a name too many does no harm.
-    convolutions = []
-    for block, depth in enumerate(cfg.depths, 1):
-        for layer in range(1, depth + 1):
-            convolutions += [f"block{block}_conv{layer}", f"block{block}_norm{layer}"]
-    pool5_needs = frozenset(convolutions)
-    fc7_needs = pool5_needs | {f"fc{layer}" for layer in range(1, len(cfg.dense) + 1)}
     # For fewer than four images, XLA adds up a group of group normalisation in another order;
     # features would round to other neighbours now and then, and scores would differ by 1e-5.
     least_batch = 4 if cfg.norm == "group" else 1
@@ -209,10 +202,22 @@ def vgg_network(
             "fc7": (cfg.dense[-1],),
             "logits": (classes,),
         },
-        needs={"pool5": pool5_needs, "fc7": fc7_needs, "logits": fc7_needs | {"logits"}},
+        needs=_needed_layers(cfg),
         # ReLUs make pool5 and fc7.
         signed=frozenset({"logits"}),
         preprocessing="caffe",
         least_batch=least_batch,
         weights=WeightsReader(None, vgg_weights, starting_leaves),
     )
+
+
+def _needed_layers(cfg: ConvNetConfig) -> dict[str, frozenset[str]]:
+    """The layers of parameters that each tap depends on."""
+    # Names of normalisations are listed also where there are none; a name too many does no harm.
+    convolutions = []
+    for block, depth in enumerate(cfg.depths, 1):
+        for layer in range(1, depth + 1):
+            convolutions += [f"block{block}_conv{layer}", f"block{block}_norm{layer}"]
+    pool5 = frozenset(convolutions)
+    fc7 = pool5 | {f"fc{layer}" for layer in range(1, len(cfg.dense) + 1)}
+    return {"pool5": pool5, "fc7": fc7, "logits": fc7 | {"logits"}}

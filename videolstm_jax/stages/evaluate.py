@@ -89,15 +89,22 @@ def run(cfg: RunConfig) -> epath.Path:
         return path
     label = label_array(videos)
     _write_states(cfg, model, features, _shown(cfg, videos, scores, label))
-    save_scores(path, Scores(names, scores, label, dataset.classes, trained))
+    results = Scores(names, scores, label, dataset.classes, trained)
+    save_scores(path, results)
+    _print_accuracy(cfg, work, dataset, results)
+    return path
 
+
+def _print_accuracy(cfg: RunConfig, work: Workdir, dataset: Dataset, results: Scores) -> None:
+    """Prints the accuracy on the test list, and what it is compared with."""
+    # Videos that could not be read have no scores, and count as wrong.
     missing: Sequence[int] | np.ndarray = ()
     if not cfg.eval.allow_missing:
         missing = load_missing(work, dataset.classes)
-    text = accuracy_text(scores, label, missing, trained=trained)
+    text = accuracy_text(results.scores, results.label, missing, trained=results.trained)
+    comparison = _comparison(dataset, results.scores, results.label, missing)
     print(f"{cfg.run_name}: {text}", flush=True)
-    print(f"{cfg.run_name}: {_comparison(dataset, scores, label, missing)}", flush=True)
-    return path
+    print(f"{cfg.run_name}: {comparison}", flush=True)
 
 
 def _write_validation(

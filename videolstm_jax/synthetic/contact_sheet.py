@@ -31,6 +31,7 @@ def contact_sheet(*, easy: int = 7, hard: int = 4, step: int = 4, seed: int = 7)
     for label, action in enumerate(stick_clips.STICK_CLASSES):
         row = [_draw_label(action)]
         for difficulty, count in (("easy", easy), ("hard", hard)):
+            # Two clips an actor: with every second one, each row shows another actor.
             spec = stick_clips.ClipSpec(action, 2 * label, difficulty=difficulty, seed=seed)
             frames, boxes, _ = stick_clips.make_clip(spec)
             for at in range(0, min(count * step, len(frames)), step):
@@ -58,5 +59,6 @@ def _draw_label(text: str) -> np.ndarray:
 def _draw_box(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(frame)
     x0, y0, x1, y1 = box.tolist()
+    # Boxes are half open, Pillow's rectangles are closed.
     ImageDraw.Draw(picture).rectangle((x0, y0, x1 - 1, y1 - 1), outline="white")
     return np.asarray(picture)

@@ -55,6 +55,8 @@ def draw_clip(
         person = figure.draw_figure(at, near[t], facing, actor, scene.stature * side, side)
         mask = _paste_actor(canvas, person, palette)
         frames.append(np.asarray(canvas.reduce(fine)))
+        # From the mask and not from the joints: the box must hold limbs and head with their
+        # thickness.
         boxes.append(_box(mask.reduce(fine), t, joints[t]))
     return scenery.add_noise(np.stack(frames), scene), np.array(boxes, np.int32)
 
@@ -71,6 +73,8 @@ def _paste_actor(canvas: Image.Image, person: Image.Image, palette: list[int]) -
 def _box(mask: Image.Image, t: int, joints: np.ndarray) -> tuple[int, int, int, int]:
     """The box of the pixels that are covered by half or more."""
     box = mask.point(_COVERS_HALF).getbbox()
+    # Only where a caller chooses sizes by hand: the ranges of both difficulties keep the actor
+    # inside.
     if box is None:
         low, high = joints.min(0).round(), joints.max(0).round()
         raise ValueError(

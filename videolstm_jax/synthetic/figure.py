@@ -98,6 +98,8 @@ def _draw_trunk(draw: ImageDraw.ImageDraw, at: np.ndarray, actor: Actor, stature
     width, edge = actor.body.trunk * stature, _EDGE * stature
     neck, pelvis, head = at[_JOINT["neck"]], at[_JOINT["pelvis"]], at[_JOINT["head"]]
     length = max(1.0, float(np.hypot(*(pelvis - neck))))
+    # A little below the neck, so that the round end of the chest does not reach the chin. A trunk
+    # that leans towards the camera is short, and its chest must stay inside it.
     chest = neck + (pelvis - neck) * min(0.45, 0.45 * width / length)
     draw_capsule(draw, neck, head, 0.7 * actor.body.limb * stature, _INK["skin"])
     shoulders = at[_JOINT["left_shoulder"]], at[_JOINT["right_shoulder"]]
@@ -122,6 +124,7 @@ def _draw_head(
 ) -> None:
     """Draws hair all round, and a face on the side where the actor looks."""
     head, radius = at[_JOINT["head"]], actor.body.head * stature
+    # y points down: the face lies below the middle of the head, under the hair.
     face = head + radius * np.array([0.38 * facing[0], 0.25])
     nose = head + radius * np.array([1.0 * facing[0], 0.2])
     draw_capsule(draw, head, head, 2 * radius, _INK["hair"])

@@ -139,6 +139,7 @@ def pose(action: str, style: MotionStyle, frames: int) -> tuple[Pose, float]:
     """
     cycle, direction = ACTIONS[action]
     draw = np.random.default_rng(style.seed)
+    # In cycles a frame.
     speed = style.tempo / cycle.frames
     # Slow waves of the tempo and of each angle, so that no two cycles are equal.
     slow = _slow(draw, frames, 9)
@@ -167,6 +168,7 @@ def _angles(cycle: Cycle, style: MotionStyle, phase: np.ndarray) -> np.ndarray:
     """The eight tracks of the keyframes at each phase [L, 8]; `reach` stretches their range."""
     # A periodic spline needs the first keyframe again at the end of the cycle.
     keys = np.array(cycle.keys + ((1.0, *cycle.keys[0][1:]),))
+    # Stretched about the mean, so that a larger reach does not move the whole figure.
     mean = keys[:-1, 1:].mean(0)
     spline = CubicSpline(keys[:, 0], keys[:, 1:], bc_type="periodic")
     tracks = mean + style.reach * (spline(phase) - mean)
@@ -176,6 +178,8 @@ def _angles(cycle: Cycle, style: MotionStyle, phase: np.ndarray) -> np.ndarray:
 
 def _slow(draw: np.random.Generator, frames: int, tracks: int) -> np.ndarray:
     """Slow waves of about unit size [L, tracks], as likely as their reverse."""
+    # A wave a clip, about: clips have 32 to 40 frames. Two of them with random phases are as likely
+    # backwards.
     rate = draw.uniform(0.5, 1.5, (2, tracks)) * 2 * np.pi / 40
     wave = np.sin(rate * np.arange(frames)[:, None, None] + draw.uniform(0, 2 * np.pi, (2, tracks)))
     return wave.mean(1)

@@ -30,6 +30,7 @@ def camera(scene: Scene, size: int) -> np.ndarray:
 def draw_background(background: Background, side: int, margin: int) -> Image.Image:
     """Draws the wall, the floor and the shapes before them, with `margin` more on each side."""
     draw = np.random.default_rng(background.seed)
+    # Drawn once for the clip, with all that the camera will ever show.
     wide = side + 2 * margin
     pattern = _pattern(background.texture, draw, wide)
     shade = background.value * (1 + background.contrast * pattern)
@@ -73,6 +74,7 @@ def _pattern(texture: str, draw: np.random.Generator, wide: int) -> np.ndarray:
         clouds = Image.fromarray(cells).resize((wide, wide), Image.Resampling.BICUBIC)
         return np.asarray(clouds, np.float64)
     y, x = np.mgrid[:wide, :wide] / wide
+    # Drawn for `plain` too, which needs no waves: the numbers behind them would change.
     angle, waves = draw.uniform(0, np.pi), draw.uniform(4, 10) * 2 * np.pi
     along = x * np.cos(angle) + y * np.sin(angle)
     across = y * np.cos(angle) - x * np.sin(angle)
@@ -97,6 +99,7 @@ def draw_distractor(canvas: Image.Image, scene: Scene, t: int, sway: np.ndarray)
     """
     distractor = scene.distractor
     behind = scene.background
+    # Pillow's drawing has no opacity, so the colours are mixed by hand.
     wall = np.array(colorsys.hsv_to_rgb(behind.hue, behind.saturation, behind.value)) * 255
     mixed = distractor.opacity * np.array(distractor.colour) + (1 - distractor.opacity) * wall
     fill = tuple(int(channel) for channel in mixed)

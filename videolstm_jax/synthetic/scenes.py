@@ -47,6 +47,8 @@ class Difficulty(NamedTuple):
     frames: tuple[int, int] = (32, 40)
 
 
+# `hard` takes away what makes `easy` easy: size, place, a still camera, a plain wall, one colour
+# that moves.
 DIFFICULTIES = {
     "easy": Difficulty(
         stature=(0.68, 0.78),
@@ -145,7 +147,9 @@ class Scene(NamedTuple):
 def sample_actor(draw: np.random.Generator, level: Difficulty) -> Actor:
     """Draws a person."""
     shirt_hue = draw.uniform()
+    # At least a quarter of the circle apart, so that legs show before the trunk.
     trousers_hue = shirt_hue + draw.uniform(0.25, 0.75)
+    # One number for both: darker skin is more saturated.
     tan = draw.uniform()
     body = Body(
         torso=draw.uniform(0.28, 0.33),

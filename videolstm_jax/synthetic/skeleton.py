@@ -82,11 +82,13 @@ def joints(pose: Pose, body: Body) -> np.ndarray:
     frames = len(pose.lean)
     lean = np.radians(pose.lean)
     spine = np.stack([np.zeros(frames), np.cos(lean), np.sin(lean)], -1)
+    # The pelvis is the origin at first; the feet are put on the floor when all joints are known.
     pelvis = np.zeros((frames, 3))
     neck = pelvis + body.torso * spine
     head = neck + (NECK + body.head) * spine
     limbs: dict[str, list[np.ndarray]] = {"arms": [], "legs": []}
     for side, sign in enumerate((1.0, -1.0)):
+        # x points to the actor's own left, so the right side has the sign -1.
         across = np.array([[sign, 0.0, 0.0]])
         shoulder = neck - 0.03 * spine + SHOULDERS * across
         arm, arm_side = pose.arm[:, side], pose.arm_side[:, side]
@@ -133,6 +135,7 @@ def _standing_shift(points: np.ndarray, pose: Pose) -> np.ndarray:
     """The shift [L, 3] that puts the lowest foot on the floor, or a hop above it."""
     ankles = points[:, [JOINTS.index("left_ankle"), JOINTS.index("right_ankle")]]
     toes = points[:, [JOINTS.index("left_toe"), JOINTS.index("right_toe")]]
+    # The lowest of both feet: in a step only one of them stands.
     lift = pose.hop - np.minimum(ankles[..., 1], toes[..., 1]).min(1)
     spot = -ankles.mean(1) if pose.planted else np.zeros((len(lift), 3))
     return np.stack([spot[:, 0], lift, spot[:, 2]], -1)

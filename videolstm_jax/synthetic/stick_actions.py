@@ -132,6 +132,7 @@ def generate(folder: str | os.PathLike, *, workers: int = 2, **settings: Any) ->
         with ThreadPoolExecutor(max(1, workers)) as pool:
             written = pool.map(lambda spec: _write_clip(part, spec), clips)
             boxes = dict(counted(written, len(clips), "draws stick actions"))
+        # One rename: the folder has all videos or none.
         part.replace(folder / "videos")
     finally:
         if part.exists():

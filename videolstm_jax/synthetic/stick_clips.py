@@ -99,6 +99,7 @@ def move_actor(
     )
     pose, yaw = keyframes.pose(spec.action, style, scene.frames)
     yaw = yaw + scene.turn
+    # The actor turns round, and not the picture: walls and distractors are drawn by their own seed.
     if scene.mirrored:
         yaw = -yaw
     points, near = skeleton.project(skeleton.joints(pose, actor.body), yaw)

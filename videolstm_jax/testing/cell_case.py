@@ -125,6 +125,7 @@ class CellCase:
     @cached_property
     def padded(self) -> Clip:
         """The clip with frames of padding, zeros, after the first ones."""
+        # All clips are padded alike, so that the first frames can be compared with a shorter clip.
         exists = self.clip.mask & (np.arange(FRAMES) < SHORT)
         places = exists[:, :, None, None, None]
         return Clip(jax.tree.map(lambda x: x * places, self.clip.inputs), exists)

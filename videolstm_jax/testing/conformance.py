@@ -48,6 +48,7 @@ def check_cell(cell: Cell, **settings: Any) -> None:
 
 def _shapes(case: CellCase) -> None:
     check_cell_fields(case.cell)
+    # `make_model` traces the cell, and refuses shapes that do not fit.
     case.model()
     if case.cell.mean_start is not None:
         case.model(start="mean")
@@ -78,6 +79,8 @@ def _attention(case: CellCase) -> None:
 def _loop(case: CellCase) -> None:
     """Single steps without a scan or a compiler: a step that remembers its calls differs here."""
     carry, shown = case.steps
+    # The head of the model on hidden maps of single steps, so that outputs are compared and no
+    # states alone.
     logits = classify(case.params.head, shown.hidden)
     _assert_close("single steps", Output(logits, shown.attention, carry), case.output)
 
@@ -121,6 +124,7 @@ def _gradients(case: CellCase) -> None:
 
 def _rows(case: CellCase) -> None:
     """Each clip alone, under vmap: a clip must not depend on the others of its batch."""
+    # [B, 1, ..]: batches of one clip, over which vmap goes.
     alone = jax.tree.map(lambda leaf: leaf[:, None], case.clip)
     output = jit(jax.vmap(case.model().apply, in_axes=(None, 0)))(case.params, alone)
     together = jax.tree.map(lambda leaf: leaf[:, 0], output)
