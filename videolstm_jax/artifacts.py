@@ -74,6 +74,7 @@ def save_dataset(
         "classes": list(dataset.classes),
         "videos": [video._asdict() for video in dataset.videos],
     }
+    # Written only where they say something, so that the file of an ordinary set stays short.
     if pooled:
         record["pooled"] = True
     if settings:
@@ -121,6 +122,7 @@ def check_layout(work: Workdir) -> None:
       FileError: dataset.json, or the config.json of a ConvNet or run, has another layout.
     """
     paths = [work.dataset]
+    # Any of them may be the first that a stage reads.
     for pattern in ("convnets/*/config.json", "runs/*/config.json"):
         paths += sorted(work.path.glob(pattern))
     for path in paths:
@@ -221,6 +223,7 @@ def save_config(folder: PathLike, cfg: RunConfig, **resolved: Any) -> None:
       **resolved: values that were only known at run time, such as sizes and class names.
     """
     config = dataclasses.asdict(cfg)
+    # By the names of their flags, which people search for; keywords of Python cannot hold a dot.
     overrides = {path.replace("__", "."): value for path, value in config.pop("overrides").items()}
     record = {"layout": LAYOUT, "config": config, "overrides": overrides, **resolved}
     write_json(epath.Path(folder) / "config.json", record, sealed=True)

@@ -15,6 +15,7 @@ def sync(path: PathLike) -> None:
     """
     if is_bucket(path):
         return
+    # For reading: `fsync` takes any descriptor, and a folder cannot be opened for writing.
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -108,6 +108,7 @@ def append_bytes(path: PathLike, encoded: bytes) -> None:
 
 def _naming(error: OSError, path: epath.Path, instead_of: PathLike = "") -> OSError:
     """The same error with the path of the file, where it names none or only `instead_of`."""
+    # Errors of buckets have no number. Those that name another file are about that file.
     if error.errno is None or error.filename not in (None, os.fspath(instead_of)):
         return error
     return OSError(error.errno, os.strerror(error.errno), os.fspath(path))
@@ -129,6 +130,7 @@ def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
     """Writes one JSON object a line, whole or not at all, also after a loss of power."""
     lines = []
     for row in rows:
+        # As one text, and not line by line: a file that is cut at a line break would look whole.
         lines.append(json.dumps(row, allow_nan=False) + "\n")
     write_bytes(path, "".join(lines).encode(), durable=True)
 
@@ -224,6 +226,8 @@ def file_size(path: epath.Path) -> int | None:
 def side_by_side(function: Callable[[Any], T], arguments: Sequence[Any]) -> list[T]:
     """Calls `function` on each argument in several threads; results are in their order."""
     with ThreadPoolExecutor(_THREADS) as pool:
+        # A list, so that an error of any call is raised here and not where the result is first
+        # read.
         return list(pool.map(function, arguments))
 
 

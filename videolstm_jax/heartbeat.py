@@ -57,6 +57,7 @@ class Heartbeat:
 
 def counted(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """Yields the items, and prints `label: 12 of 48` every few seconds in between."""
+    # The lambda below reads it anew for each line.
     done = 0
     with Heartbeat(lambda _: f"{label}: {done} of {total}"):
         for item in items:

@@ -126,6 +126,7 @@ def _decoder(kind: Any) -> pydantic.TypeAdapter:
 
 def _problem(error: pydantic.ValidationError) -> str:
     """Describes the first field that does not fit: its name, its value, and what was expected."""
+    # One fault a message: the first is the one that a reader mends first.
     fault = error.errors(include_url=False)[0]
     field, kind = _field_name(fault["loc"]), fault["type"]
     if kind == "json_invalid":
@@ -162,5 +163,6 @@ def _field_name(location: tuple[str | int, ...]) -> str:
 
 def value_text(value: Any) -> str:
     """A value as JSON writes it, cut where it is long."""
+    # As the file has it: true and not True, so that a search finds it.
     text = json.dumps(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}.."

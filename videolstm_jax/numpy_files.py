@@ -78,6 +78,7 @@ def open_numpy(file: BinaryIO) -> Iterator[NumpyFile]:
         file.
       Exception: of zipfile, zlib, tokenize or NumPy, where the file is damaged.
     """
+    # By content and not by name: a caller may have the bytes alone.
     magic = file.read(len(npy_format.MAGIC_PREFIX))
     file.seek(0)
     if magic == npy_format.MAGIC_PREFIX:
@@ -99,6 +100,7 @@ def _size(file: BinaryIO) -> int:
 def _member_headers(archive: np.lib.npyio.NpzFile, size: int) -> dict[str, ArrayHeader]:
     """The headers of all arrays of an .npz file of `size` bytes."""
     members = archive.zip.infolist()
+    # As the zip declares it; `_header` compares it with each array.
     unpacked = sum(member.file_size for member in members)
     most = _SMALL_BYTES + _MOST_EXPANSION * size
     if unpacked > most:

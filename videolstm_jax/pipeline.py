@@ -64,6 +64,7 @@ def plan(cfg: RunConfig) -> list[Step]:
     for cell in cfg.pipeline.cells:
         runs.append(settings.for_cell(cell, "rgb"))
     runs.append(settings.for_cell(cfg.pipeline.flow_cell, "flow"))
+    # The last cell on RGB, and the cell on flow.
     fused = runs[-2:]
     steps = [Step("prepare", cfg), *_feature_steps(cfg, settings)]
     for run_cfg in _with_graft_sources(settings, runs):
@@ -135,6 +136,7 @@ def graft_source(settings: Settings, run_cfg: RunConfig, graft: str) -> RunConfi
     """The run that one entry of `train.graft` takes parameters from."""
     name, _, part = graft.partition(":")
     cell_name, _, stream = name.rpartition("-")
+    # By their short names, which the folders of runs have.
     cells = {}
     for cell in (*CELLS, *pipeline_cells(settings.config())):
         cells[short_name(cell)] = cell
@@ -262,6 +264,7 @@ def cost(steps: Sequence[Step], dataset: Dataset) -> str:
     def add_line(label: str, seconds: float, disk: int) -> None:
         lines.append(f"  {label:24s} {pace.duration(seconds):>8s} {pace.size(disk):>10s}")
 
+    # Stages that learn nothing have no line: they take seconds.
     total_seconds, total_disk = 0.0, 0
     for step in steps:
         estimate = costs.estimate_stage_cost(step.stage, step.cfg, dataset, measured_pace)

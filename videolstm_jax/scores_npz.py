@@ -57,6 +57,7 @@ def _scores_problem(stored: Scores) -> str:
             f"scores {scores.shape} and label {label.shape}; expected [{videos}, {classes}] and "
             f"[{videos}] for its videos and classes"
         )
+    # By video, so that the message can name the first one.
     finite = np.isfinite(scores).all(axis=1)
     if not finite.all():
         return f"scores of {stored.videos[finite.argmin()]} are not finite"

@@ -90,6 +90,8 @@ def window(fit: str, size: tuple[int, int]) -> Window:
         side = min(height, width)
     else:
         raise ValueError(f"fit is {fit!r}; expected 'squash', 'pad' or 'crop'")
+    # About the centre: half of what is left over on each side, less than 0 where the square is
+    # larger.
     return Window((width - side) / 2, (height - side) / 2, side, side)
 
 

@@ -78,6 +78,8 @@ def run_sweep(cfg: RunConfig, parts: Mapping[str, RunConfig]) -> None:
     pool = importlib.import_module("videolstm_jax.stages.pool")
     localize = importlib.import_module("videolstm_jax.stages.localize")
     report = importlib.import_module("videolstm_jax.stages.report")
+    # The parts are whole work folders, so one that was interrupted is gone on with by the same
+    # command.
     names = tuple(parts)
     # The pool is a work folder too, so the later stages run on it as on any other.
     pooled = change(cfg, workdir=str(pool.run(cfg, names)))

@@ -51,6 +51,7 @@ class TubeRow:
 
     def detections(self) -> list[Detection]:
         """The tube's detections, one a class, which share it."""
+        # One object for all classes, which is how `save_detections` finds that they share it.
         tube = Tube(int(self.start), self.boxes)
         if not self.scores:
             return [Detection(self.video, int(self.label), self.score, tube)]
@@ -77,6 +78,7 @@ def save_detections(path: PathLike, detections: Iterable[Detection]) -> None:
 
 
 def _shared_tube(detection: Detection) -> tuple[str, int]:
+    # By identity: records with arrays cannot be compared.
     return detection.video, id(detection.tube)
 
 
@@ -90,6 +92,7 @@ def _row(detections: list[Detection]) -> dict[str, Any]:
         # A thousandth of a pixel is finer than any measure needs.
         "boxes": np.asarray(best.tube.boxes, float).round(3).tolist(),
     }
+    # The place in the list is the class, so every class must be there once, in order.
     if len(detections) > 1:
         labels = [detection.label for detection in detections]
         if labels != list(range(len(detections))):

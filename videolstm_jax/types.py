@@ -25,6 +25,7 @@ Layer = Literal["pool5", "fc7", "logits"]
 # The side that a picture shows: as it was filmed, or with left and right exchanged.
 View = Literal["filmed", "mirrored"]
 Part = Literal["train", "valid", "test", "unused"]
+# "unused" is for videos that a published list leaves out.
 PARTS: tuple[Part, ...] = get_args(Part)
 PyTree: TypeAlias = Any
 
@@ -214,6 +215,7 @@ class Dataset(NamedTuple):
         Raises:
           FileError: no video belongs to this part.
         """
+        # Checked here, once: every stage that needs a part needs at least one video of it.
         videos = self.listed(name)
         if not videos:
             raise FileError(

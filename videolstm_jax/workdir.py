@@ -104,6 +104,7 @@ class Workdir:
         Args:
           name: of a run or a fusion; "convnet-rgb" or "convnet-flow"; or the path of a file, .npz.
         """
+        # By its ending, since scores of other systems lie outside of the work folder.
         if name.endswith(".npz"):
             return epath.Path(name)
         if name.startswith("convnet-"):
@@ -177,6 +178,7 @@ def of_run(folder: PathLike) -> tuple[Workdir, str]:
     if "://" not in address:
         address = os.path.abspath(address)
     path = epath.Path(address)
+    # The usual mistake is to name the work folder itself.
     if (path / "runs").exists():
         runs = ", ".join(sorted(run.name for run in (path / "runs").iterdir()))
         raise FileError(f"{folder} is a work folder; expected one of its runs: {runs}")
