@@ -60,8 +60,7 @@ def test_every_row_can_be_planned_alone(everything):
     for row in find_rows([]):
         tasks = plan_rows([row], request(preset, on_test=on_test))
         assert names.issuperset(task.name for task in tasks)
-        if row.parts not in (("idt",), ("objects",)):
-            assert tasks
+        assert tasks
 
 
 def test_waves_have_no_task_before_its_needs(everything):
@@ -174,6 +173,15 @@ def test_scores_of_other_systems_are_those_of_the_split():
     assert fusion.runs[:2] == ("scores/idt-hmdb51-2.npz", "scores/objects-hmdb51-2.npz")
 
 
+def test_scores_that_are_not_given_are_made():
+    tasks = plan("table4/ucf101/idt", "table4/ucf101/idt+objects+videolstm", external={})
+    names = [task.name for task in tasks]
+    assert names[:2] == ["ucf101-1/prepare", "ucf101-1/idt"]
+    assert {"ucf101-1/idt", "ucf101-1/objects"} <= set(tasks[-1].needs)
+    assert tasks[-1].step.cfg.fuse.runs[:2] == ("idt", "objects")
+    assert str(tasks[1].result) == "work/ucf101-1/runs/idt/scores.npz"
+
+
 def test_smoothed_and_raw_tubes_are_of_one_run():
     tasks = plan("figure4a/alstm")
     assert [task.name for task in tasks if task.step.stage == "localize"] == [
@@ -199,7 +207,6 @@ def test_flow_that_is_not_stored_is_read_in_one_pass():
     [
         ("table1/hmdb51/rgb/lstm", {"videos": {"ucf101": "x"}}, "needs --hmdb51=HMDB51"),
         ("table1/ucf101/rgb/lstm", {"videos": {}}, "needs --videos=UCF101"),
-        ("table4/ucf101/idt+videolstm", {"external": {}}, "needs --idt=SCORES.npz"),
     ],
 )
 def test_a_plan_without_its_data_is_refused(name, options, message):

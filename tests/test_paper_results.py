@@ -131,8 +131,7 @@ def test_the_table_names_what_is_missing_and_its_command(tmp_path, width):
     commands = [line.strip() for line in missing.splitlines() if "videolstm paper" in line]
     assert len(commands) == len(rows)
     assert "videolstm paper --workdir=work table1/ucf101/rgb/lstm" in commands
-    wanted = "videolstm paper --workdir=work --idt=SCORES.npz table4/hmdb51/idt+videolstm"
-    assert wanted in commands
+    assert "videolstm paper --workdir=work table4/hmdb51/idt+videolstm" in commands
     assert ("ConvALSTM, RGB" in table) == (width == 120)
 
 

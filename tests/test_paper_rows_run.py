@@ -99,7 +99,7 @@ def test_the_command_shows_what_is_there(finished, archives):
 
 def test_a_row_of_other_systems_without_their_files_is_missing(finished):
     (result,) = collect(find_rows(["table4/ucf101/idt"]), finished)
-    assert result.missing == ("ucf101-1 seed 0: no score file given",)
+    assert result.missing == ("ucf101-1 seed 0: no idt/scores.npz",)
 
 
 def write_external(root):

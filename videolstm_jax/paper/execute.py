@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from etils import epath
 
 from videolstm_jax.paper.plan import PlannedStage
+
+_HALVES: Mapping[str, tuple[str, ...]] = MappingProxyType({"idt": ("trajectories", "idt")})
+"""Commands that are several stages."""
 
 
 def is_finished(task: PlannedStage) -> bool:
@@ -27,8 +31,9 @@ def run_tasks(tasks: Sequence[PlannedStage]) -> None:
         if is_finished(task):
             print(f"finished: {task.result}", flush=True)
             continue
-        # Imported when it is needed: a plan alone does not wait for TensorFlow.
-        stage = importlib.import_module(f"videolstm_jax.stages.{task.step.stage}")
         began = time.perf_counter()
-        stage.run(task.step.cfg)
+        for name in _HALVES.get(task.step.stage, (task.step.stage,)):
+            # Imported when it is needed: a plan alone does not wait for TensorFlow.
+            stage = importlib.import_module(f"videolstm_jax.stages.{name}")
+            stage.run(task.step.cfg)
         print(f"{task.name}: {time.perf_counter() - began:.1f} s", flush=True)

@@ -89,9 +89,9 @@ class _Planner:
                     self._localize(place, row, seed, trained)
             elif "videolstm" in row.parts:
                 self._fuse(place, row, seed)
-        # Scores of other systems alone, or their product, have no seed.
-        if row.parts and "videolstm" not in row.parts and len(row.parts) > 1:
-            self._fuse(place, row, 0)
+        # A fused row adds them itself.
+        if row.parts in (("idt",), ("objects",)):
+            self._external(place, row.parts[0])
 
     def _add(
         self,
@@ -188,12 +188,22 @@ class _Planner:
         result = Workdir(cfg.workdir).tube_measures(cfg.run_name, variant)
         return self._add(place, Step("localize", cfg), [evaluated], result)
 
+    def _external(self, place: SplitPlace, part: str) -> list[str]:
+        """Adds the stage that makes scores of iDT or objects, unless a file of them was given."""
+        prepared = self._prepare(place)
+        if self._request.external_path(part, place):
+            return [prepared]
+        cfg = self._request.place_settings(place).config()
+        result = Workdir(cfg.workdir).run(part) / "scores.npz"
+        return [self._add(place, Step(part, cfg), [prepared], result)]
+
     def _fuse(self, place: SplitPlace, row: Row, seed: int) -> str:
         """Multiplies the streams of VideoLSTM and the scores of other systems."""
         needs, sources = [], []
         for part in row.parts:
             if part != "videolstm":
-                sources.append(self._request.external_path(part, place))
+                needs += self._external(place, part)
+                sources.append(self._request.external_path(part, place) or part)
                 continue
             flow_cell = FUSED_CELL.get(self._request.settings.preset, "videolstm")
             for cell, stream in (("videolstm", "rgb"), (flow_cell, "flow")):
@@ -202,7 +212,7 @@ class _Planner:
         settings = self._request.place_settings(place).override(**self._request.run_settings())
         name = self._request.fused_name(row, seed)
         cfg = settings.override(fuse__runs=tuple(sources), fuse__name=name).config()
-        return self._add(place, Step("fuse", cfg), needs or [self._prepare(place)])
+        return self._add(place, Step("fuse", cfg), needs)
 
 
 def _everything_but_classes(cfg: RunConfig, folder: str) -> tuple[str, ...]:

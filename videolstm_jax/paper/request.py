@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.rows import EXTERNAL, Row
+from videolstm_jax.paper.rows import Row
 from videolstm_jax.presets import Settings
 
 _OF_THE_ROWS = (
@@ -51,8 +51,8 @@ class Request(NamedTuple):
       videos: the folder of videos by data set; those that are not there were not given.
       seeds: of the recurrent models; each is trained once for each seed.
       on_test: whether the checkpoint is chosen on the test list, as the authors did.
-      external: score files of other systems by name, "idt" or "objects". `{dataset}` and `{split}`
-        in them stand for those of the row.
+      external: score files of other systems by name, "idt" or "objects", in place of the stages of
+        this project. `{dataset}` and `{split}` in them stand for those of the row.
     """
 
     settings: Settings
@@ -98,7 +98,7 @@ class Request(NamedTuple):
         return self.run_name("+".join(row.parts), "fused", seed)
 
     def external_path(self, name: str, place: SplitPlace) -> str:
-        """The score file of another system for one split; empty where none was given."""
+        """The score file of another system for one split; empty where a stage makes the scores."""
         pattern = self.external.get(name, "")
         return pattern.replace("{dataset}", place.dataset).replace("{split}", str(place.split))
 
@@ -126,9 +126,6 @@ def missing_flags(row: Row, request: Request) -> list[str]:
         flags.append("--hmdb51=HMDB51")
     if row.measure != "accuracy" and not request.settings.overrides.get("data__boxes"):
         flags.append("--data.boxes=BOXES")
-    for part in row.parts:
-        if part in EXTERNAL and not request.external.get(part):
-            flags.append(f"--{part}=SCORES.npz")
     return flags
 
 

@@ -143,7 +143,8 @@ def scores_path(row: Row, place: SplitPlace, request: Request, seed: int) -> epa
     if row.cell:
         return work.run(request.run_name(row.cell, row.streams[0], seed)) / "scores.npz"
     if len(row.parts) == 1 and row.parts[0] != "videolstm":
-        return epath.Path(request.external_path(row.parts[0], place))
+        external = request.external_path(row.parts[0], place)
+        return work.scores(external or row.parts[0])
     return work.fused(request.fused_name(row, seed))
 
 
@@ -156,8 +157,6 @@ def measures_path(row: Row, place: SplitPlace, request: Request, seed: int) -> e
 
 def _accuracy(work: Workdir, path: epath.Path) -> Measurement | str:
     """The accuracy of a score file on the test list of a work folder, or why there is none."""
-    if not path.name:
-        return "no score file given"
     if not path.exists():
         return f"no {path.parent.name}/{path.name}"
     scores, dataset = load_scores(path), load_dataset(work.dataset)

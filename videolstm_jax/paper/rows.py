@@ -14,14 +14,14 @@ SPLITS: Mapping[str, tuple[int, ...]] = MappingProxyType({"ucf101": (1,), "hmdb5
 FUSED_CELL: Mapping[str, str] = MappingProxyType({"authors": "convalstm"})
 """The cell on flow in the fused model by preset; elsewhere it is VideoLSTM (docs/decisions.md)."""
 EXTERNAL = ("idt", "objects")
-"""Scores that other systems give: improved dense trajectories, and objects in still frames."""
+"""Scores without a recurrent model: improved dense trajectories, and objects in still frames."""
 
 _LADDER = ("convnet", "lstm", "alstm", "convlstm", "convalstm")
 _TITLE = {"rgb": "RGB", "flow": "flow"}
 _ATTENTION = {"alstm": "appearance", "convalstm": "appearance"}
 _MOTION_CELL = {"alstm": "motion_alstm", "convalstm": "videolstm"}
 # What a convolution can read keeps its places; the other cells read a vector.
-_FEATURES = {"convnet": "frames", "lstm": "fc7"}
+_FEATURES = {"convnet": "frames", "lstm": "fc7", "idt": "tracks", "objects": "frames"}
 _EXTERNAL_TITLE = {"idt": "iDT", "objects": "Objects"}
 
 
@@ -140,7 +140,7 @@ def _fusions(table: str, kinds: Sequence[tuple[str, ...]]) -> Iterator[Row]:
                 splits=SPLITS[dataset],
                 streams=streams,
                 cell="",
-                features="pool5" if streams else "external",
+                features="pool5" if streams else _FEATURES[parts[0]],
                 attention="motion" if streams else "none",
                 parts=parts,
                 section="5.5",

@@ -12,7 +12,6 @@ from videolstm_jax.cli import boot
 from videolstm_jax.cli.commands.pipeline import short_flags
 from videolstm_jax.cli.commands.sweep import seeds_of
 from videolstm_jax.config import RunConfig
-from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import write_bytes
 from videolstm_jax.paper import listing, request, rows
 from videolstm_jax.presets import Settings
@@ -63,8 +62,8 @@ def _define_inputs(flag_values: flags.FlagValues) -> None:
     for name, text in (
         ("videos", "The folder of UCF101."),
         ("hmdb51", "The folder of HMDB51."),
-        ("idt", "Scores of iDT, .npz; {dataset} and {split} stand for those of a row."),
-        ("objects", "Scores of objects, .npz, as --idt."),
+        ("idt", "Scores of iDT to take, .npz; {dataset} and {split} are those of a row."),
+        ("objects", "Scores of objects to take, .npz, as --idt."),
     ):
         flags.DEFINE_string(name, "", text, flag_values=flag_values)
     flags.DEFINE_list("seeds", ["0"], "Seeds of the recurrent models.", flag_values=flag_values)
@@ -170,8 +169,6 @@ def _plan(chosen: list[rows.Row], asked: request.Request, names: list[str]) -> N
 
 def _print_plan(tasks: list[Any], count: int) -> None:
     """Prints the tasks of some rows, and what they will cost."""
-    if not tasks:
-        raise ConfigError("these rows are scores of other systems, and need no stage: give --show")
     print(f"{len(tasks)} stages for {count} rows", flush=True)
     if flags.FLAGS["cost"].value:
         costs = importlib.import_module("videolstm_jax.paper.costs")
