@@ -15,17 +15,31 @@ HMDB51_CLASSES = ("clap", "wave")
 FRAMES = 9
 _SIDE = 60
 # Sizes of the shortest pipeline, for the presets of the paper's size.
-SETTINGS = {**SHORT, "train__steps": 3, "convnet__steps": 3, "convnet__weights": "random"}
+SETTINGS = {
+    **SHORT,
+    "train__steps": 3,
+    "convnet__steps": 3,
+    "convnet__weights": "random",
+    "idt__length": 4,
+    "idt__scales": 1,
+    "idt__spacing": 10,
+    "idt__components": 2,
+    "idt__samples": 200,
+    "objects__stride": 4,
+}
 
 
 def _film(seed, direction):
-    """A square that moves right or down over noise: frames [L, 240, 320, 3], boxes [L, 4]."""
+    """A texture that moves right or down over noise: frames [L, 240, 320, 3], boxes [L, 4]."""
     generator = np.random.default_rng(seed)
     still = generator.integers(0, 90, (240, 320, 3), np.uint8)
+    # Patches of 4 pixels, which a tracker can follow.
+    patches = generator.integers(120, 255, (_SIDE // 4, _SIDE // 4, 3), np.uint8)
+    texture = patches.repeat(4, axis=0).repeat(4, axis=1)
     frames, boxes = np.repeat(still[None], FRAMES, axis=0), []
     for index in range(FRAMES):
-        x, y = 40 + 12 * index * direction, 40 + 12 * index * (1 - direction)
-        frames[index, y : y + _SIDE, x : x + _SIDE] = 230
+        x, y = 40 + 4 * index * direction, 40 + 4 * index * (1 - direction)
+        frames[index, y : y + _SIDE, x : x + _SIDE] = texture
         boxes.append([x, y, _SIDE, _SIDE])
     return frames, np.array(boxes, np.uint16)
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from videolstm_jax.artifacts import Workdir, load_dataset
+from videolstm_jax.config import change
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.paper.execute import is_finished
 from videolstm_jax.paper.plan import PlannedStage
@@ -102,6 +103,9 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
     costs = []
     for task in tasks:
         cfg, stage = task.step.cfg, task.step.stage
+        # The number of devices of this machine says nothing of another one.
+        if teraflops and not cfg.train.devices:
+            cfg = change(cfg, train__devices=1)
         dataset = datasets[cfg.workdir]
         cost = estimates.estimate_stage_cost(stage, cfg, dataset, paces[cfg.workdir])
         seconds, disk = cost or (0.0, 0)

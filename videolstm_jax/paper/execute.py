@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from etils import epath
 
 from videolstm_jax.paper.plan import PlannedStage
 
-_HALVES: Mapping[str, tuple[str, ...]] = MappingProxyType({"idt": ("trajectories", "idt")})
-"""Commands that are several stages."""
+
+def _stages_of(task: PlannedStage) -> tuple[str, ...]:
+    """The modules of `stages` that do a task."""
+    # Trajectories of another program are there already.
+    if task.step.stage == "idt" and not task.step.cfg.idt.files:
+        return ("trajectories", "idt")
+    return (task.step.stage,)
 
 
 def is_finished(task: PlannedStage) -> bool:
@@ -32,7 +36,7 @@ def run_tasks(tasks: Sequence[PlannedStage]) -> None:
             print(f"finished: {task.result}", flush=True)
             continue
         began = time.perf_counter()
-        for name in _HALVES.get(task.step.stage, (task.step.stage,)):
+        for name in _stages_of(task):
             # Imported when it is needed: a plan alone does not wait for TensorFlow.
             stage = importlib.import_module(f"videolstm_jax.stages.{name}")
             stage.run(task.step.cfg)
