@@ -44,6 +44,7 @@ def no_rows(vocabulary: Vocabulary) -> FisherSums:
 
 def fisher_sums(vocabulary: Vocabulary, rows: NDArray) -> FisherSums:
     """Sums over some rows [n, D]."""
+    # In float64: the second sums are differences of large numbers later on.
     x = (np.asarray(rows, np.float64) - vocabulary.centre) @ vocabulary.axes
     weight = _memberships(vocabulary, x)
     return FisherSums(len(x), weight.sum(0), weight.T @ x, weight.T @ (x * x))
@@ -63,13 +64,17 @@ def fisher_vector(vocabulary: Vocabulary, sums: FisherSums) -> NDArray:
     shift = (sums.first - mean * zeroth) / np.sqrt(variance)
     spread = (sums.second - 2 * mean * sums.first + mean**2 * zeroth) / variance - zeroth
     count = max(sums.count, 1)
+    # Divided by the square root of the Fisher information, which is about w for a mean and 2w for a
+    # variance (Perronnin et al. 2010).
     gradient = [
         shift / (count * np.sqrt(weights)),
         spread / (count * np.sqrt(2 * weights)),
     ]
     vector = np.concatenate(gradient).ravel()
+    # The power first, the norm after it, as in that paper: the other order gives other vectors.
     vector = np.sign(vector) * np.sqrt(np.abs(vector))
     length = np.linalg.norm(vector)
+    # No rows give zeros rather than a division by zero.
     return (vector / max(length, np.finfo(float).tiny)).astype(np.float32)
 
 
@@ -82,6 +87,7 @@ def _memberships(vocabulary: Vocabulary, x: NDArray) -> NDArray:
         - 2 * x @ (vocabulary.means * precision).T
         + (vocabulary.means**2 * precision).sum(1)
     )
+    # Without (2 pi)^(d / 2), which is the same for all Gaussians.
     log_weight = np.log(vocabulary.weights) - np.log(vocabulary.variances).sum(1) / 2
     log_density = log_weight - distance / 2
     return np.exp(log_density - logsumexp(log_density, axis=1, keepdims=True))

@@ -55,6 +55,7 @@ def svm_scores(
       ConfigError: scikit-learn is not installed.
     """
     inside, outside = _coordinates(np.asarray(train.features), np.asarray(features))
+    # Folds and the last training share the coordinates: those need no labels, so nothing leaks.
     train = train._replace(features=inside)
     temperature = _temperature(train, classes, cost, seed)
     margins = _margins(train.features, train.label, outside, classes, cost, seed)
@@ -70,6 +71,8 @@ def _coordinates(train: NDArray, features: NDArray) -> tuple[NDArray, NDArray]:
     """
     if train.shape[1] <= train.shape[0]:
         return train.astype(np.float64), features.astype(np.float64)
+    # X X^T = U S^2 U^T: the coordinates of training videos are U S, and those of others are their
+    # products with the training videos, X' X^T U / S.
     products = (train @ train.T).astype(np.float64)
     variance, directions = np.linalg.eigh(products)
     is_direction = variance > _SMALLEST_VARIANCE * max(variance.max(), np.finfo(float).tiny)
@@ -101,16 +104,19 @@ def _temperature(train: Labelled, classes: int, cost: float, seed: int) -> float
     groups = sorted(set(train.group))
     if len(groups) < 2:
         return 1.0
+    # Groups and not videos are held out: clips of one recording would answer for each other.
     order = np.random.default_rng(seed).permutation(len(groups))
     fold_of_group = {groups[index]: place % _FOLDS for place, index in enumerate(order)}
     fold = np.array([fold_of_group[group] for group in train.group])
     margins = np.zeros((len(fold), classes))
+    # Of the folds that there are: fewer groups than folds make fewer.
     for number in np.unique(fold):
         is_out = fold == number
         inside, label = train.features[~is_out], train.label[~is_out]
         margins[is_out] = _margins(inside, label, train.features[is_out], classes, cost, seed)
     likelihoods = []
     for temperature in _TEMPERATURES:
+        # On a grid: the likelihood has one number to fit, and need not have one maximum.
         log_probabilities = log_softmax(margins / temperature, axis=1)
         likelihoods.append(log_probabilities[np.arange(len(fold)), train.label].mean())
     return float(_TEMPERATURES[np.argmax(likelihoods)])

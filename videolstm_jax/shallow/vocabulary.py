@@ -49,10 +49,13 @@ def fit_vocabulary(samples: NDArray, components: int, seed: int) -> Vocabulary:
     mixture = scikit_learn("mixture")
     samples = np.asarray(samples, np.float64)
     centre = samples.mean(0)
+    # `bias`: a single sample has a covariance of 0 and not of 0 / 0. `reshape` brings back the axes
+    # of one number.
     covariance = np.cov(samples, rowvar=False, bias=True).reshape(samples.shape[1], -1)
     # `eigh` sorts by size, the smallest first.
     _, axes = np.linalg.eigh(covariance)
     axes = _with_fixed_signs(axes[:, ::-1][:, : max(1, samples.shape[1] // 2)])
+    # Small sets of a test or a trial get a smaller vocabulary rather than a refusal.
     components = max(1, min(components, len(samples) // _SAMPLES_EACH))
     model = mixture.GaussianMixture(
         components, covariance_type="diag", max_iter=_ITERATIONS, random_state=seed

@@ -41,6 +41,7 @@ def camera_homography(frame: NDArray, flow: NDArray, generator: np.random.Genera
     if len(points) < _FEWEST_MATCHES:
         return np.eye(3)
     targets = points + flow[points[:, 1], points[:, 0]]
+    # In float64: the equations hold products of coordinates.
     return robust_homography(points.astype(float), targets.astype(float), generator)
 
 
@@ -60,19 +61,26 @@ def robust_homography(points: NDArray, targets: NDArray, generator: np.random.Ge
     matrices = _through_four(source[samples], target[samples])
     if not len(matrices):
         return np.eye(3)
+    # All samples are judged at once, [trials, matches]: no loop that ends early, as programs in C
+    # have.
     fits = _misses(matrices, source, target) < _TOLERANCE / size
     best = fits[fits.sum(1).argmax()]
     matrix = np.eye(3)
+    # Four points decide a homography with their own errors. All that fit average them out, and then
+    # a few more may fit.
     for _ in range(_REFINEMENTS):
         if best.sum() < _FEWEST_INLIERS:
             return np.eye(3)
         matrix = _least_squares(source[best], target[best])
         best = _misses(matrix[None], source, target)[0] < _TOLERANCE / size
+    # From units back to pixels on both sides.
     return np.linalg.inv(to_unit) @ matrix @ to_unit
 
 
 def projected(matrix: NDArray, points: NDArray) -> NDArray:
     """Points [.., 2] under a homography [3, 3]."""
+    # Row by row rather than as a product of matrices: it takes points of any shape, such as a whole
+    # grid, without a third coordinate beside them.
     x, y = points[..., 0], points[..., 1]
     mapped = [row[0] * x + row[1] * y + row[2] for row in matrix]
     return np.stack([mapped[0] / mapped[2], mapped[1] / mapped[2]], -1)
@@ -99,6 +107,8 @@ def _equations(source: NDArray, target: NDArray) -> tuple[NDArray, NDArray]:
     x, y = source[..., 0], source[..., 1]
     u, v = target[..., 0], target[..., 1]
     one, zero = np.ones_like(x), np.zeros_like(x)
+    # u (h7 x + h8 y + 1) = h1 x + h2 y + h3, with the products of unknowns brought to the left; v
+    # likewise with h4 to h6.
     of_u = np.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1)
     of_v = np.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1)
     return np.concatenate([of_u, of_v], -2), np.concatenate([u, v], -1)
@@ -122,6 +132,7 @@ def _through_four(source: NDArray, target: NDArray) -> NDArray:
 
 def _least_squares(source: NDArray, target: NDArray) -> NDArray:
     left, right = _equations(source, target)
+    # Not by the normal equations, which would square the condition of `left`.
     return _as_matrices(np.linalg.lstsq(left, right, rcond=None)[0])
 
 

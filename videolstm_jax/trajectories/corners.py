@@ -51,8 +51,11 @@ def corners(frame: NDArray, quality: float, most: int) -> NDArray:
     """
     strength = smaller_eigenvalue(frame)
     largest = ndimage.maximum_filter(strength, _NEIGHBOURHOOD, mode="nearest")
+    # A corner is as strong as the largest of its neighbourhood. Two equal neighbours are both
+    # corners, which does no harm.
     is_corner = (strength == largest) & (strength > max(quality * strength.max(), _ROUNDING))
     y, x = np.nonzero(is_corner)
+    # Stable: equal corners keep the order of rows, so that the choice is the same everywhere.
     strongest = np.argsort(-strength[y, x], kind="stable")[:most]
     return np.stack([x[strongest], y[strongest]], 1)
 
@@ -71,6 +74,7 @@ def new_points(frame: NDArray, tracked: NDArray, spacing: int, quality: float) -
     """
     height, width = frame.shape
     rows, columns = height // spacing, width // spacing
+    # Points that lie in the incomplete cells at the right and lower border count for no cell.
     is_free = np.ones((rows, columns), bool)
     cells = (tracked // spacing).astype(int)
     is_inside = (cells >= 0).all(1) & (cells[:, 0] < columns) & (cells[:, 1] < rows)
@@ -78,6 +82,8 @@ def new_points(frame: NDArray, tracked: NDArray, spacing: int, quality: float) -
     is_free[cells[:, 1], cells[:, 0]] = False
     centre = spacing // 2
     strength = smaller_eigenvalue(frame)
+    # The grid begins at the centre of the first cell. Where half a cell is left at the border, a
+    # point there would belong to no cell.
     of_grid = strength[centre::spacing, centre::spacing][:rows, :columns]
     y, x = np.nonzero(is_free & (of_grid > max(quality * strength.max(), _ROUNDING)))
     return np.stack([x, y], 1).astype(np.float32) * spacing + centre

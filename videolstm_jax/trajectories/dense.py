@@ -108,9 +108,11 @@ def improved_trajectories(
         fields = flow_pyramid(field, scales)
         for index, scale in enumerate(scales):
             to_frame = scale.to_frame
+            # Up to the frame, along with its camera, and down again.
             at_scale = np.linalg.inv(to_frame) @ homography @ to_frame
             step = _Step(number, pictures[index], fields[index], at_scale)
             tracks = _advanced(all_tracks[index], step, settings)
+            # A track ends after L steps even where its point could be followed: the flow drifts.
             is_finished = tracks.age == settings.length
             all_tracks[index] = tracks.chosen(~is_finished)
             finished = _finished(tracks.chosen(is_finished), scale, number + 1, frames.shape)
@@ -126,7 +128,10 @@ def _advanced(tracks: Tracks, step: _Step, settings: DenseSettings) -> Tracks:
         return tracks
     before = tracks.last_points
     after = before + median_flow(step.flow, before)
+    # The point as the next frame shows it when that is brought back; see `without_camera`.
     own_motion = projected(np.linalg.inv(step.homography), after) - before
+    # Of this frame. Votes are of the flow without the camera's motion, but the point itself follows
+    # all of it.
     sums = sums_from_corner(frame_votes(step.frame, without_camera(step.flow, step.homography)))
     tracks = moved(tracks, after, own_motion, point_histograms(sums, before))
     return tracks.chosen(is_within(after, *step.frame.shape))
@@ -139,13 +144,17 @@ def _finished(
     tracks: Tracks, scale: Scale, end_frame: int, video_shape: tuple[int, ...]
 ) -> Trajectories:
     """The finished tracks that are neither static nor erratic, with their descriptors."""
+    # Limits are in pixels of the frame at every scale. Only differences count here, so that the
+    # half pixel of `Scale.to_frame` is left out.
     factor = np.array(scale.factor)
     points, motion = tracks.points * factor, tracks.displacements * factor
     is_valid = _is_valid(points) & _moves_by_itself(motion)
     points, motion = points[is_valid], motion[is_valid]
     length = motion.shape[1]
+    # Not 0: a track that stands still was left out above.
     total = np.linalg.norm(motion, axis=-1).sum(1)
     shape = motion.reshape(len(motion), 2 * length) / total[:, None]
+    # The mean over the frames of a third.
     histograms = tracks.histograms[is_valid] / max(length // TIMES, 1)
     return Trajectories(
         _information(points, scale, end_frame, video_shape),

@@ -97,12 +97,14 @@ def point_histograms(sums: NDArray, points: NDArray) -> NDArray:
     """
     height, width = sums.shape[0] - 1, sums.shape[1] - 1
     size = np.array([width, height])
+    # Half up, as the program in C rounds; `np.round` takes .5 to the even neighbour.
     corner = np.floor(points + 0.5).astype(int) - PATCH // 2
     corner = np.clip(corner, 0, np.maximum(size - PATCH, 0))
     edges = corner[:, :, None] + np.arange(CELLS + 1) * (PATCH // CELLS)
     # Only frames smaller than a square have edges outside.
     x, y = np.minimum(edges[:, 0], width), np.minimum(edges[:, 1], height)
     lattice = sums[y[:, None, :], x[:, :, None]]  # [n, 3 of x, 3 of y, bins]
+    # Differences along both axes are the sums over cells. Rounding may leave one just below zero.
     cells = np.maximum(np.diff(np.diff(lattice, axis=1), axis=2), 0)
     parts, start = [], 0
     for bins in BINS.values():

@@ -79,6 +79,7 @@ def row_width(length: int) -> int:
 
 def from_rows(rows: NDArray, length: int) -> Trajectories:
     """Divides rows [n, `row_width`] into their parts."""
+    # Views, not copies: the rows of a video may fill much of the memory.
     return Trajectories(*(rows[:, part.start : part.stop] for part in row_columns(length)))
 
 
@@ -94,6 +95,7 @@ def no_trajectories(length: int) -> Trajectories:
 
 def joined(blocks: list[Trajectories], length: int) -> Trajectories:
     """The trajectories of several blocks as one record; the list may be empty."""
+    # The empty one first, since `np.concatenate` refuses an empty list.
     return Trajectories(*map(np.concatenate, zip(no_trajectories(length), *blocks, strict=True)))
 
 
@@ -122,6 +124,7 @@ def check_rows(rows: NDArray, length: int, place: str, first: int) -> None:
     """
     parts = row_columns(length)
     low, high = np.full(rows.shape[1], -np.inf), np.full(rows.shape[1], np.inf)
+    # Steps may be negative, and no other number is.
     low[: len(INFORMATION)] = 0
     # Positions in the frame and in time are shares.
     high[INFORMATION.index("relative x") : len(INFORMATION)] = 1
@@ -131,6 +134,7 @@ def check_rows(rows: NDArray, length: int, place: str, first: int) -> None:
     is_wrong[:, frame] |= rows[:, frame] != np.floor(rows[:, frame])
     is_wrong[:, scale] |= rows[:, scale] == 0
     if is_wrong.any():
+        # `argwhere` goes row by row, so this is the first wrong number of the file.
         row, column = np.argwhere(is_wrong)[0]
         raise FileError(
             f"{place} {first + row}: {column_name(int(column), length)} is "

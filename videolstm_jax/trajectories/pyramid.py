@@ -48,6 +48,7 @@ def pyramid_scales(height: int, width: int, most: int, smallest_side: int) -> tu
     scales = []
     for number in range(most):
         factor = STRIDE**number
+        # Each size is rounded from the frame's own, so that errors do not add up over the scales.
         rows, columns = round(height / factor), round(width / factor)
         if number and min(rows, columns) < smallest_side:
             break
@@ -59,8 +60,11 @@ def bilinear_resized(image: NDArray, height: int, width: int) -> NDArray:
     """A picture [H, W, ..] at another size, by bilinear interpolation."""
     if image.shape[:2] == (height, width):
         return image
+    # Bilinear weights are products of one for each axis, so one axis is done after the other.
     for axis, size in ((0, height), (1, width)):
         before = image.shape[axis]
+        # Centres of pixels are mapped on each other, as OpenCV does; beyond the outer ones the
+        # border is repeated.
         position = (np.arange(size) + 0.5) * (before / size) - 0.5
         position = np.clip(position, 0, before - 1)
         low = position.astype(int)
@@ -84,5 +88,6 @@ def flow_pyramid(flow: NDArray, scales: tuple[Scale, ...]) -> list[NDArray]:
     """Flow [H, W, 2] at every scale, in pixels of that scale."""
     fields = []
     for field, scale in zip(picture_pyramid(flow, scales), scales, strict=True):
+        # A step of 10 pixels in the frame is one of 5 in a picture of half the size.
         fields.append(field / np.array(scale.factor, np.float32))
     return fields

@@ -85,6 +85,7 @@ def trajectory_blocks(path: PathLike, length: int = LENGTH) -> Iterator[Trajecto
         path.open("rb") as packed,
     ):
         start = packed.read(len(_GZIP))
+        # Looked at by the first bytes and not by the suffix: `.features` is used for both.
         packed.seek(0)
         content: BinaryIO = packed
         if start == _GZIP:

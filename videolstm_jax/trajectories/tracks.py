@@ -69,7 +69,9 @@ def median_flow(flow: NDArray, points: NDArray) -> NDArray:
     offsets = np.arange(-1, 2)
     x = np.clip(centre[:, 0, None] + offsets, 0, width - 1)
     y = np.clip(centre[:, 1, None] + offsets, 0, height - 1)
+    # [n, 9, 2]: nine neighbours, and x and y have medians of their own.
     window = flow[y[:, :, None], x[:, None, :]].reshape(len(points), 9, 2)
+    # The fifth of nine; `np.median` would also look for NaN, at every step of every scale.
     return np.partition(window, 4, axis=1)[:, 4]
 
 
@@ -84,6 +86,7 @@ def moved(tracks: Tracks, points: NDArray, displacements: NDArray, histograms: N
     """
     length = tracks.displacements.shape[1]
     rows = np.arange(len(tracks.age))
+    # In place: the arrays were made by `with_new` in this step, and nobody else has them.
     tracks.points[rows, tracks.age + 1] = points
     tracks.displacements[rows, tracks.age] = displacements
     third = tracks.age // max(length // TIMES, 1)

@@ -44,6 +44,7 @@ def write_trajectories(path: PathLike, blocks: Iterable[Trajectories], note: str
             content.write(_text(rows) if ".txt" in suffixes[-2:] else rows.astype("<f4").tobytes())
             count += len(rows)
         if content is not packed:
+            # It writes what is left and the check sum, and leaves the file below open.
             content.close()
     return count
 
