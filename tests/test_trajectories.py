@@ -100,6 +100,13 @@ def test_a_clip_shorter_than_a_track_has_none():
     assert not len(trajectories(frames, flow).hof)
 
 
+def test_frames_smaller_than_the_square_around_a_point():
+    frames, flow = translating(2, 0)
+    tracks = trajectories(frames[:, :20, :40], flow[:, :20, :40])
+    assert len(tracks.hof) and all(np.isfinite(part).all() for part in tracks)
+    assert not len(trajectories(frames[:, :3, :3], flow[:, :3, :3]).hof)
+
+
 def test_a_moving_camera_leaves_only_what_moves_by_itself():
     frames, flow = translating(1, 0)
     matrix = rotation(3.5)

@@ -1,4 +1,4 @@
-"""What Fisher vectors are made with: a PCA, and a mixture of Gaussians in its space."""
+"""The vocabulary of Fisher vectors: a PCA, and a mixture of Gaussians in its space."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def fit_vocabulary(samples: NDArray, components: int, seed: int) -> Vocabulary:
         components, covariance_type="diag", max_iter=_ITERATIONS, random_state=seed
     )
     with warnings.catch_warnings():
-        # Words need not have come to rest. Of equal samples, there are fewer than means.
+        # A mixture that has not converged serves as well; and k-means warns of equal samples.
         warnings.simplefilter("ignore")
         model.fit((samples - centre) @ axes)
     return Vocabulary(centre, axes, model.weights_, model.means_, model.covariances_)

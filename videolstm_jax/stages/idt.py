@@ -106,7 +106,7 @@ def _sampled(
     path: epath.Path, length: int, quota: int, generator: np.random.Generator
 ) -> dict[str, np.ndarray]:
     """At most `quota` trajectories of a video, each with the same chance, block by block."""
-    kept: dict[str, np.ndarray] = {}
+    sample: dict[str, np.ndarray] = {}
     priority = np.zeros(0)
     for block in trajectory_blocks(path, length):
         # The rows with the largest random numbers, of all blocks so far.
@@ -114,11 +114,11 @@ def _sampled(
         best = np.sort(np.argsort(-priority)[:quota])
         for name in DESCRIPTORS:
             rows = getattr(block, name)
-            if name in kept:
-                rows = np.concatenate([kept[name], rows])
-            kept[name] = rows[best]
+            if name in sample:
+                rows = np.concatenate([sample[name], rows])
+            sample[name] = rows[best]
         priority = priority[best]
-    return kept
+    return sample
 
 
 def _save_vocabularies(path: epath.Path, vocabularies: Mapping[str, Vocabulary]) -> str:
