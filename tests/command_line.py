@@ -1,10 +1,9 @@
 """Commands as a user gives them, for tests: run in a process of their own, or only parsed."""
 
 import pathlib
-import subprocess
-import sys
 
 from absl import flags
+from forked_commands import python
 
 from videolstm_jax.cli import config_flags
 
@@ -17,7 +16,7 @@ STOPPED = "stopped; the same command goes on\n"
 
 def run(*words):
     """Runs `python -m` with these words, and returns its status and all that it printed."""
-    return subprocess.run([sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True)
+    return python("-m", *words)
 
 
 def parse(*words):

@@ -1,9 +1,8 @@
 """A small work folder with tubes and ground truth, and the commands that measure it."""
 
 import pathlib
-import subprocess
-import sys
 
+from forked_commands import python
 from tube_scenes import BOX, HALF, tube
 
 from videolstm_jax import artifacts
@@ -15,12 +14,7 @@ BARRED = ("jax", "jaxlib", "tensorflow", "flax", "optax", "orbax", "scipy", "av"
 
 def command(name, *arguments):
     """Runs a command in a Python that cannot import the libraries it should not need."""
-    code = (
-        f"import sys, runpy; sys.modules.update(dict.fromkeys({BARRED!r}))\n"
-        f"sys.argv = {[name, *map(str, arguments)]!r}\n"
-        f"runpy.run_module('launch.{name}', run_name='__main__')"
-    )
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    return python("-m", f"launch.{name}", *arguments, barred=BARRED)
 
 
 def output_of(*arguments, name="measure"):

@@ -12,7 +12,7 @@ from videolstm_jax.video import encode
 
 CLASSES = ("Left", "Right", "Up", '<script>alert("Down")</script> & more')
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
-FRAMES, SIDE, SQUARE, CELLS = 24, 64, 18, 7
+FRAMES, SIDE, SQUARE, CELLS = 12, 64, 18, 7
 
 
 def clip(label: int, seed: int, side: int = SIDE) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +59,8 @@ def _run(work, name, cfg, videos, skill, attends):
     for index, video in enumerate(videos):
         draw = np.random.default_rng(1000 + index)
         predicted = video.label if draw.uniform() < skill else int(draw.integers(len(CLASSES)))
-        scores = frame_scores(predicted, 3.0, 7 * index)
+        # With these seeds the models differ, and none is right everywhere.
+        scores = frame_scores(predicted, 3.0, 4 * index)
         boxes = clip(video.label, index)[1]
         arrays = {"attention": attention(boxes[:-1], index)} if attends else {}
         files.write_arrays(work.evaluated_video(name, video.name), scores=scores, **arrays)

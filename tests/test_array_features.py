@@ -1,11 +1,8 @@
 """Plain arrays of features, one file a video, become a store."""
 
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from command_line import run
 from foreign_maps import LENGTHS, D, N, maps
 
 from videolstm_jax.artifacts import save_dataset
@@ -13,8 +10,6 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features import foreign
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Dataset, Video
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 def _array_set(folder, lengths, suffixes=(".npy", ".npz", ".npz")):
@@ -37,11 +32,11 @@ def _array_set(folder, lengths, suffixes=(".npy", ".npz", ".npz")):
 
 
 def _import_arrays(folder, *options):
-    command = [sys.executable, "-m", "videolstm_jax.cli", "features", "arrays"]
+    command = ["videolstm_jax.cli", "features", "arrays"]
     paths = [str(folder / "arrays"), str(folder / "store")]
     option = f"--dataset={folder / 'dataset.json'}"
     command += [*paths, option, *options]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    return run(*command)
 
 
 def test_plain_arrays_become_a_store(tmp_path):

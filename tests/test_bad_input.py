@@ -1,16 +1,10 @@
 """Bad input at the command line: one line that names it, status 1, and nothing half-written."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from command_line import run
 
 from videolstm_jax.video import encode
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -25,22 +19,10 @@ def folder(tmp_path):
 
 
 def prepare(folder, *words):
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "launch.prepare",
-            "--preset=small",
-            f"--data.videos={folder}",
-            f"--workdir={folder.parent / 'work'}",
-            *words,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    work = folder.parent / "work"
+    return run(
+        "launch.prepare", "--preset=small", f"--data.videos={folder}", f"--workdir={work}", *words
     )
-    return done
 
 
 def assert_refused(done, folder, *messages):

@@ -1,9 +1,6 @@
 """Stores of a byte a value: their error, training from them, and the commands on stores."""
 
-import pathlib
-import subprocess
-import sys
-
+import command_line
 import numpy as np
 import pytest
 
@@ -24,7 +21,6 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.types import Dataset, Video
 
-ROOT = pathlib.Path(__file__).parents[1]
 SHAPE = (3, 3, 16)
 
 
@@ -138,12 +134,7 @@ def test_the_commands(tmp_path, listed):
     write(tmp_path / "store", listed[:3])
 
     def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "launch.features", *map(str, arguments)],
-            cwd=ROOT,
-            text=True,
-            capture_output=True,
-        )
+        return command_line.run("launch.features", *arguments)
 
     assert "3 videos, 9,504 bytes, equal to the index" in run("verify", tmp_path / "store").stdout
     write(tmp_path / "store-mirrored", listed[:2])

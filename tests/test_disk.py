@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from command_line import run
 from prepared_workdir import write_prepared
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -22,12 +23,13 @@ def python(*words, limit=None):
         runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
         """
     )
+    if not limit:
+        return run(*words)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if limit:
-        # No compiled program may be left half-written in a cache that other tests read.
-        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    # No compiled program may be left half-written in a cache that other tests read.
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     return subprocess.run(
-        [sys.executable, "-c", (limited if limit else "") + start, *words],
+        [sys.executable, "-c", limited + start, *words],
         cwd=ROOT,
         capture_output=True,
         text=True,

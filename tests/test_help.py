@@ -1,11 +1,10 @@
 """Every command has a short help that explains each flag, from a Python without heavy libraries."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 from command_line import ROOT, run
+from forked_commands import python
 
 from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.command_table import COMMANDS
@@ -14,12 +13,9 @@ from videolstm_jax.config import RunConfig
 
 def helped(*arguments):
     """The help that a command prints, in a Python that cannot import what takes long."""
-    barred = dict.fromkeys(("jax", "tensorflow", "flax", "optax", "orbax", "av", "matplotlib"))
-    code = (
-        f"import sys; sys.modules.update({barred}); sys.argv[1:] = {list(arguments)}\n"
-        "from videolstm_jax.cli.main import main; main()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    barred = ("jax", "tensorflow", "flax", "optax", "orbax", "av", "matplotlib")
+    code = "from videolstm_jax.cli.main import main; main()"
+    done = python("-c", code, *arguments, barred=barred)
     assert done.returncode == 0 and not done.stderr, done.stderr
     return done.stdout
 

@@ -1,6 +1,5 @@
 """The stage `predict` films a stream, and ends well however the stream ends."""
 
-import pathlib
 import re
 import subprocess
 import sys
@@ -8,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import tiny_pipeline
+from command_line import ROOT, run
 from small_films import decoded, smooth
 
 from videolstm_jax.config import PredictConfig
@@ -15,8 +15,6 @@ from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.report.pictures import frame_picture
 from videolstm_jax.stages import predict
 from videolstm_jax.video import encode
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +201,7 @@ def test_the_command_reads_a_pipe(checkpoint, clip, tmp_path):
     ],
 )
 def test_a_slip_is_one_line(words, message):
-    done = subprocess.run(
-        [sys.executable, "-m", "launch.predict", *words], capture_output=True, text=True, cwd=ROOT
-    )
+    done = run("launch.predict", *words)
     assert (
         done.returncode != 0
         and message in done.stderr + done.stdout

@@ -250,7 +250,7 @@ def test_a_pass_that_does_not_fit_is_named(work):
                 work.evaluated_video("videolstm-rgb", video.name), scores=np.full((9, 4), 0.25)
             )
     with pytest.raises(
-        FileError, match=r"runs/videolstm-rgb/videos/.*scores \(9, 4\).* for 24 frames"
+        FileError, match=r"runs/videolstm-rgb/videos/.*scores \(9, 4\).* for 12 frames"
     ):
         report.run(config(work, report__run="videolstm-rgb"))
 

@@ -1,11 +1,8 @@
 """The pipelines of a sweep, their commands, and what is refused."""
 
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
+from command_line import run
 
 from videolstm_jax import pipeline, sweep
 from videolstm_jax.cli.commands.sweep import seeds_of
@@ -13,8 +10,6 @@ from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.presets import Settings, configured
 from videolstm_jax.video import encode
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -92,12 +87,7 @@ def test_an_override_reaches_every_part(cfg):
 
 
 def sweep_command(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "launch.sweep", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    return run("launch.sweep", *arguments)
 
 
 def test_a_dry_run_prints_every_command_and_runs_none(cfg, tmp_path):
