@@ -1,5 +1,6 @@
 """Links, commands, settings and functions in the documents exist; the words are the glossary's."""
 
+import dataclasses
 import importlib
 import pathlib
 import re
@@ -7,7 +8,7 @@ import re
 import pytest
 
 from videolstm_jax.cli.command_table import COMMANDS
-from videolstm_jax.config import RunConfig, flatten
+from videolstm_jax.config import ClusterConfig, RunConfig, flatten
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Experiment logs describe what was run at a time, with the names of that time.
@@ -47,7 +48,8 @@ def name(path):
 
 
 def all_settings():
-    return {path.replace("__", ".") for path in flatten(RunConfig())}
+    settings = {path.replace("__", ".") for path in flatten(RunConfig())}
+    return settings | {f"cluster.{field.name}" for field in dataclasses.fields(ClusterConfig)}
 
 
 def anchors(path):

@@ -85,6 +85,7 @@ LAYERS = (
             "sealed_json",
             "numpy_files",
             "lock",
+            "cluster",
             "heartbeat",
             "durable",
         ),
