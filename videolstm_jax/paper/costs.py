@@ -81,6 +81,7 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
       teraflops: 10^12 operations a second that the device sustains, from which the time of counted
         operations follows; 0 times this device instead.
     """
+    # Imported here: it brings JAX, for which a list of rows need not wait.
     estimates = importlib.import_module("videolstm_jax.train.cost")
     if teraflops:
         pace_of = partial(
@@ -90,6 +91,7 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
         pace_of = estimates.measure_pace
     datasets, paces = {}, {}
     with Heartbeat(lambda seconds: f"estimates the cost, {seconds:.0f} s so far"):
+        # A dict keeps the order of the plan and each folder once, which a set would not.
         for workdir in dict.fromkeys(task.step.cfg.workdir for task in tasks):
             dataset, _ = place_dataset(workdir)
             datasets[workdir] = dataset
@@ -111,6 +113,8 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
         seconds, disk = cost or (0.0, 0)
         frames = sum(video.frames for video in dataset.videos)
         if stage == "prepare" and not cfg.flow.online:
+            # By the size of the paper's flow images; what a folder really takes is only known to
+            # `prepare`.
             disk = frames * _FLOW_BYTES
         costs.append(PlannedCost(task, frames, seconds, disk, is_finished(task)))
     return costs

@@ -32,6 +32,7 @@ def run_tasks(tasks: Sequence[PlannedStage]) -> None:
     """
     for number, task in enumerate(tasks, 1):
         print(f"\n[{number}/{len(tasks)}] {task.name}", flush=True)
+        # Looked at when it is the task's turn: one before it may have removed the result.
         if is_finished(task):
             print(f"finished: {task.result}", flush=True)
             continue

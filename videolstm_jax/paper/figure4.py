@@ -76,6 +76,7 @@ def read_curve(row: Row, request: Request) -> Curve | None:
         model = read_json(measures_path(row, place, request, seed))["model"]
         iou, line = _points(row, model)
         lines.append(line)
+        # One seed is enough, since the line is the mean over all.
         on_test = on_test or bool(result.trained)
     if not lines:
         return None

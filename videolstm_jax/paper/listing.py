@@ -57,6 +57,7 @@ def _footer(rows: Sequence[Row], width: int) -> list[str]:
     sources = {}
     for row in rows:
         if row.name in NUMBERS:
+            # A dict as an ordered set: sources in the order of their rows.
             sources[NUMBERS[row.name].source] = None
     for source in sources:
         texts.append(f"Source of the numbers: {source}.")
@@ -123,8 +124,10 @@ def _settings_text(row: Row, preset: str) -> str:
     """The preset, where it differs from `paper` for this row's cell, and the row's settings."""
     texts = [preset]
     cell = row.cell
+    # A preset is shown by the cell that it was made for.
     if not cell or cell == "convnet":
         cell = "videolstm"
+    # Of the same cell, so that what a cell sets for itself is no difference.
     plain = flatten(configured("paper", cell))
     for path, value in flatten(configured(preset, cell)).items():
         if value != plain[path]:

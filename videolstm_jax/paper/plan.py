@@ -55,6 +55,7 @@ def plan_rows(rows: Sequence[Row], request: Request) -> list[PlannedStage]:
       ConfigError: the videos of a data set or the scores of another system were not given.
     """
     for row in rows:
+        # For every row before the first is planned: a plan of half of the rows would look whole.
         flags = missing_flags(row, request)
         if flags:
             raise ConfigError(f"{row.name} needs {' and '.join(flags)}")
@@ -105,6 +106,7 @@ class _Planner:
             name += f" ({step.cfg.localize.name})"
         if step.stage == "fuse":
             name += f" {step.cfg.fuse.name}"
+        # The first one stays: a later row asks for the same stage with the same settings.
         self.tasks.setdefault(name, PlannedStage(name, step, tuple(dict.fromkeys(needs)), result))
         return name
 
@@ -176,6 +178,7 @@ class _Planner:
             # A source may have another kernel than the run of Table 1 with the same cell.
             if source.model.kernel != settings.for_cell(cell, stream).model.kernel:
                 name = f"{name}-kernel{source.model.kernel}"
+            # With the seed of the run, so that repetitions differ in all that is trained.
             source = change(source, name=name, seed=cfg.seed)
             needs.append(self._train_config(place, source, settings))
             entries.append(f"{name}:{part}")
@@ -183,6 +186,7 @@ class _Planner:
 
     def _localize(self, place: SplitPlace, row: Row, seed: int, evaluated: str) -> str:
         cfg = self.tasks[evaluated].step.cfg
+        # Tubes of a row with settings of its own get files of their own beside the others.
         variant = row.name.rpartition("/")[2] if row.settings else ""
         cfg = change(cfg, localize__name=variant, **row.settings)
         result = Workdir(cfg.workdir).tube_measures(cfg.run_name, variant)
@@ -233,6 +237,8 @@ def waves(tasks: Sequence[PlannedStage]) -> list[list[PlannedStage]]:
     for task in tasks:
         wave = 0
         for name in task.needs:
+            # As early as its needs allow, so that most tasks run side by side. A plan lists tasks
+            # behind their needs, so each of them has its wave already.
             wave = max(wave, wave_of[name] + 1)
         wave_of[task.name] = wave
         while len(ordered) <= wave:

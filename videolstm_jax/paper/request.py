@@ -100,6 +100,7 @@ class Request(NamedTuple):
     def external_path(self, name: str, place: SplitPlace) -> str:
         """The score file of another system for one split; empty where a stage makes the scores."""
         pattern = self.external.get(name, "")
+        # Replaced and not formatted: a path may hold other braces.
         return pattern.replace("{dataset}", place.dataset).replace("{split}", str(place.split))
 
     def run_settings(self) -> dict[str, Any]:
@@ -139,6 +140,7 @@ def request_of(cfg: RunConfig, **options: Any) -> Request:
     Raises:
       ConfigError: a setting that the rows decide themselves.
     """
+    # Only what differs from the preset was given by the user.
     settings = Settings.of(cfg)
     for name in _OF_THE_ROWS:
         if name in settings.overrides:

@@ -91,6 +91,7 @@ def _collect_row(row: Row, request: Request) -> RowResult:
         mean = sum(means) / len(means)
         if len(means) > 1:
             squares = sum((value - mean) ** 2 for value in means)
+            # The deviation of a sample: seeds are a few of many.
             deviation = math.sqrt(squares / (len(means) - 1))
     return RowResult(
         row,
@@ -160,6 +161,7 @@ def _accuracy(work: Workdir, path: epath.Path) -> Measurement | str:
     if not path.exists():
         return f"no {path.parent.name}/{path.name}"
     scores, dataset = load_scores(path), load_dataset(work.dataset)
+    # The list may have been made anew since, or cut for a trial.
     if set(scores.videos) != set(names_of(dataset.part("test"))):
         return f"{path.parent.name}/{path.name} is of another test list"
     # Videos that could not be read count as wrong, as in every published accuracy.

@@ -196,6 +196,7 @@ def _all_rows() -> Mapping[str, Row]:
             if len(row.splits) == 1:
                 continue
             for split in row.splits:
+                # The results of one split tell that it is finished before the others are.
                 name = f"{row.name}/split{split}"
                 rows[name] = row._replace(name=name, splits=(split,))
     return MappingProxyType(rows)
@@ -231,12 +232,14 @@ def find_rows(names: Sequence[str]) -> list[Row]:
             chosen[row.name] = row
     if not names:
         return [row for row in ROWS.values() if row.name == row.whole]
+    # In the order of the tables, whatever the order of the names.
     return [row for row in ROWS.values() if row.name in chosen]
 
 
 def _fits(row: Row, name: str) -> bool:
     first, *others = name.strip("/").split("/")
     words = row.name.split("/")
+    # The first word is always a table or a figure; the others may come in any order.
     if first != row.table and not (first == "figure4" and row.table.startswith("figure4")):
         return False
     if row.name != row.whole and words[-1] not in others:

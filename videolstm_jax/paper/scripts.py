@@ -50,6 +50,7 @@ def shell_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     """All tasks one after another; it stops at the first that fails."""
     lines = ["#!/usr/bin/env bash", f"# {cluster.title}: {len(tasks)} stages.", "set -euo pipefail"]
     for task in tasks:
+        # Echoed, so that the log of a night says where it stopped.
         lines += ["", f"echo {shlex.quote(f'# {task.name}')}", task_line(task)]
     return "\n".join([*lines, ""])
 
@@ -86,6 +87,7 @@ def slurm_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
             f'job=$(sbatch "${{options[@]}}" {name} --array={first}-{last}{dependency} "$0")'
         )
         lines.append(f'echo "wave {number}: job $job, tasks {first} to {last}"')
+        # The shell's `$job` is that of the last wave when the next line is run.
         first, dependency = last + 1, ' --dependency="afterok:$job"'
     return "\n".join([*lines, ""])
 
@@ -93,6 +95,7 @@ def slurm_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
 def _sbatch_options(cluster: Cluster) -> list[str]:
     options = shlex.split(cluster.sbatch)
     if cluster.gpus:
+        # First, so that a `--gres` in `sbatch` counts: SLURM takes the last one.
         options.insert(0, f"--gres=gpu:{cluster.gpus}")
     return options
 
@@ -123,6 +126,7 @@ def jobset(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
             job["dependsOn"] = [{"name": f"wave-{number - 1}", "status": "Complete"}]
         job["template"] = {"spec": _job(wave, cluster)}
         replicated.append(job)
+    # Names of Kubernetes are letters, digits and hyphens.
     name = "".join(c if c.isalnum() else "-" for c in cluster.title.lower()).strip("-")
     manifest = {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
@@ -171,6 +175,7 @@ def _yaml(value: object, indent: int) -> list[str]:
     else:
         for item in value:
             if isinstance(item, Mapping):
+                # The hyphen of a list stands in the indentation of its first key.
                 first, *others = _yaml(item, indent + 2)
                 lines += [f"{pad}- {first.lstrip()}", *others]
             else:

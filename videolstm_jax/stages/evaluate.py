@@ -134,6 +134,7 @@ def _comparison(
 ) -> str:
     """What an accuracy must be compared with where some classes have more videos than others."""
     train = label_array(dataset.listed("train"))
+    # The most frequent class of the training list: to take it from the test list would be to look.
     baseline = majority_baseline(train, label, missing)
     mean_class = mean_class_accuracy(scores, label, missing=np.array(missing, int))
     return (
@@ -146,6 +147,7 @@ def _check_belongs(model: TrainedModel, cfg: RunConfig, dataset: Dataset) -> Non
     """Raises FileError where the run in the folder is of another cell or of other classes."""
     # A renamed folder, or a list that was made anew, would mix two models without an error.
     folder = model.place.folder
+    # By the checkpoint's own record, which a renamed folder keeps.
     if model.config.cell != cfg.model.cell:
         raise FileError(
             f"{folder}: the checkpoint is of the cell {model.config.cell}; expected "
@@ -204,6 +206,7 @@ def _video_scores(
     for video, scores in zip(own, own_scores, strict=True):
         rows[video.name] = scores
         progress.show(len(rows), {}, logged=len(rows) % PROGRESS_EVERY == 0)
+    # By name: shares end at different times, and their order is not that of the list.
     every_score = gather_rows("scores", names_of(videos), rows)
     if every_score is None:
         return None
@@ -234,6 +237,7 @@ def _write_states(
         print(f"no maps of the state {cfg.eval.states!r} are written; the cell has {names}")
         return
     work, kind = Workdir(cfg.workdir), np.array(cfg.eval.states)
+    # A pass of its own over few videos: the state of every test video would fill the disk.
     for video, states in model.states(features, videos, cfg.eval):
         maps = state_maps(states)
         write_arrays(work.states(cfg.run_name, video.name), kind=kind, **maps._asdict())

@@ -127,6 +127,8 @@ def _open_fit(cfg: RunConfig) -> _Fit:
     if cfg.data.stream == "flow":
         prepared.check_flow(work, videos, cfg.data.verify)
     channels = STREAM_CHANNELS[cfg.data.stream]
+    # Twice: the starting point asks a network for the shapes of its weights, and the weights say
+    # which preprocessing the network has.
     network = image_network(cfg.convnet, channels, len(dataset.classes))
     start = starting_point(network, cfg, dataset)
     # From here on a preprocessing of "auto" is the one that belongs to the weights.
@@ -140,6 +142,7 @@ def _open_fit(cfg: RunConfig) -> _Fit:
 def _save_config(backbone: _Fit) -> None:
     """Writes config.json, which marks the fit as finished."""
     warnings = []
+    # Kept in the file as well, where `report` and whoever uses the backbone see it later.
     warning = print_divergence(backbone.folder, len(backbone.dataset.classes))
     if warning:
         warnings.append(warning)
@@ -152,6 +155,7 @@ def _save_config(backbone: _Fit) -> None:
         classes=backbone.dataset.classes,
         inputs=backbone.inputs(),
         checkpoint_step=latest_step(backbone.folder / "ckpt"),
+        # Videos that the first weights have seen count too: a test list must not have them either.
         trained_on=list_record([*backbone.start.trained_on, *names_of(backbone.videos)]),
     )
 
@@ -209,6 +213,7 @@ def _train(backbone: _Fit, mesh: Mesh) -> None:
     """Trains from the last checkpoint in the folder, or from the starting point."""
     cfg, classes = backbone.cfg, backbone.dataset.classes
     tx = convnet_optimizer(cfg.convnet)
+    # `fit` replaces it by the last checkpoint, where there is one of the same identity.
     state = replicate(new_state(backbone.start.params, tx), mesh)
     apply = _with_frozen_layers(backbone.network.apply, cfg.convnet)
     weights = balance.loss_weights(cfg.train.balance, backbone.videos, len(classes))
@@ -231,6 +236,7 @@ def _with_frozen_layers(apply: Callable[..., Any], cfg: ConvNetConfig) -> Callab
         layers = {}
         for layer, leaves in params.items():
             if is_frozen(cfg, layer):
+                # The optimiser leaves them alone too, but only after their gradients were computed.
                 leaves = jax.lax.stop_gradient(leaves)
             layers[layer] = leaves
         return apply(layers, *args, **options)

@@ -11,7 +11,8 @@ from etils import epath
 from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
-from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.files import reading
 from videolstm_jax.measure.accuracy import top_k, trained_note
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.measure.intervals import wilson
@@ -65,6 +66,7 @@ def run(cfg: RunConfig) -> epath.Path:
     if cfg.fuse.search:
         files = cfg.fuse.validation
         if not files:
+            # Where `evaluate --eval.part=valid` puts them.
             files = tuple(str(work.validation_scores(name)) for name in fusion.names)
         searched = search_validation(work, fusion.names, files, streams[0], cfg.fuse.method)
         _print_search(searched)
@@ -98,12 +100,11 @@ def _fused(fusion: _Fusion, streams: Sequence[Scores]) -> dict[str, Scores]:
     for stream in streams:
         tables.append(stream.scores)
         trained |= stream.trained
-    try:
+    with reading(f"scores of {', '.join(fusion.names)} cannot be fused", "", ValueError):
         product = product_fusion(tables, fusion.weights)
         # A mean has no exponents, and no use for a run that counts against: its size is its weight.
         mean = mean_fusion(tables, np.abs(fusion.weights).tolist())
-    except ValueError as error:
-        raise FileError(f"scores of {', '.join(fusion.names)} cannot be fused: {error}") from error
+    # Videos, labels and classes are those of all runs: `aligned` has put them in one order.
     fused = streams[0]._replace(scores=product, trained=trained)
     return {"product": fused, "mean": fused._replace(scores=mean)}
 
@@ -201,6 +202,7 @@ def _accuracy(scores: np.ndarray, label: Sequence[int], missing: int) -> str:
     """How many test videos are right, with an interval; `missing` ones count as wrong."""
     if not len(label):
         return "no videos"
+    # They have no scores, but were to be classified: whoever skips hard videos gains nothing.
     right, total = top_k(scores, label), len(label) + missing
     share = wilson(right, total)
     low, high = 100 * share.low, 100 * share.high

@@ -43,9 +43,11 @@ def run(cfg: RunConfig) -> epath.Path:
     scikit_learn("svm")
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
+    # Files of DenseTrackStab itself may be given; the layout is the same.
     source = cfg.idt.files or work.trajectories
     videos = scored_videos(dataset)
     paths = {}
+    # All are found before the first is read, so that a missing one is refused at once.
     for video in videos:
         paths[video.name] = trajectory_file(source, video.name)
     samples = _samples(cfg, dataset.part("train"), paths)
@@ -53,6 +55,7 @@ def run(cfg: RunConfig) -> epath.Path:
     for name, rows in samples.items():
         vocabularies[name] = fit_vocabulary(rows, cfg.idt.components, cfg.seed)
     folder = work.run(NAME)
+    # Vectors of two vocabularies have the same length and mean different things.
     digest = _save_vocabularies(folder / "vocabulary.npz", vocabularies)
 
     features = np.zeros((len(videos), _width(vocabularies)), np.float32)
@@ -111,6 +114,7 @@ def _sampled(
     for block in trajectory_blocks(path, length):
         # The rows with the largest random numbers, of all blocks so far.
         priority = np.concatenate([priority, generator.random(len(block.hog))])
+        # Sorted, so that rows stay in the order of the file.
         best = np.sort(np.argsort(-priority)[:quota])
         for name in DESCRIPTORS:
             rows = getattr(block, name)
@@ -128,6 +132,7 @@ def _save_vocabularies(path: epath.Path, vocabularies: Mapping[str, Vocabulary])
         for field, array in vocabulary._asdict().items():
             arrays[f"{name}.{field}"] = array
     write_arrays(path, **arrays)
+    # Of the numbers, so that it does not depend on how a version of numpy packs an archive.
     return json_sha256({name: array.tolist() for name, array in arrays.items()})
 
 
@@ -144,6 +149,7 @@ def _encoded(path: epath.Path, length: int, vocabularies: Mapping[str, Vocabular
     sums = {name: no_rows(vocabulary) for name, vocabulary in vocabularies.items()}
     for block in trajectory_blocks(path, length):
         for name, vocabulary in vocabularies.items():
+            # A video may have more trajectories than memory holds, and sums of blocks add up.
             sums[name] = sums[name].plus(fisher_sums(vocabulary, getattr(block, name)))
     vectors = []
     for name, vocabulary in vocabularies.items():

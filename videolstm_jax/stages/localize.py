@@ -92,6 +92,8 @@ def run(cfg: RunConfig) -> epath.Path:
             print(f"localize: {count} of {len(tests)} videos", flush=True)
     detections = []
     for video in videos:
+        # One detection for each tube and class: attention, and with it the boxes, is the same for
+        # every class.
         detections += score_tracks(video.tracks, video.output, cfg.localize)
     variant = cfg.localize.name
     artifacts.save_detections(task.work.tubes(cfg.run_name, variant), detections)
@@ -160,6 +162,7 @@ def _fused_scores(
             f"{path} has {len(scores.classes)} classes that are not the {len(dataset.classes)} of "
             f"{work.dataset}; expected the same in one order"
         )
+    # By name: the file may be of another program, in an order of its own.
     rows = dict(zip(scores.videos, scores.scores, strict=True))
     missing = [video.name for video in videos if video.name not in rows]
     if missing:
@@ -229,14 +232,13 @@ def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list
     settings = task.cfg.localize
     flow = None
     if settings.input == "motion":
+        # Read only where it is used: it is most of what this stage reads.
         flow = _flow_maps(task, video, stored.attention.shape[1], camera_free_flow)
-    try:
+    path = task.work.evaluated_video(task.cfg.run_name, video.name)
+    with files.reading(path, "", ValueError):
         maps = localizer_input(settings.input, stored.attention, stored.features, flow)
         size = (video.height, video.width)
         return video_tracks(maps, size, video.frames, settings=settings, fit=task.fit)
-    except ValueError as error:
-        path = task.work.evaluated_video(task.cfg.run_name, video.name)
-        raise FileError(f"{path}: {error}") from error
 
 
 def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
@@ -244,6 +246,8 @@ def _compared(task: _Task, localized: LocalizedVideo) -> LocalizedVideo:
     video, attention = localized.video, localized.output.attention
     cells = attention.shape[1]
     true_tubes = localized.true_tubes
+    # The cells of the attention that true boxes cover, so that the mass inside needs no boxes of
+    # its own.
     covered = covered_cells(true_tubes, localized.size, len(attention), cells, task.fit)
     tubes = baseline_tubes(
         true_tubes,

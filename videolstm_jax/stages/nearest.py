@@ -110,5 +110,7 @@ def _energies(work: Workdir, videos: Sequence[Video]) -> np.ndarray:
     for video in videos:
         pairs = min(FRAME_PAIRS, video.frames - 1)
         flow = read_flow(work.flow / f"{video.name}.zip", 0, pairs)
+        # A grid of the same number of cells for every video, whatever its size, as distances
+        # between rows need.
         rows.append(motion_energy(flow.astype(np.float32) - NO_MOTION).ravel())
     return np.stack(rows)

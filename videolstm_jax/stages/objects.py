@@ -39,6 +39,7 @@ def run(cfg: RunConfig) -> epath.Path:
       FileError: `prepare` has not run, or the weights are missing.
       VideoError: a video is not as `prepare` found it.
     """
+    # Refused before hours of decoding, not behind them.
     scikit_learn("svm")
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
@@ -67,6 +68,8 @@ def _means(
     folder = work.run(NAME) / "means"
     means, origins, missing = {}, {}, []
     for video in videos:
+        # The fingerprint stands for the file, and the stride for the frames of it. The network is
+        # fixed.
         origins[video.name] = f"{fingerprints[video.name]}, stride {cfg.objects.stride}"
         mean = _kept_mean(folder / f"{video.name}.npz", origins[video.name])
         if mean is None:
@@ -75,6 +78,8 @@ def _means(
             means[video.name] = mean
     if not missing:
         return means
+    # Not opened where nothing is missing: weights would be read, and a program compiled, for
+    # nothing.
     classify = imagenet_classifier(SIDE, cfg.objects.batch)
     frames_of_videos = counted(_decoded(cfg, missing), len(missing), "objects: videos")
     for video, frames in zip(missing, frames_of_videos, strict=True):
@@ -104,5 +109,7 @@ def _decoded(cfg: RunConfig, videos: Sequence[Video]) -> Iterator[np.ndarray]:
     )
     for frames in decoded:
         if isinstance(frames, VideoError):
+            # `guard` yields errors, so that others may go on with the next video. Here every video
+            # is needed.
             raise frames
         yield frames

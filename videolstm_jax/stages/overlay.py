@@ -106,6 +106,7 @@ def _labels_by_segments(work: Workdir, name: str) -> dict[str, int]:
     """The class that the segments of each test video give; of none without scores."""
     path = work.scores(name)
     if not path.exists():
+        # The film then names the class of the frame scores.
         return {}
     scores = artifacts.load_scores(path)
     return dict(zip(scores.videos, scores.scores.argmax(1).tolist(), strict=True))

@@ -240,4 +240,5 @@ def _merged_scores(members: Sequence[PoolPart], place: epath.Path) -> Scores:
 def _copy(old: epath.Path, new: epath.Path) -> None:
     if old.exists():
         new.parent.mkdir(parents=True, exist_ok=True)
+        # A copy and not a link, which would break when a part is moved or removed.
         shutil.copyfile(old, new)

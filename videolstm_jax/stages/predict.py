@@ -54,6 +54,7 @@ def run(cfg: PredictConfig) -> epath.Path | None:
         rate = f"{stream.fps:g} frames a second"
         print(f"predict: {cfg.folder} reads {stream.name}, {rate}", flush=True)
         with StreamFilm(path, cfg.side, stream.fps, predictor) as film:
+            # The error is raised at the end: the film is closed first, and the times are of use.
             damage = _read(predictor, stream.frames, film, latency)
         # Damage before the first prediction is the error to show, not the empty film.
         if not film.frames:
@@ -125,6 +126,8 @@ def _read(
     try:
         while True:
             began = time.perf_counter()
+            # Timed with `next`: a `for` would hide how long decoding, or the camera, lets the model
+            # wait.
             following = next(frames, None)
             if following is None:
                 break
@@ -181,11 +184,13 @@ class _StatusLine:
 
     def _described(self, prediction: Prediction, now: float) -> str:
         parts = [f"frame {prediction.frame}"]
+        # Stable, so that equal classes do not change places from line to line.
         for label in np.argsort(-prediction.mean, kind="stable")[:BEST_CLASSES]:
             parts.append(f"{self._classes[label]} {prediction.mean[label]:.2f}")
         if prediction.box is not None:
             parts.append("box " + " ".join(f"{side:.0f}" for side in prediction.box))
         if prediction.frame > 1:
+            # Over all frames but the first; the rate of a single frame jumps too much to be read.
             rate = (prediction.frame - 1) / (now - self._begun)
             parts.append(f"{rate:.1f} frames/s")
         return "  ".join(parts)

@@ -91,15 +91,19 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     decoder = VideoDecoder(cfg.data, listed)
     flow_files = None
     if cfg.flow.online:
+        # Decoded all the same: only that tells bad videos, and how many frames there are.
         frames = decoder.count_frames(listed.videos)
     else:
         limit = image.limit(settings["bound"], scaled=settings["scaled"])
         target = FlowTarget(work.flow, fingerprints, limit)
         scale = (settings["bound"], settings["scaled"])
+        # Where several processes prepare together, this leaves less for `_write_flow` to find
+        # missing.
         flow_shares.write_flow_together(cfg, work.flow, listed, scale, sample.parts)
         frames = _write_flow(cfg, target, listed, decoder, sample)
         flow_files = prepared.flow_digests(work, frames)
 
+    # What videos claim about their length is often wrong; from here on it is what was decoded.
     dataset = decoder.good_videos(listed, frames)
     tubes = scan.read_dataset_tubes(cfg.data, dataset, root=root)
     bad_rows = sorted([*bad_rows, *decoder.bad_rows], key=lambda row: row["name"])
@@ -207,10 +211,12 @@ def _claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
     if not path.exists():
         files.write_json(path, settings, sealed=True)
         return
+    # A folder of before this setting has flow that was squashed.
     before = {"fit": "squash"} | files.read_json(path)
     settings = {"fit": "squash"} | settings
     before.pop(SEAL, None)
     changes = []
+    # Of both: a setting that only one of them has is a change too.
     for name in {**settings, **before}:
         if before.get(name) != settings.get(name):
             changes.append(f"{name} {before.get(name)!r}, now {settings.get(name)!r}")

@@ -81,6 +81,8 @@ def _constant_answer(contents: WorkFolderContents) -> summary.ConstantAnswer | N
 
 
 def _results(contents: WorkFolderContents, rows: Sequence[Result]) -> page.Section:
+    # Notices stand in the order in which they weigh: results that are left out, then trainings that
+    # failed, then what a data set gives away.
     section = summary.section(rows, contents.dataset)
     notices = list(section.notices)
     for name in contents.outdated:

@@ -261,6 +261,8 @@ def _validation(training: _Training) -> Callable[[TrainState], dict[str, float]]
         # The path of `evaluate`, so that both mean the same by a score. Nothing is compiled anew.
         params = state.params
         if processes.count > 1:
+            # Each process scores other videos: a program over all devices would need the same ones
+            # everywhere.
             params = local_copy(params)
         model = training.model.with_params(params)
         own_scores = model.segments(training.features, own_videos, cfg.data, settings)
@@ -271,6 +273,7 @@ def _validation(training: _Training) -> Callable[[TrainState], dict[str, float]]
         right, loss = 0, 0.0
         for video, scores in zip(videos, every_score, strict=True):
             right += int(scores.argmax() == video.label)
+            # The likelihood ranks checkpoints finer than the accuracy of a few hundred videos.
             loss -= float(np.log(max(scores[video.label], SMALLEST_SCORE)))
         return {"valid_accuracy": right / len(videos), "valid_loss": loss / len(videos)}
 

@@ -44,6 +44,7 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     index = prepared.read_flow_index(work, cfg.data)
+    # Not the unused ones: nothing is trained or scored on them, and trajectories take hours.
     listed = [video for video in dataset.videos if video.part != "unused"]
     prepared.check_fingerprints(index, listed)
     with _sole_writer(cfg, work.trajectories, shard):
@@ -113,6 +114,8 @@ def _write_trajectories(
     frames_done, count, start = 0, 0, time.perf_counter()
     decoded = counted(_decoded(cfg, videos), len(videos), "idt: trajectories of videos")
     for video, frames in zip(videos, decoded, strict=True):
+        # A generator: `improved_trajectories` takes the flow pair by pair, and `write_trajectories`
+        # writes what has ended, so that no video's flow lies in memory at once.
         flow = batched.flow_in_order(frames, method)
         count += write_trajectories(
             trajectory_path(work, video),
@@ -170,6 +173,7 @@ def _decoded(cfg: RunConfig, videos: Sequence[Video]) -> Iterator[np.ndarray]:
                 )
             yield frames
     finally:
+        # Also where the consumer stops: its workers would wait for a next video.
         crew.end()
 
 
@@ -177,5 +181,6 @@ def _size(video: Video, side: int) -> tuple[int, int] | None:
     """(W, H) with a shorter side of so many pixels; None for the video's own size."""
     if not side:
         return None
+    # Both sides by one factor: trajectories need square pixels.
     scale = side / min(video.width, video.height)
     return round(video.width * scale), round(video.height * scale)
