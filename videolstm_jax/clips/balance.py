@@ -33,6 +33,7 @@ def label_array(videos: Iterable[Video]) -> NDArray:
 
 def class_order(label: NDArray) -> ClassOrder:
     """Sorts the videos of a list with labels [V] by class; classes without videos are left out."""
+    # Stable: videos of a class stay in the order of the list, which draws of a seed rely on.
     video = np.argsort(label, kind="stable")
     _, first, count = np.unique(np.asarray(label)[video], return_index=True, return_counts=True)
     return ClassOrder(video, first, count)

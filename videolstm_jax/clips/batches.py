@@ -182,6 +182,8 @@ class _ClipReader:
     def _empty(self, store: FeatureStore | None, rows: int) -> np.ndarray | None:
         if store is None:
             return None
+        # Not zeros: every row is filled, and a second pass over the memory would cost as much as
+        # reading.
         return np.empty((rows, self._frames, *map_shape(store.shape)), self._dtype)
 
     def _fill(self, clip: np.ndarray, store: FeatureStore, index: int, start: int) -> None:

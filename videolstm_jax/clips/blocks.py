@@ -126,6 +126,8 @@ def blocks_of_both_streams(
                 stream_range = flow_range
             for start in range(0, video.frames - 1, size):
                 pictures = frames[start : start + size]
+                # Once for both views, and block by block: the squares of a long video would fill
+                # the memory.
                 squares = to_squares(pictures, stream_images.side, stream_images.fit)
                 for view in views[video.name]:
                     yield FrameBlock(

@@ -105,6 +105,7 @@ def draw_clips(
     numbers = tf.data.Dataset.range(start_step * share, _ENDLESS)
     # Deterministic: the threads may finish in any order, but batch k must be the same each time.
     stream = numbers.map(draw, num_parallel_calls=2, deterministic=True)
+    # Only numbers are drawn ahead here; the features of a batch are read by `batches`.
     return stream.batch(share, drop_remainder=True).prefetch(2).as_numpy_iterator()
 
 
@@ -155,6 +156,7 @@ def _balanced_draw(tf: Any, order: ClassOrder, key: int, *, in_epochs: bool) -> 
 
 def _uniform(tf: Any, key: Any, p: Any, below: Any) -> Any:
     """A number from 0 to `below` - 1 that depends on `key` and p alone."""
+    # Both numbers are the seed: stateless random numbers depend on nothing else.
     pair = tf.stack([tf.constant(key, tf.int64), p])
     return tf.random.stateless_uniform([], seed=pair, minval=0, maxval=below, dtype=tf.int64)
 
@@ -172,6 +174,7 @@ def _shuffled(tf: Any, key: Any, epoch: Any, index: Any, count: Any) -> Any:
 def _import_tensorflow() -> Any:
     """Imports TensorFlow, which takes seconds, and keeps it quiet and off every accelerator."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # oneDNN announces itself in a line of every start, and draws need none of it.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     import tensorflow as tf
 

@@ -175,6 +175,7 @@ def _chunks(listed: _Listed, batch: int, frames: int) -> Iterator[Chunk]:
         for start in range(0, longest, frames):
             clip = _chunk_clip(listed, group, batch, start, frames)
             video = np.full(batch, -1)
+            # Rows behind the group keep -1: the batch has one size, so that one program serves all.
             video[: len(group)] = group
             yield Chunk(clip, video, start, last=start + frames >= longest)
 

@@ -103,6 +103,7 @@ class FrameReader:
         else:
             path = str(self._flow / f"{video.name}.zip")
             images = to_squares(flow_file.read_flow(path, start, stop), self.side, self._fit)
+        # A file that was replaced by a shorter one would give fewer, without an error of its own.
         if len(images) != stop - start:
             raise FileError(
                 f"{path}: {start + len(images)} frames of {video.name}; expected {stop} at least"

@@ -151,6 +151,7 @@ def _frame_batches(
 
     def read_image(index: int, frame: int, mirror: bool, shift: np.ndarray, box: np.ndarray):
         image = reader.read(videos[index], frame, frame + 1)[0]
+        # Mirrored first: shift and box are drawn for what the network sees.
         if cfg.flip and mirror:
             image = mirrored(image, reader.stream)
         if cfg.crop < 1:

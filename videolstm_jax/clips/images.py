@@ -76,4 +76,5 @@ def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
     """The image [H, W, ch] moved by whole pixels; the edge is repeated where nothing is left."""
     rows = np.clip(np.arange(image.shape[0]) - down, 0, image.shape[0] - 1)
     columns = np.clip(np.arange(image.shape[1]) - right, 0, image.shape[1] - 1)
+    # One axis after the other: a single index of both would pair rows with columns.
     return image[rows][:, columns]

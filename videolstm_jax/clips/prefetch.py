@@ -31,6 +31,7 @@ def prefetch(items: Iterator[T], depth: int = 2) -> Iterator[T]:
             yield item
     finally:
         stop.set()
+        # A thread that is still reading would hold files open that the caller is about to remove.
         thread.join()
 
 

@@ -38,6 +38,7 @@ def segment_starts(length: int, segments: int, frames: int, *, rule: str = "pape
     # NumPy rounds halves to the even number, as the docstring says.
     if rule == "paper":
         return np.round(np.linspace(0, length - frames, segments)).astype(np.int64)
+    # L - 29 for T = 30: so many places a segment can begin at.
     average = (length - (frames - 1)) // segments
     # The cast drops the half of an odd average / 2, as the authors' int() does.
     return (average / 2 + average * np.arange(segments)).astype(np.int64)

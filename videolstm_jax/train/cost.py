@@ -150,6 +150,7 @@ def _train(cfg: RunConfig, dataset: Dataset, pace: Pace) -> StageCost:
     checkpoint = _state_bytes(make_model(sizes).init, optimizer(cfg.optim, cfg.train.steps))
     frames = cfg.train.steps * cfg.data.batch * cfg.data.frames
     seconds = _PASSES_PER_UPDATE * frames * pace.cells[sizes] / _devices(cfg)
+    # The best one lies beside the last ones, in a folder of its own.
     checkpoints = _CHECKPOINTS_KEPT + (cfg.train.keep != "last")
     return StageCost(seconds, checkpoints * checkpoint)
 
@@ -206,6 +207,7 @@ def model_sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
 
 def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:
     """Bytes of one checkpoint."""
+    # Shapes alone: a state of VGG would fill half a gigabyte for a number.
     state = jax.eval_shape(lambda key: new_state(init(key), tx), jax.random.key(0))
     return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
 

@@ -32,6 +32,7 @@ def divergence_warning(rows: Sequence[Mapping[str, Any]], classes: int, frames: 
     if not losses:
         return ""
     first, final = losses[0], losses[-1]
+    # At least two classes: the loss of a single one is always 0.
     uniform = frames * math.log(max(classes, 2))
     # Both: a loss near zero may treble by chance, and a loss above a uniform guess may still fall.
     has_grown = final > GROWTH * first and final > uniform

@@ -53,6 +53,7 @@ def convnet_flops(cfg: ConvNetConfig, stream: str, classes: int) -> float:
     channels = STREAM_CHANNELS[stream]
     network = image_network(cfg, channels, classes)
     params = jax.eval_shape(network.init, jax.random.key(0))
+    # A shape in place of an array: the program is traced, and never run.
     frame = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.float32)
     return _flops(jax.jit(network.apply).lower(params, frame))
 
@@ -76,4 +77,5 @@ def model_flops(sizes: ModelConfig) -> float:
 
 
 def _flops(lowered: Any) -> float:
+    # Of the program as it is written: what XLA makes of it differs between devices.
     return float(lowered.cost_analysis()["flops"])

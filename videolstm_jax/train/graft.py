@@ -31,6 +31,7 @@ def under(leaves: Mapping[str, Array], part: str, renamed: str = "") -> dict[str
     """
     chosen = {}
     for name, leaf in leaves.items():
+        # With the dot: `cell.x` must not take `cell.x2` along.
         if name == part or name.startswith(f"{part}."):
             chosen[(renamed or part) + name[len(part) :]] = leaf
     if not chosen:
@@ -60,6 +61,8 @@ def graft(params: PyTree, new: Mapping[str, Array]) -> PyTree:
                 f"{name} has shape {tuple(leaf.shape)}; expected {tuple(leaves[name].shape)}"
             )
     for name, leaf in new.items():
+        # All are checked before the first is replaced. The dtype is the model's, since files of
+        # weights may have float16.
         leaves[name] = jnp.asarray(leaf).astype(leaves[name].dtype)
     # `leaves` keeps the order of the tree, which unflatten needs.
     return jax.tree.unflatten(jax.tree.structure(params), leaves.values())

@@ -35,11 +35,13 @@ class MetricsLog:
             # be made again, and may have left half a line.
             if line.endswith(b"\n") and _step_of(line) <= step:
                 valid.append(line)
+        # Not rewritten where nothing is dropped: a reader may have it open.
         if valid != lines or not self.path.exists():
             write_bytes(self.path, b"".join(valid))
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
         """Appends one line in one write."""
+        # NaN is no JSON, and most readers refuse the whole file for it.
         line = json.dumps({"step": step, **values}, allow_nan=False) + "\n"
         append_bytes(self.path, line.encode())
 

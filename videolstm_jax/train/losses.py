@@ -63,6 +63,7 @@ def frame_accuracy(logits: Array, label: Array, mask: Array, weight: Array) -> A
       A float32 scalar in [0, 1]; 0 for a batch without weight.
     """
     right = (jnp.argmax(logits, axis=-1) == label[:, None]).astype(jnp.float32)
+    # Over frames and not over clips: a frame counts the same in a short clip.
     return _mean(right, mask.astype(jnp.float32) * weight.astype(jnp.float32)[:, None])
 
 
@@ -77,6 +78,7 @@ def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
     Returns:
       A float32 scalar in [0, T]: 0 where all attention is on one cell.
     """
+    # In float32: with half of its digits, small shares would be lost from the sum.
     share = attention.astype(jnp.float32).reshape(*attention.shape[:2], -1)
     # The floor keeps the gradient finite where a share is zero; a map of one place has entropy 0.
     entropy = -jnp.sum(share * jnp.log(jnp.maximum(share, 1e-30)), axis=-1)
@@ -85,6 +87,7 @@ def sequence_entropy(attention: Array, mask: Array, weight: Array) -> Array:
 
 
 def _xent(logits: Array, label: Array) -> Array:
+    # Whatever the model computes in; the sum of exponentials needs the range.
     logits = logits.astype(jnp.float32)
     # The one label of a clip is broadcast to all of its frames.
     one_hot = jax.nn.one_hot(label, logits.shape[-1], dtype=jnp.float32)

@@ -104,6 +104,7 @@ def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
 
 def placed(leaf: Any, sharding: Any) -> jax.Array:
     """The whole array on devices, also of other processes, which must have the same array."""
+    # Of this process alone, which is what `device_put` is for.
     if sharding is None or sharding.is_fully_addressable:
         return jax.device_put(leaf, sharding)
     # `device_put` would send the array to all processes to compare it. They compare digests.
@@ -113,6 +114,7 @@ def placed(leaf: Any, sharding: Any) -> jax.Array:
 
 def local_copy(tree: PyTree) -> PyTree:
     """A replicated tree on one device of this process, for work that each process does alone."""
+    # Every device has the whole array, so the first one is as good as any.
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 

@@ -94,6 +94,7 @@ def is_frozen(cfg: ConvNetConfig, layer: str) -> bool:
     block = _block_of(layer)
     if cfg.train_layers == "dense":
         return block < math.inf
+    # `train_layers` names the first block that is trained, such as `block5`.
     return block < _block_of(cfg.train_layers)
 
 

@@ -58,4 +58,5 @@ class SharedStop:
 
     def stop(self) -> int:
         """The greatest signal that any process had before the last step, or 0."""
+        # Waits for the step. The loop has fetched its metrics by then, so the wait is over.
         return int(self._signal)

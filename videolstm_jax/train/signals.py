@@ -35,6 +35,7 @@ def stop_signals() -> Iterator[Callable[[], int]]:
     try:
         for number in previous:
             signal.signal(number, note)
+        # The first one: a SIGTERM behind a Ctrl-C does not change the exit status.
         yield lambda: received[0] if received else 0
     finally:
         for number, handler in previous.items():

@@ -33,6 +33,7 @@ def sized(
 def _side_and_depth(shape: tuple[int, ...]) -> tuple[int, int]:
     if len(shape) == 1:
         return 1, shape[0]
+    # Cells read square maps: the network squashed, padded or cut the frame to a square.
     if len(shape) != 3 or shape[0] != shape[1]:
         raise ConfigError(f"the features of a frame are {list(shape)}; expected [N, N, D] or [D]")
     return shape[0], shape[2]

@@ -32,4 +32,5 @@ def new_state(params: PyTree, tx: optax.GradientTransformation) -> TrainState:
     `make_step` donates the state and with it the buffers of its parameters.
     """
     params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), params)
+    # An array of the state, so that a checkpoint holds it with the rest.
     return TrainState(jnp.zeros((), jnp.int32), params, tx.init(params))

@@ -45,6 +45,8 @@ def make_step(
         (loss, accuracy), gradient = loss_and_gradient(state.params, batch, key)
         updates, opt_state = tx.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
+        # Of the gradient itself and not of the update, so that a blow-up shows before clipping
+        # hides it.
         metrics = Metrics(loss, accuracy, optax.tree.norm(gradient))
         return TrainState(state.step + 1, params, opt_state), metrics
 

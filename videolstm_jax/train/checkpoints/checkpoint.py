@@ -113,12 +113,14 @@ class Checkpoints:
           FileError: this save could not begin, or the one before could not end (a full disk, say).
         """
         step = int(state.step)
+        # The same step has the same content, since a training repeats itself to the bit.
         if not self._writes or step in self._manager.all_steps():
             return
         # The copy is written while training continues, which donates the buffers of the state.
         state = jax.tree.map(np.array, state)
         leaves = manifest.manifest_of(state)
         meta = manifest.as_json({"identity": identity, "about": about, "leaves": leaves})
+        # Last, so that it is of all that stands before it.
         meta["sha256"] = manifest.digest(meta)
         save = self._args.StandardSave
         items = self._args.Composite(

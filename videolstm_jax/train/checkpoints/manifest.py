@@ -31,6 +31,7 @@ def manifest_of(tree: PyTree, *, content: bool = True) -> dict[str, dict[str, An
     for name, leaf in named_leaves(tree).items():
         rows[name] = {"dtype": str(leaf.dtype), "shape": list(leaf.shape)}
         if content:
+            # Contiguous: the order of axes in memory may differ where the values do not.
             rows[name]["sha256"] = hashlib.sha256(np.ascontiguousarray(leaf).tobytes()).hexdigest()
     return rows
 

@@ -27,6 +27,7 @@ def as_file_error(folder: epath.Path, problem: str) -> Iterator[None]:
 
 def _cause(error: Exception) -> str:
     """The cause of an error of orbax; where the system has refused something, its own text."""
+    # "No space left on device" says more than the name of the class.
     if isinstance(error, OSError) and error.errno is not None:
         return system_error_text(error)
     # Tensorstore writes the system's number into a message of several hundred characters.
