@@ -174,7 +174,7 @@ from videolstm_jax.cluster.watchdog import start_watchdog, watchdog
 from videolstm_jax.config import ClusterConfig
 index, case = int(sys.argv[1]), sys.argv[3]
 place = Processes(index, 3, "127.0.0.1:" + sys.argv[2], "test")
-team, _ = meet(place, ClusterConfig(wait=30, heartbeat=1.5), {})
+team, _ = meet(place, ClusterConfig(wait=30, heartbeat=1), {})
 team.before_end(lambda: print("callback", flush=True))
 start_watchdog(team, 0.5)
 if index == 1:
@@ -196,7 +196,7 @@ time.sleep(40)
     "case, status, words",
     [
         ("killed", 75, "error: process 1 of 3 has ended without a word"),
-        ("silent", 75, "error: process 1 of 3 has given no sign of life for 1.5 s"),
+        ("silent", 75, "error: process 1 of 3 has given no sign of life for 6 s"),
         ("failed", 1, "error: a reason"),
         ("stalled", 75, "error: process 1 of 3 has been at a step for 1 s; the limit is 0 s."),
     ],

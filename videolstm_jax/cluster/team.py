@@ -21,8 +21,11 @@ from videolstm_jax.errors import ConfigError
 
 TRY_AGAIN = 75
 """Exit status of a command that should be started again: EX_TEMPFAIL of sysexits.h."""
-_BEATS = 4
-"""Signs of life in the time after which a process counts as lost."""
+_SILENT_BEATS = 6
+"""A process that stands still counts as lost after so many heartbeats without a sign of life.
+
+More than one: an import of TensorFlow from a slow disk keeps all threads of a process waiting.
+"""
 _FAREWELL = 3.0
 """Seconds that process 0 waits at an end for the others to have read why."""
 
@@ -122,7 +125,7 @@ class ConnectedTeam(Team):
           index: of this process.
           count: of all processes.
           connections: by the number of the other process.
-          heartbeat: seconds without a sign of life after which a process counts as lost.
+          heartbeat: seconds after which a machine that does not answer counts as lost.
         """
         self.index, self.count = index, count
         self._connections = dict(connections)
@@ -131,7 +134,8 @@ class ConnectedTeam(Team):
         self._left: set[int] = set()
         self._ending = threading.Lock()
         self._callbacks: list[Callable[[], None]] = []
-        for peer in connections:
+        for peer, connection in connections.items():
+            connection.keep_alive(heartbeat)
             self._inbox[peer] = queue.SimpleQueue()
             threading.Thread(target=self._listen, args=(peer,), daemon=True).start()
         threading.Thread(target=self._beat, daemon=True).start()
@@ -206,15 +210,16 @@ class ConnectedTeam(Team):
 
     def _beat(self) -> None:
         while True:
-            time.sleep(self._heartbeat / _BEATS)
+            time.sleep(self._heartbeat)
             for peer in self._connections:
                 self._send(peer, "beat")
 
     def _listen(self, peer: int) -> None:
         reason = "has ended without a word"
+        silence = _SILENT_BEATS * self._heartbeat
         try:
             while True:
-                message = self._connections[peer].receive(timeout=self._heartbeat)
+                message = self._connections[peer].receive(timeout=silence)
                 if message is None:
                     break
                 if message.kind == "bye":
@@ -225,7 +230,7 @@ class ConnectedTeam(Team):
                 if message.kind == "data":
                     self._inbox[peer].put(message)
         except TimeoutError:
-            reason = f"has given no sign of life for {self._heartbeat:g} s"
+            reason = f"has given no sign of life for {silence:g} s"
         except ValueError as error:
             reason = f"sends what no process of this command sends ({error})"
         if peer not in self._left:

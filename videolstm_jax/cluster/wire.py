@@ -13,6 +13,8 @@ _HEAD = struct.Struct("!IQ")
 # Nothing here is larger: a list of videos, or their scores. A stranger on the port cannot make a
 # process reserve more.
 _LONGEST = 1 << 30
+# Questions of the kernel in the time after which the other machine counts as lost.
+_PROBES = 4
 
 
 class Message(NamedTuple):
@@ -32,6 +34,24 @@ class Connection:
         self._sending = threading.Lock()
         # Messages are small, and each is waited for.
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def keep_alive(self, seconds: float) -> None:
+        """Has the kernels of both machines notice after some seconds that the other one is gone.
+
+        They answer for a process that is busy. Python's own threads do not where an import loads a
+        large library.
+        """
+        pause = max(1, round(seconds / _PROBES))
+        options = {
+            "TCP_KEEPIDLE": pause,
+            "TCP_KEEPINTVL": pause,
+            "TCP_KEEPCNT": _PROBES - 1,
+            "TCP_USER_TIMEOUT": round(1000 * seconds),  # for what was sent and not received
+        }
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in options.items():
+            if hasattr(socket, name):  # Linux has all of them
+                self._socket.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
     def send(self, kind: str, payload: bytes = b"", **fields: Any) -> None:
         """Sends a message.

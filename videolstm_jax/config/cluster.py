@@ -42,7 +42,8 @@ class ClusterConfig:
     )
     heartbeat: float = setting(
         20.0,
-        "Seconds of silence after which a process counts as lost, and all end.",
+        "Seconds after which a machine that does not answer is lost, and all end. A process that "
+        "stands still is lost after six times as long.",
         advanced=True,
     )
     stall: float = setting(
