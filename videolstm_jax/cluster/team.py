@@ -183,9 +183,8 @@ class ConnectedTeam(Team):
 
     def fail(self, message: str, status: int = 1) -> None:
         """See `Team.fail`."""
-        # The first reason counts. Where another thread is at it, the process is about to end.
-        if not self._ending.acquire(blocking=False):
-            time.sleep(2 * _FAREWELL)
+        # The first reason counts. Who waits here for ever waits for the end of the process.
+        self._ending.acquire()
         for peer in self._connections:
             self._send(peer, "end", message=message, status=status, stacks=False)
         self._say_farewell()
@@ -240,8 +239,7 @@ class ConnectedTeam(Team):
         self, message: str, status: int, *, stacks: bool = False, sender: int | None = None
     ) -> NoReturn:
         """Ends this process, in whatever native code its main thread waits."""
-        if not self._ending.acquire(blocking=False):
-            time.sleep(2 * _FAREWELL)  # another thread is ending the process
+        self._ending.acquire()  # for ever, where another thread is ending the process
         for peer in self._connections:
             if peer != sender:
                 self._send(peer, "end", message=message, status=status, stacks=stacks)
