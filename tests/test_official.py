@@ -43,7 +43,13 @@ def data(real_data, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("split", "train", "test"), [(1, 9537, 3783), (2, 9586, 3734), (3, 9624, 3696)]
+    ("split", "train", "test"),
+    [
+        (1, 9537, 3783),
+        # The test of validation lists split 2 too.
+        pytest.param(2, 9586, 3734, marks=pytest.mark.slow),
+        pytest.param(3, 9624, 3696, marks=pytest.mark.slow),
+    ],
 )
 def test_ucf101_with_its_lists_beside(data, split, train, test):
     choice = chosen(data / "UCF-101", split=split)
@@ -54,7 +60,9 @@ def test_ucf101_with_its_lists_beside(data, split, train, test):
     }
 
 
-@pytest.mark.parametrize("split", [1, 2, 3])
+@pytest.mark.parametrize(
+    "split", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_hmdb51_with_its_lists_beside(data, split):
     choice = chosen(data / "hmdb51_org", split=split)
     assert parts(choice) == {"train": 3570, "test": 1530} and len(choice.classes) == 51

@@ -23,7 +23,7 @@ from videolstm_jax.dataset.folders.files_below import (
     is_link,
     look_into_unknown,
     note_of,
-    real_path,
+    real_paths,
     reasons_left_out,
 )
 from videolstm_jax.errors import FileError
@@ -159,12 +159,14 @@ def _drop_links_to_copies(videos: Sequence[FoundVideo]) -> tuple[list[FoundVideo
     Raises:
       FileError: a file is in two classes, or in two parts.
     """
+    real = real_paths([video.path for video in videos])
+    are_links = [is_link(video.path, path) for video, path in zip(videos, real, strict=True)]
     # By the place in `videos`, to keep its order.
     first_of: dict[str, int] = {}
     # Files before links, so that the file's own name is the one that is kept.
-    for at in sorted(range(len(videos)), key=lambda at: is_link(videos[at].path)):
+    for at in sorted(range(len(videos)), key=are_links.__getitem__):
         video = videos[at]
-        first = videos[first_of.setdefault(real_path(video.path), at)]
+        first = videos[first_of.setdefault(real[at], at)]
         if (first.label, first.part) != (video.label, video.part):
             raise FileError(
                 f"{video.path} and {first.path} are one file; expected it in one class and one part"

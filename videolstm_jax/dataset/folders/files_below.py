@@ -170,9 +170,25 @@ def real_path(path: epath.Path) -> str:
     return os.path.realpath(path)
 
 
-def is_link(path: epath.Path) -> bool:
-    """Whether a link leads to a file, its own or that of a folder above."""
-    return not _in_bucket(path) and real_path(path) != os.path.abspath(path)
+def real_paths(paths: Sequence[epath.Path]) -> list[str]:
+    """The `real_path` of each file; links above a folder are followed once for all its files."""
+    real_folders: dict[str, str] = {}
+    real = []
+    for path in paths:
+        if _in_bucket(path):
+            real.append(real_path(path))
+            continue
+        folder, name = os.path.split(os.fspath(path))
+        if folder not in real_folders:
+            real_folders[folder] = os.path.realpath(folder)
+        file = os.path.join(real_folders[folder], name)
+        real.append(os.path.realpath(file) if os.path.islink(file) else file)
+    return real
+
+
+def is_link(path: epath.Path, real: str) -> bool:
+    """Whether a link leads to a file, its own or that of a folder above, from its `real_path`."""
+    return not _in_bucket(path) and real != os.path.abspath(path)
 
 
 def _in_bucket(path: epath.Path) -> bool:
