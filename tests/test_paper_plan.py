@@ -173,6 +173,17 @@ def test_scores_of_other_systems_are_those_of_the_split():
     assert fusion.runs[:2] == ("scores/idt-hmdb51-2.npz", "scores/objects-hmdb51-2.npz")
 
 
+def test_weights_are_searched_on_the_validation_list():
+    settings = {"fuse__search": True, "data__validation": 0.1}
+    tasks = plan("table3/ucf101", settings=settings)
+    valid = [task.name for task in tasks if task.step.cfg.eval.part == "valid"]
+    assert valid == [
+        "ucf101-1/evaluate videolstm-rgb (valid)",
+        "ucf101-1/evaluate videolstm-flow (valid)",
+    ]
+    assert set(valid) <= set(tasks[-1].needs)
+
+
 def test_scores_that_are_not_given_are_made():
     tasks = plan("table4/ucf101/idt", "table4/ucf101/idt+objects+videolstm", external={})
     names = [task.name for task in tasks]

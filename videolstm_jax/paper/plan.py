@@ -192,6 +192,16 @@ class _Planner:
         result = Workdir(cfg.workdir).tube_measures(cfg.run_name, variant)
         return self._add(place, Step("localize", cfg), [evaluated], result)
 
+    def _validated(self, place: SplitPlace, evaluated: str) -> list[str]:
+        """Adds the scores of the validation list, on which the weights of a fusion are searched."""
+        task = self.tasks[evaluated]
+        cfg = task.step.cfg
+        if not cfg.fuse.search or cfg.fuse.validation:
+            return []
+        result = Workdir(cfg.workdir).validation_scores(cfg.run_name)
+        step = Step("evaluate", change(cfg, eval__part="valid"))
+        return [self._add(place, step, task.needs, result)]
+
     def _external(self, place: SplitPlace, part: str) -> list[str]:
         """Adds the stage that makes scores of iDT or objects, unless a file of them was given."""
         prepared = self._prepare(place)
@@ -211,7 +221,8 @@ class _Planner:
                 continue
             flow_cell = FUSED_CELL.get(self._request.settings.preset, "videolstm")
             for cell, stream in (("videolstm", "rgb"), (flow_cell, "flow")):
-                needs.append(self._run(place, cell, stream, seed))
+                evaluated = self._run(place, cell, stream, seed)
+                needs += [evaluated, *self._validated(place, evaluated)]
                 sources.append(self._request.run_name(cell, stream, seed))
         settings = self._request.place_settings(place).override(**self._request.run_settings())
         name = self._request.fused_name(row, seed)

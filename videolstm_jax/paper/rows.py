@@ -127,6 +127,11 @@ def _fusions(table: str, kinds: Sequence[tuple[str, ...]]) -> Iterator[Row]:
                     "The paper does not define the flow half of VideoLSTM. It is VideoLSTM whose "
                     "input and motion are both flow; ConvALSTM on flow in the preset authors."
                 )
+            if "idt" in parts and len(parts) > 1:
+                notes.append(
+                    "The paper gives iDT an exponent that no source here names. All have 1; "
+                    "--fuse.weights or --fuse.search give others."
+                )
             if parts in (("idt",), ("objects",)):
                 notes.append("An ingredient of the fused rows.")
             streams: tuple[str, ...] = ()
