@@ -150,7 +150,7 @@ def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
     device = "one such device as this, as busy as it was"
     if teraflops:
         device = f"one device that sustains {teraflops:g} TFLOP/s"
-    text = f"From nothing, on {device}. Not included: reading videos, flow, "
-        "compiling, boxes, iDT, Objects."
+    text = f"From nothing, on {device}. Not included: "
+    text += "reading videos, flow, compiling, boxes, iDT, Objects."
     lines += textwrap.wrap(text, 80)
     return "\n".join(lines)
