@@ -41,10 +41,10 @@ def test_a_row_runs_what_exists():
 
 def test_the_rows_of_a_mean_are_its_splits():
     for row in ROWS.values():
-        splits = [other.splits for other in ROWS.values() if other.whole == row.name]
+        splits = [other.splits for other in ROWS.values() if other.mean_name == row.name]
         if row.dataset == "ucf101":
-            assert row.splits == (1,) and row.whole == row.name
-        elif row.whole == row.name:
+            assert row.splits == (1,) and row.mean_name == row.name
+        elif row.mean_name == row.name:
             assert row.splits == (1, 2, 3) and splits == [row.splits, (1,), (2,), (3,)]
 
 

@@ -95,12 +95,12 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
         for workdir in dict.fromkeys(task.step.cfg.workdir for task in tasks):
             dataset, _ = place_dataset(workdir)
             datasets[workdir] = dataset
-            here = [task.step for task in tasks if task.step.cfg.workdir == workdir]
-            runs = [step.cfg for step in here if step.stage == "train"]
+            steps = [task.step for task in tasks if task.step.cfg.workdir == workdir]
+            runs = [step.cfg for step in steps if step.stage == "train"]
             # Models of as many classes are timed once, whatever the split.
             key = (len(dataset.classes), tuple(run.model for run in runs))
             if key not in paces:
-                paces[key] = pace_of(here[0].cfg, runs, dataset)
+                paces[key] = pace_of(steps[0].cfg, runs, dataset)
             paces[workdir] = paces[key]
     costs = []
     for task in tasks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -81,7 +82,7 @@ def _collect_row(row: Row, request: Request) -> RowResult:
                 by_seed[-1].append(result)
             else:
                 missing.append(f"{place.folder} seed {seed}: {result}")
-    found = [result for results in by_seed for result in results]
+    measurements = list(itertools.chain.from_iterable(by_seed))
     mean, deviation = None, None
     # The mean over three splits is not that over two.
     if not missing:
@@ -97,9 +98,9 @@ def _collect_row(row: Row, request: Request) -> RowResult:
         row,
         mean,
         deviation,
-        (len(found), len(seeds) * len(row.splits)),
+        (len(measurements), len(seeds) * len(row.splits)),
         tuple(missing),
-        any(result.trained for result in found),
+        any(result.trained for result in measurements),
     )
 
 

@@ -64,7 +64,7 @@ class Row(NamedTuple):
         return self.name.partition("/")[0]
 
     @property
-    def whole(self) -> str:
+    def mean_name(self) -> str:
         """The name of the row that is the mean over the splits; of such a row its own name."""
         name, _, last = self.name.rpartition("/")
         return name if last.startswith("split") else self.name
@@ -161,10 +161,10 @@ def _figure4() -> Iterator[Row]:
                 # The paper's mAP is that of the smoothed tubes.
                 if figure == "figure4b" and smoothing == "raw":
                     continue
-                what = "with" if smoothing == "smooth" else "without"
+                preposition = "with" if smoothing == "smooth" else "without"
                 yield Row(
                     name=f"{figure}/{cell}/{smoothing}",
-                    title=f"{_model_title(cell)}, {what} temporal smoothing",
+                    title=f"{_model_title(cell)}, {preposition} temporal smoothing",
                     measure=measure,
                     dataset="ucf101",
                     splits=SPLITS["ucf101"],
@@ -236,7 +236,7 @@ def find_rows(names: Sequence[str]) -> list[Row]:
         for row in matching:
             chosen[row.name] = row
     if not names:
-        return [row for row in ROWS.values() if row.name == row.whole]
+        return [row for row in ROWS.values() if row.name == row.mean_name]
     # In the order of the tables, whatever the order of the names.
     return [row for row in ROWS.values() if row.name in chosen]
 
@@ -247,7 +247,7 @@ def _fits(row: Row, name: str) -> bool:
     # The first word is always a table or a figure; the others may come in any order.
     if first != row.table and not (first == "figure4" and row.table.startswith("figure4")):
         return False
-    if row.name != row.whole and words[-1] not in others:
+    if row.name != row.mean_name and words[-1] not in others:
         return False
     return all(word in words or word == row.cell for word in others)
 

@@ -13,7 +13,8 @@ from videolstm_jax.cli.commands.pipeline import short_flags
 from videolstm_jax.cli.commands.sweep import seeds_of
 from videolstm_jax.config import RunConfig
 from videolstm_jax.files import write_bytes
-from videolstm_jax.paper import listing, request, rows
+from videolstm_jax.paper import listing, rows
+from videolstm_jax.paper.request import Request, request_of
 from videolstm_jax.presets import Settings
 
 __all__ = ["define_flags", "main", "short_flags"]
@@ -98,14 +99,14 @@ def main(cfg: RunConfig, names: list[str]) -> None:
         else:
             print(listing.list_text(chosen, width=width))
         return
-    asked = _request(cfg)
+    request = _request(cfg)
     if values["show"].value:
-        _show(chosen, asked, width)
+        _show(chosen, request, width)
     else:
-        _plan(chosen, asked, names)
+        _plan(chosen, request, names)
 
 
-def _request(cfg: RunConfig) -> request.Request:
+def _request(cfg: RunConfig) -> Request:
     values = flags.FLAGS
     videos, external = {}, {}
     for dataset, folder in (("ucf101", cfg.data.videos), ("hmdb51", values["hmdb51"].value)):
@@ -114,7 +115,7 @@ def _request(cfg: RunConfig) -> request.Request:
     for name in rows.EXTERNAL:
         if values[name].value:
             external[name] = values[name].value
-    return request.request_of(
+    return request_of(
         cfg,
         videos=videos,
         seeds=seeds_of(values["seeds"].value),
@@ -123,48 +124,50 @@ def _request(cfg: RunConfig) -> request.Request:
     )
 
 
-def _show(chosen: list[rows.Row], asked: request.Request, width: int) -> None:
+def _show(chosen: list[rows.Row], request: Request, width: int) -> None:
     # Imported only now: reading results needs NumPy, which --list does not.
     results = importlib.import_module("videolstm_jax.paper.results")
     showing = importlib.import_module("videolstm_jax.paper.showing")
-    collected = results.collect(chosen, asked)
-    print(showing.results_text(collected, asked, _command(asked), width=width))
+    collected = results.collect(chosen, request)
+    print(showing.results_text(collected, request, _command(request), width=width))
     curves = [row for row in chosen if row.measure != "accuracy"]
     if curves:
         figure4 = importlib.import_module("videolstm_jax.paper.figure4")
-        target = flags.FLAGS["output"].value or f"{asked.root}/figure4"
-        for path in figure4.draw_curves(curves, asked, target):
+        target = flags.FLAGS["output"].value or f"{request.root}/figure4"
+        for path in figure4.draw_curves(curves, request, target):
             print(f"wrote {path}")
 
 
-def _command(asked: request.Request) -> list[str]:
+def _command(request: Request) -> list[str]:
     """The words of the command that makes rows, without their names."""
     words = [*boot.program().split(), "paper"]
     # `python -m launch.` has no space before the name of the command.
     if words[-2].endswith("."):
         words[-2:] = [words[-2] + words[-1]]
-    words += Settings(asked.settings.preset, asked.settings.overrides).arguments()
+    words += Settings(request.settings.preset, request.settings.overrides).arguments()
     values = flags.FLAGS
     for name in ("hmdb51", "idt", "objects"):
         if values[name].value:
             words.append(f"--{name}={values[name].value}")
-    if asked.seeds != (0,):
-        words.append(f"--seeds={','.join(map(str, asked.seeds))}")
-    if asked.on_test:
+    if request.seeds != (0,):
+        words.append(f"--seeds={','.join(map(str, request.seeds))}")
+    if request.on_test:
         words.append("--select_on_test")
     return words
 
 
-def _plan(chosen: list[rows.Row], asked: request.Request, names: list[str]) -> None:
+def _plan(chosen: list[rows.Row], request: Request, names: list[str]) -> None:
     values = flags.FLAGS
     # Imported only now: plans import JAX, which --help and --list do not need.
     plan = importlib.import_module("videolstm_jax.paper.plan")
-    tasks = plan.plan_rows(chosen, asked)
+    tasks = plan.plan_rows(chosen, request)
     _print_plan(tasks, len(chosen))
     if values["as"].value:
-        _write_script(tasks, asked, names)
+        _write_script(tasks, request, names)
     elif not values["plan"].value:
         importlib.import_module("videolstm_jax.paper.execute").run_tasks(tasks)
+        print()
+        _show(chosen, request, shutil.get_terminal_size().columns)
 
 
 def _print_plan(tasks: list[Any], count: int) -> None:
@@ -179,7 +182,7 @@ def _print_plan(tasks: list[Any], count: int) -> None:
             print(f"  {task.name}")
 
 
-def _write_script(tasks: list[Any], asked: request.Request, names: list[str]) -> None:
+def _write_script(tasks: list[Any], request: Request, names: list[str]) -> None:
     values = flags.FLAGS
     scripts = importlib.import_module("videolstm_jax.paper.scripts")
     kind = values["as"].value
@@ -191,6 +194,6 @@ def _write_script(tasks: list[Any], asked: request.Request, names: list[str]) ->
         values["image"].value,
         values["claim"].value,
     )
-    path = values["output"].value or f"{asked.root}/{title}{scripts.SUFFIXES[kind]}"
+    path = values["output"].value or f"{request.root}/{title}{scripts.SUFFIXES[kind]}"
     write_bytes(path, scripts.SCRIPTS[kind](tasks, cluster).encode())
     print(f"wrote {path}")
