@@ -17,6 +17,7 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import mirrored
 from videolstm_jax.config import RunConfig
 from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, picture_fit
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.backbone.start import starting_point
 from videolstm_jax.types import Video, View
@@ -42,11 +43,18 @@ def extract(cfg: RunConfig, folder: pathlib.Path, view: View = "filmed") -> None
     if not missing:
         return
     stream = cfg.data.stream
+    channels = STREAM_CHANNELS[stream]
+    network = image_network(cfg.convnet, channels, len(dataset.classes))
+    start = starting_point(network, cfg, dataset)
+    params = start.params
     reader = FrameReader(
-        stream, cfg.convnet.image_size, flow=work.flow, fps=cfg.data.fps, workers=1
+        stream,
+        cfg.convnet.image_size,
+        flow=work.flow,
+        fps=cfg.data.fps,
+        workers=1,
+        fit=picture_fit(cfg.data.fit, stream, start.preprocessing),
     )
-    network = image_network(cfg.convnet, reader.channels, len(dataset.classes))
-    params = starting_point(network, cfg, dataset).params
     apply = jax.jit(lambda images: [network.apply(params, images)[layer] for layer in LAYERS])
     progress = ProgressLine(len(missing), 0, unit="video")
     for number, video in enumerate(missing, 1):

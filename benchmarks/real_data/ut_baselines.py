@@ -12,9 +12,16 @@ from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import in_order, right_by_video
 from benchmarks.real_data.ut_folds import arrays_folder, work_of
 from videolstm_jax.artifacts import load_dataset, load_scores
+from videolstm_jax.measure.nearest import SIZE_BASELINE
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import nearest
 from videolstm_jax.types import Dataset, Video
+
+NEAREST = {
+    SIZE_BASELINE: "nearest neighbour on size and length",
+    nearest.NAME: "nearest neighbour on motion energy",
+}
+"""What the stage `nearest` compares, by the name of its run."""
 
 
 def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict[str, Row]:
@@ -26,13 +33,14 @@ def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict
         for settings in folds:
             right |= _ridge_right(load_dataset(work_of(settings).dataset), vectors)
         rows[name] = Row(in_order(right, names)[None])
-    right = {}
-    for settings in folds:
-        path = work_of(settings).run("nearest-motion") / "scores.npz"
-        if not path.exists():
-            nearest.run(settings.config())
-        right |= right_by_video(load_scores(path))
-    rows["nearest neighbour on motion energy"] = Row(in_order(right, names)[None])
+    for run, name in NEAREST.items():
+        right = {}
+        for settings in folds:
+            path = work_of(settings).run(run) / "scores.npz"
+            if not path.exists():
+                nearest.run(settings.config())
+            right |= right_by_video(load_scores(path))
+        rows[name] = Row(in_order(right, names)[None])
     for stream, title in (("rgb", "RGB"), ("flow", "flow")):
         answers = []
         for seed in (0, 1):
