@@ -74,7 +74,10 @@ TRIES = {
     "as set": {},
     "learning rate 3e-3": {"optim__learning_rate": 3e-3},
     "learning rate 3e-3, 300 updates": {"optim__learning_rate": 3e-3, "train__steps": 300},
-    "300 updates": {"train__steps": 300},
+    "learning rate 3e-3, dropout .5 before and after the dense layer": {
+        "optim__learning_rate": 3e-3,
+        "model__hidden_dropout": 0.5,
+    },
 }
 """Settings of VideoLSTM on flow that are compared on held-out sequences, with seed 0."""
 
