@@ -11,6 +11,7 @@ from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_scores
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.files import json_sha256
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.types import Scores
@@ -39,6 +40,11 @@ class Run(NamedTuple):
         """The configuration of one training."""
         settings = settings.override(workdir=workdir, seed=seed, **self.overrides)
         return change(settings.for_cell(self.cell, self.stream), name=self.folder(seed))
+
+
+def run_of(overrides: Mapping[str, Any]) -> str:
+    """A name for a try: other settings, another folder, so that no try goes on from another."""
+    return f"try-{json_sha256(dict(overrides))[:8]}"
 
 
 def train_and_score(cfg: RunConfig, stop: float = float("inf")) -> bool:

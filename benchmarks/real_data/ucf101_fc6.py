@@ -16,7 +16,7 @@ import numpy as np
 
 from benchmarks.real_data import linear
 from benchmarks.real_data.rows import Row
-from benchmarks.real_data.stages import Run, in_order, right_of_run, train_and_score
+from benchmarks.real_data.stages import Run, in_order, right_of_run, run_of, train_and_score
 from videolstm_jax.artifacts import Workdir, load_dataset, save_dataset
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.presets import Settings
@@ -169,8 +169,8 @@ def _tries(features: Features, workdir: str, stop: float) -> dict[str, dict[str,
     settings = _import(features, workdir, hold_out=VALIDATION_GROUPS)
     settings = settings.override(eval__part="valid")
     worth = {}
-    for number, (name, overrides) in enumerate(TRIES.items()):
-        cfg = Run(f"try{number}", "lstm", overrides=overrides).config(settings, workdir, 0)
+    for name, overrides in TRIES.items():
+        cfg = Run(run_of(overrides), "lstm", overrides=overrides).config(settings, workdir, 0)
         if not train_and_score(cfg, stop):
             continue
         right = right_of_run(cfg)

@@ -22,6 +22,7 @@ from benchmarks.real_data.stages import (
     in_order,
     right_by_video,
     right_of_run,
+    run_of,
     scores_path,
     train_and_score,
 )
@@ -162,8 +163,8 @@ def _tries(fold: Settings, workdir: str, stop: float) -> dict[str, dict[str, Any
     settings = validation_fold(fold, workdir)
     import_features(settings, workdir)
     worth = {}
-    for number, (name, overrides) in enumerate(TRIES.items()):
-        model = Run(f"try{number}", "videolstm", "flow", overrides)
+    for name, overrides in TRIES.items():
+        model = Run(run_of(overrides), "videolstm", "flow", overrides)
         cfg = _config(model, settings, 0)
         if train_and_score(cfg, stop):
             right = right_of_run(cfg)
