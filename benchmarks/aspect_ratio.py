@@ -2,11 +2,14 @@
 
 Run from the root of the checkout:
     python -m benchmarks.aspect_ratio --name=ut --work=work/squash,work/pad,work/crop --folds=5
+    --runs=alstm-0,alstm-1
 Each work folder has the features of the same videos with another `data.fit`. Groups are held out by
 turns; nothing is chosen on held-out videos. A ridge reads the features of RGB, as the mean over
 frames, and over places or not. Beside it stands the nearest neighbour on size and length, which
 looks at no picture. The ridge also predicts the logarithm of width / height from the same features:
-that shows how much of the shape is left in them. Intervals are of videos, 95 %.
+that shows how much of the shape is left in them. Of `--runs`, trainings with several seeds, the
+scores of the test list are compared; a video counts with its share of the seeds. Intervals are of
+videos, 95 %.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import command_line, record
-from videolstm_jax.artifacts import Workdir, load_dataset
+from videolstm_jax.artifacts import Workdir, load_dataset, load_scores
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.intervals import paired_interval, wilson
@@ -139,6 +142,22 @@ def measured(work: str, folds: Folds) -> dict[str, np.ndarray]:
     return columns
 
 
+def seeds_right(work: str, runs: Sequence[str]) -> np.ndarray:
+    """Whether each run is right on each test video: [runs, V], in the order of names."""
+    rows = []
+    for run in runs:
+        scores = load_scores(Workdir(work).scores(run))
+        right = scores.scores.argmax(1) == scores.label
+        rows.append(right[np.argsort(scores.videos)])
+    return np.array(rows)
+
+
+def _seeds_row(right: np.ndarray, first: np.ndarray) -> dict[str, Any]:
+    gain = paired_interval(right.mean(0), first.mean(0))
+    row = {"right": right.sum(1).tolist(), "of": right.shape[1]}
+    return row | {"mean": round(float(right.mean()), 3), "minus first": _rounded(gain._asdict())}
+
+
 def _share(right: np.ndarray) -> dict[str, Any]:
     interval = wilson(int(right.sum()), len(right))
     return {"right": int(right.sum()), "of": len(right)} | _rounded(interval._asdict())
@@ -153,11 +172,12 @@ def main() -> None:
     parser = command_line.parser(__doc__)
     parser.add_argument("--work", required=True, help="work folders, separated by commas")
     parser.add_argument("--folds", type=int, default=5, help="parts of the groups; default: 5")
+    parser.add_argument("--runs", default="", help="names of runs, one a seed, by commas")
     arguments = parser.parse_args()
     works = arguments.work.split(",")
     folds = grouped_folds(works[0], arguments.folds)
     rows: dict[str, Any] = {"size and length": _share(size_baseline(folds))}
-    first = None
+    first, first_seeds = None, None
     for work in works:
         columns = measured(work, folds)
         first = first or columns
@@ -169,6 +189,11 @@ def main() -> None:
                 row[name]["minus first"] = _rounded(gain._asdict())
             else:
                 row[f"variance explained of the {name}"] = round(1 - float(values.mean()), 3)
+        if arguments.runs:
+            right = seeds_right(work, arguments.runs.split(","))
+            if first_seeds is None:
+                first_seeds = right
+            row[arguments.runs] = _seeds_row(right, first_seeds)
         rows[work.rstrip("/").rpartition("/")[2]] = row
     figures = {"question": command_line.question(__doc__), "folds": arguments.folds, "rows": rows}
     record.save(f"aspect_ratio_{arguments.name}", figures, arguments.out)

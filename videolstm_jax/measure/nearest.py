@@ -66,7 +66,7 @@ def size_warning(right: int, total: int, chance: float) -> str:
         f"the width, height and number of frames of the videos tell the class of {right} of "
         f"{total} test videos (95 % interval {100 * interval.low:.1f} to "
         f"{100 * interval.high:.1f} %, chance {100 * chance:.1f} %): accuracies of models may come "
-        "from it, so compare data.fit=pad with squash"
+        "from it, least with data.fit=crop"
     )
 
 
