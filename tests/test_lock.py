@@ -17,7 +17,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.lock import owner
 from videolstm_jax.lock.bucket import bucket_writer
 from videolstm_jax.lock.local import read_owner
-from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.lock.sole_writer import release_held, sole_writer
 
 HOLDER = """
 import sys, time
@@ -85,6 +85,32 @@ def test_a_process_of_another_machine_lives_by_its_heartbeat(tmp_path):
     os.utime(path, (silent, silent))
     with sole_writer(tmp_path, "train"):
         pass
+
+
+def test_the_patient_wait_for_a_lock_of_another_machine(tmp_path, monkeypatch, capsys):
+    path = owner_file(tmp_path, machine="elsewhere 1")
+    monkeypatch.setattr("videolstm_jax.lock.sole_writer._RETRY", 0.01)
+    # Its last heartbeat is so old that it counts as dead a moment later.
+    then = time.time() - owner.SILENCE + 0.5
+    os.utime(path, (then, then))
+    with sole_writer(tmp_path, "train", patient=True):
+        assert read_owner(path).pid == os.getpid()
+        assert read_owner(path).machine != "elsewhere 1"
+    assert capsys.readouterr().out.startswith("waits up to 140 s, since this may be over: ")
+
+
+def test_the_patient_do_not_wait_for_who_lives_here(holder, tmp_path):
+    began = time.monotonic()
+    with pytest.raises(FileError), sole_writer(tmp_path / "run", "train", patient=True):
+        pytest.fail("both hold the lock")
+    assert time.monotonic() - began < 10
+
+
+def test_a_process_that_another_thread_ends_removes_its_locks(tmp_path):
+    with pytest.raises(FileError, match="someone took over"), sole_writer(tmp_path, "train"):
+        release_held()
+        assert not (tmp_path / ".lock").exists()
+    release_held()
 
 
 def test_a_living_owner_is_heard(tmp_path, monkeypatch):

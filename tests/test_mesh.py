@@ -14,11 +14,11 @@ from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
 
 
-def _trained(devices, steps=5):
+def _trained(devices, steps=5, shards=0):
     model, tx = make_model(CFG), rmsprop(OptimConfig())
-    mesh = data_mesh(devices, 8)
+    mesh = data_mesh(devices, 8, shards)
     state = replicate(new_state(model.init(jax.random.key(0)), tx), mesh)
-    step = make_step(model_loss(model.apply), tx, 0, mesh=mesh)
+    step = make_step(model_loss(model.apply), tx, 0, mesh=mesh, shards=shards)
     losses = []
     for k in range(steps):
         state, metrics = step(state, spread(clips(k, batch=8), mesh))
@@ -39,6 +39,12 @@ def test_four_devices_equal_one():
     )
 
 
+def test_with_shards_every_number_of_devices_gives_the_same_bits():
+    (single, losses), (two, losses_of_two) = [_trained(n, steps=3, shards=4) for n in (1, 2)]
+    assert losses_of_two == losses
+    jax.tree.map(np.testing.assert_array_equal, two.params, single.params)
+
+
 def test_the_batch_is_spread():
     placed = spread(clips(batch=8), data_mesh(4, 8))
     assert {shard.data.shape for shard in placed.clip.inputs.x.addressable_shards} == {
@@ -48,12 +54,14 @@ def test_the_batch_is_spread():
 
 
 @pytest.mark.parametrize(
-    ("devices", "batch", "words"),
+    ("devices", "batch", "shards", "words"),
     [
-        (64, 64, "devices is 64; this machine shows 4"),
-        (4, 6, "batch is 6; expected a multiple of train.devices, 4"),
+        (64, 64, 0, "devices is 64; this machine shows 4"),
+        (4, 6, 0, "batch is 6; expected a multiple of train.devices, 4, or --train.devices=3"),
+        (4, 8, 2, "shards is 2; expected a divisor of the batch, 8, and a multiple of .*, 4"),
+        (4, 8, 16, "shards is 16; expected a divisor of the batch, 8"),
     ],
 )
-def test_impossible_meshes_raise(devices, batch, words):
+def test_impossible_meshes_raise(devices, batch, shards, words):
     with pytest.raises(ConfigError, match=words):
-        data_mesh(devices, batch)
+        data_mesh(devices, batch, shards)

@@ -134,6 +134,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "train.log_every",
                 "train.save_every",
                 "train.devices",
+                "train.shards",
                 "train.balance",
                 "break_lock",
             ),

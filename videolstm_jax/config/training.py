@@ -167,9 +167,15 @@ class TrainConfig:
         "Devices that the batch is spread over, of all processes; 0 takes all.",
         advanced=True,
     )
+    shards: int = setting(
+        0,
+        "Parts of a batch whose gradients are added in a fixed order; 0 for none. Results then "
+        "have the same bits on any number of devices that divides it.",
+        advanced=True,
+    )
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         at_least(self, 1, "steps", "log_every", "save_every")
-        at_least(self, 0, "attention_entropy", "devices")
+        at_least(self, 0, "attention_entropy", "devices", "shards")

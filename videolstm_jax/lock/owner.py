@@ -71,12 +71,22 @@ def is_alive(owner: LockOwner, silence: Callable[[], float]) -> bool:
     return silence() < SILENCE
 
 
-def refusal(folder: object, owner: LockOwner) -> FileError:
+class FolderInUse(FileError):
+    """A lock has a living owner; `is_elsewhere` says whether on another machine."""
+
+    def __init__(self, message: str, *, is_elsewhere: bool):
+        """Takes the message, and whether only the heartbeat tells that the owner lives."""
+        super().__init__(message)
+        self.is_elsewhere = is_elsewhere
+
+
+def refusal(folder: object, owner: LockOwner) -> FolderInUse:
     """The error of a process that finds a living owner."""
-    return FileError(
+    return FolderInUse(
         f"{folder}: {owner.stage} runs here already: process {owner.pid} on {owner.host}, "
         f"since {owner.since}; wait for it or stop it. If it no longer runs, --break_lock takes "
-        "its place"
+        "its place",
+        is_elsewhere=owner.machine != _machine(),
     )
 
 

@@ -10,13 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import time
 from collections.abc import Callable, Iterator
 
 from etils import epath
 
 from videolstm_jax.lock.bucket import bucket_writer
 from videolstm_jax.lock.local import local_writer, release
-from videolstm_jax.lock.owner import LockOwner, this_process
+from videolstm_jax.lock.owner import HEARTBEAT, SILENCE, FolderInUse, LockOwner, this_process
+
+_RETRY = 2.0
+"""Seconds between two looks at a lock that may be that of a dead process."""
 
 
 @contextlib.contextmanager
@@ -27,6 +31,7 @@ def sole_writer(
     name: str = ".lock",
     rivals: str = "",
     break_lock: bool = False,
+    patient: bool = False,
 ) -> Iterator[None]:
     """Holds the lock of a folder as long as the block lasts.
 
@@ -37,6 +42,8 @@ def sole_writer(
       rivals: a pattern of the names of other locks that exclude this one too, such as
         `.extract-*.lock`; empty for none.
       break_lock: take the lock from whoever has it.
+      patient: wait for a lock of another machine as long as a process that was killed there could
+        seem to live. A scheduler starts a command again on other machines within seconds.
 
     Raises:
       FileError: another process has the lock; or it was taken from this one, so that both have
@@ -44,21 +51,42 @@ def sole_writer(
     """
     owner = this_process(stage)
     place = os.fspath(folder)
-    if "://" in place:
-        lock = bucket_writer(
-            epath.Path(place), owner, name=name, rivals=rivals, break_lock=break_lock
-        )
-    else:
-        lock = local_writer(
-            pathlib.Path(place), owner, name=name, rivals=rivals, break_lock=break_lock
-        )
-    with lock:
+    options = {"name": name, "rivals": rivals, "break_lock": break_lock}
+
+    def lock() -> contextlib.AbstractContextManager[None]:
+        if "://" in place:
+            return bucket_writer(epath.Path(place), owner, **options)
+        return local_writer(pathlib.Path(place), owner, **options)
+
+    with contextlib.ExitStack() as stack:
+        _enter(stack, lock, SILENCE + HEARTBEAT if patient else 0)
         if "://" not in place:
             _held[owner] = lambda: release(pathlib.Path(place) / name, owner)
         try:
             yield
         finally:
             _held.pop(owner, None)
+
+
+def _enter(
+    stack: contextlib.ExitStack,
+    lock: Callable[[], contextlib.AbstractContextManager[None]],
+    seconds: float,
+) -> None:
+    """Enters the lock; waits for one of another machine, whose owner may be dead."""
+    deadline = time.monotonic() + seconds
+    is_said = False
+    while True:
+        try:
+            stack.enter_context(lock())
+            return
+        except FolderInUse as error:
+            if not error.is_elsewhere or time.monotonic() > deadline:
+                raise
+            if not is_said:
+                print(f"waits up to {seconds:.0f} s, since this may be over: {error}", flush=True)
+            is_said = True
+        time.sleep(_RETRY)
 
 
 def release_held() -> None:

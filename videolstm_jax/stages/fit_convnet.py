@@ -94,7 +94,7 @@ def run(cfg: RunConfig) -> epath.Path:
     """
     backbone = _open_fit(cfg)
     cfg, videos, classes = backbone.cfg, backbone.videos, backbone.dataset.classes
-    mesh = data_mesh(cfg.train.devices, cfg.convnet.batch)
+    mesh = data_mesh(cfg.train.devices, cfg.convnet.batch, cfg.train.shards)
     print(
         f"fits the {cfg.data.stream} ConvNet to {len(videos)} videos of {len(classes)} classes on "
         f"{mesh_text(mesh)}: {backbone.folder}",
@@ -114,7 +114,8 @@ def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractConte
     """The lock of the folder; of several processes the first one holds it."""
     if not team.current().is_first:
         return contextlib.nullcontext()
-    return sole_writer(folder, "fit_convnet", break_lock=cfg.break_lock)
+    patient = team.current().count > 1
+    return sole_writer(folder, "fit_convnet", break_lock=cfg.break_lock, patient=patient)
 
 
 def _open_fit(cfg: RunConfig) -> _Fit:
@@ -218,7 +219,7 @@ def _train(backbone: _Fit, mesh: Mesh) -> None:
     apply = _with_frozen_layers(backbone.network.apply, cfg.convnet)
     weights = balance.loss_weights(cfg.train.balance, backbone.videos, len(classes))
     loss = convnet_loss(apply, class_weights=weights)
-    step = make_step(loss, tx, cfg.seed, mesh=mesh)
+    step = make_step(loss, tx, cfg.seed, mesh=mesh, shards=cfg.train.shards)
     plan = Plan(
         steps=cfg.convnet.steps,
         log_every=cfg.train.log_every,

@@ -121,7 +121,7 @@ def run(cfg: RunConfig) -> epath.Path:
         validate=_validation(training),
         keep_best=cfg.train.keep != "last",
     )
-    mesh = data_mesh(cfg.train.devices, cfg.data.batch)
+    mesh = data_mesh(cfg.train.devices, cfg.data.batch, cfg.train.shards)
     folder = training.folder
     with _sole_writer(cfg, folder):
         if team.current().is_first:
@@ -196,7 +196,8 @@ def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractConte
     """The lock of the folder; where one training runs on several hosts, the first one holds it."""
     if not team.current().is_first:
         return contextlib.nullcontext()
-    return sole_writer(folder, "train", break_lock=cfg.break_lock)
+    patient = team.current().count > 1
+    return sole_writer(folder, "train", break_lock=cfg.break_lock, patient=patient)
 
 
 # ---- training ------------------------------------------------------------------------------------
@@ -214,7 +215,7 @@ def _fit(training: _Training, plan: Plan, mesh: Mesh) -> None:
         attention_entropy=cfg.train.attention_entropy,
         class_weights=balance.loss_weights(cfg.train.balance, training.train_list, classes),
     )
-    step = make_step(loss, optimize, cfg.seed, mesh=mesh)
+    step = make_step(loss, optimize, cfg.seed, mesh=mesh, shards=cfg.train.shards)
     fit(state, step, _batches(training), plan, folder=training.folder, mesh=mesh)
 
 

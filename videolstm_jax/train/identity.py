@@ -56,6 +56,7 @@ def model_identity(
     # With another schedule than a constant one the length decides how the learning rate falls.
     if cfg.optim.schedule != "constant":
         identity["train.steps"] = cfg.train.steps
+    identity |= _shards(cfg)
     for name, row in inputs.items():
         identity[f"features.{name}"] = row["sha256"]
     identity["videos"] = json_sha256([[video.name, video.label] for video in train_list])
@@ -82,4 +83,10 @@ def convnet_identity(
     }
     for name, value in dataclasses.asdict(cfg.convnet).items():
         identity[f"convnet.{name}"] = value
-    return identity | fingerprints
+    return identity | _shards(cfg) | fingerprints
+
+
+def _shards(cfg: RunConfig) -> dict[str, int]:
+    """The parts of a batch, which have dropout masks of their own; nothing where there are none."""
+    # Left out where it is 0, as in checkpoints from before there was this setting.
+    return {"train.shards": cfg.train.shards} if cfg.train.shards else {}

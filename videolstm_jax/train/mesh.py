@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from videolstm_jax.types import PyTree
 
 
-def data_mesh(devices: int, batch: int) -> Mesh:
+def data_mesh(devices: int, batch: int, shards: int = 0) -> Mesh:
     """A mesh of one axis, `data`, over devices of all processes; of each process as many.
 
     Args:
       devices: how many, 0 for all.
       batch: B, which they share.
+      shards: parts of a batch, which they share too; 0 for none.
 
     Raises:
       ConfigError: there are not that many devices, or they cannot share the batch evenly.
@@ -39,6 +40,11 @@ def data_mesh(devices: int, batch: int) -> Mesh:
         if fitting:
             message += f", or --train.devices={fitting}"
         raise ConfigError(message)
+    if shards and (batch % shards or shards % taken):
+        raise ConfigError(
+            f"train.shards is {shards}; expected a divisor of the batch, {batch}, and a multiple "
+            f"of train.devices, {taken}"
+        )
     return Mesh(_of_each_process(present, taken), ("data",), axis_types=(AxisType.Auto,))
 
 

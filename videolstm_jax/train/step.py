@@ -12,6 +12,7 @@ import optax
 from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
 from videolstm_jax.train.mesh import batched, replicated
 from videolstm_jax.train.state import Metrics
+from videolstm_jax.train.virtual_shards import sharded_gradient
 from videolstm_jax.types import TrainState
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ StepFn = Callable[["TrainState", Any], tuple["TrainState", Metrics]]
 
 
 def make_step(
-    loss_fn: LossFn, tx: optax.GradientTransformation, seed: int, *, mesh: Mesh | None = None
+    loss_fn: LossFn,
+    tx: optax.GradientTransformation,
+    seed: int,
+    *,
+    mesh: Mesh | None = None,
+    shards: int = 0,
 ) -> StepFn:
     """The jitted update, the same for recurrent models and backbones.
 
@@ -36,12 +42,16 @@ def make_step(
       seed: of the dropout masks.
       mesh: spreads the batch over its devices, the state on each; None leaves everything where it
         is.
+      shards: parts of a batch whose gradients are added in their order, see `sharded_gradient`; 0
+        for none. They need a mesh.
     """
+    loss_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
+    if shards and mesh is not None:
+        loss_and_gradient = sharded_gradient(loss_fn, mesh, shards)
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         # The key depends on seed and step alone, so that a continued training repeats itself.
         key = jax.random.fold_in(jax.random.key(seed), state.step)
-        loss_and_gradient = jax.value_and_grad(loss_fn, has_aux=True)
         (loss, accuracy), gradient = loss_and_gradient(state.params, batch, key)
         updates, opt_state = tx.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
