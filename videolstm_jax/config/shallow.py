@@ -27,6 +27,11 @@ class IdtConfig:
     spacing: int = setting(5, "Pixels between new points.", advanced=True)
     scales: int = setting(8, "Spatial scales at most.", advanced=True)
     camera: bool = setting(True, "Take off the motion of the camera, by a homography.")
+    limit: int = setting(
+        0,
+        "Trajectories of a video that are stored at most. The others are left out by chance. 0 "
+        "stores all.",
+    )
     components: int = setting(
         256, "Gaussians of each descriptor. There are fewer where there is little data."
     )
@@ -40,7 +45,7 @@ class IdtConfig:
         check_settings(self)
         # Three cells along time need three frames.
         at_least(self, 3, "length")
-        at_least(self, 0, "side")
+        at_least(self, 0, "side", "limit")
         at_least(self, 1, "spacing", "scales", "components", "samples")
         at_least(self, 1e-6, "cost")
 

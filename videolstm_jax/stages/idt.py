@@ -17,8 +17,9 @@ from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_rows
 from videolstm_jax.shallow.scikit_learn import scikit_learn
 from videolstm_jax.shallow.vocabulary import Vocabulary, fit_vocabulary
 from videolstm_jax.trained.shallow_scores import save_svm_scores, scored_videos
-from videolstm_jax.trajectories.layout import DESCRIPTORS
+from videolstm_jax.trajectories.layout import DESCRIPTORS, joined
 from videolstm_jax.trajectories.reader import trajectory_blocks, trajectory_file
+from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator
 from videolstm_jax.types import Video
 
 NAME = "idt"
@@ -91,38 +92,18 @@ def _samples(
     """
     # The same number of each video, so that memory does not grow with the list.
     quota = -(-cfg.idt.samples // len(train))
-    chosen: dict[str, list[np.ndarray]] = {name: [] for name in DESCRIPTORS}
-    for index, video in enumerate(counted(train, len(train), "idt: samples of videos")):
-        # A generator for each video: a video more or less changes no other's samples.
-        generator = np.random.default_rng([cfg.seed, index])
-        for name, rows in _sampled(paths[video.name], cfg.idt.length, quota, generator).items():
-            chosen[name].append(rows)
-    if not chosen["hog"]:
+    samples = []
+    for video in counted(train, len(train), "idt: samples of videos"):
+        blocks = trajectory_blocks(paths[video.name], cfg.idt.length)
+        generator = video_generator(video.name, cfg.seed)
+        samples.append(sampled_trajectories(blocks, cfg.idt.length, quota, generator))
+    sample = joined(samples, cfg.idt.length)
+    if not len(sample.hog):
         raise FileError(
             f"{Workdir(cfg.workdir).dataset}: no training video has a trajectory; expected videos "
             f"in which something moves for {cfg.idt.length + 1} frames"
         )
-    return {name: np.concatenate(rows) for name, rows in chosen.items()}
-
-
-def _sampled(
-    path: epath.Path, length: int, quota: int, generator: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """At most `quota` trajectories of a video, each with the same chance, block by block."""
-    sample: dict[str, np.ndarray] = {}
-    priority = np.zeros(0)
-    for block in trajectory_blocks(path, length):
-        # The rows with the largest random numbers, of all blocks so far.
-        priority = np.concatenate([priority, generator.random(len(block.hog))])
-        # Sorted, so that rows stay in the order of the file.
-        best = np.sort(np.argsort(-priority)[:quota])
-        for name in DESCRIPTORS:
-            rows = getattr(block, name)
-            if name in sample:
-                rows = np.concatenate([sample[name], rows])
-            sample[name] = rows[best]
-        priority = priority[best]
-    return sample
+    return {name: getattr(sample, name) for name in DESCRIPTORS}
 
 
 def _save_vocabularies(path: epath.Path, vocabularies: Mapping[str, Vocabulary]) -> str:

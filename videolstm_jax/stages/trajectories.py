@@ -21,6 +21,7 @@ from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.heartbeat import counted
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
+from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator
 from videolstm_jax.trajectories.writer import trajectory_note, write_trajectories
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
@@ -89,6 +90,7 @@ def _keep_settings(cfg: RunConfig, path: epath.Path) -> None:
         "spacing": cfg.idt.spacing,
         "scales": cfg.idt.scales,
         "camera": cfg.idt.camera,
+        "limit": cfg.idt.limit,
     }
     if not path.exists():
         write_json(path, settings, sealed=True)
@@ -117,11 +119,14 @@ def _write_trajectories(
         # A generator: `improved_trajectories` takes the flow pair by pair, and `write_trajectories`
         # writes what has ended, so that no video's flow lies in memory at once.
         flow = batched.flow_in_order(frames, method)
-        count += write_trajectories(
-            trajectory_path(work, video),
-            improved_trajectories(frames, flow, settings),
-            note=fingerprints[video.name],
-        )
+        blocks = improved_trajectories(frames, flow, settings)
+        if cfg.idt.limit:
+            # The same sample whatever the seed of a run is: all runs share the trajectories.
+            generator = video_generator(video.name, 0)
+            sample = sampled_trajectories(blocks, cfg.idt.length, cfg.idt.limit, generator)
+            blocks = iter([sample])
+        path, note = trajectory_path(work, video), fingerprints[video.name]
+        count += write_trajectories(path, blocks, note=note)
         frames_done += len(frames)
     if videos:
         seconds = time.perf_counter() - start
