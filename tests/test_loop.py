@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-from videolstm_jax.train.loop import Plan, Stopped, fit
+from videolstm_jax.train.loop import Stopped, fit
+from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step
 

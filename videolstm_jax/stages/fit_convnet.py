@@ -31,9 +31,10 @@ from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.checkpoints.checkpoint import latest_step
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import convnet_identity
-from videolstm_jax.train.loop import Plan, fit
+from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
+from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.trained.backbone.start import StartingPoint, starting_point

@@ -26,9 +26,10 @@ from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import model_identity
-from videolstm_jax.train.loop import Plan, fit
+from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, local_copy, mesh_text, replicate
 from videolstm_jax.train.optim import optimizer
+from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.trained.backbone.convnet import check_backbone, check_fit, recorded_fit

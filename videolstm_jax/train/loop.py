@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from etils import epath
 
 from videolstm_jax.cluster import team
@@ -21,8 +18,8 @@ from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
 from videolstm_jax.train.mesh import spread
+from videolstm_jax.train.record import Plan, TrainingRecord
 from videolstm_jax.train.shared_stop import SharedStop
 from videolstm_jax.train.signals import stop_signals
 
@@ -41,28 +38,6 @@ class Stopped(SystemExit):
         """Takes the message and the number of the signal, from which the exit status follows."""
         super().__init__(message)
         self.number = number
-
-
-class Plan(NamedTuple):
-    """How long to train, when to write, and what identifies the training.
-
-    Attributes:
-      steps: the number of the last step.
-      log_every: steps between two lines of metrics.jsonl.
-      save_every: steps between two checkpoints.
-      identity: JSON values that a checkpoint must agree with to be continued.
-      about: JSON values that are kept beside the state.
-      validate: scores a state at every save.
-      keep_best: whether the state of the highest `valid_accuracy` is kept in best/ too.
-    """
-
-    steps: int
-    log_every: int
-    save_every: int
-    identity: Mapping[str, Any]
-    about: Mapping[str, Any]
-    validate: Callable[[TrainState], Mapping[str, float]] | None = None
-    keep_best: bool = False
 
 
 def fit(
@@ -98,41 +73,74 @@ def fit(
       FileError: the folder holds checkpoints of something else, or damaged ones.
     """
     folder = epath.Path(folder)
-    processes = team.current()
     with contextlib.ExitStack() as stack:
-        # Process 0 makes the folders, and removes what a killed process has left in them.
-        with processes.first_goes_first("the folder of checkpoints"):
-            checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
-            best = None
-            if plan.keep_best:
-                best = stack.enter_context(Checkpoints(folder / "best", keep=1))
+        checkpoints, best = _opened_checkpoints(folder, plan, stack)
         stop_requested = stack.enter_context(stop_signals())
         state, window = _restored(state, plan, folder, checkpoints, best)
         start = int(state.step)
-        if processes.count > 1:
-            processes.agree("the state to begin from", _facts(plan, state))
-            shared = SharedStop(step_fn, mesh, stop_requested)
-            step_fn, stop_requested = shared.step, shared.stop
-        batches: Iterator[Any] = iter(())
-        if start < plan.steps:
-            if processes.is_first:
-                (folder / "config.json").unlink(missing_ok=True)
-            batches = batches_from(start)
-            if mesh is not None:
-                batches = map(partial(spread, mesh=mesh), batches)
-        record = _Record(plan, folder, checkpoints, best, start, window)
+        if team.current().count > 1:
+            step_fn, stop_requested = _of_all(state, step_fn, plan, mesh, stop_requested)
+        batches = _batches(batches_from, start, plan, folder, mesh)
+        record = TrainingRecord(plan, folder, checkpoints, best, start, window)
         state = _run_steps(state, step_fn, batches, plan, record, stop_requested)
         # A save goes on in a thread. The training is not done before its last one is on disk.
         checkpoints.wait()
         watchdog().rest()
-        number = stop_requested()
-        if number:
-            message = (
-                f"stopped after step {int(state.step)}; saved in {folder / 'ckpt'}: the same "
-                "command goes on there"
-            )
-            raise Stopped(message, number)
+        _raise_if_stopped(stop_requested(), int(state.step), folder)
     return state
+
+
+def _opened_checkpoints(
+    folder: epath.Path, plan: Plan, stack: contextlib.ExitStack
+) -> tuple[Checkpoints, Checkpoints | None]:
+    """The checkpoints to go on from and, with `keep_best`, the best one; the stack closes them."""
+    # Process 0 makes the folders, and removes what a killed process has left in them.
+    with team.current().first_goes_first("the folder of checkpoints"):
+        checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
+        best = None
+        if plan.keep_best:
+            best = stack.enter_context(Checkpoints(folder / "best", keep=1))
+    return checkpoints, best
+
+
+def _of_all(
+    state: TrainState,
+    step_fn: StepFn,
+    plan: Plan,
+    mesh: Mesh | None,
+    stop_requested: Callable[[], int],
+) -> tuple[StepFn, Callable[[], int]]:
+    """The step and the question for a signal, of all processes, which begin from one state."""
+    team.current().agree("the state to begin from", _facts(plan, state))
+    shared = SharedStop(step_fn, mesh, stop_requested)
+    return shared.step, shared.stop
+
+
+def _batches(
+    batches_from: Callable[[int], Iterator[Any]],
+    start: int,
+    plan: Plan,
+    folder: epath.Path,
+    mesh: Mesh | None,
+) -> Iterator[Any]:
+    """The batches that are left, on the devices; none where the training has come to its end."""
+    if start >= plan.steps:
+        return iter(())
+    # Its presence means that the training is finished, which it is not from here on.
+    if team.current().is_first:
+        (folder / "config.json").unlink(missing_ok=True)
+    batches = batches_from(start)
+    if mesh is not None:
+        batches = map(partial(spread, mesh=mesh), batches)
+    return batches
+
+
+def _raise_if_stopped(number: int, step: int, folder: epath.Path) -> None:
+    """Raises Stopped where a signal came, 0 being none."""
+    if number:
+        place = folder / "ckpt"
+        message = f"stopped after step {step}; saved in {place}: the same command goes on there"
+        raise Stopped(message, number)
 
 
 def _run_steps(
@@ -140,7 +148,7 @@ def _run_steps(
     step_fn: StepFn,
     batches: Iterator[Any],
     plan: Plan,
-    record: _Record,
+    record: TrainingRecord,
     stop_requested: Callable[[], int],
 ) -> TrainState:
     """Makes the steps from the state's own on, until the plan or a signal ends them."""
@@ -206,86 +214,6 @@ def _facts(plan: Plan, state: TrainState) -> dict[str, str]:
     # Parameters drawn or read differently would stay different for good.
     facts["sha256 of the state"] = manifest.digest(manifest.manifest_of(state))
     return facts
-
-
-class _Record:
-    """Everything that a training writes: metrics, the line of progress, and checkpoints.
-
-    Of several processes, process 0 writes.
-    """
-
-    def __init__(
-        self,
-        plan: Plan,
-        folder: epath.Path,
-        checkpoints: Checkpoints,
-        best: Checkpoints | None,
-        start: int,
-        window: list[list[float]],
-    ):
-        """Opens metrics.jsonl after step `start`; `window` has the metrics since its last line."""
-        self._plan, self._checkpoints, self._best = plan, checkpoints, best
-        self._window = window
-        self._writes = team.current().is_first
-        if not self._writes:
-            return
-        self._log = MetricsLog(folder / "metrics.jsonl", step=start)
-        self._line = ProgressLine(plan.steps, start)
-        if start:
-            self._line.note(f"goes on from step {start} of {folder / 'ckpt'}")
-
-    def step_done(self, step: int, metrics: Any) -> None:
-        """Waits for a step, shows its metrics, and logs their means when a line is due."""
-        values = _finite(metrics, step)
-        if not self._writes:
-            return
-        self._window.append(values)
-        averages = np.mean(self._window, axis=0).tolist()
-        means = dict(zip(metrics._fields, averages, strict=True))
-        logged = step % self._plan.log_every == 0 or step == self._plan.steps
-        self._line.show(step, means, logged=logged)
-        if logged:
-            self._log.write(step, means)
-            self._window.clear()
-
-    def validate(self, state: TrainState) -> None:
-        """Scores a state, and keeps it in best/ where it is better than all before."""
-        if self._plan.validate is None:
-            return
-        scores, step = dict(self._plan.validate(state)), int(state.step)
-        if not self._writes:
-            return
-        self._log.write(step, scores)
-        self._line.note(f"step {step}: {values_text(scores, ', ')}")
-        best = self._best
-        if best is None:
-            return
-        accuracy = scores["valid_accuracy"]
-        if best.latest is None or accuracy > best.meta()["about"]["valid_accuracy"]:
-            about = {**self._plan.about, "valid_accuracy": accuracy}
-            best.save(state, identity=self._plan.identity, about=about)
-            # It must be on disk before the checkpoint of this step begins. A training that is
-            # killed in between then repeats the step, and finds its score already kept.
-            best.wait()
-
-    def save(self, state: TrainState) -> None:
-        """Begins to save a state, with the metrics that the next line of the log will average."""
-        about = {**self._plan.about, "window": self._window}
-        self._checkpoints.save(state, identity=self._plan.identity, about=about)
-
-
-def _finite(metrics: Any, step: int) -> list[float]:
-    """The metrics of a step as Python floats; raises ValueError where one is not finite."""
-    # Fetching waits for the step. With several steps in flight the all-reduce of CPU devices can
-    # deadlock.
-    values = list(map(float, jax.device_get(metrics)))
-    for name, value in zip(metrics._fields, values, strict=True):
-        if not math.isfinite(value):
-            raise ValueError(
-                f"{name.replace('_', ' ')} is {value} at step {step}; nothing was saved after it. "
-                "A lower learning rate or gradient clipping may help"
-            )
-    return values
 
 
 def _check_finite(state: TrainState, step: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -11,10 +11,10 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.cluster import team
-from videolstm_jax.durable import sync, sync_tree
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import manifest
-from videolstm_jax.train.checkpoints.orbax_errors import as_file_error
+from videolstm_jax.train.checkpoints.manager import opened_manager, sync_steps
+from videolstm_jax.train.checkpoints.orbax_errors import as_file_error, naming_older
 from videolstm_jax.train.mesh import placed
 from videolstm_jax.types import TrainState
 
@@ -44,45 +44,11 @@ class Checkpoints:
         Raises:
           FileError: there is no such folder, and it is not to be created.
         """
-        # Orbax takes half a second to import, and most of the package never needs it.
-        import orbax.checkpoint as ocp
-
-        self._args = ocp.args
         self.folder = epath.Path(folder).expanduser().absolute()
-        if not self.folder.exists():
-            self._check_may_be_made(create)
         self._writes = team.current().is_first
-        if self._writes:
-            self.folder.mkdir(parents=True, exist_ok=True)
+        self._manager, self._args = opened_manager(self.folder, keep=keep, create=create)
         # Steps that were saved here, and may not be on the disk yet.
         self._unsynced: set[int] = set()
-        self._manager = ocp.CheckpointManager(
-            self.folder,
-            options=ocp.CheckpointManagerOptions(max_to_keep=keep, **self._of_one_process(ocp)),
-            # Items of their own, so that the parameters can be read without the optimizer's state.
-            item_names=("params", "rest", "meta"),
-        )
-
-    def _check_may_be_made(self, create: bool) -> None:
-        """Raises FileError where the folder is missing, and it is not for this process to make."""
-        if not create:
-            raise FileError(f"{self.folder} is missing; expected a folder of checkpoints")
-        if not team.current().is_first:
-            raise FileError(
-                f"{self.folder} is missing on {team.current().name}, and process 0 has made it; "
-                "expected a work folder that all processes share"
-            )
-
-    def _of_one_process(self, ocp: Any) -> dict[str, Any]:
-        """Options with which orbax waits for no other process; none where there is no other."""
-        if team.current().count == 1:
-            return {}
-        index = team.current().index
-        options = ocp.options.MultiprocessingOptions(
-            primary_host=index, active_processes={index}, barrier_sync_key_prefix=str(index)
-        )
-        # Orbax refuses to make a folder for some of the processes only; it has been made here.
-        return {"multiprocessing_options": options, "create": False}
 
     def __enter__(self) -> Checkpoints:
         """The checkpoints themselves."""
@@ -145,17 +111,8 @@ class Checkpoints:
             self._sync()
 
     def _sync(self) -> None:
-        """Waits until the disk has the checkpoints whose save has ended.
-
-        Orbax renames a checkpoint whose content may be in memory only. After a loss of power it
-        could be empty, and so could the one before it, where both are seconds old.
-        """
-        for step in sorted(self._unsynced):
-            # A later save may have removed it.
-            if (self.folder / str(step)).exists():
-                sync_tree(self.folder / str(step))
-        if self._unsynced:
-            sync(self.folder)
+        """Waits until the disk has the checkpoints whose save has ended."""
+        sync_steps(self.folder, self._unsynced)
         self._unsynced.clear()
 
     def close(self) -> None:
@@ -218,11 +175,12 @@ class Checkpoints:
             or damaged.
         """
         step = self._existing(step)
+        older = [number for number in self._manager.all_steps() if number < step]
         # Before anything large is read: orbax would name the cause of a misfit less well.
-        with self._naming_older(step):
+        with naming_older(self.folder, step, older):
             meta = self.meta(step)
         self._check(step, meta, like, identity)
-        with self._naming_older(step):
+        with naming_older(self.folder, step, older):
             params = self._read(step, "params", like.params)
             train_step, opt_state = self._read(step, "rest", (like.step, like.opt_state))
             state = TrainState(train_step, params, opt_state)
@@ -240,19 +198,6 @@ class Checkpoints:
         params = self._read(step, "params", like)
         self._verify(step, meta, {"params": params})
         return jax.tree.map(_placed, params, like), meta["about"]
-
-    @contextlib.contextmanager
-    def _naming_older(self, step: int) -> Iterator[None]:
-        """Adds to an error about a damaged checkpoint how to go on from the one before it."""
-        try:
-            yield
-        except FileError as error:
-            older = [number for number in self._manager.all_steps() if number < step]
-            if not older:
-                raise
-            raise FileError(
-                f"{error}; remove {self.folder / str(step)} to go on from step {max(older)}"
-            ) from error
 
     def _read(self, step: int, item: str, like: PyTree) -> PyTree:
         # Read without a sharding, so that the devices may be others than those that saved. Then

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from videolstm_jax.errors import FileError
@@ -23,6 +23,19 @@ def as_file_error(folder: epath.Path, problem: str) -> Iterator[None]:
     # Orbax and tensorstore raise many kinds of errors; the user needs the folder and the cause.
     except Exception as error:
         raise FileError(f"{folder}: {problem}: {_cause(error)}") from error
+
+
+@contextlib.contextmanager
+def naming_older(folder: epath.Path, step: int, older: Collection[int]) -> Iterator[None]:
+    """Adds to an error about a damaged checkpoint how to go on from one of the older ones."""
+    try:
+        yield
+    except FileError as error:
+        if not older:
+            raise
+        raise FileError(
+            f"{error}; remove {folder / str(step)} to go on from step {max(older)}"
+        ) from error
 
 
 def _cause(error: Exception) -> str:

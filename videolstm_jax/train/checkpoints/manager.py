@@ -1,0 +1,75 @@
+"""Opens orbax's manager of a folder for one process or several, and sees that the disk has it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from videolstm_jax.cluster import team
+from videolstm_jax.durable import sync, sync_tree
+from videolstm_jax.errors import FileError
+
+if TYPE_CHECKING:
+    from etils import epath
+
+
+def opened_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any, Any]:
+    """Opens a folder that holds the last `keep` checkpoints.
+
+    Returns:
+      Orbax's `CheckpointManager`, and its module of arguments.
+
+    Raises:
+      FileError: there is no such folder, and it is not to be created.
+    """
+    # Orbax takes half a second to import, and most of the package never needs it.
+    import orbax.checkpoint as ocp
+
+    if not folder.exists():
+        _check_may_be_made(folder, create)
+    if team.current().is_first:
+        folder.mkdir(parents=True, exist_ok=True)
+    manager = ocp.CheckpointManager(
+        folder,
+        options=ocp.CheckpointManagerOptions(max_to_keep=keep, **_of_one_process(ocp)),
+        # Items of their own, so that the parameters can be read without the optimizer's state.
+        item_names=("params", "rest", "meta"),
+    )
+    return manager, ocp.args
+
+
+def sync_steps(folder: epath.Path, steps: Collection[int]) -> None:
+    """Waits until the disk has the checkpoints of some steps.
+
+    Orbax renames a checkpoint whose content may be in memory only. After a loss of power it could
+    be empty, and so could the one before it, where both are seconds old.
+    """
+    for step in sorted(steps):
+        # A later save may have removed it.
+        if (folder / str(step)).exists():
+            sync_tree(folder / str(step))
+    if steps:
+        sync(folder)
+
+
+def _check_may_be_made(folder: epath.Path, create: bool) -> None:
+    """Raises FileError where the folder is missing, and it is not for this process to make."""
+    if not create:
+        raise FileError(f"{folder} is missing; expected a folder of checkpoints")
+    if not team.current().is_first:
+        raise FileError(
+            f"{folder} is missing on {team.current().name}, and process 0 has made it; expected a "
+            "work folder that all processes share"
+        )
+
+
+def _of_one_process(ocp: Any) -> dict[str, Any]:
+    """Options with which orbax waits for no other process; none where there is no other."""
+    if team.current().count == 1:
+        return {}
+    index = team.current().index
+    options = ocp.options.MultiprocessingOptions(
+        primary_host=index, active_processes={index}, barrier_sync_key_prefix=str(index)
+    )
+    # Orbax refuses to make a folder for some of the processes only; it has been made here.
+    return {"multiprocessing_options": options, "create": False}
