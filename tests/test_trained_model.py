@@ -19,6 +19,7 @@ from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.stages import train
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.trained.validation.in_training import VALID_SEGMENTS
 from videolstm_jax.types import Clip, Inputs
 
 
@@ -111,7 +112,7 @@ def test_validation_and_evaluation_are_one_code_path(cfg, model, features):
     rows = [json.loads(line) for line in metrics.read_text().splitlines()]
     (valid,) = [row for row in rows if "valid_loss" in row]
     videos = listed(cfg, "valid")
-    settings = dataclasses.replace(cfg.eval, segments=train.VALID_SEGMENTS)
+    settings = dataclasses.replace(cfg.eval, segments=VALID_SEGMENTS)
     loss = 0.0
     for video, scores in zip(
         videos, model.segments(features, videos, cfg.data, settings), strict=True

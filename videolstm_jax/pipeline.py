@@ -226,13 +226,10 @@ def run(cfg: RunConfig) -> epath.Path:
 def _print_times(seconds: Sequence[tuple[str, float]]) -> None:
     """Prints a line for each stage, and the sum."""
     head = "all stages"
-    total = 0.0
-    width = len(head)
-    for label, taken in seconds:
-        total += taken
-        width = max(width, len(label))
+    rows = [*seconds, (head, sum(taken for _, taken in seconds))]
+    width = max(len(label) for label, _ in rows)
     print()
-    for label, taken in [*seconds, (head, total)]:
+    for label, taken in rows:
         print(f"{label:{width}s} {taken:8.1f} s")
 
 

@@ -87,8 +87,7 @@ def train_batches(
       motion: features the motion LSTM reads, where there is one.
       videos: the training list.
       cfg: batch, frames, order, short_clips, workers.
-      draws: the seed, whether classes are balanced, whether clips are drawn in two views, and the
-        part of each batch that is yielded.
+      draws: the seed, balance and views of the draws, and the part of each batch that is yielded.
       mirrored: the stores of the second view, where clips are drawn in two.
       start_step: the first batch to yield.
       dtype: of the features; `float16`, as they are stored, halves the memory where the model casts

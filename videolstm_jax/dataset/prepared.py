@@ -1,4 +1,4 @@
-"""Reads back what the stage `prepare` wrote of its work, and finds videos that changed since then.
+"""The settings that `prepare` keeps, what it wrote of its work, and videos that changed since then.
 
 flow/index.json has the settings of the flow, the size of each video file and the digest of each
 flow file; each flow file has a note of its own video.
@@ -15,8 +15,11 @@ from etils import epath
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
-from videolstm_jax.files import PathLike, file_size, read_json, side_by_side
+from videolstm_jax.files import PathLike, file_size, read_json, side_by_side, write_json
+from videolstm_jax.flow import image
 from videolstm_jax.flow_images import flow_file
+from videolstm_jax.presets import convnet_of
+from videolstm_jax.sealed_json import SEAL
 from videolstm_jax.types import Video
 
 # What decides which videos are used. `data.videos` is not among them: a set may be moved.
@@ -77,6 +80,59 @@ def check_listing(cfg: RunConfig) -> None:
                 "prepare with the new value first, in another workdir if models of the old one are "
                 "kept"
             )
+
+
+def flow_settings(cfg: RunConfig, bound: float) -> dict[str, Any]:
+    """The settings that flow images depend on.
+
+    `scaled` bounds are pixels at a longer side of 340, as the paper's is.
+    """
+    flow = cfg.flow
+    shorter_side = flow.shorter_side(convnet_of(cfg, "flow").image_size)
+    # Left out where they are 0 and squash, as in folders from before there were these settings.
+    limit = {}
+    if shorter_side:
+        limit["shorter_side"] = shorter_side
+    if cfg.data.fit != "squash":
+        limit["fit"] = cfg.data.fit
+    return limit | {
+        "method": flow.method,
+        "width": flow.width,
+        "height": flow.height,
+        "bound": bound or image.PAPER_BOUND,
+        "scaled": bool(flow.percentile) or not bound,
+        "image": flow.image,
+        "fps": cfg.data.fps,
+        "max_frames": cfg.data.max_frames,
+    }
+
+
+def claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
+    """Writes the settings, or checks that they are those the folder was begun with.
+
+    They are written before the first flow file, so flow of other settings is never mixed in, even
+    after an interruption.
+
+    Raises:
+      ConfigError: the folder holds flow of other settings.
+    """
+    if not path.exists():
+        write_json(path, settings, sealed=True)
+        return
+    # A folder of before this setting has flow that was squashed.
+    before = {"fit": "squash"} | read_json(path)
+    settings = {"fit": "squash"} | settings
+    before.pop(SEAL, None)
+    changes = []
+    # Of both: a setting that only one of them has is a change too.
+    for name in {**settings, **before}:
+        if before.get(name) != settings.get(name):
+            changes.append(f"{name} {before.get(name)!r}, now {settings.get(name)!r}")
+    if changes:
+        raise ConfigError(
+            f"{path.parent} holds flow made with {'; '.join(changes)}. Expected the same settings: "
+            "take another workdir, or remove that folder"
+        )
 
 
 def video_fingerprints(videos: Sequence[Video]) -> dict[str, str]:

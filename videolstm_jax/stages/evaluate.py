@@ -65,13 +65,7 @@ def run(cfg: RunConfig) -> epath.Path:
     dataset = load_dataset(work.dataset)
     videos = dataset.part(cfg.eval.part)
     model = TrainedModel.of_run(work, cfg.run_name)
-    _check_belongs(model, cfg, dataset)
-    fit_of_run(cfg, work, cfg.run_name)
-    names = names_of(videos)
-    # Validation videos that chose the checkpoint are in the training list; the file marks them.
-    allowed = cfg.eval.allow_trained or cfg.eval.part == "valid"
-    trained = check_test_list(names, model.trained_on, model.place.folder, allowed=allowed)
-    _warn_of_other_list(model, dataset)
+    trained = _check_run(cfg, work, model, dataset, videos)
     features = model.open_features(work, stream=cfg.data.stream)
     # While the results of an earlier evaluation are still there.
     verify_features(features, videos, cfg.data.verify)
@@ -89,10 +83,24 @@ def run(cfg: RunConfig) -> epath.Path:
         return path
     label = label_array(videos)
     _write_states(cfg, model, features, _shown(cfg, videos, scores, label))
-    results = Scores(names, scores, label, dataset.classes, trained)
+    results = Scores(names_of(videos), scores, label, dataset.classes, trained)
     save_scores(path, results)
     _print_accuracy(cfg, work, dataset, results)
     return path
+
+
+def _check_run(
+    cfg: RunConfig, work: Workdir, model: TrainedModel, dataset: Dataset, videos: Sequence[Video]
+) -> np.ndarray:
+    """Refuses a run that does not fit the folder; which videos it was trained on, [V] bool."""
+    _check_belongs(model, cfg, dataset)
+    fit_of_run(cfg, work, cfg.run_name)
+    # Validation videos that chose the checkpoint are in the training list; the file marks them.
+    allowed = cfg.eval.allow_trained or cfg.eval.part == "valid"
+    folder = model.place.folder
+    trained = check_test_list(names_of(videos), model.trained_on, folder, allowed=allowed)
+    _warn_of_other_list(model, dataset)
+    return trained
 
 
 def _print_accuracy(cfg: RunConfig, work: Workdir, dataset: Dataset, results: Scores) -> None:

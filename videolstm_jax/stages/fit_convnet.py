@@ -143,11 +143,8 @@ def _open_fit(cfg: RunConfig) -> _Fit:
 
 def _save_config(backbone: _Fit) -> None:
     """Writes config.json, which marks the fit as finished."""
-    warnings = []
     # Kept in the file as well, where `report` and whoever uses the backbone see it later.
-    warning = print_divergence(backbone.folder, len(backbone.dataset.classes))
-    if warning:
-        warnings.append(warning)
+    warnings = print_divergence(backbone.folder, len(backbone.dataset.classes))
     save_config(
         backbone.folder,
         backbone.cfg,

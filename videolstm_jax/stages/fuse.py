@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +24,7 @@ from videolstm_jax.score_files.fusion_record import (
 )
 from videolstm_jax.score_files.join import aligned
 from videolstm_jax.trained.training_list import checked_scores
-from videolstm_jax.trained.validation_search import ValidationSearch, search_validation
+from videolstm_jax.trained.validation.search import ValidationSearch, search_validation
 from videolstm_jax.types import Scores
 
 _OTHER_METHOD = {"product": "mean", "mean": "product"}
@@ -75,20 +75,7 @@ def run(cfg: RunConfig) -> epath.Path:
     fused = fusions[cfg.fuse.method]
     artifacts.save_scores(path, fused)
     save_fusion(work.fusion_record(cfg.fuse.name), _record(cfg, fusion, fused, searched))
-
-    missing = 0
-    if not cfg.eval.allow_missing and fused.part == "test":
-        missing = len(artifacts.load_missing(work, fused.classes))
-    for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
-        _print_row(name, stream, missing, f"  weight {weight:g}")
-    _print_row(cfg.fuse.method, fused, missing, f"  -> {path}")
-    other = _OTHER_METHOD[cfg.fuse.method]
-    _print_row(f"{other}, for comparison", fusions[other], missing)
-    if missing:
-        print(
-            f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
-            f"{work.bad}"
-        )
+    _print_accuracies(cfg, work, fusion, streams, fusions)
     return path
 
 
@@ -107,6 +94,30 @@ def _fused(fusion: _Fusion, streams: Sequence[Scores]) -> dict[str, Scores]:
     # Videos, labels and classes are those of all runs: `aligned` has put them in one order.
     fused = streams[0]._replace(scores=product, trained=trained)
     return {"product": fused, "mean": fused._replace(scores=mean)}
+
+
+def _print_accuracies(
+    cfg: RunConfig,
+    work: Workdir,
+    fusion: _Fusion,
+    streams: Sequence[Scores],
+    fusions: Mapping[str, Scores],
+) -> None:
+    """Prints a line for each run, for the result, and for the method that was not asked for."""
+    fused = fusions[cfg.fuse.method]
+    missing = 0
+    if not cfg.eval.allow_missing and fused.part == "test":
+        missing = len(artifacts.load_missing(work, fused.classes))
+    for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
+        _print_row(name, stream, missing, f"  weight {weight:g}")
+    _print_row(cfg.fuse.method, fused, missing, f"  -> {work.fused(cfg.fuse.name)}")
+    other = _OTHER_METHOD[cfg.fuse.method]
+    _print_row(f"{other}, for comparison", fusions[other], missing)
+    if missing:
+        print(
+            f"fuse: of these, {missing} test videos could not be read and count as wrong, see "
+            f"{work.bad}"
+        )
 
 
 def _print_row(name: str, scores: Scores, missing: int, note: str = "") -> None:

@@ -58,17 +58,10 @@ def run(cfg: RunConfig) -> epath.Path:
     folder = work.run(NAME)
     # Vectors of two vocabularies have the same length and mean different things.
     digest = _save_vocabularies(folder / "vocabulary.npz", vocabularies)
-
     features = np.zeros((len(videos), _width(vocabularies)), np.float32)
     for index, video in enumerate(counted(videos, len(videos), "idt: Fisher vectors of videos")):
         path, source_path = folder / "fisher" / f"{video.name}.npz", paths[video.name]
-        # The size shows that a file was replaced; a digest would read every byte at each start.
-        origin = f"{file_size(source_path)} bytes, vocabulary {digest}"
-        vector = _kept_vector(path, origin)
-        if vector is None:
-            vector = _encoded(source_path, cfg.idt.length, vocabularies)
-            write_arrays(path, vector=vector, origin=np.array(origin, str))
-        features[index] = vector
+        features[index] = _fisher_vector(path, source_path, cfg.idt.length, vocabularies, digest)
     path, temperature = save_svm_scores(cfg, NAME, dataset, features, cfg.idt.cost)
     record = {
         "length": cfg.idt.length,
@@ -123,6 +116,23 @@ def _width(vocabularies: Mapping[str, Vocabulary]) -> int:
     for vocabulary in vocabularies.values():
         width += 2 * vocabulary.means.size
     return width
+
+
+def _fisher_vector(
+    path: epath.Path,
+    source: epath.Path,
+    length: int,
+    vocabularies: Mapping[str, Vocabulary],
+    digest: str,
+) -> np.ndarray:
+    """The Fisher vector of a video: that of `path`, or made of the trajectories in `source`."""
+    # The size shows that a file was replaced; a digest would read every byte at each start.
+    origin = f"{file_size(source)} bytes, vocabulary {digest}"
+    vector = _kept_vector(path, origin)
+    if vector is None:
+        vector = _encoded(source, length, vocabularies)
+        write_arrays(path, vector=vector, origin=np.array(origin, str))
+    return vector
 
 
 def _encoded(path: epath.Path, length: int, vocabularies: Mapping[str, Vocabulary]) -> np.ndarray:

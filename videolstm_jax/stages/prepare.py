@@ -25,7 +25,6 @@ from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
-from videolstm_jax.sealed_json import SEAL
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.types import Dataset
 
@@ -82,8 +81,8 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     sample = FlowSample(cfg.flow.bound, {})
     if cfg.flow.percentile:
         sample = flow_writing.sample_bound(cfg, listed)
-    settings = _flow_settings(cfg, sample.bound)
-    _claim_folder(work.flow / "settings.json", settings)
+    settings = prepared.flow_settings(cfg, sample.bound)
+    prepared.claim_folder(work.flow / "settings.json", settings)
     on_listed(listed)
 
     _remove(work.flow / "index.json")  # without it, later stages refuse the half-written folder
@@ -175,56 +174,6 @@ def _endless(dataset: Dataset) -> Dataset:
     """The same videos with as many frames as any box could need."""
     videos = [video._replace(frames=sys.maxsize) for video in dataset.videos]
     return dataset._replace(videos=tuple(videos))
-
-
-def _flow_settings(cfg: RunConfig, bound: float) -> dict[str, Any]:
-    """The settings that flow images depend on.
-
-    `scaled` bounds are pixels at a longer side of 340, as the paper's is.
-    """
-    flow = cfg.flow
-    shorter_side = flow.shorter_side(convnet_of(cfg, "flow").image_size)
-    # Left out where they are 0 and squash, as in folders from before there were these settings.
-    limit = {}
-    if shorter_side:
-        limit["shorter_side"] = shorter_side
-    if cfg.data.fit != "squash":
-        limit["fit"] = cfg.data.fit
-    return limit | {
-        "method": flow.method,
-        "width": flow.width,
-        "height": flow.height,
-        "bound": bound or image.PAPER_BOUND,
-        "scaled": bool(flow.percentile) or not bound,
-        "image": flow.image,
-        "fps": cfg.data.fps,
-        "max_frames": cfg.data.max_frames,
-    }
-
-
-def _claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
-    """Writes the settings, or checks that they are those the folder was begun with.
-
-    They are written before the first flow file, so flow of other settings is never mixed in, even
-    after an interruption.
-    """
-    if not path.exists():
-        files.write_json(path, settings, sealed=True)
-        return
-    # A folder of before this setting has flow that was squashed.
-    before = {"fit": "squash"} | files.read_json(path)
-    settings = {"fit": "squash"} | settings
-    before.pop(SEAL, None)
-    changes = []
-    # Of both: a setting that only one of them has is a change too.
-    for name in {**settings, **before}:
-        if before.get(name) != settings.get(name):
-            changes.append(f"{name} {before.get(name)!r}, now {settings.get(name)!r}")
-    if changes:
-        raise ConfigError(
-            f"{path.parent} holds flow made with {'; '.join(changes)}. Expected the same settings: "
-            "take another workdir, or remove that folder"
-        )
 
 
 # ---- flow and results ----------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
@@ -17,7 +16,6 @@ from videolstm_jax.clips import balance
 from videolstm_jax.clips.batches import MirroredStores, train_batches
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.cluster import team
-from videolstm_jax.cluster.shares import gather_rows, share_of
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
@@ -27,7 +25,7 @@ from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import model_identity
 from videolstm_jax.train.loop import fit
-from videolstm_jax.train.mesh import data_mesh, local_copy, mesh_text, replicate
+from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
 from videolstm_jax.train.optim import optimizer
 from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
@@ -46,12 +44,8 @@ from videolstm_jax.trained.mirrored import described_mirrored, open_mirrored
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.results.evaluated import remove_results
 from videolstm_jax.trained.training_list import list_record, trained_on_of
-from videolstm_jax.types import Batch, Dataset, TrainState, Video, names_of
-
-VALID_SEGMENTS = 5
-"""Segments of each validation video; the 25 of the paper are for the test list."""
-SMALLEST_SCORE = 1e-12
-"""A validation score below it counts as this much, so that its logarithm is finite."""
+from videolstm_jax.trained.validation.in_training import validation
+from videolstm_jax.types import Batch, Dataset, Video, names_of
 
 
 class _Training(NamedTuple):
@@ -107,19 +101,19 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Raises:
       ConfigError, FileError: a stage before has not run, or its output does not fit.
-      FileError: parameters of another run that do not fit.
-      FileError: the folder holds a run of other settings or other features, or another process
-        trains in it.
+      FileError: parameters of another run that do not fit, or the folder holds a run of other
+        settings or other features, or another process trains in it.
     """
     # All that can be refused is refused before the folder is locked and written.
     training = _open_training(cfg)
+    chosen_by = _choosing_videos(cfg, training.dataset)
     plan = Plan(
         steps=cfg.train.steps,
         log_every=cfg.train.log_every,
         save_every=cfg.train.save_every,
         identity=training.identity(),
         about={},
-        validate=_validation(training),
+        validate=validation(training.model, training.features, chosen_by, cfg),
         keep_best=cfg.train.keep != "last",
     )
     mesh = data_mesh(cfg.train.devices, cfg.data.batch, cfg.train.shards)
@@ -246,42 +240,6 @@ def _batches(training: _Training) -> Callable[[int], Iterator[Batch]]:
     return batches_from
 
 
-def _validation(training: _Training) -> Callable[[TrainState], dict[str, float]] | None:
-    """Accuracy and mean -log p of the validation videos by a few segments (Sec. 5.2).
-
-    Of several processes each scores its share, and process 0 gets the scores of all.
-    """
-    cfg = training.cfg
-    videos = _choosing_videos(cfg, training.dataset)
-    if not videos:
-        return None
-    processes = team.current()
-    own_videos = share_of(videos, processes.index, processes.count)
-    settings = dataclasses.replace(cfg.eval, segments=VALID_SEGMENTS)
-
-    def validate(state: TrainState) -> dict[str, float]:
-        # The path of `evaluate`, so that both mean the same by a score. Nothing is compiled anew.
-        params = state.params
-        if processes.count > 1:
-            # Each process scores other videos: a program over all devices would need the same ones
-            # everywhere.
-            params = local_copy(params)
-        model = training.model.with_params(params)
-        own_scores = model.segments(training.features, own_videos, cfg.data, settings)
-        rows = dict(zip(names_of(own_videos), own_scores, strict=True))
-        every_score = gather_rows("validation scores", names_of(videos), rows)
-        if every_score is None:
-            return {}
-        right, loss = 0, 0.0
-        for video, scores in zip(videos, every_score, strict=True):
-            right += int(scores.argmax() == video.label)
-            # The likelihood ranks checkpoints finer than the accuracy of a few hundred videos.
-            loss -= float(np.log(max(scores[video.label], SMALLEST_SCORE)))
-        return {"valid_accuracy": right / len(videos), "valid_loss": loss / len(videos)}
-
-    return validate
-
-
 # ---- what is recorded ----------------------------------------------------------------------------
 
 
@@ -293,16 +251,14 @@ def _save_config(training: _Training) -> None:
     if not (training.folder / "config.json").exists():
         remove_results(training.folder)
     # The loss is summed over the frames of a clip, so its bound grows with them.
-    warning = print_divergence(training.folder, len(training.dataset.classes), cfg.data.frames)
-    warnings = []
-    if warning:
-        warnings.append(warning)
+    classes = training.dataset.classes
+    warnings = print_divergence(training.folder, len(classes), cfg.data.frames)
     save_config(
         training.folder,
         cfg,
         warnings=warnings,
         model=dataclasses.asdict(model.config),
-        classes=training.dataset.classes,
+        classes=classes,
         scales=model.scales._asdict(),
         inputs=training.inputs,
         trained_on=list_record(_trained_on(training)),

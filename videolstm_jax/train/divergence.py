@@ -44,8 +44,8 @@ def divergence_warning(rows: Sequence[Mapping[str, Any]], classes: int, frames: 
     )
 
 
-def print_divergence(folder: epath.Path, classes: int, frames: int = 1) -> str:
-    """Prints the `divergence_warning` of the training in a folder, and returns it.
+def print_divergence(folder: epath.Path, classes: int, frames: int = 1) -> list[str]:
+    """Prints the `divergence_warning` of the training in a folder; returns it, or nothing.
 
     Args:
       folder: with metrics.jsonl.
@@ -53,6 +53,7 @@ def print_divergence(folder: epath.Path, classes: int, frames: int = 1) -> str:
       frames: that the loss is summed over.
     """
     text = divergence_warning(read_jsonl(folder / "metrics.jsonl"), classes, frames)
-    if text:
-        print(f"warning: {folder}: {text}", flush=True)
-    return text
+    if not text:
+        return []
+    print(f"warning: {folder}: {text}", flush=True)
+    return [text]
