@@ -29,6 +29,7 @@ class Command(NamedTuple):
 
 _RUN = ("workdir", "name", "model.cell", "data.stream")
 _DECODING = ("data.fps", "data.max_frames", "data.workers", "data.time_limit")
+# By name and not as the section "model": sizes of features are in it, which no user sets.
 _MODEL = (
     "model.hidden",
     "model.attention",

@@ -40,6 +40,7 @@ def of_command(name: str, arguments: Sequence[str]) -> str:
     command = COMMANDS[name]
     lines = [command.summary, "", *_usage_lines(name, command)]
     lines += ["", "Flags of this command:", *_own_flags(module_of(command))]
+    # Every command has it, so no module defines it.
     lines.append(_line("--[no]trace", "Show where an error was raised."))
     for flag in config_flags.record_flags(ClusterConfig):
         if command.processes != "one" and not flag.advanced:
@@ -66,6 +67,7 @@ def module_of(command: Command) -> ModuleType | None:
     """The module that runs a command; None for a stage without flags of its own."""
     if not command.module:
         return None
+    # By name: to import all commands for the help of one would take seconds.
     return importlib.import_module(f"videolstm_jax.cli.commands.{command.module}")
 
 
@@ -77,6 +79,7 @@ def reads(command: Command, name: str) -> bool:
 def _own_flags(module: ModuleType | None) -> Iterator[str]:
     if module is None:
         return
+    # A set of its own: the flags of the program itself are parsed only once.
     values = flags.FlagValues()
     module.define_flags(values)
     for name in values:
@@ -110,6 +113,7 @@ def _settings_lines(command: Command, arguments: Sequence[str]) -> Iterator[str]
 
 def _argument(arguments: Sequence[str], flag: str) -> str:
     """The value of a flag among the arguments, as --flag=value or --flag value; "" for none."""
+    # Looked for by hand, since help must also be printed where other flags are wrong.
     for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, _, value = argument.lstrip("-").partition("=")
         if name == flag:

@@ -27,6 +27,7 @@ def main(name: str | None = None) -> None:
 
 
 def _run_command(name: str | None, arguments: list[str]) -> None:
+    # Imported here, behind the handlers of signals; see `main`.
     from videolstm_jax.cli import ending, terminal
 
     with terminal.escaped_output(), ending.quiet_when_output_closes():
@@ -42,6 +43,7 @@ def _run_named(name: str | None, arguments: list[str]) -> None:
         if not arguments or arguments[0] in (*help_text.HELP, "--helpfull"):
             print(help_text.list_of_commands())
             sys.exit(0)
+        # The first word is the command, and absl must not see it.
         name, *arguments = arguments
     if name in DEPRECATED:
         print(f"{name} is now called {DEPRECATED[name]}", file=sys.stderr, flush=True)

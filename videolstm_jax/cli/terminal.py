@@ -46,8 +46,11 @@ class EscapedStream:
         """Writes a text; only the command that begins a line of progress is passed on."""
         start = ""
         if text.startswith(CLEAR_LINE):
+            # Only there: in the middle of a text it would come from a name.
             start = CLEAR_LINE
         self._stream.write(start + printable(text.removeprefix(start)))
+        # What was taken, not what was written: a caller compares it with the length of its own
+        # text.
         return len(text)
 
 

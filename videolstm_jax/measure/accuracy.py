@@ -47,6 +47,7 @@ def ranks(scores: NDArray, label: NDArray) -> NDArray:
 
 def _scores_problem(scores: NDArray, label: NDArray) -> str:
     """Why scores [V, C] cannot be compared with labels [V]; empty where they can."""
+    # In this order: each test needs what the one before has made sure of.
     if scores.ndim != 2 or label.shape != scores.shape[:1]:
         return f"scores {scores.shape} and label {label.shape}; expected [V, C] and [V]"
     classes = scores.shape[1]
@@ -70,6 +71,7 @@ def top_k(scores: NDArray, label: NDArray, k: int = 1) -> int:
     Returns:
       An exact count; divide by V for the accuracy.
     """
+    # By ranks and not by sorting, so that ties are decided as `argmax` decides them for k = 1.
     return int((ranks(scores, label) < k).sum())
 
 
@@ -108,7 +110,9 @@ def per_class_accuracy(
     counts = confusion_counts(scores, label)
     videos = counts.sum(axis=1)
     if missing is not None:
+        # They have a right class and no answer: they count below the line only.
         videos = videos + np.bincount(missing, minlength=len(videos))
+    # A class without videos is not 0 % right; means leave NaN out.
     unknown = np.full(len(counts), np.nan)
     return np.divide(np.diag(counts), videos, out=unknown, where=videos > 0)
 
@@ -149,6 +153,8 @@ def chance_level(baseline: MajorityBaseline, classes: int) -> float:
       baseline: of `majority_baseline`.
       classes: C.
     """
+    # The second counts only where classes are uneven, which a model can use without seeing
+    # anything.
     return max(1 / classes, baseline.right / max(baseline.total, 1))
 
 

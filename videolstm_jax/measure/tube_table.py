@@ -49,6 +49,7 @@ def tube_table(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int]
 def _recall(summary: Mapping[str, Any]) -> dict[str, float]:
     """Returns the recall at the thresholds that are shown."""
     shown = {}
+    # JSON has all nineteen thresholds, which a terminal has no room for.
     for iou, share in zip(summary["recall"]["iou"], summary["recall"]["recall"], strict=True):
         if str(iou) in _RECALL_SHOWN:
             shown[str(iou)] = share
@@ -97,6 +98,7 @@ def _class_grid(summary: Mapping[str, Any], classes: Mapping[int, tuple[str, int
             for iou in thresholds:
                 columns.append(f"{prefix} {iou}")
     cells, longest_name = [], 0
+    # By the number of the class, which is the order of every other table.
     for label, (name, tubes) in sorted(classes.items()):
         row = [str(tubes)]
         for by_class in tables:

@@ -83,6 +83,7 @@ def environment() -> jinja2.Environment:
     )
     # Markup is not escaped again. The functions of `svg` have escaped every name in a drawing.
     env.filters["svg"] = Markup
+    # Pictures are inside the page, so that it can be moved and sent as one file.
     env.filters["picture"] = encoded.data_uri
     env.globals["colour"] = svg.colour
     env.globals["colours"] = svg.COLOURS

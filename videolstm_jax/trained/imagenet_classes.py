@@ -31,10 +31,13 @@ def imagenet_classifier(side: int, batch: int) -> Callable[[NDArray], NDArray]:
       FileError: the package of the weights is not installed, or damaged.
     """
     network = lite0_network(ConvNetConfig(backbone="lite0", image_size=side), 3, CLASSES)
+    # The file names a leaf with dots; Flax nests dictionaries.
     params = unflatten_dict(lite0_weights(read_weights(installed_path())).leaves, sep=".")
 
     @jax.jit
     def probabilities(params: PyTree, x: Array) -> Array:
+        # The parameters are an argument: as constants, XLA would fold and copy them into the
+        # program.
         return jax.nn.softmax(network.apply(params, x)["logits"])
 
     def classify(frames: NDArray) -> NDArray:

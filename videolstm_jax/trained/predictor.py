@@ -105,6 +105,7 @@ class Predictor:
           VideoError: another dtype, shape or size than expected.
         """
         self._check(frame)
+        # From here, so that the steps sum to the time of the call.
         lap = _timer()
         images = self._images(frame)
         if images is None:
@@ -115,6 +116,7 @@ class Predictor:
         x, motion = self._features(images)
         seconds["convnets"] = lap()
         logits, attention, self.carry = self.model.step(x, motion, self.carry)
+        # In NumPy: a second program on the device would cost more than these few numbers.
         scores = softmax(logits)
         seconds["step"] = lap()
 
@@ -172,6 +174,8 @@ class Predictor:
         shape, dtype = np.shape(frame), getattr(frame, "dtype", None)
         if dtype != np.uint8 or len(shape) != 3 or shape[2] != 3 or not all(shape):
             raise VideoError(f"a frame is {dtype} {list(shape)}; expected uint8 [H, W, 3]")
+        # A camera or a pipe may change its size; boxes and flow of two sizes have nothing in
+        # common.
         self._size = self._size or shape
         if shape != self._size:
             raise VideoError(

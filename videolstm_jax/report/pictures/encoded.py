@@ -62,6 +62,7 @@ def still(frame: np.ndarray, kind: str = "PNG") -> bytes:
     if kind == "AVIF":
         options |= {"speed": SPEED, "max_threads": 1}
     buffer = io.BytesIO()
+    # Into memory: the bytes go into a page as well as into a file.
     Image.fromarray(frame).save(buffer, kind, **options)
     return buffer.getvalue()
 
@@ -95,5 +96,6 @@ def _without_dates(content: bytes) -> bytes:
     movie = content.index(b"moov")
     for box in (b"mvhd", b"tkhd", b"mdhd"):
         dates = content.index(box, movie) + len(box) + 4
+        # Behind `moov` only: the letters may stand in the compressed pictures too.
         changed[dates : dates + 16] = bytes(16)
     return bytes(changed)

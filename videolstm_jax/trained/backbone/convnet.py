@@ -90,6 +90,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     with reading(path, "not of a ConvNet", KeyError, TypeError, AttributeError):
         config = convnet_config(record["convnet"])
         channels, classes = record["channels"], tuple(record["classes"])
+        # Records of before this setting are of squashed frames.
         fit = record["config"]["data"].get("fit", "squash")
     # The shapes of the parameters, without drawing any.
     like = jax.eval_shape(image_network(config, channels, len(classes)).init, jax.random.key(0))
@@ -98,6 +99,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         # The step that the record names: with its folder gone, the one before would be read.
         step = record.get("checkpoint_step")
         params, _ = checkpoints.restore_params(like, identity=identity, step=step)
+        # Of all parameters, whichever of them a model needs: it is the name of the ConvNet.
         sha256 = checkpoints.params_sha256(step)
     return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path), fit)
 
@@ -114,6 +116,7 @@ def check_backbone(cfg: RunConfig, stream: str, backbone: str, folder: object) -
     Raises:
       ConfigError: naming both.
     """
+    # A preset may give flow another backbone than RGB.
     expected = convnet_of(cfg, stream).backbone
     if backbone != expected:
         raise ConfigError(

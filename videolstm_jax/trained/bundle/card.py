@@ -33,6 +33,7 @@ def model_card(record: Mapping[str, Any]) -> str:
       record: the content of model.json.
     """
     model, classes = record["model"], record["classes"]
+    # A model that was made in Python belongs to no run.
     name = record["provenance"].get("run") or model["cell"]
     backbones = ", ".join(sorted(record["backbones"]))
     lines = [
@@ -124,6 +125,7 @@ def _origin(record: Mapping[str, Any]) -> list[str]:
     lines = [f"- Preset: {provenance.get('preset') or 'unknown'}; seed {provenance.get('seed')}."]
     if provenance.get("data_source"):
         lines.append(f"- Data: `{provenance['data_source']}`; the results are of its test list.")
+    # Sorted, so that equal bundles have equal bytes.
     for name, setting in sorted(provenance.get("overrides", {}).items()):
         # JSON has lists where settings are tuples.
         if isinstance(setting, list):
