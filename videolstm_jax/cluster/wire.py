@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 import threading
@@ -89,11 +90,12 @@ class Connection:
 
     def is_closed(self) -> bool:
         """Whether the other end has closed, and everything it sent was received."""
+        # Python's own `recv` would wait for the time limit of the socket first.
+        readable = select.poll()
         try:
-            return self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
-            return False
-        except OSError:
+            readable.register(self._socket, select.POLLIN)
+            return bool(readable.poll(0)) and self._socket.recv(1, socket.MSG_PEEK) == b""
+        except (OSError, ValueError):  # reset, or closed here
             return True
 
     def _read(self, size: int) -> bytes | None:
