@@ -78,10 +78,8 @@ class _Training(NamedTuple):
 
     def identity(self) -> dict[str, Any]:
         """What a checkpoint must agree with for this training to go on from it."""
-        classes = self.dataset.classes
-        identity = model_identity(
-            self.cfg, self.model.config, classes, self.train_list, self.inputs
-        )
+        cfg, config, classes = self.cfg, self.model.config, self.dataset.classes
+        identity = model_identity(cfg, config, classes, self.train_list, self.inputs)
         # None and not False, as which a checkpoint of before counts that knows no such setting.
         identity["data.mirrored"] = self.cfg.data.mirrored or None
         for name, row in described_mirrored(self.mirrored).items():
