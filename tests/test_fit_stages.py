@@ -111,6 +111,19 @@ def test_features_record_the_value_unless_it_is_squash(works):
     assert first.sha256 != second.sha256
 
 
+def test_flow_that_is_not_stored_gives_the_same_features(works, tmp_path):
+    """Of padded wide and tall frames, both streams from one decoding, to the bit."""
+    stored = work_of(works["pad"])
+    cfg = change(works["pad"], workdir=str(tmp_path / "work"), flow__online=True)
+    prepare.run(cfg)
+    shutil.copytree(stored.path / "convnets", tmp_path / "work" / "convnets")
+    extract.run(cfg)
+    for stream in ("rgb", "flow"):
+        folders = (work.features(stream, "pool5") for work in (work_of(cfg), stored))
+        online, expected = map(FeatureStore.open, folders)
+        assert online.sha256 == expected.sha256
+
+
 def test_another_value_is_refused_by_every_stage(works, tmp_path):
     """One line with both values and the file, before anything is written."""
     shutil.copytree(works["pad"].workdir, tmp_path / "work")
