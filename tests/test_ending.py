@@ -26,7 +26,10 @@ class Thing:
     def __del__(self):
         if sys.argv[1] == "__del__": ctrl_c()
 def ctrl_c(*_):
-    if not came: came.append(os.kill(os.getpid(), signal.SIGINT))
+    if came: return
+    # Before the signal: `os.kill` raises, and a second signal would come with the next collection.
+    came.append(True)
+    os.kill(os.getpid(), signal.SIGINT)
 def main(argv):
     thing = Thing()
     if sys.argv[1] == "weakref": watch = weakref.ref(thing, ctrl_c)
