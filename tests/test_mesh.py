@@ -8,7 +8,7 @@ from learnable_clips import CFG, clips
 from videolstm_jax.config import OptimConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.train.mesh import data_mesh, replicate, spread
+from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate, spread
 from videolstm_jax.train.optim import rmsprop
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
@@ -65,3 +65,13 @@ def test_the_batch_is_spread():
 def test_impossible_meshes_raise(devices, batch, shards, words):
     with pytest.raises(ConfigError, match=words):
         data_mesh(devices, batch, shards)
+
+
+def test_processes_that_have_not_joined_are_refused(monkeypatch):
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    with pytest.raises(ConfigError, match="JAX runs on 2 processes that have not joined"):
+        data_mesh(1, 4)
+
+
+def test_the_devices_of_a_mesh_in_words():
+    assert mesh_text(data_mesh(1, 4)) == "1 device" and mesh_text(data_mesh(4, 4)) == "4 devices"

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from videolstm_jax.cluster import team
 from videolstm_jax.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ def data_mesh(devices: int, batch: int, shards: int = 0) -> Mesh:
       ConfigError: there are not that many devices, or they cannot share the batch evenly.
     """
     processes = jax.process_count()
+    if processes != team.current().count:
+        # Each would write the files of the run.
+        raise ConfigError(
+            f"JAX runs on {processes} processes that have not joined; expected "
+            "`cluster.start.join_processes` in place of `jax.distributed.initialize`"
+        )
     present = present_devices()
     taken = devices or device_count()
     if taken > len(present):
