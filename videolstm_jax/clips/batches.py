@@ -98,11 +98,12 @@ def train_batches(
       host.count.
 
     Raises:
-      ConfigError: a batch that the hosts cannot share, no videos, or a host or step that does not
-        exist.
+      ConfigError: no videos, a batch that the hosts cannot share, or no such host or step.
       FileError: features that are missing, short, or not of the same frames in both stores.
     """
-    _check(videos, cfg, draws.host, start_step, dtype)
+    problem = _problem(videos, cfg, draws.host, start_step, dtype)
+    if problem:
+        raise ConfigError(problem)
     lengths = common_lengths(x, motion, videos, mirrored)
     clips = ClipList(lengths, label_array(videos).astype(np.int32))
     # By the number of the view: 0 as filmed, 1 mirrored.
@@ -110,26 +111,26 @@ def train_batches(
     if mirrored is not None:
         views.append(mirrored)
     reader = _ClipReader(views, videos, clips, cfg, np.dtype(dtype))
-    drawn = draw_clips(clips, cfg, draws, start_step)
-    return prefetch(_read_batches(drawn, reader, cfg.workers))
+    return prefetch(_read_batches(draw_clips(clips, cfg, draws, start_step), reader, cfg.workers))
 
 
-def _check(
+def _problem(
     videos: Sequence[Video], cfg: DataConfig, host: Host, start_step: int, dtype: str
-) -> None:
-    """Raises ConfigError for a part or a start of the stream of batches that does not exist."""
+) -> str:
+    """Why this part of the stream of batches does not exist; empty where it does."""
     if host.count < 1 or cfg.batch % host.count or not 0 <= host.index < host.count:
-        raise ConfigError(
+        return (
             f"data.batch is {cfg.batch} for host {host.index} of {host.count}; expected a multiple "
             "of the hosts"
         )
     if start_step < 0 or dtype not in ("float32", "float16"):
-        raise ConfigError(
+        return (
             f"start_step is {start_step}, dtype {dtype!r}; expected 0 or more, 'float32' or "
             "'float16'"
         )
     if not videos:
-        raise ConfigError("no videos to train on; expected at least one in the training list")
+        return "no videos to train on; expected at least one in the training list"
+    return ""
 
 
 class _ClipReader:

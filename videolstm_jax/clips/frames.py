@@ -121,19 +121,24 @@ def frame_batches(
       ConfigError: no videos, or a video without a pair of frames, or a batch that the hosts cannot
         share.
     """
-    if not videos:
-        raise ConfigError("no videos to train on; expected at least one in the training list")
-    for video in videos:
-        if video.frames < 2:
-            raise ConfigError(f"{video.name} has {video.frames} frame; expected at least 2")
-    if cfg.batch % draws.host.count:
-        raise ConfigError(
-            f"convnet.batch is {cfg.batch} for {draws.host.count} hosts; expected a multiple of "
-            "the hosts"
-        )
+    problem = _problem(videos, cfg, draws.host.count)
+    if problem:
+        raise ConfigError(problem)
     # Videos that fit are decoded once, not for every frame that is drawn of them.
     reader.cache_first(videos, cache_bytes)
     return _frame_batches(videos, reader, cfg, draws, start_step, workers)
+
+
+def _problem(videos: Sequence[Video], cfg: ConvNetConfig, hosts: int) -> str:
+    """Why there are no batches of frames of these videos; empty where there are."""
+    if not videos:
+        return "no videos to train on; expected at least one in the training list"
+    for video in videos:
+        if video.frames < 2:
+            return f"{video.name} has {video.frames} frame; expected at least 2"
+    if cfg.batch % hosts:
+        return f"convnet.batch is {cfg.batch} for {hosts} hosts; expected a multiple of the hosts"
+    return ""
 
 
 def _frame_batches(

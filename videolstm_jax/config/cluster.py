@@ -59,18 +59,23 @@ class ClusterConfig:
         at_least(self, 0, "processes")
         at_least(self, -1, "process")
         at_least(self, 1, "wait", "heartbeat", "stall")
+        problem = self._problem()
+        if problem:
+            raise ConfigError(problem)
+
+    def _problem(self) -> str:
+        """Why these settings contradict themselves; empty where they do not."""
         if self.coordinator and not re.fullmatch(r".+:\d+", self.coordinator):
-            raise ConfigError(
-                f"cluster.coordinator is {self.coordinator!r}; expected HOST:PORT of process 0"
-            )
+            return f"cluster.coordinator is {self.coordinator!r}; expected HOST:PORT of process 0"
         if self.processes and self.process >= self.processes:
-            raise ConfigError(
+            return (
                 f"cluster.process is {self.process} of cluster.processes {self.processes}; "
                 f"expected 0 to {self.processes - 1}"
             )
         explicit = self.coordinator or self.processes or self.process >= 0
         if self.distributed == "off" and explicit:
-            raise ConfigError(
+            return (
                 "distributed is 'off', and cluster.coordinator, cluster.processes or "
                 "cluster.process is given; expected one of them"
             )
+        return ""
