@@ -22,6 +22,7 @@ def scored_video(name, label, place):
         scores,
         ideal_attention(boxes[1:], SIZE, 7),
         (Detection(name, label, 1.0, Tube(0, boxes)),),
+        "squash",
     )
 
 
