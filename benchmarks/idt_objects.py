@@ -59,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fps", type=float, default=0.0, help="data.fps; default: 0")
     parser.add_argument("--stride", type=int, default=1, help="objects.stride; default: 1")
     parser.add_argument("--components", type=int, default=256, help="idt.components; default: 256")
+    parser.add_argument("--samples", type=int, default=256_000, help="idt.samples; default: 256000")
     parser.add_argument(
         "--runs",
         nargs="*",
@@ -81,6 +82,7 @@ def _prepared(options: argparse.Namespace) -> RunConfig:
         flow__height=16,
         idt__side=options.side,
         idt__components=options.components,
+        idt__samples=options.samples,
         objects__stride=options.stride,
     )
     if not Workdir(cfg.workdir).dataset.exists():
@@ -150,6 +152,7 @@ def _save(
         "fps": options.fps,
         "stride": options.stride,
         "components": options.components,
+        "samples": options.samples,
         "videos": names,
         "rows": as_record(rows),
         "pairs": pairs,
