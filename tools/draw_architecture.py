@@ -90,7 +90,7 @@ LAYERS = (
             "durable",
         ),
     ),
-    ("0", "records, settings", ("types", "config", "presets", "square", "errors")),
+    ("0", "records, settings", ("types", "config", "presets", "square", "quantities", "errors")),
 )
 
 

@@ -14,6 +14,7 @@ from videolstm_jax.core.cells import CELLS, find_cell
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.presets import Settings, configured
+from videolstm_jax.quantities import duration_text, size_text
 
 if TYPE_CHECKING:
     from etils import epath
@@ -249,7 +250,6 @@ def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path:
 def cost(steps: Sequence[Step], dataset: Dataset) -> str:
     """A table of what the stages that learn will cost on this device, and all of them together."""
     costs = importlib.import_module("videolstm_jax.train.cost")
-    pace = importlib.import_module("videolstm_jax.flow.pace")
     runs = [step.cfg for step in steps if step.stage == "train"]
     with Heartbeat(lambda seconds: f"measures the speed of this device, {seconds:.0f} s so far"):
         measured_pace = costs.measure_pace(runs[0], runs, dataset)
@@ -259,7 +259,7 @@ def cost(steps: Sequence[Step], dataset: Dataset) -> str:
     ]
 
     def add_line(label: str, seconds: float, disk: int) -> None:
-        lines.append(f"  {label:24s} {pace.duration(seconds):>8s} {pace.size(disk):>10s}")
+        lines.append(f"  {label:24s} {duration_text(seconds):>8s} {size_text(disk):>10s}")
 
     # Stages that learn nothing have no line: they take seconds.
     total_seconds, total_disk = 0.0, 0

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from videolstm_jax.quantities import duration_text, size_text
+
 SATURATED = 0.05
 """A video with more than this share of pixels at the bound is named in a warning."""
 STILL = 0.05
@@ -29,8 +31,8 @@ class FlowCost(NamedTuple):
     def __str__(self) -> str:
         """Describes the cost in one line."""
         return (
-            f"{self.pairs} pairs of frames: flow takes about {size(self.flow_bytes)}, the features "
-            f"of both streams {size(self.feature_bytes)}"
+            f"{self.pairs} pairs of frames: flow takes about {size_text(self.flow_bytes)}, the "
+            f"features of both streams {size_text(self.feature_bytes)}"
         )
 
 
@@ -86,7 +88,7 @@ class FlowProgress:
         """The line of progress, so many seconds after the start."""
         done = f"prepare: {self._videos_done} of {self._videos} videos"
         if self._first is None:
-            return f"{done}; the first batch of flow compiles, {duration(seconds)} so far"
+            return f"{done}; the first batch of flow compiles, {duration_text(seconds)} so far"
         began, compiled = self._first
         pairs = self._pairs_done - compiled
         # The rate leaves the first batch out, so there is none before the second.
@@ -95,7 +97,7 @@ class FlowProgress:
         rate = pairs / (time.monotonic() - began)
         # Containers may announce fewer frames than they have, so more pairs than planned may come.
         left = max(0, self._pairs - self._pairs_done) / rate
-        return f"{done}, {rate:.1f} pairs/s, {duration(left)} left"
+        return f"{done}, {rate:.1f} pairs/s, {duration_text(left)} left"
 
 
 def warn_of_flow(ranges: Mapping[str, tuple[float, float]], stage: str = "prepare") -> None:
@@ -127,22 +129,3 @@ def warn(problem: str, names: Sequence[str], stage: str = "prepare") -> None:
         examples += " .."
     message = f"{stage}: warning: {problem} {len(names)} videos: {examples}"
     print(message, file=sys.stderr, flush=True)
-
-
-def duration(seconds: float) -> str:
-    """Formats a duration in seconds, minutes, hours or days."""
-    # Each unit lasts until it has two or three digits: "95 s" and "90 min" say more than "1.5 h".
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 6000:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 360_000:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86_400:.0f} days"
-
-
-def size(count: float) -> str:
-    """Formats a number of bytes in MB or GB."""
-    if count < 1e9:
-        return f"{count / 1e6:.1f} MB"
-    return f"{count / 1e9:.1f} GB"

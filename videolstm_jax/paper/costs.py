@@ -14,6 +14,7 @@ from videolstm_jax.config import change
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.paper.execute import is_finished
 from videolstm_jax.paper.plan import PlannedStage
+from videolstm_jax.quantities import duration_text, size_text
 from videolstm_jax.types import Dataset, Video
 
 FRAMES = 188
@@ -127,7 +128,6 @@ def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
       costs: of `task_costs`.
       teraflops: that were given to it.
     """
-    pace = importlib.import_module("videolstm_jax.flow.pace")
     width = max(len(cost.task.name) for cost in costs)
     lines = [f"{'stage':{width}s} {'time':>8s} {'disk':>10s}"]
     seconds, disk = 0.0, 0
@@ -135,12 +135,12 @@ def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
         if cost.finished:
             lines.append(f"{cost.task.name:{width}s} finished")
             continue
-        time_text = pace.duration(cost.seconds) if cost.seconds else "-"
-        disk_text = pace.size(cost.disk) if cost.disk else "-"
+        time_text = duration_text(cost.seconds) if cost.seconds else "-"
+        disk_text = size_text(cost.disk) if cost.disk else "-"
         lines.append(f"{cost.task.name:{width}s} {time_text:>8s} {disk_text:>10s}")
         seconds += cost.seconds
         disk += cost.disk
-    lines.append(f"{'together':{width}s} {pace.duration(seconds):>8s} {pace.size(disk):>10s}")
+    lines.append(f"{'together':{width}s} {duration_text(seconds):>8s} {size_text(disk):>10s}")
     lines.append("")
     for workdir in dict.fromkeys(cost.task.step.cfg.workdir for cost in costs):
         dataset, counted = place_dataset(workdir)

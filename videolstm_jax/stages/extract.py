@@ -27,6 +27,7 @@ from videolstm_jax.files import remove_unfinished
 from videolstm_jax.flow import pace
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.quantities import size_text
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.backbone.stores import (
     BLOCK,
@@ -156,7 +157,7 @@ def _print_mirrored(
     if not count:
         return
     print(
-        f"mirrored features of {count} training videos take {pace.size(size)} more; "
+        f"mirrored features of {count} training videos take {size_text(size)} more; "
         "--data.mirrored=false leaves them out",
         flush=True,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -21,9 +20,8 @@ from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.cluster import team
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
-from videolstm_jax.files import remove_unfinished
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
-from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, picture_fit
@@ -101,22 +99,12 @@ def run(cfg: RunConfig) -> epath.Path:
         f"{mesh_text(mesh)}: {backbone.folder}",
         flush=True,
     )
-    with _sole_writer(cfg, backbone.folder):
-        if team.current().is_first:
-            remove_unfinished(backbone.folder)
+    with team_writer(backbone.folder, "fit_convnet", break_lock=cfg.break_lock):
         balance.print_uneven(cfg.train.balance, videos, classes)
         _train(backbone, mesh)
         if team.current().is_first:
             _save_config(backbone)
     return backbone.folder
-
-
-def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
-    """The lock of the folder; of several processes the first one holds it."""
-    if not team.current().is_first:
-        return contextlib.nullcontext()
-    patient = team.current().count > 1
-    return sole_writer(folder, "fit_convnet", break_lock=cfg.break_lock, patient=patient)
 
 
 def _open_fit(cfg: RunConfig) -> _Fit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -19,8 +18,7 @@ from videolstm_jax.cluster import team
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
-from videolstm_jax.files import remove_unfinished
-from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
 from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import model_identity
@@ -116,9 +114,7 @@ def run(cfg: RunConfig) -> epath.Path:
     )
     mesh = data_mesh(cfg.train.devices, cfg.data.batch, cfg.train.shards)
     folder = training.folder
-    with _sole_writer(cfg, folder):
-        if team.current().is_first:
-            remove_unfinished(folder)
+    with team_writer(folder, "train", break_lock=cfg.break_lock):
         count = sum(leaf.size for leaf in jax.tree.leaves(training.model.params))
         print(
             f"trains {cfg.run_name}, {count:,} parameters, on {mesh_text(mesh)}: {folder}",
@@ -183,14 +179,6 @@ def _choosing_videos(cfg: RunConfig, dataset: Dataset) -> Sequence[Video]:
     if cfg.data.validation:
         return dataset.part("valid")
     return ()
-
-
-def _sole_writer(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
-    """The lock of the folder; where one training runs on several hosts, the first one holds it."""
-    if not team.current().is_first:
-        return contextlib.nullcontext()
-    patient = team.current().count > 1
-    return sole_writer(folder, "train", break_lock=cfg.break_lock, patient=patient)
 
 
 # ---- training ------------------------------------------------------------------------------------
