@@ -65,6 +65,25 @@ def test_ctrl_c_within_a_callback_is_not_lost(source):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_does_not_end_the_waiting_of_the_main_thread_is_sent_again(number):
+    """The system may hand it to another thread, or just before the main thread begins to wait."""
+    code = (
+        "import signal, sys, threading, time\n"
+        "from absl import app\nfrom videolstm_jax.cli import ending\n"
+        "def come():\n"
+        "    time.sleep(0.1)\n"
+        f"    signal.pthread_kill(threading.get_ident(), {int(number)})\n"
+        "    time.sleep(60)\n"
+        "def main(argv):\n"
+        "    threading.Thread(target=come, daemon=True).start()\n"
+        "    threading.Event().wait(60)\n"
+        "    print('not interrupted')\n"
+        "app.run(ending.guarded(main))"
+    )
+    assert run_code(code) == (128 + number, "", STOPPED)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_interpreter_is_not_torn_down_under_a_thread(number, tmp_path):
     """What runs at Python's end would run beside a thread of XLA; output is written, locks go."""
     code = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -23,6 +23,9 @@ STOPPED = "stopped; the same command goes on"
 _STATUS_OF_SIGNAL = 128
 # Long enough for the callback that dropped the signal to end, too short to be noticed.
 _SECONDS_TO_REPEAT = 0.02
+_LONGEST_PAUSE = 0.25
+# Read at a time; more than one means that somebody presses Ctrl-C again and again.
+_MOST_SIGNALS = 256
 
 
 class Interrupted(KeyboardInterrupt):
@@ -38,8 +41,8 @@ def handle_signals() -> None:
     """Lets SIGINT and SIGTERM raise `Interrupted` in the main thread, wherever it is.
 
     Python drops what is raised within callbacks of weak references, of the collector of garbage,
-    and in `__del__`; libraries have thousands of these. Python then calls `sys.unraisablehook`,
-    from where the signal is sent once more.
+    and in `__del__`; libraries have thousands of these. Such a signal is sent once more, and so is
+    one that the main thread does not notice, see `_RepeatingHook`.
     """
     global _hook
     for number in SIGNALS:
@@ -96,9 +99,8 @@ def _raise(number: int, frame: types.FrameType | None) -> None:
     """Ends the processes that decode videos, then raises Interrupted."""
     if _hook is not None:
         if _must_wait(frame):
-            _hook.repeat(number)
-            return
-        _hook.pending = 0
+            return  # It counts as not handled, and is sent once more.
+        _hook.handled()
     _received.append(number)
     # Some thread may wait for such a process as long as decoding one video may take.
     _end_decoding()
@@ -135,7 +137,12 @@ def _end_decoding() -> None:
 
 
 class _RepeatingHook:
-    """The hook of dropped exceptions; it sends the signal of a dropped Interrupted once more."""
+    """Sends a signal once more until it has been handled; also the hook of dropped exceptions.
+
+    A signal can be lost in two ways. Python drops an Interrupted that is raised in a callback. And
+    a signal that comes just before the main thread begins to wait for a lock does not end the
+    waiting: its handler in Python would run only after it.
+    """
 
     def __init__(self, report: Any):
         """Starts the thread that sends.
@@ -144,36 +151,51 @@ class _RepeatingHook:
           report: the hook for all other exceptions.
         """
         self._report = report
-        # The number of the signal to send again, 0 for none.
-        self.pending = 0
-        # Wakes the thread. Of this queue, a signal handler may call `put` within another `put`.
-        self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
+        # The numbers of the signals that have come and are not handled. Python's handler in C
+        # writes them, before any code in Python runs.
+        self._unhandled, self._arrived = socket.socketpair()
+        self._arrived.setblocking(False)
+        signal.set_wakeup_fd(self._arrived.fileno(), warn_on_full_buffer=False)
         # Started now: a thread that a signal handler starts could be interrupted half-way.
         threading.Thread(target=self._send, daemon=True, name="signals").start()
 
     def __call__(self, unraisable: Any) -> None:
         """Takes an exception that nobody can catch; called by Python."""
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            self.repeat(getattr(unraisable.exc_value, "number", signal.SIGINT))
+            number = getattr(unraisable.exc_value, "number", signal.SIGINT)
+            # Where the socket is full, others wait in it.
+            with contextlib.suppress(BlockingIOError):
+                self._arrived.send(bytes([number]))
         else:
             self._report(unraisable)
 
-    def repeat(self, number: int) -> None:
-        """Has a signal sent again, a moment later."""
-        self.pending = number
-        self._wake.put(None)
+    def handled(self) -> None:
+        """Notes that all signals that have come are handled."""
+        with contextlib.suppress(BlockingIOError):
+            while self._unhandled.recv(_MOST_SIGNALS, socket.MSG_DONTWAIT):
+                pass
 
     def _send(self) -> None:
         main = threading.main_thread().ident
+        pause = _SECONDS_TO_REPEAT
         while True:
-            self._wake.get()
-            time.sleep(_SECONDS_TO_REPEAT)
-            # Until it is handled: a signal that comes just before the main thread begins to wait
-            # for something does not end the waiting. A training has a handler of its own.
-            while self.pending and signal.getsignal(self.pending) is _raise:
-                # To the main thread: `os.kill` may interrupt the waiting of another one.
-                signal.pthread_kill(main, self.pending)
-                time.sleep(_SECONDS_TO_REPEAT)
+            # Waits for a signal, and leaves it there.
+            self._unhandled.recv(1, socket.MSG_PEEK)
+            time.sleep(pause)
+            try:
+                waiting = self._unhandled.recv(_MOST_SIGNALS, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                pause = _SECONDS_TO_REPEAT
+                continue
+            number = waiting[-1]
+            # A training has a handler of its own, which does not raise.
+            if signal.getsignal(number) is not _raise:
+                self.handled()
+                continue
+            # To the main thread: `os.kill` may interrupt the waiting of another one.
+            signal.pthread_kill(main, number)
+            # Compiling may take minutes, in which no handler runs.
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 _hook: _RepeatingHook | None = None
