@@ -18,11 +18,11 @@ demo: $(INSTALLED)
 	$(RUN) -m launch.pipeline --preset=demo --workdir=work/demo $(if $(CELLS),--cells=$(CELLS))
 
 test: $(INSTALLED)
-	$(RUN) -m pytest -n auto --dist loadfile
+	$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # Without flags of XLA: the long tests compile with the code generator that users have.
 test-slow: $(INSTALLED)
-	XLA_FLAGS= $(RUN) -m pytest -m slow -n auto --dist loadfile
+	XLA_FLAGS= $(RUN) -m pytest -m slow -n auto --dist loadfile --no-loadscope-reorder
 
 # Tests of every library with the oldest versions that setup.py allows, in an environment of their own. Python 3.11: the
 # oldest versions have no wheels for later ones.

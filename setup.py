@@ -13,7 +13,7 @@ _TFDS = ["tensorflow-datasets>=4.9.7", "importlib_resources>=6"]
 # 1.5 is the first with wheels for NumPy 2 and all Python versions that are supported.
 _IDT = ["scikit-learn>=1.5"]
 # setuptools and wheel: a test builds the wheel without the network.
-_TESTS = ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "setuptools>=68", "wheel"]
+_TESTS = ["pytest>=8", "pytest-xdist>=3.7", "hypothesis>=6.100", "setuptools>=68", "wheel"]
 
 setup(
     name="videolstm-jax",

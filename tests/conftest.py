@@ -61,6 +61,43 @@ def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", os.environ["JAX_COMPILATION_CACHE_DIR"])
 
 
+# The files that take longest, the longest first.
+LONGEST_FILES = (
+    "test_presets.py",
+    "test_several_processes.py",
+    "test_pipeline.py",
+    "test_predictor.py",
+    "test_lite0.py",
+    "test_stage_report.py",
+    "test_stage_predict.py",
+    "test_tvl1.py",
+    "test_paper_rows_run.py",
+    "test_paper_plan.py",
+    "test_bundle.py",
+    "test_model.py",
+    "test_interrupt.py",
+    "test_ending.py",
+    "test_help.py",
+    "test_launch.py",
+    "test_online.py",
+    "test_fit_stages.py",
+    "test_prepare.py",
+    "test_pipeline_plan.py",
+    "test_check_cell.py",
+    "test_mirrored_features.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Begins with the longest files.
+
+    A process of pytest-xdist takes whole files in this order. One that took a long file last would
+    keep the others waiting at the end.
+    """
+    rank = {name: at for at, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 def pytest_collection_finish():
     """Keeps what imports made out of all later collections of garbage: it stays to the end."""
     gc.freeze()
