@@ -47,6 +47,7 @@ def fit(work, *words, limit=None):
         "--train.save_every=2",
         "--convnet.image_size=16",
         "--convnet.batch=4",
+        "--data.fit=squash",
         *words,
         limit=limit,
     )
