@@ -69,6 +69,7 @@ LONGEST_FILES = (
     "test_predictor.py",
     "test_lite0.py",
     "test_stage_report.py",
+    "test_incomplete_report.py",
     "test_stage_predict.py",
     "test_tvl1.py",
     "test_paper_rows_run.py",

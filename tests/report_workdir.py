@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 
@@ -150,3 +152,21 @@ if __name__ == "__main__":
     print(
         json.dumps(dataclasses.asdict(make(pathlib.Path(sys.argv[1]), per_class=int(sys.argv[2]))))
     )
+
+
+def copy_of(work, folder):
+    """A copy of a work folder that a test may spoil."""
+    shutil.copytree(work.root, folder / "work")
+    return artifacts.Workdir(str(folder / "work"))
+
+
+def page_config(work, **settings):
+    """The configuration of a page with one example."""
+    cfg = config.RunConfig(workdir=work.root)
+    return config.change(cfg, **{"report__examples": 1, **settings})
+
+
+def page_text(path):
+    """The page without markup."""
+    html = re.sub(r"<(script|style)>.*?</\1>", "", path.read_text(), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))

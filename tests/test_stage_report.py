@@ -7,10 +7,11 @@ from html import escape
 import numpy as np
 import pytest
 import report_workdir
+from report_workdir import page_config, page_text
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
 
@@ -24,19 +25,7 @@ def work_folder(tmp_path_factory):
 
 @pytest.fixture
 def work(work_folder, tmp_path):
-    """A copy that a test may spoil."""
-    shutil.copytree(work_folder.root, tmp_path / "work")
-    return artifacts.Workdir(str(tmp_path / "work"))
-
-
-def config(work, **settings):
-    return change(RunConfig(workdir=work.root), **{"report__examples": 1, **settings})
-
-
-def page_text(path):
-    """The page without markup."""
-    html = re.sub(r"<(script|style)>.*?</\1>", "", path.read_text(), flags=re.DOTALL)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
+    return report_workdir.copy_of(work_folder, tmp_path)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +52,7 @@ def test_the_headline_compares_with_the_commonest_class(work):
     scores = artifacts.load_scores(work.scores("videolstm-rgb+videolstm-flow"))
     right = scores.scores.argmax(1) == scores.label
     of_class = [right[scores.label == label].mean() for label in np.unique(scores.label)]
-    text = page_text(report.run(config(work)))
+    text = page_text(report.run(page_config(work)))
     headline = (
         f"{right.sum()} of 9 test videos are named correctly; mean class accuracy "
         f"{100 * np.mean(of_class):.1f} %; always answering Left: 3 of 9"
@@ -95,7 +84,7 @@ def test_a_diverged_training_is_named_on_the_page(work):
         settings = files.read_json(folder / "config.json")
         settings["warnings"] = ["the training has diverged: the last loss is 1e+32"]
         files.write_json(folder / "config.json", settings)
-    text = page_text(report.run(config(work)))
+    text = page_text(report.run(page_config(work)))
     for name in folders:
         assert f"{name}: the training has diverged: the last loss is 1e+32." in text
 
@@ -106,7 +95,7 @@ def test_two_answers_are_on_the_page_with_their_rules(work):
     scores = artifacts.load_scores(path)
     of_pass = scores.scores.argmax(1)
     artifacts.save_scores(path, scores._replace(scores=np.roll(scores.scores, 1, axis=1)))
-    html = report.run(config(work)).read_text()
+    html = report.run(page_config(work)).read_text()
     (video,) = re.findall(r"videos/(c\d-test_\d)\.mp4", html)[:1]
     answer = report_workdir.CLASSES[of_pass[scores.videos.index(video.replace("-", "/"))]]
     text = re.sub(r"\s+", " ", html)
@@ -152,84 +141,23 @@ def test_the_measures_of_map_json_are_told(work_folder, page):
 
 @pytest.mark.slow
 def test_the_same_walk_gives_the_same_bytes(work):
-    assert report.run(config(work, report__examples=2)).exists(), (
+    assert report.run(page_config(work, report__examples=2)).exists(), (
         "an earlier page, whose films must not stay"
     )
-    first = report.run(config(work)).read_bytes()
+    first = report.run(page_config(work)).read_bytes()
     films = {film.name: film.read_bytes() for film in (work.report / "videos").glob("*.mp4")}
     shutil.rmtree(work.report)
-    assert report.run(config(work)).read_bytes() == first
+    assert report.run(page_config(work)).read_bytes() == first
     assert {
         film.name: film.read_bytes() for film in (work.report / "videos").glob("*.mp4")
     } == films
     assert len(films) == 1
 
 
-@pytest.mark.parametrize(
-    ("absent", "expected_notice"),
-    [
-        (["dataset.json"], "the stage prepare writes it"),
-        (["convnets"], "The stage fit_convnet writes them"),
-        (["runs"], "The stages train and evaluate write them"),
-        (["fused"], "The stage fuse multiplies"),
-        (["truth.jsonl"], "prepare writes truth.jsonl"),
-        (
-            ["runs/videolstm-rgb/map.json", "runs/videolstm-flow/map.json"],
-            "The stage localize makes them",
-        ),
-        (["runs/videolstm-rgb/tubes.jsonl", "runs/videolstm-flow/tubes.jsonl"], "has no boxes yet"),
-        (["runs/videolstm-rgb", "runs/videolstm-flow"], "convlstm-rgb has no attention"),
-    ],
-)
-def test_what_is_absent_is_left_out_with_a_sentence(work, absent, expected_notice):
-    for name in absent:
-        path = work.path / name
-        path.rmtree() if path.is_dir() else path.unlink()
-    assert expected_notice in page_text(report.run(config(work)))
-
-
-def test_an_empty_folder_is_a_page_of_sentences(tmp_path):
-    text = page_text(report.run(RunConfig(workdir=str(tmp_path / "nothing"))))
-    assert "Nothing has been evaluated yet" in text
-    assert all(
-        stage in text
-        for stage in ("prepare", "fit_convnet", "train", "evaluate", "fuse", "localize")
-    )
-
-
-def test_a_video_that_went_away_is_left_out(work):
-    dataset = artifacts.load_dataset(work.dataset)
-    videos = tuple(
-        video._replace(path=f"/nowhere/{video.name}.mp4") if video.label == 0 else video
-        for video in dataset.videos
-    )
-    artifacts.save_dataset(work.dataset, dataset._replace(videos=videos))
-    assert re.search(
-        r"c0/test_\d is left out", page_text(report.run(config(work, report__examples=1)))
-    )
-
-
-def test_scores_of_another_test_list_are_left_out_and_named(work):
-    path = work.run("videolstm-flow") / "scores.npz"
-    scores = artifacts.load_scores(path)
-    for wrong in (
-        scores._replace(videos=("c0/other", *scores.videos[1:])),
-        scores._replace(classes=tuple("abcd")),
-        scores._replace(label=scores.label[::-1]),
-    ):
-        artifacts.save_scores(path, wrong)
-        text = page_text(report.run(config(work, report__examples=0)))
-        notice = "videolstm-flow is left out: its scores are of other videos or classes"
-        assert f"{notice} than the test list has" in text
-        assert "with the predictions of videolstm-flow" not in text and not re.search(
-            "videolstm-flow recurrent", text
-        )
-
-
 @pytest.mark.slow
 def test_every_tube_of_the_best_class_counts(work):
     # Not every video has more than one tube.
-    every_example = config(work, report__run="videolstm-rgb", report__examples=12)
+    every_example = page_config(work, report__run="videolstm-rgb", report__examples=12)
     localize.run(
         change(
             RunConfig(workdir=work.root),
@@ -245,54 +173,16 @@ def test_every_tube_of_the_best_class_counts(work):
     assert "Mean frame IoU, best tube" not in text and "Mean frame IoU" in text
 
 
-def test_a_pass_that_does_not_fit_is_named(work):
-    for video in artifacts.load_dataset(work.dataset).videos:
-        if video.part == "test":
-            files.write_arrays(
-                work.evaluated_video("videolstm-rgb", video.name), scores=np.full((9, 4), 0.25)
-            )
-    with pytest.raises(
-        FileError, match=r"runs/videolstm-rgb/videos/.*scores \(9, 4\).* for 12 frames"
-    ):
-        report.run(config(work, report__run="videolstm-rgb"))
-
-
-def test_scores_without_settings_are_a_comparison(work):
-    scores = artifacts.load_scores(work.scores("convlstm-rgb"))
-    artifacts.save_scores(
-        work.run("nearest") / "scores.npz", scores._replace(scores=np.eye(4)[scores.label])
-    )
-    text = page_text(report.run(config(work, report__examples=0)))
-    assert "nearest comparison" in text and "12 of 12 test videos are named" not in text
-
-
-def test_a_size_that_tells_the_class_is_a_notice(work):
-    scores = artifacts.load_scores(work.scores("convlstm-rgb"))
-    path = work.run("nearest-size") / "scores.npz"
-    artifacts.save_scores(path, scores._replace(scores=np.eye(4)[scores.label]))
-    text = page_text(report.run(config(work, report__examples=0)))
-    assert "nearest-size: the width, height and number of frames of the videos tell" in text
-    artifacts.save_scores(path, scores._replace(scores=np.eye(4)[(scores.label + 1) % 4]))
-    text = page_text(report.run(config(work, report__examples=0)))
-    assert "the width, height and number of frames of the videos tell" not in text
-
-
 def test_the_run_that_is_shown_can_be_named(work):
     assert "with the predictions of videolstm-flow" in page_text(
-        report.run(config(work, report__run="videolstm-flow"))
+        report.run(page_config(work, report__run="videolstm-flow"))
     )
     with pytest.raises(ConfigError, match=r"report.run is 'nobody'.*videolstm-rgb"):
-        report.run(config(work, report__run="nobody"))
-
-
-def test_damaged_scores_are_named(work):
-    (work.run("videolstm-rgb") / "scores.npz").write_bytes(b"not an archive")
-    with pytest.raises(FileError, match=r"scores\.npz"):
-        report.run(config(work))
+        report.run(page_config(work, report__run="nobody"))
 
 
 def test_the_state_and_the_attention_over_time_are_shown(work):
-    assert "of the model on the frames" not in page_text(report.run(config(work)))
+    assert "of the model on the frames" not in page_text(report.run(page_config(work)))
     for video in artifacts.load_dataset(work.dataset).videos:
         maps = (
             np.random.default_rng(0)
@@ -306,7 +196,7 @@ def test_the_state_and_the_attention_over_time_are_shown(work):
             channel=np.array([3, 5], np.int32),
             maps=maps,
         )
-    text = page_text(report.run(config(work, report__run="videolstm-rgb")))
+    text = page_text(report.run(page_config(work, report__run="videolstm-rgb")))
     assert text.count("Cell state of the model on the frames of the strip") == 1
     assert text.count("Attention over time") >= 1 and text.count("in the true box") >= 1
     assert "Entropy of the attention, frame by frame" in text

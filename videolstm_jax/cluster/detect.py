@@ -48,35 +48,35 @@ def find_processes(config: ClusterConfig, environ: Mapping[str, str]) -> Process
     if config.distributed == "off":
         return Processes()
     processes = _of_scheduler(environ)
-    given = {}
+    explicit = {}
     if config.coordinator:
-        given["coordinator"] = config.coordinator
+        explicit["coordinator"] = config.coordinator
     if config.processes:
-        given["count"] = config.processes
+        explicit["count"] = config.processes
     if config.process >= 0:
-        given["index"] = config.process
-    if given:
+        explicit["index"] = config.process
+    if explicit:
         source = processes.source or "the settings"
-        # Where all three are given, the environment counts for nothing: a task of a scheduler may
-        # start processes of its own.
-        if len(given) == 3:
+        # Where the settings have all three, the environment counts for nothing: a task of a
+        # scheduler may start processes of its own.
+        if len(explicit) == 3:
             processes = Processes(source="the settings")
-        processes = processes._replace(**given, source=source)
+        processes = processes._replace(**explicit, source=source)
     elif config.distributed == "on" and not processes.source:
         raise ConfigError(
             "distributed is 'on', and no scheduler shows other processes (SLURM, Open MPI and "
             "TPU workers were looked for); expected --cluster.coordinator=HOST:PORT "
             "--cluster.processes=N --cluster.process=I"
         )
-    return _checked(processes, given)
+    return _checked(processes, explicit)
 
 
-def _checked(processes: Processes, given: Mapping[str, object]) -> Processes:
+def _checked(processes: Processes, explicit: Mapping[str, object]) -> Processes:
     """The processes, if they do not contradict themselves."""
-    if given and processes.source == "the settings" and len(given) < 3:
-        missing = sorted({"coordinator", "processes", "process"} - _flag_names(given))
+    if explicit and processes.source == "the settings" and len(explicit) < 3:
+        missing = sorted({"coordinator", "processes", "process"} - _flag_names(explicit))
         raise ConfigError(
-            f"cluster.{', cluster.'.join(sorted(_flag_names(given)))} is given without "
+            f"cluster.{', cluster.'.join(sorted(_flag_names(explicit)))} is given without "
             f"cluster.{' and cluster.'.join(missing)}; expected all three, or a scheduler that "
             "shows them"
         )
@@ -93,9 +93,9 @@ def _checked(processes: Processes, given: Mapping[str, object]) -> Processes:
     return processes
 
 
-def _flag_names(given: Mapping[str, object]) -> set[str]:
+def _flag_names(explicit: Mapping[str, object]) -> set[str]:
     names = {"coordinator": "coordinator", "count": "processes", "index": "process"}
-    return {names[field] for field in given}
+    return {names[field] for field in explicit}
 
 
 def _of_scheduler(environ: Mapping[str, str]) -> Processes:

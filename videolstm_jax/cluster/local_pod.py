@@ -23,15 +23,15 @@ _STATUS_OF_SIGNAL = 128
 class LocalPod:
     """Several processes of one command on this machine."""
 
-    def __init__(self, count: int, words: Sequence[str], gpus: Sequence[str] = ()):
+    def __init__(self, count: int, arguments: Sequence[str], gpus: Sequence[str] = ()):
         """Sets what is run.
 
         Args:
           count: processes to start.
-          words: of the command line behind `videolstm`.
+          arguments: of the command line behind `videolstm`.
           gpus: names of the GPUs that the processes share, as CUDA_VISIBLE_DEVICES has them.
         """
-        self._count, self._words, self._gpus = count, list(words), list(gpus)
+        self._count, self._arguments, self._gpus = count, list(arguments), list(gpus)
         self._coordinator = f"127.0.0.1:{_free_port()}"
 
     def command(self, index: int) -> list[str]:
@@ -41,7 +41,7 @@ class LocalPod:
             f"--cluster.processes={self._count}",
             f"--cluster.process={index}",
         ]
-        return [sys.executable, "-m", "videolstm_jax.cli", *self._words, *flags]
+        return [sys.executable, "-m", "videolstm_jax.cli", *self._arguments, *flags]
 
     def start(self, **options: Any) -> list[subprocess.Popen]:
         """Starts all processes; `options` are those of `Popen`."""

@@ -75,10 +75,10 @@ class TeamWatchdog(Watchdog):
             if expected is None:
                 continue
             work, limit, since = expected
-            taken = time.monotonic() - since
-            if taken > limit:
+            seconds = time.monotonic() - since
+            if seconds > limit:
                 self._team.end_stalled(
-                    f"{self._team.name} has been at {work} for {taken:.0f} s; the limit is "
+                    f"{self._team.name} has been at {work} for {seconds:.0f} s; the limit is "
                     f"{limit:.0f} s. Each process has printed where its threads are"
                 )
 

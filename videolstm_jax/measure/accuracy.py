@@ -137,11 +137,11 @@ def majority_baseline(
       label: [V] right classes of the test list.
       missing: right classes of videos that could not be read; they count as wrong, as for a model.
     """
-    known = train_label
+    counted_label = train_label
     if not len(train_label):
-        known = label
+        counted_label = label
     # argmax takes the first of equals, which is the class listed first.
-    commonest = int(np.bincount(np.asarray(known, int), minlength=1).argmax())
+    commonest = int(np.bincount(np.asarray(counted_label, int), minlength=1).argmax())
     right = int((np.asarray(label) == commonest).sum())
     return MajorityBaseline(commonest, right, len(label) + len(missing))
 

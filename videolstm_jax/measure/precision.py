@@ -159,9 +159,9 @@ def match(ranked: Ranked, threshold: float, style: Style) -> NDArray:
     Returns:
       [R] the index of the true object within its group, or -1.
     """
-    taken = np.full(len(ranked.place), -1)
-    if not len(taken):
-        return taken
+    matched = np.full(len(ranked.place), -1)
+    if not len(matched):
+        return matched
     # [groups, M] whether a true object has not been taken yet.
     free = np.ones((ranked.group.max() + 1, ranked.iou.shape[1]), bool)
     # R is already in the order of score, so the rank in a group is the order in which it chooses.
@@ -175,9 +175,9 @@ def match(ranked: Ranked, threshold: float, style: Style) -> NDArray:
         best = iou.argmax(axis=1)
         # Where nothing is left the best is -inf, which reaches no threshold, 0 included.
         hit = style.reaches(iou[np.arange(len(rows)), best], threshold)
-        taken[rows[hit]] = best[hit]
+        matched[rows[hit]] = best[hit]
         free[groups[hit], best[hit]] = False
-    return taken
+    return matched
 
 
 def rank_in_group(group: NDArray) -> NDArray:

@@ -166,21 +166,21 @@ def error_split(
     own = group_by_class(check_detections(detections, "detections"))
     counts = dict.fromkeys(ErrorCounts._fields, 0)
     for label, tubes in group_by_class(true_tubes).items():
-        taken: set[int] = set()
+        matched: set[int] = set()
         # As many as there are true tubes: a perfect detector has no others.
         for detection in own.get(label, [])[: len(tubes)]:
             rivals = in_video.get(detection.video, [])
-            kind = _error_kind(detection, rivals, taken, passes)
+            kind = _error_kind(detection, rivals, matched, passes)
             counts[kind] += 1
-        # `taken` is of this class alone, so what is left of its true tubes was missed.
-        counts["missed"] += len(tubes) - len(taken)
+        # `matched` is of this class alone, so what is left of its true tubes was missed.
+        counts["missed"] += len(tubes) - len(matched)
     return ErrorCounts(**counts)
 
 
 def _error_kind(
     detection: Detection,
     truth: list[Detection],
-    taken: set[int],
+    matched: set[int],
     passes: Callable[[float], bool],
 ) -> str:
     """Names the kind of one detection and marks the true tube that it takes.
@@ -188,16 +188,16 @@ def _error_kind(
     Args:
       detection: of some class.
       truth: the true tubes of its video, of all classes.
-      taken: the ids of true tubes that better detections took; one may be added.
+      matched: the ids of true tubes that better detections took; one may be added.
       passes: whether an IoU passes the threshold.
     """
     rivals = [_Rival(tube_iou(detection.tube, true.tube), true) for true in truth]
     same_class = [rival for rival in rivals if rival.true.label == detection.label]
     # By identity, because records with arrays cannot be compared or hashed.
-    free = [rival for rival in same_class if id(rival.true) not in taken]
+    free = [rival for rival in same_class if id(rival.true) not in matched]
     best = _most_covered(free)
     if best is not None and passes(best.overlap):
-        taken.add(id(best.true))
+        matched.add(id(best.true))
         return "right"
     nearest = _most_covered(same_class)
     # The order of these questions is the order of kinds in `ErrorCounts`.

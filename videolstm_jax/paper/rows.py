@@ -242,14 +242,14 @@ def find_rows(names: Sequence[str]) -> list[Row]:
 
 
 def _fits(row: Row, name: str) -> bool:
-    first, *others = name.strip("/").split("/")
-    words = row.name.split("/")
-    # The first word is always a table or a figure; the others may come in any order.
-    if first != row.table and not (first == "figure4" and row.table.startswith("figure4")):
+    table, *wanted_parts = name.strip("/").split("/")
+    parts = row.name.split("/")
+    # The first part is always a table or a figure; the others may come in any order.
+    if table != row.table and not (table == "figure4" and row.table.startswith("figure4")):
         return False
-    if row.name != row.mean_name and words[-1] not in others:
+    if row.name != row.mean_name and parts[-1] not in wanted_parts:
         return False
-    return all(word in words or word == row.cell for word in others)
+    return all(part in parts or part == row.cell for part in wanted_parts)
 
 
 def _unknown(name: str) -> str:

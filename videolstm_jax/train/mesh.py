@@ -74,20 +74,22 @@ def mesh_text(mesh: Mesh) -> str:
     return text
 
 
-def _of_each_process(present: Sequence[jax.Device], taken: int) -> np.ndarray:
+def _of_each_process(present: Sequence[jax.Device], count: int) -> np.ndarray:
     """As many devices of each process, since each one reads as many rows of a batch."""
     by_process: dict[int, list[jax.Device]] = {}
     for device in present:
         by_process.setdefault(device.process_index, []).append(device)
-    each, rest = divmod(taken, len(by_process))
+    share, rest = divmod(count, len(by_process))
     fewest = min(map(len, by_process.values()))
-    if rest or each > fewest:
+    if rest or share > fewest:
         counts = ", ".join(str(len(devices)) for devices in by_process.values())
         raise ConfigError(
-            f"train.devices is {taken}, and the processes have {counts} devices; expected as many "
+            f"train.devices is {count}, and the processes have {counts} devices; expected as many "
             f"of each process, such as --train.devices={fewest * len(by_process)}"
         )
-    chosen = [device for devices in by_process.values() for device in devices[:each]]
+    chosen: list[jax.Device] = []
+    for devices in by_process.values():
+        chosen += devices[:share]
     return np.array(chosen)
 
 

@@ -190,7 +190,7 @@ def _timer() -> Callable[[], float]:
     def lap() -> float:
         nonlocal before
         now = time.perf_counter()
-        before, taken = now, now - before
-        return taken
+        before, elapsed = now, now - before
+        return elapsed
 
     return lap

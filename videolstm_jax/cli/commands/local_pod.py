@@ -31,7 +31,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     flag_values.set_gnu_getopt(False)
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     """Runs the command behind the flags, and ends with the status of the first that failed.
 
     Raises:
@@ -41,14 +41,14 @@ def main(words: list[str]) -> None:
     if count < 1:
         raise ConfigError(f"--processes is {count}; expected 1 or more")
     several = [name for name, command in COMMANDS.items() if command.processes != "one"]
-    if not words or words[0] not in several:
-        got = words[0] if words else "nothing"
+    if not arguments or arguments[0] not in several:
+        command_name = arguments[0] if arguments else "nothing"
         raise ConfigError(
-            f"the command is {got}; expected one that several processes can run: "
+            f"the command is {command_name}; expected one that several processes can run: "
             f"{', '.join(several)}"
         )
     gpus = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    pod = LocalPod(count, words, gpus)
+    pod = LocalPod(count, arguments, gpus)
     if flags.FLAGS["dry_run"].value:
         for index in range(count):
             print(shlex.join(pod.command(index)))
