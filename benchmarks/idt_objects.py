@@ -2,10 +2,12 @@
 
     python -m benchmarks.idt_objects --name=weizmann --videos=DIR --workdir=DIR --folds=6
     python -m benchmarks.idt_objects --name=ut_interaction --videos=DIR --workdir=DIR --folds=5
+    python -m benchmarks.idt_objects --name=stick_actions --workdir=DIR --folds=0 --seeds=5
 
 Fold k of n holds out the k-th group of videos, the k+n-th and so on; each video is tested once.
-Trajectories and mean probabilities are computed once for all folds. Whatever the work folder
-already has is not computed again. Results: benchmarks/results/idt_objects_<name>.json.
+Trajectories and mean probabilities are computed once for all folds. With --folds=0 the work folder
+is that of a finished pipeline, and its own test list is scored. Whatever the work folder already
+has is not computed again. Results: benchmarks/results/idt_objects_<name>.json.
 """
 
 from __future__ import annotations
@@ -13,18 +15,22 @@ from __future__ import annotations
 import argparse
 import pathlib
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from benchmarks import command_line, record
 from benchmarks.real_data.rows import Row, accuracy_table, as_record, difference_table
+from benchmarks.real_data.stages import in_order, right_by_video
 from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.measure.fusion.rules import product_fusion
 from videolstm_jax.score_files.join import aligned
 from videolstm_jax.stages import idt, objects, prepare, trajectories
 from videolstm_jax.types import Dataset, Scores
+
+OURS = ("iDT", "Objects")
+"""The models without recurrent networks."""
 
 
 def main() -> None:
@@ -33,28 +39,36 @@ def main() -> None:
     base = _prepared(options)
     trajectories.run(base)
     objects.run(base)
-    right: dict[str, list[dict[str, bool]]] = {}
-    for number in range(1, options.folds + 1):
-        work = _fold(base, number, options.folds)
-        cfg = change(base, workdir=work.root, idt__files=str(Workdir(base.workdir).trajectories))
-        models = {
-            "Objects": load_scores(objects.run(cfg)),
-            "iDT": load_scores(idt.run(cfg)),
-        }
-        for path in options.runs:
-            models[_run_name(path)] = load_scores(path.format(fold=number))
-        for name, scores in _with_fusions(models).items():
-            is_right = scores.scores.argmax(1) == scores.label
-            fold = dict(zip(scores.videos, is_right.tolist(), strict=True))
-            right.setdefault(name, []).append(fold)
-    _save(options, base, right)
+    # Of each seed, the right answers of all folds by the name of the model.
+    seeds: list[dict[str, dict[str, bool]]] = [{} for _ in range(options.seeds)]
+    for number in range(1, max(1, options.folds) + 1):
+        cfg = base
+        if options.folds:
+            work = _fold(base, number, options.folds)
+            folder = str(Workdir(base.workdir).trajectories)
+            cfg = change(base, workdir=work.root, idt__files=folder)
+        ours = {"Objects": load_scores(objects.run(cfg)), "iDT": load_scores(idt.run(cfg))}
+        for seed, right in enumerate(seeds):
+            models = dict(ours)
+            for path in options.runs:
+                scores = load_scores(path.format(fold=number, seed=seed))
+                models[_run_name(path)] = scores
+            for name, scores in _with_fusions(models).items():
+                right.setdefault(name, {}).update(right_by_video(scores))
+    _save(options, base, seeds)
 
 
 def _options() -> argparse.Namespace:
     parser = command_line.parser(__doc__)
-    parser.add_argument("--videos", required=True, help="folder of the videos, a folder a class")
+    parser.add_argument("--videos", default="", help="folder of the videos, a folder a class")
     parser.add_argument("--workdir", required=True, help="folder of everything that is computed")
-    parser.add_argument("--folds", type=int, required=True, help="how often groups are held out")
+    parser.add_argument(
+        "--folds",
+        type=int,
+        required=True,
+        help="how often groups are held out; 0 takes the list of a finished pipeline",
+    )
+    parser.add_argument("--seeds", type=int, default=1, help="of the runs; default: 1")
     parser.add_argument("--side", type=int, default=240, help="idt.side; default: 240")
     parser.add_argument("--fps", type=float, default=0.0, help="data.fps; default: 0")
     parser.add_argument("--stride", type=int, default=1, help="objects.stride; default: 1")
@@ -65,25 +79,33 @@ def _options() -> argparse.Namespace:
         nargs="*",
         default=[],
         help="score files of other models on the same folds, with {fold} for the number of the "
-        "fold from 1 on",
+        "fold from 1 on and {seed} for the seed from 0 on",
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.folds and not options.videos:
+        parser.error("--videos is missing; expected the folder of the videos, or --folds=0")
+    return options
 
 
 def _prepared(options: argparse.Namespace) -> RunConfig:
     """The settings of all folds, and a work folder in which every video is listed."""
+    settings = {
+        "data__fps": options.fps,
+        "data__workers": 1,
+        "idt__side": options.side,
+        "idt__components": options.components,
+        "idt__samples": options.samples,
+        "objects__stride": options.stride,
+    }
+    if not options.folds:
+        return change(RunConfig(workdir=options.workdir), **settings)
     cfg = change(
         RunConfig(workdir=f"{options.workdir}/all"),
         data__videos=options.videos,
-        data__fps=options.fps,
-        data__workers=1,
         # No stage here reads flow images; the smallest ones are the cheapest.
         flow__width=16,
         flow__height=16,
-        idt__side=options.side,
-        idt__components=options.components,
-        idt__samples=options.samples,
-        objects__stride=options.stride,
+        **settings,
     )
     if not Workdir(cfg.workdir).dataset.exists():
         prepare.run(cfg)
@@ -109,13 +131,13 @@ def _fold(base: RunConfig, number: int, folds: int) -> Workdir:
 
 
 def _run_name(path: str) -> str:
-    """The name of a run whose scores lie in `<run>/scores.npz`."""
-    return pathlib.Path(path).parent.name
+    """The name of a run whose scores lie in `<run>/scores.npz`, without the seed that varies."""
+    return pathlib.Path(path).parent.name.replace("-seed{seed}", "")
 
 
 def _with_fusions(models: dict[str, Scores]) -> dict[str, Scores]:
     """The models, both of ours fused, the others fused, and the others with ours."""
-    ours, others = ["iDT", "Objects"], [name for name in models if name not in ("iDT", "Objects")]
+    ours, others = list(OURS), [name for name in models if name not in OURS]
     fusions = [ours]
     if others:
         fusions += [[*others, "iDT"], [*others, *ours]]
@@ -134,16 +156,19 @@ def _fused(models: dict[str, Scores]) -> Scores:
 
 
 def _save(
-    options: argparse.Namespace, base: RunConfig, right: dict[str, list[dict[str, bool]]]
+    options: argparse.Namespace, base: RunConfig, seeds: Sequence[Mapping[str, dict[str, bool]]]
 ) -> None:
     dataset = load_dataset(Workdir(base.workdir).dataset)
     names = [video.name for video in dataset.videos]
+    if not options.folds:
+        names = [video.name for video in dataset.part("test")]
     rows = {}
-    for model, folds in right.items():
-        of_video: dict[str, bool] = {}
-        for fold in folds:
-            of_video |= fold
-        rows[model] = Row(np.array([[of_video[name] for name in names]]))
+    for model in seeds[0]:
+        answers = [in_order(right[model], names) for right in seeds]
+        # Models without a random start have the same answers with every seed.
+        if set(model.split(" + ")) <= set(OURS):
+            answers = answers[:1]
+        rows[model] = Row(np.stack(answers))
     pairs = _pairs(list(rows))
     figures = {
         "question": command_line.question(__doc__),

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+import subprocess
 from typing import Any
 
 from videolstm_jax import files
@@ -35,6 +36,20 @@ def device() -> str:
     if jax.default_backend() == "cpu":
         return processor()
     return jax.devices()[0].device_kind
+
+
+def commit() -> str:
+    """Returns the commit of the checkout, marked where files differ from it."""
+    git = ("git", "-C", str(RESULTS.parent))
+    answers = []
+    for arguments in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain")):
+        process = subprocess.run((*git, *arguments), capture_output=True, text=True, check=False)
+        # A source archive has no history.
+        if process.returncode:
+            return "unknown"
+        answers.append(process.stdout.strip())
+    name, changes = answers
+    return f"{name} with changes" if changes else name
 
 
 def save(name: str, figures: dict[str, Any], folder: str | os.PathLike = RESULTS) -> None:

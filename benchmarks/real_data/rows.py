@@ -66,7 +66,7 @@ def accuracy_table(rows: Mapping[str, Row]) -> str:
     for name, row in rows.items():
         counts = " ".join(str(int(right.sum())) for right in row.right)
         lines.append(
-            f"| {name} | {counts} of {row.right.shape[1]} | {_percent(mean_interval(row.shares))} |"
+            f"| {name} | {counts} of {row.right.shape[1]} | {percent(mean_interval(row.shares))} |"
         )
     return "\n".join(lines)
 
@@ -82,7 +82,7 @@ def difference_table(rows: Mapping[str, Row], pairs: Sequence[tuple[str, str]]) 
     for better, worse in pairs:
         if better in rows and worse in rows:
             interval = difference(rows[better], rows[worse])
-            text = _percent(interval, sign="+")
+            text = percent(interval, sign="+")
             lines.append(f"| {better} | {worse} | {text} | {verdict(interval)} |")
     return "\n".join(lines)
 
@@ -101,6 +101,7 @@ def verdict(interval: Interval) -> str:
     return "open"
 
 
-def _percent(interval: Interval, sign: str = "") -> str:
+def percent(interval: Interval, sign: str = "") -> str:
+    """An interval in per cent, or in points where it is of a difference and has a sign."""
     value, low, high = (100 * part for part in interval)
     return f"{value:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"

@@ -1,0 +1,92 @@
+"""`python -m benchmarks.ladder TASK ..`: see the docstring of the package."""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from benchmarks import command_line, ladder, record
+from benchmarks.ladder import sets, tables, variants
+from benchmarks.ladder.runs import RUNS, SEEDS, TRAINING, ladder_rows, train_all
+from benchmarks.real_data.rows import as_record
+from videolstm_jax.artifacts import Workdir, load_dataset
+from videolstm_jax.presets import Settings
+
+TASKS = ("stick", "flow", "table")
+
+
+def main() -> None:
+    """Runs a task and writes its results, or prints the tables of the result files."""
+    options = _options()
+    if options.task == "table":
+        print(tables.of_folder(pathlib.Path(options.out)))
+        return
+    # Seeds of a row have the same shapes, so each program is compiled once.
+    jax.config.update("jax_compilation_cache_dir", f"{options.workdir}/compiled")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    stop = time.monotonic() + 60 * options.minutes
+    if options.task == "stick":
+        figures = _run_sets(options.sets, options.workdir, options.seeds, stop)
+    else:
+        settings = sets.settings_of("independent", options.workdir)
+        sets.make_features(settings)
+        figures = variants.run(settings, _test_names(settings), stop)
+    about = {"commit": record.commit(), "question": command_line.question(ladder.__doc__)}
+    figures = {**about, **figures}
+    record.save(f"{options.name}_{options.task}", figures, options.out)
+    print(tables.of_folder(pathlib.Path(options.out)))
+
+
+def _options() -> argparse.Namespace:
+    parser = command_line.parser(ladder.__doc__, name="ladder")
+    parser.add_argument("task", choices=TASKS)
+    parser.add_argument("--workdir", default="", help="folder of everything that is computed")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin no training after so many"
+    )
+    parser.add_argument(
+        "--sets", nargs="+", default=list(sets.SETS), choices=list(sets.SETS), help="of `stick`"
+    )
+    parser.add_argument("--seeds", type=int, default=len(SEEDS), help="of each model; default: 5")
+    options = parser.parse_args()
+    if options.task != "table" and not options.workdir:
+        parser.error("--workdir is missing; expected the folder of everything that is computed")
+    return options
+
+
+def _run_sets(names: Sequence[str], workdir: str, seeds: int, stop: float) -> dict[str, Any]:
+    """Trains the ladder on each set, and returns the rows of all sets that have features."""
+    for name in names:
+        settings = sets.settings_of(name, workdir)
+        sets.make_features(settings)
+        train_all(RUNS[name], settings, SEEDS[:seeds], stop)
+    rows_of_set, videos = {}, []
+    for name in sets.SETS:
+        settings = sets.settings_of(name, workdir)
+        # A set that was left out of this call may have been computed before.
+        if not Workdir(settings.overrides["workdir"]).dataset.exists():
+            continue
+        videos = _test_names(settings)
+        rows_of_set[name] = as_record(ladder_rows(RUNS[name], settings, videos))
+    return {
+        "data": sets.COMMON,
+        "settings": TRAINING,
+        "sets": sets.SETS,
+        # Both sets have the same names: a clip depends on its number, not on its background.
+        "videos": videos,
+        "rows": rows_of_set,
+    }
+
+
+def _test_names(settings: Settings) -> list[str]:
+    dataset = load_dataset(Workdir(settings.overrides["workdir"]).dataset)
+    return sorted(video.name for video in dataset.part("test"))
+
+
+if __name__ == "__main__":
+    main()

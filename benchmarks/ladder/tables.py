@@ -1,0 +1,173 @@
+"""The tables of the page docs/results/ladder.md, made of the result files."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.real_data.rows import (
+    Row,
+    accuracy_table,
+    difference,
+    difference_table,
+    percent,
+    rows_of,
+    verdict,
+)
+from videolstm_jax.measure.intervals import paired_interval
+
+
+class Ordering(NamedTuple):
+    """A claim of the paper: `better` has more clips right than `worse`, both names of rows."""
+
+    claim: str
+    better: str
+    worse: str
+
+
+def _on_both(claim: str, better: str, worse: str) -> list[Ordering]:
+    pairs = []
+    for stream in ("rgb", "flow"):
+        pairs.append(Ordering(claim, f"{better}-{stream}", f"{worse}-{stream}"))
+    return pairs
+
+
+ORDERINGS: Sequence[Ordering] = (
+    *_on_both("recurrent over ConvNet", "lstm", "convnet"),
+    *_on_both("recurrent over ConvNet", "convalstm", "convnet"),
+    *_on_both("attention: ALSTM over LSTM", "alstm", "lstm"),
+    *_on_both("convolutions: ConvLSTM over LSTM", "convlstm", "lstm"),
+    *_on_both("ConvALSTM over ConvLSTM", "convalstm", "convlstm"),
+    *_on_both("ConvALSTM over ALSTM", "convalstm", "alstm"),
+    *_on_both("ConvALSTM over LSTM", "convalstm", "lstm"),
+    *_on_both("motion attention, ALSTM", "motion_alstm", "alstm"),
+    *_on_both("motion attention, ConvALSTM (VideoLSTM)", "videolstm", "convalstm"),
+    *_on_both("VideoLSTM over ConvNet", "videolstm", "convnet"),
+    Ordering("fusion over RGB", "fusion", "videolstm-rgb"),
+    Ordering("fusion over flow", "fusion", "videolstm-flow"),
+)
+"""The orderings of Tables 1 to 3. A row that a set does not have is left out of its table."""
+
+TIED_PAIRS = (("motion_alstm-rgb", "alstm-rgb"), ("videolstm-rgb", "convalstm-rgb"))
+"""Motion attention and the same cell with attention from appearance."""
+
+# The ConvNet of UT-Interaction is the layer of the classes over frozen features.
+_UT_NAMES = {"frame classifier, RGB": "convnet-rgb", "frame classifier, flow": "convnet-flow"}
+
+
+# ---- the whole page ------------------------------------------------------------------------------
+
+
+def of_folder(folder: pathlib.Path) -> str:
+    """All tables that the result files of a folder give, each under its title.
+
+    Args:
+      folder: of `ladder_stick.json`, `ladder_flow.json` and `real_data_ut_interaction.json`; a file
+        that is missing is left out.
+    """
+    parts = []
+    sources: dict[str, Mapping[str, Row]] = {}
+    stick = _read(folder / "ladder_stick.json")
+    if stick:
+        of_set = {name: rows_of(rows) for name, rows in stick["rows"].items()}
+        for name, rows in of_set.items():
+            parts.append(f"## stick actions, background {name}\n\n{accuracy_table(rows)}")
+            sources[f"stick actions, {name}"] = rows
+        if len(of_set) == 2:
+            table = gain_table(of_set["independent"], of_set["tied"])
+            parts.append(f"## what motion attention is worth\n\n{table}")
+    flow = _read(folder / "ladder_flow.json")
+    if flow:
+        parts.append(f"## VideoLSTM on flow\n\n{change_table(rows_of(flow['rows']))}")
+    real = _read(folder / "real_data_ut_interaction.json")
+    if real:
+        rows = {}
+        for name, row in rows_of(real["rows"]).items():
+            rows[_UT_NAMES.get(name, name)] = row
+        sources["UT-Interaction"] = rows
+    parts.append(f"## the orderings of the paper\n\n{ordering_table(sources)}")
+    for path in sorted(folder.glob("idt_objects_*.json")):
+        figures = _read(path)
+        rows = rows_of(figures["rows"])
+        table = difference_table(rows, figures["pairs"])
+        parts.append(f"## Table 4: {path.stem}\n\n{accuracy_table(rows)}\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def _read(path: pathlib.Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    return json.loads(path.read_text())
+
+
+# ---- single tables -------------------------------------------------------------------------------
+
+
+def ordering_table(sources: Mapping[str, Mapping[str, Row]]) -> str:
+    """Every ordering on every set that has both rows, with its paired interval.
+
+    Args:
+      sources: rows by the name of the set.
+    """
+    lines = [
+        "| ordering | rows | set | difference, points (95 % interval) | holds |",
+        "|---|---|---|---|---|",
+    ]
+    for claim, better, worse in ORDERINGS:
+        for source, rows in sources.items():
+            if better in rows and worse in rows:
+                interval = difference(rows[better], rows[worse])
+                text = percent(interval, sign="+")
+                pair = f"{better} - {worse}"
+                lines.append(f"| {claim} | {pair} | {source} | {text} | {verdict(interval)} |")
+    return "\n".join(lines)
+
+
+def gain_table(independent: Mapping[str, Row], tied: Mapping[str, Row]) -> str:
+    """The gain of motion attention on both sets, and how much larger it is on the first.
+
+    A clip of one set has the actor, the motion and the camera of the clip of the same name in the
+    other set, so the gains of both are paired too.
+    """
+    lines = [
+        "| model | minus | background independent | background tied | independent - tied |",
+        "|---|---|---|---|---|",
+    ]
+    for motion, appearance in TIED_PAIRS:
+        gains, texts = [], []
+        for rows in (independent, tied):
+            if motion in rows and appearance in rows:
+                gains.append(rows[motion].shares - rows[appearance].shares)
+                texts.append(percent(difference(rows[motion], rows[appearance]), sign="+"))
+        if len(gains) == 2:
+            texts.append(percent(paired_interval(*gains), sign="+"))
+            lines.append(f"| {motion} | {appearance} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def change_table(rows: Mapping[str, Row]) -> str:
+    """Each row with its differences to the ConvNet and to the run of the ladder.
+
+    Args:
+      rows: of the task `flow`; the first is the ConvNet, the second the run of the ladder.
+    """
+    lines = [
+        "| setting | right, each seed | accuracy, % | minus ConvNet | minus the ladder's |",
+        "|---|---|---|---|---|",
+    ]
+    convnet, ladder = list(rows.values())[:2]
+    for name, row in rows.items():
+        counts = " ".join(str(int(right.sum())) for right in row.right)
+        differences = []
+        for baseline in (convnet, ladder):
+            text = "-"
+            if row is not baseline:
+                text = percent(difference(row, baseline), sign="+")
+            differences.append(text)
+        accuracy = f"{100 * np.mean(row.right):.1f}"
+        lines.append(f"| {name} | {counts} | {accuracy} | {' | '.join(differences)} |")
+    return "\n".join(lines)

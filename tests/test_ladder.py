@@ -1,0 +1,158 @@
+"""The ladder of the paper's models: its tables, with made-up scores, and what it trains."""
+
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.ladder import __main__, runs, sets, tables, variants
+from benchmarks.real_data import stages
+from benchmarks.real_data.rows import Row, as_record
+from videolstm_jax import files
+from videolstm_jax.artifacts import save_dataset, save_scores
+from videolstm_jax.types import Dataset, Scores, Video
+
+VIDEOS = 40
+
+
+def row(right, seeds=2):
+    """A row of several seeds that have the first clips right."""
+    answers = np.zeros((seeds, VIDEOS), bool)
+    answers[:, :right] = True
+    return Row(answers)
+
+
+def test_every_ordering_of_a_set_has_a_line_and_a_verdict():
+    rows = {
+        "convalstm-rgb": row(30),
+        "convlstm-rgb": row(10),
+        "lstm-rgb": row(30),
+        "motion_alstm-rgb": row(0),
+    }
+    lines = tables.ordering_table({"made up": rows}).splitlines()
+    assert "| ConvALSTM over ConvLSTM | convalstm-rgb - convlstm-rgb | made up | +50.0" in lines[3]
+    assert lines[3].endswith("| yes |")
+    assert lines[2].endswith("| no, the opposite |")
+    assert lines[4].endswith("| +0.0 (+0.0 to +0.0) | open |")
+    # ALSTM is missing, so nothing is said of it.
+    assert len(lines) == 5 and "alstm-rgb - alstm" not in "\n".join(lines)
+
+
+def test_gains_of_both_sets_are_paired_clip_by_clip():
+    independent = {"motion_alstm-rgb": row(30), "alstm-rgb": row(10)}
+    tied = {"motion_alstm-rgb": row(40), "alstm-rgb": row(40)}
+    lines = tables.gain_table(independent, tied).splitlines()
+    assert len(lines) == 3
+    cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert cells[:2] == ["motion_alstm-rgb", "alstm-rgb"]
+    assert cells[2].startswith("+50.0") and cells[3].startswith("+0.0")
+    assert cells[4] == cells[2]
+
+
+def test_a_change_is_compared_with_the_backbone_and_with_the_ladder():
+    rows = {"flow ConvNet": row(20, seeds=1), "ladder": row(10), "changed": row(30)}
+    lines = tables.change_table(rows).splitlines()
+    assert lines[2].startswith("| flow ConvNet | 20 | 50.0 | - | +25.0")
+    assert lines[3].startswith("| ladder | 10 10 | 25.0 | -25.0") and lines[3].endswith("| - |")
+    assert "| changed | 30 30 | 75.0 | +25.0" in lines[4]
+
+
+def test_the_page_is_made_of_the_files_that_there_are(tmp_path):
+    assert "the orderings of the paper" in tables.of_folder(tmp_path)
+    rows = {"fusion": row(30), "videolstm-rgb": row(10)}
+    stick = {"rows": {"independent": as_record(rows), "tied": as_record({"alstm-rgb": row(40)})}}
+    real = {"rows": as_record({"frame classifier, RGB": row(5), "lstm-rgb": row(9)})}
+    (tmp_path / "ladder_stick.json").write_text(json.dumps(stick))
+    (tmp_path / "real_data_ut_interaction.json").write_text(json.dumps(real))
+    page = tables.of_folder(tmp_path)
+    assert "## stick actions, background tied" in page
+    assert "| fusion over RGB | fusion - videolstm-rgb | stick actions, independent |" in page
+    assert "| recurrent over ConvNet | lstm-rgb - convnet-rgb | UT-Interaction | +10.0" in page
+
+
+# ---- what is trained -----------------------------------------------------------------------------
+
+
+def test_sets_differ_in_the_background_alone(tmp_path):
+    independent, tied = (sets.settings_of(name, str(tmp_path)).config() for name in sets.SETS)
+    assert (independent.data.context, tied.data.context) == (0.0, 1.0)
+    assert independent.data.source == "stick_actions" and independent.convnet.backbone == "vgg"
+    assert independent.convnet == tied.convnet
+    names = [run.name for run in runs.RUNS["independent"]]
+    assert len(names) == len(set(names)) == 12 and set(runs.FUSED) < set(names)
+    assert {run.name for run in runs.RUNS["tied"]} < set(names)
+
+
+def test_every_change_is_a_run_of_its_own(tmp_path):
+    settings = sets.settings_of("independent", str(tmp_path))
+    configs = [runs.config_of(run, settings, 1) for run in variants.changed_runs().values()]
+    assert len({cfg.run_name for cfg in configs}) == len(variants.CHANGES)
+    assert not configs[0].data.mirrored and configs[1].train.steps == 240
+    assert all(cfg.model.cell == "videolstm" and cfg.seed == 1 for cfg in configs)
+
+
+def test_all_models_of_a_seed_come_before_the_next_seed(tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(runs, "train_and_score", lambda cfg, stop: trained.append(cfg.run_name))
+    settings = sets.settings_of("tied", str(tmp_path))
+    runs.train_all(runs.RUNS["tied"][:2], settings, (0, 1))
+    expected = ["videolstm-rgb-seed0", "convalstm-rgb-seed0"]
+    assert trained == [*expected, "videolstm-rgb-seed1", "convalstm-rgb-seed1"]
+    runs.train_all(runs.RUNS["tied"], settings, (0,), stop=0.0)
+    assert len(trained) == 4
+
+
+# ---- which clips are right -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def scored(tmp_path):
+    """Settings of a set whose backbones and both VideoLSTMs have made-up scores."""
+    settings = sets.settings_of("independent", str(tmp_path))
+    work = stages.Workdir(settings.overrides["workdir"])
+    videos = []
+    for number in range(2):
+        name = f"v{number}"
+        videos.append(Video(name, f"{name}.mp4", number, "test", "g", 9, 8, 8, 25.0))
+    save_dataset(work.dataset, Dataset(("a", "b"), tuple(videos)))
+
+    def write(path, first, second):
+        table = np.array([[first, 1 - first], [1 - second, second]])
+        trained = np.zeros(2, bool)
+        save_scores(path, Scores(("v0", "v1"), table, np.arange(2), ("a", "b"), trained))
+
+    for stream in ("rgb", "flow"):
+        write(work.convnet(stream) / "scores.npz", 0.9, 0.9)
+    # The product has v0 right with .9 x .4 against .1 x .6, and v1 wrong.
+    for name, first, second in (("videolstm-rgb", 0.9, 0.2), ("videolstm-flow", 0.4, 0.3)):
+        write(work.run(f"{name}-seed0") / "scores.npz", first, second)
+        frames = np.array([[0.9, 0.1], [0.2, 0.8]])
+        for video in ("v0", "v1"):
+            files.write_arrays(work.evaluated_video(f"{name}-seed0", video), scores=frames)
+    return settings
+
+
+def test_rows_are_of_the_seeds_that_were_scored(scored):
+    rows = runs.ladder_rows(runs.RUNS["independent"], scored, ["v1", "v0"])
+    assert set(rows) == {"convnet-rgb", "convnet-flow", *runs.FUSED, "fusion"}
+    np.testing.assert_array_equal(rows["convnet-rgb"].right, [[True, True]])
+    np.testing.assert_array_equal(rows["videolstm-rgb"].right, [[False, True]])
+    np.testing.assert_array_equal(rows["videolstm-flow"].right, [[False, False]])
+    np.testing.assert_array_equal(rows["fusion"].right, [[False, True]])
+    assert rows["fusion"].about == {"seeds": [0]}
+
+
+def test_frames_are_read_in_several_ways(scored):
+    figures = variants.run(scored, ["v0", "v1"], stop=0.0)
+    right = {name: record["right"] for name, record in figures["rows"].items()}
+    assert right["flow ConvNet"] == ["11"]
+    assert right["VideoLSTM on flow, as in the ladder"] == ["00"]
+    # The frames are right of v0 at first, and of v1 at the end.
+    assert right["mean of all frames"] == ["10"] and right["last frame"] == ["01"]
+
+
+def test_a_task_without_a_work_folder_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["ladder", "stick"])
+    with pytest.raises(SystemExit):
+        __main__.main()
+    assert "--workdir is missing; expected the folder" in capsys.readouterr().err
