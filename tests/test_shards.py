@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.shards import Shard, parse_shard
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.stages import extract, fit_convnet
+from videolstm_jax.trained.backbone.unfinished import missing_views
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,130 @@ def test_bytes_for_maps_and_float16_for_logits(done, fitted):
     assert (fitted / "convnets/rgb/scores.npz").read_bytes() == (
         done / "convnets/rgb/scores.npz"
     ).read_bytes()
+
+
+HOLDER = """
+import sys
+from videolstm_jax.lock.sole_writer import sole_writer
+with sole_writer(sys.argv[1], "extract", name=".finish.lock"):
+    print("holds", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def finishing(fitted):
+    """Another process that finishes the stores, as it seems, until a line is written to it."""
+    command = [sys.executable, "-c", HOLDER, str(fitted / "features" / "rgb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"holds\n"
+        yield process
+        process.kill()
+
+
+def test_a_shard_waits_for_one_that_finishes(fitted, finishing, capsys, monkeypatch):
+    def stop_waiting(_):
+        """What happens in the pause between two looks at the lock."""
+        if finishing.poll() is None:
+            finishing.communicate(b"\n")
+
+    monkeypatch.setattr("videolstm_jax.lock.waiting_writer.time.sleep", stop_waiting)
+    extract.run(config(fitted, "rgb", convnet__steps=2), shard=Shard(1, 2))
+    printed = capsys.readouterr().out
+    expected = f"features/rgb: extract runs here already: process {finishing.pid} on "
+    assert printed.count("waits for another shard, which opens or finishes the stores") == 1
+    assert expected in printed and "shard 1 of 2 is done; 3 videos of others are not" in printed
+
+
+def test_a_shard_looks_for_the_others_while_it_alone_may_finish(fitted, monkeypatch):
+    locks = []
+
+    def look(*arguments):
+        locks.extend(path.name for path in (fitted / "features" / "rgb").glob(".*.lock"))
+        return missing_views(*arguments)
+
+    monkeypatch.setattr(extract, "missing_views", look)
+    extract.run(config(fitted, "rgb", convnet__steps=2), shard=Shard(2, 2))
+    assert sorted(locks) == [".extract-2of2.lock", ".finish.lock"]
+
+
+# Waits for a line when its videos are done; the first of two is killed while it writes an index.
+SHARD = """
+import os, signal, sys
+from videolstm_jax import files
+from videolstm_jax.cli.main import main
+from videolstm_jax.stages import extract
+write_features, write_bytes = extract._write_features, files.write_bytes
+
+def write_features_and_wait(*arguments):
+    write_features(*arguments)
+    print("videos are done", flush=True)
+    sys.stdin.readline()
+
+def write_half_an_index(path, encoded, **options):
+    if path.name == "index.json":
+        with files.replacing(path) as beside:
+            beside.write_bytes(encoded[:9])
+            os.kill(os.getpid(), signal.SIGKILL)
+    write_bytes(path, encoded, **options)
+
+extract._write_features = write_features_and_wait
+if "--shard=1/2" in sys.argv:
+    files.write_bytes = write_half_an_index
+main("extract")
+"""
+
+
+@pytest.mark.slow
+def test_of_shards_that_end_together_one_is_killed_and_the_other_finishes(done, fitted):
+    words = pipeline.command("extract", config(fitted, "rgb", convnet__steps=2)).split()[2:]
+    workers = []
+    for number in (1, 2):
+        command = [sys.executable, "-c", SHARD, *words, f"--shard={number}/2"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        workers.append(subprocess.Popen(command, **pipes))
+    for worker in workers:
+        while "videos are done" not in (line := worker.stdout.readline()):
+            assert line, "the worker has ended"
+    # A worker that was killed while it wrote notes left this. The one that goes on is not it.
+    (fitted / "features/rgb/fc7/.done-1of2.jsonl.part-0123456789abcdef").touch()
+    # The first one enters its end a moment before the other: it must be killed in it.
+    for worker in workers:
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+        time.sleep(0.5)
+    last = workers[1].communicate()[0]
+    assert [worker.wait() for worker in workers] == [-signal.SIGKILL, 0], last
+    workers[0].communicate()
+    assert contents(fitted / "features") == contents(done / "features") | {
+        # The lock of a shard that is not started again.
+        "rgb/.extract-1of2.lock": (fitted / "features/rgb/.extract-1of2.lock").read_bytes()
+    }
+    assert contents(fitted / "convnets") == contents(done / "convnets")
+
+
+def test_files_that_a_kill_left_are_removed(done, fitted):
+    token = "part-0123456789abcdef"
+    left = [
+        f"features/rgb/pool5/.done-1of2.jsonl.{token}",
+        f"features/rgb/fc7/.about.json.{token}",
+        f"features/rgb/logits/.index.json.{token}",
+        f"features/rgb/pool5/left/.p1.f16.{token}",
+        f"convnets/rgb/.scores.npz.{token}",
+    ]
+    of_a_fit = fitted / "convnets/rgb" / f".metrics.jsonl.{token}"
+    for name in left:
+        (fitted / name).parent.mkdir(parents=True, exist_ok=True)
+        (fitted / name).touch()
+    of_a_fit.touch()
+    cfg = config(fitted, "rgb", convnet__steps=2)
+    extract.run(cfg, shard=Shard(1, 2))
+    # Its own notes at its start; the others when all is done.
+    assert [(fitted / name).exists() for name in left] == [False, True, True, True, True]
+    extract.run(cfg, shard=Shard(2, 2))
+    assert contents(fitted / "features") == contents(done / "features")
+    of_a_fit.unlink()
+    assert contents(fitted / "convnets") == contents(done / "convnets")
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def replacing(path: PathLike, *, durable: bool = False) -> Iterator[epath.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a rename is atomic within one file system only. The name is random
     # and not that of the process: containers that share a folder may share process numbers too.
-    beside = path.parent / f".{path.name}.part-{secrets.token_hex(_TOKEN_BYTES)}"
+    beside = _beside(path)
     try:
         yield beside
         # The content must be on the disk before the name is: a system may write the rename first,
@@ -65,6 +65,28 @@ def replacing(path: PathLike, *, durable: bool = False) -> Iterator[epath.Path]:
         # On a disk that fails, removing may fail too; the first error is the one to show.
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def _beside(path: epath.Path) -> epath.Path:
+    """The name of a file while it is written, which no two processes share."""
+    return path.parent / f".{path.name}.part-{secrets.token_hex(_TOKEN_BYTES)}"
+
+
+def refresh_list(folder: PathLike) -> None:
+    """Has a network file system fetch the list of the files of a folder anew.
+
+    It may keep a list for a minute, in which files of other machines are missing. After a change of
+    its own it notices that others have changed the folder too.
+    """
+    # What a bucket lists is never old.
+    if "://" in os.fspath(folder):
+        return
+    probe = _beside(epath.Path(folder) / "list")
+    # On a disk that is full the list stays as it is.
+    with contextlib.suppress(OSError):
+        probe.touch()
+    with contextlib.suppress(OSError):
+        probe.unlink(missing_ok=True)
 
 
 def remove_unfinished(

@@ -15,6 +15,8 @@ from videolstm_jax.measure.accuracy import accuracy_text, top_k, trained_note
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.types import Dataset, Scores, Video, names_of
 
+CONVNET_SCORES = ("scores.npz", "accuracy.json")
+"""The files that `save_convnet_scores` writes."""
 SCORED_FRAMES = 25
 """Equally spaced frames whose class probabilities are averaged for the score of a video."""
 

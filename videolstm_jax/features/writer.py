@@ -152,6 +152,7 @@ class FeatureWriter:
 
         The notes of all workers are read again.
         """
+        files.refresh_list(self._folder)
         self._done = self._finished_rows()
         names = list(names)
         # Each check asks for the size of a file, which in a bucket takes as long as a small read.

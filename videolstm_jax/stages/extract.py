@@ -23,18 +23,24 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.convnet_scores import save_convnet_scores
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.files import remove_unfinished
 from videolstm_jax.flow import pace
 from videolstm_jax.flow_images.online import FlowSettings
-from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.quantities import size_text
 from videolstm_jax.train.log import ProgressLine
+from videolstm_jax.trained.backbone.sharing import (
+    one_shard_at_a_time,
+    remove_own_unfinished,
+    remove_unfinished_results,
+    sole_shard,
+    stream_folders,
+)
 from videolstm_jax.trained.backbone.stores import (
     BLOCK,
     BackboneWithStores,
     ExtractionJob,
     features_of,
-    open_backbone,
+    load_backbone,
+    open_stores,
     write_features,
 )
 from videolstm_jax.trained.backbone.unfinished import mirrored_bytes, missing_views, views_to_do
@@ -55,8 +61,8 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     `flow.online` flow is computed here and not stored, and both streams are extracted from one
     decoding.
 
-    Of several workers, each takes its shard of the videos. The one that finds all videos done at
-    its end finishes the stores.
+    Of several workers, each takes its shard of the videos. At its end each one looks, one after
+    another, whether all videos are done. So the last one does finish the stores.
 
     Returns:
       The folder of the stream's features, or of both streams' with `flow.online`.
@@ -73,51 +79,39 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     streams: Sequence[str] = (cfg.data.stream,)
     if cfg.flow.online:
         streams = STREAMS
-    folders = [work.features(stream, "pool5").parent for stream in streams]
+    folders = stream_folders(job, streams)
     with contextlib.ExitStack() as stack:
         for folder in folders:
-            stack.enter_context(_sole_writer(job, folder))
-            _remove_unfinished(job, folder)
+            stack.enter_context(sole_shard(job, folder))
+            remove_own_unfinished(job, folder)
         _extract(job, streams)
     if cfg.flow.online:
         return folders[0].parent
     return folders[0]
 
 
-def _sole_writer(job: ExtractionJob, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
-    """The lock of a stream's features: one a shard, so that shards work side by side."""
-    # Who extracts all videos would write what the shards write, and finish their stores.
-    name, rivals = ".extract.lock", ".extract-*.lock"
-    if job.shard.worker:
-        name, rivals = f".extract-{job.shard.worker}.lock", name
-    return sole_writer(folder, "extract", name=name, rivals=rivals, break_lock=job.cfg.break_lock)
-
-
-def _remove_unfinished(job: ExtractionJob, folder: epath.Path) -> None:
-    """Removes the files of this worker's videos that it was writing when it was killed."""
-    own = names_of(job.shard.of(job.dataset.videos))
-
-    def is_ours(target: epath.Path) -> bool:
-        if job.shard.count == 1:
-            return True
-        _, *name = target.relative_to(folder).parts  # behind the folder of the layer
-        return "/".join(name).rpartition(".")[0] in own
-
-    remove_unfinished(folder, is_ours)
-
-
 def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     """Writes the features of this worker's videos, and finishes the stores if it is the last."""
-    shard = job.shard
     # All are opened before any frame is read: a missing backbone is refused at once.
-    backbones = {}
+    loaded = {}
     for stream in streams:
-        backbones[stream] = open_backbone(job, stream)
+        loaded[stream] = load_backbone(job, stream)
+    backbones = {}
+    with one_shard_at_a_time(job, streams):
+        for stream, trained in loaded.items():
+            backbones[stream] = open_stores(job, trained, stream)
     views = views_to_do(job, backbones)
     videos = [video for video in job.dataset.videos if video.name in views]
     _check_sources(job, videos, backbones)
     _print_mirrored(videos, views, backbones)
     _write_features(_blocks(job, videos, views, backbones), views, backbones)
+    with one_shard_at_a_time(job, streams):
+        _finish_if_last(job, backbones)
+
+
+def _finish_if_last(job: ExtractionJob, backbones: Mapping[str, BackboneWithStores]) -> None:
+    """Finishes the stores of all streams, unless another shard has videos to do."""
+    shard = job.shard
     # A worker that is alone has just done all that was missing.
     missing: Mapping[str, Sequence[View]] = {}
     if shard.count > 1:
@@ -125,12 +119,12 @@ def _extract(job: ExtractionJob, streams: Sequence[str]) -> None:
     if missing:
         print(
             f"shard {shard.number} of {shard.count} is done; {len(missing)} videos of others are "
-            "not. The last worker finishes the stores; if none does, run extract once more without "
-            "--shard",
+            "not. The last worker finishes the stores",
             flush=True,
         )
         return
-    for backbone in backbones.values():
+    for stream, backbone in backbones.items():
+        remove_unfinished_results(job, stream)
         _finish(job, backbone)
 
 

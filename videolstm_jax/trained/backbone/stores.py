@@ -81,13 +81,13 @@ class BackboneWithStores(NamedTuple):
     trained_on: tuple[str, ...] = ()
 
 
-def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
-    """Loads the backbone of a stream and opens the stores of its layers.
+def load_backbone(job: ExtractionJob, stream: str) -> TrainedConvNet:
+    """Loads the backbone of a stream.
 
     Raises:
       ConfigError: the backbone is another one than that of the settings.
-      FileError: no backbone, one of other classes, or features of another one in the folders; or it
-        was trained on some of the test videos, unless `eval.allow_trained`.
+      FileError: no backbone, or one of other classes; or it was trained on some of the test videos,
+        unless `eval.allow_trained`.
     """
     folder = job.work.convnet(stream)
     trained = load_convnet(folder)
@@ -101,6 +101,17 @@ def open_backbone(job: ExtractionJob, stream: str) -> BackboneWithStores:
     # Now, before hours of extraction: recurrent models on these features would be as wrong.
     tests = names_of(job.dataset.listed("test"))
     check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)
+    return trained
+
+
+def open_stores(job: ExtractionJob, trained: TrainedConvNet, stream: str) -> BackboneWithStores:
+    """Opens the stores of the layers of a backbone.
+
+    Of several workers, one at a time may do so: the files that they share are written here.
+
+    Raises:
+      FileError: features of another backbone in the folders.
+    """
     network = trained.network
     writers = {}
     for view in job.views:
