@@ -1,6 +1,5 @@
 """The runner of results on real data: its baselines, folds and rows, on small made data."""
 
-import itertools
 import json
 import time
 
@@ -12,18 +11,13 @@ from benchmarks.real_data import (
     __main__,
     frame_classifier,
     linear,
-    lite0_arrays,
     rows,
     stages,
     ucf101_fc6,
-    ut_folds,
 )
-from benchmarks.real_data.projection import principal_components
-from videolstm_jax.artifacts import save_dataset
 from videolstm_jax.errors import FileError
-from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.presets import Settings, configured
-from videolstm_jax.types import Dataset, Scores, Video
+from videolstm_jax.presets import configured
+from videolstm_jax.types import Scores
 
 CLASSES, DEPTH = 3, 8
 
@@ -134,64 +128,6 @@ def test_a_run_is_trained_once_and_not_after_the_end(tmp_path, monkeypatch):
     assert trained == ["lstm-rgb-seed0"]
 
 
-def test_every_sequence_is_held_out_once(tmp_path):
-    videos = tmp_path / "videos"
-    for name in ("Hugging", "Pushing"):
-        (videos / name).mkdir(parents=True)
-        for sequence in range(1, 16):
-            (videos / name / f"v_{name}_g{sequence:02d}_c01.avi").write_bytes(b"")
-    ut_folds.write_lists(videos, tmp_path / "lists")
-    tested = []
-    for fold in range(1, 6):
-        test = (tmp_path / f"lists/testlist0{fold}.txt").read_text().split("\n")[:-1]
-        train = (tmp_path / f"lists/trainlist0{fold}.txt").read_text()
-        assert {ut_folds.sequence_of(name) for name in test} == {fold, fold + 5, fold + 10}
-        assert not any(name in train for name in test)
-        assert len(train.splitlines()) == 24
-        tested += test
-    assert len(set(tested)) == len(tested) == 30
-    assert (tmp_path / "lists/classInd.txt").read_text() == "1 Hugging\n2 Pushing\n"
-
-
-def test_principal_components_are_the_axes_of_most_variance():
-    generator = np.random.default_rng(0)
-    maps = generator.normal(size=(4, 2, 2, 5)) * np.array([1, 9, 2, 5, 1]) + 3
-    project = principal_components([maps[:1], maps[1:]], 2)
-    assert np.abs(project.axes).argmax(0).tolist() == [1, 3]
-    components = project(maps).reshape(-1, 2)
-    np.testing.assert_allclose(components.mean(0), 0, atol=1e-4)
-    np.testing.assert_allclose(project.axes.T @ project.axes, np.eye(2), atol=1e-5)
-
-
-def test_a_fold_imports_both_views_with_the_axes_of_its_training_list(tmp_path, monkeypatch):
-    monkeypatch.setattr(ut_folds, "CHANNELS", 2)
-    generator = np.random.default_rng(0)
-    videos = []
-    for number, part in enumerate(("train", "train", "test")):
-        name = f"a/v_a_g{number + 1:02d}_c01"
-        videos.append(Video(name, f"{name}.avi", 0, part, str(number), 5, 8, 8, 10.0))
-        for stream, view, layer in itertools.product(
-            ("rgb", "flow"), lite0_arrays.VIEWS, lite0_arrays.LAYERS
-        ):
-            shape = (4, 2, 2, 3) if layer == "pool5" else (4, 3)
-            path = ut_folds.arrays_folder(str(tmp_path), stream, view) / layer / f"{name}.npy"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, generator.normal(size=shape).astype(np.float16))
-    fold = Settings("small", {"workdir": str(tmp_path / "fold-1")})
-    ut_folds.work_of(fold).path.mkdir()
-    save_dataset(ut_folds.work_of(fold).dataset, Dataset(("a",), tuple(videos)))
-    settings = ut_folds.training_fold(fold, str(tmp_path))
-    ut_folds.import_features(settings, str(tmp_path))
-    work = ut_folds.work_of(settings)
-    filmed = FeatureStore.open(work.features("rgb", "pool5"))
-    mirrored = FeatureStore.open(work.features("rgb", "pool5", "mirrored"))
-    assert filmed.shape == mirrored.shape == (2, 2, 2)
-    # Every second one of four.
-    assert filmed.frames == {video.name: 2 for video in videos}
-    assert set(mirrored.frames) == {video.name for video in videos[:2]}
-    assert FeatureStore.open(work.features("flow", "fc7")).shape == (3,)
-
-
 def made_fc6(folder):
     """A small file of the layout of UCF101's features: 2 classes, groups 1, 2 (test), 8 and 12."""
     names, label = [], []
@@ -225,12 +161,19 @@ def test_ucf101_goes_from_its_file_to_a_table(tmp_path, monkeypatch, capsys):
         "train__steps": 2,
     }
     monkeypatch.setattr(ucf101_fc6, "SETTINGS", small)
-    monkeypatch.setattr(ucf101_fc6, "TRIES", {ucf101_fc6.CHOSEN: {}})
+    tries = {
+        ucf101_fc6.FIRST: ucf101_fc6.Try(),
+        "another": ucf101_fc6.Try({"model__head": 3}, "standardised"),
+    }
+    monkeypatch.setattr(ucf101_fc6, "TRIES", tries)
+    monkeypatch.setattr(ucf101_fc6, "CHOSEN", "another")
+    monkeypatch.setattr(ucf101_fc6, "TRY_SEEDS", (0,))
     monkeypatch.setattr(ucf101_fc6, "SEEDS", (0,))
     figures = ucf101_fc6.run(str(tmp_path), str(tmp_path / "work"))
     assert figures["videos"] == 8
     assert figures["rows"]["ridge on the mean"].right.all()
     assert figures["rows"]["lstm"].right.shape == (1, 8)
+    assert figures["rows"]["lstm, chosen"].right.shape == (1, 8)
     # The validation groups are of the training list: two clips of each class.
     assert figures["validation"]["tries"][ucf101_fc6.CHOSEN]["videos"] == 4
 

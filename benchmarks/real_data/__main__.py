@@ -5,13 +5,20 @@ from __future__ import annotations
 import importlib
 import json
 import pathlib
+from collections.abc import Mapping
 
 import jax
 
 from benchmarks import command_line, real_data, record
 from benchmarks.real_data import rows
 
-TASKS = ("ucf101_fc6", "ut_interaction")
+TASKS: Mapping[str, str] = {
+    "ucf101_fc6": "",
+    "ut_interaction": "",
+    "ut_vgg16": "weights",
+    "ucf24_tubes": "boxes",
+}
+"""Each task, and the option that it needs beside --data and --workdir."""
 
 
 def main() -> None:
@@ -23,17 +30,25 @@ def main() -> None:
         "--minutes", type=float, default=float("inf"), help="begin no training after so many"
     )
     parser.add_argument("--workdir", default="", help="folder of everything that is computed")
+    parser.add_argument("--weights", default="", help="ut_vgg16: file of the VGG-16")
+    parser.add_argument("--boxes", default="", help="ucf24_tubes: file of the true tubes")
     options = parser.parse_args()
     if options.task == "table":
         print_tables(options.data)
         return
     if not options.workdir:
         parser.error("--workdir is missing; expected the folder of everything that is computed")
+    extra = {}
+    needed = TASKS[options.task]
+    if needed:
+        extra[needed] = getattr(options, needed)
+        if not extra[needed]:
+            parser.error(f"--{needed} is missing; {options.task} reads this file")
     task = importlib.import_module(f"benchmarks.real_data.{options.task}")
     # The folds and seeds of a row have the same shapes, so each program is compiled once.
     jax.config.update("jax_compilation_cache_dir", f"{options.workdir}/compiled")
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    figures = task.run(options.data, options.workdir, minutes=options.minutes)
+    figures = task.run(options.data, options.workdir, minutes=options.minutes, **extra)
     name = f"{options.name}_{options.task}"
     figures = {"question": command_line.question(task.__doc__), **figures}
     figures["rows"] = rows.as_record(figures["rows"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pathlib
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,15 +45,44 @@ SETTINGS = {
 }
 """On top of the preset `modern`: Adam, learning rate 1e-3, dropout .5, features of deviation 1."""
 
-TRIES = {
-    "as set": {},
-    "100 updates": {"train__steps": 100},
-    "dropout .5 before and after the dense layer": {"model__hidden_dropout": 0.5},
-    "learning rate 3e-4": {"optim__learning_rate": 3e-4},
-}
-"""Settings that are compared on the validation groups, with seed 0."""
 
-CHOSEN = "as set"
+class Try(NamedTuple):
+    """What is compared on the validation groups.
+
+    Attributes:
+      settings: on top of `SETTINGS`.
+      values: how the vectors are imported, a name of `IMPORTS`.
+    """
+
+    settings: Mapping[str, Any] = {}
+    values: str = "raw"
+
+
+_WIDE = {"model__hidden": 256, "model__head": 256}
+_SLOW = {"optim__learning_rate": 3e-4, "train__steps": 600, "train__save_every": 600}
+_DROPOUTS = {"model__hidden_dropout": 0.5}
+
+TRIES = {
+    "first setting": Try(),
+    "100 updates": Try({"train__steps": 100}),
+    "dropout .5 before and after the dense layer": Try(_DROPOUTS),
+    "learning rate 3e-4": Try({"optim__learning_rate": 3e-4}),
+    "learning rate 3e-4, 600 updates": Try(_SLOW),
+    "each value standardised": Try(values="standardised"),
+    "root of each value": Try(values="root"),
+    "unit vectors": Try(values="unit"),
+    "clips of 6 frames, 6 segments": Try({"data__frames": 6, "eval__segments": 6}),
+    "128 hidden channels": Try({"model__hidden": 128, "model__head": 128}),
+    "256 hidden channels": Try(_WIDE),
+    "256 hidden channels, weight decay 3": Try({**_WIDE, "optim__weight_decay": 3.0}),
+    "512 hidden channels": Try({"model__hidden": 512, "model__head": 512}),
+}
+"""What is compared on the validation groups, each with the seeds `TRY_SEEDS`."""
+
+TRY_SEEDS = (0,)
+
+FIRST = "first setting"
+CHOSEN = "first setting"
 """The try with most validation videos right; see the result file."""
 
 
@@ -83,26 +113,44 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
     """
     stop = time.monotonic() + 60 * minutes
     features = read_features(data)
-    tries = _tries(features, f"{workdir}/validation", stop)
-    settings = _import(features, f"{workdir}/test", hold_out=())
+    tries = _tries(features, workdir, stop)
     rows = _baselines(features)
-    lstm = Run("lstm", "lstm", overrides=TRIES[CHOSEN])
+    _add_lstm(rows, "lstm", FIRST, features, workdir, stop)
+    if CHOSEN != FIRST:
+        _add_lstm(rows, "lstm, chosen", CHOSEN, features, workdir, stop)
+    pairs = []
+    for name in ("lstm", "lstm, chosen"):
+        for baseline in ("ridge on the mean", "nearest centroid of the mean"):
+            pairs.append((name, baseline))
+    return {
+        "data": "UCF101, 14 of 101 classes, official split 1, VGG-16 fc6, 11 frames a video",
+        "videos": len(_test_names(features)),
+        "settings": SETTINGS,
+        "pairs": [*pairs, ("lstm, chosen", "lstm")],
+        "validation": {"groups": list(VALIDATION_GROUPS), "chosen": CHOSEN, "tries": tries},
+        "rows": rows,
+    }
+
+
+def _add_lstm(
+    rows: dict[str, Row], row: str, name: str, features: Features, workdir: str, stop: float
+) -> None:
+    """Trains a try on the whole training list, with all seeds, and adds its row."""
+    chosen = TRIES[name]
+    settings = _import(features, workdir, chosen.values, hold_out=())
+    # The first setting keeps the name of its runs, so that older work folders go on.
+    run_name = "lstm"
+    if name != FIRST:
+        run_name = run_of(chosen.settings)
+    lstm = Run(run_name, "lstm", overrides=chosen.settings)
     answers = {}
     for seed in SEEDS:
         cfg = lstm.config(settings, settings.overrides["workdir"], seed)
         if train_and_score(cfg, stop):
             answers[seed] = in_order(right_of_run(cfg), _test_names(features))
     if answers:
-        about = {"settings": TRIES[CHOSEN], "seeds": list(answers)}
-        rows["lstm"] = Row(np.stack(list(answers.values())), about)
-    return {
-        "data": "UCF101, 14 of 101 classes, official split 1, VGG-16 fc6, 11 frames a video",
-        "videos": len(_test_names(features)),
-        "settings": SETTINGS,
-        "pairs": [("lstm", "ridge on the mean"), ("lstm", "nearest centroid of the mean")],
-        "validation": {"groups": list(VALIDATION_GROUPS), "chosen": CHOSEN, "tries": tries},
-        "rows": rows,
-    }
+        about = {"setting": name, "seeds": list(answers)}
+        rows[row] = Row(np.stack(list(answers.values())), about)
 
 
 def _test_names(features: Features) -> list[str]:
@@ -116,18 +164,24 @@ def _test_names(features: Features) -> list[str]:
 # ---- the work folders ----------------------------------------------------------------------------
 
 
-def _import(features: Features, workdir: str, hold_out: tuple[str, ...]) -> Settings:
+def _import(features: Features, root: str, values: str, *, hold_out: tuple[str, ...]) -> Settings:
     """Makes a work folder of the features by the importer of arrays; returns its settings.
 
     With `hold_out` the test list is unused, and these groups of the training list are validated on.
+    `values` is a name of `IMPORTS`.
     """
+    workdir = f"{root}/{'validation' if hold_out else 'test'}"
+    if values != "raw":
+        workdir += f"-{values}"
     work = Workdir(workdir)
     if not (work.features("rgb", "fc7") / "index.json").exists():
         folder = pathlib.Path(workdir) / "arrays"
-        for name, values in zip(features.names, features.values, strict=True):
+        is_trained_on = features.is_train & ~np.isin(features.groups, hold_out)
+        vectors = IMPORTS[values](features.values, is_trained_on)
+        for name, video in zip(features.names, vectors, strict=True):
             path = folder / f"{name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, values.astype(np.float16))
+            np.save(path, video.astype(np.float16))
         _write_lists(features, folder)
         arrays = foreign.array_features(folder)
         save_dataset(work.dataset, _with_parts(features, arrays, folder, hold_out))
@@ -136,6 +190,32 @@ def _import(features: Features, workdir: str, hold_out: tuple[str, ...]) -> Sett
             arrays, load_dataset(work.dataset), work.features("rgb", "fc7"), about
         )
     return Settings("modern", {**SETTINGS, "workdir": workdir})
+
+
+def _raw(values: np.ndarray, is_trained_on: np.ndarray) -> np.ndarray:
+    return values
+
+
+def _root(values: np.ndarray, is_trained_on: np.ndarray) -> np.ndarray:
+    return np.sqrt(values)
+
+
+def _unit(values: np.ndarray, is_trained_on: np.ndarray) -> np.ndarray:
+    """Every vector gets the length 1; `data.feature_scale` then sets their common deviation."""
+    return values / np.maximum(np.linalg.norm(values, axis=-1, keepdims=True), 1e-6)
+
+
+def _standardised(values: np.ndarray, is_trained_on: np.ndarray) -> np.ndarray:
+    """Each of the 4096 values gets the mean 0 and the deviation 1 of the training list."""
+    train = values[is_trained_on]
+    deviation = train.std((0, 1))
+    # A value that never changes must not divide by zero. Rare ones must not become huge.
+    deviation = np.maximum(deviation, 0.1 * deviation.mean())
+    return (values - train.mean((0, 1))) / deviation
+
+
+IMPORTS = {"raw": _raw, "root": _root, "unit": _unit, "standardised": _standardised}
+"""How the vectors [V, 11, 4096] are imported, given which videos [V] are trained on."""
 
 
 def _write_lists(features: Features, folder: pathlib.Path) -> None:
@@ -166,15 +246,20 @@ def _with_parts(features: Features, arrays: Any, folder: Any, hold_out: tuple) -
 
 def _tries(features: Features, workdir: str, stop: float) -> dict[str, dict[str, Any]]:
     """What each of `TRIES` is worth on the validation groups."""
-    settings = _import(features, workdir, hold_out=VALIDATION_GROUPS)
-    settings = settings.override(eval__part="valid")
     worth = {}
-    for name, overrides in TRIES.items():
-        cfg = Run(run_of(overrides), "lstm", overrides=overrides).config(settings, workdir, 0)
-        if not train_and_score(cfg, stop):
-            continue
-        right = right_of_run(cfg)
-        worth[name] = {"settings": overrides, "right": sum(right.values()), "videos": len(right)}
+    for name, compared in TRIES.items():
+        settings = _import(features, workdir, compared.values, hold_out=VALIDATION_GROUPS)
+        settings = settings.override(eval__part="valid")
+        lstm = Run(run_of(compared.settings), "lstm", overrides=compared.settings)
+        right = []
+        for seed in TRY_SEEDS:
+            cfg = lstm.config(settings, settings.overrides["workdir"], seed)
+            if train_and_score(cfg, stop):
+                answers = right_of_run(cfg)
+                right.append(sum(answers.values()))
+        if right:
+            about = {"settings": compared.settings, "values": compared.values}
+            worth[name] = {**about, "right": right, "videos": len(answers)}
     return worth
 
 

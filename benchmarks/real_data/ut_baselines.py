@@ -31,7 +31,7 @@ def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict
     for name, vectors in tables.items():
         right: dict[str, bool] = {}
         for settings in folds:
-            right |= _ridge_right(load_dataset(work_of(settings).dataset), vectors)
+            right |= ridge_right(load_dataset(work_of(settings).dataset), vectors)
         rows[name] = Row(in_order(right, names)[None])
     for run, name in NEAREST.items():
         right = {}
@@ -89,7 +89,8 @@ def _vectors(dataset: Dataset, workdir: str) -> dict[str, dict[str, np.ndarray]]
     return tables
 
 
-def _ridge_right(dataset: Dataset, vectors: Mapping[str, np.ndarray]) -> dict[str, bool]:
+def ridge_right(dataset: Dataset, vectors: Mapping[str, np.ndarray]) -> dict[str, bool]:
+    """Whether ridge regression of a vector by video has each test video right."""
     train, test = dataset.part("train"), dataset.part("test")
     scores, _ = linear.ridge(
         np.stack([vectors[video.name] for video in train]),

@@ -6,11 +6,11 @@ import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.real_data import lite0_arrays
+from benchmarks.real_data import backbone_arrays
 from benchmarks.real_data.projection import principal_components
 from videolstm_jax.artifacts import Workdir, load_dataset, save_dataset
 from videolstm_jax.features import foreign, importers
@@ -21,17 +21,38 @@ from videolstm_jax.types import Dataset, Video, View
 
 FOLDS = 5
 
-EVERY = 2
-"""Cells read every second record: half the cost, and a clip covers twice the time."""
 
-CHANNELS = 64
-"""Principal components of a map. Ridge regression on the mean map is as good with them."""
+class FeatureForm(NamedTuple):
+    """How the arrays of the backbones become the features that cells read.
+
+    Attributes:
+      every: 2 keeps every second record: half the cost, and a clip covers twice the time.
+      channels: principal components of a map 7x7x320; 0 keeps all channels as they are.
+      scale: `one` divides all values by one deviation, `channel` standardises each channel, and
+        `place` each value of the map, all by the training list.
+      rgb: the backbone of the RGB maps, lite0 or vgg16.
+    """
+
+    every: int = 2
+    channels: int = 64
+    scale: str = "one"
+    rgb: str = "lite0"
+
+    @property
+    def suffix(self) -> str:
+        """Of the names of folders, empty for the first form that was used."""
+        if self == FIRST_FORM:
+            return ""
+        return f"-every{self.every}-{self.channels}-{self.scale}-{self.rgb}"
+
+
+FIRST_FORM = FeatureForm()
 
 ABOUT = {"imported": "arrays", "from": "lite0", "preprocessing": "unknown"}
 """What the index of an imported store keeps of its origin."""
 
-VALIDATION_SEQUENCES = (2, 7, 12)
-"""Of the training list of fold 1; the settings are chosen on them."""
+HELD_OUT = (2, 3, 4)
+"""Number k holds out the sequences k, k + 5, k + 10 of fold 1's training list; see `ut_tries`."""
 
 
 def prepared_fold(data: str, workdir: str, number: int, common: Mapping[str, Any]) -> Settings:
@@ -84,45 +105,76 @@ def sequence_of(name: str) -> int:
     return int(re.search(r"_g(\d+)_", name)[1])
 
 
-def arrays_folder(workdir: str, stream: str, view: View = "filmed") -> pathlib.Path:
+def arrays_folder(
+    workdir: str, stream: str, view: View = "filmed", backbone: str = "lite0"
+) -> pathlib.Path:
     """Where the arrays of a stream lie, as filmed or mirrored; all folds share them."""
-    return pathlib.Path(workdir) / "arrays" / f"{stream}-lite0-{view}"
+    return pathlib.Path(workdir) / "arrays" / f"{stream}-{backbone}-{view}"
 
 
 def views(settings: Mapping[str, Any]) -> tuple[View, ...]:
     """The views of the videos that these settings train on."""
     if settings.get("data__mirrored", True):
-        return lite0_arrays.VIEWS
+        return backbone_arrays.VIEWS
     return ("filmed",)
 
 
-def import_features(settings: Settings, workdir: str) -> None:
-    """Imports the arrays of both streams into a fold, as `videolstm features arrays` does."""
+def import_features(
+    settings: Settings,
+    workdir: str,
+    form: FeatureForm = FIRST_FORM,
+    streams: Sequence[str] = ("rgb", "flow"),
+) -> None:
+    """Imports the arrays of streams into a fold, as `videolstm features arrays` does."""
+    for stream in streams:
+        backbone = form.rgb if stream == "rgb" else "lite0"
+        for layer in _layers(backbone):
+            for view in views(settings.overrides):
+                _import_layer(settings, workdir, form, _Layer(stream, backbone, layer, view))
+
+
+class _Layer(NamedTuple):
+    """One store of features: its stream, backbone, layer and view."""
+
+    stream: str
+    backbone: str
+    name: str
+    view: View
+
+
+def _layers(backbone: str) -> tuple[str, ...]:
+    # The dense layers of VGG-16 are not in the file of weights.
+    if backbone == "vgg16":
+        return ("pool5",)
+    return backbone_arrays.LAYERS
+
+
+def _import_layer(settings: Settings, workdir: str, form: FeatureForm, layer: _Layer) -> None:
     work = work_of(settings)
     dataset = load_dataset(work.dataset)
+    target = work.features(layer.stream, layer.name, layer.view)
+    if (target / "index.json").exists():
+        return
     # Only clips of the training list are drawn mirrored.
     train_list = dataset._replace(videos=tuple(dataset.part("train")))
-    for stream in ("rgb", "flow"):
-        for layer in lite0_arrays.LAYERS:
-            for view in views(settings.overrides):
-                listed = dataset if view == "filmed" else train_list
-                target = work.features(stream, layer, view)
-                if (target / "index.json").exists():
-                    continue
-                arrays = _layer_arrays(workdir, stream, layer, view)
-                # Axes and deviation are those as filmed in both views.
-                filmed = _layer_arrays(workdir, stream, layer, "filmed")
-                train = [filmed[video.name].read() for video in train_list.videos]
-                arrays = _reduced(arrays, _scaled_projection(train, layer))
-                importers.import_features(arrays, listed, target, {**ABOUT, "view": view})
+    listed = dataset if layer.view == "filmed" else train_list
+    # Axes and deviation are those as filmed in both views.
+    filmed = _layer_arrays(workdir, layer._replace(view="filmed"))
+    train = [filmed[video.name].read() for video in train_list.videos]
+    # The VGG-16 is slow, so that it computes only the frames that are read.
+    every = 1 if layer.backbone == "vgg16" else form.every
+    arrays = _reduced(_layer_arrays(workdir, layer), _scaled(train, layer.name, form), every)
+    about = {**ABOUT, "from": layer.backbone, "view": layer.view}
+    importers.import_features(arrays, listed, target, about)
 
 
-def _layer_arrays(workdir: str, stream: str, layer: str, view: View) -> dict[str, ForeignFeatures]:
-    return foreign.array_features(arrays_folder(workdir, stream, view) / layer)
+def _layer_arrays(workdir: str, layer: _Layer) -> dict[str, ForeignFeatures]:
+    folder = arrays_folder(workdir, layer.stream, layer.view, layer.backbone)
+    return foreign.array_features(folder / layer.name)
 
 
-def _scaled_projection(
-    train: Sequence[np.ndarray], layer: str
+def _scaled(
+    train: Sequence[np.ndarray], layer: str, form: FeatureForm
 ) -> Callable[[np.ndarray], np.ndarray]:
     """What makes records of a layer: fewer channels of maps, and a deviation of 1.
 
@@ -130,56 +182,79 @@ def _scaled_projection(
     every fold would compile its own.
     """
     project: Callable[[np.ndarray], np.ndarray] = partial(np.asarray, dtype=np.float32)
-    if layer == "pool5":
-        project = principal_components(train, CHANNELS)
-    deviation = np.concatenate([project(records).ravel() for records in train]).std()
-    return lambda records: project(records) / deviation
+    if layer == "pool5" and form.channels:
+        project = principal_components(train, form.channels)
+    records = np.concatenate([project(video) for video in train])
+    if form.scale == "one":
+        deviation = records.std()
+        return lambda video: project(video) / deviation
+    # Over frames only, or over all places of a map too.
+    axes = 0 if form.scale == "place" else tuple(range(records.ndim - 1))
+    mean, deviation = records.mean(axes), records.std(axes)
+    # A value that hardly changes must not become huge.
+    deviation = np.maximum(deviation, 0.1 * deviation.mean())
+    return lambda video: (project(video) - mean) / deviation
 
 
 def _reduced(
-    arrays: Mapping[str, ForeignFeatures], project: Callable[[np.ndarray], np.ndarray]
+    arrays: Mapping[str, ForeignFeatures],
+    project: Callable[[np.ndarray], np.ndarray],
+    every: int,
 ) -> dict[str, ForeignFeatures]:
-    """Every second record of each video, projected."""
+    """So many records of each video, projected."""
 
     def read(video: ForeignFeatures) -> np.ndarray:
-        return project(video.read()[::EVERY])
+        return project(video.read()[::every])
 
     reduced = {}
     for name, video in arrays.items():
-        frames = len(range(0, video.frames, EVERY))
+        frames = len(range(0, video.frames, every))
         shape = project(np.zeros((1, *video.shape), np.float32)).shape[1:]
         reduced[name] = ForeignFeatures(frames, shape, partial(read, video))
     return reduced
 
 
-def training_fold(fold: Settings, workdir: str) -> Settings:
+def training_fold(
+    fold: Settings,
+    workdir: str,
+    form: FeatureForm = FIRST_FORM,
+) -> Settings:
     """The work folder in which the models of a fold are trained; its list has fewer frames."""
     name = pathlib.Path(fold.overrides["workdir"]).name
-    settings = fold.override(workdir=f"{workdir}/models-{name}")
+    settings = fold.override(workdir=f"{workdir}/models-{name}{form.suffix}")
     dataset = load_dataset(work_of(fold).dataset)
-    _write_list(settings, [_thinned(video) for video in dataset.videos], dataset.classes)
+    videos = [_thinned(video, form.every) for video in dataset.videos]
+    _write_list(settings, videos, dataset.classes)
     return settings
 
 
-def validation_fold(fold: Settings, workdir: str) -> Settings:
+def validation_fold(
+    fold: Settings,
+    workdir: str,
+    form: FeatureForm = FIRST_FORM,
+    held_out: int = HELD_OUT[0],
+) -> Settings:
     """Fold 1 without its test list, some sequences of its training list held out."""
-    settings = fold.override(workdir=f"{workdir}/models-validation", eval__part="valid")
+    name = "models-validation"
+    if held_out != HELD_OUT[0]:
+        name += f"-{held_out}"
+    settings = fold.override(workdir=f"{workdir}/{name}{form.suffix}", eval__part="valid")
     dataset = load_dataset(work_of(fold).dataset)
     videos = []
     for video in dataset.videos:
         part = video.part
         if part == "test":
             part = "unused"
-        elif sequence_of(video.name) in VALIDATION_SEQUENCES:
+        elif sequence_of(video.name) % FOLDS == held_out % FOLDS:
             part = "valid"
-        videos.append(_thinned(video)._replace(part=part))
+        videos.append(_thinned(video, form.every)._replace(part=part))
     _write_list(settings, videos, dataset.classes)
     return settings
 
 
-def _thinned(video: Video) -> Video:
+def _thinned(video: Video, every: int) -> Video:
     """The video with as many frames as its thinned records need, which are one fewer."""
-    return video._replace(frames=1 + len(range(0, video.frames - 1, EVERY)))
+    return video._replace(frames=1 + len(range(0, video.frames - 1, every)))
 
 
 def _write_list(settings: Settings, videos: Sequence[Video], classes: tuple[str, ...]) -> None:

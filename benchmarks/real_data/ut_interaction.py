@@ -9,35 +9,34 @@ principal components, which are those of the training list of each fold.
 
 from __future__ import annotations
 
+import pathlib
 import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from benchmarks.real_data import lite0_arrays
+from benchmarks.real_data import backbone_arrays
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import (
     Run,
     in_order,
     right_by_video,
     right_of_run,
-    run_of,
     scores_path,
     train_and_score,
 )
 from benchmarks.real_data.ut_baselines import baselines
 from benchmarks.real_data.ut_folds import (
     FOLDS,
-    VALIDATION_SEQUENCES,
+    HELD_OUT,
     arrays_folder,
     import_features,
     prepared_fold,
     training_fold,
-    validation_fold,
-    views,
     work_of,
 )
+from benchmarks.real_data.ut_tries import FIRST, TRIES, Try, compare_tries, ridge_on_held_out
 from videolstm_jax.artifacts import load_dataset, load_scores
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.presets import Settings
@@ -57,7 +56,6 @@ SETTINGS = {
     "data__feature_scale": "raw",
     "data__frames": 12,
     "data__batch": 8,
-    # The extraction of mirrored frames takes as long as that of the filmed ones.
     "data__mirrored": False,
     "data__workers": 1,
     "model__hidden": 32,
@@ -71,19 +69,8 @@ SETTINGS = {
 }
 """On top of the preset `small`."""
 
-TRIES = {
-    "as set": {},
-    "learning rate 3e-3": {"optim__learning_rate": 3e-3},
-    "learning rate 3e-3, 300 updates": {"optim__learning_rate": 3e-3, "train__steps": 300},
-    "learning rate 3e-3, dropout .5 before and after the dense layer": {
-        "optim__learning_rate": 3e-3,
-        "model__hidden_dropout": 0.5,
-    },
-}
-"""Settings of VideoLSTM on flow that are compared on held-out sequences, with seed 0."""
-
-CHOSEN = "learning rate 3e-3"
-"""The try with most validation videos right; all rows are trained so."""
+CHOSEN = FIRST
+"""The try of `ut_tries` with most validation videos right."""
 
 RGB_CELLS = ("videolstm", "convalstm", "alstm", "convlstm", "lstm", "motion_alstm")
 
@@ -94,10 +81,15 @@ RUNS = (
 )
 """The most important ones first, since a run may be stopped at any time."""
 
+SECOND_RUNS = tuple(model for model in RUNS if model.cell in ("videolstm", "convalstm", "alstm"))
+"""The models that are trained with the chosen setting too."""
+
+SECOND = ", second setting"
+"""What is added to the names of their rows."""
+
 FUSED = ("videolstm-rgb", "videolstm-flow")
 SEEDS = (0, 1, 2)
-THIRD_SEED = frozenset(FUSED)
-"""All runs have two seeds; these have three."""
+"""VideoLSTM has all of them, the other cells the first two."""
 
 PAIRS = (
     ("convalstm-rgb", "convlstm-rgb"),
@@ -127,59 +119,76 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
     folds = [prepared_fold(data, workdir, number, SETTINGS) for number in range(1, FOLDS + 1)]
     for stream in ("rgb", "flow"):
         cfg = folds[0].for_stream(stream).config()
-        for view in views(SETTINGS):
-            lite0_arrays.extract(cfg, arrays_folder(workdir, stream, view), view)
+        for view in backbone_arrays.VIEWS:
+            backbone_arrays.extract(cfg, arrays_folder(workdir, stream, view), view)
     names = sorted(video.name for video in load_dataset(work_of(folds[0]).dataset).videos)
+    tries = compare_tries(folds[0], workdir, stop)
     rows = baselines(folds, workdir, names)
-    tries = _tries(folds[0], workdir, stop)
-    folds = [training_fold(settings.override(**TRIES[CHOSEN]), workdir) for settings in folds]
-    for settings in folds:
-        import_features(settings, workdir)
-    for seed in SEEDS:
-        for model in RUNS:
-            if seed < 2 or model.name in THIRD_SEED:
-                _train_folds(model, folds, seed, stop)
-    for model in RUNS:
-        _add_row(rows, model, folds, names)
-    _add_fusion(rows, folds, names)
+    _add_rows(rows, TRIES[FIRST], RUNS, folds, names, "", stop)
+    if CHOSEN != FIRST:
+        _add_rows(rows, TRIES[CHOSEN], SECOND_RUNS, folds, names, SECOND, stop)
     return {
         "data": "UT-Interaction, sequences 1 to 15, folds of 3 sequences",
         "videos": names,
         "settings": SETTINGS,
         "validation": {
-            "sequences": list(VALIDATION_SEQUENCES),
+            "held_out": list(HELD_OUT),
             "chosen": CHOSEN,
             "tries": tries,
+            "ridge on the mean map": ridge_on_held_out(folds[0], workdir),
         },
-        "pairs": PAIRS,
+        "pairs": [*PAIRS, *_second_pairs()],
         "rows": rows,
     }
+
+
+def _second_pairs() -> list[tuple[str, str]]:
+    """Each row with the second setting and the same with the first, and the paper's orderings."""
+    pairs = []
+    for name in (*(model.name for model in SECOND_RUNS), "fusion"):
+        pairs.append((f"{name}{SECOND}", name))
+    names = {model.name for model in SECOND_RUNS} | {"fusion"}
+    for better, worse in PAIRS:
+        if better in names:
+            pairs.append((f"{better}{SECOND}", f"{worse}{SECOND}" if worse in names else worse))
+    return pairs
 
 
 # ---- recurrent models ----------------------------------------------------------------------------
 
 
-def _tries(fold: Settings, workdir: str, stop: float) -> dict[str, dict[str, Any]]:
-    """What each of `TRIES` is worth on the validation sequences."""
-    settings = validation_fold(fold, workdir)
-    import_features(settings, workdir)
-    worth = {}
-    for name, overrides in TRIES.items():
-        model = Run(run_of(overrides), "videolstm", "flow", overrides)
-        cfg = _config(model, settings, 0)
-        if train_and_score(cfg, stop):
-            right = right_of_run(cfg)
-            worth[name] = {
-                "settings": overrides,
-                "right": sum(right.values()),
-                "videos": len(right),
-            }
-    return worth
+def _add_rows(
+    rows: dict[str, Row],
+    setting: Try,
+    models: Sequence[Run],
+    prepared: Sequence[Settings],
+    names: list[str],
+    suffix: str,
+    stop: float,
+) -> None:
+    """Trains models with one setting on all folds, and adds the rows that are complete."""
+    folds = []
+    for fold in prepared:
+        settings = training_fold(fold.override(**setting.settings), _root(fold), setting.form)
+        import_features(settings, _root(fold), setting.form)
+        folds.append(settings)
+    if suffix:
+        # Two settings may share a form of features, and with it the folder of the models.
+        models = [model._replace(name=f"{model.name}-second") for model in models]
+    for seed in SEEDS:
+        for model in models:
+            if seed < 2 or model.cell == "videolstm":
+                for settings in folds:
+                    train_and_score(_config(model, settings, seed), stop)
+    for model in models:
+        _add_row(rows, model, folds, names, model.name.removesuffix("-second") + suffix)
+    fused = [model for model in models if model.name.removesuffix("-second") in FUSED]
+    _add_fusion(rows, fused, folds, names, "fusion" + suffix)
 
 
-def _train_folds(model: Run, folds: Sequence[Settings], seed: int, stop: float) -> None:
-    for settings in folds:
-        train_and_score(_config(model, settings, seed), stop)
+def _root(fold: Settings) -> str:
+    """The work folder of the task, which holds those of the folds."""
+    return str(pathlib.Path(fold.overrides["workdir"]).parent)
 
 
 def _config(model: Run, settings: Settings, seed: int) -> RunConfig:
@@ -196,7 +205,9 @@ def _complete_seeds(model: Run, folds: Sequence[Settings]) -> list[int]:
     return seeds
 
 
-def _add_row(rows: dict[str, Row], model: Run, folds: Sequence[Settings], names: list[str]) -> None:
+def _add_row(
+    rows: dict[str, Row], model: Run, folds: Sequence[Settings], names: list[str], title: str
+) -> None:
     answers = []
     seeds = _complete_seeds(model, folds)
     for seed in seeds:
@@ -205,12 +216,17 @@ def _add_row(rows: dict[str, Row], model: Run, folds: Sequence[Settings], names:
             right |= right_of_run(_config(model, settings, seed))
         answers.append(in_order(right, names))
     if answers:
-        rows[model.name] = Row(np.stack(answers), {"seeds": seeds})
+        rows[title] = Row(np.stack(answers), {"seeds": seeds})
 
 
-def _add_fusion(rows: dict[str, Row], folds: Sequence[Settings], names: list[str]) -> None:
+def _add_fusion(
+    rows: dict[str, Row],
+    models: Sequence[Run],
+    folds: Sequence[Settings],
+    names: list[str],
+    title: str,
+) -> None:
     """The product of both VideoLSTMs, by the stage `fuse`."""
-    models = [model for model in RUNS if model.name in FUSED]
     complete = [set(_complete_seeds(model, folds)) for model in models]
     answers = []
     seeds = sorted(set.intersection(*complete))
@@ -218,8 +234,9 @@ def _add_fusion(rows: dict[str, Row], folds: Sequence[Settings], names: list[str
         right: dict[str, bool] = {}
         for settings in folds:
             runs = tuple(model.folder(seed) for model in models)
-            cfg = change(settings.config(), fuse__runs=runs, fuse__name=f"fusion-seed{seed}")
+            name = f"{title.replace(SECOND, '-second')}-seed{seed}"
+            cfg = change(settings.config(), fuse__runs=runs, fuse__name=name)
             right |= right_by_video(load_scores(fuse.run(cfg)))
         answers.append(in_order(right, names))
     if answers:
-        rows["fusion"] = Row(np.stack(answers), {"seeds": seeds})
+        rows[title] = Row(np.stack(answers), {"seeds": seeds})

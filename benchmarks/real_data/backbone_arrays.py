@@ -1,4 +1,4 @@
-"""Arrays of frozen EfficientNet-Lite0 features, which all folds of a data set share.
+"""Arrays of a frozen backbone's features, which all folds of a data set share.
 
 The network is not fitted, so its maps do not depend on the training list. Each fold imports the
 arrays into its own work folder, where their deviation is taken of its own training list.
@@ -7,6 +7,7 @@ arrays into its own work folder, where their deviation is taken of its own train
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 from typing import get_args
 
 import jax
@@ -26,20 +27,32 @@ BLOCK = 16
 """Frames of a pass; the last block of a video is filled up, so that one program is compiled."""
 
 LAYERS = ("pool5", "fc7")
+"""Of Lite0: its map, and the vector that the frame classifier and LSTM read."""
+
 VIEWS: tuple[View, ...] = get_args(View)
 
 
-def extract(cfg: RunConfig, folder: pathlib.Path, view: View = "filmed") -> None:
+def extract(
+    cfg: RunConfig,
+    folder: pathlib.Path,
+    view: View = "filmed",
+    *,
+    layers: Sequence[str] = LAYERS,
+    every: int = 1,
+) -> None:
     """Writes `<layer>/<Class>/<stem>.npy` of every video, float16; a killed run goes on.
 
     Args:
       cfg: of the stage `extract`, whose stream and backbone are taken.
       folder: of the arrays.
       view: `mirrored` exchanges left and right before the network, with the sign of flow in x.
+      layers: that are written.
+      every: 2 computes every second frame only.
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    missing = [video for video in dataset.videos if not _path(folder, "fc7", video).exists()]
+    # The last layer is written last: its file says that the video is done.
+    missing = [video for video in dataset.videos if not _path(folder, layers[-1], video).exists()]
     if not missing:
         return
     stream = cfg.data.stream
@@ -55,15 +68,14 @@ def extract(cfg: RunConfig, folder: pathlib.Path, view: View = "filmed") -> None
         workers=1,
         fit=picture_fit(cfg.data.fit, stream, start.preprocessing),
     )
-    apply = jax.jit(lambda images: [network.apply(params, images)[layer] for layer in LAYERS])
+    apply = jax.jit(lambda images: [network.apply(params, images)[layer] for layer in layers])
     progress = ProgressLine(len(missing), 0, unit="video")
     for number, video in enumerate(missing, 1):
-        images = reader.read(video)
+        images = reader.read(video)[::every]
         if view == "mirrored":
             images = mirrored(images, stream)
         maps = _features(apply, network.prepare, images)
-        # `fc7` comes last: its file says that the video is done.
-        for layer, values in zip(LAYERS, maps, strict=True):
+        for layer, values in zip(layers, maps, strict=True):
             path = _path(folder, layer, video)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, values.astype(np.float16))

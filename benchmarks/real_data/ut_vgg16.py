@@ -1,0 +1,158 @@
+"""UT-Interaction on pool5 of an ImageNet VGG-16, 7x7x512, with cells of the paper's sizes.
+
+The folds and the work folder are those of `ut_interaction`, which runs first. The weights are
+imported by `--convnet.weights`. RGB alone has this backbone: the motion of VideoLSTM is the
+frozen EfficientNet-Lite0 of flow, 7x7x320. As many trainings are made as the time allows; a row
+says which folds it has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.real_data import backbone_arrays
+from benchmarks.real_data.rows import Row, as_record
+from benchmarks.real_data.stages import (
+    Run,
+    in_order,
+    right_of_run,
+    scores_path,
+    train_and_score,
+)
+from benchmarks.real_data.ut_baselines import ridge_right
+from benchmarks.real_data.ut_folds import (
+    FOLDS,
+    FeatureForm,
+    arrays_folder,
+    import_features,
+    prepared_fold,
+    training_fold,
+    work_of,
+)
+from benchmarks.real_data.ut_interaction import SETTINGS as UT_SETTINGS
+from videolstm_jax.artifacts import load_dataset
+from videolstm_jax.config import RunConfig
+from videolstm_jax.presets import Settings
+from videolstm_jax.types import Dataset
+
+FORM = FeatureForm(channels=0, rgb="vgg16")
+
+SETTINGS = {
+    "data__frames": 12,
+    "data__batch": 8,
+    "data__mirrored": False,
+    "data__feature_scale": "raw",
+    "data__fit": "squash",
+    "data__validation": 0.0,
+    "data__workers": 1,
+    "model__dropout": 0.7,
+    "optim__learning_rate": 3e-4,
+    "optim__schedule": "cosine",
+    "train__keep": "last",
+    "train__log_every": 5,
+    "eval__segments": 4,
+}
+"""On top of the preset `modern`, which has the paper's sizes: 512 hidden channels, 1024 units."""
+
+RUNS = (
+    Run("alstm-vgg16", "alstm", overrides={"train__steps": 150, "train__save_every": 150}),
+    Run("convalstm-vgg16", "convalstm", overrides={"train__steps": 40, "train__save_every": 10}),
+    Run("videolstm-vgg16", "videolstm", overrides={"train__steps": 40, "train__save_every": 10}),
+)
+SEED = 0
+
+
+def run(data: str, workdir: str, *, weights: str, minutes: float = float("inf")) -> dict[str, Any]:
+    """Computes what is missing, for so many minutes, and returns a row for each complete fold."""
+    stop = time.monotonic() + 60 * minutes
+    folds = [prepared_fold(data, workdir, number, UT_SETTINGS) for number in range(1, FOLDS + 1)]
+    extract_vgg16(folds[0], workdir, weights)
+    parts = [load_dataset(work_of(fold).dataset) for fold in folds]
+    rows = _ridge_rows(parts, workdir)
+    trained = []
+    for fold in folds:
+        settings = training_fold(fold, workdir, FORM)
+        import_features(settings, workdir, FORM)
+        trained.append(Settings("modern", {**SETTINGS, "workdir": settings.overrides["workdir"]}))
+    # Fold by fold: the first folds are complete where the time ends early.
+    for settings in trained:
+        for model in RUNS:
+            train_and_score(_config(model, settings), stop)
+    names = sorted(video.name for video in parts[0].videos)
+    _add_rows(rows, trained, list(range(FOLDS)), names)
+    complete = _complete_folds(trained)
+    tested = [video.name for number in complete for video in parts[number].part("test")]
+    kept = [number for number, name in enumerate(names) if name in set(tested)]
+    first = {name: Row(row.right[:, kept], row.about) for name, row in rows.items()}
+    _add_rows(first, trained, complete, sorted(tested))
+    return {
+        "data": "UT-Interaction, sequences 1 to 15, VGG-16 pool5 of every sixth frame",
+        "videos": names,
+        "settings": SETTINGS,
+        "runs": {model.name: model.overrides for model in RUNS},
+        "complete_folds": {"folds": [n + 1 for n in complete], "rows": as_record(first)},
+        "rows": rows,
+    }
+
+
+def extract_vgg16(fold: Settings, workdir: str, weights: str) -> None:
+    """Writes pool5 of every second record, at 224 x 224 pixels, squashed."""
+    shown = {name: fold.overrides[name] for name in ("workdir", "data__fps", "data__fit")}
+    # The dense layers are not read, so that they are made small.
+    network = {
+        "convnet__weights": weights,
+        "convnet__preprocessing": "caffe",
+        "convnet__dense": (8,),
+    }
+    settings = Settings("paper", {**shown, **network, "data__workers": 1})
+    folder = arrays_folder(workdir, "rgb", backbone="vgg16")
+    backbone_arrays.extract(settings.config(), folder, layers=("pool5",), every=FORM.every)
+
+
+def _ridge_rows(parts: Sequence[Dataset], workdir: str) -> dict[str, Row]:
+    """Ridge regression on the same maps, each on all folds."""
+    folder = arrays_folder(workdir, "rgb", backbone="vgg16") / "pool5"
+    vectors: dict[str, dict[str, np.ndarray]] = {"mean": {}, "middle frame's": {}}
+    for video in parts[0].videos:
+        maps = np.load(folder / f"{video.name}.npy").astype(np.float32)
+        vectors["mean"][video.name] = maps.mean(0).ravel()
+        vectors["middle frame's"][video.name] = maps[len(maps) // 2].ravel()
+    names = sorted(vectors["mean"])
+    rows = {}
+    for name, of_video in vectors.items():
+        right: dict[str, bool] = {}
+        for dataset in parts:
+            right |= ridge_right(dataset, of_video)
+        rows[f"ridge on the {name} 7x7x512 map, VGG-16"] = Row(in_order(right, names)[None])
+    return rows
+
+
+def _complete_folds(folds: Sequence[Settings]) -> list[int]:
+    """The indices of the folds that all cells have scores of."""
+    complete = []
+    for number, settings in enumerate(folds):
+        paths = [scores_path(_config(model, settings)) for model in RUNS]
+        if all(path.exists() for path in paths):
+            complete.append(number)
+    return complete
+
+
+def _add_rows(
+    rows: dict[str, Row], folds: Sequence[Settings], numbers: Sequence[int], names: list[str]
+) -> None:
+    """Adds the cells that are scored on all of these folds."""
+    for model in RUNS:
+        configs = [_config(model, folds[number]) for number in numbers]
+        if configs and all(scores_path(cfg).exists() for cfg in configs):
+            right: dict[str, bool] = {}
+            for cfg in configs:
+                right |= right_of_run(cfg)
+            rows[model.name] = Row(in_order(right, names)[None], {"seeds": [SEED]})
+
+
+def _config(model: Run, settings: Settings) -> RunConfig:
+    return model.config(settings, settings.overrides["workdir"], SEED)
