@@ -1,15 +1,20 @@
 """Does a stage that is killed at random instants, and started again, leave what it leaves unbroken?
 
-    python -m benchmarks.kill --stage=train --trials=20
+    python -m benchmarks.kill --stage=train --kills=200
 
-A trial copies the work folder as it is before the stage, starts the stage as a process, and kills
-it with SIGKILL, several times. About a third of the kills wait until a file is being written. The
-stage then runs to its end. Everything below the work folder must equal that of an unbroken run:
-all files bit by bit, and of checkpoints, whose files carry times, the digests of all arrays. No
-temporary file and no lock may be left.
+A chain of kills copies the work folder as it is before the stage and starts the stage as a new
+process. It kills the process with SIGKILL and starts the same command again, until it has killed
+it `MOST_KILLS` times. The last process runs to its end. Each kill is a trial, and fails where
 
-Each trial is one line of JSON in <out>/<name>_<stage>.jsonl. A trial is repeated by its --seed; at
-which instruction a process dies is up to the machine.
+- a file with a final name is not the one of an unbroken run, or the beginning of its metrics.jsonl;
+- the next process does not go on from the newest checkpoint that was complete;
+- at the end of its chain, a file or the digest of an array in a checkpoint differs from that of an
+  unbroken run, or a temporary file or a lock is left.
+
+The instants are drawn before the first work of the process, during its work, and during a save: the
+last wait until a new temporary file exists. Each trial is one line of JSON in
+<out>/<name>_<stage>.jsonl. The command goes on after the chains in that file. The draws of a
+chain follow from its `seed`; at which instruction a process dies is up to the machine.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -29,7 +35,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import command_line
+from benchmarks import command_line, record
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 
@@ -37,36 +43,64 @@ SETTINGS = (
     *("--preset=small", "--convnet.backbone=vgg", "--data.max_frames=16", "--data.workers=1"),
     *("--flow.width=24", "--flow.height=24"),
     *("--convnet.image_size=28", "--convnet.widths=4,6", "--convnet.depths=1,1"),
-    *("--convnet.dense=8", "--convnet.batch=4", "--convnet.steps=12"),
+    *("--convnet.dense=8", "--convnet.batch=4", "--convnet.steps=40"),
     *("--model.hidden=6", "--model.attention=4", "--model.head=8"),
     *("--data.frames=6", "--data.batch=4"),
-    *("--train.steps=40", "--train.save_every=4", "--train.log_every=3"),
+    *("--train.steps=48", "--train.save_every=4", "--train.log_every=3"),
 )
 """Of all stages: the smallest pipeline that saves often."""
 STAGES = ("prepare", "fit_convnet", "extract", "train")
 """What is killed, in the order of the pipeline."""
-DURING_A_SAVE = 1 / 3
-"""Share of the kills that wait until a file is being written."""
-MOST_KILLS = 3
-"""Kills of one trial."""
+INSTANTS = ("start", "work", "save")
+"""When a process is killed: before its first work, during it, or while it writes a file."""
+SHARES = (0.2, 0.4, 0.4)
+"""How often each of `INSTANTS` is drawn: at least 30 % of the kills are to be during a save."""
+MOST_KILLS = 8
+"""Kills of one chain."""
 
 # Part of the names of files that are being written, and of orbax's folders.
 _UNFINISHED = (".part-", "orbax-checkpoint-tmp")
-_POLL_SECONDS = 0.002
+_POLL_SECONDS = 0.005
 # A file is written within a few milliseconds; a kill falls into these, or just behind.
 _SAVE_SECONDS = 0.02
+# What a stage writes as it goes, and begins anew or adds to: not compared until its end.
+_GROWING = "metrics.jsonl"
+_CHECKPOINTS = ("ckpt", "best")
+
+
+class Instant(NamedTuple):
+    """When a process is to be killed.
+
+    Attributes:
+      during: of `INSTANTS`.
+      share: 0 to 1, the place within the seconds that this part took in the unbroken run.
+    """
+
+    during: str
+    share: float
+
+
+class Seconds(NamedTuple):
+    """How long a run took until its first work, and from there to its end."""
+
+    start: float
+    work: float
 
 
 class Kill(NamedTuple):
     """One kill.
 
     Attributes:
+      during: the instant that was drawn, of `INSTANTS`.
       seconds: after the start of the process.
       unfinished: a temporary file or folder that was there, empty where none was.
+      last_line: that the process printed.
     """
 
+    during: str
     seconds: float
     unfinished: str
+    last_line: str
 
 
 # ---- processes -----------------------------------------------------------------------------------
@@ -81,57 +115,132 @@ def command(stage: str, work: pathlib.Path, videos: pathlib.Path) -> list[str]:
         arguments.append("--data.stream=flow")
     if stage == "train":
         arguments += ["--data.stream=flow", "--model.cell=alstm"]
-    return [sys.executable, "-m", "videolstm_jax.cli", stage, *arguments]
+    return [sys.executable, "-u", "-m", "videolstm_jax.cli", stage, *arguments]
 
 
-def run_to_end(arguments: Sequence[str]) -> float:
-    """Runs a command and returns its seconds.
+class Process:
+    """A stage as a process of its own, whose output is kept in a file."""
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        work: pathlib.Path,
+        output: pathlib.Path,
+        environment: dict[str, str] | None = None,
+    ):
+        """Starts it in a process group of its own, so that no worker outlives a kill."""
+        self._work, self._output = work, output
+        self._before = set(written_files(work))
+        self.unfinished_before = set(unfinished_files(work))
+        self._start = time.perf_counter()
+        with output.open("wb") as file:
+            self.process = subprocess.Popen(
+                arguments,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment,
+            )
+
+    @property
+    def seconds(self) -> float:
+        """Since its start."""
+        return time.perf_counter() - self._start
+
+    @property
+    def output(self) -> str:
+        """All that it printed so far."""
+        return self._output.read_text(errors="replace")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    @property
+    def works(self) -> bool:
+        """Whether it has begun its work: it has made a step, or written a file."""
+        if re.search(r"^step \d", self.output, re.MULTILINE):
+            return True
+        return bool(set(written_files(self._work)) - self._before)
+
+    def new_unfinished(self) -> list[str]:
+        """The temporary files and folders that were not there at its start."""
+        return sorted(set(unfinished_files(self._work)) - self.unfinished_before)
+
+    def kill(self, during: str) -> Kill:
+        """Kills it and all its workers."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        seconds = round(self.seconds, 3)
+        unfinished = self.new_unfinished()
+        lines = self.output.splitlines() or [""]
+        return Kill(during, seconds, unfinished[0] if unfinished else "", lines[-1][:80])
+
+
+def run_to_end(process: Process) -> tuple[Seconds, str]:
+    """Waits for a process that has just been started; returns its seconds and its output.
 
     Raises:
       RuntimeError: it failed.
     """
-    start = time.perf_counter()
-    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}: status {done.returncode}: {done.stderr}")
-    return time.perf_counter() - start
+    begun = None
+    while process.is_running:
+        if begun is None and process.works:
+            begun = process.seconds
+        time.sleep(_POLL_SECONDS)
+    seconds = process.seconds
+    if process.process.returncode:
+        raise RuntimeError(f"status {process.process.returncode}: {process.output}")
+    if begun is None:
+        begun = seconds
+    return Seconds(begun, seconds - begun), process.output
 
 
-def run_and_kill(
-    arguments: Sequence[str], work: pathlib.Path, after: float, *, during_a_save: bool
-) -> Kill | None:
-    """Starts a command and kills it; None where it ended before.
+def run_and_kill(process: Process, instant: Instant, typical: Seconds) -> Kill | None:
+    """Kills a process at an instant; None where it ended before.
 
     Args:
-      arguments: of the command.
-      work: the folder that it writes.
-      after: seconds from its start to the kill.
-      during_a_save: wait from then on until a file is being written.
+      process: that has just been started.
+      instant: when it is to be killed.
+      typical: how long the run takes that is not killed.
     """
-    start = time.perf_counter()
-    # A group of its own, so that no process of the command outlives it.
-    process = subprocess.Popen(
-        arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    before = set(unfinished_files(work))
-    while process.poll() is None and time.perf_counter() - start < after:
+    wait = instant.share * typical.start
+    if instant.during != "start":
+        while process.is_running and not process.works:
+            time.sleep(_POLL_SECONDS)
+        wait = process.seconds + instant.share * typical.work
+    while process.is_running and process.seconds < wait:
         time.sleep(_POLL_SECONDS)
-    while during_a_save and process.poll() is None:
-        if set(unfinished_files(work)) - before:
-            time.sleep(_SAVE_SECONDS * np.random.default_rng().random())
-            break
-        time.sleep(_POLL_SECONDS)
-    if process.poll() is not None:
+    if instant.during == "save":
+        while process.is_running and not process.new_unfinished():
+            time.sleep(_POLL_SECONDS)
+        time.sleep(_SAVE_SECONDS * instant.share)
+    if not process.is_running:
         return None
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    seconds = time.perf_counter() - start
-    # Those of an earlier kill do not count.
-    left = sorted(set(unfinished_files(work)) - before)
-    return Kill(round(seconds, 3), left[0] if left else "")
+    return process.kill(instant.during)
+
+
+def quick_environment(site: pathlib.Path) -> dict[str, str]:
+    """Returns an environment in which TensorFlow is imported without Keras, in half the time.
+
+    No stage uses Keras. It takes longer to import than all that a small training computes.
+
+    Args:
+      site: the folder of a `sitecustomize.py`, which Python imports at its start.
+    """
+    site.mkdir()
+    barred = "import sys\nsys.modules.update(dict.fromkeys(('keras', 'sklearn', 'matplotlib')))\n"
+    (site / "sitecustomize.py").write_text(barred)
+    paths = [str(site), str(pathlib.Path(__file__).parent.parent)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 # ---- folders -------------------------------------------------------------------------------------
+
+
+def _is_unfinished(name: str) -> bool:
+    return any(part in name for part in _UNFINISHED)
 
 
 def unfinished_files(work: pathlib.Path) -> list[str]:
@@ -139,9 +248,23 @@ def unfinished_files(work: pathlib.Path) -> list[str]:
     names = []
     for folder, folders, files in os.walk(work):
         for name in (*folders, *files):
-            if any(part in name for part in _UNFINISHED):
+            if _is_unfinished(name):
                 names.append(os.path.relpath(os.path.join(folder, name), work))
     return names
+
+
+def written_files(work: pathlib.Path) -> list[str]:
+    """Returns the files with a final name, without locks and those of checkpoints.
+
+    metrics.jsonl is left out too: it is made before the first step.
+    """
+    names = []
+    for folder, folders, files in os.walk(work):
+        folders[:] = [name for name in folders if name not in _CHECKPOINTS]
+        for name in files:
+            if not _is_unfinished(name) and ".lock" not in name and name != _GROWING:
+                names.append(os.path.relpath(os.path.join(folder, name), work))
+    return sorted(names)
 
 
 def contents(work: pathlib.Path) -> dict[str, Any]:
@@ -149,9 +272,9 @@ def contents(work: pathlib.Path) -> dict[str, Any]:
     by_name: dict[str, Any] = {}
     for path in sorted(work.rglob("*")):
         place = path.relative_to(work)
-        if path.is_file() and not {"ckpt", "best"} & set(place.parts):
+        if path.is_file() and not set(_CHECKPOINTS) & set(place.parts):
             by_name[str(place)] = path.read_bytes()
-        elif path.is_dir() and path.name in ("ckpt", "best"):
+        elif path.is_dir() and path.name in _CHECKPOINTS:
             with Checkpoints(path) as checkpoints:
                 by_name[str(place)] = json.dumps(checkpoints.meta(), sort_keys=True)
     return by_name
@@ -167,6 +290,38 @@ def differences(work: pathlib.Path, unbroken: dict[str, Any]) -> list[str]:
     return names
 
 
+def half_written(work: pathlib.Path, before: dict[str, Any], unbroken: dict[str, Any]) -> list[str]:
+    """Returns the files with a final name whose content is no content of an unbroken run.
+
+    Args:
+      work: of a process that was killed.
+      before: the contents before the stage, which it may not have replaced yet.
+      unbroken: the contents after an unbroken run.
+    """
+    names = []
+    for name in written_files(work):
+        content = (work / name).read_bytes()
+        if content not in (before.get(name), unbroken.get(name)):
+            names.append(name)
+    for path in sorted(work.rglob(_GROWING)):
+        name = str(path.relative_to(work))
+        # The last line of an append may be cut; the next process drops it.
+        whole = b"".join(unbroken.get(name, b"").splitlines(keepends=True))
+        if not whole.startswith(path.read_bytes()):
+            names.append(name)
+    return names
+
+
+def newest_step(work: pathlib.Path, stage: str) -> int:
+    """Returns the step of the newest complete checkpoint of a stage that trains, 0 without one."""
+    folder = "runs" if stage == "train" else "convnets"
+    steps = [0]
+    for path in work.glob(f"{folder}/*/ckpt/*"):
+        if path.name.isdigit():
+            steps.append(int(path.name))
+    return max(steps)
+
+
 # ---- trials --------------------------------------------------------------------------------------
 
 
@@ -174,88 +329,137 @@ class Bench:
     """The work folders before and after a stage, which all trials of it share."""
 
     def __init__(self, folder: pathlib.Path, stage: str):
-        """Runs the pipeline up to the stage, and then the stage without a kill."""
+        """Runs the pipeline up to the stage, and then the stage without a kill, twice."""
         self.folder, self.stage = folder, stage
         self.videos = folder / "videos"
         stick_actions.generate(
             self.videos,
             classes=("SitDown", "StandUp"),
-            clips_per_class=2,
-            test_clips_per_class=1,
+            clips_per_class=4,
+            test_clips_per_class=2,
             seed=3,
         )
         # Every run is in this one folder: some files name the folder that they lie in.
         self.work = folder / "work"
         self.work.mkdir()
+        self._output = folder / "output.txt"
+        self._environment = quick_environment(folder / "site")
         for earlier in STAGES[: STAGES.index(stage)]:
-            run_to_end(command(earlier, self.work, self.videos))
+            run_to_end(self.start(earlier))
         self._before = folder / "before"
         shutil.copytree(self.work, self._before)
-        self.arguments = command(stage, self.work, self.videos)
-        self.seconds = run_to_end(self.arguments)
+        self.before = contents(self.work)
+        run_to_end(self.start(stage))
         self.unbroken = contents(self.work)
+        # Again, since the first run may have compiled what the others read from a cache.
+        self._restart()
+        self.seconds, _ = run_to_end(self.start(stage))
+        if differences(self.work, self.unbroken):
+            raise RuntimeError(f"{stage} without a kill: two runs differ")
 
-    def trial(self, seed: int) -> dict[str, Any]:
-        """Kills the stage one to `MOST_KILLS` times, ends it, and compares.
+    def start(self, stage: str) -> Process:
+        """Starts a stage as a process."""
+        arguments = command(stage, self.work, self.videos)
+        return Process(arguments, self.work, self._output, self._environment)
 
-        Returns:
-          The row of the trial: `equal` is whether it left what an unbroken run leaves.
-        """
-        random = np.random.default_rng(seed)
+    def _restart(self) -> None:
+        """Puts the work folder back to what it was before the stage."""
         shutil.rmtree(self.work)
         shutil.copytree(self._before, self.work)
-        kills = []
-        for _ in range(int(random.integers(1, MOST_KILLS + 1))):
-            after = float(random.uniform(0, self.seconds))
-            during_a_save = bool(random.random() < DURING_A_SAVE)
-            kill = run_and_kill(self.arguments, self.work, after, during_a_save=during_a_save)
-            if kill is not None:
-                kills.append(kill._asdict())
+
+    def chain(self, seed: int, most: int = MOST_KILLS) -> list[dict[str, Any]]:
+        """Kills the stage up to `most` times, lets it end, and compares.
+
+        Returns:
+          A row for each kill: `sound` is whether it has no failure.
+        """
+        random = np.random.default_rng(seed)
+        self._restart()
+        rows: list[dict[str, Any]] = []
+        for number in range(most):
+            instant = Instant(str(random.choice(INSTANTS, p=SHARES)), float(random.random()))
+            process = self.start(self.stage)
+            kill = run_and_kill(process, instant, self.seconds)
+            compare_report(self.stage, rows, process.output)
+            if kill is None:
+                break
+            half = half_written(self.work, self.before, self.unbroken)
+            step = newest_step(self.work, self.stage)
+            row = {"stage": self.stage, "seed": seed, "number": number, **kill._asdict()}
+            rows.append(row | {"newest_step": step, "half_written": half, "report": ""})
         error = ""
+        # The last process may have ended before its kill.
+        if kill is not None:
+            process = self.start(self.stage)
         try:
-            run_to_end(self.arguments)
+            run_to_end(process)
+            compare_report(self.stage, rows, process.output)
         except RuntimeError as failure:
             error = str(failure)
-        different = differences(self.work, self.unbroken)
-        left = unfinished_files(self.work)
-        return {
-            "stage": self.stage,
-            "seed": seed,
-            "kills": kills,
-            "equal": not (different or left or error),
-            "different": different,
-            "left": left,
+        end = {
+            "different": differences(self.work, self.unbroken),
+            "left": unfinished_files(self.work),
             "error": error,
         }
+        for row in rows:
+            row |= end
+            failures = (row["half_written"], row["report"], *end.values())
+            row["sound"] = not any(failures)
+        return rows
 
 
-def summary(rows: Sequence[dict[str, Any]]) -> str:
-    """Returns one sentence about the trials of a stage."""
-    kills = [kill for row in rows for kill in row["kills"]]
-    writing = sum(bool(kill["unfinished"]) for kill in kills)
-    unequal = sum(not row["equal"] for row in rows)
-    return (
-        f"{len(rows)} trials, {len(kills)} kills, {writing} of them while a file was written; "
-        f"{unequal} trials left something else than an unbroken run"
-    )
+def compare_report(stage: str, rows: list[dict[str, Any]], output: str) -> None:
+    """Notes in the last row where the process after that kill went on from another step."""
+    if stage not in ("train", "fit_convnet") or not rows:
+        return
+    step = rows[-1]["newest_step"]
+    # Without a first step it may have been killed before it could print where it goes on.
+    first = re.search(r"^step \d+", output, re.MULTILINE)
+    line = re.search(r"^goes on from step (\d+) ", output, re.MULTILINE)
+    if line is None and first is None:
+        return
+    reported = int(line[1]) if line else 0
+    if reported != step:
+        rows[-1]["report"] = f"went on from step {reported}; the newest one is {step}"
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
+    """Returns the figures of the trials of one stage."""
+    return {
+        "trials": len(rows),
+        "chains": len({row["seed"] for row in rows}),
+        "during a save": sum(bool(row["unfinished"]) for row in rows),
+        "failures": sum(not row["sound"] for row in rows),
+    }
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the rows of an earlier run of this command; none where there is no file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def main() -> None:
     """Runs the trials of one stage and writes a line of JSON for each."""
     parser = command_line.parser(__doc__, name="kill")
     parser.add_argument("--stage", choices=STAGES, default="train", help="default: train")
-    parser.add_argument("--trials", type=int, default=20, help="default: 20")
-    parser.add_argument("--seed", type=int, default=0, help="of the first trial; default: 0")
+    parser.add_argument("--kills", type=int, default=20, help="at least so many; default: 20")
     options: argparse.Namespace = parser.parse_args()
     path = pathlib.Path(options.out) / f"{options.name}_{options.stage}.jsonl"
-    rows = []
-    with tempfile.TemporaryDirectory() as folder, path.open("w") as file:
+    rows = read_rows(path)
+    seed = max([row["seed"] for row in rows], default=-1) + 1
+    with tempfile.TemporaryDirectory() as folder, path.open("a") as file:
         bench = Bench(pathlib.Path(folder), options.stage)
-        for seed in range(options.seed, options.seed + options.trials):
-            rows.append(bench.trial(seed))
-            file.write(json.dumps(rows[-1]) + "\n")
+        print(f"an unbroken run: {bench.seconds}", flush=True)
+        while len(rows) < options.kills:
+            stamp = record.stamp()
+            for row in bench.chain(seed):
+                rows.append(row | stamp)
+                file.write(json.dumps(rows[-1]) + "\n")
+                print(f"trial {len(rows)}: {json.dumps(rows[-1])}", flush=True)
             file.flush()
-            print(f"trial {seed}: {json.dumps(rows[-1])}", flush=True)
+            seed += 1
     print(f"{options.stage}: {summary(rows)}\nwrote {path}")
 
 

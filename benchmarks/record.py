@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import pathlib
@@ -50,6 +51,11 @@ def commit() -> str:
         answers.append(process.stdout.strip())
     name, changes = answers
     return f"{name} with changes" if changes else name
+
+
+def stamp() -> dict[str, str]:
+    """Returns the date and the commit of a trial."""
+    return {"date": datetime.date.today().isoformat(), "commit": commit()}
 
 
 def save(name: str, figures: dict[str, Any], folder: str | os.PathLike = RESULTS) -> None:

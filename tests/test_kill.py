@@ -5,23 +5,22 @@ import pytest
 from benchmarks import kill
 
 
-def trials(folder, stage, kills):
-    """Rows of as many trials as it takes to kill the stage so often."""
-    bench = kill.Bench(folder, stage)
-    rows = []
-    while sum(len(row["kills"]) for row in rows) < kills:
-        rows.append(bench.trial(seed=len(rows)))
-    return rows
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "kills"), [("prepare", 2), ("fit_convnet", 2), ("extract", 2), ("train", 10)]
 )
 def test_a_killed_stage_leaves_what_an_unbroken_one_leaves(tmp_path, stage, kills):
-    rows = trials(tmp_path, stage, kills)
-    unequal = [row for row in rows if not row["equal"]]
-    assert not unequal
+    bench = kill.Bench(tmp_path, stage)
+    rows = []
+    while len(rows) < kills:
+        rows += bench.chain(len(rows), most=kills - len(rows))
+    assert not [row for row in rows if not row["sound"]]
+
+
+def started(folder, *words):
+    """A process that writes a work folder; its output lies beside that."""
+    (folder / "work").mkdir(exist_ok=True)
+    return kill.Process(words, folder / "work", folder / "output.txt")
 
 
 def test_what_differs_is_named(tmp_path):
@@ -34,10 +33,37 @@ def test_what_differs_is_named(tmp_path):
     assert kill.unfinished_files(tmp_path) == [left]
 
 
+def test_half_a_file_under_a_final_name_is_named(tmp_path):
+    unbroken = {"a.json": b"12", "b.json": b"34", "metrics.jsonl": b"1\n2\n"}
+    (tmp_path / "a.json").write_bytes(b"1")
+    (tmp_path / "b.json").write_bytes(b"0")
+    (tmp_path / "metrics.jsonl").write_bytes(b"1\n")
+    assert kill.half_written(tmp_path, {"b.json": b"0"}, unbroken) == ["a.json"]
+    (tmp_path / "metrics.jsonl").write_bytes(b"2\n")
+    assert kill.half_written(tmp_path, {}, unbroken) == ["a.json", "b.json", "metrics.jsonl"]
+
+
 def test_a_process_that_ends_first_is_not_counted(tmp_path):
-    ended = ["true"]
-    assert kill.run_and_kill(ended, tmp_path, 5.0, during_a_save=False) is None
-    waiting = kill.run_and_kill(["sleep", "60"], tmp_path, 0.05, during_a_save=False)
-    assert 0.05 <= waiting.seconds < 30 and waiting.unfinished == ""
-    writer = ["sh", "-c", "sleep .2; touch $0/.a.part-1; sleep 60", str(tmp_path)]
-    assert kill.run_and_kill(writer, tmp_path, 0, during_a_save=True).unfinished == ".a.part-1"
+    early, typical = kill.Instant("start", 0.5), kill.Seconds(0.1, 1.0)
+    assert kill.run_and_kill(started(tmp_path, "true"), early, kill.Seconds(10, 0)) is None
+    process = started(tmp_path, "sleep", "60")
+    killed = kill.run_and_kill(process, early, typical)
+    assert 0.05 <= killed.seconds < 30 and killed.unfinished == ""
+    code = "echo step 1; sleep .1; touch $0/.a.part-1; sleep 60"
+    process = started(tmp_path, "sh", "-c", code, str(tmp_path / "work"))
+    killed = kill.run_and_kill(process, kill.Instant("save", 0.0), typical)
+    assert (killed.unfinished, killed.last_line) == (".a.part-1", "step 1")
+
+
+def test_a_process_must_go_on_from_the_newest_checkpoint(tmp_path):
+    def report(stage, output):
+        rows = [{"newest_step": 8}]
+        kill.compare_report(stage, rows, output)
+        return rows[0].get("report")
+
+    assert report("train", "goes on from step 8 of runs/x/ckpt\nstep 9/80") is None
+    assert report("train", "preset small\n") is None
+    wrong = "went on from step 4; the newest one is 8"
+    assert report("fit_convnet", "goes on from step 4 of ckpt\n") == wrong
+    assert report("train", "step 3/80\n") == "went on from step 0; the newest one is 8"
+    assert report("prepare", "step 3/80\n") is None
