@@ -2,14 +2,15 @@
 
 import json
 
+import feature_stores
 import numpy as np
 import pytest
 
-from benchmarks.ladder import __main__, runs, sets, tables, variants
+from benchmarks.ladder import __main__, runs, sets, tables, trainer, variants
 from benchmarks.real_data import stages
 from benchmarks.real_data.rows import Row, as_record
 from videolstm_jax import files
-from videolstm_jax.artifacts import save_dataset, save_scores
+from videolstm_jax.artifacts import load_scores, save_dataset, save_scores
 from videolstm_jax.types import Dataset, Scores, Video
 
 VIDEOS = 40
@@ -79,7 +80,7 @@ def test_sets_differ_in_the_background_alone(tmp_path):
     assert independent.data.source == "stick_actions" and independent.convnet.backbone == "vgg"
     assert independent.convnet == tied.convnet
     names = [run.name for run in runs.RUNS["independent"]]
-    assert len(names) == len(set(names)) == 12 and set(runs.FUSED) < set(names)
+    assert len(names) == len(set(names)) == 11 and set(runs.FUSED) < set(names)
     assert {run.name for run in runs.RUNS["tied"]} < set(names)
 
 
@@ -87,19 +88,53 @@ def test_every_change_is_a_run_of_its_own(tmp_path):
     settings = sets.settings_of("independent", str(tmp_path))
     configs = [runs.config_of(run, settings, 1) for run in variants.changed_runs().values()]
     assert len({cfg.run_name for cfg in configs}) == len(variants.CHANGES)
-    assert not configs[0].data.mirrored and configs[1].train.steps == 240
+    assert not configs[0].data.mirrored and configs[1].train.steps == 300
     assert all(cfg.model.cell == "videolstm" and cfg.seed == 1 for cfg in configs)
 
 
 def test_all_models_of_a_seed_come_before_the_next_seed(tmp_path, monkeypatch):
-    trained = []
-    monkeypatch.setattr(runs, "train_and_score", lambda cfg, stop: trained.append(cfg.run_name))
+    opened, trained = [], []
+
+    def train_and_score(trainer, cfg, read_outs):
+        trained.append((cfg.run_name, read_outs))
+
+    monkeypatch.setattr(runs.trainer, "open_trainer", lambda cfg: opened.append(cfg.model.cell))
+    monkeypatch.setattr(runs.trainer, "train_and_score", train_and_score)
     settings = sets.settings_of("tied", str(tmp_path))
-    runs.train_all(runs.RUNS["tied"][:2], settings, (0, 1))
-    expected = ["videolstm-rgb-seed0", "convalstm-rgb-seed0"]
-    assert trained == [*expected, "videolstm-rgb-seed1", "convalstm-rgb-seed1"]
+    runs.train_all(runs.RUNS["tied"][:2], settings, (0, 1), read_outs=("convalstm-rgb",))
+    first = [("videolstm-rgb-seed0", False), ("convalstm-rgb-seed0", True)]
+    assert trained == [*first, ("videolstm-rgb-seed1", False), ("convalstm-rgb-seed1", True)]
+    # The programs of a model serve all seeds.
+    assert opened == ["videolstm", "convalstm"]
     runs.train_all(runs.RUNS["tied"], settings, (0,), stop=0.0)
     assert len(trained) == 4
+
+
+def test_seeds_share_one_program_and_differ(tmp_path):
+    settings = sets.settings_of("tied", str(tmp_path))
+    work = stages.Workdir(settings.overrides["workdir"])
+    stems = {"a1": 6, "a2": 7, "b1": 6, "b2": 8}
+    feature_stores.written(work.features("rgb", "fc7"), (3,), **stems)
+    videos = []
+    for number, stem in enumerate(stems):
+        part = ("train", "test")[number % 2]
+        name = f"c/{stem}"
+        videos.append(Video(name, f"{name}.mp4", number // 2, part, "g", 9, 8, 8, 25.0))
+    save_dataset(work.dataset, Dataset(("a", "b"), tuple(videos)))
+    small = {"model__hidden": 3, "model__head": 4, "data__frames": 4, "data__batch": 2}
+    run = stages.Run(
+        "lstm-rgb", "lstm", "rgb", {**small, "train__steps": 3, "data__mirrored": False}
+    )
+    runs.train_all([run], settings, (0, 1), read_outs=("lstm-rgb",))
+    scores = []
+    for seed in (0, 1):
+        cfg = runs.config_of(run, settings, seed)
+        scores.append(load_scores(stages.scores_path(cfg)))
+        np.testing.assert_allclose(scores[seed].scores.sum(1), 1, atol=1e-5)
+        read_outs = files.read_arrays(work.run(cfg.run_name) / "read_outs.npz", *trainer.READ_OUTS)
+        assert all(table.shape == (2, 2) for table in read_outs)
+    assert scores[0].videos == ("c/a2", "c/b2") and scores[0].label.tolist() == [0, 1]
+    assert not np.array_equal(scores[0].scores, scores[1].scores)
 
 
 # ---- which clips are right -----------------------------------------------------------------------
@@ -126,9 +161,6 @@ def scored(tmp_path):
     # The product has v0 right with .9 x .4 against .1 x .6, and v1 wrong.
     for name, first, second in (("videolstm-rgb", 0.9, 0.2), ("videolstm-flow", 0.4, 0.3)):
         write(work.run(f"{name}-seed0") / "scores.npz", first, second)
-        frames = np.array([[0.9, 0.1], [0.2, 0.8]])
-        for video in ("v0", "v1"):
-            files.write_arrays(work.evaluated_video(f"{name}-seed0", video), scores=frames)
     return settings
 
 
@@ -143,12 +175,24 @@ def test_rows_are_of_the_seeds_that_were_scored(scored):
 
 
 def test_frames_are_read_in_several_ways(scored):
-    figures = variants.run(scored, ["v0", "v1"], stop=0.0)
+    # Of v0 the first frames are right, of v1 the last ones.
+    first, last = np.eye(2), 1 - np.eye(2)
+    run = stages.Workdir(scored.overrides["workdir"]).run("videolstm-flow-seed0")
+    tables_of_run = {"mean_of_frames": first, "last_frame": last, "mean_of_last_half": last}
+    files.write_arrays(run / "read_outs.npz", **tables_of_run)
+    figures = variants.run(scored, ["v1", "v0"], stop=0.0)
     right = {name: record["right"] for name, record in figures["rows"].items()}
     assert right["flow ConvNet"] == ["11"]
     assert right["VideoLSTM on flow, as in the ladder"] == ["00"]
-    # The frames are right of v0 at first, and of v1 at the end.
-    assert right["mean of all frames"] == ["10"] and right["last frame"] == ["01"]
+    assert right["read-out: mean of frames"] == ["11"]
+    assert right["read-out: last frame"] == ["00"]
+
+
+def test_read_outs_weigh_the_frames_of_a_pass():
+    scores = np.array([[1.0, 0], [1, 0], [0, 1], [0.5, 0.5]])
+    read = {name: function(scores).tolist() for name, function in trainer.READ_OUTS.items()}
+    assert read["mean_of_frames"] == [0.625, 0.375]
+    assert read["last_frame"] == [0.5, 0.5] and read["mean_of_last_half"] == [0.25, 0.75]
 
 
 def test_a_task_without_a_work_folder_is_refused(monkeypatch, capsys):

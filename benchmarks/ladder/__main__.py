@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import pathlib
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -31,10 +30,10 @@ def main() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     stop = time.monotonic() + 60 * options.minutes
     if options.task == "stick":
-        figures = _run_sets(options.sets, options.workdir, options.seeds, stop)
+        figures = _run_sets(options, stop)
     else:
+        sets.make_features("independent", options.workdir, options.demo)
         settings = sets.settings_of("independent", options.workdir)
-        sets.make_features(settings)
         figures = variants.run(settings, _test_names(settings), stop)
     about = {"commit": record.commit(), "question": command_line.question(ladder.__doc__)}
     figures = {**about, **figures}
@@ -46,6 +45,11 @@ def _options() -> argparse.Namespace:
     parser = command_line.parser(ladder.__doc__, name="ladder")
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--workdir", default="", help="folder of everything that is computed")
+    parser.add_argument(
+        "--demo",
+        default="work/demo",
+        help="folder of a finished `make demo`",
+    )
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="begin no training after so many"
     )
@@ -59,12 +63,14 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _run_sets(names: Sequence[str], workdir: str, seeds: int, stop: float) -> dict[str, Any]:
+def _run_sets(options: argparse.Namespace, stop: float) -> dict[str, Any]:
     """Trains the ladder on each set, and returns the rows of all sets that have features."""
-    for name in names:
+    workdir = options.workdir
+    for name in options.sets:
+        sets.make_features(name, workdir, options.demo)
         settings = sets.settings_of(name, workdir)
-        sets.make_features(settings)
-        train_all(RUNS[name], settings, SEEDS[:seeds], stop)
+        seeds = SEEDS[: options.seeds]
+        train_all(RUNS[name], settings, seeds, stop, read_outs=(variants.AS_SET.name,))
     rows_of_set, videos = {}, []
     for name in sets.SETS:
         settings = sets.settings_of(name, workdir)
