@@ -51,6 +51,29 @@ from videolstm_jax.video import guard
 app.run(ending.guarded(lambda argv: {reader}))
 """
 
+# A command handles signals itself, and lends them to a training. A signal that the training has
+# taken must not be sent again, neither to the handler of the second Ctrl-C nor after the training.
+NOTED = """
+import os, signal, time
+from videolstm_jax import interrupts
+from videolstm_jax.train.signals import stop_signals
+interrupts.handle_signals()
+for number in (signal.SIGINT, signal.SIGTERM):
+    with stop_signals() as received:
+        os.kill(os.getpid(), number)
+        if number == signal.SIGINT:
+            time.sleep(0.3)
+        print(int(received()), flush=True)
+    time.sleep(0.3)
+try:
+    with stop_signals() as received:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(1)
+except interrupts.Interrupted:
+    print("at once")
+"""
+
 
 @pytest.fixture
 def stalling(tmp_path):
@@ -103,6 +126,11 @@ def interrupted(command, environment, folder, **options):
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=SOON)
     return process.returncode, errors
+
+
+def test_a_training_takes_one_signal_once():
+    done = subprocess.run([sys.executable, "-c", NOTED], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n15\nat once\n", "")
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)

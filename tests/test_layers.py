@@ -22,6 +22,7 @@ LAYER = {
     "files": 1,
     "json_records": 1,
     "heartbeat": 1,
+    "interrupts": 1,
     "quantities": 0,
     "lock": 1,
     "cluster": 1,

@@ -14,7 +14,7 @@ import pytest
 from etils import epath
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.lock import owner
+from videolstm_jax.lock import local, owner
 from videolstm_jax.lock.bucket import bucket_writer
 from videolstm_jax.lock.local import read_owner
 from videolstm_jax.lock.sole_writer import release_held, sole_writer
@@ -275,3 +275,23 @@ def test_a_broken_lock_in_a_bucket_is_noticed_by_who_had_it(tmp_path, monkeypatc
 
 def test_of_many_that_begin_together_in_a_bucket_never_two_go_on(tmp_path):
     assert number_of_winners(partial(in_bucket, tmp_path)) <= 1
+
+
+def test_a_thread_that_ends_the_process_removes_a_lock_that_is_being_left(tmp_path, monkeypatch):
+    # Another thread ends the process while the main one is about to remove the file.
+    monkeypatch.setattr(local, "release", lambda path, owner: release_held())
+    with sole_writer(tmp_path, "train"):
+        pass
+    assert not (tmp_path / ".lock").exists()
+
+
+def test_all_locks_of_one_second_are_removed(tmp_path):
+    rgb, flow = tmp_path / "rgb", tmp_path / "flow"
+    # Leaving a lock that somebody has removed is an error; this process would have ended before.
+    with (
+        pytest.raises(FileError, match="took over the lock"),
+        sole_writer(rgb, "extract"),
+        sole_writer(flow, "extract"),
+    ):
+        release_held()
+        assert not list(tmp_path.rglob(".lock"))

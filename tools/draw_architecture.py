@@ -18,6 +18,8 @@ DATA_FILL = "#e3f0ff"
 MODEL_FILL = "#fdebd3"
 PACKAGE_FILL = "#ffffff"
 BAND_FILLS = ("#f1f4f8", "#e6ebf1")
+PACKAGE_HEIGHT = 28
+PACKAGE_GAP = 4
 
 # A row of the way of the data: (name, content or shape, the stages that write it).
 STEPS = (
@@ -87,6 +89,7 @@ LAYERS = (
             "lock",
             "cluster",
             "heartbeat",
+            "interrupts",
             "durable",
         ),
     ),
@@ -142,22 +145,44 @@ def _data_row(row: tuple, top: float) -> list[str]:
     return parts
 
 
-def _layer(index: int, top: float, height: float) -> list[str]:
+def _package_rows(packages: tuple[str, ...]) -> list[list[tuple[str, float, float]]]:
+    """The packages of a layer in rows that fit the picture: (name, left edge, width)."""
+    # The subject of a layer has 130 pixels, the longest of them at this size of text.
+    begin = MARGIN + 176
+    rows: list[list[tuple[str, float, float]]] = [[]]
+    left = begin
+    for package in packages:
+        # As wide as its name: ten boxes of one width would be narrower than the longest name.
+        width = LETTER * len(package) + 9
+        if left + width > WIDTH - MARGIN:
+            rows.append([])
+            left = begin
+        rows[-1].append((package, left, width))
+        left += width + PACKAGE_GAP
+    return rows
+
+
+def _layer_height(index: int) -> float:
+    """Pixels that a layer takes from top to bottom."""
+    rows = len(_package_rows(LAYERS[index][2]))
+    return 12 + rows * (PACKAGE_HEIGHT + PACKAGE_GAP) - PACKAGE_GAP
+
+
+def _layer(index: int, top: float) -> list[str]:
     """Draws one layer: a band with its number, its subject and its packages."""
     number, subject, packages = LAYERS[index]
+    height = _layer_height(index)
     band = Box(MARGIN, top, WIDTH - 2 * MARGIN, height)
     parts = [_rectangle(band, BAND_FILLS[index % 2], "none")]
     parts.append(_text(MARGIN + 20, top + height / 2 + 5, number, "name"))
     parts.append(_text(MARGIN + 42, top + height / 2 + 5, subject, "left"))
-    # The subject of a layer has 130 pixels, the longest of them at this size of text.
-    left = MARGIN + 176
-    gap = 4
-    for package in packages:
-        # As wide as its name: ten boxes of one width would be narrower than the longest name.
-        box = Box(left, top + 6, LETTER * len(package) + 9, height - 12)
-        parts.append(_rectangle(box, PACKAGE_FILL, LINE))
-        parts.append(_text(left + box.width / 2, top + height / 2 + 5, package, "package"))
-        left += box.width + gap
+    row_top = top + 6
+    for row in _package_rows(packages):
+        for package, left, width in row:
+            parts.append(_rectangle(Box(left, row_top, width, PACKAGE_HEIGHT), PACKAGE_FILL, LINE))
+            middle = row_top + PACKAGE_HEIGHT / 2 + 5
+            parts.append(_text(left + width / 2, middle, package, "package"))
+        row_top += PACKAGE_HEIGHT + PACKAGE_GAP
     return parts
 
 
@@ -178,10 +203,11 @@ def draw() -> str:
 
     top = 270
     parts.append(_text(MARGIN, top, "The packages: imports point down only", "title"))
-    height = 40
+    layer_top = top + 14.0
     for index in range(len(LAYERS)):
-        parts += _layer(index, top + 14 + index * (height + 4), height)
-    total_height = top + 14 + len(LAYERS) * (height + 4) + 12
+        parts += _layer(index, layer_top)
+        layer_top += _layer_height(index) + 4
+    total_height = layer_top + 12
 
     style = f"""
 text {{ font-family: "DejaVu Sans", Arial, sans-serif; font-size: 13px; fill: {INK} }}
@@ -198,12 +224,12 @@ text {{ font-family: "DejaVu Sans", Arial, sans-serif; font-size: 13px; fill: {I
         "</defs>"
     )
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total_height}" '
-        f'width="{WIDTH}" height="{total_height}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {total_height:g}" '
+        f'width="{WIDTH}" height="{total_height:g}">',
         "<title>The way of the data, and the layers of the packages</title>",
         f"<style>{style}\n</style>",
         head,
-        f'<rect width="{WIDTH}" height="{total_height}" fill="#ffffff"/>',
+        f'<rect width="{WIDTH}" height="{total_height:g}" fill="#ffffff"/>',
         *parts,
         "</svg>",
     ]

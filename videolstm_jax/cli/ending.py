@@ -15,6 +15,7 @@ from videolstm_jax import files
 from videolstm_jax.cli import processes, stopping
 from videolstm_jax.cli.terminal import one_line
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.interrupts import handle_signals
 
 OUTPUT_CLOSED = 141
 """Exit status where the reader of our output ended first, as `head` does; SIGPIPE is 13."""
@@ -27,7 +28,7 @@ def guarded(run: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
     """
 
     def inner(argv: list[str]) -> None:
-        stopping.handle_signals()
+        handle_signals()
         try:
             run(argv)
         except (KeyboardInterrupt, SystemExit) as stop:

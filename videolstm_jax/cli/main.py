@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import NoReturn
 
 from videolstm_jax.cli import stopping
+from videolstm_jax.interrupts import handle_signals
 
 
 def main(name: str | None = None) -> None:
@@ -16,7 +17,7 @@ def main(name: str | None = None) -> None:
       name: the command, where a script stands for one; None reads it from the command line.
     """
     # Before all other modules are imported, which takes seconds: Ctrl-C may come at any time.
-    stopping.handle_signals()
+    handle_signals()
     try:
         _run_command(name, sys.argv[1:])
     except KeyboardInterrupt as stop:

@@ -17,7 +17,7 @@ from etils import epath
 
 from videolstm_jax.lock.bucket import bucket_writer
 from videolstm_jax.lock.local import local_writer, release
-from videolstm_jax.lock.owner import HEARTBEAT, SILENCE, FolderInUse, LockOwner, this_process
+from videolstm_jax.lock.owner import HEARTBEAT, SILENCE, FolderInUse, this_process
 
 _RETRY = 2.0
 """Seconds between two looks at a lock that may be that of a dead process."""
@@ -58,14 +58,15 @@ def sole_writer(
             return bucket_writer(epath.Path(place), owner, **options)
         return local_writer(pathlib.Path(place), owner, **options)
 
+    # The owner would not do: a process that locks two folders in one second is the same owner.
+    key = object()
     with contextlib.ExitStack() as stack:
+        # First in, last out: until the file is gone, a thread that ends the process must remove it.
+        stack.callback(_held.pop, key, None)
         _enter(stack, lock, SILENCE + HEARTBEAT if patient else 0)
         if "://" not in place:
-            _held[owner] = lambda: release(pathlib.Path(place) / name, owner)
-        try:
-            yield
-        finally:
-            _held.pop(owner, None)
+            _held[key] = lambda: release(pathlib.Path(place) / name, owner)
+        yield
 
 
 def _enter(
@@ -99,5 +100,5 @@ def release_held() -> None:
         remove()
 
 
-_held: dict[LockOwner, Callable[[], None]] = {}
-"""What removes the file of each lock that this process holds."""
+_held: dict[object, Callable[[], None]] = {}
+"""What removes the file of each lock that this process holds, one key a lock."""

@@ -7,6 +7,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from videolstm_jax.interrupts import mark_handled
+
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[Callable[[], int]]:
@@ -26,6 +28,8 @@ def stop_signals() -> Iterator[Callable[[], int]]:
 
     def note(number: int, _: object) -> None:
         received.append(number)
+        # Before the next line: behind it, a command would send the signal to its own handler.
+        mark_handled()
         # SIGINT is ignored, not handled, in a script that another one started in the background.
         handler = previous[signal.SIGINT]
         if not callable(handler):
