@@ -233,8 +233,43 @@ def load_config(folder: PathLike, made_by: str = "") -> dict[str, Any]:
     """Reads config.json of a run or of a ConvNet, see `save_config`.
 
     Raises:
-      FileError: the file is missing (`made_by` names the stage that writes it), is not JSON, or was
-        written by another version.
+      FileError: the file is missing (`made_by` names the stage that writes it), is not JSON, was
+        written by another version, or does not have the settings that stages take from it.
     """
     path = epath.Path(folder) / "config.json"
-    return _with_layout(path, read_json(path, made_by=made_by))
+    data = read_existing(path, made_by=made_by)
+    record = _with_layout(path, decode_json(data, path))
+    parse_record(data, _ConfigRecord, path)
+    return record
+
+
+@json_record()
+@dataclasses.dataclass(frozen=True)
+class _DataSettings:
+    """What stages take of the section `data` in config.json; earlier versions lack some fields."""
+
+    stream: str = ""
+    source: str = ""
+    fps: float = 0.0
+    fit: str = "squash"
+    feature_dtype: str = "float16"
+
+
+@json_record()
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    """What stages take of the settings in config.json."""
+
+    data: _DataSettings = dataclasses.field(default_factory=_DataSettings)
+
+
+@json_record()
+@dataclasses.dataclass(frozen=True)
+class _ConfigRecord:
+    """What every stage relies on in config.json; the rest is checked where it is used."""
+
+    config: _Settings = dataclasses.field(default_factory=_Settings)
+    overrides: dict[str, Any] = dataclasses.field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    attends: bool = False
+    warnings: tuple[str, ...] = ()

@@ -171,12 +171,24 @@ def read_json(path: PathLike, made_by: str = "") -> Any:
     return parse_json(read_existing(path, made_by), path)
 
 
+def read_object(path: PathLike, made_by: str = "") -> dict[str, Any]:
+    """Reads JSON that is one object, whose fields the caller checks; see `read_json`."""
+    return _object(read_json(path, made_by), path)
+
+
 def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
     """Reads one JSON object a line; see `read_json`."""
     rows = []
     for number, line in enumerate(read_existing(path, made_by).splitlines(), 1):
-        rows.append(parse_json(line, f"{path}:{number}"))
+        where = f"{path}:{number}"
+        rows.append(_object(parse_json(line, where), where))
     return rows
+
+
+def _object(content: Any, where: PathLike) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise FileError(f"{where}: the content is a {type(content).__name__}; expected an object")
+    return content
 
 
 def write_arrays(path: PathLike, /, *, durable: bool = False, **arrays: np.ndarray) -> None:

@@ -39,6 +39,9 @@ def load_scores(path: PathLike) -> Scores:
     videos, scores, label, classes, trained, part = read_arrays(
         path, *names, made_by="evaluate or fuse", optional=("trained", "part")
     )
+    problem = _kinds_problem(videos, scores, label, classes)
+    if problem:
+        raise FileError(f"{path}: {problem}")
     part = "test" if part is None else str(part)
     # The file may be of another program: everything that fusion and accuracy rely on is checked.
     stored = Scores(tuple(videos.tolist()), scores, label, tuple(classes.tolist()), trained, part)
@@ -46,6 +49,24 @@ def load_scores(path: PathLike) -> Scores:
     if problem:
         raise FileError(f"{path}: {problem}")
     return stored
+
+
+def _kinds_problem(
+    videos: np.ndarray, scores: np.ndarray, label: np.ndarray, classes: np.ndarray
+) -> str:
+    """Which array is no list of names, no numbers or no labels; empty where all are."""
+    expected = {
+        "videos": (videos, "U", 1, "a list of names"),
+        "scores": (scores, "fiu", 2, "numbers [videos, classes]"),
+        "label": (label, "iu", 1, "whole numbers [videos]"),
+        "classes": (classes, "U", 1, "a list of names"),
+    }
+    for name, (array, kinds, rank, text) in expected.items():
+        # A list without elements is an array of floats, whatever it was a list of.
+        is_kind = array.dtype.kind in kinds or not array.size
+        if not is_kind or array.ndim != rank:
+            return f"{name} is {array.dtype} {list(array.shape)}; expected {text}"
+    return ""
 
 
 def _scores_problem(stored: Scores) -> str:

@@ -19,6 +19,9 @@ TUBES_SUFFIX = "_tubes.pkl"
 
 Sizes = Mapping[str, tuple[int, int]]
 
+# The longest side of a frame that is believed.
+MOST_PIXELS = 1 << 20
+
 # Python raises these where the content of a pickle is not of the expected layout.
 _LAYOUT_ERRORS = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 
@@ -53,8 +56,13 @@ def act_tube(rows: np.ndarray, size: tuple[int, int] = (0, 0)) -> Tube:
 
 def _rows_problem(rows: Any) -> str:
     """What is wrong with the rows of a tube; empty where nothing is."""
-    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] < 5 or not len(rows):
-        return f"is {list(np.shape(rows))}; expected rows of frame, x1, y1, x2, y2"
+    form = ""
+    if not isinstance(rows, np.ndarray):
+        form = f"a {type(rows).__name__}"
+    elif rows.ndim != 2 or rows.shape[1] < 5 or not len(rows):
+        form = f"{list(rows.shape)}"
+    if form:
+        return f"is {form}; expected rows of frame, x1, y1, x2, y2"
     # Text would become numbers in a cast, and objects could be anything.
     if rows.dtype.kind not in "uif":
         return f"is of {rows.dtype}; expected numbers"
@@ -116,6 +124,8 @@ def _read_sizes(resolution: Any) -> dict[str, tuple[int, int]]:
     for name, size in resolution.items():
         # NumPy integers in some pickles, Python's in others.
         height, width = int(size[0]), int(size[1])
+        if not (0 <= height < MOST_PIXELS and 0 <= width < MOST_PIXELS):
+            raise ValueError(f"{name} has {width} x {height} pixels")
         sizes[str(name)] = (width, height)
     return sizes
 

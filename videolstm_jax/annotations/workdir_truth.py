@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.errors import FileError
+from videolstm_jax.json_records import read_record
 from videolstm_jax.localize import baselines
+from videolstm_jax.tubes_jsonl import Box
 from videolstm_jax.types import Dataset, Detection, names_of
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def train_boxes(
     tests = names_of(dataset.listed("test"))
     if work.train_boxes.exists():
         # A pool lists test videos only, so no training boxes are left to take a mean of.
-        pooled = files.read_json(work.train_boxes)
+        pooled = read_record(work.train_boxes, dict[str, Box])
         boxes = {}
         for name in tests:
             # A part of a sweep whose training list has no boxes gives none to the pool.

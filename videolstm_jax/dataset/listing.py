@@ -16,7 +16,7 @@ from videolstm_jax.dataset.lists.official_lists import OfficialLists
 from videolstm_jax.dataset.splits import groups, list_parts, parts
 from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike
+from videolstm_jax.files import PathLike, reading
 
 
 class Listing(NamedTuple):
@@ -83,7 +83,8 @@ def list_videos(cfg: DataConfig, *, seed: int = 0, root: PathLike | None = None)
         notes.append(note)
     if cfg.validation and not parts.videos_in(videos, "valid"):
         videos = _hold_out_validation(videos, cfg.validation, seed)
-    parts.check_parts(videos, candidates.classes, from_lists=split.from_lists)
+    with reading(folder):
+        parts.check_parts(videos, candidates.classes, from_lists=split.from_lists)
     # Published lists have parts by authors who knew the recordings; any other split depends on the
     # groups, so the user should see them.
     if not split.from_lists or cfg.hold_out or cfg.validation:
@@ -136,6 +137,8 @@ def _check_classes(
     unknown = sorted(with_videos - set(classes))
     empty = sorted(set(classes) - with_videos)
     problem = _spelling_problem(classes)
+    if problem:
+        problem = f"{index.parent}: {problem}"
     # The list of classes first: of one that does not fit the videos, no spelling has to be mended.
     if unknown:
         problem = f"{index}: does not name class {unknown[0]}, which has videos; it names "
@@ -144,7 +147,7 @@ def _check_classes(
         problem = f"{index}: names class {empty[0]}, which has no clips; expected clips of each "
         problem += "(data.classes takes some of them)"
     elif len(classes) < 2:
-        problem = f"only one class, {classes[0]}; expected two or more"
+        problem = f"{index.parent}: only one class, {classes[0]}; expected two or more"
     if problem:
         raise FileError(problem)
 

@@ -15,9 +15,17 @@ from etils import epath
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
-from videolstm_jax.files import PathLike, file_size, read_json, side_by_side, write_json
+from videolstm_jax.files import (
+    PathLike,
+    file_size,
+    read_json,
+    read_object,
+    side_by_side,
+    write_json,
+)
 from videolstm_jax.flow import image
 from videolstm_jax.flow_images import flow_file
+from videolstm_jax.json_records import value_text
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.sealed_json import SEAL
 from videolstm_jax.types import Video
@@ -120,7 +128,7 @@ def claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
         write_json(path, settings, sealed=True)
         return
     # A folder of before this setting has flow that was squashed.
-    before = {"fit": "squash"} | read_json(path)
+    before = {"fit": "squash"} | read_object(path)
     settings = {"fit": "squash"} | settings
     before.pop(SEAL, None)
     changes = []
@@ -155,7 +163,7 @@ def read_flow_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
       ConfigError: `prepare` read other frames of the videos than these settings would.
     """
     path = work.flow / "index.json"
-    index = read_json(path, made_by="prepare")
+    index = read_object(path, made_by="prepare")
     # These two decide which frames a number means: flow of others would belong to other frames.
     for name in ("fps", "max_frames"):
         if index.get(name) != getattr(cfg, name):
@@ -175,7 +183,15 @@ def read_flow_index(work: Workdir, cfg: DataConfig) -> dict[str, Any]:
             f"{path}: does not say which files were read, so that replaced ones would go unseen; "
             "run the stage prepare again, which keeps the flow that is there"
         )
+    _check_tables(path, index)
     return index
+
+
+def _check_tables(path: epath.Path, index: Mapping[str, Any]) -> None:
+    """Raises FileError where what an index says of each video is no table."""
+    for name in ("source", "frames", "sha256"):
+        if not isinstance(index.get(name, {}), dict):
+            raise FileError(f"{path}: {name} is {value_text(index[name])}; expected an object")
 
 
 def check_fingerprints(index: Mapping[str, Any], videos: Sequence[Video]) -> None:
@@ -223,7 +239,9 @@ def check_flow(work: Workdir, videos: Sequence[Video], mode: str) -> None:
     if mode == "never" or not path.exists():
         return
     # Indexes of earlier versions have no digests, nor has an index without stored flow.
-    expected = read_json(path).get("sha256", {})
+    index = read_object(path)
+    _check_tables(path, index)
+    expected = index.get("sha256", {})
     names = []
     for video in videos:
         # A missing file is refused by the stage that needs it; some can do without.

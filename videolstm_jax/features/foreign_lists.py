@@ -8,6 +8,7 @@ from etils import epath
 
 from videolstm_jax.artifacts import leads_out
 from videolstm_jax.dataset.folders.video_names import without_extension
+from videolstm_jax.dataset.lists.list_files import read_list_text
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
 
@@ -75,6 +76,6 @@ def _read_lines(folder: PathLike, part: str, kinds: tuple[str, ...]) -> list[str
         raise FileError(
             f"{folder}/{part}_{kinds[0]}.txt is missing; expected the lists beside the features"
         )
-    lines = path.read_text().splitlines()
+    lines = read_list_text(path).splitlines()
     # MATLAB and editors leave empty lines at the end, and spaces behind a name.
     return list(filter(None, map(str.strip, lines)))

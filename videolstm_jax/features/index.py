@@ -30,7 +30,7 @@ class StoreHead:
 
     shape: Annotated[tuple[_Count, ...], MinLen(1)]
     dtype: Literal["float16", "uint8"]
-    about: Any
+    about: dict[str, Any]
 
 
 @json_record()

@@ -38,9 +38,10 @@ def read_notes(path: epath.Path) -> list[dict]:
     """
     rows = {}
     with contextlib.suppress(FileNotFoundError):
-        for line in path.read_text().splitlines():
+        # Bytes, since a torn line need not be text.
+        for line in path.read_bytes().splitlines():
             # Skips a line that was torn when its worker was killed.
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):
                 row = json.loads(line)
                 rows[row["name"]] = row
     return list(rows.values())

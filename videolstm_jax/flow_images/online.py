@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from annotated_types import Ge, Gt, Interval
 
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.flow import batched, image
 from videolstm_jax.flow_images import flow_file, flow_methods
+from videolstm_jax.json_records import parse_record
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
 from videolstm_jax.video.decode import FrameFormat
+
+# Sides of frames and numbers of frames are far smaller.
+_Count = Annotated[int, Interval(ge=0, lt=1 << 31)]
 
 
 class FlowSettings(NamedTuple):
@@ -26,15 +32,15 @@ class FlowSettings(NamedTuple):
     """
 
     method: str
-    width: int
-    height: int
-    bound: float
+    width: _Count
+    height: _Count
+    bound: Annotated[float, Gt(0)]
     scaled: bool
-    image: str
-    fps: float
-    max_frames: int
-    shorter_side: int = 0
-    fit: str = "squash"
+    image: Literal["jpeg", "png"]
+    fps: Annotated[float, Ge(0)]
+    max_frames: _Count
+    shorter_side: _Count = 0
+    fit: Literal["squash", "pad", "crop"] = "squash"
 
     @classmethod
     def of(cls, index: Mapping[str, Any], where: str | os.PathLike) -> FlowSettings:
@@ -45,7 +51,7 @@ class FlowSettings(NamedTuple):
           where: its path, for error messages.
 
         Raises:
-          FileError: a setting is missing.
+          FileError: a setting is missing, or is of another kind.
         """
         # An index of an earlier version lacks the fields that have a default.
         stored = {**cls._field_defaults, **index}
@@ -60,7 +66,7 @@ class FlowSettings(NamedTuple):
             raise FileError(
                 f"{where}: lacks {', '.join(lacking)}; expected the settings of the stage prepare"
             )
-        return cls(**settings)
+        return parse_record(json.dumps(settings).encode(), cls, where)
 
     @property
     def frame_format(self) -> FrameFormat:

@@ -52,7 +52,7 @@ def parse_owner(data: bytes) -> LockOwner | None:
     """The owner; None for a new file, and for one whose writer was killed before it was written."""
     try:
         return LockOwner(**json.loads(data))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax.files import read_json, replacing
+from videolstm_jax.files import read_object, replacing
 from videolstm_jax.paper.request import Request, places_of
 from videolstm_jax.paper.results import STYLE, Measurement, measures_path, read_result
 from videolstm_jax.paper.rows import Row
@@ -73,7 +73,7 @@ def read_curve(row: Row, request: Request) -> Curve | None:
         result = read_result(row, place, request, seed)
         if not isinstance(result, Measurement):
             continue
-        model = read_json(measures_path(row, place, request, seed))["model"]
+        model = read_object(measures_path(row, place, request, seed))["model"]
         iou, line = _points(row, model)
         lines.append(line)
         # One seed is enough, since the line is the mean over all.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir, load_dataset, load_missing
-from videolstm_jax.files import read_json
+from videolstm_jax.files import read_object
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.paper.numbers import NUMBERS
 from videolstm_jax.paper.request import Request, SplitPlace, places_of
@@ -124,7 +124,7 @@ def read_result(row: Row, place: SplitPlace, request: Request, seed: int) -> Mea
     path = measures_path(row, place, request, seed)
     if not path.exists():
         return f"no {path.name}"
-    summary = read_json(path)
+    summary = read_object(path)
     model = summary["model"]
     if model is None:
         return "no test video has true boxes"

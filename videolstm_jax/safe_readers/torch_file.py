@@ -35,6 +35,7 @@ _MOST_COPIES, _SMALL = 16, 1 << 20
 _DAMAGE_ERRORS = (
     pickle.UnpicklingError,
     zipfile.BadZipFile,
+    OSError,  # of a place before the start of the file
     struct.error,
     EOFError,
     TypeError,

@@ -15,7 +15,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.features.shards import ALONE, Shard
-from videolstm_jax.files import read_json, write_json
+from videolstm_jax.files import read_object, write_json
 from videolstm_jax.flow import batched
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.heartbeat import counted
@@ -95,7 +95,7 @@ def _keep_settings(cfg: RunConfig, path: epath.Path) -> None:
     if not path.exists():
         write_json(path, settings, sealed=True)
         return
-    stored = read_json(path)
+    stored = read_object(path)
     for name, value in settings.items():
         if stored.get(name) != value:
             raise FileError(

@@ -102,7 +102,7 @@ def described_inputs(features: ModelFeatures) -> dict[str, dict[str, Any]]:
 def store_record(store: FeatureStore) -> dict[str, Any]:
     """The name of a store, the digest of its content, and what made it."""
     # The digest of the index, which has the digest of every file, stands for all features.
-    index = files.read_json(store.folder / "index.json", made_by="extract")
+    index = files.read_object(store.folder / "index.json", made_by="extract")
     index.pop(SEAL, None)  # earlier indexes of the same features have none
     return {
         "store": "/".join(store.folder.parts[-3:]),

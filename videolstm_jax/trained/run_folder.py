@@ -11,7 +11,7 @@ from videolstm_jax.artifacts import Workdir, load_missing, load_scores
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.files import read_json, reading
+from videolstm_jax.files import read_object, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, checkpoint_folder
@@ -52,7 +52,7 @@ class RunFolder(RunRecord):
     def flow_settings(self) -> FlowSettings:
         """The settings that `prepare` made flow with."""
         path = self.work.flow / "settings.json"
-        return FlowSettings.of(read_json(path, made_by="prepare"), path)
+        return FlowSettings.of(read_object(path, made_by="prepare"), path)
 
     def localize_settings(self) -> LocalizeConfig:
         """The settings that `localize` last ran with, else those of the training."""
@@ -81,7 +81,7 @@ class RunFolder(RunRecord):
         measures = self.folder / "map.json"
         if measures.exists():
             # null where no test video has true boxes.
-            model = read_json(measures).get("model")
+            model = read_object(measures).get("model")
             if model:
                 results["frame_iou"] = model["mean_frame_iou"]
         return results

@@ -33,8 +33,12 @@ class RunRecord(NamedTuple):
           FileError: the run is missing or unfinished.
         """
         folder = work.run(name)
+        record = artifacts.load_config(folder, made_by="train")
+        # Other programs, and pools of several trainings, leave out what they do not know.
+        config = record.setdefault("config", {})
+        config.setdefault("data", {})
         # A name may be the path of the folder; its last part is the name.
-        return cls(work, folder.name, artifacts.load_config(folder, made_by="train"))
+        return cls(work, folder.name, record)
 
     @property
     def config(self) -> Mapping[str, Any]:

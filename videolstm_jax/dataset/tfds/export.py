@@ -92,7 +92,7 @@ def _is_complete(marker: epath.Path, settings: dict[str, str]) -> bool:
     """Whether the folder holds all of this set; refuses a folder of another set."""
     if not marker.exists():
         return False
-    content = files.read_json(marker)
+    content = files.read_object(marker)
     if any(content.get(name) != value for name, value in settings.items()):
         data_dir = content.get("data_dir") or "the usual place"
         wanted_dir = settings["data_dir"] or "the usual place"

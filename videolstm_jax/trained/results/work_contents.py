@@ -76,7 +76,7 @@ def read_contents(
         if (folder / "config.json").exists():
             configs[name] = artifacts.load_config(folder)
         if (folder / "map.json").exists():
-            maps[name] = files.read_json(folder / "map.json")
+            maps[name] = files.read_object(folder / "map.json")
     work_folder = WorkFolderContents(
         work=work,
         dataset=dataset,
