@@ -28,13 +28,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks import record
+from benchmarks import command_line, record
 
 ROOT = pathlib.Path(__file__).parents[1]
 # The readers and the changes are those of the tests, which lie in no package.
 sys.path.insert(0, str(ROOT / "tests"))
 
-from foreign_files import FOREIGN_FILES, ForeignFile  # noqa: E402
+from foreign_file import ForeignFile  # noqa: E402
+from foreign_files import FOREIGN_FILES  # noqa: E402
 from hostile_edits import example_of  # noqa: E402
 
 SHOWN = 5
@@ -87,17 +88,14 @@ def _commit() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tries all parsers, or those that are named, and returns the exit status."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = command_line.parser(__doc__, name="parsers")
     parser.add_argument("--examples", type=int, default=20_000, help="of each parser")
     parser.add_argument("--only", default="", help="parsers whose name has this text")
     parser.add_argument("--again", action="store_true", help="also those with figures")
-    parser.add_argument("--out", default=str(record.RESULTS), help="the folder of the results")
     args = parser.parse_args(arguments)
     # Of lists whose splits are unusual; half a million lines of them hide the figures.
     warnings.simplefilter("ignore")
-    path = pathlib.Path(args.out) / "parsers.json"
+    path = pathlib.Path(args.out) / f"{args.name}.json"
     parsers: dict[str, Any] = {}
     # Once: the code of this process stays that of its start.
     commit = _commit()
@@ -113,11 +111,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parsers[file.name] = try_examples(file, count) | {"commit": commit}
         faulthandler.cancel_dump_traceback_later()
         print(f"{file.name}: {json.dumps(parsers[file.name])}", flush=True)
-        _save(parsers, args.out)
+        _save(parsers, args)
     return int(any(figures["failures"] for figures in parsers.values()))
 
 
-def _save(parsers: dict[str, Any], out: str) -> None:
+def _save(parsers: dict[str, Any], args: argparse.Namespace) -> None:
     total = {
         "parsers": len(parsers),
         "examples": sum(figures["examples"] for figures in parsers.values()),
@@ -126,7 +124,7 @@ def _save(parsers: dict[str, Any], out: str) -> None:
     date = time.strftime("%Y-%m-%d", time.gmtime())
     # `record.save` prints all figures, which the lines of the parsers have shown.
     with contextlib.redirect_stdout(io.StringIO()):
-        record.save("parsers", {"total": total, "date": date, "parsers": parsers}, out)
+        record.save(args.name, {"total": total, "date": date, "parsers": parsers}, args.out)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,8 @@ import re
 
 import numpy as np
 import pytest
-from foreign_files import FOREIGN_FILES, npz_bytes
+from file_encodings import npz_bytes
+from foreign_files import FOREIGN_FILES
 from hostile_edits import examples
 from hypothesis import given, settings
 
