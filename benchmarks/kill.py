@@ -12,7 +12,9 @@ it `MOST_KILLS` times. The last process runs to its end. Each kill is a trial, a
   unbroken run, or a temporary file or a lock is left.
 
 The instants are drawn before the first work of the process, during its work, and during a save: the
-last wait until a new temporary file exists. Each trial is one line of JSON in
+last wait until a new temporary file exists. Processes of the first kind, and one in `FRESH_EVERY`
+of the others, are a fresh Python; the rest are forks of one that has imported the libraries
+(`forks.py`). Each trial is one line of JSON in
 <out>/<name>_<stage>.jsonl. The command goes on after the chains in that file. The draws of a
 chain follow from its `seed`; at which instruction a process dies is up to the machine.
 """
@@ -36,6 +38,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks import command_line, record
+from benchmarks.forks import Server
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 
@@ -57,12 +60,16 @@ SHARES = (0.2, 0.4, 0.4)
 """How often each of `INSTANTS` is drawn: at least 30 % of the kills are to be during a save."""
 MOST_KILLS = 8
 """Kills of one chain."""
+FRESH_EVERY = 8
+"""Of the processes that are killed after their start, one in so many is a fresh Python."""
 
 # Part of the names of files that are being written, and of orbax's folders.
 _UNFINISHED = (".part-", "orbax-checkpoint-tmp")
 _POLL_SECONDS = 0.005
 # A file is written within a few milliseconds; a kill falls into these, or just behind.
 _SAVE_SECONDS = 0.02
+# So that several kills fall into one run: most are drawn in this first part of what is left.
+_WORK_SHARE = 0.4
 # What a stage writes as it goes, and begins anew or adds to: not compared until its end.
 _GROWING = "metrics.jsonl"
 _CHECKPOINTS = ("ckpt", "best")
@@ -92,12 +99,14 @@ class Kill(NamedTuple):
 
     Attributes:
       during: the instant that was drawn, of `INSTANTS`.
+      process: `fresh` or `forked`.
       seconds: after the start of the process.
       unfinished: a temporary file or folder that was there, empty where none was.
       last_line: that the process printed.
     """
 
     during: str
+    process: str
     seconds: float
     unfinished: str
     last_line: str
@@ -113,7 +122,7 @@ def command(stage: str, work: pathlib.Path, videos: pathlib.Path) -> list[str]:
         arguments.append(f"--data.videos={videos}")
     if stage in ("fit_convnet", "extract"):
         arguments.append("--data.stream=flow")
-    if stage == "train":
+    if stage in ("train", "evaluate", "localize"):
         arguments += ["--data.stream=flow", "--model.cell=alstm"]
     return [sys.executable, "-u", "-m", "videolstm_jax.cli", stage, *arguments]
 
@@ -126,13 +135,29 @@ class Process:
         arguments: Sequence[str],
         work: pathlib.Path,
         output: pathlib.Path,
+        *,
         environment: dict[str, str] | None = None,
+        server: Server | None = None,
     ):
-        """Starts it in a process group of its own, so that no worker outlives a kill."""
+        """Starts it in a process group of its own, so that no worker outlives a kill.
+
+        Args:
+          arguments: of the process.
+          work: the folder that it writes.
+          output: the file for what it prints.
+          environment: None is that of this process.
+          server: which is forked; None starts a fresh Python.
+        """
+        self.is_fresh = server is None
         self._work, self._output = work, output
         self._before = set(written_files(work))
         self.unfinished_before = set(unfinished_files(work))
         self._start = time.perf_counter()
+        if server is not None:
+            # The words before the stage are those of a fresh Python.
+            stage = arguments.index("videolstm_jax.cli") + 1
+            self.process = server.fork(arguments[stage], arguments[stage + 1 :], output)
+            return
         with output.open("wb") as file:
             self.process = subprocess.Popen(
                 arguments,
@@ -175,7 +200,8 @@ class Process:
         seconds = round(self.seconds, 3)
         unfinished = self.new_unfinished()
         lines = self.output.splitlines() or [""]
-        return Kill(during, seconds, unfinished[0] if unfinished else "", lines[-1][:80])
+        kind = "fresh" if self.is_fresh else "forked"
+        return Kill(during, kind, seconds, unfinished[0] if unfinished else "", lines[-1][:80])
 
 
 def run_to_end(process: Process) -> tuple[Seconds, str]:
@@ -209,7 +235,7 @@ def run_and_kill(process: Process, instant: Instant, typical: Seconds) -> Kill |
     if instant.during != "start":
         while process.is_running and not process.works:
             time.sleep(_POLL_SECONDS)
-        wait = process.seconds + instant.share * typical.work
+        wait = process.seconds + instant.share * _WORK_SHARE * typical.work
     while process.is_running and process.seconds < wait:
         time.sleep(_POLL_SECONDS)
     if instant.during == "save":
@@ -344,23 +370,38 @@ class Bench:
         self.work.mkdir()
         self._output = folder / "output.txt"
         self._environment = quick_environment(folder / "site")
+        self._server = Server(self._environment)
         for earlier in STAGES[: STAGES.index(stage)]:
-            run_to_end(self.start(earlier))
+            run_to_end(self.start(earlier, fork=True))
         self._before = folder / "before"
         shutil.copytree(self.work, self._before)
         self.before = contents(self.work)
         run_to_end(self.start(stage))
         self.unbroken = contents(self.work)
-        # Again, since the first run may have compiled what the others read from a cache.
+        # Again, since the first run may have compiled what the others read from a cache. Kills at
+        # the start are of fresh processes, and most others are of forks.
         self._restart()
-        self.seconds, _ = run_to_end(self.start(stage))
+        fresh, _ = run_to_end(self.start(stage))
+        self._restart()
+        forked, _ = run_to_end(self.start(stage, fork=True))
+        self.seconds = Seconds(fresh.start, forked.work)
         if differences(self.work, self.unbroken):
             raise RuntimeError(f"{stage} without a kill: two runs differ")
 
-    def start(self, stage: str) -> Process:
-        """Starts a stage as a process."""
+    def start(self, stage: str, *, fork: bool = False) -> Process:
+        """Starts a stage as a fresh process, or as a fork."""
         arguments = command(stage, self.work, self.videos)
-        return Process(arguments, self.work, self._output, self._environment)
+        return Process(
+            arguments,
+            self.work,
+            self._output,
+            environment=self._environment,
+            server=self._server if fork else None,
+        )
+
+    def close(self) -> None:
+        """Ends the process that is forked."""
+        self._server.close()
 
     def _restart(self) -> None:
         """Puts the work folder back to what it was before the stage."""
@@ -378,7 +419,8 @@ class Bench:
         rows: list[dict[str, Any]] = []
         for number in range(most):
             instant = Instant(str(random.choice(INSTANTS, p=SHARES)), float(random.random()))
-            process = self.start(self.stage)
+            fresh = instant.during == "start" or not random.integers(FRESH_EVERY)
+            process = self.start(self.stage, fork=not fresh)
             kill = run_and_kill(process, instant, self.seconds)
             compare_report(self.stage, rows, process.output)
             if kill is None:
@@ -390,7 +432,7 @@ class Bench:
         error = ""
         # The last process may have ended before its kill.
         if kill is not None:
-            process = self.start(self.stage)
+            process = self.start(self.stage, fork=True)
         try:
             run_to_end(process)
             compare_report(self.stage, rows, process.output)
@@ -428,6 +470,7 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
     return {
         "trials": len(rows),
         "chains": len({row["seed"] for row in rows}),
+        "fresh processes": sum(row["process"] == "fresh" for row in rows),
         "during a save": sum(bool(row["unfinished"]) for row in rows),
         "failures": sum(not row["sound"] for row in rows),
     }
@@ -460,6 +503,7 @@ def main() -> None:
                 print(f"trial {len(rows)}: {json.dumps(rows[-1])}", flush=True)
             file.flush()
             seed += 1
+        bench.close()
     print(f"{options.stage}: {summary(rows)}\nwrote {path}")
 
 

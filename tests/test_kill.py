@@ -14,6 +14,7 @@ def test_a_killed_stage_leaves_what_an_unbroken_one_leaves(tmp_path, stage, kill
     rows = []
     while len(rows) < kills:
         rows += bench.chain(len(rows), most=kills - len(rows))
+    bench.close()
     assert not [row for row in rows if not row["sound"]]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike, read_existing, read_json, write_json
+from videolstm_jax.files import PathLike, bytes_sha256, read_existing, read_json, write_json
 from videolstm_jax.json_records import json_record, parse_record, read_records
 from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.sealed_json import decode_json
@@ -40,6 +40,12 @@ __all__ = [
     "save_detections",
     "save_scores",
 ]
+
+METRICS = "metrics.jsonl"
+"""What a training logs, in its folder."""
+
+METRICS_SHA256 = "metrics_sha256"
+"""The field of config.json with the digest of that file."""
 
 LAYOUT = 2
 """Version of the names and records in a work folder; it grows when older ones would be misread."""
@@ -226,6 +232,10 @@ def save_config(folder: PathLike, cfg: RunConfig, **resolved: Any) -> None:
     # By the names of their flags, which people search for; keywords of Python cannot hold a dot.
     overrides = {path.replace("__", "."): value for path, value in config.pop("overrides").items()}
     record = {"layout": LAYOUT, "config": config, "overrides": overrides, **resolved}
+    metrics = epath.Path(folder) / METRICS
+    # It grows line by line while the model is trained, so it has no seal of its own.
+    if metrics.exists():
+        record[METRICS_SHA256] = bytes_sha256(metrics.read_bytes())
     write_json(epath.Path(folder) / "config.json", record, sealed=True)
 
 

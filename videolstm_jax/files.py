@@ -178,8 +178,13 @@ def read_object(path: PathLike, made_by: str = "") -> dict[str, Any]:
 
 def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
     """Reads one JSON object a line; see `read_json`."""
+    return parse_jsonl(read_existing(path, made_by), path)
+
+
+def parse_jsonl(encoded: bytes, path: PathLike) -> list[dict]:
+    """Decodes one JSON object a line; `path` names the file in messages."""
     rows = []
-    for number, line in enumerate(read_existing(path, made_by).splitlines(), 1):
+    for number, line in enumerate(encoded.splitlines(), 1):
         where = f"{path}:{number}"
         rows.append(_object(parse_json(line, where), where))
     return rows

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+from etils import epath
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
+from videolstm_jax.errors import FileError
 from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report import choose
 from videolstm_jax.report.pictures.predicted import PredictedVideo
@@ -114,15 +116,36 @@ def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[d
     models: dict[str, list[dict]] = {}
     convnets: dict[str, list[dict]] = {}
     for name, folder in model_folders(work).items():
+        rows = _metrics_rows(folder)
         # Scores may come without a training of ours, such as those of the nearest neighbour.
-        if not (folder / "metrics.jsonl").exists():
+        if not rows:
             continue
-        rows = files.read_jsonl(folder / "metrics.jsonl")
         if is_convnet(name):
             convnets[name] = rows
         else:
             models[name] = rows
     return models, convnets
+
+
+def _metrics_rows(folder: epath.Path) -> list[dict]:
+    """The rows of metrics.jsonl in the folder of a model; none where it was not trained here.
+
+    Raises:
+      FileError: it is not the one that config.json was written beside.
+    """
+    path = folder / artifacts.METRICS
+    expected = None
+    # A training that goes on has no config.json.
+    if (folder / "config.json").exists():
+        expected = artifacts.load_config(folder).get(artifacts.METRICS_SHA256)
+    if expected is None and not path.exists():
+        return []
+    encoded = files.read_existing(path)
+    if expected not in (None, files.bytes_sha256(encoded)):
+        raise FileError(
+            f"{path}: is not what the training wrote: its sha256 is not the one in config.json"
+        )
+    return files.parse_jsonl(encoded, path)
 
 
 def load_prediction(
