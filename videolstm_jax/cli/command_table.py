@@ -134,6 +134,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "convnet",
                 "train.log_every",
                 "train.save_every",
+                "train.nonfinite",
+                "train.hash_every",
                 "train.devices",
                 "train.shards",
                 "train.balance",

@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from videolstm_jax.clips.balance import label_array
-from videolstm_jax.clips.draws import ClipDraws, ClipList, DrawnClips, Host, draw_clips
+from videolstm_jax.clips.draws import (
+    ONLY_HOST,
+    ClipDraws,
+    ClipList,
+    DrawnClips,
+    Host,
+    draw_clips,
+)
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import DataConfig
 from videolstm_jax.errors import ConfigError, FileError
@@ -112,6 +119,25 @@ def train_batches(
         views.append(mirrored)
     reader = _ClipReader(views, videos, clips, cfg, np.dtype(dtype))
     return prefetch(_read_batches(draw_clips(clips, cfg, draws, start_step), reader, cfg.workers))
+
+
+def batch_videos(
+    x: FeatureStore, videos: Sequence[Video], cfg: DataConfig, draws: ClipDraws, number: int
+) -> list[str]:
+    """The names of the videos of one training batch of all hosts, in the order of its rows.
+
+    Args:
+      x: the features that `train_batches` reads.
+      videos: the training list.
+      cfg: as of `train_batches`.
+      draws: as of `train_batches`; its host does not matter.
+      number: of the batch.
+    """
+    names = names_of(videos)
+    lengths = np.array([x.frames[name] for name in names], np.int64)
+    clips = ClipList(lengths, label_array(videos).astype(np.int32))
+    drawn = next(draw_clips(clips, cfg, draws._replace(host=ONLY_HOST), number))
+    return [names[video] for video in drawn.video]
 
 
 def _problem(

@@ -129,6 +129,22 @@ def frame_batches(
     return _frame_batches(videos, reader, cfg, draws, start_step, workers)
 
 
+def frame_batch_videos(
+    videos: Sequence[Video], cfg: ConvNetConfig, draws: ClipDraws, number: int
+) -> list[str]:
+    """The names of the videos of one batch of `frame_batches` of all hosts, row by row.
+
+    Args:
+      videos: the training list.
+      cfg: as of `frame_batches`.
+      draws: as of `frame_batches`; its host does not matter.
+      number: of the batch.
+    """
+    # Shifts are drawn after the videos, so their size does not matter here.
+    drawn = draw_frames(videos, number, batch=cfg.batch, seed=draws.seed, balanced=draws.balanced)
+    return [videos[index].name for index in drawn.video]
+
+
 def _problem(videos: Sequence[Video], cfg: ConvNetConfig, hosts: int) -> str:
     """Why there are no batches of frames of these videos; empty where there are."""
     if not videos:

@@ -162,6 +162,19 @@ class TrainConfig:
         "holds for the ConvNets too.",
         choices=("none", "draws", "loss"),
     )
+    nonfinite: str = setting(
+        "abort",
+        "A step whose loss, gradient or update is not finite, abort or skip. `abort`: training "
+        "ends, and its last checkpoint stays; `skip`: parameters and optimizer stay as they were, "
+        "and 10 such steps in a row end it. It holds for the ConvNets too.",
+        choices=("abort", "skip"),
+    )
+    hash_every: int = setting(
+        100,
+        "Steps between two digests of the state in hashes.jsonl; 0 for none. `videolstm compare` "
+        "reads them.",
+        advanced=True,
+    )
     devices: int = setting(
         0,
         "Devices that the batch is spread over, of all processes; 0 takes all.",
@@ -178,4 +191,4 @@ class TrainConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         at_least(self, 1, "steps", "log_every", "save_every")
-        at_least(self, 0, "attention_entropy", "devices", "shards")
+        at_least(self, 0, "attention_entropy", "devices", "shards", "hash_every")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_co
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.clips.frames import frame_batches
+from videolstm_jax.clips.frames import frame_batch_videos, frame_batches
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.cluster import team
 from videolstm_jax.config import ConvNetConfig, RunConfig
@@ -168,11 +169,17 @@ def _frame_reader(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Fr
     )
 
 
+def _draws(backbone: _Fit) -> ClipDraws:
+    """How the frames are drawn; of several hosts each draws its share."""
+    host = Host(team.current().index, team.current().count)
+    balanced = backbone.cfg.train.balance == "draws"
+    return ClipDraws(backbone.cfg.seed, balanced=balanced, host=host)
+
+
 def _batches(backbone: _Fit) -> FrameBatches:
     """Returns what yields batches of frames and labels from a given step on."""
     cfg, videos, network = backbone.cfg, backbone.videos, backbone.network
-    host = Host(team.current().index, team.current().count)
-    draws = ClipDraws(cfg.seed, balanced=cfg.train.balance == "draws", host=host)
+    draws = _draws(backbone)
 
     def batches_from(start: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         # Stored flow was made of the videos that `prepare` read. Whoever reads the videos
@@ -212,6 +219,9 @@ def _train(backbone: _Fit, mesh: Mesh) -> None:
         save_every=cfg.train.save_every,
         identity=convnet_identity(cfg, classes, backbone.inputs()),
         about={},
+        nonfinite=cfg.train.nonfinite,
+        hash_every=cfg.train.hash_every,
+        videos_of=partial(frame_batch_videos, backbone.videos, cfg.convnet, _draws(backbone)),
     )
     fit(state, step, _batches(backbone), plan, folder=backbone.folder, mesh=mesh)
 

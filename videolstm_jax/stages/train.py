@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ from jax.sharding import Mesh
 
 from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
 from videolstm_jax.clips import balance
-from videolstm_jax.clips.batches import MirroredStores, train_batches
+from videolstm_jax.clips.batches import MirroredStores, batch_videos, train_batches
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.cluster import team
 from videolstm_jax.config import RunConfig
@@ -111,6 +112,11 @@ def run(cfg: RunConfig) -> epath.Path:
         about={},
         validate=validation(training.model, training.features, chosen_by, cfg),
         keep_best=cfg.train.keep != "last",
+        nonfinite=cfg.train.nonfinite,
+        hash_every=cfg.train.hash_every,
+        videos_of=partial(
+            batch_videos, training.features.x, training.train_list, cfg.data, _draws(training)
+        ),
     )
     mesh = data_mesh(cfg.train.devices, cfg.data.batch, cfg.train.shards)
     folder = training.folder
@@ -200,16 +206,19 @@ def _fit(training: _Training, plan: Plan, mesh: Mesh) -> None:
     fit(state, step, _batches(training), plan, folder=training.folder, mesh=mesh)
 
 
-def _batches(training: _Training) -> Callable[[int], Iterator[Batch]]:
-    """The training batches from a given step on; of several hosts each reads its share."""
-    cfg, features = training.cfg, training.features
-    host = Host(team.current().index, team.current().count)
-    draws = ClipDraws(
-        cfg.seed,
-        balanced=cfg.train.balance == "draws",
-        host=host,
+def _draws(training: _Training) -> ClipDraws:
+    """How the clips are drawn; of several hosts each draws its share."""
+    return ClipDraws(
+        training.cfg.seed,
+        balanced=training.cfg.train.balance == "draws",
+        host=Host(team.current().index, team.current().count),
         mirrored=training.mirrored is not None,
     )
+
+
+def _batches(training: _Training) -> Callable[[int], Iterator[Batch]]:
+    """The training batches from a given step on; of several hosts each reads its share."""
+    cfg, features, draws = training.cfg, training.features, _draws(training)
 
     def batches_from(step: int) -> Iterator[Batch]:
         return train_batches(

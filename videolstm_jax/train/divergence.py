@@ -1,10 +1,10 @@
-"""Whether a training that came to its end has learned anything, judged by its loss."""
+"""Trainings that diverge: steps that are not finite, and losses that grow out of bounds."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from videolstm_jax.files import read_jsonl
 
@@ -15,6 +15,29 @@ GROWTH = 3
 """A final loss so many times the first one is far above it. One batch differs less from another."""
 TIMES_UNIFORM = 10
 """A final loss so many times that of a uniform guess is no loss of probabilities any more."""
+
+MOST_SKIPPED_IN_A_ROW = 10
+"""So many skipped steps in a row end a training: no update is to be expected any more.
+
+One damaged video of a small list may be in several batches in a row, but seldom in ten.
+"""
+
+
+class Diverged(ValueError):
+    """A step whose loss, gradient or update is not finite; the message names it and its videos."""
+
+
+class SkippedSteps(NamedTuple):
+    """How many steps were skipped: since the last line of metrics.jsonl, and just now in a row."""
+
+    since_line: int = 0
+    in_a_row: int = 0
+
+    def after_step(self, *, skipped: bool) -> SkippedSteps:
+        """The numbers after one more step."""
+        if not skipped:
+            return self._replace(in_a_row=0)
+        return SkippedSteps(self.since_line + 1, self.in_a_row + 1)
 
 
 def divergence_warning(rows: Sequence[Mapping[str, Any]], classes: int, frames: int = 1) -> str:
@@ -44,16 +67,31 @@ def divergence_warning(rows: Sequence[Mapping[str, Any]], classes: int, frames: 
     )
 
 
+def skipped_warning(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A sentence on the steps that were skipped; empty where there were none.
+
+    Args:
+      rows: of metrics.jsonl.
+    """
+    skipped = sum(row.get("skipped", 0) for row in rows)
+    if not skipped:
+        return ""
+    steps = rows[-1]["step"]
+    return f"{skipped} of {steps} steps were skipped: a loss, gradient or update was not finite"
+
+
 def print_divergence(folder: epath.Path, classes: int, frames: int = 1) -> list[str]:
-    """Prints the `divergence_warning` of the training in a folder; returns it, or nothing.
+    """Prints the warnings about the training in a folder; returns them.
 
     Args:
       folder: with metrics.jsonl.
       classes: C.
       frames: that the loss is summed over.
     """
-    text = divergence_warning(read_jsonl(folder / "metrics.jsonl"), classes, frames)
-    if not text:
-        return []
-    print(f"warning: {folder}: {text}", flush=True)
-    return [text]
+    rows = read_jsonl(folder / "metrics.jsonl")
+    warnings = []
+    for text in (skipped_warning(rows), divergence_warning(rows, classes, frames)):
+        if text:
+            print(f"warning: {folder}: {text}", flush=True)
+            warnings.append(text)
+    return warnings

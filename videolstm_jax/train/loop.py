@@ -17,6 +17,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+from videolstm_jax.train.divergence import Diverged
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.mesh import spread
 from videolstm_jax.train.record import Plan, TrainingRecord
@@ -68,7 +69,7 @@ def fit(
       The state after the last step.
 
     Raises:
-      ValueError: the loss, or a parameter after a step that is to be saved, is not finite.
+      Diverged: a step is not finite, and may not be skipped; or a parameter that is to be saved.
       Stopped: SIGINT or SIGTERM came, if only in the last step; the state has been saved.
       FileError: the folder holds checkpoints of something else, or damaged ones.
     """
@@ -76,12 +77,12 @@ def fit(
     with contextlib.ExitStack() as stack:
         checkpoints, best = _opened_checkpoints(folder, plan, stack)
         stop_requested = stack.enter_context(stop_signals())
-        state, window = _restored(state, plan, folder, checkpoints, best)
+        state, about = _restored(state, plan, folder, checkpoints, best)
         start = int(state.step)
         if team.current().count > 1:
             step_fn, stop_requested = _of_all(state, step_fn, plan, mesh, stop_requested)
         batches = _batches(batches_from, start, plan, folder, mesh)
-        record = TrainingRecord(plan, folder, checkpoints, best, start, window)
+        record = TrainingRecord(plan, folder, checkpoints, best, state, about)
         state = _run_steps(state, step_fn, batches, plan, record, stop_requested)
         # A save goes on in a thread. The training is not done before its last one is on disk.
         checkpoints.wait()
@@ -162,7 +163,7 @@ def _run_steps(
         batch = None
         if step < plan.steps:
             batch = next(batches)
-        record.step_done(step, metrics)
+        record.step_done(step, metrics, state)
         watchdog().step()
         due = step == plan.steps or step % plan.save_every == 0
         if due:
@@ -188,14 +189,13 @@ def _restored(
     folder: epath.Path,
     checkpoints: Checkpoints,
     best: Checkpoints | None,
-) -> tuple[TrainState, list[list[float]]]:
-    """The state to continue from, and the metrics of its steps since the last logged line."""
-    window: list[list[float]] = []
+) -> tuple[TrainState, dict[str, Any]]:
+    """The state to continue from, and what was saved beside it."""
+    about: dict[str, Any] = {}
     if checkpoints.latest is not None:
         state, about = checkpoints.restore(state, identity=plan.identity)
-        window = about["window"]
     if best is None or best.latest is None:
-        return state, window
+        return state, about
     best.check(state, identity=plan.identity)
     # The best state is saved before the checkpoint of the same step. A process that was killed
     # between the two leaves a best state that is newer by one save, and no more.
@@ -204,7 +204,7 @@ def _restored(
             f"{folder}: best/ holds step {best.latest} and ckpt/ {checkpoints.latest or 'none'}; "
             "expected both of one run: remove best/, or the folder"
         )
-    return state, window
+    return state, about
 
 
 def _facts(plan: Plan, state: TrainState) -> dict[str, str]:
@@ -217,14 +217,14 @@ def _facts(plan: Plan, state: TrainState) -> dict[str, str]:
 
 
 def _check_finite(state: TrainState, step: int) -> None:
-    """Raises ValueError where an array of the state is not finite.
+    """Raises Diverged where an array of the state is not finite.
 
-    The metrics of a step are of the parameters before its update. An update that overflows would
-    be saved, and every later step would fail from there on.
+    `make_step` applies no such update. Any other step may: it would be saved, and every later step
+    would fail from there on.
     """
     for name, leaf in named_leaves(state).items():
         if jnp.issubdtype(leaf.dtype, jnp.inexact) and not jnp.isfinite(leaf).all():
-            raise ValueError(
+            raise Diverged(
                 f"{name} is not finite after step {step}; this step was not saved. A lower "
                 "learning rate or gradient clipping may help"
             )

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
 from videolstm_jax.cluster import team
+from videolstm_jax.train.divergence import MOST_SKIPPED_IN_A_ROW, Diverged, SkippedSteps
+from videolstm_jax.train.finite import checked_names, problem_of
 from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
+from videolstm_jax.train.state_hashes import StateHashes
 
 if TYPE_CHECKING:
     from etils import epath
 
     from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+    from videolstm_jax.train.state import Metrics
     from videolstm_jax.types import TrainState
 
 
@@ -30,6 +34,9 @@ class Plan(NamedTuple):
       about: JSON values that are kept beside the state.
       validate: scores a state at every save.
       keep_best: whether the state of the highest `valid_accuracy` is kept in best/ too.
+      nonfinite: `train.nonfinite`, for a step whose loss, gradient or update is not finite.
+      hash_every: steps between two lines of hashes.jsonl; 0 writes none.
+      videos_of: the names of the videos of a batch, by its number.
     """
 
     steps: int
@@ -39,6 +46,9 @@ class Plan(NamedTuple):
     about: Mapping[str, Any]
     validate: Callable[[TrainState], Mapping[str, float]] | None = None
     keep_best: bool = False
+    nonfinite: str = "abort"
+    hash_every: int = 0
+    videos_of: Callable[[int], Sequence[str]] | None = None
 
 
 class TrainingRecord:
@@ -53,33 +63,99 @@ class TrainingRecord:
         folder: epath.Path,
         checkpoints: Checkpoints,
         best: Checkpoints | None,
-        start: int,
-        window: list[list[float]],
+        state: TrainState,
+        about: Mapping[str, Any],
     ):
-        """Opens metrics.jsonl after step `start`; `window` has the metrics since its last line."""
+        """Opens the logs to continue after a state.
+
+        Args:
+          plan: of the training.
+          folder: of the run.
+          checkpoints: to save to.
+          best: of the best state, where that is kept.
+          state: to go on from.
+          about: what was saved beside it; nothing at the beginning.
+        """
         self._plan, self._checkpoints, self._best = plan, checkpoints, best
-        self._window = window
+        self._names = checked_names(state)
+        # Checkpoints of before lack the two numbers: they were made without a skipped step.
+        self._window: list[list[float]] = about.get("window", [])
+        self._skipped = SkippedSteps(**about.get("skipped", {}))
         self._writes = team.current().is_first
         if not self._writes:
             return
+        start = int(state.step)
         self._log = MetricsLog(folder / "metrics.jsonl", step=start)
+        self._hashes = StateHashes(folder / "hashes.jsonl", plan.hash_every, start)
         self._line = ProgressLine(plan.steps, start)
         if start:
             self._line.note(f"goes on from step {start} of {folder / 'ckpt'}")
 
-    def step_done(self, step: int, metrics: Any) -> None:
-        """Waits for a step, shows its metrics, and logs their means when a line is due."""
-        values = _finite(metrics, step)
+    def step_done(self, step: int, metrics: Any, state: TrainState) -> None:
+        """Waits for a step, shows its metrics, and logs their means when a line is due.
+
+        Raises:
+          Diverged: the step is not finite, and `nonfinite` is `abort`, or too many were skipped.
+        """
+        # Fetching waits for the step. With several steps in flight the all-reduce of CPU devices
+        # can deadlock.
+        metrics = jax.device_get(metrics)
+        problem = problem_of(metrics, self._names)
+        # All processes count alike, so that all of them end where too many are skipped.
+        self._skipped = self._skipped.after_step(skipped=bool(problem))
+        if problem:
+            self._skip(step, problem)
+        else:
+            self._window.append(_values_of(metrics, step))
         if not self._writes:
             return
-        self._window.append(values)
-        averages = np.mean(self._window, axis=0).tolist()
-        means = dict(zip(metrics._fields, averages, strict=True))
-        logged = step % self._plan.log_every == 0 or step == self._plan.steps
+        if self._plan.hash_every and self._is_due(step, self._plan.hash_every):
+            self._hashes.add(state)
+        logged = self._is_due(step, self._plan.log_every)
+        means = self._means(metrics)
         self._line.show(step, means, logged=logged)
         if logged:
             self._log.write(step, means)
             self._window.clear()
+            self._skipped = self._skipped._replace(since_line=0)
+
+    def _is_due(self, step: int, every: int) -> bool:
+        return step % every == 0 or step == self._plan.steps
+
+    def _means(self, metrics: Metrics) -> dict[str, float]:
+        """The means since the last line, and how many steps since then were skipped."""
+        means: dict[str, float] = {}
+        # All of them may have been skipped.
+        if self._window:
+            averages = np.mean(self._window, axis=0).tolist()
+            means.update(zip(_logged_fields(metrics), averages, strict=True))
+        # Left out where it is 0, as it is in nearly every training.
+        if self._skipped.since_line:
+            means["skipped"] = self._skipped.since_line
+        return means
+
+    def _skip(self, step: int, problem: str) -> None:
+        """Prints that a step is skipped; raises Diverged where it is not to be skipped."""
+        # Batch k makes step k + 1.
+        videos: Sequence[str] = ()
+        if self._plan.videos_of is not None:
+            videos = self._plan.videos_of(step - 1)
+        # A video may be drawn twice.
+        listed = ", ".join(dict.fromkeys(videos)) or "not known"
+        text = f"{problem} at step {step}"
+        if self._plan.nonfinite == "abort":
+            raise Diverged(
+                f"{text}; nothing was saved after it. A lower learning rate or gradient clipping "
+                f"may help, or --train.nonfinite=skip. Videos of the batch: {listed}"
+            )
+        if self._skipped.in_a_row >= MOST_SKIPPED_IN_A_ROW:
+            raise Diverged(
+                f"{text}, the last of {self._skipped.in_a_row} steps in a row that were skipped; "
+                "nothing was saved after it. A lower learning rate or gradient clipping may help. "
+                f"Videos of the batch: {listed}"
+            )
+        if self._writes:
+            self._line.note(f"skipped: {text}. Videos of the batch: {listed}")
 
     def validate(self, state: TrainState) -> None:
         """Scores a state, and keeps it in best/ where it is better than all before."""
@@ -103,19 +179,30 @@ class TrainingRecord:
 
     def save(self, state: TrainState) -> None:
         """Begins to save a state, with the metrics that the next line of the log will average."""
-        about = {**self._plan.about, "window": self._window}
+        # A line of a step must not be missing where its checkpoint is there to go on from.
+        if self._writes:
+            self._hashes.wait()
+        about = {
+            **self._plan.about,
+            "window": self._window,
+            "skipped": self._skipped._asdict(),
+        }
         self._checkpoints.save(state, identity=self._plan.identity, about=about)
 
 
-def _finite(metrics: Any, step: int) -> list[float]:
-    """The metrics of a step as Python floats; raises ValueError where one is not finite."""
-    # Fetching waits for the step. With several steps in flight the all-reduce of CPU devices can
-    # deadlock.
-    values = list(map(float, jax.device_get(metrics)))
-    for name, value in zip(metrics._fields, values, strict=True):
+def _logged_fields(metrics: Metrics) -> list[str]:
+    """The names of the metrics that are averaged and logged."""
+    return [name for name in metrics._fields if name != "not_finite"]
+
+
+def _values_of(metrics: Metrics, step: int) -> list[float]:
+    """The logged metrics of a step; raises Diverged where one is not finite."""
+    values = []
+    for name in _logged_fields(metrics):
+        value = float(getattr(metrics, name))
+        # A step that is not of `make_step` may not have looked.
         if not math.isfinite(value):
-            raise ValueError(
-                f"{name.replace('_', ' ')} is {value} at step {step}; nothing was saved after it. "
-                "A lower learning rate or gradient clipping may help"
-            )
+            text = f"{name.replace('_', ' ')} is {value} at step {step}"
+            raise Diverged(f"{text}; nothing was saved after it")
+        values.append(value)
     return values

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 class Metrics(NamedTuple):
     """Scalars of one step.
 
-    `accuracy` is the mean over frames; `gradient_norm` is taken before clipping.
+    `accuracy` is the mean over frames; `gradient_norm` is taken before clipping. `not_finite` is 0,
+    or says which value of the step is not finite, see `finite.first_not_finite`.
     """
 
     loss: Array
     accuracy: Array
     gradient_norm: Array
+    not_finite: Array
 
 
 def new_state(params: PyTree, tx: optax.GradientTransformation) -> TrainState:

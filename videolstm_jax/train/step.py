@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from videolstm_jax.train.finite import first_not_finite, kept_unless_finite
 from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
 from videolstm_jax.train.mesh import batched, replicated
 from videolstm_jax.train.state import Metrics
@@ -34,7 +35,8 @@ def make_step(
 ) -> StepFn:
     """The jitted update, the same for recurrent models and backbones.
 
-    The state is donated: the one passed in is gone afterwards.
+    The state is donated: the one passed in is gone afterwards. Where the loss, the gradient or the
+    update is not finite, parameters and optimizer stay as they were, and the metrics say so.
 
     Args:
       loss_fn: (params, batch, key) -> (loss, accuracy), scalars.
@@ -57,8 +59,12 @@ def make_step(
         params = optax.apply_updates(state.params, updates)
         # Of the gradient itself and not of the update, so that a blow-up shows before clipping
         # hides it.
-        metrics = Metrics(loss, accuracy, optax.tree.norm(gradient))
-        return TrainState(state.step + 1, params, opt_state), metrics
+        norm = optax.tree.norm(gradient)
+        after = TrainState(state.step + 1, params, opt_state)
+        # Every device has the whole gradient by now, so all of them decide alike.
+        not_finite = first_not_finite(loss, accuracy, gradient, norm, after)
+        metrics = Metrics(loss, accuracy, norm, not_finite)
+        return kept_unless_finite(not_finite, state, after), metrics
 
     if mesh is None:
         return jax.jit(step, donate_argnums=0)
