@@ -28,7 +28,7 @@ DECAY, RATES = 0.5, (0.25, 0.125)
 
 
 def momentum_update(updates, state, params=None):
-    """Momentum, and a rate that halves after three updates: the optimizer has all kinds of state."""
+    """Momentum, and a rate that halves after three updates: a state of all kinds of arrays."""
     del params
     trace = jax.tree.map(lambda g, t: g + DECAY * t, updates, state["trace"])
     rate = jnp.where(state["count"] >= 3, RATES[1], RATES[0])

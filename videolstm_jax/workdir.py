@@ -22,11 +22,12 @@ class Workdir:
     | `truth.jsonl` | true tubes, where the data set has boxes | prepare |
     | `bad.jsonl` | skipped videos with the reason, where there are any | prepare |
     | `flow/` | `settings.json`, `index.json`, flow images `<Class>/<stem>.zip` | prepare |
-    | `convnets/<stream>/` | `config.json`, `metrics.jsonl`, `ckpt/` | fit_convnet |
+    | `convnets/<stream>/` | `config.json`, `metrics.jsonl`, `hashes.jsonl`, `ckpt/` | fit_convnet |
     | | `scores.npz`, `accuracy.json` of the ConvNet alone | extract |
     | `features/<stream>/<layer>/` | `index.json`, features of each video | extract |
     | `features/<stream>/<layer>-mirrored/` | the same of mirrored training videos | extract |
-    | `runs/<name>/` | `config.json`, `metrics.jsonl`, `ckpt/`, `best/` | train |
+    | `runs/<name>/` | `config.json`, `metrics.jsonl`, `hashes.jsonl`, `ckpt/`, `best/` | train |
+    | | `ckpt-damaged/`, checkpoints that could not be read, where there were any | train |
     | | `scores.npz`, `videos/` and `states/` with `<Class>/<stem>.npz` | evaluate |
     | | `scores_valid.npz` of the validation list | evaluate with `eval.part` |
     | | `tubes.jsonl`, `map.json`, or with `localize.name` `tubes-<name>.jsonl`.. | localize |

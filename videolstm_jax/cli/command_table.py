@@ -139,6 +139,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "train.devices",
                 "train.shards",
                 "train.balance",
+                "resume",
                 "break_lock",
             ),
             processes="together",
@@ -181,6 +182,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "train",
                 "eval.batch",
                 "eval.segment_rule",
+                "resume",
                 "break_lock",
             ),
             processes="together",
@@ -258,6 +260,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             "Imports or shows class scores of any system, for fusion with those of runs.",
             module="scores",
             positional="import FROM TO.npz, show FILE ..",
+        ),
+        "compare": Command(
+            "Finds the step at which two trainings part, by the digests of their states.",
+            module="compare",
+            positional="RUN RUN",
         ),
         "local_pod": Command(
             "Runs one command as several processes on this machine, as a scheduler would.",

@@ -64,6 +64,13 @@ class RunConfig:
         required="a folder",
     )
     seed: int = setting(0, "Seed of every random number.")
+    resume: str = setting(
+        "auto",
+        "Whether a training goes on from the checkpoint in its folder, auto, must or never. "
+        "`auto`: if there is one; `must`: a folder without one is refused; `never`: a folder with "
+        "one is refused.",
+        choices=("auto", "must", "never"),
+    )
     break_lock: bool = setting(
         False,
         "Write to a folder although another process has its lock. Only for a lock whose process "

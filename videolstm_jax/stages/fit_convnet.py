@@ -221,6 +221,7 @@ def _train(backbone: _Fit, mesh: Mesh) -> None:
         about={},
         nonfinite=cfg.train.nonfinite,
         hash_every=cfg.train.hash_every,
+        resume=cfg.resume,
         videos_of=partial(frame_batch_videos, backbone.videos, cfg.convnet, _draws(backbone)),
     )
     fit(state, step, _batches(backbone), plan, folder=backbone.folder, mesh=mesh)

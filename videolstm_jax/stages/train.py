@@ -114,6 +114,7 @@ def run(cfg: RunConfig) -> epath.Path:
         keep_best=cfg.train.keep != "last",
         nonfinite=cfg.train.nonfinite,
         hash_every=cfg.train.hash_every,
+        resume=cfg.resume,
         videos_of=partial(
             batch_videos, training.features.x, training.train_list, cfg.data, _draws(training)
         ),

@@ -36,7 +36,7 @@ def model_identity(
       config: of the model, with the sizes of its features.
       classes: C names.
       train_list: the training videos.
-      inputs: the `sha256` of the store of each input.
+      inputs: the `sha256` and the `extractor` of the store of each input.
     """
     identity = {
         "cell": config.cell,
@@ -57,6 +57,10 @@ def model_identity(
     if cfg.optim.schedule != "constant":
         identity["train.steps"] = cfg.train.steps
     identity |= _shards(cfg)
+    # Before the digest of the features: it says what differs where the backbone does.
+    for name, row in inputs.items():
+        for field, value in row["extractor"].items():
+            identity[f"extractor.{name}.{field}"] = value
     for name, row in inputs.items():
         identity[f"features.{name}"] = row["sha256"]
     identity["videos"] = json_sha256([[video.name, video.label] for video in train_list])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -44,6 +45,20 @@ class MetricsLog:
         # NaN is no JSON, and most readers refuse the whole file for it.
         line = json.dumps({"step": step, **values}, allow_nan=False) + "\n"
         append_bytes(self.path, line.encode())
+
+
+def last_step(path: PathLike) -> int:
+    """The highest step in a metrics.jsonl; 0 where there is none, or no such file."""
+    path = epath.Path(path)
+    if not path.exists():
+        return 0
+    steps = [0]
+    for line in path.read_bytes().splitlines():
+        step = _step_of(line)
+        # Half a line that a killed process has left says nothing.
+        if step < math.inf:
+            steps.append(int(step))
+    return max(steps)
 
 
 class ProgressLine:
@@ -127,7 +142,7 @@ def _step_of(line: bytes) -> float:
     try:
         return json.loads(line)["step"]
     except (ValueError, KeyError, TypeError):
-        return float("inf")
+        return math.inf
 
 
 def _duration(seconds: float) -> str:

@@ -21,6 +21,12 @@ from videolstm_jax.train.divergence import Diverged
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.mesh import spread
 from videolstm_jax.train.record import Plan, TrainingRecord
+from videolstm_jax.train.resume import (
+    Restored,
+    check_resume,
+    remove_unfinished_saves,
+    restore_newest,
+)
 from videolstm_jax.train.shared_stop import SharedStop
 from videolstm_jax.train.signals import stop_signals
 
@@ -50,7 +56,7 @@ def fit(
     folder: PathLike,
     mesh: Mesh | None = None,
 ) -> TrainState:
-    """Trains to `plan.steps`, from the last checkpoint in the folder if there is one.
+    """Trains to `plan.steps`, from the last sound checkpoint in the folder if there is one.
 
     Stopped anywhere and started again, it gives the same parameters and the same metrics.jsonl to
     the bit, as long as `batches_from(k)` yields batch k, k + 1 .. the same each time.
@@ -71,18 +77,19 @@ def fit(
     Raises:
       Diverged: a step is not finite, and may not be skipped; or a parameter that is to be saved.
       Stopped: SIGINT or SIGTERM came, if only in the last step; the state has been saved.
-      FileError: the folder holds checkpoints of something else, or damaged ones.
+      FileError: the folder holds checkpoints of something else, or none that is sound, or
+        `plan.resume` expects others.
     """
     folder = epath.Path(folder)
     with contextlib.ExitStack() as stack:
-        checkpoints, best = _opened_checkpoints(folder, plan, stack)
+        checkpoints, best, restored = _restored(state, plan, folder, stack)
+        state = restored.state
         stop_requested = stack.enter_context(stop_signals())
-        state, about = _restored(state, plan, folder, checkpoints, best)
         start = int(state.step)
         if team.current().count > 1:
             step_fn, stop_requested = _of_all(state, step_fn, plan, mesh, stop_requested)
         batches = _batches(batches_from, start, plan, folder, mesh)
-        record = TrainingRecord(plan, folder, checkpoints, best, state, about)
+        record = TrainingRecord(plan, folder, checkpoints, best, state, restored.about)
         state = _run_steps(state, step_fn, batches, plan, record, stop_requested)
         # A save goes on in a thread. The training is not done before its last one is on disk.
         checkpoints.wait()
@@ -91,17 +98,43 @@ def fit(
     return state
 
 
-def _opened_checkpoints(
-    folder: epath.Path, plan: Plan, stack: contextlib.ExitStack
-) -> tuple[Checkpoints, Checkpoints | None]:
-    """The checkpoints to go on from and, with `keep_best`, the best one; the stack closes them."""
-    # Process 0 makes the folders, and removes what a killed process has left in them.
+def _restored(
+    state: TrainState, plan: Plan, folder: epath.Path, stack: contextlib.ExitStack
+) -> tuple[Checkpoints, Checkpoints | None, Restored]:
+    """Opens the checkpoints, and restores the newest sound one; the stack closes them.
+
+    Returns:
+      The checkpoints, the best one with `keep_best`, and where training goes on.
+    """
+    # Process 0 makes the folders, and moves or removes what is damaged or unfinished in them. The
+    # others open them when that is done.
     with team.current().first_goes_first("the folder of checkpoints"):
+        check_resume(folder, plan.resume)
+        if team.current().is_first:
+            remove_unfinished_saves(folder)
         checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
         best = None
         if plan.keep_best:
             best = stack.enter_context(Checkpoints(folder / "best", keep=1))
-    return checkpoints, best
+        restored = restore_newest(state, checkpoints, plan.identity)
+        _check_best(best, checkpoints, restored, plan)
+    return checkpoints, best, restored
+
+
+def _check_best(
+    best: Checkpoints | None, checkpoints: Checkpoints, restored: Restored, plan: Plan
+) -> None:
+    """Raises FileError where best/ is of something else than ckpt/."""
+    if best is None or best.latest is None:
+        return
+    best.check(restored.state, identity=plan.identity)
+    # The best state is saved before the checkpoint of the same step. A process that was killed
+    # between the two leaves a best state that is newer by one save, and no more.
+    if best.latest > restored.newest + plan.save_every:
+        raise FileError(
+            f"{best.folder.parent}: best/ holds step {best.latest} and ckpt/ "
+            f"{checkpoints.latest or 'none'}; expected both of one run: remove best/, or the folder"
+        )
 
 
 def _of_all(
@@ -177,34 +210,10 @@ def _run_steps(
             _check_finite(state, step)
         if due or stop:
             watchdog().expect("saving or evaluating")
-            record.save(state)
+            record.save(state, batches=step)
         if stop:
             break
     return state
-
-
-def _restored(
-    state: TrainState,
-    plan: Plan,
-    folder: epath.Path,
-    checkpoints: Checkpoints,
-    best: Checkpoints | None,
-) -> tuple[TrainState, dict[str, Any]]:
-    """The state to continue from, and what was saved beside it."""
-    about: dict[str, Any] = {}
-    if checkpoints.latest is not None:
-        state, about = checkpoints.restore(state, identity=plan.identity)
-    if best is None or best.latest is None:
-        return state, about
-    best.check(state, identity=plan.identity)
-    # The best state is saved before the checkpoint of the same step. A process that was killed
-    # between the two leaves a best state that is newer by one save, and no more.
-    if best.latest > int(state.step) + plan.save_every:
-        raise FileError(
-            f"{folder}: best/ holds step {best.latest} and ckpt/ {checkpoints.latest or 'none'}; "
-            "expected both of one run: remove best/, or the folder"
-        )
-    return state, about
 
 
 def _facts(plan: Plan, state: TrainState) -> dict[str, str]:

@@ -36,6 +36,7 @@ class Plan(NamedTuple):
       keep_best: whether the state of the highest `valid_accuracy` is kept in best/ too.
       nonfinite: `train.nonfinite`, for a step whose loss, gradient or update is not finite.
       hash_every: steps between two lines of hashes.jsonl; 0 writes none.
+      resume: `auto`, `must` or `never`, see `resume.check_resume`.
       videos_of: the names of the videos of a batch, by its number.
     """
 
@@ -48,6 +49,7 @@ class Plan(NamedTuple):
     keep_best: bool = False
     nonfinite: str = "abort"
     hash_every: int = 0
+    resume: str = "auto"
     videos_of: Callable[[int], Sequence[str]] | None = None
 
 
@@ -177,8 +179,13 @@ class TrainingRecord:
             # killed in between then repeats the step, and finds its score already kept.
             best.wait()
 
-    def save(self, state: TrainState) -> None:
-        """Begins to save a state, with the metrics that the next line of the log will average."""
+    def save(self, state: TrainState, *, batches: int) -> None:
+        """Begins to save a state, with the metrics that the next line of the log will average.
+
+        Args:
+          state: after a step.
+          batches: how many were drawn and used for it, by the loop's own count.
+        """
         # A line of a step must not be missing where its checkpoint is there to go on from.
         if self._writes:
             self._hashes.wait()
@@ -186,6 +193,7 @@ class TrainingRecord:
             **self._plan.about,
             "window": self._window,
             "skipped": self._skipped._asdict(),
+            "batches": batches,
         }
         self._checkpoints.save(state, identity=self._plan.identity, about=about)
 

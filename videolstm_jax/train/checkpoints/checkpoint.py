@@ -14,7 +14,8 @@ from videolstm_jax.cluster import team
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.manager import opened_manager, sync_steps
-from videolstm_jax.train.checkpoints.orbax_errors import as_file_error, naming_older
+from videolstm_jax.train.checkpoints.orbax_errors import as_damage, as_file_error
+from videolstm_jax.train.checkpoints.versions import package_versions
 from videolstm_jax.train.mesh import placed
 from videolstm_jax.types import TrainState
 
@@ -61,7 +62,16 @@ class Checkpoints:
     @property
     def latest(self) -> int | None:
         """The step of the last complete checkpoint, or None."""
-        return max(self._manager.all_steps(), default=None)
+        return max(self.steps, default=None)
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps of all complete checkpoints, the last one first."""
+        return sorted(self._manager.all_steps(), reverse=True)
+
+    def reload(self) -> None:
+        """Looks again which checkpoints there are, after some were moved."""
+        self._manager.reload()
 
     # ---- writing ---------------------------------------------------------------------------------
 
@@ -85,7 +95,14 @@ class Checkpoints:
         # The copy is written while training continues, which donates the buffers of the state.
         state = jax.tree.map(np.array, state)
         leaves = manifest.manifest_of(state)
-        meta = manifest.as_json({"identity": identity, "about": about, "leaves": leaves})
+        meta = manifest.as_json(
+            {
+                "identity": identity,
+                "about": about,
+                "versions": package_versions(),
+                "leaves": leaves,
+            }
+        )
         # Last, so that it is of all that stands before it.
         meta["sha256"] = manifest.digest(meta)
         save = self._args.StandardSave
@@ -130,14 +147,14 @@ class Checkpoints:
     # ---- reading ---------------------------------------------------------------------------------
 
     def meta(self, step: int | None = None) -> dict[str, Any]:
-        """The JSON item of a checkpoint: `identity`, `about`, `leaves`.
+        """The JSON item of a checkpoint: `identity`, `about`, `versions`, `leaves`.
 
         Raises:
           FileError: there is no such checkpoint, or its JSON item is damaged.
         """
         step = self._existing(step)
         items = self._args.Composite(meta=self._args.JsonRestore())
-        with as_file_error(self.folder, f"the JSON item of step {step} cannot be read"):
+        with as_damage(self.folder / str(step), "the JSON item cannot be read"):
             meta = self._manager.restore(step, args=items)["meta"]
         return manifest.checked_meta(meta, self.folder / str(step))
 
@@ -171,20 +188,18 @@ class Checkpoints:
           The state, and what was saved as `about`.
 
         Raises:
-          FileError: there is none, it is of something else, an array is missing, of another shape,
-            or damaged.
+          FileError: there is none, it is of something else, or an array is missing or of another
+            shape.
+          DamagedCheckpoint: it is not what was saved.
         """
         step = self._existing(step)
-        older = [number for number in self._manager.all_steps() if number < step]
         # Before anything large is read: orbax would name the cause of a misfit less well.
-        with naming_older(self.folder, step, older):
-            meta = self.meta(step)
+        meta = self.meta(step)
         self._check(step, meta, like, identity)
-        with naming_older(self.folder, step, older):
-            params = self._read(step, "params", like.params)
-            train_step, opt_state = self._read(step, "rest", (like.step, like.opt_state))
-            state = TrainState(train_step, params, opt_state)
-            self._verify(step, meta, state)
+        params = self._read(step, "params", like.params)
+        train_step, opt_state = self._read(step, "rest", (like.step, like.opt_state))
+        state = TrainState(train_step, params, opt_state)
+        self._verify(step, meta, state)
         return jax.tree.map(_placed, state, like), meta["about"]
 
     def restore_params(
@@ -204,7 +219,7 @@ class Checkpoints:
         # `_placed` puts the arrays where the caller needs them.
         target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), like)
         items = self._args.Composite(**{item: self._args.StandardRestore(target)})
-        with as_file_error(self.folder, f"{item} of step {step} cannot be read"):
+        with as_damage(self.folder / str(step), f"{item} cannot be read"):
             return self._manager.restore(step, args=items)[item]
 
     def _check(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
 from videolstm_jax.train.graft import named_leaves
 
 if TYPE_CHECKING:
@@ -59,18 +60,20 @@ def checked_meta(meta: Any, place: epath.Path) -> dict[str, Any]:
     """The JSON item of a checkpoint without its sha256, which must agree.
 
     Raises:
-      FileError: it is not what was written.
+      DamagedCheckpoint: it is not what was written.
     """
     sha256 = None
     if isinstance(meta, dict):
         sha256 = meta.pop("sha256", None)
     if sha256 is None or sha256 != digest(meta):
-        raise FileError(f"{place}: the JSON item is damaged: its sha256 does not agree")
+        raise DamagedCheckpoint(f"{place}: the JSON item is damaged: its sha256 does not agree")
     return meta
 
 
 _BEFORE_THE_SETTING = {"data.fit": "squash"}
 """What checkpoints did that were made before a setting was part of their identity."""
+_LATER = ("extractor.",)
+"""How names begin that were added to the identity later; a checkpoint without them is older."""
 
 
 def check_identity(
@@ -87,21 +90,33 @@ def check_identity(
     Raises:
       FileError: they differ.
     """
+    absent = unrecorded(saved, identity)
     saved = {**_BEFORE_THE_SETTING, **saved}
     for name, value in as_json(identity).items():
-        if saved.get(name) == value:
+        if name in absent or saved.get(name) == value:
             continue
         if name == "videos":
             # Two hashes would tell nobody what changed.
             raise FileError(
                 f"{place} was made with another training list: its videos, their labels or "
                 "their files have changed, as with another data.split. Expected the same: take "
-                f"another workdir, or remove {run} to train anew"
+                f"another workdir, or remove {run} to train anew (videos {saved.get(name)}; "
+                f"expected {value})"
             )
         raise FileError(
             f"{place} was made with {name} {saved.get(name)!r}; expected {value!r}: remove {run} "
             "to train anew"
         )
+
+
+def unrecorded(saved: Mapping[str, Any], identity: Mapping[str, Any]) -> list[str]:
+    """The names of an identity that a checkpoint of an earlier version does not have.
+
+    Args:
+      saved: the identity in the checkpoint.
+      identity: of the training that reads it.
+    """
+    return [name for name in identity if name.startswith(_LATER) and name not in saved]
 
 
 def check_fits(leaves: Mapping[str, Any], expected: Mapping[str, Any], place: epath.Path) -> None:
@@ -132,12 +147,12 @@ def check_content(
       place: the folder of the checkpoint, for messages.
 
     Raises:
-      FileError: the content of an array is not the one that was saved.
+      DamagedCheckpoint: the content of an array is not the one that was saved.
     """
     for name, row in manifest.items():
         saved = leaves[name]
         if row != saved:
-            raise FileError(
+            raise DamagedCheckpoint(
                 f"{place}: {name} is damaged: its sha256 is {row['sha256'][:_SHOWN]}; expected "
                 f"{saved['sha256'][:_SHOWN]}"
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from videolstm_jax.errors import FileError
@@ -13,6 +13,10 @@ from videolstm_jax.files import system_error_text
 
 if TYPE_CHECKING:
     from etils import epath
+
+
+class DamagedCheckpoint(FileError):
+    """A checkpoint that is not what was saved; the message names the step and the damage."""
 
 
 @contextlib.contextmanager
@@ -26,16 +30,17 @@ def as_file_error(folder: epath.Path, problem: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def naming_older(folder: epath.Path, step: int, older: Collection[int]) -> Iterator[None]:
-    """Adds to an error about a damaged checkpoint how to go on from one of the older ones."""
+def as_damage(place: epath.Path, problem: str) -> Iterator[None]:
+    """Turns an error of reading a checkpoint into a DamagedCheckpoint "PLACE: PROBLEM: cause"."""
     try:
         yield
-    except FileError as error:
-        if not older:
-            raise
-        raise FileError(
-            f"{error}; remove {folder / str(step)} to go on from step {max(older)}"
-        ) from error
+    # These say nothing about the checkpoint, which may be sound.
+    except (PermissionError, MemoryError) as error:
+        raise FileError(f"{place}: {problem}: {_cause(error)}") from error
+    except Exception as error:
+        # A message of orbax may have many lines; the first one names the cause.
+        cause = _cause(error).partition("\n")[0]
+        raise DamagedCheckpoint(f"{place}: {problem}: {cause}") from error
 
 
 def _cause(error: Exception) -> str:

@@ -1,0 +1,218 @@
+"""How a training goes on from the checkpoints in its folder: the newest sound one, or a refusal.
+
+Nothing is skipped silently: every step that cannot be used has a line on standard error. Of several
+processes, process 0 decides, and the others go on from the step that it has left as the newest.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from videolstm_jax.cluster import team
+from videolstm_jax.errors import FileError
+from videolstm_jax.train.checkpoints.manifest import unrecorded
+from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
+from videolstm_jax.train.checkpoints.versions import versions_difference
+from videolstm_jax.train.log import last_step
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+    from videolstm_jax.types import TrainState
+
+DAMAGED = "ckpt-damaged"
+"""The folder of a run to which damaged checkpoints are moved."""
+# Orbax writes a checkpoint to a folder of such a name, and renames it at the end.
+_STEP = re.compile(r"(?P<step>\d+)(?P<unfinished>\.orbax-checkpoint-tmp.*)?")
+
+
+class Restored(NamedTuple):
+    """Where a training goes on.
+
+    Attributes:
+      state: after the step of the checkpoint.
+      about: what was saved beside it; empty where there is none.
+      newest: the step of the newest checkpoint that was there, damaged or not; 0 for none.
+    """
+
+    state: TrainState
+    about: dict[str, Any]
+    newest: int = 0
+
+
+def check_resume(folder: epath.Path, resume: str) -> None:
+    """Refuses a folder by `resume`, before anything in it is opened or written.
+
+    Args:
+      folder: of the run.
+      resume: the setting.
+
+    Raises:
+      FileError: `must`, and there is no checkpoint; or `never`, and there is one, damaged or not.
+    """
+    place = folder / "ckpt"
+    steps = [step for step, path in _step_folders(place) if not _is_unfinished(path)]
+    if resume == "must" and not steps:
+        raise FileError(
+            f"{place} holds no checkpoint; expected one for --resume=must. --resume=auto trains "
+            "from the beginning"
+        )
+    if resume == "never" and steps:
+        listed = ", ".join(map(str, sorted(steps)))
+        raise FileError(
+            f"{place} holds checkpoints of steps {listed}; expected none for --resume=never: "
+            f"remove {folder}, or take another --name"
+        )
+
+
+def remove_unfinished_saves(folder: epath.Path) -> None:
+    """Removes what an interrupted save has left in the folder of a run, and prints which step.
+
+    It never was a checkpoint, and the training makes this step again.
+    """
+    for step, path in _step_folders(folder / "ckpt"):
+        if _is_unfinished(path):
+            path.rmtree()
+            _warn(f"{folder / 'ckpt'}: the save of step {step} was not finished; it was removed")
+
+
+def restore_newest(
+    state: TrainState, checkpoints: Checkpoints, identity: Mapping[str, Any]
+) -> Restored:
+    """The state of the newest sound checkpoint; the given one where there are no checkpoints.
+
+    Newer ones that are damaged are moved to the folder `ckpt-damaged`: training makes their steps
+    again, and orbax saves no step before the newest one.
+
+    Args:
+      state: with the shapes and places of the arrays.
+      checkpoints: of the run.
+      identity: what a checkpoint must agree with.
+
+    Raises:
+      FileError: all checkpoints are damaged, or the newest sound one is of something else.
+    """
+    folder = checkpoints.folder.parent
+    steps = checkpoints.steps
+    if not steps:
+        _warn_of_lost(folder, None)
+        return Restored(state, {})
+    damage: dict[int, DamagedCheckpoint] = {}
+    for step in steps:
+        try:
+            state, about = checkpoints.restore(state, identity=identity, step=step)
+        except DamagedCheckpoint as error:
+            # Process 0 has been here before the others, and has moved what is damaged.
+            if not team.current().is_first:
+                raise
+            damage[step] = error
+            continue
+        _check_position(about, step, checkpoints)
+        _set_aside(damage, step, checkpoints)
+        _warn_of_lost(folder, steps[0])
+        _warn_of_differences(checkpoints, step, identity)
+        return Restored(state, about, steps[0])
+    problems = "; ".join(str(error) for error in damage.values())
+    raise FileError(
+        f"no checkpoint in {checkpoints.folder} is sound: {problems}. Put back a copy of one, or "
+        f"remove {folder} to train anew"
+    )
+
+
+def _check_position(about: Mapping[str, Any], step: int, checkpoints: Checkpoints) -> None:
+    """Raises FileError where a checkpoint is not behind as many batches as steps."""
+    # Batch k makes step k + 1, so the stream of batches goes on at the number of the step.
+    batches = about.get("batches", step)
+    if batches != step:
+        raise FileError(
+            f"{checkpoints.folder / str(step)} was made with batches {batches}; expected {step}, "
+            f"one for each step: remove {checkpoints.folder.parent} to train anew"
+        )
+
+
+def _set_aside(
+    damage: Mapping[int, DamagedCheckpoint], step: int, checkpoints: Checkpoints
+) -> None:
+    """Moves damaged checkpoints out of the way, and prints what is wrong with each."""
+    for number, error in damage.items():
+        target = _free_name(checkpoints.folder.parent / DAMAGED, str(number))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (checkpoints.folder / str(number)).rename(target)
+        _warn(f"{error}. It was moved to {target}; training goes on from step {step}")
+    if damage:
+        checkpoints.reload()
+
+
+def _free_name(folder: epath.Path, name: str) -> epath.Path:
+    """A path in the folder that does not exist yet: NAME, NAME-2, NAME-3 .."""
+    path, number = folder / name, 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}"
+    return path
+
+
+def _warn_of_lost(folder: epath.Path, newest: int | None) -> None:
+    """Prints a line where the logs show that a training went further than its checkpoints.
+
+    A training that was killed has logged some steps after its last checkpoint. One that had come to
+    its end has its last step in both.
+    """
+    logged = last_step(folder / "metrics.jsonl")
+    if newest is None and logged:
+        _warn(
+            f"{folder / 'ckpt'} holds no checkpoint, and metrics.jsonl goes to step {logged}; "
+            "training begins at step 0"
+        )
+    is_finished = (folder / "config.json").exists()
+    if newest is not None and is_finished and newest < logged:
+        _warn(
+            f"{folder / 'ckpt'} holds step {newest}, and this training had ended at step "
+            f"{logged}: its newest checkpoint is missing"
+        )
+
+
+def _warn_of_differences(checkpoints: Checkpoints, step: int, identity: Mapping[str, Any]) -> None:
+    """Prints which versions differ, and what a checkpoint of an earlier state did not record."""
+    place = checkpoints.folder / str(step)
+    meta = checkpoints.meta(step)
+    absent = unrecorded(meta["identity"], identity)
+    if "batches" not in meta["about"]:
+        absent.append("batches")
+    if "versions" not in meta:
+        absent.append("versions")
+        difference = ""
+    else:
+        difference = versions_difference(meta["versions"])
+    if absent:
+        _warn(f"{place} is of an earlier version; not compared: {', '.join(absent)}")
+    if difference:
+        _warn(f"{place} was made with {difference}: results may differ by rounding")
+
+
+def _step_folders(place: epath.Path) -> list[tuple[int, epath.Path]]:
+    """The folders of checkpoints, finished or not, with their steps."""
+    if not place.is_dir():
+        return []
+    folders = []
+    for path in place.iterdir():
+        match = _STEP.fullmatch(path.name)
+        if match and path.is_dir():
+            folders.append((int(match["step"]), path))
+    return folders
+
+
+def _is_unfinished(path: epath.Path) -> bool:
+    """Whether orbax has not renamed this folder, since its save did not end."""
+    match = _STEP.fullmatch(path.name)
+    return match is not None and match["unfinished"] is not None
+
+
+def _warn(text: str) -> None:
+    # Of several processes one is enough.
+    if team.current().is_first:
+        print(f"warning: {text}", file=sys.stderr, flush=True)
