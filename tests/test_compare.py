@@ -60,13 +60,18 @@ def test_the_first_step_and_array_that_differ_are_named(first, tmp_path):
 
 def test_the_command_prints_it_and_its_status_tells(first, tmp_path):
     other = write_training(tmp_path / "other", [0, 2])
-    equal = run("videolstm_jax.cli", "compare", str(first), str(first))
+    equal = compared(first, first)
     assert equal.returncode == 0 and equal.stdout.count("agree up to step 6") == 2
-    parted = run("videolstm_jax.cli", "compare", str(first), str(other))
+    parted = compared(first, other)
     assert parted.returncode == 1 and not parted.stderr
     assert "the metrics agree in no step before, and part by step 1: " in parted.stdout
-    alone = run("videolstm_jax.cli", "compare", str(first))
-    assert alone.returncode == 1 and "expected two, RUN RUN" in alone.stderr
+    alone = compared(first, "")
+    assert alone.returncode == 1
+    assert alone.stderr == "error: --other is empty; expected the folder of a training\n"
+
+
+def compared(folder, other):
+    return run("videolstm_jax.cli", "compare", f"--run={folder}", f"--other={other}")
 
 
 def test_logs_that_cannot_be_compared_are_named(first, tmp_path):

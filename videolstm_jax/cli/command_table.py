@@ -264,7 +264,6 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "compare": Command(
             "Finds the step at which two trainings part, by the digests of their states.",
             module="compare",
-            positional="RUN RUN",
         ),
         "local_pod": Command(
             "Runs one command as several processes on this machine, as a scheduler would.",

@@ -66,7 +66,7 @@ class RunConfig:
     seed: int = setting(0, "Seed of every random number.")
     resume: str = setting(
         "auto",
-        "Whether a training goes on from the checkpoint in its folder, auto, must or never. "
+        "Whether a training goes on from its checkpoint, auto, must or never. "
         "`auto`: if there is one; `must`: a folder without one is refused; `never`: a folder with "
         "one is refused.",
         choices=("auto", "must", "never"),

@@ -168,6 +168,7 @@ class TrainConfig:
         "ends, and its last checkpoint stays; `skip`: parameters and optimizer stay as they were, "
         "and 10 such steps in a row end it. It holds for the ConvNets too.",
         choices=("abort", "skip"),
+        advanced=True,
     )
     hash_every: int = setting(
         100,
