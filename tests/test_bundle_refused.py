@@ -73,6 +73,12 @@ def test_a_missing_file(copy, name):
     assert f"{name} is missing" in refusal(copy)
 
 
+def test_a_link_that_leads_out_of_the_bundle(copy, bundle):
+    (copy / "model.safetensors").unlink()
+    (copy / "model.safetensors").symlink_to(pathlib.Path(bundle) / "model.safetensors")
+    assert "is a symbolic link that leads out of the bundle" in refusal(copy)
+
+
 def test_an_edited_number(copy):
     edited(copy, lambda record: record["scales"].update(x=0.5), signed=False)
     assert "model.json: the content has been changed" in refusal(copy)

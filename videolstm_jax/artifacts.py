@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from etils import epath
 
+from videolstm_jax.dataset.folders.video_names import LONGEST_NAME
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, bytes_sha256, read_existing, read_json, write_json
 from videolstm_jax.json_records import json_record, parse_record, read_records
@@ -182,7 +183,8 @@ def leads_out(name: str) -> bool:
     Flow, features and scores are written under the names of the videos.
     """
     parts = name.replace("\\", "/").split("/")
-    return "\0" in name or not {"", ".", ".."}.isdisjoint(parts)
+    longest = max(len(part.encode("utf-8", "surrogatepass")) for part in parts)
+    return "\0" in name or longest > LONGEST_NAME or not {"", ".", ".."}.isdisjoint(parts)
 
 
 def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from etils import epath
 
-from videolstm_jax.durable import sync
+from videolstm_jax.durable import is_bucket, sync
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.numpy_files import open_numpy
 from videolstm_jax.sealed_json import PathLike, encode_json, parse_json
@@ -249,6 +249,22 @@ def system_error_text(error: OSError) -> str:
     if not paths:
         return cause
     return f"{' and '.join(paths)}: {cause}"
+
+
+def leads_out_by_link(folder: PathLike, path: PathLike) -> bool:
+    """Whether a symbolic link below a folder takes a path out of that folder.
+
+    A link to the folder itself, or of a folder above it, is one that the user made or named.
+
+    Args:
+      folder: that the program opens by a rule of its own.
+      path: of a file whose name, below the folder, comes from another file.
+    """
+    # A bucket has no links.
+    if is_bucket(folder):
+        return False
+    real_folder = os.path.realpath(folder)
+    return not os.path.realpath(path).startswith(os.path.join(real_folder, ""))
 
 
 def file_size(path: epath.Path) -> int | None:

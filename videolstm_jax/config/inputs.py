@@ -145,6 +145,12 @@ class DataConfig:
         "lists it in bad.jsonl.",
         choices=("fail", "skip"),
     )
+    follow_links: bool = setting(
+        False,
+        "Whether labels.csv may name files that lie elsewhere, through links. Class folders may have "
+        "such symbolic links in any case.",
+        advanced=True,
+    )
     workers: int = setting(2, "Processes that decode, and threads that read.")
     time_limit: float = setting(
         600.0,

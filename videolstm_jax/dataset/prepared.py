@@ -18,6 +18,7 @@ from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.files import (
     PathLike,
     file_size,
+    leads_out_by_link,
     read_json,
     read_object,
     side_by_side,
@@ -256,7 +257,13 @@ def check_flow(work: Workdir, videos: Sequence[Video], mode: str) -> None:
 
 
 def _flow_path(work: Workdir, name: str) -> epath.Path:
-    return work.flow / f"{name}.zip"
+    """The flow file of a video, which may be named by the index of a stranger."""
+    path = work.flow / f"{name}.zip"
+    if leads_out_by_link(work.flow, path):
+        raise FileError(
+            f"{path}: a symbolic link leads out of {work.flow}; expected the file itself"
+        )
+    return path
 
 
 # ---- notes of flow files -------------------------------------------------------------------------

@@ -165,7 +165,9 @@ def read_dataset_tubes(
     if path.suffix != ".json":
         return tubes_of_dataset(path, read_truth(path, split=cfg.split), dataset, cut=cut)
     # The boxes of a folder may also be of videos that no list names.
-    unlisted = _names(folder_listing.list_folder(folder).videos) - _names(dataset.videos)
+    unlisted = _names(
+        folder_listing.list_folder(folder, follow_links=cfg.follow_links).videos
+    ) - _names(dataset.videos)
     return read_boxes_json(path, dataset, unlisted=unlisted, cut=cut)
 
 

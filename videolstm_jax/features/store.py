@@ -10,11 +10,12 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import files
+from videolstm_jax.artifacts import leads_out
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
 from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.records import Moments
-from videolstm_jax.files import file_size, reading, side_by_side
+from videolstm_jax.files import file_size, leads_out_by_link, reading, side_by_side
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.json_records import read_record
 
@@ -153,10 +154,16 @@ class FeatureStore:
         """Compares the sizes of the videos' files with the index.
 
         Raises:
-          FileError: a file is missing or has another size.
+          FileError: a file is missing, has another size, or lies elsewhere.
         """
         sizes = side_by_side(file_size, list(map(self.path, names)))
         for name, size in zip(names, sizes, strict=True):
+            # The index names the files, and may be a stranger's with a link beside it.
+            if leads_out_by_link(self.folder, self.path(name)):
+                raise FileError(
+                    f"{self.path(name)}: a symbolic link leads out of {self.folder}; expected the "
+                    "file itself"
+                )
             expected = self.frames[name] * self.record_bytes
             if size != expected:
                 state = "missing"
@@ -239,7 +246,7 @@ def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.
       FileError: a name that would leave the folder.
     """
     # Names come from lists that somebody else may have written.
-    if not name or name.startswith("/") or ".." in name.split("/"):
+    if leads_out(name):
         raise FileError(f"{folder}: a video is called {name!r}; expected Class/stem")
     return folder / f"{name}{records.file_suffix(dtype)}"
 

@@ -17,7 +17,7 @@ from videolstm_jax.dataset.splits import name_groups
 from videolstm_jax.dataset.splits.name_rules import NamedClip
 from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike
+from videolstm_jax.files import PathLike, leads_out_by_link
 
 
 class FolderListing(NamedTuple):
@@ -52,12 +52,15 @@ def videos_folder(cfg: DataConfig, root: PathLike | None = None) -> epath.Path:
     return folder
 
 
-def list_folder(root: epath.Path, *, group_pattern: str = "") -> FolderListing:
+def list_folder(
+    root: epath.Path, *, group_pattern: str = "", follow_links: bool = False
+) -> FolderListing:
     """Every video of labels.csv, or else of the class folders, also those that no list names.
 
     Args:
       root: the folder of videos.
       group_pattern: a regular expression that finds the group; it wins over labels.csv.
+      follow_links: whether labels.csv may name a file through a link that leads out of `root`.
 
     Raises:
       FileError: no videos, or a damaged table.
@@ -67,7 +70,7 @@ def list_folder(root: epath.Path, *, group_pattern: str = "") -> FolderListing:
     notes: list[str] = []
     table_groups = None
     if table:
-        files, table_groups = _table_files(root, table)
+        files, table_groups = _table_files(root, table, follow_links=follow_links)
         paths = [file.path for file in files]
         notes = files_below.count_unlisted(root, paths, table.name)
     else:
@@ -129,33 +132,42 @@ def _groups(
 # ---- labels.csv ----------------------------------------------------------------------------------
 
 
-def _table_files(root: epath.Path, table: epath.Path) -> tuple[list[FoundVideo], list[str]]:
+def _table_files(
+    root: epath.Path, table: epath.Path, *, follow_links: bool
+) -> tuple[list[FoundVideo], list[str]]:
     """The file of each row of a table, and its group, empty where the table has none."""
     rows = labels_csv.read_labels_csv(table)
     files = []
     groups = []
     for row in rows:
-        files.append(_find_row(root, row))
+        files.append(_find_row(root, row, follow_links=follow_links))
         groups.append(row.group)
     _check_each_once(rows, files)
     return files, groups
 
 
-def _find_row(root: epath.Path, row: LabelsRow) -> FoundVideo:
+def _find_row(root: epath.Path, row: LabelsRow, *, follow_links: bool) -> FoundVideo:
     """The file of a row; its folder tells files of one name apart."""
-    path = _find_table_file(root, row)
+    place = _find_place(root, row)
+    path = place / row.path
+    # Whoever wrote the table may have packed the link beside it.
+    if not follow_links and leads_out_by_link(place, path):
+        raise FileError(
+            f"{row.where}: path {row.path!r} leads out of {place} through a symbolic link; give "
+            "--data.follow_links if the link is your own"
+        )
     stem = video_names.without_extension(path.name)
     video_names.check_stem(stem, path)
     return FoundVideo(row.label, stem, row.path.rpartition("/")[0], path, part=row.part)
 
 
-def _find_table_file(root: epath.Path, row: LabelsRow) -> epath.Path:
-    """The file of a row, below the folder or below its folder videos/."""
+def _find_place(root: epath.Path, row: LabelsRow) -> epath.Path:
+    """The folder that the file of a row lies below: that of the table, or its folder videos/."""
     for place in (root, root / "videos"):
         # A name that is longer than the file system allows is an error, not a missing file.
         with contextlib.suppress(OSError):
             if (place / row.path).is_file():
-                return place / row.path
+                return place
     raise FileError(f"{row.where}: {row.path} is not there; looked for {root / row.path}")
 
 

@@ -53,7 +53,8 @@ _SYSTEM_FOLDERS = frozenset(
 # A label names a folder of flow, features and results, in which these are the files of the stages.
 _RESERVED = frozenset(("index.json", "settings.json"))
 # File systems allow 255 bytes. A file is first written under its name with up to 50 more bytes.
-_LONGEST = 200
+LONGEST_NAME = 200
+"""Bytes of the name of a class or of a video."""
 
 
 def video_extension(path: str) -> str:
@@ -107,8 +108,8 @@ def check_label(label: str, where: str) -> None:
         problem = "it begins with a dot"
     elif label.casefold() in _RESERVED:
         problem = "a file of the work folder has this name"
-    elif len(label.encode()) > _LONGEST:
-        problem = f"it has {len(label.encode())} bytes, more than {_LONGEST}"
+    elif len(label.encode()) > LONGEST_NAME:
+        problem = f"it has {len(label.encode())} bytes, more than {LONGEST_NAME}"
     if problem:
         shown = label if len(label) <= 40 else f"{label[:40]}.."
         raise FileError(
@@ -127,8 +128,10 @@ def check_stem(stem: str, path: object) -> None:
         # `repr`, since a message with such bytes could not be printed.
         problem = f"{str(path)!r}: the name is not UTF-8; expected one that is (HMDB51's lists "
         problem += "have _ there)"
-    elif len(encoded) > _LONGEST:
-        problem = f"{path}: the name has {len(encoded)} bytes; expected at most {_LONGEST}, since "
+    elif len(encoded) > LONGEST_NAME:
+        problem = (
+            f"{path}: the name has {len(encoded)} bytes; expected at most {LONGEST_NAME}, since "
+        )
         problem += "the files of results have longer ones"
     if problem:
         raise FileError(problem)

@@ -14,7 +14,7 @@ from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import reading
+from videolstm_jax.files import leads_out_by_link, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.json_records import parse_record
 from videolstm_jax.nn.backbones import image_network
@@ -107,7 +107,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
             networks[stream] = (network, _shapes(f"backbones.{stream}", network.init))
     arrays = {}
     for name, sha256 in record.files.items():
-        arrays[name] = _read_file(folder / name, sha256)
+        arrays[name] = _read_file(folder, name, sha256)
     params = _filled(like, arrays[CELL_FILE], folder / CELL_FILE)
     convnets = {}
     for stream, row in record.backbones.items():
@@ -195,11 +195,14 @@ def _shapes(name: str, init: Callable[..., PyTree]) -> PyTree:
         raise FileError(f"{name} describes no network: {cause}") from error
 
 
-def _read_file(path: epath.Path, sha256: str) -> dict[str, np.ndarray]:
+def _read_file(folder: epath.Path, name: str, sha256: str) -> dict[str, np.ndarray]:
     """The arrays of one safetensors file."""
+    path = folder / name
     problem = f"is missing; expected it beside {RECORD}, which lists it"
     encoded = b""
-    if path.exists():
+    if leads_out_by_link(folder, path):
+        problem = "is a symbolic link that leads out of the bundle; expected the file itself"
+    elif path.exists():
         # Read once, so that the bytes that were checked are the bytes that are used.
         encoded = path.read_bytes()
         actual = files.bytes_sha256(encoded)
