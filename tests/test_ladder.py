@@ -31,12 +31,14 @@ def test_every_ordering_of_a_set_has_a_line_and_a_verdict():
         "motion_alstm-rgb": row(0),
     }
     lines = tables.ordering_table({"made up": rows}).splitlines()
-    assert "| ConvALSTM over ConvLSTM | convalstm-rgb - convlstm-rgb | made up | +50.0" in lines[3]
+    assert (
+        "| ConvALSTM over ConvLSTM | ConvALSTM, RGB - ConvLSTM, RGB | made up | +50.0" in lines[3]
+    )
     assert lines[3].endswith("| yes |")
     assert lines[2].endswith("| no, the opposite |")
     assert lines[4].endswith("| +0.0 (+0.0 to +0.0) | open |")
     # ALSTM is missing, so nothing is said of it.
-    assert len(lines) == 5 and "alstm-rgb - alstm" not in "\n".join(lines)
+    assert len(lines) == 5 and "ALSTM with motion" not in "\n".join(lines)
 
 
 def test_gains_of_both_sets_are_paired_clip_by_clip():
@@ -45,7 +47,7 @@ def test_gains_of_both_sets_are_paired_clip_by_clip():
     lines = tables.gain_table(independent, tied).splitlines()
     assert len(lines) == 3
     cells = [cell.strip() for cell in lines[2].strip("|").split("|")]
-    assert cells[:2] == ["motion_alstm-rgb", "alstm-rgb"]
+    assert cells[:2] == ["ALSTM with motion, RGB", "ALSTM, RGB"]
     assert cells[2].startswith("+50.0") and cells[3].startswith("+0.0")
     assert cells[4] == cells[2]
 
@@ -58,17 +60,27 @@ def test_a_change_is_compared_with_the_backbone_and_with_the_ladder():
     assert "| changed | 30 30 | 75.0 | +25.0" in lines[4]
 
 
-def test_the_page_is_made_of_the_files_that_there_are(tmp_path):
-    assert "the orderings of the paper" in tables.of_folder(tmp_path)
+def test_tables_are_made_of_the_files_that_there_are(tmp_path):
+    assert set(tables.of_folder(tmp_path)) == {"orderings"}
     rows = {"fusion": row(30), "videolstm-rgb": row(10)}
     stick = {"rows": {"independent": as_record(rows), "tied": as_record({"alstm-rgb": row(40)})}}
     real = {"rows": as_record({"frame classifier, RGB": row(5), "lstm-rgb": row(9)})}
     (tmp_path / "ladder_stick.json").write_text(json.dumps(stick))
     (tmp_path / "real_data_ut_interaction.json").write_text(json.dumps(real))
-    page = tables.of_folder(tmp_path)
-    assert "## stick actions, background tied" in page
-    assert "| fusion over RGB | fusion - videolstm-rgb | stick actions, independent |" in page
-    assert "| recurrent over ConvNet | lstm-rgb - convnet-rgb | UT-Interaction | +10.0" in page
+    of_results = tables.of_folder(tmp_path)
+    assert "| ALSTM, RGB | 40 40 of 40 |" in of_results["tied"]
+    lines = of_results["orderings"].splitlines()
+    assert "| LSTM, RGB - ConvNet, RGB | UT-Interaction | +10.0" in lines[2]
+    assert "| fusion - VideoLSTM, RGB | stick actions, independent | +50.0" in lines[3]
+
+
+def test_tables_go_between_their_marks():
+    page = (
+        "a\n<!-- tied -->\nold\n<!-- end of tied -->\nb\n<!-- flow -->\nc\n<!-- end of flow -->\n"
+    )
+    filled = tables.filled(page, {"tied": "new"})
+    assert filled == page.replace("old", "new")
+    assert tables.filled(filled, {"tied": "new"}) == filled
 
 
 # ---- what is trained -----------------------------------------------------------------------------

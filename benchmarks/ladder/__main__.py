@@ -23,7 +23,7 @@ def main() -> None:
     """Runs a task and writes its results, or prints the tables of the result files."""
     options = _options()
     if options.task == "table":
-        print(tables.of_folder(pathlib.Path(options.out)))
+        _print_tables(options)
         return
     # Seeds of a row have the same shapes, so each program is compiled once.
     jax.config.update("jax_compilation_cache_dir", f"{options.workdir}/compiled")
@@ -32,13 +32,23 @@ def main() -> None:
     if options.task == "stick":
         figures = _run_sets(options, stop)
     else:
-        sets.make_features("independent", options.workdir, options.demo)
-        settings = sets.settings_of("independent", options.workdir)
+        sets.make_features("hard", options.workdir, options.demo)
+        settings = sets.settings_of("hard", options.workdir)
         figures = variants.run(settings, _test_names(settings), stop)
     about = {"commit": record.commit(), "question": command_line.question(ladder.__doc__)}
     figures = {**about, **figures}
     record.save(f"{options.name}_{options.task}", figures, options.out)
-    print(tables.of_folder(pathlib.Path(options.out)))
+    _print_tables(options)
+
+
+def _print_tables(options: argparse.Namespace) -> None:
+    """Prints the tables of all result files, and writes them into the page where one is named."""
+    of_results = tables.of_folder(pathlib.Path(options.out))
+    for name, table in of_results.items():
+        print(f"## {name}\n\n{table}\n")
+    if options.page:
+        page = pathlib.Path(options.page)
+        page.write_text(tables.filled(page.read_text(), of_results))
 
 
 def _options() -> argparse.Namespace:
@@ -54,9 +64,10 @@ def _options() -> argparse.Namespace:
         "--minutes", type=float, default=float("inf"), help="begin no training after so many"
     )
     parser.add_argument(
-        "--sets", nargs="+", default=list(sets.SETS), choices=list(sets.SETS), help="of `stick`"
+        "--sets", nargs="+", default=list(RUNS), choices=list(RUNS), help="of `stick`; default: all"
     )
     parser.add_argument("--seeds", type=int, default=len(SEEDS), help="of each model; default: 5")
+    parser.add_argument("--page", default="", help="a page whose marked tables are made anew")
     options = parser.parse_args()
     if options.task != "table" and not options.workdir:
         parser.error("--workdir is missing; expected the folder of everything that is computed")
@@ -72,7 +83,7 @@ def _run_sets(options: argparse.Namespace, stop: float) -> dict[str, Any]:
         seeds = SEEDS[: options.seeds]
         train_all(RUNS[name], settings, seeds, stop, read_outs=(variants.AS_SET.name,))
     rows_of_set, videos = {}, []
-    for name in sets.SETS:
+    for name in RUNS:
         settings = sets.settings_of(name, workdir)
         # A set that was left out of this call may have been computed before.
         if not Workdir(settings.overrides["workdir"]).dataset.exists():
@@ -80,9 +91,9 @@ def _run_sets(options: argparse.Namespace, stop: float) -> dict[str, Any]:
         videos = _test_names(settings)
         rows_of_set[name] = as_record(ladder_rows(RUNS[name], settings, videos))
     return {
-        "data": sets.COMMON,
         "settings": TRAINING,
-        "sets": sets.SETS,
+        "sets": {name: sets.SETS[name].settings for name in RUNS},
+        "channels": sets.CHANNELS,
         # Both sets have the same names: a clip depends on its number, not on its background.
         "videos": videos,
         "rows": rows_of_set,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -59,43 +60,80 @@ TIED_PAIRS = (("motion_alstm-rgb", "alstm-rgb"), ("videolstm-rgb", "convalstm-rg
 _UT_NAMES = {"frame classifier, RGB": "convnet-rgb", "frame classifier, flow": "convnet-flow"}
 
 
+# The names of rows in the words of the page; the cell that has motion attention is named first.
+_CELLS = {
+    "motion_alstm": "ALSTM with motion",
+    "videolstm": "VideoLSTM",
+    "convalstm": "ConvALSTM",
+    "convlstm": "ConvLSTM",
+    "convnet": "ConvNet",
+    "alstm": "ALSTM",
+    "lstm": "LSTM",
+}
+_STREAMS = {"rgb": "RGB", "flow": "flow"}
+_MARK = re.compile(r"(<!-- ([a-z0-9_ ]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+
+
 # ---- the whole page ------------------------------------------------------------------------------
 
 
-def of_folder(folder: pathlib.Path) -> str:
-    """All tables that the result files of a folder give, each under its title.
+def of_folder(folder: pathlib.Path) -> dict[str, str]:
+    """All tables that the result files of a folder give, by the name of their place in the page.
 
     Args:
       folder: of `ladder_stick.json`, `ladder_flow.json` and `real_data_ut_interaction.json`; a file
         that is missing is left out.
     """
-    parts = []
+    tables: dict[str, str] = {}
     sources: dict[str, Mapping[str, Row]] = {}
     stick = _read(folder / "ladder_stick.json")
     if stick:
         of_set = {name: rows_of(rows) for name, rows in stick["rows"].items()}
         for name, rows in of_set.items():
-            parts.append(f"## stick actions, background {name}\n\n{accuracy_table(rows)}")
+            tables[name] = accuracy_table(_titled(rows))
             sources[f"stick actions, {name}"] = rows
         if len(of_set) == 2:
-            table = gain_table(of_set["independent"], of_set["tied"])
-            parts.append(f"## what motion attention is worth\n\n{table}")
+            tables["gains"] = gain_table(of_set["independent"], of_set["tied"])
     flow = _read(folder / "ladder_flow.json")
     if flow:
-        parts.append(f"## VideoLSTM on flow\n\n{change_table(rows_of(flow['rows']))}")
+        tables["flow"] = change_table(rows_of(flow["rows"]))
     real = _read(folder / "real_data_ut_interaction.json")
     if real:
         rows = {}
         for name, row in rows_of(real["rows"]).items():
             rows[_UT_NAMES.get(name, name)] = row
         sources["UT-Interaction"] = rows
-    parts.append(f"## the orderings of the paper\n\n{ordering_table(sources)}")
+    tables["orderings"] = ordering_table(sources)
     for path in sorted(folder.glob("idt_objects_*.json")):
         figures = _read(path)
         rows = rows_of(figures["rows"])
-        table = difference_table(rows, figures["pairs"])
-        parts.append(f"## Table 4: {path.stem}\n\n{accuracy_table(rows)}\n\n{table}")
-    return "\n\n".join(parts)
+        pairs = difference_table(rows, figures["pairs"])
+        tables[path.stem] = f"{accuracy_table(rows)}\n\n{pairs}"
+    return tables
+
+
+def filled(page: str, tables: Mapping[str, str]) -> str:
+    """The page with every table between its marks, `<!-- name -->` and `<!-- end of name -->`."""
+
+    def fill(match: re.Match[str]) -> str:
+        start, name, end = match.groups()
+        if name not in tables:
+            return match[0]
+        return f"{start}{tables[name]}\n{end}"
+
+    return _MARK.sub(fill, page)
+
+
+def title(name: str) -> str:
+    """The name of a row in words: `convalstm-rgb` is "ConvALSTM, RGB"."""
+    cell, _, stream = name.partition("-")
+    if cell not in _CELLS or stream not in _STREAMS:
+        return name
+    return f"{_CELLS[cell]}, {_STREAMS[stream]}"
+
+
+def _titled(rows: Mapping[str, Row]) -> dict[str, Row]:
+    return {title(name): row for name, row in rows.items()}
 
 
 def _read(path: pathlib.Path) -> dict[str, Any]:
@@ -122,7 +160,7 @@ def ordering_table(sources: Mapping[str, Mapping[str, Row]]) -> str:
             if better in rows and worse in rows:
                 interval = difference(rows[better], rows[worse])
                 text = percent(interval, sign="+")
-                pair = f"{better} - {worse}"
+                pair = f"{title(better)} - {title(worse)}"
                 lines.append(f"| {claim} | {pair} | {source} | {text} | {verdict(interval)} |")
     return "\n".join(lines)
 
@@ -145,7 +183,8 @@ def gain_table(independent: Mapping[str, Row], tied: Mapping[str, Row]) -> str:
                 texts.append(percent(difference(rows[motion], rows[appearance]), sign="+"))
         if len(gains) == 2:
             texts.append(percent(paired_interval(*gains), sign="+"))
-            lines.append(f"| {motion} | {appearance} | {' | '.join(texts)} |")
+            cells = (title(motion), title(appearance), *texts)
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
