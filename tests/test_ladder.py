@@ -11,6 +11,7 @@ from benchmarks.real_data import stages
 from benchmarks.real_data.rows import Row, as_record
 from videolstm_jax import files
 from videolstm_jax.artifacts import load_scores, save_dataset, save_scores
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Dataset, Scores, Video
 
 VIDEOS = 40
@@ -86,18 +87,42 @@ def test_tables_go_between_their_marks():
 # ---- what is trained -----------------------------------------------------------------------------
 
 
-def test_sets_differ_in_the_background_alone(tmp_path):
-    independent, tied = (sets.settings_of(name, str(tmp_path)).config() for name in sets.SETS)
-    assert (independent.data.context, tied.data.context) == (0.0, 1.0)
-    assert independent.data.source == "stick_actions" and independent.convnet.backbone == "vgg"
-    assert independent.convnet == tied.convnet
+def test_a_set_without_a_pipeline_takes_the_features_of_the_demo(tmp_path):
+    demo = stages.Workdir(str(tmp_path / "demo"))
+    stems = {"a1": 3, "b1": 4}
+    videos = []
+    for number, stem in enumerate(stems):
+        name = f"c/{stem}"
+        part, frames = ("train", "test")[number], (4, 5)[number]
+        videos.append(Video(name, f"{name}.mp4", number, part, "g", frames, 8, 8, 25.0))
+    save_dataset(demo.dataset, Dataset(("a", "b"), tuple(videos)))
+    for stream in ("rgb", "flow"):
+        vectors = feature_stores.written(demo.features(stream, "fc7"), (3,), **stems)
+        feature_stores.written(demo.features(stream, "pool5"), (2, 2, 20), **stems)
+        (demo.convnet(stream) / "scores.npz").parent.mkdir(parents=True)
+        (demo.convnet(stream) / "scores.npz").write_bytes(b"scores")
+    sets.make_features("independent", str(tmp_path), demo.root)
+    work = stages.Workdir(sets.settings_of("independent", str(tmp_path)).overrides["workdir"])
+    maps = FeatureStore.open(work.features("rgb", "pool5"))
+    assert maps.shape == (2, 2, sets.CHANNELS) and maps.frames == {"c/a1": 3, "c/b1": 4}
+    copied = FeatureStore.open(work.features("flow", "fc7")).read("c/b1")
+    np.testing.assert_allclose(copied, vectors["c/b1"], atol=2e-3)
+    assert (work.convnet("flow") / "scores.npz").read_bytes() == b"scores"
+    # A second call finds everything.
+    sets.make_features("independent", str(tmp_path), demo.root)
+
+
+def test_the_models_of_the_sets(tmp_path):
     names = [run.name for run in runs.RUNS["independent"]]
     assert len(names) == len(set(names)) == 11 and set(runs.FUSED) < set(names)
     assert {run.name for run in runs.RUNS["tied"]} < set(names)
+    assert set(runs.RUNS) < set(sets.SETS) and sets.SETS["tied"].settings["data__context"] == 1
+    assert sets.settings_of("hard", str(tmp_path)).config().data.mirrored
+    assert not sets.settings_of("tied", str(tmp_path)).config().data.mirrored
 
 
 def test_every_change_is_a_run_of_its_own(tmp_path):
-    settings = sets.settings_of("independent", str(tmp_path))
+    settings = sets.settings_of("hard", str(tmp_path))
     configs = [runs.config_of(run, settings, 1) for run in variants.changed_runs().values()]
     assert len({cfg.run_name for cfg in configs}) == len(variants.CHANGES)
     assert not configs[0].data.mirrored and configs[1].train.steps == 300
@@ -195,7 +220,7 @@ def test_frames_are_read_in_several_ways(scored):
     figures = variants.run(scored, ["v1", "v0"], stop=0.0)
     right = {name: record["right"] for name, record in figures["rows"].items()}
     assert right["flow ConvNet"] == ["11"]
-    assert right["VideoLSTM on flow, as in the ladder"] == ["00"]
+    assert right["VideoLSTM"] == ["00"]
     assert right["read-out: mean of frames"] == ["11"]
     assert right["read-out: last frame"] == ["00"]
 

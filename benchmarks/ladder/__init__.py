@@ -1,12 +1,13 @@
 """Which of the paper's orderings hold on stick actions?
 
+    make demo
     python -m benchmarks.ladder stick --workdir=DIR
     python -m benchmarks.ladder flow --workdir=DIR
-    python -m benchmarks.ladder table
+    python -m benchmarks.ladder table --page=docs/results/ladder.md
 
-`stick` trains every model of the ladder where the background says nothing of the class, and the
-models with attention where it says all. `flow` trains VideoLSTM on flow with other settings, and
-reads its scores in other ways. `table` prints the tables of the result files. A backbone of each
-stream is fitted once for a set, and all models and seeds read its features. What the work folder
-already has is not computed again. Results: benchmarks/results/ladder_<task>.json.
+`stick` trains every model of the ladder on the clips of the demo, and those with attention where
+the background tells the class. `flow` trains VideoLSTM on flow of hard clips with other settings,
+and reads its scores in other ways. `table` prints the tables of the result files. A backbone of
+each stream is fitted once for a set, and all models and seeds read its features. What the work
+folder already has is not computed again. Results: benchmarks/results/ladder_<task>.json.
 """
