@@ -55,6 +55,20 @@ class Bucket:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def upload(self, folder, name):
+        """Makes an object of each file of a folder, below a name."""
+        for path in folder.rglob("*"):
+            if path.is_file():
+                self.objects[f"{name}/{path.relative_to(folder)}"] = path.read_bytes()
+
+    def download(self, name, folder):
+        """Writes each object below a name to a file of a folder."""
+        for key, content in self.objects.items():
+            if key.startswith(f"{name}/") and not key.endswith("/"):
+                path = folder / key.removeprefix(f"{name}/")
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+
     @property
     def environment(self):
         """What a process must have around it to find this bucket under gs://."""

@@ -40,10 +40,10 @@ class RunningPod:
         """Sends a signal to a process."""
         os.kill(self.running[index].pid, number)
 
-    def statuses(self):
+    def statuses(self, seconds=PATIENCE):
         """The statuses of all processes when all have ended."""
         try:
-            return [process.wait(PATIENCE) for process in self.running]
+            return [process.wait(seconds) for process in self.running]
         finally:
             self.end()
 
@@ -55,7 +55,7 @@ class RunningPod:
                 process.wait()
 
 
-def start_pod(folder, words, *, count=2, only=None, extra=(), environs=None):
+def start_pod(folder, words, *, count=2, only=None, extra=(), environs=None, more_environ=None):
     """Starts a command as several processes.
 
     Args:
@@ -65,13 +65,14 @@ def start_pod(folder, words, *, count=2, only=None, extra=(), environs=None):
       only: start but these.
       extra: flags of each process by its index, as pairs.
       environs: of each process, in place of the flags that a local pod gives.
+      more_environ: of all processes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pod = LocalPod(count, words)
     running = []
     for index in range(count) if only is None else only:
         command = pod.command(index)
-        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), **(more_environ or {})}
         if environs is not None:
             command, environ = command[:-3], {**environ, **environs[index]}
         command += [flag for number, flag in extra if number == index]

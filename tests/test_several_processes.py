@@ -1,6 +1,5 @@
 """Two real processes train and evaluate one model, and survive what happens to them."""
 
-import json
 import os
 import shutil
 import signal
@@ -9,6 +8,16 @@ import time
 import jax
 import numpy as np
 import pytest
+from pod_trainings import (
+    ENDLESS,
+    HEARTBEAT,
+    SOON,
+    assert_same_evaluation,
+    assert_same_training,
+    names_of_files,
+    rows,
+    words,
+)
 from running_pod import start_pod
 from training_workdir import config, write_work
 
@@ -16,26 +25,6 @@ from videolstm_jax.artifacts import Workdir
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.trained.model import TrainedModel
-
-# The settings of `training_workdir.config`, as a user gives them.
-FLAGS = (
-    "--model.cell=lstm",
-    "--data.frames=4",
-    "--data.batch=4",
-    "--data.feature_scale=std",
-    "--eval.batch=4",
-    "--model.hidden=4",
-    "--model.attention=4",
-    "--model.head=6",
-    "--model.dropout=0.3",
-    "--optim.name=adam",
-    "--optim.learning_rate=1e-2",
-    "--train.log_every=3",
-    "--train.save_every=5",
-)
-# An end that nobody plans must come within the heartbeat and these seconds.
-HEARTBEAT, SOON = 5, 5
-ENDLESS = ("--train.steps=1000000", f"--cluster.heartbeat={HEARTBEAT}")
 
 
 @pytest.fixture(scope="module")
@@ -53,33 +42,6 @@ def work(single, tmp_path):
     shutil.copytree(single, tmp_path / "work")
     shutil.rmtree(tmp_path / "work" / "runs")
     return tmp_path / "work"
-
-
-def words(stage, work, *more):
-    return [stage, f"--workdir={work}", *FLAGS, *more]
-
-
-def rows(work):
-    lines = (work / "runs" / "lstm-rgb" / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line) for line in lines]
-
-
-def assert_same_training(work, expected):
-    for row, like in zip(rows(work), rows(expected), strict=True):
-        assert row == pytest.approx(like, abs=1e-6) and row.keys() == like.keys()
-    models = [TrainedModel.of_run(Workdir(str(folder)), "lstm-rgb") for folder in (work, expected)]
-    for ours, theirs in zip(*(jax.tree.leaves(model.params) for model in models), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
-
-
-def names_of_files(folder):
-    """The files of a run without those inside a checkpoint, whose names orbax draws at random."""
-    names = set()
-    for path in folder.rglob("*"):
-        place = path.relative_to(folder)
-        if path.is_file() and "ckpt" not in place.parts:
-            names.add(str(place))
-    return names
 
 
 def test_two_processes_train_what_one_trains(single, work, tmp_path):
@@ -117,19 +79,7 @@ def test_two_processes_evaluate_what_one_evaluates(single, work, tmp_path):
     evaluate.run(config(tmp_path / "evaluated"))
     pod = start_pod(tmp_path / "pod", words("evaluate", work))
     assert pod.statuses() == [0, 0], pod.errors(0)
-    single = tmp_path / "evaluated"
-    files = names_of_files(single / "runs")
-    assert "lstm-rgb/scores.npz" in files
-    assert names_of_files(work / "runs") == files
-    for name in files:
-        if not name.endswith(".npz"):
-            continue
-        with np.load(work / "runs" / name) as ours, np.load(single / "runs" / name) as theirs:
-            for array in theirs:
-                if theirs[array].dtype.kind == "f":
-                    np.testing.assert_allclose(ours[array], theirs[array], rtol=0, atol=1e-6)
-                else:
-                    np.testing.assert_array_equal(ours[array], theirs[array])
+    assert_same_evaluation(work, tmp_path / "evaluated")
 
 
 @pytest.mark.slow

@@ -87,6 +87,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
             module="pipeline",
             # Videos of the user's own: a set is seldom as large as the paper's.
             preset="small",
+            processes="together",
         ),
         "sweep": Command(
             "Runs one pipeline for each seed or held-out group, and pools the results.",

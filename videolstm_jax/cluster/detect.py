@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from videolstm_jax.cluster.tpu import find_tpu_workers
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
 
@@ -47,7 +48,6 @@ def find_processes(config: ClusterConfig, environ: Mapping[str, str]) -> Process
     """
     if config.distributed == "off":
         return Processes()
-    processes = _of_scheduler(environ)
     explicit = {}
     if config.coordinator:
         explicit["coordinator"] = config.coordinator
@@ -55,13 +55,13 @@ def find_processes(config: ClusterConfig, environ: Mapping[str, str]) -> Process
         explicit["count"] = config.processes
     if config.process >= 0:
         explicit["index"] = config.process
+    processes = Processes()
+    # Where the settings have all three, the environment counts for nothing: a task of a scheduler
+    # may start processes of its own.
+    if len(explicit) < 3:
+        processes = _of_scheduler(environ)
     if explicit:
-        source = processes.source or "the settings"
-        # Where the settings have all three, the environment counts for nothing: a task of a
-        # scheduler may start processes of its own.
-        if len(explicit) == 3:
-            processes = Processes(source="the settings")
-        processes = processes._replace(**explicit, source=source)
+        processes = processes._replace(**explicit, source=processes.source or "the settings")
     elif config.distributed == "on" and not processes.source:
         raise ConfigError(
             "distributed is 'on', and no scheduler shows other processes (SLURM, Open MPI and "
@@ -145,13 +145,12 @@ def _of_open_mpi(environ: Mapping[str, str]) -> Processes:
 
 
 def _of_tpu_workers(environ: Mapping[str, str]) -> Processes:
-    """The workers of one TPU slice, as GKE shows them to each container."""
-    hosts = [host for host in environ.get("TPU_WORKER_HOSTNAMES", "").split(",") if host]
-    index = _number(environ, "TPU_WORKER_ID")
-    if index is None or len(hosts) < 2:
+    """The workers of one TPU slice, or of several slices that work together."""
+    workers = find_tpu_workers(environ)
+    if workers is None or workers.count < 2:
         return Processes()
-    coordinator = f"{hosts[0]}:{_PORT_OF_TPU_WORKERS}"
-    return Processes(index, len(hosts), coordinator, "TPU_WORKER_HOSTNAMES")
+    coordinator = f"{workers.first_host}:{_PORT_OF_TPU_WORKERS}"
+    return Processes(workers.index, workers.count, coordinator, workers.source)
 
 
 def _number(environ: Mapping[str, str], name: str) -> int | None:

@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.cluster import team
+from videolstm_jax.durable import is_bucket
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.manager import opened_manager, sync_steps
@@ -45,7 +46,10 @@ class Checkpoints:
         Raises:
           FileError: there is no such folder, and it is not to be created.
         """
-        self.folder = epath.Path(folder).expanduser().absolute()
+        self.folder = epath.Path(folder).expanduser()
+        # `absolute` would make a local folder of the name of a bucket.
+        if not is_bucket(self.folder):
+            self.folder = self.folder.absolute()
         self._writes = team.current().is_first
         self._manager, self._args = opened_manager(self.folder, keep=keep, create=create)
         # Steps that were saved here, and may not be on the disk yet.

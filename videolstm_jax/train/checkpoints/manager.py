@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from videolstm_jax.cluster import team
-from videolstm_jax.durable import sync, sync_tree
+from videolstm_jax.durable import is_bucket, sync, sync_tree
 from videolstm_jax.errors import FileError
+from videolstm_jax.train.checkpoints.bucket import BucketManager
 
 if TYPE_CHECKING:
     from etils import epath
@@ -17,7 +19,7 @@ def opened_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any,
     """Opens a folder that holds the last `keep` checkpoints.
 
     Returns:
-      Orbax's `CheckpointManager`, and its module of arguments.
+      Orbax's `CheckpointManager`, or what stands for it in a bucket; and its module of arguments.
 
     Raises:
       FileError: there is no such folder, and it is not to be created.
@@ -29,13 +31,21 @@ def opened_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any,
         _check_may_be_made(folder, create)
     if team.current().is_first:
         folder.mkdir(parents=True, exist_ok=True)
-    manager = ocp.CheckpointManager(
-        folder,
-        options=ocp.CheckpointManagerOptions(max_to_keep=keep, **_of_one_process(ocp)),
-        # Items of their own, so that the parameters can be read without the optimizer's state.
-        item_names=("params", "rest", "meta"),
-    )
-    return manager, ocp.args
+
+    def open_local(place: epath.Path, **options: Any) -> Any:
+        options |= {"max_to_keep": keep, **_of_one_process(ocp)}
+        return ocp.CheckpointManager(
+            place,
+            options=ocp.CheckpointManagerOptions(**options),
+            # Items of their own, so that the parameters can be read without the optimizer's state.
+            item_names=("params", "rest", "meta"),
+        )
+
+    if is_bucket(folder):
+        writes = create and team.current().is_first
+        open_waiting = partial(open_local, enable_async_checkpointing=False)
+        return BucketManager(folder, open_waiting, keep=keep, writes=writes), ocp.args
+    return open_local(folder), ocp.args
 
 
 def sync_steps(folder: epath.Path, steps: Collection[int]) -> None:
