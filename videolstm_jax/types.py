@@ -165,6 +165,18 @@ class Params(NamedTuple):
     head: HeadParams
 
 
+class JointParams(NamedTuple):
+    """`Params` of a model that trains the upper part of a backbone together with its cell.
+
+    `block` has the parameters of that part as the backbone has them, {layer: {part: array}}.
+    """
+
+    cell: CellParams
+    start: tuple[StartParams, StartParams | None] | None
+    head: HeadParams
+    block: PyTree
+
+
 class TrainState(NamedTuple):
     """All that training must not lose: `step` () int32, `params`, `opt_state`; arrays only."""
 

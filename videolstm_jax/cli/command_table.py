@@ -76,6 +76,7 @@ _PIPELINE = (
     "convnet.weights",
     "convnet.steps",
     "train.steps",
+    "train.backbone_from",
     "report.examples",
 )
 
@@ -155,6 +156,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "data.mirrored",
                 "data.fit",
                 "convnet.backbone",
+                "train.backbone_from",
                 *_DECODING,
                 "flow.online",
                 "eval.allow_missing",

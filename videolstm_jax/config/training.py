@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from videolstm_jax.config.checks import at_least, cell_names, within
@@ -149,6 +150,18 @@ class TrainConfig:
         'Parts of other runs to start from, each "run:part". Parts are cell.motion, cell.top '
         'and so on; "run:theirs=ours" takes a part under another name.',
     )
+    backbone_from: str = setting(
+        "",
+        "Train the stream's backbone with the cell, from a block on: last_block, or a name. A name "
+        "is such as block5. `extract` then stores the maps that the block reads. Empty trains the "
+        "cell alone, on stored features.",
+    )
+    backbone_rate: float = setting(
+        0.1,
+        "With train.backbone_from: learning rate of the backbone, as a factor of the cell's. 0 "
+        "leaves it as it was fitted.",
+        advanced=True,
+    )
     attention_entropy: float = setting(
         0.0,
         "Weight of the attention's entropy, which is subtracted from the loss. The entropy is a "
@@ -193,3 +206,7 @@ class TrainConfig:
         check_settings(self)
         at_least(self, 1, "steps", "log_every", "save_every")
         at_least(self, 0, "attention_entropy", "devices", "shards", "hash_every")
+        fits = re.fullmatch(r"|last_block|block[1-9]\d*", self.backbone_from) is not None
+        expected = "last_block or a block, such as block5, or nothing"
+        require(fits, "train.backbone_from", self.backbone_from, expected)
+        within(self, 0.0, 100.0, "backbone_rate")

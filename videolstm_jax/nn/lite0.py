@@ -6,7 +6,7 @@ Neural Networks" (2019), B0 in its Lite form: no squeeze-and-excite, ReLU6 in pl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from videolstm_jax.nn.convolutions import Convolution, depthwise, full, pointwise, relu6
 from videolstm_jax.nn.lite0_weights import LITE0_READER
-from videolstm_jax.nn.network import ImageNetwork
+from videolstm_jax.nn.network import Cut, ImageNetwork, module_cut, tap_layer
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
 
 if TYPE_CHECKING:
@@ -57,6 +57,29 @@ STAGES = (
 )
 """The seven stages of Lite0."""
 
+
+class Block(NamedTuple):
+    """One block: its number from 1 on over all stages, its stage, its stride, and its `map_name`.
+
+    The map of the last block of a stage is the map of the stage.
+    """
+
+    number: int
+    stage: Stage
+    stride: int
+    map_name: str
+
+
+def blocks_of(stages: Sequence[Stage]) -> list[Block]:
+    """The blocks of a network in order, numbered as in the files of published weights."""
+    blocks = []
+    for number, stage in enumerate(stages, 1):
+        for index in range(stage.blocks):
+            stride = stage.stride if index == 0 else 1
+            blocks.append(Block(len(blocks) + 1, stage, stride, f"stage{number}"))
+    return blocks
+
+
 MAPS: Mapping[str, int] = {"stage5": 5, "stage7": 7, "head": 8}
 """The maps that `convnet.map_layer` names, and after which stage they come; 8 is the head."""
 
@@ -85,31 +108,48 @@ class Lite0(nn.Module):
     depthwise: Convolution | None = None
 
     @nn.compact
-    def __call__(self, x: Array) -> dict[str, Array]:
-        """Returns pool5 (the chosen map), fc7 (the mean of the head) and logits.
+    def __call__(self, x: Array, *, first: int = 1, output: str = "") -> dict[str, Array] | Array:
+        """Returns pool5 (the chosen map), fc7 (the mean of the head) and logits, or one output.
 
         Args:
-          x: preprocessed images [B, S, S, channels].
+          x: preprocessed images [B, S, S, channels], or with another `first` the maps that this
+            block reads.
+          first: number of the first block that is computed. With 1 the stem is computed too.
+          output: the only layer that is returned, pool5, fc7, or `tap_layer` of a block. What is
+            above it is not computed and needs no parameters. Empty returns all.
         """
-        if x.shape[-1] != self.channels:
-            raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")
         dtype = jnp.dtype(self.dtype)
         maps = {}
-        x = relu6(_Layer(full, 3, 2, self.stem, dtype, name="stem")(x.astype(dtype)))
-        block = 0
-        for number, stage in enumerate(self.stages, 1):
-            for index in range(stage.blocks):
-                # Blocks are counted on over the stages, as in the files of published weights.
-                block += 1
-                stride = stage.stride if index == 0 else 1
-                x = self._block(x, f"block{block}", stage, stride, dtype)
-            maps[f"stage{number}"] = x
+        x = x.astype(dtype)
+        if first == 1:
+            x = self._stem(x, dtype)
+        for block in blocks_of(self.stages):
+            if block.number < first:
+                continue
+            name = f"block{block.number}"
+            if output == tap_layer(name):
+                return x
+            x = self._block(x, name, block.stage, block.stride, dtype)
+            # The last block of a stage makes the map of the stage.
+            maps[block.map_name] = x
+        if output == "pool5" and self.map_layer in maps:
+            return maps[self.map_layer]
         maps["head"] = relu6(_Layer(pointwise, 1, 1, self.head, dtype, name="head")(x))
+        if output == "pool5":
+            return maps["head"]
         fc7 = maps["head"].mean(axis=(1, 2))
+        if output == "fc7":
+            return fc7
         # The layer is what dropout reads, so that features do not change with a dropout key.
         dropped = nn.Dropout(self.dropout, deterministic=not self.has_rng("dropout"))(fc7)
         logits = nn.Dense(self.classes, kernel_init=_he, dtype=dtype, name="logits")(dropped)
         return {"pool5": maps[self.map_layer], "fc7": fc7, "logits": logits.astype(jnp.float32)}
+
+    def _stem(self, x: Array, dtype: jnp.dtype) -> Array:
+        """The convolution of the images before the first block."""
+        if x.shape[-1] != self.channels:
+            raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")
+        return relu6(_Layer(full, 3, 2, self.stem, dtype, name="stem")(x))
 
     def _block(self, x: Array, name: str, stage: Stage, stride: int, dtype: jnp.dtype) -> Array:
         """Widens, convolves every channel by itself, and narrows again, without a ReLU at the end.
@@ -204,7 +244,26 @@ def lite0_network(
         signed=frozenset({"logits"} if map_layer == "head" else {"logits", "pool5"}),
         preprocessing="lite0",
         weights=LITE0_READER,
+        cuts=_cuts(module, cfg.image_size),
     )
+
+
+def _cuts(module: Lite0, image_size: int) -> dict[str, Cut]:
+    """The places below each block but the first, up to the map that cells read."""
+    cuts = {}
+    side, width = -(-image_size // 2), STEM
+    needs = {"stem"}
+    for block in blocks_of(module.stages):
+        # A block above the map that cells read would train nothing that they see.
+        if int(block.map_name.removeprefix("stage")) > MAPS[module.map_layer]:
+            break
+        name = f"block{block.number}"
+        if block.number > 1:
+            cuts[name] = module_cut(module, block.number, (side, side, width), frozenset(needs))
+        side, width = -(-side // block.stride), block.stage.width
+        # The first block has no expansion; a name too many does no harm.
+        needs |= {f"{name}_{part}" for part in ("expand", "depthwise", "project")}
+    return cuts
 
 
 def _map_shape(map_layer: str, side: int) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.nn.network import ImageNetwork, WeightsReader
+from videolstm_jax.nn.network import Cut, ImageNetwork, WeightsReader, module_cut, tap_layer
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
 from videolstm_jax.nn.weights import starting_leaves, vgg_weights
 
@@ -81,24 +81,26 @@ class VGG(nn.Module):
         )
 
     @nn.compact
-    def __call__(self, x: Array) -> Taps:
-        """Returns the taps of preprocessed images [B, S, S, channels]."""
-        if x.shape[-1] != self.channels:
+    def __call__(self, x: Array, *, first: int = 1, output: str = "") -> Taps | Array:
+        """Returns the taps of preprocessed images [B, S, S, channels], or one output.
+
+        Args:
+          x: the images, or with another `first` the maps that this block reads.
+          first: number of the first block that is computed.
+          output: the only layer that is returned, pool5, fc7, or `tap_layer` of a block. What is
+            above it is not computed and needs no parameters. Empty returns the taps.
+        """
+        if first == 1 and x.shape[-1] != self.channels:
             raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")
         dtype = jnp.dtype(self.dtype)
         x = x.astype(dtype)
-        for block, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True), 1):
-            for layer in range(1, depth + 1):
-                name = f"block{block}_conv{layer}"
-                x = nn.Conv(width, (3, 3), kernel_init=_he, dtype=dtype, name=name)(x)
-                if self.norm == "group":
-                    # Fewer groups where the width is not a multiple of 8. Means and variances are
-                    # computed in float32: bfloat16 has too few digits for them.
-                    norm = nn.GroupNorm(math.gcd(GROUPS, width), name=f"block{block}_norm{layer}")
-                    x = norm(x.astype(jnp.float32)).astype(dtype)
-                x = nn.relu(x)
-            x = nn.max_pool(x, (2, 2), (2, 2))
+        for block in range(first, len(self.widths) + 1):
+            if output == tap_layer(f"block{block}"):
+                return x
+            x = self._block(x, block, dtype)
         pool5 = x
+        if output == "pool5":
+            return pool5
         x = {"flatten": flattened, "pooled": pooled}[self.head](pool5)
         fc7 = x
         # Counted from 1, where Caffe has fc6 and fc7. The last output is the tap fc7, whatever the
@@ -107,8 +109,24 @@ class VGG(nn.Module):
             fc7 = nn.relu(nn.Dense(width, kernel_init=_he, dtype=dtype, name=f"fc{layer}")(x))
             # The tap is what dropout reads, so that features do not change with a dropout key.
             x = nn.Dropout(self.dropout, deterministic=not self.has_rng("dropout"))(fc7)
+        if output == "fc7":
+            return fc7
         logits = nn.Dense(self.classes, kernel_init=_he, dtype=dtype, name="logits")(x)
         return Taps(pool5, fc7, logits.astype(jnp.float32))
+
+    def _block(self, x: Array, block: int, dtype: jnp.dtype) -> Array:
+        """The convolutions of a block, counted from 1, and the max pool behind them."""
+        width, depth = self.widths[block - 1], self.depths[block - 1]
+        for layer in range(1, depth + 1):
+            name = f"block{block}_conv{layer}"
+            x = nn.Conv(width, (3, 3), kernel_init=_he, dtype=dtype, name=name)(x)
+            if self.norm == "group":
+                # Fewer groups where the width is not a multiple of 8. Means and variances are
+                # computed in float32: bfloat16 has too few digits for them.
+                norm = nn.GroupNorm(math.gcd(GROUPS, width), name=f"block{block}_norm{layer}")
+                x = norm(x.astype(jnp.float32)).astype(dtype)
+            x = nn.relu(x)
+        return nn.max_pool(x, (2, 2), (2, 2))
 
 
 def flattened(x: Array) -> Array:
@@ -208,16 +226,35 @@ def vgg_network(
         preprocessing="caffe",
         least_batch=least_batch,
         weights=WeightsReader(None, vgg_weights, starting_leaves),
+        cuts=_cuts(cfg, VGG.from_config(cfg, channels, classes, dtype=dtype)),
     )
+
+
+def _cuts(cfg: ConvNetConfig, module: VGG) -> dict[str, Cut]:
+    """The places below each block but the first, which reads the images themselves."""
+    cuts = {}
+    needs: frozenset[str] = frozenset()
+    for block in range(2, len(cfg.widths) + 1):
+        needs |= _block_layers(block - 1, cfg.depths[block - 2])
+        side = cfg.image_size // 2 ** (block - 1)
+        shape = (side, side, cfg.widths[block - 2])
+        cuts[f"block{block}"] = module_cut(module, block, shape, needs)
+    return cuts
 
 
 def _needed_layers(cfg: ConvNetConfig) -> dict[str, frozenset[str]]:
     """The layers of parameters that each tap depends on."""
-    # Names of normalisations are listed also where there are none; a name too many does no harm.
-    convolutions = []
+    pool5: frozenset[str] = frozenset()
     for block, depth in enumerate(cfg.depths, 1):
-        for layer in range(1, depth + 1):
-            convolutions += [f"block{block}_conv{layer}", f"block{block}_norm{layer}"]
-    pool5 = frozenset(convolutions)
+        pool5 |= _block_layers(block, depth)
     fc7 = pool5 | {f"fc{layer}" for layer in range(1, len(cfg.dense) + 1)}
     return {"pool5": pool5, "fc7": fc7, "logits": fc7 | {"logits"}}
+
+
+def _block_layers(block: int, depth: int) -> frozenset[str]:
+    """The layers of parameters of one block."""
+    # Names of normalisations are listed also where there are none; a name too many does no harm.
+    names = set()
+    for layer in range(1, depth + 1):
+        names |= {f"block{block}_conv{layer}", f"block{block}_norm{layer}"}
+    return frozenset(names)

@@ -23,6 +23,7 @@ from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.network import tapped
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.synthetic import stick_actions
@@ -124,6 +125,7 @@ def estimate_cost(cfg: RunConfig, dataset: Dataset) -> pace.FlowCost:
     frame_floats = 0
     for stream, channels in STREAM_CHANNELS.items():
         network = image_network(convnet_of(cfg, stream), channels, len(dataset.classes))
+        network = tapped(network, cfg.train.backbone_from)
         frame_floats += sum(math.prod(shape) for shape in network.layers.values())
     sizes = []
     frame_format = flow_writing.grey_format(cfg)

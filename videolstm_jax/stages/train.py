@@ -25,7 +25,7 @@ from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import model_identity
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
-from videolstm_jax.train.optim import optimizer
+from videolstm_jax.train.optim import optimizer, with_block_rate
 from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
@@ -39,12 +39,13 @@ from videolstm_jax.trained.features import (
 )
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.grafts import grafted, grafts_trained_on
+from videolstm_jax.trained.joint_start import JointStart, joint_start
 from videolstm_jax.trained.mirrored import described_mirrored, open_mirrored
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.results.evaluated import remove_results
 from videolstm_jax.trained.training_list import list_record, trained_on_of
 from videolstm_jax.trained.validation.in_training import validation
-from videolstm_jax.types import Batch, Dataset, Video, names_of
+from videolstm_jax.types import Batch, Dataset, JointParams, Video, names_of
 
 
 class _Training(NamedTuple):
@@ -81,6 +82,11 @@ class _Training(NamedTuple):
         identity = model_identity(cfg, config, classes, self.train_list, self.inputs)
         # None and not False, as which a checkpoint of before counts that knows no such setting.
         identity["data.mirrored"] = self.cfg.data.mirrored or None
+        # Absent, and so None, in checkpoints of before these settings.
+        identity["train.backbone_from"] = identity["train.backbone_rate"] = None
+        if self.model.block is not None:
+            identity["train.backbone_from"] = self.model.block.first
+            identity["train.backbone_rate"] = cfg.train.backbone_rate
         for name, row in described_mirrored(self.mirrored).items():
             identity[f"features.{name}.mirrored"] = row["sha256"]
         return identity
@@ -142,13 +148,18 @@ def _open_training(cfg: RunConfig) -> _Training:
     check_layout(work)
     dataset = load_dataset(work.dataset)
     train_list = dataset.part("train")
-    features = open_features(work, cfg.data.stream, layers)
-    _check_backbones(cfg, features)
+    frozen = open_features(work, cfg.data.stream, layers)
+    _check_backbones(cfg, frozen)
+    features, joint = frozen, None
+    if cfg.train.backbone_from:
+        joint = joint_start(cfg, work, frozen, layers.x)
+        features = joint.features
     videos = [*train_list, *_choosing_videos(cfg, dataset)]
     # Before the deviation is taken of them, and before the first step.
     verify_features(features, videos, cfg.data.verify)
     mirrored = open_mirrored(cfg, features, train_list)
-    model = _new_model(cfg, dataset, features, train_list)
+    # Scales are of what the cell reads: of a block's output, which is still that of the backbone.
+    model = _new_model(cfg, dataset, frozen, train_list, joint)
     inputs = described_inputs(features)
     return _Training(cfg, work, dataset, train_list, features, mirrored, inputs, model)
 
@@ -166,17 +177,32 @@ def _check_backbones(cfg: RunConfig, features: ModelFeatures) -> None:
 
 
 def _new_model(
-    cfg: RunConfig, dataset: Dataset, features: ModelFeatures, train_list: Sequence[Video]
+    cfg: RunConfig,
+    dataset: Dataset,
+    features: ModelFeatures,
+    train_list: Sequence[Video],
+    joint: JointStart | None,
 ) -> TrainedModel:
-    """The model before its first step: drawn at random, then grafted."""
+    """The model before its first step: drawn at random, then grafted.
+
+    Args:
+      cfg: of the run.
+      dataset: for the classes.
+      features: that the cell reads.
+      train_list: the videos that scales are of.
+      joint: the start of the block that is trained too; None without one.
+    """
     scales = Scales()
     if cfg.data.feature_scale == "std":
         scales = feature_scales(features, train_list)
     config = features.sizes(cfg.model, len(dataset.classes))
     # Compiled as one program: drawn leaf by leaf, a large model takes seconds.
     params = jax.jit(make_model(config).init)(jax.random.key(cfg.seed))
+    block = None
+    if joint is not None:
+        block, params = joint.block, JointParams(*params, joint.params)
     params = grafted(params, cfg.train.graft, Workdir(cfg.workdir))
-    return TrainedModel(config, params, scales, dataset.classes, cfg.data.stream)
+    return TrainedModel(config, params, scales, dataset.classes, cfg.data.stream, block=block)
 
 
 def _choosing_videos(cfg: RunConfig, dataset: Dataset) -> Sequence[Video]:
@@ -195,6 +221,8 @@ def _fit(training: _Training, plan: Plan, mesh: Mesh) -> None:
     """Trains to the end of the plan, on as many devices as the settings say."""
     cfg, model = training.cfg, training.model
     optimize = optimizer(cfg.optim, cfg.train.steps)
+    if model.block is not None:
+        optimize = with_block_rate(optimize, cfg.train.backbone_rate)
     state = replicate(new_state(model.params, optimize), mesh)
     classes = len(training.dataset.classes)
     # The functions read float16, so that half the bytes are sent to the devices.
@@ -262,7 +290,15 @@ def _save_config(training: _Training) -> None:
         # So that no later stage needs the cell's code for these.
         attends=model.cell.attends,
         layers=model.cell.layers._asdict(),
+        **_block_entry(model),
     )
+
+
+def _block_entry(model: TrainedModel) -> dict[str, Any]:
+    """What config.json has of a block that was trained with the cell; nothing without one."""
+    if model.block is None:
+        return {}
+    return {"block": model.block.record()}
 
 
 def _trained_on(training: _Training) -> set[str]:

@@ -51,6 +51,27 @@ def optimizer(cfg: OptimConfig, steps: int) -> optax.GradientTransformation:
     return _with_standard_promotion(optax.chain(*transforms))
 
 
+def with_block_rate(
+    tx: optax.GradientTransformation, factor: float
+) -> optax.GradientTransformation:
+    """The same for `JointParams`, with another learning rate of their block.
+
+    Args:
+      tx: of the cell.
+      factor: of the block's learning rate over that of the cell; decay is scaled with it.
+    """
+
+    # The updates are scaled, not the gradients: RMSprop and Adam would divide the factor out.
+    def update(
+        updates: PyTree, state: PyTree, params: PyTree | None = None
+    ) -> tuple[PyTree, PyTree]:
+        updates, state = tx.update(updates, state, params)
+        block = jax.tree.map(lambda leaf: factor * leaf, updates.block)
+        return updates._replace(block=block), state
+
+    return optax.GradientTransformation(tx.init, update)
+
+
 def convnet_optimizer(cfg: ConvNetConfig) -> optax.GradientTransformation:
     """SGD with momentum .9 and L2 decay, as VGG was trained, or Adam with decoupled decay.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -9,6 +10,7 @@ from videolstm_jax import files
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
+from videolstm_jax.presets import Settings
 from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.trained.backbone.convnet import extractor_of
@@ -17,8 +19,9 @@ from videolstm_jax.types import names_of
 
 if TYPE_CHECKING:
     from videolstm_jax.artifacts import Workdir
-    from videolstm_jax.config import ModelConfig
+    from videolstm_jax.config import ModelConfig, RunConfig
     from videolstm_jax.core.cell import Layers
+    from videolstm_jax.trained.backbone.block import TrainedBlock
     from videolstm_jax.types import Video
 
 
@@ -35,12 +38,17 @@ class ModelFeatures(NamedTuple):
             stores["motion"] = self.motion
         return stores
 
-    def sizes(self, config: ModelConfig, classes: int) -> ModelConfig:
-        """The settings of a model with the sizes of these features."""
+    def sizes(
+        self, config: ModelConfig, classes: int, block: TrainedBlock | None = None
+    ) -> ModelConfig:
+        """The settings of a model with the sizes of these features, or of what its block makes."""
+        x_shape = self.x.shape
+        if block is not None:
+            x_shape = block.shape
         motion_shape = None
         if self.motion is not None:
             motion_shape = self.motion.shape
-        return sized(config, self.x.shape, motion_shape, classes)
+        return sized(config, x_shape, motion_shape, classes)
 
 
 def open_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
@@ -59,6 +67,12 @@ def open_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:
     if layers.motion is None:
         return ModelFeatures(x)
     return ModelFeatures(x, FeatureStore.open(work.features("flow", layers.motion)))
+
+
+def extract_command(cfg: RunConfig, stream: str) -> str:
+    """The command that makes the features of a stream as a training needs them."""
+    settings = Settings(cfg.preset, cfg.overrides).for_stream(stream)
+    return f"`videolstm extract {shlex.join(settings.arguments())}`"
 
 
 def verify_features(features: ModelFeatures, videos: Sequence[Video], mode: str) -> None:

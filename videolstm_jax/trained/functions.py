@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from videolstm_jax.core.model import make_model
+from videolstm_jax.trained.backbone.block import TrainedBlock, cell_params
 from videolstm_jax.types import Clip, Inputs, Output, Params, PyTree
 
 if TYPE_CHECKING:
@@ -27,23 +28,33 @@ class Scales(NamedTuple):
 
 
 class FrameOutput(NamedTuple):
-    """One frame of a stream: `logits` [C], `attention` [N, N] or None, and the next `carry`."""
+    """One frame of a stream.
+
+    `logits` [C], `attention` [N, N] or None, the next `carry`, and `x`, the features that the cell
+    read of its own stream, before they were scaled.
+    """
 
     logits: NDArray
     attention: NDArray | None
     carry: PyTree
+    x: NDArray
 
 
 class ModelFunctions(NamedTuple):
-    """What can be done with one model. All take parameters first, and features as they are stored.
+    """What can be done with one model. All take parameters first.
 
-    Three are the pure functions of `core.model.Model`, for whoever compiles them:
+    Three are the pure functions of `core.model.Model`, for whoever compiles them. They take
+    features as they are stored:
 
-    `init(key) -> Params`; `start(params, clip) -> PyTree`;
+    `init(key) -> Params`, without a block; `start(params, clip) -> PyTree`;
     `apply(params, clip, carry=None, *, dropout_key=None) -> Output`.
 
     The others are compiled, each for one use. They are separate programs because XLA leaves out
     what a program does not return: video scores need no carry, states need nothing else.
+
+    `read(params, clip) -> Clip` has the features that the cell reads: those of the trained block,
+    or the stored ones where the model has none. The following take clips and inputs of `read`, so
+    that a block is computed once for all of them:
 
     `logits(params, clip) -> [B, T, C]`; `begin(params, clip) -> PyTree`;
     `chunk(params, clip, carry) -> Output`; `advance(params, clip, carry) -> PyTree`;
@@ -54,6 +65,7 @@ class ModelFunctions(NamedTuple):
     init: Callable[[Array], Params]
     start: Callable[[Params, Clip], PyTree]
     apply: Callable[..., Output]
+    read: Callable[[Params, Clip], Clip]
     logits: Callable[[Params, Clip], Array]
     begin: Callable[[Params, Clip], PyTree]
     chunk: Callable[[Params, Clip, PyTree], Output]
@@ -64,36 +76,63 @@ class ModelFunctions(NamedTuple):
 
 # Cached, so that the copies of one model (after each validation other parameters) compile once.
 @functools.lru_cache(maxsize=32)
-def model_functions(config: ModelConfig, cell: Cell, scales: Scales) -> ModelFunctions:
-    """The functions of a model with these sizes, of this cell, on features of these scales."""
+def model_functions(
+    config: ModelConfig, cell: Cell, scales: Scales, block: TrainedBlock | None = None
+) -> ModelFunctions:
+    """The functions of a model with these sizes, of this cell, on features of these scales.
+
+    Args:
+      config: of the cell and its head.
+      cell: the cell.
+      scales: of the features that the cell reads.
+      block: the part of a backbone that makes these features from stored ones; None where the
+        stored ones are read.
+    """
     model = make_model(config, cell=cell)
 
     def scaled(clip: Clip) -> Clip:
         return clip._replace(inputs=as_inputs(clip.inputs, scales))
 
+    def read(params: Params, clip: Clip) -> Clip:
+        if block is None:
+            return clip
+        x = block.apply(params.block, clip.inputs.x)
+        return clip._replace(inputs=clip.inputs._replace(x=x))
+
+    # Also the start reads the features: with `start=mean` the carry is made of them.
+    def start_of_read(params: Params, clip: Clip) -> PyTree:
+        return model.start(cell_params(params), scaled(clip))
+
+    def apply_read(
+        params: Params, clip: Clip, carry: PyTree | None = None, *, dropout_key: Array | None = None
+    ) -> Output:
+        return model.apply(cell_params(params), scaled(clip), carry, dropout_key=dropout_key)
+
     def start(params: Params, clip: Clip) -> PyTree:
-        # Also the start reads the features: with `start=mean` the carry is made of them.
-        return model.start(params, scaled(clip))
+        return start_of_read(params, read(params, clip))
 
     def apply(
         params: Params, clip: Clip, carry: PyTree | None = None, *, dropout_key: Array | None = None
     ) -> Output:
-        return model.apply(params, scaled(clip), carry, dropout_key=dropout_key)
+        return apply_read(params, read(params, clip), carry, dropout_key=dropout_key)
 
     # A stream has no frames of padding, so its callers need no mask.
     def one_frame(inputs: Inputs) -> Clip:
         return Clip(inputs, np.ones((1, 1), bool))
 
+    # Without a block there is nothing to compile, and features stay on the host.
+    compiled_read = read if block is None else jax.jit(read)
     return ModelFunctions(
         init=model.init,
         start=start,
         apply=apply,
-        logits=jax.jit(lambda params, clip: apply(params, clip).logits),
-        begin=jax.jit(start),
-        chunk=jax.jit(lambda params, clip, carry: apply(params, clip, carry)),
-        advance=jax.jit(lambda params, clip, carry: apply(params, clip, carry).carry),
-        begin_stream=jax.jit(lambda params, inputs: start(params, one_frame(inputs))),
-        frame=jax.jit(lambda params, inputs, carry: apply(params, one_frame(inputs), carry)),
+        read=compiled_read,
+        logits=jax.jit(lambda params, clip: apply_read(params, clip).logits),
+        begin=jax.jit(start_of_read),
+        chunk=jax.jit(lambda params, clip, carry: apply_read(params, clip, carry)),
+        advance=jax.jit(lambda params, clip, carry: apply_read(params, clip, carry).carry),
+        begin_stream=jax.jit(lambda params, inputs: start_of_read(params, one_frame(inputs))),
+        frame=jax.jit(lambda params, inputs, carry: apply_read(params, one_frame(inputs), carry)),
     )
 
 

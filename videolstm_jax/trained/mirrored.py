@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +9,7 @@ from videolstm_jax.clips.batches import MirroredStores
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
-from videolstm_jax.presets import Settings
-from videolstm_jax.trained.features import store_record
+from videolstm_jax.trained.features import extract_command, store_record
 from videolstm_jax.types import names_of
 from videolstm_jax.workdir import store_of_view
 
@@ -66,8 +64,7 @@ def _command(cfg: RunConfig, stream: str, filmed: FeatureStore) -> str:
     if isinstance(filmed.about, Mapping) and "imported" in filmed.about:
         layout = filmed.about["imported"]
         return f"`videolstm features {layout} FROM {filmed.folder} --mirrored=DIR`"
-    settings = Settings(cfg.preset, cfg.overrides).for_stream(stream)
-    return f"`videolstm extract {shlex.join(settings.arguments())}`"
+    return extract_command(cfg, stream)
 
 
 def _problem(filmed: FeatureStore, mirrored: FeatureStore, names: Sequence[str]) -> str:

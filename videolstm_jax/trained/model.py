@@ -11,11 +11,12 @@ import numpy as np
 
 from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
-from videolstm_jax.core.cell import Cell
+from videolstm_jax.core.cell import Cell, Layers
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import params_for_layers
 from videolstm_jax.trained import scoring
+from videolstm_jax.trained.backbone.block import TrainedBlock
 from videolstm_jax.trained.backbone.convnet import Backbone, check_extractor
 from videolstm_jax.trained.bundle.reader import is_bundle, read_bundle
 from videolstm_jax.trained.bundle.writer import write_bundle
@@ -28,7 +29,7 @@ from videolstm_jax.trained.functions import (
 )
 from videolstm_jax.trained.place import Place
 from videolstm_jax.trained.run_folder import read_run
-from videolstm_jax.types import Inputs
+from videolstm_jax.types import Clip, Inputs
 
 if TYPE_CHECKING:
     import jax
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import DataConfig, EvalConfig, ModelConfig
     from videolstm_jax.files import PathLike
     from videolstm_jax.trained.scoring import WholeVideo
-    from videolstm_jax.types import Clip, NDArray, Output, Params, PyTree, Video
+    from videolstm_jax.types import NDArray, Output, Params, PyTree, Video
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -45,6 +46,7 @@ class TrainedModel:
     """A recurrent model with all it needs; see `StoredModel` for the fields before `stored_at`.
 
     It reads features as the stores hold them: float16 or float32, not scaled, vectors [B, T, D].
+    With a `block` these are the maps that the block reads, and `params` are `JointParams`.
     `stored_at` is the run or the bundle that it was read from; None while it is being trained.
     """
 
@@ -55,6 +57,7 @@ class TrainedModel:
     stream: str
     extractors: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     trained_on: tuple[str, ...] = ()
+    block: TrainedBlock | None = None
     stored_at: Place | None = None
 
     # ---- where it comes from ---------------------------------------------------------------------
@@ -107,10 +110,18 @@ class TrainedModel:
         # Looked up each time: a record that held functions could not be copied to another process.
         return find_cell(self.config.cell)
 
+    @property
+    def layers(self) -> Layers:
+        """The stored layers that it reads: those of its cell, or with a block what that reads."""
+        layers = self.cell.layers
+        if self.block is None:
+            return layers
+        return layers._replace(x=self.block.tap)
+
     @functools.cached_property
     def functions(self) -> ModelFunctions:
         """Its functions, pure and compiled; they take parameters first."""
-        return model_functions(self.config, self.cell, self.scales)
+        return model_functions(self.config, self.cell, self.scales, self.block)
 
     def apply(
         self, clip: Clip, carry: PyTree | None = None, *, dropout_key: jax.Array | None = None
@@ -135,14 +146,16 @@ class TrainedModel:
         # One clip of one frame: [D] becomes [1, 1, D], and [N, N, D] becomes [1, 1, N, N, D].
         if motion is not None:
             motion = motion[None, None]
-        inputs = Inputs(x[None, None], motion)
+        stored = Clip(Inputs(x[None, None], motion), np.ones((1, 1), bool))
+        inputs = self.functions.read(self.params, stored).inputs
         if carry is None:
             carry = self.functions.begin_stream(self.params, inputs)
         out = self.functions.frame(self.params, inputs, carry)
         attention = out.attention
         if attention is not None:
             attention = np.asarray(attention)[0, 0]
-        return FrameOutput(np.asarray(out.logits)[0, 0], attention, out.carry)
+        features = np.asarray(inputs.x)[0, 0]
+        return FrameOutput(np.asarray(out.logits)[0, 0], attention, out.carry, features)
 
     # ---- features and what it makes of them ------------------------------------------------------
 
@@ -157,9 +170,9 @@ class TrainedModel:
           FileError: a store is missing, has other shapes, or was made by another ConvNet or with
             another preprocessing than those of the training.
         """
-        features = open_features(work, stream or self.stream, self.cell.layers)
+        features = open_features(work, stream or self.stream, self.layers)
         # The sizes of the model are those of its features, so only other features change them.
-        sizes = features.sizes(self.config, len(self.classes))
+        sizes = features.sizes(self.config, len(self.classes), self.block)
         if sizes != self.config:
             raise FileError(
                 f"{features.x.folder}: features {list(features.x.shape)} make {sizes}; "
@@ -206,10 +219,10 @@ class TrainedModel:
 
     def layers_by_stream(self) -> dict[str, dict[str, str]]:
         """The layers that the model reads of each stream: {stream: {input: layer}}."""
-        layers = {self.stream: {"x": self.cell.layers.x}}
-        if self.cell.layers.motion is not None:
+        layers = {self.stream: {"x": self.layers.x}}
+        if self.layers.motion is not None:
             # A model on flow features reads both of its inputs from the same ConvNet.
-            layers.setdefault("flow", {})["motion"] = self.cell.layers.motion
+            layers.setdefault("flow", {})["motion"] = self.layers.motion
         return layers
 
     def backbone(self, stream: str) -> Backbone:
@@ -219,6 +232,9 @@ class TrainedModel:
           FileError: it is missing or damaged, or not the one of the training.
         """
         folder, convnet = self.place.convnet(stream)
+        # The frozen part of the backbone ends at the map that the block reads.
+        if self.block is not None and stream == self.stream:
+            convnet = convnet._replace(tap=self.block.first)
         if convnet.classes != self.classes:
             raise FileError(
                 f"{folder}: the classes of the ConvNet are {', '.join(convnet.classes)}; expected "

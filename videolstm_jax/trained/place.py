@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.flow_images.online import FlowSettings
+    from videolstm_jax.trained.backbone.block import TrainedBlock
     from videolstm_jax.trained.backbone.convnet import TrainedConvNet
     from videolstm_jax.types import Params
 
@@ -23,7 +24,7 @@ class StoredModel(NamedTuple):
     `config` has the sizes of the features. `stream` is the one that `x` comes from. `extractors`
     records what made the features of `x` and `motion`, where that is known; see
     `backbone.convnet.extractor_of`. `trained_on` is its `training_list`; empty where that is not
-    known.
+    known. `block` is the part of the backbone that was trained with the cell; None without one.
     """
 
     config: ModelConfig
@@ -33,6 +34,7 @@ class StoredModel(NamedTuple):
     stream: str
     extractors: Mapping[str, Mapping[str, Any]]
     trained_on: tuple[str, ...] = ()
+    block: TrainedBlock | None = None
 
 
 class Place(Protocol):

@@ -115,14 +115,15 @@ class Predictor:
             seconds["flow"] = lap()
         x, motion = self._features(images)
         seconds["convnets"] = lap()
-        logits, attention, self.carry = self.model.step(x, motion, self.carry)
+        out = self.model.step(x, motion, self.carry)
+        attention, self.carry = out.attention, out.carry
         # In NumPy: a second program on the device would cost more than these few numbers.
-        scores = softmax(logits)
+        scores = softmax(out.logits)
         seconds["step"] = lap()
 
         box = None
         if attention is not None:
-            box = self._next_box(attention, x, images, frame.shape[:2])
+            box = self._next_box(attention, out.x, images, frame.shape[:2])
             seconds["localize"] = lap()
         # In float64, so that the mean of a long stream does not drift.
         self._total += scores
@@ -146,7 +147,7 @@ class Predictor:
         features = {}
         for stream, features_of in self.functions.features.items():
             features[stream] = features_of(images[stream])
-        layers = self.model.cell.layers
+        layers = self.model.layers
         x = features[self.model.stream][layers.x]
         if not layers.motion:
             return x, None

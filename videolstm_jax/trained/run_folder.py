@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import jax
-
 from videolstm_jax.artifacts import Workdir, load_missing, load_scores
 from videolstm_jax.config import LocalizeConfig, ModelConfig
-from videolstm_jax.core.model import make_model
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import read_object, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, checkpoint_folder
+from videolstm_jax.trained.backbone.block import block_of_record, params_like
 from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
@@ -119,9 +117,10 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         classes, run_config = tuple(record["classes"]), record["config"]
         stream = run_config["data"]["stream"]
         extractors = {name: row["extractor"] for name, row in record["inputs"].items()}
+        block = block_of_record(record.get("block"))
         parameters = folder / checkpoint_folder(run_config["train"]["keep"])
     # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
-    like = jax.eval_shape(make_model(config).init, jax.random.key(0))
+    like = params_like(config, block)
     # Compared by the checkpoint: an array of the right shape may still be of other classes.
     identity = {"cell": config.cell, "classes": list(classes)}
     with Checkpoints(parameters, create=False) as checkpoints:
@@ -129,7 +128,7 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         step = record.get("checkpoint_step")
         params, _ = checkpoints.restore_params(like, identity=identity, step=step)
     videos = trained_on(record, path)
-    stored = StoredModel(config, params, scales, classes, stream, extractors, videos)
+    stored = StoredModel(config, params, scales, classes, stream, extractors, videos, block)
     return stored, run
 
 

@@ -88,7 +88,7 @@ def _segments(
     """Runs the model on batches of segments; those of one video follow one another."""
     batches = evaluation.eval_segments(features.x, features.motion, videos, data, settings)
     for segments in batches:
-        clip = segments.batch.clip
+        clip = model.functions.read(model.params, segments.batch.clip)
         logits = np.asarray(model.functions.logits(model.params, clip))
         for row in np.flatnonzero(segments.video >= 0):  # the others only fill the batch
             video, count = int(segments.video[row]), int(segments.count[row])
@@ -115,7 +115,7 @@ def whole_videos(
         arrays = {"logits": np.asarray(out.logits)}
         if out.attention is not None:
             arrays["attention"] = np.asarray(out.attention)
-            arrays["features"] = feature_size(clip.inputs.x)
+            arrays["features"] = feature_size(np.asarray(clip.inputs.x))
         return out.carry, arrays
 
     for video, arrays in _read_chunks(model, features, videos, settings, read):
@@ -173,9 +173,10 @@ def _read_chunks(
     carry: Any = None
     parts: list[dict[str, NDArray]] = []
     for chunk in chunks:
+        clip = model.functions.read(model.params, chunk.clip)
         if chunk.start == 0:  # other videos begin
-            carry = model.functions.begin(model.params, chunk.clip)
-        carry, arrays = read(chunk.clip, carry)
+            carry = model.functions.begin(model.params, clip)
+        carry, arrays = read(clip, carry)
         parts.append(arrays)
         if not chunk.last:
             continue

@@ -12,7 +12,7 @@ from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import ImageNetwork
+from videolstm_jax.nn.network import ImageNetwork, with_tap
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, picture_fit, pixels
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
@@ -31,7 +31,8 @@ class TrainedConvNet(NamedTuple):
 
     `sha256` is that of all its parameters, also where `params` has only what some layers need.
     `trained_on` is its `training_list`; empty where that is not known. `fit` is the `data.fit` of
-    the frames that it was fitted to.
+    the frames that it was fitted to. `tap` is the block whose input is one of its layers too; empty
+    where none is.
     """
 
     params: PyTree
@@ -41,11 +42,13 @@ class TrainedConvNet(NamedTuple):
     sha256: str
     trained_on: tuple[str, ...] = ()
     fit: str = "squash"
+    tap: str = ""
 
     @property
     def network(self) -> ImageNetwork:
         """Its functions and the layers that it offers."""
-        return image_network(self.config, self.channels, len(self.classes))
+        network = image_network(self.config, self.channels, len(self.classes))
+        return with_tap(network, self.tap) if self.tap else network
 
     @property
     def picture_fit(self) -> PictureFit:

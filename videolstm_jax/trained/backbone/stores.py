@@ -17,6 +17,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features.index import StoreHead, read_if_exists
 from videolstm_jax.features.shards import Shard
 from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.nn.network import find_block
 from videolstm_jax.nn.preprocessing import pixels
 from videolstm_jax.trained.backbone.convnet import (
     TrainedConvNet,
@@ -85,7 +86,8 @@ def load_backbone(job: ExtractionJob, stream: str) -> TrainedConvNet:
     """Loads the backbone of a stream.
 
     Raises:
-      ConfigError: the backbone is another one than that of the settings.
+      ConfigError: the backbone is another one than that of the settings, or has no block as
+        `train.backbone_from` names it.
       FileError: no backbone, or one of other classes; or it was trained on some of the test videos,
         unless `eval.allow_trained`.
     """
@@ -101,6 +103,8 @@ def load_backbone(job: ExtractionJob, stream: str) -> TrainedConvNet:
     # Now, before hours of extraction: recurrent models on these features would be as wrong.
     tests = names_of(job.dataset.listed("test"))
     check_test_list(tests, trained.trained_on, folder, allowed=job.cfg.eval.allow_trained)
+    if job.cfg.train.backbone_from:
+        trained = trained._replace(tap=find_block(trained.network, job.cfg.train.backbone_from))
     return trained
 
 
@@ -222,6 +226,9 @@ def write_features(
         # Known after the last block only, and kept in the notes until the warnings are printed.
         beside = {"motion": last_block.flow_range}
     for layer, writer in writers.items():
+        # A store that was finished before another layer was asked for stays as it is.
+        if writer.done(last_block.video.name):
+            continue
         blocks = []
         for block_features in features:
             blocks.append(block_features[layer])

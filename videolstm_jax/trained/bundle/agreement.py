@@ -11,6 +11,7 @@ import numpy as np
 
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.nn.backbones import image_network
+from videolstm_jax.nn.network import tap_layer
 from videolstm_jax.nn.preprocessing import PREPROCESSING, pixels
 from videolstm_jax.trained.bundle.record import BackboneRecord, BundleRecord
 from videolstm_jax.trained.bundle.writer import CELL_FILE, backbone_file
@@ -32,11 +33,7 @@ def record_problem(record: BundleRecord) -> str:
     # The cell may be the user's own, and its module another version than that of the training.
     if recorded != layers:
         return f"the cell {config.cell} read {recorded}; here it reads {layers}"
-    # A model on flow features reads both of its inputs from the same ConvNet.
-    streams = {record.stream: {layers["x"]}}
-    if layers["motion"] is not None:
-        streams.setdefault("flow", set()).add(layers["motion"])
-    problem = _streams_problem(record, streams)
+    problem = _block_problem(record) or _streams_problem(record, _stored_layers(record))
     if problem:
         return problem
     fits = {
@@ -52,6 +49,30 @@ def record_problem(record: BundleRecord) -> str:
         if problem:
             return problem
     return ""
+
+
+def _stored_layers(record: BundleRecord) -> dict[str, set[str]]:
+    """The layers of each stream's frozen backbone that the model reads."""
+    x = record.layers.x
+    if record.backbone_from:
+        x = tap_layer(record.backbone_from)
+    # A model on flow features reads both of its inputs from the same ConvNet.
+    streams = {record.stream: {x}}
+    if record.layers.motion is not None:
+        streams.setdefault("flow", set()).add(record.layers.motion)
+    return streams
+
+
+def _block_problem(record: BundleRecord) -> str:
+    """Whether the backbone of the model's stream lacks the block that was trained with the cell."""
+    row = record.backbones.get(record.stream)
+    # A missing backbone is named by `_streams_problem`.
+    if not record.backbone_from or row is None:
+        return ""
+    blocks = image_network(row.convnet, row.channels, len(record.classes)).cuts
+    if record.backbone_from in blocks:
+        return ""
+    return f"backbone_from is {record.backbone_from}; expected one of {', '.join(blocks) or 'none'}"
 
 
 def _streams_problem(record: BundleRecord, streams: Mapping[str, set[str]]) -> str:

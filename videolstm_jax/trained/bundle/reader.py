@@ -12,15 +12,15 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig
-from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import leads_out_by_link, reading
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.json_records import parse_record
 from videolstm_jax.nn.backbones import image_network
-from videolstm_jax.nn.network import ImageNetwork, params_for_layers
+from videolstm_jax.nn.network import ImageNetwork, params_for_layers, tapped
 from videolstm_jax.sealed_json import json_sha256, parse_json
 from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.trained.backbone.block import TrainedBlock, params_like
 from videolstm_jax.trained.backbone.convnet import TrainedConvNet
 from videolstm_jax.trained.bundle.agreement import record_problem, tensors_problem
 from videolstm_jax.trained.bundle.record import BundleRecord, settings_problem
@@ -101,9 +101,12 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
     plain_record, record = _read_record(folder / RECORD)
     networks: dict[str, tuple[ImageNetwork, PyTree]] = {}
     with reading(folder / RECORD):
-        like = _shapes("model", make_model(record.model).init)
+        block = _block(record)
+        like = _shapes("model", lambda _: params_like(record.model, block))
         for stream, row in record.backbones.items():
             network = image_network(row.convnet, row.channels, len(record.classes))
+            if stream == record.stream:
+                network = tapped(network, record.backbone_from)
             networks[stream] = (network, _shapes(f"backbones.{stream}", network.init))
     arrays = {}
     for name, sha256 in record.files.items():
@@ -136,8 +139,19 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
         record.stream,
         plain_record["extractors"],
         videos,
+        block,
     )
     return stored, BundleFolder(folder, plain_record, convnets, record.localize)
+
+
+def _block(record: BundleRecord) -> TrainedBlock | None:
+    """The part of the backbone that was trained with the cell; None without one."""
+    if not record.backbone_from:
+        return None
+    row = record.backbones[record.stream]
+    return TrainedBlock(
+        row.convnet, row.channels, len(record.classes), record.backbone_from, record.layers.x
+    )
 
 
 def _read_record(path: epath.Path) -> tuple[dict[str, Any], BundleRecord]:

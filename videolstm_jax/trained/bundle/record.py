@@ -190,6 +190,8 @@ class BundleRecord:
     files: Annotated[dict[str, _Text], MinLen(1)]
     # Absent where frames are squashed, as in version 1.
     fit: Literal["squash", "pad", "crop"] = "squash"
+    # The first block of the backbone that was trained with the cell; absent without one.
+    backbone_from: str = ""
     # Absent or null for a model whose training list was not recorded.
     trained_on: TrainingList | None = None
 

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from videolstm_jax.types import PyTree
 
 BUNDLE_FORMAT = "videolstm-jax bundle"
-VERSIONS = (1, 2)
+VERSIONS = (1, 2, 3)
 """Versions of the format that are read; a new one is for what older programs would read wrongly.
 
-Version 2 is of models whose frames are not squashed; an older program would squash them. All others
-are still written as version 1.
+Version 2 is of models whose frames are not squashed; an older program would squash them. Version 3
+is of models that have the upper part of a backbone, which an older program would not compute. All
+others are still written as version 1.
 """
 RECORD = "model.json"
 CARD = "README.md"
@@ -106,6 +107,9 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
     fit, version = model.place.fit, 1
     if fit != "squash":
         version = 2
+    block = {}
+    if model.block is not None:
+        block, version = {"backbone_from": model.block.first}, 3
     training_list = None
     if model.trained_on:
         training_list = list_record(model.trained_on)
@@ -119,6 +123,7 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
         "scales": model.scales._asdict(),
         "fps": model.place.fps,
         **fit_entry(fit),
+        **block,
         "extractors": extractors,
         "backbones": backbone_records,
         "flow": flow,

@@ -1,0 +1,111 @@
+"""What a training of a backbone's upper part together with a cell starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.nn.network import find_block
+from videolstm_jax.trained.backbone.block import TrainedBlock
+from videolstm_jax.trained.backbone.convnet import extractor_of, load_convnet
+from videolstm_jax.trained.features import ModelFeatures, extract_command
+
+if TYPE_CHECKING:
+    from etils import epath
+
+    from videolstm_jax.artifacts import Workdir
+    from videolstm_jax.config import RunConfig
+    from videolstm_jax.trained.backbone.convnet import TrainedConvNet
+    from videolstm_jax.types import PyTree
+
+
+class JointStart(NamedTuple):
+    """The start of a joint training.
+
+    Attributes:
+      block: the part of the backbone that is trained.
+      params: of the block, those of the fitted backbone.
+      features: what the model reads: the maps below the block and, as they are, those of flow.
+    """
+
+    block: TrainedBlock
+    params: PyTree
+    features: ModelFeatures
+
+
+def joint_start(cfg: RunConfig, work: Workdir, frozen: ModelFeatures, layer: str) -> JointStart:
+    """Opens what `train.backbone_from` needs.
+
+    Args:
+      cfg: of the training.
+      work: the work folder.
+      frozen: the features that the cell would read without a block.
+      layer: of the backbone that the cell reads.
+
+    Raises:
+      ConfigError: imported features, or a backbone without such a block.
+      FileError: no backbone; or the maps below the block are missing, or of another backbone.
+    """
+    stream = cfg.data.stream
+    # Features of another program come without the network that made them.
+    if not isinstance(frozen.x.about.get("convnet"), Mapping):
+        raise ConfigError(
+            f"train.backbone_from is {cfg.train.backbone_from!r}; {frozen.x.folder} was imported, "
+            "so there is no backbone to train; expected features of `videolstm extract`"
+        )
+    folder = work.convnet(stream)
+    convnet = load_convnet(folder)
+    first = find_block(convnet.network, cfg.train.backbone_from)
+    block = TrainedBlock(convnet.config, convnet.channels, len(convnet.classes), first, layer)
+    store = _tap_store(cfg, work, block)
+    _check_tap(store, frozen.x, block, convnet, folder)
+    return JointStart(block, block.params_of(convnet.params), frozen._replace(x=store))
+
+
+def _tap_store(cfg: RunConfig, work: Workdir, block: TrainedBlock) -> FeatureStore:
+    """The store of the maps that the block reads."""
+    folder = work.features(cfg.data.stream, block.tap)
+    if not (folder / "index.json").exists():
+        raise FileError(
+            f"{folder} is missing, the maps that {block.first} reads (train.backbone_from); "
+            f"{extract_command(cfg, cfg.data.stream)} makes them"
+        )
+    return FeatureStore.open(folder)
+
+
+def _check_tap(
+    store: FeatureStore,
+    frozen: FeatureStore,
+    block: TrainedBlock,
+    convnet: TrainedConvNet,
+    folder: epath.Path,
+) -> None:
+    """Refuses maps that are not those below the block of this backbone.
+
+    Args:
+      store: of the maps.
+      frozen: of the features of the same backbone.
+      block: the block.
+      convnet: the backbone.
+      folder: of the backbone, for messages.
+    """
+    # A folder that was renamed: maps of one shape may lie below several blocks.
+    layer = store.about.get("layer")
+    if layer != block.tap:
+        raise FileError(f"{store.folder} has the layer {layer}; expected {block.tap}")
+    shape = block.network.cuts[block.first].shape
+    if store.shape != shape:
+        raise FileError(f"{store.folder} has maps {store.shape}; {block.first} reads {shape}")
+    for made in (store, frozen):
+        if made.about.get("sha256") != convnet.sha256:
+            raise FileError(
+                f"{made.folder} was made by another backbone than {folder}; remove the features "
+                "and extract them again"
+            )
+    if extractor_of(store.about) != extractor_of(frozen.about):
+        raise FileError(
+            f"{store.folder} was made with another preprocessing than {frozen.folder}; remove the "
+            "features and extract them again"
+        )
