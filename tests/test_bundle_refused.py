@@ -84,10 +84,10 @@ def test_an_edited_number(copy):
     assert "model.json: the content has been changed" in refusal(copy)
 
 
-@pytest.mark.parametrize("version", [0, 3, "1", None])
+@pytest.mark.parametrize("version", [0, 4, "1", None])
 def test_another_version_of_the_format(copy, version):
     edited(copy, lambda record: record.update(version=version))
-    assert f"the format has version {version!r}; this program reads 1 and 2" in refusal(copy)
+    assert f"the format has version {version!r}; this program reads 1, 2 and 3" in refusal(copy)
 
 
 @pytest.mark.parametrize(

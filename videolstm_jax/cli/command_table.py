@@ -116,6 +116,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "flow",
                 "convnet.image_size",
                 "train.balance",
+                "train.backbone_from",
             ),
             processes="together",
         ),

@@ -177,9 +177,10 @@ def _version_problem(record: Any) -> str:
         return "not the record of a bundle; expected version and sha256"
     # The version first: of another format even the sum may be made in another way.
     if record["version"] not in VERSIONS:
+        *earlier, last = map(str, VERSIONS)
         return (
             f"the format has version {record['version']!r}; this program reads "
-            f"{' and '.join(map(str, VERSIONS))}"
+            f"{', '.join(earlier)} and {last}"
         )
     return ""
 
