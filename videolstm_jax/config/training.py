@@ -36,7 +36,9 @@ class ModelConfig:
     )
     hidden: int = setting(512, "K, hidden channels of every LSTM (Sec. 5.2).")
     attention: int = setting(512, "A, channels of the attention of Eq. (7).")
-    kernel: int = setting(3, "Side of the gate kernels of the convolutional cells (Sec. 5.2).")
+    kernel: int = setting(
+        3, "Side of the gate kernels of the convolutional cells (Sec. 5.2).", advanced=True
+    )
     motion_kernel: int = setting(
         3, "Side of the motion LSTM's kernels; the authors' code has 1.", advanced=True
     )
