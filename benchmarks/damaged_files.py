@@ -129,10 +129,21 @@ def _model(done: Finished) -> Any:
     return stored, run.record
 
 
+_OF_TRAINING = ("config.json", "metrics.jsonl", "hashes.jsonl", "ckpt", "best")
+"""What `train` itself writes in the folder of a run."""
+
+
 def _trained_again(done: Finished) -> Any:
-    """What `train` leaves in the folder of the run."""
+    """What `train` leaves in the folder of the run.
+
+    A damaged checkpoint is moved, and where steps are made again, results are removed.
+    """
     train.run(done.cfg)
-    return kill.contents(done.run)
+    left = {}
+    for name, content in kill.contents(done.run).items():
+        if name in _OF_TRAINING:
+            left[name] = content
+    return left
 
 
 def _features(done: Finished) -> Any:

@@ -71,7 +71,7 @@ _SAVE_SECONDS = 0.02
 # So that several kills fall into one run: most are drawn in this first part of what is left.
 _WORK_SHARE = 0.4
 # What a stage writes as it goes, and begins anew or adds to: not compared until its end.
-_GROWING = "metrics.jsonl"
+_GROWING = ("metrics.jsonl", "hashes.jsonl")
 _CHECKPOINTS = ("ckpt", "best")
 
 
@@ -282,13 +282,13 @@ def unfinished_files(work: pathlib.Path) -> list[str]:
 def written_files(work: pathlib.Path) -> list[str]:
     """Returns the files with a final name, without locks and those of checkpoints.
 
-    metrics.jsonl is left out too: it is made before the first step.
+    The logs of steps are left out too: they are made before the first step.
     """
     names = []
     for folder, folders, files in os.walk(work):
         folders[:] = [name for name in folders if name not in _CHECKPOINTS]
         for name in files:
-            if not _is_unfinished(name) and ".lock" not in name and name != _GROWING:
+            if not _is_unfinished(name) and ".lock" not in name and name not in _GROWING:
                 names.append(os.path.relpath(os.path.join(folder, name), work))
     return sorted(names)
 
@@ -329,7 +329,9 @@ def half_written(work: pathlib.Path, before: dict[str, Any], unbroken: dict[str,
         content = (work / name).read_bytes()
         if content not in (before.get(name), unbroken.get(name)):
             names.append(name)
-    for path in sorted(work.rglob(_GROWING)):
+    for path in sorted(work.rglob("*.jsonl")):
+        if path.name not in _GROWING:
+            continue
         name = str(path.relative_to(work))
         # The last line of an append may be cut; the next process drops it.
         whole = b"".join(unbroken.get(name, b"").splitlines(keepends=True))

@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from training_workdir import config, write_work
+from training_workdir import config, damage_record, write_work
 
-from videolstm_jax.artifacts import Workdir, load_config
-from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.artifacts import load_config
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.divergence import Diverged
@@ -261,19 +260,9 @@ def test_ten_skipped_steps_in_a_row_end_a_training(tmp_path, dies_at):
 # ---- the stage -----------------------------------------------------------------------------------
 
 
-def damage(work, name):
-    """Replaces one number of a feature record by NaN."""
-    store = FeatureStore.open(Workdir(str(work)).features("rgb", "fc7"))
-    path = store.path(name)
-    numbers = np.frombuffer(path.read_bytes(), np.float16).copy()
-    # Of a frame that every clip of 4 of these 6 frames has.
-    numbers[3 * 6] = np.nan
-    path.write_bytes(numbers.tobytes())
-
-
 def test_a_damaged_feature_record_is_named(tmp_path, capsys):
     write_work(tmp_path)
-    damage(tmp_path, "bend/p0")
+    damage_record(tmp_path, "bend/p0")
     # With the digests the stage would refuse the file before the first step.
     cfg = config(tmp_path, data__verify="never", data__feature_scale="raw", train__steps=9)
     with pytest.raises(Diverged, match=r"the loss is nan at step \d+; .*: .*bend/p0"):

@@ -204,6 +204,20 @@ def test_lost_checkpoints_are_not_passed_over(run, capsys):
     )
 
 
+def test_a_best_state_that_is_damaged_or_lost_is_not_passed_over(tmp_path, capsys):
+    run = tmp_path / "run"
+    with_best = {"validate": lambda state: {"valid_accuracy": 0.5}, "keep_best": True}
+    train(run, steps=6, **with_best)
+    flip(run / "best" / "5")
+    with pytest.raises(FileError, match=rf"best/5: .* is damaged: .* remove {run} to train anew"):
+        train(run, steps=7, **with_best)
+    shutil.rmtree(run / "best")
+    train(run, steps=7, **with_best)
+    assert capsys.readouterr().err == (
+        f"warning: {run}/best holds no checkpoint; the best one will be of a step after 6\n"
+    )
+
+
 # ---- what a checkpoint must agree with -----------------------------------------------------------
 
 

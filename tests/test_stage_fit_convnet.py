@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -17,6 +18,7 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import vgg_network
 from videolstm_jax.stages import fit_convnet, report
+from videolstm_jax.train.divergence import Diverged
 from videolstm_jax.train.loop import Stopped
 from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.backbone.start import starting_point
@@ -58,6 +60,16 @@ def test_a_fit_that_diverged_is_named_on_the_terminal_in_its_settings_and_on_the
     assert f"warning: {folder}: {warning}" in capsys.readouterr().out
     page = report.run(change(cfg, report__examples=0)).read_text()
     assert "convnet-flow: the training has diverged" in page
+
+
+def test_a_fit_whose_numbers_overflow_names_step_and_videos(work):
+    cfg = config(work, "flow", convnet__learning_rate=1e38, convnet__steps=5)
+    names = {video.name for video in load_dataset(work / "dataset.json").part("train")}
+    with pytest.raises(Diverged, match=r"finite|nan|inf") as caught:
+        fit_convnet.run(cfg)
+    message = re.search(r" at step ([1-5]); .*Videos of the batch: (.*)$", str(caught.value))
+    assert message and set(message[2].split(", ")) <= names
+    assert not (work / "convnets" / "flow" / "config.json").exists()
 
 
 def test_it_is_read_back_with_its_settings(fitted):

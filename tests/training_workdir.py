@@ -12,6 +12,7 @@ from videolstm_jax.config import (
     TrainConfig,
     change,
 )
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.types import Dataset, Video
 
@@ -23,6 +24,17 @@ SHAPES = {
     ("rgb", "fc7"): (6,),
     ("flow", "fc7"): (7,),
 }
+
+
+def damage_record(work, name):
+    """Replaces a number of a video's features by NaN, in a frame that every clip of 4 has.
+
+    Only with `data.verify=never` does training read such a file.
+    """
+    path = FeatureStore.open(Workdir(str(work)).features("rgb", "fc7")).path(name)
+    numbers = np.frombuffer(path.read_bytes(), np.float16).copy()
+    numbers[3 * SHAPES["rgb", "fc7"][0]] = np.nan
+    path.write_bytes(numbers.tobytes())
 
 
 def listed_videos():

@@ -17,6 +17,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
+from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
 from videolstm_jax.train.divergence import Diverged
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.mesh import spread
@@ -26,6 +27,7 @@ from videolstm_jax.train.resume import (
     check_resume,
     remove_unfinished_saves,
     restore_newest,
+    warn_of_lost_best,
 )
 from videolstm_jax.train.shared_stop import SharedStop
 from videolstm_jax.train.signals import stop_signals
@@ -124,10 +126,18 @@ def _restored(
 def _check_best(
     best: Checkpoints | None, checkpoints: Checkpoints, restored: Restored, plan: Plan
 ) -> None:
-    """Raises FileError where best/ is of something else than ckpt/."""
-    if best is None or best.latest is None:
+    """Raises FileError where best/ is damaged, or of something else than ckpt/."""
+    if best is None:
         return
-    best.check(restored.state, identity=plan.identity)
+    if best.latest is None:
+        warn_of_lost_best(best.folder, restored, plan.save_every)
+        return
+    try:
+        best.check(restored.state, identity=plan.identity)
+    except DamagedCheckpoint as error:
+        # Without it nobody knows which state was the best so far.
+        message = f"{error}. Put back a copy, or remove {best.folder.parent} to train anew"
+        raise FileError(message) from error
     # The best state is saved before the checkpoint of the same step. A process that was killed
     # between the two leaves a best state that is newer by one save, and no more.
     if best.latest > restored.newest + plan.save_every:

@@ -80,7 +80,7 @@ class TrainingRecord:
         """
         self._plan, self._checkpoints, self._best = plan, checkpoints, best
         self._names = checked_names(state)
-        # Checkpoints of before lack the two numbers: they were made without a skipped step.
+        # Earlier checkpoints lack `skipped`: no step was skipped then.
         self._window: list[list[float]] = about.get("window", [])
         self._skipped = SkippedSteps(**about.get("skipped", {}))
         self._writes = team.current().is_first
@@ -108,7 +108,7 @@ class TrainingRecord:
         if problem:
             self._skip(step, problem)
         else:
-            self._window.append(_values_of(metrics, step))
+            self._add(_values_of(metrics, step))
         if not self._writes:
             return
         if self._plan.hash_every and self._is_due(step, self._plan.hash_every):
@@ -120,6 +120,11 @@ class TrainingRecord:
             self._log.write(step, means)
             self._window.clear()
             self._skipped = self._skipped._replace(since_line=0)
+
+    def _add(self, values: list[float]) -> None:
+        # The other processes write no line, so their lists would grow without end.
+        if self._writes:
+            self._window.append(values)
 
     def _is_due(self, step: int, every: int) -> bool:
         return step % every == 0 or step == self._plan.steps
@@ -138,26 +143,24 @@ class TrainingRecord:
 
     def _skip(self, step: int, problem: str) -> None:
         """Prints that a step is skipped; raises Diverged where it is not to be skipped."""
-        # Batch k makes step k + 1.
-        videos: Sequence[str] = ()
-        if self._plan.videos_of is not None:
-            videos = self._plan.videos_of(step - 1)
-        # A video may be drawn twice.
-        listed = ", ".join(dict.fromkeys(videos)) or "not known"
-        text = f"{problem} at step {step}"
+        text, in_a_row = f"{problem} at step {step}", self._skipped.in_a_row
+        advice = "nothing was saved after it. A lower learning rate or gradient clipping may help"
         if self._plan.nonfinite == "abort":
-            raise Diverged(
-                f"{text}; nothing was saved after it. A lower learning rate or gradient clipping "
-                f"may help, or --train.nonfinite=skip. Videos of the batch: {listed}"
-            )
-        if self._skipped.in_a_row >= MOST_SKIPPED_IN_A_ROW:
-            raise Diverged(
-                f"{text}, the last of {self._skipped.in_a_row} steps in a row that were skipped; "
-                "nothing was saved after it. A lower learning rate or gradient clipping may help. "
-                f"Videos of the batch: {listed}"
-            )
+            advice += ", or --train.nonfinite=skip"
+            raise Diverged(f"{text}; {advice}. {self._videos_text(step)}")
+        if in_a_row >= MOST_SKIPPED_IN_A_ROW:
+            text += f", the last of {in_a_row} steps in a row that were skipped"
+            raise Diverged(f"{text}; {advice}. {self._videos_text(step)}")
         if self._writes:
-            self._line.note(f"skipped: {text}. Videos of the batch: {listed}")
+            self._line.note(f"skipped: {text}. {self._videos_text(step)}")
+
+    def _videos_text(self, step: int) -> str:
+        """The videos of the batch of a step, for a message; they are drawn again to name them."""
+        if self._plan.videos_of is None:
+            return "The videos of the batch are not known"
+        # Batch k makes step k + 1, and may have a video twice.
+        names = dict.fromkeys(self._plan.videos_of(step - 1))
+        return f"Videos of the batch: {', '.join(names)}"
 
     def validate(self, state: TrainState) -> None:
         """Scores a state, and keeps it in best/ where it is better than all before."""

@@ -123,6 +123,19 @@ def restore_newest(
     )
 
 
+def warn_of_lost_best(folder: epath.Path, restored: Restored, save_every: int) -> None:
+    """Prints a line where best/ is empty, although states were compared before this step.
+
+    Args:
+      folder: of the best state.
+      restored: where training goes on.
+      save_every: steps between two comparisons.
+    """
+    step = int(restored.state.step)
+    if step >= save_every:
+        _warn(f"{folder} holds no checkpoint; the best one will be of a step after {step}")
+
+
 def _check_position(about: Mapping[str, Any], step: int, checkpoints: Checkpoints) -> None:
     """Raises FileError where a checkpoint is not behind as many batches as steps."""
     # Batch k makes step k + 1, so the stream of batches goes on at the number of the step.
