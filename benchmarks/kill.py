@@ -52,7 +52,7 @@ SETTINGS = (
     *("--train.steps=48", "--train.save_every=4", "--train.log_every=3"),
 )
 """Of all stages: the smallest pipeline that saves often."""
-STAGES = ("prepare", "fit_convnet", "extract", "train")
+STAGES = ("prepare", "fit_convnet", "extract", "train", "evaluate", "localize")
 """What is killed, in the order of the pipeline."""
 INSTANTS = ("start", "work", "save")
 """When a process is killed: before its first work, during it, or while it writes a file."""
@@ -193,6 +193,10 @@ class Process:
         """The temporary files and folders that were not there at its start."""
         return sorted(set(unfinished_files(self._work)) - self.unfinished_before)
 
+    def send(self, number: int) -> None:
+        """Sends a signal to it alone, as a scheduler does."""
+        os.kill(self.process.pid, number)
+
     def kill(self, during: str) -> Kill:
         """Kills it and all its workers."""
         os.killpg(self.process.pid, signal.SIGKILL)
@@ -316,6 +320,11 @@ def differences(work: pathlib.Path, unbroken: dict[str, Any]) -> list[str]:
     return names
 
 
+def locks(work: pathlib.Path) -> list[str]:
+    """Returns the locks in a work folder."""
+    return [str(path.relative_to(work)) for path in sorted(work.rglob("*.lock*"))]
+
+
 def half_written(work: pathlib.Path, before: dict[str, Any], unbroken: dict[str, Any]) -> list[str]:
     """Returns the files with a final name whose content is no content of an unbroken run.
 
@@ -356,9 +365,23 @@ def newest_step(work: pathlib.Path, stage: str) -> int:
 class Bench:
     """The work folders before and after a stage, which all trials of it share."""
 
-    def __init__(self, folder: pathlib.Path, stage: str):
-        """Runs the pipeline up to the stage, and then the stage without a kill, twice."""
-        self.folder, self.stage = folder, stage
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        stage: str,
+        *,
+        settings: Sequence[str] = (),
+        work: pathlib.Path | None = None,
+    ):
+        """Runs the pipeline up to the stage, and then the stage without a kill, three times.
+
+        Args:
+          folder: for all files.
+          stage: of `STAGES`.
+          settings: of this stage alone.
+          work: the work folder; None is one in `folder`.
+        """
+        self.folder, self.stage, self._settings = folder, stage, settings
         self.videos = folder / "videos"
         stick_actions.generate(
             self.videos,
@@ -368,7 +391,7 @@ class Bench:
             seed=3,
         )
         # Every run is in this one folder: some files name the folder that they lie in.
-        self.work = folder / "work"
+        self.work = work or folder / "work"
         self.work.mkdir()
         self._output = folder / "output.txt"
         self._environment = quick_environment(folder / "site")
@@ -382,9 +405,9 @@ class Bench:
         self.unbroken = contents(self.work)
         # Again, since the first run may have compiled what the others read from a cache. Kills at
         # the start are of fresh processes, and most others are of forks.
-        self._restart()
+        self.restart()
         fresh, _ = run_to_end(self.start(stage))
-        self._restart()
+        self.restart()
         forked, _ = run_to_end(self.start(stage, fork=True))
         self.seconds = Seconds(fresh.start, forked.work)
         if differences(self.work, self.unbroken):
@@ -393,6 +416,8 @@ class Bench:
     def start(self, stage: str, *, fork: bool = False) -> Process:
         """Starts a stage as a fresh process, or as a fork."""
         arguments = command(stage, self.work, self.videos)
+        if stage == self.stage:
+            arguments += self._settings
         return Process(
             arguments,
             self.work,
@@ -405,7 +430,7 @@ class Bench:
         """Ends the process that is forked."""
         self._server.close()
 
-    def _restart(self) -> None:
+    def restart(self) -> None:
         """Puts the work folder back to what it was before the stage."""
         shutil.rmtree(self.work)
         shutil.copytree(self._before, self.work)
@@ -417,7 +442,7 @@ class Bench:
           A row for each kill: `sound` is whether it has no failure.
         """
         random = np.random.default_rng(seed)
-        self._restart()
+        self.restart()
         rows: list[dict[str, Any]] = []
         for number in range(most):
             instant = Instant(str(random.choice(INSTANTS, p=SHARES)), float(random.random()))
@@ -431,25 +456,33 @@ class Bench:
             step = newest_step(self.work, self.stage)
             row = {"stage": self.stage, "seed": seed, "number": number, **kill._asdict()}
             rows.append(row | {"newest_step": step, "half_written": half, "report": ""})
-        error = ""
         # The last process may have ended before its kill.
         if kill is not None:
             process = self.start(self.stage, fork=True)
-        try:
-            run_to_end(process)
-            compare_report(self.stage, rows, process.output)
-        except RuntimeError as failure:
-            error = str(failure)
-        end = {
-            "different": differences(self.work, self.unbroken),
-            "left": unfinished_files(self.work),
-            "error": error,
-        }
+        end = self.end(process)
+        compare_report(self.stage, rows, process.output)
         for row in rows:
             row |= end
             failures = (row["half_written"], row["report"], *end.values())
             row["sound"] = not any(failures)
         return rows
+
+    def end(self, process: Process) -> dict[str, Any]:
+        """Waits for the last process, and compares what it left with an unbroken run.
+
+        Returns:
+          What a row says of it: three fields that are empty where all is as it should be.
+        """
+        error = ""
+        try:
+            run_to_end(process)
+        except RuntimeError as failure:
+            error = str(failure)
+        return {
+            "different": differences(self.work, self.unbroken),
+            "left": unfinished_files(self.work),
+            "error": error,
+        }
 
 
 def compare_report(stage: str, rows: list[dict[str, Any]], output: str) -> None:

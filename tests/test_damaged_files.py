@@ -19,6 +19,7 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images.flow_file import read_flow, write_flow
 from videolstm_jax.json_records import read_record
 from videolstm_jax.sealed_json import SEAL
+from videolstm_jax.trained.results.work_contents import load_metrics
 from videolstm_jax.types import Dataset, Scores, Video
 
 CLASSES = ("a", "b")
@@ -47,6 +48,8 @@ def work(tmp_path):
     scores = np.full((2, 2), 0.5)
     names, label, trained = (NAMES[1], NAMES[3]), np.array([0, 1]), np.array([True, False])
     save_scores(work.scores("x"), Scores(names, scores, label, CLASSES, trained))
+    rows = [{"step": step, "loss": 4.0 / step} for step in range(1, 4)]
+    files.write_jsonl(work.run("x") / "metrics.jsonl", rows)
     artifacts.save_config(work.run("x"), RunConfig(), classes=CLASSES, scales={"x": 0.7})
     return work
 
@@ -80,6 +83,7 @@ KINDS = {
     "the list": ("dataset.json", lambda work: load_dataset(work.dataset)),
     "scores": ("runs/x/scores.npz", scores_content),
     "settings of a run": ("runs/x/config.json", lambda work: loaded_config(work)),
+    "metrics": ("runs/x/metrics.jsonl", lambda work: load_metrics(work)),
 }
 
 
@@ -131,6 +135,15 @@ def test_files_that_end_early_are_an_error(work, kind):
         path.write_bytes(sound[: int(share * (len(sound) - 2))])
         with pytest.raises(FileError, match=path.name):
             content(work)
+
+
+def test_missing_metrics_of_a_finished_training_are_an_error(work):
+    (work.run("x") / "metrics.jsonl").unlink()
+    with pytest.raises(FileError, match=r"runs/x/metrics\.jsonl is missing"):
+        load_metrics(work)
+    # A training that goes on has no config.json, and one from elsewhere no metrics.
+    (work.run("x") / "config.json").unlink()
+    assert load_metrics(work) == ({}, {})
 
 
 def test_flow_of_another_video_is_refused(work):

@@ -1,0 +1,134 @@
+"""Does a full disk end a stage with one line, and does the same command go on once there is room?
+
+    python -m benchmarks.full_disk --stage=train --points=5
+
+The work folder lies on a file system of its own, a tmpfs that this mounts; so it needs the right to
+mount. A file takes all room but a share of what the stage writes. A trial fails where
+
+- the stage does not end with status 1 and one line that names a path of the work folder and the
+  cause, or prints a traceback;
+- a file with a final name is not the one of an unbroken run, or a temporary file or lock is left;
+- after that file is removed the same command fails, or leaves other bytes than an unbroken run.
+
+Each trial is one line of JSON in <out>/<name>.jsonl, of all stages. Points at which the room was
+enough are none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from benchmarks import command_line, kill, record
+
+FULL = "No space left on device (errno 28)"
+"""The cause, as every line must have it."""
+_DISK_BYTES = 64 << 20
+_PAGE = 4096  # a tmpfs gives room in pages
+
+
+@contextlib.contextmanager
+def mounted(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Mounts a small file system on a folder."""
+    folder.mkdir()
+    size = f"size={_DISK_BYTES}"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def free_bytes(disk: pathlib.Path) -> int:
+    """The room that is left."""
+    return shutil.disk_usage(disk).free
+
+
+def fill(disk: pathlib.Path, room: int) -> pathlib.Path:
+    """Writes a file that leaves so many bytes of room; returns its path."""
+    path = disk / "ballast"
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free_bytes(disk) - room)
+    return path
+
+
+def problem_of(status: int, output: str, work: pathlib.Path) -> str:
+    """What is wrong with the end of a stage on a full disk; empty where nothing is."""
+    lines = output.splitlines() or [""]
+    errors = [line for line in lines if line.startswith("error: ")]
+    if status != 1:
+        return f"status {status}"
+    if "Traceback" in output:
+        return "a traceback"
+    if errors != [lines[-1]]:
+        return f"{len(errors)} lines of errors; the last line is {lines[-1][:200]!r}"
+    if str(work) not in errors[0] or FULL not in errors[0]:
+        return f"the line does not name a path and the cause: {errors[0][:200]!r}"
+    return ""
+
+
+def trial(bench: kill.Bench, room: int) -> dict[str, Any] | None:
+    """Runs the stage with so much room, then with enough; None where the first was enough."""
+    disk = bench.work.parent
+    bench.restart()
+    ballast = fill(disk, room)
+    process = bench.start(bench.stage, fork=True)
+    status, output = process.process.wait(), process.output
+    left = kill.unfinished_files(bench.work) + kill.locks(bench.work)
+    half = kill.half_written(bench.work, bench.before, bench.unbroken)
+    ballast.unlink()
+    if status == 0:
+        return None
+    row = {
+        "stage": bench.stage,
+        "room": room,
+        "status": status,
+        "last_line": (output.splitlines() or [""])[-1].replace(str(disk), "DISK")[:240],
+        "problem": problem_of(status, output, bench.work),
+        "left_by_the_full_disk": left,
+        "half_written": half,
+    }
+    row |= bench.end(bench.start(bench.stage, fork=True))
+    failures = ("problem", "left_by_the_full_disk", "half_written", "different", "left", "error")
+    row["sound"] = not any(row[failure] for failure in failures)
+    return row
+
+
+def main() -> None:
+    """Runs the trials of one stage and writes a line of JSON for each."""
+    parser = command_line.parser(__doc__, name="full_disk")
+    parser.add_argument("--stage", choices=kill.STAGES, default="train", help="default: train")
+    parser.add_argument("--points", type=int, default=5, help="default: 5")
+    options = parser.parse_args()
+    path = pathlib.Path(options.out) / f"{options.name}.jsonl"
+    with tempfile.TemporaryDirectory() as temporary, path.open("a") as file:
+        folder = pathlib.Path(temporary)
+        with mounted(folder / "disk") as disk:
+            bench = kill.Bench(folder, options.stage, work=disk / "work")
+            after = free_bytes(disk)
+            bench.restart()
+            written = free_bytes(disk) - after
+            print(f"{options.stage} writes {written} bytes", flush=True)
+            stamp = record.stamp()
+            for point in range(options.points):
+                # From no room at all to one page less than what is left at the end.
+                room = int(written * point / options.points) // _PAGE * _PAGE
+                row = trial(bench, room)
+                if row is None:
+                    print(f"room of {room} bytes: enough", flush=True)
+                    continue
+                file.write(json.dumps(row | stamp) + "\n")
+                file.flush()
+                print(json.dumps(row), flush=True)
+            bench.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Does Ctrl-C or SIGTERM end a stage soon, and does the same command then reach the same bytes?
+
+    python -m benchmarks.stop --stage=train --each=2
+
+A trial starts a stage, waits for a phase of it, and sends the signal. It fails where
+
+- the process has not ended after `BOUND_SECONDS`, or its status is not 130 or 143;
+- the last line that it printed is not the one that is documented, or it printed a traceback;
+- a temporary file or a lock is left;
+- the same command then fails, or leaves other bytes than an unbroken run.
+
+Each trial is one line of JSON in <out>/<name>.jsonl, of all stages. The command goes on after the
+trials of its stage there. Processes in the phase "imports" are a fresh Python, the others are forks
+of one that has imported the libraries (`forks.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks import command_line, kill, record
+
+BOUND_SECONDS = 20.0
+"""Within which a process must have ended, on a machine with other work too."""
+SIGNALS = {"SIGINT": signal.SIGINT, "SIGTERM": signal.SIGTERM}
+_POLL_SECONDS = 0.002
+# The settings of a command are printed before it opens a file; this is their last line.
+_SETTINGS_PRINTED = r"^ *objects +"
+_STARTED = r"^(trains|fits) "
+_SOON = 0.3  # seconds, of which a share is drawn where a phase is short
+
+
+class Phase(NamedTuple):
+    """A phase of a stage.
+
+    Attributes:
+      begun: whether a process is in it or behind its beginning.
+      share: of the seconds of the run, within which the signal comes; 0 is `_SOON`.
+    """
+
+    begun: Callable[[kill.Process], bool]
+    share: float = 0.0
+
+
+def _printed(pattern: str) -> Callable[[kill.Process], bool]:
+    return lambda process: bool(re.search(pattern, process.output, re.MULTILINE))
+
+
+IMPORTS = Phase(lambda process: True, 0.8)
+LISTS = Phase(_printed(_SETTINGS_PRINTED))
+COMPILING = Phase(_printed(_STARTED))
+WORK = Phase(lambda process: process.works, 0.8)
+SAVE = Phase(lambda process: bool(process.new_unfinished()))
+PHASES = {
+    "train": {
+        "imports": IMPORTS,
+        "lists": LISTS,
+        "compiling": COMPILING,
+        "work": WORK,
+        "save": SAVE,
+        # A save is due at step 12, and the state is validated before it.
+        "validation": Phase(_printed(r"^step 12/")),
+        "end": Phase(_printed(r"^step 48/48")),
+    },
+    "prepare": {"imports": IMPORTS, "lists": LISTS, "work": WORK, "save": SAVE},
+    "fit_convnet": {"compiling": COMPILING, "work": WORK, "save": SAVE},
+    "extract": {"imports": IMPORTS, "lists": LISTS, "work": WORK, "save": SAVE},
+    "evaluate": {"imports": IMPORTS, "lists": LISTS, "work": WORK},
+    "localize": {"imports": IMPORTS, "lists": LISTS},
+}
+"""By stage and name."""
+EXTRA = {"train": ("--train.keep=best_on_test",)}
+"""Settings of a stage by which it has all its phases: validation in training."""
+
+
+def stop(process: kill.Process, phase: Phase, share: float, typical: kill.Seconds) -> float:
+    """Waits for a phase; returns the seconds since the process began, or -1 where it has ended.
+
+    Args:
+      process: that has just been started.
+      phase: to wait for.
+      share: 0 to 1, the place within the phase.
+      typical: the seconds of a run without a signal.
+    """
+    while process.is_running and not phase.begun(process):
+        time.sleep(_POLL_SECONDS)
+    length = _SOON
+    if phase.share:
+        length = phase.share * (typical.start if phase is IMPORTS else typical.work)
+    deadline = process.seconds + share * length
+    while process.is_running and process.seconds < deadline:
+        time.sleep(_POLL_SECONDS)
+    if not process.is_running:
+        return -1.0
+    return process.seconds
+
+
+def problem_of(status: int | None, output: str, number: int) -> str:
+    """What is wrong with the end of a process that got a signal; empty where nothing is."""
+    if status is None:
+        return f"still ran after {BOUND_SECONDS:.0f} s"
+    if status != 128 + number:
+        return f"status {status}"
+    if "Traceback" in output:
+        return "a traceback"
+    lines = output.splitlines() or [""]
+    if "same command goes on" not in lines[-1]:
+        return f"its last line is {lines[-1]!r}"
+    return ""
+
+
+def trial(bench: kill.Bench, phase: str, name: str, seed: int) -> dict[str, Any] | None:
+    """Stops the stage once, lets the same command end, and compares.
+
+    Returns:
+      The row of the trial; None where the process ended before the signal.
+    """
+    share = float(np.random.default_rng(seed).random())
+    bench.restart()
+    fresh = phase == "imports"
+    process = bench.start(bench.stage, fork=not fresh)
+    sent = stop(process, PHASES[bench.stage][phase], share, bench.seconds)
+    if sent < 0:
+        return None
+    process.send(SIGNALS[name])
+    while process.is_running and process.seconds - sent < BOUND_SECONDS:
+        time.sleep(_POLL_SECONDS)
+    seconds = process.seconds - sent
+    status = None
+    if process.is_running:
+        process.kill(phase)
+    else:
+        status = process.process.returncode
+    output = process.output
+    left = kill.unfinished_files(bench.work) + kill.locks(bench.work)
+    half = kill.half_written(bench.work, bench.before, bench.unbroken)
+    row = {
+        "stage": bench.stage,
+        "phase": phase,
+        "signal": name,
+        "seed": seed,
+        "process": "fresh" if fresh else "forked",
+        "sent_after": round(sent, 3),
+        "ended_after": round(seconds, 3),
+        "status": status,
+        "last_line": (output.splitlines() or [""])[-1].replace(str(bench.folder), "")[:120],
+        "problem": problem_of(status, output, SIGNALS[name]),
+        "left_by_the_signal": left,
+        "half_written": half,
+    }
+    row |= bench.end(bench.start(bench.stage, fork=True))
+    failures = ("problem", "left_by_the_signal", "half_written", "different", "left", "error")
+    row["sound"] = not any(row[failure] for failure in failures)
+    return row
+
+
+def main() -> None:
+    """Runs the trials of one stage and writes a line of JSON for each."""
+    parser = command_line.parser(__doc__, name="stop")
+    parser.add_argument("--stage", choices=tuple(PHASES), default="train", help="default: train")
+    parser.add_argument("--each", type=int, default=2, help="of each phase and signal; default: 2")
+    options = parser.parse_args()
+    path = pathlib.Path(options.out) / f"{options.name}.jsonl"
+    done = {(r["stage"], r["phase"], r["signal"], r["seed"]) for r in kill.read_rows(path)}
+    with tempfile.TemporaryDirectory() as folder, path.open("a") as file:
+        extra = EXTRA.get(options.stage, ())
+        bench = kill.Bench(pathlib.Path(folder), options.stage, settings=extra)
+        print(f"an unbroken run: {bench.seconds}", flush=True)
+        stamp = record.stamp()
+        for seed in range(options.each):
+            for phase in PHASES[options.stage]:
+                for name in SIGNALS:
+                    if (options.stage, phase, name, seed) in done:
+                        continue
+                    row = trial(bench, phase, name, seed)
+                    if row is None:
+                        print(f"{phase}: ended before {name}", flush=True)
+                        continue
+                    file.write(json.dumps(row | stamp) + "\n")
+                    file.flush()
+                    print(json.dumps(row), flush=True)
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()
