@@ -523,10 +523,11 @@ def main() -> None:
     parser = command_line.parser(__doc__, name="kill")
     parser.add_argument("--stage", choices=STAGES, default="train", help="default: train")
     parser.add_argument("--kills", type=int, default=20, help="at least so many; default: 20")
+    parser.add_argument("--seed", type=int, default=0, help="of the first chain; default: 0")
     options: argparse.Namespace = parser.parse_args()
     path = pathlib.Path(options.out) / f"{options.name}_{options.stage}.jsonl"
     rows = read_rows(path)
-    seed = max([row["seed"] for row in rows], default=-1) + 1
+    seed = max([row["seed"] for row in rows], default=options.seed - 1) + 1
     with tempfile.TemporaryDirectory() as folder, path.open("a") as file:
         bench = Bench(pathlib.Path(folder), options.stage)
         print(f"an unbroken run: {bench.seconds}", flush=True)

@@ -144,6 +144,17 @@ def test_any_end_releases_it_and_leaves_nothing(tmp_path, error):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["result"]
 
 
+def test_a_full_disk_is_named_and_leaves_no_lock(tmp_path, monkeypatch):
+    def no_room(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(local, "owner_bytes", no_room)
+    with pytest.raises(OSError, match=r"No space left on device: .*run/\.lock"):
+        with sole_writer(tmp_path / "run", "train"):
+            pytest.fail("holds a lock that was not written")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_half_a_file_is_nobodys(tmp_path):
     (tmp_path / ".lock").write_text('{"stage": "tr')
     with sole_writer(tmp_path, "train"):

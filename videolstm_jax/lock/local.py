@@ -29,8 +29,8 @@ def local_writer(
     new_folders = [parent for parent in (place, *place.parents) if not parent.exists()]
     place.mkdir(parents=True, exist_ok=True)
     path = place / name
-    _claim(path, owner, break_lock)
     try:
+        _claim(path, owner, break_lock)
         # After the own claim: of two rivals that begin at the same time both may be refused, but
         # never none.
         for rival in sorted(place.glob(rivals)) if rivals else []:
@@ -61,9 +61,15 @@ def _claim(path: pathlib.Path, owner: LockOwner, break_lock: bool) -> None:
         before = parse_owner(file.read())
         if before is not None and not break_lock and _is_alive(before, path):
             raise refusal(path.parent, before)
-        file.seek(0)
-        file.truncate()
-        file.write(owner_bytes(owner))
+        try:
+            file.seek(0)
+            file.truncate()
+            file.write(owner_bytes(owner))
+        except OSError as error:
+            # A full disk. Half of an owner is nobody's lock, and this error names no file.
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def _check_rival(path: pathlib.Path, break_lock: bool) -> None:
@@ -92,7 +98,8 @@ def _opened(path: pathlib.Path) -> Iterator[BinaryIO]:
     """Opens the file, made where it is missing; no other process has it open like this."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        with os.fdopen(descriptor, "r+b") as file:
+        # Without a buffer, which would be written once more, and fail once more, at the end.
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
             # Reading who owns the lock and writing oneself must be one action. Some network file
             # systems do not know flock; there two processes that begin within a millisecond of
             # each other are not told apart.
