@@ -149,9 +149,9 @@ def test_a_full_disk_is_named_and_leaves_no_lock(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(local, "owner_bytes", no_room)
-    with pytest.raises(OSError, match=r"No space left on device: .*run/\.lock"):
-        with sole_writer(tmp_path / "run", "train"):
-            pytest.fail("holds a lock that was not written")
+    full = pytest.raises(OSError, match=r"No space left on device: .*run/\.lock")
+    with full, sole_writer(tmp_path / "run", "train"):
+        pytest.fail("holds a lock that was not written")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import os
 import pathlib
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from videolstm_jax.lock.owner import (
@@ -31,6 +31,11 @@ def local_writer(
     path = place / name
     try:
         _claim(path, owner, break_lock)
+    except OSError:
+        # Not the file: where this process has the lock already, it is that lock's.
+        _remove_empty(new_folders)
+        raise
+    try:
         # After the own claim: of two rivals that begin at the same time both may be refused, but
         # never none.
         for rival in sorted(place.glob(rivals)) if rivals else []:
@@ -40,11 +45,15 @@ def local_writer(
         check_still_owned(place, owner, read_owner(path))
     finally:
         release(path, owner)
-        # A stage that failed before its first file leaves no empty folder behind. Those that are
-        # not empty cannot be removed.
-        with contextlib.suppress(OSError):
-            for parent in new_folders:
-                parent.rmdir()
+        # A stage that failed before its first file leaves no empty folder behind.
+        _remove_empty(new_folders)
+
+
+def _remove_empty(folders: Sequence[pathlib.Path]) -> None:
+    """Removes folders from the innermost on; those that are not empty stay."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def read_owner(path: pathlib.Path) -> LockOwner | None:
