@@ -373,7 +373,7 @@ class Bench:
         settings: Sequence[str] = (),
         work: pathlib.Path | None = None,
     ):
-        """Runs the pipeline up to the stage, and then the stage without a kill, three times.
+        """Runs the pipeline up to the stage, and then the stage without a kill, twice.
 
         Args:
           folder: for all files.
@@ -401,12 +401,9 @@ class Bench:
         self._before = folder / "before"
         shutil.copytree(self.work, self._before)
         self.before = contents(self.work)
-        run_to_end(self.start(stage))
-        self.unbroken = contents(self.work)
-        # Again, since the first run may have compiled what the others read from a cache. Kills at
-        # the start are of fresh processes, and most others are of forks.
-        self.restart()
         fresh, _ = run_to_end(self.start(stage))
+        self.unbroken = contents(self.work)
+        # Kills at the start are of fresh processes, and most others are of forks.
         self.restart()
         forked, _ = run_to_end(self.start(stage, fork=True))
         self.seconds = Seconds(fresh.start, forked.work)
