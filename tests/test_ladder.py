@@ -6,7 +6,7 @@ import feature_stores
 import numpy as np
 import pytest
 
-from benchmarks.ladder import __main__, runs, sets, tables, trainer, variants
+from benchmarks.ladder import __main__, reasons, runs, sets, tables, trainer, variants
 from benchmarks.real_data import stages
 from benchmarks.real_data.rows import Row, as_record
 from videolstm_jax import files
@@ -84,6 +84,19 @@ def test_tables_go_between_their_marks():
     assert tables.filled(filled, {"tied": "new"}) == filled
 
 
+def test_reasons_are_compared_with_the_ladder(tmp_path):
+    stick = {"rows": {"independent": as_record({"convalstm-rgb": row(10), "lstm-rgb": row(20)})}}
+    changed = {"convalstm-rgb-scaled": row(30), "alstm-rgb-all_channels": row(10)}
+    figures = {"rows": as_record(changed), "pairs": reasons.PAIRS}
+    (tmp_path / "ladder_stick.json").write_text(json.dumps(stick))
+    (tmp_path / "ladder_reasons.json").write_text(json.dumps(figures))
+    of_results = tables.of_folder(tmp_path)
+    assert "| ConvALSTM, RGB, A * X times 49 | 30 30 of 40 |" in of_results["changed"]
+    lines = of_results["reasons"].splitlines()
+    assert lines[2].startswith("| ConvALSTM, RGB, A * X times 49 | ConvALSTM, RGB | +50.0")
+    assert lines[3].startswith("| ALSTM, RGB, 64 channels | LSTM, RGB | -25.0") and len(lines) == 4
+
+
 # ---- what is trained -----------------------------------------------------------------------------
 
 
@@ -114,7 +127,7 @@ def test_a_set_without_a_pipeline_takes_the_features_of_the_demo(tmp_path):
 
 def test_the_models_of_the_sets(tmp_path):
     names = [run.name for run in runs.RUNS["independent"]]
-    assert len(names) == len(set(names)) == 11 and set(runs.FUSED) < set(names)
+    assert len(names) == len(set(names)) == 11 and {"videolstm-rgb", "videolstm-flow"} < set(names)
     assert {run.name for run in runs.RUNS["tied"]} < set(names)
     assert set(runs.RUNS) < set(sets.SETS) and sets.SETS["tied"].settings["data__context"] == 1
     assert sets.settings_of("hard", str(tmp_path)).config().data.mirrored
@@ -123,10 +136,14 @@ def test_the_models_of_the_sets(tmp_path):
 
 def test_every_change_is_a_run_of_its_own(tmp_path):
     settings = sets.settings_of("hard", str(tmp_path))
-    configs = [runs.config_of(run, settings, 1) for run in variants.changed_runs().values()]
-    assert len({cfg.run_name for cfg in configs}) == len(variants.CHANGES)
-    assert not configs[0].data.mirrored and configs[1].train.steps == 300
-    assert all(cfg.model.cell == "videolstm" and cfg.seed == 1 for cfg in configs)
+    configs = {}
+    for name, run in variants.changed_runs().items():
+        configs[name] = runs.config_of(run, settings, 1)
+    assert len({cfg.run_name for cfg in configs.values()}) == len(variants.CHANGES)
+    assert not configs["not mirrored"].data.mirrored
+    assert configs["300 updates"].train.steps == 300
+    assert configs["A * X times 49"].run_name == "flow-a_x_times_49-seed1"
+    assert all(cfg.model.cell == "videolstm" and cfg.seed == 1 for cfg in configs.values())
 
 
 def test_all_models_of_a_seed_come_before_the_next_seed(tmp_path, monkeypatch):
@@ -202,12 +219,13 @@ def scored(tmp_path):
 
 
 def test_rows_are_of_the_seeds_that_were_scored(scored):
-    rows = runs.ladder_rows(runs.RUNS["independent"], scored, ["v1", "v0"])
-    assert set(rows) == {"convnet-rgb", "convnet-flow", *runs.FUSED, "fusion"}
+    rows = runs.ladder_rows(runs.RUNS["independent"], scored)
+    fused = {"videolstm-rgb", "videolstm-flow"}
+    assert set(rows) == {"convnet-rgb", "convnet-flow", *fused, "fusion"}
     np.testing.assert_array_equal(rows["convnet-rgb"].right, [[True, True]])
-    np.testing.assert_array_equal(rows["videolstm-rgb"].right, [[False, True]])
+    np.testing.assert_array_equal(rows["videolstm-rgb"].right, [[True, False]])
     np.testing.assert_array_equal(rows["videolstm-flow"].right, [[False, False]])
-    np.testing.assert_array_equal(rows["fusion"].right, [[False, True]])
+    np.testing.assert_array_equal(rows["fusion"].right, [[True, False]])
     assert rows["fusion"].about == {"seeds": [0]}
 
 
@@ -217,7 +235,7 @@ def test_frames_are_read_in_several_ways(scored):
     run = stages.Workdir(scored.overrides["workdir"]).run("videolstm-flow-seed0")
     tables_of_run = {"mean_of_frames": first, "last_frame": last, "mean_of_last_half": last}
     files.write_arrays(run / "read_outs.npz", **tables_of_run)
-    figures = variants.run(scored, ["v1", "v0"], stop=0.0)
+    figures = variants.run(scored, stop=0.0)
     right = {name: record["right"] for name, record in figures["rows"].items()}
     assert right["flow ConvNet"] == ["11"]
     assert right["VideoLSTM"] == ["00"]

@@ -10,13 +10,12 @@ from typing import Any
 import jax
 
 from benchmarks import command_line, ladder, record
-from benchmarks.ladder import sets, tables, variants
-from benchmarks.ladder.runs import RUNS, SEEDS, TRAINING, ladder_rows, train_all
+from benchmarks.ladder import reasons, sets, tables, variants
+from benchmarks.ladder.runs import RUNS, SEEDS, TRAINING, ladder_rows, names_of_test, train_all
 from benchmarks.real_data.rows import as_record
-from videolstm_jax.artifacts import Workdir, load_dataset
-from videolstm_jax.presets import Settings
+from videolstm_jax.artifacts import Workdir
 
-TASKS = ("stick", "flow", "table")
+TASKS = ("stick", "reasons", "flow", "table")
 
 
 def main() -> None:
@@ -31,10 +30,13 @@ def main() -> None:
     stop = time.monotonic() + 60 * options.minutes
     if options.task == "stick":
         figures = _run_sets(options, stop)
+    elif options.task == "reasons":
+        for name in reasons.RUNS:
+            sets.make_features(name, options.workdir, options.demo)
+        figures = reasons.run(options.workdir, stop)
     else:
         sets.make_features("hard", options.workdir, options.demo)
-        settings = sets.settings_of("hard", options.workdir)
-        figures = variants.run(settings, _test_names(settings), stop)
+        figures = variants.run(sets.settings_of("hard", options.workdir), stop)
     about = {"commit": record.commit(), "question": command_line.question(ladder.__doc__)}
     figures = {**about, **figures}
     record.save(f"{options.name}_{options.task}", figures, options.out)
@@ -88,8 +90,8 @@ def _run_sets(options: argparse.Namespace, stop: float) -> dict[str, Any]:
         # A set that was left out of this call may have been computed before.
         if not Workdir(settings.overrides["workdir"]).dataset.exists():
             continue
-        videos = _test_names(settings)
-        rows_of_set[name] = as_record(ladder_rows(RUNS[name], settings, videos))
+        videos = names_of_test(settings)
+        rows_of_set[name] = as_record(ladder_rows(RUNS[name], settings))
     return {
         "settings": TRAINING,
         "sets": {name: sets.SETS[name].settings for name in RUNS},
@@ -98,11 +100,6 @@ def _run_sets(options: argparse.Namespace, stop: float) -> dict[str, Any]:
         "videos": videos,
         "rows": rows_of_set,
     }
-
-
-def _test_names(settings: Settings) -> list[str]:
-    dataset = load_dataset(Workdir(settings.overrides["workdir"]).dataset)
-    return sorted(video.name for video in dataset.part("test"))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.ladder import trainer
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import Run, in_order, right_by_video, right_of_run, scores_path
-from videolstm_jax.artifacts import Workdir, load_scores
+from videolstm_jax.artifacts import Workdir, load_dataset, load_scores
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import fuse
@@ -54,7 +54,8 @@ RUNS: Mapping[str, tuple[Run, ...]] = {
 }
 """The models of each set."""
 
-FUSED = ("videolstm-rgb", "videolstm-flow")
+FUSED_CELL = "videolstm"
+"""The cell whose two streams are multiplied."""
 
 
 def config_of(run: Run, settings: Settings, seed: int) -> RunConfig:
@@ -94,35 +95,44 @@ def train_all(
 # ---- which clips are right -----------------------------------------------------------------------
 
 
-def ladder_rows(runs: Sequence[Run], settings: Settings, names: list[str]) -> dict[str, Row]:
+def ladder_rows(
+    runs: Sequence[Run], settings: Settings, *, fusion: str = "fusion"
+) -> dict[str, Row]:
     """The backbones, every run that has scores, and the product of both VideoLSTMs.
 
     Args:
       runs: of a set.
       settings: of the set.
-      names: of the V test clips, in the order of the answers.
+      fusion: the name of the row of the product.
     """
     rows = {}
-    work = Workdir(settings.overrides["workdir"])
+    work, names = Workdir(settings.overrides["workdir"]), names_of_test(settings)
     for stream in ("rgb", "flow"):
         path = work.convnet(stream) / "scores.npz"
         if path.exists():
             right = in_order(right_by_video(load_scores(path)), names)
             rows[f"convnet-{stream}"] = Row(right[None])
     for run in runs:
-        row = run_row(run, settings, names)
+        row = run_row(run, settings)
         if row is not None:
             rows[run.name] = row
-    fused = [run for run in runs if run.name in FUSED]
-    if len(fused) == len(FUSED):
-        row = _fused_row(fused, settings, names)
+    fused = [run for run in runs if run.cell == FUSED_CELL]
+    if len(fused) == 2:
+        row = _fused_row(fused, settings)
         if row is not None:
-            rows["fusion"] = row
+            rows[fusion] = row
     return rows
 
 
-def run_row(run: Run, settings: Settings, names: list[str]) -> Row | None:
+def names_of_test(settings: Settings) -> list[str]:
+    """The V test clips of a set, in the order of the answers of every row."""
+    dataset = load_dataset(Workdir(settings.overrides["workdir"]).dataset)
+    return sorted(video.name for video in dataset.part("test"))
+
+
+def run_row(run: Run, settings: Settings) -> Row | None:
     """The answers of all seeds that have been scored; None where there is none."""
+    names = names_of_test(settings)
     seeds = scored_seeds(run, settings)
     answers = []
     for seed in seeds:
@@ -137,7 +147,8 @@ def scored_seeds(run: Run, settings: Settings) -> list[int]:
     return [seed for seed in SEEDS if scores_path(config_of(run, settings, seed)).exists()]
 
 
-def _fused_row(runs: Sequence[Run], settings: Settings, names: list[str]) -> Row | None:
+def _fused_row(runs: Sequence[Run], settings: Settings) -> Row | None:
+    names = names_of_test(settings)
     seeds = set(SEEDS)
     for run in runs:
         seeds &= set(scored_seeds(run, settings))
@@ -153,5 +164,7 @@ def _fused_row(runs: Sequence[Run], settings: Settings, names: list[str]) -> Row
 def fused_scores(runs: Sequence[Run], settings: Settings, seed: int) -> Scores:
     """The product of the scores of several runs of one seed, by the stage `fuse`."""
     folders = tuple(run.folder(seed) for run in runs)
-    cfg = change(settings.config(), fuse__runs=folders, fuse__name=f"fusion-seed{seed}")
+    # Named after its runs, since several pairs of a set may be fused.
+    name = "+".join(folders)
+    cfg = change(settings.config(), fuse__runs=folders, fuse__name=name)
     return load_scores(fuse.run(cfg))

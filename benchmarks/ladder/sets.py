@@ -30,17 +30,20 @@ class StickSet(NamedTuple):
       streams: whose backbones are fitted to the set, starting from those of `make demo`.
       views: the features that exist, as filmed and mirrored.
       demo_flow: the flow features are those of `make demo`.
+      channels: principal components of a map; 0 keeps its channels.
     """
 
     settings: Mapping[str, Any]
     streams: Sequence[str] = ()
     views: Sequence[View] = ("filmed",)
     demo_flow: bool = False
+    channels: int = CHANNELS
 
 
 SETS: Mapping[str, StickSet] = {
     # The backgrounds say nothing of the class.
     "independent": StickSet({}, demo_flow=True),
+    "all_channels": StickSet({}, demo_flow=True, channels=0),
     # All clips of a class have one background. A clip differs from the one of the same name in the
     # other set by its background alone, so that set's flow is read here too.
     "tied": StickSet(
@@ -104,7 +107,7 @@ def make_features(name: str, workdir: str, demo: str) -> None:
     if stick_set.demo_flow:
         streams["flow"] = Workdir(demo)
     for stream, stream_source in streams.items():
-        _import_stream(stream_source, work, stream, dataset, stick_set.views)
+        _import_stream(stream_source, work, stream, dataset, stick_set)
         scores = work.convnet(stream) / "scores.npz"
         if not scores.exists():
             scores.parent.mkdir(parents=True, exist_ok=True)
@@ -131,21 +134,21 @@ def _run_pipeline(name: str, workdir: str, demo: str) -> Workdir:
 
 
 def _import_stream(
-    source: Workdir, work: Workdir, stream: str, dataset: Dataset, views: Sequence[View]
+    source: Workdir, work: Workdir, stream: str, dataset: Dataset, stick_set: StickSet
 ) -> None:
-    """Writes fc7 as it is and pool5 with `CHANNELS` components, of each view."""
+    """Writes fc7 as it is and pool5 with fewer channels, of each view."""
     train_list = dataset._replace(videos=tuple(dataset.part("train")))
     for layer in ("fc7", "pool5"):
         # The axes are those of the training list as filmed, in both views.
         project = partial(np.asarray, dtype=np.float32)
         filmed = source.features(stream, layer)
-        for view in views:
+        for view in stick_set.views:
             target = work.features(stream, layer, view)
             if (target / "index.json").exists():
                 continue
-            if layer == "pool5":
+            if layer == "pool5" and stick_set.channels:
                 train = _arrays(FeatureStore.open(filmed), names_of(train_list.videos))
-                project = principal_components(train, CHANNELS)
+                project = principal_components(train, stick_set.channels)
             listed = dataset if view == "filmed" else train_list
             store = FeatureStore.open(source.features(stream, layer, view))
             about = {"imported": "arrays", "from": stream, "view": view}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.ladder import reasons
 from benchmarks.real_data.rows import (
     Row,
     accuracy_table,
@@ -70,7 +71,12 @@ _CELLS = {
     "alstm": "ALSTM",
     "lstm": "LSTM",
 }
-_STREAMS = {"rgb": "RGB", "flow": "flow"}
+_WORDS = {
+    **_CELLS,
+    "rgb": "RGB",
+    "scaled": "A * X times 49",
+    "all_channels": "64 channels",
+}
 _MARK = re.compile(r"(<!-- ([a-z0-9_ ]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
@@ -94,6 +100,12 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
             sources[f"stick actions, {name}"] = rows
         if len(of_set) == 2:
             tables["gains"] = gain_table(of_set["independent"], of_set["tied"])
+    changed = _read(folder / "ladder_reasons.json")
+    if stick and changed:
+        rows = reasons.rows_with_ladder(folder)
+        pairs = [(title(row), title(baseline)) for row, baseline in changed["pairs"]]
+        tables["changed"] = accuracy_table(_titled(rows_of(changed["rows"])))
+        tables["reasons"] = difference_table(_titled(rows), pairs)
     flow = _read(folder / "ladder_flow.json")
     if flow:
         tables["flow"] = change_table(rows_of(flow["rows"]))
@@ -126,10 +138,11 @@ def filled(page: str, tables: Mapping[str, str]) -> str:
 
 def title(name: str) -> str:
     """The name of a row in words: `convalstm-rgb` is "ConvALSTM, RGB"."""
-    cell, _, stream = name.partition("-")
-    if cell not in _CELLS or stream not in _STREAMS:
+    parts = name.split("-")
+    if parts[0] not in (*_CELLS, "fusion"):
         return name
-    return f"{_CELLS[cell]}, {_STREAMS[stream]}"
+    words = [_WORDS.get(part, part) for part in parts]
+    return ", ".join(words)
 
 
 def _titled(rows: Mapping[str, Row]) -> dict[str, Row]:

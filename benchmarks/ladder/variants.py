@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from benchmarks.ladder.runs import RUNS, TRAINING, config_of, run_row, train_all
+from benchmarks.ladder.runs import RUNS, TRAINING, config_of, names_of_test, run_row, train_all
 from benchmarks.ladder.sets import SETS
 from benchmarks.ladder.trainer import READ_OUTS
 from benchmarks.real_data.rows import Row, as_record
@@ -22,6 +23,7 @@ AS_SET = Run("videolstm-flow", "videolstm", "flow")
 """The sizes of the ladder, with mirrored features, scored by segments."""
 
 CHANGES: Mapping[str, Mapping[str, Any]] = {
+    "A * X times 49": {"model__attention_scale": 49.0},
     "not mirrored": {"data__mirrored": False},
     "300 updates": {"train__steps": 300},
     "no dropout": {"model__dropout": 0.0},
@@ -39,12 +41,11 @@ CELLS = {
 """Other cells on the same flow, as the ladder trained them."""
 
 
-def run(settings: Settings, names: list[str], stop: float = float("inf")) -> dict[str, Any]:
+def run(settings: Settings, stop: float = float("inf")) -> dict[str, Any]:
     """Trains what is missing, and returns the rows of all changes.
 
     Args:
       settings: of the set.
-      names: of the V test clips, in the order of the answers.
       stop: a moment of `time.monotonic` after which nothing is begun.
     """
     others = [run for run in RUNS["independent"] if run.name in CELLS.values()]
@@ -54,20 +55,22 @@ def run(settings: Settings, names: list[str], stop: float = float("inf")) -> dic
         "settings": TRAINING,
         "changes": CHANGES,
         "set": SETS["hard"].settings,
-        "videos": names,
-        "rows": as_record(_rows(settings, names)),
+        "videos": names_of_test(settings),
+        "rows": as_record(_rows(settings)),
     }
 
 
 def changed_runs() -> dict[str, Run]:
     """A run for every change, by the name of the change."""
     runs = {}
-    for number, (name, overrides) in enumerate(CHANGES.items()):
-        runs[name] = Run(f"flow-change{number}", "videolstm", "flow", overrides)
+    for name, overrides in CHANGES.items():
+        folder = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
+        runs[name] = Run(f"flow-{folder}", "videolstm", "flow", overrides)
     return runs
 
 
-def _rows(settings: Settings, names: list[str]) -> dict[str, Row]:
+def _rows(settings: Settings) -> dict[str, Row]:
+    names = names_of_test(settings)
     work = Workdir(settings.overrides["workdir"])
     backbone = load_scores(work.convnet("flow") / "scores.npz")
     rows = {"flow ConvNet": Row(in_order(right_by_video(backbone), names)[None])}
@@ -76,15 +79,16 @@ def _rows(settings: Settings, names: list[str]) -> dict[str, Row]:
     for name, run_name in CELLS.items():
         variants[name] = of_ladder[run_name]
     for name, variant in variants.items():
-        row = run_row(variant, settings, names)
+        row = run_row(variant, settings)
         if row is not None:
             rows[name] = row
-    rows |= _read_outs(settings, names)
+    rows |= _read_outs(settings)
     return rows
 
 
-def _read_outs(settings: Settings, names: list[str]) -> dict[str, Row]:
+def _read_outs(settings: Settings) -> dict[str, Row]:
     """The trained runs of the ladder, their frames read in other ways."""
+    names = names_of_test(settings)
     answers: dict[str, list[np.ndarray]] = {name: [] for name in READ_OUTS}
     for seed in SEEDS:
         cfg = config_of(AS_SET, settings, seed)
