@@ -203,6 +203,7 @@ KINDS = {
     "checkpoints of a backbone": Kind(
         ("work/convnets/flow/ckpt/40/**/*",), lambda done: load_convnet(done.work.convnet("flow"))
     ),
+    "logs of a run, gone on from": Kind((f"work/runs/{RUN}/metrics.jsonl",), _trained_again, 1),
     "settings of a run": Kind((f"work/runs/{RUN}/config.json",), _model),
     "settings of a backbone": Kind(
         ("work/convnets/flow/config.json",), lambda done: load_convnet(done.work.convnet("flow")), 2

@@ -3,9 +3,11 @@
 import io
 import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from videolstm_jax.errors import FileError
 from videolstm_jax.train import log as log_module
 from videolstm_jax.train.log import MetricsLog, ProgressLine
 
@@ -36,6 +38,27 @@ def test_resuming_drops_later_and_torn_lines(tmp_path_factory, written, resumed,
     assert _steps(path) == list(range(1, min(written, resumed) + 1))
     again.write(resumed + 1, {"loss": 0.5})
     assert _steps(path)[-1] == resumed + 1
+
+
+def test_lines_that_the_training_did_not_write_are_refused(tmp_path, capsys):
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path, step=0)
+    log.write(10, {"loss": 0.25})
+    sha256 = log.sha256
+    log.write(20, {"loss": 0.5})
+    sound = path.read_bytes()
+    # Of a number, of a line that is none any more, and of the end of the file.
+    for damaged in (sound.replace(b"0.25", b"0.35"), sound.replace(b"}", b"]", 1), sound[:5]):
+        path.write_bytes(damaged)
+        with pytest.raises(FileError, match=r"metrics\.jsonl: its lines up to step 10 are not"):
+            MetricsLog(path, step=10, sha256=sha256)
+        assert path.read_bytes() == damaged
+    path.write_bytes(sound)
+    assert MetricsLog(path, step=10, sha256=sha256).sha256 == sha256
+    assert capsys.readouterr().err == ""
+    path.unlink()
+    MetricsLog(path, step=10, sha256=sha256)
+    assert "metrics.jsonl is missing: its lines up to step 10 are lost" in capsys.readouterr().err
 
 
 def test_progress_off_a_terminal_prints_logged_steps_only():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import math
 import sys
@@ -11,6 +13,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from etils import epath
 
+from videolstm_jax.durable import sync
+from videolstm_jax.errors import FileError
 from videolstm_jax.files import append_bytes, write_bytes
 from videolstm_jax.heartbeat import CLEAR_LINE, SECONDS
 
@@ -24,8 +28,17 @@ class MetricsLog:
     It holds values only and no times, so that a training that is repeated writes the same bytes.
     """
 
-    def __init__(self, path: PathLike, *, step: int):
-        """Opens the file to continue after `step`; lines of later steps are dropped."""
+    def __init__(self, path: PathLike, *, step: int, sha256: str = ""):
+        """Opens the file to continue after a step.
+
+        Args:
+          path: of the file.
+          step: lines of later steps are dropped.
+          sha256: of the lines up to the step, as `sha256` was then; empty where it is not known.
+
+        Raises:
+          FileError: the lines are others.
+        """
         self.path = epath.Path(path)
         lines = []
         if self.path.exists():
@@ -36,6 +49,10 @@ class MetricsLog:
             # be made again, and may have left half a line.
             if line.endswith(b"\n") and _step_of(line) <= step:
                 valid.append(line)
+        self._digest = hashlib.sha256(b"".join(valid))
+        # Before anything is written: a damaged line would be dropped as one of a later step is.
+        if sha256 and self.sha256 != sha256:
+            self._lines_differ(step)
         # Not rewritten where nothing is dropped: a reader may have it open.
         if valid != lines or not self.path.exists():
             write_bytes(self.path, b"".join(valid))
@@ -45,6 +62,28 @@ class MetricsLog:
         # NaN is no JSON, and most readers refuse the whole file for it.
         line = json.dumps({"step": step, **values}, allow_nan=False) + "\n"
         append_bytes(self.path, line.encode())
+        self._digest.update(line.encode())
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all lines."""
+        return self._digest.hexdigest()
+
+    def sync(self) -> None:
+        """Waits until the disk has the lines; a checkpoint that names their digest needs them."""
+        # Somebody may have removed the file while the training runs; its next line makes it anew.
+        with contextlib.suppress(FileNotFoundError):
+            sync(self.path)
+
+    def _lines_differ(self, step: int) -> None:
+        """Refuses a damaged file, and prints a line where it is gone: the training is not."""
+        if self.path.exists():
+            raise FileError(
+                f"{self.path}: its lines up to step {step} are not those that the training wrote; "
+                "put back a copy, or remove it to go on without them"
+            )
+        text = f"warning: {self.path} is missing: its lines up to step {step} are lost"
+        print(text, file=sys.stderr, flush=True)
 
 
 def last_step(path: PathLike) -> int:

@@ -87,7 +87,9 @@ class TrainingRecord:
         if not self._writes:
             return
         start = int(state.step)
-        self._log = MetricsLog(folder / "metrics.jsonl", step=start)
+        # Checkpoints of earlier versions lack the digest.
+        sha256 = about.get("metrics_sha256", "")
+        self._log = MetricsLog(folder / "metrics.jsonl", step=start, sha256=sha256)
         self._hashes = StateHashes(folder / "hashes.jsonl", plan.hash_every, start)
         self._line = ProgressLine(plan.steps, start)
         if start:
@@ -189,15 +191,17 @@ class TrainingRecord:
           state: after a step.
           batches: how many were drawn and used for it, by the loop's own count.
         """
-        # A line of a step must not be missing where its checkpoint is there to go on from.
-        if self._writes:
-            self._hashes.wait()
         about = {
             **self._plan.about,
             "window": self._window,
             "skipped": self._skipped._asdict(),
             "batches": batches,
         }
+        # A line of a step must not be missing where its checkpoint is there to go on from.
+        if self._writes:
+            self._hashes.wait()
+            self._log.sync()
+            about["metrics_sha256"] = self._log.sha256
         self._checkpoints.save(state, identity=self._plan.identity, about=about)
 
 
