@@ -59,22 +59,26 @@ class Try(NamedTuple):
 
 
 _WIDE = {"model__hidden": 256, "model__head": 256}
-_SLOW = {"optim__learning_rate": 3e-4, "train__steps": 600, "train__save_every": 600}
-_DROPOUTS = {"model__hidden_dropout": 0.5}
+_DECAY = {"optim__weight_decay": 10.0}
 
 TRIES = {
     "first setting": Try(),
     "100 updates": Try({"train__steps": 100}),
-    "dropout .5 before and after the dense layer": Try(_DROPOUTS),
+    "dropout .5 before and after the dense layer": Try({"model__hidden_dropout": 0.5}),
     "learning rate 3e-4": Try({"optim__learning_rate": 3e-4}),
-    "learning rate 3e-4, 600 updates": Try(_SLOW),
     "each value standardised": Try(values="standardised"),
+    "each value standardised, weight decay 10": Try(_DECAY, "standardised"),
     "root of each value": Try(values="root"),
-    "unit vectors": Try(values="unit"),
-    "clips of 6 frames, 6 segments": Try({"data__frames": 6, "eval__segments": 6}),
-    "128 hidden channels": Try({"model__hidden": 128, "model__head": 128}),
+    "root of each value, weight decay 10": Try(_DECAY, "root"),
     "256 hidden channels": Try(_WIDE),
-    "256 hidden channels, weight decay 3": Try({**_WIDE, "optim__weight_decay": 3.0}),
+    "each value standardised, weight decay 10, 256 hidden channels": Try(
+        {**_WIDE, **_DECAY}, "standardised"
+    ),
+    "learning rate 3e-4, 600 updates": Try(
+        {"optim__learning_rate": 3e-4, "train__steps": 600, "train__save_every": 600}
+    ),
+    "128 hidden channels": Try({"model__hidden": 128, "model__head": 128}),
+    "unit vectors": Try(values="unit"),
     "512 hidden channels": Try({"model__hidden": 512, "model__head": 512}),
 }
 """What is compared on the validation groups, each with the seeds `TRY_SEEDS`."""

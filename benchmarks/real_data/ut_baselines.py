@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.real_data import frame_classifier, linear
 from benchmarks.real_data.rows import Row
 from benchmarks.real_data.stages import in_order, right_by_video
-from benchmarks.real_data.ut_folds import arrays_folder, work_of
+from benchmarks.real_data.ut_folds import FOLDS, arrays_folder, sequence_of, work_of
 from videolstm_jax.artifacts import load_dataset, load_scores
 from videolstm_jax.measure.nearest import SIZE_BASELINE
 from videolstm_jax.presets import Settings
@@ -23,6 +23,11 @@ NEAREST = {
 }
 """What the stage `nearest` compares, by the name of its run."""
 
+SINGLE_FRAMES = "ridge on single 7x7x320 maps, flow, scores averaged"
+"""As recurrent models are trained and scored: on every frame, and by the mean of its scores."""
+
+_EVERY = 2
+
 
 def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict[str, Row]:
     """Models that are no recurrent network, each on all folds."""
@@ -33,6 +38,10 @@ def baselines(folds: Sequence[Settings], workdir: str, names: list[str]) -> dict
         for settings in folds:
             right |= ridge_right(load_dataset(work_of(settings).dataset), vectors)
         rows[name] = Row(in_order(right, names)[None])
+    right = {}
+    for settings in folds:
+        right |= _frames_right(load_dataset(work_of(settings).dataset), workdir)
+    rows[SINGLE_FRAMES] = Row(in_order(right, names)[None])
     for run, name in NEAREST.items():
         right = {}
         for settings in folds:
@@ -99,6 +108,28 @@ def ridge_right(dataset: Dataset, vectors: Mapping[str, np.ndarray]) -> dict[str
         groups=[video.group for video in train],
     )
     return _right(test, scores)
+
+
+def _frames_right(dataset: Dataset, workdir: str) -> dict[str, bool]:
+    """Ridge regression of every second frame, by the mean score of the frames of a test video."""
+    folder = arrays_folder(workdir, "flow") / "pool5"
+    train, test = dataset.part("train"), dataset.part("test")
+    maps = {}
+    for video in (*train, *test):
+        frames = np.load(folder / f"{video.name}.npy")[::_EVERY]
+        maps[video.name] = frames.reshape(len(frames), -1).astype(np.float32)
+    counts = [len(maps[video.name]) for video in train]
+    # Three sequences at a time are held out for the strength: one by one takes three times as long.
+    groups = [str(sequence_of(video.name) % FOLDS) for video in train]
+    scores, _ = linear.ridge(
+        np.concatenate([maps[video.name] for video in train]),
+        np.repeat(_label(train), counts),
+        np.concatenate([maps[video.name] for video in test]),
+        groups=np.repeat(groups, counts).tolist(),
+    )
+    bounds = np.cumsum([len(maps[video.name]) for video in test])[:-1]
+    means = [of_video.mean(0) for of_video in np.split(scores, bounds)]
+    return _right(test, np.stack(means))
 
 
 def _classified(dataset: Dataset, folder: pathlib.Path, seed: int) -> dict[str, bool]:

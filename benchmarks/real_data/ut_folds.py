@@ -124,11 +124,15 @@ def import_features(
     workdir: str,
     form: FeatureForm = FIRST_FORM,
     streams: Sequence[str] = ("rgb", "flow"),
+    layers: Sequence[str] = backbone_arrays.LAYERS,
 ) -> None:
-    """Imports the arrays of streams into a fold, as `videolstm features arrays` does."""
+    """Imports the arrays of streams into a fold, as `videolstm features arrays` does.
+
+    The dense layers of VGG-16 are not in the file of weights, so that it has no `fc7`.
+    """
     for stream in streams:
         backbone = form.rgb if stream == "rgb" else "lite0"
-        for layer in _layers(backbone):
+        for layer in layers:
             for view in views(settings.overrides):
                 _import_layer(settings, workdir, form, _Layer(stream, backbone, layer, view))
 
@@ -140,13 +144,6 @@ class _Layer(NamedTuple):
     backbone: str
     name: str
     view: View
-
-
-def _layers(backbone: str) -> tuple[str, ...]:
-    # The dense layers of VGG-16 are not in the file of weights.
-    if backbone == "vgg16":
-        return ("pool5",)
-    return backbone_arrays.LAYERS
 
 
 def _import_layer(settings: Settings, workdir: str, form: FeatureForm, layer: _Layer) -> None:

@@ -69,7 +69,7 @@ SETTINGS = {
 }
 """On top of the preset `small`."""
 
-CHOSEN = FIRST
+CHOSEN = "mirrored clips, weight decay 10, each value of the map standardised"
 """The try of `ut_tries` with most validation videos right."""
 
 RGB_CELLS = ("videolstm", "convalstm", "alstm", "convlstm", "lstm", "motion_alstm")
@@ -167,10 +167,14 @@ def _add_rows(
     stop: float,
 ) -> None:
     """Trains models with one setting on all folds, and adds the rows that are complete."""
+    # The LSTM alone reads vectors, and the others maps.
+    layers = backbone_arrays.LAYERS
+    if all(model.cell != "lstm" for model in models):
+        layers = ("pool5",)
     folds = []
     for fold in prepared:
         settings = training_fold(fold.override(**setting.settings), _root(fold), setting.form)
-        import_features(settings, _root(fold), setting.form)
+        import_features(settings, _root(fold), setting.form, layers=layers)
         folds.append(settings)
     if suffix:
         # Two settings may share a form of features, and with it the folder of the models.

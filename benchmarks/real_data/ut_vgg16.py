@@ -76,7 +76,7 @@ def run(data: str, workdir: str, *, weights: str, minutes: float = float("inf"))
     trained = []
     for fold in folds:
         settings = training_fold(fold, workdir, FORM)
-        import_features(settings, workdir, FORM)
+        import_features(settings, workdir, FORM, layers=("pool5",))
         trained.append(Settings("modern", {**SETTINGS, "workdir": settings.overrides["workdir"]}))
     # Fold by fold: the first folds are complete where the time ends early.
     for settings in trained:
