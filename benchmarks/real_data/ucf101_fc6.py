@@ -66,28 +66,19 @@ TRIES = {
     "100 updates": Try({"train__steps": 100}),
     "dropout .5 before and after the dense layer": Try({"model__hidden_dropout": 0.5}),
     "learning rate 3e-4": Try({"optim__learning_rate": 3e-4}),
-    "each value standardised": Try(values="standardised"),
     "each value standardised, weight decay 10": Try(_DECAY, "standardised"),
-    "root of each value": Try(values="root"),
-    "root of each value, weight decay 10": Try(_DECAY, "root"),
-    "256 hidden channels": Try(_WIDE),
+    "weight decay 10": Try(_DECAY),
     "each value standardised, weight decay 10, 256 hidden channels": Try(
         {**_WIDE, **_DECAY}, "standardised"
     ),
-    "learning rate 3e-4, 600 updates": Try(
-        {"optim__learning_rate": 3e-4, "train__steps": 600, "train__save_every": 600}
-    ),
-    "128 hidden channels": Try({"model__hidden": 128, "model__head": 128}),
-    "unit vectors": Try(values="unit"),
-    "512 hidden channels": Try({"model__hidden": 512, "model__head": 512}),
 }
 """What is compared on the validation groups, each with the seeds `TRY_SEEDS`."""
 
 TRY_SEEDS = (0,)
 
 FIRST = "first setting"
-CHOSEN = "first setting"
-"""The try with most validation videos right; see the result file."""
+CHOSEN = "each value standardised, weight decay 10"
+"""The try with most validation videos right, and the smallest of equals; see the result file."""
 
 
 class Features(NamedTuple):

@@ -112,6 +112,12 @@ def arrays_folder(
     return pathlib.Path(workdir) / "arrays" / f"{stream}-{backbone}-{view}"
 
 
+def arrays_every(backbone: str, view: View) -> int:
+    """2 where the arrays hold every second frame only, to save half the extraction."""
+    # The VGG-16 is slow. No form that reads every frame trains on mirrored clips.
+    return 2 if backbone == "vgg16" or view == "mirrored" else 1
+
+
 def views(settings: Mapping[str, Any]) -> tuple[View, ...]:
     """The views of the videos that these settings train on."""
     if settings.get("data__mirrored", True):
@@ -158,8 +164,7 @@ def _import_layer(settings: Settings, workdir: str, form: FeatureForm, layer: _L
     # Axes and deviation are those as filmed in both views.
     filmed = _layer_arrays(workdir, layer._replace(view="filmed"))
     train = [filmed[video.name].read() for video in train_list.videos]
-    # The VGG-16 is slow, so that it computes only the frames that are read.
-    every = 1 if layer.backbone == "vgg16" else form.every
+    every = form.every // arrays_every(layer.backbone, layer.view)
     arrays = _reduced(_layer_arrays(workdir, layer), _scaled(train, layer.name, form), every)
     about = {**ABOUT, "from": layer.backbone, "view": layer.view}
     importers.import_features(arrays, listed, target, about)

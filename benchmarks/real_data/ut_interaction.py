@@ -30,6 +30,7 @@ from benchmarks.real_data.ut_baselines import baselines
 from benchmarks.real_data.ut_folds import (
     FOLDS,
     HELD_OUT,
+    arrays_every,
     arrays_folder,
     import_features,
     prepared_fold,
@@ -120,7 +121,8 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
     for stream in ("rgb", "flow"):
         cfg = folds[0].for_stream(stream).config()
         for view in backbone_arrays.VIEWS:
-            backbone_arrays.extract(cfg, arrays_folder(workdir, stream, view), view)
+            folder, every = arrays_folder(workdir, stream, view), arrays_every("lite0", view)
+            backbone_arrays.extract(cfg, folder, view, every=every)
     names = sorted(video.name for video in load_dataset(work_of(folds[0]).dataset).videos)
     tries = compare_tries(folds[0], workdir, stop)
     rows = baselines(folds, workdir, names)

@@ -27,6 +27,7 @@ from benchmarks.real_data.ut_baselines import ridge_right
 from benchmarks.real_data.ut_folds import (
     FOLDS,
     FeatureForm,
+    arrays_every,
     arrays_folder,
     import_features,
     prepared_fold,
@@ -110,7 +111,9 @@ def extract_vgg16(fold: Settings, workdir: str, weights: str) -> None:
     }
     settings = Settings("paper", {**shown, **network, "data__workers": 1})
     folder = arrays_folder(workdir, "rgb", backbone="vgg16")
-    backbone_arrays.extract(settings.config(), folder, layers=("pool5",), every=FORM.every)
+    backbone_arrays.extract(
+        settings.config(), folder, layers=("pool5",), every=arrays_every("vgg16", "filmed")
+    )
 
 
 def _ridge_rows(parts: Sequence[Dataset], workdir: str) -> dict[str, Row]:
