@@ -11,8 +11,8 @@ from command_line import ROOT
 
 from videolstm_jax.cluster.local_pod import LocalPod
 
-PATIENCE = 120
-"""Seconds in which anything must have happened; a busy machine starts a process in ten."""
+PATIENCE = 400
+"""Seconds in which anything must have happened; a busy machine starts four processes in 200."""
 
 
 @dataclasses.dataclass
@@ -29,21 +29,22 @@ class RunningPod:
         return (self.folder / f"{index}.err").read_text()
 
     def wait_for(self, text, index=0):
-        """Returns when a process has printed a text."""
+        """Returns when a process has printed a text; ends all where it does not."""
         deadline = time.monotonic() + PATIENCE
         while text not in self.output(index):
-            assert self.running[index].poll() is None, self.errors(index)
-            assert time.monotonic() < deadline, self.output(index)
+            if self.running[index].poll() is not None or time.monotonic() > deadline:
+                self.end()
+                raise AssertionError(self.output(index) + self.errors(index))
             time.sleep(0.05)
 
     def send(self, index, number):
         """Sends a signal to a process."""
         os.kill(self.running[index].pid, number)
 
-    def statuses(self, seconds=PATIENCE):
+    def statuses(self):
         """The statuses of all processes when all have ended."""
         try:
-            return [process.wait(seconds) for process in self.running]
+            return [process.wait(PATIENCE) for process in self.running]
         finally:
             self.end()
 

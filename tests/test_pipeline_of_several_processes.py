@@ -72,7 +72,7 @@ def test_two_processes_run_what_one_runs(tmp_path, monkeypatch, quick_pictures):
     assert pod.statuses() == [75, 75], pod.errors(0) + pod.errors(1)
 
     pod = start_pod(tmp_path / "second", words)
-    assert pod.statuses(600) == [0, 0], pod.errors(0) + pod.errors(1)
+    assert pod.statuses() == [0, 0], pod.errors(0) + pod.errors(1)
     assert "the page of pictures: " in pod.output(0) and "process 1 of 2, " in pod.output(1)
     # The same files, and none that a lock or a kill has left.
     assert contents(tmp_path / "pod").keys() == contents(tmp_path / "work").keys()

@@ -19,6 +19,8 @@ _LATER = 600
 """Seconds after which JAX itself gives up. The team notices first, and names the process."""
 _FAREWELL = 10
 """Seconds that JAX waits at the end for a process that does not end."""
+_NO_PROXY = "no_grpc_proxy"
+"""Names the hosts that JAX's connections reach directly, whatever `https_proxy` is."""
 _OF_A_MACHINE = ("workdir", "break_lock", "data__workers", "data__time_limit")
 """Settings that may differ between machines; a work folder is compared by its content."""
 
@@ -95,6 +97,11 @@ def _start_jax(processes: Processes, service: str) -> None:
 
     # It would take SIGTERM for itself; here a step shares the news that one process got it.
     jax.config.update("jax_enable_preemption_service", False)
+    # A proxy for the way out of a cluster knows no way between its machines, and JAX would hang.
+    host = service.rpartition(":")[0]
+    os.environ.setdefault(_NO_PROXY, host)
+    # So its warning that it may hang is needless.
+    jax.config.update("jax_check_proxy_envs", False)
     jax.distributed.initialize(
         service,
         processes.count,
