@@ -1,5 +1,6 @@
 """Names of files cannot steer the terminal: control characters are printed escaped."""
 
+import io
 import sys
 
 import pytest
@@ -19,6 +20,17 @@ def test_control_characters_are_escaped_and_text_stays():
     text = "Füße\t走る\nзаметка 👩‍👧 \xa0"
     assert terminal.printable(text) == text
     assert terminal.one_line("a\nb") == r"a\nb"
+
+
+def test_a_name_does_not_clear_the_line_that_it_stands_in():
+    stream = io.StringIO()
+    escaped = terminal.EscapedStream(stream)
+    print(f"{CLEAR_LINE}step 1", end="", file=escaped)
+    print(f"{CLEAR_LINE}step 2", file=escaped)
+    # `print` writes each argument by itself.
+    print("cannot read", f"{CLEAR_LINE}all is well", file=escaped)
+    expected = f"{CLEAR_LINE}step 1{CLEAR_LINE}step 2\ncannot read \\r\\x1b[2Kall is well\n"
+    assert stream.getvalue() == expected
 
 
 @pytest.mark.parametrize("error", [FileError, OSError])

@@ -37,6 +37,8 @@ class EscapedStream:
     def __init__(self, stream: TextIO):
         """Wraps a stream, which does all else."""
         self._stream = stream
+        # Whether the line holds nothing but progress, so that it may be cleared.
+        self._may_clear = True
 
     def __getattr__(self, name: str) -> Any:
         """Returns what the stream has of this name."""
@@ -45,9 +47,11 @@ class EscapedStream:
     def write(self, text: str) -> int:
         """Writes a text; only the command that begins a line of progress is passed on."""
         start = ""
-        if text.startswith(CLEAR_LINE):
-            # Only there: in the middle of a text it would come from a name.
+        if text.startswith(CLEAR_LINE) and self._may_clear:
+            # Only there: in the middle of a line it would come from a name.
             start = CLEAR_LINE
+        if text:
+            self._may_clear = bool(start) or text.endswith("\n")
         self._stream.write(start + printable(text.removeprefix(start)))
         # What was taken, not what was written: a caller compares it with the length of its own
         # text.

@@ -147,8 +147,8 @@ class DataConfig:
     )
     follow_links: bool = setting(
         False,
-        "Whether labels.csv may name files that lie elsewhere, through links. Class folders may have "
-        "such symbolic links in any case.",
+        "Whether labels.csv may name files that lie elsewhere, through links. Class folders may "
+        "have such symbolic links in any case.",
         advanced=True,
     )
     workers: int = setting(2, "Processes that decode, and threads that read.")

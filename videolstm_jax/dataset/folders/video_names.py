@@ -129,9 +129,7 @@ def check_stem(stem: str, path: object) -> None:
         problem = f"{str(path)!r}: the name is not UTF-8; expected one that is (HMDB51's lists "
         problem += "have _ there)"
     elif len(encoded) > LONGEST_NAME:
-        problem = (
-            f"{path}: the name has {len(encoded)} bytes; expected at most {LONGEST_NAME}, since "
-        )
-        problem += "the files of results have longer ones"
+        problem = f"{path}: the name has {len(encoded)} bytes; expected at most "
+        problem += f"{LONGEST_NAME}, since the files of results have longer ones"
     if problem:
         raise FileError(problem)
