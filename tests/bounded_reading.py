@@ -44,7 +44,7 @@ def outcome_of(read, folder, name):
     Returns:
       An `Outcome`.
     """
-    before = _peak_mebibytes()
+    before = peak_mebibytes()
     message, problem = "", ""
     try:
         with _time_limit():
@@ -59,14 +59,15 @@ def outcome_of(read, folder, name):
         raise
     except BaseException as error:
         problem = f"{type(error).__name__}: {str(error)[:300]}"
-    taken = _peak_mebibytes() - before
+    taken = peak_mebibytes() - before
     # The peak of the whole process never falls, so an increase is of this very file.
     if taken > MEBIBYTES and not problem:
         problem = f"took {taken:.0f} MiB"
     return Outcome(problem, message)
 
 
-def _peak_mebibytes():
+def peak_mebibytes():
+    """The most memory that this process has had, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 

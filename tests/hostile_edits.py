@@ -13,7 +13,16 @@ import numpy as np
 from hypothesis import strategies as st
 
 # Not a number that a check could call too large: sizes that a program would try to make.
-_NUMBERS = (b"-1", b"0", b"1e999", b"NaN", b"2147483648", b"18446744073709551616", b"9" * 400)
+_NUMBERS = (
+    b"-1",
+    b"0",
+    b"1e999",
+    b"NaN",
+    b"2147483648",
+    b"18446744073709551616",
+    b"9" * 400,
+    b"9" * 5000,
+)
 _CONTROLS = (b"\0", b"\x1b]0;title\x07", "\u202e".encode(), b"\r\n", b"\t", b"\xff\xfe", b"\xa0")
 _WORDS = (
     b"../../secret",

@@ -29,7 +29,10 @@ RESERVED = {"video", "videos", "name", "names", "label", "labels", "part"}
 @st.composite
 def score_tables(draw):
     classes = draw(st.lists(NAME, min_size=2, max_size=4, unique=True))
-    classes = [name for name in classes if name.lower() not in RESERVED]
+    # The label 0 of a table is the class "0" where there is one, and not the first class.
+    classes = [
+        name for name in classes if name.lower() not in RESERVED and not name.strip().isdigit()
+    ]
     if len(classes) < 2:
         classes = ["Jump", "Run"]
     stems = draw(st.lists(NAME, min_size=1, max_size=5, unique=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -76,7 +77,21 @@ def read_viper_file(xml: bytes, action: str, stem: str, changes: Counter[str]) -
     frames = _read_number(source, "NUMFRAMES")
     size = (_read_number(source, "H-FRAME-SIZE"), _read_number(source, "V-FRAME-SIZE"))
     video = _Video(action, frames or _MOST_FRAMES, size)
+    _check_spans(source, video.frames)
     return ViperVideo(frames, size, _read_tubes(source, video, changes))
+
+
+def _check_spans(source: ElementTree.Element, most: int) -> None:
+    """Raises ValueError where the spans of all elements together have too many frames.
+
+    Each span may be as long as a video, and a short file may have thousands of them.
+    """
+    total = 0
+    for element in source.iter():
+        for first, last in _spans(element.get("framespan", "")):
+            total += max(0, min(last, most) - first + 1)
+    if total > _MOST_FRAMES:
+        raise ValueError(f"has spans of {total} frames together; expected at most {_MOST_FRAMES}")
 
 
 def _find_source(xml: bytes, stem: str) -> ElementTree.Element:
@@ -215,13 +230,19 @@ def _clip(box: Box, size: tuple[int, int]) -> Box | None:
 def _frames(spans: str, most: int) -> set[int]:
     """Frames from 0 of "first:last" pairs, which count from 1 and include the last."""
     frames: set[int] = set()
+    for first, last in _spans(spans):
+        frames.update(range(first - 1, min(last, most)))
+    return frames
+
+
+def _spans(spans: str) -> Iterator[tuple[int, int]]:
+    """The first and the last frame of each "first:last" pair."""
     for span in spans.split():
         # Any other form raises ValueError here, which the caller reports with the file.
         first, last = map(int, span.split(":"))
         if first < 1 or last < first:
             raise ValueError(f"has the span {span!r}; expected first:last, from 1 on")
-        frames.update(range(first - 1, min(last, most)))
-    return frames
+        yield first, last
 
 
 def _last_frame(spans: str) -> int:

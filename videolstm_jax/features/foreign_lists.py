@@ -53,7 +53,7 @@ def read_numbers(folder: PathLike, part: str, kind: str) -> list[int]:
         problem = f"{len(lines)} lines for {names} videos; expected as many"
     for line in lines:
         # A line of several labels is of a data set where a video may have several classes.
-        if not re.fullmatch(r"\d+", line):
+        if not re.fullmatch(r"\d{1,9}", line):
             problem = f"{line!r}; expected one number a line"
             break
     if problem:

@@ -20,7 +20,7 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, reading
 from videolstm_jax.json_records import json_record, parse_record
 from videolstm_jax.numpy_files import open_numpy
-from videolstm_jax.safe_readers.hdf5 import check_dataset, open_hdf5
+from videolstm_jax.safe_readers.hdf5 import check_dataset, most_bytes, open_hdf5
 from videolstm_jax.safe_readers.torch_file import from_bfloat16, read_torch
 from videolstm_jax.sealed_json import parse_json
 
@@ -93,11 +93,17 @@ def _read_h5(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     import h5py  # comes with TensorFlow; imported here, since no other format needs it
 
     arrays: dict[str, np.ndarray] = {}
+    free_bytes = most_bytes(epath.Path(name).stat().length)
 
     def visit(path: str, item: object) -> None:
-        if not isinstance(item, h5py.Dataset):
+        nonlocal free_bytes
+        # Texts are no weights, and each element of a list of texts may be the same long one.
+        if not isinstance(item, h5py.Dataset) or item.dtype.hasobject:
             return
         check_dataset(path, item)
+        free_bytes -= item.nbytes
+        if free_bytes < 0:
+            raise FileError(f"{path} and those before it are larger than the file can hold")
         layer = item.parent.attrs.get("name")
         if isinstance(layer, bytes):
             layer = layer.decode()
@@ -135,6 +141,7 @@ def _read_safetensors(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
     header = _safetensors_header(file, name)
     data = file.read()
     arrays = {}
+    used_bytes = 0
     for key, row in header.items():
         # A tensor without numbers can have a shape that NumPy cannot have.
         damage = (ValueError, OverflowError)
@@ -142,6 +149,10 @@ def _read_safetensors(file: BinaryIO, name: str) -> dict[str, np.ndarray]:
             f"{name}: {key} of {row.dtype} {list(row.shape)}", "the file is damaged", *damage
         ):
             arrays[key] = _safetensors_array(row, data)
+        # The format has no shared bytes. Bfloat16 is copied, so shared ones would fill the memory.
+        used_bytes += row.data_offsets[1] - row.data_offsets[0]
+        if used_bytes > len(data):
+            raise FileError(f"{name}: {key} shares bytes with other tensors; the file is damaged")
     return arrays
 
 
@@ -154,7 +165,10 @@ def _safetensors_header(file: BinaryIO, name: str) -> dict[str, _HeaderRow]:
     if not 2 <= length <= _LONGEST_HEADER:
         raise FileError(f"{name}: its header is {length} bytes long; not a safetensors file")
     with reading(name, "cannot be read as safetensors", RecursionError):
-        rows = parse_json(file.read(length), "its header")
+        encoded = file.read(length)
+        if len(encoded) < length:
+            raise FileError(f"its header has {len(encoded)} bytes; expected {length}")
+        rows = parse_json(encoded, "its header")
         # Text about the file stands among the tensors, and is none.
         if isinstance(rows, dict):
             rows.pop("__metadata__", None)

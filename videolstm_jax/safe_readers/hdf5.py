@@ -27,8 +27,11 @@ _DAMAGE_ERRORS = (
     AttributeError,
 )
 
-# Deflate, the usual packing of HDF5, makes 1,032 bytes from one at most.
-_DEFLATE_RATIO = 1032
+# Deflate, the usual packing of HDF5, makes a thousand bytes of one. Features with many zeros pack
+# less than twentyfold.
+_MOST_EXPANSION = 100
+SMALL_BYTES = 1 << 26
+"""Small arrays may be all zeros, which pack well."""
 
 
 @contextlib.contextmanager
@@ -75,11 +78,20 @@ def check_dataset(path: str, item: Any) -> None:
     chunk = 0
     if item.chunks:
         chunk = math.prod(item.chunks) * item.dtype.itemsize
-        # Only arrays in chunks can be packed.
-        largest *= _DEFLATE_RATIO
+        # Only arrays in chunks can be packed. One without any stored chunk is all fill values.
+        if largest:
+            largest = SMALL_BYTES + _MOST_EXPANSION * largest
     # Checked before reading, so that a damaged shape does not fill the memory. A chunk is unpacked
     # as a whole, and may be larger than the array.
     if max(item.nbytes, chunk if item.nbytes else 0) > largest:
         raise FileError(
             f"{path} has the shape {list(item.shape)}, more than the file can hold; it is damaged"
         )
+
+
+def most_bytes(size: int) -> int:
+    """The bytes that all arrays of a file of `size` bytes may have together.
+
+    Arrays may share their bytes, so each of them may be small enough and all of them too many.
+    """
+    return SMALL_BYTES + _MOST_EXPANSION * size

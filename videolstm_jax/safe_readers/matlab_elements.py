@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 from videolstm_jax.errors import FileError
 
-# A compressed variable of a few kilobytes can unpack to any size. This bounds what all variables of
-# a file may unpack to together, in bytes.
-_UNPACKED_LIMIT = 1 << 30
+# A compressed variable of a few kilobytes can unpack to any size. These bound what all variables of
+# a file may unpack to together: bytes, and bytes for each byte of the file. Numbers may become
+# eight times as wide as they are stored.
+_UNPACKED_LIMIT = 1 << 25
+_MOST_EXPANSION = 100
 
 _HEADER_BYTES = 128
 # The last two bytes of the header are written as a number, so they show the byte order.
@@ -59,10 +61,12 @@ def variable_bytes(data: bytes, order: str) -> Iterator[bytes]:
     Raises:
       FileError: a variable is cut short, is no matrix, or unpacks to too much.
     """
-    budget = _UNPACKED_LIMIT
+    limit = budget = _UNPACKED_LIMIT + _MOST_EXPANSION * len(data)
     for element in elements_of(data, order, start=_HEADER_BYTES):
         if element.kind == _COMPRESSED:
             unpacked = _unpacked(element.data, budget)
+            if unpacked is None:
+                raise FileError(f"unpacks to more than {limit >> 20} MiB from {len(data)} bytes")
             budget -= len(unpacked)
             # A compressed element holds exactly one element; more or fewer is damage.
             (element,) = elements_of(unpacked, order)
@@ -71,17 +75,16 @@ def variable_bytes(data: bytes, order: str) -> Iterator[bytes]:
         yield element.data
 
 
-def _unpacked(data: bytes, budget: int) -> bytes:
-    """Decompresses a variable to at most `budget` bytes."""
+def _unpacked(data: bytes, budget: int) -> bytes | None:
+    """Decompresses a variable to at most `budget` bytes; None where it is larger."""
     unpacker = zlib.decompressobj()
     unpacked = unpacker.decompress(data, max(budget, 1))  # zlib takes 0 for "no limit"
     if unpacker.eof:
         return unpacked
-    problem = "is not a whole MATLAB file: a compressed variable is cut short"
     # Bytes are left over because the limit was reached, before the end of the stream.
     if unpacker.unconsumed_tail:
-        problem = f"unpacks to more than {_UNPACKED_LIMIT >> 20} MiB"
-    raise FileError(problem)
+        return None
+    raise FileError("is not a whole MATLAB file: a compressed variable is cut short")
 
 
 def elements_of(data: bytes, order: str, *, start: int = 0) -> Iterator[Element]:

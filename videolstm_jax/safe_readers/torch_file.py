@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import pickle
 import reprlib
 import struct
@@ -79,7 +80,7 @@ def from_bfloat16(bits: np.ndarray) -> np.ndarray:
 def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
     """Reads a zip: `<root>data.pkl` is the pickle, `<root>data/<key>` the numbers of a storage."""
     with zipfile.ZipFile(file) as archive:
-        root = _zip_root(archive)
+        root = _zip_root(archive, file.seek(0, os.SEEK_END))
         tree = read_tensor_pickle(io.BytesIO(archive.read(f"{root}data.pkl")))
 
         def storage_bytes(storage: Storage) -> bytes:
@@ -88,8 +89,8 @@ def _read_zip(file: BinaryIO) -> dict[str, np.ndarray]:
         return _arrays(tree, storage_bytes)
 
 
-def _zip_root(archive: zipfile.ZipFile) -> str:
-    """Checks the members of a zip, and returns what the names of all of them begin with."""
+def _zip_root(archive: zipfile.ZipFile, size: int) -> str:
+    """Checks the members of a zip of `size` bytes; returns what all their names begin with."""
     members = {member.filename: member for member in archive.infolist()}
     roots = []
     for name in members:
@@ -102,6 +103,9 @@ def _zip_root(archive: zipfile.ZipFile) -> str:
     # A compressed member could unpack to any size; torch.save never compresses.
     elif any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
         problem = "its members are compressed, which those of torch.save are not"
+    # Members may overlap, so that a small file has many large ones.
+    elif sum(member.file_size for member in members.values()) > size:
+        problem = f"its members are larger than the file of {size} bytes"
     # Older versions of PyTorch wrote no such member, and were little-endian.
     elif f"{roots[0]}byteorder" in members:
         order = archive.read(f"{roots[0]}byteorder").decode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -242,7 +243,7 @@ def _csv_label(where: str, cell: str, classes: Mapping[str, int]) -> int | str:
     # A class may be called "7"; then its name goes before its number.
     if cell in classes:
         return cell
-    if cell.isascii() and cell.isdigit():
+    if re.fullmatch("[0-9]{1,9}", cell):
         return int(cell)
     raise FileError(f"{where}: label is {cell!r}; expected a class of the columns, or its number")
 

@@ -69,7 +69,7 @@ def read_list(path: epath.Path) -> list[ListRow]:
     rows: dict[str, ListRow] = {}
     for where, line in read_lines(path):
         file, number = line, None
-        numbered = re.fullmatch(r"(.*\S)\s+(\d+)", line)
+        numbered = re.fullmatch(r"(.*\S)\s+(\d{1,9})", line)
         if numbered:
             file, number = numbered[1], int(numbered[2])
         # Some lists have Windows' slashes, and folders before the class.
