@@ -53,9 +53,9 @@ def test_a_restart_at_every_position_of_two_epochs_draws_the_same(order, balance
 
 
 @pytest.mark.slow
-@settings(max_examples=120)
+@settings(max_examples=40)
 @given(
-    count=st.integers(1, 30),
+    count=st.integers(1, 15),
     share=st.integers(1, 6),
     hosts=st.integers(1, 4),
     order=st.sampled_from(["iid", "epochs"]),
