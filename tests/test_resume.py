@@ -161,6 +161,17 @@ def test_an_unfinished_save_is_removed_loudly(finished, run, capsys):
     assert steps_of(run) == [20, 23]
 
 
+def test_a_folder_without_the_mark_of_its_end_is_no_checkpoint(run, capsys, monkeypatch):
+    """In a bucket nothing is renamed, so a save that did not end has a folder of the final name."""
+    monkeypatch.setattr(Checkpoints, "steps", property(lambda _: [20]))
+    train(run, steps=20, resume="must")
+    expected = f"warning: {run}/ckpt/23 is passed over: its save was not finished\n"
+    assert capsys.readouterr().err == expected
+    monkeypatch.setattr(Checkpoints, "steps", property(lambda _: []))
+    with pytest.raises(FileError, match=r"holds no checkpoint; .*=must"):
+        train(run, steps=20, resume="must")
+
+
 # ---- --resume ------------------------------------------------------------------------------------
 
 

@@ -26,7 +26,7 @@ from videolstm_jax.train.resume import (
     Restored,
     check_resume,
     remove_unfinished_saves,
-    restore_newest,
+    restore_alike,
     warn_of_lost_best,
 )
 from videolstm_jax.train.shared_stop import SharedStop
@@ -108,8 +108,8 @@ def _restored(
     Returns:
       The checkpoints, the best one with `keep_best`, and where training goes on.
     """
-    # Process 0 makes the folders, and moves or removes what is damaged or unfinished in them. The
-    # others open them when that is done.
+    # Process 0 makes the folders, and removes what is unfinished in them. The others open them when
+    # that is done.
     with team.current().first_goes_first("the folder of checkpoints"):
         check_resume(folder, plan.resume)
         if team.current().is_first:
@@ -118,8 +118,8 @@ def _restored(
         best = None
         if plan.keep_best:
             best = stack.enter_context(Checkpoints(folder / "best", keep=1))
-        restored = restore_newest(state, checkpoints, plan.identity)
-        _check_best(best, checkpoints, restored, plan)
+    restored = restore_alike(state, checkpoints, plan.identity, plan.resume)
+    _check_best(best, checkpoints, restored, plan)
     return checkpoints, best, restored
 
 

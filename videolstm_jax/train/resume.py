@@ -6,6 +6,7 @@ processes, process 0 decides, and the others go on from the step that it has lef
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Mapping
@@ -57,16 +58,20 @@ def check_resume(folder: epath.Path, resume: str) -> None:
     place = folder / "ckpt"
     steps = [step for step, path in _step_folders(place) if not _is_unfinished(path)]
     if resume == "must" and not steps:
-        raise FileError(
-            f"{place} holds no checkpoint; expected one for --resume=must. --resume=auto trains "
-            "from the beginning"
-        )
+        raise _missing(place)
     if resume == "never" and steps:
         listed = ", ".join(map(str, sorted(steps)))
         raise FileError(
             f"{place} holds checkpoints of steps {listed}; expected none for --resume=never: "
             f"remove {folder}, or take another --name"
         )
+
+
+def _missing(place: epath.Path) -> FileError:
+    return FileError(
+        f"{place} holds no checkpoint; expected one for --resume=must. --resume=auto trains from "
+        "the beginning"
+    )
 
 
 def remove_unfinished_saves(folder: epath.Path) -> None:
@@ -78,6 +83,41 @@ def remove_unfinished_saves(folder: epath.Path) -> None:
         if _is_unfinished(path):
             path.rmtree()
             _warn(f"{folder / 'ckpt'}: the save of step {step} was not finished; it was removed")
+
+
+def restore_alike(
+    state: TrainState, checkpoints: Checkpoints, identity: Mapping[str, Any], resume: str
+) -> Restored:
+    """The state that process 0 restores by `restore_newest`, in all processes.
+
+    The others are given the number of its step. A shared disk may still show them a checkpoint that
+    process 0 has just moved.
+
+    Args:
+      state: with the shapes and places of the arrays.
+      checkpoints: of the run.
+      identity: what a checkpoint must agree with.
+      resume: the setting.
+
+    Raises:
+      FileError: as `restore_newest`; or there is no checkpoint, and `resume` is `must`.
+    """
+    processes = team.current()
+    numbers = b""
+    if processes.is_first:
+        _warn_of_uncommitted(checkpoints)
+        # Again: in a bucket a folder of the right name may lack the mark of its end.
+        if resume == "must" and not checkpoints.steps:
+            raise _missing(checkpoints.folder)
+        restored = restore_newest(state, checkpoints, identity)
+        numbers = json.dumps([int(restored.state.step), restored.newest]).encode()
+    step, newest = json.loads(processes.broadcast("the step to go on from", numbers))
+    if processes.is_first:
+        return restored
+    if not newest:
+        return Restored(state, {})
+    state, about = checkpoints.restore(state, identity=identity, step=step)
+    return Restored(state, about, newest)
 
 
 def restore_newest(
@@ -106,9 +146,6 @@ def restore_newest(
         try:
             state, about = checkpoints.restore(state, identity=identity, step=step)
         except DamagedCheckpoint as error:
-            # Process 0 has been here before the others, and has moved what is damaged.
-            if not team.current().is_first:
-                raise
             damage[step] = error
             continue
         _check_position(about, step, checkpoints)
@@ -121,6 +158,16 @@ def restore_newest(
         f"no checkpoint in {checkpoints.folder} is sound: {problems}. Put back a copy of one, or "
         f"remove {folder} to train anew"
     )
+
+
+def _warn_of_uncommitted(checkpoints: Checkpoints) -> None:
+    """Prints which steps have a folder that orbax does not count as a checkpoint.
+
+    In a bucket nothing is renamed: a mark in the folder says that its save has ended.
+    """
+    for step, _ in _step_folders(checkpoints.folder):
+        if step not in checkpoints.steps:
+            _warn(f"{checkpoints.folder / str(step)} is passed over: its save was not finished")
 
 
 def warn_of_lost_best(folder: epath.Path, restored: Restored, save_every: int) -> None:
