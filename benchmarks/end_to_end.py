@@ -10,12 +10,11 @@ done again.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from benchmarks import command_line, record
@@ -25,10 +24,14 @@ from videolstm_jax.measure.intervals import paired_interval, wilson
 from videolstm_jax.presets import Settings, configured
 from videolstm_jax.quantities import size_text
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
+from videolstm_jax.train.optim import optimizer, with_block_rate
+from videolstm_jax.train.state import new_state
+from videolstm_jax.train.step import make_step, model_loss
+from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.types import Batch, Clip, Inputs
 
 FROZEN = "frozen"
-# Steps of the two short trainings whose difference is timed: compiling takes as long in both.
-TIMED_STEPS = (10, 40)
+TIMED_STEPS = 5
 
 
 def main() -> None:
@@ -37,11 +40,12 @@ def main() -> None:
     parser.add_argument("--workdir", required=True)
     parser.add_argument("--demo", required=True, help="the work folder of a finished `make demo`")
     parser.add_argument("--stream", default="flow", choices=("rgb", "flow"))
-    parser.add_argument("--cell", default="convalstm")
+    parser.add_argument("--cell", default="alstm")
     parser.add_argument("--seeds", type=int, default=3, help="of the recurrent models")
     parser.add_argument("--rates", default="0.1", help="values of train.backbone_rate")
     parser.add_argument("--convnet_steps", type=int, default=100)
-    parser.add_argument("--train_steps", type=int, default=150)
+    parser.add_argument("--train_steps", type=int, default=200)
+    parser.add_argument("--frames", type=int, default=8, help="of a clip")
     parser.add_argument("--clips", type=int, default=24, help="training clips of a class")
     parser.add_argument("--test_clips", type=int, default=25, help="test clips of a class")
     options = parser.parse_args()
@@ -55,6 +59,7 @@ def main() -> None:
         convnet__weights=f"{options.demo}/convnets/{{stream}}",
         convnet__learning_rate=1e-3,
         convnet__steps=options.convnet_steps,
+        data__frames=options.frames,
         train__steps=options.train_steps,
         train__backbone_from="last_block",
         # Five times fewer than the paper's 25, and the same for both paths.
@@ -66,7 +71,8 @@ def main() -> None:
         if not Workdir(cfg.workdir).scores(run.name).exists():
             train.run(run)
             evaluate.run(run)
-    record.save(f"end_to_end_{options.name}", figures(cfg, rates, options.seeds), options.out)
+    results = figures(cfg, rates, options.seeds) | costs(cfg, rates[0])
+    record.save(f"end_to_end_{options.name}", results, options.out)
 
 
 def _make_features(cfg: RunConfig) -> None:
@@ -108,7 +114,7 @@ def _run(cfg: RunConfig, name: str, seed: int) -> RunConfig:
 
 
 def figures(cfg: RunConfig, rates: Sequence[float], seeds: int) -> dict[str, Any]:
-    """Accuracies, their differences to the frozen path, and what both cost.
+    """Accuracies, and their differences to the frozen path.
 
     Args:
       cfg: of the trainings.
@@ -133,15 +139,12 @@ def figures(cfg: RunConfig, rates: Sequence[float], seeds: int) -> dict[str, Any
         "clips": len(convnet),
         "convnet.steps": cfg.convnet.steps,
         "train.steps": cfg.train.steps,
+        "data.frames": cfg.data.frames,
+        "data.batch": cfg.data.batch,
         "seeds": seeds,
         "ConvNet": _row(convnet[None]),
         "rows": {name: _row(answers) for name, answers in right.items()},
         "minus frozen, 95 % of a paired bootstrap of clips": differences,
-        "cost": {
-            "frozen": _cost(cfg, FROZEN),
-            "joint": _cost(cfg, _name(rates[0])),
-        },
-        "bytes of features": _feature_bytes(cfg),
     }
 
 
@@ -160,7 +163,23 @@ def _answers(cfg: RunConfig, name: str) -> np.ndarray:
     return (scores.scores.argmax(1) == scores.label).astype(float)
 
 
-def _feature_bytes(cfg: RunConfig) -> dict[str, str]:
+# ---- costs ---------------------------------------------------------------------------------------
+
+
+def costs(cfg: RunConfig, rate: float) -> dict[str, Any]:
+    """What a step of both paths costs, and what their features take on disk.
+
+    Args:
+      cfg: of the trainings, which are finished.
+      rate: of the backbone in the joint path; any of those that were trained.
+    """
+    return {
+        "cost": {"frozen": _cost(cfg, FROZEN), "joint": _cost(cfg, _name(rate))},
+        "size of features": _feature_sizes(cfg),
+    }
+
+
+def _feature_sizes(cfg: RunConfig) -> dict[str, str]:
     """The size of each store that a cell of maps reads, or a block."""
     sizes = {}
     for folder in sorted(Workdir(cfg.workdir).features(cfg.data.stream, "pool5").parent.iterdir()):
@@ -171,29 +190,41 @@ def _feature_bytes(cfg: RunConfig) -> dict[str, str]:
 
 
 def _cost(cfg: RunConfig, name: str) -> dict[str, float]:
-    """Processor seconds of a step, and the largest memory of the process in MiB."""
-    seconds, memory = [], 0.0
-    for steps in TIMED_STEPS:
-        run = change(_run(cfg, name, 0), name=f"timed-{name}-{steps}", train__steps=steps)
-        usage = _usage_of_training(run)
-        seconds.append(usage["seconds"])
-        memory = max(memory, usage["MiB"])
-    step = (seconds[1] - seconds[0]) / (TIMED_STEPS[1] - TIMED_STEPS[0])
-    return {"processor seconds a step": round(step, 3), "MiB": round(memory)}
+    """Processor seconds of a training step, and the memory of its intermediate values."""
+    work, run = Workdir(cfg.workdir), _run(cfg, name, 0)
+    model = TrainedModel.of_run(work, run.name)
+    tx = optimizer(run.optim, run.train.steps)
+    if model.block is not None:
+        tx = with_block_rate(tx, run.train.backbone_rate)
+    state = new_state(model.params, tx)
+    batch = _ones(model, work, run)
+    lowered = make_step(model_loss(model.functions.apply), tx, run.seed).lower(state, batch)
+    compiled = lowered.compile()
+    # The first step touches its memory for the first time, and is not counted.
+    state, metrics = compiled(state, batch)
+    jax.block_until_ready(metrics)
+    began = time.process_time()
+    for _ in range(TIMED_STEPS):
+        state, metrics = compiled(state, batch)
+        jax.block_until_ready(metrics)
+    seconds = (time.process_time() - began) / TIMED_STEPS
+    memory = compiled.memory_analysis().temp_size_in_bytes
+    return {
+        "processor seconds a step": round(seconds, 3),
+        "MiB of intermediate values": round(memory / 2**20, 1),
+        "trained parameters": sum(leaf.size for leaf in jax.tree.leaves(model.params)),
+    }
 
 
-def _usage_of_training(run: RunConfig) -> Mapping[str, float]:
-    """Trains in a process of its own, whose time and memory the system counts."""
-    folder = Workdir(run.workdir).run(run.name)
-    if folder.exists():
-        folder.rmtree()
-    command = [sys.executable, "-m", "videolstm_jax.cli", "train", *Settings.of(run).arguments()]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} ended with status {status}")
-    # Linux counts the largest memory in KiB.
-    return {"seconds": usage.ru_utime + usage.ru_stime, "MiB": usage.ru_maxrss / 1024}
+def _ones(model: TrainedModel, work: Workdir, run: RunConfig) -> Batch:
+    """A batch of the shapes that the model is trained on; its values do not change the time."""
+    shape = (run.data.batch, run.data.frames)
+    features = model.open_features(work)
+    arrays = []
+    for store in features.by_input().values():
+        arrays.append(np.ones((*shape, *store.shape), np.float16))
+    label, weight = np.zeros(run.data.batch, np.int32), np.ones(run.data.batch, np.float32)
+    return Batch(Clip(Inputs(*arrays), np.ones(shape, bool)), label, weight)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """A backbone's last block trained with a cell, through all stages, a stream and a bundle."""
 
-import json
 import shutil
 
 import numpy as np
@@ -83,33 +82,62 @@ def test_the_stored_maps_below_the_block_give_the_stored_features(joint):
 
 
 def predictions_of(folder, video):
+    """The predictions of the frames that `evaluate` scores, all but the last one of a video."""
     predictor = Predictor(folder)
     predictions = [predictor(frame) for frame in read(video.path)]
-    return predictions[: video.frames - 1]
+    made = [prediction for prediction in predictions if prediction is not None]
+    return made[: video.frames - 1]
+
+
+def assert_streams_as_the_stages(cfg, bundle):
+    """The stream of a run, and of its bundle, gives the scores and attention of `evaluate`."""
+    work, name = Workdir(cfg.workdir), cfg.run_name
+    video = artifacts.load_dataset(work.dataset).part("test")[0]
+    (scores,) = files.read_arrays(work.evaluated_video(name, video.name), "scores")
+    TrainedModel.of_run(work, name).save(bundle)
+    for folder in (work.run(name), bundle):
+        streamed = [row.scores for row in predictions_of(folder, video)]
+        np.testing.assert_allclose(streamed, scores, rtol=0, atol=1e-5)
 
 
 def test_a_stream_and_a_bundle_give_what_the_stages_gave(joint, tmp_path):
-    work, name = Workdir(joint.workdir), joint.run_name
-    video = artifacts.load_dataset(work.dataset).part("test")[0]
-    path = work.evaluated_video(name, video.name)
-    scores, attention = files.read_arrays(path, "scores", "attention")
-    # The block makes smaller maps than it reads.
-    side = FeatureStore.open(work.features("rgb", "pool5")).shape[0]
-    assert attention.shape[1:] == (side, side)
-    boxes = [row for row in artifacts.load_detections(work.tubes(name)) if row.video == video.name]
-    TrainedModel.of_run(work, name).save(tmp_path / "bundle")
-    record = json.loads((tmp_path / "bundle" / "model.json").read_text())
+    bundle = tmp_path / "bundle"
+    assert_streams_as_the_stages(joint, bundle)
+    record = files.read_json(bundle / "model.json")
     assert record["version"] == 3 and record["backbone_from"] == "block2"
     assert set(record["backbones"]["rgb"]["layers"]) == {"below_block2"}
-    for folder in (work.run(name), tmp_path / "bundle"):
-        predictions = predictions_of(folder, video)
-        for values, expected in (
-            ([row.scores for row in predictions], scores),
-            ([row.attention for row in predictions], attention),
-        ):
-            np.testing.assert_allclose(values, expected, rtol=0, atol=1e-5)
-        streamed = np.array([row.box for row in predictions])
-        np.testing.assert_allclose(streamed, boxes[0].tube.boxes[: len(streamed)], atol=1e-3)
+    work, name = Workdir(joint.workdir), joint.run_name
+    video = artifacts.load_dataset(work.dataset).part("test")[0]
+    predictions = predictions_of(bundle, video)
+    (attention,) = files.read_arrays(work.evaluated_video(name, video.name), "attention")
+    # The block makes smaller maps than it reads, and boxes are made of these.
+    side = FeatureStore.open(work.features("rgb", "pool5")).shape[0]
+    assert attention.shape[1:] == (side, side)
+    streamed = [row.attention for row in predictions]
+    np.testing.assert_allclose(streamed, attention, rtol=0, atol=1e-5)
+    rows = artifacts.load_detections(work.tubes(name))
+    tube = next(row.tube for row in rows if row.video == video.name)
+    boxes = [row.box for row in predictions]
+    np.testing.assert_allclose(boxes, tube.boxes[: len(boxes)], rtol=0, atol=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "cell, stream, settings",
+    [
+        # Both inputs are of flow: what the block makes, and the features of the frozen backbone.
+        ("videolstm", "flow", {"data__mirrored": True}),
+        # A cell of vectors reads fc7, above the block.
+        ("lstm", "rgb", {}),
+        ("convalstm", "rgb", {"convnet__backbone": "lite0", "data__max_frames": 6}),
+    ],
+)
+def test_other_cells_and_backbones(tmp_path, cell, stream, settings):
+    made = tiny_pipeline.make(tmp_path, [], **SETTINGS | settings)
+    cfg = Settings.of(made).for_cell(cell, stream)
+    train.run(cfg)
+    evaluate.run(cfg)
+    assert_streams_as_the_stages(cfg, tmp_path / "bundle")
 
 
 def test_a_bundle_without_its_block_is_refused(joint, tmp_path):

@@ -93,11 +93,9 @@ def model_functions(
     def scaled(clip: Clip) -> Clip:
         return clip._replace(inputs=as_inputs(clip.inputs, scales))
 
-    def read(params: Params, clip: Clip) -> Clip:
-        if block is None:
-            return clip
-        x = block.apply(params.block, clip.inputs.x)
-        return clip._replace(inputs=clip.inputs._replace(x=x))
+    read = compiled_read = _as_stored
+    if block is not None:
+        read, compiled_read = _reader(block.apply), _reader(jax.jit(block.apply))
 
     # Also the start reads the features: with `start=mean` the carry is made of them.
     def start_of_read(params: Params, clip: Clip) -> PyTree:
@@ -120,8 +118,6 @@ def model_functions(
     def one_frame(inputs: Inputs) -> Clip:
         return Clip(inputs, np.ones((1, 1), bool))
 
-    # Without a block there is nothing to compile, and features stay on the host.
-    compiled_read = read if block is None else jax.jit(read)
     return ModelFunctions(
         init=model.init,
         start=start,
@@ -134,6 +130,22 @@ def model_functions(
         begin_stream=jax.jit(lambda params, inputs: start_of_read(params, one_frame(inputs))),
         frame=jax.jit(lambda params, inputs, carry: apply_read(params, one_frame(inputs), carry)),
     )
+
+
+def _as_stored(_: Params, clip: Clip) -> Clip:
+    """The clip itself: its features are what the cell reads."""
+    return clip
+
+
+def _reader(apply_block: Callable[[PyTree, Array], Array]) -> Callable[[Params, Clip], Clip]:
+    """Returns `read(params, clip)` with the features that a block makes."""
+
+    # The mask and the motion stay where they are: callers look into the mask on the host.
+    def read(params: Params, clip: Clip) -> Clip:
+        x = apply_block(params.block, clip.inputs.x)
+        return clip._replace(inputs=clip.inputs._replace(x=x))
+
+    return read
 
 
 def as_inputs(inputs: Inputs, scales: Scales) -> Inputs:
