@@ -66,10 +66,11 @@ class LocalizeConfig:
 
     input: str = setting(
         "attention",
-        "Maps that boxes are made of: attention, weighted_features or motion. "
+        "Maps that boxes are made of: attention, weighted_features, motion or foreground. "
         "`weighted_features`: attention times the size of the features, Eq. (9); `motion`: "
-        "their geometric mean with the flow without the camera's motion.",
-        choices=("attention", "weighted_features", "motion"),
+        "their geometric mean with the flow without the camera's motion; `foreground`: where "
+        "features differ most from those of the background, without attention.",
+        choices=("attention", "weighted_features", "motion", "foreground"),
     )
     # Theta is the paper's. Sigma is that of an ALSTM notebook of the same lab, the span of the
     # regression is ours (docs/decisions.md).

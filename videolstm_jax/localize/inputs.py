@@ -1,4 +1,4 @@
-"""The maps that boxes are made of: attention, the weighted features of Eq. (9), or also motion."""
+"""The maps that boxes are made of: attention, weighted features (Eq. 9), motion, or foreground."""
 
 from __future__ import annotations
 
@@ -16,24 +16,34 @@ ZERO_FLOW = 128
 
 
 def localizer_input(
-    kind: str, attention: NDArray, features: NDArray | None = None, flow: NDArray | None = None
+    kind: str,
+    attention: NDArray,
+    features: NDArray | None = None,
+    flow: NDArray | None = None,
+    foreground: NDArray | None = None,
 ) -> NDArray:
     """Returns the maps [T, N, N] that boxes are made of; each sums to 1.
 
     Args:
       kind: the setting `localize.input`. `attention`: A itself. `weighted_features`: A times
         `features`, the size of the weighted features that the LSTM reads, Eq. (9). `motion`: the
-        geometric mean of the weighted features and `flow`.
+        geometric mean of the weighted features and `flow`. `foreground`: the foreground alone,
+        without the attention.
       attention: A, [T, N, N].
       features: [T, N, N] from `feature_size`; not needed for `attention`.
       flow: [T', N, N] from `camera_free_flow`, of T or T - 1 frames; needed for `motion` only.
+      foreground: [T, N, N] from `foreground_maps`; needed for `foreground` only.
 
     Raises:
-      ValueError: the features or the flow that this kind needs are missing.
+      ValueError: what this kind needs is missing.
     """
     # The map itself: it sums to 1 already, and dividing by a rounded sum would change its bits.
     if kind == "attention":
         return attention
+    if kind == "foreground":
+        if foreground is None:
+            raise ValueError("localize.input 'foreground' needs the features of the video")
+        return as_attention(foreground)
     if features is None:
         raise ValueError(
             f"localize.input {kind!r} needs the size of the features, which evaluate writes"

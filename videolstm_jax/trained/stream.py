@@ -86,6 +86,13 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
             "the model does not read flow, so boxes are made of the weighted features without "
             "motion"
         )
+    # Its axis is found in the feature store of a work folder, which a stream does not have.
+    if settings.input == "foreground":
+        settings = dataclasses.replace(settings, input="weighted_features")
+        warnings.append(
+            "a stream does not know the foreground of the training list, so boxes are made of the "
+            "weighted features"
+        )
     if settings.normalise == "video":
         warnings.append(
             "boxes are scaled by the largest saliency so far, not by that of the whole video; the "
