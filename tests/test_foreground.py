@@ -14,7 +14,7 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.localize.foreground import find_foreground, foreground_maps
 from videolstm_jax.localize.inputs import localizer_input
 from videolstm_jax.stages import localize
-from videolstm_jax.trained.foreground import open_foreground, spread
+from videolstm_jax.trained.foreground import open_foreground, spaced_frames
 
 DEPTH = 6
 SIDE = 5
@@ -139,9 +139,9 @@ def test_frames_are_spread_over_the_training_list(work):
     dataset = write_store(work)
     store = FeatureStore.open(work.features("rgb", "pool5"))
     train = dataset.part("train")
-    every = spread(store, train)
+    every = spaced_frames(store, train)
     assert every == [(video.name, frame) for video in train for frame in range(FRAMES - 1)]
-    some = spread(store, train, 4)
+    some = spaced_frames(store, train, 4)
     assert some[0] == (train[0].name, 0)
     assert some[-1] == (train[1].name, FRAMES - 2)
     assert {name for name, _ in some} == {video.name for video in train}

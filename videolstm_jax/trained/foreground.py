@@ -43,7 +43,7 @@ def open_foreground(work: Workdir, stream: str, dataset: Dataset) -> Callable[[V
             f"{store.folder}: features are {list(store.shape)}; localize.input 'foreground' needs "
             "maps [N, N, D]"
         )
-    frames = [_read_frame(store, *place) for place in spread(store, dataset.part("train"))]
+    frames = [_read_frame(store, *place) for place in spaced_frames(store, dataset.part("train"))]
     with reading(store.folder, "", ValueError):
         axis = find_foreground(np.stack(frames))
 
@@ -53,7 +53,7 @@ def open_foreground(work: Workdir, stream: str, dataset: Dataset) -> Callable[[V
     return maps_of
 
 
-def spread(
+def spaced_frames(
     store: FeatureStore, videos: Sequence[Video], count: int = FRAMES
 ) -> list[tuple[str, int]]:
     """Names and numbers of evenly spaced frames of all videos, `count` at most."""
