@@ -28,6 +28,7 @@ if importlib.metadata.version("jaxlib").startswith("0.10."):
 import hypothesis
 import jax
 import pytest
+from running_pod import end_pods
 from spare_workers import SpareWorkerClient, end_spares
 
 from videolstm_jax.video.worker_client import WorkerClient
@@ -102,6 +103,12 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish():
     """Keeps what imports made out of all later collections of garbage: it stays to the end."""
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _no_pod_outlives_its_test():
+    yield
+    end_pods()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,9 @@ from videolstm_jax.cluster.local_pod import LocalPod
 PATIENCE = 400
 """Seconds in which anything must have happened; a busy machine starts four processes in 200."""
 
+_started = []
+"""All pods of the session; `end_pods` kills what still runs of them."""
+
 
 @dataclasses.dataclass
 class RunningPod:
@@ -69,10 +72,10 @@ def start_pod(folder, words, *, count=2, only=None, extra=(), environs=None, mor
       more_environ: of all processes.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    pod = LocalPod(count, words)
+    local_pod = LocalPod(count, words)
     running = []
     for index in range(count) if only is None else only:
-        command = pod.command(index)
+        command = local_pod.command(index)
         environ = {**os.environ, "PYTHONPATH": str(ROOT), **(more_environ or {})}
         if environs is not None:
             command, environ = command[:-3], {**environ, **environs[index]}
@@ -84,4 +87,12 @@ def start_pod(folder, words, *, count=2, only=None, extra=(), environs=None, mor
             running.append(
                 subprocess.Popen(command, env=environ, cwd=ROOT, stdout=out, stderr=errors)
             )
-    return RunningPod(running, folder)
+    pod = RunningPod(running, folder)
+    _started.append(pod)
+    return pod
+
+
+def end_pods():
+    """Kills the processes of all pods: of a test that fails half-way they would run for ever."""
+    while _started:
+        _started.pop().end()
