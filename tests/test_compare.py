@@ -84,6 +84,9 @@ def test_logs_that_cannot_be_compared_are_named(first, tmp_path):
     (sparse / "hashes.jsonl").write_text('{"sha256": "ab"}\n')
     with pytest.raises(FileError, match=r"hashes\.jsonl has a line without a step"):
         compare_trainings(first, sparse)
+    (sparse / "hashes.jsonl").write_text('{"step": 2, "arrays": [1]}\n')
+    with pytest.raises(FileError, match=r"hashes\.jsonl has no digests of arrays at step 2"):
+        compare_trainings(first, sparse)
 
 
 def test_a_digest_is_of_every_array_and_of_the_step():

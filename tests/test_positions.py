@@ -53,7 +53,7 @@ def test_a_restart_at_every_position_of_two_epochs_draws_the_same(order, balance
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     count=st.integers(1, 15),
     share=st.integers(1, 6),

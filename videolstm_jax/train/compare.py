@@ -79,9 +79,13 @@ def parting(logs: Sequence[Rows], folders: Sequence[epath.Path]) -> Parting:
 def _hashes(folder: epath.Path) -> Rows:
     """The digests of each state: of the arrays by their names, and of all of it."""
     rows = {}
-    for step, row in _by_step(folder / "hashes.jsonl").items():
+    path = folder / "hashes.jsonl"
+    for step, row in _by_step(path).items():
+        arrays = row.get("arrays")
+        if not isinstance(arrays, dict):
+            raise FileError(f"{path} has no digests of arrays at step {step}; expected some")
         # Arrays first, so that the first difference is an array and not the digest of all.
-        rows[step] = {**row.get("arrays", {}), "sha256": row.get("sha256")}
+        rows[step] = {**arrays, "sha256": row.get("sha256")}
     return rows
 
 

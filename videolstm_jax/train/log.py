@@ -179,9 +179,11 @@ def values_text(values: Mapping[str, float], separator: str) -> str:
 def _step_of(line: bytes) -> float:
     """The step of a line; infinity, later than any step, for a line that is not ours."""
     try:
-        return json.loads(line)["step"]
+        step = json.loads(line)["step"]
     except (ValueError, KeyError, TypeError):
         return math.inf
+    # A text, or NaN, could not be compared with the number of a step.
+    return step if isinstance(step, int) else math.inf
 
 
 def _duration(seconds: float) -> str:
