@@ -34,7 +34,7 @@ from absl import flags
 
 from benchmarks import command_line, kill, record
 from videolstm_jax import artifacts, files
-from videolstm_jax.cli import config_flags
+from videolstm_jax.cli import config_flags, ending
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.prepared import check_flow, read_flow_index
 from videolstm_jax.features.store import FeatureStore
@@ -404,6 +404,8 @@ def main() -> None:
     options = parser.parse_args()
     path = pathlib.Path(options.out) / f"{options.name}.jsonl"
     rows = kill.read_rows(path)
+    # As the commands do: orbax logs the error of each array with a traceback.
+    ending.hide_orbax_tracebacks()
     with tempfile.TemporaryDirectory() as temporary, path.open("a") as file:
         folder = pathlib.Path(options.folder or temporary).absolute()
         folder.mkdir(exist_ok=True)
