@@ -184,6 +184,19 @@ def test_a_worker_whose_reader_was_killed_ends_by_itself(stalling, tmp_path):
     assert running_workers(folder) == []
 
 
+def test_a_worker_whose_reader_is_gone_prints_nothing():
+    code = "from videolstm_jax.video import worker; worker.serve()"
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    process.stdout.close()
+    process.stdin.write(b'{"work": "probe", "path": "no such file", "limit": 60}\n')
+    process.stdin.close()
+    assert process.stderr.read() == b"" and process.wait() == 1
+    process.stderr.close()
+
+
 def test_an_ended_crew_starts_nothing(tmp_path, own_workers):
     encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))
     crew = guard.Crew(1)

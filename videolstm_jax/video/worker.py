@@ -49,10 +49,15 @@ def serve() -> None:
         except Exception as error:  # a damaged file may raise anything, and must cost itself only
             message = f"{path}: cannot be read: {error!r}"
         head = {"info": info, "shapes": [array.shape for array in arrays], "bad": message}
-        replies.write(json.dumps(head).encode() + b"\n")
-        for array in arrays:
-            replies.write(np.ascontiguousarray(array).data)
-        replies.flush()
+        try:
+            replies.write(json.dumps(head).encode() + b"\n")
+            for array in arrays:
+                replies.write(np.ascontiguousarray(array).data)
+            replies.flush()
+        except BrokenPipeError:
+            # The client was killed. A traceback would appear in its terminal, and Python would
+            # write what is left in the buffer once more.
+            os._exit(1)
         _set_alarm(0)
 
 
