@@ -8,6 +8,7 @@ import pytest
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, load_params
+from videolstm_jax.train.checkpoints.orbax_errors import as_file_error
 from videolstm_jax.train.mesh import data_mesh, replicated
 from videolstm_jax.train.state import new_state
 from videolstm_jax.types import CellParams, HeadParams, LSTMParams, Params
@@ -218,3 +219,11 @@ def test_an_error_while_the_folder_is_closed_names_it_too(tmp_path, monkeypatch)
             monkeypatch.setattr(checkpoints._manager, method, full)
         with pytest.raises(FileError, match=rf"{tmp_path}: cannot save: No space left"):
             checkpoints.close()
+
+
+def test_an_error_of_tensorstore_is_shown_without_its_settings(tmp_path):
+    cause = "Error reading d/01: data corruption [tensorstore_spec='{\"context\":{}}']"
+    with pytest.raises(FileError) as error, as_file_error(tmp_path, "cannot be read"):
+        raise ValueError(cause)
+    expected = f"{tmp_path}: cannot be read: ValueError: Error reading d/01: data corruption"
+    assert str(error.value) == expected

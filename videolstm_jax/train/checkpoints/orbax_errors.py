@@ -53,4 +53,6 @@ def _cause(error: Exception) -> str:
     if code:
         number = int(code[1])
         return system_error_text(OSError(number, os.strerror(number)))
-    return f"{type(error).__name__}: {error}"
+    # Behind the cause it repeats all of its settings, a thousand characters of them.
+    cause, _, _ = str(error).partition(" [tensorstore_spec=")
+    return f"{type(error).__name__}: {cause}"
