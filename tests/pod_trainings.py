@@ -55,7 +55,7 @@ def names_of_files(folder):
     names = set()
     for path in folder.rglob("*"):
         place = path.relative_to(folder)
-        if path.is_file() and "ckpt" not in place.parts:
+        if path.is_file() and not {"ckpt", "best"} & set(place.parts):
             names.add(str(place))
     return names
 

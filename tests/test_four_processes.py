@@ -24,6 +24,9 @@ pytestmark = pytest.mark.slow
 BEST = {"data__validation": 0.2, "train__keep": "best"}
 BEST_FLAGS = ("--data.validation=0.2", "--train.keep=best", "--train.steps=12")
 
+# Seconds: four processes that end on two cores wait for each other.
+SLOWER = 10
+
 
 @pytest.fixture(scope="module")
 def single(tmp_path_factory):
@@ -58,7 +61,7 @@ def test_a_signal_to_one_of_four_stops_all_with_a_checkpoint(work, tmp_path):
     began = time.monotonic()
     pod.send(2, signal.SIGTERM)
     assert pod.statuses() == [75] * 4, pod.errors(0)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 10 + SLOWER
     (line,) = {pod.errors(index) for index in range(4)}
     step = line.split()[3].rstrip(";")
     assert (work / "runs" / "lstm-rgb" / "ckpt" / step).is_dir()
@@ -70,7 +73,7 @@ def test_a_killed_process_ends_the_other_three(work, tmp_path):
     began = time.monotonic()
     pod.send(3, signal.SIGKILL)
     assert pod.statuses() == [75, 75, 75, -signal.SIGKILL]
-    assert time.monotonic() - began < HEARTBEAT + SOON
+    assert time.monotonic() - began < HEARTBEAT + SOON + SLOWER
     for index in range(3):
         assert pod.errors(index) == "error: process 3 of 4 has ended without a word\n"
 
@@ -81,7 +84,7 @@ def test_a_silent_process_ends_the_other_three(work, tmp_path):
     began = time.monotonic()
     pod.send(1, signal.SIGSTOP)
     others = [pod.running[index].wait(60) for index in (0, 2, 3)]
-    assert others == [75] * 3 and time.monotonic() - began < 6 * HEARTBEAT + SOON
+    assert others == [75] * 3 and time.monotonic() - began < 6 * HEARTBEAT + SOON + SLOWER
     for index in (0, 2, 3):
         assert pod.errors(index) == "error: process 1 of 4 has given no sign of life for 30 s\n"
     pod.end()
@@ -94,8 +97,7 @@ def test_a_step_that_hangs_ends_all_with_their_stacks(work, tmp_path):
     pod.wait_for("\nstep 3/")
     began = time.monotonic()
     assert pod.statuses() == [75, 75], pod.errors(0)
-    # It looks twice a second; the rest is for a busy machine.
-    assert time.monotonic() - began < 8 + 2 * SOON
+    assert time.monotonic() - began < 8 + SOON + SLOWER
     for index in (0, 1):
         assert " of 2 has been at a step for 8 s; the limit is 8 s. Each" in pod.errors(index)
         assert "in _run_steps" in pod.errors(index)
