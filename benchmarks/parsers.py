@@ -91,6 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_line.parser(__doc__, name="parsers")
     parser.add_argument("--examples", type=int, default=20_000, help="of each parser")
     parser.add_argument("--only", default="", help="parsers whose name has this text")
+    parser.add_argument(
+        "--slow", action="store_true", help="also videos and models, with a 40th of the examples"
+    )
     parser.add_argument("--again", action="store_true", help="also those with figures")
     args = parser.parse_args(arguments)
     # Of lists whose splits are unusual; half a million lines of them hide the figures.
@@ -101,18 +104,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commit = _commit()
     with contextlib.suppress(FileNotFoundError):
         parsers = json.loads(path.read_text())["parsers"]
-    for file in FOREIGN_FILES:
-        count = max(1, args.examples // file.cost)
-        before = parsers.get(file.name, {"examples": 0, "failures": 1})
-        is_done = before["examples"] >= count and not before["failures"]
-        if args.only not in file.name or (is_done and not args.again):
-            continue
-        faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
-        parsers[file.name] = try_examples(file, count) | {"commit": commit}
-        faulthandler.cancel_dump_traceback_later()
-        print(f"{file.name}: {json.dumps(parsers[file.name])}", flush=True)
-        _save(parsers, args)
+    with tempfile.TemporaryDirectory() as folder:
+        for file in _files(args.slow, pathlib.Path(folder)):
+            count = max(1, args.examples // file.cost)
+            before = parsers.get(file.name, {"examples": 0, "failures": 1})
+            is_done = before["examples"] >= count and not before["failures"]
+            if args.only not in file.name or (is_done and not args.again):
+                continue
+            faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
+            parsers[file.name] = try_examples(file, count) | {"commit": commit}
+            faulthandler.cancel_dump_traceback_later()
+            print(f"{file.name}: {json.dumps(parsers[file.name])}", flush=True)
+            _save(parsers, args)
     return int(any(figures["failures"] for figures in parsers.values()))
+
+
+def _files(with_slow: bool, folder: pathlib.Path) -> Sequence[ForeignFile]:
+    """The kinds of files; the slow ones are made of models and videos that are written first."""
+    if not with_slow:
+        return FOREIGN_FILES
+    # Here, since JAX is imported for it.
+    from foreign_models import slow_files
+
+    return (*FOREIGN_FILES, *slow_files(folder))
 
 
 def _save(parsers: dict[str, Any], args: argparse.Namespace) -> None:

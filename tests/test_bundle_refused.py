@@ -79,6 +79,14 @@ def test_a_link_that_leads_out_of_the_bundle(copy, bundle):
     assert "is a symbolic link that leads out of the bundle" in refusal(copy)
 
 
+def test_layers_of_a_size_that_no_array_has(copy):
+    def change(record):
+        record["backbones"]["rgb"]["convnet"]["dense"] = [2**31 - 1, 2**31 - 1]
+
+    edited(copy, change)
+    assert "model.json" in refusal(copy) or "safetensors" in refusal(copy)
+
+
 def test_an_edited_number(copy):
     edited(copy, lambda record: record["scales"].update(x=0.5), signed=False)
     assert "model.json: the content has been changed" in refusal(copy)

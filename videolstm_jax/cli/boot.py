@@ -12,6 +12,7 @@ from absl import app, flags, logging
 
 from videolstm_jax.cli import config_flags, ending, help_text, processes
 from videolstm_jax.cli.command_table import COMMANDS, Command
+from videolstm_jax.cli.terminal import one_line
 from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
@@ -80,7 +81,7 @@ def _parse_flags(name: str, arguments: list[str]) -> list[str]:
         message = _with_whole_name(error.flagname) or _with_help(name, error)
     except flags.Error as error:
         message = _with_help(name, error)
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     sys.exit(1)
 
 

@@ -239,7 +239,9 @@ def _needed(
     path: epath.Path,
 ) -> PyTree:
     """The parameters of a ConvNet; those that its layers do not need take no memory."""
-    needed = needed_params(network, like, layers)
+    # NumPy has no arrays of more than a size that a record may still give.
+    with reading(path.parent / RECORD, "describes no network", ValueError):
+        needed = needed_params(network, like, layers)
     return params_for_layers(network, like, layers) | _filled(needed, arrays, path)
 
 

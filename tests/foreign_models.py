@@ -1,0 +1,104 @@
+"""Files whose readers are slow: runs, backbones and bundles, which JAX checks, and videos.
+
+They are made anew, which takes seconds, so only the recorded run and a slow test try them.
+"""
+
+import json
+import pathlib
+
+from bundle_workdir import run_settings, write_work
+from file_encodings import json_bytes, signed_json
+from foreign_file import ForeignFile
+from small_films import smooth
+
+from videolstm_jax.sealed_json import SEAL
+from videolstm_jax.trained.backbone.convnet import load_convnet
+from videolstm_jax.trained.bundle.reader import read_bundle
+from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.trained.run_folder import read_run
+from videolstm_jax.video import encode, guard
+from videolstm_jax.workdir import Workdir
+
+_RUN = "runs/videolstm-rgb/config.json"
+_CONVNET = "convnets/rgb/config.json"
+
+
+def slow_files(folder):
+    """The files, made of a work folder and of videos that are written below `folder`."""
+    work = write_work(run_settings(folder / "work"), [("videolstm", "rgb")])
+    bundle = TrainedModel.load(work.run("videolstm-rgb")).save(folder / "bundle")
+    return (*_of_models(_contents(folder / "work"), _contents(bundle)), *_of_videos(folder))
+
+
+def _of_models(work, bundle):
+    def run(folder):
+        return read_run(Workdir(str(folder)), "videolstm-rgb")
+
+    def convnet(folder):
+        return load_convnet(Workdir(str(folder)).convnet("rgb"))
+
+    return (
+        ForeignFile(
+            "config.json of a run, with its model",
+            _RUN,
+            (_record(work[_RUN]),),
+            run,
+            json_bytes,
+            True,
+            work,
+            cost=40,
+        ),
+        ForeignFile(
+            "config.json of a backbone",
+            _CONVNET,
+            (_record(work[_CONVNET]),),
+            convnet,
+            json_bytes,
+            True,
+            work,
+            cost=40,
+        ),
+        ForeignFile(
+            "model.json of a bundle",
+            "model.json",
+            (_record(bundle["model.json"]),),
+            read_bundle,
+            signed_json,
+            True,
+            bundle,
+            cost=40,
+        ),
+    )
+
+
+def _of_videos(folder):
+    crew = guard.Crew(1, limit=60)
+    files = []
+    for suffix, codec in ((".mp4", "mpeg4"), (".avi", "mjpeg"), (".mkv", "mpeg4")):
+        path = folder / f"v{suffix}"
+        encode.write(path, smooth(6, 24, 32), codec=codec)
+        # Workers keep a crash of FFmpeg from this process, and are slow to start again.
+        files.append(
+            ForeignFile(
+                f"video {suffix}",
+                path.name,
+                (path.read_bytes(),),
+                lambda place, name=path.name: crew.read(place / name, max_frames=64),
+                cost=40,
+            )
+        )
+    return files
+
+
+def _contents(folder):
+    contents = {}
+    for path in sorted(pathlib.Path(folder).rglob("*")):
+        if path.is_file():
+            contents[str(path.relative_to(folder))] = path.read_bytes()
+    return contents
+
+
+def _record(content):
+    record = json.loads(content)
+    record.pop(SEAL, None)
+    return record
