@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 from benchmarks import command_line, real_localisation, record
-from benchmarks.real_localisation import cells, frame_maps, label_free, overlaps, tasks
+from benchmarks.real_localisation import cells, figure, frame_maps, label_free, overlaps, tasks
 from benchmarks.real_localisation.overlaps import Measured
 from benchmarks.real_localisation.read_outs import MOMENTS, READ_OUTS, tube_of
 from benchmarks.real_localisation.tasks import Fold
@@ -31,7 +31,7 @@ from videolstm_jax.types import Tube, Video
 def main() -> None:
     """Runs a task and writes its results, or prints the table of a result file."""
     parser = command_line.parser(real_localisation.__doc__, name="real_localisation")
-    parser.add_argument("task", choices=(*tasks.TASKS, "table"))
+    parser.add_argument("task", choices=(*tasks.TASKS, "table", "figure"))
     parser.add_argument("--data", default="", help="folder of the videos; table: a result file")
     parser.add_argument("--workdir", default="", help="folder of everything that is computed")
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each recurrent model")
@@ -45,6 +45,9 @@ def main() -> None:
         return
     if not options.workdir:
         parser.error("--workdir is missing; expected the folder of everything that is computed")
+    if options.task == "figure":
+        draw(options.workdir)
+        return
     stop = time.monotonic() + 60 * options.minutes
     # The folds and seeds of a row have the same shapes, so each program is compiled once.
     jax.config.update("jax_compilation_cache_dir", f"{options.workdir}/compiled")
@@ -88,6 +91,20 @@ def run(name: str, workdir: str, data: str, seeds: Sequence[int], stop: float) -
         "trained": trained,
         "rows": overlaps.as_record(measured.finished()),
     }
+
+
+def draw(workdir: str) -> None:
+    """Writes `<workdir>/foreground.png`, of the stick actions that were measured."""
+    sheets = []
+    for name in ("easy", "hard"):
+        task, folder = tasks.TASKS[name], f"{workdir}/{name}"
+        cfg = tasks.prepared(task, folder).for_stream("rgb").config()
+        work = Workdir(folder)
+        truth = _true_tubes(work, load_dataset(work.dataset))
+        (fold,) = tasks.folds_of(task, folder)
+        arrays = pathlib.Path(folder) / "arrays"
+        sheets.append(figure.draw(fold, arrays, truth, frame_maps.frame_reader(cfg)))
+    figure.save(sheets, pathlib.Path(workdir) / "foreground.png")
 
 
 def _true_tubes(work: Workdir, dataset: Any) -> dict[str, list[Tube]]:
