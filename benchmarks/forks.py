@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 SERVER = """
-import gc, json, os, sys, threading
+import gc, json, logging, os, sys
 import jax, numpy, optax, orbax.checkpoint, tensorflow
 import videolstm_jax.stages.extract, videolstm_jax.stages.train
 from videolstm_jax.cli import main
@@ -41,6 +41,8 @@ sys.stdin = open(0, closefd=False)
 sys.stdout.reconfigure(line_buffering=True)
 os.environ.clear()
 os.environ.update(request["environment"])
+# The libraries, imported before absl, have given the log a handler that a fresh command lacks.
+logging.getLogger().handlers.clear()
 sys.argv = ["videolstm", *request["arguments"]]
 status = 1
 try:

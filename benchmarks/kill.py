@@ -72,6 +72,8 @@ _SAVE_SECONDS = 0.02
 _WORK_SHARE = 0.4
 # What a stage writes as it goes, and begins anew or adds to: not compared until its end.
 _GROWING = ("metrics.jsonl", "hashes.jsonl")
+# What `extract` notes of the videos that are done; the index takes their place at the end.
+_NOTES = ("about.json", "done.jsonl")
 _CHECKPOINTS = ("ckpt", "best")
 
 
@@ -336,7 +338,10 @@ def half_written(work: pathlib.Path, before: dict[str, Any], unbroken: dict[str,
     names = []
     for name in written_files(work):
         content = (work / name).read_bytes()
-        if content not in (before.get(name), unbroken.get(name)):
+        if os.path.basename(name) in _NOTES:
+            if not _are_notes(content):
+                names.append(name)
+        elif content not in (before.get(name), unbroken.get(name)):
             names.append(name)
     for path in sorted(work.rglob("*.jsonl")):
         if path.name not in _GROWING:
@@ -347,6 +352,21 @@ def half_written(work: pathlib.Path, before: dict[str, Any], unbroken: dict[str,
         if not whole.startswith(path.read_bytes()):
             names.append(name)
     return names
+
+
+def _are_notes(content: bytes) -> bool:
+    """Whether all lines but the last one are JSON, or all of the file is."""
+    try:
+        json.loads(content)
+        return True
+    except ValueError:
+        lines = content.split(b"\n")
+    try:
+        for line in lines[:-1]:
+            json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def newest_step(work: pathlib.Path, stage: str) -> int:

@@ -40,6 +40,12 @@ def test_half_a_file_under_a_final_name_is_named(tmp_path):
     (tmp_path / "b.json").write_bytes(b"0")
     (tmp_path / "metrics.jsonl").write_bytes(b"1\n")
     assert kill.half_written(tmp_path, {"b.json": b"0"}, unbroken) == ["a.json"]
+    # Notes are not there at the end; the last line of an append may be cut.
+    (tmp_path / "done.jsonl").write_bytes(b'{"name": "a"}\n{"na')
+    assert kill.half_written(tmp_path, {"b.json": b"0"}, unbroken) == ["a.json"]
+    (tmp_path / "done.jsonl").write_bytes(b'{"na\n{"name": "a"}\n')
+    assert "done.jsonl" in kill.half_written(tmp_path, {}, unbroken)
+    (tmp_path / "done.jsonl").unlink()
     (tmp_path / "metrics.jsonl").write_bytes(b"2\n")
     assert kill.half_written(tmp_path, {}, unbroken) == ["a.json", "b.json", "metrics.jsonl"]
 
