@@ -26,5 +26,5 @@ def test_four_clips_are_linked_with_their_lists(tmp_path):
 
 
 def test_a_missing_clip_is_named(tmp_path):
-    with pytest.raises(FileError, match=r"v_BasketballDunk_g17_c03\.avi"):
+    with pytest.raises(FileError, match=r"v_Basketball_g01_c01\.avi"):
         ucf24_tubes.linked_clips(tmp_path, tmp_path / "clips")

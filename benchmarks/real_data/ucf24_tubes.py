@@ -1,7 +1,7 @@
 """Four clips of UCF101-24 with their true tubes: do all steps of localisation run on real files?
 
-The figures mean nothing beyond that: two clips train a model and two are tested, one of them of a
-class that no training clip has.
+The figures mean nothing beyond that: three clips train a model, each of another class, and one is
+tested.
 """
 
 from __future__ import annotations
@@ -17,8 +17,12 @@ from videolstm_jax.artifacts import Workdir, load_dataset, load_scores
 from videolstm_jax.errors import FileError
 from videolstm_jax.presets import Settings
 
-TRAIN = ("BasketballDunk/v_BasketballDunk_g17_c03", "SoccerJuggling/v_SoccerJuggling_g24_c01")
-TEST = ("Basketball/v_Basketball_g01_c01", "SoccerJuggling/v_SoccerJuggling_g23_c01")
+TRAIN = (
+    "Basketball/v_Basketball_g01_c01",
+    "BasketballDunk/v_BasketballDunk_g17_c03",
+    "SoccerJuggling/v_SoccerJuggling_g24_c01",
+)
+TEST = ("SoccerJuggling/v_SoccerJuggling_g23_c01",)
 
 SETTINGS = {
     # The true tube of the Basketball clip ends at frame 52.
@@ -38,8 +42,6 @@ SETTINGS = {
     "eval__segments": 4,
 }
 """On top of the preset `small`: whatever makes it quick."""
-
-MEASURES = ("frame_iou", "tube_iou", "baselines")
 
 
 def run(data: str, workdir: str, *, boxes: str, minutes: float = float("inf")) -> dict[str, Any]:
