@@ -7,7 +7,7 @@ import pytest
 from localize_workdir import FRAMES, attention_of, config, true_tube, write_work
 
 from videolstm_jax import artifacts
-from videolstm_jax.config import change
+from videolstm_jax.config import LocalizeConfig, change
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
@@ -15,6 +15,7 @@ from videolstm_jax.localize.foreground import find_foreground, foreground_maps
 from videolstm_jax.localize.inputs import localizer_input
 from videolstm_jax.stages import localize
 from videolstm_jax.trained.foreground import open_foreground, spaced_frames
+from videolstm_jax.trained.stream import stream_settings
 
 DEPTH = 6
 SIDE = 5
@@ -145,6 +146,15 @@ def test_frames_are_spread_over_the_training_list(work):
     assert some[0] == (train[0].name, 0)
     assert some[-1] == (train[1].name, FRAMES - 2)
     assert {name for name, _ in some} == {video.name for video in train}
+
+
+def test_a_stream_takes_the_weighted_features_and_says_so():
+    settings, warnings = stream_settings(LocalizeConfig(input="foreground"), reads_flow=True)
+    assert settings == LocalizeConfig(input="weighted_features")
+    assert len(warnings) == 1 and "does not know the foreground" in warnings[0]
+    motion = LocalizeConfig(input="motion")
+    assert stream_settings(motion, reads_flow=True) == (motion, [])
+    assert stream_settings(motion, reads_flow=False)[0].input == "weighted_features"
 
 
 def test_stores_without_maps_are_refused(work):

@@ -78,9 +78,21 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
             "the first carry comes from the mean of a whole video in training, from the first "
             "frame in a stream"
         )
-    settings = model.place.localize_settings()
+    settings, of_boxes = stream_settings(model.place.localize_settings(), flow is not None)
+    warnings += of_boxes
+    return StreamFunctions(features, flow, settings, model.place.fit, tuple(warnings))
+
+
+def stream_settings(settings: LocalizeConfig, reads_flow: bool) -> tuple[LocalizeConfig, list[str]]:
+    """The settings of boxes that a stream can follow, and where they differ from the stages.
+
+    Args:
+      settings: those of the stage `localize`.
+      reads_flow: whether the model reads flow.
+    """
+    warnings = []
     # The stages made flow for every video; a stream makes it only for a model that reads it.
-    if settings.input == "motion" and flow is None:
+    if settings.input == "motion" and not reads_flow:
         settings = dataclasses.replace(settings, input="weighted_features")
         warnings.append(
             "the model does not read flow, so boxes are made of the weighted features without "
@@ -98,7 +110,7 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
             "boxes are scaled by the largest saliency so far, not by that of the whole video; the "
             "film's heat is scaled frame by frame"
         )
-    return StreamFunctions(features, flow, settings, model.place.fit, tuple(warnings))
+    return settings, warnings
 
 
 def image_features(backbone: Backbone) -> ImageFeatures:
