@@ -19,3 +19,11 @@ def test_any_model_or_video_is_read_or_refused_by_name(tmp_path):
             if content is not None:
                 problem = file.outcome(folder, content).problem
                 assert not problem, (file.name, number)
+
+
+def test_an_unknown_cell_in_a_run_is_named_with_its_file(tmp_path):
+    file = slow_files(tmp_path / "made")[0]
+    file.prepare(tmp_path)
+    content = file.content(0).replace(b'"cell": "videolstm"', b'"cell": "video"')
+    outcome = file.outcome(tmp_path, content)
+    assert not outcome.problem and "config.json: there is no cell 'video'" in outcome.message

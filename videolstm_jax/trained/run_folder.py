@@ -120,7 +120,9 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         block = block_of_record(record.get("block"))
         parameters = folder / checkpoint_folder(run_config["train"]["keep"])
     # Only shapes: nothing is drawn, and the checkpoint is compared with what the cell makes today.
-    like = params_like(config, block)
+    # An unknown cell is a mistake of this file, not of the settings of the stage.
+    with reading(path):
+        like = params_like(config, block)
     # Compared by the checkpoint: an array of the right shape may still be of other classes.
     identity = {"cell": config.cell, "classes": list(classes)}
     with Checkpoints(parameters, create=False) as checkpoints:
