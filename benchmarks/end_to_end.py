@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3, help="of the recurrent models")
     parser.add_argument("--rates", default="0.1", help="values of train.backbone_rate")
     parser.add_argument("--convnet_steps", type=int, default=100)
-    parser.add_argument("--train_steps", type=int, default=200)
+    parser.add_argument("--train_steps", type=int, default=120)
     parser.add_argument("--frames", type=int, default=8, help="of a clip")
     parser.add_argument("--clips", type=int, default=24, help="training clips of a class")
     parser.add_argument("--test_clips", type=int, default=25, help="test clips of a class")
