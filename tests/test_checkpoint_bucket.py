@@ -58,6 +58,14 @@ def test_half_a_checkpoint_is_not_seen_and_the_next_training_removes_it(tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["15", "5"]
 
 
+def test_a_folder_without_objects_is_an_empty_one(tmp_path):
+    with Checkpoints(tmp_path / "ckpt") as checkpoints:
+        (tmp_path / "ckpt").rmdir()  # as where the last object in it was removed
+        assert checkpoints.latest is None
+        checkpoints.save(state_of(5), identity={"cell": "lstm"}, about={"step": 5})
+        assert checkpoints.latest == 5
+
+
 def test_a_save_that_is_not_sent_is_an_error_and_leaves_the_one_before(tmp_path, monkeypatch):
     save(tmp_path, 5)
     sent, path_class = [], type(epath.Path(tmp_path))

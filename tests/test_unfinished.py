@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from videolstm_jax.files import remove_unfinished
+from videolstm_jax.files import refresh_list, remove_unfinished
 
 KILLED = """
 import os, signal, sys
@@ -31,4 +31,12 @@ def test_what_a_killed_process_was_writing_is_removed(tmp_path):
 
 def test_a_folder_that_is_not_there_has_none(tmp_path):
     remove_unfinished(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_list_is_fetched_anew_by_a_change_that_leaves_nothing(tmp_path):
+    before = tmp_path.stat().st_mtime_ns
+    refresh_list(tmp_path)
+    assert tmp_path.stat().st_mtime_ns > before and list(tmp_path.iterdir()) == []
+    refresh_list(tmp_path / "new")  # a folder that is not there stays so
     assert not (tmp_path / "new").exists()

@@ -83,6 +83,9 @@ class BucketManager:
 
     def _steps_of(self, *, complete: bool) -> list[int]:
         """The numbers of the checkpoints that are complete, or of those that are not, in order."""
+        # A folder without an object in it is none.
+        if not self._folder.exists():
+            return []
         folders = [path for path in self._folder.iterdir() if path.name.isdigit()]
         are_complete = side_by_side(_is_complete, folders)
         steps = []

@@ -66,7 +66,8 @@ def _check_may_be_made(folder: epath.Path, create: bool) -> None:
     """Raises FileError where the folder is missing, and it is not for this process to make."""
     if not create:
         raise FileError(f"{folder} is missing; expected a folder of checkpoints")
-    if not team.current().is_first:
+    # A bucket has no folders, only objects: an empty one may be gone again.
+    if not team.current().is_first and not is_bucket(folder):
         raise FileError(
             f"{folder} is missing on {team.current().name}, and process 0 has made it; expected a "
             "work folder that all processes share"
