@@ -24,6 +24,7 @@ AS_SET = Run("videolstm-flow", "videolstm", "flow")
 
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "A * X times 49": {"model__attention_scale": 49.0},
+    "A * X times 49, 300 updates": {"model__attention_scale": 49.0, "train__steps": 300},
     "not mirrored": {"data__mirrored": False},
     "300 updates": {"train__steps": 300},
     "no dropout": {"model__dropout": 0.0},
@@ -31,7 +32,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "learning rate 1e-3": {"optim__learning_rate": 1e-3},
     "32 hidden channels": {"model__hidden": 32, "model__attention": 32},
 }
-"""One change of the settings each, which is a training of its own; the likeliest reasons first."""
+"""What is changed; each is a training of its own, the likeliest reasons first."""
 
 CELLS = {
     "fc7 and LSTM": "lstm-flow",
