@@ -21,8 +21,12 @@ def test_any_model_or_video_is_read_or_refused_by_name(tmp_path):
                 assert not problem, (file.name, number)
 
 
-def test_an_unknown_cell_in_a_run_is_named_with_its_file(tmp_path):
-    file = slow_files(tmp_path / "made")[0]
+def test_channels_that_no_stream_has_and_an_unknown_cell_are_named_with_their_file(tmp_path):
+    file, backbone, *_ = slow_files(tmp_path / "made")
+    backbone.prepare(tmp_path)
+    content = backbone.content(0).replace(b'"channels": 3', b'"channels": 9')
+    outcome = backbone.outcome(tmp_path, content)
+    assert not outcome.problem and "config.json: channels is 9; expected" in outcome.message
     file.prepare(tmp_path)
     content = file.content(0).replace(b'"cell": "videolstm"', b'"cell": "video"')
     outcome = file.outcome(tmp_path, content)

@@ -11,6 +11,7 @@ from videolstm_jax.artifacts import load_config
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
+from videolstm_jax.json_records import value_text
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork, with_tap
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, picture_fit, pixels
@@ -90,13 +91,16 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
     """
     path = folder / "config.json"
     record = load_config(folder, made_by="fit_convnet")
-    with reading(path, "not of a ConvNet", KeyError, TypeError, AttributeError):
+    with reading(path, "not of a ConvNet", KeyError, TypeError, AttributeError, ValueError):
         config = convnet_config(record["convnet"])
         channels, classes = record["channels"], tuple(record["classes"])
         # Records of before this setting are of squashed frames.
         fit = record["config"]["data"].get("fit", "squash")
-    # The shapes of the parameters, without drawing any.
-    like = jax.eval_shape(image_network(config, channels, len(classes)).init, jax.random.key(0))
+        if channels not in STREAM_OF_CHANNELS:
+            listed = ", ".join(map(str, STREAM_OF_CHANNELS))
+            raise FileError(f"channels is {value_text(channels)}; expected one of {listed}")
+        # The shapes of the parameters, without drawing any.
+        like = jax.eval_shape(image_network(config, channels, len(classes)).init, jax.random.key(0))
     identity = {"cell": "convnet", "classes": list(classes)}
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:
         # The step that the record names: with its folder gone, the one before would be read.
