@@ -44,9 +44,10 @@ def _kill_group(row: Mapping[str, Any]) -> str:
 
 def _stop_bound(rows: Sequence[Mapping[str, Any]]) -> str:
     slowest = max(row["ended_after"] for row in rows)
+    phases = ", ".join(dict.fromkeys(row["phase"] for row in rows))
     return (
-        f"ends within {stop.BOUND_SECONDS:.0f} s (slowest {slowest:.1f} s) with status 130 or 143, "
-        "no temporary file; then the same bytes"
+        f"in {phases}: ends within {stop.BOUND_SECONDS:.0f} s (slowest {slowest:.1f} s) with "
+        "status 130 or 143, no temporary file; then the same bytes"
     )
 
 
@@ -54,12 +55,12 @@ FAULTS = (
     Fault(
         "kill_*.jsonl",
         _kill_group,
-        lambda rows: "the newest checkpoint is gone on from, the same bytes at the end",
+        lambda rows: "nothing half-written; goes on from the newest checkpoint, to the same bytes",
         lambda row: f"`python -m benchmarks.kill --stage={row['stage']}`",
     ),
     Fault(
         "stop.jsonl",
-        lambda row: f"{row['signal']} to `{row['stage']}`, in every phase",
+        lambda row: f"{row['signal']} to `{row['stage']}`",
         _stop_bound,
         lambda row: f"`python -m benchmarks.stop --stage={row['stage']}`",
     ),

@@ -6,13 +6,20 @@ import pathlib
 import numpy as np
 import pytest
 
-from benchmarks import damaged_files, fault_table, full_disk, record, stop
+from benchmarks import damaged_files, fault_table, full_disk, kill, record, stop
 from videolstm_jax.errors import FileError
 
 
 def test_the_page_has_the_table_of_the_results():
     page = fault_table.PAGE.read_text()
     assert fault_table.with_table(page, fault_table.table(record.RESULTS)) == page
+
+
+def test_the_readme_has_the_count_of_the_results():
+    rows = kill.read_rows(record.RESULTS / "kill_train.jsonl")
+    assert all(row["sound"] for row in rows)
+    readme = (fault_table.PAGE.parent.parent / "README.md").read_text()
+    assert f"after [{len(rows)} kills of training](docs/faults.md)\nno byte differed" in readme
 
 
 def test_rows_are_counted_by_kind_and_commit(tmp_path):
