@@ -57,6 +57,7 @@ SECTIONS = {type(value): name for name, value in vars(RunConfig()).items()}
         (ConvNetConfig, "schedule", "linear"),
         (ConvNetConfig, "dense", ()),
         (ConvNetConfig, "widths", 5 * (0,)),
+        (ConvNetConfig, "depths", (2, 2, 3, 3, 2**63)),
         (ConvNetConfig, "depths", (2, 2, 3, 3, 0)),
         (ConvNetConfig, "learning_rate", -1.0),
         (ConvNetConfig, "weight_decay", float("nan")),

@@ -12,6 +12,9 @@ from videolstm_jax.errors import ConfigError
 # What each network can be given. Published VGG weights exist for both ways; those of Lite0 for one.
 _PREPROCESSING_OF = {"vgg": ("caffe", "torch"), "lite0": ("lite0",)}
 
+MOST_LAYERS = 1000
+"""Of one block of a convolutional network; far more than any has."""
+
 
 @dataclass(frozen=True)
 class ConvNetConfig:
@@ -138,6 +141,9 @@ class ConvNetConfig:
             )
         at_least(self, 0, "learning_rate", "weight_decay")
         sizes(self, "widths", "depths", "dense")
+        # A bundle of a stranger has these settings, and each layer is made one after another.
+        fits = max(self.depths) <= MOST_LAYERS
+        require(fits, "convnet.depths", self.depths, f"at most {MOST_LAYERS} layers in a block")
         if self.backbone == "vgg":
             self._check_vgg()
         else:
