@@ -1,13 +1,14 @@
-"""Writes the table of docs/faults.md from the results of the trials.
+"""How many trials of each fault were run, and how many failed?
 
     python -m benchmarks.fault_table
 
-Each row is counted from the JSON lines in benchmarks/results, so that no figure is typed. Trials of
-several commits are rows of their own.
+It writes the table of docs/faults.md. Each row is counted from the JSON lines in
+benchmarks/results, so that no figure is typed. Trials of several commits are rows of their own.
 """
 
 from __future__ import annotations
 
+import argparse
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -136,6 +137,10 @@ def with_table(page: str, text: str) -> str:
 
 def main() -> None:
     """Writes the page."""
+    # No option but --help, which says what the program writes.
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     page = with_table(PAGE.read_text(), table(record.RESULTS))
     files.write_bytes(PAGE, page.encode())
     print(f"wrote {PAGE}")

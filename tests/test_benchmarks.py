@@ -10,7 +10,15 @@ import pytest
 from benchmarks import command_line, record
 
 FOLDER = pathlib.Path(record.__file__).parent
-SHARED = {"__init__", "command_line", "flow_pairs", "map_bootstrap", "record", "scored_videos"}
+SHARED = {
+    "__init__",
+    "command_line",
+    "flow_pairs",
+    "forks",
+    "map_bootstrap",
+    "record",
+    "scored_videos",
+}
 NAMES = sorted({path.stem for path in FOLDER.glob("*.py")} - SHARED)
 
 

@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from etils import epath
 
-from videolstm_jax.dataset.folders.video_names import LONGEST_NAME
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike, bytes_sha256, read_existing, read_json, write_json
+from videolstm_jax.files import (
+    LONGEST_NAME,
+    PathLike,
+    bytes_sha256,
+    read_existing,
+    read_json,
+    write_json,
+)
 from videolstm_jax.json_records import json_record, parse_record, read_records
 from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.sealed_json import decode_json

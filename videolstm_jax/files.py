@@ -25,6 +25,10 @@ from videolstm_jax.sealed_json import PathLike, encode_json, parse_json
 _TOKEN_BYTES = 8
 _UNFINISHED = re.compile(rf"\.(?P<target>.+)\.part-[0-9a-f]{{{2 * _TOKEN_BYTES}}}")
 
+# File systems allow 255 bytes, and a file is first written under its name with 40 more.
+LONGEST_NAME = 200
+"""Bytes of the name of a class or of a video: the files of results are named after it."""
+
 # A bucket answers each question in tens of milliseconds, so many are asked at the same time.
 _THREADS = 16
 

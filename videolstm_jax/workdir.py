@@ -25,7 +25,7 @@ class Workdir:
     | `convnets/<stream>/` | `config.json`, `metrics.jsonl`, `hashes.jsonl`, `ckpt/` | fit_convnet |
     | | `scores.npz`, `accuracy.json` of the ConvNet alone | extract |
     | `features/<stream>/<layer>/` | `index.json`, features of each video | extract |
-    | `features/<stream>/below_<block>/` | what a block reads that is trained with a cell | extract |
+    | `features/<stream>/below_<block>/` | input of a block that is trained with a cell | extract |
     | `features/<stream>/<layer>-mirrored/` | the same of mirrored training videos | extract |
     | `runs/<name>/` | `config.json`, `metrics.jsonl`, `hashes.jsonl`, `ckpt/`, `best/` | train |
     | | `ckpt-damaged/`, checkpoints that could not be read, where there were any | train |

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from videolstm_jax.errors import FileError
+from videolstm_jax.files import LONGEST_NAME
 
 
 def _suffixes(names: str) -> tuple[str, ...]:
@@ -52,9 +53,6 @@ _SYSTEM_FOLDERS = frozenset(
 )
 # A label names a folder of flow, features and results, in which these are the files of the stages.
 _RESERVED = frozenset(("index.json", "settings.json"))
-# File systems allow 255 bytes. A file is first written under its name with up to 50 more bytes.
-LONGEST_NAME = 200
-"""Bytes of the name of a class or of a video."""
 
 
 def video_extension(path: str) -> str:
