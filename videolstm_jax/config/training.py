@@ -154,14 +154,14 @@ class TrainConfig:
     )
     backbone_from: str = setting(
         "",
-        "Train the stream's backbone with the cell, from a block on: last_block, or a name. A name "
-        "is such as block5. `extract` then stores the maps that the block reads. Empty trains the "
-        "cell alone, on stored features.",
+        "First block of the backbone that is trained with the cell, or last_block. A block is such "
+        "as block5. `extract` then stores the maps that the block reads. Empty trains the cell "
+        "alone, on stored features.",
     )
     backbone_rate: float = setting(
         0.1,
-        "With train.backbone_from: learning rate of the backbone, as a factor of the cell's. 0 "
-        "leaves it as it was fitted.",
+        "Learning rate of the backbone's block, as a factor of the cell's. Only with "
+        "train.backbone_from; 0 leaves the block as it was fitted.",
         advanced=True,
     )
     attention_entropy: float = setting(
