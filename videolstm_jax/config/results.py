@@ -66,7 +66,7 @@ class LocalizeConfig:
 
     input: str = setting(
         "attention",
-        "Maps that boxes are made of: attention, weighted_features, motion or foreground. "
+        "Maps that make boxes: attention, weighted_features, motion or foreground. "
         "`weighted_features`: attention times the size of the features, Eq. (9); `motion`: "
         "their geometric mean with the flow without the camera's motion; `foreground`: where "
         "features differ most from those of the background, without attention.",
