@@ -7,9 +7,9 @@ from command_line import run
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_jsonl
-from videolstm_jax.train.compare import compare_trainings
+from videolstm_jax.train.numerics.compare import compare_trainings
+from videolstm_jax.train.numerics.state_hashes import StateHashes, state_digests
 from videolstm_jax.train.state import new_state
-from videolstm_jax.train.state_hashes import StateHashes, state_digests
 
 TX = optax.trace(0.9)
 

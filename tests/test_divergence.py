@@ -8,7 +8,7 @@ from training_workdir import config, write_work
 from videolstm_jax import artifacts
 from videolstm_jax.config import change
 from videolstm_jax.stages import report, train
-from videolstm_jax.train.divergence import divergence_warning
+from videolstm_jax.train.numerics.divergence import divergence_warning
 
 UNIFORM = math.log(10)
 

@@ -14,10 +14,10 @@ from training_workdir import config, damage_record, write_work
 from videolstm_jax.artifacts import load_config
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-from videolstm_jax.train.divergence import Diverged
-from videolstm_jax.train.finite import checked_names, problem_of
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, replicate, spread
+from videolstm_jax.train.numerics.divergence import Diverged
+from videolstm_jax.train.numerics.finite import checked_names, problem_of
 from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step

@@ -18,8 +18,8 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import vgg_network
 from videolstm_jax.stages import fit_convnet, report
-from videolstm_jax.train.divergence import Diverged
 from videolstm_jax.train.loop import Stopped
+from videolstm_jax.train.numerics.divergence import Diverged
 from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.backbone.start import starting_point
 

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from videolstm_jax.files import refresh_list, remove_unfinished
+from videolstm_jax.folders import refresh_list, remove_unfinished
 
 KILLED = """
 import os, signal, sys

@@ -84,6 +84,7 @@ LAYERS = (
             "scores_npz",
             "json_records",
             "files",
+            "folders",
             "sealed_json",
             "numpy_files",
             "lock",

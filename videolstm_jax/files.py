@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from etils import epath
 
-from videolstm_jax.durable import is_bucket, sync
+from videolstm_jax.durable import sync
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.numpy_files import open_numpy
 from videolstm_jax.sealed_json import PathLike, encode_json, parse_json
@@ -53,7 +53,7 @@ def replacing(path: PathLike, *, durable: bool = False) -> Iterator[epath.Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the same folder, because a rename is atomic within one file system only. The name is random
     # and not that of the process: containers that share a folder may share process numbers too.
-    beside = _beside(path)
+    beside = path_beside(path)
     try:
         yield beside
         # The content must be on the disk before the name is: a system may write the rename first,
@@ -71,45 +71,17 @@ def replacing(path: PathLike, *, durable: bool = False) -> Iterator[epath.Path]:
             beside.unlink(missing_ok=True)
 
 
-def _beside(path: epath.Path) -> epath.Path:
-    """The name of a file while it is written, which no two processes share."""
+def path_beside(path: epath.Path) -> epath.Path:
+    """The path of a file while it is written, which no two processes share."""
     return path.parent / f".{path.name}.part-{secrets.token_hex(_TOKEN_BYTES)}"
 
 
-def refresh_list(folder: PathLike) -> None:
-    """Has a network file system fetch the list of the files of a folder anew.
-
-    It may keep a list for a minute, in which files of other machines are missing. After a change of
-    its own it notices that others have changed the folder too.
-    """
-    # What a bucket lists is never old.
-    if "://" in os.fspath(folder):
-        return
-    probe = _beside(epath.Path(folder) / "list")
-    # On a disk that is full the list stays as it is.
-    with contextlib.suppress(OSError):
-        probe.touch()
-    with contextlib.suppress(OSError):
-        probe.unlink(missing_ok=True)
-
-
-def remove_unfinished(
-    folder: PathLike, is_ours: Callable[[epath.Path], bool] = lambda _: True
-) -> None:
-    """Removes what `replacing` left in a folder, and below it, where a process was killed.
-
-    Args:
-      folder: that no other process writes, except for files that `is_ours` excludes.
-      is_ours: whether a file that was to be written belongs to this process.
-    """
-    folder = epath.Path(folder)
-    if not folder.is_dir():
-        return
-    for directory, _, names in folder.walk():
-        for name in names:
-            match = _UNFINISHED.fullmatch(name)
-            if match and is_ours(directory / match["target"]):
-                (directory / name).unlink(missing_ok=True)
+def unfinished_target(path: epath.Path) -> epath.Path | None:
+    """The file that `replacing` was writing to a path; None where the path is of another kind."""
+    match = _UNFINISHED.fullmatch(path.name)
+    if match is None:
+        return None
+    return path.parent / match["target"]
 
 
 def write_bytes(path: PathLike, encoded: bytes, *, durable: bool = False) -> None:
@@ -253,33 +225,6 @@ def system_error_text(error: OSError) -> str:
     if not paths:
         return cause
     return f"{' and '.join(paths)}: {cause}"
-
-
-def leads_out_by_link(folder: PathLike, path: PathLike) -> bool:
-    """Whether a symbolic link below a folder takes a path out of that folder.
-
-    A link to the folder itself, or of a folder above it, is one that the user made or named.
-
-    Args:
-      folder: that the program opens by a rule of its own.
-      path: of a file whose name, below the folder, comes from another file.
-    """
-    # A bucket has no links.
-    if is_bucket(folder):
-        return False
-    real_folder = os.path.realpath(folder)
-    return not os.path.realpath(path).startswith(os.path.join(real_folder, ""))
-
-
-def file_size(path: epath.Path) -> int | None:
-    """Bytes of a file; None where there is none."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    if status.is_directory:
-        return None
-    return status.length
 
 
 def side_by_side(function: Callable[[Any], T], arguments: Sequence[Any]) -> list[T]:

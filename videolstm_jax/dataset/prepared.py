@@ -15,17 +15,10 @@ from etils import epath
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
-from videolstm_jax.files import (
-    PathLike,
-    file_size,
-    leads_out_by_link,
-    read_json,
-    read_object,
-    side_by_side,
-    write_json,
-)
+from videolstm_jax.files import PathLike, read_json, read_object, side_by_side, write_json
 from videolstm_jax.flow import image
 from videolstm_jax.flow_images import flow_file
+from videolstm_jax.folders import file_size, leads_out_by_link
 from videolstm_jax.json_records import value_text
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.sealed_json import SEAL

@@ -15,7 +15,8 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
 from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.records import Moments
-from videolstm_jax.files import file_size, leads_out_by_link, reading, side_by_side
+from videolstm_jax.files import reading, side_by_side
+from videolstm_jax.folders import file_size, leads_out_by_link
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.json_records import read_record
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from videolstm_jax import files
+from videolstm_jax import files, folders
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import notes, records
 from videolstm_jax.features.index import (
@@ -22,7 +22,8 @@ from videolstm_jax.features.index import (
     rows_of_index,
 )
 from videolstm_jax.features.store import FeatureStore, record_path, sha256_if_exists
-from videolstm_jax.files import file_size, side_by_side
+from videolstm_jax.files import side_by_side
+from videolstm_jax.folders import file_size
 
 # Missing videos that one message names.
 _NAMED_VIDEOS = 5
@@ -152,7 +153,7 @@ class FeatureWriter:
 
         The notes of all workers are read again.
         """
-        files.refresh_list(self._folder)
+        folders.refresh_list(self._folder)
         self._done = self._finished_rows()
         names = list(names)
         # Each check asks for the size of a file, which in a bucket takes as long as a small read.

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 from videolstm_jax.cluster import team
-from videolstm_jax.files import remove_unfinished
+from videolstm_jax.folders import remove_unfinished
 from videolstm_jax.lock.sole_writer import sole_writer
 
 

@@ -28,10 +28,10 @@ from videolstm_jax.nn.network import ImageNetwork
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, picture_fit
 from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.checkpoints.checkpoint import latest_step
-from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import convnet_identity
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
+from videolstm_jax.train.numerics.divergence import print_divergence
 from videolstm_jax.train.optim import convnet_optimizer, is_frozen
 from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state

@@ -10,7 +10,8 @@ from etils import epath
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import file_size, read_arrays, write_arrays, write_json
+from videolstm_jax.files import read_arrays, write_arrays, write_json
+from videolstm_jax.folders import file_size
 from videolstm_jax.heartbeat import counted
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_rows

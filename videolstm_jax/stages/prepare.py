@@ -9,7 +9,7 @@ from typing import Any
 
 from etils import epath
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import artifacts, files, folders
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips import balance
 from videolstm_jax.cluster import team
@@ -66,7 +66,7 @@ def run(
         return work.path
     with sole_writer(work.path, "prepare", name=".prepare.lock", break_lock=cfg.break_lock):
         # Not of the whole work folder: other stages may write in it now.
-        files.remove_unfinished(work.flow)
+        folders.remove_unfinished(work.flow)
         _prepare(cfg, work, on_listed)
     return work.path
 

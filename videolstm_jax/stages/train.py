@@ -21,10 +21,10 @@ from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
-from videolstm_jax.train.divergence import print_divergence
 from videolstm_jax.train.identity import model_identity
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
+from videolstm_jax.train.numerics.divergence import print_divergence
 from videolstm_jax.train.optim import optimizer, with_block_rate
 from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state

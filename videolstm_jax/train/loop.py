@@ -18,17 +18,17 @@ from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
-from videolstm_jax.train.divergence import Diverged
-from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.train.mesh import spread
-from videolstm_jax.train.record import Plan, TrainingRecord
-from videolstm_jax.train.resume import (
+from videolstm_jax.train.checkpoints.resume import (
     Restored,
     check_resume,
     remove_unfinished_saves,
     restore_alike,
     warn_of_lost_best,
 )
+from videolstm_jax.train.graft import named_leaves
+from videolstm_jax.train.mesh import spread
+from videolstm_jax.train.numerics.divergence import Diverged
+from videolstm_jax.train.record import Plan, TrainingRecord
 from videolstm_jax.train.shared_stop import SharedStop
 from videolstm_jax.train.signals import stop_signals
 

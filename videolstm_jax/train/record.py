@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from videolstm_jax.cluster import team
-from videolstm_jax.train.divergence import MOST_SKIPPED_IN_A_ROW, Diverged, SkippedSteps
-from videolstm_jax.train.finite import checked_names, problem_of
 from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
-from videolstm_jax.train.state_hashes import StateHashes
+from videolstm_jax.train.numerics.divergence import MOST_SKIPPED_IN_A_ROW, Diverged, SkippedSteps
+from videolstm_jax.train.numerics.finite import checked_names, problem_of
+from videolstm_jax.train.numerics.state_hashes import StateHashes
 
 if TYPE_CHECKING:
     from etils import epath

@@ -9,9 +9,9 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from videolstm_jax.train.finite import first_not_finite, kept_unless_finite
 from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
 from videolstm_jax.train.mesh import batched, replicated
+from videolstm_jax.train.numerics.finite import first_not_finite, kept_unless_finite
 from videolstm_jax.train.state import Metrics
 from videolstm_jax.train.virtual_shards import sharded_gradient
 from videolstm_jax.types import TrainState

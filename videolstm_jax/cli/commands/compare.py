@@ -7,7 +7,7 @@ import sys
 from absl import flags
 
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.train.compare import compare_trainings
+from videolstm_jax.train.numerics.compare import compare_trainings
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:

@@ -17,7 +17,8 @@ from videolstm_jax.dataset.splits import name_groups
 from videolstm_jax.dataset.splits.name_rules import NamedClip
 from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike, leads_out_by_link
+from videolstm_jax.files import PathLike
+from videolstm_jax.folders import leads_out_by_link
 
 
 class FolderListing(NamedTuple):

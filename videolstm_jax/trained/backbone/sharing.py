@@ -9,7 +9,7 @@ from etils import epath
 
 from videolstm_jax.features.convnet_scores import CONVNET_SCORES
 from videolstm_jax.features.notes import notes_path
-from videolstm_jax.files import remove_unfinished
+from videolstm_jax.folders import remove_unfinished
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.lock.waiting_writer import waiting_writer
 from videolstm_jax.trained.backbone.stores import ExtractionJob

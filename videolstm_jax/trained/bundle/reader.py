@@ -13,8 +13,9 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import leads_out_by_link, reading
+from videolstm_jax.files import reading
 from videolstm_jax.flow_images.online import FlowSettings
+from videolstm_jax.folders import leads_out_by_link
 from videolstm_jax.json_records import parse_record
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork, params_for_layers, tapped
