@@ -108,6 +108,7 @@ OTHERS = {  # values that are different and valid, where none can be derived fro
     "convnet__backbone": "a.b:C",
     "convnet__train_layers": "block1",
     "fuse__weights": (1.0, 0.5),
+    "train__backbone_from": "block3",
 }
 
 
