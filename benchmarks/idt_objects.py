@@ -172,6 +172,7 @@ def _save(
     pairs = _pairs(list(rows))
     figures = {
         "question": command_line.question(__doc__),
+        **record.stamp(),
         "folds": options.folds,
         "side": options.side,
         "fps": options.fps,

@@ -45,7 +45,7 @@ def test_seeds_of_a_run_are_rows_and_models_without_seeds_are_one(work, tmp_path
     idt_objects.main()
     figures = json.loads((tmp_path / "idt_objects_t.json").read_text())
     right = {name: record["right"] for name, record in figures["rows"].items()}
-    assert figures["videos"] == list(NAMES)
+    assert figures["videos"] == list(NAMES) and figures["commit"]
     assert right["iDT"] == ["10"] and right["Objects"] == ["00"]
     assert right["lstm-rgb"] == ["11", "11"]
     assert right["lstm-rgb + iDT"] == ["11", "10"]
