@@ -88,6 +88,13 @@ SECOND_RUNS = tuple(model for model in RUNS if model.cell in ("videolstm", "conv
 SECOND = ", second setting"
 """What is added to the names of their rows."""
 
+CHOSEN_RGB = "second setting, A * X times 49"
+"""The same for RGB, of the tries that were complete. On flow no later try is above `CHOSEN`."""
+
+THIRD_RUNS = tuple(model for model in RUNS if model.name == "videolstm-rgb")
+THIRD = ", third setting"
+"""`CHOSEN_RGB` on RGB, fused with `CHOSEN` on flow."""
+
 FUSED = ("videolstm-rgb", "videolstm-flow")
 SEEDS = (0, 1, 2)
 """VideoLSTM has all of them, the other cells the first two."""
@@ -114,6 +121,13 @@ PAIRS = (
 """The orderings of the paper, and what the fusion is compared with."""
 
 
+RIDGE = (
+    "ridge on the middle frame's 7x7x320 map, RGB",
+    "ridge on the mean 7x7x320 map, flow",
+)
+"""The best baselines of each stream."""
+
+
 def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, Any]:
     """Computes what is missing, for so many minutes, and returns the rows that are complete."""
     stop = time.monotonic() + 60 * minutes
@@ -129,6 +143,7 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
     _add_rows(rows, TRIES[FIRST], RUNS, folds, names, "", stop)
     if CHOSEN != FIRST:
         _add_rows(rows, TRIES[CHOSEN], SECOND_RUNS, folds, names, SECOND, stop)
+        _add_rows(rows, TRIES[CHOSEN_RGB], THIRD_RUNS, folds, names, THIRD, stop)
     return {
         "data": "UT-Interaction, sequences 1 to 15, folds of 3 sequences",
         "videos": names,
@@ -136,10 +151,11 @@ def run(data: str, workdir: str, *, minutes: float = float("inf")) -> dict[str, 
         "validation": {
             "held_out": list(HELD_OUT),
             "chosen": CHOSEN,
+            "chosen for RGB": CHOSEN_RGB,
             "tries": tries,
             "ridge on the mean map": ridge_on_held_out(folds[0], workdir),
         },
-        "pairs": [*PAIRS, *_second_pairs()],
+        "pairs": [*PAIRS, *_second_pairs(), *_third_pairs()],
         "rows": rows,
     }
 
@@ -153,6 +169,15 @@ def _second_pairs() -> list[tuple[str, str]]:
     for better, worse in PAIRS:
         if better in names:
             pairs.append((f"{better}{SECOND}", f"{worse}{SECOND}" if worse in names else worse))
+    return pairs
+
+
+def _third_pairs() -> list[tuple[str, str]]:
+    """The third setting against the first and second, and against ridge regression."""
+    pairs = []
+    for name in ("videolstm-rgb", "fusion"):
+        for worse in (name, f"{name}{SECOND}", *RIDGE):
+            pairs.append((f"{name}{THIRD}", worse))
     return pairs
 
 
@@ -180,16 +205,33 @@ def _add_rows(
         folds.append(settings)
     if suffix:
         # Two settings may share a form of features, and with it the folder of the models.
-        models = [model._replace(name=f"{model.name}-second") for model in models]
+        models = [model._replace(name=model.name + _folder_suffix(suffix)) for model in models]
     for seed in SEEDS:
         for model in models:
             if seed < 2 or model.cell == "videolstm":
                 for settings in folds:
                     train_and_score(_config(model, settings, seed), stop)
     for model in models:
-        _add_row(rows, model, folds, names, model.name.removesuffix("-second") + suffix)
-    fused = [model for model in models if model.name.removesuffix("-second") in FUSED]
-    _add_fusion(rows, fused, folds, names, "fusion" + suffix)
+        title = model.name.removesuffix(_folder_suffix(suffix)) + suffix
+        _add_row(rows, model, folds, names, title)
+    fused = _fused(models, _folder_suffix(suffix))
+    _add_fusion(rows, fused, folds, names, suffix)
+
+
+def _folder_suffix(suffix: str) -> str:
+    """What is added to the names of folders for a suffix of rows: -second, or nothing."""
+    return suffix.removesuffix(" setting").replace(", ", "-")
+
+
+def _fused(models: Sequence[Run], folder_suffix: str) -> list[Run]:
+    """Both VideoLSTMs; a stream that a setting does not train has the second setting's model."""
+    trained = {model.name.removesuffix(folder_suffix): model for model in models}
+    fused = []
+    for model in RUNS:
+        if model.name in FUSED:
+            second = model._replace(name=model.name + _folder_suffix(SECOND))
+            fused.append(trained.get(model.name, second))
+    return sorted(fused, key=lambda model: model.stream, reverse=True)
 
 
 def _root(fold: Settings) -> str:
@@ -230,7 +272,7 @@ def _add_fusion(
     models: Sequence[Run],
     folds: Sequence[Settings],
     names: list[str],
-    title: str,
+    suffix: str,
 ) -> None:
     """The product of both VideoLSTMs, by the stage `fuse`."""
     complete = [set(_complete_seeds(model, folds)) for model in models]
@@ -240,9 +282,9 @@ def _add_fusion(
         right: dict[str, bool] = {}
         for settings in folds:
             runs = tuple(model.folder(seed) for model in models)
-            name = f"{title.replace(SECOND, '-second')}-seed{seed}"
+            name = f"fusion{_folder_suffix(suffix)}-seed{seed}"
             cfg = change(settings.config(), fuse__runs=runs, fuse__name=name)
             right |= right_by_video(load_scores(fuse.run(cfg)))
         answers.append(in_order(right, names))
     if answers:
-        rows[title] = Row(np.stack(answers), {"seeds": seeds})
+        rows["fusion" + suffix] = Row(np.stack(answers), {"seeds": seeds})

@@ -33,21 +33,29 @@ class Try(NamedTuple):
       settings: on top of those of the task.
       form: of the features.
       held_out: which sequences are held out, one after the other; see `HELD_OUT`.
+      streams: that VideoLSTM reads, one after the other.
     """
 
     settings: Mapping[str, Any] = {}
     form: FeatureForm = FeatureForm()
     held_out: tuple[int, ...] = HELD_OUT
+    streams: tuple[str, ...] = ("flow",)
 
 
 _RATE = {"optim__learning_rate": 3e-3}
 _MIRRORED = {**_RATE, "data__mirrored": True}
 _DROPOUTS = {"model__hidden_dropout": 0.5}
 _DECAY = {"optim__weight_decay": 10.0}
+_SECOND = {**_MIRRORED, **_DECAY}
+# Attention sums to one over 7x7 places, so that a cell reads values 49 times smaller without it.
+_SCALED = {"model__attention_scale": 49.0}
+_LONGER = {"train__steps": 300}
+_BOTH = ("flow", "rgb")
 _EARLIER = HELD_OUT[:1]
 """The first tries had these sequences alone."""
 
 FIRST = "learning rate 3e-3"
+SECOND = "mirrored clips, weight decay 10, each value of the map standardised"
 
 _PLACE = FeatureForm(scale="place")
 
@@ -57,31 +65,32 @@ TRIES = {
     "dropout .5 before the dense layer too": Try({**_RATE, **_DROPOUTS}, held_out=_EARLIER),
     FIRST: Try(_RATE),
     "mirrored clips": Try(_MIRRORED),
-    "mirrored clips, weight decay 10, each value of the map standardised": Try(
-        {**_MIRRORED, **_DECAY}, _PLACE
-    ),
+    SECOND: Try(_SECOND, _PLACE, streams=_BOTH),
     "each value of the map standardised": Try(_RATE, _PLACE, held_out=HELD_OUT[:2]),
+    "second setting, A * X times 49": Try({**_SECOND, **_SCALED}, _PLACE, streams=_BOTH),
+    "second setting, 300 updates": Try({**_SECOND, **_LONGER}, _PLACE, streams=_BOTH),
+    "second setting, A * X times 49, 300 updates": Try(
+        {**_SECOND, **_SCALED, **_LONGER}, _PLACE, streams=_BOTH
+    ),
+    "first setting, A * X times 49": Try({**_RATE, **_SCALED}, streams=("rgb",)),
 }
-"""Each is `FIRST` with one change, if it says no other."""
+"""Each is `FIRST`, or where it says so `SECOND`, with one change, if it says no other."""
 
 
-def compare_tries(
-    fold: Settings, workdir: str, stop: float, streams: tuple[str, ...] = ("flow",)
-) -> dict[str, dict[str, Any]]:
+def compare_tries(fold: Settings, workdir: str, stop: float) -> dict[str, dict[str, Any]]:
     """What VideoLSTM is worth in each of `TRIES`, with seed 0.
 
     Args:
       fold: the settings of fold 1.
       workdir: of the task.
       stop: a moment of `time.monotonic` after which no training begins.
-      streams: that VideoLSTM reads.
 
     Returns:
       By try and stream: right answers of each part that was held out, and how many videos it has.
     """
     worth: dict[str, dict[str, Any]] = {}
     for name, compared in TRIES.items():
-        for stream in streams:
+        for stream in compared.streams:
             right, videos = _right_of_try(fold, workdir, compared, stream, stop)
             if right:
                 about = {"settings": compared.settings, "form": compared.form._asdict()}
