@@ -47,7 +47,10 @@ class NumberedModel:
 
     def __init__(self):
         self.functions = types.SimpleNamespace(
-            logits=self._logits, chunk=self._chunk, begin=lambda params, clip: None
+            read=lambda params, clip: clip,
+            logits=self._logits,
+            chunk=self._chunk,
+            begin=lambda params, clip: None,
         )
 
     def _logits(self, params, clip):
