@@ -14,10 +14,10 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.stages import evaluate, localize, train
-from videolstm_jax.stages.train import _open_training
 from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
+from videolstm_jax.trained.training_inputs import open_training
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.video.decode import read
 
@@ -56,7 +56,7 @@ def test_the_block_starts_from_the_backbone_and_is_trained(joint):
     model = TrainedModel.of_run(work, joint.run_name)
     fitted = load_convnet(work.convnet("rgb")).params
     assert set(model.params.block) == {"block2_conv1", "block2_norm1"}
-    start = _open_training(joint).model
+    start = open_training(joint).model
     for layer, part in start.params.block.items():
         for name, leaf in part.items():
             np.testing.assert_array_equal(leaf, fitted[layer][name])
@@ -71,7 +71,7 @@ def test_the_block_starts_from_the_backbone_and_is_trained(joint):
 
 def test_the_stored_maps_below_the_block_give_the_stored_features(joint):
     """Before the first step; both stores round to float16."""
-    work, model = Workdir(joint.workdir), _open_training(joint).model
+    work, model = Workdir(joint.workdir), open_training(joint).model
     below = FeatureStore.open(work.features("rgb", model.layers.x))
     pool5 = FeatureStore.open(work.features("rgb", "pool5"))
     assert model.layers.x == "below_block2" and below.frames == pool5.frames
