@@ -1,35 +1,18 @@
-"""All stages in order: the plan of a pipeline, its commands, its cost and its run."""
+"""The stages of a pipeline in order, each with its configuration."""
 
 from __future__ import annotations
 
-import importlib
-import shlex
-import time
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from videolstm_jax.cluster import team
-from videolstm_jax.cluster.first_process import run_in_first
 from videolstm_jax.config import STREAMS, RunConfig, change
 from videolstm_jax.config.checks import short_name
 from videolstm_jax.core.cells import CELLS, find_cell
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.presets import Settings, configured
-from videolstm_jax.quantities import duration_text, size_text
-
-if TYPE_CHECKING:
-    from etils import epath
-
-    from videolstm_jax.types import Dataset
 
 _OF_ONE_RUN = ("name", "model__cell", "data__stream", "fuse__runs", "eval__part")
 """Settings that a pipeline of several runs decides itself."""
-TOGETHER = ("prepare", "fit_convnet", "train", "evaluate")
-"""The stages that several processes run together."""
-SHARDED = ("extract",)
-"""The stages of which each of several processes does its share alone."""
 
 
 class Step(NamedTuple):
@@ -49,9 +32,6 @@ class Step(NamedTuple):
         if self.stage in ("fit_convnet", "extract") and not both_streams_at_once:
             return f"{self.stage} {self.cfg.data.stream}"
         return self.stage
-
-
-# ---- the plan ------------------------------------------------------------------------------------
 
 
 def plan(cfg: RunConfig) -> list[Step]:
@@ -180,134 +160,3 @@ def _motion_kernel(settings: Settings, run_cfg: RunConfig, source_name: str) -> 
             f"leave out --model.kernel, give --model.motion_kernel={given}, or change --train.graft"
         )
     return kernel
-
-
-# ---- the commands --------------------------------------------------------------------------------
-
-
-def command(stage: str, cfg: RunConfig, program: str = "videolstm ") -> str:
-    """The command line that gives a stage exactly this configuration: its preset and its overrides.
-
-    Args:
-      stage: its name.
-      cfg: made by `configured` or `change`.
-      program: what stands before the name of the stage.
-
-    Raises:
-      ConfigError: the configuration does not follow from its preset and overrides.
-    """
-    return f"{program}{stage} {shlex.join(Settings.of(cfg).arguments())}"
-
-
-def commands(cfg: RunConfig, program: str = "videolstm ") -> str:
-    """The single commands that a pipeline stands for, one a line."""
-    lines = []
-    for step in plan(cfg):
-        lines.append(command(step.stage, step.cfg, program))
-    return "\n".join(lines)
-
-
-# ---- the run -------------------------------------------------------------------------------------
-
-
-def run(cfg: RunConfig) -> epath.Path | None:
-    """Runs every stage of the plan, and prints what each will cost and what it took.
-
-    Several processes run a stage together where it can be shared. Process 0 runs the others.
-
-    Returns:
-      The page of pictures; None in processes other than the first.
-
-    Raises:
-      ConfigError, FileError, VideoError: as the stages do.
-    """
-    steps = plan(cfg)
-    _check_batches(steps)
-    seconds: list[tuple[str, float]] = []
-    for number, step in enumerate(steps, 1):
-        print(f"\n[{number}/{len(steps)}] {step.label}", flush=True)
-        began = time.perf_counter()
-        path = _run_step(step, steps)
-        seconds.append((step.label, time.perf_counter() - began))
-    _print_times(seconds)
-    print(f"\nthe page of pictures: {path}")
-    return path
-
-
-def _print_times(seconds: Sequence[tuple[str, float]]) -> None:
-    """Prints a line for each stage, and the sum."""
-    head = "all stages"
-    rows = [*seconds, (head, sum(taken for _, taken in seconds))]
-    width = max(len(label) for label, _ in rows)
-    print()
-    for label, taken in rows:
-        print(f"{label:{width}s} {taken:8.1f} s")
-
-
-def _check_batches(steps: Sequence[Step]) -> None:
-    """Raises ConfigError where a batch cannot be shared by the devices."""
-    # Now, before the videos are decoded: the stages themselves notice it hours later.
-    mesh = importlib.import_module("videolstm_jax.train.mesh")
-    for step in steps:
-        settings = step.cfg.train
-        if step.stage == "fit_convnet":
-            mesh.data_mesh(settings.devices, step.cfg.convnet.batch, settings.shards)
-        if step.stage == "train":
-            mesh.data_mesh(settings.devices, step.cfg.data.batch, settings.shards)
-
-
-def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path | None:
-    """Runs one stage; `prepare` prints the cost of all as soon as it has listed the videos."""
-    # Imported when it is needed: a plan alone does not wait for TensorFlow.
-    stage = importlib.import_module(f"videolstm_jax.stages.{step.stage}")
-    processes = team.current()
-    run_stage = partial(stage.run, step.cfg)
-    if step.stage == "prepare":
-        run_stage = partial(run_stage, on_listed=partial(_print_cost, steps))
-    if step.stage in SHARDED:
-        shards = importlib.import_module("videolstm_jax.features.shards")
-        own = shards.Shard(processes.index + 1, processes.count)
-        run_stage = partial(run_stage, shard=own)
-    if step.stage not in TOGETHER + SHARDED:
-        return run_in_first(step.label, run_stage)
-    path = run_stage()
-    # The next stage reads what process 0, or the last shard, writes at the end of this one.
-    processes.meet(f"the end of {step.label}")
-    return path
-
-
-def _print_cost(steps: Sequence[Step], dataset: Dataset) -> None:
-    print(cost(steps, dataset), flush=True)
-
-
-def cost(steps: Sequence[Step], dataset: Dataset) -> str:
-    """A table of what the stages that learn will cost on this device, and all of them together."""
-    costs = importlib.import_module("videolstm_jax.train.cost")
-    runs = [step.cfg for step in steps if step.stage == "train"]
-    with Heartbeat(lambda seconds: f"measures the speed of this device, {seconds:.0f} s so far"):
-        measured_pace = costs.measure_pace(runs[0], runs, dataset)
-    lines = [
-        "about, from nothing, at this device's speed just now; compiling and reading videos come "
-        "on top:"
-    ]
-
-    def add_line(label: str, seconds: float, disk: int) -> None:
-        lines.append(f"  {label:24s} {duration_text(seconds):>8s} {size_text(disk):>10s}")
-
-    # Stages that learn nothing have no line: they take seconds.
-    total_seconds, total_disk = 0.0, 0
-    for step in steps:
-        estimate = costs.estimate_stage_cost(step.stage, step.cfg, dataset, measured_pace)
-        if estimate is None:
-            continue
-        add_line(step.label, *estimate)
-        total_seconds += estimate.seconds
-        total_disk += estimate.disk
-        if step.stage == "extract" and step.cfg.data.mirrored:
-            # A line of its own, since one setting saves it.
-            filmed = change(step.cfg, data__mirrored=False)
-            without = costs.estimate_stage_cost(step.stage, filmed, dataset, measured_pace)
-            seconds = estimate.seconds - without.seconds
-            add_line("  of it data.mirrored", seconds, estimate.disk - without.disk)
-    add_line("together", total_seconds, total_disk)
-    return "\n".join(lines)
