@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import change
@@ -16,6 +16,9 @@ from videolstm_jax.paper.execute import is_finished
 from videolstm_jax.paper.plan import PlannedStage
 from videolstm_jax.quantities import duration_text, size_text
 from videolstm_jax.types import Dataset, Video
+
+if TYPE_CHECKING:
+    from videolstm_jax.train.cost import Pace
 
 FRAMES = 188
 """Frames of an average video of UCF101: about 2,500,000 in 13,320 (docs/costs.md). HMDB51's clips
@@ -82,43 +85,66 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
       teraflops: 10^12 operations a second that the device sustains, from which the time of counted
         operations follows; 0 times this device instead.
     """
-    # Imported here: it brings JAX, for which a list of rows need not wait.
-    estimates = importlib.import_module("videolstm_jax.train.cost")
-    if teraflops:
-        pace_of = partial(
-            importlib.import_module("videolstm_jax.train.flops").counted_pace, teraflops
-        )
-    else:
-        pace_of = estimates.measure_pace
-    datasets, paces = {}, {}
+    datasets: dict[str, Dataset] = {}
+    # A dict keeps the order of the plan and each folder once, which a set would not.
+    for task in tasks:
+        workdir = task.step.cfg.workdir
+        if workdir not in datasets:
+            datasets[workdir], _ = place_dataset(workdir)
     with Heartbeat(lambda seconds: f"estimates the cost, {seconds:.0f} s so far"):
-        # A dict keeps the order of the plan and each folder once, which a set would not.
-        for workdir in dict.fromkeys(task.step.cfg.workdir for task in tasks):
-            dataset, _ = place_dataset(workdir)
-            datasets[workdir] = dataset
-            steps = [task.step for task in tasks if task.step.cfg.workdir == workdir]
-            runs = [step.cfg for step in steps if step.stage == "train"]
-            # Models of as many classes are timed once, whatever the split.
-            key = (len(dataset.classes), tuple(run.model for run in runs))
-            if key not in paces:
-                paces[key] = pace_of(steps[0].cfg, runs, dataset)
-            paces[workdir] = paces[key]
+        paces = _paces(tasks, datasets, teraflops)
     costs = []
     for task in tasks:
-        cfg, stage = task.step.cfg, task.step.stage
-        # The number of devices of this machine says nothing of another one.
-        if teraflops and not cfg.train.devices:
-            cfg = change(cfg, train__devices=1)
-        dataset = datasets[cfg.workdir]
-        cost = estimates.estimate_stage_cost(stage, cfg, dataset, paces[cfg.workdir])
-        seconds, disk = cost or (0.0, 0)
-        frames = sum(video.frames for video in dataset.videos)
-        if stage == "prepare" and not cfg.flow.online:
-            # By the size of the paper's flow images; what a folder really takes is only known to
-            # `prepare`.
-            disk = frames * _FLOW_BYTES
-        costs.append(PlannedCost(task, frames, seconds, disk, is_finished(task)))
+        workdir = task.step.cfg.workdir
+        costs.append(_task_cost(task, datasets[workdir], paces[workdir], teraflops))
     return costs
+
+
+def _paces(
+    tasks: Sequence[PlannedStage], datasets: Mapping[str, Dataset], teraflops: float
+) -> dict[str, Pace]:
+    """The speed of a device on the models of each work folder: measured, or from its operations.
+
+    Args:
+      tasks: of a plan.
+      datasets: of its work folders, by their paths.
+      teraflops: as for `task_costs`.
+    """
+    # Imported here: these bring JAX, for which a list of rows need not wait.
+    if teraflops:
+        flops = importlib.import_module("videolstm_jax.train.flops")
+        pace_of = partial(flops.counted_pace, teraflops)
+    else:
+        pace_of = importlib.import_module("videolstm_jax.train.cost").measure_pace
+    by_workdir, by_models = {}, {}
+    for workdir, dataset in datasets.items():
+        steps = [task.step for task in tasks if task.step.cfg.workdir == workdir]
+        runs = [step.cfg for step in steps if step.stage == "train"]
+        # Models of as many classes are timed once, whatever the split.
+        models = (len(dataset.classes), tuple(run.model for run in runs))
+        if models not in by_models:
+            by_models[models] = pace_of(steps[0].cfg, runs, dataset)
+        by_workdir[workdir] = by_models[models]
+    return by_workdir
+
+
+def _task_cost(task: PlannedStage, dataset: Dataset, pace: Pace, teraflops: float) -> PlannedCost:
+    """Estimates what one task will cost; the time and the disk of some stages are not estimated."""
+    estimates = importlib.import_module("videolstm_jax.train.cost")
+    cfg, stage = task.step.cfg, task.step.stage
+    # The number of devices of this machine says nothing of another one.
+    if teraflops and not cfg.train.devices:
+        cfg = change(cfg, train__devices=1)
+    estimate = estimates.estimate_stage_cost(stage, cfg, dataset, pace)
+    seconds, disk = 0.0, 0
+    if estimate is not None:
+        seconds, disk = estimate.seconds, estimate.disk
+    frames = sum(video.frames for video in dataset.videos)
+    if stage == "prepare" and not cfg.flow.online:
+        # By the size of the paper's flow images; what a folder really takes is only known to
+        # `prepare`.
+        disk = frames * _FLOW_BYTES
+    return PlannedCost(task, frames, seconds, disk, is_finished(task))
 
 
 def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
