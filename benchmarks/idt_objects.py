@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from benchmarks import command_line, record
+from benchmarks.held_out import fold_of_groups
 from benchmarks.real_data.rows import Row, accuracy_table, as_record, difference_table
 from benchmarks.real_data.stages import in_order, right_by_video
 from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset
@@ -27,7 +28,7 @@ from videolstm_jax.config import RunConfig, change
 from videolstm_jax.measure.fusion.rules import product_fusion
 from videolstm_jax.score_files.join import aligned
 from videolstm_jax.stages import idt, objects, prepare, trajectories
-from videolstm_jax.types import Dataset, Scores
+from videolstm_jax.types import Scores
 
 OURS = ("iDT", "Objects")
 """The models without recurrent networks."""
@@ -117,12 +118,7 @@ def _fold(base: RunConfig, number: int, folds: int) -> Workdir:
     source = Workdir(base.workdir)
     work = Workdir(str(source.path.parent / f"fold-{number}"))
     dataset = load_dataset(source.dataset)
-    groups = sorted({video.group for video in dataset.videos})
-    videos = []
-    for video in dataset.videos:
-        is_test = groups.index(video.group) % folds == number - 1
-        videos.append(video._replace(part="test" if is_test else "train"))
-    save_dataset(work.dataset, Dataset(dataset.classes, tuple(videos)))
+    save_dataset(work.dataset, fold_of_groups(dataset, number, folds))
     pathlib.Path(work.flow).mkdir(exist_ok=True)
     shutil.copy(source.flow / "index.json", work.flow / "index.json")
     means = "runs/objects/means"

@@ -153,14 +153,15 @@ def test_all_models_of_a_seed_come_before_the_next_seed(tmp_path, monkeypatch):
         trained.append((cfg.run_name, read_outs))
 
     monkeypatch.setattr(runs.trainer, "open_trainer", lambda cfg: opened.append(cfg.model.cell))
+    monkeypatch.setattr(runs.trainer, "on_fold", lambda trainer, cfg: trainer)
     monkeypatch.setattr(runs.trainer, "train_and_score", train_and_score)
     settings = sets.settings_of("tied", str(tmp_path))
-    runs.train_all(runs.RUNS["tied"][:2], settings, (0, 1), read_outs=("convalstm-rgb",))
+    runs.train_all(runs.RUNS["tied"][:2], [settings], (0, 1), read_outs=("convalstm-rgb",))
     first = [("videolstm-rgb-seed0", False), ("convalstm-rgb-seed0", True)]
     assert trained == [*first, ("videolstm-rgb-seed1", False), ("convalstm-rgb-seed1", True)]
     # The programs of a model serve all seeds.
     assert opened == ["videolstm", "convalstm"]
-    runs.train_all(runs.RUNS["tied"], settings, (0,), stop=0.0)
+    runs.train_all(runs.RUNS["tied"], [settings], (0,), stop=0.0)
     assert len(trained) == 4
 
 
@@ -179,7 +180,7 @@ def test_seeds_share_one_program_and_differ(tmp_path):
     run = stages.Run(
         "lstm-rgb", "lstm", "rgb", {**small, "train__steps": 3, "data__mirrored": False}
     )
-    runs.train_all([run], settings, (0, 1), read_outs=("lstm-rgb",))
+    runs.train_all([run], [settings], (0, 1), read_outs=("lstm-rgb",))
     scores = []
     for seed in (0, 1):
         cfg = runs.config_of(run, settings, seed)
@@ -219,7 +220,7 @@ def scored(tmp_path):
 
 
 def test_rows_are_of_the_seeds_that_were_scored(scored):
-    rows = runs.ladder_rows(runs.RUNS["independent"], scored)
+    rows = runs.ladder_rows(runs.RUNS["independent"], [scored])
     fused = {"videolstm-rgb", "videolstm-flow"}
     assert set(rows) == {"convnet-rgb", "convnet-flow", *fused, "fusion"}
     np.testing.assert_array_equal(rows["convnet-rgb"].right, [[True, True]])

@@ -10,12 +10,12 @@ from typing import Any
 import jax
 
 from benchmarks import command_line, ladder, record
-from benchmarks.ladder import reasons, sets, tables, variants
-from benchmarks.ladder.runs import RUNS, SEEDS, TRAINING, ladder_rows, names_of_test, train_all
+from benchmarks.ladder import real_sets, reasons, sets, tables, variants
+from benchmarks.ladder.runs import RUNS, SEEDS, ladder_rows, names_of_test, train_all
 from benchmarks.real_data.rows import as_record
 from videolstm_jax.artifacts import Workdir
 
-TASKS = ("stick", "reasons", "flow", "table")
+TASKS = ("stick", "reasons", "flow", *real_sets.REAL_SETS, "table")
 
 
 def main() -> None:
@@ -34,10 +34,12 @@ def main() -> None:
         for name in reasons.RUNS:
             sets.make_features(name, options.workdir, options.demo)
         figures = reasons.run(options.workdir, stop)
+    elif options.task in real_sets.REAL_SETS:
+        figures = real_sets.run(options.task, options.data, options.workdir, stop)
     else:
         sets.make_features("hard", options.workdir, options.demo)
         figures = variants.run(sets.settings_of("hard", options.workdir), stop)
-    about = {"commit": record.commit(), "question": command_line.question(ladder.__doc__)}
+    about = {**record.stamp(), "question": command_line.question(ladder.__doc__)}
     figures = {**about, **figures}
     record.save(f"{options.name}_{options.task}", figures, options.out)
     _print_tables(options)
@@ -58,6 +60,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--workdir", default="", help="folder of everything that is computed")
     parser.add_argument(
+        "--data", default="", help="folder of a set of real videos, with videos/<Class>/"
+    )
+    parser.add_argument(
         "--demo",
         default="work/demo",
         help="folder of a finished `make demo`",
@@ -73,6 +78,8 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.task != "table" and not options.workdir:
         parser.error("--workdir is missing; expected the folder of everything that is computed")
+    if options.task in real_sets.REAL_SETS and not options.data:
+        parser.error(f"--data is missing; expected the folder of {options.task}")
     return options
 
 
@@ -83,17 +90,17 @@ def _run_sets(options: argparse.Namespace, stop: float) -> dict[str, Any]:
         sets.make_features(name, workdir, options.demo)
         settings = sets.settings_of(name, workdir)
         seeds = SEEDS[: options.seeds]
-        train_all(RUNS[name], settings, seeds, stop, read_outs=(variants.AS_SET.name,))
+        train_all(RUNS[name], [settings], seeds, stop, read_outs=(variants.AS_SET.name,))
     rows_of_set, videos = {}, []
     for name in RUNS:
         settings = sets.settings_of(name, workdir)
         # A set that was left out of this call may have been computed before.
         if not Workdir(settings.overrides["workdir"]).dataset.exists():
             continue
-        videos = names_of_test(settings)
-        rows_of_set[name] = as_record(ladder_rows(RUNS[name], settings))
+        videos = names_of_test([settings])
+        rows_of_set[name] = as_record(ladder_rows(RUNS[name], [settings]))
     return {
-        "settings": TRAINING,
+        "settings": sets.TRAINING,
         "sets": {name: sets.SETS[name].settings for name in RUNS},
         "channels": sets.CHANNELS,
         # Both sets have the same names: a clip depends on its number, not on its background.

@@ -15,8 +15,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.ladder.runs import SEEDS, TRAINING, ladder_rows, train_all
-from benchmarks.ladder.sets import settings_of
+from benchmarks.ladder.runs import SEEDS, ladder_rows, train_all
+from benchmarks.ladder.sets import TRAINING, settings_of
 from benchmarks.real_data.rows import Row, as_record, rows_of
 from benchmarks.real_data.stages import Run
 
@@ -76,8 +76,8 @@ def run(workdir: str, stop: float = float("inf")) -> dict[str, Any]:
     rows: dict[str, Row] = {}
     for name, runs in RUNS.items():
         settings = settings_of(name, workdir)
-        train_all(runs, settings, SEEDS, stop)
-        rows |= ladder_rows(runs, settings, fusion=f"fusion{SCALED}")
+        train_all(runs, [settings], SEEDS, stop)
+        rows |= ladder_rows(runs, [settings], fusion=f"fusion{SCALED}")
     changed = {name: row for name, row in rows.items() if not name.startswith("convnet-")}
     return {"settings": TRAINING, "pairs": PAIRS, "rows": as_record(changed)}
 

@@ -4,34 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+from etils import epath
 
 from benchmarks.ladder import trainer
 from benchmarks.real_data.rows import Row
-from benchmarks.real_data.stages import Run, in_order, right_by_video, right_of_run, scores_path
+from benchmarks.real_data.stages import Run, in_order, right_by_video
 from videolstm_jax.artifacts import Workdir, load_dataset, load_scores
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import fuse
-from videolstm_jax.types import Scores
 
 SEEDS = (0, 1, 2, 3, 4)
-
-TRAINING: Mapping[str, Any] = {
-    "model__hidden": 16,
-    "model__attention": 16,
-    "model__head": 64,
-    "data__frames": 12,
-    "data__batch": 8,
-    "optim__learning_rate": 3e-3,
-    "train__steps": 100,
-    # Three segments of 12 frames read each clip of 32 to 40 frames about once.
-    "eval__segments": 3,
-    "eval__batch": 40,
-}
-"""On top of the settings of a set, for every training. Sizes are chosen for one busy core."""
 
 ATTENDING = ("videolstm", "convalstm", "motion_alstm", "alstm")
 """Motion-based attention, each followed by the same cell with attention from appearance."""
@@ -59,13 +44,18 @@ FUSED_CELL = "videolstm"
 
 
 def config_of(run: Run, settings: Settings, seed: int) -> RunConfig:
-    """The configuration of one training on the features of a set."""
-    return run.config(settings.override(**TRAINING), settings.overrides["workdir"], seed)
+    """The configuration of one training on the features of a set or of a fold."""
+    return run.config(settings, settings.overrides["workdir"], seed)
+
+
+def scores_of_run(run: Run, settings: Settings, seed: int) -> epath.Path:
+    """Where the scores of a run lie; a run need not be of a recurrent model."""
+    return Workdir(settings.overrides["workdir"]).scores(run.folder(seed))
 
 
 def train_all(
     runs: Sequence[Run],
-    settings: Settings,
+    folds: Sequence[Settings],
     seeds: Sequence[int],
     stop: float = float("inf"),
     *,
@@ -75,7 +65,7 @@ def train_all(
 
     Args:
       runs: the models.
-      settings: of the set.
+      folds: the settings of each fold; a set with one test list has one.
       seeds: of each model.
       stop: a moment of `time.monotonic` after which nothing is begun.
       read_outs: names of runs whose frames are read in every way too.
@@ -83,88 +73,110 @@ def train_all(
     opened: dict[str, trainer.Trainer] = {}
     for seed in seeds:
         for run in runs:
-            cfg = config_of(run, settings, seed)
-            if scores_path(cfg).exists() or time.monotonic() >= stop:
-                continue
-            # Opened once, since its programs serve every seed.
-            if run.name not in opened:
-                opened[run.name] = trainer.open_trainer(cfg)
-            trainer.train_and_score(opened[run.name], cfg, read_outs=run.name in read_outs)
+            for settings in folds:
+                path = scores_of_run(run, settings, seed)
+                if path.exists() or time.monotonic() >= stop:
+                    continue
+                cfg = config_of(run, settings, seed)
+                # Opened once, since its programs serve every fold and seed.
+                if run.name not in opened:
+                    opened[run.name] = trainer.open_trainer(cfg)
+                on_fold = trainer.on_fold(opened[run.name], cfg)
+                trainer.train_and_score(on_fold, cfg, read_outs=run.name in read_outs)
 
 
 # ---- which clips are right -----------------------------------------------------------------------
 
 
 def ladder_rows(
-    runs: Sequence[Run], settings: Settings, *, fusion: str = "fusion"
+    runs: Sequence[Run], folds: Sequence[Settings], *, fusion: str = "fusion"
 ) -> dict[str, Row]:
     """The backbones, every run that has scores, and the product of both VideoLSTMs.
 
     Args:
       runs: of a set.
-      settings: of the set.
+      folds: the settings of each fold.
       fusion: the name of the row of the product.
     """
     rows = {}
-    work, names = Workdir(settings.overrides["workdir"]), names_of_test(settings)
+    names = names_of_test(folds)
     for stream in ("rgb", "flow"):
-        path = work.convnet(stream) / "scores.npz"
-        if path.exists():
-            right = in_order(right_by_video(load_scores(path)), names)
-            rows[f"convnet-{stream}"] = Row(right[None])
+        convnets = [_work(settings).convnet(stream) / "scores.npz" for settings in folds]
+        if all(path.exists() for path in convnets):
+            rows[f"convnet-{stream}"] = Row(_right_of_folds(convnets, names)[None])
     for run in runs:
-        row = run_row(run, settings)
+        row = run_row(run, folds)
         if row is not None:
             rows[run.name] = row
     fused = [run for run in runs if run.cell == FUSED_CELL]
     if len(fused) == 2:
-        row = _fused_row(fused, settings)
+        row = _fused_row(fused, folds)
         if row is not None:
             rows[fusion] = row
     return rows
 
 
-def names_of_test(settings: Settings) -> list[str]:
-    """The V test clips of a set, in the order of the answers of every row."""
-    dataset = load_dataset(Workdir(settings.overrides["workdir"]).dataset)
-    return sorted(video.name for video in dataset.part("test"))
+def names_of_test(folds: Sequence[Settings]) -> list[str]:
+    """The V test clips of all folds, in the order of the answers of every row."""
+    names = []
+    for settings in folds:
+        dataset = load_dataset(_work(settings).dataset)
+        names += [video.name for video in dataset.part("test")]
+    return sorted(names)
 
 
-def run_row(run: Run, settings: Settings) -> Row | None:
+def run_row(run: Run, folds: Sequence[Settings]) -> Row | None:
     """The answers of all seeds that have been scored; None where there is none."""
-    names = names_of_test(settings)
-    seeds = scored_seeds(run, settings)
+    names = names_of_test(folds)
+    seeds = scored_seeds(run, folds)
     answers = []
     for seed in seeds:
-        answers.append(in_order(right_of_run(config_of(run, settings, seed)), names))
+        paths = [scores_of_run(run, settings, seed) for settings in folds]
+        answers.append(_right_of_folds(paths, names))
     if not answers:
         return None
     return Row(np.stack(answers), {"seeds": seeds})
 
 
-def scored_seeds(run: Run, settings: Settings) -> list[int]:
-    """The seeds of a run that have scores."""
-    return [seed for seed in SEEDS if scores_path(config_of(run, settings, seed)).exists()]
+def scored_seeds(run: Run, folds: Sequence[Settings]) -> list[int]:
+    """The seeds of a run that have scores of every fold."""
+    seeds = []
+    for seed in SEEDS:
+        paths = [scores_of_run(run, settings, seed) for settings in folds]
+        if all(path.exists() for path in paths):
+            seeds.append(seed)
+    return seeds
 
 
-def _fused_row(runs: Sequence[Run], settings: Settings) -> Row | None:
-    names = names_of_test(settings)
+def _work(settings: Settings) -> Workdir:
+    return Workdir(settings.overrides["workdir"])
+
+
+def _right_of_folds(paths: Sequence[epath.Path], names: list[str]) -> np.ndarray:
+    """Whether each of V clips is right, [V]; each score file has the test clips of one fold."""
+    right: dict[str, bool] = {}
+    for path in paths:
+        right |= right_by_video(load_scores(path))
+    return in_order(right, names)
+
+
+def _fused_row(runs: Sequence[Run], folds: Sequence[Settings]) -> Row | None:
+    names = names_of_test(folds)
     seeds = set(SEEDS)
     for run in runs:
-        seeds &= set(scored_seeds(run, settings))
+        seeds &= set(scored_seeds(run, folds))
     answers = []
     for seed in sorted(seeds):
-        scores = fused_scores(runs, settings, seed)
-        answers.append(in_order(right_by_video(scores), names))
+        paths = [fused_scores(runs, settings, seed) for settings in folds]
+        answers.append(_right_of_folds(paths, names))
     if not answers:
         return None
     return Row(np.stack(answers), {"seeds": sorted(seeds)})
 
 
-def fused_scores(runs: Sequence[Run], settings: Settings, seed: int) -> Scores:
-    """The product of the scores of several runs of one seed, by the stage `fuse`."""
+def fused_scores(runs: Sequence[Run], settings: Settings, seed: int) -> epath.Path:
+    """The file of the product of several runs of one seed, by the stage `fuse`."""
     folders = tuple(run.folder(seed) for run in runs)
     # Named after its runs, since several pairs of a set may be fused.
     name = "+".join(folders)
-    cfg = change(settings.config(), fuse__runs=folders, fuse__name=name)
-    return load_scores(fuse.run(cfg))
+    return fuse.run(change(settings.config(), fuse__runs=folders, fuse__name=name))

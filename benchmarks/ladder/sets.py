@@ -21,6 +21,20 @@ from videolstm_jax.types import Dataset, View, names_of
 CHANNELS = 16
 """Principal components of a map of 64 channels: a training takes less than half of the time."""
 
+TRAINING: Mapping[str, Any] = {
+    "model__hidden": 16,
+    "model__attention": 16,
+    "model__head": 64,
+    "data__frames": 12,
+    "data__batch": 8,
+    "optim__learning_rate": 3e-3,
+    "train__steps": 100,
+    # Three segments of 12 frames read each clip of 32 to 40 frames about once.
+    "eval__segments": 3,
+    "eval__batch": 40,
+}
+"""On top of the settings of a set, for every training. Sizes are chosen for one busy core."""
+
 
 class StickSet(NamedTuple):
     """A set of stick actions.
@@ -83,7 +97,7 @@ def settings_of(name: str, workdir: str) -> Settings:
     """
     is_mirrored = "mirrored" in SETS[name].views
     place = f"{workdir}/models-{name}"
-    return Settings("demo", {"workdir": place, "data__mirrored": is_mirrored})
+    return Settings("demo", {**TRAINING, "workdir": place, "data__mirrored": is_mirrored})
 
 
 def make_features(name: str, workdir: str, demo: str) -> None:

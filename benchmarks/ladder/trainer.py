@@ -22,11 +22,13 @@ from videolstm_jax.clips.batches import MirroredStores, train_batches
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
+from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import write_arrays
 from videolstm_jax.train.optim import optimizer
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import model_loss
 from videolstm_jax.trained.features import ModelFeatures, feature_scales, open_features
+from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.mirrored import open_mirrored
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Batch, Dataset, Scores, TrainState, Video, names_of
@@ -69,7 +71,9 @@ def open_trainer(cfg: RunConfig) -> Trainer:
     features = open_features(work, cfg.data.stream, find_cell(cfg.model.cell).layers)
     mirrored = open_mirrored(cfg, features, train_list)
     config = features.sizes(cfg.model, len(dataset.classes))
-    scales = feature_scales(features, train_list)
+    scales = Scales()
+    if cfg.data.feature_scale == "std":
+        scales = feature_scales(features, train_list)
     model = TrainedModel(config, {}, scales, dataset.classes, cfg.data.stream)
     optimize = optimizer(cfg.optim, cfg.train.steps)
     loss_and_gradient = jax.value_and_grad(model_loss(model.functions.apply), has_aux=True)
@@ -92,6 +96,27 @@ def open_trainer(cfg: RunConfig) -> Trainer:
         return new_state(first_params(seed), optimize)
 
     return Trainer(cfg, dataset, features, mirrored, model, init, step)
+
+
+def on_fold(trainer: Trainer, cfg: RunConfig) -> Trainer:
+    """The same programs on the lists and features of another fold.
+
+    Args:
+      trainer: of the same model.
+      cfg: of a run on that fold. Its features must be stored as they are read, with
+        `data.feature_scale` raw: a deviation of its own would be a constant of the programs.
+    """
+    if cfg.workdir == trainer.cfg.workdir:
+        return trainer
+    if cfg.data.feature_scale != "raw":
+        raise ConfigError(
+            f"data.feature_scale is {cfg.data.feature_scale!r}; folds share programs with raw only"
+        )
+    work = Workdir(cfg.workdir)
+    dataset = load_dataset(work.dataset)
+    features = trainer.model.open_features(work)
+    mirrored = open_mirrored(cfg, features, dataset.part("train"))
+    return trainer._replace(cfg=cfg, dataset=dataset, features=features, mirrored=mirrored)
 
 
 def train(trainer: Trainer, seed: int) -> TrainedModel:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.ladder.runs import RUNS, TRAINING, config_of, names_of_test, run_row, train_all
-from benchmarks.ladder.sets import SETS
+from benchmarks.ladder.runs import RUNS, config_of, names_of_test, run_row, train_all
+from benchmarks.ladder.sets import SETS, TRAINING
 from benchmarks.ladder.trainer import READ_OUTS
 from benchmarks.real_data.rows import Row, as_record
 from benchmarks.real_data.stages import Run, in_order, right_by_video, scores_path
@@ -51,12 +51,12 @@ def run(settings: Settings, stop: float = float("inf")) -> dict[str, Any]:
     """
     others = [run for run in RUNS["independent"] if run.name in CELLS.values()]
     runs = [AS_SET, *changed_runs().values(), *others]
-    train_all(runs, settings, SEEDS, stop, read_outs=(AS_SET.name,))
+    train_all(runs, [settings], SEEDS, stop, read_outs=(AS_SET.name,))
     return {
         "settings": TRAINING,
         "changes": CHANGES,
         "set": SETS["hard"].settings,
-        "videos": names_of_test(settings),
+        "videos": names_of_test([settings]),
         "rows": as_record(_rows(settings)),
     }
 
@@ -71,7 +71,7 @@ def changed_runs() -> dict[str, Run]:
 
 
 def _rows(settings: Settings) -> dict[str, Row]:
-    names = names_of_test(settings)
+    names = names_of_test([settings])
     work = Workdir(settings.overrides["workdir"])
     backbone = load_scores(work.convnet("flow") / "scores.npz")
     rows = {"flow ConvNet": Row(in_order(right_by_video(backbone), names)[None])}
@@ -80,7 +80,7 @@ def _rows(settings: Settings) -> dict[str, Row]:
     for name, run_name in CELLS.items():
         variants[name] = of_ladder[run_name]
     for name, variant in variants.items():
-        row = run_row(variant, settings)
+        row = run_row(variant, [settings])
         if row is not None:
             rows[name] = row
     rows |= _read_outs(settings)
@@ -89,7 +89,7 @@ def _rows(settings: Settings) -> dict[str, Row]:
 
 def _read_outs(settings: Settings) -> dict[str, Row]:
     """The trained runs of the ladder, their frames read in other ways."""
-    names = names_of_test(settings)
+    names = names_of_test([settings])
     answers: dict[str, list[np.ndarray]] = {name: [] for name in READ_OUTS}
     for seed in SEEDS:
         cfg = config_of(AS_SET, settings, seed)

@@ -1,0 +1,152 @@
+"""The ladder on real videos: folds of whole groups, and frozen features that all folds share.
+
+Both sets have the first setting of UT-Interaction (`benchmarks.real_data.ut_interaction`): frozen
+EfficientNet-Lite0 on RGB and on flow, 64 principal components of its map, every second frame.
+Nothing was chosen on Weizmann. The row ConvNet is the layer of the classes on frozen features.
+"""
+
+from __future__ import annotations
+
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.held_out import fold_of_groups
+from benchmarks.ladder.runs import RUNS, SEEDS, ladder_rows, names_of_test, scores_of_run, train_all
+from benchmarks.real_data import backbone_arrays, frame_classifier, ut_folds, ut_interaction
+from benchmarks.real_data.rows import as_record
+from benchmarks.real_data.stages import Run
+from benchmarks.real_data.ut_tries import FIRST, TRIES
+from videolstm_jax.artifacts import Workdir, load_dataset, save_dataset, save_scores
+from videolstm_jax.clips.balance import label_array
+from videolstm_jax.presets import Settings
+from videolstm_jax.stages import prepare
+from videolstm_jax.types import Scores, names_of
+
+SETTINGS: Mapping[str, Any] = {**ut_interaction.SETTINGS, **TRIES[FIRST].settings}
+
+CONVNETS = (Run("convnet-rgb", "convnet", "rgb"), Run("convnet-flow", "convnet", "flow"))
+"""Not recurrent, but with seeds and score files like the other rows."""
+
+MODELS = RUNS["independent"]
+"""All models of the ladder."""
+
+
+class RealSet(NamedTuple):
+    """A set of real videos.
+
+    Attributes:
+      prepared: (folder of the data, work folder) to the settings of every fold.
+      about: how the folds are made, for the result file.
+    """
+
+    prepared: Callable[[str, str], list[Settings]]
+    about: str
+
+
+def run(name: str, data: str, workdir: str, stop: float = float("inf")) -> dict[str, Any]:
+    """Trains what is missing, and returns the rows that all folds have.
+
+    Args:
+      name: of `REAL_SETS`.
+      data: the folder of the set, with `videos/<Class>/`.
+      workdir: of everything that is computed.
+      stop: a moment of `time.monotonic` after which nothing is begun.
+    """
+    prepared = REAL_SETS[name].prepared(data, workdir)
+    # The network is not fitted, so one fold's settings extract the features of all.
+    for stream in ("rgb", "flow"):
+        cfg = prepared[0].for_stream(stream).config()
+        backbone_arrays.extract(cfg, ut_folds.arrays_folder(workdir, stream))
+    folds = []
+    for fold in prepared:
+        settings = ut_folds.training_fold(fold, workdir)
+        ut_folds.import_features(settings, workdir)
+        folds.append(settings)
+    for seed in SEEDS:
+        for convnet in CONVNETS:
+            for settings in folds:
+                if time.monotonic() < stop:
+                    _classify_frames(convnet, settings, workdir, seed)
+    train_all(MODELS, folds, SEEDS, stop)
+    return {
+        "data": REAL_SETS[name].about,
+        "folds": len(folds),
+        "settings": SETTINGS,
+        "features": ut_folds.FIRST_FORM._asdict(),
+        "videos": names_of_test(folds),
+        "rows": as_record(ladder_rows((*CONVNETS, *MODELS), folds)),
+    }
+
+
+def _classify_frames(convnet: Run, settings: Settings, workdir: str, seed: int) -> None:
+    """Trains the layer of the classes on frozen vectors of single frames, and scores the test list.
+
+    Args:
+      convnet: the row, whose stream is read.
+      settings: of the fold.
+      workdir: of the arrays.
+      seed: of the draws.
+    """
+    path = scores_of_run(convnet, settings, seed)
+    if path.exists():
+        return
+    folder = ut_folds.arrays_folder(workdir, convnet.stream) / "fc7"
+    dataset = load_dataset(Workdir(settings.overrides["workdir"]).dataset)
+    train, test = dataset.part("train"), dataset.part("test")
+    vectors = [_vectors(folder, name) for name in names_of(train)]
+    layer = frame_classifier.fit(vectors, label_array(train), seed=seed)
+    scores = []
+    for name in names_of(test):
+        scores.append(frame_classifier.video_scores(layer, _vectors(folder, name)))
+    save_scores(path, Scores(names_of(test), np.stack(scores), label_array(test), dataset.classes))
+
+
+def _vectors(folder: pathlib.Path, name: str) -> np.ndarray:
+    """The vectors [L', D] of a video."""
+    return np.load(folder / f"{name}.npy").astype(np.float32)
+
+
+# ---- folds ---------------------------------------------------------------------------------------
+
+
+def _weizmann(data: str, workdir: str) -> list[Settings]:
+    """One fold for each performer, in the order of their names."""
+    # Read at their own rate: the clips have 25 frames a second, and some have 53 frames in all.
+    common = {**SETTINGS, "data__fps": 0.0, "data__videos": f"{data}/videos"}
+    base = Settings("small", {**common, "workdir": f"{workdir}/all"})
+    source = Workdir(base.overrides["workdir"])
+    if not source.dataset.exists():
+        prepare.run(base.config())
+    dataset = load_dataset(source.dataset)
+    performers = len({video.group for video in dataset.videos})
+    folds = []
+    for number in range(1, performers + 1):
+        fold = base.override(workdir=f"{workdir}/fold-{number}")
+        work = Workdir(fold.overrides["workdir"])
+        if not work.dataset.exists():
+            pathlib.Path(work.root).mkdir(parents=True, exist_ok=True)
+            save_dataset(work.dataset, fold_of_groups(dataset, number, performers))
+            # One flow serves all folds: its bound does not depend on the training list.
+            pathlib.Path(work.flow).symlink_to(pathlib.Path(source.flow).resolve())
+        folds.append(fold)
+    return folds
+
+
+def _ut_interaction(data: str, workdir: str) -> list[Settings]:
+    folds = []
+    for number in range(1, ut_folds.FOLDS + 1):
+        folds.append(ut_folds.prepared_fold(data, workdir, number, SETTINGS))
+    return folds
+
+
+REAL_SETS: Mapping[str, RealSet] = {
+    "weizmann": RealSet(_weizmann, "Weizmann, 4 actions of 6 performers, one performer held out"),
+    "ut_interaction": RealSet(
+        _ut_interaction, "UT-Interaction, sequences 1 to 15, folds of 3 sequences"
+    ),
+}
+"""By the name of the task."""
