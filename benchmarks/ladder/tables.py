@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.ladder import reasons
+from benchmarks.ladder.names import WORDS, title
+from benchmarks.ladder.table4 import fusion_tables
 from benchmarks.real_data.rows import (
     Row,
     accuracy_table,
@@ -57,26 +59,16 @@ ORDERINGS: Sequence[Ordering] = (
 TIED_PAIRS = (("motion_alstm-rgb", "alstm-rgb"), ("videolstm-rgb", "convalstm-rgb"))
 """Motion attention and the same cell with attention from appearance."""
 
-# The ConvNet of UT-Interaction is the layer of the classes over frozen features.
-_UT_NAMES = {"frame classifier, RGB": "convnet-rgb", "frame classifier, flow": "convnet-flow"}
+REAL_SETS = {"weizmann": "Weizmann", "ut_interaction": "UT-Interaction"}
+"""The sets of real videos, in words."""
 
+FUSION_FILES = {
+    "idt stick actions": ("idt_objects_stick_actions", "idt_objects_stick_actions_scaled"),
+    "idt weizmann": ("idt_objects_weizmann",),
+    "idt ut_interaction": ("idt_objects_ut_interaction",),
+}
+"""The result files of iDT and Objects, by the name of their table's place in a page."""
 
-# The names of rows in the words of the page; the cell that has motion attention is named first.
-_CELLS = {
-    "motion_alstm": "ALSTM with motion",
-    "videolstm": "VideoLSTM",
-    "convalstm": "ConvALSTM",
-    "convlstm": "ConvLSTM",
-    "convnet": "ConvNet",
-    "alstm": "ALSTM",
-    "lstm": "LSTM",
-}
-_WORDS = {
-    **_CELLS,
-    "rgb": "RGB",
-    "scaled": "A * X times 49",
-    "all_channels": "64 channels",
-}
 _MARK = re.compile(r"(<!-- ([a-z0-9_ ]+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
@@ -87,8 +79,7 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
     """All tables that the result files of a folder give, by the name of their place in the page.
 
     Args:
-      folder: of `ladder_stick.json`, `ladder_flow.json` and `real_data_ut_interaction.json`; a file
-        that is missing is left out.
+      folder: of `ladder_*.json` and `idt_objects_*.json`; a file that is missing is left out.
     """
     tables: dict[str, str] = {}
     sources: dict[str, Mapping[str, Row]] = {}
@@ -109,18 +100,18 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
     flow = _read(folder / "ladder_flow.json")
     if flow:
         tables["flow"] = change_table(rows_of(flow["rows"]))
-    real = _read(folder / "real_data_ut_interaction.json")
-    if real:
-        rows = {}
-        for name, row in rows_of(real["rows"]).items():
-            rows[_UT_NAMES.get(name, name)] = row
-        sources["UT-Interaction"] = rows
+    for name, words in REAL_SETS.items():
+        real = _read(folder / f"ladder_{name}.json")
+        if real:
+            sources[words] = rows_of(real["rows"])
+            tables[name] = accuracy_table(_titled(sources[words]))
+    tables["summary"] = summary_table(sources)
     tables["orderings"] = ordering_table(sources)
-    for path in sorted(folder.glob("idt_objects_*.json")):
-        figures = _read(path)
-        rows = rows_of(figures["rows"])
-        pairs = difference_table(rows, figures["pairs"])
-        tables[path.stem] = f"{accuracy_table(rows)}\n\n{pairs}"
+    for name, stems in FUSION_FILES.items():
+        results = [_read(folder / f"{stem}.json") for stem in stems]
+        of_files = [rows_of(figures["rows"]) for figures in results if figures]
+        if of_files:
+            tables[name] = fusion_tables(of_files)
     return tables
 
 
@@ -134,15 +125,6 @@ def filled(page: str, tables: Mapping[str, str]) -> str:
         return f"{start}{tables[name]}\n{end}"
 
     return _MARK.sub(fill, page)
-
-
-def title(name: str) -> str:
-    """The name of a row in words: `convalstm-rgb` is "ConvALSTM, RGB"."""
-    parts = name.split("-")
-    if parts[0] not in (*_CELLS, "fusion"):
-        return name
-    words = [_WORDS.get(part, part) for part in parts]
-    return ", ".join(words)
 
 
 def _titled(rows: Mapping[str, Row]) -> dict[str, Row]:
@@ -176,6 +158,44 @@ def ordering_table(sources: Mapping[str, Mapping[str, Row]]) -> str:
                 pair = f"{title(better)} - {title(worse)}"
                 lines.append(f"| {claim} | {pair} | {source} | {text} | {verdict(interval)} |")
     return "\n".join(lines)
+
+
+def summary_table(sources: Mapping[str, Mapping[str, Row]]) -> str:
+    """What `ordering_table` says of each ordering, without its intervals: a column for each set.
+
+    Args:
+      sources: rows by the name of the set.
+    """
+    lines = [f"| ordering of the paper | {' | '.join(sources)} |", f"|---|{'---|' * len(sources)}"]
+    by_claim: dict[str, list[Ordering]] = {}
+    for ordering in ORDERINGS:
+        by_claim.setdefault(_short_claim(ordering), []).append(ordering)
+    for claim, orderings in by_claim.items():
+        cells = [_verdicts(orderings, rows) for rows in sources.values()]
+        lines.append(f"| {claim} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _verdicts(orderings: Sequence[Ordering], rows: Mapping[str, Row]) -> str:
+    """The verdict of each stream, or one of both where they agree; "-" where rows are missing."""
+    of_stream = {}
+    for _, better, worse in orderings:
+        if better in rows and worse in rows:
+            stream = worse.rsplit("-", 1)[1]
+            of_stream[WORDS[stream]] = verdict(difference(rows[better], rows[worse]))
+    if not of_stream:
+        return "-"
+    if len(of_stream) == 2 and len(set(of_stream.values())) == 1:
+        return f"both: {next(iter(of_stream.values()))}"
+    return "; ".join(f"{stream}: {answer}" for stream, answer in of_stream.items())
+
+
+def _short_claim(ordering: Ordering) -> str:
+    """The two cells of an ordering, without their stream."""
+    better, worse = (title(name.split("-")[0]) for name in (ordering.better, ordering.worse))
+    if better == "fusion":
+        worse = "each stream"
+    return f"{better} over {worse}"
 
 
 def gain_table(independent: Mapping[str, Row], tied: Mapping[str, Row]) -> str:
