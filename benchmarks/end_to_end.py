@@ -1,15 +1,20 @@
 """Is it worth training the last block of a backbone together with the cell, and what does it cost?
 
     nice -n 19 python -m benchmarks.end_to_end --workdir=work/end_to_end --demo=work/demo
+    nice -n 19 python -m benchmarks.end_to_end --name=weizmann --workdir=work/end_to_end_weizmann \
+        --videos=DIR --hold_out p0 p1 p2 p3 p4 p5
 
-Hard stick actions. One backbone is fitted, from that of a finished `make demo`. Recurrent models
-are trained on its features: frozen, and with `train.backbone_from=last_block`. Both have the same
-seeds, so that they draw the same clips and start from the same cell. What is done already is not
-done again.
+Hard stick actions, or a folder of videos of which one group at a time is held out. A backbone is
+fitted to each training list: for stick actions from that of a finished `make demo`, else from
+nothing. Recurrent models are trained on its features: frozen, and with
+`train.backbone_from=last_block`. Both have the same seeds, so that they draw the same clips and
+start from the same cell. `--frozen_steps` adds frozen models with more updates, so that both paths
+may have the same processor time. What is done already is not done again.
 """
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +43,7 @@ def main() -> None:
     """Runs what is missing and writes the figures."""
     parser = command_line.parser(__doc__, name="stick_actions")
     parser.add_argument("--workdir", required=True)
-    parser.add_argument("--demo", required=True, help="the work folder of a finished `make demo`")
+    parser.add_argument("--demo", default="", help="the work folder of a finished `make demo`")
     parser.add_argument("--stream", default="flow", choices=("rgb", "flow"))
     parser.add_argument("--cell", default="alstm")
     parser.add_argument("--seeds", type=int, default=3, help="of the recurrent models")
@@ -48,31 +53,67 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=8, help="of a clip")
     parser.add_argument("--clips", type=int, default=24, help="training clips of a class")
     parser.add_argument("--test_clips", type=int, default=25, help="test clips of a class")
-    options = parser.parse_args()
-    cfg = configured(
-        "research",
-        options.cell,
-        workdir=options.workdir,
-        data__stream=options.stream,
-        data__clips_per_class=options.clips,
-        data__test_clips_per_class=options.test_clips,
-        convnet__weights=f"{options.demo}/convnets/{{stream}}",
-        convnet__learning_rate=1e-3,
-        convnet__steps=options.convnet_steps,
-        data__frames=options.frames,
-        train__steps=options.train_steps,
-        train__backbone_from="last_block",
-        # Five times fewer than the paper's 25, and the same for both paths.
-        eval__segments=5,
+    parser.add_argument("--videos", default="", help="folder of videos; none: stick actions")
+    parser.add_argument("--hold_out", nargs="*", default=[], help="groups of --videos, a fold each")
+    parser.add_argument(
+        "--frozen_steps",
+        type=int,
+        default=0,
+        help="updates of one more frozen model of each seed; default: 0, none. For the same "
+        "processor time: --train_steps times the factor between the printed costs of a step",
     )
-    rates = [float(rate) for rate in options.rates.split(",")]
-    _make_features(cfg)
-    for run in _runs(cfg, rates, options.seeds):
-        if not Workdir(cfg.workdir).scores(run.name).exists():
-            train.run(run)
-            evaluate.run(run)
-    results = figures(cfg, rates, options.seeds) | costs(cfg, rates[0])
+    options = parser.parse_args()
+    if bool(options.videos) != bool(options.hold_out):
+        parser.error("--videos and --hold_out go together; expected a folder and its groups")
+    if not options.videos and not options.demo:
+        parser.error("--demo is missing; expected the work folder of a finished `make demo`")
+    folds = fold_configs(options)
+    paths = path_names([float(rate) for rate in options.rates.split(",")], options.frozen_steps)
+    for cfg in folds:
+        _make_features(cfg)
+    for seed in range(options.seeds):
+        for cfg in folds:
+            for path in paths:
+                run = run_config(cfg, path, seed)
+                if not Workdir(cfg.workdir).scores(run.name).exists():
+                    train.run(run)
+                    evaluate.run(run)
+    about = {**record.stamp(), "question": command_line.question(__doc__)}
+    results = about | figures(folds, paths, options.seeds) | costs(folds[0], paths[1])
     record.save(f"end_to_end_{options.name}", results, options.out)
+
+
+def fold_configs(options: argparse.Namespace) -> list[RunConfig]:
+    """The settings of the joint path: of each fold one, or of the test list of stick actions."""
+    common = {
+        "data__stream": options.stream,
+        "convnet__steps": options.convnet_steps,
+        "data__frames": options.frames,
+        "train__steps": options.train_steps,
+        "train__backbone_from": "last_block",
+        # Five times fewer than the paper's 25, and the same for both paths.
+        "eval__segments": 5,
+    }
+    if not options.videos:
+        stick_actions = {
+            "workdir": options.workdir,
+            "data__clips_per_class": options.clips,
+            "data__test_clips_per_class": options.test_clips,
+            "convnet__weights": f"{options.demo}/convnets/{{stream}}",
+            "convnet__learning_rate": 1e-3,
+        }
+        return [configured("research", options.cell, **common, **stick_actions)]
+    folds = []
+    for group in options.hold_out:
+        place = {
+            "workdir": f"{options.workdir}/without-{group}",
+            "data__videos": options.videos,
+            "data__hold_out": group,
+            "data__mirrored": False,
+            "data__workers": 1,
+        }
+        folds.append(configured("small", options.cell, **common, **place))
+    return folds
 
 
 def _make_features(cfg: RunConfig) -> None:
@@ -88,54 +129,57 @@ def _make_features(cfg: RunConfig) -> None:
             extract.run(stream_cfg)
 
 
-def _runs(cfg: RunConfig, rates: Sequence[float], seeds: int) -> list[RunConfig]:
-    """The trainings, seed by seed, so that a part of them can be compared."""
-    runs = []
-    for seed in range(seeds):
-        runs.append(_run(cfg, FROZEN, seed))
-        for rate in rates:
-            runs.append(_run(cfg, _name(rate), seed))
-    return runs
+def path_names(rates: Sequence[float], frozen_steps: int = 0) -> list[str]:
+    """The frozen path, one for each rate of the backbone, and that of more frozen updates.
+
+    Args:
+      rates: of the backbone, as factors of the cell's.
+      frozen_steps: updates of one more frozen path; 0 leaves it out.
+    """
+    names = [FROZEN, *(f"rate{rate:g}" for rate in rates)]
+    if frozen_steps:
+        names.append(f"{FROZEN}{frozen_steps}")
+    return names
 
 
-def _name(rate: float) -> str:
-    return f"rate{rate:g}"
-
-
-def _run(cfg: RunConfig, name: str, seed: int) -> RunConfig:
-    """The training of one seed: frozen, or with a rate of the backbone."""
-    run = change(cfg, seed=seed, name=f"{name}-{cfg.data.stream}-{seed}")
-    if name == FROZEN:
-        return change(run, train__backbone_from="")
-    return change(run, train__backbone_rate=float(name.removeprefix("rate")))
+def run_config(cfg: RunConfig, path: str, seed: int) -> RunConfig:
+    """The training of one seed on one path of `path_names`."""
+    run = change(cfg, seed=seed, name=f"{path}-{cfg.data.stream}-{seed}")
+    if not path.startswith(FROZEN):
+        return change(run, train__backbone_rate=float(path.removeprefix("rate")))
+    steps = int(path.removeprefix(FROZEN) or cfg.train.steps)
+    return change(run, train__backbone_from="", train__steps=steps)
 
 
 # ---- figures -------------------------------------------------------------------------------------
 
 
-def figures(cfg: RunConfig, rates: Sequence[float], seeds: int) -> dict[str, Any]:
+def figures(folds: Sequence[RunConfig], paths: Sequence[str], seeds: int) -> dict[str, Any]:
     """Accuracies, and their differences to the frozen path.
 
     Args:
-      cfg: of the trainings.
-      rates: of the backbone, as factors of the cell's.
+      folds: the settings of each fold; all test clips are pooled.
+      paths: of `path_names`.
       seeds: of the recurrent models; the backbone has one.
     """
+    cfg = folds[0]
     right = {}
-    for name in (FROZEN, *map(_name, rates)):
-        answers = [_answers(cfg, _run(cfg, name, seed).name) for seed in range(seeds)]
-        right[name] = np.stack(answers)
+    for path in paths:
+        answers = []
+        for seed in range(seeds):
+            answers.append(_answers(folds, run_config(cfg, path, seed).name))
+        right[path] = np.stack(answers)
     differences = {}
-    for name, answers in right.items():
-        if name != FROZEN:
+    for path, answers in right.items():
+        if path != FROZEN:
             # The mean over seeds, so that the pairs of the bootstrap are clips.
             interval = paired_interval(answers.mean(0), right[FROZEN].mean(0))
-            differences[name] = list(interval)
-    convnet = _answers(cfg, f"convnet-{cfg.data.stream}")
+            differences[path] = list(interval)
+    convnet = _answers(folds, f"convnet-{cfg.data.stream}")
     return {
-        "question": command_line.question(__doc__),
         "cell": cfg.model.cell,
         "stream": cfg.data.stream,
+        "folds": len(folds),
         "clips": len(convnet),
         "convnet.steps": cfg.convnet.steps,
         "train.steps": cfg.train.steps,
@@ -157,24 +201,27 @@ def _row(answers: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _answers(cfg: RunConfig, name: str) -> np.ndarray:
-    """Whether each test clip is right, [V] float."""
-    scores = load_scores(Workdir(cfg.workdir).scores(name))
-    return (scores.scores.argmax(1) == scores.label).astype(float)
+def _answers(folds: Sequence[RunConfig], name: str) -> np.ndarray:
+    """Whether each test clip of all folds is right, [V] float."""
+    answers = []
+    for cfg in folds:
+        scores = load_scores(Workdir(cfg.workdir).scores(name))
+        answers.append(scores.scores.argmax(1) == scores.label)
+    return np.concatenate(answers).astype(float)
 
 
 # ---- costs ---------------------------------------------------------------------------------------
 
 
-def costs(cfg: RunConfig, rate: float) -> dict[str, Any]:
+def costs(cfg: RunConfig, joint: str) -> dict[str, Any]:
     """What a step of both paths costs, and what their features take on disk.
 
     Args:
-      cfg: of the trainings, which are finished.
-      rate: of the backbone in the joint path; any of those that were trained.
+      cfg: of the trainings of one fold, which are finished.
+      joint: the name of a joint path; any of those that were trained.
     """
     return {
-        "cost": {"frozen": _cost(cfg, FROZEN), "joint": _cost(cfg, _name(rate))},
+        "cost": {"frozen": _cost(cfg, FROZEN), "joint": _cost(cfg, joint)},
         "size of features": _feature_sizes(cfg),
     }
 
@@ -191,7 +238,7 @@ def _feature_sizes(cfg: RunConfig) -> dict[str, str]:
 
 def _cost(cfg: RunConfig, name: str) -> dict[str, float]:
     """Processor seconds of a training step, and the memory of its intermediate values."""
-    work, run = Workdir(cfg.workdir), _run(cfg, name, 0)
+    work, run = Workdir(cfg.workdir), run_config(cfg, name, 0)
     model = TrainedModel.of_run(work, run.name)
     tx = optimizer(run.optim, run.train.steps)
     if model.block is not None:

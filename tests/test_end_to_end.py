@@ -1,6 +1,7 @@
 """The benchmark of a block that is trained with the cell: its runs and its counts."""
 
 import numpy as np
+import pytest
 
 from benchmarks import end_to_end
 from videolstm_jax.artifacts import Workdir, save_scores
@@ -17,27 +18,64 @@ def _save(path, right):
     save_scores(path, Scores(names, np.eye(2, dtype=np.float32)[answer], label, ("a", "b")))
 
 
-def test_the_paths_differ_in_the_block_alone_and_are_compared_in_pairs(tmp_path):
-    cfg = configured(
+@pytest.fixture
+def cfg(tmp_path):
+    """The settings of the joint path on hard stick actions."""
+    return configured(
         "research",
         "alstm",
         workdir=str(tmp_path),
         data__stream="flow",
         train__backbone_from="last_block",
     )
-    runs = end_to_end._runs(cfg, [0.1, 1.0], 2)
-    assert [run.name for run in runs[:3]] == ["frozen-flow-0", "rate0.1-flow-0", "rate1-flow-0"]
-    assert [run.train.backbone_from for run in runs[:2]] == ["", "last_block"]
-    assert [run.seed for run in runs] == [0, 0, 0, 1, 1, 1]
+
+
+def test_the_paths_differ_in_the_block_and_in_their_updates(cfg):
+    paths = end_to_end.path_names([0.1, 1.0], 700)
+    assert paths == ["frozen", "rate0.1", "rate1", "frozen700"]
+    runs = [end_to_end.run_config(cfg, path, 1) for path in paths]
+    assert runs[0].name == "frozen-flow-1" and all(run.seed == 1 for run in runs)
+    assert [run.train.backbone_from for run in runs] == ["", "last_block", "last_block", ""]
     assert runs[1].train.backbone_rate == 0.1 and runs[2].train.backbone_rate == 1.0
-    work = Workdir(cfg.workdir)
+    assert [run.train.steps for run in runs] == [*[cfg.train.steps] * 3, 700]
+
+
+def test_paths_are_compared_in_pairs_of_clips(cfg):
+    work, paths = Workdir(cfg.workdir), ["frozen", "rate0.1", "rate1"]
     _save(work.scores("convnet-flow"), [True, True, False, False])
-    for run in runs:
-        is_frozen = run.name.startswith("frozen")
-        _save(work.scores(run.name), [True, True, not is_frozen, run.seed == 0])
-    figures = end_to_end.figures(cfg, [0.1, 1.0], 2)
+    for path in paths:
+        for seed in (0, 1):
+            name = end_to_end.run_config(cfg, path, seed).name
+            _save(work.scores(name), [True, True, path != "frozen", seed == 0])
+    figures = end_to_end.figures([cfg], paths, 2)
     assert figures["clips"] == 4 and figures["ConvNet"]["right"] == [2]
     assert figures["rows"]["frozen"]["right"] == [3, 2]
     assert figures["rows"]["rate0.1"]["right"] == [4, 3]
     differences = figures["minus frozen, 95 % of a paired bootstrap of clips"]
     assert differences["rate1"][0] == 0.25
+    # The clips of all folds are pooled.
+    pooled = end_to_end.figures([cfg, cfg], paths, 2)
+    assert pooled["folds"] == 2 and pooled["rows"]["frozen"]["right"] == [6, 4]
+
+
+def test_each_group_of_a_folder_is_held_out_once(monkeypatch):
+    monkeypatch.setattr(end_to_end, "_make_features", lambda cfg: folds.append(cfg))
+    monkeypatch.setattr(end_to_end.train, "run", lambda cfg: None)
+    monkeypatch.setattr(end_to_end.evaluate, "run", lambda cfg: None)
+    folds = []
+    for name in ("figures", "costs"):
+        monkeypatch.setattr(end_to_end, name, lambda *arguments: {})
+    monkeypatch.setattr(end_to_end.record, "save", lambda *arguments: None)
+    arguments = ["--name=w", "--workdir=w", "--videos=v", "--hold_out", "p0", "p1"]
+    monkeypatch.setattr("sys.argv", ["end_to_end", *arguments])
+    end_to_end.main()
+    assert [cfg.data.hold_out for cfg in folds] == ["p0", "p1"]
+    assert [cfg.workdir for cfg in folds] == ["w/without-p0", "w/without-p1"]
+    assert all(cfg.data.videos == "v" and cfg.data.stream == "flow" for cfg in folds)
+
+
+def test_groups_without_a_folder_are_refused(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["end_to_end", "--workdir=w", "--hold_out", "p0"])
+    with pytest.raises(SystemExit):
+        end_to_end.main()
+    assert "--videos and --hold_out go together" in capsys.readouterr().err
