@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from videolstm_jax.sealed_json import json_sha256
+from videolstm_jax.sealed_json import encode_rows, json_sha256
 
 
 def _plain(value):
@@ -30,6 +30,11 @@ def jsonl_bytes(rows):
     if not isinstance(rows, list):
         rows = [rows]
     return b"".join(json_bytes(row) + b"\n" for row in rows)
+
+
+def sealed_rows(rows):
+    """The same rows with the seal of all in the first one."""
+    return [json.loads(line) for line in encode_rows(rows, sealed=True).splitlines()]
 
 
 def signed_json(record):

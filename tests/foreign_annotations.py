@@ -5,7 +5,7 @@ import pathlib
 import tempfile
 
 import numpy as np
-from file_encodings import json_bytes, jsonl_bytes, mat_bytes, pickle_bytes
+from file_encodings import json_bytes, jsonl_bytes, mat_bytes, pickle_bytes, sealed_rows
 from foreign_file import ForeignFile
 
 from videolstm_jax.annotations.boxes_json import read_boxes_json
@@ -125,7 +125,14 @@ ANNOTATIONS = (
     ForeignFile("UCF101-24 .pkl", "a.pkl", (_PYANNOT,), _truth("a.pkl"), pickle_bytes),
     ForeignFile("UCF101-24 .mat", "a.mat", (_FINAL_ANNOTS,), _truth("a.mat"), mat_bytes),
     ForeignFile("ACT annotations .pkl", "gt.pkl", (_ACT,), _truth("gt.pkl"), pickle_bytes),
-    ForeignFile("tubes.jsonl", "d.jsonl", (TUBES,), _detections("d.jsonl"), jsonl_bytes, True),
+    ForeignFile(
+        "tubes.jsonl",
+        "d.jsonl",
+        (TUBES, sealed_rows(TUBES)),
+        _detections("d.jsonl"),
+        jsonl_bytes,
+        True,
+    ),
     ForeignFile(
         "ACT tubes .pkl",
         "Biking/v_Biking_g01_c01_tubes.pkl",

@@ -2,7 +2,7 @@
 
 import numpy as np
 from etils import epath
-from file_encodings import json_bytes, jsonl_bytes, npz_bytes
+from file_encodings import json_bytes, jsonl_bytes, npz_bytes, sealed_rows
 from foreign_annotations import DATASET, NAME, TUBES, VIDEOS
 from foreign_file import ForeignFile
 
@@ -101,7 +101,7 @@ WORK_FOLDERS = (
     ForeignFile(
         "bad.jsonl",
         "bad.jsonl",
-        (_BAD,),
+        (_BAD, sealed_rows(_BAD)),
         lambda folder: artifacts.load_missing(Workdir(str(folder)), DATASET.classes),
         jsonl_bytes,
         True,
@@ -134,7 +134,7 @@ WORK_FOLDERS = (
     ForeignFile(
         "truth.jsonl of a work folder",
         "truth.jsonl",
-        (TUBES[:1],),
+        (TUBES[:1], sealed_rows(TUBES[:1])),
         _read_truth_of_work,
         jsonl_bytes,
         True,

@@ -2,14 +2,13 @@
 
 import dataclasses
 import json
-import os
 
 import numpy as np
 import pytest
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset, save_scores
-from videolstm_jax.config import RunConfig
+from videolstm_jax.config import LocalizeConfig, RunConfig
 from videolstm_jax.dataset.prepared import check_flow, flow_digests
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.index import StoreIndex
@@ -18,9 +17,16 @@ from videolstm_jax.features.verification import verify_store
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images.flow_file import read_flow, write_flow
 from videolstm_jax.json_records import read_record
-from videolstm_jax.sealed_json import SEAL
-from videolstm_jax.trained.results.work_contents import load_metrics
-from videolstm_jax.types import Dataset, Scores, Video
+from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion, save_fusion
+from videolstm_jax.sealed_json import ROWS_SEAL, SEAL
+from videolstm_jax.trained.results.evaluated import localize_settings
+from videolstm_jax.trained.results.work_contents import (
+    load_best_tubes,
+    load_metrics,
+    load_truth,
+    read_contents,
+)
+from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 
 CLASSES = ("a", "b")
 VIDEOS = tuple(
@@ -51,7 +57,23 @@ def work(tmp_path):
     rows = [{"step": step, "loss": 4.0 / step} for step in range(1, 4)]
     files.write_jsonl(work.run("x") / "metrics.jsonl", rows)
     artifacts.save_config(work.run("x"), RunConfig(), classes=CLASSES, scales={"x": 0.7})
+    write_results(work)
     return work
+
+
+def write_results(work):
+    """The files of boxes, of skipped videos and of a fusion."""
+    tube = Tube(0, np.array([[1.0, 2, 7, 8], [1, 3, 7, 9]]))
+    artifacts.save_detections(work.truth, [Detection(name, 0, 1.0, tube) for name in NAMES])
+    save_dataset(work.dataset, Dataset(CLASSES, VIDEOS), beside=["bad.jsonl", "truth.jsonl"])
+    skipped = [{"name": f"bad/{n}", "label": CLASSES[n % 2], "part": "test"} for n in range(5)]
+    files.write_jsonl(work.bad, skipped, sealed=True)
+    tubes = [Detection(name, 1, 0.1 * n, tube) for n, name in enumerate(NAMES)]
+    artifacts.save_detections(work.run("x") / "tubes.jsonl", tubes)
+    measures = {"settings": dataclasses.asdict(LocalizeConfig()), "tubes": len(tubes)}
+    files.write_json(work.run("x") / "map.json", measures, sealed=True)
+    fusion = FusionRecord("product", ("x", "y"), (1.0, 0.5), "test", 2, 1)
+    save_fusion(work.fusion_record("fused"), fusion)
 
 
 def features_content(work):
@@ -84,7 +106,16 @@ KINDS = {
     "scores": ("runs/x/scores.npz", scores_content),
     "settings of a run": ("runs/x/config.json", lambda work: loaded_config(work)),
     "metrics": ("runs/x/metrics.jsonl", lambda work: load_metrics(work)),
+    "true tubes": ("truth.jsonl", lambda work: tubes_content(load_truth(work))),
+    "skipped videos": ("bad.jsonl", lambda work: artifacts.load_missing(work, CLASSES).tolist()),
+    "tubes": ("runs/x/tubes.jsonl", lambda work: tubes_content(load_best_tubes(work, "x"))),
+    "measures of tubes": ("runs/x/map.json", lambda work: localize_settings(work, "x")),
+    "the record of a fusion": ("fused/fused.json", lambda w: load_fusion(w.fusion_record("fused"))),
 }
+
+
+def tubes_content(tubes):
+    return {name: [(tube.start, tube.boxes.tolist()) for tube in tubes[name]] for name in tubes}
 
 
 def loaded_config(work):
@@ -127,14 +158,54 @@ def test_a_thousand_flipped_bits_are_an_error_or_change_nothing(work, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_files_that_end_early_are_an_error(work, kind):
+def test_files_that_end_early_are_an_error(work, kind, capsys):
     name, content = KINDS[kind]
     path = work.path / name
     sound = path.read_bytes()
     for share in (0, 0.3, 0.9, 0.99):
         path.write_bytes(sound[: int(share * (len(sound) - 2))])
+        if kind == "tubes" and not share:
+            # A run may have no tube, so the page only warns where map.json has some.
+            assert content(work) == {}
+            assert f"{path} is missing or empty" in capsys.readouterr().err
+            continue
         with pytest.raises(FileError, match=path.name):
             content(work)
+
+
+@pytest.mark.parametrize("kind", ["true tubes", "skipped videos", "tubes"])
+def test_files_that_lack_lines_are_an_error(work, kind):
+    name, content = KINDS[kind]
+    path = work.path / name
+    lines = path.read_bytes().splitlines(keepends=True)
+    for fewer in (lines[:-1], [*lines[:1], *lines[2:]], [lines[0], lines[2], lines[1], *lines[3:]]):
+        path.write_bytes(b"".join(fewer))
+        with pytest.raises(FileError, match=rf"{path.name}: its lines do not agree with .* keep"):
+            content(work)
+    # Without the first line, or its field, the file is as one of another program.
+    row = json.loads(lines[0])
+    del row[ROWS_SEAL]
+    path.write_bytes(json.dumps(row).encode() + b"\n" + lines[2])
+    assert len(content(work)) == 2
+
+
+@pytest.mark.parametrize("kind", ["true tubes", "skipped videos"])
+def test_files_that_belong_to_the_list_must_be_there(work, kind):
+    name, content = KINDS[kind]
+    (work.path / name).unlink()
+    with pytest.raises(FileError, match=f"{name} is missing or empty; .*dataset.json was written"):
+        content(work)
+    save_dataset(work.dataset, Dataset(CLASSES, VIDEOS))
+    assert not content(work)
+
+
+def test_half_of_what_localize_writes_is_noticed(work, capsys):
+    (work.run("x") / "map.json").unlink()
+    warning = "map.json is missing beside tubes.jsonl; the stage localize writes both"
+    assert localize_settings(work, "x") == LocalizeConfig()
+    assert warning in capsys.readouterr().err
+    assert not read_contents(work, allow_trained=True).maps
+    assert warning in capsys.readouterr().err
 
 
 def test_missing_metrics_of_a_finished_training_are_an_error(work):
@@ -191,77 +262,3 @@ def test_a_pool_has_a_video_once_for_each_part(work):
     videos = (VIDEOS[0], VIDEOS[1]._replace(path=VIDEOS[0].path))
     save_dataset(work.dataset, Dataset(CLASSES, videos), pooled=True)
     assert load_dataset(work.dataset).videos == videos
-
-
-# ---- a loss of power -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def calls(monkeypatch):
-    """What is asked of the disk, in order."""
-    calls, paths = [], {}
-    real_open, real_sync, real_replace = os.open, os.fsync, os.replace
-
-    def opened(path, *arguments, **settings):
-        descriptor = real_open(path, *arguments, **settings)
-        paths[descriptor] = os.fspath(path)
-        return descriptor
-
-    def synced(descriptor):
-        calls.append(("fsync", os.path.basename(paths[descriptor])))
-        real_sync(descriptor)
-
-    def replaced(old, new, **settings):
-        calls.append(("replace", os.path.basename(os.fspath(new))))
-        real_replace(old, new, **settings)
-
-    monkeypatch.setattr(os, "open", opened)
-    monkeypatch.setattr(os, "fsync", synced)
-    monkeypatch.setattr(os, "replace", replaced)
-    return calls
-
-
-def test_content_is_on_the_disk_before_its_name(tmp_path, calls):
-    folder = tmp_path / "folder"
-    files.write_json(folder / "index.json", {})
-    temporary = calls[0][1]
-    assert temporary.startswith(".index.json.part-")
-    assert calls == [("fsync", temporary), ("replace", "index.json"), ("fsync", "folder")]
-
-
-def test_which_files_survive_a_loss_of_power(tmp_path, calls):
-    def syncs(write):
-        calls.clear()
-        write()
-        return sum(name == "fsync" for name, _ in calls)
-
-    arrays = {"x": np.zeros(3)}
-    assert syncs(lambda: files.write_jsonl(tmp_path / "tubes.jsonl", [])) == 2
-    scores = Scores((), np.zeros((0, 2)), np.zeros(0), CLASSES)
-    assert syncs(lambda: save_scores(tmp_path / "scores.npz", scores)) == 2
-    assert syncs(lambda: files.write_arrays(tmp_path / "a.npz", **arrays)) == 0
-    assert syncs(lambda: files.write_bytes(tmp_path / "a.png", b"")) == 0
-    assert syncs(lambda: write_flow(tmp_path / "a.zip", np.zeros((1, 8, 8, 2), np.uint8))) == 0
-
-
-def test_a_disk_that_fails_to_sync_keeps_the_old_file(tmp_path, monkeypatch):
-    files.write_json(tmp_path / "a.json", [1])
-
-    def fail(descriptor):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match=r"Input/output error: .*a\.json"):
-        files.write_json(tmp_path / "a.json", [2])
-    assert files.read_json(tmp_path / "a.json") == [1]
-    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
-
-
-def test_a_folder_that_cannot_be_synced_is_passed_over(tmp_path, monkeypatch):
-    def refuse(descriptor):
-        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
-            raise OSError(22, "Invalid argument")
-
-    monkeypatch.setattr(os, "fsync", refuse)
-    files.write_json(tmp_path / "a.json", [2])
-    assert files.read_json(tmp_path / "a.json") == [2]

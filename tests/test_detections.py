@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import io as scipy_io
 
-from videolstm_jax import artifacts
+from videolstm_jax import artifacts, files
 from videolstm_jax.annotations.detections import read_detections
 from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
@@ -35,11 +35,14 @@ TRUTH = GroundTruth(
 
 @pytest.fixture
 def path(tmp_path):
+    path = tmp_path / "tubes.jsonl"
     artifacts.save_detections(
-        tmp_path / "tubes.jsonl",
+        path,
         [Detection("a/x", 0, 0.5, tube()), Detection("b/y", 1, 0.25, tube(start=3, frames=3))],
     )
-    return tmp_path / "tubes.jsonl"
+    # Lines are added to it, as to a file of another program, which has no seal.
+    files.write_jsonl(path, files.read_jsonl(path))
+    return path
 
 
 def add(path, **changed):

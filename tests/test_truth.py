@@ -11,6 +11,7 @@ from videolstm_jax.annotations.compare import compare_ground_truth
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.errors import FileError
+from videolstm_jax.sealed_json import ROWS_SEAL
 
 THIN = [1 / 3, 2, 1 / 3 + 1e-4, 40]
 # All that a file can say, and a box that would be empty if it were rounded to three digits.
@@ -32,6 +33,7 @@ def path(tmp_path):
 def alter(path, line, **changed):
     """Rewrites some fields of one line; None takes a field away."""
     rows = [json.loads(row) for row in path.read_text().splitlines()]
+    rows[0].pop(ROWS_SEAL)  # as a user does to keep an edit
     rows[line].update(changed)
     rows[line] = {key: value for key, value in rows[line].items() if value is not None}
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -63,7 +65,7 @@ def test_everything_comes_back(tmp_path):
     np.testing.assert_array_equal(ground_truth.tubes[0].tube.boxes, [THIN] * 4)
     rows = [json.loads(row) for row in (tmp_path / "truth.jsonl").read_text().splitlines()]
     assert [set(row) - set(rows[1]) for row in rows] == [
-        {"tubes", "classes", "test", "notes", "without_tubes"},
+        {"tubes", "classes", "test", "notes", "without_tubes", ROWS_SEAL},
         set(),
         set(),
     ]

@@ -22,7 +22,7 @@ from videolstm_jax.files import (
     read_json,
     write_json,
 )
-from videolstm_jax.json_records import json_record, parse_record, read_records
+from videolstm_jax.json_records import json_record, parse_record, read_record, read_records
 from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.sealed_json import decode_json
 from videolstm_jax.tubes_jsonl import load_detections, save_detections
@@ -67,6 +67,7 @@ def save_dataset(
     *,
     settings: Mapping[str, Any] | None = None,
     pooled: bool = False,
+    beside: Sequence[str] = (),
 ) -> None:
     """Writes the listed videos.
 
@@ -75,6 +76,7 @@ def save_dataset(
       dataset: the videos.
       settings: those that decided which videos these are, and in which parts.
       pooled: whether a video may be there several times, once for each part of a pool.
+      beside: names of the files that belong to the list, see `is_beside`.
 
     Raises:
       FileError: a name or a file twice, a label outside the classes, or a part of another name.
@@ -92,6 +94,8 @@ def save_dataset(
         record["pooled"] = True
     if settings:
         record["settings"] = dict(settings)
+    if beside:
+        record["beside"] = list(beside)
     write_json(path, record, sealed=True)
 
 
@@ -117,6 +121,7 @@ class _DatasetRecord:
     classes: tuple[str, ...]
     videos: tuple[Video, ...]
     pooled: bool = False
+    beside: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError for a list that contradicts itself."""
@@ -193,6 +198,23 @@ def leads_out(name: str) -> bool:
     return "\0" in name or longest > LONGEST_NAME or not {"", ".", ".."}.isdisjoint(parts)
 
 
+def is_beside(work: Workdir, path: epath.Path) -> bool:
+    """Whether a file is there that only some lists of videos have, such as bad.jsonl.
+
+    Raises:
+      FileError: dataset.json says that the file was written with it, and it is missing or empty.
+    """
+    # Such a file is never written empty.
+    if path.exists() and path.stat().length:
+        return True
+    if work.dataset.exists() and path.name in read_record(work.dataset, _DatasetRecord).beside:
+        raise FileError(
+            f"{path} is missing or empty; {work.dataset} was written with it; run the stage that "
+            "wrote both again"
+        )
+    return False
+
+
 def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
     """The labels [n] int32 of the test videos that `prepare` skipped, which no model has scored.
 
@@ -201,7 +223,7 @@ def load_missing(work: Workdir, classes: Sequence[str]) -> np.ndarray:
     """
     labels = []
     # `prepare` writes the file only where it skipped a video.
-    if work.bad.exists():
+    if is_beside(work, work.bad):
         for where, row in read_records(work.bad, _SkippedVideo):
             if row.part != "test":
                 continue

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
 import re
 import secrets
@@ -19,7 +18,14 @@ from etils import epath
 from videolstm_jax.durable import sync
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.numpy_files import open_numpy
-from videolstm_jax.sealed_json import PathLike, encode_json, parse_json
+from videolstm_jax.sealed_json import (
+    ROWS_SEAL,
+    PathLike,
+    check_rows_seal,
+    encode_json,
+    encode_rows,
+    parse_json,
+)
 
 # In the name of a file that is being written.
 _TOKEN_BYTES = 8
@@ -124,13 +130,17 @@ def write_json(path: PathLike, record: Any, *, sealed: bool = False, durable: bo
     write_bytes(path, encode_json(record, sealed=sealed), durable=durable)
 
 
-def write_jsonl(path: PathLike, rows: Iterable[dict]) -> None:
-    """Writes one JSON object a line, whole or not at all, also after a loss of power."""
-    lines = []
-    for row in rows:
-        # As one text, and not line by line: a file that is cut at a line break would look whole.
-        lines.append(json.dumps(row, allow_nan=False) + "\n")
-    write_bytes(path, "".join(lines).encode(), durable=True)
+def write_jsonl(path: PathLike, rows: Iterable[dict], *, sealed: bool = False) -> None:
+    """Writes one JSON object a line, whole or not at all, also after a loss of power.
+
+    Args:
+      path: the file.
+      rows: to write.
+      sealed: whether the first row gets a seal of all, by which `read_jsonl` notices damage. Files
+        that grow cannot have it.
+    """
+    # As one text, and not line by line: a file that is cut at a line break would look whole.
+    write_bytes(path, encode_rows(rows, sealed=sealed), durable=True)
 
 
 def bytes_sha256(encoded: bytes) -> str:
@@ -160,9 +170,14 @@ def read_jsonl(path: PathLike, made_by: str = "") -> list[dict]:
 def parse_jsonl(encoded: bytes, path: PathLike) -> list[dict]:
     """Decodes one JSON object a line; `path` names the file in messages."""
     rows = []
-    for number, line in enumerate(encoded.splitlines(), 1):
+    lines = encoded.splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
         where = f"{path}:{number}"
         rows.append(_object(parse_json(line, where), where))
+    check_rows_seal(lines, path)
+    if rows:
+        # It is of these lines in this order, so it would be wrong in another file.
+        rows[0].pop(ROWS_SEAL, None)
     return rows
 
 

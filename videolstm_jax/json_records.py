@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike, read_existing
-from videolstm_jax.sealed_json import check_seal, decode_json
+from videolstm_jax.sealed_json import check_rows_seal, check_seal, decode_json
 
 if TYPE_CHECKING:
     import pydantic
@@ -84,10 +84,18 @@ def read_record(path: PathLike, kind: type[T], made_by: str = "") -> T:
 
 
 def read_records(path: PathLike, kind: type[T], made_by: str = "") -> Iterator[tuple[str, T]]:
-    """Reads one record a line; yields "file:line" and the record, see `read_record`."""
-    for number, line in enumerate(read_existing(path, made_by).splitlines(), 1):
+    """Reads one record a line; yields "file:line" and the record, see `read_record`.
+
+    Raises:
+      FileError: as of `read_record`; after the last line, where the lines are not those that the
+        file was sealed with.
+    """
+    lines = read_existing(path, made_by).splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
         where = f"{path}:{number}"
         yield where, parse_record(line, kind, where)
+    # Last, as in `parse_record`: a field that cannot be right says more.
+    check_rows_seal(lines, path)
 
 
 def parse_record(data: bytes, kind: type[T], where: PathLike) -> T:

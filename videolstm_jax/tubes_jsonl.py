@@ -74,7 +74,7 @@ def save_detections(path: PathLike, detections: Iterable[Detection]) -> None:
     rows = []
     for _, group in itertools.groupby(detections, key=_shared_tube):
         rows.append(_row(list(group)))
-    write_jsonl(path, rows)
+    write_jsonl(path, rows, sealed=True)
 
 
 def _shared_tube(detection: Detection) -> tuple[str, int]:

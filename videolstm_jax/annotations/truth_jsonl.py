@@ -27,7 +27,7 @@ def save_truth(path: files.PathLike, ground_truth: GroundTruth) -> None:
     short. Where they are not empty it has `classes` (all names in order), the `test` list, `notes`,
     and `without_tubes` (frames and size of the other videos by name).
     """
-    files.write_jsonl(path, _rows(ground_truth))
+    files.write_jsonl(path, _rows(ground_truth), sealed=True)
 
 
 def _rows(ground_truth: GroundTruth) -> Iterator[dict[str, Any]]:

@@ -10,8 +10,10 @@ import numpy as np
 from videolstm_jax import artifacts
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.errors import FileError
-from videolstm_jax.json_records import read_record
+from videolstm_jax.files import read_existing
+from videolstm_jax.json_records import parse_record
 from videolstm_jax.localize import baselines
+from videolstm_jax.sealed_json import SEAL, encode_json, parse_json
 from videolstm_jax.tubes_jsonl import Box
 from videolstm_jax.types import Dataset, Detection, names_of
 
@@ -25,7 +27,7 @@ def read_true_tubes(work: Workdir, dataset: Dataset) -> dict[str, list[Detection
     Raises:
       FileError: a label that the data set lacks, or a tube longer than its video.
     """
-    if not work.truth.exists():
+    if not artifacts.is_beside(work, work.truth):
         return {}
     frames = dataset.frames
     tubes: dict[str, list[Detection]] = {}
@@ -67,9 +69,9 @@ def train_boxes(
       x0, y0, x1, y1 by video; empty where no training video has boxes.
     """
     tests = names_of(dataset.listed("test"))
-    if work.train_boxes.exists():
+    if artifacts.is_beside(work, work.train_boxes):
         # A pool lists test videos only, so no training boxes are left to take a mean of.
-        pooled = read_record(work.train_boxes, dict[str, Box])
+        pooled = _read_train_boxes(work)
         boxes = {}
         for name in tests:
             # A part of a sweep whose training list has no boxes gives none to the pool.
@@ -85,3 +87,13 @@ def train_boxes(
     if not tubes:
         return {}
     return dict.fromkeys(tests, baselines.mean_box(tubes, sizes))
+
+
+def _read_train_boxes(work: Workdir) -> dict[str, Box]:
+    """The content of train_boxes.json: a box by video."""
+    encoded = read_existing(work.train_boxes)
+    content = parse_json(encoded, work.train_boxes)
+    # The names of all other fields are those of videos.
+    if isinstance(content, dict) and content.pop(SEAL, None):
+        encoded = encode_json(content)
+    return parse_record(encoded, dict[str, Box], work.train_boxes)

@@ -55,8 +55,8 @@ class FusionRecord:
 
 
 def save_fusion(path: PathLike, record: FusionRecord) -> None:
-    """Writes the record of a fusion as JSON."""
-    write_json(path, dataclasses.asdict(record))
+    """Writes the record of a fusion as JSON with a seal."""
+    write_json(path, dataclasses.asdict(record), sealed=True)
 
 
 def load_fusion(path: PathLike) -> FusionRecord:

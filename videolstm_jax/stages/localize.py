@@ -105,7 +105,7 @@ def run(cfg: RunConfig) -> epath.Path:
         summary["trained_on"] = trained
         print(f"localize: the run was trained on {trained} of these {len(videos)} videos")
     path = task.work.tube_measures(cfg.run_name, variant)
-    files.write_json(path, summary)
+    files.write_json(path, summary, sealed=True)
     print(localization_text(summary))
     return path
 

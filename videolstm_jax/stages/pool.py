@@ -46,10 +46,11 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     if pool.path.exists():
         pool.path.rmtree()
     members = read_pool_parts(_works(cfg, parts), parts, cfg.workdir)
-    _write_dataset(members, pool)
     _write_truth(members, pool)
     _write_train_boxes(members, pool)
     _write_skipped(members, pool)
+    # Behind these files, which it names.
+    _write_dataset(members, pool)
     _copy_flow(members, pool)
     _merge_runs(members, pool)
     return pool.path
@@ -97,7 +98,9 @@ def _write_dataset(members: Sequence[PoolPart], pool: Workdir) -> None:
         for video in part.dataset.part("test"):
             videos.append(video._replace(name=part.pooled_names[video.name]))
     classes = members[0].dataset.classes
-    artifacts.save_dataset(pool.dataset, Dataset(classes, tuple(sorted(videos))), pooled=True)
+    beside = [path.name for path in (pool.truth, pool.train_boxes, pool.bad) if path.exists()]
+    pooled = Dataset(classes, tuple(sorted(videos)))
+    artifacts.save_dataset(pool.dataset, pooled, pooled=True, beside=beside)
 
 
 def _write_truth(members: Sequence[PoolPart], pool: Workdir) -> None:
@@ -123,14 +126,14 @@ def _write_train_boxes(members: Sequence[PoolPart], pool: Workdir) -> None:
         for name, box in train_boxes(part.work, part.dataset, truth).items():
             boxes[part.pooled_names[name]] = box.tolist()
     if boxes:
-        files.write_json(pool.train_boxes, boxes)
+        files.write_json(pool.train_boxes, boxes, sealed=True)
 
 
 def _write_skipped(members: Sequence[PoolPart], pool: Workdir) -> None:
     """The test videos that `prepare` had to skip; they count as wrong in the pool too."""
     rows = []
     for part in members:
-        if not part.work.bad.exists():
+        if not artifacts.is_beside(part.work, part.work.bad):
             continue
         # A skipped video is in no list, so it is named as the other videos of its part are.
         for row in files.read_jsonl(part.work.bad):
@@ -138,7 +141,7 @@ def _write_skipped(members: Sequence[PoolPart], pool: Workdir) -> None:
                 continue
             rows.append(row | {"name": part.pooled(row["name"])})
     if rows:
-        files.write_jsonl(pool.bad, sorted(rows, key=lambda row: row["name"]))
+        files.write_jsonl(pool.bad, sorted(rows, key=lambda row: row["name"]), sealed=True)
 
 
 def _copy_flow(members: Sequence[PoolPart], pool: Workdir) -> None:

@@ -107,8 +107,13 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     dataset = decoder.good_videos(listed, frames)
     tubes = scan.read_dataset_tubes(cfg.data, dataset, root=root)
     bad_rows = sorted([*bad_rows, *decoder.bad_rows], key=lambda row: row["name"])
-    artifacts.save_dataset(work.dataset, dataset, settings=prepared.listing_settings(cfg.data))
-    _write_or_remove(work.bad, bad_rows, files.write_jsonl)
+    beside = []
+    for path, rows in ((work.bad, bad_rows), (work.truth, tubes)):
+        if rows:
+            beside.append(path.name)
+    settings_of_list = prepared.listing_settings(cfg.data)
+    artifacts.save_dataset(work.dataset, dataset, settings=settings_of_list, beside=beside)
+    _write_or_remove(work.bad, bad_rows, _write_sealed)
     _write_or_remove(work.truth, tubes, artifacts.save_detections)
     _write_index(work, settings, frames, fingerprints, flow_files)
     _print_summary(work, frames, len(tubes), len(bad_rows))
@@ -205,6 +210,10 @@ def _write_or_remove(path: epath.Path, rows: list, write: Callable[..., None]) -
         write(path, rows)
     else:
         _remove(path)
+
+
+def _write_sealed(path: epath.Path, rows: list[dict[str, str]]) -> None:
+    files.write_jsonl(path, rows, sealed=True)
 
 
 def _remove(path: epath.Path) -> None:

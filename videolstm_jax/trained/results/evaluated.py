@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -125,6 +126,20 @@ class _TrainedRun:
     config: _RunSettings
 
 
+def has_measures(folder: epath.Path) -> bool:
+    """Whether the folder of a run has map.json; a warning is printed where only that was lost."""
+    measures = folder / "map.json"
+    # The boxes of these tubes may be of other settings than those of the training.
+    if not measures.exists() and (folder / "tubes.jsonl").exists():
+        warn_of_lost(f"{measures} is missing beside tubes.jsonl")
+    return measures.exists()
+
+
+def warn_of_lost(loss: str) -> None:
+    """Prints which result of `localize` was lost; pages and pictures are made without it."""
+    print(f"warning: {loss}; the stage localize writes both", file=sys.stderr)
+
+
 def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
     """The settings that the boxes of a run are made with.
 
@@ -134,9 +149,8 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
       FileError: neither file is there, or it does not hold such settings.
     """
     folder = work.run(name)
-    localized_run = folder / "map.json"
-    if localized_run.exists():
-        return read_record(localized_run, _LocalizedRun).settings
+    if has_measures(folder):
+        return read_record(folder / "map.json", _LocalizedRun).settings
     artifacts.load_config(folder, made_by="train")  # refuses a run of an earlier layout
     return read_record(folder / "config.json", _TrainedRun).config.localize
 

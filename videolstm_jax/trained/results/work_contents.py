@@ -77,7 +77,7 @@ def read_contents(
     for name, folder in model_folders(work).items():
         if (folder / "config.json").exists():
             configs[name] = artifacts.load_config(folder)
-        if (folder / "map.json").exists():
+        if evaluated.has_measures(folder):
             maps[name] = files.read_object(folder / "map.json")
     work_folder = WorkFolderContents(
         work=work,
@@ -94,7 +94,7 @@ def read_contents(
 
 def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
     """Reads the true tubes by video; none where the data set has no boxes."""
-    if not work.truth.exists():
+    if not artifacts.is_beside(work, work.truth):
         return {}
     truth: dict[str, list[Tube]] = {}
     for detection in artifacts.load_detections(work.truth):
@@ -105,10 +105,13 @@ def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
 
 def load_best_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]:
     """Reads the detected tubes of the best class of each video; none before `localize`."""
-    path = work.run(run) / "tubes.jsonl"
-    if not path.exists():
-        return {}
-    return choose.tubes_of_best_class(artifacts.load_detections(path))
+    path, measures = work.run(run) / "tubes.jsonl", work.run(run) / "map.json"
+    if path.exists() and path.stat().length:
+        return choose.tubes_of_best_class(artifacts.load_detections(path))
+    # A run may have no tube, but then its measures have none either.
+    if measures.exists() and files.read_object(measures).get("tubes"):
+        evaluated.warn_of_lost(f"{path} is missing or empty, and {measures} is of its tubes")
+    return {}
 
 
 def load_metrics(work: Workdir) -> tuple[dict[str, list[dict]], dict[str, list[dict]]]:
