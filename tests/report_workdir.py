@@ -6,6 +6,7 @@ import re
 import shutil
 
 import numpy as np
+import pytest
 
 from videolstm_jax import artifacts, config, files
 from videolstm_jax.stages import localize
@@ -158,6 +159,19 @@ def copy_of(work, folder):
     """A copy of a work folder that a test may spoil."""
     shutil.copytree(work.root, folder / "work")
     return artifacts.Workdir(str(folder / "work"))
+
+
+# A test file that imports these two has the fixtures `work_folder` and `work`.
+@pytest.fixture(scope="module", name="work_folder")
+def shared_folder(tmp_path_factory):
+    """The work folder that the tests of one file share, and leave as it is."""
+    return make(tmp_path_factory.mktemp("pipeline"))
+
+
+@pytest.fixture(name="work")
+def own_copy(work_folder, tmp_path):
+    """A copy of it for one test."""
+    return copy_of(work_folder, tmp_path)
 
 
 def page_config(work, **settings):

@@ -61,6 +61,11 @@ class NumberedModel:
         return Output(self._logits(params, clip), None, carry)
 
 
+def listed_videos(store):
+    """The test videos of a store, in its order."""
+    return [Video(name, "", 0, "test", "", 9, 8, 8, 25.0) for name in store.frames]
+
+
 @settings(max_examples=150)
 @given(
     lengths=st.lists(st.integers(1, 11), min_size=1, max_size=24),
@@ -70,7 +75,7 @@ class NumberedModel:
 )
 def test_scores_are_those_of_one_video_at_a_time(lengths, count, batch, segments):
     store = NumberedStore(lengths)
-    videos = [Video(name, "", 0, "test", "", 9, 8, 8, 25.0) for name in store.frames]
+    videos = listed_videos(store)
     features, model = ModelFeatures(store), NumberedModel()
     data = DataConfig(frames=FRAMES)
 
@@ -103,7 +108,7 @@ def test_scores_are_those_of_one_video_at_a_time(lengths, count, batch, segments
 )
 def test_every_frame_of_whole_videos_is_scored_once(lengths, count, batch, chunk):
     store = NumberedStore(lengths)
-    videos = [Video(name, "", 0, "test", "", 9, 8, 8, 25.0) for name in store.frames]
+    videos = listed_videos(store)
     parts = []
     for index in range(count):
         own, part = share_of(videos, index, count), {}

@@ -4,8 +4,7 @@ import re
 
 import numpy as np
 import pytest
-import report_workdir
-from report_workdir import page_config, page_text
+from report_workdir import own_copy, page_config, page_text, shared_folder  # noqa: F401
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig
@@ -13,16 +12,6 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.stages import report
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
-
-
-@pytest.fixture(scope="module")
-def work_folder(tmp_path_factory):
-    return report_workdir.make(tmp_path_factory.mktemp("pipeline"))
-
-
-@pytest.fixture
-def work(work_folder, tmp_path):
-    return report_workdir.copy_of(work_folder, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 import pytest
 import report_workdir
-from report_workdir import page_config, page_text
+from report_workdir import own_copy, page_config, page_text, shared_folder  # noqa: F401
 
 from videolstm_jax import artifacts, files
 from videolstm_jax.config import RunConfig, change
@@ -16,16 +16,6 @@ from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
-
-
-@pytest.fixture(scope="module")
-def work_folder(tmp_path_factory):
-    return report_workdir.make(tmp_path_factory.mktemp("pipeline"))
-
-
-@pytest.fixture
-def work(work_folder, tmp_path):
-    return report_workdir.copy_of(work_folder, tmp_path)
 
 
 @pytest.fixture(scope="module")
