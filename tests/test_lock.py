@@ -1,21 +1,18 @@
-"""One writer a folder: refused beside a living one, taken over from a dead one, left by none."""
+"""One writer of a folder on a disk: refused beside another, taken over from the dead."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from functools import partial
 
 import pytest
-from etils import epath
+from locked_folders import number_of_winners, owner_file
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.lock import local, owner
-from videolstm_jax.lock.bucket import bucket_writer
 from videolstm_jax.lock.local import read_owner
 from videolstm_jax.lock.sole_writer import release_held, sole_writer
 
@@ -38,14 +35,6 @@ def holder(tmp_path):
     process.kill()
     process.wait()
     process.stdout.close()
-
-
-def owner_file(folder, **changes):
-    """Leaves the lock of this process, as it would be with some fields of another."""
-    folder.mkdir(exist_ok=True)
-    path = folder / ".lock"
-    path.write_text(json.dumps(owner.this_process("train")._asdict() | changes))
-    return path
 
 
 def test_a_second_process_is_refused_and_told_the_owner(holder, tmp_path):
@@ -180,112 +169,11 @@ def test_workers_of_different_names_share_a_folder_and_exclude_who_wants_all(tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def number_of_winners(lock):
-    """How many of eight threads that take a lock at the same time get it."""
-    start, done, winners = threading.Barrier(8), threading.Barrier(8), []
-
-    def contend():
-        start.wait()
-        try:
-            with lock():
-                winners.append(1)
-                # The lock is held until all have tried: nobody gets it after another let it go.
-                done.wait()
-        except FileError:
-            done.wait()
-
-    threads = [threading.Thread(target=contend) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return len(winners)
-
-
 def test_of_many_that_begin_together_one_wins_each_time(tmp_path):
     for path in (tmp_path / "free", tmp_path / "dead"):
         if path.name == "dead":
             owner_file(path, started="of another boot 1")
         assert number_of_winners(partial(sole_writer, path, "train")) == 1
-
-
-# ---- buckets: any folder may stand for one, since only its listing is used -----------------------
-
-
-def in_bucket(folder, *, name=".lock", rivals="", break_lock=False):
-    return bucket_writer(
-        epath.Path(folder),
-        owner.this_process("train"),
-        name=name,
-        rivals=rivals,
-        break_lock=break_lock,
-    )
-
-
-def bucket_object(folder, **changes):
-    """Leaves the object of this process, as it would be with some fields of another."""
-    path = owner_file(folder, **changes)
-    return path.rename(folder / ".lock-0123")
-
-
-def test_a_second_process_is_refused_in_a_bucket_and_nothing_is_left(tmp_path):
-    with in_bucket(tmp_path):
-        with pytest.raises(FileError, match="train runs here already"), in_bucket(tmp_path):
-            pytest.fail("both hold the lock")
-        with in_bucket(tmp_path, name=".prepare.lock"):
-            pass  # another lock
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_workers_in_a_bucket_exclude_who_wants_all(tmp_path):
-    worker = {"name": ".extract-1of2.lock", "rivals": ".extract.lock"}
-    alone = {"name": ".extract.lock", "rivals": ".extract-*.lock"}
-    for first, second in ((worker, alone), (alone, worker)):
-        with (
-            in_bucket(tmp_path, **first),
-            pytest.raises(FileError, match="runs here already"),
-            in_bucket(tmp_path, **second),
-        ):
-            pytest.fail("both hold the lock")
-
-
-def test_a_dead_owner_in_a_bucket_is_replaced(tmp_path):
-    for changes in ({"started": "of another boot 1"}, {"machine": "elsewhere"}):
-        path = bucket_object(tmp_path, **changes)
-        silent = time.time() - owner.SILENCE - 60
-        os.utime(path, (silent, silent))
-        with in_bucket(tmp_path):
-            assert not path.exists()
-
-
-def test_a_living_owner_on_another_machine_is_heard_in_a_bucket(tmp_path):
-    bucket_object(tmp_path, machine="elsewhere", host="elsewhere", pid=1)
-    with pytest.raises(FileError, match="process 1 on elsewhere"), in_bucket(tmp_path):
-        pytest.fail("both hold the lock")
-
-
-def test_the_heartbeat_in_a_bucket_renews_the_object(tmp_path, monkeypatch):
-    monkeypatch.setattr(owner, "HEARTBEAT", 0.01)
-    with in_bucket(tmp_path):
-        (path,) = tmp_path.glob(".lock-*")
-        os.utime(path, (1, 1))
-        deadline = time.monotonic() + 10
-        while path.stat().st_mtime == 1 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert path.stat().st_mtime > 1
-
-
-def test_a_broken_lock_in_a_bucket_is_noticed_by_who_had_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(owner, "HEARTBEAT", 0.01)
-    with pytest.raises(FileError, match="both have written"), in_bucket(tmp_path):
-        with in_bucket(tmp_path, break_lock=True):
-            pass
-        time.sleep(0.05)  # a beat does not write the object anew
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_of_many_that_begin_together_in_a_bucket_never_two_go_on(tmp_path):
-    assert number_of_winners(partial(in_bucket, tmp_path)) <= 1
 
 
 def test_a_thread_that_ends_the_process_removes_a_lock_that_is_being_left(tmp_path, monkeypatch):
