@@ -14,6 +14,7 @@ from bundle_workdir import run_settings, write_work
 from videolstm_jax import files
 from videolstm_jax.config import BundleConfig, LocalizeConfig, PredictConfig, change
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.localize.foreground import ForegroundAxis
 from videolstm_jax.stages import bundle as stage
 from videolstm_jax.stages import predict
 from videolstm_jax.train.graft import named_leaves
@@ -94,6 +95,33 @@ def test_a_cell_of_ones_own_travels_by_its_name(work, settings, tmp_path):
     card = (folder / "README.md").read_text()
     assert "The cell `examples.conv_gru:CELL` is not part of the folder." in card
     assert_same_stream(stream_of(Predictor(run)), stream_of(Predictor(folder)))
+
+
+def test_the_foreground_travels(work, settings, tmp_path):
+    axis = ForegroundAxis(np.random.default_rng(0).normal(size=6), -0.1)
+
+    def streams(name, kind):
+        """The version of the bundle, and the streams of the run and of the bundle."""
+        cfg = settings.override(localize__input=kind).for_cell("videolstm", "rgb")
+        run = tiny_pipeline.write_run(change(cfg, name=name), foreground=axis)
+        folder = TrainedModel.load(run).save(tmp_path / name)
+        record = files.read_json(folder / "model.json")
+        assert record["foreground"] == {"axis": axis.axis.tolist(), "offset": -0.1}
+        predictor = Predictor(folder)
+        assert not predictor.warning
+        return record["version"], stream_of(Predictor(run)), stream_of(predictor)
+
+    # An older program does not know the axis, which matters only where boxes are made of it. Else
+    # the version is that of padded frames.
+    version, of_run, of_bundle = streams("foreground", "foreground")
+    assert version == 4
+    assert_same_stream(of_run, of_bundle)
+    version, of_attention, _ = streams("attention", "attention")
+    assert version == 2
+    boxes, others = (
+        np.array([prediction.box for prediction in stream]) for stream in (of_run, of_attention)
+    )
+    assert np.abs(boxes - others).max() > 1
 
 
 def test_the_model_is_that_of_the_run(bundle, work):

@@ -92,10 +92,10 @@ def test_an_edited_number(copy):
     assert "model.json: the content has been changed" in refusal(copy)
 
 
-@pytest.mark.parametrize("version", [0, 4, "1", None])
+@pytest.mark.parametrize("version", [0, 5, "1", None])
 def test_another_version_of_the_format(copy, version):
     edited(copy, lambda record: record.update(version=version))
-    assert f"the format has version {version!r}; this program reads 1, 2 and 3" in refusal(copy)
+    assert f"the format has version {version!r}; this program reads 1, 2, 3 and 4" in refusal(copy)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +192,11 @@ def test_a_file_that_is_no_safetensors(copy):
         ),
         (lambda record: record["backbones"]["flow"].update(channels=3), "flow.channels is 3; exp"),
         (lambda record: record["files"].update({"../x": "0"}), "lists ../x, flow.safetensors"),
+        (
+            lambda record: record.update(foreground={"axis": [1.0], "offset": 0.0}),
+            "foreground.axis has 1 numbers; expected 6, the channels of x",
+        ),
+        (lambda record: record.update(foreground={"offset": 0.0}), "foreground.axis is missing"),
     ],
 )
 def test_a_record_that_does_not_fit(copy, change, message):

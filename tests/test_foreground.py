@@ -1,21 +1,20 @@
-"""The foreground of feature maps: against an oracle of loops, its sign, and the stage with it."""
-
-import json
+"""The foreground of feature maps: against an oracle of loops, its sign, its axis of a store."""
 
 import numpy as np
 import pytest
-from localize_workdir import FRAMES, attention_of, config, true_tube, write_work
 
-from videolstm_jax import artifacts
-from videolstm_jax.config import LocalizeConfig, change
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
-from videolstm_jax.localize.foreground import find_foreground, foreground_maps
+from videolstm_jax.localize.foreground import ForegroundAxis, find_foreground, foreground_maps
 from videolstm_jax.localize.inputs import localizer_input
-from videolstm_jax.stages import localize
-from videolstm_jax.trained.foreground import open_foreground, spaced_frames
-from videolstm_jax.trained.stream import stream_settings
+from videolstm_jax.trained.foreground import (
+    foreground_entry,
+    foreground_of_record,
+    foreground_of_store,
+    spaced_frames,
+)
+from videolstm_jax.types import Video
 
 DEPTH = 6
 SIDE = 5
@@ -75,7 +74,7 @@ def test_the_few_places_of_the_object_are_foreground(seed):
 @pytest.mark.parametrize(
     ("maps", "message"),
     [
-        (np.ones((2, 3, 3, 4)), "all 18 places of the maps are equal"),
+        (np.ones((2, 3, 3, 4)), "all 18 places are equal"),
         (np.zeros((2, 3, 4)), "expected finite"),
         (np.full((2, 3, 3, 4), np.nan), "expected finite"),
         (np.zeros((0, 3, 3, 4)), "expected finite"),
@@ -94,73 +93,82 @@ def test_the_input_of_the_localizer_is_the_foreground_in_shares():
     assert maps[0, 1].tolist() == [0, 0.25, 0.75]
     # A frame without foreground says nothing of where the action is.
     np.testing.assert_allclose(maps[1], 1 / 9)
-    with pytest.raises(ValueError, match="needs the features"):
+    with pytest.raises(ValueError, match="needs the foreground of the features"):
         localizer_input("foreground", attention)
 
 
-# ---- the stage -----------------------------------------------------------------------------------
+# ---- the axis of a store -------------------------------------------------------------------------
 
 
-def write_store(work, shape=(7, 7, DEPTH)):
-    """Features in which the true square of every video differs from the rest."""
+NAMES = ("A/a", "A/b")
+VIDEOS = tuple(Video(name, "", 0, "train", "g", 9, 8, 8, 25.0) for name in NAMES)
+
+
+def write_store(folder, maps_of_videos):
+    """A store of the two videos; each has the given features."""
+    writer = FeatureWriter(folder, maps_of_videos[0].shape[1:], {}, dtype="float16")
+    for name, maps in zip(NAMES, maps_of_videos, strict=True):
+        writer.write(name, maps.astype(np.float32))
+    writer.finish(NAMES, train=NAMES)
+    return FeatureStore.open(folder)
+
+
+def test_the_axis_of_a_store_is_that_of_its_frames(tmp_path):
+    maps, _ = maps_with_objects(np.random.default_rng(0))
+    store = write_store(tmp_path, (maps[:7], maps[7:]))
+    axis = foreground_of_store(store, VIDEOS)
+    expected = find_foreground(np.concatenate([store.read(video.name) for video in VIDEOS]))
+    np.testing.assert_array_equal(axis.axis, expected.axis)
+    assert axis.offset == expected.offset
+    # As config.json and model.json hold it, to the bit.
+    again = foreground_of_record(foreground_entry(axis), DEPTH, "config.json")
+    np.testing.assert_array_equal(again.axis, axis.axis)
+    assert again.offset == axis.offset
+
+
+def test_features_without_an_axis(tmp_path, capsys):
+    vectors = np.random.default_rng(0).normal(size=(9, DEPTH))
+    store = write_store(tmp_path / "vectors", (vectors, vectors))
+    assert foreground_of_store(store, VIDEOS) is None
+    same = np.ones((9, SIDE, SIDE, DEPTH))
+    store = write_store(tmp_path / "same", (same, same))
+    assert foreground_of_store(store, VIDEOS) is None
+    assert "same: no foreground axis: all 450 places are equal" in capsys.readouterr().out
+    assert foreground_entry(None) == {}
+    assert foreground_of_record({}, DEPTH, "config.json") is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"axis": [1.0], "offset": 0.0}, "foreground.axis has 1 numbers; expected 6"),
+        ({"axis": [], "offset": 0.0}, "foreground: axis is .*expected at least 1"),
+        ({"axis": [1.0] * 6}, "foreground: offset is missing"),
+        ({"axis": ["1"] * 6, "offset": 0.0}, "foreground: axis.*expected a number"),
+        ([], "foreground: .*expected an object"),
+    ],
+)
+def test_a_damaged_axis_is_refused(entry, message):
+    with pytest.raises(FileError, match=message) as caught:
+        foreground_of_record({"foreground": entry}, DEPTH, "config.json")
+    assert str(caught.value).startswith("config.json: ")
+
+
+def test_the_maps_of_a_chunk_are_those_of_its_frames():
+    """A stream has one frame at a time."""
     rng = np.random.default_rng(0)
-    direction = rng.normal(size=shape[-1])
-    dataset = artifacts.load_dataset(work.dataset)
-    writer = FeatureWriter(work.features("rgb", "pool5"), shape, {}, dtype="float16")
-    for video in dataset.videos:
-        x = 0.1 * rng.normal(size=(FRAMES - 1, *shape))
-        if len(shape) == 3:
-            shares = attention_of(true_tube(video.label))[..., None]
-            x += 3 * direction * shares / shares.max()
-        writer.write(video.name, x.astype(np.float32))
-    names = [video.name for video in dataset.videos]
-    train = [video.name for video in dataset.part("train")]
-    writer.finish(names, train=train)
-    return dataset
+    maps, _ = maps_with_objects(rng)
+    axis = ForegroundAxis(rng.normal(size=DEPTH), 0.1)
+    by_frame = np.concatenate([foreground_maps(frame[None], axis) for frame in maps])
+    np.testing.assert_allclose(by_frame, foreground_maps(maps, axis), rtol=1e-6, atol=1e-7)
 
 
-@pytest.fixture
-def work(tmp_path):
-    """Two training videos and four test videos of which three have truth."""
-    return write_work(tmp_path)
-
-
-def test_the_stage_makes_boxes_of_the_foreground(work):
-    dataset = write_store(work)
-    moments = {"localize__sigma": 0.0, "localize__box": "moments"}
-    cfg = change(config(work), localize__input="foreground", **moments)
-    record = json.loads(localize.run(cfg).read_text())
-    assert record["settings"]["input"] == "foreground"
-    assert record["model"]["mean_frame_iou"]["value"] > 0.5
-    maps = open_foreground(work, "rgb", dataset)(dataset.part("test")[0])
-    assert maps.shape == (FRAMES - 1, 7, 7)
-
-
-def test_frames_are_spread_over_the_training_list(work):
-    dataset = write_store(work)
-    store = FeatureStore.open(work.features("rgb", "pool5"))
-    train = dataset.part("train")
-    every = spaced_frames(store, train)
-    assert every == [(video.name, frame) for video in train for frame in range(FRAMES - 1)]
-    some = spaced_frames(store, train, 4)
-    assert some[0] == (train[0].name, 0)
-    assert some[-1] == (train[1].name, FRAMES - 2)
-    assert {name for name, _ in some} == {video.name for video in train}
-
-
-def test_a_stream_takes_the_weighted_features_and_says_so():
-    settings, warnings = stream_settings(LocalizeConfig(input="foreground"), reads_flow=True)
-    assert settings == LocalizeConfig(input="weighted_features")
-    assert len(warnings) == 1 and "does not know the foreground" in warnings[0]
-    motion = LocalizeConfig(input="motion")
-    assert stream_settings(motion, reads_flow=True) == (motion, [])
-    assert stream_settings(motion, reads_flow=False)[0].input == "weighted_features"
-
-
-def test_stores_without_maps_are_refused(work):
-    cfg = change(config(work), localize__input="foreground")
-    with pytest.raises(FileError, match="pool5"):
-        localize.run(cfg)
-    write_store(work, (DEPTH,))
-    with pytest.raises(FileError, match=r"features are \[6\].*needs maps"):
-        localize.run(cfg)
+def test_frames_are_spread_over_the_training_list(tmp_path):
+    maps = np.ones((9, 2, 2, DEPTH))
+    store = write_store(tmp_path, (maps, maps))
+    every = spaced_frames(store, VIDEOS)
+    assert every == [(video.name, frame) for video in VIDEOS for frame in range(9)]
+    some = spaced_frames(store, VIDEOS, 4)
+    assert some[0] == ("A/a", 0)
+    assert some[-1] == ("A/b", 8)
+    assert {name for name, _ in some} == {"A/a", "A/b"}

@@ -74,6 +74,17 @@ def test_numbers_of_the_results_table(run_measures):
     assert local.numbers(unmeasured(run_measures)) == {"mass": None, "area": None}
 
 
+def test_runs_whose_boxes_are_of_the_foreground_are_named(run_measures):
+    foreground = run_measures | {"settings": {"input": "foreground"}}
+    others = {"a": run_measures, "b": run_measures | {"settings": {"input": "attention"}}}
+    assert local.foreground_note(others) == ()
+    section = local.section(others | {"c": foreground})
+    assert len(section.paragraphs) == 2
+    assert section.paragraphs[1].startswith("Boxes of c are made of the foreground")
+    section = local.section({"c": unmeasured(foreground)})
+    assert section.paragraphs[0].startswith("Boxes of c are made of the foreground")
+
+
 def test_each_run_stands_over_floors_with_its_own_scores_ceilings_last(run_measures):
     worse = copy.deepcopy(run_measures)
     worse["model"]["mean_frame_iou"]["value"] = 0.2

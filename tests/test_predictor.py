@@ -101,7 +101,10 @@ def test_equals_the_stages(prepared_workdir, cell, stream):
         )
 
 
-def test_boxes_go_by_the_settings_of_the_last_localisation(prepared_workdir, restarted, tmp_path):
+@pytest.mark.parametrize("kind", ["motion", "foreground"])
+def test_boxes_go_by_the_settings_of_the_last_localisation(
+    prepared_workdir, restarted, tmp_path, kind
+):
     """`localize` may run again with other settings; config.json keeps those of the training."""
     shutil.copytree(prepared_workdir.workdir, tmp_path / "work")
     work = Workdir(str(tmp_path / "work"))
@@ -111,7 +114,7 @@ def test_boxes_go_by_the_settings_of_the_last_localisation(prepared_workdir, res
         "span": 3,
         "theta": 60.0,
         "causal": True,
-        "input": "motion",
+        "input": kind,
     }
     localize.run(
         change(

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 from training_workdir import CLASSES, config, listed_videos, write_work
 
+from videolstm_jax import files
 from videolstm_jax.artifacts import Workdir, load_scores, save_dataset
 from videolstm_jax.config import ModelConfig, change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.loop import Stopped
+from videolstm_jax.trained.foreground import foreground_of_store
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Dataset
 
@@ -152,8 +155,28 @@ def test_four_devices_train_the_same(work):
     )
 
 
+def check_foreground(work, cfg):
+    """A run of a cell that attends keeps the axis; training again adds it to an earlier run."""
+    folder = work / "runs" / "alstm-rgb"
+    store = FeatureStore.open(work / "features/rgb/pool5")
+    axis = foreground_of_store(store, Dataset(CLASSES, listed_videos()).part("train"))
+    np.testing.assert_array_equal(model_of(work, "alstm-rgb").foreground.axis, axis.axis)
+    # An earlier version wrote no axis. Training again takes no step and adds it.
+    record = json.loads((folder / "config.json").read_text())
+    parameters = _params(folder)
+    entry = record.pop("foreground")
+    files.write_json(folder / "config.json", record, sealed=True)
+    (folder / "scores.npz").write_bytes(b"results of before")
+    assert model_of(work, "alstm-rgb").foreground is None
+    train.run(cfg)
+    assert json.loads((folder / "config.json").read_text())["foreground"] == entry
+    assert _same(_params(folder), parameters) and (folder / "scores.npz").exists()
+
+
 def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, capsys):
     folder = train.run(config(work, name="run", train__steps=3))
+    # A cell without attention has no boxes, and so no foreground.
+    assert "foreground" not in json.loads((folder / "config.json").read_text())
     for changed, words in (
         ({"model__cell": "convlstm"}, "made with cell 'lstm'; expected 'convlstm'"),
         ({"optim__learning_rate": 0.5}, "optim.learning_rate 0.01; expected 0.5"),
@@ -174,7 +197,9 @@ def test_another_run_in_the_folder_is_refused_and_a_longer_one_goes_on(work, cap
         model_of(work, "run")
     with pytest.raises(FileError, match=r"train.attention_entropy 0.0; expected 0.3"):
         train.run(config(work, name="run", train__steps=4, train__attention_entropy=0.3))
-    train.run(config(work, "alstm", train__steps=1, train__attention_entropy=0.3))
+    alstm = config(work, "alstm", train__steps=1, train__attention_entropy=0.3)
+    train.run(alstm)
+    check_foreground(work, alstm)
     with pytest.raises(FileError, match=r"train.attention_entropy 0.3; expected 0.0"):
         train.run(config(work, "alstm", train__steps=1))
     write_work(work, classes=("bend", "wave"))

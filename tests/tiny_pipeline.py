@@ -10,12 +10,14 @@ from videolstm_jax import artifacts, files
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.presets import Settings, configured, convnet_of
 from videolstm_jax.stages import evaluate, extract, localize, prepare
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.sizes import sized
+from videolstm_jax.trained.foreground import foreground_entry, foreground_of_store
 from videolstm_jax.types import TrainState
 
 SIZES = {
@@ -62,8 +64,18 @@ def write_convnet(cfg, stream, classes=CLASSES):
     _checkpoint(folder, params, {"cell": "convnet", "classes": list(classes)})
 
 
-def write_run(cfg, classes=CLASSES, *, size=0.3):
-    """What `train` leaves of `cfg.model.cell` on `cfg.data.stream`."""
+def write_run(cfg, classes=CLASSES, *, size=0.3, foreground=None):
+    """What `train` leaves of `cfg.model.cell` on `cfg.data.stream`.
+
+    Args:
+      cfg: Of the run.
+      classes: Of the model.
+      size: Of the parameters.
+      foreground: The axis; None finds it in the features, where they are there.
+
+    Returns:
+      The folder of the run.
+    """
     layers = find_cell(cfg.model.cell).layers
     shapes = {}
     for stream, channels in (("rgb", 3), ("flow", 2)):
@@ -85,9 +97,20 @@ def write_run(cfg, classes=CLASSES, *, size=0.3):
         inputs={},
         attends=find_cell(model.cell).attends,
         layers=layers._asdict(),
+        **foreground_entry(foreground or _foreground(cfg, layers.x)),
     )
     _checkpoint(folder, params, {"cell": model.cell, "classes": list(classes)})
     return folder
+
+
+def _foreground(cfg, layer):
+    """The foreground axis of a run, where the features are there and the cell attends."""
+    work = Workdir(cfg.workdir)
+    folder = work.features(cfg.data.stream, layer)
+    if not find_cell(cfg.model.cell).attends or not (folder / "index.json").exists():
+        return None
+    train_list = artifacts.load_dataset(work.dataset).part("train")
+    return foreground_of_store(FeatureStore.open(folder), train_list)
 
 
 def write_flow_settings(cfg):

@@ -8,12 +8,18 @@ classes, so that no label is used.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
+
+_CHUNK = 4096
+"""Places that are computed with at a time: the float64 copies of all of them would take 8 times
+the memory of the maps.
+"""
 
 
 class ForegroundAxis(NamedTuple):
@@ -37,20 +43,27 @@ def find_foreground(maps: NDArray) -> ForegroundAxis:
     """
     if maps.ndim != 4 or not maps.size or not np.isfinite(maps).all():
         raise ValueError(f"maps have shape {maps.shape}; expected finite [n, N, N, D]")
-    places = maps.reshape(-1, maps.shape[-1]).astype(np.float32)
+    places = maps.reshape(-1, maps.shape[-1])
     mean = places.mean(axis=0, dtype=np.float64)
-    centred = places - mean.astype(np.float32)
-    covariance = (centred.T @ centred).astype(np.float64) / len(places)
-    variances, axes = np.linalg.eigh(covariance)
+    covariance = np.zeros((len(mean), len(mean)))
+    for centred in _centred(places, mean):
+        covariance += centred.T @ centred
+    variances, axes = np.linalg.eigh(covariance / len(places))
     # The variances rise, so the last axis has most of it.
     if not variances[-1] > 0:
-        raise ValueError(f"all {len(places)} places of the maps are equal; expected that they vary")
+        raise ValueError(f"all {len(places)} places are equal; expected that they vary")
     axis = axes[:, -1]
-    projection = centred.astype(np.float64) @ axis
     # The third moment: positive where few places lie far above the mean.
-    if (projection**3).sum() < 0:
+    third_moment = sum(((centred @ axis) ** 3).sum() for centred in _centred(places, mean))
+    if third_moment < 0:
         axis = -axis
     return ForegroundAxis(axis, float(mean @ axis))
+
+
+def _centred(places: NDArray, mean: NDArray) -> Iterator[NDArray]:
+    """Yields the places [n, D] without their mean, some at a time, float64."""
+    for start in range(0, len(places), _CHUNK):
+        yield places[start : start + _CHUNK] - mean
 
 
 def foreground_maps(x: NDArray, foreground: ForegroundAxis) -> NDArray:
@@ -61,6 +74,8 @@ def foreground_maps(x: NDArray, foreground: ForegroundAxis) -> NDArray:
       foreground: of the training list.
 
     Returns:
-      [T, N, N] float64, not scaled; a map of zeros where a frame has no foreground.
+      [T, N, N] float32, not scaled; a map of zeros where a frame has no foreground.
     """
-    return np.maximum(x.astype(np.float64) @ foreground.axis - foreground.offset, 0)
+    # The projection is the small difference of two large numbers, so it is not taken in float32.
+    projection = x.astype(np.float64) @ foreground.axis - foreground.offset
+    return np.maximum(projection, 0).astype(np.float32)

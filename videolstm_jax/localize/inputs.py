@@ -42,8 +42,11 @@ def localizer_input(
         return attention
     if kind == "foreground":
         if foreground is None:
-            raise ValueError("localize.input 'foreground' needs the features of the video")
-        return as_attention(foreground)
+            raise ValueError(
+                "localize.input 'foreground' needs the foreground of the features, which evaluate "
+                "writes"
+            )
+        return as_attention(foreground.astype(np.float64))
     if features is None:
         raise ValueError(
             f"localize.input {kind!r} needs the size of the features, which evaluate writes"

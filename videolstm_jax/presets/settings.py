@@ -18,7 +18,7 @@ class Settings:
 
     The overrides are kept as they were given, never recovered from a configuration. A configuration
     is folded from them for each cell and stream anew: the defaults, the preset's settings, its
-    column for the cell, its column for the stream and the backbone, then every override.
+    column for the cell, its columns for the stream and the backbone, then every override.
     """
 
     preset: str = "paper"
@@ -80,6 +80,10 @@ class Settings:
         backbone = {**values, **self.overrides}.get("convnet__backbone", default.convnet.backbone)
         if backbone != "vgg":
             values.update(preset.frozen)
+        # These settings belong together: another input of the user's keeps the box of the preset.
+        box_input = self.overrides.get("localize__input", "foreground")
+        if backbone == "lite0" and stream == "rgb" and box_input == "foreground":
+            values.update(preset.lite0_rgb)
         cfg = change(default, **{**values, **self.overrides})
         return dataclasses.replace(cfg, preset=self.preset, overrides=dict(self.overrides))
 

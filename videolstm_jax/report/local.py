@@ -61,21 +61,40 @@ def section(maps: Mapping[str, Measures]) -> Section:
         if measures["model"]:
             measured[name] = measures
     attention = local_tables.attention_table(maps)
+    foreground = foreground_note(maps)
     if not measured:
         notice = (
             "The test videos have no true boxes, so the tubes are not measured. The stage prepare "
             "reads boxes if the data set has them."
         )
         return empty._replace(
-            tables=(attention,), plots=time_plots(maps), notices=(*warnings, notice)
+            paragraphs=foreground,
+            tables=(attention,),
+            plots=time_plots(maps),
+            notices=(*warnings, notice),
         )
     # The recall plot shows one run, that with the best boxes; the tables show all.
     best = max(measured, key=lambda name: measured[name]["model"]["mean_frame_iou"]["value"])
     return empty._replace(
-        paragraphs=(EXPLANATION,),
+        paragraphs=(EXPLANATION, *foreground),
         notices=tuple(warnings),
         tables=(*local_tables.tube_tables(measured), local_tables.error_table(measured), attention),
         plots=(recall_plot(best, measured[best]), map_plot(measured), *time_plots(maps)),
+    )
+
+
+def foreground_note(maps: Mapping[str, Measures]) -> tuple[str, ...]:
+    """Names the runs whose boxes are not made of the attention that the page shows; or nothing."""
+    names = []
+    for name, measures in maps.items():
+        # Tubes of other programs may come without settings.
+        if measures.get("settings", {}).get("input") == "foreground":
+            names.append(name)
+    if not names:
+        return ()
+    return (
+        f"Boxes of {', '.join(names)} are made of the foreground of the features, not of the "
+        "attention, which is drawn beside them.",
     )
 
 

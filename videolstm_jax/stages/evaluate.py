@@ -203,6 +203,8 @@ def _write_whole_videos(
         # What boxes are made of, so that `localize` needs no second pass over the features.
         if whole.attention is not None:
             arrays |= {"attention": whole.attention, "features": whole.features}
+        if whole.foreground is not None:
+            arrays["foreground"] = whole.foreground
         write_arrays(work.evaluated_video(cfg.run_name, whole.video.name), **arrays)
         watchdog().expect(_WORK)
     watchdog().rest()

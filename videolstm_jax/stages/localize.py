@@ -1,9 +1,9 @@
 """Makes tubes from a run's attention and measures them where there are true boxes (Sec. 4).
 
-The stage loads no model. It reads the attention, the size of the features and the frame scores
-that `evaluate` kept of each test video, and needs nothing else of the run. A second pass over the
-features would give the same numbers. Whoever tries other settings of boxes saves that pass, and
-needs neither the features nor the cell's code. Only `localize.input=foreground` reads features.
+The stage loads no model. It reads the attention, the frame scores, and the size and the foreground
+of the features, which `evaluate` kept of each test video. It needs nothing else of the run. A
+second pass over the features would give the same numbers. Whoever tries other settings of boxes
+saves that pass, and needs neither the features nor the cell's code.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from videolstm_jax.localize.linking import Track
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.measure.attention_stats import attention_stats, mass_inside
-from videolstm_jax.trained.foreground import open_foreground
 from videolstm_jax.trained.results import evaluated
+from videolstm_jax.trained.results.box_settings import box_settings
 from videolstm_jax.trained.results.localized import (
     LocalizedVideo,
     MeasureOptions,
@@ -57,8 +57,7 @@ class _Task(NamedTuple):
 
     `fit` is the `data.fit` of the run, how its attention lies on the frames. `truth` holds the true
     tubes and `train_boxes` the mean training box [4] by video; `fused` holds the scores [C] by
-    video if `localize.scores` names a score file. `foreground` makes the maps [L', N, N] of a video
-    with `localize.input=foreground`; else it is None.
+    video if `localize.scores` names a score file.
     """
 
     cfg: RunConfig
@@ -68,7 +67,6 @@ class _Task(NamedTuple):
     truth: Mapping[str, list[Detection]]
     train_boxes: Mapping[str, NDArray]
     fused: Mapping[str, NDArray] | None
-    foreground: Callable[[Video], NDArray] | None
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -85,6 +83,7 @@ def run(cfg: RunConfig) -> epath.Path:
         trained on some of the test videos, unless `eval.allow_trained`.
     """
     task = _open_task(cfg)
+    cfg = task.cfg
     tests = task.dataset.part("test")
     trained = _count_trained(cfg, task.work)
     prepared.check_flow(task.work, tests, cfg.data.verify)
@@ -119,10 +118,9 @@ def _open_task(cfg: RunConfig) -> _Task:
     boxes = train_boxes(work, dataset, truth)
     fused = _fused_scores(cfg, work, dataset, tests)
     fit = fit_of_run(cfg, work, cfg.run_name)
-    foreground = None
-    if cfg.localize.input == "foreground":
-        foreground = open_foreground(work, cfg.data.stream, dataset)
-    return _Task(cfg, work, dataset, fit, truth, boxes, fused, foreground)
+    settings = box_settings(cfg, work, tests, len(dataset.classes))
+    cfg = dataclasses.replace(cfg, localize=settings)
+    return _Task(cfg, work, dataset, fit, truth, boxes, fused)
 
 
 def _measured(task: _Task, videos: Sequence[LocalizedVideo]) -> dict[str, Any]:
@@ -240,12 +238,11 @@ def _tracks(task: _Task, video: Video, stored: evaluated.EvaluatedVideo) -> list
     if settings.input == "motion":
         # Read only where it is used: it is most of what this stage reads.
         flow = _flow_maps(task, video, stored.attention.shape[1], camera_free_flow)
-    foreground = None
-    if task.foreground is not None:
-        foreground = task.foreground(video)
     path = task.work.evaluated_video(task.cfg.run_name, video.name)
     with files.reading(path, "", ValueError):
-        maps = localizer_input(settings.input, stored.attention, stored.features, flow, foreground)
+        maps = localizer_input(
+            settings.input, stored.attention, stored.features, flow, stored.foreground
+        )
         size = (video.height, video.width)
         return video_tracks(maps, size, video.frames, settings=settings, fit=task.fit)
 

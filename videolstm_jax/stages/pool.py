@@ -13,6 +13,7 @@ from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
+from videolstm_jax.trained.foreground import KEY as FOREGROUND_KEY
 from videolstm_jax.trained.results.pool_parts import PoolPart, read_pool_parts
 from videolstm_jax.trained.results.pooled import (
     pooled_accuracy,
@@ -183,6 +184,8 @@ def _pool_settings(members: Sequence[PoolPart], run: epath.Path, path: epath.Pat
     # The training list of the first part has test videos of the others. Each part was evaluated by
     # itself, and its score file marks the videos it was trained on.
     is_changed = record.pop(KEY, None) is not None
+    # Each part has an axis of its own, of its training list, and its videos keep their maps.
+    is_changed |= record.pop(FOREGROUND_KEY, None) is not None
     warnings = _warnings(members, run)
     if warnings:
         record["warnings"] = warnings

@@ -26,6 +26,7 @@ from videolstm_jax.train.optim import optimizer, with_block_rate
 from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
+from videolstm_jax.trained.foreground import foreground_entry, foreground_of_store
 from videolstm_jax.trained.grafts import grafts_trained_on
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.results.evaluated import remove_results
@@ -160,6 +161,7 @@ def _save_config(training: TrainingInputs) -> None:
         attends=model.cell.attends,
         layers=model.cell.layers._asdict(),
         **_block_entry(model),
+        **_foreground_entry(training),
     )
 
 
@@ -168,6 +170,17 @@ def _block_entry(model: TrainedModel) -> dict[str, Any]:
     if model.block is None:
         return {}
     return {"block": model.block.record()}
+
+
+def _foreground_entry(training: TrainingInputs) -> dict[str, Any]:
+    """The foreground axis of the features of x; nothing where no box can be made of it.
+
+    A run with a trained block has none: the block changes the features with every step.
+    """
+    model = training.model
+    if not model.cell.attends or model.block is not None:
+        return {}
+    return foreground_entry(foreground_of_store(training.features.x, training.train_list))
 
 
 def _trained_on(training: TrainingInputs) -> set[str]:

@@ -1,56 +1,61 @@
-"""The foreground of a feature store: its axis from the training list, its maps of any video."""
+"""The foreground axis of a model: found in the training features, stored, and read again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from annotated_types import MinLen
 
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.errors import FileError
-from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.files import reading
-from videolstm_jax.localize.foreground import ForegroundAxis, find_foreground, foreground_maps
-from videolstm_jax.types import Dataset, Video
+from videolstm_jax.json_records import json_record, parse_record
+from videolstm_jax.localize.foreground import ForegroundAxis, find_foreground
 
 if TYPE_CHECKING:
-    from videolstm_jax.types import NDArray
+    from videolstm_jax.features.store import FeatureStore
+    from videolstm_jax.types import Video
 
+KEY = "foreground"
+"""The key of config.json and model.json that has the axis."""
 FRAMES = 1000
-"""Training frames that the axis is found in: 60 to 200 MB of features, a few seconds."""
-CHUNK = 64
-"""Frames that are read at a time, so that a long video is never in memory."""
+"""Training frames that the axis is found in: 30 to 130 MB of features, a few seconds."""
 
 
-def open_foreground(work: Workdir, stream: str, dataset: Dataset) -> Callable[[Video], NDArray]:
-    """Finds the foreground axis of a work folder's feature maps.
+@json_record()
+@dataclass(frozen=True)
+class ForegroundRecord:
+    """A `ForegroundAxis` as JSON: one number for each channel of the features, and the offset."""
+
+    axis: Annotated[tuple[float, ...], MinLen(1)]
+    offset: float
+
+
+def foreground_of_store(store: FeatureStore, videos: Sequence[Video]) -> ForegroundAxis | None:
+    """Finds the foreground axis of feature maps; None for vectors, and where no place differs.
 
     Args:
-      work: the work folder.
-      stream: rgb or flow, whose maps are read.
-      dataset: its training list is used, without its labels.
-
-    Returns:
-      A function from a video to its foreground maps [L', N, N].
+      store: of the features.
+      videos: the training list, whose labels are not used.
 
     Raises:
-      FileError: the store is missing or damaged, has no maps, or its maps do not vary.
+      FileError: a file of the store is missing or short.
     """
-    store = FeatureStore.open(work.features(stream, "pool5"))
     if len(store.shape) != 3:
-        raise FileError(
-            f"{store.folder}: features are {list(store.shape)}; localize.input 'foreground' needs "
-            "maps [N, N, D]"
-        )
-    frames = [_read_frame(store, *place) for place in spaced_frames(store, dataset.part("train"))]
-    with reading(store.folder, "", ValueError):
-        axis = find_foreground(np.stack(frames))
-
-    def maps_of(video: Video) -> NDArray:
-        return _maps(store, video, axis)
-
-    return maps_of
+        return None
+    # One frame at a time from all over the list: the features of all frames may not fit in memory.
+    places = spaced_frames(store, videos)
+    maps = np.empty((len(places), *store.shape), np.float16)
+    for frame, (name, number) in zip(maps, places, strict=True):
+        frame[:] = store.read(name, number, number + 1)[0]
+    try:
+        return find_foreground(maps)
+    # Such features are of no use, but they are no reason to lose a training that has ended.
+    except ValueError as error:
+        print(f"{store.folder}: no foreground axis: {error}", flush=True)
+        return None
 
 
 def spaced_frames(
@@ -68,16 +73,48 @@ def spaced_frames(
     return places
 
 
-def _read_frame(store: FeatureStore, name: str, frame: int) -> NDArray:
-    return store.read(name, frame, frame + 1)[0]
+# ---- in JSON -------------------------------------------------------------------------------------
 
 
-def _maps(store: FeatureStore, video: Video, axis: ForegroundAxis) -> NDArray:
-    length = store.frames.get(video.name, 0)
-    if not length:
-        raise FileError(f"{store.folder}: has no features of {video.name}; run extract again")
-    chunks = []
-    for start in range(0, length, CHUNK):
-        x = store.read(video.name, start, min(start + CHUNK, length))
-        chunks.append(foreground_maps(x, axis))
-    return np.concatenate(chunks)
+def foreground_entry(foreground: ForegroundAxis | None) -> dict[str, Any]:
+    """The entry of config.json and model.json; nothing for a model without an axis."""
+    if foreground is None:
+        return {}
+    # Python writes floats so that they are read back to the bit.
+    return {KEY: {"axis": foreground.axis.tolist(), "offset": foreground.offset}}
+
+
+def foreground_of_record(
+    record: Mapping[str, Any], depth: int, path: object
+) -> ForegroundAxis | None:
+    """Reads the axis from the content of a config.json; None where it has none.
+
+    Args:
+      record: the content of the file.
+      depth: D, the channels of the features.
+      path: of the file, for the message.
+
+    Raises:
+      FileError: the entry is damaged, or not of as many channels.
+    """
+    row = record.get(KEY)
+    # Runs of earlier versions have none, nor do those of vectors or of a trained backbone.
+    if row is None:
+        return None
+    stored = parse_record(json.dumps(row).encode(), ForegroundRecord, f"{path}: {KEY}")
+    problem = foreground_problem(stored, depth)
+    if problem:
+        raise FileError(f"{path}: {problem}")
+    return axis_of(stored)
+
+
+def foreground_problem(stored: ForegroundRecord, depth: int) -> str:
+    """Why an axis is not of features with `depth` channels; empty where it is."""
+    if len(stored.axis) == depth:
+        return ""
+    return f"{KEY}.axis has {len(stored.axis)} numbers; expected {depth}, the channels of x"
+
+
+def axis_of(stored: ForegroundRecord) -> ForegroundAxis:
+    """The axis that a record holds."""
+    return ForegroundAxis(np.array(stored.axis), stored.offset)

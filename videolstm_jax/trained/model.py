@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from videolstm_jax.config import DataConfig, EvalConfig, ModelConfig
     from videolstm_jax.files import PathLike
+    from videolstm_jax.localize.foreground import ForegroundAxis
     from videolstm_jax.trained.scoring import WholeVideo
     from videolstm_jax.types import NDArray, Output, Params, PyTree, Video
 
@@ -58,6 +59,7 @@ class TrainedModel:
     extractors: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     trained_on: tuple[str, ...] = ()
     block: TrainedBlock | None = None
+    foreground: ForegroundAxis | None = None
     stored_at: Place | None = None
 
     # ---- where it comes from ---------------------------------------------------------------------

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.flow_images.online import FlowSettings
+    from videolstm_jax.localize.foreground import ForegroundAxis
     from videolstm_jax.trained.backbone.block import TrainedBlock
     from videolstm_jax.trained.backbone.convnet import TrainedConvNet
     from videolstm_jax.types import Params
@@ -25,6 +26,8 @@ class StoredModel(NamedTuple):
     records what made the features of `x` and `motion`, where that is known; see
     `backbone.convnet.extractor_of`. `trained_on` is its `training_list`; empty where that is not
     known. `block` is the part of the backbone that was trained with the cell; None without one.
+    `foreground` is the axis of the features of `x`, see `trained.foreground`; None where there is
+    none.
     """
 
     config: ModelConfig
@@ -35,6 +38,7 @@ class StoredModel(NamedTuple):
     extractors: Mapping[str, Mapping[str, Any]]
     trained_on: tuple[str, ...] = ()
     block: TrainedBlock | None = None
+    foreground: ForegroundAxis | None = None
 
 
 class Place(Protocol):

@@ -10,6 +10,7 @@ import numpy as np
 
 from videolstm_jax.errors import VideoError
 from videolstm_jax.localize import causal
+from videolstm_jax.localize.foreground import foreground_maps
 from videolstm_jax.localize.inputs import camera_free_flow, feature_size, localizer_input
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.trained.model import TrainedModel
@@ -163,11 +164,15 @@ class Predictor:
     ) -> np.ndarray | None:
         """Goes on with the tube by one frame of H, W = `size`."""
         settings, fit = self.functions.settings, self.functions.fit
-        flow = None
+        flow = foreground = None
         # As `localize` makes them of a whole video, with a batch of one frame.
         if settings.input == "motion":
             flow = camera_free_flow(images["flow"][None], len(attention), fit)
-        maps = localizer_input(settings.input, attention[None], feature_size(x[None]), flow)
+        if settings.input == "foreground":
+            foreground = foreground_maps(x[None], self.model.foreground)
+        maps = localizer_input(
+            settings.input, attention[None], feature_size(x[None]), flow, foreground
+        )
         self._trail, box = causal.follow(self._trail, maps[0], size, settings=settings, fit=fit)
         return box
 

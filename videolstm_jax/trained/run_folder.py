@@ -14,6 +14,7 @@ from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, checkpoint_folder
 from videolstm_jax.trained.backbone.block import block_of_record, params_like
 from videolstm_jax.trained.backbone.convnet import load_convnet
+from videolstm_jax.trained.foreground import foreground_of_record
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
 from videolstm_jax.trained.results.evaluated import localize_settings
@@ -130,7 +131,10 @@ def read_run(work: Workdir, name: str) -> tuple[StoredModel, RunFolder]:
         step = record.get("checkpoint_step")
         params, _ = checkpoints.restore_params(like, identity=identity, step=step)
     videos = trained_on(record, path)
-    stored = StoredModel(config, params, scales, classes, stream, extractors, videos, block)
+    foreground = foreground_of_record(record, config.depth, path)
+    stored = StoredModel(
+        config, params, scales, classes, stream, extractors, videos, block, foreground
+    )
     return stored, run
 
 

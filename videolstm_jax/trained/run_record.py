@@ -66,6 +66,13 @@ class RunRecord(NamedTuple):
         # Of the record and not of the cell, whose module need not be installed to draw a page.
         return self.record.get("attends", False)
 
+    @property
+    def backbone(self) -> str:
+        """The kind of the backbone of its features of x; empty where that is not known."""
+        # Imported features have none, and runs of earlier versions did not record it.
+        extractor = self.record.get("inputs", {}).get("x", {}).get("extractor", {})
+        return extractor.get("backbone", "")
+
 
 def fit_of_run(cfg: RunConfig, work: Workdir, name: str) -> str:
     """The `data.fit` that a run was trained with, which stages after the training use.

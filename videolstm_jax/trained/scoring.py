@@ -11,6 +11,7 @@ import numpy as np
 
 from videolstm_jax.clips import evaluation
 from videolstm_jax.files import reading
+from videolstm_jax.localize.foreground import foreground_maps
 from videolstm_jax.localize.inputs import feature_size
 from videolstm_jax.measure.scores import softmax, video_scores
 
@@ -29,12 +30,14 @@ class WholeVideo(NamedTuple):
 
     `scores` [L', C] are class probabilities. Of cells that attend, `attention` [L', N, N] sums to
     one and `features` [L', N, N] is the mean absolute feature that it weighs; else both are None.
+    `foreground` [L', N, N] is that of the features, where the model has its axis; else None.
     """
 
     video: Video
     scores: NDArray
     attention: NDArray | None
     features: NDArray | None
+    foreground: NDArray | None
 
 
 class _Segment(NamedTuple):
@@ -115,7 +118,10 @@ def whole_videos(
         arrays = {"logits": np.asarray(out.logits)}
         if out.attention is not None:
             arrays["attention"] = np.asarray(out.attention)
-            arrays["features"] = feature_size(np.asarray(clip.inputs.x))
+            x = np.asarray(clip.inputs.x)
+            arrays["features"] = feature_size(x)
+            if model.foreground is not None:
+                arrays["foreground"] = foreground_maps(x, model.foreground)
         return out.carry, arrays
 
     for video, arrays in _read_chunks(model, features, videos, settings, read):
@@ -124,7 +130,8 @@ def whole_videos(
         attention = arrays.get("attention")
         if attention is not None:
             attention = attention.astype(np.float32)
-        yield WholeVideo(video, scores, attention, arrays.get("features"))
+        features_of_map, foreground = arrays.get("features"), arrays.get("foreground")
+        yield WholeVideo(video, scores, attention, features_of_map, foreground)
 
 
 def whole_states(

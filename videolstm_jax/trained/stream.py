@@ -78,17 +78,22 @@ def stream_functions(model: TrainedModel, flow_method: str = "") -> StreamFuncti
             "the first carry comes from the mean of a whole video in training, from the first "
             "frame in a stream"
         )
-    settings, of_boxes = stream_settings(model.place.localize_settings(), flow is not None)
+    settings, of_boxes = stream_settings(
+        model.place.localize_settings(), flow is not None, model.foreground is not None
+    )
     warnings += of_boxes
     return StreamFunctions(features, flow, settings, model.place.fit, tuple(warnings))
 
 
-def stream_settings(settings: LocalizeConfig, reads_flow: bool) -> tuple[LocalizeConfig, list[str]]:
+def stream_settings(
+    settings: LocalizeConfig, reads_flow: bool, has_foreground: bool
+) -> tuple[LocalizeConfig, list[str]]:
     """The settings of boxes that a stream can follow, and where they differ from the stages.
 
     Args:
       settings: those of the stage `localize`.
       reads_flow: whether the model reads flow.
+      has_foreground: whether the model has the axis of the foreground.
     """
     warnings = []
     # The stages made flow for every video; a stream makes it only for a model that reads it.
@@ -98,12 +103,12 @@ def stream_settings(settings: LocalizeConfig, reads_flow: bool) -> tuple[Localiz
             "the model does not read flow, so boxes are made of the weighted features without "
             "motion"
         )
-    # Its axis is found in the feature store of a work folder, which a stream does not have.
-    if settings.input == "foreground":
+    # The axis is found in the features of the training list, which a stream does not have.
+    if settings.input == "foreground" and not has_foreground:
         settings = dataclasses.replace(settings, input="weighted_features")
         warnings.append(
-            "a stream does not know the foreground of the training list, so boxes are made of the "
-            "weighted features"
+            "the model has no foreground axis, so boxes are made of the weighted features; "
+            "`videolstm train` with the settings of the run takes no step and adds the axis"
         )
     if settings.normalise == "video":
         warnings.append(

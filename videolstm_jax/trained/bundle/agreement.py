@@ -15,6 +15,7 @@ from videolstm_jax.nn.network import tap_layer
 from videolstm_jax.nn.preprocessing import PREPROCESSING, pixels
 from videolstm_jax.trained.bundle.record import BackboneRecord, BundleRecord
 from videolstm_jax.trained.bundle.writer import CELL_FILE, backbone_file
+from videolstm_jax.trained.foreground import foreground_problem
 
 CHANNELS: Mapping[str, int] = {"rgb": 3, "flow": 2}
 """The channels of the images of each stream."""
@@ -34,6 +35,8 @@ def record_problem(record: BundleRecord) -> str:
     if recorded != layers:
         return f"the cell {config.cell} read {recorded}; here it reads {layers}"
     problem = _block_problem(record) or _streams_problem(record, _stored_layers(record))
+    if record.foreground:
+        problem = problem or foreground_problem(record.foreground, config.depth)
     if problem:
         return problem
     fits = {

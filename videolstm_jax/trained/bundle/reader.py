@@ -32,6 +32,7 @@ from videolstm_jax.trained.bundle.writer import (
     backbone_file,
     needed_params,
 )
+from videolstm_jax.trained.foreground import axis_of
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.trained.place import StoredModel
 
@@ -132,6 +133,9 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
     videos = ()
     if record.trained_on:
         videos = record.trained_on.videos
+    foreground = None
+    if record.foreground:
+        foreground = axis_of(record.foreground)
     stored = StoredModel(
         record.model,
         params,
@@ -141,6 +145,7 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
         plain_record["extractors"],
         videos,
         block,
+        foreground,
     )
     return stored, BundleFolder(folder, plain_record, convnets, record.localize)
 

@@ -16,6 +16,7 @@ from annotated_types import Ge, Gt, Interval, MinLen
 
 from videolstm_jax.config import ConvNetConfig, LocalizeConfig, ModelConfig
 from videolstm_jax.json_records import json_record, value_text
+from videolstm_jax.trained.foreground import ForegroundRecord
 from videolstm_jax.trained.training_list import TrainingList
 
 # JSON integers have no bounds. This one keeps out sizes that overflow a computation.
@@ -194,6 +195,8 @@ class BundleRecord:
     backbone_from: str = ""
     # Absent or null for a model whose training list was not recorded.
     trained_on: TrainingList | None = None
+    # Absent for a cell without attention, for vectors and where part of the backbone was trained.
+    foreground: ForegroundRecord | None = None
 
     def __post_init__(self) -> None:
         """Raises ValueError for two classes of one name."""

@@ -23,6 +23,7 @@ from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.trained.backbone.convnet import Backbone, fit_entry
 from videolstm_jax.trained.bundle.card import model_card
+from videolstm_jax.trained.foreground import foreground_entry
 from videolstm_jax.trained.training_list import KEY, list_record
 
 if TYPE_CHECKING:
@@ -31,12 +32,13 @@ if TYPE_CHECKING:
     from videolstm_jax.types import PyTree
 
 BUNDLE_FORMAT = "videolstm-jax bundle"
-VERSIONS = (1, 2, 3)
+VERSIONS = (1, 2, 3, 4)
 """Versions of the format that are read; a new one is for what older programs would read wrongly.
 
 Version 2 is of models whose frames are not squashed; an older program would squash them. Version 3
-is of models that have the upper part of a backbone, which an older program would not compute. All
-others are still written as version 1.
+is of models that have the upper part of a backbone, which an older program would not compute.
+Version 4 is of models whose boxes are made of the foreground, of which an older program does not
+know the axis. All others are still written as version 1.
 """
 RECORD = "model.json"
 CARD = "README.md"
@@ -110,6 +112,10 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
     block = {}
     if model.block is not None:
         block, version = {"backbone_from": model.block.first}, 3
+    settings = model.place.localize_settings()
+    # An axis that no box is made of changes nothing for an older program.
+    if settings.input == "foreground" and model.foreground is not None:
+        version = 4
     training_list = None
     if model.trained_on:
         training_list = list_record(model.trained_on)
@@ -124,11 +130,12 @@ def _record(model: TrainedModel, backbones: list[Backbone]) -> dict[str, Any]:
         "fps": model.place.fps,
         **fit_entry(fit),
         **block,
+        **foreground_entry(model.foreground),
         "extractors": extractors,
         "backbones": backbone_records,
         "flow": flow,
         # The score file that tubes may be scored with belongs to a test list, and stays behind.
-        "localize": dataclasses.asdict(model.place.localize_settings()) | {"scores": ""},
+        "localize": dataclasses.asdict(settings) | {"scores": ""},
         "provenance": model.place.provenance(),
         "results": model.place.results(),
         KEY: training_list,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,18 +18,23 @@ from videolstm_jax.json_records import json_record, read_record
 from videolstm_jax.localize.saliency import check_attention
 from videolstm_jax.types import Video
 
+MAPS = ("attention", "features", "foreground")
+"""The arrays that only cells that attend have."""
+
 
 class EvaluatedVideo(NamedTuple):
     """One whole video as a run scored it.
 
     `scores` [L', C] are those of its frames. Of cells that attend, `attention` [L', N, N] and the
-    size of the `features` that it weighs, [L', N, N]; else both are None. Runs evaluated before
-    the features were kept have no `features`.
+    size of the `features` that it weighs, [L', N, N]; else both are None. `foreground` [L', N, N]
+    is that of the features, where the model has its axis. Runs evaluated before the features or the
+    foreground were kept have None.
     """
 
     scores: np.ndarray
     attention: np.ndarray | None
     features: np.ndarray | None
+    foreground: np.ndarray | None = None
 
 
 def load_video(work: Workdir, name: str, video: Video, classes: int) -> EvaluatedVideo:
@@ -44,28 +50,28 @@ def load_video(work: Workdir, name: str, video: Video, classes: int) -> Evaluate
       FileError: the file is missing or damaged, or not of this video and as many classes.
     """
     path = work.evaluated_video(name, video.name)
-    scores, attention, features = files.read_arrays(
+    scores, attention, features, foreground = files.read_arrays(
         path,
         "scores",
-        "attention",
-        "features",
-        optional=("attention", "features"),
+        *MAPS,
+        optional=MAPS,
         made_by="evaluate (for the test list)",
     )
-    problem = _arrays_problem(scores, attention, features, video, classes)
+    maps = {"features": features, "foreground": foreground}
+    problem = _arrays_problem(scores, attention, maps, video, classes)
     if problem:
         raise FileError(f"{path}: {problem}")
     if attention is None:
         return EvaluatedVideo(scores, None, None)
     # The attention may be of another program, so its values are checked too.
     with files.reading(path, "", ValueError):
-        return EvaluatedVideo(scores, check_attention(attention), features)
+        return EvaluatedVideo(scores, check_attention(attention), features, foreground)
 
 
 def _arrays_problem(
     scores: np.ndarray,
     attention: np.ndarray | None,
-    features: np.ndarray | None,
+    maps: Mapping[str, np.ndarray | None],
     video: Video,
     classes: int,
 ) -> str:
@@ -75,13 +81,14 @@ def _arrays_problem(
     fits = fits and scores.shape[1] == classes
     if attention is not None:
         fits = fits and attention.ndim == 3 and len(attention) == len(scores)
-    # Without attention there is nothing to weigh, and features are a mistake.
-    if features is not None:
-        fits = fits and _shape(features) == _shape(attention)
+    # Without attention there is nothing to weigh, and such maps are a mistake.
+    maps = {name: array for name, array in maps.items() if array is not None}
+    for array in maps.values():
+        fits = fits and array.shape == _shape(attention)
     if not fits:
         shapes = f"scores {scores.shape} and attention {_shape(attention)}"
-        if features is not None:
-            shapes += f" and features {features.shape}"
+        for name, array in maps.items():
+            shapes += f" and {name} {array.shape}"
         return (
             f"{shapes}; expected [L', {classes}] and [L', N, N] with L' {video.frames - 1} or "
             f"{video.frames} for {video.frames} frames"
