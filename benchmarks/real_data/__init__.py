@@ -5,7 +5,9 @@
     python -m benchmarks.real_data ut_vgg16 --data=DIR --workdir=DIR --weights=FILE
     python -m benchmarks.real_data ucf24_tubes --data=DIR --workdir=DIR --boxes=FILE
     python -m benchmarks.real_data table --data=benchmarks/results/real_data_ut_interaction.json
+    python -m benchmarks.real_data page --data=benchmarks/results/real_data_ut_interaction.json
 
+`table` prints tables, and `page` writes those of UT-Interaction into docs/results/real_data.md.
 A model is trained and scored by the project's own stages. Whatever the work folder already has is
 not computed again, so a run that was stopped goes on with the same command.
 Results: benchmarks/results/real_data_<task>.json.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import jax
 
 from benchmarks import command_line, real_data, record
-from benchmarks.real_data import rows
+from benchmarks.real_data import page, rows
 
 TASKS: Mapping[str, str] = {
     "ucf101_fc6": "",
@@ -24,8 +24,10 @@ TASKS: Mapping[str, str] = {
 def main() -> None:
     """Runs a task and writes its results, or prints the tables of a result file."""
     parser = command_line.parser(real_data.__doc__, name="real_data")
-    parser.add_argument("task", choices=(*TASKS, "table"))
-    parser.add_argument("--data", required=True, help="folder of the data; table: a result file")
+    parser.add_argument("task", choices=(*TASKS, "table", "page"))
+    parser.add_argument(
+        "--data", required=True, help="folder of the data; table, page: a result file"
+    )
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="begin no training after so many"
     )
@@ -35,6 +37,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.task == "table":
         print_tables(options.data)
+        return
+    if options.task == "page":
+        page.write(pathlib.Path(options.data))
         return
     if not options.workdir:
         parser.error("--workdir is missing; expected the folder of everything that is computed")
@@ -50,7 +55,8 @@ def main() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     figures = task.run(options.data, options.workdir, minutes=options.minutes, **extra)
     name = f"{options.name}_{options.task}"
-    figures = {"question": command_line.question(task.__doc__), **figures}
+    question = command_line.question(task.__doc__)
+    figures = {"question": question, **record.stamp(), **figures}
     figures["rows"] = rows.as_record(figures["rows"])
     record.save(name, figures, options.out)
     print_tables(f"{options.out}/{name}.json")

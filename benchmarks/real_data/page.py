@@ -1,0 +1,334 @@
+"""Writes the tables of UT-Interaction into docs/results/real_data.md, from the result file.
+
+Each table stands between the marks `<!-- name -->` and `<!-- end of name -->`. No figure of a table
+is typed by hand; the text between the tables is.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.ladder.tables import filled
+from benchmarks.real_data.rows import Row, difference, percent, rows_of, verdict
+from benchmarks.real_data.ut_baselines import SINGLE_FRAMES
+from benchmarks.real_data.ut_folds import FOLDS, sequence_of
+from benchmarks.real_data.ut_interaction import RIDGE, SECOND, THIRD
+from benchmarks.real_data.ut_tries import FIRST
+from benchmarks.real_data.ut_tries import SECOND as SECOND_TRY
+from videolstm_jax import files
+from videolstm_jax.measure.intervals import mean_interval
+
+PAGE = pathlib.Path(__file__).parents[2] / "docs" / "results" / "real_data.md"
+
+CELLS: Mapping[str, str] = {
+    "lstm": "LSTM",
+    "alstm": "ALSTM",
+    "convlstm": "ConvLSTM",
+    "convalstm": "ConvALSTM",
+    "motion_alstm": "ALSTM with motion",
+    "videolstm": "VideoLSTM",
+}
+"""The cells in the order of the page, and what it calls them."""
+STREAMS: Mapping[str, str] = {"rgb": "RGB", "flow": "flow"}
+CLASSIFIERS = ("frame classifier, RGB", "frame classifier, flow")
+MIDDLE, MEAN_FLOW = RIDGE
+MEAN_RGB = "ridge on the mean 7x7x320 map, RGB"
+BLIND_FOLDS = (1, 5)
+"""The folds whose test clips no choice of a setting has seen."""
+
+_FROM_CELLS = "motion attention over appearance attention"
+_STREAMS_FUSED = "fusion over each stream"
+_FROM_FRAMES = "recurrent over ConvNet"
+_RIDGE = "(not of the paper) fusion over ridge regression"
+ORDERINGS = (
+    ("ConvALSTM over ConvLSTM", "convalstm-rgb", "convlstm-rgb"),
+    ("ConvALSTM over ConvLSTM", "convalstm-flow", "convlstm-flow"),
+    ("ConvALSTM over ALSTM", "convalstm-rgb", "alstm-rgb"),
+    ("ConvALSTM over ALSTM", "convalstm-flow", "alstm-flow"),
+    ("ConvALSTM over LSTM", "convalstm-rgb", "lstm-rgb"),
+    ("ConvALSTM over LSTM", "convalstm-flow", "lstm-flow"),
+    (_FROM_CELLS, "videolstm-rgb", "convalstm-rgb"),
+    (_FROM_CELLS, "videolstm-flow", "convalstm-flow"),
+    ("the same without convolutions", "motion_alstm-rgb", "alstm-rgb"),
+    (_STREAMS_FUSED, "fusion", "videolstm-rgb"),
+    (_STREAMS_FUSED, "fusion", "videolstm-flow"),
+    (_FROM_FRAMES, "lstm-rgb", CLASSIFIERS[0]),
+    (_FROM_FRAMES, "convalstm-rgb", CLASSIFIERS[0]),
+    (_FROM_FRAMES, "videolstm-rgb", CLASSIFIERS[0]),
+    (_FROM_FRAMES, "lstm-flow", CLASSIFIERS[1]),
+    (_FROM_FRAMES, "convalstm-flow", CLASSIFIERS[1]),
+    (_FROM_FRAMES, "videolstm-flow", CLASSIFIERS[1]),
+    (_RIDGE, "fusion", MIDDLE),
+    (_RIDGE, "fusion", MEAN_RGB),
+    (_RIDGE, "fusion", MEAN_FLOW),
+)
+"""The claim, and the two rows that it is about."""
+SECOND_PAIRS = (
+    ("convalstm-flow", "alstm-flow"),
+    ("videolstm-flow", "convalstm-flow"),
+    ("fusion", "videolstm-rgb"),
+    ("fusion", "videolstm-flow"),
+    ("videolstm-rgb", CLASSIFIERS[0]),
+    ("videolstm-flow", CLASSIFIERS[1]),
+    ("videolstm-rgb", MIDDLE),
+    ("videolstm-flow", MEAN_FLOW),
+    ("fusion", MIDDLE),
+    ("fusion", MEAN_FLOW),
+)
+FIRST_TRIES = (
+    ("learning rate 1e-3, 100 updates", "learning rate 1e-3"),
+    ("**learning rate 3e-3, 100 updates**", FIRST),
+    ("learning rate 3e-3, 300 updates", "300 updates"),
+    (
+        "learning rate 3e-3, dropout .5 before the dense layer too",
+        "dropout .5 before the dense layer too",
+    ),
+)
+SECOND_TRIES = (
+    ("first setting", FIRST),
+    ("mirrored clips", "mirrored clips"),
+    ("each value of the map standardised", "each value of the map standardised"),
+    ("**mirrored clips, each value standardised, weight decay 10**", SECOND_TRY),
+)
+"""What the page calls each try, and its name in `ut_tries`; the chosen one is bold."""
+RIDGE_ON_TRIES = "*ridge regression on the mean flow map, the same lists*"
+THIRD_TRIES = (
+    ("second setting", SECOND_TRY),
+    ("A * X times 49", "second setting, A * X times 49"),
+    ("300 updates", "second setting, 300 updates"),
+    ("A * X times 49, 300 updates", "second setting, A * X times 49, 300 updates"),
+    ("first setting, A * X times 49", "first setting, A * X times 49"),
+)
+
+
+def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
+    """Fills the page from the result file of UT-Interaction."""
+    tables = tables_of(json.loads(results.read_text()))
+    files.write_bytes(page, filled(page.read_text(), tables).encode())
+    print(f"wrote {', '.join(tables)} into {page}")
+
+
+def tables_of(figures: Mapping[str, Any]) -> dict[str, str]:
+    """The tables by the name of their place, from the content of the result file."""
+    rows = rows_of(figures["rows"])
+    blind = _blind(figures["videos"])
+    tries = figures["validation"]["tries"]
+    return {
+        "rows": _rows_table(rows),
+        "orderings": _orderings(rows),
+        "first tries": _first_tries(figures["validation"]),
+        "second tries": _second_tries(figures["validation"]),
+        "second": _second_table(rows, blind),
+        "second orderings": _pairs_table(
+            "rows, second setting where there is one", _second_pairs(rows), rows
+        ),
+        "third tries": _third_tries(tries),
+        "third": _third_table(rows, blind),
+        "third orderings": _pairs_table("rows", _third_pairs(rows), rows),
+    }
+
+
+# ---- parts of rows -------------------------------------------------------------------------------
+
+
+def title(name: str) -> str:
+    """What the page calls a row of the result file."""
+    if name == "fusion":
+        return "both VideoLSTMs, product of scores"
+    if name == SINGLE_FRAMES:
+        return "ridge regression on single 7x7x320 maps, flow, mean of the scores"
+    cell, _, stream = name.partition("-")
+    if cell in CELLS and stream in STREAMS:
+        return f"{CELLS[cell]}, {STREAMS[stream]}"
+    # The paper's word for it stands beside ours.
+    name = name.replace("frame classifier", "frame classifier (ConvNet)")
+    return name.replace("ridge on", "ridge regression on")
+
+
+def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    texts = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for line in lines:
+        # A cell without a value is one space wide.
+        texts.append(f"| {' | '.join(line)} |".replace("|  |", "| |"))
+    return "\n".join(texts)
+
+
+def _bold(name: str, text: str) -> str:
+    """The fusion is what the page is about."""
+    return f"**{text}**" if name == "fusion" else text
+
+
+def _counts(row: Row | None, videos: np.ndarray | slice = slice(None)) -> str:
+    """The right answers of each seed; empty where the row was not trained."""
+    if row is None:
+        return ""
+    return " ".join(str(int(right[videos].sum())) for right in row.right)
+
+
+def _blind(names: Sequence[str]) -> np.ndarray:
+    """Whether each video is a test video of one of `BLIND_FOLDS`, [V]."""
+    sequences = np.array([sequence_of(name) for name in names])
+    return np.isin(sequences % FOLDS, [fold % FOLDS for fold in BLIND_FOLDS])
+
+
+def _accuracy(row: Row) -> str:
+    return percent(mean_interval(row.shares))
+
+
+# ---- the tables ----------------------------------------------------------------------------------
+
+
+def _rows_table(rows: Mapping[str, Row]) -> str:
+    """All rows of the first setting: those without a recurrent network first, the fusion last."""
+    recurrent = [f"{cell}-{stream}" for stream in STREAMS for cell in CELLS]
+    others = []
+    for name in rows:
+        if name not in (*recurrent, "fusion") and not name.endswith((SECOND, THIRD)):
+            others.append(name)
+    lines = []
+    for name in (*others, *recurrent, "fusion"):
+        if name in rows:
+            parts = (title(name), _counts(rows[name]), _accuracy(rows[name]))
+            lines.append([_bold(name, part) for part in parts])
+    return _table(("model", "right of 90, each seed", "accuracy, % (interval)"), lines)
+
+
+def _orderings(rows: Mapping[str, Row]) -> str:
+    lines = []
+    for claim, better, worse in ORDERINGS:
+        interval = difference(rows[better], rows[worse])
+        pair = f"{title(better)} - {title(worse)}"
+        lines.append((claim, pair, percent(interval, sign="+"), verdict(interval)))
+    head = ("ordering of the paper", "rows", "difference, points (interval)", "holds here")
+    return _table(head, lines)
+
+
+def _pairs_table(first: str, pairs: Sequence[tuple[str, str, str]], rows: Mapping[str, Row]) -> str:
+    """A table of differences; each pair has its text, the row, and what is subtracted."""
+    lines = []
+    for text, better, worse in pairs:
+        interval = difference(rows[better], rows[worse])
+        lines.append((text, percent(interval, sign="+"), verdict(interval)))
+    return _table((first, "difference, points (interval)", "first is better"), lines)
+
+
+def _first_tries(validation: Mapping[str, Any]) -> str:
+    """The tries on the part that was held out first."""
+    lines = []
+    for text, name in FIRST_TRIES:
+        right = validation["tries"][f"{name}, flow"]["right"]
+        lines.append((text, str(right[0])))
+    lines.append((RIDGE_ON_TRIES, str(validation["ridge on the mean map"][0])))
+    return _table(("VideoLSTM on flow, seed 0", "right of 18"), lines)
+
+
+def _second_tries(validation: Mapping[str, Any]) -> str:
+    lines = []
+    for text, name in SECOND_TRIES:
+        lines.append((text, *_tried(validation["tries"], name, "flow")))
+    ridge = validation["ridge on the mean map"]
+    counts = " ".join(map(str, ridge))
+    lines.append((RIDGE_ON_TRIES, counts, str(sum(ridge))))
+    return _table(("VideoLSTM on flow, seed 0", "right of 18, 19 and 18", "of 55"), lines)
+
+
+def _tried(tries: Mapping[str, Any], name: str, stream: str) -> tuple[str, str]:
+    """The right answers of a try by part that was held out, and their sum where all were run."""
+    result = tries.get(f"{name}, {stream}")
+    if result is None:
+        return "not run", ""
+    counts = " ".join(map(str, result["right"]))
+    if sum(result["videos"]) < 55:
+        return counts, ""
+    return counts, str(sum(result["right"]))
+
+
+def _second_table(rows: Mapping[str, Row], blind: np.ndarray) -> str:
+    lines = []
+    for name in _with_suffix(rows, SECOND):
+        first, second = rows[name], rows[name + SECOND]
+        lines.append(
+            (
+                _bold(name, title(name)),
+                _counts(first),
+                _bold(name, _counts(second)),
+                _accuracy(second),
+                percent(difference(second, first), sign="+"),
+                f"{_counts(first, blind)}, {_counts(second, blind)}",
+            )
+        )
+    head = (
+        "model",
+        "first setting",
+        "second setting",
+        "accuracy, % (interval)",
+        "second - first, points",
+        "folds 1 and 5: first, second",
+    )
+    return _table(head, lines)
+
+
+def _with_suffix(rows: Mapping[str, Row], suffix: str) -> list[str]:
+    """The rows that a later setting has too, in the order of the page."""
+    names = [f"{cell}-{stream}" for stream in STREAMS for cell in CELLS]
+    return [name for name in (*names, "fusion") if name + suffix in rows]
+
+
+def _second_pairs(rows: Mapping[str, Row]) -> list[tuple[str, str, str]]:
+    pairs = []
+    for better, worse in SECOND_PAIRS:
+        subtracted = worse
+        if worse + SECOND in rows:
+            subtracted = worse + SECOND
+        pairs.append((f"{title(better)} - {title(worse)}", better + SECOND, subtracted))
+    return pairs
+
+
+def _third_tries(tries: Mapping[str, Any]) -> str:
+    lines = []
+    for text, name in THIRD_TRIES:
+        lines.append((text, *_tried(tries, name, "flow"), *_tried(tries, name, "rgb")))
+    head = ("VideoLSTM, seed 0", "flow: right of 18, 19 and 18", "of 55", "RGB", "of 55")
+    return _table(head, lines)
+
+
+def _third_table(rows: Mapping[str, Row], blind: np.ndarray) -> str:
+    lines = []
+    for name in _with_suffix(rows, THIRD):
+        settings = [rows.get(name + suffix) for suffix in ("", SECOND, THIRD)]
+        first, second, third = map(_counts, settings)
+        lines.append(
+            (
+                _bold(name, title(name)),
+                first,
+                second,
+                _bold(name, third),
+                _accuracy(rows[name + THIRD]),
+                ", ".join(_counts(row, blind) for row in settings),
+            )
+        )
+    head = (
+        "model",
+        "first",
+        "second",
+        "third",
+        "accuracy of the third, % (interval)",
+        "folds 1 and 5: first, second, third",
+    )
+    return _table(head, lines)
+
+
+def _third_pairs(rows: Mapping[str, Row]) -> list[tuple[str, str, str]]:
+    pairs = []
+    for name in _with_suffix(rows, THIRD):
+        row = "fusion" if name == "fusion" else title(name)
+        subtracted = (("first setting", name), ("second setting", name + SECOND))
+        subtracted += tuple((title(ridge), ridge) for ridge in RIDGE)
+        for text, worse in subtracted:
+            pairs.append((f"{row}, third setting - {text}", name + THIRD, worse))
+    return pairs

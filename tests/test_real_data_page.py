@@ -1,0 +1,58 @@
+"""The tables of docs/results/real_data.md are those of the result file."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+
+from benchmarks.ladder.tables import filled
+from benchmarks.real_data import page
+
+RESULTS = pathlib.Path(page.PAGE).parents[2] / "benchmarks" / "results"
+
+
+@pytest.fixture(scope="module")
+def tables():
+    figures = json.loads((RESULTS / "real_data_ut_interaction.json").read_text())
+    return page.tables_of(figures)
+
+
+def test_no_figure_of_the_page_differs(tables):
+    text = page.PAGE.read_text()
+    assert filled(text, tables) == text
+    for name in tables:
+        assert f"<!-- {name} -->" in text, name
+
+
+def test_a_figure_that_was_typed_is_replaced(tables, tmp_path):
+    copy = tmp_path / "page.md"
+    text = page.PAGE.read_text()
+    copy.write_text(text.replace("| **75** |", "| **78** |"))
+    assert copy.read_text() != text
+    page.write(RESULTS / "real_data_ut_interaction.json", copy)
+    assert copy.read_text() == text
+
+
+def test_titles():
+    titles = {
+        "videolstm-rgb": "VideoLSTM, RGB",
+        "fusion": "both VideoLSTMs, product of scores",
+        "frame classifier, flow": "frame classifier (ConvNet), flow",
+        "ridge on both mean vectors": "ridge regression on both mean vectors",
+    }
+    assert {name: page.title(name) for name in titles} == titles
+
+
+def test_a_try_that_was_not_run_says_so():
+    tries = {"a, flow": {"right": [9, 8], "videos": [18, 19]}}
+    tries["b, flow"] = {"right": [9, 8, 7], "videos": [18, 19, 18]}
+    assert page._tried(tries, "a", "flow") == ("9 8", "")
+    assert page._tried(tries, "b", "flow") == ("9 8 7", "24")
+    assert page._tried(tries, "b", "rgb") == ("not run", "")
+
+
+def test_blind_clips_are_those_of_folds_1_and_5():
+    names = [f"A/v_A_g{sequence:02}_c01" for sequence in range(1, 16)]
+    blind = np.flatnonzero(page._blind(names)) + 1
+    assert blind.tolist() == [1, 5, 6, 10, 11, 15]
