@@ -8,7 +8,7 @@ import os
 import pathlib
 import platform
 import subprocess
-from typing import Any
+from typing import Any, TextIO
 
 from videolstm_jax import files
 
@@ -56,6 +56,19 @@ def commit() -> str:
 def stamp() -> dict[str, str]:
     """Returns the date and the commit of a trial."""
     return {"date": datetime.date.today().isoformat(), "commit": commit()}
+
+
+def read_rows(path: pathlib.Path) -> list[dict[str, Any]]:
+    """Returns the rows of a file of JSON lines; none where there is no file."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def add_row(file: TextIO, row: dict[str, Any]) -> None:
+    """Writes a row at the end of a file of JSON lines, so that a run that is stopped keeps it."""
+    file.write(json.dumps(row) + "\n")
+    file.flush()
 
 
 def save(name: str, figures: dict[str, Any], folder: str | os.PathLike = RESULTS) -> None:

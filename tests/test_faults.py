@@ -4,13 +4,14 @@ import subprocess
 
 import pytest
 
-from benchmarks import damaged_files, full_disk, kill, stop
+from benchmarks.faults import damaged_files, full_disk, stop
+from benchmarks.faults.bench import Bench
 
 pytestmark = pytest.mark.slow
 
 
 def test_a_signal_ends_a_stage_that_then_goes_on(tmp_path):
-    bench = kill.Bench(tmp_path, "extract")
+    bench = Bench(tmp_path, "extract")
     rows = []
     for phase, name in (("lists", "SIGINT"), ("work", "SIGTERM")):
         rows.append(stop.trial(bench, phase, name, seed=0))
@@ -23,7 +24,7 @@ def test_a_signal_ends_a_stage_that_then_goes_on(tmp_path):
 def test_a_full_disk_ends_a_stage_that_then_goes_on(tmp_path):
     try:
         with full_disk.mounted(tmp_path / "disk") as disk:
-            bench = kill.Bench(tmp_path, "prepare", work=disk / "work")
+            bench = Bench(tmp_path, "prepare", work=disk / "work")
             row = full_disk.trial(bench, 40_000)
             bench.close()
     except subprocess.CalledProcessError:

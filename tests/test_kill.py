@@ -2,7 +2,9 @@
 
 import pytest
 
-from benchmarks import kill
+from benchmarks.faults import folders, kill
+from benchmarks.faults.bench import Bench
+from benchmarks.faults.process import Process, Seconds
 
 
 @pytest.mark.slow
@@ -10,10 +12,10 @@ from benchmarks import kill
     ("stage", "kills"), [("prepare", 2), ("fit_convnet", 2), ("extract", 2), ("train", 10)]
 )
 def test_a_killed_stage_leaves_what_an_unbroken_one_leaves(tmp_path, stage, kills):
-    bench = kill.Bench(tmp_path, stage)
+    bench = Bench(tmp_path, stage)
     rows = []
     while len(rows) < kills:
-        rows += bench.chain(len(rows), most=kills - len(rows))
+        rows += kill.chain(bench, len(rows), most=kills - len(rows))
     bench.close()
     assert not [row for row in rows if not row["sound"]]
 
@@ -21,7 +23,7 @@ def test_a_killed_stage_leaves_what_an_unbroken_one_leaves(tmp_path, stage, kill
 def started(folder, *words):
     """A process that writes a work folder; its output lies beside that."""
     (folder / "work").mkdir(exist_ok=True)
-    return kill.Process(words, folder / "work", folder / "output.txt")
+    return Process(words, folder / "work", folder / "output.txt")
 
 
 def test_what_differs_is_named(tmp_path):
@@ -30,8 +32,8 @@ def test_what_differs_is_named(tmp_path):
     for name in ("a.zip", "b.zip", ".d.zip.part-0123456789abcdef"):
         (tmp_path / "flow" / name).write_bytes(b"1")
     left = "flow/.d.zip.part-0123456789abcdef"
-    assert kill.differences(tmp_path, unbroken) == [left, "flow/b.zip", "flow/c.zip"]
-    assert kill.unfinished_files(tmp_path) == [left]
+    assert folders.differences(tmp_path, unbroken) == [left, "flow/b.zip", "flow/c.zip"]
+    assert folders.unfinished_files(tmp_path) == [left]
 
 
 def test_half_a_file_under_a_final_name_is_named(tmp_path):
@@ -39,20 +41,20 @@ def test_half_a_file_under_a_final_name_is_named(tmp_path):
     (tmp_path / "a.json").write_bytes(b"1")
     (tmp_path / "b.json").write_bytes(b"0")
     (tmp_path / "metrics.jsonl").write_bytes(b"1\n")
-    assert kill.half_written(tmp_path, {"b.json": b"0"}, unbroken) == ["a.json"]
+    assert folders.half_written(tmp_path, {"b.json": b"0"}, unbroken) == ["a.json"]
     # Notes are not there at the end; the last line of an append may be cut.
     (tmp_path / "done.jsonl").write_bytes(b'{"name": "a"}\n{"na')
-    assert kill.half_written(tmp_path, {"b.json": b"0"}, unbroken) == ["a.json"]
+    assert folders.half_written(tmp_path, {"b.json": b"0"}, unbroken) == ["a.json"]
     (tmp_path / "done.jsonl").write_bytes(b'{"na\n{"name": "a"}\n')
-    assert "done.jsonl" in kill.half_written(tmp_path, {}, unbroken)
+    assert "done.jsonl" in folders.half_written(tmp_path, {}, unbroken)
     (tmp_path / "done.jsonl").unlink()
     (tmp_path / "metrics.jsonl").write_bytes(b"2\n")
-    assert kill.half_written(tmp_path, {}, unbroken) == ["a.json", "b.json", "metrics.jsonl"]
+    assert folders.half_written(tmp_path, {}, unbroken) == ["a.json", "b.json", "metrics.jsonl"]
 
 
 def test_a_process_that_ends_first_is_not_counted(tmp_path):
-    early, typical = kill.Instant("start", 0.5), kill.Seconds(0.1, 1.0)
-    assert kill.run_and_kill(started(tmp_path, "true"), early, kill.Seconds(10, 0)) is None
+    early, typical = kill.Instant("start", 0.5), Seconds(0.1, 1.0)
+    assert kill.run_and_kill(started(tmp_path, "true"), early, Seconds(10, 0)) is None
     process = started(tmp_path, "sleep", "60")
     killed = kill.run_and_kill(process, early, typical)
     assert 0.05 <= killed.seconds < 30 and killed.unfinished == ""

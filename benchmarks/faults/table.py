@@ -1,9 +1,9 @@
 """How many trials of each fault were run, and how many failed?
 
-    python -m benchmarks.fault_table
+    python -m benchmarks.faults.table
 
 It writes the table of docs/faults.md. Each row is counted from the JSON lines in
-benchmarks/results, so that no figure is typed. Trials of several commits are rows of their own.
+benchmarks/results, so that no figure is typed. A row names all commits that its trials were run at.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from benchmarks import kill, record, stop
+from benchmarks import record
+from benchmarks.faults import stop
 from videolstm_jax import files
 
-PAGE = record.RESULTS.parent.parent / "docs" / "faults.md"
-BEGIN = "<!-- the table: python -m benchmarks.fault_table -->"
+PAGE = record.RESULTS.parents[1] / "docs" / "faults.md"
+BEGIN = "<!-- the table: python -m benchmarks.faults.table -->"
 END = "<!-- end of the table -->"
-HEADER = ("fault", "trials", "failures", "bound", "commit", "date", "command")
+HEADER = ("fault", "trials", "failures", "bound", "commits", "date", "command")
 
 
 class Fault(NamedTuple):
@@ -38,9 +39,18 @@ class Fault(NamedTuple):
     command: Callable[[Mapping[str, Any]], str]
 
 
-def _kill_group(row: Mapping[str, Any]) -> str:
-    when = "while a file is written" if row["unfinished"] else "at any other instant"
-    return f"SIGKILL of `{row['stage']}`, {row['process']} process, {when}"
+def _kill_bound(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What must hold after a kill, with the counts of how the trials were made."""
+    saves = sum(bool(row["unfinished"]) for row in rows)
+    fresh = sum(row["process"] == "fresh" for row in rows)
+    if rows[0]["stage"] in ("train", "fit_convnet"):
+        goes_on = "goes on from the newest checkpoint, to the same bytes"
+    else:
+        goes_on = "goes on to the same bytes"
+    return (
+        f"{saves} while a file is written, {fresh} of fresh processes: nothing half-written; "
+        f"{goes_on}"
+    )
 
 
 def _stop_bound(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -55,27 +65,27 @@ def _stop_bound(rows: Sequence[Mapping[str, Any]]) -> str:
 FAULTS = (
     Fault(
         "kill_*.jsonl",
-        _kill_group,
-        lambda rows: "nothing half-written; goes on from the newest checkpoint, to the same bytes",
-        lambda row: f"`python -m benchmarks.kill --stage={row['stage']}`",
+        lambda row: f"SIGKILL of `{row['stage']}`",
+        _kill_bound,
+        lambda row: f"`python -m benchmarks.faults.kill --stage={row['stage']}`",
     ),
     Fault(
         "stop.jsonl",
-        lambda row: f"{row['signal']} to `{row['stage']}`",
+        lambda row: f"SIGINT or SIGTERM to `{row['stage']}`",
         _stop_bound,
-        lambda row: f"`python -m benchmarks.stop --stage={row['stage']}`",
+        lambda row: f"`python -m benchmarks.faults.stop --stage={row['stage']}`",
     ),
     Fault(
         "full_disk.jsonl",
         lambda row: f"full disk under `{row['stage']}`",
         lambda rows: "one line with path and cause, nothing half-written; then the same bytes",
-        lambda row: f"`python -m benchmarks.full_disk --stage={row['stage']}`",
+        lambda row: f"`python -m benchmarks.faults.full_disk --stage={row['stage']}`",
     ),
     Fault(
         "damaged_files.jsonl",
         lambda row: f"damaged or missing: {row['kind']}",
         lambda rows: _damage_bound(rows),
-        lambda row: "`python -m benchmarks.damaged_files`",
+        lambda row: "`python -m benchmarks.faults.damaged_files`",
     ),
 )
 """The rows of the table, in order."""
@@ -102,19 +112,21 @@ def table_rows(folder: pathlib.Path) -> Iterator[tuple[str, ...]]:
       folder: of the results.
     """
     for fault in FAULTS:
-        groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        groups: dict[str, list[dict[str, Any]]] = {}
         for path in sorted(folder.glob(fault.pattern)):
-            for row in kill.read_rows(path):
-                groups.setdefault((fault.group(row), row["commit"]), []).append(row)
-        for (name, commit), rows in sorted(groups.items()):
+            for row in record.read_rows(path):
+                groups.setdefault(fault.group(row), []).append(row)
+        for name, rows in sorted(groups.items()):
             failures = sum(not row["sound"] for row in rows)
             dates = sorted({row["date"] for row in rows})
+            # In the order of the file, which is that of time.
+            commits = dict.fromkeys(row["commit"] for row in rows)
             yield (
                 name,
                 str(len(rows)),
                 str(failures),
                 fault.bound(rows),
-                commit,
+                ", ".join(commits),
                 " to ".join(dict.fromkeys((dates[0], dates[-1]))),
                 fault.command(rows[0]),
             )

@@ -1,6 +1,6 @@
 """Does a full disk end a stage with one line, and does the same command go on once there is room?
 
-    python -m benchmarks.full_disk --stage=train --points=5
+    python -m benchmarks.faults.full_disk --stage=train --points=5
 
 The work folder lies on a file system of its own, a tmpfs that this mounts; so it needs the right to
 mount. A file takes all room but a share of what the stage writes. A trial fails where
@@ -26,7 +26,10 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from benchmarks import command_line, kill, record
+from benchmarks import command_line, record
+from benchmarks.faults.bench import Bench
+from benchmarks.faults.folders import locks, unfinished_files
+from benchmarks.faults.process import STAGES
 
 FULL = "No space left on device (errno 28)"
 """The cause, as every line must have it."""
@@ -74,46 +77,41 @@ def problem_of(status: int, output: str, work: pathlib.Path) -> str:
     return ""
 
 
-def trial(bench: kill.Bench, room: int) -> dict[str, Any] | None:
+def trial(bench: Bench, room: int) -> dict[str, Any] | None:
     """Runs the stage with so much room, then with enough; None where the first was enough."""
     disk = bench.work.parent
     bench.restart()
     ballast = fill(disk, room)
     process = bench.start(bench.stage, fork=True)
     status, output = process.process.wait(), process.output
-    left, locks = kill.unfinished_files(bench.work), kill.locks(bench.work)
-    half = kill.half_written(bench.work, bench.before, bench.unbroken)
+    left, locks_left = unfinished_files(bench.work), locks(bench.work)
+    interrupted = bench.interrupted(output)
     ballast.unlink()
     if status == 0:
         return None
     row = {
-        "stage": bench.stage,
         "room": room,
         "status": status,
-        "last_line": (output.splitlines() or [""])[-1].replace(str(disk), "DISK")[:240],
         "problem": problem_of(status, output, bench.work),
         "left_by_the_full_disk": left,
-        "locks": locks,
-        "half_written": half,
+        "locks": locks_left,
     }
-    row |= bench.end(bench.start(bench.stage, fork=True))
+    row |= interrupted
     # What a failed save of orbax has left is removed by the next process, which `left` shows.
-    failures = ("problem", "locks", "half_written", "different", "left", "error")
-    row["sound"] = not any(row[failure] for failure in failures)
-    return row
+    return bench.run_again(row, ("problem", "locks"))
 
 
 def main() -> None:
     """Runs the trials of one stage and writes a line of JSON for each."""
     parser = command_line.parser(__doc__, name="full_disk")
-    parser.add_argument("--stage", choices=kill.STAGES, default="train", help="default: train")
+    parser.add_argument("--stage", choices=STAGES, default="train", help="default: train")
     parser.add_argument("--points", type=int, default=5, help="default: 5")
     options = parser.parse_args()
     path = pathlib.Path(options.out) / f"{options.name}.jsonl"
     with tempfile.TemporaryDirectory() as temporary, path.open("a") as file:
         folder = pathlib.Path(temporary)
         with mounted(folder / "disk") as disk:
-            bench = kill.Bench(folder, options.stage, work=disk / "work")
+            bench = Bench(folder, options.stage, work=disk / "work")
             after = free_bytes(disk)
             bench.restart()
             written = free_bytes(disk) - after
@@ -126,8 +124,7 @@ def main() -> None:
                 if row is None:
                     print(f"room of {room} bytes: enough", flush=True)
                     continue
-                file.write(json.dumps(row | stamp) + "\n")
-                file.flush()
+                record.add_row(file, row | stamp)
                 print(json.dumps(row), flush=True)
             bench.close()
 

@@ -1,6 +1,6 @@
 """Is every damaged file of a work folder refused by name, or without effect?
 
-    python -m benchmarks.damaged_files --trials=1000
+    python -m benchmarks.faults.damaged_files --trials=1000
 
 Runs a small pipeline. Each trial flips bits of one file, cuts it short or removes it, and reads the
 folder as the stages do. A trial fails where other content is read without a word, where the error
@@ -9,8 +9,9 @@ is not one line that names the file or its folder, or where it is no error that 
 A kind of files is read by the function that the stages share. Of "checkpoints of a run, gone on
 from", the whole stage `train` runs, and must leave what it left before, to the byte.
 
-Each trial is one line of JSON in <out>/<name>.jsonl, and is repeated by its `seed`. The command
-goes on after the trials in that file. Results: benchmarks/results/damaged_files.jsonl.
+Each trial is one line of JSON in <out>/<name>.jsonl, and is repeated by its `seed` and `kind`. The
+command goes on after the trials in that file; `--kind` makes trials of one kind alone.
+Results: benchmarks/results/damaged_files.jsonl.
 """
 
 from __future__ import annotations
@@ -25,208 +26,20 @@ import pathlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from absl import flags
 
-from benchmarks import command_line, kill, record
-from videolstm_jax import artifacts, files
-from videolstm_jax.cli import config_flags, ending
-from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset.prepared import check_flow, read_flow_index
-from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.flow_images.flow_file import read_flow
-from videolstm_jax.flow_images.online import FlowSettings
-from videolstm_jax.stages import train
-from videolstm_jax.synthetic import stick_actions
-from videolstm_jax.trained.backbone.convnet import load_convnet
-from videolstm_jax.trained.bundle.reader import read_bundle
-from videolstm_jax.trained.features import verify_features
-from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.trained.results import evaluated, work_contents
-from videolstm_jax.trained.run_folder import read_run
+from benchmarks import command_line, record
+from benchmarks.faults.damage_kinds import KINDS, Finished, trained_again
+from videolstm_jax import files
+from videolstm_jax.cli import ending
 
-RUN = "alstm-flow"
-"""The run whose files are damaged."""
 DAMAGES = ("one bit", "two bits", "20 bits", "cut short", "missing")
 """What happens to a file."""
 _BITS = {"one bit": 1, "two bits": 2, "20 bits": 20}
-
-
-# ---- the work folder -----------------------------------------------------------------------------
-
-
-class Finished:
-    """A work folder after its last stage.
-
-    Attributes:
-      cfg: the settings of the stages.
-      work: the folder.
-      videos: all videos, of the training and the test list.
-    """
-
-    def __init__(self, folder: pathlib.Path):
-        """Runs the pipeline in `folder`, unless it has been run there."""
-        self._folder = folder
-        path = folder / "work"
-        words = kill.command("train", path, folder / "videos")[5:]
-        self.cfg = settings(words)
-        self.work = artifacts.Workdir(str(path))
-        if not (folder / "bundle").exists():
-            self._run_stages(path)
-        self.videos = artifacts.load_dataset(self.work.dataset).videos
-
-    def _run_stages(self, path: pathlib.Path) -> None:
-        videos = self._folder / "videos"
-        stick_actions.generate(
-            videos, classes=("SitDown", "StandUp"), clips_per_class=2, test_clips_per_class=1
-        )
-        path.mkdir()
-        for stage in (*kill.STAGES, "evaluate"):
-            command = kill.command(stage, path, videos)
-            kill.run_to_end(kill.Process(command, path, self._folder / "output.txt"))
-        TrainedModel.load(path / "runs" / RUN).save(self._folder / "bundle")
-
-    @property
-    def test_videos(self) -> list[Any]:
-        """Those that `evaluate` has scored."""
-        return [video for video in self.videos if video.part == "test"]
-
-    @property
-    def run(self) -> pathlib.Path:
-        """The folder of the run."""
-        return self._folder / "work" / "runs" / RUN
-
-    @property
-    def bundle(self) -> pathlib.Path:
-        """The folder of the run's bundle."""
-        return self._folder / "bundle"
-
-    def files(self, patterns: Sequence[str]) -> list[pathlib.Path]:
-        """The files of some patterns below the folder, in order."""
-        paths: list[pathlib.Path] = []
-        for pattern in patterns:
-            paths += [path for path in sorted(self._folder.glob(pattern)) if path.is_file()]
-        return paths
-
-
-def settings(words: Sequence[str]) -> RunConfig:
-    """The configuration that these flags give."""
-    values = flags.FlagValues()
-    config_flags.define(values)
-    values(["program", *words])
-    return config_flags.config(values)
-
-
-# ---- what the stages read ------------------------------------------------------------------------
-
-
-def _model(done: Finished) -> Any:
-    stored, run = read_run(done.work, RUN)
-    return stored, run.record
-
-
-_OF_TRAINING = ("config.json", "metrics.jsonl", "hashes.jsonl", "ckpt", "best")
-"""What `train` itself writes in the folder of a run."""
-
-
-def _trained_again(done: Finished) -> Any:
-    """What `train` leaves in the folder of the run.
-
-    A damaged checkpoint is moved, and where steps are made again, results are removed.
-    """
-    train.run(done.cfg)
-    left = {}
-    for name, content in kill.contents(done.run).items():
-        if name in _OF_TRAINING:
-            left[name] = content
-    return left
-
-
-def _features(done: Finished) -> Any:
-    content = []
-    for folder in sorted((pathlib.Path(str(done.work.path)) / "features" / "flow").iterdir()):
-        store = FeatureStore.open(folder)
-        verify_features(_Stores(store), _of_store(store, done.videos), "once")
-        content.append([store.std, store.shape, store.about, store.source])
-        content.append([store.read(name) for name in store.frames])
-    return content
-
-
-class _Stores(NamedTuple):
-    """A store as the features of a model, which are compared before they are read."""
-
-    store: FeatureStore
-
-    def by_input(self) -> dict[str, FeatureStore]:
-        return {"x": self.store}
-
-
-def _of_store(store: FeatureStore, videos: Sequence[Any]) -> list[Any]:
-    return [video for video in videos if video.name in store.frames]
-
-
-def _flow(done: Finished) -> Any:
-    check_flow(done.work, done.videos, "once")
-    index = read_flow_index(done.work, done.cfg.data)
-    path = done.work.flow / "settings.json"
-    flow_settings = FlowSettings.of(files.read_json(path, made_by="prepare"), path)
-    images = [read_flow(done.work.flow / f"{video.name}.zip") for video in done.videos]
-    return index, flow_settings, images
-
-
-def _evaluated(done: Finished) -> Any:
-    classes = len(artifacts.load_dataset(done.work.dataset).classes)
-    return [evaluated.load_video(done.work, RUN, v, classes) for v in done.test_videos]
-
-
-class Kind(NamedTuple):
-    """A kind of files.
-
-    Attributes:
-      patterns: of the files, below the folder of the benchmark.
-      read: what the stages read of them.
-      share: of the trials, relative to those of the other kinds.
-    """
-
-    patterns: tuple[str, ...]
-    read: Callable[[Finished], Any]
-    share: int = 4
-
-
-KINDS = {
-    "checkpoints of a run": Kind((f"work/runs/{RUN}/ckpt/48/**/*",), _model, 10),
-    "checkpoints of a run, gone on from": Kind((f"work/runs/{RUN}/ckpt/**/*",), _trained_again, 2),
-    "checkpoints of a backbone": Kind(
-        ("work/convnets/flow/ckpt/40/**/*",), lambda done: load_convnet(done.work.convnet("flow"))
-    ),
-    "logs of a run, gone on from": Kind((f"work/runs/{RUN}/metrics.jsonl",), _trained_again, 1),
-    "settings of a run": Kind((f"work/runs/{RUN}/config.json",), _model),
-    "settings of a backbone": Kind(
-        ("work/convnets/flow/config.json",), lambda done: load_convnet(done.work.convnet("flow")), 2
-    ),
-    "metrics": Kind(
-        (f"work/runs/{RUN}/metrics.jsonl", "work/convnets/flow/metrics.jsonl"),
-        lambda done: work_contents.load_metrics(done.work),
-    ),
-    "features": Kind(("work/features/**/*.f16",), _features, 8),
-    "indexes of features": Kind(("work/features/**/index.json",), _features),
-    "flow": Kind(("work/flow/**/*.zip",), _flow, 8),
-    "index and settings of flow": Kind(("work/flow/*.json",), _flow),
-    "list of videos": Kind(
-        ("work/dataset.json",), lambda done: artifacts.load_dataset(done.work.dataset)
-    ),
-    "scores": Kind(
-        (f"work/runs/{RUN}/scores.npz",),
-        lambda done: artifacts.load_scores(done.work.scores(RUN)),
-    ),
-    "scores and attention of frames": Kind((f"work/runs/{RUN}/videos/**/*.npz",), _evaluated),
-    "bundles": Kind(("bundle/**/*.*",), lambda done: read_bundle(done.bundle), 8),
-}
-"""By name; the files of a work folder whose damage would change a result."""
 
 
 # ---- trials --------------------------------------------------------------------------------------
@@ -241,11 +54,11 @@ class Trial(NamedTuple):
     seed: int
 
 
-def draw_trial(done: Finished, seed: int) -> Trial:
-    """The trial of a seed."""
+def draw_trial(done: Finished, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> Trial:
+    """The trial of a seed, of one of some kinds."""
     random = np.random.default_rng(seed)
-    shares = np.array([kind.share for kind in KINDS.values()], float)
-    name = str(random.choice(list(KINDS), p=shares / shares.sum()))
+    shares = np.array([KINDS[name].share for name in kinds], float)
+    name = str(random.choice(kinds, p=shares / shares.sum()))
     path = done.files(KINDS[name].patterns)
     damage = str(random.choice(DAMAGES, p=(0.3, 0.1, 0.2, 0.3, 0.1)))
     return Trial(name, path[int(random.integers(len(path)))], damage, seed)
@@ -381,7 +194,7 @@ class Bench:
 
     def _mend(self, trial: Trial, sound: bytes) -> None:
         """Puts everything back that the trial has changed."""
-        if KINDS[trial.kind].read is _trained_again:
+        if KINDS[trial.kind].read is trained_again:
             shutil.rmtree(self.done.run)
             shutil.copytree(self._sound, self.done.run)
         else:
@@ -400,10 +213,11 @@ def main() -> None:
     """Runs the trials and writes a line of JSON for each."""
     parser = command_line.parser(__doc__, name="damaged_files")
     parser.add_argument("--trials", type=int, default=1000, help="default: 1000")
+    parser.add_argument("--kind", choices=tuple(KINDS), help="the only kind; default: all")
     parser.add_argument("--folder", default="", help="keep the pipeline there; default: nowhere")
     options = parser.parse_args()
     path = pathlib.Path(options.out) / f"{options.name}.jsonl"
-    rows = kill.read_rows(path)
+    rows = record.read_rows(path)
     # As the commands do: orbax logs the error of each array with a traceback.
     ending.hide_orbax_tracebacks()
     with tempfile.TemporaryDirectory() as temporary, path.open("a") as file:
@@ -413,10 +227,13 @@ def main() -> None:
         os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
         bench = Bench(folder)
         stamp = record.stamp()
-        for seed in range(len(rows), options.trials):
-            rows.append(bench.trial(draw_trial(bench.done, seed)) | stamp)
-            file.write(json.dumps(rows[-1]) + "\n")
-            file.flush()
+        kinds = (options.kind,) if options.kind else tuple(KINDS)
+        before = sum(row["kind"] in kinds for row in rows)
+        for _ in range(before, options.trials):
+            # Of all rows: a trial of one kind alone takes a number of its own.
+            seed = len(rows)
+            rows.append(bench.trial(draw_trial(bench.done, seed, kinds)) | stamp)
+            record.add_row(file, rows[-1])
             if not rows[-1]["sound"]:
                 print(json.dumps(rows[-1]), flush=True)
     print(json.dumps(summary(rows), indent=1))

@@ -1,6 +1,6 @@
 """Does Ctrl-C or SIGTERM end a stage soon, and does the same command then reach the same bytes?
 
-    python -m benchmarks.stop --stage=train --each=2
+    python -m benchmarks.faults.stop --stage=train --each=2
 
 A trial starts a stage, waits for a phase of it, and sends the signal. It fails where
 
@@ -27,7 +27,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks import command_line, kill, record
+from benchmarks import command_line, record
+from benchmarks.faults.bench import Bench
+from benchmarks.faults.folders import locks, unfinished_files
+from benchmarks.faults.process import Process, Seconds
 
 BOUND_SECONDS = 20.0
 """Within which a process must have ended, on a machine with other work too."""
@@ -37,6 +40,7 @@ _POLL_SECONDS = 0.002
 _SETTINGS_PRINTED = r"^ *objects +"
 _STARTED = r"^(trains|fits) "
 _SOON = 0.3  # seconds, of which a share is drawn where a phase is short
+_MOST = 0.8  # of a long phase, so that few processes are behind it when the signal comes
 
 
 class Phase(NamedTuple):
@@ -44,21 +48,23 @@ class Phase(NamedTuple):
 
     Attributes:
       begun: whether a process is in it or behind its beginning.
-      share: of the seconds of the run, within which the signal comes; 0 is `_SOON`.
+      seconds: of the phase, within which the signal comes, from those of a run without one.
     """
 
-    begun: Callable[[kill.Process], bool]
-    share: float = 0.0
+    begun: Callable[[Process], bool]
+    seconds: Callable[[Seconds], float] = lambda typical: _SOON
 
 
-def _printed(pattern: str) -> Callable[[kill.Process], bool]:
+def _printed(pattern: str) -> Callable[[Process], bool]:
     return lambda process: bool(re.search(pattern, process.output, re.MULTILINE))
 
 
-IMPORTS = Phase(lambda process: True, 0.8)
+IMPORTS = Phase(lambda process: True, lambda typical: _MOST * typical.start)
 LISTS = Phase(_printed(_SETTINGS_PRINTED))
 COMPILING = Phase(_printed(_STARTED))
-WORK = Phase(lambda process: process.works, 0.8)
+# A stage that prints no line before it compiles: from its settings to its first file.
+BEFORE_FILES = Phase(_printed(_SETTINGS_PRINTED), lambda typical: _MOST * typical.forked_start)
+WORK = Phase(lambda process: process.works, lambda typical: _MOST * typical.work)
 SAVE = Phase(lambda process: bool(process.new_unfinished()))
 PHASES = {
     "train": {
@@ -72,17 +78,36 @@ PHASES = {
         "end": Phase(_printed(r"^step 48/48")),
     },
     "prepare": {"imports": IMPORTS, "lists": LISTS, "work": WORK, "save": SAVE},
-    "fit_convnet": {"compiling": COMPILING, "work": WORK, "save": SAVE},
+    "fit_convnet": {
+        "imports": IMPORTS,
+        "lists": LISTS,
+        "compiling": COMPILING,
+        "work": WORK,
+        "save": SAVE,
+    },
     "extract": {"imports": IMPORTS, "lists": LISTS, "work": WORK, "save": SAVE},
-    "evaluate": {"imports": IMPORTS, "lists": LISTS, "work": WORK},
-    "localize": {"imports": IMPORTS, "lists": LISTS},
+    "evaluate": {
+        "imports": IMPORTS,
+        "lists": LISTS,
+        "compiling": BEFORE_FILES,
+        "work": WORK,
+        "save": SAVE,
+    },
+    # Its first file has the boxes; then it measures them.
+    "localize": {
+        "imports": IMPORTS,
+        "lists": LISTS,
+        "boxes": BEFORE_FILES,
+        "measures": WORK,
+        "save": SAVE,
+    },
 }
 """By stage and name."""
 EXTRA = {"train": ("--train.keep=best_on_test",)}
 """Settings of a stage by which it has all its phases: validation in training."""
 
 
-def stop(process: kill.Process, phase: Phase, share: float, typical: kill.Seconds) -> float:
+def stop(process: Process, phase: Phase, share: float, typical: Seconds) -> float:
     """Waits for a phase; returns the seconds since the process began, or -1 where it has ended.
 
     Args:
@@ -93,10 +118,7 @@ def stop(process: kill.Process, phase: Phase, share: float, typical: kill.Second
     """
     while process.is_running and not phase.begun(process):
         time.sleep(_POLL_SECONDS)
-    length = _SOON
-    if phase.share:
-        length = phase.share * (typical.start if phase is IMPORTS else typical.work)
-    deadline = process.seconds + share * length
+    deadline = process.seconds + share * phase.seconds(typical)
     while process.is_running and process.seconds < deadline:
         time.sleep(_POLL_SECONDS)
     if not process.is_running:
@@ -118,7 +140,7 @@ def problem_of(status: int | None, output: str, number: int) -> str:
     return ""
 
 
-def trial(bench: kill.Bench, phase: str, name: str, seed: int) -> dict[str, Any] | None:
+def trial(bench: Bench, phase: str, name: str, seed: int) -> dict[str, Any] | None:
     """Stops the stage once, lets the same command end, and compares.
 
     Returns:
@@ -141,10 +163,8 @@ def trial(bench: kill.Bench, phase: str, name: str, seed: int) -> dict[str, Any]
     else:
         status = process.process.returncode
     output = process.output
-    left = kill.unfinished_files(bench.work) + kill.locks(bench.work)
-    half = kill.half_written(bench.work, bench.before, bench.unbroken)
+    left = unfinished_files(bench.work) + locks(bench.work)
     row = {
-        "stage": bench.stage,
         "phase": phase,
         "signal": name,
         "seed": seed,
@@ -152,15 +172,11 @@ def trial(bench: kill.Bench, phase: str, name: str, seed: int) -> dict[str, Any]
         "sent_after": round(sent, 3),
         "ended_after": round(seconds, 3),
         "status": status,
-        "last_line": (output.splitlines() or [""])[-1].replace(str(bench.folder), "")[:120],
         "problem": problem_of(status, output, SIGNALS[name]),
         "left_by_the_signal": left,
-        "half_written": half,
     }
-    row |= bench.end(bench.start(bench.stage, fork=True))
-    failures = ("problem", "left_by_the_signal", "half_written", "different", "left", "error")
-    row["sound"] = not any(row[failure] for failure in failures)
-    return row
+    row |= bench.interrupted(output)
+    return bench.run_again(row, ("problem", "left_by_the_signal"))
 
 
 def main() -> None:
@@ -170,10 +186,10 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=2, help="of each phase and signal; default: 2")
     options = parser.parse_args()
     path = pathlib.Path(options.out) / f"{options.name}.jsonl"
-    done = {(r["stage"], r["phase"], r["signal"], r["seed"]) for r in kill.read_rows(path)}
+    done = {(r["stage"], r["phase"], r["signal"], r["seed"]) for r in record.read_rows(path)}
     with tempfile.TemporaryDirectory() as folder, path.open("a") as file:
         extra = EXTRA.get(options.stage, ())
-        bench = kill.Bench(pathlib.Path(folder), options.stage, settings=extra)
+        bench = Bench(pathlib.Path(folder), options.stage, settings=extra)
         print(f"an unbroken run: {bench.seconds}", flush=True)
         stamp = record.stamp()
         for seed in range(options.each):
@@ -185,8 +201,7 @@ def main() -> None:
                     if row is None:
                         print(f"{phase}: ended before {name}", flush=True)
                         continue
-                    file.write(json.dumps(row | stamp) + "\n")
-                    file.flush()
+                    record.add_row(file, row | stamp)
                     print(json.dumps(row), flush=True)
         bench.close()
 
