@@ -7,7 +7,7 @@ import pytest
 from example_cell import load_example
 
 from videolstm_jax.config import EvalConfig, ModelConfig
-from videolstm_jax.core import CELLS, Drive, Layers, cell_fields, make_model
+from videolstm_jax.core import CELLS, Cell, Drive, Layers, cell_fields, make_model
 from videolstm_jax.core.start import MeanStart, mean_carry, mean_params
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Carry
@@ -225,6 +225,22 @@ def test_an_error_of_the_cell_itself_becomes_one_line_with_its_cause():
     with pytest.raises(ConfigError, match=message) as error:
         make_model(ModelConfig(**SIZES), cell=GRU._replace(step=step))
     assert isinstance(error.value.__cause__, AttributeError)
+
+
+def test_a_step_without_zeros_of_its_own_is_told_what_it_reads():
+    cell = GRU._replace(zeros=Cell._field_defaults["zeros"])
+    message = r"the step of the cell raises .*; the carry is a Carry with the maps of one LSTM"
+    with pytest.raises(ConfigError, match=message):
+        make_model(ModelConfig(**SIZES), cell=cell)
+
+
+def test_the_arguments_of_a_cell_may_have_any_name():
+    def init(rng, sizes):
+        return EXAMPLE.init(rng, sizes)
+
+    make_model(ModelConfig(**SIZES), cell=GRU._replace(init=init))
+    start = MeanStart(lambda rng, sizes: (), lambda conv, params, mean: mean.x[..., :3])
+    make_model(ModelConfig(**SIZES, start="mean"), cell=GRU._replace(mean_start=start))
 
 
 def test_a_cell_that_is_no_cell_is_refused():

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from videolstm_jax.core.checks import describe_array, kind_of
+from videolstm_jax.core.start import zero_carry
 from videolstm_jax.core.tracing import traced_shapes
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import CellOut, Inputs
@@ -50,7 +51,8 @@ def check_cell_shapes(cfg: ModelConfig, cell: Cell, conv: Conv) -> None:
 def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
     """Yields the problem of each part in the order of their use; empty where it has none."""
     # A generator stops at the first problem, so that what follows is never traced on wrong shapes.
-    params = traced_shapes("init", partial(cell.init, cfg=cfg), jax.random.key(0))
+    # By position, as the model calls it: the caller's own function may have other argument names.
+    params = traced_shapes("init", lambda key: cell.init(key, cfg), jax.random.key(0))
     carry = traced_shapes("zeros", partial(cell.zeros, cfg, _BATCH))
     yield _leading_problem("its zeros make", carry, (_BATCH,), "[B, ..]")
     yield _zeros_problem(carry)
@@ -63,7 +65,7 @@ def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
         )
     # A scan hands one frame of the drive to each step.
     frame = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), drive)
-    result = traced_shapes("step", partial(cell.step, conv), params, carry, frame)
+    result = traced_shapes("step", partial(cell.step, conv), params, carry, frame, hint=_hint(cell))
     is_pair = isinstance(result, tuple) and len(result) == 2
     if not is_pair or not isinstance(result[1], CellOut):
         yield f"the step returns {kind_of(result)}; expected (carry, CellOut)"
@@ -75,6 +77,13 @@ def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
         yield _state_problem(name, traced_shapes(f"states[{name!r}]", state_of, carry))
     if cfg.start == "mean":
         yield _carry_problem("the mean start makes", _traced_mean_start(cfg, cell, conv), carry)
+
+
+def _hint(cell: Cell) -> str:
+    """Names the carry that a step reads where the cell leaves `zeros` out."""
+    if cell.zeros is not zero_carry:
+        return ""
+    return "; the carry is a Carry with the maps of one LSTM, since the cell gives no zeros"
 
 
 def _traced_drive(cfg: ModelConfig, cell: Cell, conv: Conv, params: Any) -> Any:
@@ -92,7 +101,8 @@ def _traced_mean_start(cfg: ModelConfig, cell: Cell, conv: Conv) -> Any:
     """The shapes of the carry that the cell makes of the mean of its inputs."""
     mean = _inputs(cfg, cell, (_BATCH,), points=cell.vector)
     keys = jax.random.split(jax.random.key(0))
-    params = traced_shapes("mean_start.init", partial(cell.mean_start.init, cfg=cfg), keys)
+    init = cell.mean_start.init
+    params = traced_shapes("mean_start.init", lambda keys: init(keys, cfg), keys)
     return traced_shapes("mean_start.carry", partial(cell.mean_start.carry, conv), params, mean)
 
 

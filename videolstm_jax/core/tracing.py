@@ -18,7 +18,7 @@ _PACKAGE = __file__.removesuffix("tracing.py").rstrip("\\/").removesuffix("core"
 
 
 def traced_shapes(
-    part: str, function: Callable[..., Any], *args: Any, hint_if_none: str = ""
+    part: str, function: Callable[..., Any], *args: Any, hint: str = "", hint_if_none: str = ""
 ) -> Any:
     """The shapes that a function of the cell makes.
 
@@ -26,6 +26,7 @@ def traced_shapes(
       part: the function's name in messages.
       function: it is called with tracers; nothing is computed.
       *args: arrays, or their shapes.
+      hint: is added to the message of any error of the function.
       hint_if_none: is added to the message of an error that speaks of None.
 
     Raises:
@@ -45,10 +46,12 @@ def traced_shapes(
     # The functions are the caller's own: whatever they raise, one line must name the function.
     except Exception as error:
         cause = str(error).strip().partition("\n")[0]
-        hint = hint_if_none if "None" in cause else ""
-        raise ConfigError(
+        message = (
             f"the {part} of the cell raises {type(error).__name__}: {cause}{_place(error)}{hint}"
-        ) from error
+        )
+        if "None" in cause:
+            message += hint_if_none
+        raise ConfigError(message) from error
     if foreign:
         raise ConfigError(f"the {part} of the cell returns {foreign[0]}; expected arrays")
     return shapes
