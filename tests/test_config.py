@@ -208,3 +208,20 @@ def test_addresses_are_refused_where_a_path_is_expected(address):
             change(RunConfig(), **{name: value})
     assert change(RunConfig(), workdir="gs://bucket/x").workdir == "gs://bucket/x"
     assert PredictConfig(model="run", video=address).video == address
+
+
+OUTSIDE = ["../x", "/tmp/x", "..", ".x", "-x", "a/b", "a\0", "a\n", "a" * 201]
+
+
+@pytest.mark.parametrize("setting", ["name", "fuse__name", "localize__name", "report__run"])
+@pytest.mark.parametrize("value", OUTSIDE)
+def test_a_name_that_could_leave_the_work_folder_is_refused(setting, value):
+    name = setting.replace("__", ".")
+    with pytest.raises(ConfigError, match=rf"^{name} is .*; expected letters, digits"):
+        change(RunConfig(), **{setting: value})
+
+
+def test_names_of_runs_and_fusions():
+    names = {"name": "größe-2_b", "fuse__name": "videolstm-rgb+videolstm-flow.v2"}
+    cfg = change(RunConfig(), **names)
+    assert (cfg.run_name, cfg.fuse.name) == tuple(names.values())

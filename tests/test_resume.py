@@ -211,7 +211,22 @@ def test_lost_checkpoints_are_not_passed_over(run, capsys):
     train(run)
     assert capsys.readouterr().err == (
         f"warning: {run}/ckpt holds no checkpoint, and metrics.jsonl goes to step 23; training "
-        "begins at step 0\n"
+        "begins at step 0 (--resume=must would end here)\n"
+    )
+
+
+@pytest.mark.parametrize("left", ["config.json", "hashes.jsonl", "ckpt-damaged"])
+def test_a_training_of_which_little_is_left_is_not_begun_anew_silently(tmp_path, capsys, left):
+    run = tmp_path / "run"
+    run.mkdir()
+    if "." in left:
+        (run / left).write_text("")
+    else:
+        (run / left).mkdir()
+    train(run, steps=2)
+    assert capsys.readouterr().err == (
+        f"warning: {run}/ckpt holds no checkpoint, and {left} is there from an earlier training; "
+        "training begins at step 0 (--resume=must would end here)\n"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from videolstm_jax.config.setting import require, setting_name
 
@@ -30,6 +31,22 @@ def sizes(owner: object, *names: str) -> None:
         values = getattr(owner, name)
         fits = bool(values) and min(values) >= 1
         require(fits, setting_name(owner, name), values, "one or more sizes from 1 up")
+
+
+# A letter, digit or _ first: a name with a dash first looks like a flag, one with a dot is hidden.
+_FILE_NAME = re.compile(r"\w[\w.+-]{0,199}")
+
+
+def file_names(owner: object, *names: str) -> None:
+    """Raises ConfigError where one of these fields cannot be a part of the names of files.
+
+    A `/` or `..` in it would lead out of the work folder. An empty name is the default.
+    """
+    expected = "letters, digits and _ - . + only, at most 200, the first a letter, digit or _"
+    for name in names:
+        value = getattr(owner, name)
+        fits = not value or _FILE_NAME.fullmatch(value)
+        require(fits, setting_name(owner, name), value, expected)
 
 
 def cell_names(owner: object, name: str, *values: str) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from videolstm_jax.config.checks import at_least, within
+from videolstm_jax.config.checks import at_least, file_names, within
 from videolstm_jax.config.setting import check_settings, setting
 from videolstm_jax.errors import ConfigError
 
@@ -123,11 +122,7 @@ class LocalizeConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
-        # It becomes a part of the names of files.
-        if not re.fullmatch(r"[A-Za-z0-9_-]*", self.name):
-            raise ConfigError(
-                f"localize.name is {self.name!r}; expected letters, digits, - and _ only"
-            )
+        file_names(self, "name")
         at_least(self, 0, "sigma", "span", "tubes")
         # The range of saliency, whose maximum is 255 (Sec. 5.3).
         within(self, 0, 255, "theta")
@@ -173,6 +168,7 @@ class FuseConfig:
           ConfigError: weights that are given and searched.
         """
         check_settings(self)
+        file_names(self, "name")
         problem = ""
         if self.search and self.weights:
             problem = "fuse.weights is given, and fuse.search too; expected one of them"
@@ -196,3 +192,4 @@ class ReportConfig:
     def __post_init__(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         at_least(self, 0, "examples")
+        file_names(self, "run")

@@ -7,7 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from videolstm_jax.config.checks import at_least, backbone_name, cell_names, short_name
+from videolstm_jax.config.checks import (
+    at_least,
+    backbone_name,
+    cell_names,
+    file_names,
+    short_name,
+)
 from videolstm_jax.config.convnet import ConvNetConfig
 from videolstm_jax.config.inputs import DataConfig, FlowConfig
 from videolstm_jax.config.results import EvalConfig, FuseConfig, LocalizeConfig, ReportConfig
@@ -98,6 +104,7 @@ class RunConfig:
         """Raises ConfigError for a value that cannot be used."""
         check_settings(self)
         at_least(self, 0, "seed")
+        file_names(self, "name")
         # The best checkpoint is chosen on the validation list, so there must be one.
         if self.train.keep == "best" and not self.data.validation:
             raise ConfigError(

@@ -223,17 +223,39 @@ def _warn_of_lost(folder: epath.Path, newest: int | None) -> None:
     its end has its last step in both.
     """
     logged = last_step(folder / "metrics.jsonl")
-    if newest is None and logged:
-        _warn(
-            f"{folder / 'ckpt'} holds no checkpoint, and metrics.jsonl goes to step {logged}; "
-            "training begins at step 0"
-        )
     is_finished = (folder / "config.json").exists()
+    if newest is None:
+        trace = _trace_of_training(folder, logged)
+        if trace:
+            _warn(
+                f"{folder / 'ckpt'} holds no checkpoint, and {trace}; training begins at step 0 "
+                "(--resume=must would end here)"
+            )
     if newest is not None and is_finished and newest < logged:
         _warn(
             f"{folder / 'ckpt'} holds step {newest}, and this training had ended at step "
             f"{logged}: its newest checkpoint is missing"
         )
+
+
+# What a training leaves beside its checkpoints and metrics.jsonl. The folder of the best state is
+# none of them: it is opened, and so made, before this is asked.
+_TRACES = ("config.json", "hashes.jsonl", DAMAGED)
+
+
+def _trace_of_training(folder: epath.Path, logged: int) -> str:
+    """What shows that a training has been in this folder, as a clause; empty where nothing does.
+
+    Args:
+      folder: of the run.
+      logged: the last step of metrics.jsonl, 0 without one.
+    """
+    if logged:
+        return f"metrics.jsonl goes to step {logged}"
+    for name in _TRACES:
+        if (folder / name).exists():
+            return f"{name} is there from an earlier training"
+    return ""
 
 
 def _warn_of_differences(checkpoints: Checkpoints, step: int, identity: Mapping[str, Any]) -> None:
