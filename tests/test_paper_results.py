@@ -135,6 +135,24 @@ def test_the_table_names_what_is_missing_and_its_command(tmp_path, width):
     assert ("ConvALSTM, RGB" in table) == (width == 120)
 
 
+@pytest.mark.parametrize(
+    "backbone, inputs, marked",
+    [("vgg", {}, True), ("vgg", {"weights": "0a1b"}, False), ("module:NETWORK", {}, False)],
+)
+def test_backbones_from_random_numbers_are_marked(tmp_path, backbone, inputs, marked):
+    """HMDB51's backbones start from those of UCF101, whose record has the first weights."""
+    asked = request(tmp_path)
+    name = "table1/hmdb51/rgb/lstm"
+    write_row(tmp_path, name, asked, [1, 2, 3])
+    cfg = asked.settings.config()
+    folder = Workdir(str(tmp_path / "work" / "ucf101-1")).convnet("rgb")
+    artifacts.save_config(folder, cfg, convnet={"backbone": backbone}, inputs=inputs)
+    result = collected(name, asked)
+    assert result.random_start == marked
+    text = results_text([result], asked, COMMAND)
+    assert (" 50.0* " in text) == ("started from random numbers" in text) == marked
+
+
 def write_measures(path, values, trained=0):
     iou = [round(0.05 * step, 2) for step in range(1, 20)]
     recall = [max(0.0, values - threshold) for threshold in iou]

@@ -56,6 +56,7 @@ def test_some_rows_end_with_a_number(finished, archives):
     ]
     for result in results:
         assert 0 <= result.mean <= 100 and not result.missing and not result.on_test
+        assert result.random_start
     drawn = draw_curves(find_rows(["figure4/alstm"]), finished, str(archives / "figure4"))
     assert len(drawn) == 4
 
@@ -91,7 +92,8 @@ def test_the_command_shows_what_is_there(finished, archives):
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     convnet = next(line for line in lines if line[:1] == ["table1/ucf101/rgb/convnet"])
-    assert convnet[1] == "?" and convnet[-1] == "1/1"
+    assert convnet[1] == "?" and convnet[2].endswith("*") and convnet[-1] == "1/1"
+    assert "The backbones started from random numbers" in done.stdout
     assert ["no", "lstm-rgb/scores.npz:", "ucf101-1", "seed", "0"] in lines
     assert f"wrote {finished.root}/figure4a.svg" in done.stdout
     assert (archives / "work" / "figure4a.png").exists()

@@ -11,7 +11,13 @@ from etils import epath
 
 from videolstm_jax.files import read_object, replacing
 from videolstm_jax.paper.request import Request, places_of
-from videolstm_jax.paper.results import STYLE, Measurement, measures_path, read_result
+from videolstm_jax.paper.results import (
+    STYLE,
+    Measurement,
+    measures_path,
+    random_start,
+    read_result,
+)
 from videolstm_jax.paper.rows import Row
 
 if TYPE_CHECKING:
@@ -33,13 +39,15 @@ _LABELS: Mapping[str, str] = MappingProxyType(
 class Curve(NamedTuple):
     """One curve: the IoU thresholds [n], a line [R, n] for each of R seeds, and a mark.
 
-    `on_test` is whether the parameters depend on a test video.
+    `on_test` is whether the parameters depend on a test video, `random_start` whether the backbones
+    started from random numbers.
     """
 
     row: Row
     iou: NDArray
     values: NDArray
     on_test: bool
+    random_start: bool = False
 
 
 def draw_curves(rows: Sequence[Row], request: Request, target: str) -> list[epath.Path]:
@@ -80,7 +88,7 @@ def read_curve(row: Row, request: Request) -> Curve | None:
         on_test = on_test or bool(result.trained)
     if not lines:
         return None
-    return Curve(row, np.array(iou), np.array(lines), on_test)
+    return Curve(row, np.array(iou), np.array(lines), on_test, random_start(row, request))
 
 
 def _points(row: Row, model: Mapping[str, Any]) -> tuple[list[float], list[float]]:
@@ -138,6 +146,8 @@ def _draw_curve(axes: Axes, curve: Curve) -> None:
         label += f", {len(curve.values)} seeds"
     if curve.on_test:
         label += "\n(depends on test videos)"
+    if curve.random_start:
+        label += "\n(backbones from random numbers)"
     colour = _COLOURS[curve.row.cell]
     axes.plot(
         curve.iou,

@@ -10,14 +10,13 @@ from typing import NamedTuple
 from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.core.cells import find_cell
-from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import PathLike
 from videolstm_jax.paper.request import (
     Request,
     SplitPlace,
-    missing_flags,
     places_of,
     pretrained_place,
+    require_data,
 )
 from videolstm_jax.paper.rows import FUSED_CELL, Row
 from videolstm_jax.pipeline import Step, graft_source
@@ -56,9 +55,7 @@ def plan_rows(rows: Sequence[Row], request: Request) -> list[PlannedStage]:
     """
     for row in rows:
         # For every row before the first is planned: a plan of half of the rows would look whole.
-        flags = missing_flags(row, request)
-        if flags:
-            raise ConfigError(f"{row.name} needs {' and '.join(flags)}")
+        require_data(row, request)
     planner = _Planner(request)
     for row in rows:
         for place in places_of(row):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.paper.rows import Row
-from videolstm_jax.presets import Settings
+from videolstm_jax.presets import Settings, convnet_of
 
 _OF_THE_ROWS = (
     "name",
@@ -128,6 +128,27 @@ def missing_flags(row: Row, request: Request) -> list[str]:
     if row.measure != "accuracy" and not request.settings.overrides.get("data__boxes"):
         flags.append("--data.boxes=BOXES")
     return flags
+
+
+def require_data(row: Row, request: Request) -> None:
+    """Raises ConfigError where videos or boxes that a row needs were not given."""
+    flags = missing_flags(row, request)
+    if flags:
+        raise ConfigError(f"{row.name} needs {' and '.join(flags)}")
+
+
+def lacks_weights(row: Row, request: Request) -> bool:
+    """Whether a backbone of a row would start from random numbers although nobody asked for it.
+
+    Published ImageNet weights are of VGG without normalisation. Other backbones bring theirs, or
+    are trained from nothing by design, as that of flow in the preset `small`.
+    """
+    cfg = request.settings.config()
+    for stream in row.backbones:
+        convnet = convnet_of(cfg, stream)
+        if convnet.backbone == "vgg" and convnet.norm == "none" and not convnet.weights:
+            return True
+    return False
 
 
 def request_of(cfg: RunConfig, **options: Any) -> Request:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset, load_missing
+from videolstm_jax.artifacts import Workdir, load_config, load_dataset, load_missing
 from videolstm_jax.files import read_object
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.paper.numbers import NUMBERS
-from videolstm_jax.paper.request import Request, SplitPlace, places_of
+from videolstm_jax.paper.request import Request, SplitPlace, places_of, pretrained_place
 from videolstm_jax.paper.rows import Row
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.types import names_of
@@ -47,6 +47,7 @@ class RowResult(NamedTuple):
       measured: how many measurements there are, and how many the row needs.
       missing: what is missing, such as `hmdb51-2 seed 0`, with the reason.
       on_test: whether the parameters depend on a test video.
+      random_start: whether a backbone was trained from random numbers, without ImageNet weights.
     """
 
     row: Row
@@ -55,6 +56,7 @@ class RowResult(NamedTuple):
     measured: tuple[int, int]
     missing: tuple[str, ...]
     on_test: bool
+    random_start: bool = False
 
     @property
     def delta(self) -> float | None:
@@ -101,6 +103,7 @@ def _collect_row(row: Row, request: Request) -> RowResult:
         (len(measurements), len(seeds) * len(row.splits)),
         tuple(missing),
         any(result.trained for result in measurements),
+        bool(measurements) and random_start(row, request),
     )
 
 
@@ -129,6 +132,23 @@ def read_result(row: Row, place: SplitPlace, request: Request, seed: int) -> Mea
     if model is None:
         return "no test video has true boxes"
     return Measurement(100 * _at_iou(row, model), int(summary.get("trained_on", 0)))
+
+
+def random_start(row: Row, request: Request) -> bool:
+    """Whether a backbone of a row was trained from random numbers; False where none is there."""
+    for place in places_of(row):
+        # Backbones of HMDB51 start from those of UCF101, so the first weights are theirs.
+        folder = Workdir(f"{request.root}/{pretrained_place(place).folder}")
+        for stream in row.backbones:
+            convnet = folder.convnet(stream)
+            if not (convnet / "config.json").exists():
+                continue
+            record = load_config(convnet)
+            # A backbone of another kind is frozen: it has no start of its own.
+            is_vgg = record["convnet"]["backbone"] == "vgg"
+            if is_vgg and "weights" not in record["inputs"]:
+                return True
+    return False
 
 
 def _at_iou(row: Row, model: dict[str, Any]) -> float:

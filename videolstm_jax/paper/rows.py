@@ -64,6 +64,13 @@ class Row(NamedTuple):
         return self.name.partition("/")[0]
 
     @property
+    def backbones(self) -> tuple[str, ...]:
+        """The streams whose backbones the row reads features of; none without a stream."""
+        if self.attention == "motion" and "flow" not in self.streams:
+            return (*self.streams, "flow")
+        return self.streams
+
+    @property
     def mean_name(self) -> str:
         """The name of the row that is the mean over the splits; of such a row its own name."""
         name, _, last = self.name.rpartition("/")

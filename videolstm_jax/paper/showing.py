@@ -7,11 +7,13 @@ import textwrap
 from collections.abc import Sequence
 
 from videolstm_jax.paper.listing import UNKNOWN, published
-from videolstm_jax.paper.request import Request, missing_flags
+from videolstm_jax.paper.request import Request, lacks_weights, missing_flags
 from videolstm_jax.paper.results import IOU, RowResult
 
 _MARK = "!"
 """Stands behind a number whose checkpoint depends on the test list."""
+_RANDOM_MARK = "*"
+"""Stands behind a number whose backbones started from random numbers."""
 
 
 def results_text(
@@ -54,6 +56,8 @@ def _cells(result: RowResult) -> tuple[str, ...]:
         mean = f"{result.mean:.1f}"
     if result.on_test:
         mean += _MARK
+    if result.random_start:
+        mean += _RANDOM_MARK
     if result.deviation is not None:
         deviation = f"{result.deviation:.1f}"
     if result.delta is not None:
@@ -74,6 +78,11 @@ def _notes(results: Sequence[RowResult], width: int) -> list[str]:
         texts.append(
             f"{_MARK} THE CHECKPOINT WAS CHOSEN ON THE TEST LIST, or the model was trained on test "
             "videos: this is no result on new videos."
+        )
+    if any(result.random_start for result in results):
+        texts.append(
+            f"{_RANDOM_MARK} The backbones started from random numbers, not from ImageNet weights "
+            "as the paper's did."
         )
     lines = []
     for text in texts:
@@ -105,5 +114,7 @@ def _missing(
             text = f"{reason}: {', '.join(measurements)}"
             lines += textwrap.wrap(text, width, initial_indent="    ", subsequent_indent="      ")
         flags = missing_flags(result.row, request)
+        if lacks_weights(result.row, request):
+            flags.append("--convnet.weights=WEIGHTS")
         lines.append(f"    {shlex.join([*command, *flags, result.row.name])}")
     return lines

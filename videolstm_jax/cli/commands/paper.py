@@ -15,6 +15,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.files import write_bytes
 from videolstm_jax.paper import listing, rows
 from videolstm_jax.paper.request import Request, request_of
+from videolstm_jax.paper.selection import require_weights, select_rows, selection_notes
 from videolstm_jax.presets import Settings
 
 __all__ = ["define_flags", "main", "short_flags"]
@@ -103,7 +104,7 @@ def main(cfg: RunConfig, names: list[str]) -> None:
     if values["show"].value:
         _show(chosen, request, width)
     else:
-        _plan(chosen, request, names)
+        _plan(request, names)
 
 
 def _request(cfg: RunConfig) -> Request:
@@ -156,18 +157,25 @@ def _command(request: Request) -> list[str]:
     return words
 
 
-def _plan(chosen: list[rows.Row], request: Request, names: list[str]) -> None:
+def _plan(request: Request, names: list[str]) -> None:
     values = flags.FLAGS
+    selection = select_rows(names, request)
+    is_printed_only = values["plan"].value and not values["as"].value
+    if not is_printed_only:
+        # Before the cost is estimated, which takes a while.
+        require_weights(selection.rows, request)
     # Imported only now: plans import JAX, which --help and --list do not need.
     plan = importlib.import_module("videolstm_jax.paper.plan")
-    tasks = plan.plan_rows(chosen, request)
-    _print_plan(tasks, len(chosen))
+    tasks = plan.plan_rows(selection.rows, request)
+    _print_plan(tasks, len(selection.rows))
+    for note in selection_notes(selection, request):
+        print(note, flush=True)
     if values["as"].value:
         _write_script(tasks, request, names)
     elif not values["plan"].value:
         importlib.import_module("videolstm_jax.paper.execute").run_tasks(tasks)
         print()
-        _show(chosen, request, shutil.get_terminal_size().columns)
+        _show(selection.rows, request, shutil.get_terminal_size().columns)
 
 
 def _print_plan(tasks: list[Any], count: int) -> None:

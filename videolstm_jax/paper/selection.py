@@ -1,0 +1,101 @@
+"""Which of the rows that names stand for can be planned with the data that were given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from videolstm_jax.errors import ConfigError
+from videolstm_jax.paper.request import Request, lacks_weights, missing_flags, require_data
+from videolstm_jax.paper.rows import Row, find_rows
+from videolstm_jax.presets import convnet_of
+
+_RANDOM = "random"
+"""The value of `convnet.weights` for a start from random numbers."""
+_WEIGHTS_TEXT = (
+    "needs --convnet.weights=FILE, ImageNet weights as the paper's backbones had: `videolstm "
+    "fetch_weights` downloads them (docs/convnets.md); --convnet.weights=random goes without them"
+)
+
+
+class Selection(NamedTuple):
+    """The rows whose data were given, and the others by the flags that would bring them."""
+
+    rows: list[Row]
+    left_out: Mapping[str, list[Row]]
+
+
+def select_rows(names: Sequence[str], request: Request) -> Selection:
+    """Chooses the rows that can be planned.
+
+    A name such as `table1` stands for rows of both data sets. Where only UCF101 was given, its rows
+    are worth a plan without those of HMDB51.
+
+    Args:
+      names: as for `find_rows`; none stands for all rows.
+      request: what was given.
+
+    Raises:
+      ConfigError: a name fits no row; it means one row alone, and the data of that row were not
+        given; or no row is left.
+    """
+    for name in names:
+        meant = find_rows([name])
+        if len(meant) == 1:
+            require_data(meant[0], request)
+    rows, left_out = [], {}
+    candidates = find_rows(names)
+    for row in candidates:
+        flags = " ".join(missing_flags(row, request))
+        if flags:
+            left_out.setdefault(flags, []).append(row)
+        else:
+            rows.append(row)
+    if not rows:
+        require_data(candidates[0], request)
+    return Selection(rows, left_out)
+
+
+def require_weights(rows: Sequence[Row], request: Request) -> None:
+    """Raises ConfigError where a backbone would start from random numbers without being told to."""
+    for row in rows:
+        if lacks_weights(row, request):
+            raise ConfigError(f"{row.name} {_WEIGHTS_TEXT}")
+
+
+def selection_notes(selection: Selection, request: Request) -> list[str]:
+    """What a reader of a plan must know: rows that are left out, and where backbones start.
+
+    Args:
+      selection: of `select_rows`.
+      request: what was given.
+
+    Returns:
+      Sentences, each for a line of its own.
+    """
+    notes = []
+    for flags, rows in selection.left_out.items():
+        count = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+        notes.append(f"left out: {count} ({', '.join(_groups(rows))}); {flags} adds them")
+    backbones = False
+    for row in selection.rows:
+        if lacks_weights(row, request):
+            notes.append(f"before it runs: {row.name} {_WEIGHTS_TEXT}")
+            return notes
+        backbones = backbones or bool(row.backbones)
+    weights = convnet_of(request.settings.config(), "rgb").weights
+    if backbones and weights == _RANDOM:
+        notes.append(
+            "The backbones start from random numbers, unlike the paper's; --show marks the results."
+        )
+    return notes
+
+
+def _groups(rows: Sequence[Row]) -> list[str]:
+    """Short names of rows that are left out: that of a row, or of its table and data set."""
+    by_group: dict[str, list[str]] = {}
+    for row in rows:
+        # A figure is of one data set, and its names have none.
+        group = row.table if row.table.startswith("figure") else f"{row.table}/{row.dataset}"
+        by_group.setdefault(group, []).append(row.name)
+    return [names[0] if len(names) == 1 else group for group, names in by_group.items()]
