@@ -22,6 +22,8 @@ printf '%q ' "$(basename "$0")" "$@" >> "$LOG"; echo >> "$LOG"
 """
 STANDS_IN = {
     "videolstm": NOTE
+    # With $ALWAYS the one status is that of every call.
+    + '[ -z "${ALWAYS:-}" ] || exit "$STATUSES"\n'
     + 'n=$(grep -c ^videolstm "$LOG"); exit "$(echo $STATUSES 0 0 0 0 0 0 | cut -d" " -f"$n")"\n',
     # Runs the script at once, as the job that it makes of it.
     "sbatch": NOTE
@@ -40,7 +42,7 @@ for task in $(seq "${count:-1}"); do
         SLURM_ARRAY_TASK_COUNT="${count:-1}" bash "$script" "${words[@]}"
 done
 """,
-    "srun": NOTE + 'shift; "$@"\n',
+    "srun": NOTE + 'while [ "${1#--}" != "$1" ]; do shift; done; "$@"\n',
     "scontrol": NOTE,
     "kubectl": NOTE + 'cat > "$LOG.manifest"\n',
     "curl": 'echo "$WORKER"\n',
@@ -114,8 +116,8 @@ def test_a_dry_run_starts_nothing(environ):
     for script, words in options.items():
         command = ("extract",) if script == "slurm_array.sh" else COMMAND
         done, log = launch(environ, script, *words, "--dry_run", "--", *command)
-        # The addresses of a TPU are looked up; that changes nothing.
-        assert all(words[0] == "gcloud" and "describe" in words for words in log)
+        # Not even the addresses of a TPU are asked for, which needs an account.
+        assert not log
         assert command[0] in done.stdout and "it's" in done.stdout.replace("\\'", "'") + "it's"
 
 
@@ -129,16 +131,26 @@ def test_slurm_runs_the_command_and_queues_it_again(environ):
     assert log[2][1:] == list(COMMAND) and log[3] == ["scontrol", "requeue", "7"]
 
 
-@pytest.mark.parametrize("status, ends, again", [(0, 0, False), (1, 1, False), (137, 0, True)])
-def test_slurm_does_not_repeat_an_error(environ, status, ends, again):
-    words = ("--", *COMMAND)
-    _, log = launch({**environ, "STATUSES": str(status)}, "slurm.sh", *words, status=ends)
+# A process that was killed has 137. JAX aborts with 134 where process 0 was killed.
+STARTED_AGAIN = (75, 134, 137)
+SLURM = (("slurm.sh", COMMAND), ("slurm_array.sh", ("extract", "--workdir=w")))
+
+
+@pytest.mark.parametrize("script, command", SLURM)
+@pytest.mark.parametrize("status", [0, 1, *STARTED_AGAIN])
+def test_slurm_does_not_repeat_an_error(environ, script, command, status):
+    again = status in STARTED_AGAIN
+    environ = {**environ, "STATUSES": str(status)}
+    _, log = launch(environ, script, "--", *command, status=0 if again else status)
     assert ("scontrol" in [words[0] for words in log]) == again
+    # SLURM sends the signal to what runs under `srun`.
+    assert "--signal=TERM@180" in log[0] and log[1][0] == "srun"
 
 
-def test_slurm_gives_up_at_last(environ):
+@pytest.mark.parametrize("script, command", SLURM)
+def test_slurm_gives_up_at_last(environ, script, command):
     environ = {**environ, "STATUSES": "75", "SLURM_RESTART_COUNT": "50"}
-    done, log = launch(environ, "slurm.sh", "--", *COMMAND, status=75)
+    done, log = launch(environ, script, "--", *command, status=75)
     assert "scontrol" not in [words[0] for words in log] and "started 50 times" in done.stderr
 
 
@@ -151,9 +163,10 @@ def test_an_array_has_a_shard_or_a_seed_for_each_task(environ):
     assert seeds == [["--seed=0", "--workdir=w/seed-0"], ["--seed=1", "--workdir=w/seed-1"]]
 
 
-def test_all_workers_of_a_tpu_run_the_command_until_it_is_done(environ):
+@pytest.mark.parametrize("status", STARTED_AGAIN)
+def test_all_workers_of_a_tpu_run_the_command_until_it_is_done(environ, status):
     words = ("--name=t", "--zone=z", "--setup=echo ready", "--", *COMMAND)
-    done, log = launch({**environ, "STATUSES": "75 0 0"}, "tpu_vm.sh", *words)
+    done, log = launch({**environ, "STATUSES": f"{status} 0 0"}, "tpu_vm.sh", *words)
     runs = [words for words in log if words[0] == "videolstm"]
     assert len(runs) == 3 and done.stdout == "ready\nready\n"
     for words, index in zip(runs, (0, 0, 1), strict=True):
@@ -165,6 +178,22 @@ def test_an_error_on_a_tpu_ends_the_command(environ):
     words = ("--name=t", "--zone=z", "--", *COMMAND)
     _, log = launch({**environ, "STATUSES": "1 1"}, "tpu_vm.sh", *words, status=1)
     assert len([words for words in log if words[0] == "videolstm"]) == 2
+
+
+def test_a_worker_of_a_tpu_gives_up_at_last(environ):
+    words = ("--name=t", "--zone=z", "--", *COMMAND)
+    _, log = launch({**environ, "STATUSES": "75", "ALWAYS": "1"}, "tpu_vm.sh", *words, status=75)
+    runs = [words for words in log if words[0] == "videolstm"]
+    # The first start and 50 more on each of two workers.
+    assert len(runs) == 2 * 51
+
+
+def test_a_dry_run_of_a_tpu_shows_what_it_does_not_know(environ):
+    words = ("--name=t", "--zone=z", "--dry_run", "--", *COMMAND)
+    done, _ = launch(environ, "tpu_vm.sh", *words)
+    (command,) = (word for word in shlex.split(done.stdout) if word.startswith("--command="))
+    assert "--cluster.coordinator=ADDRESS_OF_WORKER_0:8476" in command
+    assert "--cluster.processes=NUMBER_OF_WORKERS" in command
 
 
 def test_pods_of_a_jobset_find_each_other(environ):
@@ -198,6 +227,7 @@ def test_a_slice_of_tpus_is_asked_for_by_its_form(environ):
 
 def test_skypilot_gives_each_node_its_number(environ):
     task = yaml.safe_load((LAUNCH / "sky.yaml").read_text())
+    assert task["resources"]["job_recovery"] == {"recover_on_exit_codes": list(STARTED_AGAIN)}
     nodes = {"SKYPILOT_NODE_IPS": "10.1.0.1\n10.1.0.2", "SKYPILOT_NUM_NODES": "2"}
     for rank in range(2):
         subprocess.run(

@@ -4,8 +4,10 @@
 #   bash tpu_vm.sh --name=my-tpu --zone=us-central2-b -- train --workdir=gs://BUCKET/work
 #
 # --setup="COMMANDS" runs first on each worker, such as an installation. --dry_run prints the command.
-# Each worker starts the command again where it ends with status 75.
+# Each worker starts the command again, at most 50 times, where it ends with status 75 or is killed.
 set -euo pipefail
+
+MOST_RESTARTS=50
 
 name="" zone="" setup="true" dry_run=""
 while [ $# -gt 0 ]; do
@@ -23,19 +25,28 @@ done
     echo "error: expected --name=TPU --zone=ZONE -- COMMAND" >&2; exit 1
 }
 
-# The addresses of the workers in their order: 10.0.0.2;10.0.0.3
-addresses=$(gcloud compute tpus tpu-vm describe "$name" --zone="$zone" \
-    --format='value(networkEndpoints[].ipAddress)')
-IFS=';' read -r -a workers <<< "${addresses//,/;}"
+if [ -n "$dry_run" ]; then
+    # Nobody is asked, so that it runs without an account.
+    first=ADDRESS_OF_WORKER_0 count=NUMBER_OF_WORKERS
+else
+    # The addresses of the workers in their order: 10.0.0.2;10.0.0.3
+    addresses=$(gcloud compute tpus tpu-vm describe "$name" --zone="$zone" \
+        --format='value(networkEndpoints[].ipAddress)')
+    IFS=';' read -r -a workers <<< "${addresses//,/;}"
+    first=${workers[0]} count=${#workers[@]}
+fi
 
 command=$(printf '%q ' videolstm "$@")
-if [ "${#workers[@]}" -gt 1 ]; then
+if [ "$count" != 1 ]; then
     # Evaluated on each worker, which learns its own number from its machine.
     number='$(curl -s -H "Metadata-Flavor: Google" http://metadata.google.internal/computeMetadata/v1/instance/attributes/agent-worker-number)'
-    command+="--cluster.coordinator=${workers[0]}:8476 --cluster.processes=${#workers[@]}"
+    command+="--cluster.coordinator=$first:8476 --cluster.processes=$count"
     command+=" --cluster.process=$number --cluster.wait=600"
 fi
-remote="$setup && until $command; do status=\$?; [ \$status = 75 ] || exit \$status; done"
+# 75 asks for another start. A killed process has 128 and its signal; JAX aborts with 134.
+remote="$setup && restarts=0 && until $command; do status=\$?;"
+remote+=" [ \$status = 75 ] || [ \$status -gt 128 ] || exit \$status;"
+remote+=" [ \$restarts -lt $MOST_RESTARTS ] || exit \$status; restarts=\$((restarts + 1)); done"
 run=(gcloud compute tpus tpu-vm ssh "$name" --zone="$zone" --worker=all --command="$remote")
 if [ -n "$dry_run" ]; then
     printf '%q ' "${run[@]}"; echo
