@@ -1,7 +1,9 @@
 """Which process of how many this one is, by the settings and by what schedulers show."""
 
 import pytest
+from command_line import run
 
+from videolstm_jax.cli.processes import complete_distributed
 from videolstm_jax.cluster.detect import Processes, devices_of_process, find_processes
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
@@ -101,3 +103,21 @@ def test_what_is_wrong_is_named(environ, settings, words):
 def test_tasks_of_a_machine_share_its_gpus(local_index, local_count, visible, devices):
     processes = Processes(0, 8, "a:1", "SLURM", local_index, local_count)
     assert devices_of_process(processes, visible) == devices
+
+
+@pytest.mark.parametrize(
+    "arguments, completed",
+    [
+        (["--distributed"], ["--distributed=on"]),
+        (["--distributed", "--workdir=w"], ["--distributed=on", "--workdir=w"]),
+        (["--distributed", "off", "w"], ["--distributed", "off", "w"]),
+        (["--distributed=off", "--seed=1"], ["--distributed=off", "--seed=1"]),
+    ],
+)
+def test_distributed_without_a_value_is_on(arguments, completed):
+    assert complete_distributed(arguments) == completed
+
+
+def test_distributed_without_a_value_reaches_the_command():
+    done = run("videolstm_jax.cli", "train", "--distributed", "--workdir=nowhere")
+    assert done.returncode == 1 and "error: distributed is 'on', and no scheduler" in done.stderr

@@ -24,6 +24,7 @@ LAYER = {
     "json_records": 1,
     "heartbeat": 1,
     "interrupts": 1,
+    "installed": 0,
     "quantities": 0,
     "lock": 1,
     "cluster": 1,

@@ -274,12 +274,15 @@ def test_another_extractor_is_refused(run):
 
 
 def test_other_versions_are_a_warning(finished, run, capsys, monkeypatch):
-    monkeypatch.setattr(checkpoint, "package_versions", lambda: {"jax": "0.1", "numpy": "1.0"})
+    others = {"jax": "0.1", "numpy": "1.0", "tensorflow": "2.1"}
+    monkeypatch.setattr(checkpoint, "package_versions", lambda: others)
     resaved(run, lambda identity, about: None)
     assert_same_run(run, train(run), finished)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: {run}/ckpt/23 was made with jax 0.1, here {jax.__version__}")
     assert f"numpy 1.0, here {np.__version__}" in line and "jaxlib none, here" in line
+    # TensorFlow draws the clips.
+    assert "; tensorflow 2.1, here 2." in line
     assert line.endswith(": results may differ by rounding")
 
 

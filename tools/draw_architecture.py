@@ -94,7 +94,11 @@ LAYERS = (
             "durable",
         ),
     ),
-    ("0", "records, settings", ("types", "config", "presets", "square", "quantities", "errors")),
+    (
+        "0",
+        "records, settings",
+        ("types", "config", "presets", "square", "quantities", "installed", "errors"),
+    ),
 )
 
 

@@ -37,6 +37,7 @@ def start(name: str, arguments: Sequence[str]) -> None:
     if command.settings:
         config_flags.define(flags.FLAGS, preset=command.preset)
         processes.define_cluster_flags(flags.FLAGS)
+        arguments = processes.complete_distributed(arguments)
     if module is not None:
         module.define_flags(flags.FLAGS)
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from absl import flags
@@ -20,6 +20,8 @@ from videolstm_jax.config import ClusterConfig, RunConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.lock.sole_writer import release_held
 
+# What may follow `--distributed` as a word of its own.
+_VALUES = (["auto"], ["on"], ["off"])
 # A collective that fails because another process was killed fails at once; the news of the death
 # may come a moment later.
 _SECONDS_FOR_NEWS = 3.0
@@ -40,6 +42,19 @@ def cluster_flags() -> Iterator[config_flags.Flag]:
         # The short name: it is the only one that most users need.
         name = flag.name if flag.name == "distributed" else f"cluster.{flag.name}"
         yield flag._replace(name=name)
+
+
+def complete_distributed(arguments: Sequence[str]) -> list[str]:
+    """The arguments with a bare `--distributed` as `--distributed=on`.
+
+    absl would take the next argument as its value, whatever that is.
+    """
+    completed = list(arguments)
+    for number, argument in enumerate(arguments):
+        following = arguments[number + 1 : number + 2]
+        if argument in ("--distributed", "-distributed") and following not in _VALUES:
+            completed[number] = "--distributed=on"
+    return completed
 
 
 def _config(values: flags.FlagValues) -> ClusterConfig:

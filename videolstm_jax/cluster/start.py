@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.metadata
 import os
 import pathlib
 from collections.abc import Mapping
 
 from videolstm_jax.cluster import team
+from videolstm_jax.cluster.code import code_versions, own_modules
 from videolstm_jax.cluster.detect import Processes, devices_of_process
 from videolstm_jax.cluster.meeting import meet
 from videolstm_jax.cluster.watchdog import start_watchdog
@@ -42,7 +41,7 @@ def join_processes(
     Raises:
       ConfigError: processes are missing or differ.
     """
-    facts = {"command": command, **code_versions(), **_settings(cfg)}
+    facts = {"command": command, **code_versions(), **own_modules(cfg), **_settings(cfg)}
     joined, service = meet(processes, config, facts)
     start_watchdog(joined, config.stall)
     _start_jax(processes, service)
@@ -68,19 +67,6 @@ def leave_processes() -> None:
     with contextlib.suppress(Exception):
         jax.distributed.shutdown()
     team.join(team.ALONE)
-
-
-def code_versions() -> dict[str, str]:
-    """The version of this code and of the libraries that compute, by name."""
-    digest = hashlib.sha256()
-    root = pathlib.Path(__file__).parents[1]
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode())
-        digest.update(path.read_bytes())
-    versions = {"code": digest.hexdigest()[:16]}
-    for name in ("jax", "jaxlib", "numpy", "optax"):
-        versions[name] = importlib.metadata.version(name)
-    return versions
 
 
 def _settings(cfg: RunConfig) -> Mapping[str, str]:

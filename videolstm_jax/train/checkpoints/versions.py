@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Mapping
 
-PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy")
-"""What computes the numbers of a training. Other packages read, draw or write."""
+from videolstm_jax.installed import installed_version
+
+PACKAGES = ("jax", "jaxlib", "optax", "flax", "numpy", "tensorflow")
+"""What computes or draws the numbers of a training. Other packages read or write."""
+_NOT_AT_FIRST = ("tensorflow",)
+"""What earlier checkpoints have not recorded; no difference where it is missing."""
 
 
 def package_versions() -> dict[str, str]:
     """The installed versions by the names of the packages; those that are not installed are out."""
     versions = {}
     for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        version = installed_version(package)
+        if version is not None:
+            versions[package] = version
     return versions
 
 
@@ -29,6 +31,8 @@ def versions_difference(saved: Mapping[str, str]) -> str:
     installed = package_versions()
     differences = []
     for package in PACKAGES:
+        if package in _NOT_AT_FIRST and package not in saved:
+            continue
         before, now = saved.get(package, "none"), installed.get(package, "none")
         if before != now:
             differences.append(f"{package} {before}, here {now}")
