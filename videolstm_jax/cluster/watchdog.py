@@ -6,15 +6,23 @@ import collections
 import statistics
 import threading
 import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from videolstm_jax.cluster.team import ConnectedTeam
 
 MEDIANS = 20
 """A step may take so many times the median of those before it."""
-LIMITS = {"compiling the first step": 1800.0, "saving or evaluating": 3600.0}
+COMPILING = "compiling the first step"
+SAVING = "saving a checkpoint"
+SCORING = "scoring a video"
+# A video of another length than those before it may be compiled for anew.
+LIMITS = {COMPILING: 1800.0, SAVING: 1200.0, SCORING: 1800.0}
 """Seconds that work of other kinds may take."""
 _STEPS = 100
 _LOOK = 0.5
+
+T = TypeVar("T")
 
 
 class Watchdog:
@@ -68,19 +76,25 @@ class TeamWatchdog(Watchdog):
         """See `Watchdog.rest`."""
         self._last_step = self._expected = None
 
+    def problem(self) -> str:
+        """Which work takes longer than its limit; empty where none does."""
+        # Once, since the other thread may change it at any time.
+        expected = self._expected
+        if expected is None:
+            return ""
+        work, limit, since = expected
+        seconds = time.monotonic() - since
+        if seconds <= limit:
+            return ""
+        lasts = f"{self._team.name} has been at {work} for {seconds:.0f} s"
+        return f"{lasts}; the limit is {limit:.0f} s"
+
     def _run(self) -> None:
         while True:
             time.sleep(_LOOK)
-            expected = self._expected
-            if expected is None:
-                continue
-            work, limit, since = expected
-            seconds = time.monotonic() - since
-            if seconds > limit:
-                self._team.end_stalled(
-                    f"{self._team.name} has been at {work} for {seconds:.0f} s; the limit is "
-                    f"{limit:.0f} s. Each process has printed where its threads are"
-                )
+            problem = self.problem()
+            if problem:
+                self._team.end_stalled(f"{problem}. Each process has printed where its threads are")
 
 
 _current = Watchdog()
@@ -90,6 +104,20 @@ _current = Watchdog()
 def watchdog() -> Watchdog:
     """The watchdog of this process."""
     return _current
+
+
+def by_video(results: Iterable[T]) -> Iterator[T]:
+    """Yields the result of each video, for each of which the limit of `SCORING` begins anew.
+
+    Some videos are a hundred times as long as others, and test lists have two to many thousands, so
+    no limit fits a whole list.
+    """
+    watchdog().expect(SCORING)
+    for result in results:
+        yield result
+        watchdog().expect(SCORING)
+    # The share of another process may take longer. Who stands still there is noticed there.
+    watchdog().rest()
 
 
 def start_watchdog(team: ConnectedTeam, least: float) -> None:

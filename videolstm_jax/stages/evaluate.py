@@ -14,7 +14,7 @@ from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_sc
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import gather_rows, share_of
-from videolstm_jax.cluster.watchdog import watchdog
+from videolstm_jax.cluster.watchdog import by_video
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
@@ -37,8 +37,6 @@ from videolstm_jax.types import Dataset, Scores, Video, names_of
 
 PROGRESS_EVERY = 50
 """Off a terminal, progress is printed every so many videos."""
-# For the watchdog, which gives each video so long: some are a hundred times as long as others.
-_WORK = "saving or evaluating"
 
 
 def run(cfg: RunConfig) -> epath.Path:
@@ -197,8 +195,7 @@ def _write_whole_videos(
     # A process may have no video, where there are fewer videos than processes.
     if not videos:
         return
-    watchdog().expect(_WORK)
-    for whole in model.whole_videos(features, videos, cfg.eval):
+    for whole in by_video(model.whole_videos(features, videos, cfg.eval)):
         arrays = {"scores": whole.scores}
         # What boxes are made of, so that `localize` needs no second pass over the features.
         if whole.attention is not None:
@@ -206,8 +203,6 @@ def _write_whole_videos(
         if whole.foreground is not None:
             arrays["foreground"] = whole.foreground
         write_arrays(work.evaluated_video(cfg.run_name, whole.video.name), **arrays)
-        watchdog().expect(_WORK)
-    watchdog().rest()
 
 
 def _video_scores(
@@ -218,14 +213,10 @@ def _video_scores(
     progress = ProgressLine(len(own), 0, unit="video")
     rows: dict[str, np.ndarray] = {}
     # A generator: each video counts as soon as it is scored.
-    own_scores = model.segments(features, own, cfg.data, cfg.eval)
-    watchdog().expect(_WORK)
+    own_scores = by_video(model.segments(features, own, cfg.data, cfg.eval))
     for video, scores in zip(own, own_scores, strict=True):
         rows[video.name] = scores
         progress.show(len(rows), {}, logged=len(rows) % PROGRESS_EVERY == 0)
-        watchdog().expect(_WORK)
-    # The shares of others may take longer; who stands still there is noticed there.
-    watchdog().rest()
     # By name: shares end at different times, and their order is not that of the list.
     every_score = gather_rows("scores", names_of(videos), rows)
     if every_score is None:

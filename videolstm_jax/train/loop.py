@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from etils import epath
 
 from videolstm_jax.cluster import team
-from videolstm_jax.cluster.watchdog import watchdog
+from videolstm_jax.cluster.watchdog import COMPILING, SAVING, watchdog
 from videolstm_jax.errors import FileError
 from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.train.checkpoints import manifest
@@ -197,7 +197,7 @@ def _run_steps(
 ) -> TrainState:
     """Makes the steps from the state's own on, until the plan or a signal ends them."""
     start = int(state.step)
-    watchdog().expect("compiling the first step")
+    watchdog().expect(COMPILING)
     batch = next(batches, None)
     for step in range(start + 1, plan.steps + 1):
         with _first_step(step == start + 1):
@@ -211,7 +211,7 @@ def _run_steps(
         due = step == plan.steps or step % plan.save_every == 0
         if due:
             # Also where another process does this work: the next step waits for that one.
-            watchdog().expect("saving or evaluating")
+            watchdog().expect(SAVING)
             _check_finite(state, step)
             record.validate(state)
         # Asked once: a signal that comes from here on is seen after the next step.
@@ -219,7 +219,7 @@ def _run_steps(
         if stop and not due:
             _check_finite(state, step)
         if due or stop:
-            watchdog().expect("saving or evaluating")
+            watchdog().expect(SAVING)
             record.save(state, batches=step)
         if stop:
             break

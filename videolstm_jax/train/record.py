@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from videolstm_jax.cluster import team
+from videolstm_jax.cluster.watchdog import SAVING, watchdog
 from videolstm_jax.train.log import MetricsLog, ProgressLine, values_text
 from videolstm_jax.train.numerics.divergence import MOST_SKIPPED_IN_A_ROW, Diverged, SkippedSteps
 from videolstm_jax.train.numerics.finite import checked_names, problem_of
@@ -169,6 +170,8 @@ class TrainingRecord:
         if self._plan.validate is None:
             return
         scores, step = dict(self._plan.validate(state)), int(state.step)
+        # Of the checkpoint in best/, also where another process does this work.
+        watchdog().expect(SAVING)
         if not self._writes:
             return
         self._log.write(step, scores)

@@ -10,6 +10,7 @@ import numpy as np
 
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import gather_rows, share_of
+from videolstm_jax.cluster.watchdog import by_video
 from videolstm_jax.train.mesh import local_copy
 from videolstm_jax.types import names_of
 
@@ -52,8 +53,10 @@ def validation(
             # everywhere.
             params = local_copy(params)
         own_scores = model.with_params(params).segments(features, own_videos, cfg.data, settings)
-        rows = dict(zip(names_of(own_videos), own_scores, strict=True))
+        rows = dict(zip(names_of(own_videos), by_video(own_scores), strict=True))
         every_score = gather_rows("validation scores", names_of(videos), rows)
+        # Who is done first waits here, where nothing is expected of it, and not in a save.
+        processes.broadcast("validation is done", b"")
         if every_score is None:
             return {}
         right, loss = 0, 0.0
