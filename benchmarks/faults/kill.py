@@ -46,8 +46,10 @@ MOST_KILLS = 8
 FRESH_EVERY = 8
 """Of the processes that are killed after their start, one in so many is a fresh Python."""
 
-# A file is written within a few milliseconds; a kill falls into these, or just behind.
+# A file is written within a few milliseconds; a kill falls into these, or just behind. So most come
+# in the first of them, and a process is looked at more often than before its work.
 _SAVE_SECONDS = 0.02
+_SAVE_POLL_SECONDS = 0.0005
 # So that several kills fall into one run: most are drawn in this first part of what is left.
 _WORK_SHARE = 0.4
 
@@ -81,8 +83,8 @@ def run_and_kill(process: Process, instant: Instant, typical: Seconds) -> Kill |
         time.sleep(POLL_SECONDS)
     if instant.during == "save":
         while process.is_running and not process.new_unfinished():
-            time.sleep(POLL_SECONDS)
-        time.sleep(_SAVE_SECONDS * instant.share)
+            time.sleep(_SAVE_POLL_SECONDS)
+        time.sleep(_SAVE_SECONDS * instant.share**3)
     if not process.is_running:
         return None
     return process.kill(instant.during)
