@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import json
 import pathlib
 import re
 
@@ -79,6 +80,37 @@ def test_links_lead_somewhere(page):
 def test_commands_exist(page):
     for command in COMMAND.findall(page.read_text(encoding="utf-8")):
         assert command in COMMANDS, f"{name(page)} names the command {command}"
+
+
+def test_the_readme_counts_the_kills_of_the_table():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    faults = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
+    (kills,) = re.findall(r"\[(\d+)\s+kills\s+of\s+training\]", readme)
+    rows = re.findall(r"^\| SIGKILL of `train`[^|]*\| (\d+) \| 0 \|", faults, re.MULTILINE)
+    assert int(kills) == sum(map(int, rows))
+
+
+def test_the_readme_has_the_figures_of_the_result_files():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    columns = {}
+    for column, name in ((2, "research"), (3, "weizmann")):
+        result = json.loads((ROOT / "docs" / "results" / f"{name}.json").read_text())
+        right = {model: row["right"] for model, row in result["accuracy"].items()}
+        overlap = result["localization"]["videolstm-rgb"]
+        limits = [overlap["baselines"][box]["value"] for box in ("centred", "ideal_attention")]
+        columns[column] = [
+            f"{right['nearest-motion']}",
+            f"{right['convnet-rgb']} / {right['convnet-flow']}",
+            f"{right['alstm-rgb']}",
+            f"{right['videolstm-rgb']} / {right['videolstm-flow']}",
+            f"{right['videolstm-rgb+videolstm-flow']}",
+            f"{overlap['model']['value']:.3f}".removeprefix("0"),
+            " / ".join(f"{value:.3f}".removeprefix("0") for value in limits),
+        ]
+    table = readme[readme.index("| nearest neighbour on") :].split("\n\n")[0].splitlines()
+    cells = [[cell.strip(" *") for cell in row.strip("|").split("|")] for row in table]
+    for column, expected in columns.items():
+        assert [row[column] for row in cells] == expected
 
 
 def test_the_readme_names_every_command():
