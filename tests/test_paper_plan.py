@@ -1,45 +1,20 @@
 """The plans of all rows at the paper's size: what is shared, in which order, and that it fits."""
 
-import math
-
-import jax
 import pytest
+from paper_plans import VIDEOS, plan, request, shapes
 
-from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.paper.costs import cost_text, place_dataset, task_costs
+from videolstm_jax.paper.costs import place_dataset
 from videolstm_jax.paper.plan import plan_rows, waves
 from videolstm_jax.paper.request import request_of
 from videolstm_jax.paper.rows import find_rows
 from videolstm_jax.presets import configured
 from videolstm_jax.train.cost import model_sizes
-from videolstm_jax.train.graft import named_leaves
-
-EXTERNAL = {name: f"scores/{name}-{{dataset}}-{{split}}.npz" for name in ("idt", "objects")}
-VIDEOS = {"ucf101": "UCF-101", "hmdb51": "hmdb51_org"}
-
-
-def request(preset="paper", settings=None, **options):
-    cfg = configured(
-        preset, workdir="work", data__videos="UCF-101", data__boxes="b.pkl", **(settings or {})
-    )
-    options = {"videos": VIDEOS, "external": EXTERNAL, **options}
-    return request_of(cfg, **options)
-
-
-def plan(*names, **options):
-    return plan_rows(find_rows(names), request(**options))
-
-
-def shapes(sizes):
-    """The shape of each parameter of a model by its name."""
-    tree = jax.eval_shape(make_model(sizes).init, jax.random.key(0))
-    return {name: leaf.shape for name, leaf in named_leaves(tree).items()}
 
 
 @pytest.fixture(scope="module", params=["paper", "authors"])
 def everything(request):
-    return globals()["plan"](preset=request.param, on_test=request.param == "authors")
+    return plan(preset=request.param, on_test=request.param == "authors")
 
 
 def test_each_stage_is_planned_once_after_what_it_needs(everything):
@@ -113,34 +88,6 @@ def _check_grafts(cfg, parameters):
             taken.add(part + leaf.removeprefix(prefix))
     if "hmdb51" in cfg.workdir:
         assert set(ours) - taken == {"head.classes", "head.classes_bias"}
-
-
-@pytest.mark.parametrize(
-    "cell, lstm_kernels, attention", [("convlstm", 2, 0), ("convalstm", 2, 1), ("videolstm", 5, 1)]
-)
-def test_the_parameters_of_a_row_are_those_of_the_equations(cell, lstm_kernels, attention):
-    """W_x and W_h of one LSTM; those of two and W_e (Eqs. 1-15); W_xa, W_ha, b_a, W_z (Eq. 7)."""
-    dataset, _ = place_dataset("work/ucf101-1")
-    leaves = shapes(model_sizes(configured("paper", cell), dataset))
-    gates, biases = 4 * 512, 2 if cell == "videolstm" else 1
-    cells = lstm_kernels * 9 * 512 * gates + biases * gates
-    cells += attention * (2 * 512 * 512 + 2 * 512)
-    head = (7 * 7 * 512 + 1) * 1024 + 1025 * 101
-    assert sum(math.prod(shape) for shape in leaves.values()) == cells + head
-
-
-def test_the_cost_of_a_table_has_disk_and_hours():
-    tasks = plan("table3/ucf101", "table3/hmdb51/split3")
-    costs = {cost.task.name: cost for cost in task_costs(tasks, teraflops=100)}
-    extracted = costs["ucf101-1/extract rgb"]
-    # docs/costs.md: 124.8 + 20.4 GB a stream, from frames that were counted there.
-    assert 140e9 < extracted.disk < 150e9
-    # 13.7 GFLOP a frame, forwards and backwards, would be 2.9 hours; an update counts as 4 passes.
-    assert 3600 * 2.9 < costs["ucf101-1/train videolstm-rgb"].seconds < 3600 * 4.5
-    assert costs["hmdb51-3/train videolstm-rgb"].disk > 1e9
-    text = cost_text(list(costs.values()), 100)
-    assert "work/ucf101-1: 13320 videos, 2,504,160 frames" in text
-    assert "one device that sustains 100 TFLOP/s" in text and "together" in text
 
 
 def test_hmdb51_starts_from_the_run_of_the_same_kind():

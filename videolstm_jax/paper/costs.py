@@ -44,8 +44,6 @@ _SIZES: Mapping[str, _Size] = MappingProxyType(
         "hmdb51-3": _Size(51, 3570, 1530),
     }
 )
-_FLOW_BYTES = 7784
-"""Bytes of a pair of flow images of 340x256 pixels (docs/costs.md)."""
 
 
 class PlannedCost(NamedTuple):
@@ -129,22 +127,18 @@ def _paces(
 
 
 def _task_cost(task: PlannedStage, dataset: Dataset, pace: Pace, teraflops: float) -> PlannedCost:
-    """Estimates what one task will cost; the time and the disk of some stages are not estimated."""
+    """Estimates what one task will cost."""
     estimates = importlib.import_module("videolstm_jax.train.cost")
+    rates = importlib.import_module("videolstm_jax.paper.rates")
     cfg, stage = task.step.cfg, task.step.stage
     # The number of devices of this machine says nothing of another one.
     if teraflops and not cfg.train.devices:
         cfg = change(cfg, train__devices=1)
-    estimate = estimates.estimate_stage_cost(stage, cfg, dataset, pace)
-    seconds, disk = 0.0, 0
-    if estimate is not None:
-        seconds, disk = estimate.seconds, estimate.disk
+    estimate = rates.measured_stage_cost(stage, cfg, dataset)
+    if estimate is None:
+        estimate = estimates.estimate_stage_cost(stage, cfg, dataset, pace)
     frames = sum(video.frames for video in dataset.videos)
-    if stage == "prepare" and not cfg.flow.online:
-        # By the size of the paper's flow images; what a folder really takes is only known to
-        # `prepare`.
-        disk = frames * _FLOW_BYTES
-    return PlannedCost(task, frames, seconds, disk, is_finished(task))
+    return PlannedCost(task, frames, estimate.seconds, estimate.disk, is_finished(task))
 
 
 def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
@@ -176,7 +170,10 @@ def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
     device = "one such device as this, as busy as it was"
     if teraflops:
         device = f"one device that sustains {teraflops:g} TFLOP/s"
-    text = f"From nothing, on {device}. Not included: "
-    text += "reading videos, flow, compiling, boxes, iDT, Objects."
+    text = (
+        f"From nothing, on {device}. prepare, idt, objects, localize and fuse have rates that were "
+        "measured on a processor of two cores (docs/paper.md). Not included: compiling, reading "
+        "videos in the other stages, Fisher vectors and SVMs."
+    )
     lines += textwrap.wrap(text, 80)
     return "\n".join(lines)
