@@ -1,7 +1,7 @@
 """The rows of the paper: their names, what they run, and how they are listed."""
 
 import pytest
-from command_line import run
+from command_line import ROOT, run
 
 from videolstm_jax.core.cells import CELLS
 from videolstm_jax.errors import ConfigError
@@ -90,6 +90,15 @@ def test_a_number_has_a_row_and_a_source_and_the_others_are_unknown():
         assert name in ROWS and 0 < number.per_cent < 100 and number.source
     assert published(ROWS["table4/ucf101/idt+objects+videolstm"]) == "92.2"
     assert published(ROWS["table1/ucf101/rgb/lstm"]) == "?"
+
+
+def test_the_documents_have_the_known_numbers():
+    text = (ROOT / "docs" / "paper.md").read_text()
+    table = text.partition("## Known numbers")[2].partition("\n## ")[0]
+    in_table = [line.split(" | ")[:2] for line in table.splitlines() if line.startswith("| `")]
+    known = [[f"| `{name}`", f"{number.per_cent}"] for name, number in NUMBERS.items()]
+    assert in_table == known
+    assert all(number.source in table for number in NUMBERS.values())
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -18,8 +18,8 @@ class Number(NamedTuple):
     source: str
 
 
-# The paper itself was not at hand when this table was made. This survey quotes the version of the
-# journal, Computer Vision and Image Understanding 166, 2018.
+# The paper itself was not at hand when this table was made; docs/paper.md says what was searched.
+# This survey quotes the version of the journal, Computer Vision and Image Understanding 166, 2018.
 _SURVEY = "Sun et al., arXiv:2012.11866v5, Table II, iDT(FV)+Objects+VideoLSTM"
 
 NUMBERS: Mapping[str, Number] = MappingProxyType(
