@@ -5,9 +5,9 @@ import pytest
 from command_line import run
 from foreign_maps import LENGTHS, D, N, maps
 
-from videolstm_jax.artifacts import save_dataset
+from videolstm_jax.artifacts import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
-from videolstm_jax.features import foreign
+from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Dataset, Video
 
@@ -91,6 +91,27 @@ def test_files_that_are_no_features(tmp_path, write, message):
     write(tmp_path / "v")
     with pytest.raises(FileError, match=message):
         foreign.array_features(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda array: np.where(array == array.max(), np.nan, array), "c/v0.* reach nan; float16"),
+        (lambda array: array[..., 1:], "features of the shapes .*; expected one"),
+        (lambda array: array.mean((1, 2)), "features of the shapes .*; expected one"),
+    ],
+)
+def test_arrays_that_make_no_store(tmp_path, change, message):
+    _array_set(tmp_path, LENGTHS)
+    path = tmp_path / "arrays" / "c" / "v0.npy"
+    np.save(path, change(np.load(path)))
+    features = foreign.array_features(tmp_path / "arrays")
+    dataset = load_dataset(tmp_path / "dataset.json")
+    with pytest.raises(FileError, match=message) as raised:
+        importers.import_features(features, dataset, tmp_path / "store", {})
+    assert "\n" not in str(raised.value)
+    # A store without an index is not read by any stage.
+    assert not (tmp_path / "store" / "index.json").exists()
 
 
 def test_two_files_of_one_video(tmp_path):

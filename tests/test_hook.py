@@ -107,6 +107,27 @@ def test_maps_that_change_their_shape(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "frames[:1, :7, :7] / 2",
+            r"returned float64 \[1, 7, 7, 3\], 1 maps; expected 2, one a frame",
+        ),
+        ("1 / frames[:, :7, :7]", r"of which 294 values are not finite; expected none"),
+    ],
+)
+def test_a_function_that_breaks_the_contract_later(tmp_path, monkeypatch, body, message):
+    """The one grey frame before an extraction does not show this; the frames of a video do."""
+    name = f"late_hook_{len(body)}"
+    (tmp_path / f"{name}.py").write_text(f"def BACKBONE(frames):\n    return {body}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    network = image_network(dataclasses.replace(CFG, backbone=f"{name}:BACKBONE"), 3, 5)
+    with np.errstate(divide="ignore"), pytest.raises(ConfigError, match=message) as raised:
+        network.prepare(np.zeros((2, 28, 28, 3), np.uint8))
+    assert name in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
     ("name", "message"),
     [
         (

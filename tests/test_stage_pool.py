@@ -125,6 +125,16 @@ def test_warnings_of_every_part_are_on_the_page(tmp_path):
     assert "in seed-1" not in page
 
 
+def test_the_foreground_axis_of_one_part_does_not_stand_for_all(tmp_path):
+    for seed in (0, 1):
+        work = write_part(tmp_path / f"seed-{seed}", ["a/x"], seed)
+        axis = {"axis": [1.0], "offset": float(seed)}
+        artifacts.save_config(work.run("videolstm-rgb"), RunConfig(), foreground=axis)
+    pool.run(cfg(tmp_path), ["seed-0", "seed-1"])
+    pooled = Workdir(str(tmp_path / "pooled"))
+    assert "foreground" not in artifacts.load_config(pooled.run("videolstm-rgb"))
+
+
 def test_parts_that_do_not_belong_together(tmp_path):
     write_part(tmp_path / "one", ["a/x"], 1)
     write_part(tmp_path / "two", ["a/y"], 1, classes=("a", "c"))
