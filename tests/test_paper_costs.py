@@ -1,5 +1,6 @@
 """At the paper's size the plan of every row has sizes that fit, parameters, disk and hours."""
 
+import functools
 import math
 
 import pytest
@@ -16,6 +17,8 @@ from videolstm_jax.quantities import duration_text
 from videolstm_jax.train.cost import model_sizes
 
 TERAFLOPS = 100
+# Thousands of videos, the same for every row.
+published = functools.cache(place_dataset)
 # Side and depth of the map that each cell reads, and of its motion. A vector is a 1 x 1 map.
 POOL5, FC7 = (7, 512), (1, 4096)
 INPUTS = {
@@ -73,7 +76,7 @@ def operation_count(cell, classes):
 @pytest.mark.parametrize("dataset", CLASSES)
 @pytest.mark.parametrize("cell", INPUTS)
 def test_the_parameters_of_a_cell_are_those_of_the_equations(cell, dataset):
-    videos, _ = place_dataset(f"work/{dataset}-1")
+    videos, _ = published(f"work/{dataset}-1")
     leaves = shapes(model_sizes(configured("paper", cell), videos))
     total = sum(math.prod(shape) for shape in leaves.values())
     assert total == parameter_count(cell, CLASSES[dataset])
@@ -113,7 +116,7 @@ def _configs(tasks, stage):
 
 def _check_training(cost, cfg, dataset):
     """Shapes of the features, and time and disk that follow from the number of parameters."""
-    videos, _ = place_dataset(cfg.workdir)
+    videos, _ = published(cfg.workdir)
     sizes, cell = model_sizes(cfg, videos), cfg.model.cell
     features, motion = INPUTS[cell]
     assert (sizes.map_size, sizes.depth) == features
@@ -162,7 +165,7 @@ def test_stages_on_a_processor_have_measured_rates(costs):
     assert costs["ucf101-1/prepare"].disk == pytest.approx(19.4e9, rel=0.02)
     assert 80e9 < costs["ucf101-1/idt"].disk < 850e9
     assert costs["ucf101-1/idt"].seconds == pytest.approx(FRAMES["ucf101"] / 4.3)
-    dataset, _ = place_dataset("work/ucf101-1")
+    dataset, _ = published("work/ucf101-1")
     # Below 190 GB and 5.8 GB of Fisher vectors with this limit, says docs/trajectories.md.
     limited = measured_stage_cost("idt", configured("paper", idt__limit=10_000), dataset)
     assert limited.disk == pytest.approx(192e9, rel=0.02)
