@@ -8,6 +8,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.localize.foreground import ForegroundAxis, find_foreground, foreground_maps
 from videolstm_jax.localize.inputs import localizer_input
+from videolstm_jax.trained import foreground
 from videolstm_jax.trained.foreground import (
     foreground_entry,
     foreground_of_record,
@@ -126,6 +127,17 @@ def test_the_axis_of_a_store_is_that_of_its_frames(tmp_path):
     assert again.offset == axis.offset
 
 
+def test_large_maps_give_fewer_frames(tmp_path, monkeypatch):
+    maps, _ = maps_with_objects(np.random.default_rng(0), frames=20)
+    store = write_store(tmp_path, (maps[:10], maps[10:]))
+    monkeypatch.setattr(foreground, "MOST_BYTES", 3 * store.record_bytes + 1)
+    three = np.concatenate(
+        [store.read("A/a", 0, 1), store.read("A/b", 0, 1), store.read("A/b", 9, 10)]
+    )
+    axis = foreground_of_store(store, VIDEOS)
+    np.testing.assert_array_equal(axis.axis, find_foreground(three).axis)
+
+
 def test_features_without_an_axis(tmp_path, capsys):
     vectors = np.random.default_rng(0).normal(size=(9, DEPTH))
     store = write_store(tmp_path / "vectors", (vectors, vectors))
@@ -166,7 +178,7 @@ def test_the_maps_of_a_chunk_are_those_of_its_frames():
 def test_frames_are_spread_over_the_training_list(tmp_path):
     maps = np.ones((9, 2, 2, DEPTH))
     store = write_store(tmp_path, (maps, maps))
-    every = spaced_frames(store, VIDEOS)
+    every = spaced_frames(store, VIDEOS, 1000)
     assert every == [(video.name, frame) for video in VIDEOS for frame in range(9)]
     some = spaced_frames(store, VIDEOS, 4)
     assert some[0] == ("A/a", 0)

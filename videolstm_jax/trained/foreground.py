@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 KEY = "foreground"
 """The key of config.json and model.json that has the axis."""
 FRAMES = 1000
-"""Training frames that the axis is found in: 30 to 130 MB of features, a few seconds."""
+"""Training frames that the axis is found in, at most."""
+MOST_BYTES = 1 << 28
+"""Features in memory at a time, at most. Large maps have many places, so fewer frames suffice."""
 
 
 @json_record()
@@ -45,8 +48,9 @@ def foreground_of_store(store: FeatureStore, videos: Sequence[Video]) -> Foregro
     """
     if len(store.shape) != 3:
         return None
-    # One frame at a time from all over the list: the features of all frames may not fit in memory.
-    places = spaced_frames(store, videos)
+    # Frames from all over the list: the features of all frames may not fit in memory.
+    frame_bytes = np.dtype(np.float16).itemsize * math.prod(store.shape)
+    places = spaced_frames(store, videos, min(FRAMES, max(1, MOST_BYTES // frame_bytes)))
     maps = np.empty((len(places), *store.shape), np.float16)
     for frame, (name, number) in zip(maps, places, strict=True):
         frame[:] = store.read(name, number, number + 1)[0]
@@ -59,7 +63,7 @@ def foreground_of_store(store: FeatureStore, videos: Sequence[Video]) -> Foregro
 
 
 def spaced_frames(
-    store: FeatureStore, videos: Sequence[Video], count: int = FRAMES
+    store: FeatureStore, videos: Sequence[Video], count: int
 ) -> list[tuple[str, int]]:
     """Names and numbers of evenly spaced frames of all videos, `count` at most."""
     lengths = [store.frames.get(video.name, 0) for video in videos]
