@@ -15,6 +15,7 @@ SHARED = {
     "command_line",
     "flow_pairs",
     "forks",
+    "held_out",
     "map_bootstrap",
     "record",
     "scored_videos",
