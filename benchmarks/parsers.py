@@ -19,7 +19,6 @@ import faulthandler
 import io
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -81,11 +80,6 @@ def try_examples(file: ForeignFile, count: int) -> dict[str, Any]:
     return figures
 
 
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Tries all parsers, or those that are named, and returns the exit status."""
     parser = command_line.parser(__doc__, name="parsers")
@@ -101,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = pathlib.Path(args.out) / f"{args.name}.json"
     parsers: dict[str, Any] = {}
     # Once: the code of this process stays that of its start.
-    commit = _commit()
+    commit = record.commit()
     with contextlib.suppress(FileNotFoundError):
         parsers = json.loads(path.read_text())["parsers"]
     with tempfile.TemporaryDirectory() as folder:

@@ -79,7 +79,7 @@ def command(stage: str, work: pathlib.Path, videos: pathlib.Path) -> list[str]:
 
 
 def quick_environment(site: pathlib.Path) -> dict[str, str]:
-    """Returns an environment in which TensorFlow is imported without Keras, in half the time.
+    """Returns an environment in which TensorFlow is imported without Keras, which is sooner.
 
     No stage uses Keras. It takes longer to import than all that a small training computes.
 
