@@ -53,8 +53,9 @@ def test_the_first_step_and_array_that_differ_are_named(first, tmp_path):
     agree, lines = compare_trainings(first, second)
     assert not agree
     assert lines == [
-        "the states agree up to step 2, and part by step 4: the first that differs is params.bias",
-        "the metrics agree up to step 4, and part by step 5: the first that differs is loss",
+        "the states agree up to step 2, and differ by step 4: the first that differs is "
+        "params.bias",
+        "the metrics agree up to step 4, and differ by step 5: the first that differs is loss",
     ]
 
 
@@ -64,7 +65,7 @@ def test_the_command_prints_it_and_its_status_tells(first, tmp_path):
     assert equal.returncode == 0 and equal.stdout.count("agree up to step 6") == 2
     parted = compared(first, other)
     assert parted.returncode == 1 and not parted.stderr
-    assert "the metrics agree in no step before, and part by step 1: " in parted.stdout
+    assert "the metrics agree in no step before, and differ by step 1: " in parted.stdout
     alone = compared(first, "")
     assert alone.returncode == 1
     assert alone.stderr == "error: --other is empty; expected the folder of a training\n"

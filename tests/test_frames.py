@@ -209,10 +209,10 @@ def test_real_flow_images_of_the_authors(real_data):
     source = real_data / "authors_flow"
     planes = [np.asarray(Image.open(sorted(source.rglob(f"flow_{axis}_*"))[0])) for axis in "xy"]
     images = np.stack(planes, -1)[None]
-    small = images_of.to_squares(images, 56)
+    small = images_of.square_images(images, 56)
     assert small.shape == (1, 56, 56, 2)
     assert small.reshape(-1, 2).mean(0) == pytest.approx(images.reshape(-1, 2).mean(0), abs=1.0)
-    assert images_of.to_squares(small, 56) is small
+    assert images_of.square_images(small, 56) is small
 
 
 def test_what_cannot_be_read_is_named(folder, videos):

@@ -16,7 +16,7 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.vgg import make_convnet
-from videolstm_jax.nn.weight_files import sha256_of
+from videolstm_jax.nn.weight_files import weights_sha256
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.trained.backbone.convnet import load_convnet
 
@@ -61,7 +61,7 @@ def test_each_file_goes_the_whole_way(work, tmp_path, kind, stream, capsys):
             np.testing.assert_allclose(params[name], leaf, rtol=1e-6, err_msg=name)
     record = json.loads((work / "convnets" / stream / "config.json").read_text())
     assert (
-        record["inputs"]["weights"] == sha256_of(path)
+        record["inputs"]["weights"] == weights_sha256(path)
         and record["convnet"]["preprocessing"] == PREPROCESSING[kind]
     )
     about = FeatureStore.open(work / "features" / stream / "pool5").about["preprocessing"]

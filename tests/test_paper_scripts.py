@@ -9,7 +9,7 @@ import yaml
 from videolstm_jax.paper.plan import PlannedStage, plan_rows, waves
 from videolstm_jax.paper.request import request_of
 from videolstm_jax.paper.rows import find_rows
-from videolstm_jax.paper.scripts import SCRIPTS, Cluster, jobset, shell_script, slurm_script
+from videolstm_jax.paper.scripts import SCRIPTS, Cluster, jobset_script, shell_script, slurm_script
 from videolstm_jax.presets import configured
 
 CLUSTER = Cluster("table3 hmdb51", 2, "--time=1:00 --comment='a b'", "registry/videolstm:1", "disk")
@@ -122,7 +122,7 @@ def test_a_task_of_an_array_that_fails_fails_its_job(tasks, tmp_path, programs):
 
 
 def test_a_jobset_has_an_indexed_job_for_each_wave(tasks, tmp_path, programs):
-    manifest = yaml.safe_load(jobset(tasks, CLUSTER))
+    manifest = yaml.safe_load(jobset_script(tasks, CLUSTER))
     assert manifest["apiVersion"] == "jobset.x-k8s.io/v1alpha2" and manifest["kind"] == "JobSet"
     assert manifest["metadata"]["name"] == "table3-hmdb51"
     jobs, ordered = manifest["spec"]["replicatedJobs"], waves(tasks)
@@ -155,7 +155,7 @@ def _run_pods(jobs, tmp_path, programs):
 def test_no_gpu_is_asked_for_without_gpus(tasks):
     cluster = CLUSTER._replace(gpus=0, sbatch="")
     assert "--gres" not in slurm_script(tasks, cluster)
-    assert "nvidia" not in jobset(tasks, cluster)
+    assert "nvidia" not in jobset_script(tasks, cluster)
 
 
 def test_the_commands_of_the_scripts_are_those_of_the_tasks(tasks):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videolstm_jax.clips.images import mirrored, to_squares
+from videolstm_jax.clips.images import mirrored, square_images
 from videolstm_jax.config import FITS, DataConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.nn.preprocessing import PREPROCESSING, picture_fit, preprocess
@@ -88,7 +88,7 @@ def test_pixels_are_those_of_plain_numpy(fit, size):
     image = np.random.default_rng(size[0]).integers(0, 256, (*size, 3)).astype(np.uint8)
     rgb, flow = (picture_fit(fit, stream, "lite0") for stream in ("rgb", "flow"))
     squares = {"rgb": decode.fitted_to(image, 16, rgb)}
-    (squares["flow"],) = to_squares(image[None, ..., :2], 16, flow)
+    (squares["flow"],) = square_images(image[None, ..., :2], 16, flow)
     for stream, how in (("rgb", rgb), ("flow", flow)):
         square = squares[stream]
         assert square.shape[:2] == (16, 16) and square.dtype == np.uint8
@@ -106,7 +106,9 @@ def test_a_square_picture_is_the_same_bytes(fit):
     np.testing.assert_array_equal(
         decode.fitted_to(image, 28, how), decode.squashed_to(image, (28, 28))
     )
-    np.testing.assert_array_equal(to_squares(image[None], 28, how), to_squares(image[None], 28))
+    np.testing.assert_array_equal(
+        square_images(image[None], 28, how), square_images(image[None], 28)
+    )
 
 
 @pytest.mark.parametrize("name", sorted(PREPROCESSING))
@@ -130,8 +132,8 @@ def test_padding_is_nearly_nothing_to_the_network(name, stream):
 def test_a_mirrored_picture_gives_the_mirrored_square(fit, size):
     images = np.random.default_rng(1).integers(0, 256, (1, *size, 3)).astype(np.uint8)
     how = picture_fit(fit, "rgb", "caffe")
-    square = to_squares(mirrored(images, "rgb"), 24, how).astype(int)
-    assert np.abs(square - mirrored(to_squares(images, 24, how), "rgb")).max() <= 1
+    square = square_images(mirrored(images, "rgb"), 24, how).astype(int)
+    assert np.abs(square - mirrored(square_images(images, 24, how), "rgb")).max() <= 1
 
 
 def test_a_border_needs_a_value_for_each_channel():
@@ -146,7 +148,7 @@ def test_flow_keeps_its_unit(fit):
     images = np.full((1, 30, 90, 2), 128, np.uint8)
     images[..., 0], images[..., 1] = 150, 100
     how = picture_fit(fit, "flow", "caffe")
-    (square,) = to_squares(images, 9, how)
+    (square,) = square_images(images, 9, how)
     np.testing.assert_array_equal(square[4, 4], (150, 100))
     border = (128, 128) if fit == "pad" else (150, 100)
     np.testing.assert_array_equal(square[0, 0], border)

@@ -22,11 +22,11 @@ def test_the_headline_is_of_a_fusion_where_there_is_one():
 
 def test_picking_the_best_of_several_is_admitted():
     rows = [result("a", "recurrent", 15), result("b", "recurrent", 16)]
-    page = summary.opening(rows, None)
+    page = summary.page_opening(rows, None)
     expected = "16 of 20 test videos are named correctly; mean class accuracy 80.0 %"
     assert page.headline == expected
     assert "80.0 % (95 % interval 40.0 to 80.0 %)" in page.lead[0] and "best of 2" in page.lead[0]
-    assert "best of" not in summary.opening(rows[:1], None).lead[0]
+    assert "best of" not in summary.page_opening(rows[:1], None).lead[0]
 
 
 def test_facts_count_the_videos():
@@ -34,7 +34,7 @@ def test_facts_count_the_videos():
         Video(f"c/{k}", "", 0, part, f"g{k % 2}", 9, 8, 8, 25.0)
         for k, part in enumerate(["train", "train", "test"])
     )
-    facts = summary.opening([], Dataset(("a", "b"), videos)).facts
+    facts = summary.page_opening([], Dataset(("a", "b"), videos)).facts
     assert facts == (
         ("2", "classes"),
         ("3", "videos"),
@@ -59,7 +59,7 @@ def test_what_is_absent_is_said():
 
 def test_the_headline_says_what_a_constant_answer_gives():
     constant = summary.ConstantAnswer("Walk", 18, "training")
-    page = summary.opening([result("a", "recurrent", 16)], None, constant=constant)
+    page = summary.page_opening([result("a", "recurrent", 16)], None, constant=constant)
     assert page.headline.endswith("mean class accuracy 80.0 %; always answering Walk: 18 of 20")
     expected = "Always answering Walk, the commonest class of the training list, gives 90.0 %."
     assert expected in page.lead[0]
@@ -70,7 +70,7 @@ def test_a_result_on_training_videos_is_named_and_wins_no_headline():
     clean = result("b", "recurrent", 12)
     assert summary.headline_result([trained, clean]).name == "b"
     assert summary.headline_result([trained]).name == "a"
-    assert "trained on 7 of these videos" in summary.opening([trained], None).lead[0]
+    assert "trained on 7 of these videos" in summary.page_opening([trained], None).lead[0]
     table = summary.section([trained, clean], None).tables[0]
     column = table.head.index("Trained on")
     assert [row[column].text for row in table.rows] == ["7 / 20", "–"]

@@ -19,7 +19,7 @@ from videolstm_jax.flow.sampling import (
     sampled,
     spline,
 )
-from videolstm_jax.flow.tvl1 import TVL1Settings, scale_sizes, tvl1
+from videolstm_jax.flow.tvl1 import TVL1Settings, pyramid_sizes, tvl1
 
 HEIGHT, WIDTH, MARGIN = 120, 160, 30
 
@@ -124,7 +124,7 @@ def test_nothing_moves():
     "shape", [(64, 64), (1, 1), (1, 9), (7, 300), (256, 340), (17, 16), (240, 320)]
 )
 def test_scales_keep_a_floor(shape):
-    sizes = scale_sizes(*shape, TVL1Settings())
+    sizes = pyramid_sizes(*shape, TVL1Settings())
     assert sizes[0] == shape and len(sizes) <= TVL1Settings().scales
     assert all(min(size) >= TVL1Settings().smallest for size in sizes[1:])
     assert all(big[0] > small[0] and big[1] > small[1] for big, small in itertools.pairwise(sizes))

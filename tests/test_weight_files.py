@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from weight_writers import keras_arrays, narrow, write, write_h5
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_of
+from videolstm_jax.nn.weight_files import is_weight_file, read_weights, weights_sha256
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
@@ -231,6 +231,6 @@ def test_what_is_missing_or_unknown_is_named(tmp_path):
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert (
-        sha256_of(tmp_path / "a")
+        weights_sha256(tmp_path / "a")
         == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import video_frames
-from videolstm_jax.clips.images import mirrored, to_squares
+from videolstm_jax.clips.images import mirrored, square_images
 from videolstm_jax.flow_images.online import FlowSettings, both_streams
 from videolstm_jax.square import PictureFit
 from videolstm_jax.types import Stream, Video, View
@@ -128,7 +128,7 @@ def blocks_of_both_streams(
                 pictures = frames[start : start + size]
                 # Once for both views, and block by block: the squares of a long video would fill
                 # the memory.
-                squares = to_squares(pictures, stream_images.side, stream_images.fit)
+                squares = square_images(pictures, stream_images.side, stream_images.fit)
                 for view in views[video.name]:
                     yield FrameBlock(
                         video,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.clips.images import to_squares
+from videolstm_jax.clips.images import square_images
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import PathLike
 from videolstm_jax.flow_images import flow_file
@@ -99,10 +99,10 @@ class FrameReader:
                 path, fps=self._fps, start=start, max_frames=stop, frame_format=frame_format
             )
         elif self._online:
-            images = to_squares(self._online(path, start, stop), self.side, self._fit)
+            images = square_images(self._online(path, start, stop), self.side, self._fit)
         else:
             path = str(self._flow / f"{video.name}.zip")
-            images = to_squares(flow_file.read_flow(path, start, stop), self.side, self._fit)
+            images = square_images(flow_file.read_flow(path, start, stop), self.side, self._fit)
         # A file that was replaced by a shorter one would give fewer, without an error of its own.
         if len(images) != stop - start:
             raise FileError(

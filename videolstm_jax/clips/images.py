@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # ---- size and place ------------------------------------------------------------------------------
 
 
-def to_squares(images: np.ndarray, side: int, fit: PictureFit = SQUASH) -> np.ndarray:
+def square_images(images: np.ndarray, side: int, fit: PictureFit = SQUASH) -> np.ndarray:
     """Images [n, H, W, ch] uint8 as squares [n, S, S, ch], by Pillow's bilinear filter.
 
     The values of flow images stay: their unit is a pixel of the picture that flow was computed in.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.core.checks import describe_array, kind_of
+from videolstm_jax.core.checks import describe_array, type_text
 from videolstm_jax.core.start import zero_carry
 from videolstm_jax.core.tracing import traced_shapes
 from videolstm_jax.errors import ConfigError
@@ -68,7 +68,7 @@ def _shape_problems(cfg: ModelConfig, cell: Cell, conv: Conv) -> Iterator[str]:
     result = traced_shapes("step", partial(cell.step, conv), params, carry, frame, hint=_hint(cell))
     is_pair = isinstance(result, tuple) and len(result) == 2
     if not is_pair or not isinstance(result[1], CellOut):
-        yield f"the step returns {kind_of(result)}; expected (carry, CellOut)"
+        yield f"the step returns {type_text(result)}; expected (carry, CellOut)"
     after, out = result
     yield _carry_problem("the step returns", after, carry)
     yield _hidden_problem(cfg, cell, out)

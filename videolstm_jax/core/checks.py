@@ -103,11 +103,11 @@ def describe_array(array: Any) -> str:
     if array is None:
         return "None"
     if not hasattr(array, "shape"):
-        return kind_of(array)
+        return type_text(array)
     return f"{array.dtype} {list(array.shape)}"
 
 
-def kind_of(value: Any) -> str:
+def type_text(value: Any) -> str:
     """The type of a value, and of a tuple its length."""
     # "tuple" alone would not help where a step must return a pair.
     if isinstance(value, tuple):

@@ -109,7 +109,7 @@ def flow_settings(cfg: RunConfig, bound: float) -> dict[str, Any]:
     }
 
 
-def claim_folder(path: epath.Path, settings: dict[str, Any]) -> None:
+def claim_work_folder(path: epath.Path, settings: dict[str, Any]) -> None:
     """Writes the settings, or checks that they are those the folder was begun with.
 
     They are written before the first flow file, so flow of other settings is never mixed in, even

@@ -115,7 +115,7 @@ def tvl1(a: Array, b: Array, *, settings: TVL1Settings = TVL1Settings(), group: 
     return flow.reshape(rounds * group, height, width, 2)[:pairs]
 
 
-def scale_sizes(height: int, width: int, settings: TVL1Settings) -> list[tuple[int, int]]:
+def pyramid_sizes(height: int, width: int, settings: TVL1Settings) -> list[tuple[int, int]]:
     """Returns (h, w) of every scale, the finest first."""
     sizes = [(height, width)]
     for k in range(1, settings.scales):
@@ -129,7 +129,7 @@ def scale_sizes(height: int, width: int, settings: TVL1Settings) -> list[tuple[i
 
 def _pyramid(a: Array, b: Array, settings: TVL1Settings) -> Array:
     """The flow of one group, [G, H, W, 2], from the coarsest scale to the finest."""
-    sizes = scale_sizes(*a.shape[1:], settings)
+    sizes = pyramid_sizes(*a.shape[1:], settings)
     levels = [(a, b)]
     for size in sizes[1:]:
         levels.append((at_size(levels[-1][0], size), at_size(levels[-1][1], size)))

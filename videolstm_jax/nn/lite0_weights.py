@@ -16,7 +16,7 @@ from etils import epath
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import ImageNetWeights, WeightsReader
-from videolstm_jax.nn.weight_files import sha256_of
+from videolstm_jax.nn.weight_files import weights_sha256
 from videolstm_jax.nn.weights import first_kernel_for
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _file_problem(path: epath.Path) -> str:
     """Why a file is not the one that was published; empty where it is."""
     if not path.is_file():
         return f"is missing; expected it in version {VERSION} of {PACKAGE}"
-    actual = sha256_of(path)
+    actual = weights_sha256(path)
     if actual == SHA256:
         return ""
     return f"is damaged or of another version: its sha256 is {actual[:16]}; expected {SHA256[:16]}"

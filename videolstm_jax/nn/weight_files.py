@@ -70,7 +70,7 @@ def read_weights(path: PathLike) -> dict[str, np.ndarray]:
         return _READERS[_suffix(path)](file, str(path))
 
 
-def sha256_of(path: PathLike) -> str:
+def weights_sha256(path: PathLike) -> str:
     """Returns the sha256 of a file's bytes."""
     with epath.Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

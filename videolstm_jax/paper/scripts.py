@@ -22,7 +22,7 @@ class Cluster(NamedTuple):
     Attributes:
       title: of the script, such as "table1"; the jobs are named after it.
       gpus: of each task.
-      sbatch: more words for `sbatch`, such as `--time=24:00:00 --partition=gpu`.
+      sbatch: more options for `sbatch`, such as `--time=24:00:00 --partition=gpu`.
       image: of the containers.
       claim: name of the PersistentVolumeClaim that holds the videos and the work folder.
     """
@@ -116,7 +116,7 @@ def _run_task_function(ordered: Sequence[Sequence[PlannedStage]]) -> list[str]:
 # ---- Kubernetes ----------------------------------------------------------------------------------
 
 
-def jobset(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
+def jobset_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
     """A JobSet with an indexed job for each wave; a wave begins when the one before is complete."""
     replicated = []
     for number, wave in enumerate(waves(tasks)):
@@ -197,7 +197,7 @@ def _yaml_item(head: str, item: object, indent: int) -> list[str]:
 
 
 SCRIPTS: Mapping[str, Callable[[Sequence[PlannedStage], Cluster], str]] = MappingProxyType(
-    {"shell": shell_script, "slurm": slurm_script, "jobset": jobset}
+    {"shell": shell_script, "slurm": slurm_script, "jobset": jobset_script}
 )
 """The ways to write a plan, by the value of `--as`."""
 SUFFIXES: Mapping[str, str] = MappingProxyType(

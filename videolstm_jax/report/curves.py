@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from videolstm_jax.report.page import Section
-from videolstm_jax.report.plots import Axis, Plot, Series, lines, smooth, thinned
+from videolstm_jax.report.plots import Axis, Plot, Series, lines, smooth, thinned_curve
 
 Rows = Sequence[Mapping[str, Any]]
 """The rows of a metrics.jsonl: `step`, and numbers whose names contain "loss" or "acc"."""
@@ -78,8 +78,8 @@ def _series(rows: Rows, field: str, name: str, colour: int) -> list[Series]:
     # A share of the curve, not a number of steps: runs of any length look equally smooth.
     window = len(y) // WINDOWS
     if window < 2:
-        return [Series(name, *thinned(x, y), colour)]
+        return [Series(name, *thinned_curve(x, y), colour)]
     return [
-        Series(name, *thinned(x, y), colour, faint=True),
-        Series(name, *thinned(x, smooth(y, window)), colour),
+        Series(name, *thinned_curve(x, y), colour, faint=True),
+        Series(name, *thinned_curve(x, smooth(y, window)), colour),
     ]

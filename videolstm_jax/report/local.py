@@ -176,4 +176,4 @@ def _curve(
         if value is None:
             value = math.nan
         y.append(value)
-    return [Series(name, *plots.thinned(range(len(y)), y), colour, dashed=dashed)]
+    return [Series(name, *plots.thinned_curve(range(len(y)), y), colour, dashed=dashed)]

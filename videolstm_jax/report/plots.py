@@ -82,7 +82,7 @@ def smooth(values: Sequence[float], window: int) -> np.ndarray:
     return (total[high] - total[low]) / (high - low)
 
 
-def thinned(
+def thinned_curve(
     x: Sequence[float], y: Sequence[float], most: int = 240
 ) -> tuple[np.ndarray, np.ndarray]:
     """Reduces a line to `most` points, means of equal stretches, so that the page stays small."""

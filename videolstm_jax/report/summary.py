@@ -42,7 +42,7 @@ def headline_result(rows: Sequence[Result]) -> Result | None:
     return None
 
 
-def opening(
+def page_opening(
     rows: Sequence[Result],
     dataset: Dataset | None,
     *,

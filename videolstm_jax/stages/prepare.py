@@ -83,7 +83,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     if cfg.flow.percentile:
         sample = flow_writing.sample_bound(cfg, listed)
     settings = prepared.flow_settings(cfg, sample.bound)
-    prepared.claim_folder(work.flow / "settings.json", settings)
+    prepared.claim_work_folder(work.flow / "settings.json", settings)
     on_listed(listed)
 
     _remove(work.flow / "index.json")  # without it, later stages refuse the half-written folder

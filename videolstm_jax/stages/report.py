@@ -51,7 +51,7 @@ def run(cfg: RunConfig) -> epath.Path:
         local.section(contents.maps),
         settings.section(contents.configs),
     )
-    opening = summary.opening(
+    opening = summary.page_opening(
         rows,
         contents.dataset,
         missing=len(contents.unread),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 
-from videolstm_jax.clips.images import to_squares
+from videolstm_jax.clips.images import square_images
 from videolstm_jax.features import records
 from videolstm_jax.flow import image
 from videolstm_jax.flow_images import flow_file, flow_methods
@@ -144,7 +144,7 @@ def _fitted(picture: NDArray, stream: str, convnet: TrainedConvNet) -> NDArray:
     # Three channels at once and two channels one by one, as the stage `extract` does it.
     if stream == "rgb":
         return decode.fitted_to(picture, side, fit)
-    return to_squares(picture[None], side, fit)[0]
+    return square_images(picture[None], side, fit)[0]
 
 
 def _rounded(features: NDArray, dtype: str) -> NDArray:

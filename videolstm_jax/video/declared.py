@@ -69,7 +69,7 @@ def declared_count(
     # The index of AVI does not list null chunks, but those before its last entry leave gaps in its
     # numbers. Those behind are in the bytes of the file alone.
     if container.format.name == "avi":
-        count -= avi.index_gaps(stream)
+        count -= avi.avi_index_gaps(stream)
         end = avi.end_of_last_chunk(stream)
         if end is not None:
             with content.behind(end) as source:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from absl import flags
 
 from videolstm_jax.nn.fetch_weights import SOURCES, fetch
-from videolstm_jax.nn.weight_files import sha256_of
+from videolstm_jax.nn.weight_files import weights_sha256
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -36,8 +36,9 @@ def main(arguments: list[str]) -> None:
     path = fetch(source, flag_values["folder"].value, url=flag_values["url"].value)
     # Some publish an MD5 only. The sha256 is printed as well: a copy is safely compared by it.
     kind = source.checksum.partition(":")[0]
+    sha256 = weights_sha256(path)
     print(
-        f"{path}: {source.about}; its {kind} is as published, its sha256 is {sha256_of(path)}\n"
+        f"{path}: {source.about}; its {kind} is as published, its sha256 is {sha256}\n"
         f"use it with --convnet.weights={path} (preprocessing: {source.preprocessing})",
         flush=True,
     )

@@ -82,7 +82,7 @@ def _define_cluster(flag_values: flags.FlagValues) -> None:
         "gpus", 1, "GPUs of each task of a cluster.", lower_bound=0, flag_values=flag_values
     )
     for name, default, text in (
-        ("sbatch", "", "More words for sbatch, such as '--time=24:00:00'."),
+        ("sbatch", "", "More options for sbatch, such as '--time=24:00:00'."),
         ("image", "videolstm:latest", "The image of a JobSet's containers."),
         ("claim", "videolstm", "The volume claim of a JobSet, mounted at /data."),
     ):

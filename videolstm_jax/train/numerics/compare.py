@@ -114,6 +114,6 @@ def _text(subject: str, result: Parting) -> str:
     if result.last_equal:
         agreement = f"agree up to step {result.last_equal}"
     return (
-        f"the {subject} {agreement}, and part by step {result.step}: the first that differs "
+        f"the {subject} {agreement}, and differ by step {result.step}: the first that differs "
         f"is {result.field}"
     )

@@ -10,7 +10,7 @@ import jax
 from etils import epath
 
 from videolstm_jax.errors import ConfigError, FileError
-from videolstm_jax.nn.weight_files import is_weight_file, read_weights, sha256_of
+from videolstm_jax.nn.weight_files import is_weight_file, read_weights, weights_sha256
 from videolstm_jax.train.graft import graft, named_leaves
 from videolstm_jax.trained.backbone.convnet import load_convnet
 
@@ -114,7 +114,7 @@ def _from_weight_file(
         "from random numbers",
         flush=True,
     )
-    return StartingPoint(params, preprocessing, {"weights": sha256_of(path)})
+    return StartingPoint(params, preprocessing, {"weights": weights_sha256(path)})
 
 
 def _from_convnet_folder(

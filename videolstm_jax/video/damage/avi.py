@@ -101,7 +101,7 @@ def chunks_with_content(stream: av.VideoStream) -> int:
     return count
 
 
-def index_gaps(stream: av.VideoStream) -> int:
+def avi_index_gaps(stream: av.VideoStream) -> int:
     """Returns the null chunks before the last picture: numbers that the index passes over."""
     entries = stream.index_entries
     if not len(entries):
