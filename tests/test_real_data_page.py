@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data import page
+from benchmarks.real_data import page, try_tables
 
 RESULTS = pathlib.Path(page.PAGE).parents[2] / "benchmarks" / "results"
 
@@ -47,9 +47,9 @@ def test_titles():
 def test_a_try_that_was_not_run_says_so():
     tries = {"a, flow": {"right": [9, 8], "videos": [18, 19]}}
     tries["b, flow"] = {"right": [9, 8, 7], "videos": [18, 19, 18]}
-    assert page._tried(tries, "a", "flow") == ("9 8", "")
-    assert page._tried(tries, "b", "flow") == ("9 8 7", "24")
-    assert page._tried(tries, "b", "rgb") == ("not run", "")
+    assert try_tables.tried(tries, "a", "flow") == ("9 8", "")
+    assert try_tables.tried(tries, "b", "flow") == ("9 8 7", "24")
+    assert try_tables.tried(tries, "b", "rgb") == ("not run", "")
 
 
 def test_blind_clips_are_those_of_folds_1_and_5():

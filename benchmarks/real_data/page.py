@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data.rows import Row, difference, percent, rows_of, verdict
+from benchmarks.real_data import try_tables
+from benchmarks.real_data.rows import Row, difference, markdown, percent, rows_of, verdict
 from benchmarks.real_data.ut_baselines import SINGLE_FRAMES
 from benchmarks.real_data.ut_folds import FOLDS, sequence_of
 from benchmarks.real_data.ut_interaction import RIDGE, SECOND, THIRD
-from benchmarks.real_data.ut_tries import FIRST
-from benchmarks.real_data.ut_tries import SECOND as SECOND_TRY
 from videolstm_jax import files
 from videolstm_jax.measure.intervals import mean_interval
 
@@ -80,30 +79,6 @@ SECOND_PAIRS = (
     ("fusion", MIDDLE),
     ("fusion", MEAN_FLOW),
 )
-FIRST_TRIES = (
-    ("learning rate 1e-3, 100 updates", "learning rate 1e-3"),
-    ("**learning rate 3e-3, 100 updates**", FIRST),
-    ("learning rate 3e-3, 300 updates", "300 updates"),
-    (
-        "learning rate 3e-3, dropout .5 before the dense layer too",
-        "dropout .5 before the dense layer too",
-    ),
-)
-SECOND_TRIES = (
-    ("first setting", FIRST),
-    ("mirrored clips", "mirrored clips"),
-    ("each value of the map standardised", "each value of the map standardised"),
-    ("**mirrored clips, each value standardised, weight decay 10**", SECOND_TRY),
-)
-"""What the page calls each try, and its name in `ut_tries`; the chosen one is bold."""
-RIDGE_ON_TRIES = "*ridge regression on the mean flow map, the same lists*"
-THIRD_TRIES = (
-    ("second setting", SECOND_TRY),
-    ("A * X times 49", "second setting, A * X times 49"),
-    ("300 updates", "second setting, 300 updates"),
-    ("A * X times 49, 300 updates", "second setting, A * X times 49, 300 updates"),
-    ("first setting, A * X times 49", "first setting, A * X times 49"),
-)
 
 
 def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
@@ -117,17 +92,16 @@ def tables_of(figures: Mapping[str, Any]) -> dict[str, str]:
     """The tables by the name of their place, from the content of the result file."""
     rows = rows_of(figures["rows"])
     blind = _blind(figures["videos"])
-    tries = figures["validation"]["tries"]
     return {
         "rows": _rows_table(rows),
         "orderings": _orderings(rows),
-        "first tries": _first_tries(figures["validation"]),
-        "second tries": _second_tries(figures["validation"]),
+        "first tries": try_tables.first(figures["validation"]),
+        "second tries": try_tables.second(figures["validation"]),
         "second": _second_table(rows, blind),
         "second orderings": _pairs_table(
             "rows, second setting where there is one", _second_pairs(rows), rows
         ),
-        "third tries": _third_tries(tries),
+        "third tries": try_tables.third(figures["validation"]),
         "third": _third_table(rows, blind),
         "third orderings": _pairs_table("rows", _third_pairs(rows), rows),
     }
@@ -148,14 +122,6 @@ def title(name: str) -> str:
     # The paper's word for it stands beside ours.
     name = name.replace("frame classifier", "frame classifier (ConvNet)")
     return name.replace("ridge on", "ridge regression on")
-
-
-def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    texts = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for line in lines:
-        # A cell without a value is one space wide.
-        texts.append(f"| {' | '.join(line)} |".replace("|  |", "| |"))
-    return "\n".join(texts)
 
 
 def _bold(name: str, text: str) -> str:
@@ -195,7 +161,7 @@ def _rows_table(rows: Mapping[str, Row]) -> str:
         if name in rows:
             parts = (title(name), _counts(rows[name]), _accuracy(rows[name]))
             lines.append([_bold(name, part) for part in parts])
-    return _table(("model", "right of 90, each seed", "accuracy, % (interval)"), lines)
+    return markdown(("model", "right of 90, each seed", "accuracy, % (interval)"), lines)
 
 
 def _orderings(rows: Mapping[str, Row]) -> str:
@@ -205,7 +171,7 @@ def _orderings(rows: Mapping[str, Row]) -> str:
         pair = f"{title(better)} - {title(worse)}"
         lines.append((claim, pair, percent(interval, sign="+"), verdict(interval)))
     head = ("ordering of the paper", "rows", "difference, points (interval)", "holds here")
-    return _table(head, lines)
+    return markdown(head, lines)
 
 
 def _pairs_table(first: str, pairs: Sequence[tuple[str, str, str]], rows: Mapping[str, Row]) -> str:
@@ -214,38 +180,7 @@ def _pairs_table(first: str, pairs: Sequence[tuple[str, str, str]], rows: Mappin
     for text, better, worse in pairs:
         interval = difference(rows[better], rows[worse])
         lines.append((text, percent(interval, sign="+"), verdict(interval)))
-    return _table((first, "difference, points (interval)", "first is better"), lines)
-
-
-def _first_tries(validation: Mapping[str, Any]) -> str:
-    """The tries on the part that was held out first."""
-    lines = []
-    for text, name in FIRST_TRIES:
-        right = validation["tries"][f"{name}, flow"]["right"]
-        lines.append((text, str(right[0])))
-    lines.append((RIDGE_ON_TRIES, str(validation["ridge on the mean map"][0])))
-    return _table(("VideoLSTM on flow, seed 0", "right of 18"), lines)
-
-
-def _second_tries(validation: Mapping[str, Any]) -> str:
-    lines = []
-    for text, name in SECOND_TRIES:
-        lines.append((text, *_tried(validation["tries"], name, "flow")))
-    ridge = validation["ridge on the mean map"]
-    counts = " ".join(map(str, ridge))
-    lines.append((RIDGE_ON_TRIES, counts, str(sum(ridge))))
-    return _table(("VideoLSTM on flow, seed 0", "right of 18, 19 and 18", "of 55"), lines)
-
-
-def _tried(tries: Mapping[str, Any], name: str, stream: str) -> tuple[str, str]:
-    """The right answers of a try by part that was held out, and their sum where all were run."""
-    result = tries.get(f"{name}, {stream}")
-    if result is None:
-        return "not run", ""
-    counts = " ".join(map(str, result["right"]))
-    if sum(result["videos"]) < 55:
-        return counts, ""
-    return counts, str(sum(result["right"]))
+    return markdown((first, "difference, points (interval)", "first is better"), lines)
 
 
 def _second_table(rows: Mapping[str, Row], blind: np.ndarray) -> str:
@@ -270,7 +205,7 @@ def _second_table(rows: Mapping[str, Row], blind: np.ndarray) -> str:
         "second - first, points",
         "folds 1 and 5: first, second",
     )
-    return _table(head, lines)
+    return markdown(head, lines)
 
 
 def _with_suffix(rows: Mapping[str, Row], suffix: str) -> list[str]:
@@ -287,14 +222,6 @@ def _second_pairs(rows: Mapping[str, Row]) -> list[tuple[str, str, str]]:
             subtracted = worse + SECOND
         pairs.append((f"{title(better)} - {title(worse)}", better + SECOND, subtracted))
     return pairs
-
-
-def _third_tries(tries: Mapping[str, Any]) -> str:
-    lines = []
-    for text, name in THIRD_TRIES:
-        lines.append((text, *_tried(tries, name, "flow"), *_tried(tries, name, "rgb")))
-    head = ("VideoLSTM, seed 0", "flow: right of 18, 19 and 18", "of 55", "RGB", "of 55")
-    return _table(head, lines)
 
 
 def _third_table(rows: Mapping[str, Row], blind: np.ndarray) -> str:
@@ -320,7 +247,7 @@ def _third_table(rows: Mapping[str, Row], blind: np.ndarray) -> str:
         "accuracy of the third, % (interval)",
         "folds 1 and 5: first, second, third",
     )
-    return _table(head, lines)
+    return markdown(head, lines)
 
 
 def _third_pairs(rows: Mapping[str, Row]) -> list[tuple[str, str, str]]:

@@ -71,6 +71,15 @@ def accuracy_table(rows: Mapping[str, Row]) -> str:
     return "\n".join(lines)
 
 
+def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of texts."""
+    texts = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for line in lines:
+        # A cell without a value is one space wide.
+        texts.append(f"| {' | '.join(line)} |".replace("|  |", "| |"))
+    return "\n".join(texts)
+
+
 def difference_table(rows: Mapping[str, Row], pairs: Sequence[tuple[str, str]]) -> str:
     """A Markdown table of paired differences; pairs with a row that is missing are left out.
 
