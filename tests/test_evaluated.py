@@ -29,6 +29,12 @@ def test_a_pass_comes_back(work, length):
     back = evaluated.load_video(work, "r", VIDEO, 3)
     np.testing.assert_array_equal(back.scores, scores)
     np.testing.assert_array_equal(back.attention, maps)
+    assert back.features is None and back.foreground is None
+    both = {"features": 2 * maps, "foreground": 3 * maps}
+    files.write_arrays(work.evaluated_video("r", "a/x"), scores=scores, attention=maps, **both)
+    back = evaluated.load_video(work, "r", VIDEO, 3)
+    np.testing.assert_array_equal(back.features, 2 * maps)
+    np.testing.assert_array_equal(back.foreground, 3 * maps)
     files.write_arrays(work.evaluated_video("r", "a/x"), scores=scores)
     assert evaluated.load_video(work, "r", VIDEO, 3).attention is None
 
@@ -46,6 +52,26 @@ def test_a_pass_comes_back(work, length):
         ({"scores": SCORES, "attention": MAPS[..., 0]}, r"attention \(4, 2\)"),
         ({"scores": SCORES * np.nan}, "scores are not finite"),
         ({"scores": SCORES, "attention": -MAPS}, "expected finite and not negative"),
+        (
+            {"scores": SCORES, "attention": MAPS, "foreground": MAPS[:, :1]},
+            r"attention \(4, 2, 2\) and foreground \(4, 1, 2\); expected",
+        ),
+        (
+            {"scores": SCORES, "foreground": MAPS},
+            r"attention None and foreground \(4, 2, 2\); expected",
+        ),
+        (
+            {"scores": SCORES, "attention": MAPS, "features": MAPS * np.nan},
+            "features is float32; expected finite floats that are not negative",
+        ),
+        (
+            {"scores": SCORES, "attention": MAPS, "features": MAPS, "foreground": -MAPS},
+            "foreground is float32; expected finite floats that are not negative",
+        ),
+        (
+            {"scores": SCORES, "attention": MAPS, "foreground": MAPS.astype(str)},
+            "foreground is <U32; expected finite floats",
+        ),
         ({"attention": MAPS}, r"lacks \['scores'\]"),
     ],
 )

@@ -96,6 +96,10 @@ def _arrays_problem(
     # The shapes first: NaN of a run that diverged is another mistake, with another remedy.
     if not np.isfinite(scores).all():
         return "scores are not finite; expected class probabilities"
+    for name, array in maps.items():
+        # Not a number would make the map of a frame uniform, and so hide itself.
+        if array.dtype.kind != "f" or not (np.isfinite(array) & (array >= 0)).all():
+            return f"{name} is {array.dtype}; expected finite floats that are not negative"
     return ""
 
 
