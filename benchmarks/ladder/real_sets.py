@@ -1,8 +1,8 @@
 """The ladder on real videos: folds of whole groups, and frozen features that all folds share.
 
-Both sets have the first setting of UT-Interaction (`benchmarks.real_data.ut_interaction`): frozen
-EfficientNet-Lite0 on RGB and on flow, 64 principal components of its map, every second frame.
-Nothing was chosen on Weizmann. The row ConvNet is the layer of the classes on frozen features.
+Both streams read frozen EfficientNet-Lite0, as in `benchmarks.real_data.ut_interaction`, and every
+second frame. The sizes of the models and of the training are those of stick actions; nothing was
+chosen on these sets. The row ConvNet is the layer of the classes on frozen features.
 """
 
 from __future__ import annotations
@@ -16,17 +16,21 @@ import numpy as np
 
 from benchmarks.held_out import fold_of_groups
 from benchmarks.ladder.runs import RUNS, SEEDS, ladder_rows, names_of_test, scores_of_run, train_all
+from benchmarks.ladder.sets import CHANNELS, TRAINING
 from benchmarks.real_data import backbone_arrays, frame_classifier, ut_folds, ut_interaction
 from benchmarks.real_data.rows import as_record
 from benchmarks.real_data.stages import Run
-from benchmarks.real_data.ut_tries import FIRST, TRIES
 from videolstm_jax.artifacts import Workdir, load_dataset, save_dataset, save_scores
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.presets import Settings
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Scores, names_of
 
-SETTINGS: Mapping[str, Any] = {**ut_interaction.SETTINGS, **TRIES[FIRST].settings}
+SETTINGS: Mapping[str, Any] = {**ut_interaction.SETTINGS, **TRAINING}
+"""On top of the preset `small`."""
+
+FORM = ut_folds.FeatureForm(channels=CHANNELS)
+"""Of the features that cells read: every second frame, as many components as of stick actions."""
 
 CONVNETS = (Run("convnet-rgb", "convnet", "rgb"), Run("convnet-flow", "convnet", "flow"))
 """Not recurrent, but with seeds and score files like the other rows."""
@@ -63,8 +67,8 @@ def run(name: str, data: str, workdir: str, stop: float = float("inf")) -> dict[
         backbone_arrays.extract(cfg, ut_folds.arrays_folder(workdir, stream))
     folds = []
     for fold in prepared:
-        settings = ut_folds.training_fold(fold, workdir)
-        ut_folds.import_features(settings, workdir)
+        settings = ut_folds.training_fold(fold, workdir, FORM)
+        ut_folds.import_features(settings, workdir, FORM)
         folds.append(settings)
     for seed in SEEDS:
         for convnet in CONVNETS:
@@ -76,7 +80,7 @@ def run(name: str, data: str, workdir: str, stop: float = float("inf")) -> dict[
         "data": REAL_SETS[name].about,
         "folds": len(folds),
         "settings": SETTINGS,
-        "features": ut_folds.FIRST_FORM._asdict(),
+        "features": FORM._asdict(),
         "videos": names_of_test(folds),
         "rows": as_record(ladder_rows((*CONVNETS, *MODELS), folds)),
     }
