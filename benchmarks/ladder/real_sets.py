@@ -43,12 +43,14 @@ class RealSet(NamedTuple):
     """A set of real videos.
 
     Attributes:
-      prepared: (folder of the data, work folder) to the settings of every fold.
+      prepared: (folder of the data, work folder, settings) to the settings of every fold.
       about: how the folds are made, for the result file.
+      changes: on top of `SETTINGS`.
     """
 
-    prepared: Callable[[str, str], list[Settings]]
+    prepared: Callable[[str, str, Mapping[str, Any]], list[Settings]]
     about: str
+    changes: Mapping[str, Any] = {}
 
 
 def run(name: str, data: str, workdir: str, stop: float = float("inf")) -> dict[str, Any]:
@@ -60,7 +62,9 @@ def run(name: str, data: str, workdir: str, stop: float = float("inf")) -> dict[
       workdir: of everything that is computed.
       stop: a moment of `time.monotonic` after which nothing is begun.
     """
-    prepared = REAL_SETS[name].prepared(data, workdir)
+    real_set = REAL_SETS[name]
+    common = {**SETTINGS, **real_set.changes}
+    prepared = real_set.prepared(data, workdir, common)
     # The network is not fitted, so one fold's settings extract the features of all.
     for stream in ("rgb", "flow"):
         cfg = prepared[0].for_stream(stream).config()
@@ -77,9 +81,9 @@ def run(name: str, data: str, workdir: str, stop: float = float("inf")) -> dict[
                     _classify_frames(convnet, settings, workdir, seed)
     train_all(MODELS, folds, SEEDS, stop)
     return {
-        "data": REAL_SETS[name].about,
+        "data": real_set.about,
         "folds": len(folds),
-        "settings": SETTINGS,
+        "settings": common,
         "features": FORM._asdict(),
         "videos": names_of_test(folds),
         "rows": as_record(ladder_rows((*CONVNETS, *MODELS), folds)),
@@ -117,11 +121,10 @@ def _vectors(folder: pathlib.Path, name: str) -> np.ndarray:
 # ---- folds ---------------------------------------------------------------------------------------
 
 
-def _weizmann(data: str, workdir: str) -> list[Settings]:
+def _weizmann(data: str, workdir: str, common: Mapping[str, Any]) -> list[Settings]:
     """One fold for each performer, in the order of their names."""
-    # Read at their own rate: the clips have 25 frames a second, and some have 53 frames in all.
-    common = {**SETTINGS, "data__fps": 0.0, "data__videos": f"{data}/videos"}
-    base = Settings("small", {**common, "workdir": f"{workdir}/all"})
+    place = {"workdir": f"{workdir}/all", "data__videos": f"{data}/videos"}
+    base = Settings("small", {**common, **place})
     source = Workdir(base.overrides["workdir"])
     if not source.dataset.exists():
         prepare.run(base.config())
@@ -140,15 +143,20 @@ def _weizmann(data: str, workdir: str) -> list[Settings]:
     return folds
 
 
-def _ut_interaction(data: str, workdir: str) -> list[Settings]:
+def _ut_interaction(data: str, workdir: str, common: Mapping[str, Any]) -> list[Settings]:
     folds = []
     for number in range(1, ut_folds.FOLDS + 1):
-        folds.append(ut_folds.prepared_fold(data, workdir, number, SETTINGS))
+        folds.append(ut_folds.prepared_fold(data, workdir, number, common))
     return folds
 
 
 REAL_SETS: Mapping[str, RealSet] = {
-    "weizmann": RealSet(_weizmann, "Weizmann, 4 actions of 6 performers, one performer held out"),
+    "weizmann": RealSet(
+        _weizmann,
+        "Weizmann, 4 actions of 6 performers, one performer held out",
+        # Read at their own rate, 25 frames a second, since some clips have 53 frames in all.
+        {"data__fps": 0.0},
+    ),
     "ut_interaction": RealSet(
         _ut_interaction, "UT-Interaction, sequences 1 to 15, folds of 3 sequences"
     ),
