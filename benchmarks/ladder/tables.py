@@ -59,6 +59,9 @@ ORDERINGS: Sequence[Ordering] = (
 TIED_PAIRS = (("motion_alstm-rgb", "alstm-rgb"), ("videolstm-rgb", "convalstm-rgb"))
 """Motion attention and the same cell with attention from appearance."""
 
+# Those of `benchmarks.real_data`, where the ConvNet is the layer of the classes too.
+_UT_NAMES = {"frame classifier, RGB": "convnet-rgb", "frame classifier, flow": "convnet-flow"}
+
 REAL_SETS = {"weizmann": "Weizmann", "ut_interaction": "UT-Interaction"}
 """The sets of real videos, in words."""
 
@@ -101,10 +104,10 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
     if flow:
         tables["flow"] = change_table(rows_of(flow["rows"]))
     for name, words in REAL_SETS.items():
-        real = _read(folder / f"ladder_{name}.json")
-        if real:
-            sources[words] = rows_of(real["rows"])
-            tables[name] = accuracy_table(_titled(sources[words]))
+        rows = _real_rows(folder, name)
+        if rows:
+            sources[words] = rows
+            tables[name] = accuracy_table(_titled(rows))
     tables["summary"] = summary_table(sources)
     tables["orderings"] = ordering_table(sources)
     for name, stems in FUSION_FILES.items():
@@ -113,6 +116,13 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
         if of_files:
             tables[name] = fusion_tables(of_files)
     return tables
+
+
+def _real_rows(folder: pathlib.Path, name: str) -> Mapping[str, Row]:
+    """The rows of a set of real videos; those of another training where the ladder has none."""
+    figures = _read(folder / f"ladder_{name}.json") or _read(folder / f"real_data_{name}.json")
+    rows = rows_of(figures.get("rows", {}))
+    return {_UT_NAMES.get(row, row): rows[row] for row in rows}
 
 
 def filled(page: str, tables: Mapping[str, str]) -> str:
