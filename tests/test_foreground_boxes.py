@@ -5,14 +5,21 @@ import json
 
 import numpy as np
 import pytest
+import tiny_pipeline
 from localize_workdir import FRAMES, attention_of, config, frame_scores, true_tube, write_work
 
 from videolstm_jax import artifacts, files
+from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import LocalizeConfig, change
 from videolstm_jax.errors import FileError
+from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings, configured
 from videolstm_jax.stages import localize
+from videolstm_jax.trained.features import store_record
+from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.trained.stream import stream_settings
+from videolstm_jax.video import decode
 
 RUN = "videolstm-rgb"
 
@@ -159,3 +166,27 @@ def test_a_stream_without_the_axis_takes_the_weighted_features_and_says_so():
     assert stream_settings(motion, reads_flow=True, has_foreground=False) == (motion, [])
     of_rgb, _ = stream_settings(motion, reads_flow=False, has_foreground=True)
     assert of_rgb.input == "weighted_features"
+
+
+@pytest.mark.slow
+def test_a_bundle_of_the_preset_small_has_the_boxes_of_the_stage(tmp_path):
+    frames = 6
+    settings = {"convnet__backbone": "lite0", "convnet__image_size": 64, "data__max_frames": frames}
+    cfg = tiny_pipeline.make(tmp_path, [("convalstm", "rgb")], **settings)
+    cfg = Settings.of(cfg).for_cell("convalstm", "rgb")
+    work = Workdir(cfg.workdir)
+    path = work.run(cfg.run_name) / "config.json"
+    # What `train` records of its features, which the tiny run leaves out.
+    store = FeatureStore.open(work.features("rgb", "pool5"))
+    record = json.loads(path.read_text()) | {"inputs": {"x": store_record(store)}}
+    files.write_json(path, record, sealed=True)
+    assert localized(cfg)["settings"]["input"] == "foreground"
+    tubes = artifacts.load_detections(work.tubes(cfg.run_name, ""))
+    predictor = Predictor(TrainedModel.load(work.run(cfg.run_name)).save(tmp_path / "bundle"))
+    assert not predictor.warning
+    for detection in tubes:
+        predictor.restart()
+        (path,) = (tmp_path / "set").glob(f"videos/{detection.video}.*")
+        boxes = [predictor(frame).box for frame in decode.read(path, max_frames=frames)]
+        # As precise as tubes.jsonl.
+        np.testing.assert_allclose(boxes[:-1], detection.tube.boxes[: frames - 1], atol=1e-3)
