@@ -5,7 +5,6 @@ import signal
 import time
 
 import pytest
-from command_line import ROOT
 from pod_trainings import (
     ENDLESS,
     HEARTBEAT,
@@ -88,18 +87,3 @@ def test_a_silent_process_ends_the_other_three(work, tmp_path):
     for index in (0, 2, 3):
         assert pod.errors(index) == "error: process 1 of 4 has given no sign of life for 30 s\n"
     pod.end()
-
-
-def test_a_step_that_hangs_ends_all_with_their_stacks(work, tmp_path):
-    environ = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    command = words("train", work, *ENDLESS, "--model.cell=hanging_cell:CELL", "--cluster.stall=8")
-    pod = start_pod(tmp_path / "pod", command, more_environ=environ)
-    pod.wait_for("\nstep 3/")
-    began = time.monotonic()
-    assert pod.statuses() == [75, 75], pod.errors(0)
-    assert time.monotonic() - began < 8 + SOON + SLOWER
-    for index in (0, 1):
-        assert " of 2 has been at a step for 8 s; the limit is 8 s. Each" in pod.errors(index)
-        assert "in _run_steps" in pod.errors(index)
-    assert "in fill_or_stand_still" in pod.errors(1)
-    assert not (work / "runs" / "hanging_cell-rgb" / ".lock").exists()

@@ -14,13 +14,14 @@ from videolstm_jax.cluster import team
 from videolstm_jax.cluster.first_process import run_in_first
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError
+from videolstm_jax.pipeline import runner
 from videolstm_jax.presets import Settings
 
 
 def test_a_pipeline_runs_each_stage_as_its_command_does():
     for step in pipeline.plan(tiny("videos")):
-        kinds = dict.fromkeys(pipeline.TOGETHER, "together")
-        kinds |= dict.fromkeys(pipeline.SHARDED, "shards")
+        kinds = dict.fromkeys(runner.TOGETHER, "together")
+        kinds |= dict.fromkeys(runner.SHARDED, "shards")
         assert COMMANDS[step.stage].processes == kinds.get(step.stage, "one")
 
 

@@ -136,39 +136,6 @@ def test_a_silent_process_ends_the_other_one(work, tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_with_other_settings_are_named(work, tmp_path):
-    pod = start_pod(
-        tmp_path / "pod", words("train", work), extra=[(1, "--optim.learning_rate=0.5")]
-    )
-    assert pod.statuses() == [1, 1]
-    message = (
-        "error: process 1 of 2 has optim.learning_rate 0.5; process 0 has 0.01; expected the same "
-        "everywhere\n"
-    )
-    assert [pod.errors(0), pod.errors(1)] == [message, message]
-    assert not (work / "runs").exists()
-
-
-@pytest.mark.slow
-def test_processes_with_other_features_are_named(work, tmp_path):
-    other = tmp_path / "other"
-    shutil.copytree(work, other)
-    write_work(other, classes=("bend", "wave"))
-    pod = start_pod(tmp_path / "pod", words("train", work), extra=[(1, f"--workdir={other}")])
-    assert pod.statuses() == [1, 1]
-    assert pod.errors(0) == pod.errors(1) and "process 1" in pod.errors(0)
-
-
-@pytest.mark.slow
-def test_a_missing_process_is_named(work, tmp_path):
-    pod = start_pod(tmp_path / "pod", words("train", work, "--cluster.wait=4"), only=[0])
-    began = time.monotonic()
-    assert pod.statuses() == [1]
-    assert "error: of 2 processes, 1 did not come to 127.0.0.1:" in pod.errors(0)
-    assert time.monotonic() - began < 60
-
-
-@pytest.mark.slow
 def test_a_folder_that_is_in_use_is_refused_everywhere(work, tmp_path):
     with sole_writer(work / "runs" / "lstm-rgb", "train"):
         pod = start_pod(tmp_path / "pod", words("train", work))

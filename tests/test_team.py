@@ -1,29 +1,19 @@
 """Processes that meet and speak to each other, here as threads: who is missing, who differs."""
 
-import os
 import re
 import socket
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from command_line import ROOT
+from joined_scripts import ends_of, free_port
 
 from videolstm_jax.cluster.detect import Processes
 from videolstm_jax.cluster.meeting import meet
 from videolstm_jax.cluster.team import ALONE, difference
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def met(count, facts=({},) * 9, indexes=None, counts=None, wait=20.0):
@@ -167,16 +157,6 @@ def test_alone_there_is_nothing_to_wait_for():
 
 
 ENDS = """
-import os, signal, sys, time
-from videolstm_jax.cluster.detect import Processes
-from videolstm_jax.cluster.meeting import meet
-from videolstm_jax.cluster.watchdog import start_watchdog, watchdog
-from videolstm_jax.config import ClusterConfig
-index, case = int(sys.argv[1]), sys.argv[3]
-place = Processes(index, 3, "127.0.0.1:" + sys.argv[2], "test")
-team, _ = meet(place, ClusterConfig(wait=30, heartbeat=1), {})
-team.before_end(lambda: print("callback", flush=True))
-start_watchdog(team, 0.5)
 if index == 1:
     time.sleep(0.3)
     if case == "killed":
@@ -188,7 +168,7 @@ if index == 1:
         os._exit(1)
     elif case == "stalled":
         watchdog().step()
-time.sleep(40)
+time.sleep(60)
 """
 
 
@@ -202,27 +182,10 @@ time.sleep(40)
     ],
 )
 def test_all_end_with_the_reason_of_one(case, status, words):
-    port = str(free_port())
     began = time.monotonic()
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(ENDS), str(index), port, case],
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(3)
-    ]
-    try:
-        for index in (0, 2):
-            out, errors = running[index].communicate(timeout=30)
-            assert running[index].returncode == status, errors
-            assert words in errors and out == "callback\n"
-            # Which process waits for which is seen only with the stacks of all of them.
-            assert ("Current thread" in errors or "Thread 0x" in errors) == (case == "stalled")
-    finally:
-        for process in running:
-            process.kill()
-            process.communicate()
-    assert time.monotonic() - began < 30
+    for ended, out, errors in ends_of(ENDS, case, without=[1]):
+        assert ended == status, errors
+        assert words in errors and out == "callback\n"
+        # Which process waits for which is seen only with the stacks of all of them.
+        assert ("Current thread" in errors or "Thread 0x" in errors) == (case == "stalled")
+    assert time.monotonic() - began < 45

@@ -16,8 +16,10 @@ from videolstm_jax.cli.command_table import Command
 from videolstm_jax.cli.terminal import one_line
 from videolstm_jax.cluster import detect, start, team
 from videolstm_jax.cluster.detect import Processes
+from videolstm_jax.cluster.watchdog import start_watchdog
 from videolstm_jax.config import ClusterConfig, RunConfig
 from videolstm_jax.errors import ConfigError
+from videolstm_jax.interrupts import end_decoding
 from videolstm_jax.lock.sole_writer import release_held
 
 # What may follow `--distributed` as a word of its own.
@@ -94,15 +96,25 @@ def joined_processes(
             "one, or --distributed=off where each process has a work folder of its own"
         )
     if processes.count == 1 or command.processes == "shards":
+        _watch_alone(config)
         yield processes
         return
     line = start.join_processes(processes, config, name, cfg)
     print(line, flush=True)
     team.current().before_end(release_held)
+    team.current().before_end(end_decoding)
     stopping.call_before_end(_status_of_stop)
     with _output_of_first():
         yield processes
     start.leave_processes()
+
+
+def _watch_alone(config: ClusterConfig) -> None:
+    """Starts the watchdog of a process that no other one waits for."""
+    if config.watchdog:
+        team.current().before_end(release_held)
+        team.current().before_end(end_decoding)
+        start_watchdog(team.current(), config.stall)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pathlib
 from collections.abc import Mapping
@@ -41,9 +42,15 @@ def join_processes(
     Raises:
       ConfigError: processes are missing or differ.
     """
-    facts = {"command": command, **code_versions(), **own_modules(cfg), **_settings(cfg)}
+    facts = {"command": command, "cluster.watchdog": as_text(config.watchdog)}
+    facts |= {**code_versions(), **own_modules(cfg), **_settings(cfg)}
     joined, service = meet(processes, config, facts)
-    start_watchdog(joined, config.stall)
+    if config.watchdog:
+        start_watchdog(joined, config.stall)
+        joined.longest_wait = max(joined.longest_wait, 2 * config.stall)
+    else:
+        # Without a watchdog no process tells the others that it goes on.
+        joined.longest_wait = math.inf
     _start_jax(processes, service)
     team.join(joined)
     import jax

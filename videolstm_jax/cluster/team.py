@@ -26,6 +26,12 @@ _SILENT_BEATS = 6
 
 More than one: an import of TensorFlow from a slow disk keeps all threads of a process waiting.
 """
+_LONGEST_WAIT = 3600.0
+"""Seconds that a process waits for another one that shows no progress.
+
+Longer than any limit of the watchdog: a process that stands still ends all itself, and names its
+work. This limit ends two processes that wait for each other.
+"""
 _FAREWELL = 3.0
 """Seconds that process 0 waits at an end for the others to have read why."""
 
@@ -35,6 +41,12 @@ class Team:
 
     index = 0
     count = 1
+    is_waiting = False
+    """Whether this process waits for another one."""
+
+    def __init__(self) -> None:
+        """Starts without callbacks."""
+        self._callbacks: list[Callable[[], None]] = []
 
     @property
     def is_first(self) -> bool:
@@ -44,6 +56,8 @@ class Team:
     @property
     def name(self) -> str:
         """This process in messages."""
+        if self.count == 1:
+            return "this process"
         return f"process {self.index} of {self.count}"
 
     def gather(self, label: str, payload: bytes) -> list[bytes] | None:
@@ -88,13 +102,35 @@ class Team:
         """Tells the others that this process ends, and why, so that they end too."""
 
     def before_end(self, callback: Callable[[], None]) -> None:
-        """Has a function called before this process ends because of another one."""
+        """Has a function called before another process, or the watchdog, ends this one."""
+        self._callbacks.append(callback)
+
+    def end_stalled(self, message: str) -> NoReturn:
+        """Ends all processes because this one makes no progress; each prints its stacks."""
+        self._print_end(message, stacks=True)
+        # Not `sys.exit`: this is no main thread, and that one stands still.
+        os._exit(TRY_AGAIN)
+
+    def note_progress(self) -> None:
+        """Notes that this process has done something, for those that wait for it."""
 
     def await_reason(self, seconds: float) -> None:
         """Waits for the news that another process is gone, which ends this one."""
 
     def leave(self) -> None:
         """Waits until all processes are done, so that none ends while another still needs it."""
+
+    def _print_end(self, message: str, *, stacks: bool) -> None:
+        """Prints why the process ends, and calls what must be called before."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            if stacks:
+                # Which one waits for which is seen only with the stacks of all processes.
+                faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
+            print(f"error: {message}", file=sys.stderr, flush=True)
+        for callback in self._callbacks:
+            with contextlib.suppress(Exception):
+                callback()
 
 
 ALONE = Team()
@@ -127,13 +163,17 @@ class ConnectedTeam(Team):
           connections: by the number of the other process.
           heartbeat: seconds after which a machine that does not answer counts as lost.
         """
+        super().__init__()
         self.index, self.count = index, count
         self._connections = dict(connections)
         self._heartbeat = heartbeat
         self._inbox: dict[int, queue.SimpleQueue[Message]] = {}
         self._left: set[int] = set()
         self._ending = threading.Lock()
-        self._callbacks: list[Callable[[], None]] = []
+        self.longest_wait = _LONGEST_WAIT
+        self._progress = 0
+        # The number of each peer when it last changed, and when that was.
+        self._progress_of: dict[int, tuple[int, float]] = {}
         for peer, connection in connections.items():
             connection.keep_alive(heartbeat)
             self._inbox[peer] = queue.SimpleQueue()
@@ -147,12 +187,16 @@ class ConnectedTeam(Team):
         if not self.is_first:
             self._send(0, "data", payload, label=label)
             return None
-        return [payload, *(self._take(peer, label) for peer in range(1, self.count))]
+        peers = range(1, self.count)
+        payloads = [payload]
+        for peer in peers:
+            payloads.append(self._take(peer, label, peers[peer - 1 :]))
+        return payloads
 
     def broadcast(self, label: str, payload: bytes) -> bytes:
         """See `Team.broadcast`."""
         if not self.is_first:
-            return self._take(0, label)
+            return self._take(0, label, [0])
         for peer in self._connections:
             self._send(peer, "data", payload, label=label)
         return payload
@@ -162,12 +206,19 @@ class ConnectedTeam(Team):
         with contextlib.suppress(OSError):
             self._connections[peer].send(kind, payload, **fields)
 
-    def _take(self, peer: int, label: str) -> bytes:
-        # In pieces, so that Ctrl-C is not kept waiting.
-        while True:
-            with contextlib.suppress(queue.Empty):
-                message = self._inbox[peer].get(timeout=0.2)
-                break
+    def _take(self, peer: int, label: str, awaited: Sequence[int]) -> bytes:
+        """The next bytes of a process; `awaited` are all from which some must come."""
+        began = time.monotonic()
+        self.is_waiting = True
+        try:
+            # In pieces, so that Ctrl-C is not kept waiting.
+            while True:
+                with contextlib.suppress(queue.Empty):
+                    message = self._inbox[peer].get(timeout=0.2)
+                    break
+                self._check_wait(peer, label, awaited, began)
+        finally:
+            self.is_waiting = False
         if message.fields["label"] != label:
             raise ConfigError(
                 f"process {peer} is at {message.fields['label']!r} and {self.name} at {label!r}; "
@@ -175,11 +226,26 @@ class ConnectedTeam(Team):
             )
         return message.payload
 
-    # ---- life and death --------------------------------------------------------------------------
+    def _check_wait(self, peer: int, label: str, awaited: Sequence[int], began: float) -> None:
+        """Ends all processes where one has shown no progress for too long."""
+        since = began
+        if peer in self._progress_of:
+            since = max(began, self._progress_of[peer][1])
+        seconds = time.monotonic() - since
+        if seconds <= self.longest_wait:
+            return
+        missing = [str(other) for other in awaited if self._inbox[other].empty()]
+        listed = f"process {missing[0]}"
+        if len(missing) > 1:
+            listed = f"processes {', '.join(missing[:8])}"
+        if len(missing) > 8:
+            listed += f" and {len(missing) - 8} more"
+        self.end_stalled(
+            f"{self.name} has waited at {label!r} for {listed}; no sign of progress came for "
+            f"{seconds:.0f} s. Each process has printed where its threads are"
+        )
 
-    def before_end(self, callback: Callable[[], None]) -> None:
-        """Has a function called before this process ends because of another one."""
-        self._callbacks.append(callback)
+    # ---- life and death --------------------------------------------------------------------------
 
     def fail(self, message: str, status: int = 1) -> None:
         """See `Team.fail`."""
@@ -190,8 +256,13 @@ class ConnectedTeam(Team):
         self._say_farewell()
 
     def end_stalled(self, message: str) -> NoReturn:
-        """Ends all processes because this one makes no progress; each prints its stacks."""
+        """See `Team.end_stalled`."""
         self._end(message, TRY_AGAIN, stacks=True)
+
+    def note_progress(self) -> None:
+        """See `Team.note_progress`."""
+        # Two threads may count the same number. Only that it changes is looked at.
+        self._progress += 1
 
     def await_reason(self, seconds: float) -> None:
         """Waits for the news that another process is gone, which ends this one.
@@ -211,7 +282,7 @@ class ConnectedTeam(Team):
         while True:
             time.sleep(self._heartbeat)
             for peer in self._connections:
-                self._send(peer, "beat")
+                self._send(peer, "beat", progress=self._progress)
 
     def _listen(self, peer: int) -> None:
         reason = "has ended without a word"
@@ -226,6 +297,8 @@ class ConnectedTeam(Team):
                     return
                 if message.kind == "end":
                     self._end(**message.fields, sender=peer)
+                if message.kind == "beat":
+                    self._note_beat(peer, message.fields["progress"])
                 if message.kind == "data":
                     self._inbox[peer].put(message)
         except TimeoutError:
@@ -235,6 +308,16 @@ class ConnectedTeam(Team):
         if peer not in self._left:
             self._end(f"process {peer} of {self.count} {reason}", TRY_AGAIN)
 
+    def _note_beat(self, peer: int, progress: int) -> None:
+        """Notes when the number of another process has changed."""
+        if self._progress_of.get(peer, (None, 0.0))[0] == progress:
+            return
+        self._progress_of[peer] = progress, time.monotonic()
+        # All others are connected to process 0 alone. Where that one waits for a process that goes
+        # on, they must see that it does.
+        if self.is_first:
+            self.note_progress()
+
     def _end(
         self, message: str, status: int, *, stacks: bool = False, sender: int | None = None
     ) -> NoReturn:
@@ -243,15 +326,7 @@ class ConnectedTeam(Team):
         for peer in self._connections:
             if peer != sender:
                 self._send(peer, "end", message=message, status=status, stacks=stacks)
-        with contextlib.suppress(OSError, ValueError):
-            sys.stdout.flush()
-            if stacks:
-                # Which one waits for which is seen only with the stacks of all processes.
-                faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
-            print(f"error: {message}", file=sys.stderr, flush=True)
-        for callback in self._callbacks:
-            with contextlib.suppress(Exception):
-                callback()
+        self._print_end(message, stacks=stacks)
         self._say_farewell()
         # Not `sys.exit`: this is no main thread, and that one may wait for a process that is gone.
         os._exit(status)

@@ -49,7 +49,12 @@ class ClusterConfig:
     stall: float = setting(
         60.0,
         "Seconds without a step after which all end, at the least. It is 20 times the median of "
-        "the steps before where that is longer.",
+        "the steps before where that is longer. One process alone ends after ten times as long.",
+        advanced=True,
+    )
+    watchdog: bool = setting(
+        True,
+        "Ends with status 75 where no step is made for too long.",
         advanced=True,
     )
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from etils import epath
 
 from videolstm_jax.artifacts import Workdir
+from videolstm_jax.cluster.watchdog import watchdog
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.files import PathLike, read_json, read_object, side_by_side, write_json
@@ -210,7 +211,13 @@ def flow_digests(work: Workdir, names: Iterable[str]) -> dict[str, str]:
       FileError: a file is missing or damaged.
     """
     names = list(names)
-    digests = side_by_side(flow_file.content_sha256, [_flow_path(work, name) for name in names])
+
+    def digest_of(path: epath.Path) -> str:
+        digest = flow_file.content_sha256(path)
+        watchdog().progress()
+        return digest
+
+    digests = side_by_side(digest_of, [_flow_path(work, name) for name in names])
     return dict(zip(names, digests, strict=True))
 
 

@@ -11,6 +11,7 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.artifacts import leads_out
+from videolstm_jax.cluster.watchdog import watchdog
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
 from videolstm_jax.features.index import StoreIndex
@@ -193,6 +194,7 @@ class FeatureStore:
         def is_damaged(name: str) -> bool:
             nonlocal compared
             digest = sha256_if_exists(self.path(name))
+            watchdog().progress()
             compared += 1  # a thread may miss the count of another; the line is only progress
             return digest != self.sha256[name]
 
@@ -237,7 +239,9 @@ class FeatureStore:
         self.path(name)  # raises where the store does not have the video
         if name in self._moments:
             return Moments(*self._moments[name])
-        return records.moments(self.read(name))
+        moments = records.moments(self.read(name))
+        watchdog().progress()
+        return moments
 
 
 def record_path(folder: epath.Path, name: str, dtype: str = "float16") -> epath.Path:

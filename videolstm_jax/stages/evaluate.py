@@ -14,7 +14,7 @@ from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_sc
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import gather_rows, share_of
-from videolstm_jax.cluster.watchdog import by_video
+from videolstm_jax.cluster.watchdog import READING, by_video, watchdog
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
@@ -62,6 +62,7 @@ def run(cfg: RunConfig) -> epath.Path:
         another cell, other classes, or features of another shape.
       FileError: the run was trained on some of the test videos, unless `eval.allow_trained`.
     """
+    watchdog().expect(READING)
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     videos = dataset.part(cfg.eval.part)

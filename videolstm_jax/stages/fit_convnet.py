@@ -19,6 +19,7 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import frame_batch_videos, frame_batches
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.cluster import team
+from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
@@ -92,6 +93,7 @@ def run(cfg: RunConfig) -> epath.Path:
         settings or on other videos, or another process fits one there.
       VideoError: a video is not the one that `prepare` read.
     """
+    watchdog().expect(READING)
     backbone = _open_fit(cfg)
     cfg, videos, classes = backbone.cfg, backbone.videos, backbone.dataset.classes
     mesh = data_mesh(cfg.train.devices, cfg.convnet.batch, cfg.train.shards)

@@ -16,6 +16,7 @@ from videolstm_jax.clips import balance
 from videolstm_jax.clips.batches import batch_videos, train_batches
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.cluster import team
+from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import RunConfig
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
@@ -51,6 +52,7 @@ def run(cfg: RunConfig) -> epath.Path:
       FileError: parameters of another run that do not fit, or the folder holds a run of other
         settings or other features, or another process trains in it.
     """
+    watchdog().expect(READING)
     # All that can be refused is refused before the folder is locked and written.
     training = open_training(cfg)
     chosen_by = choosing_videos(cfg, training.dataset)
