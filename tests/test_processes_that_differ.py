@@ -38,14 +38,24 @@ def test_processes_with_other_settings_are_named(work, tmp_path, count):
 @COUNTS
 def test_processes_with_other_features_are_named(work, tmp_path, count):
     other, last = tmp_path / "other", count - 1
-    write_work(other, classes=("bend", "wave"))
+    write_work(other, draw=1)
+    # As if process 0 had made it on a shared disk, which shows an old state of the features.
+    (other / "runs" / "lstm-rgb" / "ckpt").mkdir(parents=True)
     flag = [(last, f"--workdir={other}")]
     pod = start_pod(tmp_path / "pod", words("train", work), count=count, extra=flag)
     assert pod.statuses() == [1] * count
     (message,) = {pod.errors(index) for index in range(count)}
-    assert message.startswith(f"error: process {last} of {count} has classes ")
-    shutil.rmtree(work / "runs")  # the folder was locked, and the lock is gone
+    assert message.startswith(f"error: process {last} of {count} has features.x ")
     assert not list(work.rglob("*.lock"))
+
+
+def test_a_folder_that_is_not_shared_is_named(work, tmp_path):
+    other = shutil.copytree(work, tmp_path / "other")
+    flag = [(1, f"--workdir={other}")]
+    pod = start_pod(tmp_path / "pod", words("train", work), extra=flag)
+    assert pod.statuses() == [1, 1]
+    assert pod.errors(0) == pod.errors(1)
+    assert "/ckpt is missing on process 1 of 2, and process 0 has made it" in pod.errors(0)
 
 
 @COUNTS

@@ -47,8 +47,11 @@ def listed_videos():
     )
 
 
-def write_work(folder, classes=CLASSES):
-    """What `prepare` and `extract` leave: the list of videos, and random features of all layers."""
+def write_work(folder, classes=CLASSES, draw=0):
+    """What `prepare` and `extract` leave: the list of videos, and random features of all layers.
+
+    Another number `draw` gives other features.
+    """
     videos = listed_videos()
     save_dataset(Workdir(str(folder)).dataset, Dataset(classes, videos))
     for number, ((stream, layer), shape) in enumerate(SHAPES.items()):
@@ -56,7 +59,8 @@ def write_work(folder, classes=CLASSES):
             Workdir(str(folder)).features(stream, layer), shape, {"from": "nowhere"}
         )
         for at, video in enumerate(videos):
-            noise = np.random.default_rng([number, at]).normal(0, 1, (video.frames - 1, *shape))
+            generator = np.random.default_rng([number + len(SHAPES) * draw, at])
+            noise = generator.normal(0, 1, (video.frames - 1, *shape))
             # The mean is -2 in one class and 2 in the other: a few steps learn the difference.
             writer.write(video.name, 3 * noise + 2 * (2 * video.label - 1))
         training_names = [video.name for video in videos if video.part == "train"]
