@@ -1,5 +1,7 @@
 """Stages that are killed with SIGKILL at random instants end with what an unbroken run leaves."""
 
+import json
+
 import pytest
 
 from benchmarks.faults import folders, kill
@@ -17,7 +19,8 @@ def test_a_killed_stage_leaves_what_an_unbroken_one_leaves(tmp_path, stage, kill
     while len(rows) < kills:
         rows += kill.chain(bench, len(rows), most=kills - len(rows))
     bench.close()
-    assert not [row for row in rows if not row["sound"]]
+    failed = [row for row in rows if not row["sound"]]
+    assert not failed, json.dumps(failed)
 
 
 def started(folder, *words):
