@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import end_to_end
+from benchmarks import end_to_end, end_to_end_tables
 from videolstm_jax.artifacts import Workdir, save_scores
 from videolstm_jax.presets import configured
 from videolstm_jax.types import Scores
@@ -79,3 +79,26 @@ def test_groups_without_a_folder_are_refused(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         end_to_end.main()
     assert "--videos and --hold_out go together" in capsys.readouterr().err
+
+
+def test_the_tables_have_words_and_a_factor():
+    row = {"right": [3, 4], "of": 10, "share": [0.35, 0.2, 0.5]}
+    figures = {
+        "clips": 10,
+        "stream": "flow",
+        "train.steps": 120,
+        "ConvNet": {"right": [5], "of": 10, "share": [0.5, 0.3, 0.7]},
+        "rows": {"frozen": row, "rate0.1": row, "frozen700": row},
+        end_to_end_tables.DIFFERENCES: {"rate0.1": [0.1, -0.1, 0.3], "frozen700": [0, 0, 0]},
+        "cost": {
+            "frozen": dict.fromkeys(end_to_end_tables.COSTS, 2),
+            "joint": dict.fromkeys(end_to_end_tables.COSTS, 5000),
+        },
+    }
+    lines = end_to_end_tables.accuracies(figures).splitlines()
+    assert lines[2] == "| flow ConvNet, one seed | 5 | 50.0 (30.0 to 70.0) | - |"
+    assert lines[3] == "| frozen features, 120 steps | 3 4 | 35.0 (20.0 to 50.0) | - |"
+    assert lines[4].startswith("| last block at rate 0.1, 120 steps | 3 4 |")
+    assert lines[4].endswith("| +10.0 (-10.0 to +30.0) |")
+    assert lines[5].startswith("| frozen features, 700 steps |")
+    assert "| 2 | 5,000 | 2500.0 |" in end_to_end_tables.costs(figures)

@@ -61,12 +61,15 @@ def test_tables_are_made_of_the_files_that_there_are(tmp_path):
     real = {"rows": as_record({"convnet-rgb": row(5), "lstm-rgb": row(9)})}
     (tmp_path / "ladder_stick.json").write_text(json.dumps(stick))
     (tmp_path / "ladder_ut_interaction.json").write_text(json.dumps(real))
+    larger = {"rows": as_record({"frame classifier, RGB": row(9), "lstm-rgb": row(5)})}
+    (tmp_path / "real_data_ut_interaction.json").write_text(json.dumps(larger))
     of_results = tables.of_folder(tmp_path)
     assert "| ALSTM, RGB | 40 40 of 40 |" in of_results["tied"]
-    assert "| ConvNet, RGB | 5 5 of 40 |" in of_results["ut_interaction"]
+    assert "| ConvNet, RGB | 5 5 of 40 |" in of_results["ladder_ut_interaction"]
     lines = of_results["orderings"].splitlines()
     assert "| LSTM, RGB - ConvNet, RGB | UT-Interaction | +10.0" in lines[2]
-    assert "| fusion - VideoLSTM, RGB | stick actions, independent | +50.0" in lines[3]
+    assert "| LSTM, RGB - ConvNet, RGB | UT-Interaction, larger | -10.0" in lines[3]
+    assert "| fusion - VideoLSTM, RGB | stick actions, independent | +50.0" in lines[4]
 
 
 def test_tables_go_between_their_marks():

@@ -59,11 +59,15 @@ ORDERINGS: Sequence[Ordering] = (
 TIED_PAIRS = (("motion_alstm-rgb", "alstm-rgb"), ("videolstm-rgb", "convalstm-rgb"))
 """Motion attention and the same cell with attention from appearance."""
 
-# Those of `benchmarks.real_data`, where the ConvNet is the layer of the classes too.
+# Those of `benchmarks.real_data`, whose frame classifier is the same ConvNet.
 _UT_NAMES = {"frame classifier, RGB": "convnet-rgb", "frame classifier, flow": "convnet-flow"}
 
-REAL_SETS = {"weizmann": "Weizmann", "ut_interaction": "UT-Interaction"}
-"""The sets of real videos, in words."""
+REAL_SETS = {
+    "ladder_weizmann": "Weizmann",
+    "ladder_ut_interaction": "UT-Interaction",
+    "real_data_ut_interaction": "UT-Interaction, larger",
+}
+"""The result files of real videos, and the names of their sets in the tables."""
 
 FUSION_FILES = {
     "idt stick actions": ("idt_objects_stick_actions", "idt_objects_stick_actions_scaled"),
@@ -104,7 +108,7 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
     if flow:
         tables["flow"] = change_table(rows_of(flow["rows"]))
     for name, words in REAL_SETS.items():
-        rows = _real_rows(folder, name)
+        rows = _real_rows(folder / f"{name}.json")
         if rows:
             sources[words] = rows
             tables[name] = accuracy_table(_titled(rows))
@@ -118,10 +122,9 @@ def of_folder(folder: pathlib.Path) -> dict[str, str]:
     return tables
 
 
-def _real_rows(folder: pathlib.Path, name: str) -> Mapping[str, Row]:
-    """The rows of a set of real videos; those of another training where the ladder has none."""
-    figures = _read(folder / f"ladder_{name}.json") or _read(folder / f"real_data_{name}.json")
-    rows = rows_of(figures.get("rows", {}))
+def _real_rows(path: pathlib.Path) -> Mapping[str, Row]:
+    """The rows of a result file of real videos, by the names of the ladder."""
+    rows = rows_of(_read(path).get("rows", {}))
     return {_UT_NAMES.get(row, row): rows[row] for row in rows}
 
 
