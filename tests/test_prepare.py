@@ -77,7 +77,14 @@ def test_again_is_free_and_broken_off_is_resumed(prepared_workdir, tmp_path, mon
     data = bytearray(damaged.read_bytes())
     data[data.index(b"PK\x01\x02") + 6] ^= 64  # asks zipfile for a version that it does not know
     damaged.write_bytes(data)
+    # What a killed process was writing; the last one is of another stage, which may go on.
+    unfinished = []
+    for name in ("flow/.index.json", ".dataset.json", ".truth.jsonl", ".bad.jsonl", ".mean.npz"):
+        unfinished.append(tmp_path / "work" / f"{name}.part-0123456789abcdef")
+        unfinished[-1].write_bytes(b"half")
     prepare.run(cfg)
+    assert [path.exists() for path in unfinished] == [False] * 4 + [True]
+    unfinished[-1].unlink()
     assert written(tmp_path / "work") == left
     monkeypatch.setattr(
         flow_writing.batched, "flow_images", lambda videos, *args, **named: iter(list(videos))

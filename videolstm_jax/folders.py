@@ -31,13 +31,17 @@ def refresh_list(folder: PathLike) -> None:
 
 
 def remove_unfinished(
-    folder: PathLike, is_ours: Callable[[epath.Path], bool] = lambda _: True
+    folder: PathLike,
+    is_ours: Callable[[epath.Path], bool] = lambda _: True,
+    *,
+    below: bool = True,
 ) -> None:
-    """Removes what `replacing` left in a folder, and below it, where a process was killed.
+    """Removes what `replacing` left in a folder where a process was killed.
 
     Args:
       folder: that no other process writes, except for files that `is_ours` excludes.
       is_ours: whether a file that was to be written belongs to this process.
+      below: whether folders in it are looked through too.
     """
     folder = epath.Path(folder)
     if not folder.is_dir():
@@ -47,6 +51,9 @@ def remove_unfinished(
             target = unfinished_target(directory / name)
             if target is not None and is_ours(target):
                 (directory / name).unlink(missing_ok=True)
+        # The walk begins with the folder itself.
+        if not below:
+            return
 
 
 def leads_out_by_link(folder: PathLike, path: PathLike) -> bool:

@@ -67,6 +67,8 @@ def run(
     with sole_writer(work.path, "prepare", name=".prepare.lock", break_lock=cfg.break_lock):
         # Not of the whole work folder: other stages may write in it now.
         folders.remove_unfinished(work.flow)
+        own = (work.dataset, work.bad, work.truth)
+        folders.remove_unfinished(work.path, lambda target: target in own, below=False)
         _prepare(cfg, work, on_listed)
     return work.path
 
