@@ -153,6 +153,9 @@ def end_failed(line: str | None) -> None:
         return
     if line is None:
         processes.await_reason(_SECONDS_FOR_NEWS)
+    # The news of the same error may come from another process, and must not be printed twice.
+    processes.begin_end()
+    if line is None:
         traceback.print_exc()
         kind, error, _ = sys.exc_info()
         line = f"{processes.name} has failed: {getattr(kind, '__name__', kind)}: {error}"

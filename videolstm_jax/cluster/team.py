@@ -98,6 +98,9 @@ class Team:
         if problem:
             raise ConfigError(problem)
 
+    def begin_end(self) -> None:
+        """Lets this thread end the process; waits for ever where another one does so already."""
+
     def fail(self, message: str, status: int = 1) -> None:
         """Tells the others that this process ends, and why, so that they end too."""
 
@@ -169,7 +172,8 @@ class ConnectedTeam(Team):
         self._heartbeat = heartbeat
         self._inbox: dict[int, queue.SimpleQueue[Message]] = {}
         self._left: set[int] = set()
-        self._ending = threading.Lock()
+        # One thread ends the process. It may take the lock twice, see `begin_end`.
+        self._ending = threading.RLock()
         self.longest_wait = _LONGEST_WAIT
         self._progress = 0
         # The number of each peer when it last changed, and when that was.
@@ -247,10 +251,14 @@ class ConnectedTeam(Team):
 
     # ---- life and death --------------------------------------------------------------------------
 
-    def fail(self, message: str, status: int = 1) -> None:
-        """See `Team.fail`."""
+    def begin_end(self) -> None:
+        """See `Team.begin_end`."""
         # The first reason counts. Who waits here for ever waits for the end of the process.
         self._ending.acquire()
+
+    def fail(self, message: str, status: int = 1) -> None:
+        """See `Team.fail`."""
+        self.begin_end()
         for peer in self._connections:
             self._send(peer, "end", message=message, status=status, stacks=False)
         self._say_farewell()
@@ -322,7 +330,7 @@ class ConnectedTeam(Team):
         self, message: str, status: int, *, stacks: bool = False, sender: int | None = None
     ) -> NoReturn:
         """Ends this process, in whatever native code its main thread waits."""
-        self._ending.acquire()  # for ever, where another thread is ending the process
+        self.begin_end()
         for peer in self._connections:
             if peer != sender:
                 self._send(peer, "end", message=message, status=status, stacks=stacks)
