@@ -58,8 +58,9 @@ def main() -> None:
     parser.add_argument(
         "--frozen_steps",
         type=int,
-        default=0,
-        help="updates of one more frozen model of each seed; default: 0, none. For the same "
+        nargs="*",
+        default=[],
+        help="updates of more frozen models of each seed, one for each number. For the same "
         "processor time: --train_steps times the factor between the printed costs of a step",
     )
     options = parser.parse_args()
@@ -129,17 +130,15 @@ def _make_features(cfg: RunConfig) -> None:
             extract.run(stream_cfg)
 
 
-def path_names(rates: Sequence[float], frozen_steps: int = 0) -> list[str]:
-    """The frozen path, one for each rate of the backbone, and that of more frozen updates.
+def path_names(rates: Sequence[float], frozen_steps: Sequence[int] = ()) -> list[str]:
+    """The frozen path, one for each rate of the backbone, and those of more frozen updates.
 
     Args:
       rates: of the backbone, as factors of the cell's.
-      frozen_steps: updates of one more frozen path; 0 leaves it out.
+      frozen_steps: updates of further frozen paths.
     """
-    names = [FROZEN, *(f"rate{rate:g}" for rate in rates)]
-    if frozen_steps:
-        names.append(f"{FROZEN}{frozen_steps}")
-    return names
+    joint = [f"rate{rate:g}" for rate in rates]
+    return [FROZEN, *joint, *(f"{FROZEN}{steps}" for steps in frozen_steps)]
 
 
 def run_config(cfg: RunConfig, path: str, seed: int) -> RunConfig:

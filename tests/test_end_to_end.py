@@ -31,7 +31,7 @@ def cfg(tmp_path):
 
 
 def test_the_paths_differ_in_the_block_and_in_their_updates(cfg):
-    paths = end_to_end.path_names([0.1, 1.0], 700)
+    paths = end_to_end.path_names([0.1, 1.0], [700])
     assert paths == ["frozen", "rate0.1", "rate1", "frozen700"]
     runs = [end_to_end.run_config(cfg, path, 1) for path in paths]
     assert runs[0].name == "frozen-flow-1" and all(run.seed == 1 for run in runs)
