@@ -11,7 +11,7 @@ import pytest
 from short_pipeline import SHORT, write_videos
 
 from videolstm_jax.config import as_text
-from videolstm_jax.heartbeat import CLEAR_LINE
+from videolstm_jax.progress_lines import CLEAR_LINE
 
 pytestmark = pytest.mark.slow
 ROOT = pathlib.Path(__file__).parents[1]

@@ -22,7 +22,7 @@ LAYER = {
     "files": 1,
     "folders": 1,
     "json_records": 1,
-    "heartbeat": 1,
+    "progress_lines": 1,
     "interrupts": 1,
     "installed": 0,
     "quantities": 0,

@@ -8,7 +8,7 @@ import pytest
 from videolstm_jax.cli import boot, main, terminal
 from videolstm_jax.cli.ending import guarded
 from videolstm_jax.errors import FileError
-from videolstm_jax.heartbeat import CLEAR_LINE
+from videolstm_jax.progress_lines import CLEAR_LINE
 from videolstm_jax.train.log import ProgressLine
 
 HOSTILE = "a\x1b]0;title\x07b\rc\bd\x9be\u202ef\udc80"

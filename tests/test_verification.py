@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from training_workdir import config, write_work
 
-from videolstm_jax import files, heartbeat
+from videolstm_jax import files, progress_lines
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError
@@ -130,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_verified_each_time(store, monkeypatc
 
 
 def test_what_takes_long_shows_its_progress(store, monkeypatch, capsys):
-    monkeypatch.setattr(heartbeat, "SECONDS", 0.01)
+    monkeypatch.setattr(progress_lines, "SECONDS", 0.01)
     monkeypatch.setattr(store_module, "side_by_side", slowly)
     store.verify()
     assert "compared 2 of 3 files, 288 bytes" in capsys.readouterr().out

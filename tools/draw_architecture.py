@@ -89,7 +89,7 @@ LAYERS = (
             "numpy_files",
             "lock",
             "cluster",
-            "heartbeat",
+            "progress_lines",
             "interrupts",
             "durable",
         ),

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from videolstm_jax.heartbeat import CLEAR_LINE
+from videolstm_jax.progress_lines import CLEAR_LINE
 
 # Control characters, of which ESC begins the commands of terminals; those that change the direction
 # of writing or break a line; and lone surrogates, which no terminal's encoding has.

@@ -11,7 +11,7 @@ from videolstm_jax.dataset.scan import bad_row
 from videolstm_jax.dataset.splits.parts import ListedVideo, check_parts
 from videolstm_jax.errors import VideoError
 from videolstm_jax.flow import pace
-from videolstm_jax.heartbeat import counted
+from videolstm_jax.progress_lines import counted
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import guard
 from videolstm_jax.video.decode import FrameFormat, VideoInfo

@@ -17,8 +17,8 @@ from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.flow.batched import FlowImages, FlowPart
 from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.flow_images.online import flow_frames
-from videolstm_jax.heartbeat import Heartbeat, counted
 from videolstm_jax.presets import convnet_of
+from videolstm_jax.progress_lines import ProgressLines, counted
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.decode import FrameFormat
 
@@ -118,7 +118,7 @@ def _write_flow(
 ) -> StoredFlow:
     """Writes the flow of each video while the next one is computed."""
     written = StoredFlow({}, {})
-    with ThreadPoolExecutor(cfg.data.workers) as pool, Heartbeat(progress.line):
+    with ThreadPoolExecutor(cfg.data.workers) as pool, ProgressLines(progress.line):
         writer = _FlowWriter(pool, cfg)
         for flow in flow_of_videos:
             # Flow is of pairs, so a video has a frame more.

@@ -16,7 +16,7 @@ from videolstm_jax.dataset.splits import parts
 from videolstm_jax.dataset.splits.parts import ListedVideo
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.files import PathLike
-from videolstm_jax.heartbeat import counted
+from videolstm_jax.progress_lines import counted
 from videolstm_jax.types import Dataset, Detection, Video
 from videolstm_jax.video import guard
 from videolstm_jax.video.decode import VideoInfo

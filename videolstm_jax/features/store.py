@@ -18,8 +18,8 @@ from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.records import Moments
 from videolstm_jax.files import reading, side_by_side
 from videolstm_jax.folders import file_size, leads_out_by_link
-from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.json_records import read_record
+from videolstm_jax.progress_lines import ProgressLines
 
 # Bytes that a digest reads at once, so that files of any size fit in memory.
 _BLOCK_BYTES = 1 << 22
@@ -201,7 +201,7 @@ class FeatureStore:
         def progress(_: float) -> str:
             return f"{self.folder}: compared {compared} of {len(names)} files, {size:,} bytes"
 
-        with Heartbeat(progress):
+        with ProgressLines(progress):
             are_damaged = side_by_side(is_damaged, names)
         damaged = []
         for name, damage in zip(names, are_damaged, strict=True):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import change
-from videolstm_jax.heartbeat import Heartbeat
 from videolstm_jax.paper.execute import is_finished
 from videolstm_jax.paper.plan import PlannedStage
+from videolstm_jax.progress_lines import ProgressLines
 from videolstm_jax.quantities import duration_text, size_text
 from videolstm_jax.types import Dataset, Video
 
@@ -89,7 +89,7 @@ def task_costs(tasks: Sequence[PlannedStage], teraflops: float = 0.0) -> list[Pl
         workdir = task.step.cfg.workdir
         if workdir not in datasets:
             datasets[workdir], _ = place_dataset(workdir)
-    with Heartbeat(lambda seconds: f"estimates the cost, {seconds:.0f} s so far"):
+    with ProgressLines(lambda seconds: f"estimates the cost, {seconds:.0f} s so far"):
         paces = _paces(tasks, datasets, teraflops)
     costs = []
     for task in tasks:

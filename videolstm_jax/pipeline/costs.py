@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from videolstm_jax.config import change
-from videolstm_jax.heartbeat import Heartbeat
+from videolstm_jax.progress_lines import ProgressLines
 from videolstm_jax.quantities import duration_text, size_text
 
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def cost(steps: Sequence[Step], dataset: Dataset) -> str:
     """A table of what the stages that learn will cost on this device, and all of them together."""
     costs = importlib.import_module("videolstm_jax.train.cost")
     runs = [step.cfg for step in steps if step.stage == "train"]
-    with Heartbeat(lambda seconds: f"measures the speed of this device, {seconds:.0f} s so far"):
+    with ProgressLines(
+        lambda seconds: f"measures the speed of this device, {seconds:.0f} s so far"
+    ):
         measured_pace = costs.measure_pace(runs[0], runs, dataset)
     lines = [
         "about, from nothing, at this device's speed just now; compiling and reading videos come "

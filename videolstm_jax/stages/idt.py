@@ -12,7 +12,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.folders import file_size
-from videolstm_jax.heartbeat import counted
+from videolstm_jax.progress_lines import counted
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_rows
 from videolstm_jax.shallow.scikit_learn import scikit_learn

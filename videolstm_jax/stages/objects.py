@@ -12,7 +12,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import prepared
 from videolstm_jax.errors import VideoError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
-from videolstm_jax.heartbeat import counted
+from videolstm_jax.progress_lines import counted
 from videolstm_jax.shallow.scikit_learn import scikit_learn
 from videolstm_jax.trained.imagenet_classes import imagenet_classifier
 from videolstm_jax.trained.shallow_scores import save_svm_scores, scored_videos

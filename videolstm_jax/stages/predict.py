@@ -15,7 +15,7 @@ from etils import epath
 from videolstm_jax import artifacts
 from videolstm_jax.config import PredictConfig
 from videolstm_jax.errors import ConfigError, VideoError
-from videolstm_jax.heartbeat import CLEAR_LINE
+from videolstm_jax.progress_lines import CLEAR_LINE
 from videolstm_jax.report.latency import Latency
 from videolstm_jax.trained.bundle.reader import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor

@@ -18,8 +18,8 @@ from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.files import read_object, write_json
 from videolstm_jax.flow import batched
 from videolstm_jax.flow_images import flow_methods
-from videolstm_jax.heartbeat import counted
 from videolstm_jax.lock.sole_writer import sole_writer
+from videolstm_jax.progress_lines import counted
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
 from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator
 from videolstm_jax.trajectories.writer import trajectory_note, write_trajectories

@@ -18,7 +18,7 @@ from etils import epath
 
 from videolstm_jax import files
 from videolstm_jax.errors import ConfigError
-from videolstm_jax.heartbeat import counted
+from videolstm_jax.progress_lines import counted
 from videolstm_jax.synthetic import scenes, stick_clips
 from videolstm_jax.synthetic.stick_clips import STICK_CLASSES, ClipSpec
 from videolstm_jax.video import encode

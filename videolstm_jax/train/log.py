@@ -16,7 +16,7 @@ from etils import epath
 from videolstm_jax.durable import sync
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import append_bytes, write_bytes
-from videolstm_jax.heartbeat import CLEAR_LINE, SECONDS
+from videolstm_jax.progress_lines import CLEAR_LINE, SECONDS
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike

@@ -14,7 +14,7 @@ from etils import epath
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import COMPILING, SAVING, watchdog
 from videolstm_jax.errors import FileError
-from videolstm_jax.heartbeat import Heartbeat
+from videolstm_jax.progress_lines import ProgressLines
 from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.checkpoints.orbax_errors import DamagedCheckpoint
@@ -253,4 +253,4 @@ def _first_step(first: bool) -> contextlib.AbstractContextManager:
     """Prints lines while the first step compiles, which may take minutes."""
     if not first:
         return contextlib.nullcontext()
-    return Heartbeat(lambda seconds: f"the first step compiles, {seconds:.0f} s so far")
+    return ProgressLines(lambda seconds: f"the first step compiles, {seconds:.0f} s so far")

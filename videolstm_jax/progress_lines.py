@@ -15,7 +15,7 @@ CLEAR_LINE = "\r\x1b[2K"
 """Returns to the first column and clears the line of a terminal, to write it anew."""
 
 
-class Heartbeat:
+class ProgressLines:
     """Prints a line every few seconds while a block runs; one that is over sooner prints nothing.
 
     A thread prints. The first batch of a stage may compile for minutes, and the loop around it
@@ -38,7 +38,7 @@ class Heartbeat:
         # A daemon: it never keeps an interrupted program alive.
         self._thread = threading.Thread(target=self._print, daemon=True)
 
-    def __enter__(self) -> Heartbeat:
+    def __enter__(self) -> ProgressLines:
         """Starts the clock."""
         self._began = time.monotonic()
         self._thread.start()
@@ -59,7 +59,7 @@ def counted(items: Iterable[T], total: int, label: str) -> Iterator[T]:
     """Yields the items, and prints `label: 12 of 48` every few seconds in between."""
     # The lambda below reads it anew for each line.
     done = 0
-    with Heartbeat(lambda _: f"{label}: {done} of {total}"):
+    with ProgressLines(lambda _: f"{label}: {done} of {total}"):
         for item in items:
             yield item
             done += 1

@@ -3,12 +3,12 @@
 import re
 import time
 
-from videolstm_jax import heartbeat
+from videolstm_jax import progress_lines
 from videolstm_jax.flow import pace
 
 
 def test_a_long_block_prints_lines(capsys):
-    with heartbeat.Heartbeat(lambda seconds: f"{seconds:.0f} s so far", 0.05):
+    with progress_lines.ProgressLines(lambda seconds: f"{seconds:.0f} s so far", 0.05):
         time.sleep(0.4)
     lines = capsys.readouterr().out.splitlines()
     # On a busy machine the block takes longer than it sleeps.
@@ -19,10 +19,10 @@ def test_a_long_block_prints_lines(capsys):
 
 
 def test_counted(capsys, monkeypatch):
-    assert list(heartbeat.counted(range(3), 3, "opens")) == [0, 1, 2]
+    assert list(progress_lines.counted(range(3), 3, "opens")) == [0, 1, 2]
     assert not capsys.readouterr().out
-    monkeypatch.setattr(heartbeat, "SECONDS", 0.05)
-    for _ in heartbeat.counted(range(2), 2, "opens videos"):
+    monkeypatch.setattr(progress_lines, "SECONDS", 0.05)
+    for _ in progress_lines.counted(range(2), 2, "opens videos"):
         time.sleep(0.2)
     lines = capsys.readouterr().out.splitlines()
     assert "opens videos: 0 of 2" in lines and "opens videos: 1 of 2" in lines
