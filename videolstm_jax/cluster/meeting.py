@@ -12,8 +12,9 @@ import socket
 import time
 from collections.abc import Mapping
 
+from videolstm_jax.cluster.connected_team import ConnectedTeam
 from videolstm_jax.cluster.detect import Processes
-from videolstm_jax.cluster.team import ConnectedTeam, difference
+from videolstm_jax.cluster.team import difference
 from videolstm_jax.cluster.wire import Connection, Message
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError

@@ -101,53 +101,77 @@ def read_bundle(path: PathLike) -> tuple[StoredModel, BundleFolder]:
     folder = epath.Path(path)
     # Values and their agreement first: a large file is read only where the record makes sense.
     plain_record, record = _read_record(folder / RECORD)
-    networks: dict[str, tuple[ImageNetwork, PyTree]] = {}
     with reading(folder / RECORD):
         block = _block(record)
-        like = _shapes("model", lambda _: params_like(record.model, block))
-        for stream, row in record.backbones.items():
-            network = image_network(row.convnet, row.channels, len(record.classes))
-            if stream == record.stream:
-                network = tapped(network, record.backbone_from)
-            networks[stream] = (network, _shapes(f"backbones.{stream}", network.init))
+        cell_shapes = _shapes("model", lambda _: params_like(record.model, block))
+        networks = _networks(record)
     arrays = {}
     for name, sha256 in record.files.items():
         arrays[name] = _read_file(folder, name, sha256)
-    params = _filled(like, arrays[CELL_FILE], folder / CELL_FILE)
+    params = _filled(cell_shapes, arrays[CELL_FILE], folder / CELL_FILE)
+    convnets = _convnets(record, networks, arrays, folder)
+    stored = _stored_model(record, params, block, plain_record["extractors"])
+    return stored, BundleFolder(folder, plain_record, convnets, record.localize)
+
+
+def _networks(record: BundleRecord) -> dict[str, tuple[ImageNetwork, PyTree]]:
+    """The image network of each stream, with the shapes of its parameters."""
+    networks = {}
+    for stream, row in record.backbones.items():
+        network = image_network(row.convnet, row.channels, len(record.classes))
+        if stream == record.stream:
+            network = tapped(network, record.backbone_from)
+        networks[stream] = (network, _shapes(f"backbones.{stream}", network.init))
+    return networks
+
+
+def _convnets(
+    record: BundleRecord,
+    networks: Mapping[str, tuple[ImageNetwork, PyTree]],
+    arrays: Mapping[str, Mapping[str, np.ndarray]],
+    folder: epath.Path,
+) -> dict[str, TrainedConvNet]:
+    """The ConvNet of each stream.
+
+    Args:
+      record: of the bundle.
+      networks: of `_networks`.
+      arrays: of each file, by their names.
+      folder: of the bundle, for messages.
+    """
     convnets = {}
     for stream, row in record.backbones.items():
         name = backbone_file(stream)
-        network, net_like = networks[stream]
-        layers = tuple(row.layers)
-        net_params = _needed(network, net_like, layers, arrays[name], folder / name)
+        network, shapes = networks[stream]
+        params = _needed(network, shapes, tuple(row.layers), arrays[name], folder / name)
         convnets[stream] = TrainedConvNet(
-            net_params,
-            row.convnet,
-            row.channels,
-            record.classes,
-            row.sha256,
-            fit=record.fit,
+            params, row.convnet, row.channels, record.classes, row.sha256, fit=record.fit
         )
-    # From the typed record into the records that the rest of the project uses.
-    scales = Scales(record.scales.x, record.scales.motion)
+    return convnets
+
+
+def _stored_model(
+    record: BundleRecord, params: PyTree, block: TrainedBlock | None, extractors: Mapping[str, Any]
+) -> StoredModel:
+    """The typed record and its parameters, as the record that the rest of the project uses."""
     videos = ()
     if record.trained_on:
         videos = record.trained_on.videos
     foreground = None
     if record.foreground:
         foreground = axis_of(record.foreground)
-    stored = StoredModel(
+    scales = Scales(record.scales.x, record.scales.motion)
+    return StoredModel(
         record.model,
         params,
         scales,
         record.classes,
         record.stream,
-        plain_record["extractors"],
+        extractors,
         videos,
         block,
         foreground,
     )
-    return stored, BundleFolder(folder, plain_record, convnets, record.localize)
 
 
 def _block(record: BundleRecord) -> TrainedBlock | None:
