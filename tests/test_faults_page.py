@@ -24,6 +24,13 @@ def test_the_readme_has_the_count_of_the_results():
     assert f"[{len(rows)} kills of training](docs/faults.md) changed no byte" in readme
 
 
+def test_the_security_page_has_the_count_of_the_parsers():
+    total = json.loads((record.RESULTS / "parsers.json").read_text())["total"]
+    text = " ".join((table.PAGE.parents[1] / "SECURITY.md").read_text().split())
+    assert f"tried {total['examples']:,} files of {total['parsers']} kinds, and none failed" in text
+    assert not total["failures"]
+
+
 def test_rows_are_counted_by_fault_with_all_their_commits(tmp_path):
     rows = []
     for number, (sound, commit) in enumerate([(True, "b2"), (False, "b2"), (True, "a1")]):
