@@ -13,6 +13,7 @@ FOLDER = pathlib.Path(record.__file__).parent
 SHARED = {
     "__init__",
     "command_line",
+    "end_to_end_tables",
     "flow_pairs",
     "forks",
     "held_out",

@@ -98,7 +98,7 @@ def test_smooth_is_the_mean_of_neighbours(values, window):
 
 @given(length=st.integers(0, 2000))
 def test_thinned_lines_keep_their_mean_and_ends(length):
-    x, y = plots.thinned(np.arange(length), np.arange(length) * 2.0, 100)
+    x, y = plots.thinned_curve(np.arange(length), np.arange(length) * 2.0, 100)
     assert len(x) == min(length, 100) and (np.diff(x) > 0).all()
     np.testing.assert_allclose(y, 2 * x)
 

@@ -16,6 +16,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import evaluate, train
+from videolstm_jax.trained.features import ModelFeatures
 from videolstm_jax.trained.mirrored import open_mirrored
 from videolstm_jax.types import Dataset
 
@@ -96,7 +97,7 @@ def test_a_stopped_training_ends_at_the_same_bytes(work, tmp_path, monkeypatch):
 
 def _features(work):
     folder = Workdir(str(work))
-    return train.ModelFeatures(FeatureStore.open(folder.features("rgb", "pool5")))
+    return ModelFeatures(FeatureStore.open(folder.features("rgb", "pool5")))
 
 
 def test_a_store_without_mirrored_features_names_itself_and_the_command(work):

@@ -36,6 +36,7 @@ def test_who_stands_still_before_the_first_step_is_named(case, words):
         assert "Thread 0x" in errors
 
 
+@pytest.mark.slow
 def test_a_slow_process_is_waited_for():
     for status, out, errors in ends_of(WAITS, "slow"):
         assert (status, out) == (0, "agreed\n"), errors

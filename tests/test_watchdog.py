@@ -173,6 +173,7 @@ wait_for_a_batch()
 """
 
 
+@pytest.mark.slow
 def test_one_process_survives_a_stop_and_ends_where_it_stands_still():
     process = subprocess.Popen(
         [sys.executable, "-c", ALONE_SCRIPT],
