@@ -126,6 +126,7 @@ with sole_writer("gs://b/work/run", "train"):
 
 
 @pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
+@pytest.mark.slow
 def test_a_folder_in_a_bucket_is_locked(tmp_path):
     bucket = fake_bucket.Bucket(tmp_path)
     done = run_in_bucket(bucket, LOCK)

@@ -168,6 +168,7 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_a_worker_whose_reader_was_killed_ends_by_itself(stalling, tmp_path):
     environment, folder = stalling
     encode.write(tmp_path / "a.mp4", smooth(6, 24, 32))

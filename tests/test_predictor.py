@@ -101,7 +101,7 @@ def test_equals_the_stages(prepared_workdir, cell, stream):
         )
 
 
-@pytest.mark.parametrize("kind", ["motion", "foreground"])
+@pytest.mark.parametrize("kind", [pytest.param("motion", marks=pytest.mark.slow), "foreground"])
 def test_boxes_go_by_the_settings_of_the_last_localisation(
     prepared_workdir, restarted, tmp_path, kind
 ):

@@ -25,6 +25,7 @@ def test_no_figure_of_the_page_differs(tables):
         assert f"<!-- {name} -->" in text, name
 
 
+@pytest.mark.slow
 def test_a_figure_that_was_typed_is_replaced(tables, tmp_path):
     copy = tmp_path / "page.md"
     text = page.PAGE.read_text()

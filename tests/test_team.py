@@ -176,7 +176,12 @@ time.sleep(60)
     "case, status, words",
     [
         ("killed", 75, "error: process 1 of 3 has ended without a word"),
-        ("silent", 75, "error: process 1 of 3 has given no sign of life for 6 s"),
+        pytest.param(
+            "silent",
+            75,
+            "error: process 1 of 3 has given no sign of life for 6 s",
+            marks=pytest.mark.slow,
+        ),
         ("failed", 1, "error: a reason"),
         ("stalled", 75, "error: process 1 of 3 has been at a step for 1 s; the limit is 0 s."),
     ],

@@ -22,6 +22,10 @@ os._exit(0)
 """
 
 
+# All of these wait for seconds.
+pytestmark = pytest.mark.slow
+
+
 @pytest.mark.parametrize(
     "case, words",
     [
@@ -36,7 +40,6 @@ def test_who_stands_still_before_the_first_step_is_named(case, words):
         assert "Thread 0x" in errors
 
 
-@pytest.mark.slow
 def test_a_slow_process_is_waited_for():
     for status, out, errors in ends_of(WAITS, "slow"):
         assert (status, out) == (0, "agreed\n"), errors
