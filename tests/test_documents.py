@@ -82,12 +82,17 @@ def test_commands_exist(page):
         assert command in COMMANDS, f"{name(page)} names the command {command}"
 
 
-def test_the_readme_counts_the_kills_of_the_table():
+def test_the_readme_counts_the_faults_of_the_table():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     faults = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-    (kills,) = re.findall(r"\[(\d+)\s+kills\s+of\s+training\]", readme)
-    rows = re.findall(r"^\| SIGKILL of `train`[^|]*\| (\d+) \| 0 \|", faults, re.MULTILINE)
-    assert int(kills) == sum(map(int, rows))
+    counts = re.search(
+        r"\[(\d+)\s+kills,\s+(\d+)\s+signals,\s+(\d+)\s+full\s+disks\s+and\s+([\d,]+)\s+damaged",
+        readme,
+    )
+    kinds = ("SIGKILL of", "SIGINT or SIGTERM to", "full disk under", "damaged or missing:")
+    for count, kind in zip(counts.groups(), kinds, strict=True):
+        rows = re.findall(rf"^\| {kind} [^|]*\| (\d+) \| 0 \|", faults, re.MULTILINE)
+        assert int(count.replace(",", "")) == sum(map(int, rows)), kind
 
 
 def test_the_readme_has_the_figures_of_the_result_files():
