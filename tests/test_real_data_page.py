@@ -25,6 +25,14 @@ def test_no_figure_of_the_page_differs(tables):
         assert f"<!-- {name} -->" in text, name
 
 
+def test_no_figure_of_vgg16_differs():
+    figures = json.loads((RESULTS / "real_data_ut_vgg16.json").read_text())
+    tables = page.vgg16_table(figures)
+    text = page.PAGE.read_text()
+    assert filled(text, tables) == text and "<!-- vgg16 -->" in text
+    assert "ALSTM, VGG-16 pool5" in tables["vgg16"]
+
+
 @pytest.mark.slow
 def test_a_figure_that_was_typed_is_replaced(tables, tmp_path):
     copy = tmp_path / "page.md"

@@ -82,8 +82,9 @@ SECOND_PAIRS = (
 
 
 def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
-    """Fills the page from the result file of UT-Interaction."""
-    tables = tables_of(json.loads(results.read_text()))
+    """Fills the page from the result file of UT-Interaction, or of its VGG-16 maps."""
+    figures = json.loads(results.read_text())
+    tables = vgg16_table(figures) if "vgg16" in results.name else tables_of(figures)
     files.write_bytes(page, filled(page.read_text(), tables).encode())
     print(f"wrote {', '.join(tables)} into {page}")
 
@@ -105,6 +106,18 @@ def tables_of(figures: Mapping[str, Any]) -> dict[str, str]:
         "third": _third_table(rows, blind),
         "third orderings": _pairs_table("rows", _third_pairs(rows), rows),
     }
+
+
+def vgg16_table(figures: Mapping[str, Any]) -> dict[str, str]:
+    """The table of VGG-16 maps by the name of its place: rows that have all folds."""
+    lines = []
+    for name, row in rows_of(figures["rows"]).items():
+        model = title(name)
+        if name.endswith("-vgg16"):
+            model = f"{CELLS[name.removesuffix('-vgg16')]}, VGG-16 pool5"
+        lines.append((model, _counts(row), _accuracy(row)))
+    head = ("model", "right of 90, one seed", "accuracy, % (interval)")
+    return {"vgg16": markdown(head, lines)}
 
 
 # ---- parts of rows -------------------------------------------------------------------------------
