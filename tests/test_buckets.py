@@ -103,6 +103,38 @@ def test_a_store_lives_in_a_bucket(tmp_path):
     assert any(request.startswith("GET /b/store%2Fc%2Fv0.f16") for request in bucket.requests)
 
 
+REREAD = """
+import sys
+from videolstm_jax.cli import boot
+boot.prepare_imports()
+from etils import epath
+path = epath.Path("gs://b/notes.jsonl")
+print(path.read_text(), flush=True)
+sys.stdin.readline()
+print(path.read_text(), flush=True)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not fake_bucket.available(), reason="no openssl to make a certificate with")
+def test_what_another_process_has_just_written_is_read(tmp_path):
+    bucket = fake_bucket.Bucket(tmp_path)
+    bucket.objects["notes.jsonl"] = b"1"
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", REREAD],
+        cwd=ROOT,
+        stdin=pipe,
+        stdout=pipe,
+        text=True,
+        env=os.environ | bucket.environment,
+    ) as process:
+        assert process.stdout.readline() == "1\n"
+        bucket.objects["notes.jsonl"] = b"1 2 3"
+        # Soon after: the client of buckets would keep the old size for five seconds.
+        assert process.communicate("\n", timeout=60)[0] == "1 2 3\n"
+
+
 LOCK = """
 import sys
 from videolstm_jax.errors import FileError

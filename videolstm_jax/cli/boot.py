@@ -30,7 +30,7 @@ def start(name: str, arguments: Sequence[str]) -> None:
     """
     if not help_text.HELP.isdisjoint(arguments):
         app.run(ending.guarded(lambda _: print(help_text.of_command(name, arguments))), argv=[name])
-    _prepare_imports()
+    prepare_imports()
     command = COMMANDS[name]
     module = help_text.module_of(command)
     flags.DEFINE_boolean("trace", False, "Show where an error was raised, not only its message.")
@@ -61,11 +61,15 @@ def start(name: str, arguments: Sequence[str]) -> None:
     app.run(ending.guarded(main), argv=[f"videolstm {name}", *arguments], flags_parser=parse)
 
 
-def _prepare_imports() -> None:
+def prepare_imports() -> None:
+    """Sets what TensorFlow reads when it is imported, and where modules of the user are found."""
     # TensorFlow reads these when it is imported. It only decodes and batches here, and its messages
     # about processors would hide ours.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    # Its client of buckets keeps the size of an object for five seconds, and reads no more bytes
+    # than that: lines that another process has just added would be missing.
+    os.environ.setdefault("GCS_STAT_CACHE_MAX_AGE", "0")
     # The user's own cells lie in the current folder. It comes last, so that no file there replaces
     # an installed module.
     sys.path.append(os.getcwd())
