@@ -66,7 +66,7 @@ def test_presets():
         assert configured(name).data.fit == expected
 
 
-@pytest.mark.parametrize("fit", ["pad", "crop"])
+@pytest.mark.parametrize("fit", ["pad", pytest.param("crop", marks=pytest.mark.slow)])
 def test_the_stream_and_a_bundle_equal_the_stages(works, fit, tmp_path):
     """Features of wide and tall frames, flow, attention and boxes, frame by frame."""
     cfg = works[fit]

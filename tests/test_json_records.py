@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import pytest
 from annotated_types import Ge, MinLen
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from videolstm_jax.errors import FileError
@@ -115,7 +115,17 @@ def test_a_record():
     assert record.settings == Settings(1.0, causal=True) and record.class_ == "Jump"
 
 
+@pytest.mark.parametrize(
+    ("key", "shown"), [("\n", r"ranges.\n"), ("\x1b[2J", r"ranges.\u001b[2J"), ("é", "ranges.é")]
+)
+def test_a_key_that_would_break_the_line_is_escaped(key, shown):
+    text = refusal(json.dumps(replaced(("ranges",), {key: None})).encode())
+    assert text == f"{shown} is null; expected an object"
+
+
 @given(place=st.sampled_from(PLACES), value=ANY_JSON)
+@example(place=("ranges",), value={"\n": None})
+@example(place=("ranges",), value={"a" * 1000: None})
 def test_any_value_in_any_field(place, value):
     try:
         record = parsed(json.dumps(replaced(place, value)))

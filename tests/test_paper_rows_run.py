@@ -19,6 +19,9 @@ from videolstm_jax.paper.rows import find_rows
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.types import Scores
 
+# The fixture runs pipelines; the other tests of `paper` plan and show without one.
+pytestmark = pytest.mark.slow
+
 ROWS = ("table2/hmdb51/appearance/alstm/split1", "figure4/alstm", "table1/ucf101/rgb/convnet")
 
 
@@ -119,7 +122,6 @@ def write_external(root):
     return patterns
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["paper", "authors"])
 def test_every_row_ends_with_a_number(archives, preset):
     """The whole of each table: 46 rows, 60 rows of single splits, all curves of Figure 4.

@@ -44,6 +44,7 @@ def work(single, tmp_path):
     return tmp_path / "work"
 
 
+@pytest.mark.slow
 def test_two_processes_train_what_one_trains(single, work, tmp_path):
     pod = start_pod(tmp_path / "pod", words("train", work, "--train.steps=12"))
     assert pod.statuses() == [0, 0], pod.errors(0) + pod.errors(1)

@@ -165,8 +165,20 @@ def _field_name(location: tuple[str | int, ...]) -> str:
     """Writes the way to a field as `videos[3].label`."""
     name = ""
     for part in location:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}"
+        if isinstance(part, int):
+            name += f"[{part}]"
+        else:
+            name += f".{_key_text(part)}"
     return name.removeprefix(".")
+
+
+def _key_text(key: str) -> str:
+    """A key in a message; one with a line break or the like is escaped, as JSON escapes it."""
+    if not key.isprintable():
+        key = json.dumps(key)[1:-1]
+    if len(key) > _LONGEST:
+        key = f"{key[:_LONGEST]}.."
+    return key
 
 
 def value_text(value: Any) -> str:
