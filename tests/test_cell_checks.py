@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from example_cell import load_example
 
@@ -238,9 +240,13 @@ def test_the_arguments_of_a_cell_may_have_any_name():
     def init(rng, sizes):
         return EXAMPLE.init(rng, sizes)
 
-    make_model(ModelConfig(**SIZES), cell=GRU._replace(init=init))
+    key = jax.random.key(0)
+    renamed = make_model(ModelConfig(**SIZES), cell=GRU._replace(init=init)).init(key)
+    usual = make_model(ModelConfig(**SIZES), cell=GRU).init(key)
+    jax.tree.map(np.testing.assert_array_equal, renamed, usual)
     start = MeanStart(lambda rng, sizes: (), lambda conv, params, mean: mean.x[..., :3])
-    make_model(ModelConfig(**SIZES, start="mean"), cell=GRU._replace(mean_start=start))
+    model = make_model(ModelConfig(**SIZES, start="mean"), cell=GRU._replace(mean_start=start))
+    assert model.init(key).start == ()
 
 
 def test_a_cell_that_is_no_cell_is_refused():

@@ -1,48 +1,13 @@
 """Which checkpoint a training goes on from: the newest sound one, loudly, or none at all."""
 
-import itertools
-import json
 import shutil
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
 import pytest
+from line_training import IDENTITY, assert_same_run, fresh_state, steps_of, train
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints import checkpoint
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-from videolstm_jax.train.loop import fit
-from videolstm_jax.train.record import Plan
-from videolstm_jax.train.state import new_state
-from videolstm_jax.train.step import make_step
-
-TX = optax.trace(0.9)
-IDENTITY = {"cell": "line", "extractor.x.convnet": "ab12"}
-
-
-def _loss(params, batch, key):
-    del key
-    loss = jnp.mean(jnp.square(batch @ params["w"] - 1.0))
-    return loss, jnp.float32(0.5)
-
-
-STEP = make_step(_loss, TX, 0)
-
-
-def _batches(start):
-    for number in itertools.count(start):
-        yield np.random.default_rng(number).normal(0, 0.01, (4, 3)).astype(np.float32)
-
-
-def _fresh():
-    return new_state({"w": jnp.arange(3.0)}, TX)
-
-
-def train(folder, steps=23, **changes):
-    plan = Plan(steps=steps, log_every=4, save_every=5, identity=IDENTITY, about={}, hash_every=10)
-    return fit(_fresh(), STEP, _batches, plan._replace(**changes), folder=folder)
 
 
 @pytest.fixture(scope="module")
@@ -80,17 +45,6 @@ def flip(folder):
     path.write_bytes(path.read_bytes().replace(b'"line"', b'"lime"'))
 
 
-def steps_of(run):
-    return sorted(int(path.name) for path in (run / "ckpt").iterdir())
-
-
-def assert_same_run(run, state, finished):
-    for ours, theirs in zip(jax.tree.leaves(state), jax.tree.leaves(finished[1]), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-    for name in ("metrics.jsonl", "hashes.jsonl"):
-        assert (run / name).read_bytes() == (finished[0] / name).read_bytes()
-
-
 @pytest.mark.parametrize(
     "damage, words",
     [
@@ -109,7 +63,7 @@ def test_a_damaged_newest_checkpoint_is_skipped_loudly(finished, run, capsys, da
     # The step was made and saved again, and the damaged one is there to be looked at.
     assert steps_of(run) == [20, 23] and (run / "ckpt-damaged" / "23").is_dir()
     with Checkpoints(run / "ckpt") as checkpoints:
-        checkpoints.restore(_fresh(), identity=IDENTITY)
+        checkpoints.restore(fresh_state(), identity=IDENTITY)
 
 
 def test_a_training_goes_further_from_the_older_one(run, capsys):
@@ -242,75 +196,3 @@ def test_a_best_state_that_is_damaged_or_lost_is_not_passed_over(tmp_path, capsy
     assert capsys.readouterr().err == (
         f"warning: {run}/best holds no checkpoint; the best one will be of a step after 6\n"
     )
-
-
-# ---- what a checkpoint must agree with -----------------------------------------------------------
-
-
-def resaved(run, change):
-    """Replaces the checkpoints by one whose records are changed."""
-    with Checkpoints(run / "ckpt") as checkpoints:
-        state, about = checkpoints.restore(_fresh(), identity={})
-    shutil.rmtree(run / "ckpt")
-    identity, about = dict(IDENTITY), dict(about)
-    change(identity, about)
-    with Checkpoints(run / "ckpt") as checkpoints:
-        checkpoints.save(state, identity=identity, about=about)
-
-
-def test_another_position_in_the_data_is_refused(run):
-    resaved(run, lambda identity, about: about.update(batches=22))
-    with pytest.raises(FileError, match="ckpt/23 was made with batches 22; expected 23, one for"):
-        train(run)
-
-
-def test_another_extractor_is_refused(run):
-    change = {"extractor.x.convnet": "cd34"}
-    resaved(run, lambda identity, about: identity.update(change))
-    with pytest.raises(
-        FileError, match=r"23 was made with extractor\.x\.convnet 'cd34'; expected 'ab12'"
-    ):
-        train(run)
-
-
-def test_other_versions_are_a_warning(finished, run, capsys, monkeypatch):
-    others = {"jax": "0.1", "numpy": "1.0", "tensorflow": "2.1"}
-    monkeypatch.setattr(checkpoint, "package_versions", lambda: others)
-    resaved(run, lambda identity, about: None)
-    assert_same_run(run, train(run), finished)
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"warning: {run}/ckpt/23 was made with jax 0.1, here {jax.__version__}")
-    assert f"numpy 1.0, here {np.__version__}" in line and "jaxlib none, here" in line
-    # TensorFlow draws the clips.
-    assert "; tensorflow 2.1, here 2." in line
-    assert line.endswith(": results may differ by rounding")
-
-
-def test_a_checkpoint_of_before_loads_with_one_line(finished, run, capsys, monkeypatch):
-    def older(identity, about):
-        del identity["extractor.x.convnet"]
-        for name in ("batches", "skipped"):
-            del about[name]
-
-    honest = checkpoint.manifest.as_json
-
-    def without_versions(value):
-        if isinstance(value, dict):
-            value = {key: item for key, item in value.items() if key != "versions"}
-        return honest(value)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint.manifest, "as_json", without_versions)
-        resaved(run, older)
-    assert_same_run(run, train(run), finished)
-    assert capsys.readouterr().err == (
-        f"warning: {run}/ckpt/23 is of an earlier version; not compared: extractor.x.convnet, "
-        "batches, versions\n"
-    )
-
-
-def test_a_checkpoint_records_versions_and_batches(finished):
-    with Checkpoints(finished[0] / "ckpt") as checkpoints:
-        meta = checkpoints.meta()
-    assert meta["versions"]["jax"] == jax.__version__ and meta["about"]["batches"] == 23
-    assert json.dumps(meta)

@@ -11,7 +11,7 @@ import hashlib
 import json
 import operator
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from videolstm_jax.errors import FileError
@@ -122,11 +122,7 @@ def check_seal(record: Any, where: PathLike) -> None:
     """Raises FileError where a sealed object is not the one that was written."""
     if not isinstance(record, dict) or not _seal_fields(record, SEAL):
         return
-    try:
-        is_sound = record.get(SEAL) == _seal_of(record)
-    except ValueError:  # an infinity, which no sealed file was written with
-        is_sound = False
-    if not is_sound:
+    if not _is_digest(record.get(SEAL), lambda: _seal_of(record)):
         raise FileError(
             f"{where}: its content does not agree with its field {SEAL}: it is damaged, or was "
             "edited by hand; run the stage that wrote it again, or remove that field to keep an "
@@ -147,16 +143,20 @@ def check_rows_seal(lines: Sequence[bytes], where: PathLike) -> None:
     if not isinstance(first, dict) or not _seal_fields(first, ROWS_SEAL):
         return
     seal = first.pop(ROWS_SEAL, None)
-    try:
-        is_sound = seal == _seal_of_rows(first, lines[1:])
-    except ValueError:  # an infinity, which no sealed file was written with
-        is_sound = False
-    if not is_sound:
+    if not _is_digest(seal, lambda: _seal_of_rows(first, lines[1:])):
         raise FileError(
             f"{where}: its lines do not agree with the field {ROWS_SEAL} of the first one: it is "
             "damaged, or was edited by hand; run the stage that wrote it again, or remove that "
             "field to keep an edit"
         )
+
+
+def _is_digest(seal: Any, digest: Callable[[], str]) -> bool:
+    """Whether a seal is the digest of the content that was read."""
+    try:
+        return seal == digest()
+    except ValueError:  # an infinity, which no sealed file was written with
+        return False
 
 
 def _seal_fields(record: dict[str, Any], seal: str) -> list[str]:
