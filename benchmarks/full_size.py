@@ -26,15 +26,16 @@ import numpy as np
 
 from benchmarks import command_line, record
 from videolstm_jax import Batch, Clip, Inputs, ModelConfig, make_model
-from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset.folders.video_names import video_extension
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.files import read_jsonl
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.stages import extract, fit_convnet, prepare
 from videolstm_jax.train.optim import convnet_optimizer, rmsprop
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step, model_loss
+from videolstm_jax.workdir import Workdir
 
 SETS = ("ucf101_clips", "hmdb51_clips", "fight_surv")
 CLASSES = 101

@@ -20,14 +20,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import command_line, record
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, ModelConfig
 from videolstm_jax.core import bind, engines, find_cell, unroll
 from videolstm_jax.core.cell import Cell
 from videolstm_jax.core.head import classify
 from videolstm_jax.core.model import make_model
 from videolstm_jax.core.ops import attention, expect, lstm, total, weigh
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.baselines import as_attention, centred_tube
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
@@ -36,7 +36,9 @@ from videolstm_jax.measure.intervals import mean_interval, paired_interval
 from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Carry, CellOut, Clip, Inputs, Tube, Video
+from videolstm_jax.workdir import Workdir
 
 MOMENTS = LocalizeConfig(box="moments", sigma=0.0)
 REGION = LocalizeConfig()
@@ -204,9 +206,9 @@ def measure(folder: str, run: str) -> list[VideoOverlaps]:
     trained = TrainedModel.of_run(work, run)
     fit = trained.place.fit
     truth: dict[str, list[Tube]] = {}
-    for detection in artifacts.load_detections(work.truth):
+    for detection in load_detections(work.truth):
         truth.setdefault(detection.video, []).append(detection.tube)
-    tests = artifacts.load_dataset(work.dataset).part("test")
+    tests = load_dataset(work.dataset).part("test")
     videos = [video for video in tests if video.name in truth]
     stores = list(trained.open_features(work).by_input().values())
     # All videos are padded to one length, so that the model is compiled once.

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks import command_line, record
-from videolstm_jax.artifacts import Workdir, load_scores
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.measure.intervals import paired_interval, wilson
 from videolstm_jax.presets import configured
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, extract, fit_convnet, prepare, train
 from videolstm_jax.video import encode
 from videolstm_jax.video.decode import probe, read
+from videolstm_jax.workdir import Workdir
 
 MARK = "_mirrored"
 """The end of the name of a mirrored clip."""

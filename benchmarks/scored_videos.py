@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.trained.run_record import RunRecord
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Detection, Tube
+from videolstm_jax.workdir import Workdir
 
 
 class ScoredVideo(NamedTuple):
@@ -35,9 +37,9 @@ def read(folders: Sequence[str], run: str) -> list[ScoredVideo]:
         work = Workdir(folder)
         fit = RunRecord.read(work, run).fit
         truth: dict[str, list[Detection]] = {}
-        for detection in artifacts.load_detections(work.truth):
+        for detection in load_detections(work.truth):
             truth.setdefault(detection.video, []).append(detection)
-        for video in artifacts.load_dataset(work.dataset).part("test"):
+        for video in load_dataset(work.dataset).part("test"):
             if video.name not in truth:
                 continue
             path = work.evaluated_video(run, video.name)

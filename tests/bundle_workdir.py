@@ -3,10 +3,11 @@
 import numpy as np
 import tiny_pipeline
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.presets import Settings
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
+from videolstm_jax.workdir import Workdir
 
 
 def run_settings(folder):
@@ -42,9 +43,7 @@ def write_work(settings, cells):
     videos = ("SitDown/a", "SitDown/b", "StandUp/c")
     table = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
     labels = np.array([0, 0, 1])
-    artifacts.save_scores(
-        work.scores("videolstm-rgb"), Scores(videos, table, labels, tiny_pipeline.CLASSES)
-    )
+    save_scores(work.scores("videolstm-rgb"), Scores(videos, table, labels, tiny_pipeline.CLASSES))
     overlap = {"value": 0.5, "low": 0.4, "high": 0.6}
     measured = {
         "settings": {"sigma": 3.0, "scores": "/secret/fused.npz"},

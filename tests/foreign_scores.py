@@ -5,10 +5,10 @@ from file_encodings import json_bytes, mat_bytes, npz_bytes, pickle_bytes
 from foreign_file import ForeignFile
 from scores_to_import import fields, save_csv
 
-from videolstm_jax import artifacts
 from videolstm_jax.score_files.fusion_record import load_fusion
 from videolstm_jax.score_files.import_settings import ImportSettings
 from videolstm_jax.score_files.importing import import_scores
+from videolstm_jax.scores_npz import load_scores
 
 
 def _lists(table):
@@ -73,7 +73,7 @@ SCORES = (
         "scores.npz of a run",
         "scores.npz",
         (_OWN_SCORES,),
-        lambda folder: artifacts.load_scores(folder / "scores.npz"),
+        lambda folder: load_scores(folder / "scores.npz"),
         npz_bytes,
     ),
     ForeignFile(

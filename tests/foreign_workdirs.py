@@ -6,21 +6,21 @@ from file_encodings import json_bytes, jsonl_bytes, npz_bytes, sealed_rows
 from foreign_annotations import DATASET, NAME, TUBES, VIDEOS
 from foreign_file import ForeignFile
 
-from videolstm_jax import artifacts
 from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.prepared import check_fingerprints, read_flow_index
+from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.features.notes import read_all_notes
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.lock.owner import parse_owner
 from videolstm_jax.trained.results import evaluated
 from videolstm_jax.trained.run_record import RunRecord
+from videolstm_jax.workdir import LAYOUT, Workdir
 
 
 def _dataset_record():
     return {
-        "layout": artifacts.LAYOUT,
+        "layout": LAYOUT,
         "classes": list(DATASET.classes),
         "videos": [video._asdict() for video in VIDEOS],
         "settings": {"fps": 0.0},
@@ -34,7 +34,7 @@ def _read_run_record(folder):
 
 def _run_record():
     return {
-        "layout": artifacts.LAYOUT,
+        "layout": LAYOUT,
         "config": {
             "data": {"fps": 0.0, "fit": "squash", "stream": "rgb"},
             "localize": {"sigma": 3.0},
@@ -94,7 +94,7 @@ WORK_FOLDERS = (
         "dataset.json",
         "dataset.json",
         (_dataset_record(),),
-        lambda folder: artifacts.load_dataset(folder / "dataset.json"),
+        lambda folder: load_dataset(folder / "dataset.json"),
         json_bytes,
         True,
     ),
@@ -102,7 +102,7 @@ WORK_FOLDERS = (
         "bad.jsonl",
         "bad.jsonl",
         (_BAD, sealed_rows(_BAD)),
-        lambda folder: artifacts.load_missing(Workdir(str(folder)), DATASET.classes),
+        lambda folder: load_missing(Workdir(str(folder)), DATASET.classes),
         jsonl_bytes,
         True,
     ),

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from videolstm_jax import artifacts
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
+from videolstm_jax.workdir import Workdir
 
 CLASSES = ("Jump", "Run", "Wave")
 
@@ -19,11 +20,11 @@ def random_scores(seed, order=None):
 
 def write_work(root):
     """Writes the scores of three runs; the second has the videos in another order."""
-    folder = artifacts.Workdir(str(root))
-    artifacts.save_scores(folder.scores("videolstm-rgb"), random_scores(0))
+    folder = Workdir(str(root))
+    save_scores(folder.scores("videolstm-rgb"), random_scores(0))
     shuffled = np.random.default_rng(2).permutation(12)
-    artifacts.save_scores(folder.scores("videolstm-flow"), random_scores(1, shuffled))
-    artifacts.save_scores(folder.scores("convnet-rgb"), random_scores(3))
+    save_scores(folder.scores("videolstm-flow"), random_scores(1, shuffled))
+    save_scores(folder.scores("convnet-rgb"), random_scores(3))
     return folder
 
 

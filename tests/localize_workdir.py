@@ -2,10 +2,13 @@
 
 import numpy as np
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.localize.baselines import coverage
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Tube, Video
+from videolstm_jax.workdir import Workdir
 
 CLASSES = ("Left", "Right")
 # Frames of a video; its height and width in pixels; cells on a side of an attention map.
@@ -40,18 +43,18 @@ def frame_scores(label):
 
 def write_work(root):
     """Two training videos and four test videos of which three have truth."""
-    folder = artifacts.Workdir(str(root))
+    folder = Workdir(str(root))
     videos = []
     for part, count in (("train", 2), ("test", 4)):
         for k in range(count):
             videos.append(listed_video(f"{CLASSES[k % 2]}/{part}{k}", k % 2, part))
-    artifacts.save_dataset(folder.dataset, Dataset(CLASSES, tuple(sorted(videos))))
+    save_dataset(folder.dataset, Dataset(CLASSES, tuple(sorted(videos))))
     truth = [
         Detection(listed.name, listed.label, 1.0, true_tube(listed.label))
         for listed in videos
         if listed.name != "Right/test3"
     ]
-    artifacts.save_detections(folder.truth, truth)
+    save_detections(folder.truth, truth)
     for listed in videos:
         if listed.part == "test":
             files.write_arrays(

@@ -5,7 +5,8 @@ import pathlib
 from forked_commands import python
 from tube_scenes import BOX, HALF, tube
 
-from videolstm_jax import artifacts
+from videolstm_jax.dataset_json import save_dataset
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Video
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -59,9 +60,9 @@ DETECTIONS = [
 
 def write_work(folder):
     """A work folder: videos, truth and tubes."""
-    artifacts.save_dataset(folder / "dataset.json", Dataset(("a", "b"), tuple(VIDEOS)))
-    artifacts.save_detections(folder / "truth.jsonl", TRUE)
-    artifacts.save_detections(folder / "tubes.jsonl", DETECTIONS)
+    save_dataset(folder / "dataset.json", Dataset(("a", "b"), tuple(VIDEOS)))
+    save_detections(folder / "truth.jsonl", TRUE)
+    save_detections(folder / "tubes.jsonl", DETECTIONS)
     return folder
 
 

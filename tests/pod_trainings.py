@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.workdir import Workdir
 
 # The settings of `training_workdir.config`, as a user gives them.
 FLAGS = (

@@ -8,10 +8,15 @@ import shutil
 import numpy as np
 import pytest
 
-from videolstm_jax import artifacts, config, files
+from videolstm_jax import config, files
+from videolstm_jax.config_json import save_config
+from videolstm_jax.dataset_json import save_dataset
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.stages import localize
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 from videolstm_jax.video import encode
+from videolstm_jax.workdir import Workdir
 
 CLASSES = ("Left", "Right", "Up", '<script>alert("Down")</script> & more')
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
@@ -69,14 +74,12 @@ def _run(work, name, cfg, videos, skill, attends):
         files.write_arrays(work.evaluated_video(name, video.name), scores=scores, **arrays)
         rows.append(scores.mean(0))
     label = np.array([video.label for video in videos])
-    artifacts.save_scores(
+    save_scores(
         work.run(name) / "scores.npz",
         Scores(tuple(v.name for v in videos), np.stack(rows), label, CLASSES),
     )
     layers = {"x": "pool5", "motion": "pool5" if attends else None}
-    artifacts.save_config(
-        work.run(name), cfg, classes=list(CLASSES), attends=attends, layers=layers
-    )
+    save_config(work.run(name), cfg, classes=list(CLASSES), attends=attends, layers=layers)
     metrics(work.run(name), 400, skill)
     return np.stack(rows), label
 
@@ -98,9 +101,9 @@ def metrics(folder, steps, skill):
     )
 
 
-def make(root, *, per_class: int = 3) -> artifacts.Workdir:
+def make(root, *, per_class: int = 3) -> Workdir:
     """Writes the whole work folder under `root` and returns it."""
-    work = artifacts.Workdir(str(root / "work"))
+    work = Workdir(str(root / "work"))
     videos, truth, number = [], [], 0
     for part, count in (("train", 2), ("test", per_class)):
         for label in range(len(CLASSES)):
@@ -114,8 +117,8 @@ def make(root, *, per_class: int = 3) -> artifacts.Workdir:
                 )
                 truth.append(Detection(name, label, 1.0, Tube(0, boxes)))
                 number += 1
-    artifacts.save_dataset(work.dataset, Dataset(CLASSES, tuple(videos)))
-    artifacts.save_detections(work.truth, truth)
+    save_dataset(work.dataset, Dataset(CLASSES, tuple(videos)))
+    save_detections(work.truth, truth)
     _models(work, [video for video in videos if video.part == "test"])
     for stream in ("rgb", "flow"):
         localize.run(config.RunConfig(workdir=work.root, data=config.DataConfig(stream=stream)))
@@ -130,9 +133,7 @@ def _models(work, test):
     _run(work, "convlstm-rgb", config.change(cfg, model__cell="convlstm"), test, 0.5, False)
     names = tuple(video.name for video in test)
     product = first * second / (first * second).sum(1, keepdims=True)
-    artifacts.save_scores(
-        work.fused("videolstm-rgb+videolstm-flow"), Scores(names, product, label, CLASSES)
-    )
+    save_scores(work.fused("videolstm-rgb+videolstm-flow"), Scores(names, product, label, CLASSES))
     for stream, skill in (("rgb", 0.45), ("flow", 0.6)):
         folder = work.convnet(stream)
         draw = np.random.default_rng(len(stream))
@@ -141,8 +142,8 @@ def _models(work, test):
             + skill * 0.5 * np.eye(len(CLASSES))[label]
         )
         scores = scores / scores.sum(1, keepdims=True)
-        artifacts.save_scores(folder / "scores.npz", Scores(names, scores, label, CLASSES))
-        artifacts.save_config(folder, config.change(cfg, data__stream=stream))
+        save_scores(folder / "scores.npz", Scores(names, scores, label, CLASSES))
+        save_config(folder, config.change(cfg, data__stream=stream))
         metrics(folder, 300, skill)
 
 
@@ -158,7 +159,7 @@ if __name__ == "__main__":
 def copy_of(work, folder):
     """A copy of a work folder that a test may spoil."""
     shutil.copytree(work.root, folder / "work")
-    return artifacts.Workdir(str(folder / "work"))
+    return Workdir(str(folder / "work"))
 
 
 # A test file that imports these two has the fixtures `work_folder` and `work`.

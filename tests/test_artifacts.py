@@ -7,11 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
+from videolstm_jax.config_json import load_config, save_config
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.presets import configured
+from videolstm_jax.scores_npz import load_scores, save_scores
+from videolstm_jax.tubes_jsonl import load_detections, save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
+from videolstm_jax.workdir import LAYOUT, Workdir
 
 SCORES = Scores(
     ("a/x", "b/ÿ"),
@@ -34,16 +38,16 @@ def test_dataset_round_trip(tmp_path):
     dataset = Dataset(
         ("a", "b"), (Video("a/x", "videos/a/x.avi", 0, "train", "g01", 31, 320, 240, 25.0),)
     )
-    artifacts.save_dataset(tmp_path / "dataset.json", dataset)
-    assert artifacts.load_dataset(tmp_path / "dataset.json") == dataset
+    save_dataset(tmp_path / "dataset.json", dataset)
+    assert load_dataset(tmp_path / "dataset.json") == dataset
 
 
 @pytest.mark.parametrize("layout", [{}, {"layout": 1}])
 def test_a_work_folder_of_an_earlier_version_is_refused(tmp_path, layout):
     record = {"classes": [], "videos": [], "config": {}, **layout}
     for name, load in (
-        ("dataset.json", lambda: artifacts.load_dataset(tmp_path / "dataset.json")),
-        ("config.json", lambda: artifacts.load_config(tmp_path)),
+        ("dataset.json", lambda: load_dataset(tmp_path / "dataset.json")),
+        ("config.json", lambda: load_config(tmp_path)),
     ):
         files.write_json(tmp_path / name, record)
         with pytest.raises(FileError, match=rf"{name}: .* earlier version; remove it or give an"):
@@ -59,7 +63,7 @@ def test_no_stage_writes_to_a_work_folder_of_an_earlier_version(tmp_path, stage,
     if stage == "nearest" and name != "dataset.json":
         pytest.skip("nearest reads only dataset.json")
     work = tmp_path / "work"
-    files.write_json(work / "dataset.json", {"layout": artifacts.LAYOUT})
+    files.write_json(work / "dataset.json", {"layout": LAYOUT})
     files.write_json(work / name, {"classes": [], "videos": [], "config": {}})
     before = {path: path.is_file() and path.read_bytes() for path in work.rglob("*")}
     videos = tmp_path / "videos"
@@ -87,11 +91,11 @@ VIDEO = Video("a/x", "videos/a/x.avi", 0, "train", "g01", 31, 320, 240, 25.0)
 def test_a_list_that_contradicts_itself_is_neither_written_nor_read(tmp_path, videos, message):
     path = tmp_path / "dataset.json"
     with pytest.raises(FileError, match=message):
-        artifacts.save_dataset(path, Dataset(("a", "b"), videos))
+        save_dataset(path, Dataset(("a", "b"), videos))
     rows = [video._asdict() for video in videos]
-    files.write_json(path, {"layout": artifacts.LAYOUT, "classes": ["a", "b"], "videos": rows})
+    files.write_json(path, {"layout": LAYOUT, "classes": ["a", "b"], "videos": rows})
     with pytest.raises(FileError, match=message):
-        artifacts.load_dataset(path)
+        load_dataset(path)
 
 
 def test_the_videos_of_a_part():
@@ -103,17 +107,17 @@ def test_the_videos_of_a_part():
 
 def test_config_json_records_what_the_user_gave(tmp_path):
     cfg = configured("authors", "alstm", train__steps=5)
-    artifacts.save_config(tmp_path, cfg, classes=["a"])
-    record = artifacts.load_config(tmp_path)
+    save_config(tmp_path, cfg, classes=["a"])
+    record = load_config(tmp_path)
     assert record["overrides"] == {"model.cell": "alstm", "train.steps": 5}
     assert record["config"]["preset"] == "authors" and record["classes"] == ["a"]
     assert "overrides" not in record["config"]
 
 
 def test_scores_round_trip_and_same_bytes(tmp_path):
-    artifacts.save_scores(tmp_path / "a.npz", SCORES)
-    artifacts.save_scores(tmp_path / "b.npz", SCORES)
-    back = artifacts.load_scores(tmp_path / "a.npz")
+    save_scores(tmp_path / "a.npz", SCORES)
+    save_scores(tmp_path / "b.npz", SCORES)
+    back = load_scores(tmp_path / "a.npz")
     assert back.videos == SCORES.videos and back.classes == SCORES.classes
     np.testing.assert_array_equal(back.scores, SCORES.scores)
     np.testing.assert_array_equal(back.label, SCORES.label)
@@ -129,14 +133,14 @@ def test_scores_round_trip_and_same_bytes(tmp_path):
     ],
 )
 def test_scores_that_do_not_agree(tmp_path, change, message):
-    artifacts.save_scores(tmp_path / "s.npz", SCORES._replace(**change))
+    save_scores(tmp_path / "s.npz", SCORES._replace(**change))
     with pytest.raises(FileError, match=message):
-        artifacts.load_scores(tmp_path / "s.npz")
+        load_scores(tmp_path / "s.npz")
 
 
 def test_missing_and_damaged_files_are_named(tmp_path):
     with pytest.raises(FileError, match=r"dataset\.json is missing; the stage prepare"):
-        artifacts.load_dataset(tmp_path / "dataset.json")
+        load_dataset(tmp_path / "dataset.json")
     (tmp_path / "x.json").write_text("{")
     with pytest.raises(FileError, match=r"x\.json: not JSON"):
         files.read_json(tmp_path / "x.json")
@@ -146,10 +150,10 @@ def test_missing_and_damaged_files_are_named(tmp_path):
             files.read_json(tmp_path / "x.json")
     (tmp_path / "x.npz").write_bytes(b"PK no")
     with pytest.raises(FileError, match=r"x\.npz: cannot be read"):
-        artifacts.load_scores(tmp_path / "x.npz")
+        load_scores(tmp_path / "x.npz")
     files.write_arrays(tmp_path / "y.npz", scores=np.zeros(2))
     with pytest.raises(FileError, match="lacks"):
-        artifacts.load_scores(tmp_path / "y.npz")
+        load_scores(tmp_path / "y.npz")
     np.savez(tmp_path / "z.npz", videos=np.array([{}], object))
     with pytest.raises(FileError, match=r"z\.npz"):
         files.read_arrays(tmp_path / "z.npz", "videos")
@@ -166,8 +170,8 @@ def test_detections_round_trip(tmp_path_factory, start, count, score, name):
     detection = Detection(
         name, 3, score, Tube(start, np.arange(count * 4).reshape(count, 4) + [0, 0, 5.125, 5.5])
     )
-    artifacts.save_detections(path, [detection])
-    (back,) = artifacts.load_detections(path)
+    save_detections(path, [detection])
+    (back,) = load_detections(path)
     assert back[:3] == detection[:3] and back.tube.start == start
     np.testing.assert_allclose(back.tube.boxes, detection.tube.boxes, atol=5e-4)
 
@@ -177,5 +181,5 @@ def test_where_scores_are_found(tmp_path):
     assert work.scores("videolstm-rgb") == work.run("videolstm-rgb") / "scores.npz"
     assert work.scores("convnet-flow") == work.convnet("flow") / "scores.npz"
     assert str(work.scores("elsewhere/idt.npz")) == "elsewhere/idt.npz"
-    artifacts.save_scores(work.fused("both"), SCORES)
+    save_scores(work.fused("both"), SCORES)
     assert work.scores("both") == work.fused("both")

@@ -8,13 +8,14 @@ import pytest
 from bad_video_files import BAD, settings, write_folder
 from small_films import smooth
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import DataConfig, change
 from videolstm_jax.dataset import scan
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import VideoError
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode, encode, guard, worker_client
+from videolstm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"
@@ -31,7 +32,7 @@ def test_good_and_bad_are_all_that_is_listed(folder, tmp_path, online, capsys):
     cfg = settings(folder, tmp_path, flow__online=online)
     prepare.run(cfg)
     work = Workdir(cfg.workdir)
-    good = [video.name for video in artifacts.load_dataset(work.dataset).videos]
+    good = [video.name for video in load_dataset(work.dataset).videos]
     bad = files.read_jsonl(work.bad)
     assert sorted([*good, *(row["name"] for row in bad)]) == sorted(
         [
@@ -151,6 +152,4 @@ def test_lengths_that_differ_are_told(folder, tmp_path, capsys, monkeypatch):
     prepare.run(cfg)
     warnings = capsys.readouterr().err
     assert "has one pair less, in 1 videos: jump/1 (7 declared, 4 found)" in warnings
-    assert {
-        video.frames for video in artifacts.load_dataset(Workdir(cfg.workdir).dataset).videos
-    } == {4}
+    assert {video.frames for video in load_dataset(Workdir(cfg.workdir).dataset).videos} == {4}

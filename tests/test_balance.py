@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 from training_workdir import CLASSES, config, write_work
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.batches import train_batches
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frames import draw_frames
 from videolstm_jax.config import DataConfig, change
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.stages import train
 from videolstm_jax.train.losses import frame_xent, sequence_xent
 from videolstm_jax.types import Video
+from videolstm_jax.workdir import Workdir
 
 COUNTS = (7, 1, 3)
 
@@ -128,11 +128,11 @@ def test_the_warning_names_both_classes_and_both_settings():
 def uneven(tmp_path):
     write_work(tmp_path)
     path = Workdir(str(tmp_path)).dataset
-    dataset = artifacts.load_dataset(path)
+    dataset = load_dataset(path)
     # One training video of the second class is left, and four of the first.
     parts = {"bend/p3": "train", "jack/p1": "unused", "jack/p2": "unused"}
     videos = [v._replace(part=parts.get(v.name, v.part)) for v in dataset.videos]
-    artifacts.save_dataset(path, dataset._replace(videos=tuple(videos)))
+    save_dataset(path, dataset._replace(videos=tuple(videos)))
     return tmp_path
 
 

@@ -4,7 +4,6 @@ import command_line
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import Workdir, load_scores, save_dataset
 from videolstm_jax.config import (
     DataConfig,
     EvalConfig,
@@ -13,13 +12,16 @@ from videolstm_jax.config import (
     RunConfig,
     TrainConfig,
 )
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.inspection import inspect
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.types import Dataset, Video
+from videolstm_jax.workdir import Workdir
 
 SHAPE = (3, 3, 16)
 

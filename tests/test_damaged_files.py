@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir, load_dataset, load_scores, save_dataset, save_scores
+from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, RunConfig
+from videolstm_jax.config_json import load_config, save_config
 from videolstm_jax.dataset.prepared import check_flow, flow_digests
+from videolstm_jax.dataset_json import load_dataset, load_missing, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.store import FeatureStore
@@ -18,6 +19,7 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images.flow_file import read_flow, write_flow
 from videolstm_jax.json_records import read_record
 from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion, save_fusion
+from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.sealed_json import ROWS_SEAL, SEAL
 from videolstm_jax.trained.results.evaluated import localize_settings
 from videolstm_jax.trained.results.work_contents import (
@@ -26,7 +28,9 @@ from videolstm_jax.trained.results.work_contents import (
     load_truth,
     read_contents,
 )
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
+from videolstm_jax.workdir import Workdir
 
 CLASSES = ("a", "b")
 VIDEOS = tuple(
@@ -56,7 +60,7 @@ def work(tmp_path):
     save_scores(work.scores("x"), Scores(names, scores, label, CLASSES, trained))
     rows = [{"step": step, "loss": 4.0 / step} for step in range(1, 4)]
     files.write_jsonl(work.run("x") / "metrics.jsonl", rows)
-    artifacts.save_config(work.run("x"), RunConfig(), classes=CLASSES, scales={"x": 0.7})
+    save_config(work.run("x"), RunConfig(), classes=CLASSES, scales={"x": 0.7})
     write_results(work)
     return work
 
@@ -64,12 +68,12 @@ def work(tmp_path):
 def write_results(work):
     """The files of boxes, of skipped videos and of a fusion."""
     tube = Tube(0, np.array([[1.0, 2, 7, 8], [1, 3, 7, 9]]))
-    artifacts.save_detections(work.truth, [Detection(name, 0, 1.0, tube) for name in NAMES])
+    save_detections(work.truth, [Detection(name, 0, 1.0, tube) for name in NAMES])
     save_dataset(work.dataset, Dataset(CLASSES, VIDEOS), beside=["bad.jsonl", "truth.jsonl"])
     skipped = [{"name": f"bad/{n}", "label": CLASSES[n % 2], "part": "test"} for n in range(5)]
     files.write_jsonl(work.bad, skipped, sealed=True)
     tubes = [Detection(name, 1, 0.1 * n, tube) for n, name in enumerate(NAMES)]
-    artifacts.save_detections(work.run("x") / "tubes.jsonl", tubes)
+    save_detections(work.run("x") / "tubes.jsonl", tubes)
     measures = {"settings": dataclasses.asdict(LocalizeConfig()), "tubes": len(tubes)}
     files.write_json(work.run("x") / "map.json", measures, sealed=True)
     fusion = FusionRecord("product", ("x", "y"), (1.0, 0.5), "test", 2, 1)
@@ -107,7 +111,7 @@ KINDS = {
     "settings of a run": ("runs/x/config.json", lambda work: loaded_config(work)),
     "metrics": ("runs/x/metrics.jsonl", lambda work: load_metrics(work)),
     "true tubes": ("truth.jsonl", lambda work: tubes_content(load_truth(work))),
-    "skipped videos": ("bad.jsonl", lambda work: artifacts.load_missing(work, CLASSES).tolist()),
+    "skipped videos": ("bad.jsonl", lambda work: load_missing(work, CLASSES).tolist()),
     "tubes": ("runs/x/tubes.jsonl", lambda work: tubes_content(load_best_tubes(work, "x"))),
     "measures of tubes": ("runs/x/map.json", lambda work: localize_settings(work, "x")),
     "the record of a fusion": ("fused/fused.json", lambda w: load_fusion(w.fusion_record("fused"))),
@@ -119,7 +123,7 @@ def tubes_content(tubes):
 
 
 def loaded_config(work):
-    config = artifacts.load_config(work.run("x"))
+    config = load_config(work.run("x"))
     return [config["scales"], config["classes"], config["config"]]
 
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from scipy import io as scipy_io
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.annotations.detections import read_detections
 from videolstm_jax.annotations.ground_truth import GroundTruth
 from videolstm_jax.errors import FileError
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Detection, Tube
 
 BOX = [1.0, 2, 30, 40]
@@ -36,7 +37,7 @@ TRUTH = GroundTruth(
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "tubes.jsonl"
-    artifacts.save_detections(
+    save_detections(
         path,
         [Detection("a/x", 0, 0.5, tube()), Detection("b/y", 1, 0.25, tube(start=3, frames=3))],
     )

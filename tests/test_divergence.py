@@ -5,8 +5,8 @@ import math
 import pytest
 from training_workdir import config, write_work
 
-from videolstm_jax import artifacts
 from videolstm_jax.config import change
+from videolstm_jax.config_json import load_config
 from videolstm_jax.stages import report, train
 from videolstm_jax.train.numerics.divergence import divergence_warning
 
@@ -45,10 +45,10 @@ def test_it_is_said_wherever_the_run_is_shown(tmp_path, capsys):
     write_work(tmp_path)
     cfg = config(tmp_path, train__steps=12)
     sound = train.run(change(cfg, name="sound"))
-    assert artifacts.load_config(sound)["warnings"] == []
+    assert load_config(sound)["warnings"] == []
     assert "diverged" not in capsys.readouterr().out
     wild = train.run(change(cfg, optim__learning_rate=50.0, name="wild"))
-    (warning,) = artifacts.load_config(wild)["warnings"]
+    (warning,) = load_config(wild)["warnings"]
     assert warning.startswith("the training has diverged: the last loss is ")
     assert f"warning: {wild}: {warning}" in capsys.readouterr().out
     page = report.run(change(cfg, report__examples=0)).read_text()

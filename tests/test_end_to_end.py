@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks import end_to_end, end_to_end_tables
-from videolstm_jax.artifacts import Workdir, save_scores
 from videolstm_jax.presets import configured
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
+from videolstm_jax.workdir import Workdir
 
 
 def _save(path, right):

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, RunConfig, change
+from videolstm_jax.config_json import save_config
 from videolstm_jax.errors import FileError
 from videolstm_jax.trained.results import evaluated
 from videolstm_jax.types import Video
+from videolstm_jax.workdir import Workdir
 
 VIDEO = Video("a/x", "a/x.avi", 0, "test", "g", 5, 32, 24, 25.0)
 SCORES, MAPS = np.full((4, 3), 1 / 3, np.float32), np.full((4, 2, 2), 0.25, np.float32)
@@ -91,7 +92,7 @@ def test_a_missing_pass_names_its_stage(work):
 def test_settings_are_those_that_localize_ran_with_last(work):
     with pytest.raises(FileError, match=r"config\.json is missing; the stage train writes it"):
         evaluated.localize_settings(work, "r")
-    artifacts.save_config(work.run("r"), change(RunConfig(), localize__sigma=3.0))
+    save_config(work.run("r"), change(RunConfig(), localize__sigma=3.0))
     assert evaluated.localize_settings(work, "r") == LocalizeConfig(sigma=3.0)
     files.write_json(
         work.run("r") / "map.json",

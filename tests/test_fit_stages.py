@@ -8,9 +8,9 @@ import pytest
 import tiny_pipeline
 from small_films import smooth
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import change
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import PRESETS, configured
@@ -20,7 +20,9 @@ from videolstm_jax.stages import evaluate, extract, fit_convnet, localize, prepa
 from videolstm_jax.trained.backbone.convnet import check_extractor, extractor_of, recorded_fit
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.video import decode, encode
+from videolstm_jax.workdir import Workdir
 
 FRAMES = 9
 RUN = "videolstm-rgb"
@@ -76,10 +78,8 @@ def test_the_stream_and_a_bundle_equal_the_stages(works, fit, tmp_path):
     record = json.loads((bundle / "model.json").read_text())
     assert (record["fit"], record["version"], record["flow"]["fit"]) == (fit, 2, fit)
     predictors = [Predictor(model), Predictor(bundle)]
-    tubes = {
-        row.video: row.tube for row in artifacts.load_detections(work.run(RUN) / "tubes.jsonl")
-    }
-    for video in artifacts.load_dataset(work.dataset).part("test"):
+    tubes = {row.video: row.tube for row in load_detections(work.run(RUN) / "tubes.jsonl")}
+    for video in load_dataset(work.dataset).part("test"):
         frames = decode.read(video.path, max_frames=FRAMES)
         stored = files.read_arrays(work.evaluated_video(RUN, video.name), "scores", "attention")
         size = video.height, video.width

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from moving_videos import drifting, made, settings, written
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.dataset import flow_writing, scan
 from videolstm_jax.flow import batched
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Video
+from videolstm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"
@@ -23,7 +24,7 @@ def test_a_bound_from_the_training_list(tmp_path, capsys):
     """A percentile of the set's own motion replaces the paper's 20 pixels, the same in each run."""
     cfg = settings(tmp_path, drifting(tmp_path / "videos", (1, 1, 1, 1)), flow__percentile=90.0)
     prepare.run(cfg)
-    work = artifacts.Workdir(cfg.workdir)
+    work = Workdir(cfg.workdir)
     index = files.read_json(work.flow / "index.json")
     assert index["scaled"] and index["bound"] == pytest.approx(
         340 / 32, rel=0.1

@@ -8,11 +8,11 @@ from bad_video_files import settings, write_folder
 from small_films import smooth
 
 from videolstm_jax import files
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.stages import prepare
+from videolstm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from moving_videos import made, settings
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.config import FITS, change
 from videolstm_jax.dataset import flow_writing
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import batched, packing
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
+from videolstm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"
@@ -29,10 +31,10 @@ def test_rate_length_and_size_of_the_flow(tmp_path):
         flow__bound=0.0,
     )
     prepare.run(cfg)
-    work = artifacts.Workdir(cfg.workdir)
+    work = Workdir(cfg.workdir)
     index = files.read_json(work.flow / "index.json")
     assert set(index["frames"].values()) == {3} and index["bound"] == 20.0 and index["scaled"]
-    assert {video.frames for video in artifacts.load_dataset(work.dataset).videos} == {4}
+    assert {video.frames for video in load_dataset(work.dataset).videos} == {4}
     assert flow_file.read_flow(work.flow / f"{next(iter(index['frames']))}.zip").shape == (
         3,
         24,
@@ -65,14 +67,14 @@ def test_the_size_of_flow_follows_the_convnet(tmp_path, given, flow_size):
         },
     )
     prepare.run(cfg)
-    work = artifacts.Workdir(cfg.workdir)
+    work = Workdir(cfg.workdir)
     index = files.read_json(work.flow / "index.json")
     name = next(iter(index["frames"]))
     assert flow_file.read_flow(work.flow / f"{name}.zip").shape == (2, *flow_size, 2)
     sides = round(2 * cfg.convnet.image_size) if cfg.flow.convnet_sides else 0
     assert index.get("shorter_side", 0) == (0 if cfg.flow.width else sides)
     # The estimate of disk space is of the same pixels.
-    dataset = artifacts.load_dataset(work.dataset)
+    dataset = load_dataset(work.dataset)
     exact = change(cfg, flow__width=flow_size[1], flow__height=flow_size[0])
     assert prepare.estimate_cost(cfg, dataset) == prepare.estimate_cost(exact, dataset)
     if not given:

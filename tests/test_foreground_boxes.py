@@ -8,9 +8,10 @@ import pytest
 import tiny_pipeline
 from localize_workdir import FRAMES, attention_of, config, frame_scores, true_tube, write_work
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, change
+from videolstm_jax.config_json import save_config
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings, configured
@@ -19,7 +20,9 @@ from videolstm_jax.trained.features import store_record
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.trained.stream import stream_settings
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.video import decode
+from videolstm_jax.workdir import Workdir
 
 RUN = "videolstm-rgb"
 
@@ -33,7 +36,7 @@ def work(tmp_path):
 def write_evaluated(work, foreground=True):
     """What `evaluate` leaves of a run whose attention is uniform and whose foreground is right."""
     uniform = np.full((FRAMES - 1, 7, 7), 1 / 49, np.float32)
-    for video in artifacts.load_dataset(work.dataset).part("test"):
+    for video in load_dataset(work.dataset).part("test"):
         maps = {}
         if foreground:
             maps["foreground"] = 3 * attention_of(true_tube(video.label))
@@ -50,7 +53,7 @@ def write_config(work, backbone="lite0", **more):
     """What is read of config.json of a run with features of this backbone."""
     extractor = {"backbone": backbone} if backbone else {}
     record = {"inputs": {"x": {"extractor": extractor}}, "config": {"data": {"fit": "pad"}}}
-    artifacts.save_config(work.run(RUN), configured("paper"), **record, **more)
+    save_config(work.run(RUN), configured("paper"), **record, **more)
 
 
 def localized(cfg):
@@ -181,7 +184,7 @@ def test_a_bundle_of_the_preset_small_has_the_boxes_of_the_stage(tmp_path):
     record = json.loads(path.read_text()) | {"inputs": {"x": store_record(store)}}
     files.write_json(path, record, sealed=True)
     assert localized(cfg)["settings"]["input"] == "foreground"
-    tubes = artifacts.load_detections(work.tubes(cfg.run_name, ""))
+    tubes = load_detections(work.tubes(cfg.run_name, ""))
     predictor = Predictor(TrainedModel.load(work.run(cfg.run_name)).save(tmp_path / "bundle"))
     assert not predictor.warning
     for detection in tubes:

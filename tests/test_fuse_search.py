@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from fuse_workdir import CLASSES, config, random_scores, write_work
 
-from videolstm_jax import artifacts
 from videolstm_jax.config import change
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.measure.fusion.weight_search import search_weights
 from videolstm_jax.score_files.fusion_record import load_fusion
+from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import fuse
 from videolstm_jax.types import Dataset, Scores, Video
 
@@ -35,8 +36,8 @@ def validation_scores(seed, order=None, part="valid"):
 @pytest.fixture
 def searched(work):
     order = np.random.default_rng(4).permutation(30)
-    artifacts.save_scores(work.validation_scores("videolstm-rgb"), validation_scores(0))
-    artifacts.save_scores(work.validation_scores("videolstm-flow"), validation_scores(1, order))
+    save_scores(work.validation_scores("videolstm-rgb"), validation_scores(0))
+    save_scores(work.validation_scores("videolstm-flow"), validation_scores(1, order))
     return config(work, "videolstm-rgb", "videolstm-flow", fuse__search=True)
 
 
@@ -58,7 +59,7 @@ def test_weights_are_searched_on_the_validation_list(work, searched, method, cap
     assert record.search.files == tuple(f"runs/{name}/scores_valid.npz" for name in record.runs)
     fuse_by = {"product": product_fusion, "mean": mean_fusion}[method]
     expected = fuse_by([random_scores(0).scores, random_scores(1).scores], search.best.weights)
-    np.testing.assert_allclose(artifacts.load_scores(path).scores, expected, atol=1e-6)
+    np.testing.assert_allclose(load_scores(path).scores, expected, atol=1e-6)
     printed = capsys.readouterr().out
     assert f"the best has {search.best.right} of 30 validation videos right" in printed
 
@@ -67,7 +68,7 @@ def test_files_of_any_name_may_choose_the_weights(work, searched, tmp_path):
     names = []
     for seed in (0, 1):
         names.append(str(tmp_path / f"outside{seed}.npz"))
-        artifacts.save_scores(names[-1], validation_scores(seed))
+        save_scores(names[-1], validation_scores(seed))
     first = fuse.run(searched).read_bytes()
     assert fuse.run(change(searched, fuse__validation=tuple(names))).read_bytes() == first
     assert load_fusion(work.fusion_record("fused")).search.files == (
@@ -89,24 +90,24 @@ def test_weights_are_never_searched_on_the_test_list(work, searched):
     assert_search_refused(work, tested, f"scores the test list; {only}")
     # The same videos with another name of their list are the test list all the same.
     for name in ("videolstm-rgb", "videolstm-flow"):
-        renamed = artifacts.load_scores(work.scores(name))._replace(part="valid")
-        artifacts.save_scores(work.validation_scores(name), renamed)
+        renamed = load_scores(work.scores(name))._replace(part="valid")
+        save_scores(work.validation_scores(name), renamed)
     message = f"has 12 videos of the list that is fused; has Jump/v0, .*; {only}"
     assert_search_refused(work, searched, message)
 
 
 def test_videos_of_the_test_list_of_the_data_set_choose_no_weights(work, searched):
     videos = [Video("Jump/w0", "w0.avi", 0, "test", "", 9, 8, 8, 25.0)]
-    artifacts.save_dataset(work.dataset, Dataset(CLASSES, tuple(videos)))
+    save_dataset(work.dataset, Dataset(CLASSES, tuple(videos)))
     assert_search_refused(work, searched, "has 1 videos of the test list of .*; has Jump/w0; weigh")
 
 
 def test_refuses_validation_scores_that_do_not_fit(work, searched):
     path = work.validation_scores("videolstm-flow")
-    artifacts.save_scores(path, validation_scores(1, np.arange(29)))
+    save_scores(path, validation_scores(1, np.arange(29)))
     assert_search_refused(work, searched, "lacks 1 of the 30 videos of .*; lacks Wave/w29")
     other = validation_scores(1)._replace(classes=("Run", "Jump", "Wave"))
-    artifacts.save_scores(path, other)
+    save_scores(path, other)
     assert_search_refused(work, searched, "has other classes .*: class 0 is Run; expected Jump")
     path.unlink()
     assert_search_refused(work, searched, "scores_valid.npz is missing")

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from benchmarks import idt_objects
-from videolstm_jax.artifacts import Workdir, save_dataset, save_scores
+from videolstm_jax.dataset_json import save_dataset
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video
+from videolstm_jax.workdir import Workdir
 
 NAMES = ("c/a", "c/b")
 

@@ -11,12 +11,13 @@ from narrow_vgg import CONVOLUTIONS, LEAVES, STILL, params_of, vgg, write_npz
 from prepared_workdir import write_prepared
 from weight_writers import PREPROCESSING, write
 
-from videolstm_jax.artifacts import load_dataset, load_scores
 from videolstm_jax.clips.frame_reader import FrameReader
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import weights_sha256
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.trained.backbone.convnet import load_convnet
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from report_workdir import own_copy, page_config, page_text, shared_folder  # noqa: F401
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
+from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import report
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
@@ -47,12 +49,12 @@ def test_an_empty_folder_is_a_page_of_sentences(tmp_path):
 
 
 def test_a_video_that_went_away_is_left_out(work):
-    dataset = artifacts.load_dataset(work.dataset)
+    dataset = load_dataset(work.dataset)
     videos = tuple(
         video._replace(path=f"/nowhere/{video.name}.mp4") if video.label == 0 else video
         for video in dataset.videos
     )
-    artifacts.save_dataset(work.dataset, dataset._replace(videos=videos))
+    save_dataset(work.dataset, dataset._replace(videos=videos))
     assert re.search(
         r"c0/test_\d is left out", page_text(report.run(page_config(work, report__examples=1)))
     )
@@ -60,13 +62,13 @@ def test_a_video_that_went_away_is_left_out(work):
 
 def test_scores_of_another_test_list_are_left_out_and_named(work):
     path = work.run("videolstm-flow") / "scores.npz"
-    scores = artifacts.load_scores(path)
+    scores = load_scores(path)
     for wrong in (
         scores._replace(videos=("c0/other", *scores.videos[1:])),
         scores._replace(classes=tuple("abcd")),
         scores._replace(label=scores.label[::-1]),
     ):
-        artifacts.save_scores(path, wrong)
+        save_scores(path, wrong)
         text = page_text(report.run(page_config(work, report__examples=0)))
         notice = "videolstm-flow is left out: its scores are of other videos or classes"
         assert f"{notice} than the test list has" in text
@@ -76,7 +78,7 @@ def test_scores_of_another_test_list_are_left_out_and_named(work):
 
 
 def test_a_pass_that_does_not_fit_is_named(work):
-    for video in artifacts.load_dataset(work.dataset).videos:
+    for video in load_dataset(work.dataset).videos:
         if video.part == "test":
             files.write_arrays(
                 work.evaluated_video("videolstm-rgb", video.name), scores=np.full((9, 4), 0.25)
@@ -88,21 +90,19 @@ def test_a_pass_that_does_not_fit_is_named(work):
 
 
 def test_scores_without_settings_are_a_comparison(work):
-    scores = artifacts.load_scores(work.scores("convlstm-rgb"))
-    artifacts.save_scores(
-        work.run("nearest") / "scores.npz", scores._replace(scores=np.eye(4)[scores.label])
-    )
+    scores = load_scores(work.scores("convlstm-rgb"))
+    save_scores(work.run("nearest") / "scores.npz", scores._replace(scores=np.eye(4)[scores.label]))
     text = page_text(report.run(page_config(work, report__examples=0)))
     assert "nearest comparison" in text and "12 of 12 test videos are named" not in text
 
 
 def test_a_size_that_tells_the_class_is_a_notice(work):
-    scores = artifacts.load_scores(work.scores("convlstm-rgb"))
+    scores = load_scores(work.scores("convlstm-rgb"))
     path = work.run("nearest-size") / "scores.npz"
-    artifacts.save_scores(path, scores._replace(scores=np.eye(4)[scores.label]))
+    save_scores(path, scores._replace(scores=np.eye(4)[scores.label]))
     text = page_text(report.run(page_config(work, report__examples=0)))
     assert "nearest-size: the width, height and number of frames of the videos tell" in text
-    artifacts.save_scores(path, scores._replace(scores=np.eye(4)[(scores.label + 1) % 4]))
+    save_scores(path, scores._replace(scores=np.eye(4)[(scores.label + 1) % 4]))
     text = page_text(report.run(page_config(work, report__examples=0)))
     assert "the width, height and number of frames of the videos tell" not in text
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import tiny_pipeline
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir, load_config
+from videolstm_jax import files
 from videolstm_jax.config import change
+from videolstm_jax.config_json import load_config
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.presets import Settings
@@ -18,8 +19,10 @@ from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.trained.training_inputs import open_training
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.video.decode import read
+from videolstm_jax.workdir import Workdir
 
 SETTINGS = {
     "train__backbone_from": "last_block",
@@ -92,7 +95,7 @@ def predictions_of(folder, video):
 def assert_streams_as_the_stages(cfg, bundle):
     """The stream of a run, and of its bundle, gives the scores and attention of `evaluate`."""
     work, name = Workdir(cfg.workdir), cfg.run_name
-    video = artifacts.load_dataset(work.dataset).part("test")[0]
+    video = load_dataset(work.dataset).part("test")[0]
     (scores,) = files.read_arrays(work.evaluated_video(name, video.name), "scores")
     TrainedModel.of_run(work, name).save(bundle)
     for folder in (work.run(name), bundle):
@@ -107,7 +110,7 @@ def test_a_stream_and_a_bundle_give_what_the_stages_gave(joint, tmp_path):
     assert record["version"] == 3 and record["backbone_from"] == "block2"
     assert set(record["backbones"]["rgb"]["layers"]) == {"below_block2"}
     work, name = Workdir(joint.workdir), joint.run_name
-    video = artifacts.load_dataset(work.dataset).part("test")[0]
+    video = load_dataset(work.dataset).part("test")[0]
     predictions = predictions_of(bundle, video)
     (attention,) = files.read_arrays(work.evaluated_video(name, video.name), "attention")
     # The block makes smaller maps than it reads, and boxes are made of these.
@@ -115,7 +118,7 @@ def test_a_stream_and_a_bundle_give_what_the_stages_gave(joint, tmp_path):
     assert attention.shape[1:] == (side, side)
     streamed = [row.attention for row in predictions]
     np.testing.assert_allclose(streamed, attention, rtol=0, atol=1e-5)
-    rows = artifacts.load_detections(work.tubes(name))
+    rows = load_detections(work.tubes(name))
     tube = next(row.tube for row in rows if row.video == video.name)
     boxes = [row.box for row in predictions]
     np.testing.assert_allclose(boxes, tube.boxes[: len(boxes)], rtol=0, atol=1e-3)

@@ -7,9 +7,10 @@ import pytest
 from benchmarks.held_out import fold_of_groups
 from benchmarks.ladder import __main__, real_sets, runs, trainer
 from benchmarks.real_data.stages import Run, Workdir
-from videolstm_jax.artifacts import load_scores, save_dataset
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.presets import Settings
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.types import Dataset, Video
 
 STEMS = {"a1": 6, "a2": 7, "b1": 6, "b2": 8}

@@ -13,8 +13,8 @@ from etils import epath
 from PIL import Image
 
 from videolstm_jax import Predictor, TrainedModel
-from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import ConvNetConfig
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn import convolutions, lite0, lite0_weights
@@ -29,6 +29,7 @@ from videolstm_jax.trained.backbone.start import starting_point
 from videolstm_jax.trained.results import evaluated
 from videolstm_jax.types import Dataset
 from videolstm_jax.video import decode
+from videolstm_jax.workdir import Workdir
 
 LITE0 = ConvNetConfig(backbone="lite0", image_size=64)
 # ImageNet's numbers of the classes that the photographs show.

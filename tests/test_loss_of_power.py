@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from videolstm_jax import files
-from videolstm_jax.artifacts import save_scores
 from videolstm_jax.flow_images.flow_file import write_flow
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
 
 CLASSES = ("a", "b")

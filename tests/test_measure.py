@@ -13,12 +13,12 @@ from measured_workdir import (
 )
 from tube_scenes import BOX
 
-from videolstm_jax import artifacts
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.localize.baselines import centred_tube
 from videolstm_jax.measure.frame_ap import frame_map
 from videolstm_jax.measure.suppress import suppress
 from videolstm_jax.measure.video_ap import averaged_video_map, video_aps, video_map
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Detection
 
 
@@ -143,7 +143,7 @@ def test_the_reference_figures_from_the_command(real_data, tmp_path):
     label = {detection.video: detection.label for detection in annotated.tubes}
     names = sorted(name.removesuffix(".avi") for name in listing.read_text().split())
     names = [name for name in names if name in label]
-    artifacts.save_detections(
+    save_detections(
         tmp_path / "tubes.jsonl",
         [
             Detection(

@@ -13,7 +13,7 @@ from measured_workdir import (
 )
 from tube_scenes import BOX, tube
 
-from videolstm_jax import artifacts
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Detection
 
 PIXELS = [0, 0, 9, 9]
@@ -46,7 +46,7 @@ def ground_truth(work, test):
 def test_what_is_measured_outlives_a_conversion(work):
     """A false tube, ranked first, in a test video without truth; and a test list out of order."""
     ground_truth(work, ["a/x", "a/w"])
-    artifacts.save_detections(
+    save_detections(
         work / "tubes.jsonl",
         [
             Detection("a/w", 0, 0.9, tube(BOX)),

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from benchmarks import mirrored_clips
-from videolstm_jax.artifacts import Workdir, save_scores
 from videolstm_jax.presets import configured
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Scores
 from videolstm_jax.video import encode
 from videolstm_jax.video.decode import read
+from videolstm_jax.workdir import Workdir
 
 
 def test_each_test_clip_is_listed_as_filmed_and_mirrored(tmp_path):

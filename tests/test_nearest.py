@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import Workdir, load_scores, save_dataset
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.measure.nearest import (
     motion_energy,
     nearest_scores,
     size_and_length,
     size_warning,
 )
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import nearest
 from videolstm_jax.types import Dataset, Video
+from videolstm_jax.workdir import Workdir
 
 
 @pytest.mark.parametrize("height, width, side", [(8, 12, 4), (6, 6, 6), (32, 16, 16)])

@@ -11,7 +11,7 @@ import optax
 import pytest
 from training_workdir import config, damage_record, write_work
 
-from videolstm_jax.artifacts import load_config
+from videolstm_jax.config_json import load_config
 from videolstm_jax.stages import train
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.loop import fit

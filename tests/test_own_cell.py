@@ -12,10 +12,13 @@ import pytest
 import tiny_pipeline
 from example_cell import listing, load_example
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.stages import evaluate
 from videolstm_jax.synthetic import stick_actions
+from videolstm_jax.tubes_jsonl import load_detections
+from videolstm_jax.workdir import Workdir
 
 ROOT = pathlib.Path(__file__).parents[1]
 CELL = "my_package.my_module:CELL"
@@ -74,17 +77,17 @@ def folder(tmp_path_factory):
 
 @pytest.mark.slow
 def test_every_stage_leaves_its_results(folder):
-    work = artifacts.Workdir(str(folder / "work"))
+    work = Workdir(str(folder / "work"))
     run = work.run(RUN)
     config = json.loads((run / "config.json").read_text())
     assert config["model"]["cell"] == CELL
     assert config["attends"] and config["layers"] == {"x": "pool5", "motion": None}
-    video, *others = [v for v in artifacts.load_dataset(work.dataset).videos if v.part == "test"]
+    video, *others = [v for v in load_dataset(work.dataset).videos if v.part == "test"]
     (attention,) = files.read_arrays(work.evaluated_video(RUN, video.name), "attention")
     np.testing.assert_allclose(attention.sum((1, 2)), 1.0, rtol=1e-5)
     kind, maps = files.read_arrays(work.states(RUN, video.name), "kind", "maps")
     assert (str(kind), maps.ndim) == ("hidden", 4)
-    tubes = artifacts.load_detections(run / "tubes.jsonl")
+    tubes = load_detections(run / "tubes.jsonl")
     assert {tube.video for tube in tubes} == {video.name, *(other.name for other in others)}
     assert (work.path / "fused").exists()
     assert RUN in (work.report / "index.html").read_text()

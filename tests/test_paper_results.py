@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 from paper_archives import request
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
+from videolstm_jax.config_json import save_config
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.paper.figure4 import draw_curves, read_curve
 from videolstm_jax.paper.request import SplitPlace, places_of
 from videolstm_jax.paper.results import collect, measures_path, scores_path
 from videolstm_jax.paper.rows import ROWS, find_rows
 from videolstm_jax.paper.showing import results_text
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video
+from videolstm_jax.workdir import Workdir
 
 COMMAND = ["videolstm", "paper", "--workdir=work"]
 TESTS = ("a/1", "a/2", "b/3", "b/4")
@@ -22,7 +25,7 @@ def write_dataset(root, place):
     for number, name in enumerate(TESTS):
         videos.append(Video(name, "", number // 2, "test", "", 9, 24, 32, 25.0))
     work = Workdir(str(root / "work" / place.folder))
-    artifacts.save_dataset(work.dataset, Dataset(("a", "b"), tuple(videos)))
+    save_dataset(work.dataset, Dataset(("a", "b"), tuple(videos)))
 
 
 def write_scores(path, right, videos=TESTS, trained=None):
@@ -30,7 +33,7 @@ def write_scores(path, right, videos=TESTS, trained=None):
     label = np.array([0, 0, 1, 1], np.int32)
     first = np.where(np.arange(4) < right, label, 1 - label)
     scores = Scores(tuple(videos), np.eye(2)[first], label, ("a", "b"), trained)
-    artifacts.save_scores(path, scores)
+    save_scores(path, scores)
 
 
 def write_row(root, name, asked, rights, **options):
@@ -146,7 +149,7 @@ def test_backbones_from_random_numbers_are_marked(tmp_path, backbone, inputs, ma
     write_row(tmp_path, name, asked, [1, 2, 3])
     cfg = asked.settings.config()
     folder = Workdir(str(tmp_path / "work" / "ucf101-1")).convnet("rgb")
-    artifacts.save_config(folder, cfg, convnet={"backbone": backbone}, inputs=inputs)
+    save_config(folder, cfg, convnet={"backbone": backbone}, inputs=inputs)
     result = collected(name, asked)
     assert result.random_start == marked
     text = results_text([result], asked, COMMAND)

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from short_pipeline import contents, tiny, write_videos
 
-from videolstm_jax import artifacts, files, pipeline
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files, pipeline
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.pipeline import plan, run
+from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.tubes_jsonl import load_detections
+from videolstm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.usefixtures("quick_pictures")
 ROOT = pathlib.Path(__file__).parents[1]
@@ -49,8 +52,8 @@ def test_the_cost_is_printed_first(finished):
 
 def test_every_stage_left_its_files(finished):
     work = Workdir(str(finished))
-    assert len(artifacts.load_dataset(work.dataset).videos) == 6
-    assert len(artifacts.load_detections(work.truth)) == 6
+    assert len(load_dataset(work.dataset).videos) == 6
+    assert len(load_detections(work.truth)) == 6
     for name in (
         "nearest-motion",
         "nearest-size",
@@ -60,7 +63,7 @@ def test_every_stage_left_its_files(finished):
         "videolstm-flow",
         "videolstm-rgb+videolstm-flow",
     ):
-        scores = artifacts.load_scores(work.scores(name))
+        scores = load_scores(work.scores(name))
         assert scores.classes == ("SitDown", "StandUp") and len(scores.videos) == 2
         np.testing.assert_allclose(scores.scores.sum(1), 1, rtol=1e-5)
     measured = files.read_json(work.run("videolstm-rgb") / "map.json")
@@ -76,7 +79,7 @@ def test_every_stage_left_its_files(finished):
 
 def test_passes_cover_whole_videos(finished):
     work = Workdir(str(finished))
-    for video in artifacts.load_dataset(work.dataset).videos:
+    for video in load_dataset(work.dataset).videos:
         if video.part == "test":
             scores, attention = files.read_arrays(
                 work.evaluated_video("videolstm-rgb", video.name), "scores", "attention"

@@ -6,10 +6,11 @@ import pytest
 from running_pod import start_pod
 from short_pipeline import contents, tiny, write_videos
 
-from videolstm_jax import artifacts, pipeline
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import pipeline
 from videolstm_jax.config import change
 from videolstm_jax.presets import Settings
+from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.workdir import Workdir
 
 pytestmark = [
     pytest.mark.slow,
@@ -34,8 +35,8 @@ def test_a_whole_pipeline_in_a_bucket(tmp_path, monkeypatch, quick_pictures):
     expected = {name for name in contents(tmp_path / "work") if "ckpt" not in name}
     assert expected <= set(contents(tmp_path / "copy"))
     for name in ("nearest-motion", "convnet-rgb", "convnet-flow", "lstm-rgb", "lstm-rgb+lstm-flow"):
-        in_bucket = artifacts.load_scores(ours.scores(name))
-        on_disk = artifacts.load_scores(theirs.scores(name))
+        in_bucket = load_scores(ours.scores(name))
+        on_disk = load_scores(theirs.scores(name))
         assert in_bucket.videos == on_disk.videos
         # The gradients of two devices are added in another order, and features are float16.
         np.testing.assert_allclose(in_bucket.scores, on_disk.scores, rtol=0, atol=5e-3)

@@ -7,8 +7,7 @@ import pytest
 from running_pod import start_pod
 from short_pipeline import contents, tiny, write_videos
 
-from videolstm_jax import artifacts, pipeline
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import pipeline
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.first_process import run_in_first
@@ -16,6 +15,8 @@ from videolstm_jax.config import change
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.pipeline import runner
 from videolstm_jax.presets import Settings
+from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.workdir import Workdir
 
 
 def test_a_pipeline_runs_each_stage_as_its_command_does():
@@ -79,7 +80,7 @@ def test_two_processes_run_what_one_runs(tmp_path, monkeypatch, quick_pictures):
     assert contents(tmp_path / "pod").keys() == contents(tmp_path / "work").keys()
     work, expected = Workdir(str(tmp_path / "pod")), Workdir(str(tmp_path / "work"))
     for name in ("nearest-motion", "convnet-rgb", "convnet-flow", "lstm-rgb", "lstm-rgb+lstm-flow"):
-        ours, theirs = (artifacts.load_scores(folder.scores(name)) for folder in (work, expected))
+        ours, theirs = (load_scores(folder.scores(name)) for folder in (work, expected))
         assert ours.videos == theirs.videos
         # The gradients of two devices are added in another order, and features are float16.
         np.testing.assert_allclose(ours.scores, theirs.scores, rtol=0, atol=5e-3)

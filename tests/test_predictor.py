@@ -8,10 +8,10 @@ import pytest
 import tiny_pipeline
 from small import shaken
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.scores import softmax
@@ -20,8 +20,10 @@ from videolstm_jax.trained.backbone.convnet import extractor_of
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.video import decode
+from videolstm_jax.workdir import Workdir
 
 CELLS = (("videolstm", "rgb"), ("motion_alstm", "flow"), ("lstm", "rgb"))
 FRAMES = tiny_pipeline.TINY["data__max_frames"]
@@ -48,7 +50,7 @@ def run_of(prepared_workdir, cell="videolstm", stream="rgb"):
 
 
 def frames_by_video(prepared_workdir):
-    videos = artifacts.load_dataset(Workdir(prepared_workdir.workdir).dataset).videos
+    videos = load_dataset(Workdir(prepared_workdir.workdir).dataset).videos
     return [
         (video, decode.read(video.path, max_frames=FRAMES))
         for video in videos
@@ -90,7 +92,7 @@ def test_equals_the_stages(prepared_workdir, cell, stream):
         )
         tube = next(
             row.tube
-            for row in artifacts.load_detections(work.run(name) / "tubes.jsonl")
+            for row in load_detections(work.run(name) / "tubes.jsonl")
             if row.video == video.name
         )
         np.testing.assert_allclose(
@@ -130,7 +132,7 @@ def test_boxes_go_by_the_settings_of_the_last_localisation(
     boxes = [prediction.box for prediction in predicted(again, frames)]
     tube = next(
         row.tube
-        for row in artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")
+        for row in load_detections(work.run("videolstm-rgb") / "tubes.jsonl")
         if row.video == video.name
     )
     np.testing.assert_allclose(boxes, tube.boxes[: FRAMES - 1], atol=1e-3, rtol=0)

@@ -9,16 +9,19 @@ import pytest
 from moving_videos import made, settings, written
 from small_films import smooth
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset import flow_writing, scan
 from videolstm_jax.dataset.lists.list_files import ListWarning
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import image, tvl1
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import prepare
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.video import decode, encode
+from videolstm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"
@@ -38,8 +41,8 @@ def prepared_workdir(tmp_path_factory):
 
 def test_flow_of_every_pair(prepared_workdir):
     cfg, _ = prepared_workdir
-    work = artifacts.Workdir(cfg.workdir)
-    dataset = artifacts.load_dataset(work.dataset)
+    work = Workdir(cfg.workdir)
+    dataset = load_dataset(work.dataset)
     index = files.read_json(work.flow / "index.json")
     assert [video.frames for video in dataset.videos] == [5, 9, 6, 12]
     assert index["frames"] == {video.name: video.frames - 1 for video in dataset.videos}
@@ -132,7 +135,7 @@ def test_other_settings_are_refused(prepared_workdir, setting, value, message):
     cfg, _ = prepared_workdir
     with pytest.raises(ConfigError, match=message):
         prepare.run(change(cfg, **{setting: value}))
-    assert (artifacts.Workdir(cfg.workdir).flow / "index.json").exists()
+    assert (Workdir(cfg.workdir).flow / "index.json").exists()
 
 
 def test_settings_file_is_plain_json(prepared_workdir):
@@ -147,12 +150,12 @@ def test_a_second_process_in_the_same_folder_is_refused(prepared_workdir):
         pytest.raises(FileError, match="prepare runs here already"),
     ):
         prepare.run(cfg)
-    assert (artifacts.Workdir(cfg.workdir).flow / "index.json").exists()
+    assert (Workdir(cfg.workdir).flow / "index.json").exists()
 
 
 def test_cost(prepared_workdir):
     cfg, _ = prepared_workdir
-    dataset = artifacts.load_dataset(artifacts.Workdir(cfg.workdir).dataset)
+    dataset = load_dataset(Workdir(cfg.workdir).dataset)
     cost = prepare.estimate_cost(cfg, dataset)
     assert cost.pairs == 28
     assert cost.feature_bytes == 2 * 2 * 28 * (7 * 7 * 512 + 4096 + 2)
@@ -172,9 +175,9 @@ def test_bad_videos(tmp_path):
     with pytest.raises(VideoError):
         prepare.run(cfg)
     prepare.run(change(cfg, data__on_bad_video="skip"))
-    work = artifacts.Workdir(cfg.workdir)
+    work = Workdir(cfg.workdir)
     bad = files.read_jsonl(work.bad)
-    good = artifacts.load_dataset(work.dataset).videos
+    good = load_dataset(work.dataset).videos
     assert [row["name"].rpartition("_")[2] for row in bad] == ["text", "cut", "one"]
     assert len(good) + len(bad) == 9 and set(
         files.read_json(work.flow / "index.json")["frames"]
@@ -200,11 +203,11 @@ def test_weizmann(real_data, tmp_path, capsys):
         flow__bound=1.5,
     )
     prepare.run(cfg)
-    work = artifacts.Workdir(cfg.workdir)
-    dataset = artifacts.load_dataset(work.dataset)
+    work = Workdir(cfg.workdir)
+    dataset = load_dataset(work.dataset)
     assert len(dataset.videos) == 24 and dataset.classes == ("bend", "jack", "wave1", "wave2")
     assert {video.part for video in dataset.videos} == {"train", "test"}
-    truth = artifacts.load_detections(work.truth)
+    truth = load_detections(work.truth)
     assert len(truth) == 24 and all(len(detection.tube.boxes) <= 3 for detection in truth)
     assert "24 videos, 72 frames, 24 true tubes, 0 bad videos" in capsys.readouterr().out
 
@@ -220,9 +223,9 @@ def test_built_in_set(tmp_path):
         flow__height=24,
     )
     prepare.run(cfg)
-    work = artifacts.Workdir(str(tmp_path))
-    dataset = artifacts.load_dataset(work.dataset)
-    assert len(dataset.videos) == 16 and len(artifacts.load_detections(work.truth)) == 16
+    work = Workdir(str(tmp_path))
+    dataset = load_dataset(work.dataset)
+    assert len(dataset.videos) == 16 and len(load_detections(work.truth)) == 16
     assert (tmp_path / "stick_actions").is_dir()
 
 
@@ -273,7 +276,7 @@ def test_how_many_boxes_there_may_be_is_known_at_the_end(tmp_path, monkeypatch):
 
     monkeypatch.setattr(scan, "scan_videos", shortened)
     prepare.run(settings(tmp_path, videos))
-    (detection,) = artifacts.load_detections(tmp_path / "work" / "truth.jsonl")
+    (detection,) = load_detections(tmp_path / "work" / "truth.jsonl")
     assert len(detection.tube.boxes) == 6
     (videos / "boxes.json").write_text(json.dumps({"run/v_x_g01_c01_2": [[0, 0, 9, 9]] * 7}))
     with pytest.raises(FileError, match=r"7 boxes of .* at most its 6 frames"):

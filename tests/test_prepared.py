@@ -9,7 +9,6 @@ import pytest
 from prepared_workdir import config, write_prepared
 
 from videolstm_jax import files
-from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.dataset.prepared import (
     FlowRange,
     check_fingerprints,
@@ -18,12 +17,14 @@ from videolstm_jax.dataset.prepared import (
     read_flow_index,
     video_fingerprints,
 )
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images import flow_file
 from videolstm_jax.stages import extract, fit_convnet
+from videolstm_jax.workdir import Workdir
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,13 @@ import sys
 import numpy as np
 import pytest
 
-from videolstm_jax import artifacts, files, pipeline
+from videolstm_jax import files, pipeline
 from videolstm_jax.annotations.truth import read_truth
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.presets import configured
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.video import decode, encode
+from videolstm_jax.workdir import Workdir
 
 TESTED = {
     "BasketballDunk": "v_BasketballDunk_g17_c03",
@@ -57,7 +59,7 @@ def prepared_workdir(real_data, tmp_path_factory):
 def test_true_tubes_are_those_of_the_annotations(prepared_workdir):
     work, boxes = prepared_workdir
     annotated = {detection.video: detection for detection in read_truth(boxes).tubes}
-    detections = artifacts.load_detections(work.truth)
+    detections = load_detections(work.truth)
     assert [
         (detection.video, detection.tube.start, len(detection.tube.boxes))
         for detection in detections
@@ -74,9 +76,9 @@ def test_true_tubes_are_those_of_the_annotations(prepared_workdir):
 @pytest.mark.slow
 def test_tubes_lie_in_the_frame_and_are_measured(prepared_workdir):
     work, _ = prepared_workdir
-    lengths = {video.name: video.frames for video in artifacts.load_dataset(work.dataset).videos}
+    lengths = {video.name: video.frames for video in load_dataset(work.dataset).videos}
     for run in ("videolstm-rgb", "videolstm-flow"):
-        for detection in artifacts.load_detections(work.run(run) / "tubes.jsonl"):
+        for detection in load_detections(work.run(run) / "tubes.jsonl"):
             assert (
                 len(detection.tube.boxes) == lengths[detection.video]
                 and (detection.tube.boxes >= 0).all()

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from videolstm_jax.artifacts import Workdir, save_config
 from videolstm_jax.config import ConvNetConfig, ModelConfig, RunConfig, change
+from videolstm_jax.config_json import save_config
 from videolstm_jax.core.model import make_model
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import write_json
@@ -22,6 +22,7 @@ from videolstm_jax.trained.functions import Scales, as_inputs
 from videolstm_jax.trained.grafts import grafted
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Inputs, TrainState
+from videolstm_jax.workdir import Workdir
 
 CLASSES = ("bend", "jack")
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from class_folders import part_of_each, scan, write_copies
 
-from videolstm_jax import artifacts
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.scan import read_dataset_tubes, scan_videos
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.video import decode, encode
 
@@ -36,8 +36,8 @@ def test_weizmann_as_it_lies(real_data, tmp_path):
         assert video.label == dataset.classes.index(video.name.split("/")[0])
     truth = read_dataset_tubes(DataConfig(videos=str(real_data / "weizmann")), dataset)
     assert {detection.video for detection in truth} == {video.name for video in dataset.videos}
-    artifacts.save_dataset(tmp_path / "dataset.json", dataset)
-    assert artifacts.load_dataset(tmp_path / "dataset.json") == dataset
+    save_dataset(tmp_path / "dataset.json", dataset)
+    assert load_dataset(tmp_path / "dataset.json") == dataset
 
 
 def test_weizmann_with_a_held_out_performer_and_validation(real_data):

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.special import log_softmax, softmax
 from scores_to_import import CLASSES, LABEL, LOGITS, SAVE, SUFFIXES, VIDEOS, imported, listed, saved
 
-from videolstm_jax import artifacts
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.score_files.importing import video_name
+from videolstm_jax.scores_npz import save_scores
 
 # ---- formats -------------------------------------------------------------------------------------
 
@@ -60,7 +60,7 @@ def test_every_format_comes_back_the_same(tmp_path, table, suffix):
     np.testing.assert_array_equal(result.label, table["label"])
     np.testing.assert_allclose(result.scores, softmax(table["scores"], axis=1), atol=1e-12)
     # What is written is a score file too, of probabilities.
-    artifacts.save_scores(tmp_path / "own.npz", result)
+    save_scores(tmp_path / "own.npz", result)
     again = imported(str(tmp_path / "own.npz"))
     assert again.kind == "probabilities" and again.scores.videos == result.videos
     np.testing.assert_array_equal(again.scores.scores, result.scores.astype(np.float32))

@@ -5,9 +5,9 @@ import pytest
 from absl import flags
 from scores_to_import import LABEL, LOGITS, saved
 
-from videolstm_jax import artifacts
 from videolstm_jax.cli.commands import scores as command
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.scores_npz import load_scores
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_the_command_imports_and_shows(tmp_path, call, capsys):
     first, last = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{source}: logits, 3 classes, valid list, {right} of 4 videos right")
     assert last == f"wrote {target}"
-    scores = artifacts.load_scores(target)
+    scores = load_scores(target)
     assert scores.part == "valid" and scores.videos == ("Jump/a", "Run/b", "Wave/c", "Run/d")
     call("show", str(target))
     assert "probabilities, 3 classes, valid list" in capsys.readouterr().out

@@ -21,10 +21,10 @@ from pod_trainings import (
 from running_pod import start_pod
 from training_workdir import config, write_work
 
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.workdir import Workdir
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from bad_video_files import BAD, settings, write_folder
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.stages import fuse, nearest, prepare, report
 from videolstm_jax.trained.results.work_contents import read_contents
 from videolstm_jax.types import Scores
+from videolstm_jax.workdir import Workdir
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::videolstm_jax.dataset.lists.list_files.ListWarning"
@@ -41,7 +42,7 @@ def scored(prepared, tmp_path):
         ("jump/2", "jump/3", "run/2", "run/3"), rows, np.array([0, 0, 1, 1]), ("jump", "run")
     )
     for name in ("a", "b"):
-        artifacts.save_scores(Workdir(cfg.workdir).scores(name), scores)
+        save_scores(Workdir(cfg.workdir).scores(name), scores)
     return cfg
 
 

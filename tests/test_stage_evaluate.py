@@ -7,20 +7,22 @@ import numpy as np
 import pytest
 from training_workdir import CLASSES, config, write_work
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.clips.snippets import clip_indices, segment_starts
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.report import choose
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Clip, Dataset, Inputs, Video
+from videolstm_jax.workdir import Workdir
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,7 @@ def by_hand(cfg):
         out = forward(x)
         return np.asarray(out.logits[0]), np.asarray(out.attention[0])
 
-    for video in artifacts.load_dataset(work.dataset).videos:
+    for video in load_dataset(work.dataset).videos:
         if video.part == "test":
             features = store.read(video.name)
             starts = segment_starts(len(features), cfg.eval.segments, cfg.data.frames)
@@ -74,7 +76,7 @@ def by_hand(cfg):
 
 def test_scores_frame_scores_and_attention(trained):
     work = Workdir(trained.workdir)
-    results = artifacts.load_scores(work.scores(trained.run_name))
+    results = load_scores(work.scores(trained.run_name))
     expected = list(by_hand(trained))
     assert results.videos == tuple(name for name, *_ in expected) and results.classes == CLASSES
     for row, (name, scores, frames, attention) in zip(results.scores, expected, strict=True):
@@ -91,7 +93,7 @@ def test_the_validation_list_is_scored_beside_the_test_list(trained, capsys):
     before = work.scores(trained.run_name).read_bytes()
     path = evaluate.run(change(trained, eval__part="valid"))
     assert path == work.validation_scores(trained.run_name)
-    results, dataset = artifacts.load_scores(path), artifacts.load_dataset(work.dataset)
+    results, dataset = load_scores(path), load_dataset(work.dataset)
     videos = dataset.part("valid")
     assert results.part == "valid" and results.videos == tuple(video.name for video in videos)
     np.testing.assert_array_equal(results.label, [video.label for video in videos])
@@ -100,14 +102,14 @@ def test_the_validation_list_is_scored_beside_the_test_list(trained, capsys):
     # Neither list's results remove the other's.
     assert work.scores(trained.run_name).read_bytes() == before
     evaluate.run(trained)
-    assert path.exists() and artifacts.load_scores(work.scores(trained.run_name)).part == "test"
+    assert path.exists() and load_scores(work.scores(trained.run_name)).part == "test"
 
 
 @pytest.mark.parametrize("chunk, batch", [(1, 1), (64, 5)])
 def test_chunks_and_batches_change_nothing(trained, chunk, batch):
-    before = artifacts.load_scores(Workdir(trained.workdir).scores(trained.run_name)).scores
+    before = load_scores(Workdir(trained.workdir).scores(trained.run_name)).scores
     evaluate.run(change(trained, eval__chunk=chunk, eval__batch=batch))
-    after = artifacts.load_scores(Workdir(trained.workdir).scores(trained.run_name)).scores
+    after = load_scores(Workdir(trained.workdir).scores(trained.run_name)).scores
     np.testing.assert_allclose(after, before, atol=2e-6)
 
 
@@ -144,7 +146,7 @@ def test_state_maps_are_those_of_the_carry(trained, kind, first):
         str(path.relative_to(work.run(cfg.run_name) / "states"))[:-4]
         for path in (work.run(cfg.run_name) / "states").glob("*/*.npz")
     )
-    results = artifacts.load_scores(work.scores(cfg.run_name))
+    results = load_scores(work.scores(cfg.run_name))
     shown = choose.videos(results.label, results.scores.argmax(1), results.scores.max(1), 2)
     assert kept == sorted(results.videos[row] for row in shown) and len(kept) == 2
     model, store = make_model(run.config), FeatureStore.open(work.features("rgb", "pool5"))
@@ -183,12 +185,12 @@ def test_a_checkpoint_of_another_cell(trained):
 def listing(cfg, change_list):
     """Inside the block, dataset.json is what `change_list` makes of it."""
     path = Workdir(cfg.workdir).dataset
-    dataset = artifacts.load_dataset(path)
-    artifacts.save_dataset(path, change_list(dataset))
+    dataset = load_dataset(path)
+    save_dataset(path, change_list(dataset))
     try:
         yield
     finally:
-        artifacts.save_dataset(path, dataset)
+        save_dataset(path, dataset)
 
 
 def test_a_checkpoint_of_other_classes(trained):
@@ -242,7 +244,7 @@ def test_clips_of_one_twenty_nine_thirty_thirty_one_and_fifty_four_frames(tmp_pa
         for part in ("train", "test")
         for at, frames in enumerate(lengths, 10 * (part == "test"))
     )
-    artifacts.save_dataset(work.dataset, Dataset(CLASSES, videos))
+    save_dataset(work.dataset, Dataset(CLASSES, videos))
     writer = FeatureWriter(work.features("rgb", "pool5"), (3, 3, 4), {"from": "nowhere"})
     for at, video in enumerate(videos):
         writer.write(video.name, np.random.default_rng(at).normal(size=(video.frames - 1, 3, 3, 4)))
@@ -257,7 +259,7 @@ def test_clips_of_one_twenty_nine_thirty_thirty_one_and_fifty_four_frames(tmp_pa
     )
     train.run(cfg)
     evaluate.run(cfg)
-    results = artifacts.load_scores(work.scores(cfg.run_name))
+    results = load_scores(work.scores(cfg.run_name))
     for row, (name, scores, frames, _) in zip(results.scores, by_hand(cfg), strict=True):
         np.testing.assert_allclose(row, scores, atol=2e-6)
         assert len(files.read_arrays(work.evaluated_video(cfg.run_name, name), "scores")[0]) == len(

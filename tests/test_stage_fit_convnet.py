@@ -12,8 +12,9 @@ import pytest
 from etils import epath
 from prepared_workdir import config, write_prepared
 
-from videolstm_jax.artifacts import load_config, load_dataset, save_dataset
 from videolstm_jax.config import change
+from videolstm_jax.config_json import load_config
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.vgg import vgg_network

@@ -7,14 +7,15 @@ import pytest
 from fuse_workdir import CLASSES, config, random_scores, write_work
 from scipy.special import softmax
 
-from videolstm_jax import artifacts
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion
 from videolstm_jax.score_files.import_settings import ImportSettings
 from videolstm_jax.score_files.importing import import_scores
+from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import fuse
 from videolstm_jax.types import Scores
+from videolstm_jax.workdir import Workdir
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_videos_are_aligned_and_weighted(work, capsys):
         config(work, "videolstm-rgb", "videolstm-flow", fuse__weights=(1.0, 2.0), fuse__name="two")
     )
     assert path == work.fused("two")
-    fused_scores, first = artifacts.load_scores(path), random_scores(0)
+    fused_scores, first = load_scores(path), random_scores(0)
     assert fused_scores.videos == first.videos and fused_scores.classes == first.classes
     np.testing.assert_array_equal(fused_scores.label, first.label)
     expected = product_fusion([first.scores, random_scores(1).scores], [1, 2])
@@ -54,7 +55,7 @@ def test_a_fusion_fuses_on_and_the_same_call_writes_the_same_bytes(work):
             random_scores(0).scores,
         ]
     )
-    np.testing.assert_allclose(artifacts.load_scores(work.fused("three")).scores, fused, atol=1e-5)
+    np.testing.assert_allclose(load_scores(work.fused("three")).scores, fused, atol=1e-5)
 
 
 def test_refuses_settings(work):
@@ -81,7 +82,7 @@ def test_refuses_settings(work):
 
 
 def assert_refused(work, other, message):
-    artifacts.save_scores(work.scores("other"), other)
+    save_scores(work.scores("other"), other)
     with pytest.raises(FileError, match=message):
         fuse.run(config(work, "videolstm-rgb", "other", fuse__name="never"))
     assert not work.fused("never").exists()
@@ -135,7 +136,7 @@ def test_the_mean(work, capsys):
     runs = ("videolstm-rgb", "videolstm-flow")
     path = fuse.run(config(work, *runs, fuse__method="mean", fuse__weights=(3.0, 1.0)))
     expected = mean_fusion([random_scores(0).scores, random_scores(1).scores], [3, 1])
-    np.testing.assert_allclose(artifacts.load_scores(path).scores, expected, atol=1e-6)
+    np.testing.assert_allclose(load_scores(path).scores, expected, atol=1e-6)
     assert "product, for comparison" in capsys.readouterr().out
     record = load_fusion(work.fusion_record("fused"))
     right = int((expected.argmax(1) == random_scores(0).label).sum())
@@ -153,10 +154,10 @@ def test_imported_scores_are_fused_beside_a_run(work, tmp_path):
         lines.append(f"C:\\data\\{run.videos[row]}.avi,{CLASSES[run.label[row]]},{values}")
     path.write_text("\n".join(lines))
     imported = import_scores(str(path), ImportSettings(kind="logits"))
-    artifacts.save_scores(tmp_path / "idt.npz", imported.scores)
+    save_scores(tmp_path / "idt.npz", imported.scores)
     path = fuse.run(config(work, "videolstm-rgb", str(tmp_path / "idt.npz")))
     expected = product_fusion([run.scores, softmax(logits, axis=1)])
-    np.testing.assert_allclose(artifacts.load_scores(path).scores, expected, atol=1e-6)
+    np.testing.assert_allclose(load_scores(path).scores, expected, atol=1e-6)
     assert load_fusion(work.fusion_record("fused")).runs == ("videolstm-rgb", "idt.npz")
 
 
@@ -176,17 +177,17 @@ def test_published_scores_imported_and_fused(real_data, tmp_path, data, method, 
     for stream in ("rgb_iframe", "flow"):
         imported = import_scores(source, ImportSettings(stream=stream, kind="logits"))
         runs.append(str(tmp_path / f"{stream}.npz"))
-        artifacts.save_scores(runs[-1], imported.scores)
+        save_scores(runs[-1], imported.scores)
     with pytest.raises(ConfigError, match=f"{data}_split1.npz: the kind of flow is unknown"):
         import_scores(source, ImportSettings(stream="flow"))
-    work = artifacts.Workdir(str(tmp_path / "work"))
-    fused = artifacts.load_scores(fuse.run(config(work, *runs, fuse__method=method)))
+    work = Workdir(str(tmp_path / "work"))
+    fused = load_scores(fuse.run(config(work, *runs, fuse__method=method)))
     assert round(100 * (fused.scores.argmax(1) == fused.label).mean(), 2) == accuracy
 
 
 def test_real_scores(real_data, tmp_path):
     """Two real streams of UCF101 split 1, the second with its videos shuffled."""
-    work = artifacts.Workdir(str(tmp_path))
+    work = Workdir(str(tmp_path))
     with np.load(real_data / "scores" / "ucf101_split1.npz", allow_pickle=False) as file:
         names, label = file["names"], file["labels"]
         streams = {
@@ -196,9 +197,9 @@ def test_real_scores(real_data, tmp_path):
     order = np.random.default_rng(0).permutation(len(names))
     for name, table in streams.items():
         rows = order if name == "flow" else np.arange(len(names))
-        artifacts.save_scores(
+        save_scores(
             work.scores(name),
             Scores(tuple(names[rows].tolist()), table[rows], label[rows], classes),
         )
-    fused_scores = artifacts.load_scores(fuse.run(config(work, "rgb_iframe", "flow")))
+    fused_scores = load_scores(fuse.run(config(work, "rgb_iframe", "flow")))
     assert round(100 * (fused_scores.scores.argmax(1) == fused_scores.label).mean(), 2) == 92.73

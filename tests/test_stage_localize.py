@@ -17,13 +17,16 @@ from localize_workdir import (
     write_work,
 )
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, change
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.localize.tubes import video_tube
 from videolstm_jax.measure.video_ap import video_map
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.stages import localize
 from videolstm_jax.trained.results.evaluated import remove_results
+from videolstm_jax.tubes_jsonl import load_detections, save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube
 
 
@@ -69,7 +72,7 @@ def test_the_file_of_tubes(work):
         len(row["boxes"]) == FRAMES and len(row["scores"]) == 2 and row["start"] == 0
         for row in rows
     )
-    detections = artifacts.load_detections(path)
+    detections = load_detections(path)
     assert [(detection.video, detection.label) for detection in detections[:2]] == [
         ("Left/test0", 0),
         ("Left/test0", 1),
@@ -81,7 +84,7 @@ def test_the_file_of_tubes(work):
     )
     np.testing.assert_allclose(detections[0].tube.boxes, expected.boxes, atol=1e-3)
     value = files.read_json(work.run("videolstm-rgb") / "map.json")
-    truth = artifacts.load_detections(work.truth)
+    truth = load_detections(work.truth)
     annotated = [detection for detection in detections if detection.video != "Right/test3"]
     tested = [detection for detection in truth if "test" in detection.video]
     assert value["model"]["video_map"]["voc"]["0.5"] == pytest.approx(
@@ -120,7 +123,7 @@ def test_tubes_are_cut_to_the_frames_of_their_class(work):
         attention=attention_of(true_tube(0)),
     )
     value = files.read_json(localize.run(config(work, localize__trim="chance")))
-    detections = artifacts.load_detections(work.run("videolstm-rgb") / "tubes.jsonl")[:2]
+    detections = load_detections(work.run("videolstm-rgb") / "tubes.jsonl")[:2]
     spans = [
         (detection.label, detection.tube.start, len(detection.tube.boxes))
         for detection in detections
@@ -144,7 +147,7 @@ def test_tubes_are_cut_to_the_frames_of_their_class(work):
 def test_classes_that_share_a_tube_are_written_in_order(work):
     tube = true_tube(0)
     with pytest.raises(FileError, match=r"classes \[1, 0\] share a tube of Left/test0"):
-        artifacts.save_detections(
+        save_detections(
             work.path / "t.jsonl", [Detection("Left/test0", k, 0.5, tube) for k in (1, 0)]
         )
 
@@ -195,18 +198,18 @@ def test_fused_scores_replace_the_mean_of_frames(work):
         np.array([1, 1, 0, 0, 0]),
         CLASSES,
     )
-    artifacts.save_scores(work.fused("two"), swapped)
+    save_scores(work.fused("two"), swapped)
     value = files.read_json(localize.run(config(work, localize__scores="two")))
     assert value["scores"] == "two"
     rows = {
         row["video"]: row for row in files.read_jsonl(work.run("videolstm-rgb") / "tubes.jsonl")
     }
     assert rows["Right/test1"]["scores"] == pytest.approx([0.6, 0.4])
-    artifacts.save_scores(work.fused("two"), swapped._replace(classes=("Left", "Up")))
+    save_scores(work.fused("two"), swapped._replace(classes=("Left", "Up")))
     with pytest.raises(FileError, match="classes that are not the 2"):
         localize.run(config(work, localize__scores="two"))
     fewer = Scores(names[1:], swapped.scores[1:], swapped.label[1:], CLASSES)
-    artifacts.save_scores(work.fused("two"), fewer)
+    save_scores(work.fused("two"), fewer)
     with pytest.raises(FileError, match="lacks 1 of 4 test videos, the first is Right/test3"):
         localize.run(config(work, localize__scores="two"))
 
@@ -237,16 +240,14 @@ def test_refuses(work):
         localize.run(config(work))
     assert not (work.run("videolstm-rgb") / "map.json").exists()
     files.write_arrays(path, **good)
-    artifacts.save_detections(
-        work.truth, [Detection("Left/test0", 0, 1.0, Tube(9, true_tube(0).boxes))]
-    )
+    save_detections(work.truth, [Detection("Left/test0", 0, 1.0, Tube(9, true_tube(0).boxes))])
     with pytest.raises(
         FileError, match="a tube of Left/test0 ends with frame 17; expected at most 11"
     ):
         localize.run(config(work))
-    artifacts.save_detections(work.truth, [Detection("Left/test0", 2, 1.0, true_tube(0))])
+    save_detections(work.truth, [Detection("Left/test0", 2, 1.0, true_tube(0))])
     with pytest.raises(FileError, match="has label 2; expected 0 to 1"):
         localize.run(config(work))
-    artifacts.save_dataset(work.dataset, Dataset(CLASSES, (listed_video("Left/a", 0, "train"),)))
+    save_dataset(work.dataset, Dataset(CLASSES, (listed_video("Left/a", 0, "train"),)))
     with pytest.raises(FileError, match="no videos of the part 'test'"):
         localize.run(config(work))

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 from textured_workdir import config, write_textured
 
-from videolstm_jax.artifacts import load_dataset, load_scores
+from videolstm_jax.dataset_json import load_dataset
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import objects
 from videolstm_jax.trained.imagenet_classes import imagenet_classifier
 

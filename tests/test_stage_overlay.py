@@ -6,8 +6,8 @@ import report_workdir
 from PIL import Image
 from small_films import decoded
 
-from videolstm_jax import artifacts
 from videolstm_jax.config import OverlayConfig, RunConfig, change
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.report.pictures import overlay as drawing
 from videolstm_jax.stages import localize, overlay
@@ -94,7 +94,7 @@ def test_what_is_refused(work, tmp_path):
 
 
 def test_a_file_that_is_another_by_now(work):
-    dataset = artifacts.load_dataset(work.dataset)
+    dataset = load_dataset(work.dataset)
     at = next(k for k, video in enumerate(dataset.videos) if video.name == "c3/test_0")
     before = dataset.videos[at]
     film = work.path / "overlays" / "videolstm-rgb" / "c3-test_0.mp4"
@@ -103,8 +103,8 @@ def test_a_file_that_is_another_by_now(work):
         encode.write(path, frames, 12.0)
         videos = list(dataset.videos)
         videos[at] = before._replace(path=str(path))
-        artifacts.save_dataset(work.dataset, dataset._replace(videos=tuple(videos)))
+        save_dataset(work.dataset, dataset._replace(videos=tuple(videos)))
         with pytest.raises(VideoError, match="as the stage prepare found it"):
             overlay.run(of(work, videos=("c3/test_0",)))
         assert not film.exists() and not list(film.parent.glob(".*"))
-    artifacts.save_dataset(work.dataset, dataset)
+    save_dataset(work.dataset, dataset)

@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.config_json import load_config, save_config
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
+from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import localize, pool, report
 from videolstm_jax.trained.results.summary_text import pooled_text
+from videolstm_jax.tubes_jsonl import load_detections, save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
+from videolstm_jax.workdir import Workdir
 
 CLASSES = ("a", "b")
 
@@ -25,8 +29,8 @@ def write_part(folder, names, right, classes=CLASSES, box=8.0):
         for label, name in enumerate(classes)
     ]
     test = [Video(name, f"{name}.mp4", 0, "test", "x", 9, 64, 64, 25.0) for name in names]
-    artifacts.save_dataset(work.dataset, Dataset(classes, tuple(sorted(train + test))))
-    artifacts.save_detections(
+    save_dataset(work.dataset, Dataset(classes, tuple(sorted(train + test))))
+    save_detections(
         work.truth,
         [
             Detection(name, 0, 1.0, Tube(0, np.array([[0, 0, side, side]] * 9)))
@@ -36,7 +40,7 @@ def write_part(folder, names, right, classes=CLASSES, box=8.0):
     rows = np.array([[0.9, 0.1] if at < right else [0.2, 0.8] for at in range(len(names))])
     scores = Scores(tuple(names), rows, np.zeros(len(names), int), classes)
     for path in (work.scores("videolstm-rgb"), work.fused("both"), work.scores("convnet-rgb")):
-        artifacts.save_scores(path, scores)
+        save_scores(path, scores)
     for name in names:
         files.write_arrays(
             work.evaluated_video("videolstm-rgb", name),
@@ -69,8 +73,8 @@ def test_folds_add_up(tmp_path):
     }
     assert set(summary["accuracy"]) == {"videolstm-rgb", "both", "convnet-rgb"}
     pooled = Workdir(str(tmp_path / "pooled"))
-    assert artifacts.load_scores(pooled.scores("both")).videos == ("a/u", "a/x", "a/y", "a/z")
-    assert [video.name for video in artifacts.load_dataset(pooled.dataset).videos] == [
+    assert load_scores(pooled.scores("both")).videos == ("a/u", "a/x", "a/y", "a/z")
+    assert [video.name for video in load_dataset(pooled.dataset).videos] == [
         "a/u",
         "a/x",
         "a/y",
@@ -99,13 +103,13 @@ def test_seeds_with_videos_of_one_name_are_kept_apart(tmp_path):
     summary = pooled_summary(tmp_path, ["seed-0", "seed-1"])
     assert summary["accuracy"]["both"]["videos"] == 4 and summary["accuracy"]["both"]["right"] == 1
     pooled = Workdir(str(tmp_path / "pooled"))
-    assert artifacts.load_scores(pooled.scores("both")).videos == (
+    assert load_scores(pooled.scores("both")).videos == (
         "a/seed-0_x",
         "a/seed-0_y",
         "a/seed-1_x",
         "a/seed-1_y",
     )
-    assert len(artifacts.load_detections(pooled.truth)) == 4
+    assert len(load_detections(pooled.truth)) == 4
 
 
 def test_warnings_of_every_part_are_on_the_page(tmp_path):
@@ -114,9 +118,7 @@ def test_warnings_of_every_part_are_on_the_page(tmp_path):
         work = write_part(tmp_path / f"seed-{seed}", ["a/x", "a/y"], seed)
         warnings = [["the training has diverged"], [], ["the training has diverged"]][seed]
         for folder in (work.run("videolstm-rgb"), work.convnet("rgb")):
-            artifacts.save_config(
-                folder, change(RunConfig(), seed=seed), warnings=warnings, attends=True
-            )
+            save_config(folder, change(RunConfig(), seed=seed), warnings=warnings, attends=True)
     pool.run(cfg(tmp_path), ["seed-0", "seed-1", "seed-2"])
     page = report.run(change(cfg(tmp_path / "pooled"), report__examples=0)).read_text()
     for name in ("videolstm-rgb", "convnet-rgb"):
@@ -129,10 +131,10 @@ def test_the_foreground_axis_of_one_part_does_not_stand_for_all(tmp_path):
     for seed in (0, 1):
         work = write_part(tmp_path / f"seed-{seed}", ["a/x"], seed)
         axis = {"axis": [1.0], "offset": float(seed)}
-        artifacts.save_config(work.run("videolstm-rgb"), RunConfig(), foreground=axis)
+        save_config(work.run("videolstm-rgb"), RunConfig(), foreground=axis)
     pool.run(cfg(tmp_path), ["seed-0", "seed-1"])
     pooled = Workdir(str(tmp_path / "pooled"))
-    assert "foreground" not in artifacts.load_config(pooled.run("videolstm-rgb"))
+    assert "foreground" not in load_config(pooled.run("videolstm-rgb"))
 
 
 def test_parts_that_do_not_belong_together(tmp_path):

@@ -9,9 +9,11 @@ import pytest
 import report_workdir
 from report_workdir import own_copy, page_config, page_text, shared_folder  # noqa: F401
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError
+from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import localize, report
 from videolstm_jax.video import decode
 
@@ -26,7 +28,7 @@ def page(work_folder):
 def test_the_page_says_the_exact_counts(work_folder, page):
     text = page_text(page)
     for name in ("convnet-rgb", "videolstm-rgb", "convlstm-rgb", "videolstm-rgb+videolstm-flow"):
-        scores = artifacts.load_scores(work_folder.scores(name))
+        scores = load_scores(work_folder.scores(name))
         right = int((scores.scores.argmax(1) == scores.label).sum())
         assert re.search(rf"{re.escape(name)} \w+ [^/]*? {right} / {len(scores.label)} ", text), (
             name
@@ -39,7 +41,7 @@ def test_the_page_says_the_exact_counts(work_folder, page):
 def test_the_headline_compares_with_the_commonest_class(work):
     """Of uneven test videos: one class has three of nine, another has none."""
     keep_lists_without_class(work, 1)
-    scores = artifacts.load_scores(work.scores("videolstm-rgb+videolstm-flow"))
+    scores = load_scores(work.scores("videolstm-rgb+videolstm-flow"))
     right = scores.scores.argmax(1) == scores.label
     of_class = [right[scores.label == label].mean() for label in np.unique(scores.label)]
     text = page_text(report.run(page_config(work)))
@@ -53,19 +55,19 @@ def test_the_headline_compares_with_the_commonest_class(work):
 
 def keep_lists_without_class(work, label):
     """Takes the test videos of a class out of the lists and out of all scores."""
-    dataset = artifacts.load_dataset(work.dataset)
+    dataset = load_dataset(work.dataset)
     videos = [v for v in dataset.videos if v.part == "train" or v.label != label]
-    artifacts.save_dataset(work.dataset, dataset._replace(videos=tuple(videos)))
+    save_dataset(work.dataset, dataset._replace(videos=tuple(videos)))
     for pattern in ("runs/*/scores.npz", "convnets/*/scores.npz", "fused/*.npz"):
         for path in work.path.glob(pattern):
-            scores = artifacts.load_scores(path)
+            scores = load_scores(path)
             rows = np.flatnonzero(scores.label != label)
             remaining = scores._replace(
                 videos=tuple(scores.videos[row] for row in rows),
                 scores=scores.scores[rows],
                 label=scores.label[rows],
             )
-            artifacts.save_scores(path, remaining)
+            save_scores(path, remaining)
 
 
 def test_a_diverged_training_is_named_on_the_page(work):
@@ -82,9 +84,9 @@ def test_a_diverged_training_is_named_on_the_page(work):
 def test_two_answers_are_on_the_page_with_their_rules(work):
     """The segments of every test video give another class than the pass over the whole video."""
     path = work.scores("videolstm-rgb")
-    scores = artifacts.load_scores(path)
+    scores = load_scores(path)
     of_pass = scores.scores.argmax(1)
-    artifacts.save_scores(path, scores._replace(scores=np.roll(scores.scores, 1, axis=1)))
+    save_scores(path, scores._replace(scores=np.roll(scores.scores, 1, axis=1)))
     html = report.run(page_config(work)).read_text()
     (video,) = re.findall(r"videos/(c\d-test_\d)\.mp4", html)[:1]
     answer = report_workdir.CLASSES[of_pass[scores.videos.index(video.replace("-", "/"))]]
@@ -173,7 +175,7 @@ def test_the_run_that_is_shown_can_be_named(work):
 
 def test_the_state_and_the_attention_over_time_are_shown(work):
     assert "of the model on the frames" not in page_text(report.run(page_config(work)))
-    for video in artifacts.load_dataset(work.dataset).videos:
+    for video in load_dataset(work.dataset).videos:
         maps = (
             np.random.default_rng(0)
             .normal(size=(2, report_workdir.FRAMES - 1, 7, 7))

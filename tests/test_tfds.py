@@ -11,15 +11,16 @@ from tfds_clips import SIZE, config, frames, grey
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
-from videolstm_jax import artifacts
 from videolstm_jax.config import DataConfig, RunConfig, change
 from videolstm_jax.dataset.listing import list_videos
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset.tfds import export as tfds_export
 from videolstm_jax.dataset.tfds.export import export_tfds
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.stages import prepare
 from videolstm_jax.video import decode
+from videolstm_jax.workdir import Workdir
 
 KINDS = {
     "png": tfds.features.Video((None, None, None, 3), encoding_format="png"),
@@ -203,7 +204,7 @@ def test_prepare_takes_a_set(data_dir, tmp_path):
         flow__online=True,
     )
     prepare.run(cfg)
-    dataset = artifacts.load_dataset(artifacts.Workdir(cfg.workdir).dataset)
+    dataset = load_dataset(Workdir(cfg.workdir).dataset)
     assert dataset.classes == ("run_jog", "a walk") and len(dataset.videos) == 5
     assert all(
         video.path.startswith(str(tmp_path / "work" / "tfds" / "videos"))

@@ -9,8 +9,8 @@ import pytest
 from training_workdir import SHAPES, config, listed_videos, write_work
 
 from videolstm_jax import files
-from videolstm_jax.artifacts import Workdir, load_config
 from videolstm_jax.config import change
+from videolstm_jax.config_json import load_config
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
@@ -19,6 +19,7 @@ from videolstm_jax.stages import evaluate, train
 from videolstm_jax.trained.features import ModelFeatures
 from videolstm_jax.trained.mirrored import open_mirrored
 from videolstm_jax.types import Dataset
+from videolstm_jax.workdir import Workdir
 
 TRAIN_LIST = tuple(video for video in listed_videos() if video.part == "train")
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from training_workdir import config, write_work
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.clips import evaluation
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.localize.inputs import feature_size
 from videolstm_jax.measure.scores import softmax, video_scores
@@ -21,6 +21,7 @@ from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.validation.in_training import VALID_SEGMENTS
 from videolstm_jax.types import Clip, Inputs
+from videolstm_jax.workdir import Workdir
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def features(cfg, model):
 
 
 def listed(cfg, part):
-    return artifacts.load_dataset(Workdir(cfg.workdir).dataset).part(part)
+    return load_dataset(Workdir(cfg.workdir).dataset).part(part)
 
 
 def by_hand(model):

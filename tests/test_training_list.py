@@ -11,16 +11,19 @@ from prepared_workdir import config as frames_config
 from prepared_workdir import write_prepared
 from training_workdir import config, write_work
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import change
+from videolstm_jax.config_json import load_config
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.stages import evaluate, extract, fit_convnet, fuse, localize, pool, report, train
 from videolstm_jax.trained import training_list
 from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.bundle.card import model_card
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.workdir import LAYOUT, Workdir
 
 SEEN = r"was trained on 2 of the 2 test videos: bend/p0, jack/p0\. .*--eval\.allow_trained"
 
@@ -28,10 +31,10 @@ SEEN = r"was trained on 2 of the 2 test videos: bend/p0, jack/p0\. .*--eval\.all
 def other_split(work):
     """Lists other videos as the test list: p0, which were in the training list, and not p4."""
     path = Workdir(str(work)).dataset
-    dataset = artifacts.load_dataset(path)
+    dataset = load_dataset(path)
     parts = {"p0": "test", "p4": "train"}
     videos = [v._replace(part=parts.get(v.name[-2:], v.part)) for v in dataset.videos]
-    artifacts.save_dataset(path, dataset._replace(videos=tuple(videos)))
+    save_dataset(path, dataset._replace(videos=tuple(videos)))
 
 
 @pytest.fixture(scope="module")
@@ -66,21 +69,21 @@ def test_a_run_keeps_the_names_of_its_training_list(trained):
 
 def test_validation_videos_count_where_they_choose_the_checkpoint(work):
     folder = train.run(settings(work, train__keep="best", data__validation=0.2, name="best"))
-    videos = artifacts.load_config(folder)["trained_on"]["videos"]
+    videos = load_config(folder)["trained_on"]["videos"]
     assert "bend/p3" in videos and "bend/p4" not in videos and len(videos) == 8
 
 
 def test_grafts_and_convnets_hand_on_what_they_were_trained_on(work):
     files.write_json(
         work / "convnets" / "rgb" / "config.json",
-        {"layout": artifacts.LAYOUT, "trained_on": training_list.list_record(["from/convnet"])},
+        {"layout": LAYOUT, "trained_on": training_list.list_record(["from/convnet"])},
     )
     config_file = work / "runs" / "convalstm-rgb" / "config.json"
     record = json.loads(config_file.read_text())
     record["trained_on"] = training_list.list_record(["from/run"])
     files.write_json(config_file, record)
     folder = train.run(settings(work, name="grafted", train__graft=("convalstm-rgb:cell.top",)))
-    videos = artifacts.load_config(folder)["trained_on"]["videos"]
+    videos = load_config(folder)["trained_on"]["videos"]
     assert {"from/convnet", "from/run", "bend/p0"} <= set(videos)
 
 
@@ -99,10 +102,10 @@ def test_evaluate_fuse_localize_and_report_refuse_training_videos_and_leave_resu
 def test_allowed_every_result_says_so(work, capsys):
     other_split(work)
     cfg = settings(work, eval__allow_trained=True, report__examples=0)
-    scores = artifacts.load_scores(evaluate.run(cfg))
+    scores = load_scores(evaluate.run(cfg))
     assert scores.trained.tolist() == [True, True]
     assert "(trained on 2 of these videos)" in capsys.readouterr().out
-    assert artifacts.load_scores(fuse.run(cfg)).trained.all()
+    assert load_scores(fuse.run(cfg)).trained.all()
     assert capsys.readouterr().out.count("(trained on 2 of these videos)") == 3
     measures = files.read_json(localize.run(cfg))
     assert measures["trained_on"] == 2
@@ -145,7 +148,7 @@ def test_the_parts_of_a_pool_are_judged_each_by_its_own_list(trained, tmp_path):
     folder = pool.run(change(cfg, workdir=str(tmp_path)), ("a", "b"))
     pooled = change(cfg, workdir=str(folder), report__examples=0)
     assert "Trained on" not in report.run(pooled).read_text()
-    scores = artifacts.load_scores(folder / "runs" / "convalstm-rgb" / "scores.npz")
+    scores = load_scores(folder / "runs" / "convalstm-rgb" / "scores.npz")
     assert len(scores.videos) == 4 and scores.trained is None
 
 
@@ -160,10 +163,10 @@ def test_the_convnets_accuracy_is_refused_before_any_frame_is_read(tmp_path, cap
         "right/p1",
     )
     path = Workdir(str(work)).dataset
-    dataset = artifacts.load_dataset(path)
+    dataset = load_dataset(path)
     parts = {"p0": "test", "p2": "train"}
     videos = [v._replace(part=parts.get(v.name[-2:], v.part)) for v in dataset.videos]
-    artifacts.save_dataset(path, dataset._replace(videos=tuple(videos)))
+    save_dataset(path, dataset._replace(videos=tuple(videos)))
     with pytest.raises(FileError, match="was trained on 2 of the 2 test videos: left/p0, right/p0"):
         extract.run(cfg)
     assert not (work / "features").exists()
@@ -186,7 +189,7 @@ def test_marks_that_do_not_fit_the_scores_are_refused(work):
     arrays = dict(np.load(path))
     files.write_arrays(path, **arrays, trained=np.ones(3, bool))
     with pytest.raises(FileError, match=r"trained is bool \(3,\); expected bool \(2,\)"):
-        artifacts.load_scores(path)
+        load_scores(path)
 
 
 def test_the_card_of_a_bundle_says_it():

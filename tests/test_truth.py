@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from annotated_videos import ANNOTATED, true_tube
 
-from videolstm_jax import artifacts
 from videolstm_jax.annotations.compare import compare_ground_truth
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.annotations.truth_jsonl import save_truth
 from videolstm_jax.errors import FileError
 from videolstm_jax.sealed_json import ROWS_SEAL
+from videolstm_jax.tubes_jsonl import load_detections, save_detections
 
 THIN = [1 / 3, 2, 1 / 3 + 1e-4, 40]
 # All that a file can say, and a box that would be empty if it were rounded to three digits.
@@ -49,7 +49,7 @@ def test_round_trip(path):
     before = path.read_bytes()
     save_truth(path, ground_truth)
     assert path.read_bytes() == before and b"pickle" not in before
-    assert [detection.video for detection in artifacts.load_detections(path)] == [
+    assert [detection.video for detection in load_detections(path)] == [
         "a/x",
         "b/y",
         "b/y",
@@ -72,7 +72,7 @@ def test_everything_comes_back(tmp_path):
 
 
 def test_the_truth_of_a_walk_says_less(tmp_path):
-    artifacts.save_detections(tmp_path / "truth.jsonl", ANNOTATED.tubes)
+    save_detections(tmp_path / "truth.jsonl", ANNOTATED.tubes)
     ground_truth = read_truth(tmp_path / "truth.jsonl")
     assert (
         len(ground_truth.tubes) == 3

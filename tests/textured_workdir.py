@@ -4,11 +4,12 @@ import numpy as np
 from moving_textures import SIDE, texture
 
 from videolstm_jax import files
-from videolstm_jax.artifacts import Workdir, save_dataset
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.dataset.prepared import video_fingerprints
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import encode
+from videolstm_jax.workdir import Workdir
 
 CLASSES = ("Across", "Down")
 FRAMES = 18

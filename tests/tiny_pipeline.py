@@ -6,10 +6,11 @@ import jax
 import numpy as np
 from small import shaken
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
+from videolstm_jax.config_json import save_config
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.presets import Settings, configured, convnet_of
@@ -19,6 +20,7 @@ from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.sizes import sized
 from videolstm_jax.trained.foreground import foreground_entry, foreground_of_store
 from videolstm_jax.types import TrainState
+from videolstm_jax.workdir import Workdir
 
 SIZES = {
     "data__max_frames": 20,
@@ -58,9 +60,7 @@ def write_convnet(cfg, stream, classes=CLASSES):
     network = image_network(cfg.convnet, channels, len(classes))
     config = dataclasses.replace(cfg.convnet, preprocessing=network.preprocessing)
     params = network.init(jax.random.key(channels))
-    artifacts.save_config(
-        folder, cfg, convnet=dataclasses.asdict(config), channels=channels, classes=classes
-    )
+    save_config(folder, cfg, convnet=dataclasses.asdict(config), channels=channels, classes=classes)
     _checkpoint(folder, params, {"cell": "convnet", "classes": list(classes)})
 
 
@@ -88,7 +88,7 @@ def write_run(cfg, classes=CLASSES, *, size=0.3, foreground=None):
         jax.eval_shape(make_model(model).init, jax.random.key(0)), seed=len(model.cell), size=size
     )
     folder = Workdir(cfg.workdir).run(cfg.run_name)
-    artifacts.save_config(
+    save_config(
         folder,
         cfg,
         model=dataclasses.asdict(model),
@@ -109,7 +109,7 @@ def _foreground(cfg, layer):
     folder = work.features(cfg.data.stream, layer)
     if not find_cell(cfg.model.cell).attends or not (folder / "index.json").exists():
         return None
-    train_list = artifacts.load_dataset(work.dataset).part("train")
+    train_list = load_dataset(work.dataset).part("train")
     return foreground_of_store(FeatureStore.open(folder), train_list)
 
 

@@ -6,11 +6,11 @@ import h5py
 from etils import epath
 from file_watch import ROOT, SECRET
 
-from videolstm_jax import artifacts
 from videolstm_jax.dataset.folders.folder_listing import list_folder
 from videolstm_jax.dataset.prepared import flow_digests
 from videolstm_jax.features import foreign
 from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.workdir import Workdir
 
 
 def store_index(name):
@@ -84,7 +84,7 @@ def links(watch):
     watch.case(
         "flow of a work folder",
         linked_flow,
-        lambda folder: flow_digests(artifacts.Workdir(str(folder)), ["A/a"]),
+        lambda folder: flow_digests(Workdir(str(folder)), ["A/a"]),
         is_refused=True,
     )
     watch.case("link in HDF5", h5_link, foreign.authors_features, is_refused=True)

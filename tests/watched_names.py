@@ -13,17 +13,19 @@ from etils import epath
 from file_watch import ROOT, SECRET, Watch
 from watched_links import links, read_store, store_index
 
-from videolstm_jax import artifacts
 from videolstm_jax.annotations.boxes_json import read_boxes_json
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.config import DataConfig
 from videolstm_jax.dataset.folders.folder_listing import list_folder
 from videolstm_jax.dataset.listing import list_videos
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import foreign_lists
 from videolstm_jax.flow_images import flow_file
+from videolstm_jax.folders import leads_out
 from videolstm_jax.trajectories.reader import read_trajectories, trajectory_file
 from videolstm_jax.types import Dataset, Video
+from videolstm_jax.workdir import LAYOUT
 
 NAMES = (
     *("..", "../secret", "../../secret", "x/../../secret", "x/./../../secret", "a/..", "./.."),
@@ -89,7 +91,7 @@ _VIDEO = Video("A/a", "a.mp4", 0, "test", "g", 4, 4, 4, 25.0)
 
 def _dataset(name):
     videos = [_VIDEO._replace(name=name)._asdict()]
-    return {"layout": artifacts.LAYOUT, "classes": ["A"], "videos": videos}
+    return {"layout": LAYOUT, "classes": ["A"], "videos": videos}
 
 
 def _truth(name):
@@ -112,7 +114,7 @@ def read_lists(folder):
 def read_trajectory(name):
     def read(folder):
         # As the stage does with names of dataset.json, which `load_dataset` has checked.
-        if artifacts.leads_out(name):
+        if leads_out(name):
             raise FileError(f"{folder}: {name!r}")
         read_trajectories(trajectory_file(folder, name))
 
@@ -123,7 +125,7 @@ def names_in_files(watch):
     readers = {
         "dataset.json": (
             json_file("dataset.json", _dataset),
-            lambda folder: artifacts.load_dataset(folder / "dataset.json"),
+            lambda folder: load_dataset(folder / "dataset.json"),
         ),
         "index.json": (json_file("index.json", store_index), read_store),
         "boxes.json": (

@@ -78,8 +78,9 @@ LAYERS = (
         "1",
         "files",
         (
-            "artifacts",
             "workdir",
+            "dataset_json",
+            "config_json",
             "tubes_jsonl",
             "scores_npz",
             "json_records",

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from etils import epath
 
 from videolstm_jax.durable import is_bucket
-from videolstm_jax.files import path_beside, unfinished_target
+from videolstm_jax.files import LONGEST_NAME, path_beside, unfinished_target
 from videolstm_jax.sealed_json import PathLike
 
 
@@ -54,6 +54,16 @@ def remove_unfinished(
         # The walk begins with the folder itself.
         if not below:
             return
+
+
+def leads_out(name: str) -> bool:
+    """Whether a file of this name below a folder could lie outside it, or nowhere at all.
+
+    Flow, features and scores are written under the names of the videos.
+    """
+    parts = name.replace("\\", "/").split("/")
+    longest = max(len(part.encode("utf-8", "surrogatepass")) for part in parts)
+    return "\0" in name or longest > LONGEST_NAME or not {"", ".", ".."}.isdisjoint(parts)
 
 
 def leads_out_by_link(folder: PathLike, path: PathLike) -> bool:

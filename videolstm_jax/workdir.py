@@ -1,15 +1,19 @@
-"""Where everything lies in a work folder."""
+"""Where everything lies in a work folder, and the version of this layout."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
+from typing import Any
 
 from etils import epath
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.files import PathLike
+from videolstm_jax.files import PathLike, read_json
 from videolstm_jax.types import View
+
+LAYOUT = 2
+"""Version of the names and records in a work folder; it grows when older ones would be misread."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Workdir:
     | `pooled/` | a work folder with the test videos of all parts of a sweep | sweep |
 
     A folder that is being written has a file whose name ends in `.lock`, see `lock`. `dataset.json`
-    and `config.json` carry the version of this layout, see `artifacts.LAYOUT`.
+    and `config.json` carry the version of this layout, see `LAYOUT`.
     """
 
     root: str
@@ -190,3 +194,35 @@ def of_run(folder: PathLike) -> tuple[Workdir, str]:
             "work/demo/runs/videolstm-rgb"
         )
     return Workdir(str(path.parent.parent)), path.name
+
+
+def check_layout(work: Workdir) -> None:
+    """Refuses a work folder of an earlier version, before a stage writes a file of this one to it.
+
+    A folder of both would look like one of this version, and training would go on from checkpoints
+    whose layout nobody checked.
+
+    Raises:
+      FileError: dataset.json, or the config.json of a ConvNet or run, has another layout.
+    """
+    paths = [work.dataset]
+    # Any of them may be the first that a stage reads.
+    for pattern in ("convnets/*/config.json", "runs/*/config.json"):
+        paths += sorted(work.path.glob(pattern))
+    for path in paths:
+        if path.exists():
+            require_layout(path, read_json(path))
+
+
+def require_layout(path: PathLike, record: Any) -> dict[str, Any]:
+    """The record of a JSON file, which must say that it has the layout of this version.
+
+    Raises:
+      FileError: it names another layout, or none.
+    """
+    if not isinstance(record, dict) or record.get("layout") != LAYOUT:
+        raise FileError(
+            f"{path}: this work folder was written by an earlier version; remove it or give "
+            "another --workdir"
+        )
+    return record

@@ -10,15 +10,17 @@ from absl import flags
 
 from benchmarks.faults import folders
 from benchmarks.faults.process import STAGES, Process, command, run_to_end
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.annotations.workdir_truth import read_true_tubes
 from videolstm_jax.cli import config_flags
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.prepared import check_flow, read_flow_index
+from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.score_files.fusion_record import load_fusion
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import train
 from videolstm_jax.synthetic import stick_actions
 from videolstm_jax.trained.backbone.convnet import load_convnet
@@ -27,6 +29,7 @@ from videolstm_jax.trained.features import verify_features
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.results import evaluated, work_contents
 from videolstm_jax.trained.run_folder import read_run
+from videolstm_jax.workdir import Workdir
 
 RUN = "alstm-flow"
 """The run whose files are damaged."""
@@ -52,10 +55,10 @@ class Finished:
         path = folder / "work"
         words = command("train", path, folder / "videos")[5:]
         self.cfg = settings(words)
-        self.work = artifacts.Workdir(str(path))
+        self.work = Workdir(str(path))
         if not (folder / "bundle").exists():
             self._run_stages(path)
-        self.videos = artifacts.load_dataset(self.work.dataset).videos
+        self.videos = load_dataset(self.work.dataset).videos
 
     def _run_stages(self, path: pathlib.Path) -> None:
         videos = self._folder / "videos"
@@ -163,19 +166,19 @@ def _flow(done: Finished) -> Any:
 
 
 def _evaluated(done: Finished) -> Any:
-    classes = len(artifacts.load_dataset(done.work.dataset).classes)
+    classes = len(load_dataset(done.work.dataset).classes)
     return [evaluated.load_video(done.work, RUN, v, classes) for v in done.test_videos]
 
 
 def _true_tubes(done: Finished) -> Any:
     # Both readers of the file, of the page and of the stage `localize`.
-    dataset = artifacts.load_dataset(done.work.dataset)
+    dataset = load_dataset(done.work.dataset)
     return work_contents.load_truth(done.work), read_true_tubes(done.work, dataset)
 
 
 def _skipped(done: Finished) -> Any:
-    classes = artifacts.load_dataset(done.work.dataset).classes
-    return artifacts.load_missing(done.work, classes)
+    classes = load_dataset(done.work.dataset).classes
+    return load_missing(done.work, classes)
 
 
 def _measures(done: Finished) -> Any:
@@ -216,12 +219,10 @@ KINDS = {
     "indexes of features": Kind(("work/features/**/index.json",), _features),
     "flow": Kind(("work/flow/**/*.zip",), _flow, 8),
     "index and settings of flow": Kind(("work/flow/*.json",), _flow),
-    "list of videos": Kind(
-        ("work/dataset.json",), lambda done: artifacts.load_dataset(done.work.dataset)
-    ),
+    "list of videos": Kind(("work/dataset.json",), lambda done: load_dataset(done.work.dataset)),
     "scores": Kind(
         (f"work/runs/{RUN}/scores.npz",),
-        lambda done: artifacts.load_scores(done.work.scores(RUN)),
+        lambda done: load_scores(done.work.scores(RUN)),
     ),
     "scores and attention of frames": Kind((f"work/runs/{RUN}/videos/**/*.npz",), _evaluated),
     "bundles": Kind(("bundle/**/*.*",), lambda done: read_bundle(done.bundle), 8),

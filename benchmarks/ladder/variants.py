@@ -14,8 +14,9 @@ from benchmarks.ladder.trainer import READ_OUTS
 from benchmarks.real_data.rows import Row, as_record
 from benchmarks.real_data.stages import Run, in_order, right_by_video, scores_path
 from videolstm_jax import files
-from videolstm_jax.artifacts import Workdir, load_scores
 from videolstm_jax.presets import Settings
+from videolstm_jax.scores_npz import load_scores
+from videolstm_jax.workdir import Workdir
 
 SEEDS = (0, 1, 2)
 

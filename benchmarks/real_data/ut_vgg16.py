@@ -35,8 +35,8 @@ from benchmarks.real_data.ut_folds import (
     work_of,
 )
 from benchmarks.real_data.ut_interaction import SETTINGS as UT_SETTINGS
-from videolstm_jax.artifacts import load_dataset
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.presets import Settings
 from videolstm_jax.types import Dataset
 

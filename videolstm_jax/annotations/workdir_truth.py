@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax.dataset_json import is_beside
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import read_existing
 from videolstm_jax.json_records import parse_record
 from videolstm_jax.localize import baselines
 from videolstm_jax.sealed_json import SEAL, encode_json, parse_json
-from videolstm_jax.tubes_jsonl import Box
+from videolstm_jax.tubes_jsonl import Box, load_detections
 from videolstm_jax.types import Dataset, Detection, names_of
+from videolstm_jax.workdir import Workdir
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray
@@ -27,11 +27,11 @@ def read_true_tubes(work: Workdir, dataset: Dataset) -> dict[str, list[Detection
     Raises:
       FileError: a label that the data set lacks, or a tube longer than its video.
     """
-    if not artifacts.is_beside(work, work.truth):
+    if not is_beside(work, work.truth):
         return {}
     frames = dataset.frames
     tubes: dict[str, list[Detection]] = {}
-    for tube in artifacts.load_detections(work.truth):
+    for tube in load_detections(work.truth):
         problem = _tube_problem(tube, len(dataset.classes), frames.get(tube.video))
         if problem:
             raise FileError(f"{work.truth}: a tube of {tube.video} {problem}")
@@ -69,7 +69,7 @@ def train_boxes(
       x0, y0, x1, y1 by video; empty where no training video has boxes.
     """
     tests = names_of(dataset.listed("test"))
-    if artifacts.is_beside(work, work.train_boxes):
+    if is_beside(work, work.train_boxes):
         # A pool lists test videos only, so no training boxes are left to take a mean of.
         pooled = _read_train_boxes(work)
         boxes = {}

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.cluster.watchdog import watchdog
 from videolstm_jax.config import DataConfig, RunConfig
 from videolstm_jax.errors import ConfigError, FileError, VideoError
@@ -24,6 +23,7 @@ from videolstm_jax.json_records import value_text
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.sealed_json import SEAL
 from videolstm_jax.types import Video
+from videolstm_jax.workdir import Workdir
 
 # What decides which videos are used. `data.videos` is not among them: a set may be moved.
 _LISTING = (

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import save_scores
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.files import write_json
 from videolstm_jax.measure.accuracy import accuracy_text, top_k, trained_note
 from videolstm_jax.measure.scores import softmax
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video, names_of
 
 CONVNET_SCORES = ("scores.npz", "accuracy.json")

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import PARTS
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign_lists import read_names, read_numbers
 from videolstm_jax.files import PathLike, reading
 from videolstm_jax.numpy_files import NumpyFile, open_numpy
 from videolstm_jax.safe_readers.hdf5 import find_dataset, open_hdf5
+from videolstm_jax.types import PARTS
 
 _ARRAY_NAME = "features"
 

@@ -6,11 +6,11 @@ import re
 
 from etils import epath
 
-from videolstm_jax.artifacts import leads_out
 from videolstm_jax.dataset.folders.video_names import without_extension
 from videolstm_jax.dataset.lists.list_files import read_list_text
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import PathLike
+from videolstm_jax.folders import leads_out
 
 # The authors call the list of names `train_filenames.txt`, Sharma calls it `train_filename.txt`.
 _NAME_LISTS = ("filenames", "filename")

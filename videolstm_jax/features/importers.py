@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from videolstm_jax.artifacts import PARTS
 from videolstm_jax.dataset.splits.name_groups import group_by_name
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.foreign import ForeignFeatures
@@ -14,7 +13,7 @@ from videolstm_jax.features.foreign_lists import has_names, read_names, read_num
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.files import PathLike
-from videolstm_jax.types import Dataset, Video
+from videolstm_jax.types import PARTS, Dataset, Video
 
 
 class _ListedVideo(NamedTuple):

@@ -10,14 +10,13 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.artifacts import leads_out
 from videolstm_jax.cluster.watchdog import watchdog
 from videolstm_jax.errors import FileError
 from videolstm_jax.features import records
 from videolstm_jax.features.index import StoreIndex
 from videolstm_jax.features.records import Moments
 from videolstm_jax.files import reading, side_by_side
-from videolstm_jax.folders import file_size, leads_out_by_link
+from videolstm_jax.folders import file_size, leads_out, leads_out_by_link
 from videolstm_jax.json_records import read_record
 from videolstm_jax.progress_lines import ProgressLines
 

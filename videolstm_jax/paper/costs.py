@@ -9,13 +9,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import change
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.paper.execute import is_finished
 from videolstm_jax.paper.plan import PlannedStage
 from videolstm_jax.progress_lines import ProgressLines
 from videolstm_jax.quantities import duration_text, size_text
 from videolstm_jax.types import Dataset, Video
+from videolstm_jax.workdir import Workdir
 
 if TYPE_CHECKING:
     from videolstm_jax.train.cost import Pace

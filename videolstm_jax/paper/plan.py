@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig, change
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.files import PathLike
@@ -21,6 +20,7 @@ from videolstm_jax.paper.request import (
 from videolstm_jax.paper.rows import FUSED_CELL, Row
 from videolstm_jax.pipeline import Step, graft_source
 from videolstm_jax.presets import Settings
+from videolstm_jax.workdir import Workdir
 
 HEAD = ("head.dense", "head.dense_bias")
 """Parts of the head that do not depend on the classes; "everything but the classifier"."""

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_config, load_dataset, load_missing
+from videolstm_jax.config_json import load_config
+from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.files import read_object
 from videolstm_jax.measure.accuracy import top_k
 from videolstm_jax.paper.numbers import NUMBERS
@@ -17,6 +18,7 @@ from videolstm_jax.paper.request import Request, SplitPlace, places_of, pretrain
 from videolstm_jax.paper.rows import Row
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.types import names_of
+from videolstm_jax.workdir import Workdir
 
 IOU = 0.2
 """The threshold of the one number of a curve of Figure 4."""

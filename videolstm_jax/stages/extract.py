@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset, load_missing
 from videolstm_jax.clips.blocks import (
     FrameBlock,
     blocks_of_both_streams,
@@ -19,6 +18,7 @@ from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import STREAMS, RunConfig
 from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.convnet_scores import save_convnet_scores
 from videolstm_jax.features.shards import ALONE, Shard
@@ -45,6 +45,7 @@ from videolstm_jax.trained.backbone.stores import (
 )
 from videolstm_jax.trained.backbone.unfinished import mirrored_bytes, missing_views, views_to_do
 from videolstm_jax.types import Video, View, names_of
+from videolstm_jax.workdir import Workdir
 
 # Blocks of frames that are decoded ahead of the backbone.
 _PREFETCHED_BLOCKS = 4

@@ -12,7 +12,6 @@ import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
-from videolstm_jax.artifacts import Workdir, check_layout, load_dataset, save_config
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.clips.frame_reader import FrameReader
@@ -21,7 +20,9 @@ from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import ConvNetConfig, RunConfig
+from videolstm_jax.config_json import save_config
 from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.backbones import image_network
@@ -40,6 +41,7 @@ from videolstm_jax.train.step import convnet_loss, make_step
 from videolstm_jax.trained.backbone.start import StartingPoint, starting_point
 from videolstm_jax.trained.training_list import list_record
 from videolstm_jax.types import Dataset, PyTree, Video, names_of
+from videolstm_jax.workdir import Workdir, check_layout
 
 # Yields batches of frames and labels from a given step on.
 FrameBatches = Callable[[int], Iterator[tuple[np.ndarray, np.ndarray]]]

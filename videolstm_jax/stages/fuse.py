@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset_json import load_missing
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import reading
 from videolstm_jax.measure.accuracy import top_k, trained_note
@@ -23,9 +22,11 @@ from videolstm_jax.score_files.fusion_record import (
     save_fusion,
 )
 from videolstm_jax.score_files.join import aligned
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.trained.validation.search import ValidationSearch, search_validation
 from videolstm_jax.types import Scores
+from videolstm_jax.workdir import Workdir, check_layout
 
 _OTHER_METHOD = {"product": "mean", "mean": "product"}
 """The method that the result of each method is compared with."""
@@ -55,7 +56,7 @@ def run(cfg: RunConfig) -> epath.Path:
         not those of a validation list.
     """
     work = Workdir(cfg.workdir)
-    artifacts.check_layout(work)
+    check_layout(work)
     path = work.fused(cfg.fuse.name)
     fusion = _checked(cfg, work)
     runs = {}
@@ -73,7 +74,7 @@ def run(cfg: RunConfig) -> epath.Path:
         fusion = fusion._replace(weights=searched.search.best.weights)
     fusions = _fused(fusion, streams)
     fused = fusions[cfg.fuse.method]
-    artifacts.save_scores(path, fused)
+    save_scores(path, fused)
     save_fusion(work.fusion_record(cfg.fuse.name), _record(cfg, fusion, fused, searched))
     _print_accuracies(cfg, work, fusion, streams, fusions)
     return path
@@ -107,7 +108,7 @@ def _print_accuracies(
     fused = fusions[cfg.fuse.method]
     missing = 0
     if not cfg.eval.allow_missing and fused.part == "test":
-        missing = len(artifacts.load_missing(work, fused.classes))
+        missing = len(load_missing(work, fused.classes))
     for name, weight, stream in zip(fusion.names, fusion.weights, streams, strict=True):
         _print_row(name, stream, missing, f"  weight {weight:g}")
     _print_row(cfg.fuse.method, fused, missing, f"  -> {work.fused(cfg.fuse.name)}")

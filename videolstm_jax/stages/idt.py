@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.folders import file_size
@@ -22,6 +22,7 @@ from videolstm_jax.trajectories.layout import DESCRIPTORS, joined
 from videolstm_jax.trajectories.reader import trajectory_blocks, trajectory_file
 from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator
 from videolstm_jax.types import Video
+from videolstm_jax.workdir import Workdir
 
 NAME = "idt"
 """The name of the run."""

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.localize.baseline_tubes import baseline_tubes
@@ -29,6 +29,7 @@ from videolstm_jax.localize.linking import Track
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.measure.attention_stats import attention_stats, mass_inside
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.trained.results import evaluated
 from videolstm_jax.trained.results.box_settings import box_settings
 from videolstm_jax.trained.results.localized import (
@@ -39,7 +40,9 @@ from videolstm_jax.trained.results.localized import (
 from videolstm_jax.trained.results.summary_text import localization_text
 from videolstm_jax.trained.run_record import fit_of_run
 from videolstm_jax.trained.training_list import checked_scores
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Video
+from videolstm_jax.workdir import Workdir
 
 if TYPE_CHECKING:
     from etils import epath
@@ -98,7 +101,7 @@ def run(cfg: RunConfig) -> epath.Path:
         # every class.
         detections += score_tracks(video.tracks, video.output, cfg.localize)
     variant = cfg.localize.name
-    artifacts.save_detections(task.work.tubes(cfg.run_name, variant), detections)
+    save_detections(task.work.tubes(cfg.run_name, variant), detections)
     summary = _measured(task, videos)
     if trained:
         summary["trained_on"] = trained
@@ -112,7 +115,7 @@ def run(cfg: RunConfig) -> epath.Path:
 def _open_task(cfg: RunConfig) -> _Task:
     """Reads what the localization of every video needs."""
     work = Workdir(cfg.workdir)
-    dataset = artifacts.load_dataset(work.dataset)
+    dataset = load_dataset(work.dataset)
     tests = dataset.part("test")
     truth = read_true_tubes(work, dataset)
     boxes = train_boxes(work, dataset, truth)
@@ -160,7 +163,7 @@ def _fused_scores(
     if not cfg.localize.scores:
         return None
     path = work.scores(cfg.localize.scores)
-    scores = artifacts.load_scores(path)
+    scores = load_scores(path)
     if scores.classes != dataset.classes:
         raise FileError(
             f"{path} has {len(scores.classes)} classes that are not the {len(dataset.classes)} of "

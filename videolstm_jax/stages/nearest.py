@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset, load_missing, save_scores
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.measure.accuracy import (
     accuracy_text,
@@ -29,7 +29,9 @@ from videolstm_jax.measure.nearest import (
     size_and_length,
     size_warning,
 )
+from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.types import Dataset, Scores, Video, names_of
+from videolstm_jax.workdir import Workdir
 
 NAME = "nearest-motion"
 """The name of the run on motion energy; the other one is `measure.nearest.SIZE_BASELINE`."""

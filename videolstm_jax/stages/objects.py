@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import VideoError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.progress_lines import counted
@@ -18,6 +18,7 @@ from videolstm_jax.trained.imagenet_classes import imagenet_classifier
 from videolstm_jax.trained.shallow_scores import save_svm_scores, scored_videos
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
+from videolstm_jax.workdir import Workdir
 
 NAME = "objects"
 """The name of the run."""

@@ -10,17 +10,19 @@ from typing import NamedTuple
 
 from etils import epath
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import OverlayConfig
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.report import choose
 from videolstm_jax.report.pictures import encoded
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.trained.results import work_contents
 from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.types import Dataset, Tube, Video
 from videolstm_jax.video.film import film
+from videolstm_jax.workdir import Workdir, of_run
 
 
 class _RunResults(NamedTuple):
@@ -61,8 +63,8 @@ def run(cfg: OverlayConfig) -> epath.Path:
       FileError: the run was not evaluated, or the data set does not list a video.
       VideoError: a file cannot be read, or has changed since `prepare` read it.
     """
-    work, name = artifacts.of_run(cfg.run)
-    dataset = artifacts.load_dataset(work.dataset)
+    work, name = of_run(cfg.run)
+    dataset = load_dataset(work.dataset)
     names = cfg.videos or _chosen_names(work, name, cfg.examples)
     videos = _listed_videos(work, dataset, names)
     results = _RunResults(
@@ -108,13 +110,13 @@ def _labels_by_segments(work: Workdir, name: str) -> dict[str, int]:
     if not path.exists():
         # The film then names the class of the frame scores.
         return {}
-    scores = artifacts.load_scores(path)
+    scores = load_scores(path)
     return dict(zip(scores.videos, scores.scores.argmax(1).tolist(), strict=True))
 
 
 def _chosen_names(work: Workdir, name: str, count: int) -> tuple[str, ...]:
     """Names of test videos, chosen by the rule of the page."""
-    scores = artifacts.load_scores(work.scores(name))
+    scores = load_scores(work.scores(name))
     predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)
     rows = choose.videos(scores.label, predicted, confidence, count)
     return tuple(scores.videos[row] for row in rows)

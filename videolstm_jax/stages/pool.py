@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset_json import is_beside, load_dataset, save_dataset
 from videolstm_jax.errors import FileError
+from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.trained.foreground import KEY as FOREGROUND_KEY
 from videolstm_jax.trained.results.pool_parts import PoolPart, read_pool_parts
 from videolstm_jax.trained.results.pooled import (
@@ -22,7 +23,9 @@ from videolstm_jax.trained.results.pooled import (
 )
 from videolstm_jax.trained.results.summary_text import pooled_text
 from videolstm_jax.trained.training_list import KEY
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Scores
+from videolstm_jax.workdir import Workdir
 
 COPIED = ("config.json", "metrics.jsonl")
 """Files of a run that the report reads; those of the first part stand for all."""
@@ -68,7 +71,7 @@ def summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
       FileError: there is no pool of these parts.
     """
     works, pool = _works(cfg, parts), _pool(cfg)
-    classes = artifacts.load_dataset(pool.dataset).classes
+    classes = load_dataset(pool.dataset).classes
     record = {
         "parts": list(parts),
         "classes": list(classes),
@@ -101,7 +104,7 @@ def _write_dataset(members: Sequence[PoolPart], pool: Workdir) -> None:
     classes = members[0].dataset.classes
     beside = [path.name for path in (pool.truth, pool.train_boxes, pool.bad) if path.exists()]
     pooled = Dataset(classes, tuple(sorted(videos)))
-    artifacts.save_dataset(pool.dataset, pooled, pooled=True, beside=beside)
+    save_dataset(pool.dataset, pooled, pooled=True, beside=beside)
 
 
 def _write_truth(members: Sequence[PoolPart], pool: Workdir) -> None:
@@ -116,7 +119,7 @@ def _write_truth(members: Sequence[PoolPart], pool: Workdir) -> None:
                 truth.append(tube._replace(video=part.pooled_names[name]))
     if truth:
         truth.sort(key=lambda tube: (tube.video, tube.tube.start))
-        artifacts.save_detections(pool.truth, truth)
+        save_detections(pool.truth, truth)
 
 
 def _write_train_boxes(members: Sequence[PoolPart], pool: Workdir) -> None:
@@ -134,7 +137,7 @@ def _write_skipped(members: Sequence[PoolPart], pool: Workdir) -> None:
     """The test videos that `prepare` had to skip; they count as wrong in the pool too."""
     rows = []
     for part in members:
-        if not artifacts.is_beside(part.work, part.work.bad):
+        if not is_beside(part.work, part.work.bad):
             continue
         # A skipped video is in no list, so it is named as the other videos of its part are.
         for row in files.read_jsonl(part.work.bad):
@@ -158,7 +161,7 @@ def _merge_runs(members: Sequence[PoolPart], pool: Workdir) -> None:
     """Puts together the scores of every model, and what was kept of each video."""
     first = members[0].work.path
     for place in score_files(members[0].work):
-        artifacts.save_scores(pool.path / place, _merged_scores(members, place))
+        save_scores(pool.path / place, _merged_scores(members, place))
         run, pooled_run = place.parent, pool.path / place.parent
         for name in COPIED:
             _copy(first / run / name, pooled_run / name)
@@ -223,7 +226,7 @@ def _merged_scores(members: Sequence[PoolPart], place: epath.Path) -> Scores:
     names: list[str] = []
     tables, labels, trained = [], [], []
     for part in members:
-        scores = artifacts.load_scores(part.work.path / place)
+        scores = load_scores(part.work.path / place)
         # A score file lists videos in an order of its own, so names are looked up, not counted.
         names.extend(map(part.pooled_names.__getitem__, scores.videos))
         tables.append(scores.scores)

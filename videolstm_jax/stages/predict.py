@@ -12,7 +12,6 @@ from collections.abc import Iterator
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
 from videolstm_jax.config import PredictConfig
 from videolstm_jax.errors import ConfigError, VideoError
 from videolstm_jax.progress_lines import CLEAR_LINE
@@ -21,6 +20,7 @@ from videolstm_jax.trained.bundle.reader import is_bundle
 from videolstm_jax.trained.predictor import Prediction, Predictor
 from videolstm_jax.trained.stream_film import StreamFilm
 from videolstm_jax.video import encode, live
+from videolstm_jax.workdir import of_run
 
 PRINTED_EVERY = 100
 """Off a terminal, a line is printed every so many frames."""
@@ -87,7 +87,7 @@ def _predicted_folder(cfg: PredictConfig) -> epath.Path:
     """The folder of films: in the work folder of a run, in the current one for a bundle."""
     if is_bundle(cfg.folder):
         return epath.Path("predicted")
-    work, _ = artifacts.of_run(cfg.folder)
+    work, _ = of_run(cfg.folder)
     return work.path / "predicted"
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from etils import epath
 
-from videolstm_jax import artifacts, files, folders
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files, folders
 from videolstm_jax.clips import balance
 from videolstm_jax.cluster import team
 from videolstm_jax.config import RunConfig
@@ -18,6 +17,7 @@ from videolstm_jax.dataset import flow_shares, flow_writing, prepared, scan
 from videolstm_jax.dataset.decoding import VideoDecoder
 from videolstm_jax.dataset.flow_writing import FlowSample, FlowTarget
 from videolstm_jax.dataset.tfds import export
+from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
 from videolstm_jax.flow_images import flow_methods
@@ -27,7 +27,9 @@ from videolstm_jax.nn.network import tapped
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.synthetic import stick_actions
+from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset
+from videolstm_jax.workdir import Workdir, check_layout
 
 
 def run(
@@ -57,7 +59,7 @@ def run(
         cannot be used, a folder of an earlier version, or another process prepares this folder.
     """
     work = Workdir(cfg.workdir)
-    artifacts.check_layout(work)
+    check_layout(work)
     flow_methods.method(cfg.flow.method)  # fails before any work where OpenCV is missing
     if not team.current().is_first:
         # Process 0 lists the videos and collects the results.
@@ -114,9 +116,9 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
         if rows:
             beside.append(path.name)
     settings_of_list = prepared.listing_settings(cfg.data)
-    artifacts.save_dataset(work.dataset, dataset, settings=settings_of_list, beside=beside)
+    save_dataset(work.dataset, dataset, settings=settings_of_list, beside=beside)
     _write_or_remove(work.bad, bad_rows, _write_sealed)
-    _write_or_remove(work.truth, tubes, artifacts.save_detections)
+    _write_or_remove(work.truth, tubes, save_detections)
     _write_index(work, settings, frames, fingerprints, flow_files)
     _print_summary(work, frames, len(tubes), len(bad_rows))
     balance.print_uneven(cfg.train.balance, dataset.listed("train"), dataset.classes)

@@ -14,7 +14,6 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax import files
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
 from videolstm_jax.measure import accuracy
@@ -24,6 +23,7 @@ from videolstm_jax.report.tables import Result
 from videolstm_jax.trained.results import work_contents
 from videolstm_jax.trained.results.example_cards import examples_section
 from videolstm_jax.trained.results.work_contents import WorkFolderContents
+from videolstm_jax.workdir import Workdir
 
 
 def run(cfg: RunConfig) -> epath.Path:

@@ -11,13 +11,13 @@ import jax
 from etils import epath
 from jax.sharding import Mesh
 
-from videolstm_jax.artifacts import save_config
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.batches import batch_videos, train_batches
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import RunConfig
+from videolstm_jax.config_json import save_config
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
 from videolstm_jax.train.loop import fit

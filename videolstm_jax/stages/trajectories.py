@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, load_dataset
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.files import read_object, write_json
@@ -26,6 +26,7 @@ from videolstm_jax.trajectories.writer import trajectory_note, write_trajectorie
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
 from videolstm_jax.video.decode import FrameFormat
+from videolstm_jax.workdir import Workdir
 
 
 def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:

@@ -18,11 +18,11 @@ from videolstm_jax.trained.functions import Scales
 from videolstm_jax.types import names_of
 
 if TYPE_CHECKING:
-    from videolstm_jax.artifacts import Workdir
     from videolstm_jax.config import ModelConfig, RunConfig
     from videolstm_jax.core.cell import Layers
     from videolstm_jax.trained.backbone.block import TrainedBlock
     from videolstm_jax.types import Video
+    from videolstm_jax.workdir import Workdir
 
 
 class ModelFeatures(NamedTuple):

@@ -12,8 +12,8 @@ from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.trained.training_list import trained_on_of
 
 if TYPE_CHECKING:
-    from videolstm_jax.artifacts import Workdir
     from videolstm_jax.types import Params
+    from videolstm_jax.workdir import Workdir
 
 
 def grafts_trained_on(entries: Sequence[str], work: Workdir) -> set[str]:

@@ -15,10 +15,10 @@ from videolstm_jax.trained.features import ModelFeatures, extract_command
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.artifacts import Workdir
     from videolstm_jax.config import RunConfig
     from videolstm_jax.trained.backbone.convnet import TrainedConvNet
     from videolstm_jax.types import PyTree
+    from videolstm_jax.workdir import Workdir
 
 
 class JointStart(NamedTuple):

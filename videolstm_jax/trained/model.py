@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videolstm_jax import artifacts
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.core.cell import Cell, Layers
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import FileError
@@ -30,6 +28,7 @@ from videolstm_jax.trained.functions import (
 from videolstm_jax.trained.place import Place
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.types import Clip, Inputs
+from videolstm_jax.workdir import Workdir, of_run
 
 if TYPE_CHECKING:
     import jax
@@ -75,7 +74,7 @@ class TrainedModel:
         if is_bundle(path):
             stored, place = read_bundle(path)
             return cls(*stored, stored_at=place)
-        work, name = artifacts.of_run(path)
+        work, name = of_run(path)
         return cls.of_run(work, name)
 
     @classmethod

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from videolstm_jax import artifacts
+from videolstm_jax.config_json import load_config
 from videolstm_jax.errors import ConfigError
 
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.artifacts import Workdir
     from videolstm_jax.config import RunConfig
+    from videolstm_jax.workdir import Workdir
 
 
 class RunRecord(NamedTuple):
@@ -33,7 +33,7 @@ class RunRecord(NamedTuple):
           FileError: the run is missing or unfinished.
         """
         folder = work.run(name)
-        record = artifacts.load_config(folder, made_by="train")
+        record = load_config(folder, made_by="train")
         # Other programs, and pools of several trainings, leave out what they do not know.
         config = record.setdefault("config", {})
         config.setdefault("data", {})

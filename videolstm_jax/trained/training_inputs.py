@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import jax
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir, check_layout, load_dataset
 from videolstm_jax.clips.batches import MirroredStores
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.train.identity import model_identity
 from videolstm_jax.trained.backbone.convnet import check_backbone, check_fit, recorded_fit
 from videolstm_jax.trained.features import (
@@ -28,6 +28,7 @@ from videolstm_jax.trained.joint_start import JointStart, joint_start
 from videolstm_jax.trained.mirrored import described_mirrored, open_mirrored
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Dataset, JointParams, Video
+from videolstm_jax.workdir import Workdir, check_layout
 
 
 class TrainingInputs(NamedTuple):

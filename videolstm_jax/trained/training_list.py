@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videolstm_jax import artifacts
+from videolstm_jax.config_json import load_config
 from videolstm_jax.errors import FileError
 from videolstm_jax.json_records import json_record, parse_record
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.sealed_json import json_sha256
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def trained_on_of(folder: epath.Path) -> tuple[str, ...]:
     """The training list of a run or ConvNet by its folder; empty where nothing says."""
     if not (folder / "config.json").exists():
         return ()
-    return trained_on(artifacts.load_config(folder), folder / "config.json")
+    return trained_on(load_config(folder), folder / "config.json")
 
 
 def check_test_list(
@@ -115,7 +116,7 @@ def checked_scores(path: epath.Path, owner: object, *, allowed: bool) -> Scores:
     Raises:
       FileError: the file cannot be used, or the model was trained on one of its videos.
     """
-    scores = artifacts.load_scores(path)
+    scores = load_scores(path)
     trained: set[str] = set()
     # Other files, such as those of fusions, have no config.json of their model beside them.
     if path.name in ("scores.npz", "scores_valid.npz"):

@@ -9,8 +9,8 @@ from typing import get_args
 from absl import flags
 from etils import epath
 
-from videolstm_jax.artifacts import load_dataset, save_dataset
 from videolstm_jax.cli.command_table import COMMANDS
+from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.compact import compact

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 from absl import flags
 from etils import epath
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
 from videolstm_jax.annotations.boxes_json import read_boxes_json, read_boxes_table
 from videolstm_jax.annotations.detections import MeasuredDetections, read_detections
 from videolstm_jax.annotations.ground_truth import GroundTruth, add_dataset
 from videolstm_jax.annotations.truth import read_truth
 from videolstm_jax.cli.commands.measure_flags import Options, define_flags, options_of
 from videolstm_jax.dataset.lists import list_files
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.measure.suppress import suppress
 from videolstm_jax.measure.tube_summary import tube_summary
@@ -59,7 +60,7 @@ def task(options: Options) -> Task:
         a true tube.
       FileError: a truth that does not fit the data set.
     """
-    dataset = artifacts.load_dataset(options.dataset) if options.dataset else None
+    dataset = load_dataset(options.dataset) if options.dataset else None
     truth = _truth(options, dataset)
     annotated = truth.videos
     named: tuple[str, ...] = ()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 
-from videolstm_jax.artifacts import load_config
 from videolstm_jax.config import ConvNetConfig
+from videolstm_jax.config_json import load_config
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
 from videolstm_jax.json_records import value_text

@@ -10,7 +10,6 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.artifacts import Workdir
 from videolstm_jax.clips.blocks import BackboneImages, FrameBlock
 from videolstm_jax.config import RunConfig
 from videolstm_jax.errors import FileError
@@ -29,6 +28,7 @@ from videolstm_jax.trained.backbone.convnet import (
 )
 from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset, Video, View, names_of
+from videolstm_jax.workdir import Workdir
 
 BLOCK = 32
 """Frames of a pass; a video's last block is filled up, so that only one shape is compiled."""

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig
+from videolstm_jax.config_json import load_config
 from videolstm_jax.errors import FileError
 from videolstm_jax.json_records import json_record, read_record
 from videolstm_jax.localize.saliency import check_attention
 from videolstm_jax.types import Video
+from videolstm_jax.workdir import Workdir
 
 MAPS = ("attention", "features", "foreground")
 """The arrays that only cells that attend have."""
@@ -162,7 +163,7 @@ def localize_settings(work: Workdir, name: str) -> LocalizeConfig:
     folder = work.run(name)
     if has_measures(folder):
         return read_record(folder / "map.json", _LocalizedRun).settings
-    artifacts.load_config(folder, made_by="train")  # refuses a run of an earlier layout
+    load_config(folder, made_by="train")  # refuses a run of an earlier layout
     return read_record(folder / "config.json", _TrainedRun).config.localize
 
 

@@ -18,10 +18,10 @@ from videolstm_jax.trained.results import work_contents
 from videolstm_jax.video.film import film
 
 if TYPE_CHECKING:
-    from videolstm_jax.artifacts import Workdir
     from videolstm_jax.config import ReportConfig
     from videolstm_jax.trained.results.work_contents import WorkFolderContents
     from videolstm_jax.types import NDArray, Tube, Video
+    from videolstm_jax.workdir import Workdir
 
 
 def examples_section(work_folder: WorkFolderContents, cfg: ReportConfig) -> page.Section:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from videolstm_jax import artifacts
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.types import names_of
 
 if TYPE_CHECKING:
-    from videolstm_jax.artifacts import Workdir
     from videolstm_jax.types import Dataset, Video
+    from videolstm_jax.workdir import Workdir
 
 
 class PoolPart(NamedTuple):
@@ -49,7 +49,7 @@ def read_pool_parts(
     """
     datasets, tests = [], []
     for work in works:
-        dataset = artifacts.load_dataset(work.dataset)
+        dataset = load_dataset(work.dataset)
         datasets.append(dataset)
         tests.append(dataset.part("test"))
         if dataset.classes != datasets[0].classes:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from videolstm_jax import artifacts, files
+from videolstm_jax import files
+from videolstm_jax.dataset_json import load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.measure.accuracy import top_k
+from videolstm_jax.scores_npz import load_scores
 
 if TYPE_CHECKING:
     from etils import epath
 
-    from videolstm_jax.artifacts import Workdir
+    from videolstm_jax.workdir import Workdir
 
 
 def score_files(work: Workdir) -> list[epath.Path]:
@@ -46,7 +48,7 @@ def pooled_accuracy(
         # A video that cannot be read is no reason for a higher accuracy than on all of them.
         count = 0
         if not allow_missing:
-            count = len(artifacts.load_missing(work, classes))
+            count = len(load_missing(work, classes))
         missing.append(count)
     table = {}
     for place in score_files(works[0]):
@@ -61,7 +63,7 @@ def _counts(works: Sequence[Workdir], place: epath.Path, missing: Sequence[int])
     right, videos, trained = 0, 0, 0
     of_parts = []
     for work, missing_videos in zip(works, missing, strict=True):
-        scores = artifacts.load_scores(work.path / place)
+        scores = load_scores(work.path / place)
         right_of_part = top_k(scores.scores, scores.label)
         videos_of_part = len(scores.videos) + missing_videos
         of_parts.append((right_of_part, videos_of_part))

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
 from videolstm_jax.config import STREAMS
 from videolstm_jax.measure import accuracy, intervals
 from videolstm_jax.report import local, settings
 from videolstm_jax.report.tables import Result
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.trained.training_list import checked_scores
 
 if TYPE_CHECKING:
-    from videolstm_jax.artifacts import Workdir
     from videolstm_jax.trained.results.work_contents import WorkFolderContents
     from videolstm_jax.types import Dataset, Scores
+    from videolstm_jax.workdir import Workdir
 
 
 class _ScoreFile(NamedTuple):
@@ -34,7 +34,7 @@ def with_results(work_folder: WorkFolderContents, *, allow_trained: bool) -> Wor
     """Adds the results of all score files, and the names of those that are outdated."""
     results, outdated = [], []
     for file in _score_files(work_folder.work, work_folder.configs):
-        scores = artifacts.load_scores(file.path)
+        scores = load_scores(file.path)
         # Scores of an earlier test list would be compared with the wrong videos: they are left out
         # of the table and named.
         if work_folder.dataset is not None and not _same_test_list(scores, work_folder.dataset):

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts, files
-from videolstm_jax.artifacts import Workdir
+from videolstm_jax import files
+from videolstm_jax.config_json import METRICS, METRICS_SHA256, load_config
+from videolstm_jax.dataset_json import is_beside, load_dataset, load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report import choose
@@ -18,7 +19,9 @@ from videolstm_jax.report.tables import Result
 from videolstm_jax.trained.results import evaluated
 from videolstm_jax.trained.results.result_rows import is_convnet, model_folders, with_results
 from videolstm_jax.trained.run_record import RunRecord
+from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Dataset, Scores, Tube, Video
+from videolstm_jax.workdir import Workdir
 
 
 class WorkFolderContents(NamedTuple):
@@ -68,15 +71,15 @@ def read_contents(
     # The page can be made at any time, so each file may be absent still.
     dataset = None
     if work.dataset.exists():
-        dataset = artifacts.load_dataset(work.dataset)
+        dataset = load_dataset(work.dataset)
     # Without a list of videos there is nothing that could be missing.
     unread = np.zeros(0, np.int32)
     if dataset is not None and not allow_missing:
-        unread = artifacts.load_missing(work, dataset.classes)
+        unread = load_missing(work, dataset.classes)
     configs, maps = {}, {}
     for name, folder in model_folders(work).items():
         if (folder / "config.json").exists():
-            configs[name] = artifacts.load_config(folder)
+            configs[name] = load_config(folder)
         if evaluated.has_measures(folder):
             maps[name] = files.read_object(folder / "map.json")
     work_folder = WorkFolderContents(
@@ -94,10 +97,10 @@ def read_contents(
 
 def load_truth(work: Workdir) -> dict[str, tuple[Tube, ...]]:
     """Reads the true tubes by video; none where the data set has no boxes."""
-    if not artifacts.is_beside(work, work.truth):
+    if not is_beside(work, work.truth):
         return {}
     truth: dict[str, list[Tube]] = {}
-    for detection in artifacts.load_detections(work.truth):
+    for detection in load_detections(work.truth):
         truth.setdefault(detection.video, []).append(detection.tube)
     # Fixed, as the record of all contents is: several pictures are made of the same tubes.
     return {video: tuple(tubes) for video, tubes in truth.items()}
@@ -107,7 +110,7 @@ def load_best_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]:
     """Reads the detected tubes of the best class of each video; none before `localize`."""
     path, measures = work.run(run) / "tubes.jsonl", work.run(run) / "map.json"
     if path.exists() and path.stat().length:
-        return choose.tubes_of_best_class(artifacts.load_detections(path))
+        return choose.tubes_of_best_class(load_detections(path))
     # A run may have no tube, but then its measures have none either.
     if measures.exists() and files.read_object(measures).get("tubes"):
         evaluated.warn_of_lost(f"{path} is missing or empty, and {measures} is of its tubes")
@@ -136,11 +139,11 @@ def _metrics_rows(folder: epath.Path) -> list[dict]:
     Raises:
       FileError: it is not the one that config.json was written beside.
     """
-    path = folder / artifacts.METRICS
+    path = folder / METRICS
     expected = None
     # A training that goes on has no config.json.
     if (folder / "config.json").exists():
-        expected = artifacts.load_config(folder).get(artifacts.METRICS_SHA256)
+        expected = load_config(folder).get(METRICS_SHA256)
     if expected is None and not path.exists():
         return []
     encoded = files.read_existing(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from etils import epath
 
-from videolstm_jax import artifacts
+from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
 from videolstm_jax.measure.fusion.weight_search import WeightSearch, search_weights
@@ -89,7 +89,7 @@ def _dataset_problem(scores: Scores, work: Workdir) -> str:
     # A work folder that only fuses imported scores has no list of videos.
     if not work.dataset.exists():
         return ""
-    tests = {video.name for video in artifacts.load_dataset(work.dataset).listed("test")}
+    tests = {video.name for video in load_dataset(work.dataset).listed("test")}
     shared = tests & set(scores.videos)
     if not shared:
         return ""
