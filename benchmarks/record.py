@@ -76,11 +76,15 @@ def save(name: str, figures: dict[str, Any], folder: str | os.PathLike = RESULTS
 
     Args:
       name: of the file.
-      figures: `device` is added where it is absent.
+      figures: the device, the date and the commit are added where they are absent; a run of hours
+        may have taken them at its start.
       folder: where the file is written.
     """
+    # Without the date and the commit nobody could tell which program made the figures.
+    about = stamp()
     if "device" not in figures:
-        figures = {"device": device()} | figures
+        about = {"device": device()} | about
+    figures = about | figures
     text = json.dumps(figures, indent=1) + "\n"
     path = pathlib.Path(folder) / f"{name}.json"
     files.write_bytes(path, text.encode())

@@ -53,9 +53,10 @@ def test_runs_that_are_not_there_are_refused(monkeypatch, capsys, tmp_path):
     assert options.runs == ["b", "c"] and options.folders == [f"{tmp_path}/none-1"]
 
 
-def test_results_name_the_device(tmp_path):
+def test_results_name_the_device_the_date_and_the_commit(tmp_path):
     record.save("a", {"seconds": 1}, tmp_path)
-    record.save("b", {"device": "a machine", "seconds": 1}, tmp_path)
+    own = {"device": "a machine", "date": "2026-01-01", "commit": "1234567", "seconds": 1}
+    record.save("b", own, tmp_path)
     first = json.loads((tmp_path / "a.json").read_text())
-    assert first == {"device": record.device(), "seconds": 1}
-    assert json.loads((tmp_path / "b.json").read_text())["device"] == "a machine"
+    assert first == {"device": record.device(), **record.stamp(), "seconds": 1}
+    assert json.loads((tmp_path / "b.json").read_text()) == own

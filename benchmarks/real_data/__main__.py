@@ -56,7 +56,7 @@ def main() -> None:
     figures = task.run(options.data, options.workdir, minutes=options.minutes, **extra)
     name = f"{options.name}_{options.task}"
     question = command_line.question(task.__doc__)
-    figures = {"question": question, **record.stamp(), **figures}
+    figures = {"question": question, **figures}
     figures["rows"] = rows.as_record(figures["rows"])
     record.save(name, figures, options.out)
     print_tables(f"{options.out}/{name}.json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -53,11 +52,7 @@ def main() -> None:
     # The folds and seeds of a row have the same shapes, so each program is compiled once.
     jax.config.update("jax_compilation_cache_dir", f"{options.workdir}/compiled")
     figures = run(options.task, options.workdir, options.data, range(options.seeds), stop)
-    figures = {
-        "question": command_line.question(real_localisation.__doc__),
-        "commit": _commit(),
-        **figures,
-    }
+    figures = {"question": command_line.question(real_localisation.__doc__), **figures}
     record.save(f"{options.name}_{options.task}", figures, options.out)
     print(overlaps.table(figures["rows"]))
 
@@ -120,11 +115,6 @@ def _cost(cfg: RunConfig, path: pathlib.Path) -> dict[str, Any]:
     if not path.exists():
         path.write_text(json.dumps(frame_maps.cost(cfg)))
     return json.loads(path.read_text())
-
-
-def _commit() -> str:
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 # ---- rows ----------------------------------------------------------------------------------------
