@@ -11,8 +11,8 @@ from file_encodings import json_bytes, signed_json
 from foreign_file import ForeignFile
 from small_films import smooth
 
+from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.sealed_json import SEAL
-from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.trained.bundle.reader import read_bundle
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.run_folder import read_run

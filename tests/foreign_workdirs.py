@@ -8,12 +8,14 @@ from foreign_file import ForeignFile
 
 from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.config import DataConfig
-from videolstm_jax.dataset.prepared import check_fingerprints, read_flow_index
+from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.features.notes import read_all_notes
+from videolstm_jax.flow_images.flow_index import read_flow_index
 from videolstm_jax.flow_images.online import FlowSettings
 from videolstm_jax.lock.owner import parse_owner
-from videolstm_jax.trained.results import evaluated
+from videolstm_jax.results import evaluated
+from videolstm_jax.trained.localize_settings import localize_settings
 from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.workdir import LAYOUT, Workdir
 
@@ -70,7 +72,7 @@ def _read_flow_records(folder):
 
 
 def _read_localize(folder):
-    return evaluated.localize_settings(Workdir(str(folder)), "a")
+    return localize_settings(Workdir(str(folder)), "a")
 
 
 def _read_truth_of_work(folder):

@@ -5,8 +5,8 @@ from etils import epath
 from prepared_workdir import config
 from weight_writers import narrow, torch_arrays
 
+from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.trained.backbone.convnet import load_convnet
 
 LEAVES = narrow()
 CONVOLUTIONS = {

@@ -9,7 +9,6 @@ import pytest
 from videolstm_jax import files
 from videolstm_jax.config import LocalizeConfig, RunConfig
 from videolstm_jax.config_json import load_config, save_config
-from videolstm_jax.dataset.prepared import check_flow, flow_digests
 from videolstm_jax.dataset_json import load_dataset, load_missing, save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.index import StoreIndex
@@ -17,17 +16,18 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images.flow_file import read_flow, write_flow
+from videolstm_jax.flow_images.flow_index import check_flow, flow_digests
 from videolstm_jax.json_records import read_record
-from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion, save_fusion
-from videolstm_jax.scores_npz import load_scores, save_scores
-from videolstm_jax.sealed_json import ROWS_SEAL, SEAL
-from videolstm_jax.trained.results.evaluated import localize_settings
-from videolstm_jax.trained.results.work_contents import (
+from videolstm_jax.results.work_contents import (
     load_best_tubes,
     load_metrics,
     load_truth,
     read_contents,
 )
+from videolstm_jax.score_files.fusion_record import FusionRecord, load_fusion, save_fusion
+from videolstm_jax.scores_npz import load_scores, save_scores
+from videolstm_jax.sealed_json import ROWS_SEAL, SEAL
+from videolstm_jax.trained.localize_settings import localize_settings
 from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 from videolstm_jax.workdir import Workdir

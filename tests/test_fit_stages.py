@@ -9,6 +9,7 @@ import tiny_pipeline
 from small_films import smooth
 
 from videolstm_jax import files
+from videolstm_jax.backbone.convnet import check_extractor, extractor_of, recorded_fit
 from videolstm_jax.config import change
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
@@ -17,7 +18,6 @@ from videolstm_jax.presets import PRESETS, configured
 from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.square import window
 from videolstm_jax.stages import evaluate, extract, fit_convnet, localize, prepare, train
-from videolstm_jax.trained.backbone.convnet import check_extractor, extractor_of, recorded_fit
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor
 from videolstm_jax.tubes_jsonl import load_detections

@@ -7,9 +7,9 @@ import pytest
 from moving_videos import drifting, made, settings, written
 
 from videolstm_jax import files
-from videolstm_jax.dataset import flow_writing, scan
+from videolstm_jax.dataset import scan
 from videolstm_jax.flow import batched
-from videolstm_jax.flow_images import flow_file
+from videolstm_jax.flow_images import flow_file, flow_writing
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
 from videolstm_jax.types import Video

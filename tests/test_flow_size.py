@@ -6,11 +6,10 @@ from moving_videos import made, settings
 
 from videolstm_jax import files
 from videolstm_jax.config import FITS, change
-from videolstm_jax.dataset import flow_writing
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import batched, packing
-from videolstm_jax.flow_images import flow_file
+from videolstm_jax.flow_images import flow_file, flow_writing
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import prepare
 from videolstm_jax.workdir import Workdir

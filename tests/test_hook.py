@@ -16,8 +16,8 @@ from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.presets import Settings
+from videolstm_jax.results import evaluated
 from videolstm_jax.stages import extract, fit_convnet, train
-from videolstm_jax.trained.results import evaluated
 from videolstm_jax.video import decode
 from videolstm_jax.workdir import Workdir
 

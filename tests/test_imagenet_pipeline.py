@@ -11,6 +11,7 @@ from narrow_vgg import CONVOLUTIONS, LEAVES, STILL, params_of, vgg, write_npz
 from prepared_workdir import write_prepared
 from weight_writers import PREPROCESSING, write
 
+from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError
@@ -19,7 +20,6 @@ from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.nn.weight_files import weights_sha256
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.trained.backbone.convnet import load_convnet
 
 
 @pytest.fixture(scope="module")

@@ -52,7 +52,11 @@ LAYER = {
     "flow_images": 3,
     "synthetic": 3,
     "trajectories": 3,
-    "trained": 4,
+    "backbone": 4,  # the image network of a stream, as a work folder has it
+    "extraction": 4.3,  # its features of all videos
+    "trained": 4.3,
+    "training_start": 4.6,  # what a training reads
+    "results": 4.6,  # what stages left
     "stages": 5,
     "pipeline": 5.3,  # the stages in order
     "sweep": 5.6,  # several pipelines
@@ -95,10 +99,10 @@ MEET = {
     ("clips", "flow_images"),
     ("clips", "video"),
     ("dataset", "annotations"),
-    ("dataset", "flow_images"),
     ("dataset", "video"),
     ("features", "dataset"),
     ("score_files", "dataset"),
+    ("flow_images", "dataset"),
     ("flow_images", "video"),
     ("synthetic", "video"),
 }
@@ -152,7 +156,11 @@ FORBIDDEN = {
     "dataset_json": {"jax", "tensorflow", "absl"},
     "config_json": {"jax", "tensorflow", "absl"},
     "nn": {"absl"},
+    "backbone": {"tensorflow", "absl"},
+    "extraction": {"tensorflow", "absl"},
     "trained": {"tensorflow", "absl"},
+    "training_start": {"tensorflow", "absl"},
+    "results": {"tensorflow", "absl"},
 }
 
 

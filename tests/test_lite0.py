@@ -13,6 +13,7 @@ from etils import epath
 from PIL import Image
 
 from videolstm_jax import Predictor, TrainedModel
+from videolstm_jax.backbone.start import starting_point
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError
@@ -23,10 +24,9 @@ from videolstm_jax.nn.lite0_weights import lite0_weights as convert
 from videolstm_jax.nn.network import params_for_layers
 from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.presets import configured
+from videolstm_jax.results import evaluated
 from videolstm_jax.train.graft import graft, named_leaves
 from videolstm_jax.train.optim import is_frozen
-from videolstm_jax.trained.backbone.start import starting_point
-from videolstm_jax.trained.results import evaluated
 from videolstm_jax.types import Dataset
 from videolstm_jax.video import decode
 from videolstm_jax.workdir import Workdir

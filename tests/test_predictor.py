@@ -9,6 +9,7 @@ import tiny_pipeline
 from small import shaken
 
 from videolstm_jax import files
+from videolstm_jax.backbone.convnet import extractor_of
 from videolstm_jax.config import change
 from videolstm_jax.core.model import make_model
 from videolstm_jax.dataset_json import load_dataset
@@ -16,7 +17,6 @@ from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.measure.scores import softmax
 from videolstm_jax.stages import localize
-from videolstm_jax.trained.backbone.convnet import extractor_of
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.predictor import Predictor

@@ -11,12 +11,12 @@ from small_films import smooth
 
 from videolstm_jax import files
 from videolstm_jax.config import RunConfig, change
-from videolstm_jax.dataset import flow_writing, scan
+from videolstm_jax.dataset import scan
 from videolstm_jax.dataset.lists.list_files import ListWarning
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.flow import image, tvl1
-from videolstm_jax.flow_images import flow_file
+from videolstm_jax.flow_images import flow_file, flow_writing
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.stages import prepare
 from videolstm_jax.tubes_jsonl import load_detections

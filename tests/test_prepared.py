@@ -9,20 +9,19 @@ import pytest
 from prepared_workdir import config, write_prepared
 
 from videolstm_jax import files
-from videolstm_jax.dataset.prepared import (
-    FlowRange,
-    check_fingerprints,
-    finished_flow,
-    flow_note,
-    read_flow_index,
-    video_fingerprints,
-)
+from videolstm_jax.dataset.prepared import check_fingerprints, video_fingerprints
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import ConfigError, FileError, VideoError
 from videolstm_jax.features.compact import compact
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.flow_images import flow_file
+from videolstm_jax.flow_images.flow_index import (
+    FlowRange,
+    finished_flow,
+    flow_note,
+    read_flow_index,
+)
 from videolstm_jax.stages import extract, fit_convnet
 from videolstm_jax.workdir import Workdir
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from videolstm_jax.backbone.convnet import check_extractor, extractor_of, load_convnet
 from videolstm_jax.config import ConvNetConfig, ModelConfig, RunConfig, change
 from videolstm_jax.config_json import save_config
 from videolstm_jax.core.model import make_model
@@ -17,10 +18,9 @@ from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
 from videolstm_jax.train.sizes import sized
-from videolstm_jax.trained.backbone.convnet import check_extractor, extractor_of, load_convnet
 from videolstm_jax.trained.functions import Scales, as_inputs
-from videolstm_jax.trained.grafts import grafted
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.training_start.grafts import grafted
 from videolstm_jax.types import Inputs, TrainState
 from videolstm_jax.workdir import Workdir
 

@@ -15,10 +15,10 @@ from prepared_workdir import config, write_prepared
 
 from videolstm_jax import pipeline
 from videolstm_jax.errors import ConfigError, FileError
+from videolstm_jax.extraction.unfinished import missing_views
 from videolstm_jax.features.shards import Shard, parse_shard
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.trained.backbone.unfinished import missing_views
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from bad_video_files import BAD, settings, write_folder
 from videolstm_jax import files
 from videolstm_jax.config import change
 from videolstm_jax.errors import FileError
+from videolstm_jax.results.work_contents import read_contents
 from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.stages import fuse, nearest, prepare, report
-from videolstm_jax.trained.results.work_contents import read_contents
 from videolstm_jax.types import Scores
 from videolstm_jax.workdir import Workdir
 

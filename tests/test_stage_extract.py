@@ -10,6 +10,7 @@ from etils import epath
 from prepared_workdir import CLASSES, config, write_index, write_prepared
 
 from videolstm_jax import files
+from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.clips import blocks
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.dataset_json import load_dataset, save_dataset
@@ -22,7 +23,6 @@ from videolstm_jax.nn.preprocessing import preprocess
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.stages import extract, fit_convnet
-from videolstm_jax.trained.backbone.convnet import load_convnet
 from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video.decode import probe
 from videolstm_jax.workdir import Workdir

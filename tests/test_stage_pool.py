@@ -8,9 +8,9 @@ from videolstm_jax.config import RunConfig, change
 from videolstm_jax.config_json import load_config, save_config
 from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
+from videolstm_jax.results.summary_text import pooled_text
 from videolstm_jax.scores_npz import load_scores, save_scores
 from videolstm_jax.stages import localize, pool, report
-from videolstm_jax.trained.results.summary_text import pooled_text
 from videolstm_jax.tubes_jsonl import load_detections, save_detections
 from videolstm_jax.types import Dataset, Detection, Scores, Tube, Video
 from videolstm_jax.workdir import Workdir

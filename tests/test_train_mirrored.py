@@ -17,7 +17,7 @@ from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.presets import configured
 from videolstm_jax.stages import evaluate, train
 from videolstm_jax.trained.features import ModelFeatures
-from videolstm_jax.trained.mirrored import open_mirrored
+from videolstm_jax.training_start.mirrored import open_mirrored
 from videolstm_jax.types import Dataset
 from videolstm_jax.workdir import Workdir
 

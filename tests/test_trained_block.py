@@ -10,6 +10,7 @@ import optax
 import pytest
 from small import assert_close, jit, shaken
 
+from videolstm_jax.backbone.block import TrainedBlock, block_of_record, params_like
 from videolstm_jax.config import ConvNetConfig, ModelConfig, OptimConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import ConfigError
@@ -21,7 +22,6 @@ from videolstm_jax.nn.weight_files import read_weights
 from videolstm_jax.train.optim import optimizer, with_block_rate
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
-from videolstm_jax.trained.backbone.block import TrainedBlock, block_of_record, params_like
 from videolstm_jax.trained.functions import Scales, model_functions
 from videolstm_jax.types import Batch, Clip, Inputs, JointParams
 

@@ -19,7 +19,7 @@ from videolstm_jax.measure.scores import softmax, video_scores
 from videolstm_jax.stages import train
 from videolstm_jax.trained.functions import as_inputs
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.trained.validation.in_training import VALID_SEGMENTS
+from videolstm_jax.trained.validation import VALID_SEGMENTS
 from videolstm_jax.types import Clip, Inputs
 from videolstm_jax.workdir import Workdir
 

@@ -7,9 +7,9 @@ from etils import epath
 from file_watch import ROOT, SECRET
 
 from videolstm_jax.dataset.folders.folder_listing import list_folder
-from videolstm_jax.dataset.prepared import flow_digests
 from videolstm_jax.features import foreign
 from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.flow_images.flow_index import flow_digests
 from videolstm_jax.workdir import Workdir
 
 

@@ -42,7 +42,11 @@ MODEL_STEPS = {"cell"}
 LAYERS = (
     ("6", "commands", ("launch", "cli")),
     ("5", "stages in order", ("paper", "sweep", "pipeline", "stages")),
-    ("4", "the trained model", ("trained",)),
+    (
+        "4",
+        "models in a work folder",
+        ("backbone", "extraction", "trained", "training_start", "results"),
+    ),
     (
         "3",
         "disk and learning",

@@ -30,8 +30,8 @@ from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import model_loss
 from videolstm_jax.trained.features import ModelFeatures, feature_scales, open_features
 from videolstm_jax.trained.functions import Scales
-from videolstm_jax.trained.mirrored import open_mirrored
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.training_start.mirrored import open_mirrored
 from videolstm_jax.types import Batch, Dataset, Scores, TrainState, Video, names_of
 from videolstm_jax.workdir import Workdir
 

@@ -13,6 +13,7 @@ from typing import get_args
 import jax
 import numpy as np
 
+from videolstm_jax.backbone.start import starting_point
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.images import mirrored
 from videolstm_jax.config import RunConfig
@@ -20,7 +21,6 @@ from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.preprocessing import STREAM_CHANNELS, picture_fit
 from videolstm_jax.train.log import ProgressLine
-from videolstm_jax.trained.backbone.start import starting_point
 from videolstm_jax.types import Video, View
 from videolstm_jax.workdir import Workdir
 

@@ -15,6 +15,7 @@ from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import gather_rows, share_of
 from videolstm_jax.cluster.watchdog import READING, by_video, watchdog
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset.training_list import check_test_list
 from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
@@ -27,13 +28,12 @@ from videolstm_jax.measure.accuracy import (
 )
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
+from videolstm_jax.results.evaluated import remove_results
 from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures, verify_features
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.trained.results.evaluated import remove_results
 from videolstm_jax.trained.run_record import fit_of_run
-from videolstm_jax.trained.training_list import check_test_list
 from videolstm_jax.types import Dataset, Scores, Video, names_of
 from videolstm_jax.workdir import Workdir
 

@@ -17,24 +17,18 @@ from videolstm_jax.clips.blocks import (
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.prefetch import prefetch
 from videolstm_jax.config import STREAMS, RunConfig
-from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.errors import FileError
-from videolstm_jax.features.convnet_scores import save_convnet_scores
-from videolstm_jax.features.shards import ALONE, Shard
-from videolstm_jax.features.store import FeatureStore
-from videolstm_jax.flow import pace
-from videolstm_jax.flow_images.online import FlowSettings
-from videolstm_jax.quantities import size_text
-from videolstm_jax.train.log import ProgressLine
-from videolstm_jax.trained.backbone.sharing import (
+from videolstm_jax.extraction.convnet_scores import save_convnet_scores
+from videolstm_jax.extraction.sharing import (
     one_shard_at_a_time,
     remove_own_unfinished,
     remove_unfinished_results,
     sole_shard,
     stream_folders,
 )
-from videolstm_jax.trained.backbone.stores import (
+from videolstm_jax.extraction.stores import (
     BLOCK,
     BackboneWithStores,
     ExtractionJob,
@@ -43,7 +37,14 @@ from videolstm_jax.trained.backbone.stores import (
     open_stores,
     write_features,
 )
-from videolstm_jax.trained.backbone.unfinished import mirrored_bytes, missing_views, views_to_do
+from videolstm_jax.extraction.unfinished import mirrored_bytes, missing_views, views_to_do
+from videolstm_jax.features.shards import ALONE, Shard
+from videolstm_jax.features.store import FeatureStore
+from videolstm_jax.flow import pace
+from videolstm_jax.flow_images.flow_index import check_flow, read_flow_index
+from videolstm_jax.flow_images.online import FlowSettings
+from videolstm_jax.quantities import size_text
+from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.types import Video, View, names_of
 from videolstm_jax.workdir import Workdir
 
@@ -75,7 +76,7 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
       VideoError: a video is not as `prepare` found it.
     """
     work = Workdir(cfg.workdir)
-    dataset, index = load_dataset(work.dataset), prepared.read_flow_index(work, cfg.data)
+    dataset, index = load_dataset(work.dataset), read_flow_index(work, cfg.data)
     job = ExtractionJob(cfg, work, dataset, index, shard)
     streams: Sequence[str] = (cfg.data.stream,)
     if cfg.flow.online:
@@ -137,9 +138,9 @@ def _check_sources(
 ) -> None:
     """Raises VideoError or FileError where a file is not as `prepare` found or wrote it."""
     if "rgb" in backbones:  # the flow backbone alone reads stored flow, not the videos
-        prepared.check_fingerprints(job.index, videos)
+        check_fingerprints(job.index, videos)
     if "flow" in backbones:
-        prepared.check_flow(job.work, videos, job.cfg.data.verify)
+        check_flow(job.work, videos, job.cfg.data.verify)
 
 
 def _print_mirrored(

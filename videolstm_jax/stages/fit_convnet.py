@@ -12,6 +12,7 @@ import numpy as np
 from etils import epath
 from jax.sharding import Mesh
 
+from videolstm_jax.backbone.start import StartingPoint, starting_point
 from videolstm_jax.clips import balance
 from videolstm_jax.clips.draws import ClipDraws, Host
 from videolstm_jax.clips.frame_reader import FrameReader
@@ -21,8 +22,10 @@ from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import ConvNetConfig, RunConfig
 from videolstm_jax.config_json import save_config
-from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset.prepared import check_fingerprints
+from videolstm_jax.dataset.training_list import list_record
 from videolstm_jax.dataset_json import load_dataset
+from videolstm_jax.flow_images.flow_index import check_flow, read_flow_index
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.backbones import image_network
@@ -38,8 +41,6 @@ from videolstm_jax.train.optim import convnet_optimizer, is_frozen
 from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import convnet_loss, make_step
-from videolstm_jax.trained.backbone.start import StartingPoint, starting_point
-from videolstm_jax.trained.training_list import list_record
 from videolstm_jax.types import Dataset, PyTree, Video, names_of
 from videolstm_jax.workdir import Workdir, check_layout
 
@@ -118,9 +119,9 @@ def _open_fit(cfg: RunConfig) -> _Fit:
     check_layout(work)
     dataset = load_dataset(work.dataset)
     videos = dataset.part("train")
-    index = prepared.read_flow_index(work, cfg.data)
+    index = read_flow_index(work, cfg.data)
     if cfg.data.stream == "flow":
-        prepared.check_flow(work, videos, cfg.data.verify)
+        check_flow(work, videos, cfg.data.verify)
     channels = STREAM_CHANNELS[cfg.data.stream]
     # Twice: the starting point asks a network for the shapes of its weights, and the weights say
     # which preprocessing the network has.
@@ -189,7 +190,7 @@ def _batches(backbone: _Fit) -> FrameBatches:
         # Stored flow was made of the videos that `prepare` read. Whoever reads the videos
         # themselves must find the same files.
         if cfg.data.stream == "rgb" or cfg.flow.online:
-            prepared.check_fingerprints(backbone.index, videos)
+            check_fingerprints(backbone.index, videos)
         drawn = frame_batches(
             videos,
             backbone.reader,

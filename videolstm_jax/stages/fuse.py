@@ -9,12 +9,14 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset.training_list import checked_scores
 from videolstm_jax.dataset_json import load_missing
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import reading
 from videolstm_jax.measure.accuracy import top_k, trained_note
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.measure.intervals import wilson
+from videolstm_jax.results.validation_search import ValidationSearch, search_validation
 from videolstm_jax.score_files.fusion_record import (
     FusionRecord,
     SearchRecord,
@@ -23,8 +25,6 @@ from videolstm_jax.score_files.fusion_record import (
 )
 from videolstm_jax.score_files.join import aligned
 from videolstm_jax.scores_npz import save_scores
-from videolstm_jax.trained.training_list import checked_scores
-from videolstm_jax.trained.validation.search import ValidationSearch, search_validation
 from videolstm_jax.types import Scores
 from videolstm_jax.workdir import Workdir, check_layout
 

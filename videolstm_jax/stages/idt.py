@@ -13,11 +13,11 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.folders import file_size
 from videolstm_jax.progress_lines import counted
+from videolstm_jax.score_files.svm_scores import save_svm_scores, scored_videos
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_rows
 from videolstm_jax.shallow.scikit_learn import scikit_learn
 from videolstm_jax.shallow.vocabulary import Vocabulary, fit_vocabulary
-from videolstm_jax.trained.shallow_scores import save_svm_scores, scored_videos
 from videolstm_jax.trajectories.layout import DESCRIPTORS, joined
 from videolstm_jax.trajectories.reader import trajectory_blocks, trajectory_file
 from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator

@@ -18,10 +18,11 @@ import numpy as np
 from videolstm_jax import files
 from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset.training_list import checked_scores
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.flow_images.flow_file import read_flow
+from videolstm_jax.flow_images.flow_index import check_flow
 from videolstm_jax.localize.baseline_tubes import baseline_tubes
 from videolstm_jax.localize.baselines import covered_cells
 from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, localizer_input
@@ -29,17 +30,16 @@ from videolstm_jax.localize.linking import Track
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.measure.attention_stats import attention_stats, mass_inside
-from videolstm_jax.scores_npz import load_scores
-from videolstm_jax.trained.results import evaluated
-from videolstm_jax.trained.results.box_settings import box_settings
-from videolstm_jax.trained.results.localized import (
+from videolstm_jax.results import evaluated
+from videolstm_jax.results.box_settings import box_settings
+from videolstm_jax.results.localized import (
     LocalizedVideo,
     MeasureOptions,
     measure_videos,
 )
-from videolstm_jax.trained.results.summary_text import localization_text
+from videolstm_jax.results.summary_text import localization_text
+from videolstm_jax.scores_npz import load_scores
 from videolstm_jax.trained.run_record import fit_of_run
-from videolstm_jax.trained.training_list import checked_scores
 from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Detection, Video
 from videolstm_jax.workdir import Workdir
@@ -89,7 +89,7 @@ def run(cfg: RunConfig) -> epath.Path:
     cfg = task.cfg
     tests = task.dataset.part("test")
     trained = _count_trained(cfg, task.work)
-    prepared.check_flow(task.work, tests, cfg.data.verify)
+    check_flow(task.work, tests, cfg.data.verify)
     videos = []
     for count, video in enumerate(tests, 1):
         videos.append(_localize(task, video))

@@ -13,9 +13,9 @@ from etils import epath
 
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import prepared
 from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.flow_images.flow_file import read_flow
+from videolstm_jax.flow_images.flow_index import check_flow
 from videolstm_jax.measure.accuracy import (
     accuracy_text,
     chance_level,
@@ -63,7 +63,7 @@ def run(cfg: RunConfig) -> epath.Path:
         missing = load_missing(work, dataset.classes)
     _score_sizes(work, dataset, missing)
     if not cfg.flow.online:
-        prepared.check_flow(work, [*train, *test], cfg.data.verify)
+        check_flow(work, [*train, *test], cfg.data.verify)
         energies = _energies(work, train), _energies(work, test)
         scores = _save_scores(work, NAME, dataset, *energies)
         text = accuracy_text(scores, label_array(test), missing)

@@ -8,14 +8,15 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import VideoError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
+from videolstm_jax.flow_images.flow_index import read_flow_index
+from videolstm_jax.nn.imagenet_classes import imagenet_classifier
 from videolstm_jax.progress_lines import counted
+from videolstm_jax.score_files.svm_scores import save_svm_scores, scored_videos
 from videolstm_jax.shallow.scikit_learn import scikit_learn
-from videolstm_jax.trained.imagenet_classes import imagenet_classifier
-from videolstm_jax.trained.shallow_scores import save_svm_scores, scored_videos
 from videolstm_jax.types import Video
 from videolstm_jax.video import guard
 from videolstm_jax.workdir import Workdir
@@ -44,9 +45,9 @@ def run(cfg: RunConfig) -> epath.Path:
     scikit_learn("svm")
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    index = prepared.read_flow_index(work, cfg.data)
+    index = read_flow_index(work, cfg.data)
     videos = scored_videos(dataset)
-    prepared.check_fingerprints(index, videos)
+    check_fingerprints(index, videos)
     means = _means(cfg, work, videos, index["source"])
     features = np.stack([means[video.name] for video in videos])
     # Of length 1, so that the cost has the same meaning for all videos, as with Fisher vectors.

@@ -17,8 +17,8 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.report import choose
 from videolstm_jax.report.pictures import encoded
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
+from videolstm_jax.results import work_contents
 from videolstm_jax.scores_npz import load_scores
-from videolstm_jax.trained.results import work_contents
 from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.types import Dataset, Tube, Video
 from videolstm_jax.video.film import film

@@ -11,18 +11,18 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.annotations.workdir_truth import read_true_tubes, train_boxes
 from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset.training_list import KEY
 from videolstm_jax.dataset_json import is_beside, load_dataset, save_dataset
 from videolstm_jax.errors import FileError
-from videolstm_jax.scores_npz import load_scores, save_scores
-from videolstm_jax.trained.foreground import KEY as FOREGROUND_KEY
-from videolstm_jax.trained.results.pool_parts import PoolPart, read_pool_parts
-from videolstm_jax.trained.results.pooled import (
+from videolstm_jax.results.pool_parts import PoolPart, read_pool_parts
+from videolstm_jax.results.pooled import (
     pooled_accuracy,
     pooled_overlaps,
     score_files,
 )
-from videolstm_jax.trained.results.summary_text import pooled_text
-from videolstm_jax.trained.training_list import KEY
+from videolstm_jax.results.summary_text import pooled_text
+from videolstm_jax.scores_npz import load_scores, save_scores
+from videolstm_jax.trained.foreground import KEY as FOREGROUND_KEY
 from videolstm_jax.tubes_jsonl import save_detections
 from videolstm_jax.types import Dataset, Scores
 from videolstm_jax.workdir import Workdir

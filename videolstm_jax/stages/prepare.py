@@ -13,14 +13,16 @@ from videolstm_jax import files, folders
 from videolstm_jax.clips import balance
 from videolstm_jax.cluster import team
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import flow_shares, flow_writing, prepared, scan
+from videolstm_jax.dataset import scan
 from videolstm_jax.dataset.decoding import VideoDecoder
-from videolstm_jax.dataset.flow_writing import FlowSample, FlowTarget
+from videolstm_jax.dataset.prepared import listing_settings, video_fingerprints
 from videolstm_jax.dataset.tfds import export
 from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.flow import image, pace
-from videolstm_jax.flow_images import flow_methods
+from videolstm_jax.flow_images import flow_methods, flow_shares, flow_writing
+from videolstm_jax.flow_images.flow_index import claim_flow_folder, flow_digests, flow_settings
+from videolstm_jax.flow_images.flow_writing import FlowSample, FlowTarget
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import tapped
@@ -86,12 +88,12 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     sample = FlowSample(cfg.flow.bound, {})
     if cfg.flow.percentile:
         sample = flow_writing.sample_bound(cfg, listed)
-    settings = prepared.flow_settings(cfg, sample.bound)
-    prepared.claim_work_folder(work.flow / "settings.json", settings)
+    settings = flow_settings(cfg, sample.bound)
+    claim_flow_folder(work.flow / "settings.json", settings)
     on_listed(listed)
 
     _remove(work.flow / "index.json")  # without it, later stages refuse the half-written folder
-    fingerprints = prepared.video_fingerprints(listed.videos)
+    fingerprints = video_fingerprints(listed.videos)
     decoder = VideoDecoder(cfg.data, listed)
     flow_files = None
     if cfg.flow.online:
@@ -105,7 +107,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
         # missing.
         flow_shares.write_flow_together(cfg, work.flow, listed, scale, sample.parts)
         frames = _write_flow(cfg, target, listed, decoder, sample)
-        flow_files = prepared.flow_digests(work, frames)
+        flow_files = flow_digests(work, frames)
 
     # What videos claim about their length is often wrong; from here on it is what was decoded.
     dataset = decoder.good_videos(listed, frames)
@@ -115,7 +117,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
     for path, rows in ((work.bad, bad_rows), (work.truth, tubes)):
         if rows:
             beside.append(path.name)
-    settings_of_list = prepared.listing_settings(cfg.data)
+    settings_of_list = listing_settings(cfg.data)
     save_dataset(work.dataset, dataset, settings=settings_of_list, beside=beside)
     _write_or_remove(work.bad, bad_rows, _write_sealed)
     _write_or_remove(work.truth, tubes, save_detections)

@@ -20,9 +20,9 @@ from videolstm_jax.measure import accuracy
 from videolstm_jax.measure.nearest import SIZE_BASELINE, size_warning
 from videolstm_jax.report import classes, curves, local, page, settings, summary
 from videolstm_jax.report.tables import Result
-from videolstm_jax.trained.results import work_contents
-from videolstm_jax.trained.results.example_cards import examples_section
-from videolstm_jax.trained.results.work_contents import WorkFolderContents
+from videolstm_jax.results import work_contents
+from videolstm_jax.results.example_cards import examples_section
+from videolstm_jax.results.work_contents import WorkFolderContents
 from videolstm_jax.workdir import Workdir
 
 

@@ -18,7 +18,9 @@ from videolstm_jax.cluster import team
 from videolstm_jax.cluster.watchdog import READING, watchdog
 from videolstm_jax.config import RunConfig
 from videolstm_jax.config_json import save_config
+from videolstm_jax.dataset.training_list import list_record, trained_on_of
 from videolstm_jax.lock.team_writer import team_writer
+from videolstm_jax.results.evaluated import remove_results
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
@@ -28,12 +30,14 @@ from videolstm_jax.train.record import Plan
 from videolstm_jax.train.state import new_state
 from videolstm_jax.train.step import make_step, model_loss
 from videolstm_jax.trained.foreground import foreground_entry, foreground_of_store
-from videolstm_jax.trained.grafts import grafts_trained_on
 from videolstm_jax.trained.model import TrainedModel
-from videolstm_jax.trained.results.evaluated import remove_results
-from videolstm_jax.trained.training_inputs import TrainingInputs, choosing_videos, open_training
-from videolstm_jax.trained.training_list import list_record, trained_on_of
-from videolstm_jax.trained.validation.in_training import validation
+from videolstm_jax.trained.validation import validation
+from videolstm_jax.training_start.grafts import grafts_trained_on
+from videolstm_jax.training_start.training_inputs import (
+    TrainingInputs,
+    choosing_videos,
+    open_training,
+)
 from videolstm_jax.types import Batch, names_of
 
 

@@ -11,13 +11,14 @@ import numpy as np
 from etils import epath
 
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import prepared
+from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError, VideoError
 from videolstm_jax.features.shards import ALONE, Shard
 from videolstm_jax.files import read_object, write_json
 from videolstm_jax.flow import batched
 from videolstm_jax.flow_images import flow_methods
+from videolstm_jax.flow_images.flow_index import read_flow_index
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.progress_lines import counted
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
@@ -45,10 +46,10 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
-    index = prepared.read_flow_index(work, cfg.data)
+    index = read_flow_index(work, cfg.data)
     # Not the unused ones: nothing is trained or scored on them, and trajectories take hours.
     listed = [video for video in dataset.videos if video.part != "unused"]
-    prepared.check_fingerprints(index, listed)
+    check_fingerprints(index, listed)
     with _sole_writer(cfg, work.trajectories, shard):
         _keep_settings(cfg, work.trajectories / "settings.json")
         missing = []

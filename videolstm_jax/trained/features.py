@@ -7,20 +7,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from videolstm_jax import files
+from videolstm_jax.backbone.convnet import extractor_of
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
 from videolstm_jax.presets import Settings
 from videolstm_jax.sealed_json import SEAL, json_sha256
 from videolstm_jax.train.sizes import sized
-from videolstm_jax.trained.backbone.convnet import extractor_of
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.types import names_of
 
 if TYPE_CHECKING:
+    from videolstm_jax.backbone.block import TrainedBlock
     from videolstm_jax.config import ModelConfig, RunConfig
     from videolstm_jax.core.cell import Layers
-    from videolstm_jax.trained.backbone.block import TrainedBlock
     from videolstm_jax.types import Video
     from videolstm_jax.workdir import Workdir
 

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from videolstm_jax.backbone.block import TrainedBlock, cell_params
 from videolstm_jax.core.model import make_model
-from videolstm_jax.trained.backbone.block import TrainedBlock, cell_params
 from videolstm_jax.types import Clip, Inputs, Output, Params, PyTree
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from videolstm_jax.backbone.block import TrainedBlock
+from videolstm_jax.backbone.convnet import Backbone, check_extractor
 from videolstm_jax.core.cell import Cell, Layers
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import params_for_layers
 from videolstm_jax.trained import scoring
-from videolstm_jax.trained.backbone.block import TrainedBlock
-from videolstm_jax.trained.backbone.convnet import Backbone, check_extractor
 from videolstm_jax.trained.bundle.reader import is_bundle, read_bundle
 from videolstm_jax.trained.bundle.writer import write_bundle
 from videolstm_jax.trained.features import ModelFeatures, open_features

@@ -11,11 +11,11 @@ from videolstm_jax.trained.functions import Scales
 if TYPE_CHECKING:
     from etils import epath
 
+    from videolstm_jax.backbone.block import TrainedBlock
+    from videolstm_jax.backbone.convnet import TrainedConvNet
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.flow_images.online import FlowSettings
     from videolstm_jax.localize.foreground import ForegroundAxis
-    from videolstm_jax.trained.backbone.block import TrainedBlock
-    from videolstm_jax.trained.backbone.convnet import TrainedConvNet
     from videolstm_jax.types import Params
 
 

@@ -15,9 +15,9 @@ from videolstm_jax.flow_images import flow_file, flow_methods
 from videolstm_jax.video import decode
 
 if TYPE_CHECKING:
+    from videolstm_jax.backbone.convnet import Backbone, TrainedConvNet
     from videolstm_jax.config import LocalizeConfig
     from videolstm_jax.flow_images.online import FlowSettings
-    from videolstm_jax.trained.backbone.convnet import Backbone, TrainedConvNet
     from videolstm_jax.trained.model import TrainedModel
     from videolstm_jax.types import NDArray, PyTree
 

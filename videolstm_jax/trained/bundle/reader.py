@@ -11,6 +11,8 @@ import safetensors.numpy
 from etils import epath
 
 from videolstm_jax import files
+from videolstm_jax.backbone.block import TrainedBlock, params_like
+from videolstm_jax.backbone.convnet import TrainedConvNet
 from videolstm_jax.config import LocalizeConfig
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
@@ -21,8 +23,6 @@ from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import ImageNetwork, params_for_layers, tapped
 from videolstm_jax.sealed_json import json_sha256, parse_json
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.trained.backbone.block import TrainedBlock, params_like
-from videolstm_jax.trained.backbone.convnet import TrainedConvNet
 from videolstm_jax.trained.bundle.agreement import record_problem, tensors_problem
 from videolstm_jax.trained.bundle.record import BundleRecord, settings_problem
 from videolstm_jax.trained.bundle.writer import (

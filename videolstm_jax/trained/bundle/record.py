@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Gt, Interval, MinLen
 
 from videolstm_jax.config import ConvNetConfig, LocalizeConfig, ModelConfig
+from videolstm_jax.dataset.training_list import TrainingList
 from videolstm_jax.json_records import json_record, value_text
 from videolstm_jax.trained.foreground import ForegroundRecord
-from videolstm_jax.trained.training_list import TrainingList
 
 # JSON integers have no bounds. This one keeps out sizes that overflow a computation.
 LARGEST_INT = 2**31 - 1

@@ -17,14 +17,14 @@ import safetensors.numpy
 from etils import epath
 
 from videolstm_jax import files
+from videolstm_jax.backbone.convnet import Backbone, fit_entry
+from videolstm_jax.dataset.training_list import KEY, list_record
 from videolstm_jax.errors import FileError
 from videolstm_jax.nn.network import ImageNetwork, params_for_layers
 from videolstm_jax.sealed_json import json_sha256
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.trained.backbone.convnet import Backbone, fit_entry
 from videolstm_jax.trained.bundle.card import model_card
 from videolstm_jax.trained.foreground import foreground_entry
-from videolstm_jax.trained.training_list import KEY, list_record
 
 if TYPE_CHECKING:
     from videolstm_jax.files import PathLike

@@ -12,10 +12,10 @@ from etils import epath
 
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.decoding import VideoDecoder
-from videolstm_jax.dataset.prepared import FlowRange, finished_flow, flow_note
 from videolstm_jax.flow import batched, image, pace
 from videolstm_jax.flow.batched import FlowImages, FlowPart
 from videolstm_jax.flow_images import flow_file, flow_methods
+from videolstm_jax.flow_images.flow_index import FlowRange, finished_flow, flow_note
 from videolstm_jax.flow_images.online import flow_frames
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.progress_lines import ProgressLines, counted
@@ -38,8 +38,8 @@ _LEAST_SHARE = 0.02
 class FlowTarget(NamedTuple):
     """Where flow is stored, what it is made from, and how it is scaled.
 
-    `fingerprints` are those of the videos by name, see `prepared.video_fingerprints`. `limit` gives
-    the displacement that becomes 0 or 255, from (W, H).
+    `fingerprints` are those of the videos by name, see `dataset.prepared.video_fingerprints`.
+    `limit` gives the displacement that becomes 0 or 255, from (W, H).
     """
 
     folder: epath.Path

@@ -14,12 +14,12 @@ from videolstm_jax.measure.tube_errors import frame_overlaps
 from videolstm_jax.report import choose, example, page
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer
 from videolstm_jax.report.pictures.states import States
-from videolstm_jax.trained.results import work_contents
+from videolstm_jax.results import work_contents
 from videolstm_jax.video.film import film
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ReportConfig
-    from videolstm_jax.trained.results.work_contents import WorkFolderContents
+    from videolstm_jax.results.work_contents import WorkFolderContents
     from videolstm_jax.types import NDArray, Tube, Video
     from videolstm_jax.workdir import Workdir
 

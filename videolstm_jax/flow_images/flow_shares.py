@@ -10,11 +10,12 @@ from etils import epath
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.shares import share_of
 from videolstm_jax.config import RunConfig
-from videolstm_jax.dataset import flow_writing, prepared
 from videolstm_jax.dataset.decoding import VideoDecoder
-from videolstm_jax.dataset.flow_writing import FlowTarget
+from videolstm_jax.dataset.prepared import video_fingerprints
 from videolstm_jax.flow import image
 from videolstm_jax.flow.batched import FlowPart
+from videolstm_jax.flow_images import flow_writing
+from videolstm_jax.flow_images.flow_writing import FlowTarget
 from videolstm_jax.types import Dataset, Video
 
 
@@ -73,7 +74,7 @@ def _write_share(
 ) -> None:
     bound, is_scaled = scale
     limit = image.limit(bound, scaled=is_scaled)
-    target = FlowTarget(folder, prepared.video_fingerprints(own), limit)
+    target = FlowTarget(folder, video_fingerprints(own), limit)
     # The rows of bad videos are lost here. They are found again where all rows are collected.
     decoder = VideoDecoder(cfg.data, listed)
     stored = flow_writing.read_stored_flow(target)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from videolstm_jax.dataset.training_list import trained_on_of
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import reading
 from videolstm_jax.train.graft import graft, named_leaves, under
 from videolstm_jax.trained.run_folder import read_run
-from videolstm_jax.trained.training_list import trained_on_of
 
 if TYPE_CHECKING:
     from videolstm_jax.types import Params

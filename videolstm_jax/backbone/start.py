@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 from etils import epath
 
+from videolstm_jax.backbone.convnet import load_convnet
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.nn.weight_files import is_weight_file, read_weights, weights_sha256
 from videolstm_jax.train.graft import graft, named_leaves
-from videolstm_jax.trained.backbone.convnet import load_convnet
 
 if TYPE_CHECKING:
     from videolstm_jax.config import ConvNetConfig, RunConfig

@@ -9,6 +9,7 @@ import jax
 
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.config_json import load_config
+from videolstm_jax.dataset.training_list import trained_on
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.files import reading
 from videolstm_jax.json_records import value_text
@@ -17,7 +18,6 @@ from videolstm_jax.nn.network import ImageNetwork, with_tap
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, picture_fit, pixels
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
-from videolstm_jax.trained.training_list import trained_on
 
 if TYPE_CHECKING:
     from etils import epath

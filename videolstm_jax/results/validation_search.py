@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from etils import epath
 
+from videolstm_jax.dataset.training_list import checked_scores
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
 from videolstm_jax.measure.fusion.weight_search import WeightSearch, search_weights
 from videolstm_jax.score_files.join import aligned, class_order_problem, examples
-from videolstm_jax.trained.training_list import checked_scores
 
 if TYPE_CHECKING:
     from videolstm_jax.types import NDArray, Scores

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import reading
 from videolstm_jax.presets import Settings
+from videolstm_jax.results.evaluated import load_video
 from videolstm_jax.trained.foreground import KEY
-from videolstm_jax.trained.results.evaluated import load_video
 from videolstm_jax.trained.run_record import RunRecord
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import jax
 from etils import epath
 
+from videolstm_jax.backbone.convnet import check_backbone, check_fit, recorded_fit
 from videolstm_jax.clips.batches import MirroredStores
 from videolstm_jax.config import RunConfig
 from videolstm_jax.core.cells import find_cell
 from videolstm_jax.core.model import make_model
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.train.identity import model_identity
-from videolstm_jax.trained.backbone.convnet import check_backbone, check_fit, recorded_fit
 from videolstm_jax.trained.features import (
     ModelFeatures,
     described_inputs,
@@ -23,10 +23,10 @@ from videolstm_jax.trained.features import (
     verify_features,
 )
 from videolstm_jax.trained.functions import Scales
-from videolstm_jax.trained.grafts import grafted
-from videolstm_jax.trained.joint_start import JointStart, joint_start
-from videolstm_jax.trained.mirrored import described_mirrored, open_mirrored
 from videolstm_jax.trained.model import TrainedModel
+from videolstm_jax.training_start.grafts import grafted
+from videolstm_jax.training_start.joint_start import JointStart, joint_start
+from videolstm_jax.training_start.mirrored import described_mirrored, open_mirrored
 from videolstm_jax.types import Dataset, JointParams, Video
 from videolstm_jax.workdir import Workdir, check_layout
 

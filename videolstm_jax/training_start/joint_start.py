@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
+from videolstm_jax.backbone.block import TrainedBlock
+from videolstm_jax.backbone.convnet import extractor_of, load_convnet
 from videolstm_jax.errors import ConfigError, FileError
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.nn.network import find_block
-from videolstm_jax.trained.backbone.block import TrainedBlock
-from videolstm_jax.trained.backbone.convnet import extractor_of, load_convnet
 from videolstm_jax.trained.features import ModelFeatures, extract_command
 
 if TYPE_CHECKING:
     from etils import epath
 
+    from videolstm_jax.backbone.convnet import TrainedConvNet
     from videolstm_jax.config import RunConfig
-    from videolstm_jax.trained.backbone.convnet import TrainedConvNet
     from videolstm_jax.types import PyTree
     from videolstm_jax.workdir import Workdir
 

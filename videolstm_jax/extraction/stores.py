@@ -10,15 +10,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from videolstm_jax.clips.blocks import BackboneImages, FrameBlock
-from videolstm_jax.config import RunConfig
-from videolstm_jax.errors import FileError
-from videolstm_jax.features.index import StoreHead, read_if_exists
-from videolstm_jax.features.shards import Shard
-from videolstm_jax.features.writer import FeatureWriter
-from videolstm_jax.nn.network import find_block
-from videolstm_jax.nn.preprocessing import pixels
-from videolstm_jax.trained.backbone.convnet import (
+from videolstm_jax.backbone.convnet import (
     TrainedConvNet,
     check_backbone,
     check_fit,
@@ -26,7 +18,15 @@ from videolstm_jax.trained.backbone.convnet import (
     load_convnet,
     recorded_fit,
 )
-from videolstm_jax.trained.training_list import check_test_list
+from videolstm_jax.clips.blocks import BackboneImages, FrameBlock
+from videolstm_jax.config import RunConfig
+from videolstm_jax.dataset.training_list import check_test_list
+from videolstm_jax.errors import FileError
+from videolstm_jax.features.index import StoreHead, read_if_exists
+from videolstm_jax.features.shards import Shard
+from videolstm_jax.features.writer import FeatureWriter
+from videolstm_jax.nn.network import find_block
+from videolstm_jax.nn.preprocessing import pixels
 from videolstm_jax.types import Dataset, Video, View, names_of
 from videolstm_jax.workdir import Workdir
 

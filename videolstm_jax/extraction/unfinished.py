@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from videolstm_jax.trained.backbone.stores import BackboneWithStores, ExtractionJob
+from videolstm_jax.extraction.stores import BackboneWithStores, ExtractionJob
 from videolstm_jax.types import Video, View, names_of
 
 

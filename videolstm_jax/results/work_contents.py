@@ -16,8 +16,9 @@ from videolstm_jax.localize.saliency import saliency_by_frame
 from videolstm_jax.report import choose
 from videolstm_jax.report.pictures.predicted import PredictedVideo
 from videolstm_jax.report.tables import Result
-from videolstm_jax.trained.results import evaluated
-from videolstm_jax.trained.results.result_rows import is_convnet, model_folders, with_results
+from videolstm_jax.results import evaluated
+from videolstm_jax.results.result_rows import is_convnet, model_folders, with_results
+from videolstm_jax.trained.localize_settings import has_measures, localize_settings, warn_of_lost
 from videolstm_jax.trained.run_record import RunRecord
 from videolstm_jax.tubes_jsonl import load_detections
 from videolstm_jax.types import Dataset, Scores, Tube, Video
@@ -80,7 +81,7 @@ def read_contents(
     for name, folder in model_folders(work).items():
         if (folder / "config.json").exists():
             configs[name] = load_config(folder)
-        if evaluated.has_measures(folder):
+        if has_measures(folder):
             maps[name] = files.read_object(folder / "map.json")
     work_folder = WorkFolderContents(
         work=work,
@@ -113,7 +114,7 @@ def load_best_tubes(work: Workdir, run: str) -> dict[str, tuple[Tube, ...]]:
         return choose.tubes_of_best_class(load_detections(path))
     # A run may have no tube, but then its measures have none either.
     if measures.exists() and files.read_object(measures).get("tubes"):
-        evaluated.warn_of_lost(f"{path} is missing or empty, and {measures} is of its tubes")
+        warn_of_lost(f"{path} is missing or empty, and {measures} is of its tubes")
     return {}
 
 
@@ -177,7 +178,7 @@ def load_prediction(
     evaluated_video = evaluated.load_video(run.work, run.name, video, len(classes))
     heat = None
     if evaluated_video.attention is not None:
-        box_settings = evaluated.localize_settings(run.work, run.name)
+        box_settings = localize_settings(run.work, run.name)
         heat = saliency_by_frame(evaluated_video.attention, box_settings, run.fit)
     prediction = PredictedVideo(
         video,

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 
 from etils import epath
 
-from videolstm_jax.features.convnet_scores import CONVNET_SCORES
+from videolstm_jax.extraction.convnet_scores import CONVNET_SCORES
+from videolstm_jax.extraction.stores import ExtractionJob
 from videolstm_jax.features.notes import notes_path
 from videolstm_jax.folders import remove_unfinished
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.lock.waiting_writer import waiting_writer
-from videolstm_jax.trained.backbone.stores import ExtractionJob
 from videolstm_jax.types import names_of
 
 # Not `.extract-*`: who extracts all videos is not its rival, but that of each shard.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from videolstm_jax.backbone.convnet import convnet_config
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.core.model import make_model
 from videolstm_jax.nn.backbones import image_network
 from videolstm_jax.nn.network import Cut, ImageNetwork, tap_layer
-from videolstm_jax.trained.backbone.convnet import convnet_config
 from videolstm_jax.types import JointParams, Params
 
 if TYPE_CHECKING:

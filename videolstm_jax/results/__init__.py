@@ -1,0 +1,1 @@
+"""What stages left in a work folder: it is read back for pages, films, pools and fusions."""

@@ -1,1 +1,0 @@
-"""The results in a work folder, measured, and read back for pages, pictures and pools."""
