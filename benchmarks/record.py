@@ -8,6 +8,7 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Iterable
 from typing import Any, TextIO
 
 from videolstm_jax import files
@@ -69,6 +70,33 @@ def add_row(file: TextIO, row: dict[str, Any]) -> None:
     """Writes a row at the end of a file of JSON lines, so that a run that is stopped keeps it."""
     file.write(json.dumps(row) + "\n")
     file.flush()
+
+
+def add_trials(
+    path: pathlib.Path, trials: Iterable[tuple[str, dict[str, Any] | None]]
+) -> list[dict[str, Any]]:
+    """Writes a row for each trial as it is made, with date and commit, and prints it.
+
+    Args:
+      path: of a file of JSON lines.
+      trials: the row of each, made when it is asked for; None for one that could not be made, which
+        the text before it says.
+
+    Returns:
+      The rows.
+    """
+    rows = []
+    # Once: the code of this process stays that of its start.
+    now = stamp()
+    with path.open("a") as file:
+        for text, row in trials:
+            if row is None:
+                print(text, flush=True)
+                continue
+            rows.append(row | now)
+            add_row(file, rows[-1])
+            print(f"{text}: {json.dumps(row)}", flush=True)
+    return rows
 
 
 def save(name: str, figures: dict[str, Any], folder: str | os.PathLike = RESULTS) -> None:

@@ -7,10 +7,10 @@ from videolstm_jax.errors import FileError
 from videolstm_jax.lock import owner
 
 
-def owner_file(folder, **changes):
+def owner_file(folder, name=".lock", **changes):
     """Leaves the lock of this process, as it would be with some fields of another."""
     folder.mkdir(exist_ok=True)
-    path = folder / ".lock"
+    path = folder / name
     path.write_text(json.dumps(owner.this_process("train")._asdict() | changes))
     return path
 

@@ -11,7 +11,17 @@ from benchmarks.faults.process import Process, Seconds
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("stage", "kills"), [("prepare", 2), ("fit_convnet", 2), ("extract", 2), ("train", 10)]
+    ("stage", "kills"),
+    [
+        ("prepare", 2),
+        ("fit_convnet", 2),
+        ("extract", 2),
+        ("train", 10),
+        ("evaluate", 3),
+        ("localize", 3),
+        ("fuse", 3),
+        ("report", 3),
+    ],
 )
 def test_a_killed_stage_leaves_what_an_unbroken_one_leaves(tmp_path, stage, kills):
     bench = Bench(tmp_path, stage)

@@ -24,6 +24,13 @@ from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.types import Clip, Dataset, Inputs, Video
 from videolstm_jax.workdir import Workdir
 
+# Of `localize`, and of `evaluate` itself.
+UNFINISHED = (
+    ".tubes.jsonl.part-0123456789abcdef",
+    ".scores.npz.part-0123456789abcdef",
+    "videos/.v.npz.part-0123456789abcdef",
+)
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
@@ -39,8 +46,18 @@ def trained(tmp_path_factory):
         data__feature_scale="std",
     )
     train.run(cfg)
+    run = Workdir(cfg.workdir).run(cfg.run_name)
+    for name in UNFINISHED:
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).write_bytes(b"half")
     evaluate.run(cfg)
     return cfg
+
+
+def test_only_its_own_unfinished_files_are_removed(trained):
+    run = Workdir(trained.workdir).run(trained.run_name)
+    left = [name for name in UNFINISHED if (run / name).exists()]
+    assert left == list(UNFINISHED[:1]) and not list(run.glob("*.lock"))
 
 
 def by_hand(cfg):

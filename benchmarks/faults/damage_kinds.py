@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from absl import flags
 
 from benchmarks.faults import folders
-from benchmarks.faults.process import STAGES, Process, command, run_to_end
+from benchmarks.faults.process import FUSION, RUN, STAGES, Process, command, run_to_end
 from videolstm_jax import files
 from videolstm_jax.annotations.workdir_truth import read_true_tubes
 from videolstm_jax.backbone.convnet import load_convnet
@@ -31,12 +31,6 @@ from videolstm_jax.trained.localize_settings import localize_settings
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.trained.run_folder import read_run
 from videolstm_jax.workdir import Workdir
-
-RUN = "alstm-flow"
-"""The run whose files are damaged."""
-FUSION = "fused"
-"""The name of its fusion with the scores of the image network."""
-
 
 # ---- the work folder -----------------------------------------------------------------------------
 
@@ -72,8 +66,6 @@ class Finished:
         path.mkdir()
         commands = [command(stage, path, videos) for stage in STAGES]
         commands[0].append("--data.on_bad_video=skip")
-        fuse = command("fuse", path, videos)
-        commands.append([*fuse, f"--fuse.runs={RUN},convnet-flow", f"--fuse.name={FUSION}"])
         for arguments in commands:
             run_to_end(Process(arguments, path, self._folder / "output.txt"))
         TrainedModel.load(path / "runs" / RUN).save(self._folder / "bundle")

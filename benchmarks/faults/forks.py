@@ -18,7 +18,7 @@ import sys
 SERVER = """
 import gc, json, logging, os, sys
 import jax, numpy, optax, orbax.checkpoint, tensorflow
-import videolstm_jax.stages.extract, videolstm_jax.stages.train
+import videolstm_jax.stages.extract, videolstm_jax.stages.report, videolstm_jax.stages.train
 from videolstm_jax.cli import main
 gc.freeze()
 print("ready", flush=True)

@@ -17,7 +17,6 @@ enough are none.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pathlib
 import shutil
@@ -101,6 +100,24 @@ def trial(bench: Bench, room: int) -> dict[str, Any] | None:
     return bench.run_again(row, ("problem", "locks"))
 
 
+def trials(bench: Bench, points: int, written: int) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Makes the trials of a stage; see `record.add_trials`.
+
+    Args:
+      bench: of the stage.
+      points: how many trials.
+      written: bytes that the stage writes.
+    """
+    for point in range(points):
+        # From no room at all to one page less than what is left at the end.
+        room = int(written * point / points) // _PAGE * _PAGE
+        row = trial(bench, room)
+        text = f"room of {room} bytes"
+        if row is None:
+            text += ": enough"
+        yield text, row
+
+
 def main() -> None:
     """Runs the trials of one stage and writes a line of JSON for each."""
     parser = command_line.parser(__doc__, name="full_disk")
@@ -108,7 +125,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=5, help="default: 5")
     options = parser.parse_args()
     path = pathlib.Path(options.out) / f"{options.name}.jsonl"
-    with tempfile.TemporaryDirectory() as temporary, path.open("a") as file:
+    with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         with mounted(folder / "disk") as disk:
             bench = Bench(folder, options.stage, work=disk / "work")
@@ -116,16 +133,7 @@ def main() -> None:
             bench.restart()
             written = free_bytes(disk) - after
             print(f"{options.stage} writes {written} bytes", flush=True)
-            stamp = record.stamp()
-            for point in range(options.points):
-                # From no room at all to one page less than what is left at the end.
-                room = int(written * point / options.points) // _PAGE * _PAGE
-                row = trial(bench, room)
-                if row is None:
-                    print(f"room of {room} bytes: enough", flush=True)
-                    continue
-                record.add_row(file, row | stamp)
-                print(json.dumps(row), flush=True)
+            record.add_trials(path, trials(bench, options.points, written))
             bench.close()
 
 

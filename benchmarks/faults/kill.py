@@ -22,12 +22,11 @@ chain follow from its `seed`; at which instruction a process dies is up to the m
 from __future__ import annotations
 
 import argparse
-import json
 import pathlib
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -149,6 +148,22 @@ def summary(rows: Sequence[dict[str, Any]]) -> dict[str, int]:
     }
 
 
+def trials(bench: Bench, count: int, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Makes whole chains of at least so many kills; see `record.add_trials`.
+
+    Args:
+      bench: of the stage.
+      count: of kills.
+      seed: of the first chain.
+    """
+    made = 0
+    while made < count:
+        for row in chain(bench, seed):
+            made += 1
+            yield f"kill {made}", row
+        seed += 1
+
+
 def main() -> None:
     """Runs the trials of one stage and writes a line of JSON for each."""
     parser = command_line.parser(__doc__, name="kill")
@@ -159,16 +174,10 @@ def main() -> None:
     path = pathlib.Path(options.out) / f"{options.name}_{options.stage}.jsonl"
     rows = record.read_rows(path)
     seed = max([row["seed"] for row in rows], default=options.seed - 1) + 1
-    with tempfile.TemporaryDirectory() as folder, path.open("a") as file:
+    with tempfile.TemporaryDirectory() as folder:
         bench = Bench(pathlib.Path(folder), options.stage)
         print(f"an unbroken run: {bench.seconds}", flush=True)
-        while len(rows) < options.kills:
-            stamp = record.stamp()
-            for row in chain(bench, seed):
-                rows.append(row | stamp)
-                record.add_row(file, rows[-1])
-                print(f"trial {len(rows)}: {json.dumps(rows[-1])}", flush=True)
-            seed += 1
+        rows += record.add_trials(path, trials(bench, options.kills - len(rows), seed))
         bench.close()
     print(f"{options.stage}: {summary(rows)}\nwrote {path}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import re
@@ -25,7 +26,20 @@ SETTINGS = (
     *("--train.steps=48", "--train.save_every=4", "--train.log_every=3"),
 )
 """Of all stages: the smallest pipeline that saves often."""
-STAGES = ("prepare", "fit_convnet", "extract", "train", "evaluate", "localize")
+RUN = "alstm-flow"
+"""The run that `train` makes."""
+FUSION = "fused"
+"""The fusion of its scores with those of the image network."""
+STAGES = (
+    "prepare",
+    "fit_convnet",
+    "extract",
+    "train",
+    "evaluate",
+    "localize",
+    "fuse",
+    "report",
+)
 """In the order of the pipeline."""
 POLL_SECONDS = 0.005
 """Between two looks at a process."""
@@ -75,19 +89,25 @@ def command(stage: str, work: pathlib.Path, videos: pathlib.Path) -> list[str]:
         arguments.append("--data.stream=flow")
     if stage in ("train", "evaluate", "localize"):
         arguments += ["--data.stream=flow", "--model.cell=alstm"]
+    if stage == "fuse":
+        arguments += [f"--fuse.runs={RUN},convnet-flow", f"--fuse.name={FUSION}"]
+    if stage == "report":
+        # A film of a few frames takes seconds to draw.
+        arguments.append("--report.examples=2")
     return [sys.executable, "-u", "-m", "videolstm_jax.cli", stage, *arguments]
 
 
 def quick_environment(site: pathlib.Path) -> dict[str, str]:
     """Returns an environment in which TensorFlow is imported without Keras, which is sooner.
 
-    No stage uses Keras. It takes longer to import than all that a small training computes.
+    No stage of `STAGES` uses Keras or scikit-learn. Keras takes longer to import than all that a
+    small training computes.
 
     Args:
       site: the folder of a `sitecustomize.py`, which Python imports at its start.
     """
     site.mkdir()
-    barred = "import sys\nsys.modules.update(dict.fromkeys(('keras', 'sklearn', 'matplotlib')))\n"
+    barred = "import sys\nsys.modules.update(dict.fromkeys(('keras', 'sklearn')))\n"
     (site / "sitecustomize.py").write_text(barred)
     paths = [str(site), str(pathlib.Path(__file__).parents[2])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
@@ -119,7 +139,7 @@ class Process:
         """
         self.is_fresh = server is None
         self._work, self._output = work, output
-        self._before = set(written_files(work))
+        self._before = self._written()
         self.unfinished_before = set(unfinished_files(work))
         self._start = time.perf_counter()
         if server is not None:
@@ -156,7 +176,16 @@ class Process:
         """Whether it has begun its work: it has made a step, or written a file."""
         if re.search(r"^step \d", self.output, re.MULTILINE):
             return True
-        return bool(set(written_files(self._work)) - self._before)
+        return bool(self._written() - self._before)
+
+    def _written(self) -> set[tuple[str, int]]:
+        """The files with a final name, and when each was written."""
+        written = set()
+        for name in written_files(self._work):
+            # A stage may replace a file of an earlier process, or remove it meanwhile.
+            with contextlib.suppress(FileNotFoundError):
+                written.add((name, (self._work / name).stat().st_mtime_ns))
+        return written
 
     def new_unfinished(self) -> list[str]:
         """The temporary files and folders that were not there at its start."""

@@ -16,13 +16,12 @@ of one that has imported the libraries (`forks.py`).
 
 from __future__ import annotations
 
-import json
 import pathlib
 import re
 import signal
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -181,6 +180,28 @@ def trial(bench: Bench, phase: str, name: str, seed: int) -> dict[str, Any] | No
     return bench.run_again(row, ("problem", "left_by_the_signal"))
 
 
+def trials(
+    bench: Bench, each: int, done: Collection[tuple[str, str, int]]
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """Makes the trials of a stage that are not done yet; see `record.add_trials`.
+
+    Args:
+      bench: of the stage.
+      each: so many of each phase and signal.
+      done: phase, signal and seed of each trial that was made before.
+    """
+    for seed in range(each):
+        for phase in PHASES[bench.stage]:
+            for name in SIGNALS:
+                if (phase, name, seed) in done:
+                    continue
+                row = trial(bench, phase, name, seed)
+                text = f"{phase}, {name}"
+                if row is None:
+                    text = f"{phase}: ended before {name}"
+                yield text, row
+
+
 def main() -> None:
     """Runs the trials of one stage and writes a line of JSON for each."""
     parser = command_line.parser(__doc__, name="stop")
@@ -188,23 +209,15 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=2, help="of each phase and signal; default: 2")
     options = parser.parse_args()
     path = pathlib.Path(options.out) / f"{options.name}.jsonl"
-    done = {(r["stage"], r["phase"], r["signal"], r["seed"]) for r in record.read_rows(path)}
-    with tempfile.TemporaryDirectory() as folder, path.open("a") as file:
+    done = set()
+    for row in record.read_rows(path):
+        if row["stage"] == options.stage:
+            done.add((row["phase"], row["signal"], row["seed"]))
+    with tempfile.TemporaryDirectory() as folder:
         extra = EXTRA.get(options.stage, ())
         bench = Bench(pathlib.Path(folder), options.stage, settings=extra)
         print(f"an unbroken run: {bench.seconds}", flush=True)
-        stamp = record.stamp()
-        for seed in range(options.each):
-            for phase in PHASES[options.stage]:
-                for name in SIGNALS:
-                    if (options.stage, phase, name, seed) in done:
-                        continue
-                    row = trial(bench, phase, name, seed)
-                    if row is None:
-                        print(f"{phase}: ended before {name}", flush=True)
-                        continue
-                    record.add_row(file, row | stamp)
-                    print(json.dumps(row), flush=True)
+        record.add_trials(path, trials(bench, options.each, done))
         bench.close()
 
 

@@ -122,7 +122,7 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "nearest": Command(
             "Scores test videos by nearest neighbours on motion, and on size: the baselines.",
-            ("workdir", "data.verify", "flow.online", "eval.allow_missing"),
+            ("workdir", "data.verify", "flow.online", "eval.allow_missing", "break_lock"),
         ),
         "fit_convnet": Command(
             "Fits the ConvNet of one stream to single frames.",
@@ -202,16 +202,25 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
                 "data.verify",
                 "eval",
                 "report.examples",
+                "break_lock",
             ),
             processes="together",
         ),
         "localize": Command(
             "Turns the attention of a run into boxes and tubes, and measures them.",
-            (*_RUN, "seed", "data.fit", "localize", "data.verify", "eval.allow_trained"),
+            (
+                *_RUN,
+                "seed",
+                "data.fit",
+                "localize",
+                "data.verify",
+                "eval.allow_trained",
+                "break_lock",
+            ),
         ),
         "fuse": Command(
             "Multiplies the class scores of several runs.",
-            ("workdir", "fuse", "eval.allow_missing", "eval.allow_trained"),
+            ("workdir", "fuse", "eval.allow_missing", "eval.allow_trained", "break_lock"),
         ),
         "idt": Command(
             "Scores videos by improved dense trajectories and Fisher vectors, for fusion.",
@@ -228,11 +237,11 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         ),
         "objects": Command(
             "Scores videos by the ImageNet classes of their frames, for fusion.",
-            ("workdir", "seed", *_DECODING, "objects", "eval.allow_missing"),
+            ("workdir", "seed", *_DECODING, "objects", "eval.allow_missing", "break_lock"),
         ),
         "report": Command(
             "Draws everything in the work folder on one page.",
-            ("workdir", "report", "eval.allow_missing", "eval.allow_trained"),
+            ("workdir", "report", "eval.allow_missing", "eval.allow_trained", "break_lock"),
         ),
         "predict": Command(
             "Reads a video, a camera or a pipe with a trained model, and films its predictions.",

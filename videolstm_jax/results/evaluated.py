@@ -14,6 +14,10 @@ from videolstm_jax.localize.saliency import check_attention
 from videolstm_jax.types import Video
 from videolstm_jax.workdir import Workdir
 
+SCORES = "scores.npz"
+VALIDATION_SCORES = "scores_valid.npz"
+BY_VIDEO = ("videos", "states")
+"""Folders of a run that hold one file for each test video."""
 MAPS = ("attention", "features", "foreground")
 """The arrays that only cells that attend have."""
 
@@ -105,6 +109,18 @@ def _shape(array: np.ndarray | None) -> tuple[int, ...] | None:
     return array.shape
 
 
+def is_evaluated(folder: epath.Path, target: epath.Path) -> bool:
+    """Whether `evaluate` writes a file in the folder of a run, for the test list."""
+    return target.relative_to(folder).parts[0] in (SCORES, *BY_VIDEO)
+
+
+def is_result(folder: epath.Path, target: epath.Path) -> bool:
+    """Whether `evaluate` or `localize` writes a file in the folder of a run."""
+    if is_evaluated(folder, target) or target == folder / VALIDATION_SCORES:
+        return True
+    return target.match("tubes*.jsonl") or target.match("map*.json")
+
+
 def remove_results(folder: epath.Path, *, validation: bool = True) -> None:
     """Removes what evaluate and localize wrote of a run: its parameters may be others now.
 
@@ -113,15 +129,15 @@ def remove_results(folder: epath.Path, *, validation: bool = True) -> None:
       validation: also the scores of the validation list, which are written by a command of their
         own.
     """
-    names = ["scores.npz", "tubes.jsonl", "map.json"]
+    names = [SCORES, "tubes.jsonl", "map.json"]
     # `evaluate` keeps them: only a training changes the parameters that they were made with.
     if validation:
-        names.append("scores_valid.npz")
+        names.append(VALIDATION_SCORES)
     # Those of other settings, see `localize.name`, are of the same parameters.
     for pattern in ("tubes-*.jsonl", "map-*.json"):
         names += [path.name for path in folder.glob(pattern)]
     for name in names:
         (folder / name).unlink(missing_ok=True)
-    for name in ("videos", "states"):
+    for name in BY_VIDEO:
         if (folder / name).exists():
             (folder / name).rmtree()

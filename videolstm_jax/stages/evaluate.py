@@ -5,7 +5,9 @@ The validation list is scored by segments only.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from etils import epath
@@ -19,6 +21,7 @@ from videolstm_jax.dataset.training_list import check_test_list
 from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import write_arrays
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.accuracy import (
     accuracy_text,
     majority_baseline,
@@ -28,7 +31,7 @@ from videolstm_jax.measure.accuracy import (
 )
 from videolstm_jax.measure.states import state_maps
 from videolstm_jax.report import choose
-from videolstm_jax.results.evaluated import remove_results
+from videolstm_jax.results.evaluated import VALIDATION_SCORES, is_evaluated, remove_results
 from videolstm_jax.scores_npz import save_scores
 from videolstm_jax.train.log import ProgressLine
 from videolstm_jax.trained.features import ModelFeatures, verify_features
@@ -62,7 +65,8 @@ def run(cfg: RunConfig) -> epath.Path:
     Raises:
       ConfigError, FileError: a stage before has not run, or its output does not belong to this run:
         another cell, other classes, or features of another shape.
-      FileError: the run was trained on some of the test videos, unless `eval.allow_trained`.
+      FileError: the run was trained on some of the test videos, unless `eval.allow_trained`; or
+        another process evaluates it.
     """
     watchdog().expect(READING)
     work = Workdir(cfg.workdir)
@@ -73,9 +77,41 @@ def run(cfg: RunConfig) -> epath.Path:
     features = model.open_features(work, stream=cfg.data.stream)
     # While the results of an earlier evaluation are still there.
     verify_features(features, videos, cfg.data.verify)
-    if cfg.eval.part == "valid":
-        return _write_validation(cfg, model, features, videos, trained)
+    with _lock(cfg, work.run(cfg.run_name)):
+        if cfg.eval.part == "valid":
+            return _write_validation(cfg, model, features, videos, trained)
+        return _write_test(cfg, model, features, dataset, trained)
 
+
+def _lock(cfg: RunConfig, folder: epath.Path) -> contextlib.AbstractContextManager[None]:
+    """The lock of the results of one list of videos; those of the other list have their own."""
+    if cfg.eval.part == "valid":
+        return team_writer(
+            folder,
+            "evaluate",
+            name=".evaluate-valid.lock",
+            is_ours=lambda target: target == folder / VALIDATION_SCORES,
+            below=False,
+            break_lock=cfg.break_lock,
+        )
+    return team_writer(
+        folder,
+        "evaluate",
+        name=".evaluate.lock",
+        is_ours=partial(is_evaluated, folder),
+        break_lock=cfg.break_lock,
+    )
+
+
+def _write_test(
+    cfg: RunConfig,
+    model: TrainedModel,
+    features: ModelFeatures,
+    dataset: Dataset,
+    trained: np.ndarray,
+) -> epath.Path:
+    """Writes what is kept of the test list; returns the path of the scores."""
+    work, videos = Workdir(cfg.workdir), dataset.part("test")
     # scores.npz marks the run as evaluated, so it goes first and comes last.
     with team.current().first_goes_first("the results of before are removed"):
         if team.current().is_first:

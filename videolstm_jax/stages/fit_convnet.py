@@ -25,6 +25,7 @@ from videolstm_jax.config_json import save_config
 from videolstm_jax.dataset.prepared import check_fingerprints
 from videolstm_jax.dataset.training_list import list_record
 from videolstm_jax.dataset_json import load_dataset
+from videolstm_jax.extraction.convnet_scores import CONVNET_SCORES
 from videolstm_jax.flow_images.flow_index import check_flow, read_flow_index
 from videolstm_jax.flow_images.online import FlowSettings, OnlineFlow
 from videolstm_jax.lock.team_writer import team_writer
@@ -105,7 +106,14 @@ def run(cfg: RunConfig) -> epath.Path:
         f"{mesh_text(mesh)}: {backbone.folder}",
         flush=True,
     )
-    with team_writer(backbone.folder, "fit_convnet", break_lock=cfg.break_lock):
+    lock = team_writer(
+        backbone.folder,
+        "fit_convnet",
+        break_lock=cfg.break_lock,
+        # `extract` may be writing these.
+        is_ours=lambda target: target.name not in CONVNET_SCORES,
+    )
+    with lock:
         balance.print_uneven(cfg.train.balance, videos, classes)
         _train(backbone, mesh)
         if team.current().is_first:

@@ -13,6 +13,7 @@ from videolstm_jax.dataset.training_list import checked_scores
 from videolstm_jax.dataset_json import load_missing
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import reading
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.accuracy import top_k, trained_note
 from videolstm_jax.measure.fusion.rules import mean_fusion, product_fusion
 from videolstm_jax.measure.intervals import wilson
@@ -52,13 +53,29 @@ def run(cfg: RunConfig) -> epath.Path:
     Raises:
       ConfigError: no runs, or not one weight or one validation file for each run.
       FileError: scores are missing, the runs do not agree on videos, labels or classes, one was
-        trained on some of the videos, unless `eval.allow_trained`, or the scores of the search are
-        not those of a validation list.
+        trained on some of the videos, unless `eval.allow_trained`, the scores of the search are
+        not those of a validation list, or another process writes this fusion.
     """
     work = Workdir(cfg.workdir)
     check_layout(work)
-    path = work.fused(cfg.fuse.name)
     fusion = _checked(cfg, work)
+    results = (work.fused(cfg.fuse.name), work.fusion_record(cfg.fuse.name))
+    lock = team_writer(
+        results[0].parent,
+        "fuse",
+        # Each fusion has its own files in this folder.
+        name=f".fuse-{cfg.fuse.name}.lock",
+        is_ours=lambda target: target in results,
+        below=False,
+        break_lock=cfg.break_lock,
+    )
+    with lock:
+        return _write_fusion(cfg, work, fusion)
+
+
+def _write_fusion(cfg: RunConfig, work: Workdir, fusion: _Fusion) -> epath.Path:
+    """Reads the scores, fuses them, and writes the result; returns its path."""
+    path = work.fused(cfg.fuse.name)
     runs = {}
     for name, source in zip(fusion.names, fusion.paths, strict=True):
         runs[name] = checked_scores(source, name, allowed=cfg.eval.allow_trained)

@@ -12,6 +12,7 @@ from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.folders import file_size
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.progress_lines import counted
 from videolstm_jax.score_files.svm_scores import save_svm_scores, scored_videos
 from videolstm_jax.sealed_json import json_sha256
@@ -21,7 +22,7 @@ from videolstm_jax.shallow.vocabulary import Vocabulary, fit_vocabulary
 from videolstm_jax.trajectories.layout import DESCRIPTORS, joined
 from videolstm_jax.trajectories.reader import trajectory_blocks, trajectory_file
 from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator
-from videolstm_jax.types import Video
+from videolstm_jax.types import Dataset, Video
 from videolstm_jax.workdir import Workdir
 
 NAME = "idt"
@@ -39,8 +40,8 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Raises:
       ConfigError: scikit-learn is not installed.
-      FileError: `prepare` has not run; a file of trajectories is missing or damaged; or no training
-        video has a trajectory.
+      FileError: `prepare` has not run; a file of trajectories is missing or damaged; no training
+        video has a trajectory; or another process writes these scores.
     """
     # Refused before hours of reading.
     scikit_learn("svm")
@@ -48,11 +49,26 @@ def run(cfg: RunConfig) -> epath.Path:
     dataset = load_dataset(work.dataset)
     # Files of DenseTrackStab itself may be given; the layout is the same.
     source = cfg.idt.files or work.trajectories
-    videos = scored_videos(dataset)
     paths = {}
     # All are found before the first is read, so that a missing one is refused at once.
-    for video in videos:
+    for video in scored_videos(dataset):
         paths[video.name] = trajectory_file(source, video.name)
+    with team_writer(work.run(NAME), "idt", break_lock=cfg.break_lock):
+        return _write_scores(cfg, work, dataset, paths)
+
+
+def _write_scores(
+    cfg: RunConfig, work: Workdir, dataset: Dataset, paths: Mapping[str, epath.Path]
+) -> epath.Path:
+    """Writes vocabularies, Fisher vectors and scores; returns the path of the scores.
+
+    Args:
+      cfg: the settings.
+      work: the work folder.
+      dataset: the lists.
+      paths: the file of trajectories of each video.
+    """
+    videos = scored_videos(dataset)
     samples = _samples(cfg, dataset.part("train"), paths)
     vocabularies = {}
     for name, rows in samples.items():

@@ -29,6 +29,7 @@ from videolstm_jax.localize.inputs import camera_free_flow, flow_magnitude, loca
 from videolstm_jax.localize.linking import Track
 from videolstm_jax.localize.scoring import VideoOutput, score_tracks
 from videolstm_jax.localize.tubes import video_tracks, video_tube
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.attention_stats import attention_stats, mass_inside
 from videolstm_jax.results import evaluated
 from videolstm_jax.results.box_settings import box_settings
@@ -83,9 +84,27 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Raises:
       FileError: a file is missing or does not fit, the run's cell has no attention, or the run was
-        trained on some of the test videos, unless `eval.allow_trained`.
+        trained on some of the test videos, unless `eval.allow_trained`; or another process
+        localises with these settings.
     """
     task = _open_task(cfg)
+    variant, work = cfg.localize.name, task.work
+    results = (work.tubes(cfg.run_name, variant), work.tube_measures(cfg.run_name, variant))
+    lock = team_writer(
+        work.run(cfg.run_name),
+        "localize",
+        # Other settings have other files, so they may be tried side by side.
+        name=f".localize-{variant}.lock" if variant else ".localize.lock",
+        is_ours=lambda target: target in results,
+        below=False,
+        break_lock=cfg.break_lock,
+    )
+    with lock:
+        return _write_tubes(task)
+
+
+def _write_tubes(task: _Task) -> epath.Path:
+    """Makes and measures the tubes of all test videos; returns the path of map.json."""
     cfg = task.cfg
     tests = task.dataset.part("test")
     trained = _count_trained(cfg, task.work)

@@ -6,6 +6,7 @@ shows where the shape or the length of the videos tells the class.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset_json import load_dataset, load_missing
 from videolstm_jax.flow_images.flow_file import read_flow
 from videolstm_jax.flow_images.flow_index import check_flow
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure.accuracy import (
     accuracy_text,
     chance_level,
@@ -53,10 +55,19 @@ def run(cfg: RunConfig) -> epath.Path:
       The folder of both.
 
     Raises:
-      FileError: `prepare` has not run, or a list is empty.
+      FileError: `prepare` has not run, a list is empty, or another process writes the scores.
     """
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
+    with contextlib.ExitStack() as stack:
+        for name in (SIZE_BASELINE, NAME):
+            stack.enter_context(team_writer(work.run(name), "nearest", break_lock=cfg.break_lock))
+        _write_scores(cfg, work, dataset)
+    return work.run(NAME).parent
+
+
+def _write_scores(cfg: RunConfig, work: Workdir, dataset: Dataset) -> None:
+    """Writes both files of scores."""
     train, test = dataset.part("train"), dataset.part("test")
     missing = ()
     if not cfg.eval.allow_missing:
@@ -68,7 +79,6 @@ def run(cfg: RunConfig) -> epath.Path:
         scores = _save_scores(work, NAME, dataset, *energies)
         text = accuracy_text(scores, label_array(test), missing)
         print(f"nearest neighbour on motion energy: {text}", flush=True)
-    return work.run(NAME).parent
 
 
 def _score_sizes(work: Workdir, dataset: Dataset, missing: Sequence[int] | np.ndarray) -> None:

@@ -13,11 +13,12 @@ from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.errors import VideoError
 from videolstm_jax.files import read_arrays, write_arrays, write_json
 from videolstm_jax.flow_images.flow_index import read_flow_index
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.nn.imagenet_classes import imagenet_classifier
 from videolstm_jax.progress_lines import counted
 from videolstm_jax.score_files.svm_scores import save_svm_scores, scored_videos
 from videolstm_jax.shallow.scikit_learn import scikit_learn
-from videolstm_jax.types import Video
+from videolstm_jax.types import Dataset, Video
 from videolstm_jax.video import guard
 from videolstm_jax.workdir import Workdir
 
@@ -38,7 +39,7 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Raises:
       ConfigError: scikit-learn is not installed, or `prepare` read other frames.
-      FileError: `prepare` has not run, or the weights are missing.
+      FileError: `prepare` has not run, the weights are missing, or another process scores too.
       VideoError: a video is not as `prepare` found it.
     """
     # Refused before hours of decoding, not behind them.
@@ -46,9 +47,17 @@ def run(cfg: RunConfig) -> epath.Path:
     work = Workdir(cfg.workdir)
     dataset = load_dataset(work.dataset)
     index = read_flow_index(work, cfg.data)
+    check_fingerprints(index, scored_videos(dataset))
+    with team_writer(work.run(NAME), "objects", break_lock=cfg.break_lock):
+        return _write_scores(cfg, work, dataset, index["source"])
+
+
+def _write_scores(
+    cfg: RunConfig, work: Workdir, dataset: Dataset, fingerprints: Mapping[str, str]
+) -> epath.Path:
+    """Writes the means of all videos, and the scores; returns the path of these."""
     videos = scored_videos(dataset)
-    check_fingerprints(index, videos)
-    means = _means(cfg, work, videos, index["source"])
+    means = _means(cfg, work, videos, fingerprints)
     features = np.stack([means[video.name] for video in videos])
     # Of length 1, so that the cost has the same meaning for all videos, as with Fisher vectors.
     features /= np.linalg.norm(features, axis=1, keepdims=True)

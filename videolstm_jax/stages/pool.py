@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset.training_list import KEY
 from videolstm_jax.dataset_json import is_beside, load_dataset, save_dataset
 from videolstm_jax.errors import FileError
+from videolstm_jax.lock.team_writer import team_writer
+from videolstm_jax.results.evaluated import BY_VIDEO
 from videolstm_jax.results.pool_parts import PoolPart, read_pool_parts
 from videolstm_jax.results.pooled import (
     pooled_accuracy,
@@ -29,8 +32,6 @@ from videolstm_jax.workdir import Workdir
 
 COPIED = ("config.json", "metrics.jsonl")
 """Files of a run that the report reads; those of the first part stand for all."""
-BY_VIDEO = ("videos", "states")
-"""Folders of a run that hold one file for each test video."""
 
 
 def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
@@ -43,10 +44,18 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
       The folder of the pool, which localize, report and `summary` read.
 
     Raises:
-      FileError: a part is unfinished, or the parts do not have the same classes and runs.
+      FileError: a part is unfinished, the parts do not have the same classes and runs, or another
+        process pools them.
     """
-    # Made anew each time: files of an earlier pool may be of videos that are no longer in it.
     pool = _pool(cfg)
+    with _lock(cfg):
+        _write_pool(cfg, parts, pool)
+    return pool.path
+
+
+def _write_pool(cfg: RunConfig, parts: Sequence[str], pool: Workdir) -> None:
+    """Writes the work folder of the pool."""
+    # Made anew each time: files of an earlier pool may be of videos that are no longer in it.
     if pool.path.exists():
         pool.path.rmtree()
     members = read_pool_parts(_works(cfg, parts), parts, cfg.workdir)
@@ -57,7 +66,6 @@ def run(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
     _write_dataset(members, pool)
     _copy_flow(members, pool)
     _merge_runs(members, pool)
-    return pool.path
 
 
 def summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
@@ -78,10 +86,29 @@ def summary(cfg: RunConfig, parts: Sequence[str]) -> epath.Path:
         "accuracy": pooled_accuracy(works, classes, allow_missing=cfg.eval.allow_missing),
         "localization": pooled_overlaps(pool),
     }
-    path = epath.Path(cfg.workdir) / "pooled.json"
-    files.write_json(path, record)
+    path = _summary_path(cfg)
+    with _lock(cfg):
+        files.write_json(path, record)
     print(pooled_text(record))
     return path
+
+
+def _lock(cfg: RunConfig) -> contextlib.AbstractContextManager[None]:
+    """The lock of the pool and of its summary, in the folder of the parts."""
+    path = _summary_path(cfg)
+    return team_writer(
+        cfg.workdir,
+        "pool",
+        name=".pool.lock",
+        # The folders of the parts, below, are those of other stages.
+        is_ours=lambda target: target == path,
+        below=False,
+        break_lock=cfg.break_lock,
+    )
+
+
+def _summary_path(cfg: RunConfig) -> epath.Path:
+    return epath.Path(cfg.workdir) / "pooled.json"
 
 
 def _pool(cfg: RunConfig) -> Workdir:
@@ -248,6 +275,6 @@ def _merged_scores(members: Sequence[PoolPart], place: epath.Path) -> Scores:
 
 def _copy(old: epath.Path, new: epath.Path) -> None:
     if old.exists():
-        new.parent.mkdir(parents=True, exist_ok=True)
         # A copy and not a link, which would break when a part is moved or removed.
-        shutil.copyfile(old, new)
+        with files.replacing(new) as beside:
+            shutil.copyfile(old, beside)

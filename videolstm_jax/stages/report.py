@@ -16,6 +16,7 @@ from etils import epath
 from videolstm_jax import files
 from videolstm_jax.clips.balance import label_array
 from videolstm_jax.config import RunConfig
+from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.measure import accuracy
 from videolstm_jax.measure.nearest import SIZE_BASELINE, size_warning
 from videolstm_jax.report import classes, curves, local, page, settings, summary
@@ -34,13 +35,19 @@ def run(cfg: RunConfig) -> epath.Path:
 
     Raises:
       ConfigError: `report.run` names a run that was not evaluated.
-      FileError: a file exists but cannot be used, or a model was trained on some of the test
-        videos, unless `eval.allow_trained`.
+      FileError: a file exists but cannot be used, a model was trained on some of the test videos,
+        unless `eval.allow_trained`, or another process draws the page.
     """
     work = Workdir(cfg.workdir)
     contents = work_contents.read_contents(
         work, allow_missing=cfg.eval.allow_missing, allow_trained=cfg.eval.allow_trained
     )
+    with team_writer(work.report, "report", break_lock=cfg.break_lock):
+        return _write_page(cfg, work, contents)
+
+
+def _write_page(cfg: RunConfig, work: Workdir, contents: WorkFolderContents) -> epath.Path:
+    """Writes the films and the page, and removes the films of an earlier page."""
     rows = [result for result, _ in contents.results]
     examples = examples_section(contents, cfg.report)
     sections = (

@@ -20,7 +20,7 @@ from videolstm_jax.config import RunConfig
 from videolstm_jax.config_json import save_config
 from videolstm_jax.dataset.training_list import list_record, trained_on_of
 from videolstm_jax.lock.team_writer import team_writer
-from videolstm_jax.results.evaluated import remove_results
+from videolstm_jax.results.evaluated import is_result, remove_results
 from videolstm_jax.train.checkpoints.checkpoint import checkpoint_folder, latest_step
 from videolstm_jax.train.loop import fit
 from videolstm_jax.train.mesh import data_mesh, mesh_text, replicate
@@ -77,7 +77,14 @@ def run(cfg: RunConfig) -> epath.Path:
     )
     mesh = data_mesh(cfg.train.devices, cfg.data.batch, cfg.train.shards)
     folder = training.folder
-    with team_writer(folder, "train", break_lock=cfg.break_lock):
+    lock = team_writer(
+        folder,
+        "train",
+        break_lock=cfg.break_lock,
+        # `evaluate` or `localize` may be writing these.
+        is_ours=lambda target: not is_result(folder, target),
+    )
+    with lock:
         count = sum(leaf.size for leaf in jax.tree.leaves(training.model.params))
         print(
             f"trains {cfg.run_name}, {count:,} parameters, on {mesh_text(mesh)}: {folder}",

@@ -19,6 +19,7 @@ from videolstm_jax.files import read_object, write_json
 from videolstm_jax.flow import batched
 from videolstm_jax.flow_images import flow_methods
 from videolstm_jax.flow_images.flow_index import read_flow_index
+from videolstm_jax.folders import remove_unfinished
 from videolstm_jax.lock.sole_writer import sole_writer
 from videolstm_jax.progress_lines import counted
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
@@ -51,6 +52,11 @@ def run(cfg: RunConfig, *, shard: Shard = ALONE) -> epath.Path:
     listed = [video for video in dataset.videos if video.part != "unused"]
     check_fingerprints(index, listed)
     with _sole_writer(cfg, work.trajectories, shard):
+        own = {trajectory_path(work, video) for video in shard.of(listed)}
+        # Other shards may be writing their videos, or the settings of all.
+        if not shard.worker:
+            own.add(work.trajectories / "settings.json")
+        remove_unfinished(work.trajectories, lambda target: target in own)
         _keep_settings(cfg, work.trajectories / "settings.json")
         missing = []
         for video in shard.of(listed):
