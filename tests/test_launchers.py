@@ -107,14 +107,13 @@ def test_every_shell_script_can_be_read():
 
 
 def test_a_dry_run_starts_nothing(environ):
-    options = {
-        "slurm.sh": ("--nodes=4", "--gpus=8"),
-        "slurm_array.sh": ("--tasks=3",),
-        "tpu_vm.sh": ("--name=t", "--zone=z"),
-        "gke_jobset.py": ("--name=t", "--image=i", "--claim=c"),
-    }
-    for script, words in options.items():
-        command = ("extract",) if script == "slurm_array.sh" else COMMAND
+    calls = (
+        ("slurm.sh", ("--nodes=4", "--gpus=8"), COMMAND),
+        ("slurm.sh", ("--tasks=3",), ("extract",)),
+        ("tpu_vm.sh", ("--name=t", "--zone=z"), COMMAND),
+        ("gke_jobset.py", ("--name=t", "--image=i", "--claim=c"), COMMAND),
+    )
+    for script, words, command in calls:
         done, log = launch(environ, script, *words, "--dry_run", "--", *command)
         # Not even the addresses of a TPU are asked for, which needs an account.
         assert not log
@@ -133,32 +132,34 @@ def test_slurm_runs_the_command_and_queues_it_again(environ):
 
 # A process that was killed has 137. JAX aborts with 134 where process 0 was killed.
 STARTED_AGAIN = (75, 134, 137)
-SLURM = (("slurm.sh", COMMAND), ("slurm_array.sh", ("extract", "--workdir=w")))
+SLURM = (("--nodes=1", COMMAND), ("--tasks=1", ("extract", "--workdir=w")))
 
 
-@pytest.mark.parametrize("script, command", SLURM)
+@pytest.mark.parametrize("option, command", SLURM)
 @pytest.mark.parametrize("status", [0, 1, *STARTED_AGAIN])
-def test_slurm_does_not_repeat_an_error(environ, script, command, status):
+def test_slurm_does_not_repeat_an_error(environ, option, command, status):
     again = status in STARTED_AGAIN
     environ = {**environ, "STATUSES": str(status)}
-    _, log = launch(environ, script, "--", *command, status=0 if again else status)
+    _, log = launch(
+        environ, "slurm.sh", option, "--", *command, status=0 if again else status
+    )
     assert ("scontrol" in [words[0] for words in log]) == again
     # SLURM sends the signal to what runs under `srun`.
     assert "--signal=TERM@180" in log[0] and log[1][0] == "srun"
 
 
-@pytest.mark.parametrize("script, command", SLURM)
-def test_slurm_gives_up_at_last(environ, script, command):
+@pytest.mark.parametrize("option, command", SLURM)
+def test_slurm_gives_up_at_last(environ, option, command):
     environ = {**environ, "STATUSES": "75", "SLURM_RESTART_COUNT": "50"}
-    done, log = launch(environ, script, "--", *command, status=75)
+    done, log = launch(environ, "slurm.sh", option, "--", *command, status=75)
     assert "scontrol" not in [words[0] for words in log] and "started 50 times" in done.stderr
 
 
 def test_an_array_has_a_shard_or_a_seed_for_each_task(environ):
-    _, log = launch(environ, "slurm_array.sh", "--tasks=3", "--", "extract", "--workdir=w")
+    _, log = launch(environ, "slurm.sh", "--tasks=3", "--", "extract", "--workdir=w")
     shards = [words[-1] for words in log if words[0] == "videolstm"]
     assert shards == ["--shard=1/3", "--shard=2/3", "--shard=3/3"]
-    _, log = launch(environ, "slurm_array.sh", "--tasks=2", "--", "pipeline", "--workdir=w")
+    _, log = launch(environ, "slurm.sh", "--tasks=2", "--", "pipeline", "--workdir=w")
     seeds = [words[-2:] for words in log if words[:2] == ["videolstm", "pipeline"]]
     assert seeds == [["--seed=0", "--workdir=w/seed-0"], ["--seed=1", "--workdir=w/seed-1"]]
 
@@ -243,7 +244,12 @@ def test_skypilot_gives_each_node_its_number(environ):
     ]
 
 
-@pytest.mark.parametrize("script", ["slurm.sh", "slurm_array.sh", "tpu_vm.sh"])
+def test_an_array_of_another_command_is_refused(environ):
+    done, log = launch(environ, "slurm.sh", "--tasks=3", "--", *COMMAND, status=1)
+    assert "--tasks is train; expected extract or pipeline" in done.stderr and not log
+
+
+@pytest.mark.parametrize("script", ["slurm.sh", "tpu_vm.sh"])
 def test_what_is_wrong_is_named(environ, script):
     done, log = launch(environ, script, "--nods=3", "--", *COMMAND, status=1)
     assert "error: there is no option --nods=3" in done.stderr and not log
