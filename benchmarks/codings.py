@@ -43,11 +43,11 @@ def codings(maps: np.ndarray) -> dict[str, Coding]:
     frames = len(maps)
     all_codings = {}
     for dtype in records.DTYPES:
-        data = records.encode(maps, dtype)
+        data = records.encode_features(maps, dtype)
         all_codings[dtype] = Coding(
             len(data) / frames,
             # Defaults bind the values of this turn. Without the copy, float16 would not be read.
-            lambda data=data, dtype=dtype: records.decode(data, SHAPE, dtype).copy(),
+            lambda data=data, dtype=dtype: records.decode_features(data, SHAPE, dtype).copy(),
         )
     peaks = maps.max((1, 2, 3), keepdims=True).astype(np.float32)
     levels = np.rint(maps / peaks * 255).astype(np.uint8)

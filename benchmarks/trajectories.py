@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks import command_line, record
 from videolstm_jax.flow import batched
+from videolstm_jax.flow.packing import batch_pairs
 from videolstm_jax.trajectories.dense import PAPER_SETTINGS, improved_trajectories
 from videolstm_jax.video.decode import FrameFormat, read_formats
 
@@ -36,7 +37,7 @@ def main() -> None:
 def _measured(frames: np.ndarray) -> dict[str, Any]:
     """Milliseconds of processor time a pair of frames [L, H, W], and the trajectories of all."""
     pairs, (height, width) = len(frames) - 1, frames.shape[1:]
-    size = batched.batch_pairs(height, width)
+    size = batch_pairs(height, width)
     # Compiles, which is no part of the time of a pair.
     batched.tvl1_of_arrays(*np.zeros((2, size, height, width), np.uint8))
     start = time.process_time()

@@ -86,8 +86,8 @@ def _flow_zip():
 
 
 def _read_flow(folder):
-    flow_file.describe(folder / "a.zip")
-    flow_file.content_sha256(folder / "a.zip")
+    flow_file.describe_flow(folder / "a.zip")
+    flow_file.flow_content_sha256(folder / "a.zip")
     return flow_file.read_flow(folder / "a.zip")
 
 

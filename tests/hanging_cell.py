@@ -31,7 +31,7 @@ def never_checked(self, names):
     time.sleep(3600)
 
 
-if str(team.current().index) == os.environ.get("HANGING_PROCESS", "1"):
+if str(team.current_team().index) == os.environ.get("HANGING_PROCESS", "1"):
     if os.environ.get("HANGS_IN", "fill") == "fill":
         FeatureStore.fill = fill_or_stand_still
     else:

@@ -26,5 +26,5 @@ def step_and_signal(self, state, batch):
     return result
 
 
-if team.current().index == 1:
+if team.current_team().index == 1:
     SharedStop.step = step_and_signal

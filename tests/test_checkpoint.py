@@ -9,7 +9,7 @@ import pytest
 from videolstm_jax.errors import FileError
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints, load_params
 from videolstm_jax.train.checkpoints.orbax_errors import as_file_error
-from videolstm_jax.train.mesh import data_mesh, replicated
+from videolstm_jax.train.mesh import data_mesh, replicated_sharding
 from videolstm_jax.train.state import new_state
 from videolstm_jax.types import CellParams, HeadParams, LSTMParams, Params
 
@@ -85,7 +85,7 @@ def test_parameters_alone(tmp_path):
 
 def test_restores_onto_other_devices(tmp_path):
     _saved(tmp_path, _state())
-    everywhere = replicated(data_mesh(4, 4))
+    everywhere = replicated_sharding(data_mesh(4, 4))
     like = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=everywhere), _state()
     )

@@ -15,7 +15,7 @@ from videolstm_jax.config import (
 from videolstm_jax.dataset_json import save_dataset
 from videolstm_jax.errors import FileError
 from videolstm_jax.features.compact import compact
-from videolstm_jax.features.inspection import inspect
+from videolstm_jax.features.inspection import inspect_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.writer import FeatureWriter
 from videolstm_jax.scores_npz import load_scores
@@ -112,24 +112,24 @@ def test_training_on_bytes_is_as_accurate(tmp_path, listed):
 
 def test_inspect_says_what_is_there(tmp_path, listed):
     write(tmp_path / "store", listed)
-    text = "\n".join(inspect(tmp_path / "store"))
+    text = "\n".join(inspect_store(tmp_path / "store"))
     assert (
         "28 videos, 308 frames, 88,704 bytes" in text
         and "3 x 3 x 16 float16, 288 bytes a frame" in text
     )
     assert "as uint8 it would take 0.514 of the bytes" in text and '"made": "up"' in text
     FeatureWriter(tmp_path / "begun", SHAPE, {"made": "up"}).write("c/a", np.ones((5, *SHAPE)))
-    assert "not finished, 1 videos so far, 1,440 bytes" in inspect(tmp_path / "begun")[0]
+    assert "not finished, 1 videos so far, 1,440 bytes" in inspect_store(tmp_path / "begun")[0]
     with pytest.raises(FileError, match=r"about\.json is missing; the stage extract writes it"):
-        inspect(tmp_path / "nothing")
+        inspect_store(tmp_path / "nothing")
     FeatureWriter(tmp_path / "empty", SHAPE, {"made": "up"}).finish([])
     with pytest.raises(
         FileError, match=r"empty/index\.json: no features to take statistics of; expected a video"
     ):
-        inspect(tmp_path / "empty")
+        inspect_store(tmp_path / "empty")
     (tmp_path / "begun" / "about.json").write_text('{"shape": 7, "dtype": "float16", "about": {}}')
     with pytest.raises(FileError, match=r"begun/about\.json: shape is 7"):
-        inspect(tmp_path / "begun")
+        inspect_store(tmp_path / "begun")
 
 
 def test_the_commands(tmp_path, listed):

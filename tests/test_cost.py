@@ -102,7 +102,7 @@ def test_equal_segments_cost_once(pace):
 
 def test_the_table_of_a_walk():
     cfg = change(CFG, data__mirrored=True)
-    lines = pipeline.cost(pipeline.plan(cfg), dataset()).splitlines()
+    lines = pipeline.pipeline_cost(pipeline.plan(cfg), dataset()).splitlines()
     assert [line[2:26].strip() for line in lines[1:]] == [
         "fit_convnet rgb",
         "extract rgb",

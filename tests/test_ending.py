@@ -110,7 +110,7 @@ def test_an_error_that_a_library_makes_of_ctrl_c_is_one_line():
         "def start(*_):\n"
         "    try: os.kill(os.getpid(), signal.SIGTERM); print('not reached')\n"
         "    except KeyboardInterrupt: raise ImportError('cannot import it')\n"
-        "boot.start = start\nmain.main('train')"
+        "boot.start_command = start\nmain.main('train')"
     )
     status, _, errors = run_code(code)
     assert (status, errors) == (143, STOPPED)

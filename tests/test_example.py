@@ -40,7 +40,9 @@ def frames_of(length=FRAMES):
 
 def card_of(prediction, **more):
     frames = frames_of(prediction.video.frames)
-    return example.example(prediction, example.CardData(SCORES, frames, "videos/a.mp4", **more))
+    return example.example_card(
+        prediction, example.CardData(SCORES, frames, "videos/a.mp4", **more)
+    )
 
 
 def test_the_card_holds_what_was_seen(prediction):
@@ -64,7 +66,7 @@ def test_two_answers_are_both_shown(prediction):
     other = int(np.argsort(prediction.scores.mean(0))[-2])
     scores = np.eye(len(CLASSES))[other]
     data = example.CardData(scores, frames_of(), "videos/a.mp4", facts=(("Length", "4"),))
-    facts = dict(example.example(prediction, data).facts)
+    facts = dict(example.example_card(prediction, data).facts)
     of_pass = CLASSES[prediction.best_of_pass]
     assert facts["In one pass of the whole video"].startswith(f"{of_pass}, mean score ")
     assert "mean over segments" in facts["In one pass of the whole video"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from videolstm_jax.shallow import linear_svm
-from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_rows
+from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_fisher_sums
 from videolstm_jax.shallow.linear_svm import Labelled, svm_scores
 from videolstm_jax.shallow.vocabulary import Vocabulary, fit_vocabulary
 
@@ -54,7 +54,7 @@ def test_a_fisher_vector_by_the_slow_formula():
     assert vector.shape == (2 * 4 * 3,) and vector.dtype == np.float32
     np.testing.assert_allclose(vector, normalised(slow_fisher_vector(vocabulary, rows)), atol=1e-5)
     # In blocks, as files are read.
-    sums = no_rows(vocabulary)
+    sums = no_fisher_sums(vocabulary)
     for block in np.array_split(rows, 4):
         sums = sums.plus(fisher_sums(vocabulary, block))
     np.testing.assert_allclose(fisher_vector(vocabulary, sums), vector, atol=1e-6)
@@ -77,7 +77,7 @@ def test_a_fisher_vector_by_scikit_image():
 
 def test_no_rows_give_zeros():
     vocabulary = vocabulary_of()
-    assert not fisher_vector(vocabulary, no_rows(vocabulary)).any()
+    assert not fisher_vector(vocabulary, no_fisher_sums(vocabulary)).any()
 
 
 def test_a_vocabulary_finds_the_clusters_in_half_of_the_numbers():

@@ -10,7 +10,7 @@ from videolstm_jax.localize import baselines, causal
 from videolstm_jax.localize.saliency import saliency, upscale
 from videolstm_jax.localize.tubes import video_tracks, video_tube
 from videolstm_jax.report.pictures.overlay import BAND, text_size
-from videolstm_jax.report.pictures.states import States, sheet
+from videolstm_jax.report.pictures.states import States, state_sheet
 from videolstm_jax.square import window
 
 PLAIN = {"sigma": 0.0, "span": 0}
@@ -111,7 +111,7 @@ def test_a_stream_makes_the_boxes_of_the_whole_video(fit, size, normalise):
     settings = LocalizeConfig(box="moments", normalise=normalise, causal=True)
     trail, boxes = causal.START, []
     for frame in maps:
-        trail, box = causal.follow(trail, frame, size, settings=settings, fit=fit)
+        trail, box = causal.follow_trail(trail, frame, size, settings=settings, fit=fit)
         boxes.append(box)
     tube = video_tube(maps, size, 12, settings=settings, fit=fit)
     np.testing.assert_allclose(np.array(boxes), tube.boxes, atol=1e-9)
@@ -183,7 +183,7 @@ def test_maps_of_the_state_are_drawn_where_they_lie_on_the_frame():
     title = text_size(80) + 6
     pictures = {}
     for fit in FITS:
-        pictures[fit] = sheet(states, np.array([0]), size, fit)[title : title + 40, :80]
+        pictures[fit] = state_sheet(states, np.array([0]), size, fit)[title : title + 40, :80]
     # With padding the frame has the lower half of the upper cells; the crop is the middle.
     assert not (pictures["squash"] == BAND).all(-1).any()
     assert not (pictures["pad"] == BAND).all(-1).any()

@@ -33,7 +33,7 @@ def test_png_is_lossless_over_any_range(tmp_path_factory, pairs, height, width, 
     np.testing.assert_array_equal(flow_file.read_flow(path), images)
     np.testing.assert_array_equal(flow_file.read_flow(path, start, stop), images[start:stop])
     assert flow_file.read_flow(path, start, start).shape[0] == 0
-    assert flow_file.describe(path) == (pairs, "made here")
+    assert flow_file.describe_flow(path) == (pairs, "made here")
 
 
 def test_jpeg_is_pillows_at_95(tmp_path):
@@ -87,7 +87,7 @@ def test_any_flipped_bit_is_an_error_of_ours(tmp_path):
                 data[:at] + bytes([data[at] ^ 1 << bit]) + data[at + 1 :]
             )
             try:
-                flow_file.describe(tmp_path / "b.zip")
+                flow_file.describe_flow(tmp_path / "b.zip")
             except FileError as error:
                 refused += "b.zip" in str(error)
     assert refused > 100
@@ -109,7 +109,7 @@ def test_missing_members_and_ranges(tmp_path):
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as file:
         for name, data in members.items():
             file.writestr(name, data)
-    for reads in (flow_file.read_flow, flow_file.describe):
+    for reads in (flow_file.read_flow, flow_file.describe_flow):
         with pytest.raises(FileError, match="out of place"):
             reads(tmp_path / "b.zip")
 

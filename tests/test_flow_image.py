@@ -50,8 +50,10 @@ def test_scaled_bound(size, expected):
 def test_grey_is_rec_601():
     frames = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
     exact = frames @ np.array([0.299, 0.587, 0.114])
-    level = image.grey(frames)
+    level = image.grey_frames(frames)
     assert level.dtype == np.uint8 and np.abs(level - exact).max() <= 0.5 + 1e-9
     pillow = np.stack([np.asarray(Image.fromarray(frame).convert("L")) for frame in frames])
     assert np.abs(level.astype(int) - pillow).max() <= 1
-    np.testing.assert_array_equal(image.grey(np.full((2, 2, 3), 77, np.uint8)), np.full((2, 2), 77))
+    np.testing.assert_array_equal(
+        image.grey_frames(np.full((2, 2, 3), 77, np.uint8)), np.full((2, 2), 77)
+    )

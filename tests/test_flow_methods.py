@@ -31,7 +31,7 @@ def test_opencvs_flow(folder, tmp_path, name):
         pytest.skip("OpenCV without its contrib modules")
     texture = smooth(1, 40, 48, seed=3)[0, ..., 0]
     a, b = np.stack([texture, texture]), np.stack([np.roll(texture, 1, 1), np.roll(texture, 1, 0)])
-    outcome = flow_methods.method(name)(a, b)[:, 10:-10, 10:-10]
+    outcome = flow_methods.flow_method(name)(a, b)[:, 10:-10, 10:-10]
     assert outcome.dtype == np.float32 and outcome.shape == (2, 20, 28, 2)
     np.testing.assert_allclose(np.median(outcome[0], (0, 1)), [1, 0], atol=0.25)
     np.testing.assert_allclose(np.median(outcome[1], (0, 1)), [0, 1], atol=0.25)
@@ -54,6 +54,6 @@ def test_opencv_that_is_not_there(folder, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", type(sys)("cv2"))
     sys.modules["cv2"].__version__ = "4.9"
     with pytest.raises(ConfigError, match=r"4\.9 was installed without its contrib modules"):
-        flow_methods.method("opencv_tvl1")
+        flow_methods.flow_method("opencv_tvl1")
     with pytest.raises(ConfigError, match="expected one of tvl1, dis, opencv_tvl1"):
-        flow_methods.method("farneback")
+        flow_methods.flow_method("farneback")

@@ -75,7 +75,7 @@ def test_recent_scores_scroll():
 
 
 def test_bars_are_as_long_as_scores():
-    picture = score_board.board(lines([[0.5, 0.5]], (0.8, 0.2)), 960)
+    picture = score_board.score_board(lines([[0.5, 0.5]], (0.8, 0.2)), 960)
     lengths = []
     for colour in score_board.PALETTE[:2]:
         counts = np.bincount(painted(picture[:, : round(960 * 0.42)], colour)[0])
@@ -87,7 +87,7 @@ def test_bars_are_as_long_as_scores():
 
 def test_the_timeline_goes_where_scores_go():
     up = np.linspace(0, 1, 50)
-    picture = score_board.board(lines(np.stack([up, 1 - up], 1)), 960)
+    picture = score_board.score_board(lines(np.stack([up, 1 - up], 1)), 960)
     right = slice(round(960 * 0.45), None)
     for colour, sign in zip(score_board.PALETTE, (-1, 1), strict=False):
         rows, columns = painted(picture[:, right], colour)
@@ -98,18 +98,20 @@ def test_half_a_video_fills_half_the_timeline_and_says_where_it_is():
     reach = []
     for length in (40, 80):
         _, columns = painted(
-            score_board.board(lines([[1, 0]] * 40, length=length), 960), score_board.PALETTE[0]
+            score_board.score_board(lines([[1, 0]] * 40, length=length), 960),
+            score_board.PALETTE[0],
         )
         reach.append(columns.max())
     left = round(960 * 0.42)
     assert (reach[1] - left) / (reach[0] - left) == pytest.approx(0.53, abs=0.04)
-    strided = score_board.board(lines([[1, 0]] * 20, length=80, stride=2), 960)
+    strided = score_board.score_board(lines([[1, 0]] * 20, length=80, stride=2), 960)
     assert painted(strided, score_board.PALETTE[0])[1].max() == pytest.approx(reach[1], abs=10)
 
 
 def test_bands_shade_the_action():
     plain, shaded = (
-        score_board.board(lines([[1, 0]] * 60, bands=bands), 960) for bands in ((), ((15, 44),))
+        score_board.score_board(lines([[1, 0]] * 60, bands=bands), 960)
+        for bands in ((), ((15, 44),))
     )
     columns = np.nonzero((plain != shaded).any(-1))[1]
     left = round(960 * 0.42)
@@ -206,26 +208,26 @@ def test_a_view_at_the_size_it_is_shown(width, height):
 
 def test_words_are_cut_where_they_do_not_fit():
     font = ImageFont.load_default(20)
-    assert score_board.fitted("Jump", font, 500) == "Jump"
-    cut = score_board.fitted("HandstandPushups", font, 90)
+    assert score_board.fitted_text("Jump", font, 500) == "Jump"
+    cut = score_board.fitted_text("HandstandPushups", font, 90)
     assert cut.endswith("…") and font.getlength(cut) <= 90 and cut.startswith("Ha")
-    assert score_board.fitted("Jump", font, 0) == "J…"
+    assert score_board.fitted_text("Jump", font, 0) == "J…"
 
 
 def test_a_mark_stays_behind_a_name_that_is_cut():
     font = ImageFont.load_default(20)
-    assert score_board.fitted("Jump", font, 500, " (true)", 4) == "Jump (true)"
-    short = score_board.fitted("HandstandPushups", font, 140, " (true)", 4)
+    assert score_board.fitted_text("Jump", font, 500, " (true)", 4) == "Jump (true)"
+    short = score_board.fitted_text("HandstandPushups", font, 140, " (true)", 4)
     assert short.startswith("Hand") and short.endswith("… (true)") and font.getlength(short) <= 140
     # Too narrow for four letters and the mark: the name is shown instead.
-    assert score_board.fitted("HandstandPushups", font, 90, " (true)", 4).endswith("…")
+    assert score_board.fitted_text("HandstandPushups", font, 90, " (true)", 4).endswith("…")
 
 
 def test_a_board_shows_both_answers_of_long_names():
     names, scores = ("a class of a long name",) * 2, np.array([0.6, 0.4])
     plain = ScoreLines(names, scores, scores[None], 0, 1)
     marked = plain._replace(marks=(" (true, in one pass)", " (by segments)"))
-    boards = [score_board.board(rows, 772) for rows in (plain, marked)]
+    boards = [score_board.score_board(rows, 772) for rows in (plain, marked)]
     for row in (slice(0, 28), slice(28, 56)):
         # The mark ends right of where the cut name alone ends, and leaves room for a bar.
         assert (boards[0][row, 8:200] != boards[1][row, 8:200]).any()

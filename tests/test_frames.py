@@ -160,8 +160,8 @@ def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
     assert len(np.unique(boxes, axis=0)) > 10
     for image, video, frame, mirror, box in zip(images, *drawn[:3], boxes, strict=True):
         expected = truth[stream][video][frame]
-        expected = images_of.cropped(
-            images_of.mirrored(expected, stream) if mirror else expected, box
+        expected = images_of.cropped_image(
+            images_of.mirrored_image(expected, stream) if mirror else expected, box
         )
         assert np.array_equal(image, expected)
 
@@ -169,18 +169,22 @@ def test_frames_are_cut_as_drawn(folder, videos, truth, stream):
 def test_a_mirror_turns_motion_round():
     bound, flow = 20.0, np.random.default_rng(0).uniform(-19, 19, (4, 6, 2))
     image = np.round(255 * (flow + bound) / (2 * bound)).astype(np.uint8)
-    motion = images_of.mirrored(image, "flow").astype(float) * 2 * bound / 255 - bound
+    motion = images_of.mirrored_image(image, "flow").astype(float) * 2 * bound / 255 - bound
     assert (
         np.abs(motion[..., 0] + flow[:, ::-1, 0]).max() <= 3 * bound / 255 + 1e-9
     )  # half a step, and that of 128
     assert np.abs(motion[..., 1] - flow[:, ::-1, 1]).max() <= bound / 255 + 1e-9
-    assert np.array_equal(images_of.mirrored(images_of.mirrored(image, "flow"), "flow"), image)
+    assert np.array_equal(
+        images_of.mirrored_image(images_of.mirrored_image(image, "flow"), "flow"), image
+    )
     every = np.stack([np.arange(256, dtype=np.uint8)] * 2, -1)[:, None]
-    assert images_of.mirrored(every, "flow").dtype == np.uint8
-    assert np.array_equal(images_of.mirrored(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)])
+    assert images_of.mirrored_image(every, "flow").dtype == np.uint8
+    assert np.array_equal(
+        images_of.mirrored_image(every, "flow")[:, 0, 0], [255, *range(255, 0, -1)]
+    )
     once, twice = (
         preprocess(flow_images, "flow")
-        for flow_images in (every[1:], images_of.mirrored(every[1:], "flow"))
+        for flow_images in (every[1:], images_of.mirrored_image(every[1:], "flow"))
     )
     assert (
         np.array_equal(twice[..., 0], -once[..., 0]) and not twice[127].any()

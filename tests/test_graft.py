@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from videolstm_jax.errors import FileError
-from videolstm_jax.train.graft import graft, named_leaves, under
+from videolstm_jax.train.graft import graft, leaves_under, named_leaves
 from videolstm_jax.types import CellParams, LSTMParams
 
 
@@ -32,7 +32,7 @@ def test_names_are_dotted_fields_and_absent_groups_have_none():
 
 def test_graft_replaces_what_is_named_and_nothing_else():
     old, new = _params(0.0), named_leaves(_params(1.0))
-    result = graft(old, under(new, "cell.top", "cell.motion"))
+    result = graft(old, leaves_under(new, "cell.top", "cell.motion"))
     assert jax.tree.structure(result) == jax.tree.structure(old)
     changed = {name for name, leaf in named_leaves(result).items() if leaf.any()}
     assert changed == {"cell.motion.x", "cell.motion.hidden", "cell.motion.bias"}
@@ -71,7 +71,7 @@ def test_what_does_not_fit_raises(new, words):
 
 def test_an_absent_part_raises():
     with pytest.raises(FileError, match=r"under 'cell.attend'; found cell.top.x"):
-        under(named_leaves(_params()), "cell.attend")
-    assert list(under(named_leaves(_params()), "head")) == ["head.0"]
+        leaves_under(named_leaves(_params()), "cell.attend")
+    assert list(leaves_under(named_leaves(_params()), "head")) == ["head.0"]
     with pytest.raises(FileError, match=r"under 'cell.to'"):
-        under(named_leaves(_params()), "cell.to")
+        leaves_under(named_leaves(_params()), "cell.to")

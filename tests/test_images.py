@@ -81,7 +81,7 @@ def test_cuts_reach_every_size_and_corner():
 @pytest.mark.parametrize("channels", [2, 3])
 def test_a_cut_is_brought_back_to_size(channels):
     image = np.random.default_rng(2).integers(0, 256, (12, 12, channels)).astype(np.uint8)
-    inputs = images.cropped(image, np.array([3, 1, 11, 10]))
+    inputs = images.cropped_image(image, np.array([3, 1, 11, 10]))
     part = [Image.fromarray(image[1:10, 3:11, at].copy()) for at in range(channels)]
     # Pillow reads beyond a box where it can, so only the inside of a cut equals that of a part cut
     # out before
@@ -89,4 +89,4 @@ def test_a_cut_is_brought_back_to_size(channels):
         [np.asarray(plane.resize((12, 12), Image.Resampling.BILINEAR)) for plane in part], -1
     )
     assert np.abs(inputs[2:-2, 2:-2].astype(int) - truth[2:-2, 2:-2]).max() <= 1
-    np.testing.assert_array_equal(images.cropped(image, (0, 0, 12, 12)), image)
+    np.testing.assert_array_equal(images.cropped_image(image, (0, 0, 12, 12)), image)

@@ -155,7 +155,10 @@ def test_a_stage_is_stopped_and_goes_on(stalling, tmp_path):
         flow__height=12,
         data__test_fraction=0.5,
     )
-    command = [sys.executable, *pipeline.command("prepare", cfg, "python -m launch.").split()[1:]]
+    command = [
+        sys.executable,
+        *pipeline.stage_command("prepare", cfg, "python -m launch.").split()[1:],
+    ]
     status, errors = interrupted(command, environment, folder, cwd=ROOT)
     assert status == 130 and errors.endswith(STOPPED) and "Traceback" not in errors
     assert (
@@ -242,7 +245,7 @@ def test_a_pipeline_stopped_in_every_stage_leaves_the_same_files(tmp_path):
     command = [
         sys.executable,
         "-u",
-        *pipeline.command("pipeline", cfg, "python -m launch.").split()[1:],
+        *pipeline.stage_command("pipeline", cfg, "python -m launch.").split()[1:],
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     (tmp_path / "whole").mkdir()

@@ -12,7 +12,7 @@ from videolstm_jax.cli import config_flags
 from videolstm_jax.cli.command_table import COMMANDS
 from videolstm_jax.config import RunConfig, flatten
 from videolstm_jax.dataset_json import save_dataset
-from videolstm_jax.pipeline import command
+from videolstm_jax.pipeline import stage_command
 from videolstm_jax.presets import configured
 from videolstm_jax.types import Dataset
 
@@ -159,7 +159,7 @@ def test_flags_become_the_configuration():
     ],
 )
 def test_a_command_says_the_configuration(cfg):
-    assert parse(*shlex.split(command("train", cfg))[2:]) == cfg
+    assert parse(*shlex.split(stage_command("train", cfg))[2:]) == cfg
 
 
 def test_every_setting_has_a_flag():

@@ -18,7 +18,7 @@ from videolstm_jax.video import decode, encode, live
 
 
 def frames_of(source, **settings):
-    with live.opened(source, **settings) as stream:
+    with live.open_live(source, **settings) as stream:
         return stream.fps, list(stream.frames)
 
 
@@ -54,7 +54,7 @@ def test_a_pipe(clips, name):
 def test_standard_input(clips):
     code = (
         "from videolstm_jax.video import live\n"
-        "with live.opened('-') as stream: print(sum(frame.sum() for frame in stream.frames))"
+        "with live.open_live('-') as stream: print(sum(frame.sum() for frame in stream.frames))"
     )
     with (clips / "a.mkv").open("rb") as file:
         pipe = subprocess.Popen(["cat"], stdin=file, stdout=subprocess.PIPE)
@@ -92,13 +92,16 @@ def test_damage_is_told_where_it_lies(tmp_path):
     data = (tmp_path / "a.avi").read_bytes()
     (tmp_path / "cut.avi").write_bytes(data[: int(len(data) * 0.6)])
     frames_before = []
-    with pytest.raises(VideoError, match=r"cut\.avi"), live.opened(tmp_path / "cut.avi") as stream:
+    with (
+        pytest.raises(VideoError, match=r"cut\.avi"),
+        live.open_live(tmp_path / "cut.avi") as stream,
+    ):
         for frame in stream.frames:
             frames_before.append(frame.shape)
     assert 15 < len(frames_before) < 30 and set(frames_before) == {(48, 64, 3)}
-    with live.opened(tmp_path / "cut.avi", max_frames=1) as stream:
+    with live.open_live(tmp_path / "cut.avi", max_frames=1) as stream:
         assert len(list(stream.frames)) == 1
-    with pytest.raises(VideoError, match="no such file"), live.opened(tmp_path / "none.avi"):
+    with pytest.raises(VideoError, match="no such file"), live.open_live(tmp_path / "none.avi"):
         pass
 
 
@@ -111,7 +114,7 @@ def test_damage_within_the_stream_is_told_where_it_lies(tmp_path):
     (tmp_path / "a.avi").write_bytes(data)
     frames_before = []
     with (
-        live.opened(tmp_path / "a.avi") as stream,
+        live.open_live(tmp_path / "a.avi") as stream,
         pytest.raises(VideoError, match=r"a\.avi: damaged"),
     ):
         frames_before.extend(stream.frames)

@@ -63,15 +63,15 @@ def unmeasured(run_measures):
 
 
 def test_numbers_of_the_results_table(run_measures):
-    assert local.numbers(run_measures) == {
+    assert local.localization_numbers(run_measures) == {
         "map_20": 0.7,
         "map_50": 0.45,
         "frame_iou": 0.45,
         "mass": 0.45,
         "area": 0.125,
     }
-    assert local.numbers(None) == {}
-    assert local.numbers(unmeasured(run_measures)) == {"mass": None, "area": None}
+    assert local.localization_numbers(None) == {}
+    assert local.localization_numbers(unmeasured(run_measures)) == {"mass": None, "area": None}
 
 
 def test_runs_whose_boxes_are_of_the_foreground_are_named(run_measures):

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from prepared_workdir import SIDE, config, write_index, write_prepared
 
-from videolstm_jax.clips.images import mirrored, square_images
+from videolstm_jax.clips.images import mirrored_image, square_images
 from videolstm_jax.config import change
 from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import FileError
@@ -94,8 +94,8 @@ def test_the_two_views_differ_and_the_index_names_the_view(work):
 def test_pictures_are_mirrored_at_the_size_of_the_network():
     pictures = np.random.default_rng(0).integers(0, 256, (3, 30, 41, 2)).astype(np.uint8)
     for stream in ("rgb", "flow"):
-        before = square_images(mirrored(pictures, stream), 16).astype(int)
-        after = mirrored(square_images(pictures, 16), stream)
+        before = square_images(mirrored_image(pictures, stream), 16).astype(int)
+        after = mirrored_image(square_images(pictures, 16), stream)
         # Rounding a half up of 256 - x is rounding it down of x.
         assert np.abs(before - after).max() <= 1
 

@@ -36,7 +36,7 @@ def test_the_eight_orientations(tmp_path, name):
     for corner, (row, column) in zip(corners, at.values(), strict=True):
         source = at[corner]
         np.testing.assert_array_equal(shown[:, row, column], stored[:, source[0], source[1]])
-    with live.opened(path) as source:
+    with live.open_live(path) as source:
         np.testing.assert_array_equal(list(source.frames), shown)
 
 

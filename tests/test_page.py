@@ -50,8 +50,8 @@ def read(html):
 
 
 def evil_page():
-    picture = encoded.still(np.zeros((4, 4, 3), np.uint8))
-    plot = plots.lines(
+    picture = encoded.encoded_still(np.zeros((4, 4, 3), np.uint8))
+    plot = plots.line_plot(
         EVIL, [Series(EVIL, [0, 1], [0, 1]), Series("b", [0, 1], [1, 0])], Axis(EVIL), Axis(EVIL)
     )
     card = page.Example(
@@ -71,7 +71,7 @@ def evil_page():
         picture,
         EVIL,
     )
-    table = tables.plain(EVIL, (EVIL, "n"), [(EVIL, 1), (EVIL, 2), ("c", 3)], EVIL)
+    table = tables.plain_table(EVIL, (EVIL, "n"), [(EVIL, 1), (EVIL, 2), ("c", 3)], EVIL)
     section = page.Section(
         "one", EVIL, (EVIL,), (table,), (plot,), (plot,), (card,), ((EVIL, EVIL),), (EVIL,)
     )

@@ -46,16 +46,16 @@ class FirstOfTwo(team.Team):
 
 def test_the_first_process_works_as_if_it_were_alone():
     first = FirstOfTwo()
-    team.join(first)
+    team.join_team(first)
     try:
-        assert run_in_first("fuse", team.current) is team.ALONE
-        assert team.current() is first and first.labels == ["fuse"]
+        assert run_in_first("fuse", team.current_team) is team.ALONE
+        assert team.current_team() is first and first.labels == ["fuse"]
         with pytest.raises(ZeroDivisionError):
             run_in_first("fuse", lambda: 1 / 0)
         # The others are told of the error in place of the end.
-        assert team.current() is first and first.labels == ["fuse"]
+        assert team.current_team() is first and first.labels == ["fuse"]
     finally:
-        team.join(team.ALONE)
+        team.join_team(team.ALONE)
 
 
 @pytest.mark.slow

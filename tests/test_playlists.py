@@ -32,7 +32,7 @@ def test_a_list_of_other_files_is_refused(private_video, name, content, referenc
     path.write_text(content.format(reference.format(private_video)))
     with pytest.raises(VideoError, match=rf"{name}: damaged"):
         decode.probe(path)
-    with pytest.raises(VideoError, match=rf"{name}: damaged"), live.opened(path) as source:
+    with pytest.raises(VideoError, match=rf"{name}: damaged"), live.open_live(path) as source:
         next(source.frames)
 
 
@@ -42,6 +42,6 @@ def test_a_list_that_comes_through_a_pipe_is_refused(private_video):
     with (
         path.open("rb") as pipe,
         pytest.raises(VideoError, match="a list of other files"),
-        live.opened("-", pipe=pipe) as source,
+        live.open_live("-", pipe=pipe) as source,
     ):
         next(source.frames)

@@ -12,7 +12,7 @@ from videolstm_jax.measure.precision import (
     Ranked,
     average_precision,
     check_detections,
-    match,
+    match_detections,
     rank_in_group,
     sort_by_score,
 )
@@ -66,7 +66,7 @@ def test_claims_equal_plain_loops(seed, style):
         expected.append(best if hit else -1)
         used |= {(group[row], best)} if hit else set()
     ranked = Ranked(rows, np.arange(rows), group, iou, int(count.sum()))
-    np.testing.assert_array_equal(match(ranked, 0.5, STYLES[style]), expected)
+    np.testing.assert_array_equal(match_detections(ranked, 0.5, STYLES[style]), expected)
 
 
 def test_turns_count_earlier_rows_of_the_group():

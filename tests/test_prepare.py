@@ -58,7 +58,7 @@ def test_flow_of_every_pair(prepared_workdir):
     }
     most_pairs = max(video.frames for video in dataset.videos) - 1
     for video in dataset.videos:
-        grey = image.grey(decode.read(video.path))
+        grey = image.grey_frames(decode.read(video.path))
         pairs = np.zeros((2, most_pairs, 24, 32), np.uint8)  # one shape is compiled once
         pairs[:, : len(grey) - 1] = grey[:-1], grey[1:]
         expected = image.to_image(np.asarray(tvl1.tvl1(*pairs)), 2.0)[: len(grey) - 1]

@@ -20,9 +20,9 @@ MAPS = arrays(
 
 
 def back(array, dtype):
-    data = records.encode(array, dtype)
+    data = records.encode_features(array, dtype)
     assert len(data) == len(array) * records.record_bytes(array.shape[1:], dtype)
-    return records.decode(data, array.shape[1:], dtype)
+    return records.decode_features(data, array.shape[1:], dtype)
 
 
 @given(MAPS)
@@ -72,11 +72,11 @@ def test_uint8_loses_less_than_a_hundredth_of_the_deviation_where_most_are_zero(
 
 def test_what_a_record_cannot_hold_is_refused():
     with pytest.raises(FileError, match=r"maps go down to -0\.5; uint8 holds what a ReLU leaves"):
-        records.encode(np.full((1, 2), -0.5), "uint8", "maps")
+        records.encode_features(np.full((1, 2), -0.5), "uint8", "maps")
     for dtype in records.DTYPES:
         for value in (np.nan, np.inf, -np.inf, 65505.0):
             with pytest.raises(FileError, match="float16 holds at most 65504"):
-                records.encode(np.array([[0.0, value]]), dtype)
+                records.encode_features(np.array([[0.0, value]]), dtype)
     with pytest.raises(FileError, match="'int8'; expected one of float16, uint8"):
         records.check_dtype("int8")
 
@@ -87,7 +87,9 @@ def test_moments_of_parts_are_those_of_the_whole(lengths, seed):
     r = np.random.default_rng(seed)
     parts = [r.normal(3, 2, (length, 5)).astype(np.float16) for length in lengths]
     values = np.concatenate(parts).astype(np.float64)
-    mean, std = records.mean_and_deviation([records.moments(part) for part in parts], values.size)
+    mean, std = records.mean_and_deviation(
+        [records.feature_moments(part) for part in parts], values.size
+    )
     assert mean == pytest.approx(values.mean(), rel=1e-12) and std == pytest.approx(
         values.std(), rel=1e-10
     )

@@ -17,7 +17,7 @@ from videolstm_jax.files import write_json
 from videolstm_jax.nn.vgg import make_convnet
 from videolstm_jax.train.checkpoints.checkpoint import Checkpoints
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.train.sizes import sized
+from videolstm_jax.train.sizes import sized_model
 from videolstm_jax.trained.functions import Scales, as_inputs
 from videolstm_jax.trained.model import TrainedModel
 from videolstm_jax.training_start.grafts import grafted
@@ -170,7 +170,7 @@ def test_features_become_what_a_model_reads():
 
 
 def test_sizes_are_read_off_the_features():
-    result = sized(ModelConfig(), (7, 7, 64), (128,), 5)
+    result = sized_model(ModelConfig(), (7, 7, 64), (128,), 5)
     assert (
         result.map_size,
         result.depth,
@@ -185,7 +185,7 @@ def test_sizes_are_read_off_the_features():
         5,
     )
     with pytest.raises(ConfigError, match=r"\[7, 6, 64\]; expected \[N, N, D\] or \[D\]"):
-        sized(ModelConfig(), (7, 6, 64), None, 5)
+        sized_model(ModelConfig(), (7, 6, 64), None, 5)
 
 
 def test_features_are_refused_where_their_convnet_or_preprocessing_is_another(tmp_path):

@@ -175,7 +175,7 @@ main("extract")
 
 @pytest.mark.slow
 def test_of_shards_that_end_together_one_is_killed_and_the_other_finishes(done, fitted):
-    words = pipeline.command("extract", config(fitted, "rgb", convnet__steps=2)).split()[2:]
+    words = pipeline.stage_command("extract", config(fitted, "rgb", convnet__steps=2)).split()[2:]
     workers = []
     for number in (1, 2):
         command = [sys.executable, "-c", SHARD, *words, f"--shard={number}/2"]
@@ -228,7 +228,7 @@ def test_files_that_a_kill_left_are_removed(done, fitted):
 @pytest.mark.slow
 def test_launched_processes_that_are_killed_go_on(done, fitted):
     cfg = config(fitted, "rgb", convnet__steps=2)
-    command = pipeline.command("extract", cfg, "python -m launch.").split()[1:]
+    command = pipeline.stage_command("extract", cfg, "python -m launch.").split()[1:]
     written = {}
     for life in range(12):
         workers = [subprocess.Popen([sys.executable, *command, f"--shard={at}/2"]) for at in (1, 2)]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from videolstm_jax.clips.images import mirrored, square_images
+from videolstm_jax.clips.images import mirrored_image, square_images
 from videolstm_jax.config import FITS, DataConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.nn.preprocessing import PREPROCESSING, picture_fit, preprocess
@@ -132,8 +132,8 @@ def test_padding_is_nearly_nothing_to_the_network(name, stream):
 def test_a_mirrored_picture_gives_the_mirrored_square(fit, size):
     images = np.random.default_rng(1).integers(0, 256, (1, *size, 3)).astype(np.uint8)
     how = picture_fit(fit, "rgb", "caffe")
-    square = square_images(mirrored(images, "rgb"), 24, how).astype(int)
-    assert np.abs(square - mirrored(square_images(images, 24, how), "rgb")).max() <= 1
+    square = square_images(mirrored_image(images, "rgb"), 24, how).astype(int)
+    assert np.abs(square - mirrored_image(square_images(images, 24, how), "rgb")).max() <= 1
 
 
 def test_a_border_needs_a_value_for_each_channel():

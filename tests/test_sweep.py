@@ -28,7 +28,7 @@ def write_videos(folder, *groups):
 
 
 def test_a_pipeline_for_each_seed(cfg):
-    assert sweep.parts(cfg, seeds=(0, 10)) == {
+    assert sweep.sweep_parts(cfg, seeds=(0, 10)) == {
         name: change(cfg, seed=seed, workdir=f"{cfg.workdir}/{name}")
         for name, seed in (("seed-0", 0), ("seed-10", 10))
     }
@@ -36,7 +36,7 @@ def test_a_pipeline_for_each_seed(cfg):
 
 def test_a_pipeline_for_each_group(cfg, tmp_path):
     write_videos(tmp_path / "videos", "g01", "g02")
-    parts = sweep.parts(cfg, leave_one_out=True)
+    parts = sweep.sweep_parts(cfg, leave_one_out=True)
     assert {name: part.data.hold_out for name, part in parts.items()} == {
         "without-g01": "g01",
         "without-g02": "g02",
@@ -46,7 +46,7 @@ def test_a_pipeline_for_each_group(cfg, tmp_path):
 def test_one_group_cannot_be_left_out(cfg, tmp_path):
     write_videos(tmp_path / "videos", "g01")
     with pytest.raises(FileError, match="group"):
-        sweep.parts(cfg, leave_one_out=True)
+        sweep.sweep_parts(cfg, leave_one_out=True)
 
 
 @pytest.mark.parametrize(
@@ -76,11 +76,11 @@ def test_seeds_that_are_not_different_whole_numbers_are_refused(texts, message):
 )
 def test_what_is_no_sweep_is_refused(cfg, options, settings, message):
     with pytest.raises(ConfigError, match=message):
-        sweep.parts(change(cfg, **settings), **options)
+        sweep.sweep_parts(change(cfg, **settings), **options)
 
 
 def test_an_override_reaches_every_part(cfg):
-    parts = sweep.parts(change(cfg, model__dropout=0.7), seeds=(1, 2))
+    parts = sweep.sweep_parts(change(cfg, model__dropout=0.7), seeds=(1, 2))
     for number, part in enumerate(parts.values(), 1):
         for step in pipeline.plan(part):
             assert (step.cfg.seed, step.cfg.model.dropout) == (number, 0.7)
@@ -93,7 +93,7 @@ def sweep_command(*arguments):
 def test_a_dry_run_prints_every_command_and_runs_none(cfg, tmp_path):
     arguments = Settings.of(cfg).arguments()
     done = sweep_command(*arguments, "--seeds=0,1", "--dry_run")
-    expected = sweep.sweep_commands(sweep.parts(cfg, seeds=(0, 1)), "python -m launch.")
+    expected = sweep.sweep_commands(sweep.sweep_parts(cfg, seeds=(0, 1)), "python -m launch.")
     assert done.returncode == 0 and done.stdout.endswith(f"\n{expected}\n")
     assert expected.startswith("# seed-0\npython -m launch.prepare --preset=small")
     assert not list(tmp_path.iterdir())
@@ -106,10 +106,10 @@ def test_a_slip_in_the_seeds_is_one_line():
 
 def test_a_seed_beside_seeds_is_refused(cfg, tmp_path):
     with pytest.raises(ConfigError, match=r"--seed=7 and --seeds=0,1; expected only --seeds"):
-        sweep.parts(change(cfg, seed=7), seeds=(0, 1))
+        sweep.sweep_parts(change(cfg, seed=7), seeds=(0, 1))
     # Every fold of leave-one-out has the same seed, so that may be given.
     write_videos(tmp_path / "videos", "g01", "g02")
-    parts = sweep.parts(change(cfg, seed=7), leave_one_out=True)
+    parts = sweep.sweep_parts(change(cfg, seed=7), leave_one_out=True)
     assert {part.seed for part in parts.values()} == {7}
     assert "--seed=" not in sweep_command("--help").stdout
 

@@ -10,8 +10,8 @@ import pytest
 from joined_scripts import ends_of, free_port
 
 from videolstm_jax.cluster.detect import Processes
-from videolstm_jax.cluster.meeting import meet
-from videolstm_jax.cluster.team import ALONE, difference
+from videolstm_jax.cluster.meeting import meet_processes
+from videolstm_jax.cluster.team import ALONE, difference_of_processes
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
 
@@ -24,7 +24,7 @@ def met(count, facts=({},) * 9, indexes=None, counts=None, wait=20.0):
         own = (indexes or range(count))[index]
         processes = Processes(own, (counts or [count] * count)[index], f"127.0.0.1:{port}", "test")
         try:
-            return meet(processes, ClusterConfig(wait=wait), facts[index])[0]
+            return meet_processes(processes, ClusterConfig(wait=wait), facts[index])[0]
         except ConfigError as error:
             return str(error)
 
@@ -94,7 +94,9 @@ def test_facts_are_compared_before_the_start():
     facts = ({"seed": "0"}, {"seed": "1"})
     message = "process 1 of 2 has seed 1; process 0 has 0; expected the same everywhere"
     assert met(2, facts) == [message] * 2
-    assert difference([{"a": "1"}, {"a": "1"}, {"b": "1"}]).startswith("process 2 of 3 has a none")
+    assert difference_of_processes([{"a": "1"}, {"a": "1"}, {"b": "1"}]).startswith(
+        "process 2 of 3 has a none"
+    )
 
 
 def test_the_missing_are_named_in_time():
@@ -102,9 +104,9 @@ def test_the_missing_are_named_in_time():
     processes = Processes(0, 4, f"127.0.0.1:{port}", "test")
     message = f"of 4 processes, 1, 2, 3 did not come to 127.0.0.1:{port} within 1 s"
     with pytest.raises(ConfigError, match=message):
-        meet(processes, ClusterConfig(wait=1), {})
+        meet_processes(processes, ClusterConfig(wait=1), {})
     with pytest.raises(ConfigError, match="process 0 of 4 does not answer at 127"):
-        meet(processes._replace(index=2), ClusterConfig(wait=1), {})
+        meet_processes(processes._replace(index=2), ClusterConfig(wait=1), {})
     assert time.monotonic() - began < 10
 
 
@@ -127,7 +129,7 @@ def test_a_port_in_use_and_strangers(tmp_path):
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port} of this machine is in use"):
-            meet(Processes(0, 2, f"127.0.0.1:{port}", "test"), ClusterConfig(wait=1), {})
+            meet_processes(Processes(0, 2, f"127.0.0.1:{port}", "test"), ClusterConfig(wait=1), {})
     port = free_port()
 
     def disturb():
@@ -143,7 +145,7 @@ def test_a_port_in_use_and_strangers(tmp_path):
     thread = threading.Thread(target=disturb)
     thread.start()
     with pytest.raises(ConfigError, match="of 2 processes, 1 did not come"):
-        meet(Processes(0, 2, f"127.0.0.1:{port}", "test"), ClusterConfig(wait=2), {})
+        meet_processes(Processes(0, 2, f"127.0.0.1:{port}", "test"), ClusterConfig(wait=2), {})
     thread.join()
 
 

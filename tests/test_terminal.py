@@ -39,7 +39,7 @@ def test_an_error_is_one_printable_line(error, capsys, monkeypatch):
         arguments = [f"{HOSTILE}\nb: bad"] if error is FileError else [5, "bad", f"{HOSTILE}\nb"]
         raise error(*arguments)
 
-    monkeypatch.setattr(boot, "start", lambda *_: guarded(fail)([]))
+    monkeypatch.setattr(boot, "start_command", lambda *_: guarded(fail)([]))
     with pytest.raises(SystemExit):
         main.main("train")
     words = capsys.readouterr().err
@@ -54,7 +54,7 @@ def test_every_line_of_a_command_is_printable(capsys, monkeypatch):
         ProgressLine(2, 0).note(HOSTILE)
         print(HOSTILE, file=sys.stderr)
 
-    monkeypatch.setattr(boot, "start", run)
+    monkeypatch.setattr(boot, "start_command", run)
     stdout = sys.stdout
     main.main("train")
     assert sys.stdout is stdout

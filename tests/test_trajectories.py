@@ -6,7 +6,7 @@ from moving_textures import FRAMES, SIDE, flow_of, rotation, translating
 
 from videolstm_jax.trajectories.corners import corners, new_points, smaller_eigenvalue
 from videolstm_jax.trajectories.dense import DenseSettings, improved_trajectories
-from videolstm_jax.trajectories.layout import INFORMATION, joined
+from videolstm_jax.trajectories.layout import INFORMATION, join_trajectories
 from videolstm_jax.trajectories.pyramid import bilinear_resized, flow_pyramid, pyramid_scales
 from videolstm_jax.trajectories.tracks import median_flow
 
@@ -14,7 +14,7 @@ STILL_CAMERA = DenseSettings(camera=False)
 
 
 def trajectories(frames, flow, settings=STILL_CAMERA):
-    return joined(list(improved_trajectories(frames, flow, settings)), settings.length)
+    return join_trajectories(list(improved_trajectories(frames, flow, settings)), settings.length)
 
 
 def column(tracks, name):

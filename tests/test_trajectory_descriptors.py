@@ -8,12 +8,12 @@ from moving_textures import SIDE, flow_of, rotation, texture
 
 from videolstm_jax.trajectories.camera import (
     camera_homography,
-    projected,
+    projected_points,
     robust_homography,
     without_camera,
 )
 from videolstm_jax.trajectories.histograms import (
-    directed,
+    directed_votes,
     frame_votes,
     point_histograms,
     sums_from_corner,
@@ -81,7 +81,9 @@ def test_histograms_against_loops(picture, kind, start):
 
 def test_a_vector_between_two_directions_votes_for_both():
     angle = np.deg2rad(45 + 15)  # a third of the way from direction 1 to direction 2
-    votes = directed(np.float32([[3 * np.cos(angle)]]), np.float32([[3 * np.sin(angle)]]), 8)[0, 0]
+    votes = directed_votes(np.float32([[3 * np.cos(angle)]]), np.float32([[3 * np.sin(angle)]]), 8)[
+        0, 0
+    ]
     np.testing.assert_allclose(votes, [0, 2, 1, 0, 0, 0, 0, 0], atol=1e-5)
 
 
@@ -101,17 +103,21 @@ def test_the_homography_of_a_turning_camera():
     frame = texture().astype(np.float32)
     homography = camera_homography(frame, flow_of(matrix), np.random.default_rng(0))
     points = np.random.default_rng(1).random((20, 2)) * SIDE
-    np.testing.assert_allclose(projected(homography, points), projected(matrix, points), atol=0.02)
+    np.testing.assert_allclose(
+        projected_points(homography, points), projected_points(matrix, points), atol=0.02
+    )
 
 
 def test_matches_that_move_by_themselves_do_not_turn_the_camera():
     r = np.random.default_rng(0)
     matrix = rotation(3.0)
     points = r.random((200, 2)) * SIDE
-    targets = projected(matrix, points)
+    targets = projected_points(matrix, points)
     targets[:80] += r.normal(0, 6, (80, 2)) + [5, 0]
     homography = robust_homography(points, targets, r)
-    np.testing.assert_allclose(projected(homography, points), projected(matrix, points), atol=0.1)
+    np.testing.assert_allclose(
+        projected_points(homography, points), projected_points(matrix, points), atol=0.1
+    )
 
 
 def test_flow_without_the_camera():

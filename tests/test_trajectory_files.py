@@ -11,7 +11,7 @@ from moving_textures import translating
 
 from videolstm_jax.errors import FileError
 from videolstm_jax.trajectories.dense import improved_trajectories
-from videolstm_jax.trajectories.layout import as_rows, joined, row_width
+from videolstm_jax.trajectories.layout import as_rows, join_trajectories, row_width
 from videolstm_jax.trajectories.reader import (
     read_trajectories,
     trajectory_blocks,
@@ -73,7 +73,7 @@ def test_many_rows_come_in_blocks(tmp_path):
     (tmp_path / "clip.bin").write_bytes(as_binary(rows))
     blocks = list(trajectory_blocks(tmp_path / "clip.bin"))
     assert [len(block.hog) for block in blocks] == [4096, 404]
-    np.testing.assert_array_equal(as_rows(joined(blocks, 15)), np.float32(rows))
+    np.testing.assert_array_equal(as_rows(join_trajectories(blocks, 15)), np.float32(rows))
 
 
 @pytest.mark.parametrize("suffix", [".bin", ".bin.gz", ".txt", ".txt.gz"])
@@ -85,8 +85,10 @@ def test_our_own_trajectories_come_back(tmp_path, suffix):
     assert count == len(read_trajectories(path).hog) == 0
     flow[:, 16:34, 16:34, 1] += 2
     blocks = list(improved_trajectories(frames, flow))
-    assert write_trajectories(path, blocks) == len(joined(blocks, 15).hog) > 0
-    np.testing.assert_array_equal(as_rows(read_trajectories(path)), as_rows(joined(blocks, 15)))
+    assert write_trajectories(path, blocks) == len(join_trajectories(blocks, 15).hog) > 0
+    np.testing.assert_array_equal(
+        as_rows(read_trajectories(path)), as_rows(join_trajectories(blocks, 15))
+    )
     before = path.read_bytes()
     write_trajectories(path, blocks)
     assert path.read_bytes() == before

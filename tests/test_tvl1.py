@@ -16,8 +16,8 @@ from videolstm_jax.flow.sampling import (
     median_of_9,
     neighbour,
     neighbour_or_zero,
-    sampled,
-    spline,
+    sampled_layers,
+    spline_weights,
 )
 from videolstm_jax.flow.tvl1 import TVL1Settings, pyramid_sizes, tvl1
 
@@ -198,7 +198,9 @@ def test_splines_reproduce_quadratics(places):
     for k, place in enumerate(places):
         at[0, 0, k] = place
     estimated = np.asarray(
-        sampled(jnp.asarray(layers), jnp.asarray(at[..., 0]), jnp.asarray(at[..., 1]), spline)
+        sampled_layers(
+            jnp.asarray(layers), jnp.asarray(at[..., 0]), jnp.asarray(at[..., 1]), spline_weights
+        )
     )
     px, py = at[0, ..., 0], at[0, ..., 1]
     expected = np.stack([2 + px - 0.5 * py, px * px - px * py + 0.25 * py * py], -1)

@@ -11,7 +11,7 @@ from videolstm_jax.config import RunConfig, change
 from videolstm_jax.errors import ConfigError
 
 
-def parts(
+def sweep_parts(
     cfg: RunConfig, *, seeds: Sequence[int] = (), leave_one_out: bool = False
 ) -> dict[str, RunConfig]:
     """The pipelines of a sweep, by the name of their folder below the work folder.
@@ -61,7 +61,7 @@ def sweep_commands(parts: Mapping[str, RunConfig], program: str = "videolstm ") 
     """The single commands of all parts, each part after a comment with its name."""
     blocks = []
     for name, cfg in parts.items():
-        blocks.append(f"# {name}\n{pipeline.commands(cfg, program)}")
+        blocks.append(f"# {name}\n{pipeline.pipeline_commands(cfg, program)}")
     return "\n".join(blocks)
 
 
@@ -70,7 +70,7 @@ def run_sweep(cfg: RunConfig, parts: Mapping[str, RunConfig]) -> None:
 
     Args:
       cfg: of the sweep; its work folder holds those of the parts.
-      parts: made by `parts`.
+      parts: made by `sweep_parts`.
     """
     for number, (name, part) in enumerate(parts.items(), 1):
         print(f"\n=== {name} ({number}/{len(parts)})", flush=True)

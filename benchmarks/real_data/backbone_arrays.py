@@ -15,7 +15,7 @@ import numpy as np
 
 from videolstm_jax.backbone.start import starting_point
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.clips.images import mirrored
+from videolstm_jax.clips.images import mirrored_image
 from videolstm_jax.config import RunConfig
 from videolstm_jax.dataset_json import load_dataset
 from videolstm_jax.nn.backbones import image_network
@@ -74,7 +74,7 @@ def extract(
     for number, video in enumerate(missing, 1):
         images = reader.read(video)[::every]
         if view == "mirrored":
-            images = mirrored(images, stream)
+            images = mirrored_image(images, stream)
         maps = _features(apply, network.prepare, images)
         for layer, values in zip(layers, maps, strict=True):
             path = _path(folder, layer, video)

@@ -21,7 +21,7 @@ _LISTING_COMMANDS = ("prepare", "pipeline", "sweep", "paper")
 """The commands that list the videos; all others read the list of an earlier one."""
 
 
-def start(name: str, arguments: Sequence[str]) -> None:
+def start_command(name: str, arguments: Sequence[str]) -> None:
     """Runs a command, and ends the process.
 
     Args:
@@ -29,7 +29,9 @@ def start(name: str, arguments: Sequence[str]) -> None:
       arguments: what stands behind it on the command line.
     """
     if not help_text.HELP.isdisjoint(arguments):
-        app.run(ending.guarded(lambda _: print(help_text.of_command(name, arguments))), argv=[name])
+        app.run(
+            ending.guarded(lambda _: print(help_text.help_of_command(name, arguments))), argv=[name]
+        )
     prepare_imports()
     command = COMMANDS[name]
     module = help_text.module_of(command)
@@ -100,7 +102,7 @@ def _with_whole_name(setting: str) -> str:
 
 def _with_help(name: str, error: flags.Error) -> str:
     """The message of absl about a flag, and the command that explains the flags."""
-    return f"{str(error).strip()}; `{program()}{name} --help` lists the flags"
+    return f"{str(error).strip()}; `{program_name()}{name} --help` lists the flags"
 
 
 def _run_with_settings(
@@ -154,7 +156,7 @@ def _check_cells(cfg: RunConfig) -> None:
         cells.find_cell(name)
 
 
-def program() -> str:
+def program_name() -> str:
     """What stands before the name of a command, as the user typed it."""
     folder = os.path.basename(os.path.dirname(sys.argv[0]))
     return "python -m launch." if folder == "launch" else "videolstm "

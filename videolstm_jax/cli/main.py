@@ -51,7 +51,7 @@ def _run_named(name: str | None, arguments: list[str]) -> None:
         name = DEPRECATED[name]
     if name not in COMMANDS:
         _refuse_name(name, COMMANDS)
-    boot.start(name, arguments)
+    boot.start_command(name, arguments)
 
 
 def _refuse_name(name: str, commands: Iterable[str]) -> NoReturn:

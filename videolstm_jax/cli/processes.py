@@ -101,8 +101,8 @@ def joined_processes(
         return
     line = start.join_processes(processes, config, name, cfg)
     print(line, flush=True)
-    team.current().before_end(release_held)
-    team.current().before_end(end_decoding)
+    team.current_team().before_end(release_held)
+    team.current_team().before_end(end_decoding)
     stopping.call_before_end(_status_of_stop)
     with _output_of_first():
         yield processes
@@ -112,15 +112,15 @@ def joined_processes(
 def _watch_alone(config: ClusterConfig) -> None:
     """Starts the watchdog of a process that no other one waits for."""
     if config.watchdog:
-        team.current().before_end(release_held)
-        team.current().before_end(end_decoding)
-        start_watchdog(team.current(), config.stall)
+        team.current_team().before_end(release_held)
+        team.current_team().before_end(end_decoding)
+        start_watchdog(team.current_team(), config.stall)
 
 
 @contextlib.contextmanager
 def _output_of_first() -> Iterator[None]:
     """Hides what all processes but the first print: it is the same. Errors are not hidden."""
-    if team.current().is_first:
+    if team.current_team().is_first:
         yield
         return
     with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
@@ -129,7 +129,7 @@ def _output_of_first() -> Iterator[None]:
 
 def _status_of_stop(stop: BaseException) -> int | None:
     """Tells the others that a signal ends this process; returns the status it ends with."""
-    processes = team.current()
+    processes = team.current_team()
     if processes.count == 1:
         return None
     if isinstance(stop, SystemExit):
@@ -148,7 +148,7 @@ def end_failed(line: str | None) -> None:
     Args:
       line: the message; None where the program is wrong, so that a traceback is printed.
     """
-    processes = team.current()
+    processes = team.current_team()
     if processes.count == 1:
         return
     if line is None:

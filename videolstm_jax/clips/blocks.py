@@ -9,7 +9,7 @@ import numpy as np
 
 from videolstm_jax.clips.frame_reader import FrameReader
 from videolstm_jax.clips.frames import video_frames
-from videolstm_jax.clips.images import mirrored, square_images
+from videolstm_jax.clips.images import mirrored_image, square_images
 from videolstm_jax.flow_images.online import FlowSettings, both_streams
 from videolstm_jax.square import PictureFit
 from videolstm_jax.types import Stream, Video, View
@@ -36,7 +36,7 @@ class BackboneImages(NamedTuple):
         # The picture is mirrored, not the features: no backbone is exactly symmetric.
         if view == "mirrored":
             # Contiguous, since a function of the user's own may not read backwards.
-            images = np.ascontiguousarray(mirrored(images, self.stream))
+            images = np.ascontiguousarray(mirrored_image(images, self.stream))
         return self.prepare(images)
 
 

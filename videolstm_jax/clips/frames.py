@@ -11,7 +11,7 @@ import numpy as np
 from videolstm_jax.clips.balance import label_array, order_by_class
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.clips.frame_reader import FrameReader
-from videolstm_jax.clips.images import cropped, mirrored, shifted
+from videolstm_jax.clips.images import cropped_image, mirrored_image, shifted_image
 from videolstm_jax.config import ConvNetConfig
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.types import Video
@@ -174,11 +174,11 @@ def _frame_batches(
         image = reader.read(videos[index], frame, frame + 1)[0]
         # Mirrored first: shift and box are drawn for what the network sees.
         if cfg.flip and mirror:
-            image = mirrored(image, reader.stream)
+            image = mirrored_image(image, reader.stream)
         if cfg.crop < 1:
-            image = cropped(image, box)
+            image = cropped_image(image, box)
         if reach:
-            image = shifted(image, *shift)
+            image = shifted_image(image, *shift)
         return image
 
     with ThreadPoolExecutor(workers) as pool:

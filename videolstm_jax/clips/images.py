@@ -38,7 +38,7 @@ def square_images(images: np.ndarray, side: int, fit: PictureFit = SQUASH) -> np
     return np.stack(squares)
 
 
-def cropped(image: np.ndarray, box: Sequence[int]) -> np.ndarray:
+def cropped_image(image: np.ndarray, box: Sequence[int]) -> np.ndarray:
     """The part x0, y0, x1, y1 of the image [H, W, ch] uint8, resized to H x W by Pillow."""
     left, top, right, bottom = box
     return _resized(image, image.shape[1], image.shape[0], (left, top, right, bottom))
@@ -58,7 +58,7 @@ def _resized(
     return np.stack(planes, -1)
 
 
-def mirrored(image: np.ndarray, stream: Stream) -> np.ndarray:
+def mirrored_image(image: np.ndarray, stream: Stream) -> np.ndarray:
     """The image [.., S, ch] uint8 with left and right exchanged; flow in x changes its sign.
 
     A byte x of flow means a motion of x - 128, so its opposite is min(256 - x, 255), and no motion
@@ -72,7 +72,7 @@ def mirrored(image: np.ndarray, stream: Stream) -> np.ndarray:
     return image
 
 
-def shifted(image: np.ndarray, down: int, right: int) -> np.ndarray:
+def shifted_image(image: np.ndarray, down: int, right: int) -> np.ndarray:
     """The image [H, W, ch] moved by whole pixels; the edge is repeated where nothing is left."""
     rows = np.clip(np.arange(image.shape[0]) - down, 0, image.shape[0] - 1)
     columns = np.clip(np.arange(image.shape[1]) - right, 0, image.shape[1] - 1)

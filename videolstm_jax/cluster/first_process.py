@@ -23,7 +23,7 @@ def run_in_first(label: str, work: Callable[[], T]) -> T | None:
     Returns:
       What the function returns in process 0, None in the others.
     """
-    processes = team.current()
+    processes = team.current_team()
     result = None
     with processes.first_goes_first(label):
         if processes.is_first:
@@ -35,10 +35,10 @@ def run_in_first(label: str, work: Callable[[], T]) -> T | None:
 @contextlib.contextmanager
 def _as_if_alone() -> Iterator[None]:
     """Hides the other processes: they would not answer a gather, since they wait for an end."""
-    processes = team.current()
-    team.join(team.ALONE)
+    processes = team.current_team()
+    team.join_team(team.ALONE)
     try:
         yield
     finally:
         # Also after an error: the others are still to be told of it.
-        team.join(processes)
+        team.join_team(processes)

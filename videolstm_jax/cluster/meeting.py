@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from videolstm_jax.cluster.connected_team import ConnectedTeam
 from videolstm_jax.cluster.detect import Processes
-from videolstm_jax.cluster.team import difference
+from videolstm_jax.cluster.team import difference_of_processes
 from videolstm_jax.cluster.wire import Connection, Message
 from videolstm_jax.config import ClusterConfig
 from videolstm_jax.errors import ConfigError
@@ -24,7 +24,7 @@ _RETRY = 0.2
 _GREETING = 10.0
 
 
-def meet(
+def meet_processes(
     processes: Processes, config: ClusterConfig, facts: Mapping[str, str]
 ) -> tuple[ConnectedTeam, str]:
     """Waits for all processes, and compares them.
@@ -73,7 +73,7 @@ def _welcome(
                 problem = _enter(connection, processes, greetings, connections, strangers)
     ordered = [greetings[index].fields["facts"] for index in sorted(greetings)]
     if not problem:
-        problem = difference(ordered)
+        problem = difference_of_processes(ordered)
     service = f"{host}:{_free_port()}"
     for connection in (*connections.values(), *strangers):
         with contextlib.suppress(OSError):

@@ -65,7 +65,7 @@ def gather_rows(
     Raises:
       FileError: a video has no array, or several.
     """
-    processes = team.current()
+    processes = team.current_team()
     if processes.count == 1:
         return in_order(names, [own])
     every = processes.gather(label, _packed(own))

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.code import code_versions, own_modules
 from videolstm_jax.cluster.detect import Processes, devices_of_process
-from videolstm_jax.cluster.meeting import meet
+from videolstm_jax.cluster.meeting import meet_processes
 from videolstm_jax.cluster.watchdog import start_watchdog
 from videolstm_jax.config import ClusterConfig, RunConfig, as_text, flatten
 
@@ -44,7 +44,7 @@ def join_processes(
     """
     facts = {"command": command, "cluster.watchdog": as_text(config.watchdog)}
     facts |= {**code_versions(), **own_modules(cfg), **_settings(cfg)}
-    joined, service = meet(processes, config, facts)
+    joined, service = meet_processes(processes, config, facts)
     if config.watchdog:
         start_watchdog(joined, config.stall)
         joined.longest_wait = max(joined.longest_wait, 2 * config.stall)
@@ -52,7 +52,7 @@ def join_processes(
         # Without a watchdog no process tells the others that it goes on.
         joined.longest_wait = math.inf
     _start_jax(processes, service)
-    team.join(joined)
+    team.join_team(joined)
     import jax
 
     here, everywhere = jax.local_device_count(), jax.device_count()
@@ -64,7 +64,7 @@ def join_processes(
 
 def leave_processes() -> None:
     """Ends JAX's service on all processes together; does nothing in a process that is alone."""
-    joined = team.current()
+    joined = team.current_team()
     if joined.count == 1:
         return
     import jax
@@ -73,7 +73,7 @@ def leave_processes() -> None:
     # Of a service that is gone already there is nothing to end.
     with contextlib.suppress(Exception):
         jax.distributed.shutdown()
-    team.join(team.ALONE)
+    team.join_team(team.ALONE)
 
 
 def _settings(cfg: RunConfig) -> Mapping[str, str]:

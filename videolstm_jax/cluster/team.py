@@ -76,7 +76,7 @@ class Team:
         every = self.gather(label, json.dumps(dict(facts)).encode())
         problem = ""
         if every is not None:
-            problem = difference([json.loads(text) for text in every])
+            problem = difference_of_processes([json.loads(text) for text in every])
         problem = self.broadcast(label, problem.encode()).decode()
         if problem:
             raise ConfigError(problem)
@@ -122,7 +122,7 @@ class Team:
 ALONE = Team()
 
 
-def difference(facts: Sequence[Mapping[str, str]]) -> str:
+def difference_of_processes(facts: Sequence[Mapping[str, str]]) -> str:
     """How the first process that differs from process 0 does; empty where all are equal."""
     for index, other in enumerate(facts):
         for name in sorted({*facts[0], *other}):
@@ -139,12 +139,12 @@ _current: Team = ALONE
 """The processes of this command; it is set once, before the stage begins."""
 
 
-def current() -> Team:
+def current_team() -> Team:
     """The processes of the command that this one runs."""
     return _current
 
 
-def join(team: Team) -> None:
+def join_team(team: Team) -> None:
     """Makes a team the current one."""
     global _current
     _current = team

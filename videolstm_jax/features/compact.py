@@ -70,7 +70,7 @@ def compare_stores(store: FeatureStore, small: FeatureStore) -> CompactionReport
         original, reduced = store.read(name), small.read(name)
         # In float32, since float16 would round the small differences.
         error = original.astype(np.float32) - reduced.astype(np.float32)
-        square += records.moments(error).square  # block by block, in float64
+        square += records.feature_moments(error).square  # block by block, in float64
         largest = max(largest, float(np.abs(error).max()))
         lost += int(((original > 0) & (reduced == 0)).sum())
         positive += int((original > 0).sum())

@@ -22,7 +22,7 @@ from videolstm_jax.json_records import read_record
 _SAMPLED_VIDEOS = 16
 
 
-def inspect(folder: PathLike) -> list[str]:
+def inspect_store(folder: PathLike) -> list[str]:
     """Describes a store: shape, size, statistics and origin, or how far an unfinished one is.
 
     Raises:

@@ -18,7 +18,8 @@ PEAK_BYTES = 4
 """A uint8 record opens with the frame's largest value, as a little-endian float32."""
 LEVELS = 255.0
 
-# Frames that `moments` converts to float64 at once, so that a long video needs no second copy.
+# Frames that `feature_moments` converts to float64 at once, so that a long video needs no second
+# copy.
 _FRAMES_AT_ONCE = 64
 
 
@@ -53,7 +54,7 @@ def record_bytes(shape: Sequence[int], dtype: str = "float16") -> int:
     return PEAK_BYTES + size
 
 
-def encode(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
+def encode_features(array: np.ndarray, dtype: str, name: str = "features") -> bytes:
     """Encodes the features of some frames as records.
 
     `float16` is the values themselves. `uint8` is for maps after a ReLU, at half the size: each
@@ -102,16 +103,18 @@ def _values_problem(array: np.ndarray, dtype: str) -> str:
     return ""
 
 
-def decode(encoded: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
+def decode_features(encoded: bytes, shape: Sequence[int], dtype: str) -> np.ndarray:
     """Decodes some records to float16 [n, *shape]; of a float16 store the result is read-only."""
     if dtype == "float16":
         return np.frombuffer(encoded, "<f2").reshape(-1, *shape)
     features = np.empty((len(encoded) // record_bytes(shape, dtype), *shape), np.float16)
-    decode_into(features, encoded, dtype)
+    decode_features_into(features, encoded, dtype)
     return features
 
 
-def decode_into(target: np.ndarray, encoded: bytes, dtype: str, scale: float = 1.0) -> None:
+def decode_features_into(
+    target: np.ndarray, encoded: bytes, dtype: str, scale: float = 1.0
+) -> None:
     """Decodes records into `target` and multiplies them by `scale`.
 
     Args:
@@ -145,7 +148,7 @@ def _write_scaled(features: np.ndarray, scale: float, target: np.ndarray) -> Non
         np.multiply(features, np.float32(scale), out=target, dtype=np.float32, casting="same_kind")
 
 
-def moments(array: np.ndarray) -> Moments:
+def feature_moments(array: np.ndarray) -> Moments:
     """Returns the sum and the sum of squares of decoded features [n, *shape]."""
     total, square = 0.0, 0.0
     for start in range(0, len(array), _FRAMES_AT_ONCE):

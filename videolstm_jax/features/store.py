@@ -87,7 +87,7 @@ class FeatureStore:
             stop = self.frames.get(name, 0)
         path = self._checked_path(name, start, stop)
         encoded = self._read_records(path, start, stop - start)
-        return records.decode(encoded, self.shape, self.dtype)
+        return records.decode_features(encoded, self.shape, self.dtype)
 
     def fill(self, target: np.ndarray, name: str, start: int, *, scale: float = 1.0) -> None:
         """Reads as many frames from `start` on as `target` has, and multiplies them by `scale`.
@@ -108,7 +108,7 @@ class FeatureStore:
             self._read_records_into(target.reshape(-1).view(np.uint8), path, start, len(target))
         else:
             encoded = self._read_records(path, start, len(target))
-            records.decode_into(target, encoded, self.dtype, scale)
+            records.decode_features_into(target, encoded, self.dtype, scale)
 
     def _checked_path(self, name: str, start: int, stop: int) -> epath.Path:
         """Returns the file of a video, which must have its full size and the frames."""
@@ -238,7 +238,7 @@ class FeatureStore:
         self.path(name)  # raises where the store does not have the video
         if name in self._moments:
             return Moments(*self._moments[name])
-        moments = records.moments(self.read(name))
+        moments = records.feature_moments(self.read(name))
         watchdog().progress()
         return moments
 

@@ -57,7 +57,7 @@ class FeatureWriter:
           shape: of one frame's features, [N, N, D] or [D].
           about: what made the features and with which preprocessing; anything that JSON can hold.
           dtype: `float16`, or `uint8` for maps after a ReLU at half the size (see
-            `records.encode`).
+            `records.encode_features`).
           worker: name of this worker's notes, where several write to one folder.
           source: by video, a fingerprint of the file that its features are made from, where known;
             kept in the index.
@@ -194,11 +194,13 @@ class FeatureWriter:
             raise FileError(
                 f"{path}: features of {name} are {list(array.shape)}; expected [{expected}]"
             )
-        encoded = records.encode(array, self._dtype, f"{path}: features of {name}")
+        encoded = records.encode_features(array, self._dtype, f"{path}: features of {name}")
         # First the file, then its note: a noted video is there.
         files.write_bytes(path, encoded)
         # Statistics are those of the values that are read back, not of the original ones.
-        moments = records.moments(records.decode(encoded, self._shape, self._dtype))
+        moments = records.feature_moments(
+            records.decode_features(encoded, self._shape, self._dtype)
+        )
         row = {
             "name": name,
             "frames": len(array),

@@ -11,7 +11,7 @@ PAPER_WIDTH, PAPER_BOUND = 340, 20.0
 """The authors' flow images: 340 pixels wide, displacements of +-20 pixels."""
 
 
-def grey(frames: np.ndarray) -> np.ndarray:
+def grey_frames(frames: np.ndarray) -> np.ndarray:
     """Computes Rec. 601 luma, .299 R + .587 G + .114 B, rounded.
 
     In integers, so that every machine gives the same bytes.
@@ -35,7 +35,7 @@ def scaled_bound(bound: float, width: int, height: int) -> float:
     return bound * max(width, height) / PAPER_WIDTH
 
 
-def limit(bound: float, *, scaled: bool) -> Callable[[int, int], float]:
+def flow_limit(bound: float, *, scaled: bool) -> Callable[[int, int], float]:
     """Returns a function from (W, H) to the displacement in pixels that becomes 255.
 
     Args:

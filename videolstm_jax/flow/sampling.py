@@ -37,7 +37,9 @@ def neighbour_or_zero(p: Array, axis: int) -> Array:
     return jnp.concatenate([first, lax.slice_in_dim(p, 0, n - 1, axis=axis)], axis)
 
 
-def sampled(layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int, Array]]) -> Array:
+def sampled_layers(
+    layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int, Array]]
+) -> Array:
     """Samples layers [G, h, w, C] at x, y [G, h, w] inside the frame, edges repeated.
 
     Layers are flattened, so that each tap is one gather of C values; `taps` gives weights by
@@ -58,12 +60,12 @@ def sampled(layers: Array, x: Array, y: Array, taps: Callable[[Array], dict[int,
     return value
 
 
-def bilinear(t: Array) -> dict[int, Array]:
+def bilinear_weights(t: Array) -> dict[int, Array]:
     """Returns the bilinear weights of the samples at offsets 0 and 1, for a place t in [0, 1)."""
     return {0: 1 - t, 1: t}
 
 
-def spline(t: Array) -> dict[int, Array]:
+def spline_weights(t: Array) -> dict[int, Array]:
     """Returns Catmull-Rom weights of the samples at offsets -1 to 2, for a place t in [0, 1)."""
     # The cubics of Catmull and Rom in Horner's form; they sum to 1 for every t.
     return {
@@ -74,7 +76,7 @@ def spline(t: Array) -> dict[int, Array]:
     }
 
 
-def at_size(x: Array, size: tuple[int, int]) -> Array:
+def resized_layers(x: Array, size: tuple[int, int]) -> Array:
     """Resizes [G, h, w] linearly; a smaller size averages all the pixels that a pixel covers."""
     # The finest scale has this size; resizing it would be a pass over memory without a change.
     if x.shape[1:] == size:

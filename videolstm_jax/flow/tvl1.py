@@ -16,13 +16,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from videolstm_jax.flow.sampling import (
-    at_size,
-    bilinear,
+    bilinear_weights,
     median_of_9,
     neighbour,
     neighbour_or_zero,
-    sampled,
-    spline,
+    resized_layers,
+    sampled_layers,
+    spline_weights,
 )
 
 
@@ -132,13 +132,13 @@ def _pyramid(a: Array, b: Array, settings: TVL1Settings) -> Array:
     sizes = pyramid_sizes(*a.shape[1:], settings)
     levels = [(a, b)]
     for size in sizes[1:]:
-        levels.append((at_size(levels[-1][0], size), at_size(levels[-1][1], size)))
+        levels.append((resized_layers(levels[-1][0], size), resized_layers(levels[-1][1], size)))
     # At the coarsest scale the search begins from no motion.
     u = v = jnp.zeros((a.shape[0], *sizes[-1]), jnp.float32)
     for (h, w), (a_k, b_k) in zip(reversed(sizes), reversed(levels), strict=True):
         # Displacements are in pixels of their scale, so they grow with the sides.
         h_0, w_0 = u.shape[1:]
-        u, v = at_size(u, (h, w)) * (w / w_0), at_size(v, (h, w)) * (h / h_0)
+        u, v = resized_layers(u, (h, w)) * (w / w_0), resized_layers(v, (h, w)) * (h / h_0)
         u, v = _scale(a_k, b_k, u, v, settings)
     return jnp.stack([median_of_9(u), median_of_9(v)], -1)
 
@@ -176,8 +176,8 @@ def _linear(a: Array, b: Array, gradient: Array, u: Array, v: Array) -> _Data:
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
     # Sampled also where it leaves the frame, at the edge: shapes cannot depend on the flow.
     x, y = jnp.clip(x, 0, width - 1), jnp.clip(y, 0, height - 1)
-    warped = sampled(b[..., None], x, y, spline)[..., 0]
-    slope = jnp.where(inside[..., None], sampled(gradient, x, y, bilinear), 0.0)
+    warped = sampled_layers(b[..., None], x, y, spline_weights)[..., 0]
+    slope = jnp.where(inside[..., None], sampled_layers(gradient, x, y, bilinear_weights), 0.0)
     gx, gy = slope[..., 0], slope[..., 1]
     # 1e-9 keeps flat pixels finite; their pull is zero because gx and gy are.
     return _Data(warped - a - gx * u - gy * v, gx, gy, 1 / jnp.maximum(gx * gx + gy * gy, 1e-9))

@@ -65,7 +65,7 @@ def write_flow(path: PathLike, images: np.ndarray, kind: str = "jpeg", *, note: 
     files.write_bytes(path, buffer.getvalue())
 
 
-def as_stored(images: np.ndarray, kind: str) -> np.ndarray:
+def as_stored_flow(images: np.ndarray, kind: str) -> np.ndarray:
     """Returns images [n, H, W, 2] as `read_flow` would after `write_flow`: JPEG changes them."""
     if kind == "png":
         return images
@@ -113,7 +113,7 @@ def read_flow(path: PathLike, start: int = 0, stop: int | None = None) -> np.nda
     return flow
 
 
-def describe(path: PathLike) -> tuple[int, str]:
+def describe_flow(path: PathLike) -> tuple[int, str]:
     """Returns the number of pairs, L-1, and the note of `write_flow`, without opening pictures.
 
     Raises:
@@ -124,7 +124,7 @@ def describe(path: PathLike) -> tuple[int, str]:
         return pairs, file.comment.decode(errors="replace")
 
 
-def content_sha256(path: PathLike) -> str:
+def flow_content_sha256(path: PathLike) -> str:
     """The digest of the names, lengths and checksums of all pictures, which are not read.
 
     `read_flow` compares each picture with its checksum, so both together show that the content is

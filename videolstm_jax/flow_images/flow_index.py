@@ -133,7 +133,7 @@ def _check_tables(path: epath.Path, index: Mapping[str, Any]) -> None:
 
 
 def flow_digests(work: Workdir, names: Iterable[str]) -> dict[str, str]:
-    """The digest of each video's flow file by the video's name, see `flow_file.content_sha256`.
+    """The digest of each video's flow file by the video's name, see `flow_content_sha256`.
 
     Raises:
       FileError: a file is missing or damaged.
@@ -141,7 +141,7 @@ def flow_digests(work: Workdir, names: Iterable[str]) -> dict[str, str]:
     names = list(names)
 
     def digest_of(path: epath.Path) -> str:
-        digest = flow_file.content_sha256(path)
+        digest = flow_file.flow_content_sha256(path)
         watchdog().progress()
         return digest
 
@@ -210,7 +210,7 @@ def finished_flow(path: PathLike, fingerprint: str) -> tuple[int, FlowRange | No
     there, and in older files, which did not keep it.
     """
     try:
-        pairs, note = flow_file.describe(path)
+        pairs, note = flow_file.describe_flow(path)
     except FileError:
         return 0, None
     # Older files end behind the fingerprint.

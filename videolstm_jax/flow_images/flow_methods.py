@@ -18,7 +18,7 @@ Displacements are in pixels, to the right and down.
 """
 
 
-def method(name: str) -> Method:
+def flow_method(name: str) -> Method:
     """Returns the function of a name in `METHODS`.
 
     Raises:
@@ -32,7 +32,7 @@ def method(name: str) -> Method:
     return METHODS[name]
 
 
-def dis(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
+def opencv_dis(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
     """Computes OpenCV's dense inverse search (Kroeger et al. 2016) at its `medium` preset.
 
     Sets OpenCV to one thread: the result depends on the number of threads, and `batched` runs
@@ -47,7 +47,7 @@ def dis(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
 def opencv_tvl1(frames: np.ndarray, next_frames: np.ndarray) -> np.ndarray:
     """Computes OpenCV's DualTVL1 with its own constants, as the authors' tool ran it.
 
-    Sets OpenCV to one thread; see `dis`.
+    Sets OpenCV to one thread; see `opencv_dis`.
     """
     cv2 = _opencv("opencv_tvl1")
     cv2.setNumThreads(1)
@@ -64,7 +64,7 @@ def _pair_by_pair(algorithm: Any, frames: np.ndarray, next_frames: np.ndarray) -
 
 METHODS: Mapping[str, Method] = {
     "tvl1": batched.tvl1_of_arrays,
-    "dis": dis,
+    "dis": opencv_dis,
     "opencv_tvl1": opencv_tvl1,
 }
 

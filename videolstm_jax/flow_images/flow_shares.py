@@ -34,10 +34,10 @@ def write_flow_together(
       cfg: `flow` and `data` say how.
       folder: of the flow.
       listed: all videos. The others do not list them again: opening each takes long.
-      scale: the bound, and whether it is scaled, see `flow.image.limit`.
+      scale: the bound, and whether it is scaled, see `flow.image.flow_limit`.
       computed: flow that the bound was found from, by video.
     """
-    processes = team.current()
+    processes = team.current_team()
     if processes.count == 1:
         return
     record = {"classes": listed.classes, "videos": listed.videos, "scale": scale}
@@ -54,7 +54,7 @@ def help_with_flow(cfg: RunConfig, folder: epath.Path) -> None:
       cfg: `flow` and `data` say how.
       folder: of the flow.
     """
-    processes = team.current()
+    processes = team.current_team()
     record = json.loads(processes.broadcast("the listed videos", b""))
     videos = tuple(Video(*row) for row in record["videos"])
     listed = Dataset(tuple(record["classes"]), videos)
@@ -73,7 +73,7 @@ def _write_share(
     computed: Mapping[str, FlowPart],
 ) -> None:
     bound, is_scaled = scale
-    limit = image.limit(bound, scaled=is_scaled)
+    limit = image.flow_limit(bound, scaled=is_scaled)
     target = FlowTarget(folder, video_fingerprints(own), limit)
     # The rows of bad videos are lost here. They are found again where all rows are collected.
     decoder = VideoDecoder(cfg.data, listed)

@@ -99,7 +99,7 @@ def write_missing_flow(
     flow_of_videos = batched.flow_images(
         decoder.read_frames(missing, grey_format(cfg)),
         target.limit,
-        method=flow_methods.method(cfg.flow.method),
+        method=flow_methods.flow_method(cfg.flow.method),
         workers=cfg.data.workers,
         progress=progress.pairs_done,
         computed=computed,
@@ -191,7 +191,7 @@ def sample_bound(cfg: RunConfig, dataset: Dataset) -> FlowSample:
     decoder = VideoDecoder(cfg.data, dataset, skip_bad=True)
     sampled_flow = batched.sample_flow(
         decoder.read_middles(sample, grey_format(cfg)),
-        method=flow_methods.method(cfg.flow.method),
+        method=flow_methods.flow_method(cfg.flow.method),
         workers=cfg.data.workers,
     )
     label = "prepare: measures displacements for the bound of flow, videos"

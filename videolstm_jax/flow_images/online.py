@@ -105,7 +105,7 @@ class OnlineFlow:
           limit: seconds that decoding one video may take.
         """
         self._settings = settings
-        self._method = flow_methods.method(settings.method)
+        self._method = flow_methods.flow_method(settings.method)
         self._crew = guard.Crew(workers, limit=limit)
 
     def read(self, path: str | os.PathLike, start: int, stop: int) -> np.ndarray:
@@ -121,7 +121,7 @@ class OnlineFlow:
         )
         if len(grey) < 2:  # the video ends before the pair
             return np.zeros((0, *grey.shape[1:], 2), np.uint8)
-        bound = image.limit(settings.bound, scaled=settings.scaled)
+        bound = image.flow_limit(settings.bound, scaled=settings.scaled)
         if len(grey) == 2:
             # One pair, as `fit_convnet` draws them: filling it up to a batch would cost more.
             height, width = grey.shape[1:]
@@ -129,7 +129,7 @@ class OnlineFlow:
         else:
             (flow,) = batched.flow_images([("", grey)], bound, method=self._method)
             images = flow.images
-        return flow_file.as_stored(images, settings.image)
+        return flow_file.as_stored_flow(images, settings.image)
 
 
 def both_streams(
@@ -169,12 +169,12 @@ def both_streams(
             yield video.name, grey
 
     by_name = {video.name: video for video in videos}
-    bound = image.limit(settings.bound, scaled=settings.scaled)
-    method = flow_methods.method(settings.method)
+    bound = image.flow_limit(settings.bound, scaled=settings.scaled)
+    method = flow_methods.flow_method(settings.method)
     try:
         for flow in batched.flow_images(grey_frames(), bound, method=method, workers=workers):
             # Through JPEG and back, as files would hold it: the backbone must see the same pixels.
-            stored = flow._replace(images=flow_file.as_stored(flow.images, settings.image))
+            stored = flow._replace(images=flow_file.as_stored_flow(flow.images, settings.image))
             yield by_name[flow.name], rgb.pop(flow.name), stored
     finally:
         crew.end()

@@ -21,7 +21,7 @@ class Trail(NamedTuple):
     """The state that the next box depends on; it does not grow with the stream.
 
     `boxes` [n, 4] are the last unsmoothed boxes, at most `span` of them; `peak` is the largest
-    saliency, before scaling, of the last frame or of all frames so far, see `follow`.
+    saliency, before scaling, of the last frame or of all frames so far, see `follow_trail`.
     """
 
     boxes: NDArray
@@ -32,7 +32,7 @@ START = Trail(np.zeros((0, 4)))
 """The state before the first frame."""
 
 
-def follow(
+def follow_trail(
     trail: Trail,
     attention: NDArray,
     size: tuple[int, int],

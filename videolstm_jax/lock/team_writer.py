@@ -37,7 +37,7 @@ def team_writer(
     Raises:
       FileError: as `sole_writer`.
     """
-    processes = team.current()
+    processes = team.current_team()
     if not processes.is_first:
         yield
         return

@@ -145,7 +145,7 @@ def group_by_class(detections: Iterable[Detection]) -> dict[int | str, list[Dete
 # ---- matching ------------------------------------------------------------------------------------
 
 
-def match(ranked: Ranked, threshold: float, style: Style) -> NDArray:
+def match_detections(ranked: Ranked, threshold: float, style: Style) -> NDArray:
     """Assigns to each detection the true object it takes.
 
     In the order of score each takes the true object of its group with the best IoU among those
@@ -203,7 +203,7 @@ def average_precision(ranked: Ranked, threshold: float, style: Style) -> float:
     check_threshold(threshold)
     # Detections in videos without truth of the class stay false: they are in no group.
     hits = np.zeros(ranked.total, bool)
-    hits[ranked.place] = match(ranked, threshold, style) >= 0
+    hits[ranked.place] = match_detections(ranked, threshold, style) >= 0
     return style.area(hits, ranked.positives)
 
 

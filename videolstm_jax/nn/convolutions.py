@@ -21,7 +21,7 @@ def relu6(x: Array) -> Array:
     return jnp.clip(x, 0, 6)
 
 
-def full(x: Array, kernel: Array, stride: int) -> Array:
+def full_convolution(x: Array, kernel: Array, stride: int) -> Array:
     """The convolution over all channels with a kernel [k, k, I, O]."""
     return device_convolution(x, kernel, stride, groups=1)
 

@@ -14,7 +14,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from videolstm_jax.nn.convolutions import Convolution, depthwise, full, pointwise, relu6
+from videolstm_jax.nn.convolutions import Convolution, depthwise, full_convolution, pointwise, relu6
 from videolstm_jax.nn.lite0_weights import LITE0_READER
 from videolstm_jax.nn.network import Cut, ImageNetwork, module_cut, tap_layer
 from videolstm_jax.nn.preprocessing import STREAM_OF_CHANNELS, preprocess
@@ -149,7 +149,7 @@ class Lite0(nn.Module):
         """The convolution of the images before the first block."""
         if x.shape[-1] != self.channels:
             raise ValueError(f"the images have {x.shape[-1]} channels; expected {self.channels}")
-        return relu6(_Layer(full, 3, 2, self.stem, dtype, name="stem")(x))
+        return relu6(_Layer(full_convolution, 3, 2, self.stem, dtype, name="stem")(x))
 
     def _block(self, x: Array, name: str, stage: Stage, stride: int, dtype: jnp.dtype) -> Array:
         """Widens, convolves every channel by itself, and narrows again, without a ReLU at the end.

@@ -14,7 +14,7 @@ UNKNOWN = "?"
 """Stands for a number of the paper that no source at hand gives."""
 
 
-def published(row: Row) -> str:
+def published_text(row: Row) -> str:
     """The paper's number of a row in per cent, or a question mark."""
     number = NUMBERS.get(row.name)
     if number is None:
@@ -43,7 +43,7 @@ def list_text(rows: Sequence[Row], *, width: int = 80) -> str:
         if wide:
             splits = ",".join(map(str, row.splits))
             line += f"  {row.features:8s} {row.attention:10s} {splits:6s}"
-        lines.append(f"{line}  {published(row):>5s}".rstrip())
+        lines.append(f"{line}  {published_text(row):>5s}".rstrip())
     lines += ["", *_footer(rows, width)]
     return "\n".join(lines)
 

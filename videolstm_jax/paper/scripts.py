@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from videolstm_jax.paper.plan import PlannedStage, waves
-from videolstm_jax.pipeline import command
+from videolstm_jax.pipeline import stage_command
 
 
 class Cluster(NamedTuple):
@@ -40,7 +40,7 @@ _MOUNT = "/data"
 
 def task_line(task: PlannedStage) -> str:
     """The command of a task; one whose result marks its end is skipped once that is there."""
-    line = command(task.step.stage, task.step.cfg)
+    line = stage_command(task.step.stage, task.step.cfg)
     if task.result is None:
         return line
     return f"[ -e {shlex.quote(str(task.result))} ] || {line}"

@@ -6,7 +6,7 @@ import shlex
 import textwrap
 from collections.abc import Sequence
 
-from videolstm_jax.paper.listing import UNKNOWN, published
+from videolstm_jax.paper.listing import UNKNOWN, published_text
 from videolstm_jax.paper.request import Request, lacks_weights, missing_flags
 from videolstm_jax.paper.results import IOU, RowResult
 
@@ -63,7 +63,7 @@ def _cells(result: RowResult) -> tuple[str, ...]:
     if result.delta is not None:
         delta = f"{result.delta:+.1f}"
     count, needed = result.measured
-    return (published(result.row), mean, deviation, delta, f"{count}/{needed}")
+    return (published_text(result.row), mean, deviation, delta, f"{count}/{needed}")
 
 
 def _notes(results: Sequence[RowResult], width: int) -> list[str]:

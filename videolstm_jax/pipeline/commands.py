@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from videolstm_jax.config import RunConfig
 
 
-def command(stage: str, cfg: RunConfig, program: str = "videolstm ") -> str:
+def stage_command(stage: str, cfg: RunConfig, program: str = "videolstm ") -> str:
     """The command line that gives a stage exactly this configuration: its preset and its overrides.
 
     Args:
@@ -26,9 +26,9 @@ def command(stage: str, cfg: RunConfig, program: str = "videolstm ") -> str:
     return f"{program}{stage} {shlex.join(Settings.of(cfg).arguments())}"
 
 
-def commands(cfg: RunConfig, program: str = "videolstm ") -> str:
+def pipeline_commands(cfg: RunConfig, program: str = "videolstm ") -> str:
     """The single commands that a pipeline stands for, one a line."""
     lines = []
     for step in plan(cfg):
-        lines.append(command(step.stage, step.cfg, program))
+        lines.append(stage_command(step.stage, step.cfg, program))
     return "\n".join(lines)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from videolstm_jax.types import Dataset
 
 
-def cost(steps: Sequence[Step], dataset: Dataset) -> str:
+def pipeline_cost(steps: Sequence[Step], dataset: Dataset) -> str:
     """A table of what the stages that learn will cost on this device, and all of them together."""
     costs = importlib.import_module("videolstm_jax.train.cost")
     runs = [step.cfg for step in steps if step.stage == "train"]

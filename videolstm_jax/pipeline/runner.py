@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from videolstm_jax.cluster import team
 from videolstm_jax.cluster.first_process import run_in_first
-from videolstm_jax.pipeline.costs import cost
+from videolstm_jax.pipeline.costs import pipeline_cost
 from videolstm_jax.pipeline.steps import Step, plan
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path | None:
     """Runs one stage; `prepare` prints the cost of all as soon as it has listed the videos."""
     # Imported when it is needed: a plan alone does not wait for TensorFlow.
     stage = importlib.import_module(f"videolstm_jax.stages.{step.stage}")
-    processes = team.current()
+    processes = team.current_team()
     run_stage = partial(stage.run, step.cfg)
     if step.stage == "prepare":
         run_stage = partial(run_stage, on_listed=partial(_print_cost, steps))
@@ -92,4 +92,4 @@ def _run_step(step: Step, steps: Sequence[Step]) -> epath.Path | None:
 
 
 def _print_cost(steps: Sequence[Step], dataset: Dataset) -> None:
-    print(cost(steps, dataset), flush=True)
+    print(pipeline_cost(steps, dataset), flush=True)

@@ -23,7 +23,7 @@ _LETTER, _SMALL_LETTER = 6.2, 5.4
 # ---- bars and intervals --------------------------------------------------------------------------
 
 
-def bars(
+def bar_chart(
     title: str,
     names: Sequence[str],
     shares: Sequence[float],
@@ -73,7 +73,7 @@ def _bar(x: float, y: float, width: float, fill: str) -> str:
     return f'<rect x="{x:g}" y="{y}" width="{width:.1f}" height="16" rx="2" fill="{fill}"/>'
 
 
-def interval(share: float, low: float, high: float) -> str:
+def interval_bar(share: float, low: float, high: float) -> str:
     """Draws a share in [0, 1] and its interval on a line from 0 to 1, small enough for a table."""
 
     # The drawing is 120 units wide, with margins of 2.
@@ -96,7 +96,7 @@ NAMED_CLASSES = 30
 """With more classes, cells are too small for names and counts."""
 
 
-def confusion(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
+def confusion_chart(title: str, counts: np.ndarray, names: Sequence[str]) -> Plot:
     """Draws a confusion matrix; a cell is as dark as its share of its row.
 
     Args:

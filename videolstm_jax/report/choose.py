@@ -15,7 +15,7 @@ RULE = (
 )
 
 
-def videos(
+def choose_videos(
     label: np.ndarray, predicted: np.ndarray, confidence: np.ndarray, count: int
 ) -> list[int]:
     """Picks test videos by `RULE`.

@@ -44,7 +44,7 @@ def section(
         paragraphs.append(
             f"{unread.sum()} test videos could not be read. They count as wrong and are in no row."
         )
-    matrix = charts.confusion(f"Confusion matrix of {name}", counts, classes)
+    matrix = charts.confusion_chart(f"Confusion matrix of {name}", counts, classes)
     complete = empty._replace(
         paragraphs=tuple(paragraphs), wide=(matrix, class_bars(counts, classes, unread))
     )
@@ -76,7 +76,7 @@ def class_bars(counts: np.ndarray, classes: Sequence[str], unread: np.ndarray | 
         names.append(classes[index])
         notes.append(f"{int(counts[index, index])} of {int(total[index])}")
         mistakes.append(mistakes_of_class[index])
-    return charts.bars(title, names, accuracy[shown].tolist(), notes, mistakes=mistakes)
+    return charts.bar_chart(title, names, accuracy[shown].tolist(), notes, mistakes=mistakes)
 
 
 def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> tables.Table | None:
@@ -102,7 +102,7 @@ def confused_pairs(counts: np.ndarray, names: Sequence[str], most: int = 8) -> t
     if not rows:
         return None
     head = ("Pair", "First predicted as second", "Second predicted as first", "Of both classes")
-    return tables.plain("Classes most often confused", head, rows)
+    return tables.plain_table("Classes most often confused", head, rows)
 
 
 def wrong_predictions(counts: np.ndarray, names: Sequence[str]) -> list[str]:

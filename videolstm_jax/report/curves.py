@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from videolstm_jax.report.page import Section
-from videolstm_jax.report.plots import Axis, Plot, Series, lines, smooth, thinned_curve
+from videolstm_jax.report.plots import Axis, Plot, Series, line_plot, running_mean, thinned_curve
 
 Rows = Sequence[Mapping[str, Any]]
 """The rows of a metrics.jsonl: `step`, and numbers whose names contain "loss" or "acc"."""
@@ -19,7 +19,7 @@ WINDOWS = 25
 
 def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section:
     """Makes the section from the rows of each recurrent model and of each ConvNet, by name."""
-    plots = (*curves(models, "Recurrent models"), *curves(convnets, "ConvNets"))
+    plots = (*training_curves(models, "Recurrent models"), *training_curves(convnets, "ConvNets"))
     notices = []
     if not models:
         notices.append("No recurrent model has been trained yet. The stage train does it.")
@@ -31,7 +31,7 @@ def section(models: Mapping[str, Rows], convnets: Mapping[str, Rows]) -> Section
     return Section("training", "Training", legend, plots=plots, notices=tuple(notices))
 
 
-def curves(rows_by_run: Mapping[str, Rows], kind: str) -> list[Plot]:
+def training_curves(rows_by_run: Mapping[str, Rows], kind: str) -> list[Plot]:
     """Plots losses and accuracies, one colour for each run; validation is dashed.
 
     Args:
@@ -48,7 +48,7 @@ def curves(rows_by_run: Mapping[str, Rows], kind: str) -> list[Plot]:
                 series += _series(rows, field, name, colour)
         if series:
             title = f"{kind}: {y_axis.label} of the training batches"
-            plots.append(lines(title, series, Axis("step", 0.0), y_axis))
+            plots.append(line_plot(title, series, Axis("step", 0.0), y_axis))
     return plots
 
 
@@ -81,5 +81,5 @@ def _series(rows: Rows, field: str, name: str, colour: int) -> list[Series]:
         return [Series(name, *thinned_curve(x, y), colour)]
     return [
         Series(name, *thinned_curve(x, y), colour, faint=True),
-        Series(name, *thinned_curve(x, smooth(y, window)), colour),
+        Series(name, *thinned_curve(x, running_mean(y, window)), colour),
     ]

@@ -11,8 +11,8 @@ from videolstm_jax.report.local import BOX_AREA
 from videolstm_jax.report.page import Example
 from videolstm_jax.report.pictures import encoded, frame_picture, overlay
 from videolstm_jax.report.pictures.predicted import PredictedVideo, Renderer, action_spans
-from videolstm_jax.report.pictures.states import States, sheet
-from videolstm_jax.report.plots import Axis, Plot, Series, lines
+from videolstm_jax.report.pictures.states import States, state_sheet
+from videolstm_jax.report.plots import Axis, Plot, Series, line_plot
 
 STRIP_WIDTH = 1000
 """Width in pixels of a plot that is as wide as the film strip."""
@@ -49,7 +49,7 @@ def shown_frames(length: int) -> set[int]:
     return {*moving, *strip}
 
 
-def example(prediction: PredictedVideo, data: CardData) -> Example:
+def example_card(prediction: PredictedVideo, data: CardData) -> Example:
     """Draws the card of one video."""
     video, classes = prediction.video, prediction.classes
     best = int(data.scores.argmax())
@@ -58,7 +58,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
     # A film of one frame would be an animation without motion, which encoders refuse.
     moving = None
     if video.frames > 1:
-        moving = encoded.animation(panels, _stride(video.frames) / video.fps)
+        moving = encoded.encoded_animation(panels, _stride(video.frames) / video.fps)
     return Example(
         video=video.name,
         true=classes[video.label],
@@ -68,7 +68,7 @@ def example(prediction: PredictedVideo, data: CardData) -> Example:
         facts=data.facts + _other_answer(prediction, best),
         moving=moving,
         # The middle frame stands for the video in print and for readers who prefer no motion.
-        still=encoded.still(panels[len(panels) // 2], "AVIF"),
+        still=encoded.encoded_still(panels[len(panels) // 2], "AVIF"),
         strip=_strip(prediction, data.frames, strip_frames),
         description=_description(prediction, best),
         timeline=score_plot(prediction, best),
@@ -114,7 +114,7 @@ def score_plot(prediction: PredictedVideo, predicted: int, most: int = 4) -> Plo
     title = "Class scores over time"
     if bands:
         title += ", shaded where the action is"
-    plot = lines(
+    plot = line_plot(
         title,
         series[::-1],  # the line drawn last lies on top: the true class
         Axis("frame", 0.0, float(max(last, 1))),
@@ -170,7 +170,7 @@ def attention_plot(curves: Mapping[str, np.ndarray]) -> Plot | None:
     for colour, (name, values) in enumerate(curves.items()):
         series.append(Series(name, np.arange(len(values)), values, colour, dashed=name == BOX_AREA))
     longest = max(map(len, curves.values()))
-    return lines(
+    return line_plot(
         "Attention over time",
         series,
         Axis("frame", 0.0, float(max(1, longest - 1))),
@@ -208,7 +208,7 @@ def _strip(
     for t in numbers.tolist():
         pictures.append(renderer.strip_picture(frames[t], t))
     picture = overlay.filmstrip(np.stack(pictures), columns=len(numbers), ground=overlay.BAND)
-    return encoded.still(picture, "AVIF")
+    return encoded.encoded_still(picture, "AVIF")
 
 
 def _state_fields(
@@ -220,7 +220,7 @@ def _state_fields(
     video = prediction.video
     size = overlay.display_size(video.width, video.height, SIDE // 2)
     return {
-        "states": encoded.still(sheet(states, numbers, size, prediction.fit), "WEBP"),
+        "states": encoded.encoded_still(state_sheet(states, numbers, size, prediction.fit), "WEBP"),
         "states_title": f"{states.kind.capitalize()} state of the model on the frames of the strip",
     }
 

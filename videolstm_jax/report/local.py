@@ -21,7 +21,7 @@ EXPLANATION = (
 )
 
 
-def numbers(measures: Measures | None) -> dict[str, float | None]:
+def localization_numbers(measures: Measures | None) -> dict[str, float | None]:
     """Returns the localisation fields of `tables.Result`; none where nothing was measured."""
     if not measures:
         return {}
@@ -118,7 +118,7 @@ def recall_plot(name: str, measures: Measures) -> Plot:
     for index, (label, row) in enumerate(rows.items()):
         recall = row["recall"]
         series.append(Series(label, recall["iou"], recall["recall"], index, dashed=index > 0))
-    return plots.lines(
+    return plots.line_plot(
         f"True tubes that {name} and the baselines cover",
         series,
         Axis("IoU at least", 0.0, 1.0),
@@ -140,7 +140,7 @@ def map_plot(maps: Mapping[str, Measures]) -> Plot:
             y.append(value)
         series.append(Series(name, x, y, index))
     axes = Axis("IoU", 0.0), Axis("video-mAP", 0.0, 1.0)
-    return plots.lines("Video-mAP of the runs", series, *axes)
+    return plots.line_plot("Video-mAP of the runs", series, *axes)
 
 
 def time_plots(maps: Mapping[str, Measures]) -> tuple[Plot, ...]:
@@ -150,7 +150,7 @@ def time_plots(maps: Mapping[str, Measures]) -> tuple[Plot, ...]:
         series = _time_series(maps, kind)
         if series:
             axes = Axis("frame", 0.0), Axis(label, 0.0, top)
-            drawn.append(plots.lines(title, series, *axes, height=200))
+            drawn.append(plots.line_plot(title, series, *axes, height=200))
     return tuple(drawn)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from videolstm_jax.report import tables
-from videolstm_jax.report.tables import Table, TableCell, percent
+from videolstm_jax.report.tables import Table, TableCell, percent_text
 
 Measures = Mapping[str, Any]
 """The contents of a map.json.
@@ -48,7 +48,7 @@ def tube_tables(maps: Mapping[str, Measures]) -> tuple[Table, ...]:
         rows = [[run, "run", *_measure_cells(measures["model"]), ""]]
         for kind, baseline in ordered_baselines(measures).items():
             rows.append(_baseline_row(kind, baseline))
-        run_tables.append(tables.plain(f"Tubes of {run} and its baselines", head, rows, note))
+        run_tables.append(tables.plain_table(f"Tubes of {run} and its baselines", head, rows, note))
     return tuple(run_tables)
 
 
@@ -95,7 +95,7 @@ def error_table(maps: Mapping[str, Measures]) -> Table:
                 row.append(counts[kind])
             rows.append(row)
     head = ("Run", *map(str.capitalize, ERROR_KINDS))
-    return tables.plain("Errors of the tubes", head, rows)
+    return tables.plain_table("Errors of the tubes", head, rows)
 
 
 def attention_table(maps: Mapping[str, Measures]) -> Table:
@@ -113,7 +113,7 @@ def attention_table(maps: Mapping[str, Measures]) -> Table:
         ]
         # Shares of the frame as percentages; the others have no unit.
         for key in ("mass_inside_truth", "area_of_truth", "full_frame_boxes"):
-            row.append(TableCell(percent(attention[key]), attention[key]))
+            row.append(TableCell(percent_text(attention[key]), attention[key]))
         rows.append(row)
     head = (
         "Run",
@@ -131,4 +131,4 @@ def attention_table(maps: Mapping[str, Measures]) -> Table:
         "share of the mass that moves from one frame to the next. A map moves within a video by "
         "the share of its mass that differs from the mean map of the video."
     )
-    return tables.plain("Where attention looks", head, rows, note)
+    return tables.plain_table("Where attention looks", head, rows, note)

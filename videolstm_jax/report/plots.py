@@ -46,7 +46,7 @@ class Axis(NamedTuple):
 # ---- numbers -------------------------------------------------------------------------------------
 
 
-def ticks(low: float, high: float, about: int = 5) -> list[float]:
+def axis_ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Returns round numbers within [low, high], about so many."""
     # Ticks are rounded to 12 digits; of a smaller range all would be equal.
     if not high - low > 1e-12:
@@ -62,14 +62,14 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
     return [round(step * k, 12) for k in range(first, last + 1)]
 
 
-def number(value: float) -> str:
+def axis_number(value: float) -> str:
     """Formats a number on an axis, thousands as k."""
     if abs(value) >= 10_000:
         return f"{value / 1000:.10g}k"
     return f"{value:.6g}"
 
 
-def smooth(values: Sequence[float], window: int) -> np.ndarray:
+def running_mean(values: Sequence[float], window: int) -> np.ndarray:
     """Returns the running mean over `window` values, fewer at the ends."""
     values = np.asarray(values, float)
     if window <= 1 or not len(values):
@@ -120,7 +120,7 @@ class _Frame(NamedTuple):
         return TOP + (1 - share) * (self.height - TOP - BOTTOM)
 
 
-def lines(
+def line_plot(
     title: str,
     series: Sequence[Series],
     x_axis: Axis,
@@ -203,16 +203,16 @@ def _axes(frame: _Frame, x_axis: Axis, y_axis: Axis) -> list[str]:
         labels_down = 4
     if frame.width > 2 * WIDTH:
         labels_across = 8
-    for tick in ticks(*frame.y, labels_down):
+    for tick in axis_ticks(*frame.y, labels_down):
         y = frame.down(tick)
-        label = number(tick)
+        label = axis_number(tick)
         if y_axis.percent:
             label = f"{100 * tick:g} %"
         body.append(f'<path d="M{LEFT} {y:.1f}H{right:g}" stroke="{LINE}"/>')
         # 4 units down centre a label of size 11 on its line.
         body.append(text(LEFT - 6, y + 4, label, anchor="end"))
-    for tick in ticks(*frame.x, labels_across):
-        body.append(text(frame.across(tick), bottom + 16, number(tick)))
+    for tick in axis_ticks(*frame.x, labels_across):
+        body.append(text(frame.across(tick), bottom + 16, axis_number(tick)))
     body.append(text(LEFT + (right - LEFT) / 2, frame.height - 6, x_axis.label))
     body.append(f'<path d="M{LEFT} {bottom:g}H{right:g}" stroke="{SOFT}"/>')
     return body

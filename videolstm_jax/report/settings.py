@@ -71,12 +71,12 @@ def inputs_text(name: str, config: Mapping[str, Any] | None) -> str:
     return "RGB"
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Flattens nested settings to `section.field` -> JSON text."""
     fields: dict[str, str] = {}
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            fields |= flat(value, f"{prefix}{name}.")
+            fields |= flat_settings(value, f"{prefix}{name}.")
         else:
             fields[prefix + name] = json.dumps(value, ensure_ascii=False)
     return fields
@@ -84,7 +84,7 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Table | None:
     """Lists the settings in which runs differ, a column for each run; None where they are equal."""
-    runs = list(map(flat, configs.values()))
+    runs = list(map(flat_settings, configs.values()))
     fields = sorted(set().union(*runs))
     rows = []
     for field in fields:
@@ -94,4 +94,4 @@ def differences(configs: Mapping[str, Mapping[str, Any]]) -> tables.Table | None
             rows.append((field, *values))
     if not rows:
         return None
-    return tables.plain("Settings in which the runs differ", ("Setting", *configs), rows)
+    return tables.plain_table("Settings in which the runs differ", ("Setting", *configs), rows)

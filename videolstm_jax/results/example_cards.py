@@ -113,7 +113,7 @@ def _chosen_videos(
     video_of = {video.name: video for video in work_folder.dataset.videos}
     scores = work_folder.scores_of(name, "recurrent")
     predicted, confidence = scores.scores.argmax(1), scores.scores.max(1)
-    rows = choose.videos(scores.label, predicted, confidence, count)
+    rows = choose.choose_videos(scores.label, predicted, confidence, count)
     chosen = []
     for row in rows:
         video = video_of[scores.videos[row]]
@@ -183,7 +183,7 @@ def _card(
         attention_curves=curves,
         states=_states(work_folder.work, name, video),
     )
-    return example.example(prediction, card)
+    return example.example_card(prediction, card)
 
 
 def _facts(prediction: PredictedVideo) -> tuple[tuple[str, str], ...]:

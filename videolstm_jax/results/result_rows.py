@@ -117,5 +117,5 @@ def _result(
         high=interval.high,
         mean_class=mean_class,
         trained_on=trained_on,
-        **local.numbers(measures),
+        **local.localization_numbers(measures),
     )

@@ -32,7 +32,7 @@ class FisherSums(NamedTuple):
         return FisherSums(*(a + b for a, b in zip(self, other, strict=True)))
 
 
-def no_rows(vocabulary: Vocabulary) -> FisherSums:
+def no_fisher_sums(vocabulary: Vocabulary) -> FisherSums:
     """The sums over no rows."""
     return FisherSums(
         0,

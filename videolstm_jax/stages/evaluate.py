@@ -113,8 +113,8 @@ def _write_test(
     """Writes what is kept of the test list; returns the path of the scores."""
     work, videos = Workdir(cfg.workdir), dataset.part("test")
     # scores.npz marks the run as evaluated, so it goes first and comes last.
-    with team.current().first_goes_first("the results of before are removed"):
-        if team.current().is_first:
+    with team.current_team().first_goes_first("the results of before are removed"):
+        if team.current_team().is_first:
             remove_results(work.run(cfg.run_name), validation=False)
     _write_whole_videos(cfg, model, features, _own_videos(videos))
     scores = _video_scores(cfg, model, features, videos)
@@ -265,14 +265,14 @@ def _video_scores(
 
 def _own_videos(videos: Sequence[Video]) -> Sequence[Video]:
     """The videos that this process scores: all, or its share of them."""
-    return share_of(videos, team.current().index, team.current().count)
+    return share_of(videos, team.current_team().index, team.current_team().count)
 
 
 def _shown(
     cfg: RunConfig, videos: Sequence[Video], scores: np.ndarray, label: np.ndarray
 ) -> list[Video]:
     """The videos that the report shows by its rule."""
-    rows = choose.videos(label, scores.argmax(1), scores.max(1), cfg.report.examples)
+    rows = choose.choose_videos(label, scores.argmax(1), scores.max(1), cfg.report.examples)
     return [videos[row] for row in rows]
 
 

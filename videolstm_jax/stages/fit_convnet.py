@@ -116,7 +116,7 @@ def run(cfg: RunConfig) -> epath.Path:
     with lock:
         balance.print_uneven(cfg.train.balance, videos, classes)
         _train(backbone, mesh)
-        if team.current().is_first:
+        if team.current_team().is_first:
             _save_config(backbone)
     return backbone.folder
 
@@ -184,7 +184,7 @@ def _frame_reader(cfg: RunConfig, work: Workdir, index: Mapping[str, Any]) -> Fr
 
 def _draws(backbone: _Fit) -> ClipDraws:
     """How the frames are drawn; of several hosts each draws its share."""
-    host = Host(team.current().index, team.current().count)
+    host = Host(team.current_team().index, team.current_team().count)
     balanced = backbone.cfg.train.balance == "draws"
     return ClipDraws(backbone.cfg.seed, balanced=balanced, host=host)
 

@@ -16,10 +16,10 @@ from videolstm_jax.lock.team_writer import team_writer
 from videolstm_jax.progress_lines import counted
 from videolstm_jax.score_files.svm_scores import save_svm_scores, scored_videos
 from videolstm_jax.sealed_json import json_sha256
-from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_rows
+from videolstm_jax.shallow.fisher import fisher_sums, fisher_vector, no_fisher_sums
 from videolstm_jax.shallow.scikit_learn import scikit_learn
 from videolstm_jax.shallow.vocabulary import Vocabulary, fit_vocabulary
-from videolstm_jax.trajectories.layout import DESCRIPTORS, joined
+from videolstm_jax.trajectories.layout import DESCRIPTORS, join_trajectories
 from videolstm_jax.trajectories.reader import trajectory_blocks, trajectory_file
 from videolstm_jax.trajectories.sample import sampled_trajectories, video_generator
 from videolstm_jax.types import Dataset, Video
@@ -108,7 +108,7 @@ def _samples(
         blocks = trajectory_blocks(paths[video.name], cfg.idt.length)
         generator = video_generator(video.name, cfg.seed)
         samples.append(sampled_trajectories(blocks, cfg.idt.length, quota, generator))
-    sample = joined(samples, cfg.idt.length)
+    sample = join_trajectories(samples, cfg.idt.length)
     if not len(sample.hog):
         raise FileError(
             f"{Workdir(cfg.workdir).dataset}: no training video has a trajectory; expected videos "
@@ -155,7 +155,7 @@ def _fisher_vector(
 
 def _encoded(path: epath.Path, length: int, vocabularies: Mapping[str, Vocabulary]) -> np.ndarray:
     """The Fisher vectors of all descriptors of a video, one behind the other."""
-    sums = {name: no_rows(vocabulary) for name, vocabulary in vocabularies.items()}
+    sums = {name: no_fisher_sums(vocabulary) for name, vocabulary in vocabularies.items()}
     for block in trajectory_blocks(path, length):
         for name, vocabulary in vocabularies.items():
             # A video may have more trajectories than memory holds, and sums of blocks add up.

@@ -50,7 +50,7 @@ def run(cfg: PredictConfig) -> epath.Path | None:
     if predictor.warning:
         print(f"predict: warning: {predictor.warning}", file=sys.stderr, flush=True)
     fps = predictor.model.place.fps
-    with live.opened(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
+    with live.open_live(cfg.video, fps=fps, max_frames=cfg.max_frames) as stream:
         rate = f"{stream.fps:g} frames a second"
         print(f"predict: {cfg.folder} reads {stream.name}, {rate}", flush=True)
         with StreamFilm(path, cfg.side, stream.fps, predictor) as film:
@@ -99,7 +99,7 @@ def _stream_stem(video: str) -> str:
         address = urllib.parse.urlsplit(video)
         return pathlib.PurePosixPath(address.path).stem or address.hostname or "network"
     path = epath.Path(video)
-    # A number is a camera, unless a file has that name; see `live.opened`.
+    # A number is a camera, unless a file has that name; see `live.open_live`.
     if video.isdecimal() and not path.exists():
         return f"camera-{video}"
     return path.stem

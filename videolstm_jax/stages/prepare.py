@@ -62,8 +62,8 @@ def run(
     """
     work = Workdir(cfg.workdir)
     check_layout(work)
-    flow_methods.method(cfg.flow.method)  # fails before any work where OpenCV is missing
-    if not team.current().is_first:
+    flow_methods.flow_method(cfg.flow.method)  # fails before any work where OpenCV is missing
+    if not team.current_team().is_first:
         # Process 0 lists the videos and collects the results.
         if not cfg.flow.online:
             flow_shares.help_with_flow(cfg, work.flow)
@@ -100,7 +100,7 @@ def _prepare(cfg: RunConfig, work: Workdir, on_listed: Callable[[Dataset], None]
         # Decoded all the same: only that tells bad videos, and how many frames there are.
         frames = decoder.count_frames(listed.videos)
     else:
-        limit = image.limit(settings["bound"], scaled=settings["scaled"])
+        limit = image.flow_limit(settings["bound"], scaled=settings["scaled"])
         target = FlowTarget(work.flow, fingerprints, limit)
         scale = (settings["bound"], settings["scaled"])
         # Where several processes prepare together, this leaves less for `_write_flow` to find

@@ -92,7 +92,7 @@ def run(cfg: RunConfig) -> epath.Path:
         )
         balance.print_uneven(cfg.train.balance, training.train_list, training.dataset.classes)
         _fit(training, plan, mesh)
-        if team.current().is_first:
+        if team.current_team().is_first:
             _save_config(training)
     return folder
 
@@ -123,7 +123,7 @@ def _draws(training: TrainingInputs) -> ClipDraws:
     return ClipDraws(
         training.cfg.seed,
         balanced=training.cfg.train.balance == "draws",
-        host=Host(team.current().index, team.current().count),
+        host=Host(team.current_team().index, team.current_team().count),
         mirrored=training.mirrored is not None,
     )
 

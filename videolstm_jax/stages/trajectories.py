@@ -119,7 +119,7 @@ def _write_trajectories(
     cfg: RunConfig, work: Workdir, videos: Sequence[Video], fingerprints: Mapping[str, str]
 ) -> None:
     """Writes the trajectories of some videos, and prints how fast that was."""
-    method = _Timed(flow_methods.method(cfg.flow.method))
+    method = _Timed(flow_methods.flow_method(cfg.flow.method))
     settings = DenseSettings(cfg.idt.length, cfg.idt.spacing, cfg.idt.scales, camera=cfg.idt.camera)
     frames_done, count, start = 0, 0, time.perf_counter()
     decoded = counted(_decoded(cfg, videos), len(videos), "idt: trajectories of videos")

@@ -21,7 +21,7 @@ from videolstm_jax.nn.preprocessing import STREAM_CHANNELS
 from videolstm_jax.presets import convnet_of
 from videolstm_jax.train import mesh
 from videolstm_jax.train.optim import convnet_optimizer, optimizer
-from videolstm_jax.train.sizes import sized
+from videolstm_jax.train.sizes import sized_model
 from videolstm_jax.train.state import new_state
 from videolstm_jax.types import Clip, Inputs
 
@@ -204,7 +204,7 @@ def model_sizes(cfg: RunConfig, dataset: Dataset) -> ModelConfig:
     motion = None
     if layers.motion:
         motion = shape_of("flow", layers.motion)
-    return sized(cfg.model, shape_of(cfg.data.stream, layers.x), motion, classes)
+    return sized_model(cfg.model, shape_of(cfg.data.stream, layers.x), motion, classes)
 
 
 def _state_bytes(init: Callable[[Array], PyTree], tx: Any) -> int:

@@ -23,7 +23,7 @@ def named_leaves(tree: PyTree) -> dict[str, Array]:
     return leaves
 
 
-def under(leaves: Mapping[str, Array], part: str, renamed: str = "") -> dict[str, Array]:
+def leaves_under(leaves: Mapping[str, Array], part: str, renamed: str = "") -> dict[str, Array]:
     """The leaves called `part` or below it, with `part` replaced by `renamed` if that is given.
 
     Raises:

@@ -26,7 +26,7 @@ from videolstm_jax.train.checkpoints.resume import (
     warn_of_lost_best,
 )
 from videolstm_jax.train.graft import named_leaves
-from videolstm_jax.train.mesh import spread
+from videolstm_jax.train.mesh import spread_batch
 from videolstm_jax.train.numerics.divergence import Diverged
 from videolstm_jax.train.record import Plan, TrainingRecord
 from videolstm_jax.train.shared_stop import SharedStop
@@ -88,7 +88,7 @@ def fit(
         state = restored.state
         stop_requested = stack.enter_context(stop_signals())
         start = int(state.step)
-        if team.current().count > 1:
+        if team.current_team().count > 1:
             step_fn, stop_requested = _of_all(state, step_fn, plan, mesh, stop_requested)
         batches = _batches(batches_from, start, plan, folder, mesh)
         record = TrainingRecord(plan, folder, checkpoints, best, state, restored.about)
@@ -110,9 +110,9 @@ def _restored(
     """
     # Process 0 makes the folders, and removes what is unfinished in them. The others open them when
     # that is done.
-    with team.current().first_goes_first("the folder of checkpoints"):
+    with team.current_team().first_goes_first("the folder of checkpoints"):
         check_resume(folder, plan.resume)
-        if team.current().is_first:
+        if team.current_team().is_first:
             remove_unfinished_saves(folder)
         checkpoints = stack.enter_context(Checkpoints(folder / "ckpt"))
         best = None
@@ -155,7 +155,7 @@ def _of_all(
     stop_requested: Callable[[], int],
 ) -> tuple[StepFn, Callable[[], int]]:
     """The step and the question for a signal, of all processes, which begin from one state."""
-    team.current().agree("the state to begin from", _facts(plan, state))
+    team.current_team().agree("the state to begin from", _facts(plan, state))
     shared = SharedStop(step_fn, mesh, stop_requested)
     return shared.step, shared.stop
 
@@ -171,11 +171,11 @@ def _batches(
     if start >= plan.steps:
         return iter(())
     # Its presence means that the training is finished, which it is not from here on.
-    if team.current().is_first:
+    if team.current_team().is_first:
         (folder / "config.json").unlink(missing_ok=True)
     batches = batches_from(start)
     if mesh is not None:
-        batches = map(partial(spread, mesh=mesh), batches)
+        batches = map(partial(spread_batch, mesh=mesh), batches)
     return batches
 
 

@@ -28,7 +28,7 @@ def data_mesh(devices: int, batch: int, shards: int = 0) -> Mesh:
       ConfigError: there are not that many devices, or they cannot share the batch evenly.
     """
     processes = jax.process_count()
-    if processes != team.current().count:
+    if processes != team.current_team().count:
         # Each would write the files of the run.
         raise ConfigError(
             f"JAX runs on {processes} processes that have not joined; expected "
@@ -101,23 +101,23 @@ def _largest_fitting(present: int, batch: int, processes: int) -> int:
     return 0
 
 
-def replicated(mesh: Mesh) -> NamedSharding:
+def replicated_sharding(mesh: Mesh) -> NamedSharding:
     """The whole array on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
-def batched(mesh: Mesh) -> NamedSharding:
+def batched_sharding(mesh: Mesh) -> NamedSharding:
     """The first axis, B, spread over the devices."""
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
     """Puts the whole tree on every device of the mesh; all processes must have the same tree."""
-    sharding = replicated(mesh)
-    return jax.tree.map(lambda leaf: placed(leaf, sharding), tree)
+    sharding = replicated_sharding(mesh)
+    return jax.tree.map(lambda leaf: placed_array(leaf, sharding), tree)
 
 
-def placed(leaf: Any, sharding: Any) -> jax.Array:
+def placed_array(leaf: Any, sharding: Any) -> jax.Array:
     """The whole array on devices, also of other processes, which must have the same array."""
     # Of this process alone, which is what `device_put` is for.
     if sharding is None or sharding.is_fully_addressable:
@@ -133,7 +133,7 @@ def local_copy(tree: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
-def spread(batch: PyTree, mesh: Mesh) -> PyTree:
+def spread_batch(batch: PyTree, mesh: Mesh) -> PyTree:
     """Puts a batch of numpy arrays on the mesh; of several processes, each gives its own rows."""
-    sharding = batched(mesh)
+    sharding = batched_sharding(mesh)
     return jax.tree.map(lambda leaf: jax.make_array_from_process_local_data(sharding, leaf), batch)

@@ -84,7 +84,7 @@ class TrainingRecord:
         # Earlier checkpoints lack `skipped`: no step was skipped then.
         self._window: list[list[float]] = about.get("window", [])
         self._skipped = SkippedSteps(**about.get("skipped", {}))
-        self._writes = team.current().is_first
+        self._writes = team.current_team().is_first
         if not self._writes:
             return
         start = int(state.step)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from videolstm_jax.train.mesh import batched, replicated, spread
+from videolstm_jax.train.mesh import batched_sharding, replicated_sharding, spread_batch
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
@@ -41,8 +41,12 @@ class SharedStop:
         self._step = jax.jit(
             step_and_signal,
             donate_argnums=0,
-            in_shardings=(replicated(mesh), batched(mesh), batched(mesh)),
-            out_shardings=replicated(mesh),
+            in_shardings=(
+                replicated_sharding(mesh),
+                batched_sharding(mesh),
+                batched_sharding(mesh),
+            ),
+            out_shardings=replicated_sharding(mesh),
         )
         self._mesh = mesh
         self._own_devices = len(mesh.local_devices)
@@ -53,7 +57,7 @@ class SharedStop:
         """Makes a step; its `stop` is known when the step is done."""
         # One row a device: the array is spread as a batch is.
         own = np.full(self._own_devices, self._own_signal(), np.int32)
-        state, metrics, self._signal = self._step(state, batch, spread(own, self._mesh))
+        state, metrics, self._signal = self._step(state, batch, spread_batch(own, self._mesh))
         return state, metrics
 
     def stop(self) -> int:

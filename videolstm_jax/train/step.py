@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from videolstm_jax.train.losses import frame_accuracy, frame_xent, sequence_entropy, sequence_xent
-from videolstm_jax.train.mesh import batched, replicated
+from videolstm_jax.train.mesh import batched_sharding, replicated_sharding
 from videolstm_jax.train.numerics.finite import first_not_finite, kept_unless_finite
 from videolstm_jax.train.state import Metrics
 from videolstm_jax.train.virtual_shards import sharded_gradient
@@ -69,8 +69,8 @@ def make_step(
     if mesh is None:
         return jax.jit(step, donate_argnums=0)
     shardings = {
-        "in_shardings": (replicated(mesh), batched(mesh)),
-        "out_shardings": replicated(mesh),
+        "in_shardings": (replicated_sharding(mesh), batched_sharding(mesh)),
+        "out_shardings": replicated_sharding(mesh),
     }
     return jax.jit(step, donate_argnums=0, **shardings)
 

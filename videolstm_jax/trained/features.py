@@ -13,7 +13,7 @@ from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.features.verification import verify_store
 from videolstm_jax.presets import Settings
 from videolstm_jax.sealed_json import SEAL, json_sha256
-from videolstm_jax.train.sizes import sized
+from videolstm_jax.train.sizes import sized_model
 from videolstm_jax.trained.functions import Scales
 from videolstm_jax.types import names_of
 
@@ -48,7 +48,7 @@ class ModelFeatures(NamedTuple):
         motion_shape = None
         if self.motion is not None:
             motion_shape = self.motion.shape
-        return sized(config, x_shape, motion_shape, classes)
+        return sized_model(config, x_shape, motion_shape, classes)
 
 
 def open_features(work: Workdir, stream: str, layers: Layers) -> ModelFeatures:

@@ -173,7 +173,9 @@ class Predictor:
         maps = localizer_input(
             settings.input, attention[None], feature_size(x[None]), flow, foreground
         )
-        self._trail, box = causal.follow(self._trail, maps[0], size, settings=settings, fit=fit)
+        self._trail, box = causal.follow_trail(
+            self._trail, maps[0], size, settings=settings, fit=fit
+        )
         return box
 
     def _check(self, frame: np.ndarray) -> None:

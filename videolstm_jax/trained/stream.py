@@ -149,7 +149,9 @@ def _fitted(picture: NDArray, stream: str, convnet: TrainedConvNet) -> NDArray:
 
 def _rounded(features: NDArray, dtype: str) -> NDArray:
     """One frame's features [1, ..] as they come back from a store of that dtype."""
-    return records.decode(records.encode(features, dtype), features.shape[1:], dtype)[0]
+    return records.decode_features(
+        records.encode_features(features, dtype), features.shape[1:], dtype
+    )[0]
 
 
 def flow_functions(settings: FlowSettings) -> FlowFunctions:
@@ -158,20 +160,20 @@ def flow_functions(settings: FlowSettings) -> FlowFunctions:
     Raises:
       ConfigError: an unknown method of flow.
     """
-    displacement = flow_methods.method(settings.method)
-    bound = image.limit(settings.bound, scaled=settings.scaled)
+    displacement = flow_methods.flow_method(settings.method)
+    bound = image.flow_limit(settings.bound, scaled=settings.scaled)
 
     def grey(frame: NDArray) -> NDArray:
         height, width = frame.shape[:2]
         # A fixed size, or one that keeps the shape of the frames.
         size = settings.frame_format.size_of(width, height)
-        return image.grey(decode.squashed_to(frame, size))
+        return image.grey_frames(decode.squashed_to(frame, size))
 
     # The bound may depend on the size of the frames, which is known with the first pair only.
     def flow_image(before: NDArray, after: NDArray) -> NDArray:
         height, width = before.shape
         moved = displacement(before[None], after[None])
         images = image.to_image(moved, bound(width, height))
-        return flow_file.as_stored(images, settings.image)[0]
+        return flow_file.as_stored_flow(images, settings.image)[0]
 
     return FlowFunctions(grey, flow_image)

@@ -72,7 +72,7 @@ class StreamFilm:
         # Also after an error the film is closed, so that its frames so far can be watched.
         self._stack.__exit__(*error)
         if error[0] is None and self._path is not None and self.frames:
-            files.write_bytes(self._path.with_suffix(".png"), encoded.still(self._strip()))
+            files.write_bytes(self._path.with_suffix(".png"), encoded.encoded_still(self._strip()))
 
     def add(self, frame: NDArray, prediction: Prediction) -> dict[str, float]:
         """Draws and writes one frame; returns the seconds of both."""

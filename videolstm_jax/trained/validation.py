@@ -41,7 +41,7 @@ def validation(
     """
     if not videos:
         return None
-    processes = team.current()
+    processes = team.current_team()
     own_videos = share_of(videos, processes.index, processes.count)
     settings = dataclasses.replace(cfg.eval, segments=VALID_SEGMENTS)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from videolstm_jax.dataset.training_list import trained_on_of
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.files import reading
-from videolstm_jax.train.graft import graft, named_leaves, under
+from videolstm_jax.train.graft import graft, leaves_under, named_leaves
 from videolstm_jax.trained.run_folder import read_run
 
 if TYPE_CHECKING:
@@ -53,5 +53,5 @@ def grafted(params: Params, entries: Sequence[str], work: Workdir) -> Params:
         if theirs == "cell.motion" and not ours and not has_motion:
             theirs, ours = "cell.top", "cell.motion"
         with reading(f"grafting {entry}"):
-            params = graft(params, under(named_leaves(source.params), theirs, ours))
+            params = graft(params, leaves_under(named_leaves(source.params), theirs, ours))
     return params

@@ -77,7 +77,7 @@ def robust_homography(points: NDArray, targets: NDArray, generator: np.random.Ge
     return np.linalg.inv(to_unit) @ matrix @ to_unit
 
 
-def projected(matrix: NDArray, points: NDArray) -> NDArray:
+def projected_points(matrix: NDArray, points: NDArray) -> NDArray:
     """Points [.., 2] under a homography [3, 3]."""
     # Row by row rather than as a product of matrices: it takes points of any shape, such as a whole
     # grid, without a third coordinate beside them.
@@ -96,7 +96,7 @@ def without_camera(flow: NDArray, homography: NDArray) -> NDArray:
     y, x = np.mgrid[:height, :width].astype(np.float32)
     grid = np.stack([x, y], -1)
     inverse = np.linalg.inv(homography).astype(np.float32)
-    return projected(inverse, grid + flow) - grid
+    return projected_points(inverse, grid + flow) - grid
 
 
 # ---- homographies from matches -------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from videolstm_jax.trajectories.camera import camera_homography, projected, without_camera
+from videolstm_jax.trajectories.camera import camera_homography, projected_points, without_camera
 from videolstm_jax.trajectories.corners import new_points
 from videolstm_jax.trajectories.histograms import (
     BINS,
@@ -29,9 +29,9 @@ from videolstm_jax.trajectories.tracks import (
     Tracks,
     is_within,
     median_flow,
-    moved,
-    started,
-    with_new,
+    moved_tracks,
+    start_tracks,
+    with_new_tracks,
 )
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def improved_trajectories(
     """
     height, width = frames.shape[1:]
     scales = pyramid_scales(height, width, settings.scales, PATCH)
-    all_tracks = [started(np.zeros((0, 2)), settings.length) for _ in scales]
+    all_tracks = [start_tracks(np.zeros((0, 2)), settings.length) for _ in scales]
     for number, field in enumerate(flow):
         pictures = picture_pyramid(frames[number], scales)
         homography = np.eye(3)
@@ -123,17 +123,17 @@ def improved_trajectories(
 def _advanced(tracks: Tracks, step: _Step, settings: DenseSettings) -> Tracks:
     """The tracks of one scale in the next frame; those that leave it are dropped."""
     points = new_points(step.frame, tracks.last_points, settings.spacing, settings.quality)
-    tracks = with_new(tracks, points)
+    tracks = with_new_tracks(tracks, points)
     if not len(tracks.age):
         return tracks
     before = tracks.last_points
     after = before + median_flow(step.flow, before)
     # The point as the next frame shows it when that is brought back; see `without_camera`.
-    own_motion = projected(np.linalg.inv(step.homography), after) - before
+    own_motion = projected_points(np.linalg.inv(step.homography), after) - before
     # Of this frame. Votes are of the flow without the camera's motion, but the point itself follows
     # all of it.
     sums = sums_from_corner(frame_votes(step.frame, without_camera(step.flow, step.homography)))
-    tracks = moved(tracks, after, own_motion, point_histograms(sums, before))
+    tracks = moved_tracks(tracks, after, own_motion, point_histograms(sums, before))
     return tracks.chosen(is_within(after, *step.frame.shape))
 
 

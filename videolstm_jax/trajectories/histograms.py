@@ -25,7 +25,7 @@ _FLOOR = 0.05
 """Added to every bin, so that cells without any gradient do not become amplified noise."""
 
 
-def directed(dx: NDArray, dy: NDArray, bins: int) -> NDArray:
+def directed_votes(dx: NDArray, dy: NDArray, bins: int) -> NDArray:
     """Divides each vector between the two directions next to its own.
 
     Direction k is at the angle 2 pi k / bins, from x towards y.
@@ -57,13 +57,13 @@ def frame_votes(frame: NDArray, flow: NDArray) -> NDArray:
       frame: [H, W] float32.
       flow: [H, W, 2], the camera's motion taken off.
     """
-    hog = directed(*central_differences(frame), BINS["hog"])
-    moving = directed(flow[..., 0], flow[..., 1], BINS["hof"] - 1)
+    hog = directed_votes(*central_differences(frame), BINS["hog"])
+    moving = directed_votes(flow[..., 0], flow[..., 1], BINS["hof"] - 1)
     is_still = np.hypot(flow[..., 0], flow[..., 1])[..., None] < STILL
     # One for each pixel that stands still, whatever its little flow is.
     hof = np.concatenate([np.where(is_still, np.float32(0), moving), is_still], -1)
-    mbh_x = directed(*central_differences(flow[..., 0]), BINS["mbh_x"])
-    mbh_y = directed(*central_differences(flow[..., 1]), BINS["mbh_y"])
+    mbh_x = directed_votes(*central_differences(flow[..., 0]), BINS["mbh_x"])
+    mbh_y = directed_votes(*central_differences(flow[..., 1]), BINS["mbh_y"])
     return np.concatenate([hog, hof, mbh_x, mbh_y], -1)
 
 

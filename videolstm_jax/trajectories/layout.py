@@ -93,7 +93,7 @@ def no_trajectories(length: int) -> Trajectories:
     return from_rows(np.zeros((0, row_width(length)), np.float32), length)
 
 
-def joined(blocks: list[Trajectories], length: int) -> Trajectories:
+def join_trajectories(blocks: list[Trajectories], length: int) -> Trajectories:
     """The trajectories of several blocks as one record; the list may be empty."""
     # The empty one first, since `np.concatenate` refuses an empty list.
     return Trajectories(*map(np.concatenate, zip(no_trajectories(length), *blocks, strict=True)))

@@ -19,7 +19,7 @@ from videolstm_jax.trajectories.layout import (
     check_rows,
     column_name,
     from_rows,
-    joined,
+    join_trajectories,
     row_width,
 )
 
@@ -57,7 +57,7 @@ def trajectory_file(folder: PathLike, name: str) -> epath.Path:
 
 def read_trajectories(path: PathLike, length: int = LENGTH) -> Trajectories:
     """Reads all trajectories of a video; see `trajectory_blocks`."""
-    return joined(list(trajectory_blocks(path, length)), length)
+    return join_trajectories(list(trajectory_blocks(path, length)), length)
 
 
 def trajectory_blocks(path: PathLike, length: int = LENGTH) -> Iterator[Trajectories]:

@@ -40,7 +40,7 @@ class Tracks(NamedTuple):
         return self.points[np.arange(len(self.age)), self.age]
 
 
-def started(points: NDArray, length: int) -> Tracks:
+def start_tracks(points: NDArray, length: int) -> Tracks:
     """Tracks that begin at points [n, 2]."""
     count = len(points)
     path = np.zeros((count, length + 1, 2), np.float32)
@@ -53,9 +53,9 @@ def started(points: NDArray, length: int) -> Tracks:
     )
 
 
-def with_new(tracks: Tracks, points: NDArray) -> Tracks:
+def with_new_tracks(tracks: Tracks, points: NDArray) -> Tracks:
     """The tracks, and new ones that begin at points [m, 2]."""
-    new = started(points, tracks.displacements.shape[1])
+    new = start_tracks(points, tracks.displacements.shape[1])
     return Tracks(*map(np.concatenate, zip(tracks, new, strict=True)))
 
 
@@ -75,7 +75,9 @@ def median_flow(flow: NDArray, points: NDArray) -> NDArray:
     return np.partition(window, 4, axis=1)[:, 4]
 
 
-def moved(tracks: Tracks, points: NDArray, displacements: NDArray, histograms: NDArray) -> Tracks:
+def moved_tracks(
+    tracks: Tracks, points: NDArray, displacements: NDArray, histograms: NDArray
+) -> Tracks:
     """The tracks one frame later.
 
     Args:
@@ -86,7 +88,7 @@ def moved(tracks: Tracks, points: NDArray, displacements: NDArray, histograms: N
     """
     length = tracks.displacements.shape[1]
     rows = np.arange(len(tracks.age))
-    # In place: the arrays were made by `with_new` in this step, and nobody else has them.
+    # In place: the arrays were made by `with_new_tracks` in this step, and nobody else has them.
     tracks.points[rows, tracks.age + 1] = points
     tracks.displacements[rows, tracks.age] = displacements
     third = tracks.age // max(length // TIMES, 1)

@@ -140,7 +140,8 @@ def read_formats(
     """Decodes a video once and returns its frames in several formats; see `read`.
 
     Returns:
-      For each format [L, H, W, 3] uint8 RGB or, grey, [L, H, W] uint8 luma (`flow.image.grey`).
+      For each format [L, H, W, 3] uint8 RGB or, grey, [L, H, W] uint8 luma (see
+      `flow.image.grey_frames`).
 
     Raises:
       VideoError: as `read`.
@@ -156,7 +157,7 @@ def read_formats(
                 frame = _formatted(original, frame_format, first_size)
                 # Grey after scaling: flow and RGB then come from the same pixels.
                 if frame_format.grey:
-                    frame = image.grey(frame)
+                    frame = image.grey_frames(frame)
                 images.append(frame)
     return [_stacked(images) for images in frames]
 

@@ -179,7 +179,7 @@ def read_all(
       fps: see `decode.read`, as are max_frames and size.
       max_frames: frames at most; 0 for all.
       size: (W, H) pixels, or None.
-      grey: return luma (`flow.image.grey`) instead of RGB.
+      grey: return luma (`flow.image.grey_frames`) instead of RGB.
       workers: processes.
       limit: seconds one video may take before its worker is ended.
 

@@ -44,7 +44,7 @@ class Live(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(
+def open_live(
     source: str | os.PathLike,
     *,
     fps: float = 0.0,

@@ -14,7 +14,7 @@ from videolstm_jax.dataset_json import load_dataset, save_dataset
 from videolstm_jax.errors import ConfigError
 from videolstm_jax.features import foreign, importers
 from videolstm_jax.features.compact import compact
-from videolstm_jax.features.inspection import inspect
+from videolstm_jax.features.inspection import inspect_store
 from videolstm_jax.features.store import FeatureStore
 from videolstm_jax.types import Dataset, View
 from videolstm_jax.workdir import store_of_view
@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _inspected(folder: str) -> str:
-    return "\n".join(inspect(folder))
+    return "\n".join(inspect_store(folder))
 
 
 def _verified(folder: str) -> str:

@@ -141,7 +141,7 @@ def _show(chosen: list[rows.Row], request: Request, width: int) -> None:
 
 def _command(request: Request) -> list[str]:
     """The words of the command that makes rows, without their names."""
-    words = [*boot.program().split(), "paper"]
+    words = [*boot.program_name().split(), "paper"]
     # `python -m launch.` has no space before the name of the command.
     if words[-2].endswith("."):
         words[-2:] = [words[-2] + words[-1]]

@@ -54,8 +54,8 @@ def main(cfg: RunConfig) -> None:
     # Imported only now: pipelines import JAX and TensorFlow, which --help does not need.
     sweep = importlib.import_module("videolstm_jax.sweep")
     seeds = seeds_of(flags.FLAGS["seeds"].value)
-    parts = sweep.parts(cfg, seeds=seeds, leave_one_out=flags.FLAGS["leave_one_out"].value)
+    parts = sweep.sweep_parts(cfg, seeds=seeds, leave_one_out=flags.FLAGS["leave_one_out"].value)
     if flags.FLAGS["dry_run"].value:
-        print(sweep.sweep_commands(parts, boot.program()))
+        print(sweep.sweep_commands(parts, boot.program_name()))
     else:
         sweep.run_sweep(cfg, parts)

@@ -26,7 +26,9 @@ SETTINGS = {
 """Pillow's options by the kind of a still picture."""
 
 
-def animation(frames: np.ndarray, seconds: float, *, quality: int = MOVING_QUALITY) -> bytes:
+def encoded_animation(
+    frames: np.ndarray, seconds: float, *, quality: int = MOVING_QUALITY
+) -> bytes:
     """Encodes an animated AVIF that repeats for ever; equal frames give equal bytes.
 
     Args:
@@ -51,7 +53,7 @@ def animation(frames: np.ndarray, seconds: float, *, quality: int = MOVING_QUALI
     return _without_dates(buffer.getvalue())
 
 
-def still(frame: np.ndarray, kind: str = "PNG") -> bytes:
+def encoded_still(frame: np.ndarray, kind: str = "PNG") -> bytes:
     """Encodes one picture; equal frames give equal bytes.
 
     Args:

@@ -15,7 +15,12 @@ from PIL import ImageFont
 
 from videolstm_jax.report.pictures import heat_map, overlay
 from videolstm_jax.report.pictures.overlay import BAND, TEXT, Colour
-from videolstm_jax.report.pictures.score_board import LETTERS_BEFORE_MARK, PALETTE, board, fitted
+from videolstm_jax.report.pictures.score_board import (
+    LETTERS_BEFORE_MARK,
+    PALETTE,
+    fitted_text,
+    score_board,
+)
 from videolstm_jax.report.pictures.score_lines import ScoreLines
 
 NARROWEST = 360
@@ -139,7 +144,7 @@ def _titled(
         used += font.getlength(text + "  ")
     text, colour = parts[-1]
     # 4 pixels are the left margin of `overlay.titled`.
-    short = fitted(text, font, picture.shape[1] - 4 - used, mark, least)
+    short = fitted_text(text, font, picture.shape[1] - 4 - used, mark, least)
     return overlay.titled(picture, [*parts[:-1], (short, colour)])
 
 
@@ -152,7 +157,7 @@ def _over_board(picture: np.ndarray, lines: ScoreLines) -> np.ndarray:
             # np.pad has one constant for all channels, so each is padded by itself.
             channels.append(np.pad(picture[..., channel], ((0, 0), ends), constant_values=level))
         picture = np.stack(channels, -1)
-    return np.concatenate([picture, board(lines, picture.shape[1])])
+    return np.concatenate([picture, score_board(lines, picture.shape[1])])
 
 
 def _even(picture: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ LETTERS_BEFORE_MARK = 4
 """A mark such as " (true)" is left out where it leaves less of a name than this."""
 
 
-def board(lines: ScoreLines, width: int) -> np.ndarray:
+def score_board(lines: ScoreLines, width: int) -> np.ndarray:
     """Draws bars of the scores so far, and beside them the scores of every frame as lines.
 
     Returns:
@@ -58,7 +58,9 @@ def _bars(pen: ImageDraw.ImageDraw, font: Font, lines: ScoreLines, right: int, s
     for row, (name, score) in enumerate(zip(lines.names, lines.so_far, strict=True)):
         y, colour = margin + row * ROW * size, PALETTE[row]
         top, bottom = y + 0.2 * size, y + 1.05 * size
-        short = fitted(name, font, name_width - size * 0.4, lines.mark(row), LETTERS_BEFORE_MARK)
+        short = fitted_text(
+            name, font, name_width - size * 0.4, lines.mark(row), LETTERS_BEFORE_MARK
+        )
         pen.text((margin, y), short, font=font, fill=colour)
         pen.rectangle((left, top, left + bar_width, bottom), fill=BAR_GROUND)
         pen.rectangle((left, top, left + bar_width * float(score), bottom), fill=colour)
@@ -138,7 +140,7 @@ class _Timeline(NamedTuple):
 # ---- texts that fit ------------------------------------------------------------------------------
 
 
-def fitted(text: str, font: Font, width: float, mark: str = "", least: int = 1) -> str:
+def fitted_text(text: str, font: Font, width: float, mark: str = "", least: int = 1) -> str:
     """Cuts a text to a width in pixels, shows the cut, and keeps the mark behind it.
 
     The mark is left out where less than `least` letters of the text would stay. At least one letter
@@ -149,10 +151,10 @@ def fitted(text: str, font: Font, width: float, mark: str = "", least: int = 1) 
     if mark:
         # The mark says which class is true, so the name gives way.
         room = width - font.getlength(mark)
-        short = fitted(text, font, room)
+        short = fitted_text(text, font, room)
         if len(short) > least and font.getlength(short) <= room:
             return short + mark
-        return fitted(text, font, width)
+        return fitted_text(text, font, width)
     # Letter by letter: the letters of the font have different widths.
     while len(text) > 1 and font.getlength(text + "…") > width:
         text = text[:-1]

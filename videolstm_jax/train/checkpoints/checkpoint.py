@@ -17,7 +17,7 @@ from videolstm_jax.train.checkpoints import manifest
 from videolstm_jax.train.checkpoints.manager import opened_manager, sync_steps
 from videolstm_jax.train.checkpoints.orbax_errors import as_damage, as_file_error
 from videolstm_jax.train.checkpoints.versions import package_versions
-from videolstm_jax.train.mesh import placed
+from videolstm_jax.train.mesh import placed_array
 from videolstm_jax.types import TrainState
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Checkpoints:
         # `absolute` would make a local folder of the name of a bucket.
         if not is_bucket(self.folder):
             self.folder = self.folder.absolute()
-        self._writes = team.current().is_first
+        self._writes = team.current_team().is_first
         self._manager, self._args = opened_manager(self.folder, keep=keep, create=create)
         # Steps that were saved here, and may not be on the disk yet.
         self._unsynced: set[int] = set()
@@ -292,4 +292,4 @@ def load_params(
 
 def _placed(leaf: np.ndarray, like: Any) -> Any:
     """The array on the devices of `like`; on the default one where that names none."""
-    return placed(leaf, getattr(like, "sharding", None))
+    return placed_array(leaf, getattr(like, "sharding", None))

@@ -29,7 +29,7 @@ def opened_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any,
 
     if not folder.exists():
         _check_may_be_made(folder, create)
-    if team.current().is_first:
+    if team.current_team().is_first:
         folder.mkdir(parents=True, exist_ok=True)
 
     def open_local(place: epath.Path, **options: Any) -> Any:
@@ -42,7 +42,7 @@ def opened_manager(folder: epath.Path, *, keep: int, create: bool) -> tuple[Any,
         )
 
     if is_bucket(folder):
-        writes = create and team.current().is_first
+        writes = create and team.current_team().is_first
         open_waiting = partial(open_local, enable_async_checkpointing=False)
         return BucketManager(folder, open_waiting, keep=keep, writes=writes), ocp.args
     return open_local(folder), ocp.args
@@ -67,18 +67,18 @@ def _check_may_be_made(folder: epath.Path, create: bool) -> None:
     if not create:
         raise FileError(f"{folder} is missing; expected a folder of checkpoints")
     # A bucket has no folders, only objects: an empty one may be gone again.
-    if not team.current().is_first and not is_bucket(folder):
+    if not team.current_team().is_first and not is_bucket(folder):
         raise FileError(
-            f"{folder} is missing on {team.current().name}, and process 0 has made it; expected a "
-            "work folder that all processes share"
+            f"{folder} is missing on {team.current_team().name}, and process 0 has made it; "
+            "expected a work folder that all processes share"
         )
 
 
 def _of_one_process(ocp: Any) -> dict[str, Any]:
     """Options with which orbax waits for no other process; none where there is no other."""
-    if team.current().count == 1:
+    if team.current_team().count == 1:
         return {}
-    index = team.current().index
+    index = team.current_team().index
     options = ocp.options.MultiprocessingOptions(
         primary_host=index, active_processes={index}, barrier_sync_key_prefix=str(index)
     )

@@ -102,7 +102,7 @@ def restore_alike(
     Raises:
       FileError: as `restore_newest`; or there is no checkpoint, and `resume` is `must`.
     """
-    processes = team.current()
+    processes = team.current_team()
     numbers = b""
     if processes.is_first:
         _warn_of_uncommitted(checkpoints)
@@ -296,5 +296,5 @@ def _is_unfinished(path: epath.Path) -> bool:
 
 def _warn(text: str) -> None:
     # Of several processes one is enough.
-    if team.current().is_first:
+    if team.current_team().is_first:
         print(f"warning: {text}", file=sys.stderr, flush=True)
