@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--examples", type=int, default=20_000, help="of each parser")
     parser.add_argument("--only", default="", help="parsers whose name has this text")
     parser.add_argument(
-        "--slow", action="store_true", help="also videos and models, with a 40th of the examples"
+        "--slow", action="store_true", help="also videos and models, which take up to 20 ms each"
     )
     parser.add_argument("--again", action="store_true", help="also those with figures")
     args = parser.parse_args(arguments)
@@ -98,28 +98,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commit = record.commit()
     with contextlib.suppress(FileNotFoundError):
         parsers = json.loads(path.read_text())["parsers"]
-    with tempfile.TemporaryDirectory() as folder:
-        for file in _files(args.slow, pathlib.Path(folder)):
-            count = max(1, args.examples // file.cost)
+    with contextlib.ExitStack() as stack:
+        for file in _files(args.slow, stack):
             before = parsers.get(file.name, {"examples": 0, "failures": 1})
-            is_done = before["examples"] >= count and not before["failures"]
+            is_done = before["examples"] >= args.examples and not before["failures"]
             if args.only not in file.name or (is_done and not args.again):
                 continue
             faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
-            parsers[file.name] = try_examples(file, count) | {"commit": commit}
+            parsers[file.name] = try_examples(file, args.examples) | {"commit": commit}
             faulthandler.cancel_dump_traceback_later()
             print(f"{file.name}: {json.dumps(parsers[file.name])}", flush=True)
             _save(parsers, args)
     return int(any(figures["failures"] for figures in parsers.values()))
 
 
-def _files(with_slow: bool, folder: pathlib.Path) -> Sequence[ForeignFile]:
-    """The kinds of files; the slow ones are made of models and videos that are written first."""
+def _files(with_slow: bool, stack: contextlib.ExitStack) -> Sequence[ForeignFile]:
+    """The kinds of files; the slow ones are made of models and videos that are written first.
+
+    Args:
+      with_slow: whether they are made.
+      stack: undoes what they need, when all examples are read.
+    """
     if not with_slow:
         return FOREIGN_FILES
     # Here, since JAX is imported for it.
-    from foreign_models import slow_files
+    from foreign_models import shapes_computed_once, slow_files
 
+    stack.enter_context(shapes_computed_once())
+    folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
     return (*FOREIGN_FILES, *slow_files(folder))
 
 

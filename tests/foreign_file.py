@@ -25,7 +25,6 @@ class ForeignFile(NamedTuple):
       is_text: whether words may be exchanged.
       beside: other files of the folder by their paths.
       named: what a message must contain, if not the folder; empty stands for the name of the file.
-      cost: how often fewer examples than of a cheap reader are tried.
     """
 
     name: str
@@ -36,7 +35,6 @@ class ForeignFile(NamedTuple):
     is_text: bool = False
     beside: Mapping[str, bytes] = MappingProxyType({})
     named: str = ""
-    cost: int = 1
 
     @property
     def ways(self) -> tuple[str, ...]:

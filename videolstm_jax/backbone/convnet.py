@@ -99,8 +99,7 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         if channels not in STREAM_OF_CHANNELS:
             listed = ", ".join(map(str, STREAM_OF_CHANNELS))
             raise FileError(f"channels is {value_text(channels)}; expected one of {listed}")
-        # The shapes of the parameters, without drawing any.
-        like = jax.eval_shape(image_network(config, channels, len(classes)).init, jax.random.key(0))
+        like = network_params_like(config, channels, len(classes))
     identity = {"cell": "convnet", "classes": list(classes)}
     with Checkpoints(folder / "ckpt", create=False) as checkpoints:
         # The step that the record names: with its folder gone, the one before would be read.
@@ -109,6 +108,11 @@ def load_convnet(folder: epath.Path) -> TrainedConvNet:
         # Of all parameters, whichever of them a model needs: it is the name of the ConvNet.
         sha256 = checkpoints.params_sha256(step)
     return TrainedConvNet(params, config, channels, classes, sha256, trained_on(record, path), fit)
+
+
+def network_params_like(config: ConvNetConfig, channels: int, classes: int) -> PyTree:
+    """The shapes of the parameters of an image network; nothing is drawn."""
+    return jax.eval_shape(image_network(config, channels, classes).init, jax.random.key(0))
 
 
 def check_backbone(cfg: RunConfig, stream: str, backbone: str, folder: object) -> None:
