@@ -12,12 +12,12 @@ START = """
 import os, signal, sys, time
 from videolstm_jax.cluster import watchdog as watching
 from videolstm_jax.cluster.detect import Processes
-from videolstm_jax.cluster.meeting import meet
+from videolstm_jax.cluster.meeting import meet_processes
 from videolstm_jax.cluster.watchdog import start_watchdog, watchdog
 from videolstm_jax.config import ClusterConfig
 index, case = int(sys.argv[1]), sys.argv[4]
 place = Processes(index, int(sys.argv[3]), "127.0.0.1:" + sys.argv[2], "test")
-team, _ = meet(place, ClusterConfig(wait=60, heartbeat=1), {})
+team, _ = meet_processes(place, ClusterConfig(wait=60, heartbeat=1), {})
 team.before_end(lambda: print("callback", flush=True))
 start_watchdog(team, 0.5)
 """

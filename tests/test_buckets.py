@@ -30,7 +30,7 @@ from videolstm_jax.config import DataConfig
 from videolstm_jax.clips.batches import train_batches
 from videolstm_jax.clips.draws import ClipDraws
 from videolstm_jax.features.writer import FeatureStore, FeatureWriter
-from videolstm_jax.features.inspection import inspect
+from videolstm_jax.features.inspection import inspect_store
 from videolstm_jax.types import Video
 
 folder = "gs://b/store"
@@ -40,7 +40,7 @@ for array in arrays.values():
 workers = [FeatureWriter(folder, (4, 4, 8), {"made": "up"}, worker=f"{at}of2") for at in range(2)]
 for at, (name, array) in enumerate(arrays.items()):
     workers[at % 2].write(name, array)
-    print(inspect(folder)[0])
+    print(inspect_store(folder)[0])
 assert workers[0].missing(arrays) == []
 store = workers[1].finish(arrays, train=["c/v0"])
 store.verify()
@@ -54,7 +54,7 @@ batch = next(train_batches(store, None, videos, DataConfig(batch=4, frames=5), C
 for clip in batch.clip.inputs.x:
     first = clip[0, 0, 0, 0]
     assert np.array_equal(clip[:, 3, 2, 1], first + np.arange(5)) and first >= 1
-print(inspect(folder)[0])
+print(inspect_store(folder)[0])
 """
 
 

@@ -140,9 +140,7 @@ SLURM = (("--nodes=1", COMMAND), ("--tasks=1", ("extract", "--workdir=w")))
 def test_slurm_does_not_repeat_an_error(environ, option, command, status):
     again = status in STARTED_AGAIN
     environ = {**environ, "STATUSES": str(status)}
-    _, log = launch(
-        environ, "slurm.sh", option, "--", *command, status=0 if again else status
-    )
+    _, log = launch(environ, "slurm.sh", option, "--", *command, status=0 if again else status)
     assert ("scontrol" in [words[0] for words in log]) == again
     # SLURM sends the signal to what runs under `srun`.
     assert "--signal=TERM@180" in log[0] and log[1][0] == "srun"
