@@ -51,12 +51,12 @@ def common_lengths(
       FileError: a file is missing or short, or the stores hold different frames of a video.
     """
     names = names_of(videos)
-    others = [motion]
+    other_stores = [motion]
     if mirrored is not None:
-        others += mirrored
+        other_stores += mirrored
     # Before the first step: a file that is missing must not end a training after hours.
     x.check_sizes(names)
-    for store in others:
+    for store in other_stores:
         if store is None:
             continue
         store.check_sizes(names)

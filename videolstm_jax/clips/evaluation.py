@@ -120,17 +120,18 @@ def _segment_batch(
     mask = np.zeros((batch, data.frames), bool)
     # Always full batches: another size would be compiled anew.
     inputs = [_zeros(store, batch, data.frames) for store in listed.stores]
-    for at, row in enumerate(group):
-        video[at], start[at], count[at] = row
+    for index, row in enumerate(group):
+        video[index], start[index], count[index] = row
         length = int(listed.lengths[row.video])
         _, exists = snippets.clip_indices(length, row.start, data.frames)
-        mask[at] = exists | (data.short_clips == "count")
-        label[at] = listed.videos[row.video].label
-        taken = int(exists.sum())
+        mask[index] = exists | (data.short_clips == "count")
+        label[index] = listed.videos[row.video].label
+        frame_count = int(exists.sum())
         for values, store in zip(inputs, listed.stores, strict=True):
             if values is not None:
-                store.fill(values[at, :taken], listed.videos[row.video].name, row.start)
-                values[at, taken:] = values[at, taken - 1]  # repeats the last frame
+                store.fill(values[index, :frame_count], listed.videos[row.video].name, row.start)
+                # The last frame is repeated, as the mask says.
+                values[index, frame_count:] = values[index, frame_count - 1]
     weight = (video >= 0).astype(np.float32)
     return Segments(Batch(Clip(Inputs(*inputs), mask), label, weight), video, start, count)
 
@@ -185,13 +186,13 @@ def _chunk_clip(listed: _Listed, group: np.ndarray, batch: int, start: int, fram
     inputs = [_zeros(store, batch, frames) for store in listed.stores]
     mask = np.zeros((batch, frames), bool)
     for row, video in enumerate(group):
-        taken = min(frames, int(listed.lengths[video]) - start)
-        if taken <= 0:
+        frame_count = min(frames, int(listed.lengths[video]) - start)
+        if frame_count <= 0:
             continue  # this video ended in a chunk before
-        mask[row, :taken] = True
+        mask[row, :frame_count] = True
         for values, store in zip(inputs, listed.stores, strict=True):
             if values is not None:
-                store.fill(values[row, :taken], listed.videos[video].name, start)
+                store.fill(values[row, :frame_count], listed.videos[video].name, start)
     return Clip(Inputs(*inputs), mask)
 
 

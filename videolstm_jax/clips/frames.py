@@ -168,7 +168,7 @@ def _frame_batches(
     labels = label_array(videos).astype(np.int32)
     reach = round(cfg.shift * reader.side)
     share = cfg.batch // draws.host.count
-    own = slice(draws.host.index * share, (draws.host.index + 1) * share)
+    own_rows = slice(draws.host.index * share, (draws.host.index + 1) * share)
 
     def read_image(index: int, frame: int, mirror: bool, shift: np.ndarray, box: np.ndarray):
         image = reader.read(videos[index], frame, frame + 1)[0]
@@ -196,8 +196,10 @@ def _frame_batches(
                 step, batch=cfg.batch, seed=draws.seed, side=reader.side, smallest=cfg.crop
             )
             # The whole batch is drawn, so that it is the same whatever the number of hosts.
-            video, frame, mirror, shift = (rows[own] for rows in drawn)
-            images = np.stack(list(pool.map(read_image, video, frame, mirror, shift, boxes[own])))
+            video, frame, mirror, shift = (rows[own_rows] for rows in drawn)
+            images = np.stack(
+                list(pool.map(read_image, video, frame, mirror, shift, boxes[own_rows]))
+            )
             yield images, labels[video]
             step += 1
 

@@ -87,9 +87,9 @@ class ConnectedTeam(Team):
         with contextlib.suppress(OSError):
             self._connections[peer].send(kind, payload, **fields)
 
-    def _take(self, peer: int, label: str, awaited: Sequence[int]) -> bytes:
-        """The next bytes of a process; `awaited` are all from which some must come."""
-        began = time.monotonic()
+    def _take(self, peer: int, label: str, expected_peers: Sequence[int]) -> bytes:
+        """The next bytes of a process; `expected_peers` are all from which some must come."""
+        wait_start = time.monotonic()
         self.is_waiting = True
         try:
             # In pieces, so that Ctrl-C is not kept waiting.
@@ -97,7 +97,7 @@ class ConnectedTeam(Team):
                 with contextlib.suppress(queue.Empty):
                     message = self._inbox[peer].get(timeout=0.2)
                     break
-                self._check_wait(peer, label, awaited, began)
+                self._check_wait(peer, label, expected_peers, wait_start)
         finally:
             self.is_waiting = False
         if message.fields["label"] != label:
@@ -107,22 +107,27 @@ class ConnectedTeam(Team):
             )
         return message.payload
 
-    def _check_wait(self, peer: int, label: str, awaited: Sequence[int], began: float) -> None:
+    def _check_wait(
+        self, peer: int, label: str, expected_peers: Sequence[int], wait_start: float
+    ) -> None:
         """Ends all processes where one has shown no progress for too long."""
-        since = began
+        last_progress = wait_start
         if peer in self._progress_of:
-            since = max(began, self._progress_of[peer][1])
-        seconds = time.monotonic() - since
+            last_progress = max(wait_start, self._progress_of[peer][1])
+        seconds = time.monotonic() - last_progress
         if seconds <= self.longest_wait:
             return
-        missing = [str(other) for other in awaited if self._inbox[other].empty()]
-        listed = f"process {missing[0]}"
+        missing = []
+        for expected_peer in expected_peers:
+            if self._inbox[expected_peer].empty():
+                missing.append(str(expected_peer))
+        missing_text = f"process {missing[0]}"
         if len(missing) > 1:
-            listed = f"processes {', '.join(missing[:8])}"
+            missing_text = f"processes {', '.join(missing[:8])}"
         if len(missing) > 8:
-            listed += f" and {len(missing) - 8} more"
+            missing_text += f" and {len(missing) - 8} more"
         self.end_stalled(
-            f"{self.name} has waited at {label!r} for {listed}; no sign of progress came for "
+            f"{self.name} has waited at {label!r} for {missing_text}; no sign of progress came for "
             f"{seconds:.0f} s. Each process has printed where its threads are"
         )
 

@@ -100,8 +100,8 @@ def _flag_names(explicit: Mapping[str, object]) -> set[str]:
 
 def _of_scheduler(environ: Mapping[str, str]) -> Processes:
     """What the scheduler shows; a single process without `source` where none does."""
-    for find in (_of_slurm, _of_open_mpi, _of_tpu_workers):
-        processes = find(environ)
+    for detector in (_of_slurm, _of_open_mpi, _of_tpu_workers):
+        processes = detector(environ)
         if processes.source:
             return processes
     return Processes()

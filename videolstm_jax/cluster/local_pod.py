@@ -80,9 +80,12 @@ def _wait(running: Sequence[subprocess.Popen]) -> int:
     status, deadline = 0, float("inf")
     while True:
         statuses = [process.poll() for process in running]
-        for ended in statuses:
-            if ended and not status:
-                status = ended if ended > 0 else _STATUS_OF_SIGNAL - ended
+        for process_status in statuses:
+            if process_status and not status:
+                status = process_status
+                # Popen has the negative number of the signal that ended a process.
+                if process_status < 0:
+                    status = _STATUS_OF_SIGNAL - process_status
                 deadline = time.monotonic() + _GRACE
         if None not in statuses:
             return status

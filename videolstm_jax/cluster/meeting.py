@@ -63,11 +63,11 @@ def _welcome(
     problem = ""
     with contextlib.closing(_listening(port)) as listener:
         while len(greetings) < processes.count and not problem:
-            left = deadline - time.monotonic()
-            if left <= 0:
+            seconds_left = deadline - time.monotonic()
+            if seconds_left <= 0:
                 problem = _missing(processes, greetings, wait)
                 break
-            listener.settimeout(left)
+            listener.settimeout(seconds_left)
             with contextlib.suppress(TimeoutError):
                 connection = Connection(listener.accept()[0])
                 problem = _enter(connection, processes, greetings, connections, strangers)
@@ -91,41 +91,41 @@ def _enter(
     strangers: list[Connection],
 ) -> str:
     """Reads who has come; returns what is wrong with it, or nothing."""
-    hello = None
+    greeting = None
     with contextlib.suppress(TimeoutError, ValueError, KeyError):
-        hello = connection.receive(_GREETING)
+        greeting = connection.receive(_GREETING)
     # A scanner of ports, or a process of something else.
-    if hello is None or hello.kind != "hello":
+    if greeting is None or greeting.kind != "hello":
         connection.close()
         return ""
-    index, count = hello.fields["index"], hello.fields["count"]
+    index, count = greeting.fields["index"], greeting.fields["count"]
     problem = ""
     if count != processes.count:
         problem = (
-            f"process {index} on {hello.fields['host']} expects {count} processes; process 0 "
+            f"process {index} on {greeting.fields['host']} expects {count} processes; process 0 "
             f"expects {processes.count}"
         )
     elif index in greetings:
         problem = (
             f"two processes are process {index} of {count}: on {greetings[index].fields['host']} "
-            f"and on {hello.fields['host']}; expected different numbers"
+            f"and on {greeting.fields['host']}; expected different numbers"
         )
     if problem:
         strangers.append(connection)
         return problem
-    greetings[index] = hello
+    greetings[index] = greeting
     connections[index] = connection
     return ""
 
 
 def _missing(processes: Processes, greetings: Mapping[int, Message], wait: float) -> str:
     missing = [str(index) for index in range(processes.count) if index not in greetings]
-    listed = ", ".join(missing[:8])
+    missing_text = ", ".join(missing[:8])
     if len(missing) > 8:
-        listed += f" and {len(missing) - 8} more"
+        missing_text += f" and {len(missing) - 8} more"
     return (
-        f"of {processes.count} processes, {listed} did not come to {processes.coordinator} within "
-        f"{wait:g} s; --cluster.wait waits longer"
+        f"of {processes.count} processes, {missing_text} did not come to {processes.coordinator} "
+        f"within {wait:g} s; --cluster.wait waits longer"
     )
 
 

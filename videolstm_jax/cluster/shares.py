@@ -44,8 +44,8 @@ def in_order(names: Sequence[str], parts: Sequence[Mapping[str, Result]]) -> lis
         if name not in merged:
             raise FileError(f"{name} was scored by no process; expected one")
     if len(merged) != len(names):
-        extra = sorted(set(merged) - set(names))
-        raise FileError(f"{extra[0]} was scored, and is not in the list")
+        unlisted = sorted(set(merged) - set(names))
+        raise FileError(f"{unlisted[0]} was scored, and is not in the list")
     return [merged[name] for name in names]
 
 
@@ -68,10 +68,10 @@ def gather_rows(
     processes = team.current_team()
     if processes.count == 1:
         return in_order(names, [own])
-    every = processes.gather(label, _packed(own))
-    if every is None:
+    payloads = processes.gather(label, _packed(own))
+    if payloads is None:
         return None
-    return in_order(names, [_unpacked(payload) for payload in every])
+    return in_order(names, [_unpacked(payload) for payload in payloads])
 
 
 def _packed(rows: Mapping[str, NDArray]) -> bytes:

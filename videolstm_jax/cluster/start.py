@@ -44,32 +44,33 @@ def join_processes(
     """
     facts = {"command": command, "cluster.watchdog": as_text(config.watchdog)}
     facts |= {**code_versions(), **own_modules(cfg), **_settings(cfg)}
-    joined, service = meet_processes(processes, config, facts)
+    joined_team, service = meet_processes(processes, config, facts)
     if config.watchdog:
-        start_watchdog(joined, config.stall)
-        joined.longest_wait = max(joined.longest_wait, 2 * config.stall)
+        start_watchdog(joined_team, config.stall)
+        joined_team.longest_wait = max(joined_team.longest_wait, 2 * config.stall)
     else:
         # Without a watchdog no process tells the others that it goes on.
-        joined.longest_wait = math.inf
+        joined_team.longest_wait = math.inf
     _start_jax(processes, service)
-    team.join_team(joined)
+    team.join_team(joined_team)
     import jax
 
-    here, everywhere = jax.local_device_count(), jax.device_count()
+    own_devices, all_devices = jax.local_device_count(), jax.device_count()
+    plural = "s" if own_devices != 1 else ""
     return (
-        f"{joined.name}, {here} device{'s' * (here != 1)} here, {everywhere} in all "
+        f"{joined_team.name}, {own_devices} device{plural} here, {all_devices} in all "
         f"({jax.default_backend()}, by {processes.source})"
     )
 
 
 def leave_processes() -> None:
     """Ends JAX's service on all processes together; does nothing in a process that is alone."""
-    joined = team.current_team()
-    if joined.count == 1:
+    joined_team = team.current_team()
+    if joined_team.count == 1:
         return
     import jax
 
-    joined.leave()
+    joined_team.leave()
     # Of a service that is gone already there is nothing to end.
     with contextlib.suppress(Exception):
         jax.distributed.shutdown()

@@ -117,13 +117,20 @@ def _paces(
         pace_of = importlib.import_module("videolstm_jax.train.cost").measure_pace
     by_workdir, by_models = {}, {}
     for workdir, dataset in datasets.items():
-        steps = [task.step for task in tasks if task.step.cfg.workdir == workdir]
-        runs = [step.cfg for step in steps if step.stage == "train"]
+        first_cfg, runs, models = None, [], []
+        for task in tasks:
+            cfg = task.step.cfg
+            if cfg.workdir != workdir:
+                continue
+            first_cfg = first_cfg or cfg
+            if task.step.stage == "train":
+                runs.append(cfg)
+                models.append(cfg.model)
         # Models of as many classes are timed once, whatever the split.
-        models = (len(dataset.classes), tuple(run.model for run in runs))
-        if models not in by_models:
-            by_models[models] = pace_of(steps[0].cfg, runs, dataset)
-        by_workdir[workdir] = by_models[models]
+        key = (len(dataset.classes), tuple(models))
+        if key not in by_models:
+            by_models[key] = pace_of(first_cfg, runs, dataset)
+        by_workdir[workdir] = by_models[key]
     return by_workdir
 
 
@@ -156,8 +163,12 @@ def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
         if cost.finished:
             lines.append(f"{cost.task.name:{width}s} finished")
             continue
-        time_text = duration_text(cost.seconds) if cost.seconds else "-"
-        disk_text = size_text(cost.disk) if cost.disk else "-"
+        # A stage that is too short to be estimated has no number, and not "0 s".
+        time_text, disk_text = "-", "-"
+        if cost.seconds:
+            time_text = duration_text(cost.seconds)
+        if cost.disk:
+            disk_text = size_text(cost.disk)
         lines.append(f"{cost.task.name:{width}s} {time_text:>8s} {disk_text:>10s}")
         seconds += cost.seconds
         disk += cost.disk
@@ -166,8 +177,10 @@ def cost_text(costs: Sequence[PlannedCost], teraflops: float = 0.0) -> str:
     for workdir in dict.fromkeys(cost.task.step.cfg.workdir for cost in costs):
         dataset, counted = place_dataset(workdir)
         frames = sum(video.frames for video in dataset.videos)
-        about = "counted by prepare" if counted else f"published videos of {FRAMES} frames, assumed"
-        lines.append(f"{workdir}: {len(dataset.videos)} videos, {frames:,} frames ({about})")
+        source = f"published videos of {FRAMES} frames, assumed"
+        if counted:
+            source = "counted by prepare"
+        lines.append(f"{workdir}: {len(dataset.videos)} videos, {frames:,} frames ({source})")
     device = "one such device as this, as busy as it was"
     if teraflops:
         device = f"one device that sustains {teraflops:g} TFLOP/s"

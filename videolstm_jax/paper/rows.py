@@ -235,17 +235,22 @@ def find_rows(names: Sequence[str]) -> list[Row]:
     Raises:
       ConfigError: a name that fits no row.
     """
-    chosen: dict[str, Row] = {}
+    chosen: set[str] = set()
     for name in names:
-        matching = [row for row in ROWS.values() if _fits(row, name)]
-        if not matching:
+        fits_a_row = False
+        for row in ROWS.values():
+            if _fits(row, name):
+                chosen.add(row.name)
+                fits_a_row = True
+        if not fits_a_row:
             raise ConfigError(_unknown(name))
-        for row in matching:
-            chosen[row.name] = row
-    if not names:
-        return [row for row in ROWS.values() if row.name == row.mean_name]
+    rows = []
     # In the order of the tables, whatever the order of the names.
-    return [row for row in ROWS.values() if row.name in chosen]
+    for row in ROWS.values():
+        is_mean = row.name == row.mean_name
+        if row.name in chosen or (is_mean and not names):
+            rows.append(row)
+    return rows
 
 
 def _fits(row: Row, name: str) -> bool:

@@ -7,6 +7,7 @@ what they left, so that every script can be started again.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -127,7 +128,7 @@ def jobset_script(tasks: Sequence[PlannedStage], cluster: Cluster) -> str:
         job["template"] = {"spec": _job(wave, cluster)}
         replicated.append(job)
     # Names of Kubernetes are letters, digits and hyphens.
-    name = "".join(c if c.isalnum() else "-" for c in cluster.title.lower()).strip("-")
+    name = re.sub(r"[^0-9a-z]", "-", cluster.title.lower()).strip("-")
     manifest = {
         "apiVersion": "jobset.x-k8s.io/v1alpha2",
         "kind": "JobSet",
@@ -187,11 +188,13 @@ def _yaml_item(head: str, item: object, indent: int) -> list[str]:
     if isinstance(item, Mapping | list):
         return [head, *_yaml(item, indent + 2)]
     if isinstance(item, str) and "\n" in item:
-        pad = " " * (indent + 2)
-        return [
-            f"{head} |",
-            *(pad + line if line else "" for line in item.rstrip("\n").split("\n")),
-        ]
+        # A block of text keeps its lines; empty ones have no spaces, which nobody would see.
+        lines = [f"{head} |"]
+        for line in item.rstrip("\n").split("\n"):
+            if line:
+                line = " " * (indent + 2) + line
+            lines.append(line)
+        return lines
     # JSON texts and numbers are YAML too, and are quoted where they must be.
     return [f"{head} {json.dumps(item)}"]
 

@@ -96,6 +96,12 @@ def _groups(rows: Sequence[Row]) -> list[str]:
     by_group: dict[str, list[str]] = {}
     for row in rows:
         # A figure is of one data set, and its names have none.
-        group = row.table if row.table.startswith("figure") else f"{row.table}/{row.dataset}"
+        group = f"{row.table}/{row.dataset}"
+        if row.table.startswith("figure"):
+            group = row.table
         by_group.setdefault(group, []).append(row.name)
-    return [names[0] if len(names) == 1 else group for group, names in by_group.items()]
+    short_names = []
+    for group, names in by_group.items():
+        # The name of a group would say more than is left out where it is a single row.
+        short_names.append(names[0] if len(names) == 1 else group)
+    return short_names

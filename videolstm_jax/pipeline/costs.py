@@ -43,8 +43,8 @@ def pipeline_cost(steps: Sequence[Step], dataset: Dataset) -> str:
         if step.stage == "extract" and step.cfg.data.mirrored:
             # A line of its own, since one setting saves it.
             filmed = change(step.cfg, data__mirrored=False)
-            without = costs.estimate_stage_cost(step.stage, filmed, dataset, measured_pace)
-            seconds = estimate.seconds - without.seconds
-            add_line("  of it data.mirrored", seconds, estimate.disk - without.disk)
+            filmed_estimate = costs.estimate_stage_cost(step.stage, filmed, dataset, measured_pace)
+            seconds = estimate.seconds - filmed_estimate.seconds
+            add_line("  of it data.mirrored", seconds, estimate.disk - filmed_estimate.disk)
     add_line("together", total_seconds, total_disk)
     return "\n".join(lines)

@@ -41,9 +41,9 @@ def run(cfg: RunConfig) -> epath.Path | None:
     seconds: list[tuple[str, float]] = []
     for number, step in enumerate(steps, 1):
         print(f"\n[{number}/{len(steps)}] {step.label}", flush=True)
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         path = _run_step(step, steps)
-        seconds.append((step.label, time.perf_counter() - began))
+        seconds.append((step.label, time.perf_counter() - start_time))
     _print_times(seconds)
     print(f"\nthe page of pictures: {path}")
     return path
@@ -52,11 +52,15 @@ def run(cfg: RunConfig) -> epath.Path | None:
 def _print_times(seconds: Sequence[tuple[str, float]]) -> None:
     """Prints a line for each stage, and the sum."""
     head = "all stages"
-    rows = [*seconds, (head, sum(taken for _, taken in seconds))]
-    width = max(len(label) for label, _ in rows)
+    total = 0.0
+    width = len(head)
+    for label, stage_seconds in seconds:
+        total += stage_seconds
+        width = max(width, len(label))
+    rows = [*seconds, (head, total)]
     print()
-    for label, taken in rows:
-        print(f"{label:{width}s} {taken:8.1f} s")
+    for label, stage_seconds in rows:
+        print(f"{label:{width}s} {stage_seconds:8.1f} s")
 
 
 def _check_batches(steps: Sequence[Step]) -> None:

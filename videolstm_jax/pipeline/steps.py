@@ -152,11 +152,12 @@ def _motion_kernel(settings: Settings, run_cfg: RunConfig, source_name: str) -> 
     every run, and to keep it would fail only after the source is trained.
     """
     kernel = run_cfg.model.motion_kernel
-    given = settings.overrides.get("model__kernel", kernel)
-    if given != kernel:
+    user_kernel = settings.overrides.get("model__kernel", kernel)
+    if user_kernel != kernel:
         raise ConfigError(
-            f"model.kernel is {given}, but {source_name} becomes the motion LSTM of "
+            f"model.kernel is {user_kernel}, but {source_name} becomes the motion LSTM of "
             f"{run_cfg.run_name}, whose model.motion_kernel is {kernel}; expected the same value: "
-            f"leave out --model.kernel, give --model.motion_kernel={given}, or change --train.graft"
+            f"leave out --model.kernel, give --model.motion_kernel={user_kernel}, or change "
+            "--train.graft"
         )
     return kernel

@@ -62,8 +62,8 @@ class BucketManager:
         """Saves a checkpoint, and removes those that are too old."""
         self._manager.save(step, args=args)
         self._send(step)
-        for old in self.all_steps()[: -self._keep]:
-            self._remove(old)
+        for old_step in self.all_steps()[: -self._keep]:
+            self._remove(old_step)
 
     def restore(self, step: int, args: Any) -> Any:
         """Reads items of a checkpoint."""

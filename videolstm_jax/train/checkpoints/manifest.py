@@ -90,10 +90,10 @@ def check_identity(
     Raises:
       FileError: they differ.
     """
-    absent = unrecorded(saved, identity)
+    unrecorded_names = unrecorded(saved, identity)
     saved = {**_BEFORE_THE_SETTING, **saved}
     for name, value in as_json(identity).items():
-        if name in absent or saved.get(name) == value:
+        if name in unrecorded_names or saved.get(name) == value:
             continue
         if name == "videos":
             # Two hashes would tell nobody what changed.
@@ -128,11 +128,11 @@ def check_fits(leaves: Mapping[str, Any], expected: Mapping[str, Any], place: ep
     # Both lists of names, to find what is missing and what is too many.
     for name in [*expected, *leaves]:
         row, like = leaves.get(name), expected.get(name)
-        fits = row is not None and like is not None
-        if fits:
+        agrees = row is not None and like is not None
+        if agrees:
             # The content is compared when it has been read; `like` has no sha256.
-            fits = all(row[key] == like[key] for key in like)
-        if not fits:
+            agrees = all(row[key] == like[key] for key in like)
+        if not agrees:
             raise FileError(f"{place}: {name} is {_describe(row)}; expected {_describe(like)}")
 
 

@@ -222,19 +222,19 @@ def _warn_of_lost(folder: epath.Path, newest: int | None) -> None:
     A training that was killed has logged some steps after its last checkpoint. One that had come to
     its end has its last step in both.
     """
-    logged = last_step(folder / "metrics.jsonl")
+    logged_step = last_step(folder / "metrics.jsonl")
     is_finished = (folder / "config.json").exists()
     if newest is None:
-        trace = _trace_of_training(folder, logged)
+        trace = _trace_of_training(folder, logged_step)
         if trace:
             _warn(
                 f"{folder / 'ckpt'} holds no checkpoint, and {trace}; training begins at step 0 "
                 "(--resume=must would end here)"
             )
-    if newest is not None and is_finished and newest < logged:
+    if newest is not None and is_finished and newest < logged_step:
         _warn(
             f"{folder / 'ckpt'} holds step {newest}, and this training had ended at step "
-            f"{logged}: its newest checkpoint is missing"
+            f"{logged_step}: its newest checkpoint is missing"
         )
 
 
@@ -243,15 +243,15 @@ def _warn_of_lost(folder: epath.Path, newest: int | None) -> None:
 _TRACES = ("config.json", "hashes.jsonl", DAMAGED)
 
 
-def _trace_of_training(folder: epath.Path, logged: int) -> str:
+def _trace_of_training(folder: epath.Path, logged_step: int) -> str:
     """What shows that a training has been in this folder, as a clause; empty where nothing does.
 
     Args:
       folder: of the run.
-      logged: the last step of metrics.jsonl, 0 without one.
+      logged_step: the last step of metrics.jsonl, 0 without one.
     """
-    if logged:
-        return f"metrics.jsonl goes to step {logged}"
+    if logged_step:
+        return f"metrics.jsonl goes to step {logged_step}"
     for name in _TRACES:
         if (folder / name).exists():
             return f"{name} is there from an earlier training"
@@ -262,16 +262,16 @@ def _warn_of_differences(checkpoints: Checkpoints, step: int, identity: Mapping[
     """Prints which versions differ, and what a checkpoint of an earlier state did not record."""
     place = checkpoints.folder / str(step)
     meta = checkpoints.meta(step)
-    absent = unrecorded(meta["identity"], identity)
+    missing_fields = unrecorded(meta["identity"], identity)
     if "batches" not in meta["about"]:
-        absent.append("batches")
+        missing_fields.append("batches")
     if "versions" not in meta:
-        absent.append("versions")
+        missing_fields.append("versions")
         difference = ""
     else:
         difference = versions_difference(meta["versions"])
-    if absent:
-        _warn(f"{place} is of an earlier version; not compared: {', '.join(absent)}")
+    if missing_fields:
+        _warn(f"{place} is of an earlier version; not compared: {', '.join(missing_fields)}")
     if difference:
         _warn(f"{place} was made with {difference}: results may differ by rounding")
 

@@ -33,7 +33,7 @@ def versions_difference(saved: Mapping[str, str]) -> str:
     for package in PACKAGES:
         if package in _NOT_AT_FIRST and package not in saved:
             continue
-        before, now = saved.get(package, "none"), installed.get(package, "none")
-        if before != now:
-            differences.append(f"{package} {before}, here {now}")
+        saved_version, own_version = saved.get(package, "none"), installed.get(package, "none")
+        if saved_version != own_version:
+            differences.append(f"{package} {saved_version}, here {own_version}")
     return "; ".join(differences)

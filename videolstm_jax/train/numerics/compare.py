@@ -45,8 +45,10 @@ def compare_trainings(first: PathLike, second: PathLike) -> tuple[bool, list[str
       FileError: a folder has no hashes.jsonl, or the two have no step in common.
     """
     folders = (epath.Path(first), epath.Path(second))
-    states = parting([_hashes(folder) for folder in folders], folders)
-    metrics = parting([_by_step(folder / "metrics.jsonl") for folder in folders], folders)
+    # The states first: where only the metrics part, the trainings had the same parameters.
+    states = parting((_hashes(folders[0]), _hashes(folders[1])), folders)
+    metrics_logs = (_by_step(folders[0] / "metrics.jsonl"), _by_step(folders[1] / "metrics.jsonl"))
+    metrics = parting(metrics_logs, folders)
     texts = [_text("states", states), _text("metrics", metrics)]
     return states.step is None and metrics.step is None, texts
 
@@ -62,6 +64,7 @@ def parting(logs: Sequence[Rows], folders: Sequence[epath.Path]) -> Parting:
       FileError: they have no step in common.
     """
     first, second = logs
+    # Either training may have gone on for longer, or have logged seldom.
     common = sorted(first.keys() & second.keys())
     if not common:
         raise FileError(
@@ -101,6 +104,7 @@ def _by_step(path: epath.Path) -> Rows:
 
 def _first_difference(first: Mapping[str, Any], second: Mapping[str, Any]) -> str:
     """The name of the first field that differs."""
+    # Of both, since a field that only one of them has differs too.
     for name in (*first, *second):
         if first.get(name) != second.get(name):
             return name

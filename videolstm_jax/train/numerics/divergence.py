@@ -35,6 +35,7 @@ class SkippedSteps(NamedTuple):
 
     def after_step(self, *, skipped: bool) -> SkippedSteps:
         """The numbers after one more step."""
+        # A step that is done ends the row; those before it still belong to the next line.
         if not skipped:
             return self._replace(in_a_row=0)
         return SkippedSteps(self.since_line + 1, self.in_a_row + 1)
@@ -51,7 +52,11 @@ def divergence_warning(rows: Sequence[Mapping[str, Any]], classes: int, frames: 
       classes: C.
       frames: that the loss is summed over.
     """
-    losses = [row["loss"] for row in rows if "loss" in row]
+    losses = []
+    for row in rows:
+        # Lines of a validation have no loss of the training.
+        if "loss" in row:
+            losses.append(row["loss"])
     if not losses:
         return ""
     first, final = losses[0], losses[-1]
@@ -73,7 +78,10 @@ def skipped_warning(rows: Sequence[Mapping[str, Any]]) -> str:
     Args:
       rows: of metrics.jsonl.
     """
-    skipped = sum(row.get("skipped", 0) for row in rows)
+    # Each line counts the steps that were skipped since the one before.
+    skipped = 0
+    for row in rows:
+        skipped += row.get("skipped", 0)
     if not skipped:
         return ""
     steps = rows[-1]["step"]

@@ -36,11 +36,15 @@ def first_not_finite(
     Returns:
       k for the k-th name of `checked_names`.
     """
+    # In the order of `checked_names`: the cause comes before what it spoils.
     values = [loss, accuracy, *jax.tree.leaves(gradient), gradient_norm]
     values += _floats(after).values()
-    bad = jnp.stack([~jnp.isfinite(leaf).all() for leaf in values])
+    flags = []
+    for leaf in values:
+        flags.append(~jnp.isfinite(leaf).all())
+    not_finite = jnp.stack(flags)
     # `argmax` of booleans is the first true one; 0 is left for none.
-    return jnp.where(bad.any(), jnp.argmax(bad) + 1, 0).astype(jnp.int32)
+    return jnp.where(not_finite.any(), jnp.argmax(not_finite) + 1, 0).astype(jnp.int32)
 
 
 def checked_names(state: TrainState) -> list[str]:
@@ -91,6 +95,7 @@ def _floats(state: TrainState) -> dict[str, Array]:
     """The arrays of a state that may be infinite, by their dotted names."""
     leaves = {}
     for name, leaf in named_leaves(state).items():
+        # Counters of steps are integers, which are always finite.
         if jnp.issubdtype(leaf.dtype, jnp.inexact):
             leaves[name] = leaf
     return leaves

@@ -39,10 +39,12 @@ class StateHashes:
         # Lines of steps that will be made again are dropped, also where none are added.
         if every or path.exists():
             self._log = MetricsLog(path, step=start)
+        # One thread: lines are written in the order of their steps.
         self._pool = ThreadPoolExecutor(1)
 
     def add(self, state: TrainState) -> None:
         """Begins to write the line of a state."""
+        # At most one copy of the state is in memory beside the training's own.
         self.wait()
         # A copy: the next step donates the buffers of the state.
         self._running = self._pool.submit(self._write, jax.tree.map(np.array, state))
@@ -60,5 +62,7 @@ class StateHashes:
 def state_digests(state: TrainState) -> dict[str, Any]:
     """The `sha256` of a whole state, and the first characters of that of every array."""
     manifest = manifest_of(state)
-    arrays = {name: row["sha256"][:_SHOWN] for name, row in manifest.items()}
+    arrays = {}
+    for name, row in manifest.items():
+        arrays[name] = row["sha256"][:_SHOWN]
     return {"sha256": digest(manifest), "arrays": arrays}
