@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data import page, try_tables
+from benchmarks.real_data import page, titles, try_tables, vgg16_tables
 
 RESULTS = pathlib.Path(page.PAGE).parents[2] / "benchmarks" / "results"
 
@@ -27,10 +27,31 @@ def test_no_figure_of_the_page_differs(tables):
 
 def test_no_figure_of_vgg16_differs():
     figures = json.loads((RESULTS / "real_data_ut_vgg16.json").read_text())
-    tables = page.vgg16_table(figures)
+    tables = vgg16_tables.tables_of(figures)
     text = page.PAGE.read_text()
     assert filled(text, tables) == text and "<!-- vgg16 -->" in text
     assert "ALSTM, VGG-16 pool5" in tables["vgg16"]
+
+
+def test_a_cell_of_some_folds_is_compared_on_their_clips():
+    figures = {
+        "runs": {"alstm-vgg16": {"train__steps": 9}, "convalstm-vgg16": {"train__steps": 4}},
+        "rows": {"alstm-vgg16": {"right": ["1010"]}},
+        "partial": {
+            "convalstm-vgg16": {
+                "folds": [1, 3],
+                "rows": {"alstm-vgg16": {"right": ["10"]}, "convalstm-vgg16": {"right": ["11"]}},
+            }
+        },
+    }
+    tables = vgg16_tables.tables_of(figures)
+    shown = [line.split(" | ")[:3] for line in tables["vgg16"].splitlines()[2:]]
+    assert shown == [
+        ["| ALSTM, VGG-16 pool5", "9", "2 of 4"],
+        ["| ConvALSTM, VGG-16 pool5, folds 1, 3", "4", "2 of 2"],
+    ]
+    (line,) = tables["vgg16 orderings"].splitlines()[2:]
+    assert "pool5, folds 1, 3 | +50.0 (" in line
 
 
 @pytest.mark.slow
@@ -44,13 +65,13 @@ def test_a_figure_that_was_typed_is_replaced(tables, tmp_path):
 
 
 def test_titles():
-    titles = {
+    expected = {
         "videolstm-rgb": "VideoLSTM, RGB",
         "fusion": "both VideoLSTMs, product of scores",
         "frame classifier, flow": "frame classifier (ConvNet), flow",
         "ridge on both mean vectors": "ridge regression on both mean vectors",
     }
-    assert {name: page.title(name) for name in titles} == titles
+    assert {name: titles.title(name) for name in expected} == expected
 
 
 def test_a_try_that_was_not_run_says_so():

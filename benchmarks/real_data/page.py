@@ -14,26 +14,24 @@ from typing import Any
 import numpy as np
 
 from benchmarks.ladder.tables import filled
-from benchmarks.real_data import try_tables
-from benchmarks.real_data.rows import Row, difference, markdown, percent, rows_of, verdict
-from benchmarks.real_data.ut_baselines import SINGLE_FRAMES
+from benchmarks.real_data import try_tables, vgg16_tables
+from benchmarks.real_data.rows import (
+    Row,
+    accuracy,
+    counts,
+    difference,
+    markdown,
+    percent,
+    rows_of,
+    verdict,
+)
+from benchmarks.real_data.titles import CELLS, STREAMS, title
 from benchmarks.real_data.ut_folds import FOLDS, sequence_of
 from benchmarks.real_data.ut_interaction import RIDGE, SECOND, THIRD
 from videolstm_jax import files
-from videolstm_jax.measure.intervals import mean_interval
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "results" / "real_data.md"
 
-CELLS: Mapping[str, str] = {
-    "lstm": "LSTM",
-    "alstm": "ALSTM",
-    "convlstm": "ConvLSTM",
-    "convalstm": "ConvALSTM",
-    "motion_alstm": "ALSTM with motion",
-    "videolstm": "VideoLSTM",
-}
-"""The cells in the order of the page, and what it calls them."""
-STREAMS: Mapping[str, str] = {"rgb": "RGB", "flow": "flow"}
 CLASSIFIERS = ("frame classifier, RGB", "frame classifier, flow")
 MIDDLE, MEAN_FLOW = RIDGE
 MEAN_RGB = "ridge on the mean 7x7x320 map, RGB"
@@ -84,7 +82,7 @@ SECOND_PAIRS = (
 def write(results: pathlib.Path, page: pathlib.Path = PAGE) -> None:
     """Fills the page from the result file of UT-Interaction, or of its VGG-16 maps."""
     figures = json.loads(results.read_text())
-    tables = vgg16_table(figures) if "vgg16" in results.name else tables_of(figures)
+    tables = vgg16_tables.tables_of(figures) if "vgg16" in results.name else tables_of(figures)
     files.write_bytes(page, filled(page.read_text(), tables).encode())
     print(f"wrote {', '.join(tables)} into {page}")
 
@@ -108,33 +106,7 @@ def tables_of(figures: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def vgg16_table(figures: Mapping[str, Any]) -> dict[str, str]:
-    """The table of VGG-16 maps by the name of its place: rows that have all folds."""
-    lines = []
-    for name, row in rows_of(figures["rows"]).items():
-        model = title(name)
-        if name.endswith("-vgg16"):
-            model = f"{CELLS[name.removesuffix('-vgg16')]}, VGG-16 pool5"
-        lines.append((model, _counts(row), _accuracy(row)))
-    head = ("model", "right of 90, one seed", "accuracy, % (interval)")
-    return {"vgg16": markdown(head, lines)}
-
-
 # ---- parts of rows -------------------------------------------------------------------------------
-
-
-def title(name: str) -> str:
-    """What the page calls a row of the result file."""
-    if name == "fusion":
-        return "both VideoLSTMs, product of scores"
-    if name == SINGLE_FRAMES:
-        return "ridge regression on single 7x7x320 maps, flow, mean of the scores"
-    cell, _, stream = name.partition("-")
-    if cell in CELLS and stream in STREAMS:
-        return f"{CELLS[cell]}, {STREAMS[stream]}"
-    # The paper's word for it stands beside ours.
-    name = name.replace("frame classifier", "frame classifier (ConvNet)")
-    return name.replace("ridge on", "ridge regression on")
 
 
 def _bold(name: str, text: str) -> str:
@@ -142,21 +114,10 @@ def _bold(name: str, text: str) -> str:
     return f"**{text}**" if name == "fusion" else text
 
 
-def _counts(row: Row | None, videos: np.ndarray | slice = slice(None)) -> str:
-    """The right answers of each seed; empty where the row was not trained."""
-    if row is None:
-        return ""
-    return " ".join(str(int(right[videos].sum())) for right in row.right)
-
-
 def _blind(names: Sequence[str]) -> np.ndarray:
     """Whether each video is a test video of one of `BLIND_FOLDS`, [V]."""
     sequences = np.array([sequence_of(name) for name in names])
     return np.isin(sequences % FOLDS, [fold % FOLDS for fold in BLIND_FOLDS])
-
-
-def _accuracy(row: Row) -> str:
-    return percent(mean_interval(row.shares))
 
 
 # ---- the tables ----------------------------------------------------------------------------------
@@ -172,7 +133,7 @@ def _rows_table(rows: Mapping[str, Row]) -> str:
     lines = []
     for name in (*others, *recurrent, "fusion"):
         if name in rows:
-            parts = (title(name), _counts(rows[name]), _accuracy(rows[name]))
+            parts = (title(name), counts(rows[name]), accuracy(rows[name]))
             lines.append([_bold(name, part) for part in parts])
     return markdown(("model", "right of 90, each seed", "accuracy, % (interval)"), lines)
 
@@ -203,11 +164,11 @@ def _second_table(rows: Mapping[str, Row], blind: np.ndarray) -> str:
         lines.append(
             (
                 _bold(name, title(name)),
-                _counts(first),
-                _bold(name, _counts(second)),
-                _accuracy(second),
+                counts(first),
+                _bold(name, counts(second)),
+                accuracy(second),
                 percent(difference(second, first), sign="+"),
-                f"{_counts(first, blind)}, {_counts(second, blind)}",
+                f"{counts(first, blind)}, {counts(second, blind)}",
             )
         )
     head = (
@@ -241,15 +202,15 @@ def _third_table(rows: Mapping[str, Row], blind: np.ndarray) -> str:
     lines = []
     for name in _with_suffix(rows, THIRD):
         settings = [rows.get(name + suffix) for suffix in ("", SECOND, THIRD)]
-        first, second, third = map(_counts, settings)
+        first, second, third = map(counts, settings)
         lines.append(
             (
                 _bold(name, title(name)),
                 first,
                 second,
                 _bold(name, third),
-                _accuracy(rows[name + THIRD]),
-                ", ".join(_counts(row, blind) for row in settings),
+                accuracy(rows[name + THIRD]),
+                ", ".join(counts(row, blind) for row in settings),
             )
         )
     head = (

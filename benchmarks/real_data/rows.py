@@ -64,11 +64,20 @@ def accuracy_table(rows: Mapping[str, Row]) -> str:
     """A Markdown table: right answers of each seed, and the accuracy with its interval."""
     lines = ["| model | right, each seed | accuracy, % (95 % interval) |", "|---|---|---|"]
     for name, row in rows.items():
-        counts = " ".join(str(int(right.sum())) for right in row.right)
-        lines.append(
-            f"| {name} | {counts} of {row.right.shape[1]} | {percent(mean_interval(row.shares))} |"
-        )
+        lines.append(f"| {name} | {counts(row)} of {row.right.shape[1]} | {accuracy(row)} |")
     return "\n".join(lines)
+
+
+def counts(row: Row | None, videos: np.ndarray | slice = slice(None)) -> str:
+    """The right answers of each seed; empty where the row was not trained."""
+    if row is None:
+        return ""
+    return " ".join(str(int(right[videos].sum())) for right in row.right)
+
+
+def accuracy(row: Row) -> str:
+    """The accuracy with its interval, in per cent."""
+    return percent(mean_interval(row.shares))
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -2,14 +2,14 @@
 
 The folds and the work folder are those of `ut_interaction`, which runs first. The weights are
 imported by `--convnet.weights`. RGB alone has this backbone: the motion of VideoLSTM is the
-frozen EfficientNet-Lite0 of flow, 7x7x320. As many trainings are made as the time allows; a row
-says which folds it has.
+frozen EfficientNet-Lite0 of flow, 7x7x320. As many trainings are made as the time allows; a cell
+that does not have all folds is compared with the others on those that it has.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ SEED = 0
 
 
 def run(data: str, workdir: str, *, weights: str, minutes: float = float("inf")) -> dict[str, Any]:
-    """Computes what is missing, for so many minutes, and returns a row for each complete fold."""
+    """Computes what is missing, for so many minutes; returns rows of all folds and of some."""
     stop = time.monotonic() + 60 * minutes
     folds = [prepared_fold(data, workdir, number, UT_SETTINGS) for number in range(1, FOLDS + 1)]
     extract_vgg16(folds[0], workdir, weights)
@@ -92,14 +92,9 @@ def run(data: str, workdir: str, *, weights: str, minutes: float = float("inf"))
         "runs": {model.name: model.overrides for model in RUNS},
         "rows": rows,
     }
-    complete = _complete_folds(trained)
-    if complete:
-        tested = {video.name for number in complete for video in parts[number].part("test")}
-        kept = [number for number, name in enumerate(names) if name in tested]
-        of_folds = {name: Row(row.right[:, kept], row.about) for name, row in rows.items()}
-        _add_rows(of_folds, trained, complete, sorted(tested))
-        folds_of_rows = [number + 1 for number in complete]
-        figures["complete_folds"] = {"folds": folds_of_rows, "rows": as_record(of_folds)}
+    partial = _partial(rows, trained, parts)
+    if partial:
+        figures["partial"] = partial
     return figures
 
 
@@ -137,14 +132,32 @@ def _ridge_rows(parts: Sequence[Dataset], workdir: str) -> dict[str, Row]:
     return rows
 
 
-def _complete_folds(folds: Sequence[Settings]) -> list[int]:
-    """The indices of the folds that all cells have scores of."""
-    complete = []
+def _partial(
+    rows: Mapping[str, Row], folds: Sequence[Settings], parts: Sequence[Dataset]
+) -> dict[str, Any]:
+    """The cells that some folds lack: each with all rows on the test clips of its own folds."""
+    names = sorted(video.name for video in parts[0].videos)
+    partial = {}
+    for model in RUNS:
+        numbers = _scored_folds(model, folds)
+        if not numbers or model.name in rows:
+            continue
+        tested = {video.name for number in numbers for video in parts[number].part("test")}
+        of_folds = [number for number, name in enumerate(names) if name in tested]
+        shared = {name: Row(row.right[:, of_folds], row.about) for name, row in rows.items()}
+        _add_rows(shared, folds, numbers, sorted(tested))
+        folds_of_rows = [number + 1 for number in numbers]
+        partial[model.name] = {"folds": folds_of_rows, "rows": as_record(shared)}
+    return partial
+
+
+def _scored_folds(model: Run, folds: Sequence[Settings]) -> list[int]:
+    """The indices of the folds that a cell has scores of."""
+    scored = []
     for number, settings in enumerate(folds):
-        paths = [scores_path(_config(model, settings)) for model in RUNS]
-        if all(path.exists() for path in paths):
-            complete.append(number)
-    return complete
+        if scores_path(_config(model, settings)).exists():
+            scored.append(number)
+    return scored
 
 
 def _add_rows(
