@@ -2,13 +2,14 @@
 
     python -m benchmarks.faults.table
 
-It writes the table of docs/faults.md. Each row is counted from the JSON lines in
-benchmarks/results, so that no figure is typed. A row names all commits that its trials were run at.
+It writes the table of docs/faults.md. Each row is counted from the files in benchmarks/results, so
+that no figure is typed. A row names all commits that its trials were run at.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -132,10 +133,31 @@ def table_rows(folder: pathlib.Path) -> Iterator[tuple[str, ...]]:
             )
 
 
+def parser_rows(folder: pathlib.Path) -> Iterator[tuple[str, ...]]:
+    """Yields the cells of the row of foreign files, where the folder has their results."""
+    path = folder / "parsers.json"
+    if not path.exists():
+        return
+    record = json.loads(path.read_text())
+    parsers = record["parsers"].values()
+    # A commit has several kinds of files, and there is one date of all.
+    commits = dict.fromkeys(figures["commit"] for figures in parsers)
+    yield (
+        f"foreign files of {record['total']['parsers']} kinds",
+        str(record["total"]["examples"]),
+        str(record["total"]["failures"]),
+        f"{min(figures['examples'] for figures in parsers)} or more of each: read, or refused with "
+        "one error that names the file, within bounds of time and memory",
+        ", ".join(commits),
+        record["date"],
+        "`python -m benchmarks.parsers --slow`",
+    )
+
+
 def table(folder: pathlib.Path) -> str:
     """The table in Markdown."""
     lines = ["| " + " | ".join(HEADER) + " |", "|" + "---|" * len(HEADER)]
-    for cells in table_rows(folder):
+    for cells in (*table_rows(folder), *parser_rows(folder)):
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
